@@ -1,0 +1,49 @@
+/**
+ * Shared words, parking and waking: all that the layers above know of shared memory.
+ *
+ * S1. Every operation is atomic and sequentially consistent with every other one, in all agents.
+ * S2. `park` compares and goes to sleep in one step: a `wake` after the comparison is not lost.
+ * S3. `wake` wakes synchronous and asynchronous sleepers alike, all of them.
+ * S4. `park` may return early ("woken" without a `wake`); callers look again.
+ *
+ * Indices count 32-bit words from the start of the segment. A 64-bit word stands at an even index,
+ * its low half first.
+ */
+export interface Substrate {
+  /** How many 32-bit words the segment has. */
+  readonly words: number;
+
+  load(word: number): number;
+  store(word: number, value: number): void;
+  /** Adds, wrapping at 32 bits, and returns the old value. */
+  add(word: number, amount: number): number;
+  /** Sets bits and returns the old value. */
+  or(word: number, bits: number): number;
+  /** Keeps only the given bits and returns the old value. */
+  and(word: number, bits: number): number;
+  exchange(word: number, value: number): number;
+  /** Stores `replacement` if the word holds `expected`; returns what it held before. */
+  compareExchange(word: number, expected: number, replacement: number): number;
+
+  /** 64-bit words are unsigned. */
+  load64(word: number): bigint;
+  store64(word: number, value: bigint): void;
+  exchange64(word: number, value: bigint): bigint;
+  compareExchange64(word: number, expected: bigint, replacement: bigint): bigint;
+
+  /**
+   * Blocks this thread until the word is woken, unless it no longer holds `expected`.
+   *
+   * @param timeoutMs Milliseconds; `Infinity` for no limit.
+   * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden (a browser's main thread).
+   */
+  park(word: number, expected: number, timeoutMs: number): ParkResult;
+  /** As `park`, but returns to the event loop: `undefined` if the word differs already. */
+  parkAsync(word: number, expected: number): Promise<void> | undefined;
+  /** Wakes everyone parked on the word; returns how many sleepers there were. */
+  wake(word: number): number;
+  /** A hint between two looks of a spinning wait. */
+  pause(): void;
+}
+
+export type ParkResult = "woken" | "not-equal" | "timed-out";
