@@ -1,0 +1,60 @@
+import type { Substrate } from "../substrate/substrate.js";
+
+/** A name in the control segment: 31 bytes of UTF-8 and a terminator, as in the kernel. */
+export const NAME_WORDS = 8;
+const NAME_BYTES = NAME_WORDS * 4 - 1;
+
+/** Writes a name, cut after the last whole character that fits in 31 bytes. */
+export function writeName(memory: Substrate, word: number, name: string): void {
+  const bytes = new Uint8Array(NAME_WORDS * 4);
+  encodeInto(name, bytes.subarray(0, NAME_BYTES));
+  for (let i = 0; i < NAME_WORDS; i++) {
+    const at = i * 4;
+    memory.store(word + i, bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
+  }
+}
+
+export function readName(memory: Substrate, word: number): string {
+  const bytes = new Uint8Array(NAME_WORDS * 4);
+  for (let i = 0; i < NAME_WORDS; i++) {
+    const value = memory.load(word + i);
+    for (let byte = 0; byte < 4; byte++) bytes[i * 4 + byte] = value >>> (byte * 8);
+  }
+  const end = bytes.indexOf(0);
+  return decode(bytes.subarray(0, end < 0 ? NAME_BYTES : end));
+}
+
+/** Writes as many whole characters of UTF-8 as fit; returns the number of bytes written. */
+export function encodeInto(text: string, target: Uint8Array): number {
+  let length = 0;
+  for (const character of text) {
+    const bytes = encodeCharacter(character.codePointAt(0)!);
+    if (length + bytes.length > target.length) break;
+    target.set(bytes, length);
+    length += bytes.length;
+  }
+  return length;
+}
+
+/** Reads UTF-8; what is not valid UTF-8 becomes U+FFFD. */
+export function decode(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; ) {
+    const first = bytes[i++]!;
+    const more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : -1;
+    let code = more < 1 ? first : first & (0x3f >> more);
+    let missing = more;
+    for (; missing > 0 && i < bytes.length && (bytes[i]! & 0xc0) === 0x80; missing--) {
+      code = (code << 6) | (bytes[i++]! & 0x3f);
+    }
+    text += missing === 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
+  }
+  return text;
+}
+
+function encodeCharacter(code: number): number[] {
+  if (code < 0x80) return [code];
+  if (code < 0x800) return [0xc0 | (code >> 6), 0x80 | (code & 0x3f)];
+  if (code < 0x10000) return [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
+  return [0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
+}

@@ -1,0 +1,79 @@
+/** The errno names this library uses, with Linux's numbers. */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  EMFILE: 24,
+  ENOTTY: 25,
+  ENOSPC: 28,
+  ESPIPE: 29,
+  EPIPE: 32,
+  EDEADLK: 35,
+  ENODATA: 61,
+  ETIME: 62,
+  EPROTO: 71,
+  EOVERFLOW: 75,
+  EBADFD: 77,
+  EOPNOTSUPP: 95,
+  ETIMEDOUT: 110,
+  EALREADY: 114,
+  ESTALE: 116,
+  ECANCELED: 125,
+} as const;
+
+export type ErrorCode = keyof typeof ERRNO;
+
+const NAMES = new Map<number, ErrorCode>(Object.entries(ERRNO).map(([name, errno]) => [errno, name as ErrorCode]));
+
+/** A {@link DmaBufError} as it crosses threads: `structuredClone` of the error itself would lose its code. */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly syscall?: string;
+}
+
+/**
+ * What fails at run time fails with this error. Match on `code`, never on the text.
+ *
+ * `errno` is Linux's positive number of the code; `syscall` is there when a system call failed.
+ */
+export class DmaBufError extends Error {
+  override readonly name = "DmaBufError";
+  readonly code: ErrorCode;
+  readonly errno: number;
+  readonly syscall?: string;
+
+  constructor(code: ErrorCode, message: string, options: { syscall?: string; cause?: unknown } = {}) {
+    super(`${code}: ${message}`, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.errno = ERRNO[code];
+    if (options.syscall !== undefined) this.syscall = options.syscall;
+  }
+
+  /** The error as plain data, for a message to another agent. */
+  toPlain(): PlainError {
+    const message = this.message.slice(this.code.length + 2);
+    return { code: this.code, message, ...(this.syscall !== undefined && { syscall: this.syscall }) };
+  }
+
+  /** Rebuilds an error that crossed threads. */
+  static from(plain: PlainError): DmaBufError {
+    return new DmaBufError(plain.code, plain.message, plain.syscall === undefined ? {} : { syscall: plain.syscall });
+  }
+}
+
+/** The name of an errno, of either sign. A number this library has no name for is reported as `EIO`. */
+export function errorCode(errno: number): ErrorCode {
+  return NAMES.get(Math.abs(errno)) ?? "EIO";
+}
