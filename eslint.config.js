@@ -1,0 +1,56 @@
+import comments from "@eslint-community/eslint-plugin-eslint-comments/configs";
+import eslint from "@eslint/js";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+import { layerConfig } from "./scripts/layers.mjs";
+
+/** node:test collects what these return by itself. */
+const NODE_TEST = { from: "package", package: "node:test", name: ["test", "it", "describe", "suite"] };
+
+export default defineConfig(
+  globalIgnores(["dist/", "node_modules", "demo-output/"]),
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  eslint.configs.recommended,
+  comments.recommended,
+  {
+    rules: {
+      "max-lines": ["error", { max: 400, skipBlankLines: false, skipComments: false }],
+      "no-restricted-globals": [
+        "error",
+        {
+          globals: [{ name: "Atomics", message: "Only src/substrate/ says Atomics: go through a Substrate." }],
+          checkGlobalObject: true,
+        },
+      ],
+      eqeqeq: "error",
+      "@eslint-community/eslint-comments/require-description": "error",
+      "@eslint-community/eslint-comments/disable-enable-pair": ["error", { allowWholeFile: true }],
+    },
+  },
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/no-floating-promises": ["error", { allowForKnownSafeCalls: [NODE_TEST] }],
+      // No `import()` in a type: it would escape the layers' rules.
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+      "@typescript-eslint/return-await": "error",
+      "@typescript-eslint/only-throw-error": "error",
+      "@typescript-eslint/no-deprecated": "error",
+      "@typescript-eslint/no-unnecessary-boolean-literal-compare": "error",
+      "@typescript-eslint/prefer-readonly": "error",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      // An asynchronous interface may have a synchronous answer, and `async` makes its throw a rejection.
+      "@typescript-eslint/require-await": "off",
+    },
+  },
+  {
+    files: ["**/*.{js,mjs}"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+  },
+  { files: ["src/substrate/**/*.ts"], rules: { "no-restricted-globals": "off" } },
+  layerConfig(),
+);

@@ -1,0 +1,86 @@
+/**
+ * The layers of src/, from low to high.
+ *
+ * L1. A module imports from its own layer and from lower ones, never from a higher one.
+ * L2. A neutral layer imports relative modules only: no Node.js module, no package, nothing at run time.
+ * L3. Every file of src/ belongs to exactly one layer.
+ *
+ * Tests may look from above: L1 to L3 hold for `*.test.ts` only as far as their author wishes.
+ */
+
+/** A name with an ending is one file of src/, one without is a folder. */
+export const LAYERS = [
+  { name: "errors.ts", neutral: true },
+  { name: "substrate", neutral: true },
+  { name: "domain", neutral: true },
+  { name: "fence", neutral: true },
+  { name: "reservation", neutral: true },
+  { name: "buffer", neutral: true },
+  { name: "stream", neutral: true },
+  { name: "queue", neutral: true },
+  { name: "validate", neutral: true },
+  { name: "trace", neutral: true },
+  { name: "domain.ts", neutral: true },
+  { name: "index.ts", neutral: true },
+  { name: "testing", neutral: true },
+  { name: "node", neutral: false },
+  { name: "linux", neutral: false },
+  { name: "inspect", neutral: false },
+  { name: "cli", neutral: false },
+];
+
+/** How deep folders may nest in a layer. */
+const DEEPEST = 3;
+
+/** ESLint configuration that enforces L1, L2 and L3. */
+export function layerConfig() {
+  return [nobody(), ...LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)))];
+}
+
+/** L3: whatever no later entry claims. */
+function nobody() {
+  const message = "This file belongs to no layer: name its layer in scripts/layers.mjs";
+  return {
+    name: "layers/nobody",
+    files: ["src/**/*.ts"],
+    ignores: ["**/*.test.ts"],
+    rules: { "no-restricted-syntax": ["error", { selector: "Program", message }] },
+  };
+}
+
+/** How many folders lie between src/ and the layer's files. */
+function depths(layer) {
+  return isFile(layer) ? [0] : Array.from({ length: DEEPEST }, (_, index) => index + 1);
+}
+
+/** L1 and L2 for the files of one layer at one depth: the depth tells how a path to another layer begins. */
+function place(layer, rank, depth) {
+  const root = depth === 0 ? "\\./" : "\\.\\./".repeat(depth);
+  const files = isFile(layer) ? `src/${layer.name}` : `src/${layer.name}/${"*/".repeat(depth - 1)}*.ts`;
+  const patterns = LAYERS.slice(rank + 1).map((higher) => ({
+    regex: `^${root}${target(higher)}`,
+    message: `${layer.name} is a lower layer than ${higher.name}, and no layer imports upward.`,
+  }));
+  patterns.push({ regex: `^${"\\.\\./".repeat(depth + 1)}`, message: "src/ imports nothing from outside src/." });
+  patterns.push({ regex: "^dmabuf(/|$)", message: "The package does not import itself: name the module." });
+  if (layer.neutral) patterns.push({ regex: "^[^.]", message: `${layer.name} is neutral: relative imports only.` });
+  const late = { selector: "ImportExpression", message: `${layer.name} is neutral: no import at run time.` };
+  return {
+    name: `layers/${layer.name}/${depth}`,
+    files: [files],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "no-restricted-imports": ["error", { patterns }],
+      "no-restricted-syntax": layer.neutral ? ["error", late] : "off",
+    },
+  };
+}
+
+/** What follows src/ in a path into the layer, as a regular expression. */
+function target(layer) {
+  return isFile(layer) ? `${layer.name.replace(/\.ts$/, "\\.js")}$` : `${layer.name}(/|$)`;
+}
+
+function isFile(layer) {
+  return layer.name.endsWith(".ts");
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ESLint } from "eslint";
+import tseslint from "typescript-eslint";
+
+/** The project's own configuration, without the rules that need the file to exist. */
+const eslint = new ESLint({ overrideConfig: [tseslint.configs.disableTypeChecked] });
+
+/** The rules that `code` breaks when it stands in `file`. */
+async function broken(file: string, code: string): Promise<string[]> {
+  const results = await eslint.lintText(`${code}\n`, { filePath: file });
+  return results.flatMap((result) => result.messages.map((message) => message.ruleId ?? message.message));
+}
+
+test("a layer that imports a higher one is an error, at any depth and as a type too", async () => {
+  const upward: [file: string, code: string][] = [
+    ["src/errors.ts", 'export * from "./domain/slots.js";'],
+    ["src/substrate/planted.ts", 'import { slots } from "../domain/slots.js"; slots();'],
+    ["src/domain/planted.ts", 'import type { Domain } from "../domain.js"; export type A = Domain;'],
+    ["src/fence/planted.ts", 'export { Reservation } from "../reservation/reservation.js";'],
+    ["src/fence/deep/planted.ts", 'export { Reservation } from "../../reservation/reservation.js";'],
+    ["src/buffer/planted.ts", 'export { explore } from "../testing/explore.js";'],
+    ["src/stream/planted.ts", 'import "../cli/main.js";'],
+  ];
+  for (const [file, code] of upward) assert.deepEqual(await broken(file, code), ["no-restricted-imports"], file);
+});
+
+test("a layer may import its own modules and lower ones", async () => {
+  const downward: [file: string, code: string][] = [
+    ["src/errors.ts", "export const a = 1;"],
+    ["src/domain/planted.ts", 'export * from "./domain.js"; export * from "../substrate/substrate.js";'],
+    ["src/fence/deep/planted.ts", 'export * from "../fence.js"; export * from "../../domain/slots.js";'],
+    ["src/index.ts", 'export * from "./domain.js"; export * from "./stream/stream.js";'],
+    ["src/cli/planted.ts", 'import "node:fs"; export * from "../index.js";'],
+  ];
+  for (const [file, code] of downward) assert.deepEqual(await broken(file, code), [], file);
+});
+
+test("a neutral layer that imports a Node.js module or a package, or imports at run time, is an error", async () => {
+  assert.deepEqual(await broken("src/fence/planted.ts", 'import "node:fs";'), ["no-restricted-imports"]);
+  assert.deepEqual(await broken("src/stream/planted.ts", 'import "fs";'), ["no-restricted-imports"]);
+  assert.deepEqual(await broken("src/testing/planted.ts", 'import "commander";'), ["no-restricted-imports"]);
+  assert.deepEqual(await broken("src/index.ts", 'export const a = import("./x.js");'), ["no-restricted-syntax"]);
+});
+
+test("Atomics outside src/substrate/ is an error, in tests too, and through globalThis", async () => {
+  const use = "Atomics.load(new Int32Array(1), 0);";
+  const files = ["src/errors.ts", "src/fence/planted.ts", "src/cli/planted.ts", "test/planted.test.ts", "bench/a.ts"];
+  for (const file of files) assert.deepEqual(await broken(file, use), ["no-restricted-globals"], file);
+  assert.deepEqual(await broken("src/fence/planted.ts", `globalThis.${use}`), ["no-restricted-globals"]);
+  assert.deepEqual(await broken("src/substrate/planted.ts", use), []);
+});
+
+test("a file of src/ that belongs to no layer is an error", async () => {
+  assert.deepEqual(await broken("src/planted.ts", "export const a = 1;"), ["no-restricted-syntax"]);
+  assert.deepEqual(await broken("src/planted/a.ts", "export const a = 1;"), ["no-restricted-syntax"]);
+});
+
+test("a file of more than 400 lines is an error, and so is a disabled rule without a reason", async () => {
+  const long = `export const a = 1;${"\n//".repeat(400)}`;
+  assert.deepEqual(await broken("src/errors.ts", long), ["max-lines"]);
+  assert.deepEqual(await broken("src/errors.ts", `/* eslint-disable max-lines -- a table */\n${long}`), []);
+  assert.deepEqual(await broken("src/errors.ts", `/* eslint-disable max-lines */\n${long}`), [
+    "@eslint-community/eslint-comments/require-description",
+  ]);
+});
