@@ -1,0 +1,111 @@
+import { DmaBufError } from "../errors.js";
+import type { Substrate } from "../substrate/substrate.js";
+import { takeBits } from "./bits.js";
+import { AGENT, AGENT_STATE, hint, type Segment } from "./layout.js";
+import { readName, writeName } from "./text.js";
+
+/**
+ * Who is joined: one slot an agent.
+ *
+ * A1. An identity, (generation, slot) in one word, is never given to two agents, and is never 0.
+ * A2. A slot goes FREE → LIVE → DEAD → FREE with the next generation; each step is one compare-exchange.
+ * A3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
+ * A4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
+ */
+
+const SLOT_BITS = 10;
+const SLOT_MASK = (1 << SLOT_BITS) - 1;
+const LAST_GENERATION = (1 << (32 - SLOT_BITS)) - 1;
+
+/** An agent's name in shared words. */
+export type Identity = number;
+
+/** A segment as one joined agent sees it. */
+export interface Member extends Segment {
+  readonly identity: Identity;
+}
+
+export function slotOf(identity: Identity): number {
+  return identity & SLOT_MASK;
+}
+
+export function generationOf(identity: Identity): number {
+  return identity >>> SLOT_BITS;
+}
+
+/**
+ * Takes a free agent slot, which is live from then on.
+ *
+ * @throws {DmaBufError} `ENOSPC` if all are taken.
+ */
+export function claimAgentSlot({ memory, layout }: Segment, name: string): Identity {
+  const count = layout.sizes.agents;
+  const first = memory.load(hint("agents"));
+  for (let i = 0; i < count; i++) {
+    const slot = (first + i) % count;
+    const base = layout.agent(slot);
+    const state = memory.load(base + AGENT.STATE);
+    // A slot whose generations are used up stays out of use: an identity is never given twice.
+    if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) continue;
+    const generation = (state >>> SLOT_BITS) + 1;
+    const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
+    if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) continue;
+    memory.store(hint("agents"), (slot + 1) % count);
+    writeName(memory, base + AGENT.NAME, name);
+    return (generation << SLOT_BITS) | slot;
+  }
+  throw new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
+}
+
+export function isLive(segment: Segment, identity: Identity): boolean {
+  return agentState(segment, identity) === AGENT_STATE.LIVE;
+}
+
+/** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */
+export function markDead({ memory, layout }: Segment, identity: Identity): boolean {
+  const generation = generationOf(identity) << SLOT_BITS;
+  const live = generation | AGENT_STATE.LIVE;
+  const word = layout.agent(slotOf(identity)) + AGENT.STATE;
+  return memory.compareExchange(word, live, generation | AGENT_STATE.DEAD) === live;
+}
+
+/** The identity of the dead agent in a slot whose sweep is not complete, or 0. */
+export function deadIn({ memory, layout }: Segment, slot: number): Identity {
+  const state = memory.load(layout.agent(slot) + AGENT.STATE);
+  return (state & SLOT_MASK) === AGENT_STATE.DEAD ? ((state & ~SLOT_MASK) | slot) : 0;
+}
+
+/** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */
+export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void {
+  const free = (generationOf(dead) << SLOT_BITS) | AGENT_STATE.FREE;
+  memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, free);
+}
+
+export function agentName({ memory, layout }: Segment, identity: Identity): string {
+  return readName(memory, layout.agent(slotOf(identity)) + AGENT.NAME);
+}
+
+/** Wakes an agent, whether it waits synchronously, asynchronously or both. */
+export function ring({ memory, layout }: Segment, slot: number): void {
+  const bell = layout.agent(slot) + AGENT.DOORBELL;
+  memory.add(bell, 1);
+  memory.wake(bell);
+}
+
+/** Rings every agent whose bit is set, and clears the bits. */
+export function ringAll(segment: Segment, array: number): void {
+  takeBits(segment.memory, array, segment.layout.agentWords, (slot) => ring(segment, slot));
+}
+
+function agentState({ memory, layout }: Segment, identity: Identity): number {
+  const state: number = memory.load(layout.agent(slotOf(identity)) + AGENT.STATE);
+  return state >>> SLOT_BITS === generationOf(identity) ? state & SLOT_MASK : AGENT_STATE.FREE;
+}
+
+/** A 64-bit counter kept in shared words: adds and returns the old value. */
+export function addTo64(memory: Substrate, word: number, amount: number): number {
+  for (;;) {
+    const old = memory.load64(word);
+    if (memory.compareExchange64(word, old, old + BigInt(amount)) === old) return Number(old);
+  }
+}

@@ -1,0 +1,43 @@
+import type { Substrate } from "../substrate/substrate.js";
+
+/** Arrays with one bit for each agent slot, starting at a word. */
+
+export function setBit(memory: Substrate, array: number, slot: number): void {
+  memory.or(array + (slot >>> 5), 1 << (slot & 31));
+}
+
+/** Returns whether the bit was set. */
+export function clearBit(memory: Substrate, array: number, slot: number): boolean {
+  const mask = 1 << (slot & 31);
+  const word = array + (slot >>> 5);
+  return (memory.load(word) & mask) !== 0 && (memory.and(word, ~mask) & mask) !== 0;
+}
+
+export function testBit(memory: Substrate, array: number, slot: number): boolean {
+  return (memory.load(array + (slot >>> 5)) & (1 << (slot & 31))) !== 0;
+}
+
+export function anyBit(memory: Substrate, array: number, words: number): boolean {
+  for (let i = 0; i < words; i++) if (memory.load(array + i) !== 0) return true;
+  return false;
+}
+
+/** Calls back for each slot whose bit is set, without changing it. */
+export function forEachBit(memory: Substrate, array: number, words: number, visit: (slot: number) => void): void {
+  for (let i = 0; i < words; i++) visitBits(memory.load(array + i), i, visit);
+}
+
+/** Takes all bits out of the array and calls back for each slot whose bit was set. */
+export function takeBits(memory: Substrate, array: number, words: number, visit: (slot: number) => void): void {
+  for (let i = 0; i < words; i++) {
+    if (memory.load(array + i) !== 0) visitBits(memory.exchange(array + i, 0), i, visit);
+  }
+}
+
+function visitBits(bits: number, word: number, visit: (slot: number) => void): void {
+  while (bits !== 0) {
+    const lowest = 31 - Math.clz32(bits & -bits);
+    visit(word * 32 + lowest);
+    bits &= bits - 1;
+  }
+}

@@ -1,0 +1,147 @@
+import { slotOf, type Identity, type Member } from "./agent-slot.js";
+import { FAILURE, FAILURES_KEPT, HEADER, OBITUARIES_KEPT, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+
+/**
+ * How fences failed: the last ranges of each timeline, and the obituaries of reused slots.
+ *
+ * X1. A failure is complete in memory before the exchange that makes its fence signaled.
+ * X2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised before that.
+ * X3. The failures of a slot's past use stand among the obituaries before the slot's generation moves on.
+ * X4. An obituary is overwritten only after its slot's FORGOTTEN_GENERATION says so.
+ * X5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
+ */
+
+/** No sequence number reaches this. */
+const LAST_SEQUENCE = 0x7fff_ffff_ffffn;
+
+export const ESTALE = 116;
+
+/** Records that the fences from `first` to `last` failed. Only the timeline's owner may call this. */
+export function recordFailure({ memory, layout }: Segment, slot: number, first: bigint, last: bigint, error: number): void {
+  const base = layout.timeline(slot);
+  const count = memory.load(base + TIMELINE.FAILURES);
+  const entry = failureEntry(layout.failures, base, count);
+  if (count >= FAILURES_KEPT) {
+    // The entry that the next failure overwrites.
+    const oldest = failureEntry(layout.failures, base, count - FAILURES_KEPT);
+    memory.store64(base + TIMELINE.FORGOTTEN, memory.load64(oldest + FAILURE.LAST));
+  }
+  memory.store64(entry + FAILURE.FIRST, first);
+  memory.store64(entry + FAILURE.LAST, last);
+  memory.store(entry + FAILURE.ERROR, error);
+  // SYNC POINT failure-before-count: a reader trusts the entries below the count. Pairs with findFailure().
+  memory.store(base + TIMELINE.FAILURES, count + 1);
+}
+
+/** The positive errno a completed fence failed with, 0 for none, `ESTALE` if that is no longer known. */
+export function findFailure({ memory, layout }: Segment, slot: number, sequence: bigint): number {
+  const base = layout.timeline(slot);
+  for (;;) {
+    const count = memory.load(base + TIMELINE.FAILURES);
+    if (count === 0) return 0;
+    let error = 0;
+    for (let n = count - 1; n >= Math.max(0, count - FAILURES_KEPT) && error === 0; n--) {
+      const entry = failureEntry(layout.failures, base, n);
+      const inside = memory.load64(entry + FAILURE.FIRST) <= sequence && sequence <= memory.load64(entry + FAILURE.LAST);
+      if (inside) error = memory.load(entry + FAILURE.ERROR);
+    }
+    // SYNC POINT failure-before-count: if the count stands still, no entry that was read was being rewritten.
+    if (memory.load(base + TIMELINE.FAILURES) !== count) continue;
+    if (error !== 0) return error;
+    return sequence <= memory.load64(base + TIMELINE.FORGOTTEN) ? ESTALE : 0;
+  }
+}
+
+/** Moves what is known of a timeline slot's failures to the obituaries, before the slot is used again. */
+export function buryTimeline(member: Member, slot: number, lastCompleted: bigint): void {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
+  const generation = memory.load(base + TIMELINE.GENERATION);
+  const count = memory.load(base + TIMELINE.FAILURES);
+  const forgotten = memory.load64(base + TIMELINE.FORGOTTEN);
+  if (forgotten !== 0n) addObituary(member, { slot, generation, error: ESTALE, first: 1n, last: forgotten });
+  for (let n = Math.max(0, count - FAILURES_KEPT); n < count; n++) {
+    const entry = failureEntry(layout.failures, base, n);
+    const first = memory.load64(entry + FAILURE.FIRST);
+    const last = memory.load64(entry + FAILURE.LAST);
+    addObituary(member, { slot, generation, error: memory.load(entry + FAILURE.ERROR), first, last });
+  }
+  const error = memory.load(base + TIMELINE.END_ERROR);
+  if (error !== 0) addObituary(member, { slot, generation, error, first: lastCompleted + 1n, last: LAST_SEQUENCE });
+}
+
+/** The end of a fence that failed in a slot that may be used again. */
+export interface Obituary {
+  readonly slot: number;
+  readonly generation: number;
+  readonly error: number;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** Adds an obituary, overwriting the oldest. What the writer leaves unfinished when it dies, its sweep frees. */
+export function addObituary(member: Member, obituary: Obituary): void {
+  const { memory, layout } = member;
+  for (;;) {
+    const index = memory.add(HEADER.OBITUARIES, 1) & 0x3fff_ffff;
+    const entry = layout.obituary(index);
+    const tag = memory.load(entry + OBITUARY.TAG);
+    if (tag < 0) continue;
+    if (tag > 0) forgetObituary(member, entry);
+    if (memory.compareExchange(entry + OBITUARY.TAG, tag, writing(member.identity)) !== tag) continue;
+    memory.store(entry + OBITUARY.SLOT, obituary.slot);
+    memory.store(entry + OBITUARY.GENERATION, obituary.generation);
+    memory.store(entry + OBITUARY.ERROR, obituary.error);
+    memory.store64(entry + OBITUARY.FIRST, obituary.first);
+    memory.store64(entry + OBITUARY.LAST, obituary.last);
+    memory.store(entry + OBITUARY.TAG, index + 1);
+    return;
+  }
+}
+
+/** Frees the entries that a dead agent was writing. Its fence slots still hold what they would have said. */
+export function sweepObituaries({ memory, layout }: Segment, dead: Identity): void {
+  for (let i = 0; i < OBITUARIES_KEPT; i++) {
+    memory.compareExchange(layout.obituary(i) + OBITUARY.TAG, writing(dead), 0);
+  }
+}
+
+/** As `findFailure`, for a fence whose slot has moved on to another generation. */
+export function findObituary({ memory, layout }: Segment, slot: number, generation: number, sequence: bigint): number {
+  for (let i = 0; i < OBITUARIES_KEPT; i++) {
+    const entry = layout.obituary(i);
+    const tag = memory.load(entry + OBITUARY.TAG);
+    if (tag <= 0 || memory.load(entry + OBITUARY.SLOT) !== slot) continue;
+    if (memory.load(entry + OBITUARY.GENERATION) !== generation) continue;
+    const error = memory.load(entry + OBITUARY.ERROR);
+    const inside = memory.load64(entry + OBITUARY.FIRST) <= sequence && sequence <= memory.load64(entry + OBITUARY.LAST);
+    if (inside && memory.load(entry + OBITUARY.TAG) === tag) return error;
+  }
+  const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
+  return ((generation - forgotten) | 0) > 0 ? 0 : ESTALE;
+}
+
+function writing(identity: Identity): number {
+  return -(slotOf(identity) + 1);
+}
+
+/** The slot of an obituary about to be overwritten remembers that it had one. */
+function forgetObituary(segment: Segment, entry: number): void {
+  const { memory } = segment;
+  const word = forgottenWord(segment, memory.load(entry + OBITUARY.SLOT));
+  const generation = memory.load(entry + OBITUARY.GENERATION);
+  for (;;) {
+    const forgotten = memory.load(word);
+    if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten) return;
+  }
+}
+
+function forgottenWord({ layout }: Segment, slot: number): number {
+  return layout.isTimeline(slot)
+    ? layout.timeline(slot) + TIMELINE.FORGOTTEN_GENERATION
+    : layout.oneShot(slot) + ONE_SHOT.FORGOTTEN_GENERATION;
+}
+
+function failureEntry(failures: number, base: number, n: number): number {
+  return base + failures + (n % (FAILURES_KEPT + 1)) * FAILURE.WORDS;
+}

@@ -1,0 +1,344 @@
+import { DmaBufError } from "../errors.js";
+import type { Substrate } from "../substrate/substrate.js";
+
+/**
+ * Where everything in the control segment stands. No other module computes an offset.
+ *
+ * L1. A zeroed segment with a valid header is an empty domain: no table needs to be initialised.
+ * L2. 64-bit words stand at even indices; every slot's stride is even.
+ * L3. Any change of a table below raises LAYOUT_VERSION; a joiner with another version is refused.
+ */
+export const LAYOUT_VERSION = 1;
+
+const MAGIC = 0x66756264; // "dbuf" in memory
+
+/** How many slots each table of a domain has. */
+export interface Sizes {
+  /** Threads that may be joined at the same time, at most 1,023. Default 64. */
+  readonly agents: number;
+  /** Buffers alive at the same time. Default 1,024. */
+  readonly buffers: number;
+  /** Timelines open at the same time. Default 1,024. */
+  readonly timelines: number;
+  /** Published fences that are no timeline's, pending at the same time. Default 8,192. */
+  readonly oneShots: number;
+  /** Frame streams alive at the same time. Default 64. */
+  readonly streams: number;
+}
+
+export const DEFAULT_SIZES: Sizes = { agents: 64, buffers: 1024, timelines: 1024, oneShots: 8192, streams: 64 };
+
+const LIMITS: Sizes = { agents: 1023, buffers: 1 << 16, timelines: 1 << 16, oneShots: 1 << 20, streams: 1 << 10 };
+
+export const HEADER = {
+  MAGIC: 0,
+  VERSION: 1,
+  SIZES: 2, // five words, in the order of SIZE_NAMES
+  CONTEXTS: 8, // 64 bits: how many fence contexts were ever allocated
+  INODES: 10, // 64 bits: how many buffers were ever exported
+  TICKETS: 12, // acquire contexts ever begun; wraps
+  OBITUARIES: 13, // obituaries ever written; wraps
+  HINTS: 16, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
+  DOMAIN: 24, // four words: a random number that names the domain
+  WORDS: 32,
+} as const;
+
+const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams"] as const;
+
+/** One joined thread. */
+export const AGENT = {
+  STATE: 0, // generation << 10 | AGENT_STATE
+  REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
+  NAME: 8,
+  DOORBELL: 16, // counts the rings; a line of its own
+  WORDS: 32,
+} as const;
+
+export const AGENT_STATE = { FREE: 0, LIVE: 1, DEAD: 2 } as const;
+
+/** One fence context with a fixed owner. The bit arrays and rings follow the fixed part. */
+export const TIMELINE = {
+  OWNER: 0, // identity of the owner, 0 if the slot is free
+  GENERATION: 1, // counts the slot's uses
+  COMPLETED: 2, // 64 bits: generation << 48 | ended << 47 | sequence number
+  AWAITED: 4, // 64 bits: the lowest sequence number somebody waits for, 0 for nobody
+  DEADLINE: 6, // 64 bits: the earliest deadline asked for, CLOCK_MONOTONIC nanoseconds, 0 for none
+  CONTEXT: 8, // 64 bits: the fence context number
+  FORGOTTEN: 10, // 64 bits: the last sequence number of the failures no longer kept
+  END_ERROR: 12, // positive errno that pending fences end with, 0 while the timeline is open
+  TIME_LIMIT: 13, // milliseconds without progress after which hang recovery ends the timeline
+  FAILURES: 14, // how many failures were recorded
+  FORGOTTEN_GENERATION: 15, // obituaries of this generation and earlier may be gone
+  DRIVER_NAME: 16,
+  NAME: 24,
+  ARRAYS: 32,
+} as const;
+
+/** How many failures of a timeline stay readable. One more slot exists: the one being written. */
+export const FAILURES_KEPT = 32;
+
+/** A range of failed sequence numbers. */
+export const FAILURE = {
+  FIRST: 0, // 64 bits
+  LAST: 2, // 64 bits
+  ERROR: 4, // positive errno
+  WORDS: 6,
+} as const;
+
+/** How many completions of a timeline keep their time. */
+export const TIMES_KEPT = 64;
+
+/** When a fence completed. */
+export const TIME = {
+  LOW: 0, // nanoseconds, low 32 bits
+  TAGGED_HIGH: 1, // lap of the ring << 21 | nanoseconds, high 21 bits
+  WORDS: 2,
+} as const;
+
+/** A published fence that is no timeline's. */
+export const ONE_SHOT = {
+  OWNER: 0, // identity of the publisher, 0 if the slot is free
+  GENERATION: 1,
+  STATE: 2, // generation << 1 | signaled
+  ERROR: 3, // positive errno, 0 for none
+  CONTEXT: 4, // 64 bits
+  SEQUENCE: 6, // 64 bits
+  TIME_LOW: 8,
+  TIME_HIGH: 9,
+  TIME_LIMIT: 10, // milliseconds
+  FORGOTTEN_GENERATION: 11,
+  DEADLINE: 12, // 64 bits
+  DRIVER_NAME: 14,
+  NAME: 22,
+  ARRAYS: 30,
+} as const;
+
+/** How a fence ended whose slot has been reused. */
+export const OBITUARY = {
+  TAG: 0, // 0 never written, index + 1 when complete, -(agent slot + 1) while that agent writes it
+  SLOT: 1,
+  GENERATION: 2,
+  ERROR: 3,
+  FIRST: 4, // 64 bits
+  LAST: 6, // 64 bits
+  WORDS: 8,
+} as const;
+
+export const OBITUARIES_KEPT = 1024;
+
+/** One buffer, its references, holds and reservation. */
+export const BUFFER = {
+  STATE: 0, // 64 bits: generation << 32 | version or claimer << 2 | BUFFER_STATE
+  LOCK: 2, // 64 bits: ticket << 32 | identity of the holder, 0 if open
+  PUBLISHED: 4, // counts the reservation's updates; its lowest bit says which copy is valid
+  WRITER: 5, // identity of the agent with the write hold, 0 for none
+  SIZE_LOW: 6, // bytes
+  SIZE_HIGH: 7,
+  INODE_LOW: 8,
+  INODE_HIGH: 9,
+  EXPORTER: 10, // identity of the exporter
+  ATTACHMENTS: 11,
+  NAME: 16,
+  EXPORTER_NAME: 24,
+  ARRAYS: 32,
+} as const;
+
+export const BUFFER_STATE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
+
+/** One entry of a reservation. */
+export const ENTRY = {
+  SLOT: 0, // fence slot << 2 | usage
+  GENERATION: 1,
+  SEQUENCE: 2, // 64 bits
+  WORDS: 4,
+} as const;
+
+/** A frame stream. */
+export const STREAM = {
+  GENERATION: 0,
+  OWNER: 1, // identity of the producer's agent, 0 if the slot is free
+  END: 2, // 0 open, 1 ended, else the positive errno it failed with, plus 1
+  PUBLISHED: 3, // frames ever published; wraps
+  BUFFERS: 4, // how many ring entries are in use
+  NAME: 8,
+  ARRAYS: 16,
+} as const;
+
+/** How many buffers a stream may have, and consumers at the same time. */
+export const STREAM_BUFFERS = 32;
+export const STREAM_CONSUMERS = 64;
+
+/** One place of a stream's ring. */
+export const PLACE = {
+  SEQUENCE: 0, // number of the published frame it holds + 1, 0 for none
+  WORDS: 2,
+} as const;
+
+/** One consumer of a stream. */
+export const CONSUMER = {
+  OWNER: 0, // identity of the consumer's agent, 0 if free
+  CURSOR: 1, // number of the next frame it has not taken; wraps
+  POLICY: 2, // CONSUMER_POLICY
+  WORDS: 4,
+} as const;
+
+/** Offsets that depend on the sizes of a domain. */
+export class Layout {
+  readonly sizes: Sizes;
+  /** Words in an array with a bit for each agent. */
+  readonly agentWords: number;
+  /** Fences that a reservation has room for: twice the number of agents, so that each can read and write. */
+  readonly reservationEntries: number;
+  readonly words: number;
+  /** Within a timeline's slot. */
+  readonly failures: number;
+  readonly times: number;
+  /** Within a buffer's slot. */
+  readonly references: number;
+  readonly readers: number;
+  readonly lockWaiters: number;
+  readonly holdWaiters: number;
+  readonly tickets: number;
+  readonly transits: number;
+  /** Within a stream's slot. */
+  readonly consumerWaiters: number;
+  readonly places: number;
+  readonly consumers: number;
+
+  readonly #reservations: number;
+  readonly #reservationWords: number;
+  readonly #agents: number;
+  readonly #obituaries: number;
+  readonly #timelines: number;
+  readonly #timelineWords: number;
+  readonly #oneShots: number;
+  readonly #oneShotWords: number;
+  readonly #buffers: number;
+  readonly #bufferWords: number;
+  readonly #streams: number;
+  readonly #streamWords: number;
+
+  constructor(sizes: Sizes) {
+    this.sizes = sizes;
+    this.agentWords = even(Math.ceil(sizes.agents / 32));
+    this.reservationEntries = 2 * sizes.agents;
+
+    this.failures = TIMELINE.ARRAYS + this.agentWords;
+    this.times = this.failures + (FAILURES_KEPT + 1) * FAILURE.WORDS;
+    this.#timelineWords = this.times + TIMES_KEPT * TIME.WORDS;
+    this.#oneShotWords = ONE_SHOT.ARRAYS + this.agentWords;
+
+    this.references = BUFFER.ARRAYS;
+    this.readers = this.references + this.agentWords;
+    this.lockWaiters = this.readers + this.agentWords;
+    this.holdWaiters = this.lockWaiters + this.agentWords;
+    this.tickets = this.holdWaiters + this.agentWords;
+    this.transits = this.tickets + even(sizes.agents);
+    this.#reservations = this.transits + even(sizes.agents);
+    this.#reservationWords = 2 + this.reservationEntries * ENTRY.WORDS;
+    this.#bufferWords = this.#reservations + 2 * this.#reservationWords;
+
+    this.consumerWaiters = STREAM.ARRAYS;
+    this.places = this.consumerWaiters + this.agentWords;
+    this.consumers = this.places + STREAM_BUFFERS * PLACE.WORDS;
+    this.#streamWords = this.consumers + STREAM_CONSUMERS * CONSUMER.WORDS;
+
+    this.#agents = HEADER.WORDS;
+    this.#obituaries = this.#agents + sizes.agents * AGENT.WORDS;
+    this.#timelines = this.#obituaries + OBITUARIES_KEPT * OBITUARY.WORDS;
+    this.#oneShots = this.#timelines + sizes.timelines * this.#timelineWords;
+    this.#buffers = this.#oneShots + sizes.oneShots * this.#oneShotWords;
+    this.#streams = this.#buffers + sizes.buffers * this.#bufferWords;
+    this.words = this.#streams + sizes.streams * this.#streamWords;
+  }
+
+  agent(slot: number): number {
+    return this.#agents + slot * AGENT.WORDS;
+  }
+
+  obituary(index: number): number {
+    return this.#obituaries + (index % OBITUARIES_KEPT) * OBITUARY.WORDS;
+  }
+
+  /** Fence slots are numbered through: the timelines first, then the one-shots. */
+  timeline(slot: number): number {
+    return this.#timelines + slot * this.#timelineWords;
+  }
+
+  isTimeline(fenceSlot: number): boolean {
+    return fenceSlot < this.sizes.timelines;
+  }
+
+  oneShot(fenceSlot: number): number {
+    return this.#oneShots + (fenceSlot - this.sizes.timelines) * this.#oneShotWords;
+  }
+
+  buffer(slot: number): number {
+    return this.#buffers + slot * this.#bufferWords;
+  }
+
+  /** The first word of one of a reservation's two copies: its number of entries; the entries begin two words later. */
+  reservation(bufferSlot: number, copy: number): number {
+    return this.buffer(bufferSlot) + this.#reservations + copy * this.#reservationWords;
+  }
+
+  stream(slot: number): number {
+    return this.#streams + slot * this.#streamWords;
+  }
+}
+
+/** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
+export function checkSizes(sizes: Partial<Sizes>): Sizes {
+  const all = { ...DEFAULT_SIZES, ...sizes };
+  for (const name of SIZE_NAMES) {
+    const size = all[name];
+    if (!Number.isInteger(size) || size < 1 || size > LIMITS[name]) {
+      throw new RangeError(`Option "${name}" must be an integer from 1 to ${LIMITS[name]}, not ${String(size)}`);
+    }
+  }
+  return all;
+}
+
+/** Makes a zeroed segment a domain. The version is written last: before it, nobody may join. */
+export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly number[]): void {
+  SIZE_NAMES.forEach((name, i) => memory.store(HEADER.SIZES + i, sizes[name]));
+  domain.forEach((word, i) => memory.store(HEADER.DOMAIN + i, word));
+  memory.store(HEADER.MAGIC, MAGIC);
+  memory.store(HEADER.VERSION, LAYOUT_VERSION);
+}
+
+/** @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version. */
+export function readHeader(memory: Substrate): Layout {
+  if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
+    throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
+  }
+  const version = memory.load(HEADER.VERSION);
+  if (version !== LAYOUT_VERSION) {
+    throw new DmaBufError(
+      "EPROTO",
+      `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
+    );
+  }
+  const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
+  const layout = new Layout(checkSizes(sizes));
+  if (memory.words < layout.words) {
+    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${memory.words} words, its sizes need ${layout.words}`);
+  }
+  return layout;
+}
+
+/** The word that says where the next search for a free slot of a table begins. */
+export function hint(table: keyof Sizes): number {
+  return HEADER.HINTS + SIZE_NAMES.indexOf(table);
+}
+
+function even(words: number): number {
+  return (words + 1) & ~1;
+}
+
+/** What every protocol of the domain works on. */
+export interface Segment {
+  readonly memory: Substrate;
+  readonly layout: Layout;
+}
+

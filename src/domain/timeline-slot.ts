@@ -1,0 +1,237 @@
+import { DmaBufError } from "../errors.js";
+import { addTo64, ringAll, slotOf, type Member } from "./agent-slot.js";
+import { setBit } from "./bits.js";
+import { buryTimeline, findFailure, findObituary, recordFailure } from "./failures.js";
+import { HEADER, hint, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { writeName } from "./text.js";
+
+/**
+ * A timeline's slot: what a sequence-number page and an interrupt are to a GPU's driver.
+ *
+ * T1. COMPLETED holds generation, ended and sequence number in one 64-bit word. A fence is decided by the one
+ *     compare-exchange that moves the number past it or sets ended: the owner and hang recovery never both decide it.
+ * T2. Within a generation the number only rises, and not at all once ended.
+ * T3. An error, and the reason of the end, are written before the exchange that makes them visible.
+ * T4. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
+ * T5. A waiter sets its bit, then lowers AWAITED, then looks again; a signaler raises COMPLETED, then looks at AWAITED,
+ *     clears it and takes the bits, in this order. So one of them sees the other.
+ * T6. A signal below AWAITED rings nobody.
+ */
+
+const SEQUENCE_BITS = 47n;
+const ENDED = 1n << SEQUENCE_BITS;
+const SEQUENCE_MASK = ENDED - 1n;
+const GENERATION_SHIFT = 48n;
+
+/** The lowest `COMPLETED` word of a generation: sequence number 0, not ended. */
+export function firstWord(generation: number): bigint {
+  return BigInt(generation & 0xffff) << GENERATION_SHIFT;
+}
+
+export interface TimelineOptions {
+  readonly name: string;
+  readonly driverName: string;
+  /** Milliseconds without progress after which hang recovery may end the timeline. */
+  readonly timeLimit: number;
+}
+
+/** Where a fence of the table stands, for every agent. */
+export interface FenceKey {
+  /** Fence slot: timelines first, then one-shots. */
+  readonly slot: number;
+  readonly generation: number;
+  readonly sequence: number;
+}
+
+/**
+ * Takes a free slot for the calling agent.
+ *
+ * @returns The slot and its new generation.
+ * @throws {DmaBufError} `ENOSPC` if all are taken.
+ */
+export function claimTimeline(member: Member, options: TimelineOptions): { slot: number; generation: number } {
+  const { memory, layout } = member;
+  const count = layout.sizes.timelines;
+  const first = memory.load(hint("timelines"));
+  for (let i = 0; i < count; i++) {
+    const slot = (first + i) % count;
+    const base = layout.timeline(slot);
+    if (memory.load(base + TIMELINE.OWNER) !== 0) continue;
+    if (memory.compareExchange(base + TIMELINE.OWNER, 0, member.identity) !== 0) continue;
+    memory.store(hint("timelines"), (slot + 1) % count);
+    return { slot, generation: openTimeline(member, slot, options) };
+  }
+  throw new DmaBufError("ENOSPC", `Cannot create the timeline: all ${count} are in use (option "timelines")`);
+}
+
+function openTimeline(member: Member, slot: number, options: TimelineOptions): number {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
+  const generation = (memory.load(base + TIMELINE.GENERATION) + 1) | 0 || 1;
+  buryTimeline(member, slot, memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
+  // SYNC POINT generation-before-reset: a reader that saw any of the words below finds another generation.
+  // Pairs with timelineStatus().
+  memory.store(base + TIMELINE.GENERATION, generation);
+  memory.store64(base + TIMELINE.COMPLETED, firstWord(generation));
+  memory.store(base + TIMELINE.FAILURES, 0);
+  memory.store64(base + TIMELINE.FORGOTTEN, 0n);
+  memory.store(base + TIMELINE.END_ERROR, 0);
+  memory.store64(base + TIMELINE.DEADLINE, 0n);
+  memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
+  memory.store64(base + TIMELINE.CONTEXT, BigInt(allocateContexts(member, 1)));
+  writeName(memory, base + TIMELINE.DRIVER_NAME, options.driverName);
+  writeName(memory, base + TIMELINE.NAME, options.name);
+  return generation;
+}
+
+/** The first of `count` consecutive fence context numbers, never 0. */
+export function allocateContexts({ memory }: Segment, count: number): number {
+  return addTo64(memory, HEADER.CONTEXTS, count) + 1;
+}
+
+/**
+ * Completes the fences up to `sequence`. Only the owner calls this.
+ *
+ * @param previous The `COMPLETED` word that the owner stored last.
+ * @param next The same word with `sequence` in it.
+ * @param error Positive errno for the fences that this completes, 0 for success.
+ * @param timestamp Nanoseconds.
+ * @returns Whether they are completed now; false if the timeline has ended before.
+ */
+export function completeTimeline(
+  member: Member,
+  slot: number,
+  previous: bigint,
+  next: bigint,
+  sequence: number,
+  error: number,
+  timestamp: number,
+): boolean {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
+  if (error !== 0) {
+    recordFailure(member, slot, (previous & SEQUENCE_MASK) + 1n, next & SEQUENCE_MASK, error);
+  }
+  writeTime(member, base, sequence, timestamp);
+  if (memory.compareExchange64(base + TIMELINE.COMPLETED, previous, next) !== previous) return false;
+  // SYNC POINT completed-before-awaited: pairs with armTimeline().
+  const awaited = memory.load64(base + TIMELINE.AWAITED);
+  if (awaited !== 0n && awaited <= (next & SEQUENCE_MASK)) ringTimeline(member, slot);
+  return true;
+}
+
+/** Rings everyone who waits on the timeline; those who wait for more arm themselves again. */
+export function ringTimeline(segment: Segment, slot: number): void {
+  const base = segment.layout.timeline(slot);
+  segment.memory.store64(base + TIMELINE.AWAITED, 0n);
+  ringAll(segment, base + TIMELINE.ARRAYS);
+}
+
+/**
+ * Ends a timeline: its pending fences fail with `error`. Anyone may do it who has the right to (the owner, hang
+ * recovery, recovery after a death), at once and twice: the first reason stands.
+ */
+export function endTimeline(segment: Segment, slot: number, generation: number, error: number): void {
+  const { memory, layout } = segment;
+  const base = layout.timeline(slot);
+  if (memory.load(base + TIMELINE.GENERATION) !== generation) return;
+  memory.compareExchange(base + TIMELINE.END_ERROR, 0, error);
+  for (;;) {
+    const word = memory.load64(base + TIMELINE.COMPLETED);
+    if ((word & ENDED) !== 0n || word >> GENERATION_SHIFT !== firstWord(generation) >> GENERATION_SHIFT) break;
+    if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, word | ENDED) === word) break;
+  }
+  ringTimeline(segment, slot);
+}
+
+/** Gives an ended slot back. Only the owner, or the reaper of the dead owner. */
+export function freeTimeline({ memory, layout }: Segment, slot: number): void {
+  memory.store(layout.timeline(slot) + TIMELINE.OWNER, 0);
+}
+
+/** Whether a fence is signaled; does not ask for its error. */
+export function isTimelineSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
+  const base = layout.timeline(key.slot);
+  const word = memory.load64(base + TIMELINE.COMPLETED);
+  if ((word & SEQUENCE_MASK) >= key.sequence || (word & ENDED) !== 0n) return true;
+  return memory.load(base + TIMELINE.GENERATION) !== key.generation;
+}
+
+/**
+ * A fence's status as the kernel counts it: 0 pending, 1 signaled, a negative errno if it failed, `-ESTALE` if more
+ * failures have followed than are kept.
+ */
+export function timelineStatus(segment: Segment, key: FenceKey): number {
+  const { memory, layout } = segment;
+  const base = layout.timeline(key.slot);
+  const sequence = BigInt(key.sequence);
+  const word = memory.load64(base + TIMELINE.COMPLETED);
+  let error = 0;
+  let pending = false;
+  if ((word & SEQUENCE_MASK) >= sequence) error = findFailure(segment, key.slot, sequence);
+  else if ((word & ENDED) !== 0n) error = memory.load(base + TIMELINE.END_ERROR);
+  else pending = true;
+  // SYNC POINT generation-before-reset: what was read above counts only if the slot has not moved on.
+  if (memory.load(base + TIMELINE.GENERATION) !== key.generation) {
+    return -findObituary(segment, key.slot, key.generation, sequence) || 1;
+  }
+  return pending ? 0 : -error || 1;
+}
+
+/** Asks that this agent's doorbell rings when `sequence` completes. The caller looks again afterwards (T5). */
+export function armTimeline(member: Member, slot: number, sequence: bigint): void {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
+  setBit(memory, base + TIMELINE.ARRAYS, slotOf(member.identity));
+  // SYNC POINT completed-before-awaited: the bit stands before the number that makes a signaler take it.
+  lower64(member, base + TIMELINE.AWAITED, sequence);
+}
+
+/** The number of the last fence that completed, and whether the timeline has ended. */
+export function timelineProgress({ memory, layout }: Segment, slot: number): { completed: number; ended: boolean } {
+  const word = memory.load64(layout.timeline(slot) + TIMELINE.COMPLETED);
+  return { completed: Number(word & SEQUENCE_MASK), ended: (word & ENDED) !== 0n };
+}
+
+/** Lowers a 64-bit word where 0 stands for "none yet"; returns whether it is lower now. */
+export function lower64({ memory }: Segment, word: number, value: bigint): boolean {
+  for (;;) {
+    const lowest = memory.load64(word);
+    if (lowest !== 0n && lowest <= value) return false;
+    if (memory.compareExchange64(word, lowest, value) === lowest) return true;
+  }
+}
+
+/** When a completed fence signaled, in nanoseconds, or `undefined` if that is no longer kept. */
+export function timelineTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
+  const base = layout.timeline(key.slot);
+  const completed = Number(memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
+  if (completed - key.sequence >= TIME_TAGS * TIMES_KEPT) return undefined;
+  // Fences that completed together have one time, which stands with the last of them.
+  const last = Math.min(completed, key.sequence + TIMES_KEPT - 1);
+  for (let sequence = key.sequence; sequence <= last; sequence++) {
+    const entry = base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+    const tagged = memory.load(entry + TIME.TAGGED_HIGH);
+    const low = memory.load(entry + TIME.LOW) >>> 0;
+    if (tagged >>> TIME_HIGH_BITS !== timeTag(sequence) || memory.load(entry + TIME.TAGGED_HIGH) !== tagged) continue;
+    if (memory.load(base + TIMELINE.GENERATION) !== key.generation) return undefined;
+    return (tagged & (2 ** TIME_HIGH_BITS - 1)) * 2 ** 32 + low;
+  }
+  return undefined;
+}
+
+/** The time goes before the completion, in an entry that tells by its tag when it belongs to a later fence. */
+function writeTime({ memory, layout }: Segment, base: number, sequence: number, timestamp: number): void {
+  const entry = base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+  const high = Math.floor(timestamp / 2 ** 32);
+  memory.store(entry + TIME.TAGGED_HIGH, (timeTag(sequence) << TIME_HIGH_BITS) | high);
+  memory.store(entry + TIME.LOW, (timestamp - high * 2 ** 32) | 0);
+}
+
+/** 2^53 nanoseconds, 104 days of uptime, and 2,048 laps of the ring fit in one word beside the low half. */
+const TIME_HIGH_BITS = 21;
+const TIME_TAGS = 2 ** 11;
+
+function timeTag(sequence: number): number {
+  return Math.floor(sequence / TIMES_KEPT) % TIME_TAGS;
+}
