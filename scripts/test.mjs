@@ -1,0 +1,71 @@
+/**
+ * Runs groups of tests with Node's own test runner: `node scripts/test.mjs [GROUP...] [-- NODE-OPTION...]`.
+ *
+ * The sources say which tests there are, so that a compiled test whose source is gone does not run, and a
+ * test that was not compiled is an error. Without a group, all of them run.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/**
+ * `minutes` is how long one file of the group may take before it is killed. A group selects at least one
+ * file, unless it is `planned`.
+ */
+const GROUPS = {
+  unit: { folder: "src", minutes: 2, planned: true },
+  project: { folder: "test", flat: true, minutes: 2 },
+  conformance: { folder: "test/conformance", minutes: 2, planned: true },
+  interleavings: { folder: "test/model", minutes: 5, planned: true },
+  stress: { folder: "test/workers", minutes: 5, planned: true },
+  process: { folder: "test/process", minutes: 5, planned: true },
+  browser: { folder: "test/browser", minutes: 5, planned: true },
+};
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+process.exitCode = main(process.argv.slice(2));
+
+function main(args) {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const names = end === 0 ? Object.keys(GROUPS) : args.slice(0, end);
+  const unknown = names.filter((name) => !Object.hasOwn(GROUPS, name));
+  if (unknown.length > 0) return fail(`No group ${unknown.join(", ")}: there are ${Object.keys(GROUPS).join(", ")}`);
+
+  const files = [];
+  for (const name of names) {
+    const sources = testsOf(GROUPS[name]);
+    if (sources.length === 0 && !GROUPS[name].planned) return fail(`Group ${name} selects no file`);
+    console.log(`${name}: ${sources.length === 0 ? "no file yet" : countFiles(sources.length)}`);
+    files.push(...sources.map((source) => join("dist", source.replace(/\.ts$/, ".js"))));
+  }
+  const missing = files.filter((file) => !existsSync(join(root, file)));
+  if (missing.length > 0) return fail(`Not compiled: ${missing.join(", ")} (npm run build)`);
+  if (files.length === 0) return fail("No test selected");
+
+  console.log(`Running ${countFiles(files.length)} on Node ${process.versions.node}`);
+  const watchdog = Math.max(...names.map((name) => GROUPS[name].minutes)) * 60_000;
+  const options = ["--test", "--test-reporter=spec", `--test-timeout=${watchdog}`, ...args.slice(end + 1)];
+  const run = spawnSync(process.execPath, [...options, ...files], { cwd: root, stdio: "inherit" });
+  return run.status ?? 1;
+}
+
+/** The test sources of a group, relative to the project, in a stable order. */
+function testsOf({ folder, flat }) {
+  const path = join(root, folder);
+  if (!existsSync(path)) return [];
+  const entries = readdirSync(path, { recursive: !flat });
+  const tests = entries.filter((entry) => entry.endsWith(".test.ts")).sort();
+  return tests.map((entry) => relative(root, join(path, entry)));
+}
+
+function countFiles(count) {
+  return count === 1 ? "1 file" : `${count} files`;
+}
+
+function fail(message) {
+  console.error(`test: ${message}`);
+  return 1;
+}
