@@ -72,7 +72,7 @@ export function markDead({ memory, layout }: Segment, identity: Identity): boole
 /** The identity of the dead agent in a slot whose sweep is not complete, or 0. */
 export function deadIn({ memory, layout }: Segment, slot: number): Identity {
   const state = memory.load(layout.agent(slot) + AGENT.STATE);
-  return (state & SLOT_MASK) === AGENT_STATE.DEAD ? ((state & ~SLOT_MASK) | slot) : 0;
+  return (state & SLOT_MASK) === AGENT_STATE.DEAD ? (state & ~SLOT_MASK) | slot : 0;
 }
 
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */

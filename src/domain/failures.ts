@@ -1,5 +1,14 @@
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import { FAILURE, FAILURES_KEPT, HEADER, OBITUARIES_KEPT, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import {
+  FAILURE,
+  FAILURES_KEPT,
+  HEADER,
+  OBITUARIES_KEPT,
+  OBITUARY,
+  ONE_SHOT,
+  TIMELINE,
+  type Segment,
+} from "./layout.js";
 
 /**
  * How fences failed: the last ranges of each timeline, and the obituaries of reused slots.
@@ -17,7 +26,13 @@ const LAST_SEQUENCE = 0x7fff_ffff_ffffn;
 export const ESTALE = 116;
 
 /** Records that the fences from `first` to `last` failed. Only the timeline's owner may call this. */
-export function recordFailure({ memory, layout }: Segment, slot: number, first: bigint, last: bigint, error: number): void {
+export function recordFailure(
+  { memory, layout }: Segment,
+  slot: number,
+  first: bigint,
+  last: bigint,
+  error: number,
+): void {
   const base = layout.timeline(slot);
   const count = memory.load(base + TIMELINE.FAILURES);
   const entry = failureEntry(layout.failures, base, count);
@@ -42,7 +57,8 @@ export function findFailure({ memory, layout }: Segment, slot: number, sequence:
     let error = 0;
     for (let n = count - 1; n >= Math.max(0, count - FAILURES_KEPT) && error === 0; n--) {
       const entry = failureEntry(layout.failures, base, n);
-      const inside = memory.load64(entry + FAILURE.FIRST) <= sequence && sequence <= memory.load64(entry + FAILURE.LAST);
+      const inside =
+        memory.load64(entry + FAILURE.FIRST) <= sequence && sequence <= memory.load64(entry + FAILURE.LAST);
       if (inside) error = memory.load(entry + FAILURE.ERROR);
     }
     // SYNC POINT failure-before-count: if the count stands still, no entry that was read was being rewritten.
@@ -114,7 +130,8 @@ export function findObituary({ memory, layout }: Segment, slot: number, generati
     if (tag <= 0 || memory.load(entry + OBITUARY.SLOT) !== slot) continue;
     if (memory.load(entry + OBITUARY.GENERATION) !== generation) continue;
     const error = memory.load(entry + OBITUARY.ERROR);
-    const inside = memory.load64(entry + OBITUARY.FIRST) <= sequence && sequence <= memory.load64(entry + OBITUARY.LAST);
+    const inside =
+      memory.load64(entry + OBITUARY.FIRST) <= sequence && sequence <= memory.load64(entry + OBITUARY.LAST);
     if (inside && memory.load(entry + OBITUARY.TAG) === tag) return error;
   }
   const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
@@ -132,7 +149,8 @@ function forgetObituary(segment: Segment, entry: number): void {
   const generation = memory.load(entry + OBITUARY.GENERATION);
   for (;;) {
     const forgotten = memory.load(word);
-    if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten) return;
+    if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten)
+      return;
   }
 }
 

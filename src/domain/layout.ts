@@ -322,7 +322,10 @@ export function readHeader(memory: Substrate): Layout {
   const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
   const layout = new Layout(checkSizes(sizes));
   if (memory.words < layout.words) {
-    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${memory.words} words, its sizes need ${layout.words}`);
+    throw new DmaBufError(
+      "EPROTO",
+      `Cannot join the domain: it has ${memory.words} words, its sizes need ${layout.words}`,
+    );
   }
   return layout;
 }
@@ -341,4 +344,3 @@ export interface Segment {
   readonly memory: Substrate;
   readonly layout: Layout;
 }
-

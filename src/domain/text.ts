@@ -39,7 +39,7 @@ export function encodeInto(text: string, target: Uint8Array): number {
 /** Reads UTF-8; what is not valid UTF-8 becomes U+FFFD. */
 export function decode(bytes: Uint8Array): string {
   let text = "";
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const first = bytes[i++]!;
     const more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : -1;
     let code = more < 1 ? first : first & (0x3f >> more);
