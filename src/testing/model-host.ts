@@ -1,0 +1,34 @@
+import { RecordedMemory } from "./recorded-agent.js";
+import type { Host } from "../substrate/host.js";
+import type { Substrate } from "../substrate/substrate.js";
+
+/** A host whose warnings can be read. */
+export interface ModelHost extends Host {
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Surroundings for code on the model: nothing in them happens by chance, so an agent repeats itself.
+ *
+ * The clock stands still, except that a park that times out takes its time. Blocking is allowed, no wait spins (the
+ * budget is 0: an explored spin would only repeat the look), and timers never fire. Make one in each run of an agent.
+ *
+ * @param memory The memory that the agent got.
+ * @param overrides What is to be different, for instance `mayBlock`.
+ */
+export function modelHost(memory: Substrate, overrides: Partial<Host> = {}): ModelHost {
+  const warnings: string[] = [];
+  return {
+    nowNs: () => START_NS + (memory instanceof RecordedMemory ? memory.elapsedMs * 1e6 : 0),
+    mayBlock: true,
+    spinNs: 0,
+    after: () => () => {},
+    keepAlive: () => () => {},
+    warn: (message) => void warnings.push(message),
+    ...overrides,
+    warnings,
+  };
+}
+
+/** Not 0, which often means "no time". */
+const START_NS = 1e9;

@@ -1,0 +1,285 @@
+import { checkWord, checkWord64 } from "./model-memory.js";
+import type { ParkResult, Substrate } from "../substrate/substrate.js";
+
+/**
+ * An agent under exploration: ordinary synchronous code that is run again and again from recorded results.
+ *
+ * R1. In a run, the first operations return their recorded results. The first one without a result becomes the
+ *     pending operation, and ends the run by throwing.
+ * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
+ *     change nothing; how the run ended is read from the run, never from the error that came out.
+ * R3. What an agent does next depends on its results alone. So each sequence of results is run once, and the
+ *     points reached form a tree.
+ */
+
+export type AgentProgram = (memory: Substrate) => unknown;
+
+/** One operation on shared memory, as the agent called it. */
+export interface Operation {
+  readonly method: Exclude<keyof Substrate, "words" | "pause">;
+  /** The operands; the word comes first. */
+  readonly operands: readonly [word: number, ...rest: (number | bigint)[]];
+}
+
+/** Where an agent stands: what it has got so far is the way from the root of its tree to here. */
+export interface Point {
+  /** Unique among all points of all agents; never 0. */
+  readonly id: number;
+  /** How many operations the agent has made. */
+  readonly depth: number;
+  readonly parent: Point | undefined;
+  /** The result of the parent's operation that led here. */
+  readonly result: unknown;
+  /** What the agent will do next; none once it has ended. */
+  readonly operation: Operation | undefined;
+  /** Whether the agent called `pause()` just before its pending operation. */
+  readonly afterPause: boolean;
+  readonly end: AgentEnd | undefined;
+}
+
+export type AgentEnd =
+  { readonly state: "returned"; readonly value: unknown } | { readonly state: "threw"; readonly error: unknown };
+
+/** All the points of all agents of one exploration. */
+export class PointTable {
+  readonly #words: number;
+  readonly #points: Point[] = [];
+  /** The points that follow each point, by the result that leads there. */
+  readonly #following: Map<unknown, Point>[] = [];
+  readonly #programs: AgentProgram[] = [];
+  readonly #roots = new Map<AgentProgram, Point>();
+
+  constructor(words: number) {
+    this.#words = words;
+  }
+
+  get(id: number): Point {
+    return this.#points[id - 1]!;
+  }
+
+  /** The start of an agent. */
+  root(program: AgentProgram): Point {
+    let root = this.#roots.get(program);
+    if (root === undefined) {
+      root = this.#run(program, undefined, undefined);
+      this.#roots.set(program, root);
+    }
+    return root;
+  }
+
+  /** Where the agent stands once its pending operation has returned `result`. */
+  after(point: Point, result: unknown): Point {
+    const following = this.#following[point.id - 1]!;
+    let next = following.get(result);
+    if (next === undefined) {
+      next = this.#run(this.#programs[point.id - 1]!, point, result);
+      following.set(result, next);
+    }
+    return next;
+  }
+
+  #run(program: AgentProgram, parent: Point | undefined, result: unknown): Point {
+    const memory = new RecordedMemory(this.#words, history(parent, result));
+    const end = memory.run(program);
+    const point: Point = {
+      id: this.#points.length + 1,
+      depth: parent === undefined ? 0 : parent.depth + 1,
+      parent,
+      result,
+      operation: memory.pending,
+      afterPause: memory.afterPause,
+      end,
+    };
+    this.#points.push(point);
+    this.#following.push(new Map());
+    this.#programs.push(program);
+    return point;
+  }
+}
+
+/** An agent that did not repeat itself, or that is not synchronous: it cannot be explored. */
+export class UnrepeatableAgentError extends Error {
+  override readonly name = "UnrepeatableAgentError";
+}
+
+/**
+ * What `parkAsync` returns on the model once the task has been woken. `then` calls back at once, since on the model
+ * a task has slept within `parkAsync` itself.
+ */
+export const WOKEN: Promise<void> = Object.assign(Promise.resolve(), { then: callBackAtOnce });
+
+function callBackAtOnce(callback?: (() => unknown) | null): unknown {
+  const value = callback?.();
+  return value === undefined ? WOKEN : value;
+}
+
+/** The shared memory as one run of an agent sees it. */
+export class RecordedMemory implements Substrate {
+  readonly words: number;
+  readonly #history: readonly Recorded[];
+  #next = 0;
+  #pending: Operation | undefined;
+  #afterPause = false;
+  #elapsedMs = 0;
+  #over = false;
+  #unrepeatable: UnrepeatableAgentError | undefined;
+
+  constructor(words: number, recorded: readonly Recorded[]) {
+    this.words = words;
+    this.#history = recorded;
+  }
+
+  get pending(): Operation | undefined {
+    return this.#pending;
+  }
+
+  get afterPause(): boolean {
+    return this.#pending !== undefined && this.#afterPause;
+  }
+
+  /** How long this run has waited for parks that timed out, in milliseconds: the only time that passes on the model. */
+  get elapsedMs(): number {
+    return this.#elapsedMs;
+  }
+
+  /** Runs the agent once; nothing comes back if it stands before an operation. */
+  run(program: AgentProgram): AgentEnd | undefined {
+    const end = endOf(program, this);
+    this.#over = true;
+    if (this.#unrepeatable !== undefined) throw this.#unrepeatable;
+    if (this.#pending !== undefined) return undefined;
+    if (this.#next < this.#history.length) {
+      const missing = describe(this.#history[this.#next]!.operation);
+      throw new UnrepeatableAgentError(`Cannot repeat the agent: it ended where it called ${missing} before`);
+    }
+    if (end.state === "returned" && end.value instanceof Promise) {
+      throw new UnrepeatableAgentError("Cannot explore the agent: it returned a promise, a plain function is wanted");
+    }
+    return end;
+  }
+
+  load(word: number): number {
+    return this.#perform("load", [word]) as number;
+  }
+
+  store(word: number, value: number): void {
+    this.#perform("store", [word, value]);
+  }
+
+  add(word: number, amount: number): number {
+    return this.#perform("add", [word, amount]) as number;
+  }
+
+  or(word: number, bits: number): number {
+    return this.#perform("or", [word, bits]) as number;
+  }
+
+  and(word: number, bits: number): number {
+    return this.#perform("and", [word, bits]) as number;
+  }
+
+  exchange(word: number, value: number): number {
+    return this.#perform("exchange", [word, value]) as number;
+  }
+
+  compareExchange(word: number, expected: number, replacement: number): number {
+    return this.#perform("compareExchange", [word, expected, replacement]) as number;
+  }
+
+  load64(word: number): bigint {
+    return this.#perform64("load64", [word]) as bigint;
+  }
+
+  store64(word: number, value: bigint): void {
+    this.#perform64("store64", [word, value]);
+  }
+
+  exchange64(word: number, value: bigint): bigint {
+    return this.#perform64("exchange64", [word, value]) as bigint;
+  }
+
+  compareExchange64(word: number, expected: bigint, replacement: bigint): bigint {
+    return this.#perform64("compareExchange64", [word, expected, replacement]) as bigint;
+  }
+
+  park(word: number, expected: number, timeoutMs: number): ParkResult {
+    const result = this.#perform("park", [word, expected, timeoutMs]) as ParkResult;
+    if (result === "timed-out") this.#elapsedMs += Math.max(0, timeoutMs);
+    return result;
+  }
+
+  parkAsync(word: number, expected: number): Promise<void> | undefined {
+    return this.#perform("parkAsync", [word, expected]) as Promise<void> | undefined;
+  }
+
+  wake(word: number): number {
+    return this.#perform("wake", [word]) as number;
+  }
+
+  pause(): void {
+    if (this.#pending === undefined) this.#afterPause = true;
+  }
+
+  #perform64(method: Operation["method"], operands: Operation["operands"]): unknown {
+    checkWord64(this, operands[0]);
+    return this.#perform(method, operands);
+  }
+
+  #perform(method: Operation["method"], operands: Operation["operands"]): unknown {
+    checkWord(this, operands[0]);
+    if (this.#over) {
+      throw new UnrepeatableAgentError(`Cannot ${method} word ${operands[0]}: the agent's run is over`);
+    }
+    if (this.#pending !== undefined || this.#unrepeatable !== undefined) throw SUSPENDED;
+    const recorded = this.#history[this.#next];
+    if (recorded === undefined) {
+      this.#pending = { method, operands };
+      throw SUSPENDED;
+    }
+    if (!sameOperation(recorded.operation, method, operands)) {
+      const [before, now] = [describe(recorded.operation), describe({ method, operands })];
+      this.#unrepeatable = new UnrepeatableAgentError(
+        `Cannot repeat the agent: it called ${now} where it called ${before} before; does it keep state outside?`,
+      );
+      throw SUSPENDED;
+    }
+    this.#next += 1;
+    this.#afterPause = false;
+    return recorded.result;
+  }
+}
+
+/** The operation in words: `store(3, 1)`. */
+export function describe(operation: Operation, nameOf: (word: number) => string = String): string {
+  const [word, ...rest] = operation.operands;
+  return `${operation.method}(${[nameOf(word), ...rest].join(", ")})`;
+}
+
+interface Recorded {
+  readonly operation: Operation;
+  readonly result: unknown;
+}
+
+/** Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more than the step. */
+const SUSPENDED = new Error("This run of the agent is suspended; let the error pass");
+
+function history(parent: Point | undefined, result: unknown): Recorded[] {
+  const steps: Recorded[] = [];
+  for (let point = parent, got = result; point !== undefined; got = point.result, point = point.parent) {
+    steps.push({ operation: point.operation!, result: got });
+  }
+  return steps.reverse();
+}
+
+function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
+  try {
+    return { state: "returned", value: program(memory) };
+  } catch (error) {
+    return { state: "threw", error };
+  }
+}
+
+function sameOperation(recorded: Operation, method: Operation["method"], operands: Operation["operands"]): boolean {
+  if (recorded.method !== method || recorded.operands.length !== operands.length) return false;
+  return operands.every((operand, index) => Object.is(operand, recorded.operands[index]));
+}
