@@ -21,7 +21,7 @@ const GROUPS = {
   interleavings: { folder: "test/model", minutes: 5, planned: true },
   stress: { folder: "test/workers", minutes: 5, planned: true },
   process: { folder: "test/process", minutes: 5, planned: true },
-  browser: { folder: "test/browser", minutes: 5, planned: true },
+  browser: { folder: "test/browser", minutes: 5 },
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
