@@ -34,6 +34,10 @@ function main(args) {
   const unknown = names.filter((name) => !Object.hasOwn(GROUPS, name));
   if (unknown.length > 0) return fail(`No group ${unknown.join(", ")}: there are ${Object.keys(GROUPS).join(", ")}`);
 
+  const grouped = new Set(Object.values(GROUPS).flatMap(testsOf));
+  const strays = testsOf({ folder: "test" }).filter((source) => !grouped.has(source));
+  if (strays.length > 0) return fail(`In no group: ${strays.join(", ")}`);
+
   const files = [];
   for (const name of names) {
     const sources = testsOf(GROUPS[name]);
