@@ -81,6 +81,13 @@ export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void
   memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, free);
 }
 
+/** Opens the slot of an agent that leaves by itself, unless somebody has declared it dead. */
+export function retireAgentSlot({ memory, layout }: Segment, identity: Identity): void {
+  const generation = generationOf(identity) << SLOT_BITS;
+  const word = layout.agent(slotOf(identity)) + AGENT.STATE;
+  memory.compareExchange(word, generation | AGENT_STATE.LIVE, generation | AGENT_STATE.FREE);
+}
+
 export function agentName({ memory, layout }: Segment, identity: Identity): string {
   return readName(memory, layout.agent(slotOf(identity)) + AGENT.NAME);
 }

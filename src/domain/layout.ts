@@ -99,8 +99,7 @@ export const TIME = {
 export const ONE_SHOT = {
   OWNER: 0, // identity of the publisher, 0 if the slot is free
   GENERATION: 1,
-  STATE: 2, // generation << 1 | signaled
-  ERROR: 3, // positive errno, 0 for none
+  STATE: 2, // generation << 13 | signaled << 12 | positive errno
   CONTEXT: 4, // 64 bits
   SEQUENCE: 6, // 64 bits
   TIME_LOW: 8,

@@ -77,6 +77,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
   memory.store(base + TIMELINE.END_ERROR, 0);
   memory.store64(base + TIMELINE.DEADLINE, 0n);
+  for (let i = 0; i < TIMES_KEPT; i++) memory.store(base + layout.times + i * TIME.WORDS + TIME.TAGGED_HIGH, 0);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
   memory.store64(base + TIMELINE.CONTEXT, BigInt(allocateContexts(member, 1)));
   writeName(memory, base + TIMELINE.DRIVER_NAME, options.driverName);
@@ -94,8 +95,8 @@ export function allocateContexts({ memory }: Segment, count: number): number {
  *
  * @param previous The `COMPLETED` word that the owner stored last.
  * @param next The same word with `sequence` in it.
- * @param error Positive errno for the fences that this completes, 0 for success.
  * @param timestamp Nanoseconds.
+ * @param error Positive errno of the fences from `firstFailed` to `sequence`, 0 for success.
  * @returns Whether they are completed now; false if the timeline has ended before.
  */
 export function completeTimeline(
@@ -104,13 +105,14 @@ export function completeTimeline(
   previous: bigint,
   next: bigint,
   sequence: number,
-  error: number,
   timestamp: number,
+  error: number,
+  firstFailed: number,
 ): boolean {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
   if (error !== 0) {
-    recordFailure(member, slot, (previous & SEQUENCE_MASK) + 1n, next & SEQUENCE_MASK, error);
+    recordFailure(member, slot, BigInt(firstFailed), BigInt(sequence), error);
   }
   writeTime(member, base, sequence, timestamp);
   if (memory.compareExchange64(base + TIMELINE.COMPLETED, previous, next) !== previous) return false;
@@ -206,7 +208,7 @@ export function lower64({ memory }: Segment, word: number, value: bigint): boole
 export function timelineTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
   const base = layout.timeline(key.slot);
   const completed = Number(memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
-  if (completed - key.sequence >= TIME_TAGS * TIMES_KEPT) return undefined;
+  if (completed - key.sequence >= TIME_LAPS * TIMES_KEPT) return undefined;
   // Fences that completed together have one time, which stands with the last of them.
   const last = Math.min(completed, key.sequence + TIMES_KEPT - 1);
   for (let sequence = key.sequence; sequence <= last; sequence++) {
@@ -228,10 +230,11 @@ function writeTime({ memory, layout }: Segment, base: number, sequence: number, 
   memory.store(entry + TIME.LOW, (timestamp - high * 2 ** 32) | 0);
 }
 
-/** 2^53 nanoseconds, 104 days of uptime, and 2,048 laps of the ring fit in one word beside the low half. */
+/** 2^53 nanoseconds, 104 days of uptime, and 2,047 laps of the ring fit in one word beside the low half. */
 const TIME_HIGH_BITS = 21;
-const TIME_TAGS = 2 ** 11;
+const TIME_LAPS = 2 ** 11 - 1;
 
+/** Never 0, which stands in an entry that was not written. */
 function timeTag(sequence: number): number {
-  return Math.floor(sequence / TIMES_KEPT) % TIME_TAGS;
+  return 1 + (Math.floor(sequence / TIMES_KEPT) % TIME_LAPS);
 }

@@ -1,0 +1,184 @@
+import { DmaBufError } from "../errors.js";
+import type { Host } from "../substrate/host.js";
+import type { Substrate } from "../substrate/substrate.js";
+import { slotOf, type Identity, type Member } from "./agent-slot.js";
+import { checkTimeout, pend, type WaitOptions } from "./pend.js";
+import { AGENT, type Layout, type Segment } from "./layout.js";
+
+/**
+ * One thread's membership of a domain, and all waiting that it does.
+ *
+ * W1. A wait looks, spins for a bounded time, and parks on the agent's doorbell.
+ * W2. Before it parks it reads the doorbell, arms what it waits for, and looks again, in this order: whoever makes the
+ *     thing ready afterwards rings, and the doorbell no longer holds what was read.
+ * W3. A ring wakes everything that waits in the agent; each looks for itself and arms itself again.
+ * W4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
+ *     without bound.
+ */
+
+/** Something that becomes ready once, or again and again. */
+export interface Awaited {
+  /** Makes sure that this agent is rung when `ready` may have become true. */
+  arm(): void;
+  ready(): boolean;
+  /** Milliseconds until somebody must look again even if nobody rings; it is then looked at. */
+  patience?(): number;
+}
+
+/** Spinning is given up for a while after it has not helped, down to this fraction of the host's limit. */
+const LEAST_SPIN = 1 / 64;
+const LOOKS_PER_CLOCK = 16;
+
+export class Agent implements Member {
+  readonly memory: Substrate;
+  readonly layout: Layout;
+  readonly identity: Identity;
+  readonly host: Host;
+  readonly #bell: number;
+  readonly #watches = new Set<Watch>();
+  #parked = false;
+  #closed = false;
+  #spinNs: number;
+
+  constructor(segment: Segment, identity: Identity, host: Host) {
+    this.memory = segment.memory;
+    this.layout = segment.layout;
+    this.identity = identity;
+    this.host = host;
+    this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;
+    this.#spinNs = host.spinNs;
+  }
+
+  /**
+   * Blocks this thread until `awaited` is ready.
+   *
+   * @param timeout Milliseconds; `Infinity` for no limit.
+   * @returns False if the time passed first.
+   * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden.
+   */
+  waitSync(awaited: Awaited, timeout = Infinity): boolean {
+    checkTimeout(timeout);
+    if (awaited.ready()) return true;
+    if (timeout === 0) return false;
+    if (!this.host.mayBlock) {
+      throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
+    }
+    const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
+    if (this.#spin(awaited, limit)) return true;
+    for (;;) {
+      const bell = this.memory.load(this.#bell);
+      awaited.arm();
+      if (awaited.ready()) return true;
+      const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
+      if (left <= 0) return false;
+      this.memory.park(this.#bell, bell, Math.min(left, awaited.patience?.() ?? Infinity));
+    }
+  }
+
+  /** As `waitSync`, but returns to the event loop. */
+  wait(awaited: Awaited, options: WaitOptions = {}): Promise<boolean> {
+    return pend(
+      this.host,
+      options,
+      () => awaited.ready(),
+      (done, failed) => this.watch(awaited, done, failed),
+    );
+  }
+
+  /**
+   * Calls back once from the event loop when `awaited` is ready; does not keep the process alive.
+   *
+   * @returns A function that ends the watch.
+   */
+  watch(awaited: Awaited, done: () => void, failed: (error: unknown) => void = rethrow): () => void {
+    const watch: Watch = { awaited, done, failed, cancelTimer: undefined };
+    this.#watches.add(watch);
+    this.#dispatch();
+    return () => {
+      watch.cancelTimer?.();
+      this.#watches.delete(watch);
+    };
+  }
+
+  /** Ends all watches and lets the pending look at the doorbell go. */
+  close(): void {
+    this.#closed = true;
+    for (const watch of this.#watches) {
+      watch.failed(new DmaBufError("ECANCELED", "Cannot go on waiting: this agent has left the domain"));
+    }
+    this.#watches.clear();
+    this.memory.add(this.#bell, 1);
+    this.memory.wake(this.#bell);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Looks at everything that is watched, and asks to be called again when the doorbell rings. */
+  #dispatch(): void {
+    if (this.#parked) {
+      // The look that is pending was armed before the newest watch: look once more, and let the ring do the rest.
+      for (const watch of this.#watches) this.#look(watch);
+      return;
+    }
+    while (this.#watches.size > 0) {
+      const bell = this.memory.load(this.#bell);
+      for (const watch of this.#watches) this.#look(watch);
+      if (this.#watches.size === 0) return;
+      const ring = this.memory.parkAsync(this.#bell, bell);
+      if (ring === undefined) continue;
+      this.#parked = true;
+      void ring.then(() => {
+        this.#parked = false;
+        this.#dispatch();
+      });
+      return;
+    }
+  }
+
+  #look(watch: Watch): void {
+    watch.cancelTimer?.();
+    watch.cancelTimer = undefined;
+    try {
+      watch.awaited.arm();
+      if (watch.awaited.ready()) {
+        this.#watches.delete(watch);
+        watch.done();
+        return;
+      }
+      const patience = watch.awaited.patience?.() ?? Infinity;
+      if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
+    } catch (error) {
+      this.#watches.delete(watch);
+      watch.failed(error);
+    }
+  }
+
+  #spin(awaited: Awaited, limit: number): boolean {
+    if (this.#spinNs === 0) return false;
+    const end = Math.min(this.host.nowNs() + this.#spinNs, limit);
+    do {
+      for (let i = 0; i < LOOKS_PER_CLOCK; i++) {
+        if (awaited.ready()) {
+          this.#spinNs = this.host.spinNs;
+          return true;
+        }
+        this.memory.pause();
+      }
+    } while (this.host.nowNs() < end);
+    this.#spinNs = Math.max(this.#spinNs / 2, this.host.spinNs * LEAST_SPIN);
+    return false;
+  }
+}
+
+interface Watch {
+  readonly awaited: Awaited;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+  cancelTimer: (() => void) | undefined;
+}
+
+function rethrow(error: unknown): void {
+  throw error;
+}

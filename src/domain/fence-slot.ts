@@ -1,0 +1,76 @@
+import { ring, slotOf, type Member } from "./agent-slot.js";
+import { ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import * as oneShot from "./one-shot-slot.js";
+import { readName } from "./text.js";
+import * as timeline from "./timeline-slot.js";
+import type { FenceKey } from "./timeline-slot.js";
+
+/** What any agent can ask of a fence it knows by its key, whichever kind of slot it has. */
+
+export function isKeySignaled(segment: Segment, key: FenceKey): boolean {
+  return segment.layout.isTimeline(key.slot)
+    ? timeline.isTimelineSignaled(segment, key)
+    : oneShot.isOneShotSignaled(segment, key);
+}
+
+/** 0 pending, 1 signaled, a negative errno if the fence failed. */
+export function keyStatus(segment: Segment, key: FenceKey): number {
+  return segment.layout.isTimeline(key.slot)
+    ? timeline.timelineStatus(segment, key)
+    : oneShot.oneShotStatus(segment, key);
+}
+
+/** When the fence signaled, in nanoseconds, or `undefined` if that is no longer kept. */
+export function keyTime(segment: Segment, key: FenceKey): number | undefined {
+  return segment.layout.isTimeline(key.slot) ? timeline.timelineTime(segment, key) : oneShot.oneShotTime(segment, key);
+}
+
+export function armKey(member: Member, key: FenceKey): void {
+  if (member.layout.isTimeline(key.slot)) timeline.armTimeline(member, key.slot, BigInt(key.sequence));
+  else oneShot.armOneShot(member, key.slot);
+}
+
+/** Hang recovery: ends the fence, and all of its timeline, with `ETIMEDOUT`. */
+export function endKey(segment: Segment, key: FenceKey, error: number, timestamp: number): void {
+  if (segment.layout.isTimeline(key.slot)) timeline.endTimeline(segment, key.slot, key.generation, error);
+  else oneShot.completeOneShot(segment, key, error, timestamp);
+}
+
+/** A number that changes with every step forward of the fence's context. */
+export function keyProgress({ memory, layout }: Segment, key: FenceKey): number {
+  return layout.isTimeline(key.slot) ? timeline.timelineProgress({ memory, layout }, key.slot).completed : 0;
+}
+
+/** Tells the fence's owner that somebody needs it by then; the earliest deadline counts. */
+export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number): void {
+  const { layout } = segment;
+  const isTimeline = layout.isTimeline(key.slot);
+  const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
+  const word = base + (isTimeline ? TIMELINE.DEADLINE : ONE_SHOT.DEADLINE);
+  if (!timeline.lower64(segment, word, BigInt(Math.max(1, Math.floor(deadlineNs))))) return;
+  const owner = segment.memory.load(base + (isTimeline ? TIMELINE.OWNER : ONE_SHOT.OWNER));
+  if (owner !== 0) ring(segment, slotOf(owner));
+}
+
+/** What stands in a fence's slot about its origin, or `undefined` if the slot has moved on. */
+export interface Origin {
+  readonly context: number;
+  readonly seqno: number;
+  readonly driverName: string;
+  readonly timelineName: string;
+  readonly timeLimit: number;
+}
+
+export function keyOrigin({ memory, layout }: Segment, key: FenceKey): Origin | undefined {
+  const isTimeline = layout.isTimeline(key.slot);
+  const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
+  const table = isTimeline ? TIMELINE : ONE_SHOT;
+  const origin = {
+    context: Number(memory.load64(base + table.CONTEXT)),
+    seqno: isTimeline ? key.sequence : Number(memory.load64(base + ONE_SHOT.SEQUENCE)),
+    driverName: readName(memory, base + table.DRIVER_NAME),
+    timelineName: readName(memory, base + table.NAME),
+    timeLimit: memory.load(base + table.TIME_LIMIT),
+  };
+  return memory.load(base + table.GENERATION) === key.generation ? origin : undefined;
+}

@@ -1,0 +1,125 @@
+import { DmaBufError } from "../errors.js";
+import { ringAll, slotOf, type Member } from "./agent-slot.js";
+import { setBit } from "./bits.js";
+import { addObituary, findObituary } from "./failures.js";
+import { hint, ONE_SHOT, type Segment } from "./layout.js";
+import { writeName } from "./text.js";
+import type { FenceKey } from "./timeline-slot.js";
+
+/**
+ * A published fence that is no timeline's: a promise, a GPU submission, a local fence that others must see.
+ *
+ * O1. STATE holds generation, "signaled" and the error in one word; the exchange that sets "signaled" decides the
+ *     fence, once, and its error with it.
+ * O2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
+ * O3. A signaled slot may be used again at once; an error moves to the obituaries before the generation moves on.
+ */
+
+const ONE_SHOT_SEQUENCE = 1;
+
+const ERROR_MASK = 0xfff;
+const SIGNALED = 0x1000;
+const GENERATION_SHIFT = 13;
+
+export interface OneShotOptions {
+  readonly driverName: string;
+  readonly name: string;
+  /** The fence's place among others, for a reservation that compares them. */
+  readonly context: number;
+  readonly seqno: number;
+  /** Milliseconds after which hang recovery may end the fence. */
+  readonly timeLimit: number;
+}
+
+/**
+ * Takes a free slot for a pending fence.
+ *
+ * @throws {DmaBufError} `ENOSPC` if all are taken.
+ */
+export function claimOneShot(member: Member, options: OneShotOptions): FenceKey {
+  const { memory, layout } = member;
+  const count = layout.sizes.oneShots;
+  const first = memory.load(hint("oneShots"));
+  for (let i = 0; i < count; i++) {
+    const index = (first + i) % count;
+    const slot = layout.sizes.timelines + index;
+    const base = layout.oneShot(slot);
+    if (memory.load(base + ONE_SHOT.OWNER) !== 0) continue;
+    if (memory.compareExchange(base + ONE_SHOT.OWNER, 0, member.identity) !== 0) continue;
+    memory.store(hint("oneShots"), (index + 1) % count);
+    return { slot, generation: openOneShot(member, slot, options), sequence: ONE_SHOT_SEQUENCE };
+  }
+  throw new DmaBufError("ENOSPC", `Cannot publish the fence: all ${count} places are in use (option "oneShots")`);
+}
+
+function openOneShot(member: Member, slot: number, options: OneShotOptions): number {
+  const { memory, layout } = member;
+  const base = layout.oneShot(slot);
+  const last = memory.load(base + ONE_SHOT.GENERATION);
+  const error = memory.load(base + ONE_SHOT.STATE) & ERROR_MASK;
+  if (error !== 0) addObituary(member, { slot, generation: last, error, first: 1n, last: 1n });
+  const generation = ((last + 1) & 0x7fff_ffff) || 1;
+  memory.store(base + ONE_SHOT.GENERATION, generation);
+  memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
+  memory.store64(base + ONE_SHOT.SEQUENCE, BigInt(options.seqno));
+  memory.store64(base + ONE_SHOT.DEADLINE, 0n);
+  memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
+  writeName(memory, base + ONE_SHOT.DRIVER_NAME, options.driverName);
+  writeName(memory, base + ONE_SHOT.NAME, options.name);
+  memory.store(base + ONE_SHOT.STATE, generation << GENERATION_SHIFT);
+  return generation;
+}
+
+/**
+ * Signals the fence. Anyone may do it who has the right to (the publisher, hang recovery, recovery after a death).
+ *
+ * @param error Positive errno, 0 for success.
+ * @returns Whether this call decided the fence.
+ */
+export function completeOneShot(segment: Segment, key: FenceKey, error: number, timestamp: number): boolean {
+  const { memory, layout } = segment;
+  const base = layout.oneShot(key.slot);
+  const pending = key.generation << GENERATION_SHIFT;
+  if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
+  const high = Math.floor(timestamp / 2 ** 32);
+  memory.store(base + ONE_SHOT.TIME_HIGH, high);
+  memory.store(base + ONE_SHOT.TIME_LOW, (timestamp - high * 2 ** 32) | 0);
+  const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, pending | SIGNALED | error) === pending;
+  ringAll(segment, base + ONE_SHOT.ARRAYS);
+  return decided;
+}
+
+/** Gives a signaled slot back. Only the publisher, or the reaper of the dead publisher. */
+export function freeOneShot({ memory, layout }: Segment, slot: number): void {
+  memory.store(layout.oneShot(slot) + ONE_SHOT.OWNER, 0);
+}
+
+export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
+  const base = layout.oneShot(key.slot);
+  if (memory.load(base + ONE_SHOT.STATE) !== key.generation << GENERATION_SHIFT) return true;
+  return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
+}
+
+/** 0 pending, 1 signaled, a negative errno if it failed, `-ESTALE` if that is no longer known. */
+export function oneShotStatus(segment: Segment, key: FenceKey): number {
+  const { memory, layout } = segment;
+  const base = layout.oneShot(key.slot);
+  const state = memory.load(base + ONE_SHOT.STATE);
+  // SYNC POINT generation-before-reset, as for a timeline.
+  if (memory.load(base + ONE_SHOT.GENERATION) !== key.generation) {
+    return -findObituary(segment, key.slot, key.generation, 1n) || 1;
+  }
+  return (state & SIGNALED) === 0 ? 0 : -(state & ERROR_MASK) || 1;
+}
+
+/** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */
+export function oneShotTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
+  const base = layout.oneShot(key.slot);
+  const time = (memory.load(base + ONE_SHOT.TIME_HIGH) >>> 0) * 2 ** 32 + (memory.load(base + ONE_SHOT.TIME_LOW) >>> 0);
+  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? time : undefined;
+}
+
+/** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
+export function armOneShot(member: Member, slot: number): void {
+  setBit(member.memory, member.layout.oneShot(slot) + ONE_SHOT.ARRAYS, slotOf(member.identity));
+}

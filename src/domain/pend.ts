@@ -1,0 +1,66 @@
+import { DmaBufError } from "../errors.js";
+import type { Host } from "../substrate/host.js";
+
+export interface WaitOptions {
+  /** Milliseconds; 0 only looks. Default: no limit. */
+  readonly timeout?: number;
+  /** Aborts the wait, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignalLike | undefined;
+  /** Lets the process end although this wait is pending. Default false. */
+  readonly unref?: boolean;
+}
+
+/** The part of `AbortSignal` that waits use: the core names no global. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** Starts to listen for what is awaited; returns what ends the listening. */
+export type Subscribe = (done: () => void, failed: (error: unknown) => void) => () => void;
+
+/**
+ * Waits without blocking: every asynchronous wait of the library comes through here.
+ *
+ * What is ready wins over an abort, an abort over a timeout of 0, and a timer looks once more before it gives up.
+ *
+ * @returns False if the time passed first.
+ * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
+ */
+export async function pend(
+  host: Host,
+  options: WaitOptions,
+  ready: () => boolean,
+  subscribe: Subscribe,
+): Promise<boolean> {
+  const { timeout = Infinity, signal, unref = false } = options;
+  checkTimeout(timeout);
+  if (ready()) return true;
+  if (signal?.aborted) throw signal.reason;
+  if (timeout === 0) return false;
+  const letGo = unref ? undefined : host.keepAlive();
+  let cancelTimer: (() => void) | undefined;
+  let abort: (() => void) | undefined;
+  let unsubscribe: (() => void) | undefined;
+  try {
+    return await new Promise<boolean>((resolve, reject) => {
+      abort = () => reject(signal!.reason as Error);
+      signal?.addEventListener("abort", abort, { once: true });
+      if (timeout !== Infinity) cancelTimer = host.after(timeout, () => resolve(ready()));
+      unsubscribe = subscribe(() => resolve(true), reject);
+    });
+  } finally {
+    unsubscribe?.();
+    cancelTimer?.();
+    if (abort) signal?.removeEventListener("abort", abort);
+    letGo?.();
+  }
+}
+
+export function checkTimeout(timeout: number): void {
+  if (!(timeout >= 0)) {
+    throw new DmaBufError("EINVAL", `Cannot wait: the timeout must be 0 or more milliseconds, not ${timeout}`);
+  }
+}

@@ -1,0 +1,102 @@
+import { deadIn, freeAgentSlot, isLive, markDead, retireAgentSlot, type Identity, type Member } from "./agent-slot.js";
+import { sweepBuffer } from "./buffer-slot.js";
+import { ERRNO } from "../errors.js";
+import { sweepObituaries } from "./failures.js";
+import { AGENT, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import { completeOneShot, freeOneShot } from "./one-shot-slot.js";
+import { endTimeline, freeTimeline } from "./timeline-slot.js";
+
+/**
+ * What happens when an agent dies or leaves.
+ *
+ * R1. What a generation protects (fences, locks, holds of writers) anyone may end, at once and twice.
+ * R2. What it does not (bits, transits, slots) belongs to one reaper, who claims the dead agent's slot by one
+ *     compare-exchange; the claim passes on only when the claimer is dead too.
+ * R3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
+ * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
+ * R5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own slot.
+ * R6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
+ */
+
+/** What a layer above keeps in the control segment and gives back after a death. */
+export interface RecoveryStep {
+  /** Ends what a generation protects. Runs at once and in any number of agents. */
+  release(segment: Segment, dead: Identity): void;
+  /** Takes away what only the reaper may. */
+  sweep(segment: Segment, dead: Identity): void;
+}
+
+/**
+ * Declares an agent dead and gives back what it held. Call it only when the agent will not run again.
+ *
+ * @param steps What the layers above the domain add.
+ * @param now Monotonic nanoseconds.
+ */
+export function recover(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
+  markDead(member, dead);
+  for (let slot = 0; slot < member.layout.sizes.agents; slot++) {
+    // Not only this one: a reaper may have died too.
+    const left = deadIn(member, slot);
+    if (left === 0) continue;
+    releaseFences(member, left, ERRNO.ESRCH, now);
+    for (const step of steps) step.release(member, left);
+    reap(member, slot, steps);
+  }
+}
+
+/** Gives back all that the calling agent holds, and its slot. Its pending fences end with `ECANCELED`. */
+export function leave(member: Member, steps: readonly RecoveryStep[], now: number): void {
+  releaseFences(member, member.identity, ERRNO.ECANCELED, now);
+  for (const step of steps) step.release(member, member.identity);
+  sweep(member, member.identity, steps);
+  retireAgentSlot(member, member.identity);
+}
+
+function releaseFences(segment: Segment, owner: Identity, error: number, now: number): void {
+  const { memory, layout } = segment;
+  const { timelines, oneShots } = layout.sizes;
+  for (let slot = 0; slot < timelines; slot++) {
+    const base = layout.timeline(slot);
+    if (memory.load(base + TIMELINE.OWNER) !== owner) continue;
+    endTimeline(segment, slot, memory.load(base + TIMELINE.GENERATION), error);
+  }
+  for (let slot = timelines; slot < timelines + oneShots; slot++) {
+    const base = layout.oneShot(slot);
+    if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
+    const generation = memory.load(base + ONE_SHOT.GENERATION);
+    completeOneShot(segment, { slot, generation, sequence: 1 }, error, now);
+  }
+}
+
+function reap(member: Member, slot: number, steps: readonly RecoveryStep[]): void {
+  const { memory, layout } = member;
+  const claim = layout.agent(slot) + AGENT.REAPER;
+  for (;;) {
+    const claimer = memory.load(claim);
+    if (claimer !== 0 && isLive(member, claimer) && claimer !== member.identity) return;
+    if (memory.compareExchange(claim, claimer, member.identity) !== claimer) continue;
+    const dead = deadIn(member, slot);
+    if (dead !== 0) {
+      sweep(member, dead, steps);
+      // SYNC POINT free-before-unclaim: a late reaper that claims now finds no dead agent here.
+      freeAgentSlot(member, dead);
+    }
+    memory.store(claim, 0);
+    // SYNC POINT look-after-unclaim: somebody may have turned away from our claim.
+    if (deadIn(member, slot) === 0) return;
+  }
+}
+
+function sweep(member: Member, dead: Identity, steps: readonly RecoveryStep[]): void {
+  const { memory, layout } = member;
+  const { timelines, oneShots, buffers } = layout.sizes;
+  for (const step of steps) step.sweep(member, dead);
+  for (let slot = 0; slot < timelines; slot++) {
+    if (memory.load(layout.timeline(slot) + TIMELINE.OWNER) === dead) freeTimeline(member, slot);
+  }
+  for (let slot = timelines; slot < timelines + oneShots; slot++) {
+    if (memory.load(layout.oneShot(slot) + ONE_SHOT.OWNER) === dead) freeOneShot(member, slot);
+  }
+  for (let slot = 0; slot < buffers; slot++) sweepBuffer(member, slot, dead);
+  sweepObituaries(member, dead);
+}

@@ -1,0 +1,329 @@
+import type { Agent, Awaited } from "../domain/agent.js";
+import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import { DmaBufError, ERRNO, errorCode, type ErrorCode } from "../errors.js";
+
+/**
+ * "This piece of asynchronous work has finished", once, with an error or without.
+ *
+ * F1. A fence signals at most once and never goes back; its error is stored before that and does not change afterwards.
+ * F2. Fences of one context signal in the order of their sequence numbers.
+ * F3. A callback runs exactly once if it was queued, before `signal()` returns, in the order of registration, or never
+ *     if the fence was signaled when it was added.
+ * F4. `enableSignaling` runs at most once, before the first callback or wait; if it says no, the fence is signaled.
+ * F5. A wait says that the fence has signaled, not that the work was good: a failed fence is a completed fence.
+ * F6. Code on the way to signaling a fence waits for no fence and takes no reservation lock.
+ *
+ * @see linux/drivers/dma-buf/dma-fence.c
+ */
+
+/** What the maker of a fence says about it. Only the names are mandatory. */
+export interface FenceOps {
+  readonly driverName: string;
+  readonly timelineName: string;
+  /** Sequence numbers are compared as signed differences of 32 bits, as those of older hardware. Default false. */
+  readonly seqno32?: boolean;
+  /** Starts whatever will signal the fence; false if the work has already passed. It may set the error first. */
+  enableSignaling?(fence: Fence): boolean;
+  /** Looks whether the work has finished; once true, always true. It may set the error just before. */
+  signaled?(fence: Fence): boolean;
+  /** When the work finished that `signaled` found, in monotonic nanoseconds. Default: now. */
+  completedAt?(fence: Fence): number | undefined;
+  /** Tells the maker that somebody needs the fence by then (absolute monotonic nanoseconds). */
+  setDeadline?(fence: Fence, deadlineNs: number): void;
+  /** The fence was disposed. */
+  release?(fence: Fence): void;
+  /** Decides a fence that lives in shared memory; false if somebody else has decided it. */
+  decide?(fence: Fence, error: number, timestampNs: number): boolean;
+  /** Where the fence stands in shared memory, if it does. */
+  key?(fence: Fence): FenceKey;
+  /** How a thread waits for a fence that others signal. */
+  awaited?(fence: Fence): Awaited;
+}
+
+/** A callback on a fence. */
+export interface FenceCallback extends Disposable {
+  /** Whether it waits for the fence: false if the fence had signaled before, or it has run or was removed. */
+  readonly queued: boolean;
+  /** Returns true if the callback was still queued; it will then never run. */
+  remove(): boolean;
+}
+
+export type WaitResult = "signaled" | "timed-out";
+
+export class Fence implements Disposable {
+  readonly agent: Agent;
+  /** The fence context: fences of one context are totally ordered. */
+  readonly context: number;
+  readonly seqno: number;
+  #ops: FenceOps;
+  #callbacks: Callback[] | undefined = undefined;
+  #enabled = false;
+  #released = false;
+  /** Monotonic nanoseconds; -1 while the fence is pending. */
+  #timestamp = -1;
+  /** Negative errno, or 0. */
+  #error = 0;
+
+  /** A fence of this agent alone, until it is published. `context` comes from {@link allocateContexts}. */
+  constructor(agent: Agent, ops: FenceOps, context: number, seqno: number) {
+    this.agent = agent;
+    this.#ops = ops;
+    this.context = context;
+    this.seqno = seqno;
+  }
+
+  /** @internal What the fence's maker, or its place in shared memory, does for it. */
+  get ops(): FenceOps {
+    return this.#ops;
+  }
+
+  /** @internal Gives a fence of this agent a place in shared memory. */
+  set ops(ops: FenceOps) {
+    this.#ops = ops;
+  }
+
+  get driverName(): string {
+    return this.#ops.driverName;
+  }
+
+  get timelineName(): string {
+    return this.#ops.timelineName;
+  }
+
+  /** 0 pending, 1 signaled without an error, a negative errno if the work failed. Looks actively. */
+  get status(): number {
+    return this.isSignaled() ? this.#error || 1 : 0;
+  }
+
+  /** Why the work failed, once the fence has signaled. */
+  get error(): DmaBufError | undefined {
+    if (!this.isSignaled() || this.#error === 0) return undefined;
+    const code = errorCode(this.#error);
+    return new DmaBufError(code, `Fence ${this.context}:${this.seqno} of ${this.driverName} ${this.timelineName} failed`);
+  }
+
+  /** When the fence signaled, in monotonic nanoseconds; `undefined` while it is pending. */
+  get timestamp(): number | undefined {
+    return this.isSignaled() ? this.#timestamp : undefined;
+  }
+
+  /**
+   * Signals the fence and runs its callbacks.
+   *
+   * @param timestampNs When the work finished, in monotonic nanoseconds. Default: now.
+   * @returns False if the fence was signaled before.
+   */
+  signal(timestampNs: number = this.agent.host.nowNs()): boolean {
+    if (this.#timestamp >= 0) return false;
+    if (this.#ops.decide !== undefined && !this.#ops.decide(this, this.#error, timestampNs)) {
+      this.isSignaled();
+      return false;
+    }
+    this.#settle(timestampNs);
+    return true;
+  }
+
+  /**
+   * Whether the fence has signaled. Looks actively: what is found finished is signaled here and now, and its callbacks
+   * run in this call. Does not enable signaling.
+   */
+  isSignaled(): boolean {
+    if (this.#timestamp >= 0) return true;
+    if (this.#ops.signaled?.(this) !== true) return false;
+    this.#settle(this.#ops.completedAt?.(this) ?? this.agent.host.nowNs());
+    return true;
+  }
+
+  /**
+   * Stores why the work failed; call it before `signal()`. A call with a wrong errno, or too late, is reported and
+   * changes nothing.
+   *
+   * @param error An errno name, or a negative errno from -4095 to -1.
+   */
+  setError(error: ErrorCode | number): void {
+    const errno = typeof error === "number" ? error : -ERRNO[error];
+    if (!Number.isInteger(errno) || errno < -4095 || errno > -1) {
+      this.agent.host.warn(`A fence's error must be an errno from -4095 to -1, not ${errno}`);
+    } else if (this.#timestamp >= 0) {
+      this.agent.host.warn(`Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`);
+    } else {
+      this.#error = errno;
+    }
+  }
+
+  /**
+   * Calls back when the fence signals. It keeps no process alive.
+   *
+   * @returns The callback, not queued if the fence has signaled already (it then never runs).
+   * @throws {DmaBufError} `EINVAL` if `run` is no function.
+   */
+  addCallback(run: (fence: Fence) => void): FenceCallback {
+    if (typeof run !== "function") throw new DmaBufError("EINVAL", "Cannot add the callback: it is no function");
+    const callback = new Callback(this, run);
+    this.enableSignaling();
+    if (!this.isSignaled()) {
+      callback.queued = true;
+      (this.#callbacks ??= []).push(callback);
+    }
+    return callback;
+  }
+
+  /** Makes sure that the fence will signal by itself, without anybody looking. */
+  enableSignaling(): void {
+    if (this.#enabled || this.#timestamp >= 0) return;
+    this.#enabled = true;
+    if (this.#ops.enableSignaling?.(this) === false) this.signal();
+  }
+
+  /**
+   * Waits until the fence signals. Resolves for a failed fence too: look at `status` or `error`, or use `result()`.
+   *
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts (a signaled fence wins).
+   */
+  async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    this.enableSignaling();
+    const subscribe = (done: () => void): (() => void) => {
+      const callback = this.addCallback(done);
+      if (!callback.queued) done();
+      return () => callback.remove();
+    };
+    return (await pend(this.agent.host, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
+  }
+
+  /**
+   * Blocks this thread until the fence signals.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` if only this thread can signal the fence.
+   */
+  waitSync(options: { readonly timeout?: number } = {}): WaitResult {
+    const timeout = options.timeout ?? Infinity;
+    checkTimeout(timeout);
+    this.enableSignaling();
+    const awaited = this.#ops.awaited?.(this);
+    if (awaited === undefined && this.#ops.signaled === undefined && timeout === Infinity && !this.isSignaled()) {
+      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
+    }
+    const polled = { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
+    return this.agent.waitSync(awaited ?? polled, timeout) ? "signaled" : "timed-out";
+  }
+
+  /**
+   * Waits for the work to succeed.
+   *
+   * @throws {DmaBufError} The fence's own error; `ETIMEDOUT` if the time passed first.
+   */
+  async result(options: WaitOptions = {}): Promise<void> {
+    if ((await this.wait(options)) === "timed-out") {
+      throw new DmaBufError("ETIMEDOUT", `Fence ${this.context}:${this.seqno} has not signaled in ${options.timeout} ms`);
+    }
+    if (this.error !== undefined) throw this.error;
+  }
+
+  /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
+  setDeadline(deadlineNs: number): void {
+    if (this.#ops.setDeadline !== undefined && !this.isSignaled()) this.#ops.setDeadline(this, deadlineNs);
+  }
+
+  /** Whether this fence comes after `other`. Only fences of one context can be compared. */
+  isLater(other: Fence): boolean {
+    if (this.context !== other.context) {
+      this.agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
+      return false;
+    }
+    if (this.#ops.seqno32) return ((this.seqno - other.seqno) | 0) > 0;
+    return this.seqno > other.seqno;
+  }
+
+  isLaterOrSame(other: Fence): boolean {
+    return isSameFence(this, other) || this.isLater(other);
+  }
+
+  /** One line for people: `context:seqno timeline driver signalled|unsignalled`, as current kernels print it. */
+  describe(): string {
+    const state = this.isSignaled() ? "signalled" : "unsignalled";
+    return `${this.context}:${this.seqno} ${this.timelineName} ${this.driverName} ${state}`;
+  }
+
+  /**
+   * Drops the maker's reference. A pending fence that somebody waits for must not be dropped: that is reported, and the
+   * fence signals with `EDEADLK` so that they go on.
+   */
+  [Symbol.dispose](): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (this.#callbacks !== undefined && this.#callbacks.length > 0 && !this.isSignaled()) {
+      this.agent.host.warn(`Fence ${this.context}:${this.seqno} was released while somebody waits for it`);
+      this.setError("EDEADLK");
+      this.signal();
+    }
+    this.#ops.release?.(this);
+  }
+
+  /** @internal Takes a callback out of the queue. */
+  removeCallback(callback: Callback): boolean {
+    const index = this.#callbacks?.indexOf(callback) ?? -1;
+    if (index < 0) return false;
+    this.#callbacks!.splice(index, 1);
+    return true;
+  }
+
+  #settle(timestampNs: number): void {
+    this.#timestamp = timestampNs;
+    const callbacks = this.#callbacks;
+    if (callbacks === undefined) return;
+    this.#callbacks = undefined;
+    for (const callback of callbacks) {
+      if (!callback.queued) continue;
+      callback.queued = false;
+      try {
+        callback.run(this);
+      } catch (error) {
+        this.agent.host.warn(`A callback of fence ${this.context}:${this.seqno} threw: ${String(error)}`);
+      }
+    }
+  }
+}
+
+class Callback implements FenceCallback {
+  queued = false;
+  readonly run: (fence: Fence) => void;
+  readonly #fence: Fence;
+
+  constructor(fence: Fence, run: (fence: Fence) => void) {
+    this.#fence = fence;
+    this.run = run;
+  }
+
+  remove(): boolean {
+    if (!this.queued) return false;
+    this.queued = false;
+    this.#fence.removeCallback(this);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.remove();
+  }
+}
+
+/** Whether two objects stand for one fence: the same object, or the same place in shared memory. */
+export function isSameFence(a: Fence, b: Fence): boolean {
+  if (a === b) return true;
+  const [one, other] = [a.ops.key?.(a), b.ops.key?.(b)];
+  return (
+    one !== undefined &&
+    other !== undefined &&
+    one.slot === other.slot &&
+    one.generation === other.generation &&
+    one.sequence === other.sequence
+  );
+}
+
+/** The later of two fences of one context, or `undefined` if that one has signaled. */
+export function laterFence(a: Fence, b: Fence): Fence | undefined {
+  const later = a.isLater(b) ? a : b;
+  return later.isSignaled() ? undefined : later;
+}

@@ -1,0 +1,264 @@
+import type { Agent, Awaited } from "../domain/agent.js";
+import { armKey, endKey, hintDeadline, isKeySignaled, keyOrigin, keyProgress, keyStatus, keyTime, type Origin } from "../domain/fence-slot.js";
+import { HEADER } from "../domain/layout.js";
+import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import { DmaBufError, ERRNO } from "../errors.js";
+import { Fence, type FenceOps } from "./fence.js";
+
+/**
+ * Fences that other agents see.
+ *
+ * H1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once it signaled.
+ * H2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
+ * H3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits for it.
+ */
+
+/** A fence as a thing to send to another agent. */
+export interface FenceHandle extends FenceKey, Origin {
+  /** The domain it belongs to. */
+  readonly domain: string;
+}
+
+/** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
+export const DEFAULT_TIME_LIMIT = 10_000;
+
+/** What all fences of one slot and generation have in common in this agent. */
+export class SharedFenceOps implements FenceOps {
+  readonly agent: Agent;
+  readonly slot: number;
+  readonly generation: number;
+  readonly origin: Origin;
+  readonly #armed = new Map<Fence, () => void>();
+
+  constructor(agent: Agent, slot: number, generation: number, origin: Origin) {
+    this.agent = agent;
+    this.slot = slot;
+    this.generation = generation;
+    this.origin = origin;
+  }
+
+  get driverName(): string {
+    return this.origin.driverName;
+  }
+
+  get timelineName(): string {
+    return this.origin.timelineName;
+  }
+
+  key(fence: Fence): FenceKey {
+    const sequence = this.agent.layout.isTimeline(this.slot) ? fence.seqno : 1;
+    return { slot: this.slot, generation: this.generation, sequence };
+  }
+
+  signaled(fence: Fence): boolean {
+    const key = this.key(fence);
+    if (!isKeySignaled(this.agent, key)) return false;
+    const status = keyStatus(this.agent, key);
+    if (status < 0) fence.setError(status);
+    return true;
+  }
+
+  completedAt(fence: Fence): number | undefined {
+    return keyTime(this.agent, this.key(fence));
+  }
+
+  enableSignaling(fence: Fence): boolean {
+    if (fence.isSignaled()) return true;
+    const unwatch = this.agent.watch(this.awaited(fence), () => this.#armed.delete(fence));
+    if (!fence.isSignaled()) this.#armed.set(fence, unwatch);
+    return true;
+  }
+
+  setDeadline(fence: Fence, deadlineNs: number): void {
+    hintDeadline(this.agent, this.key(fence), deadlineNs);
+  }
+
+  decide(fence: Fence, _error: number, _timestampNs: number): boolean {
+    throw new DmaBufError("EPERM", `Cannot signal fence ${fence.context}:${fence.seqno}: only its owner may`);
+  }
+
+  awaited(fence: Fence): Awaited {
+    return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
+  }
+
+  /** Settles the local fences up to a sequence number, in order, when this agent itself has signaled them. */
+  protected settleArmed(upTo: number): void {
+    const due = [...this.#armed.keys()].filter((fence) => fence.seqno <= upTo);
+    for (const fence of due.sort((a, b) => a.seqno - b.seqno)) {
+      this.#armed.get(fence)!();
+      this.#armed.delete(fence);
+      fence.isSignaled();
+    }
+  }
+
+  protected get hasArmed(): boolean {
+    return this.#armed.size > 0;
+  }
+}
+
+class SharedAwaited implements Awaited {
+  readonly #agent: Agent;
+  readonly #fence: Fence;
+  readonly #key: FenceKey;
+  readonly #limitNs: number;
+  #progress = -1;
+  #since = 0;
+
+  constructor(agent: Agent, fence: Fence, key: FenceKey, timeLimit: number) {
+    this.#agent = agent;
+    this.#fence = fence;
+    this.#key = key;
+    this.#limitNs = timeLimit * 1e6;
+  }
+
+  arm(): void {
+    armKey(this.#agent, this.#key);
+  }
+
+  ready(): boolean {
+    return this.#fence.isSignaled();
+  }
+
+  patience(): number {
+    const now = this.#agent.host.nowNs();
+    const progress = keyProgress(this.#agent, this.#key);
+    if (progress !== this.#progress) {
+      this.#progress = progress;
+      this.#since = now;
+    }
+    const left = this.#since + this.#limitNs - now;
+    if (left <= 0) endKey(this.#agent, this.#key, ERRNO.ETIMEDOUT, now);
+    return Math.max(0, left / 1e6);
+  }
+}
+
+/** The fence with a key, for this agent; `undefined` if its slot has moved on, which means that it signaled. */
+export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
+  const origin = keyOrigin(agent, key);
+  if (origin === undefined) return undefined;
+  const ops = new SharedFenceOps(agent, key.slot, key.generation, origin);
+  return new Fence(agent, ops, origin.context, origin.seqno);
+}
+
+/**
+ * A fence as a thing to send. A fence of this agent alone is published first.
+ *
+ * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+ */
+export function fenceHandle(fence: Fence): FenceHandle {
+  const { context, seqno, driverName, timelineName } = fence;
+  const key = publish(fence);
+  const timeLimit = keyOrigin(fence.agent, key)?.timeLimit ?? DEFAULT_TIME_LIMIT;
+  return { domain: domainName(fence.agent), ...key, context, seqno, driverName, timelineName, timeLimit };
+}
+
+/**
+ * The fence that was sent, as this agent sees it.
+ *
+ * @throws {DmaBufError} `EINVAL` if it is of another domain.
+ */
+export function importFence(agent: Agent, handle: FenceHandle): Fence {
+  checkDomain(agent, handle.domain, "fence");
+  const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
+  return new Fence(agent, ops, handle.context, handle.seqno);
+}
+
+/** A number that names the domain, the same in all of its agents. */
+export function domainName(agent: Agent): string {
+  return [0, 1, 2, 3].map((i) => (agent.memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
+}
+
+export function checkDomain(agent: Agent, domain: string, what: string): void {
+  if (domain === domainName(agent)) return;
+  throw new DmaBufError("EINVAL", `Cannot import the ${what}: it belongs to domain ${domain}, not ${domainName(agent)}`);
+}
+
+/**
+ * Gives a fence a place that all agents see, if it has none.
+ *
+ * @param timeLimit Milliseconds after which hang recovery ends it with `ETIMEDOUT`.
+ * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+ */
+export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
+  const { agent, context, seqno, driverName, timelineName } = fence;
+  const known = fence.ops.key?.(fence);
+  if (known !== undefined) return known;
+  const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
+  fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit);
+  fence.addCallback(() => freeOneShot(agent, key.slot));
+  if (fence.isSignaled() && !isKeySignaled(agent, key)) {
+    completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
+    freeOneShot(agent, key.slot);
+  } else {
+    agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
+  }
+  return key;
+}
+
+/** A fence of this agent that has got a one-shot slot: its maker's operations, and the slot decides. */
+class PublishedOps implements FenceOps {
+  readonly #maker: FenceOps;
+  readonly #agent: Agent;
+  readonly #key: FenceKey;
+  readonly #timeLimit: number;
+
+  constructor(maker: FenceOps, agent: Agent, key: FenceKey, timeLimit: number) {
+    this.#maker = maker;
+    this.#agent = agent;
+    this.#key = key;
+    this.#timeLimit = timeLimit;
+  }
+
+  get driverName(): string {
+    return this.#maker.driverName;
+  }
+
+  get timelineName(): string {
+    return this.#maker.timelineName;
+  }
+
+  get seqno32(): boolean {
+    return this.#maker.seqno32 ?? false;
+  }
+
+  key(): FenceKey {
+    return this.#key;
+  }
+
+  signaled(fence: Fence): boolean {
+    if (isKeySignaled(this.#agent, this.#key)) {
+      const status = keyStatus(this.#agent, this.#key);
+      if (status < 0) fence.setError(status);
+      return true;
+    }
+    if (this.#maker.signaled?.(fence) !== true) return false;
+    // The maker found it finished: decide it for everybody, as signal() would.
+    fence.signal(this.#maker.completedAt?.(fence));
+    return true;
+  }
+
+  completedAt(): number | undefined {
+    return keyTime(this.#agent, this.#key);
+  }
+
+  enableSignaling(fence: Fence): boolean {
+    return this.#maker.enableSignaling?.(fence) ?? true;
+  }
+
+  setDeadline(fence: Fence, deadlineNs: number): void {
+    this.#maker.setDeadline?.(fence, deadlineNs);
+  }
+
+  release(fence: Fence): void {
+    this.#maker.release?.(fence);
+  }
+
+  decide(_fence: Fence, error: number, timestampNs: number): boolean {
+    return completeOneShot(this.#agent, this.#key, -error, timestampNs);
+  }
+
+  awaited(fence: Fence): Awaited {
+    return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
+  }
+}

@@ -1,0 +1,164 @@
+import type { Agent, Awaited } from "../domain/agent.js";
+import { keyOrigin } from "../domain/fence-slot.js";
+import { TIMELINE } from "../domain/layout.js";
+import { allocateContexts, claimTimeline, completeTimeline, endTimeline, firstWord, freeTimeline, timelineProgress } from "../domain/timeline-slot.js";
+import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { Fence } from "./fence.js";
+import { DEFAULT_TIME_LIMIT, SharedFenceOps } from "./shared-fence.js";
+
+export { allocateContexts };
+
+export interface TimelineOptions {
+  /** At most 31 bytes of UTF-8. */
+  readonly name?: string;
+  /** At most 31 bytes of UTF-8. Default "dmabuf". */
+  readonly driverName?: string;
+  /** Milliseconds without progress after which hang recovery ends the pending fences with `ETIMEDOUT`. Default 10,000. */
+  readonly timeLimit?: number;
+  /** Told the earliest deadline that anybody has asked of this timeline's fences (absolute monotonic nanoseconds). */
+  readonly onDeadline?: (deadlineNs: number) => void;
+}
+
+/**
+ * A fence context in shared memory: its fences signal in order, for all agents, and creating one costs nothing shared.
+ *
+ * It belongs to the agent that made it. If that agent dies, the pending fences end with `ESRCH`.
+ */
+export class Timeline implements Disposable {
+  readonly name: string;
+  readonly context: number;
+  readonly #agent: Agent;
+  readonly #ops: OwnerOps;
+  readonly #unwatch: (() => void) | undefined;
+  #created = 0;
+  #closed = false;
+
+  /** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
+  constructor(agent: Agent, options: TimelineOptions = {}) {
+    const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
+    if (!(timeLimit >= 1 && timeLimit <= 0x7fff_ffff)) {
+      throw new RangeError(`Option "timeLimit" must be from 1 to ${0x7fff_ffff} milliseconds, not ${timeLimit}`);
+    }
+    const { slot, generation } = claimTimeline(agent, { name, driverName, timeLimit });
+    const origin = keyOrigin(agent, { slot, generation, sequence: 0 })!;
+    this.name = name;
+    this.context = origin.context;
+    this.#agent = agent;
+    this.#ops = new OwnerOps(agent, slot, generation, origin);
+    if (onDeadline !== undefined) this.#unwatch = agent.watch(new Deadlines(agent, slot, onDeadline), () => {});
+  }
+
+  /**
+   * The next fence. It signals when `signal()` is called on it or on a later one.
+   *
+   * @throws {DmaBufError} `ECANCELED` if the timeline was closed; `ETIMEDOUT` if hang recovery has ended it.
+   */
+  createFence(): Fence {
+    if (this.#closed || this.#ops.ended) this.#refuse();
+    return new Fence(this.#agent, this.#ops, this.context, ++this.#created);
+  }
+
+  /** The sequence number of the last fence created. */
+  get created(): number {
+    return this.#created;
+  }
+
+  /** The sequence number of the last fence that signaled. */
+  get completed(): number {
+    return timelineProgress(this.#agent, this.#ops.slot).completed;
+  }
+
+  /**
+   * Signals all fences up to a sequence number, as a device that reports its progress.
+   *
+   * @param error What those that were pending failed with.
+   * @returns False if that number was signaled before, or the timeline has ended.
+   */
+  signal(seqno: number, error?: ErrorCode, timestampNs: number = this.#agent.host.nowNs()): boolean {
+    if (!Number.isInteger(seqno) || seqno < 1 || seqno > this.#created) {
+      throw new RangeError(`Cannot signal ${seqno}: the timeline's fences are 1 to ${this.#created}`);
+    }
+    return this.#ops.complete(seqno, error === undefined ? 0 : ERRNO[error], timestampNs);
+  }
+
+  /** Ends the timeline and gives its slot back. Pending fences fail with `error`. */
+  close(error: ErrorCode = "ECANCELED"): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unwatch?.();
+    const { slot, generation } = this.#ops;
+    endTimeline(this.#agent, slot, generation, this.completed < this.#created ? ERRNO[error] : 0);
+    this.#ops.settleEnded();
+    freeTimeline(this.#agent, slot);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #refuse(): never {
+    const reason = this.#closed ? "it is closed" : "hang recovery has ended it";
+    throw new DmaBufError(this.#closed ? "ECANCELED" : "ETIMEDOUT", `Cannot create a fence on timeline "${this.name}": ${reason}`);
+  }
+}
+
+class OwnerOps extends SharedFenceOps {
+  /** Whether an exchange has shown that somebody else ended the timeline. */
+  ended = false;
+  readonly #first: bigint;
+  #word: bigint;
+  #completed = 0;
+
+  constructor(agent: Agent, slot: number, generation: number, origin: ConstructorParameters<typeof SharedFenceOps>[3]) {
+    super(agent, slot, generation, origin);
+    this.#first = this.#word = firstWord(generation);
+  }
+
+  override decide(fence: Fence, error: number, timestampNs: number): boolean {
+    return this.complete(fence.seqno, -error, timestampNs, fence.seqno);
+  }
+
+  /** @param firstFailed From where on the fences that complete now have failed, if there is an error. */
+  complete(seqno: number, error: number, timestampNs: number, firstFailed = this.#completed + 1): boolean {
+    if (this.ended || seqno <= this.#completed) return false;
+    const next = seqno === this.#completed + 1 ? this.#word + 1n : this.#first + BigInt(seqno);
+    if (!completeTimeline(this.agent, this.slot, this.#word, next, seqno, timestampNs, error, firstFailed)) {
+      this.ended = true;
+      return false;
+    }
+    this.#word = next;
+    this.#completed = seqno;
+    if (this.hasArmed) this.settleArmed(seqno);
+    return true;
+  }
+
+  settleEnded(): void {
+    this.ended = true;
+    this.settleArmed(Infinity);
+  }
+}
+
+/** Never ready: it tells the owner each time that the earliest deadline has come down. */
+class Deadlines implements Awaited {
+  readonly #agent: Agent;
+  readonly #word: number;
+  readonly #tell: (deadlineNs: number) => void;
+  #told = Infinity;
+
+  constructor(agent: Agent, slot: number, tell: (deadlineNs: number) => void) {
+    this.#agent = agent;
+    this.#word = agent.layout.timeline(slot) + TIMELINE.DEADLINE;
+    this.#tell = tell;
+  }
+
+  arm(): void {}
+
+  ready(): boolean {
+    const earliest = Number(this.#agent.memory.load64(this.#word));
+    if (earliest !== 0 && earliest < this.#told) {
+      this.#told = earliest;
+      this.#tell(earliest);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Host } from "../substrate/host.js";
+
+/**
+ * The surroundings of a thread in Node.js, Bun, Deno or a browser, found out at run time: no module of any of them is
+ * imported, so that one build serves all.
+ */
+export function threadsHost(): Host {
+  return (host ??= createHost());
+}
+
+let host: Host | undefined;
+
+/** An object in Node.js, a number in browsers. */
+interface Timer {
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/** The globals that are used where they exist. */
+interface Surroundings {
+  readonly process?: { hrtime?: { bigint(): bigint }; emitWarning?(message: string, type: string): void };
+  readonly performance: { readonly timeOrigin: number; now(): number };
+  readonly navigator?: { readonly hardwareConcurrency?: number };
+  readonly console: { warn(message: string): void };
+  readonly document?: unknown;
+  setTimeout(callback: () => void, ms: number): Timer;
+  clearTimeout(timer: Timer): void;
+  setInterval(callback: () => void, ms: number): Timer;
+}
+
+const surroundings = globalThis as unknown as Surroundings;
+
+/** Longer than a hand-over between two running threads takes, shorter than a sleep and its wake-up. */
+const SPIN_NS = 50_000;
+const LONGEST_TIMER = 0x7fff_ffff;
+
+function createHost(): Host {
+  const { process, navigator, document } = surroundings;
+  return {
+    nowNs: monotonicClock(process?.hrtime),
+    mayBlock: document === undefined,
+    spinNs: (navigator?.hardwareConcurrency ?? 2) > 1 ? SPIN_NS : 0,
+    after(ms, callback) {
+      const timer = surroundings.setTimeout(callback, Math.min(ms, LONGEST_TIMER));
+      timer.unref?.();
+      return () => surroundings.clearTimeout(timer);
+    },
+    keepAlive: keepAliveCounter(),
+    warn(message) {
+      if (process?.emitWarning) process.emitWarning(message, "DmaBufWarning");
+      else surroundings.console.warn(`dmabuf: ${message}`);
+    },
+  };
+}
+
+/** CLOCK_MONOTONIC in Node.js; elsewhere the page's clock, which agents of one origin share as closely as it allows. */
+function monotonicClock(hrtime: { bigint(): bigint } | undefined): () => number {
+  const { performance } = surroundings;
+  if (hrtime !== undefined) return () => Number(hrtime.bigint());
+  return () => (performance.timeOrigin + performance.now()) * 1e6;
+}
+
+/** One timer, referenced while anybody needs the process: creating one for each wait would cost more than the wait. */
+function keepAliveCounter(): () => () => void {
+  let timer: Timer | undefined;
+  let needed = 0;
+  return () => {
+    timer ??= surroundings.setInterval(() => {}, LONGEST_TIMER);
+    if (needed++ === 0) timer.ref?.();
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      if (--needed === 0) timer?.unref?.();
+    };
+  };
+}
