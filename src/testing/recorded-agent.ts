@@ -9,7 +9,8 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
  * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
  *     change nothing; how the run ended is read from the run, never from the error that came out.
  * R3. What an agent does next depends on its results alone. So each sequence of results is run once, and the
- *     points reached form a tree.
+ *     points reached form a tree. Only its ends are shared: an agent that has returned an equal value has come to
+ *     the same point, whatever it has seen on the way.
  */
 
 export type AgentProgram = (memory: Substrate) => unknown;
@@ -21,7 +22,7 @@ export interface Operation {
   readonly operands: readonly [word: number, ...rest: (number | bigint)[]];
 }
 
-/** Where an agent stands: what it has got so far is the way from the root of its tree to here. */
+/** Where an agent stands: the results it has got so far lead from the root of its tree to here. */
 export interface Point {
   /** Unique among all points of all agents; never 0. */
   readonly id: number;
@@ -48,6 +49,7 @@ export class PointTable {
   readonly #following: Map<unknown, Point>[] = [];
   readonly #programs: AgentProgram[] = [];
   readonly #roots = new Map<AgentProgram, Point>();
+  readonly #ends = new Map<AgentProgram, Map<string, Point>>();
 
   constructor(words: number) {
     this.#words = words;
@@ -81,6 +83,10 @@ export class PointTable {
   #run(program: AgentProgram, parent: Point | undefined, result: unknown): Point {
     const memory = new RecordedMemory(this.#words, history(parent, result));
     const end = memory.run(program);
+    const ends = this.#endsOf(program);
+    const value = end?.state === "returned" ? textOf(end.value) : undefined;
+    const known = value === undefined ? undefined : ends.get(value);
+    if (known !== undefined) return known;
     const point: Point = {
       id: this.#points.length + 1,
       depth: parent === undefined ? 0 : parent.depth + 1,
@@ -93,7 +99,14 @@ export class PointTable {
     this.#points.push(point);
     this.#following.push(new Map());
     this.#programs.push(program);
+    if (value !== undefined) ends.set(value, point);
     return point;
+  }
+
+  #endsOf(program: AgentProgram): Map<string, Point> {
+    let ends = this.#ends.get(program);
+    if (ends === undefined) this.#ends.set(program, (ends = new Map<string, Point>()));
+    return ends;
   }
 }
 
@@ -282,4 +295,18 @@ function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
 function sameOperation(recorded: Operation, method: Operation["method"], operands: Operation["operands"]): boolean {
   if (recorded.method !== method || recorded.operands.length !== operands.length) return false;
   return operands.every((operand, index) => Object.is(operand, recorded.operands[index]));
+}
+
+/** A text that is equal for equal values; none for a value that is more than data. */
+function textOf(value: unknown): string | undefined {
+  if (value === undefined) return "undefined";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (value === null || typeof value === "string" || typeof value === "boolean") return JSON.stringify(value);
+  if (typeof value !== "object") return undefined;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== Object.prototype) return undefined;
+  const parts = Object.entries(value).map(([key, part]) => [JSON.stringify(key), textOf(part)]);
+  if (parts.some(([, text]) => text === undefined)) return undefined;
+  return `${Array.isArray(value) ? `[${value.length}]` : ""}{${parts.map((pair) => pair.join(":")).join(",")}}`;
 }
