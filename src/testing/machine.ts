@@ -1,3 +1,4 @@
+import type { ConstantWords } from "./constant-words.js";
 import { ModelMemory } from "./model-memory.js";
 import { PointTable, WOKEN } from "./recorded-agent.js";
 import type { AgentEnd, AgentProgram, Operation, Point } from "./recorded-agent.js";
@@ -29,6 +30,7 @@ export type TaskPlan =
 
 export interface MachinePlan {
   readonly words: number;
+  readonly constants: ConstantWords;
   readonly agents: readonly AgentPlan[];
   readonly prepare: ((memory: Substrate) => void) | undefined;
   readonly mostCrashes: number;
@@ -95,7 +97,7 @@ export class Machine {
     plan.prepare?.(this.memory);
     this.tasks = plan.agents.flatMap((agent, index) => agent.tasks.map((task) => ({ agent: index, plan: task })));
     this.#recovers = this.tasks.some((task) => task.plan.start === "after a death");
-    this.#points = new PointTable(plan.words);
+    this.#points = new PointTable(this.memory.copy(), plan.constants);
     this.#agentsAt = TASKS + this.tasks.length * TASK_WORDS;
     this.#control = new Int32Array(this.#agentsAt + plan.agents.length * AGENT_WORDS);
     this.#units = new Uint16Array(this.#control.buffer);
@@ -190,6 +192,7 @@ export class Machine {
     const woken = operation.method === "wake" ? this.#wakeAll(word) : [];
     const result = operation.method === "wake" ? woken.length : apply(operation, this.memory);
     if (this.memory.mark() !== mark) {
+      for (const changed of this.memory.changedSince(mark)) this.#plan.constants.found(changed);
       for (let other = 0; other < this.tasks.length; other++) this.#control[taskAt(other) + VAIN] = 0;
     }
     this.#advance(task, result);

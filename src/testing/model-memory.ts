@@ -38,6 +38,16 @@ export class ModelMemory implements Substrate {
     return this.#journal.length;
   }
 
+  /** The words that have changed since a mark; a word may come twice. */
+  changedSince(mark: number): number[] {
+    return this.#journal.slice(mark).filter((_, index) => index % 2 === 0);
+  }
+
+  /** What all words hold now. */
+  copy(): Int32Array {
+    return this.#values.slice();
+  }
+
   undo(mark: number): void {
     while (this.#journal.length > mark) {
       const old = this.#journal.pop()!;
@@ -83,7 +93,7 @@ export class ModelMemory implements Substrate {
 
   load64(word: number): bigint {
     checkWord64(this, word);
-    return BigInt(this.#values[word]! >>> 0) | (BigInt(this.#values[word + 1]! >>> 0) << 32n);
+    return join64(this.#values[word]!, this.#values[word + 1]!);
   }
 
   store64(word: number, value: bigint): void {
@@ -130,6 +140,11 @@ export class ModelMemory implements Substrate {
   #renumber(node: number): void {
     this.#tree[node] = this.#numbers.ofPair(this.#tree[2 * node]!, this.#tree[2 * node + 1]!);
   }
+}
+
+/** The unsigned 64-bit word of two halves. */
+export function join64(low: number, high: number): bigint {
+  return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }
 
 /** @throws {RangeError} if the segment has no such word. */

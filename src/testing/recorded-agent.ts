@@ -1,4 +1,5 @@
-import { checkWord, checkWord64 } from "./model-memory.js";
+import type { ConstantWords } from "./constant-words.js";
+import { checkWord, checkWord64, join64 } from "./model-memory.js";
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
 
 /**
@@ -8,7 +9,8 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
  *     pending operation, and ends the run by throwing.
  * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
  *     change nothing; how the run ended is read from the run, never from the error that came out.
- * R3. What an agent does next depends on its results alone. So each sequence of results is run once, and the
+ * R3. On a word that no agent changes, what would leave it as it is has its result at once: that is no operation.
+ * R4. What an agent does next depends on its results alone. So each sequence of results is run once, and the
  *     points reached form a tree. Only its ends are shared: an agent that has returned an equal value has come to
  *     the same point, whatever it has seen on the way.
  */
@@ -43,7 +45,8 @@ export type AgentEnd =
 
 /** All the points of all agents of one exploration. */
 export class PointTable {
-  readonly #words: number;
+  readonly #start: Int32Array;
+  readonly #constants: ConstantWords;
   readonly #points: Point[] = [];
   /** The points that follow each point, by the result that leads there. */
   readonly #following: Map<unknown, Point>[] = [];
@@ -51,8 +54,10 @@ export class PointTable {
   readonly #roots = new Map<AgentProgram, Point>();
   readonly #ends = new Map<AgentProgram, Map<string, Point>>();
 
-  constructor(words: number) {
-    this.#words = words;
+  /** @param start What the words hold before the agents start. */
+  constructor(start: Int32Array, constants: ConstantWords) {
+    this.#start = start;
+    this.#constants = constants;
   }
 
   get(id: number): Point {
@@ -81,7 +86,7 @@ export class PointTable {
   }
 
   #run(program: AgentProgram, parent: Point | undefined, result: unknown): Point {
-    const memory = new RecordedMemory(this.#words, history(parent, result));
+    const memory = new RecordedMemory(this.#start, this.#constants, history(parent, result));
     const end = memory.run(program);
     const ends = this.#endsOf(program);
     const value = end?.state === "returned" ? textOf(end.value) : undefined;
@@ -129,7 +134,11 @@ function callBackAtOnce(callback?: (() => unknown) | null): unknown {
 /** The shared memory as one run of an agent sees it. */
 export class RecordedMemory implements Substrate {
   readonly words: number;
+  readonly #start: Int32Array;
+  readonly #constants: ConstantWords;
   readonly #history: readonly Recorded[];
+  /** How often each constant was read since the last operation. */
+  readonly #reads = new Map<number, number>();
   #next = 0;
   #pending: Operation | undefined;
   #afterPause = false;
@@ -137,8 +146,10 @@ export class RecordedMemory implements Substrate {
   #over = false;
   #unrepeatable: UnrepeatableAgentError | undefined;
 
-  constructor(words: number, recorded: readonly Recorded[]) {
-    this.words = words;
+  constructor(start: Int32Array, constants: ConstantWords, recorded: readonly Recorded[]) {
+    this.words = start.length;
+    this.#start = start;
+    this.#constants = constants;
     this.#history = recorded;
   }
 
@@ -200,19 +211,19 @@ export class RecordedMemory implements Substrate {
   }
 
   load64(word: number): bigint {
-    return this.#perform64("load64", [word]) as bigint;
+    return this.#perform("load64", [word]) as bigint;
   }
 
   store64(word: number, value: bigint): void {
-    this.#perform64("store64", [word, value]);
+    this.#perform("store64", [word, value]);
   }
 
   exchange64(word: number, value: bigint): bigint {
-    return this.#perform64("exchange64", [word, value]) as bigint;
+    return this.#perform("exchange64", [word, value]) as bigint;
   }
 
   compareExchange64(word: number, expected: bigint, replacement: bigint): bigint {
-    return this.#perform64("compareExchange64", [word, expected, replacement]) as bigint;
+    return this.#perform("compareExchange64", [word, expected, replacement]) as bigint;
   }
 
   park(word: number, expected: number, timeoutMs: number): ParkResult {
@@ -233,17 +244,28 @@ export class RecordedMemory implements Substrate {
     if (this.#pending === undefined) this.#afterPause = true;
   }
 
-  #perform64(method: Operation["method"], operands: Operation["operands"]): unknown {
-    checkWord64(this, operands[0]);
-    return this.#perform(method, operands);
+  /** Whether the word may be used without a step. One that is read for ever is waited for: it must be able to change. */
+  #isConstant(word: number): boolean {
+    if (!this.#constants.has(word)) return false;
+    const reads = (this.#reads.get(word) ?? 0) + 1;
+    this.#reads.set(word, reads);
+    if (reads > MOST_READS) this.#constants.found(word);
+    return reads <= MOST_READS;
   }
 
   #perform(method: Operation["method"], operands: Operation["operands"]): unknown {
-    checkWord(this, operands[0]);
+    const [word] = operands;
+    const wide = method.endsWith("64");
+    if (wide) checkWord64(this, word);
+    else checkWord(this, word);
     if (this.#over) {
-      throw new UnrepeatableAgentError(`Cannot ${method} word ${operands[0]}: the agent's run is over`);
+      throw new UnrepeatableAgentError(`Cannot ${method} word ${word}: the agent's run is over`);
     }
     if (this.#pending !== undefined || this.#unrepeatable !== undefined) throw SUSPENDED;
+    const value = wide ? join64(this.#start[word]!, this.#start[word + 1]!) : this.#start[word]!;
+    if (leaves(method, operands, value) && this.#isConstant(word) && (!wide || this.#isConstant(word + 1))) {
+      return method.startsWith("store") ? undefined : value;
+    }
     const recorded = this.#history[this.#next];
     if (recorded === undefined) {
       this.#pending = { method, operands };
@@ -257,6 +279,7 @@ export class RecordedMemory implements Substrate {
       throw SUSPENDED;
     }
     this.#next += 1;
+    this.#reads.clear();
     this.#afterPause = false;
     return recorded.result;
   }
@@ -272,6 +295,9 @@ interface Recorded {
   readonly operation: Operation;
   readonly result: unknown;
 }
+
+/** More than any loop reads one word that it does not wait for. */
+const MOST_READS = 1_000;
 
 /** Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more than the step. */
 const SUSPENDED = new Error("This run of the agent is suspended; let the error pass");
@@ -309,4 +335,34 @@ function textOf(value: unknown): string | undefined {
   const parts = Object.entries(value).map(([key, part]) => [JSON.stringify(key), textOf(part)]);
   if (parts.some(([, text]) => text === undefined)) return undefined;
   return `${Array.isArray(value) ? `[${value.length}]` : ""}{${parts.map((pair) => pair.join(":")).join(",")}}`;
+}
+
+/** Whether the operation leaves its word as it is, if that holds `value`. Whoever parks or wakes meets others there. */
+function leaves(method: Operation["method"], operands: Operation["operands"], value: number | bigint): boolean {
+  const [, first, second] = operands as readonly (number | bigint)[];
+  switch (method) {
+    case "load":
+    case "load64":
+      return true;
+    case "store":
+    case "exchange":
+      return (Number(first) | 0) === value;
+    case "add":
+      return (Number(first) | 0) === 0;
+    case "or":
+      return (Number(value) | Number(first)) === value;
+    case "and":
+      return (Number(value) & Number(first)) === value;
+    case "compareExchange":
+      return (Number(first) | 0) !== value || (Number(second) | 0) === value;
+    case "store64":
+    case "exchange64":
+      return BigInt.asUintN(64, first as bigint) === value;
+    case "compareExchange64":
+      return BigInt.asUintN(64, first as bigint) !== value || BigInt.asUintN(64, second as bigint) === value;
+    case "park":
+    case "parkAsync":
+    case "wake":
+      return false;
+  }
 }

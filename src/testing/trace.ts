@@ -1,3 +1,4 @@
+import type { ConstantWords } from "./constant-words.js";
 import type { AgentPlan, Machine, Move, Step } from "./machine.js";
 import { describe } from "./recorded-agent.js";
 
@@ -6,6 +7,7 @@ export class Trace {
   readonly #machine: Machine;
   readonly #agents: readonly AgentPlan[];
   readonly #path: readonly Step[];
+  readonly #constants: ConstantWords;
   readonly #nameOfWord: (word: number) => string;
 
   /** Describes the machine as it stands; `path` is how it came there. */
@@ -13,17 +15,20 @@ export class Trace {
     machine: Machine,
     agents: readonly AgentPlan[],
     path: readonly Step[],
+    constants: ConstantWords,
     nameOfWord: (word: number) => string,
   ) {
     this.#machine = machine;
     this.#agents = agents;
     this.#path = path;
+    this.#constants = constants;
     this.#nameOfWord = nameOfWord;
   }
 
-  /** One or two characters a move: see `parseSchedule`. */
+  /** What `parseSchedule` reads. */
   schedule(): string {
-    return this.#path.map(({ move }) => MARKS[move.kind] + move.who.toString(36)).join("");
+    const moves = this.#path.map(({ move }) => MARKS[move.kind] + move.who.toString(36));
+    return `${moves.join("")}:${rangesOf(this.#constants.changing()).join(",")}`;
   }
 
   /** The agent's name, and which of its tasks it is if there are several. */
@@ -82,21 +87,35 @@ export class Trace {
 }
 
 /**
- * Reads a schedule: a move is the number of its task, one digit in base 36, after a mark unless it is a plain step:
- * `?` its park times out, `~` its park returns early, `!` the agent of this number dies.
+ * Reads a schedule: the moves, a colon, and the words that agents change, as `3,5-9`. A move is the number of its task,
+ * one digit in base 36, after a mark unless it is a plain step: `?` its park times out, `~` its park returns early,
+ * `!` the agent of this number dies.
  *
  * @throws {RangeError} if it is no schedule.
  */
-export function parseSchedule(schedule: string): Move[] {
-  if (!/^([?~!]?[0-9a-z])*$/.test(schedule)) throw new RangeError(`Cannot read the schedule "${schedule}"`);
-  return (schedule.match(/[?~!]?[0-9a-z]/g) ?? []).map((token) => {
+export function parseSchedule(schedule: string): { moves: Move[]; changing: number[] } {
+  const parts = /^((?:[?~!]?[0-9a-z])*):((?:\d+(?:-\d+)?(?:,|$))*)$/.exec(schedule);
+  if (parts === null) throw new RangeError(`Cannot read the schedule "${schedule}"`);
+  const moves = (parts[1]!.match(/[?~!]?[0-9a-z]/g) ?? []).map((token) => {
     const kind = KINDS.find((candidate) => MARKS[candidate] !== "" && token.startsWith(MARKS[candidate])) ?? "step";
     return { kind, who: parseInt(token.at(-1)!, 36) };
   });
+  const changing = (parts[2]!.match(/\d+(-\d+)?/g) ?? []).flatMap((range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+  return { moves, changing };
 }
 
 const MARKS: Record<Move["kind"], string> = { step: "", "time-out": "?", "early-return": "~", death: "!" };
 const KINDS = Object.keys(MARKS) as Move["kind"][];
+
+/** Rising numbers as ranges: `3`, `5-9`. */
+function rangesOf(numbers: readonly number[]): string[] {
+  const starts = numbers.filter((number, index) => numbers[index - 1] !== number - 1);
+  const ends = numbers.filter((number, index) => numbers[index + 1] !== number + 1);
+  return starts.map((start, index) => (start === ends[index] ? String(start) : `${start}-${ends[index]}`));
+}
 
 function readable(value: unknown): string {
   if (typeof value === "bigint") return String(value);

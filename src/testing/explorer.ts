@@ -1,0 +1,223 @@
+import type { ConstantWords } from "./constant-words.js";
+import { ExplorationError } from "./exploration-error.js";
+import type { ExplorationFailure } from "./exploration-error.js";
+import type { Exploration, ExploreOptions, Outcome } from "./explore.js";
+import { Machine } from "./machine.js";
+import type { AgentPlan, Move, Step } from "./machine.js";
+import type { AgentProgram } from "./recorded-agent.js";
+import { Trace } from "./trace.js";
+import type { Substrate } from "../substrate/substrate.js";
+
+/** One try of all schedules. */
+export class Explorer {
+  readonly #options: ExploreOptions;
+  readonly #agents: readonly AgentPlan[];
+  readonly #constants: ConstantWords;
+  readonly #machine: Machine;
+  /** The moves from the start to this moment. */
+  readonly #path: Step[] = [];
+  /** How many schedules lead on from each moment seen. */
+  readonly #seen: Map<string, number> | undefined;
+  readonly #mostStates: number;
+  readonly #mostSteps: number;
+  #states = 0;
+  #steps = 0;
+
+  constructor(options: ExploreOptions, constants: ConstantWords) {
+    this.#options = options;
+    this.#constants = constants;
+    this.#agents = planAgents(options);
+    this.#machine = new Machine({
+      words: options.words,
+      constants,
+      agents: this.#agents,
+      prepare: options.prepare,
+      mostCrashes: options.crash === undefined ? 0 : (options.crash.most ?? 1),
+      spuriousWakes: options.spuriousWakes ?? 0,
+      vainLooks: options.vainLooks ?? 1,
+    });
+    this.#seen = options.prune === false ? undefined : new Map();
+    this.#mostStates = options.limits?.states ?? 1_000_000;
+    this.#mostSteps = options.limits?.stepsPerAgent ?? 1_000;
+  }
+
+  /** @returns Nothing if a word has changed that was taken for a constant. */
+  all(): Exploration | undefined {
+    try {
+      this.#checkTasks();
+      const schedules = this.#search(undefined);
+      if (this.#constants.mistaken) return undefined;
+      return { schedules, states: this.#states, steps: this.#steps };
+    } catch (error) {
+      // Whatever went wrong, it rests on a mistake.
+      if (this.#constants.mistaken) return undefined;
+      throw error;
+    }
+  }
+
+  only(moves: readonly Move[]): Exploration {
+    this.#checkTasks();
+    for (const move of moves) {
+      this.#enter();
+      this.#make(this.#legal(move));
+    }
+    this.#enter();
+    if (this.#machine.moves().length === 0) this.#atEnd();
+    return { schedules: 1, states: this.#states, steps: this.#steps, trace: this.#trace().toString() };
+  }
+
+  /** Tries everything from here; returns how many schedules that is. */
+  #search(last: Move | undefined): number {
+    const key = this.#seen === undefined ? "" : this.#machine.key();
+    const known = this.#seen?.get(key);
+    if (known !== undefined) return known;
+    this.#enter();
+    const moves = this.#machine.moves();
+    let schedules = 0;
+    if (moves.length === 0) {
+      this.#atEnd();
+      schedules = 1;
+    }
+    // The last mover goes on first: traces with few switches are easier to read.
+    if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last)) - Number(isSameMover(a, last)));
+    const here = this.#machine.save();
+    for (const move of [...moves, ...this.#machine.deaths()]) {
+      this.#make(move);
+      schedules += this.#search(move);
+      this.#path.pop();
+      this.#machine.restore(here);
+    }
+    this.#seen?.set(key, schedules);
+    return schedules;
+  }
+
+  #enter(): void {
+    this.#states += 1;
+    if (this.#states > this.#mostStates) {
+      this.#fail("limit", `Cannot try every schedule: there are more than ${this.#mostStates} states`);
+    }
+    const { invariant } = this.#options;
+    if (invariant !== undefined) this.#judge("invariant", invariant);
+  }
+
+  #make(move: Move): void {
+    const step = this.#machine.make(move);
+    this.#steps += 1;
+    this.#path.push(step);
+    if (move.kind === "death") this.#checkTasks();
+    else [move.who, ...step.woken].forEach((task) => this.#checkTask(task));
+  }
+
+  #checkTasks(): void {
+    this.#machine.tasks.forEach((_task, task) => this.#checkTask(task));
+  }
+
+  #checkTask(task: number): void {
+    const point = this.#machine.point(task);
+    if (point === undefined) return;
+    if (point.end?.state === "threw") {
+      const { error } = point.end;
+      this.#fail("threw", `${this.#agentOf(task)} threw ${String(error)}`, error);
+    }
+    if (point.depth > this.#mostSteps) {
+      const name = this.#agentOf(task);
+      this.#fail("limit", `Cannot try every schedule: ${name} made more than ${this.#mostSteps} steps`);
+    }
+  }
+
+  /** Nobody can move: either all have ended, or some sleep for ever. */
+  #atEnd(): void {
+    if (this.#constants.mistaken) throw new Error("A word was taken for a constant");
+    const { tasks } = this.#machine;
+    const stuck = tasks.flatMap((_task, task) => (this.#machine.point(task)?.operation === undefined ? [] : [task]));
+    if (stuck.length > 0) {
+      const names = stuck.map((task) => this.#agentOf(task)).join(" and ");
+      this.#fail("deadlock", `Nobody is left to wake ${names}`);
+    }
+    const { check } = this.#options;
+    if (check !== undefined) this.#judge("check", (memory) => check(memory, this.#outcome()));
+  }
+
+  #judge(kind: "check" | "invariant", judge: (memory: Substrate) => void): void {
+    const { memory } = this.#machine;
+    const mark = memory.mark();
+    try {
+      judge(memory);
+    } catch (error) {
+      memory.undo(mark);
+      this.#fail(kind, `${kind === "check" ? "The check" : "The invariant"} threw ${String(error)}`, error);
+    }
+    memory.undo(mark);
+  }
+
+  #outcome(): Outcome {
+    const results: Record<string, unknown> = {};
+    const crashed: string[] = [];
+    this.#agents.forEach((agent, index) => {
+      const values = this.#machine.tasks.flatMap((task, at) => (task.agent === index ? [this.#valueOf(at)] : []));
+      results[agent.name] = agent.tasks.length === 1 ? values[0] : values;
+      if (this.#machine.isDead(index)) crashed.push(agent.name);
+    });
+    return { results, crashed };
+  }
+
+  #valueOf(task: number): unknown {
+    const end = this.#machine.end(task);
+    return end?.state === "returned" ? end.value : undefined;
+  }
+
+  #legal(move: Move): Move {
+    const legal = [...this.#machine.moves(), ...this.#machine.deaths()];
+    if (!legal.some((other) => other.kind === move.kind && other.who === move.who)) {
+      throw new RangeError(`Cannot replay the schedule: move ${this.#path.length + 1} is not possible here`);
+    }
+    return move;
+  }
+
+  #agentOf(task: number): string {
+    return this.#trace().nameOfTask(task);
+  }
+
+  #trace(): Trace {
+    return new Trace(this.#machine, this.#agents, [...this.#path], this.#constants, this.#options.nameOf ?? String);
+  }
+
+  #fail(kind: ExplorationFailure, headline: string, cause?: unknown): never {
+    throw new ExplorationError(kind, headline, this.#trace(), cause === undefined ? undefined : { cause });
+  }
+}
+
+function planAgents(options: ExploreOptions): AgentPlan[] {
+  const { crash } = options;
+  const most = crash?.most ?? 1;
+  const names = Object.keys(options.agents);
+  const mortals = new Set((crash === undefined ? [] : (crash.agents ?? names)).map(String));
+  const agents = Object.entries(options.agents).map(([name, programs]) => {
+    const tasks = [programs].flat();
+    return { name, mortal: mortals.has(name), tasks: tasks.map((program) => ({ start: "at once" as const, program })) };
+  });
+  const recovery = Object.entries(crash?.recover ?? {}).map(([name, recover]) => {
+    const program = perVictim(recover);
+    const tasks = Array.from({ length: most }, (_, death) => ({ start: "after a death" as const, death, program }));
+    return { name, mortal: mortals.has(name), tasks };
+  });
+  const all = [...agents, ...recovery];
+  for (const name of mortals) {
+    if (!all.some((agent) => agent.name === name)) throw new RangeError(`Cannot kill ${name}: there is no such agent`);
+  }
+  return all;
+}
+
+/** One program for each victim, the same at every death: so that equal moments are seen to be equal. */
+function perVictim(recover: (memory: Substrate, victim: number) => unknown): (victim: number) => AgentProgram {
+  const programs = new Map<number, AgentProgram>();
+  return (victim) => {
+    const program = programs.get(victim) ?? ((memory: Substrate) => recover(memory, victim));
+    programs.set(victim, program);
+    return program;
+  };
+}
+
+function isSameMover(a: Move, b: Move): boolean {
+  return a.kind !== "death" && b.kind !== "death" && a.who === b.who;
+}
