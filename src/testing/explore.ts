@@ -41,6 +41,8 @@ export interface ExploreOptions {
   check?: (memory: Substrate, outcome: Outcome) => void;
   /** Judges every moment. */
   invariant?: (memory: Substrate) => void;
+  /** Whether parks with a time limit may time out; true by default. False shows wake-ups that only the limit makes good. */
+  timeouts?: boolean;
   /** How many parks may return early in one schedule; 0 by default. */
   spuriousWakes?: number;
   /**

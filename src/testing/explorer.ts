@@ -34,6 +34,7 @@ export class Explorer {
       prepare: options.prepare,
       mostCrashes: options.crash === undefined ? 0 : (options.crash.most ?? 1),
       spuriousWakes: options.spuriousWakes ?? 0,
+      timeouts: options.timeouts ?? true,
       vainLooks: options.vainLooks ?? 1,
     });
     this.#seen = options.prune === false ? undefined : new Map();
@@ -81,7 +82,7 @@ export class Explorer {
     // The last mover goes on first: traces with few switches are easier to read.
     if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last)) - Number(isSameMover(a, last)));
     const here = this.#machine.save();
-    for (const move of [...moves, ...this.#machine.deaths()]) {
+    for (const move of [...moves, ...this.#machine.accidents()]) {
       this.#make(move);
       schedules += this.#search(move);
       this.#path.pop();
@@ -167,7 +168,7 @@ export class Explorer {
   }
 
   #legal(move: Move): Move {
-    const legal = [...this.#machine.moves(), ...this.#machine.deaths()];
+    const legal = [...this.#machine.moves(), ...this.#machine.accidents()];
     if (!legal.some((other) => other.kind === move.kind && other.who === move.who)) {
       throw new RangeError(`Cannot replay the schedule: move ${this.#path.length + 1} is not possible here`);
     }

@@ -35,6 +35,7 @@ export interface MachinePlan {
   readonly prepare: ((memory: Substrate) => void) | undefined;
   readonly mostCrashes: number;
   readonly spuriousWakes: number;
+  readonly timeouts: boolean;
   readonly vainLooks: number;
 }
 
@@ -148,8 +149,8 @@ export class Machine {
       if (point?.operation === undefined) continue;
       const looksInVain = this.#control[taskAt(task) + VAIN]! >= this.#plan.vainLooks;
       if (this.isAsleep(task)) {
-        if (isFinite(timeoutOf(point.operation))) (looksInVain ? vain : moves).push({ kind: "time-out", who: task });
-        if (this.#control[EARLY_RETURNS]! < this.#plan.spuriousWakes) moves.push({ kind: "early-return", who: task });
+        if (!this.#plan.timeouts || !isFinite(timeoutOf(point.operation))) continue;
+        (looksInVain ? vain : moves).push({ kind: "time-out", who: task });
       } else if (this.#hasThread(task)) {
         (looksInVain && point.afterPause ? vain : moves).push({ kind: "step", who: task });
       }
@@ -157,14 +158,20 @@ export class Machine {
     return moves.length > 0 ? moves : vain;
   }
 
-  /** All deaths that may happen now. Who has ended can still die: it did not leave. */
-  deaths(): Move[] {
-    const deaths: Move[] = [];
-    if (this.#control[DEATHS]! >= this.#plan.mostCrashes) return deaths;
-    this.#plan.agents.forEach((agent, index) => {
-      if (agent.mortal && !this.isDead(index) && this.#canDie(index)) deaths.push({ kind: "death", who: index });
-    });
-    return deaths;
+  /** All that may happen now and need not: deaths, also of who has ended and did not leave, and early returns. */
+  accidents(): Move[] {
+    const accidents: Move[] = [];
+    if (this.#control[DEATHS]! < this.#plan.mostCrashes) {
+      this.#plan.agents.forEach((agent, who) => {
+        if (agent.mortal && !this.isDead(who) && this.#canDie(who)) accidents.push({ kind: "death", who });
+      });
+    }
+    if (this.#control[EARLY_RETURNS]! < this.#plan.spuriousWakes) {
+      for (let who = 0; who < this.tasks.length; who++) {
+        if (this.isAsleep(who)) accidents.push({ kind: "early-return", who });
+      }
+    }
+    return accidents;
   }
 
   make(move: Move): Step {

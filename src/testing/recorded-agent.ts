@@ -170,14 +170,15 @@ export class RecordedMemory implements Substrate {
   run(program: AgentProgram): AgentEnd | undefined {
     const end = endOf(program, this);
     this.#over = true;
+    if (end.state === "returned" && end.value instanceof Promise && end.value !== WOKEN) {
+      end.value.catch(() => {});
+      throw new UnrepeatableAgentError("Cannot explore the agent: it returned a promise, a plain function is wanted");
+    }
     if (this.#unrepeatable !== undefined) throw this.#unrepeatable;
     if (this.#pending !== undefined) return undefined;
     if (this.#next < this.#history.length) {
       const missing = describe(this.#history[this.#next]!.operation);
       throw new UnrepeatableAgentError(`Cannot repeat the agent: it ended where it called ${missing} before`);
-    }
-    if (end.state === "returned" && end.value instanceof Promise) {
-      throw new UnrepeatableAgentError("Cannot explore the agent: it returned a promise, a plain function is wanted");
     }
     return end;
   }
