@@ -4,6 +4,7 @@ import type { ExplorationFailure } from "./exploration-error.js";
 import type { Exploration, ExploreOptions, Outcome } from "./explore.js";
 import { Machine } from "./machine.js";
 import type { AgentPlan, Move, Step } from "./machine.js";
+import { UnrepeatableAgentError } from "./recorded-agent.js";
 import type { AgentProgram } from "./recorded-agent.js";
 import { Trace } from "./trace.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -50,8 +51,8 @@ export class Explorer {
       if (this.#constants.mistaken) return undefined;
       return { schedules, states: this.#states, steps: this.#steps };
     } catch (error) {
-      // Whatever went wrong, it rests on a mistake.
-      if (this.#constants.mistaken) return undefined;
+      // Whatever went wrong may rest on the mistake.
+      if (this.#constants.mistaken && !(error instanceof UnrepeatableAgentError)) return undefined;
       throw error;
     }
   }
