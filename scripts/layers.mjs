@@ -12,6 +12,8 @@
 export const LAYERS = [
   { name: "errors.ts", neutral: true },
   { name: "substrate", neutral: true },
+  { name: "host", neutral: true },
+  { name: "trace", neutral: true },
   { name: "domain", neutral: true },
   { name: "fence", neutral: true },
   { name: "reservation", neutral: true },
@@ -19,7 +21,6 @@ export const LAYERS = [
   { name: "stream", neutral: true },
   { name: "queue", neutral: true },
   { name: "validate", neutral: true },
-  { name: "trace", neutral: true },
   { name: "domain.ts", neutral: true },
   { name: "index.ts", neutral: true },
   { name: "testing", neutral: true },

@@ -1,5 +1,5 @@
 import { DmaBufError } from "../errors.js";
-import { addTo64, isLive, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { addTo64, isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { anyBit, clearBit, setBit } from "./bits.js";
 import { BUFFER, BUFFER_STATE, HEADER, hint, type Segment } from "./layout.js";
 import { readName, writeName } from "./text.js";
@@ -167,14 +167,18 @@ function raiseVersion({ memory, layout }: Segment, key: BufferKey): boolean {
   }
 }
 
-function freeIfUnused({ memory, layout }: Segment, slot: number): void {
+function freeIfUnused(segment: Segment, slot: number): void {
+  const { memory, layout } = segment;
   const base = layout.buffer(slot);
   for (;;) {
     const word = memory.load64(base + BUFFER.STATE);
     if (stateOf(word) !== BUFFER_STATE.LIVE) return;
     if (anyBit(memory, base + layout.references, layout.agentWords)) return;
     if (anyBit(memory, base + layout.transits, layout.sizes.agents)) return;
-    if (memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK) === word) return;
+    if (memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK) !== word) continue;
+    // Its exporter may have something to release.
+    ring(segment, slotOf(memory.load(base + BUFFER.EXPORTER)));
+    return;
   }
 }
 

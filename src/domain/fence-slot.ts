@@ -52,6 +52,27 @@ export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number
   if (owner !== 0) ring(segment, slotOf(owner));
 }
 
+/** Whether the calling agent is the one that signals the fence. */
+export function isOwnKey({ memory, layout, identity }: Member, key: FenceKey): boolean {
+  const owner = layout.isTimeline(key.slot)
+    ? layout.timeline(key.slot) + TIMELINE.OWNER
+    : layout.oneShot(key.slot) + ONE_SHOT.OWNER;
+  return memory.load(owner) === identity;
+}
+
+/** A fence's context and its number there, or `undefined` if its slot has moved on. */
+export function keyPosition(
+  { memory, layout }: Segment,
+  key: FenceKey,
+): { context: number; seqno: number } | undefined {
+  const isTimeline = layout.isTimeline(key.slot);
+  const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
+  const table = isTimeline ? TIMELINE : ONE_SHOT;
+  const context = Number(memory.load64(base + table.CONTEXT));
+  const seqno = isTimeline ? key.sequence : Number(memory.load64(base + ONE_SHOT.SEQUENCE));
+  return memory.load(base + table.GENERATION) === key.generation ? { context, seqno } : undefined;
+}
+
 /** What stands in a fence's slot about its origin, or `undefined` if the slot has moved on. */
 export interface Origin {
   readonly context: number;
@@ -61,13 +82,15 @@ export interface Origin {
   readonly timeLimit: number;
 }
 
-export function keyOrigin({ memory, layout }: Segment, key: FenceKey): Origin | undefined {
+export function keyOrigin(segment: Segment, key: FenceKey): Origin | undefined {
+  const { memory, layout } = segment;
+  const position = keyPosition(segment, key);
+  if (position === undefined) return undefined;
   const isTimeline = layout.isTimeline(key.slot);
   const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
   const table = isTimeline ? TIMELINE : ONE_SHOT;
   const origin = {
-    context: Number(memory.load64(base + table.CONTEXT)),
-    seqno: isTimeline ? key.sequence : Number(memory.load64(base + ONE_SHOT.SEQUENCE)),
+    ...position,
     driverName: readName(memory, base + table.DRIVER_NAME),
     timelineName: readName(memory, base + table.NAME),
     timeLimit: memory.load(base + table.TIME_LIMIT),

@@ -155,10 +155,11 @@ export const ENTRY = {
 /** A frame stream. */
 export const STREAM = {
   GENERATION: 0,
-  OWNER: 1, // identity of the producer's agent, 0 if the slot is free
-  END: 2, // 0 open, 1 ended, else the positive errno it failed with, plus 1
+  OWNER: 1, // identity of the producer, 0 if it has left
+  END: 2, // 0 open, 1 ended, else the positive errno it failed with + 1
   PUBLISHED: 3, // frames ever published; wraps
-  BUFFERS: 4, // how many ring entries are in use
+  CONSUMERS: 5, // how many consumers' places were ever used
+  PRODUCER_WAITS: 4, // 1 while the producer wants to hear of consumers that have moved on
   NAME: 8,
   ARRAYS: 16,
 } as const;
@@ -167,17 +168,18 @@ export const STREAM = {
 export const STREAM_BUFFERS = 32;
 export const STREAM_CONSUMERS = 64;
 
-/** One place of a stream's ring. */
+/** One place of a stream's ring. It changes only under the write hold of its buffer. */
 export const PLACE = {
-  SEQUENCE: 0, // number of the published frame it holds + 1, 0 for none
+  FULL: 0, // 1 if it holds a frame
+  FRAME: 1, // the frame's number; wraps
   WORDS: 2,
 } as const;
 
 /** One consumer of a stream. */
 export const CONSUMER = {
   OWNER: 0, // identity of the consumer's agent, 0 if free
-  CURSOR: 1, // number of the next frame it has not taken; wraps
-  POLICY: 2, // CONSUMER_POLICY
+  POLICY: 1, // CONSUMER_POLICY
+  CURSOR: 2, // number of the next frame it has not taken; wraps
   WORDS: 4,
 } as const;
 
@@ -197,7 +199,6 @@ export class Layout {
   readonly readers: number;
   readonly lockWaiters: number;
   readonly holdWaiters: number;
-  readonly tickets: number;
   readonly transits: number;
   /** Within a stream's slot. */
   readonly consumerWaiters: number;
@@ -231,8 +232,7 @@ export class Layout {
     this.readers = this.references + this.agentWords;
     this.lockWaiters = this.readers + this.agentWords;
     this.holdWaiters = this.lockWaiters + this.agentWords;
-    this.tickets = this.holdWaiters + this.agentWords;
-    this.transits = this.tickets + even(sizes.agents);
+    this.transits = this.holdWaiters + this.agentWords;
     this.#reservations = this.transits + even(sizes.agents);
     this.#reservationWords = 2 + this.reservationEntries * ENTRY.WORDS;
     this.#bufferWords = this.#reservations + 2 * this.#reservationWords;

@@ -58,7 +58,7 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   const last = memory.load(base + ONE_SHOT.GENERATION);
   const error = memory.load(base + ONE_SHOT.STATE) & ERROR_MASK;
   if (error !== 0) addObituary(member, { slot, generation: last, error, first: 1n, last: 1n });
-  const generation = ((last + 1) & 0x7fff_ffff) || 1;
+  const generation = (last + 1) & 0x7fff_ffff || 1;
   memory.store(base + ONE_SHOT.GENERATION, generation);
   memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
   memory.store64(base + ONE_SHOT.SEQUENCE, BigInt(options.seqno));

@@ -46,9 +46,19 @@ export async function pend(
   let unsubscribe: (() => void) | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
-      abort = () => reject(signal!.reason as Error);
+      // Each end unsubscribes at once: a look that came later could take what nobody would get any more.
+      abort = () => {
+        unsubscribe?.();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any value
+        reject(signal!.reason);
+      };
       signal?.addEventListener("abort", abort, { once: true });
-      if (timeout !== Infinity) cancelTimer = host.after(timeout, () => resolve(ready()));
+      if (timeout !== Infinity) {
+        cancelTimer = host.after(timeout, () => {
+          unsubscribe?.();
+          resolve(ready());
+        });
+      }
       unsubscribe = subscribe(() => resolve(true), reject);
     });
   } finally {

@@ -39,6 +39,8 @@ export interface FenceOps {
   key?(fence: Fence): FenceKey;
   /** How a thread waits for a fence that others signal. */
   awaited?(fence: Fence): Awaited;
+  /** Whether only this agent can signal the fence, so that it must not block for it without a limit. */
+  isOwn?(fence: Fence): boolean;
 }
 
 /** A callback on a fence. */
@@ -100,7 +102,10 @@ export class Fence implements Disposable {
   get error(): DmaBufError | undefined {
     if (!this.isSignaled() || this.#error === 0) return undefined;
     const code = errorCode(this.#error);
-    return new DmaBufError(code, `Fence ${this.context}:${this.seqno} of ${this.driverName} ${this.timelineName} failed`);
+    return new DmaBufError(
+      code,
+      `Fence ${this.context}:${this.seqno} of ${this.driverName} ${this.timelineName} failed`,
+    );
   }
 
   /** When the fence signaled, in monotonic nanoseconds; `undefined` while it is pending. */
@@ -202,12 +207,12 @@ export class Fence implements Disposable {
     const timeout = options.timeout ?? Infinity;
     checkTimeout(timeout);
     this.enableSignaling();
-    const awaited = this.#ops.awaited?.(this);
-    if (awaited === undefined && this.#ops.signaled === undefined && timeout === Infinity && !this.isSignaled()) {
+    const isOwn = this.#ops.isOwn?.(this) ?? this.#ops.signaled === undefined;
+    if (timeout === Infinity && !this.isSignaled() && isOwn) {
       throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
     }
     const polled = { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
-    return this.agent.waitSync(awaited ?? polled, timeout) ? "signaled" : "timed-out";
+    return this.agent.waitSync(this.#ops.awaited?.(this) ?? polled, timeout) ? "signaled" : "timed-out";
   }
 
   /**
@@ -217,7 +222,10 @@ export class Fence implements Disposable {
    */
   async result(options: WaitOptions = {}): Promise<void> {
     if ((await this.wait(options)) === "timed-out") {
-      throw new DmaBufError("ETIMEDOUT", `Fence ${this.context}:${this.seqno} has not signaled in ${options.timeout} ms`);
+      throw new DmaBufError(
+        "ETIMEDOUT",
+        `Fence ${this.context}:${this.seqno} has not signaled in ${options.timeout} ms`,
+      );
     }
     if (this.error !== undefined) throw this.error;
   }

@@ -1,5 +1,17 @@
 import type { Agent, Awaited } from "../domain/agent.js";
-import { armKey, endKey, hintDeadline, isKeySignaled, keyOrigin, keyProgress, keyStatus, keyTime, type Origin } from "../domain/fence-slot.js";
+import {
+  armKey,
+  endKey,
+  hintDeadline,
+  isKeySignaled,
+  isOwnKey,
+  keyOrigin,
+  keyPosition,
+  keyProgress,
+  keyStatus,
+  keyTime,
+  type Origin,
+} from "../domain/fence-slot.js";
 import { HEADER } from "../domain/layout.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -28,14 +40,15 @@ export class SharedFenceOps implements FenceOps {
   readonly agent: Agent;
   readonly slot: number;
   readonly generation: number;
-  readonly origin: Origin;
   readonly #armed = new Map<Fence, () => void>();
+  #origin: Origin | undefined;
 
-  constructor(agent: Agent, slot: number, generation: number, origin: Origin) {
+  /** @param origin What is known of the fences' maker; read from the slot when it is needed, if absent. */
+  constructor(agent: Agent, slot: number, generation: number, origin?: Origin) {
     this.agent = agent;
     this.slot = slot;
     this.generation = generation;
-    this.origin = origin;
+    this.#origin = origin;
   }
 
   get driverName(): string {
@@ -44,6 +57,11 @@ export class SharedFenceOps implements FenceOps {
 
   get timelineName(): string {
     return this.origin.timelineName;
+  }
+
+  get origin(): Origin {
+    return (this.#origin ??=
+      keyOrigin(this.agent, { slot: this.slot, generation: this.generation, sequence: 0 }) ?? DETACHED);
   }
 
   key(fence: Fence): FenceKey {
@@ -82,6 +100,10 @@ export class SharedFenceOps implements FenceOps {
     return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
   }
 
+  isOwn(fence: Fence): boolean {
+    return isOwnKey(this.agent, this.key(fence));
+  }
+
   /** Settles the local fences up to a sequence number, in order, when this agent itself has signaled them. */
   protected settleArmed(upTo: number): void {
     const due = [...this.#armed.keys()].filter((fence) => fence.seqno <= upTo);
@@ -96,6 +118,15 @@ export class SharedFenceOps implements FenceOps {
     return this.#armed.size > 0;
   }
 }
+
+/** What can be said of a signaled fence whose slot is in use again; the names are those of current kernels. */
+const DETACHED: Origin = {
+  context: 0,
+  seqno: 0,
+  driverName: "detached-driver",
+  timelineName: "signaled-timeline",
+  timeLimit: DEFAULT_TIME_LIMIT,
+};
 
 class SharedAwaited implements Awaited {
   readonly #agent: Agent;
@@ -135,10 +166,9 @@ class SharedAwaited implements Awaited {
 
 /** The fence with a key, for this agent; `undefined` if its slot has moved on, which means that it signaled. */
 export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
-  const origin = keyOrigin(agent, key);
-  if (origin === undefined) return undefined;
-  const ops = new SharedFenceOps(agent, key.slot, key.generation, origin);
-  return new Fence(agent, ops, origin.context, origin.seqno);
+  const position = keyPosition(agent, key);
+  if (position === undefined) return undefined;
+  return new Fence(agent, new SharedFenceOps(agent, key.slot, key.generation), position.context, position.seqno);
 }
 
 /**
@@ -171,7 +201,10 @@ export function domainName(agent: Agent): string {
 
 export function checkDomain(agent: Agent, domain: string, what: string): void {
   if (domain === domainName(agent)) return;
-  throw new DmaBufError("EINVAL", `Cannot import the ${what}: it belongs to domain ${domain}, not ${domainName(agent)}`);
+  throw new DmaBufError(
+    "EINVAL",
+    `Cannot import the ${what}: it belongs to domain ${domain}, not ${domainName(agent)}`,
+  );
 }
 
 /**
@@ -260,5 +293,9 @@ class PublishedOps implements FenceOps {
 
   awaited(fence: Fence): Awaited {
     return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
+  }
+
+  isOwn(): boolean {
+    return this.#maker.signaled === undefined;
   }
 }

@@ -1,7 +1,15 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import { TIMELINE } from "../domain/layout.js";
-import { allocateContexts, claimTimeline, completeTimeline, endTimeline, firstWord, freeTimeline, timelineProgress } from "../domain/timeline-slot.js";
+import {
+  allocateContexts,
+  claimTimeline,
+  completeTimeline,
+  endTimeline,
+  firstWord,
+  freeTimeline,
+  timelineProgress,
+} from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Fence } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, SharedFenceOps } from "./shared-fence.js";
@@ -98,7 +106,10 @@ export class Timeline implements Disposable {
 
   #refuse(): never {
     const reason = this.#closed ? "it is closed" : "hang recovery has ended it";
-    throw new DmaBufError(this.#closed ? "ECANCELED" : "ETIMEDOUT", `Cannot create a fence on timeline "${this.name}": ${reason}`);
+    throw new DmaBufError(
+      this.#closed ? "ECANCELED" : "ETIMEDOUT",
+      `Cannot create a fence on timeline "${this.name}": ${reason}`,
+    );
   }
 }
 

@@ -1,0 +1,210 @@
+import type { Agent } from "../domain/agent.js";
+import {
+  addReference,
+  addTransit,
+  claimBuffer,
+  dropReference,
+  endTransit,
+  isBufferLive,
+  type BufferKey,
+} from "../domain/buffer-slot.js";
+import { slotOf } from "../domain/agent-slot.js";
+import { BUFFER } from "../domain/layout.js";
+import { DmaBufError } from "../errors.js";
+import { checkDomain, domainName } from "../fence/shared-fence.js";
+import { Reservation } from "../reservation/reservation.js";
+import type { AccessMode } from "../reservation/usage.js";
+import type { Attachment } from "./attachment.js";
+import { DmaBuf } from "./buffer.js";
+import { checkExporter, plainExporter, type ExporterOps } from "./exporter.js";
+import { BufferHandle, type HandleMode, type ReceivedHandle } from "./handle.js";
+import { Holds } from "./hold.js";
+import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
+
+export interface ExportOptions {
+  /** For people; at most 31 bytes of UTF-8. */
+  readonly name?: string;
+  /** Which program or device owns the storage; at most 31 bytes of UTF-8. Default "dmabuf". */
+  readonly exporterName?: string;
+  /** Default: an exporter of plain data, whose storage any agent maps without its help. */
+  readonly ops?: ExporterOps;
+}
+
+export interface BufferTableOptions {
+  /** Milliseconds for which a handle that nobody imports holds its buffer. Default 10,000. */
+  readonly handleLimit?: number;
+}
+
+const DEFAULT_HANDLE_LIMIT = 10_000;
+
+/**
+ * The buffers that an agent holds: one record each, however many holders there are. The agent's reference in shared
+ * memory stands while its record does.
+ */
+export class BufferTable {
+  readonly #agent: Agent;
+  readonly #records = new Map<number, BufferRecord>();
+  readonly #handleLimit: number;
+  #handles = 0;
+
+  constructor(agent: Agent, options: BufferTableOptions = {}) {
+    this.#agent = agent;
+    this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
+  }
+
+  /**
+   * Exports storage as a buffer.
+   *
+   * @throws {DmaBufError} `EINVAL` if the exporter or the storage is not complete; `ENOSPC` if the domain is full.
+   */
+  export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
+    const { name = "", exporterName = "dmabuf", ops = plainExporter(segments) } = options;
+    checkExporter(ops);
+    const size = storageSize(segments);
+    checkStorage(segments, size);
+    const key = claimBuffer(this.#agent, { size, name, exporterName });
+    if (options.ops !== undefined) this.#releaseWhenFreed(key, ops);
+    return this.#add(key, size, segments, ops).open("read-write");
+  }
+
+  /**
+   * The buffer that a handle names, for this agent.
+   *
+   * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged.
+   */
+  import(handle: ReceivedHandle): DmaBuf {
+    checkHandle(handle, this.#agent);
+    const { slot, generation, mode, segments } = handle;
+    let record = this.#records.get(slot);
+    if (record?.key.generation !== generation) {
+      // A reference of ours to another generation means that the handle's buffer is gone.
+      if (record !== undefined || !addReference(this.#agent, { slot, generation })) throw stale();
+      record = this.#add({ slot, generation }, handle.size, segments, plainExporter(segments));
+    }
+    // The buffer is held now: the handle's own hold, if it still stands, has done its work.
+    endTransit(this.#agent, slot, handle.transit);
+    return record.open(mode);
+  }
+
+  /** Closes everything this agent still holds. */
+  close(): void {
+    for (const record of [...this.#records.values()]) record.closeAll();
+  }
+
+  /** The last reference may go in any agent, which then rings the exporter's. */
+  #releaseWhenFreed(key: BufferKey, ops: ExporterOps): void {
+    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, key) };
+    this.#agent.watch(freed, () => ops.release());
+  }
+
+  #add(key: BufferKey, size: number, segments: readonly StorageSegment[], exporter: ExporterOps): BufferRecord {
+    const record = new BufferRecord(this.#agent, key, size, segments, exporter, {
+      closed: () => this.#records.delete(key.slot),
+      nextTicket: () => this.#handles++,
+      handleLimit: this.#handleLimit,
+    });
+    this.#records.set(key.slot, record);
+    return record;
+  }
+}
+
+interface RecordOwner {
+  readonly handleLimit: number;
+  closed(): void;
+  nextTicket(): number;
+}
+
+/** What an agent knows of one buffer that it holds. */
+export class BufferRecord {
+  readonly agent: Agent;
+  readonly key: BufferKey;
+  readonly size: number;
+  readonly segments: readonly StorageSegment[];
+  readonly exporter: ExporterOps;
+  readonly reservation: Reservation;
+  readonly holds: Holds;
+  readonly #owner: RecordOwner;
+  readonly #holders = new Set<DmaBuf>();
+
+  constructor(
+    agent: Agent,
+    key: BufferKey,
+    size: number,
+    segments: readonly StorageSegment[],
+    exporter: ExporterOps,
+    owner: RecordOwner,
+  ) {
+    this.agent = agent;
+    this.key = key;
+    this.size = size;
+    this.segments = segments;
+    this.exporter = exporter;
+    this.reservation = new Reservation(agent, key.slot);
+    this.holds = new Holds(agent, key.slot);
+    this.#owner = owner;
+  }
+
+  open(mode: HandleMode): DmaBuf {
+    const buffer = new DmaBuf(this, mode, (self) => this.#close(self));
+    this.#holders.add(buffer);
+    return buffer;
+  }
+
+  createHandle(mode: HandleMode): BufferHandle {
+    const transit = addTransit(this.agent, this.key, this.#owner.nextTicket());
+    const startTimer = (expire: () => void): (() => void) => this.agent.host.after(this.#owner.handleLimit, expire);
+    return new BufferHandle(this.agent, domainName(this.agent), this.key, { ...this, mode }, transit, startTimer);
+  }
+
+  attach(attachment: Attachment): void {
+    this.exporter.attach?.(attachment);
+    this.agent.memory.add(this.#attachments, 1);
+  }
+
+  detach(attachment: Attachment): void {
+    this.agent.memory.add(this.#attachments, -1);
+    this.exporter.detach?.(attachment);
+  }
+
+  beginCpuAccess(mode: AccessMode): void {
+    this.exporter.beginCpuAccess?.(mode);
+  }
+
+  endCpuAccess(mode: AccessMode): void {
+    this.exporter.endCpuAccess?.(mode);
+  }
+
+  closeAll(): void {
+    for (const holder of [...this.#holders]) holder.close();
+  }
+
+  #close(holder: DmaBuf): void {
+    this.#holders.delete(holder);
+    if (this.#holders.size > 0) return;
+    this.holds.releaseAll();
+    this.#owner.closed();
+    dropReference(this.agent, this.key.slot, slotOf(this.agent.identity));
+  }
+
+  get #attachments(): number {
+    return this.agent.layout.buffer(this.key.slot) + BUFFER.ATTACHMENTS;
+  }
+}
+
+function stale(): DmaBufError {
+  return new DmaBufError("ESTALE", "Cannot import the buffer: it was freed before the handle was imported");
+}
+
+function checkHandle(handle: ReceivedHandle, agent: Agent): void {
+  const complete =
+    typeof handle === "object" &&
+    handle !== null &&
+    Number.isInteger(handle.slot) &&
+    handle.slot >= 0 &&
+    handle.slot < agent.layout.sizes.buffers &&
+    Array.isArray(handle.segments) &&
+    (handle.mode === "read" || handle.mode === "read-write");
+  if (!complete) throw new DmaBufError("EINVAL", "Cannot import the buffer: this is no handle to a buffer");
+  checkDomain(agent, handle.domain, "buffer");
+  checkStorage(handle.segments, handle.size);
+}

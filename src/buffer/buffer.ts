@@ -1,0 +1,246 @@
+import type { WaitOptions } from "../domain/pend.js";
+import { bufferInode, bufferName, exporterName } from "../domain/buffer-slot.js";
+import { BUFFER } from "../domain/layout.js";
+import { writeName } from "../domain/text.js";
+import { DmaBufError } from "../errors.js";
+import type { Reservation } from "../reservation/reservation.js";
+import { usageFor, type AccessMode } from "../reservation/usage.js";
+import { Attachment, type Importer } from "./attachment.js";
+import type { BufferRecord } from "./buffer-table.js";
+import { CpuAccess } from "./cpu-access.js";
+import type { BufferHandle, HandleMode } from "./handle.js";
+import type { Holds } from "./hold.js";
+import type { StorageSegment } from "./storage.js";
+
+/**
+ * A buffer, as one holder of it sees it: storage that many agents use at once without a copy.
+ *
+ * Each import gives a `DmaBuf` of its own; the buffer lives until the last of them is closed, and no handle to it is
+ * on its way.
+ *
+ * @see linux/drivers/dma-buf/dma-buf.c
+ */
+export class DmaBuf implements Disposable {
+  /** What this holder may do. */
+  readonly mode: HandleMode;
+  /** Bytes; does not change while the buffer lives. */
+  readonly size: number;
+  readonly #accesses = new Set<CpuAccess>();
+  readonly #attachments = new Set<Attachment>();
+  readonly #onClose: (self: DmaBuf) => void;
+  /** Let go at the close, and the memory with it. */
+  #record: BufferRecord | undefined;
+
+  /** @internal Made by `Domain`. */
+  constructor(record: BufferRecord, mode: HandleMode, onClose: (self: DmaBuf) => void) {
+    this.#record = record;
+    this.mode = mode;
+    this.size = record.size;
+    this.#onClose = onClose;
+  }
+
+  /** For people; at most 31 bytes of UTF-8. */
+  get name(): string {
+    return bufferName(this.#open().agent, this.#open().key.slot);
+  }
+
+  /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
+  set name(name: string) {
+    const { agent, key } = this.#open();
+    if (encodedLength(name) > 31) {
+      throw new DmaBufError(
+        "EINVAL",
+        `Cannot name the buffer: "${name}" has ${encodedLength(name)} bytes, 31 are allowed`,
+      );
+    }
+    writeName(agent.memory, agent.layout.buffer(key.slot) + BUFFER.NAME, name);
+  }
+
+  get exporterName(): string {
+    return exporterName(this.#open().agent, this.#open().key.slot);
+  }
+
+  /** A number that no other buffer of the domain ever has. */
+  get inode(): number {
+    return bufferInode(this.#open().agent, this.#open().key.slot);
+  }
+
+  /** The buffer's fences. */
+  get reservation(): Reservation {
+    return this.#open().reservation;
+  }
+
+  get isClosed(): boolean {
+    return this.#record === undefined;
+  }
+
+  /**
+   * A handle to send to another agent.
+   *
+   * @param mode What the receiver may do; not more than this holder. Default: as this holder.
+   * @throws {DmaBufError} `EACCES` if this holder may only read; `EAGAIN` if too many handles are on their way.
+   */
+  handle(mode: HandleMode = this.mode): BufferHandle {
+    if (mode === "read-write") this.checkWritable("make a read-write handle of");
+    return this.#open().createHandle(mode);
+  }
+
+  /** Another holder of the same buffer in this agent. */
+  duplicate(mode: HandleMode = this.mode): DmaBuf {
+    if (mode === "read-write") this.checkWritable("duplicate");
+    return this.#open().open(mode);
+  }
+
+  /**
+   * Waits until nobody is in the way, and gives the bytes to this thread until the access is disposed: a reader waits
+   * for the work of writers, a writer for the work of all, and for other agents' accesses.
+   *
+   * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; what the
+   *   exporter throws.
+   */
+  async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
+    const { agent, holds } = this.#open();
+    if (mode === "write") this.checkWritable("write to");
+    const awaited = holds.awaited(mode);
+    let held = false;
+    try {
+      held = await agent.wait(awaited, options);
+      if (!held) this.#timedOut(mode, options.timeout);
+      await this.beginCpuAccess(mode, options);
+      return this.#begun(mode);
+    } catch (error) {
+      if (held) holds.release(mode);
+      else awaited.giveUp();
+      throw error;
+    }
+  }
+
+  /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
+    const { agent, holds } = this.#open();
+    if (mode === "write") this.checkWritable("write to");
+    const awaited = holds.awaited(mode);
+    let held = false;
+    try {
+      held = agent.waitSync(awaited, options.timeout);
+      if (!held) this.#timedOut(mode, options.timeout);
+      this.beginCpuAccessSync(mode, options);
+      return this.#begun(mode);
+    } catch (error) {
+      if (held) holds.release(mode);
+      else awaited.giveUp();
+      throw error;
+    }
+  }
+
+  /** The access if nobody is in the way, and `undefined` if somebody is. */
+  tryAccess(mode: AccessMode): CpuAccess | undefined {
+    const record = this.#open();
+    const { holds, reservation } = record;
+    if (mode === "write") this.checkWritable("write to");
+    if (!holds.tryTake(mode)) return undefined;
+    if (reservation.testSignaled(usageFor(mode))) {
+      record.beginCpuAccess(mode);
+      return this.#begun(mode);
+    }
+    holds.release(mode);
+    return undefined;
+  }
+
+  /**
+   * The kernel's bare begin of processor access: runs the exporter's operation, and waits for the fences that an access
+   * of this kind must wait for. It excludes nobody; prefer {@link access}.
+   */
+  async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
+    this.#open().beginCpuAccess(mode);
+    if ((await this.reservation.wait(usageFor(mode), options)) === "timed-out") this.#timedOut(mode, options.timeout);
+  }
+
+  /** As {@link beginCpuAccess}, blocking this thread. */
+  beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
+    this.#open().beginCpuAccess(mode);
+    if (this.reservation.waitSync(usageFor(mode), options) === "timed-out") this.#timedOut(mode, options.timeout);
+  }
+
+  /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
+  endCpuAccess(mode: AccessMode): void {
+    this.#open().endCpuAccess(mode);
+  }
+
+  /**
+   * Ties an importer to the buffer.
+   *
+   * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`.
+   */
+  attach(importer: Importer = {}): Attachment {
+    const record = this.#open();
+    const attachment = new Attachment(this, importer, {
+      map: (self, mode) => record.exporter.map(self, mode),
+      unmap: (self, segments) => record.exporter.unmap(self, segments),
+      pin: (self) => record.exporter.pin?.(self),
+      unpin: (self) => record.exporter.unpin?.(self),
+      detached: (self) => {
+        this.#attachments.delete(self);
+        record.detach(self);
+      },
+    });
+    record.attach(attachment);
+    this.#attachments.add(attachment);
+    return attachment;
+  }
+
+  /** Where the bytes stand, for those who take care of the synchronization themselves. */
+  get segments(): readonly StorageSegment[] {
+    return this.#open().segments;
+  }
+
+  /** Drops this holder: its accesses end, its attachments are detached. The last one frees the buffer. */
+  close(): void {
+    if (this.#record === undefined) return;
+    for (const access of [...this.#accesses]) access[Symbol.dispose]();
+    for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
+    this.#record = undefined;
+    this.#onClose(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal The holds, for streams, which wait for fences separately. */
+  get holds(): Holds {
+    return this.#open().holds;
+  }
+
+  /** @internal @throws {DmaBufError} `EACCES` if this holder may only read. */
+  checkWritable(action: string): void {
+    if (this.mode === "read-write") return;
+    throw new DmaBufError("EACCES", `Cannot ${action} the buffer: this holder may only read it`);
+  }
+
+  #begun(mode: AccessMode): CpuAccess {
+    const record = this.#open();
+    const access = new CpuAccess(mode, record.segments, () => {
+      this.#accesses.delete(access);
+      record.endCpuAccess(mode);
+      record.holds.release(mode);
+    });
+    this.#accesses.add(access);
+    return access;
+  }
+
+  #open(): BufferRecord {
+    if (this.#record === undefined) {
+      throw new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
+    }
+    return this.#record;
+  }
+
+  #timedOut(mode: AccessMode, timeout: number | undefined): never {
+    throw new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: others still use it`);
+  }
+}
+
+function encodedLength(text: string): number {
+  return encodeURIComponent(text).replace(/%../g, "-").length;
+}

@@ -1,0 +1,58 @@
+import { endTransit, type BufferKey, type Transit } from "../domain/buffer-slot.js";
+import type { Segment } from "../domain/layout.js";
+import type { StorageSegment } from "./storage.js";
+
+/** What a handle allows. */
+export type HandleMode = "read" | "read-write";
+
+/**
+ * A buffer as a thing to send to another agent: post it in a message, and import it there.
+ *
+ * While it is on its way it holds the buffer, counted against the sender: until the first import, until the sender
+ * disposes it or dies, or until the domain's limit for handles passes. After that it can be imported as long as
+ * the buffer lives, and is `ESTALE` afterwards.
+ *
+ * A clone made by `postMessage` has the fields and not the methods: only the sender disposes.
+ */
+export class BufferHandle implements Disposable {
+  readonly domain: string;
+  readonly slot: number;
+  readonly generation: number;
+  readonly mode: HandleMode;
+  readonly size: number;
+  readonly segments: readonly StorageSegment[];
+  readonly transit: Transit;
+  readonly #segment: Segment;
+  readonly #cancelTimer: () => void;
+
+  /** @internal Made by `DmaBuf.handle()`. */
+  constructor(
+    segment: Segment,
+    domain: string,
+    key: BufferKey,
+    storage: { readonly mode: HandleMode; readonly size: number; readonly segments: readonly StorageSegment[] },
+    transit: Transit,
+    startTimer: (expire: () => void) => () => void,
+  ) {
+    this.#segment = segment;
+    this.domain = domain;
+    this.slot = key.slot;
+    this.generation = key.generation;
+    this.mode = storage.mode;
+    this.size = storage.size;
+    this.segments = storage.segments;
+    this.transit = transit;
+    this.#cancelTimer = startTimer(() => void endTransit(segment, key.slot, transit));
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancelTimer();
+    endTransit(this.#segment, this.slot, this.transit);
+  }
+}
+
+/** The fields of a handle, as they arrive in another agent. */
+export type ReceivedHandle = Pick<
+  BufferHandle,
+  "domain" | "slot" | "generation" | "mode" | "size" | "segments" | "transit"
+>;

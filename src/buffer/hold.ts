@@ -1,0 +1,169 @@
+import type { Agent, Awaited } from "../domain/agent.js";
+import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { anyBit, clearBit, setBit } from "../domain/bits.js";
+import { BUFFER, type Segment } from "../domain/layout.js";
+import type { AccessMode } from "../reservation/usage.js";
+
+/**
+ * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
+ * decides its end; the death of its agent ends it. No fence ever depends on one.
+ *
+ * D1. At any time a buffer has one writer and no readers, or no writer and any number of readers.
+ * D2. A reader sets its bit and then looks at WRITER; a writer sets WRITER and then looks at the bits. So one of them
+ *     sees the other, and gives way.
+ * D3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
+ * D4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
+ * D5. WRITER names its agent with its generation, so anyone may clear a dead one; a dead reader's bit is the reaper's.
+ */
+export class Holds {
+  readonly #agent: Agent;
+  readonly #slot: number;
+  /** Uses in this agent: its bit and WRITER stand once for all of them. */
+  #readers = 0;
+  #writing = false;
+
+  constructor(agent: Agent, bufferSlot: number) {
+    this.#agent = agent;
+    this.#slot = bufferSlot;
+  }
+
+  /** Takes a hold if nobody is in the way. */
+  tryTake(mode: AccessMode): boolean {
+    return mode === "read" ? this.#tryRead() : this.#tryWrite();
+  }
+
+  /** A wait for a hold that ends when it is taken. Call `giveUp` on it if the wait ends otherwise. */
+  awaited(mode: AccessMode): Awaited & { giveUp(): void } {
+    const arm = (): void => this.arm();
+    if (mode === "read") return { arm, ready: () => this.#tryRead(), giveUp: () => {} };
+    let claimed = false;
+    return {
+      arm,
+      ready: () => {
+        claimed ||= this.#claimWriter();
+        if (!claimed || this.#readers > 0 || this.#anyReader()) return false;
+        claimed = false;
+        return true;
+      },
+      giveUp: () => {
+        if (claimed) this.#leaveWriter();
+      },
+    };
+  }
+
+  /** Makes sure that this agent is rung when a hold of the buffer ends. */
+  arm(): void {
+    setBit(this.#agent.memory, this.#waiters, slotOf(this.#agent.identity));
+  }
+
+  /** Gives a hold back; does nothing if all were given back before. */
+  release(mode: AccessMode): void {
+    if (mode === "write") {
+      if (this.#writing) this.#leaveWriter();
+    } else if (this.#readers > 0 && --this.#readers === 0) {
+      this.#leaveReaders();
+    }
+  }
+
+  /** Gives back whatever this agent holds. */
+  releaseAll(): void {
+    if (this.#writing) this.#leaveWriter();
+    if (this.#readers > 0) this.#leaveReaders();
+    this.#readers = 0;
+  }
+
+  #tryRead(): boolean {
+    if (this.#readers === 0) {
+      if (this.#writing) return false;
+      setBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
+      // SYNC POINT hold-then-look: pairs with #claimWriter() followed by #anyReader().
+      if (this.#writerStands()) {
+        this.#leaveReaders();
+        return false;
+      }
+    }
+    this.#readers++;
+    return true;
+  }
+
+  #tryWrite(): boolean {
+    if (this.#readers > 0 || !this.#claimWriter()) return false;
+    // SYNC POINT hold-then-look.
+    if (!this.#anyReader()) return true;
+    this.#leaveWriter();
+    return false;
+  }
+
+  #claimWriter(): boolean {
+    const { memory, identity } = this.#agent;
+    if (this.#writing) return false;
+    for (;;) {
+      const writer = memory.compareExchange(this.#writer, 0, identity);
+      if (writer === 0) break;
+      if (isLive(this.#agent, writer)) return false;
+      memory.compareExchange(this.#writer, writer, 0);
+    }
+    this.#writing = true;
+    return true;
+  }
+
+  #leaveWriter(): void {
+    this.#writing = false;
+    this.#agent.memory.compareExchange(this.#writer, this.#agent.identity, 0);
+    ringAll(this.#agent, this.#waiters);
+  }
+
+  #leaveReaders(): void {
+    clearBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
+    ringAll(this.#agent, this.#waiters);
+  }
+
+  #writerStands(): boolean {
+    const writer = this.#agent.memory.load(this.#writer);
+    return writer !== 0 && isLive(this.#agent, writer);
+  }
+
+  #anyReader(): boolean {
+    return anyBit(this.#agent.memory, this.#readerBits, this.#agent.layout.agentWords);
+  }
+
+  get #writer(): number {
+    return this.#agent.layout.buffer(this.#slot) + BUFFER.WRITER;
+  }
+
+  get #readerBits(): number {
+    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.readers;
+  }
+
+  get #waiters(): number {
+    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.holdWaiters;
+  }
+}
+
+/** Ends the write holds of a dead agent. Anyone may do it, at once and twice. */
+export function releaseWriteHolds(segment: Segment, dead: Identity): void {
+  forEachBuffer(segment, (base) => {
+    if (segment.memory.load(base + BUFFER.WRITER) !== dead) return;
+    segment.memory.compareExchange(base + BUFFER.WRITER, dead, 0);
+    ringAll(segment, base + segment.layout.holdWaiters);
+  });
+}
+
+/** Ends the read holds of a dead agent; for the reaper alone. */
+export function sweepReadHolds(segment: Segment, dead: Identity): void {
+  forEachBuffer(segment, (base) => {
+    if (clearBit(segment.memory, base + segment.layout.readers, slotOf(dead))) {
+      ringAll(segment, base + segment.layout.holdWaiters);
+    }
+  });
+}
+
+/** Who holds a buffer just now: the agent slots of the readers, and the writer's identity or 0. */
+export function currentHolds(member: Member, bufferSlot: number): { writer: Identity; readers: number } {
+  const base = member.layout.buffer(bufferSlot);
+  return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.readers };
+}
+
+function forEachBuffer({ layout }: Segment, visit: (base: number) => void): void {
+  for (let slot = 0; slot < layout.sizes.buffers; slot++) visit(layout.buffer(slot));
+}

@@ -1,0 +1,62 @@
+import { agentName, type Member } from "../domain/agent-slot.js";
+import { forEachBit } from "../domain/bits.js";
+import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
+import { isKeySignaled } from "../domain/fence-slot.js";
+import { AGENT, AGENT_STATE, BUFFER } from "../domain/layout.js";
+import { tryReadEntries } from "../reservation/entries.js";
+import { currentHolds } from "./hold.js";
+
+/** What the domain knows of one live buffer; every agent sees the same. */
+export interface BufferStatistics {
+  readonly inode: number;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly exporterName: string;
+  /** Names of the agents that hold it. */
+  readonly holders: readonly string[];
+  /** Importers attached, in all agents. */
+  readonly attachments: number;
+  /** Fences that have not signaled. */
+  readonly pendingFences: number;
+  /** Names of the agents whose code reads it just now. */
+  readonly readers: readonly string[];
+  /** Name of the agent whose code writes it just now. */
+  readonly writer: string | undefined;
+}
+
+/** All live buffers of the domain. Each is read by itself: the list is no snapshot of one instant. */
+export function bufferStatistics(member: Member): BufferStatistics[] {
+  return [...liveBuffers(member)].map(({ slot }) => {
+    const base = member.layout.buffer(slot);
+    const holds = currentHolds(member, slot);
+    const entries = tryReadEntries(member, slot) ?? [];
+    return {
+      inode: bufferInode(member, slot),
+      name: bufferName(member, slot),
+      size: bufferSize(member, slot),
+      exporterName: exporterName(member, slot),
+      holders: agentNames(member, base + member.layout.references),
+      attachments: member.memory.load(base + BUFFER.ATTACHMENTS),
+      pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
+      readers: agentNames(member, holds.readers),
+      writer: holds.writer === 0 ? undefined : agentName(member, holds.writer),
+    };
+  });
+}
+
+function agentNames(member: Member, bits: number): string[] {
+  const names: string[] = [];
+  forEachBit(member.memory, bits, member.layout.agentWords, (slot) => names.push(agentName(member, slot)));
+  return names;
+}
+
+/** Names of the agents that are joined. */
+export function agentList({ memory, layout }: Member): string[] {
+  const names: string[] = [];
+  for (let slot = 0; slot < layout.sizes.agents; slot++) {
+    const live = (memory.load(layout.agent(slot) + AGENT.STATE) & 0x3ff) === AGENT_STATE.LIVE;
+    if (live) names.push(agentName({ memory, layout }, slot));
+  }
+  return names;
+}

@@ -1,0 +1,39 @@
+import type { Agent } from "../domain/agent.js";
+import { allocateContexts } from "../domain/timeline-slot.js";
+import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { Fence } from "./fence.js";
+import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
+
+export interface PromiseFenceOptions {
+  /** For people; at most 31 bytes of UTF-8. Default "promise". */
+  readonly name?: string;
+  /** Milliseconds after which the fence ends with `ETIMEDOUT`, whatever the promise does. Default 10,000. */
+  readonly timeLimit?: number;
+}
+
+/**
+ * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
+ * errno name, and otherwise with `EIO`. All agents can wait for it.
+ *
+ * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+ */
+export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
+  const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
+  const fence = new Fence(agent, { driverName: "promise", timelineName: name }, allocateContexts(agent, 1), 1);
+  publish(fence, timeLimit);
+  promise.then(
+    () => fence.signal(),
+    (reason: unknown) => {
+      if (fence.isSignaled()) return;
+      fence.setError(codeOf(reason));
+      fence.signal();
+    },
+  );
+  return fence;
+}
+
+function codeOf(reason: unknown): ErrorCode {
+  if (reason instanceof DmaBufError) return reason.code;
+  const code = (reason as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" && code in ERRNO ? (code as ErrorCode) : "EIO";
+}

@@ -1,0 +1,78 @@
+/**
+ * How two agents notice each other's end: each holds one end of a message channel, which closes when its thread ends,
+ * however it ends. A browser may not tell of the close: there the invited agent holds a Web Lock as well.
+ */
+
+/** The part of `MessagePort` that is used, in Node.js and in browsers. */
+export interface LifelinePort {
+  postMessage(message: unknown): void;
+  close(): void;
+  start(): void;
+  addEventListener(type: "close" | "message", listener: (event: { readonly data?: unknown }) => void): void;
+  /** Node.js: the port does not keep the process alive. */
+  unref?(): void;
+}
+
+interface LockManager {
+  request(name: string, callback: () => unknown): Promise<unknown>;
+}
+
+interface Surroundings {
+  readonly MessageChannel: new () => { readonly port1: LifelinePort; readonly port2: LifelinePort };
+  readonly navigator?: { readonly locks?: LockManager };
+  readonly process?: unknown;
+}
+
+const { MessageChannel, navigator, process } = globalThis as unknown as Surroundings;
+
+/** Web Locks are for browsers: a Node.js that has them too tells of the close. */
+const locks = process === undefined ? navigator?.locks : undefined;
+
+export function createLifeline(): { readonly mine: LifelinePort; readonly theirs: LifelinePort } {
+  const { port1, port2 } = new MessageChannel();
+  return { mine: port1, theirs: port2 };
+}
+
+/** Holds the invited agent's end; `died` is called once when the inviter ends. Returns what lets go of it. */
+export function holdLifeline(port: LifelinePort, name: string, died: () => void): () => void {
+  const end = watchPort(port, died);
+  let release: (() => void) | undefined;
+  void locks?.request(name, () => {
+    port.postMessage("held");
+    return new Promise<void>((resolve) => (release = resolve));
+  });
+  return () => {
+    release?.();
+    end();
+  };
+}
+
+/** Watches the inviter's end; `died` is called once when the invited agent ends. Returns what ends the watch. */
+export function watchLifeline(port: LifelinePort, name: string, died: () => void): () => void {
+  let watching = true;
+  const tell = (): void => {
+    if (watching) died();
+    watching = false;
+  };
+  const end = watchPort(port, tell);
+  // The lock is asked for only when the other side says that it holds it.
+  if (locks !== undefined) port.addEventListener("message", () => void locks.request(name, tell));
+  return () => {
+    watching = false;
+    end();
+  };
+}
+
+function watchPort(port: LifelinePort, closed: () => void): () => void {
+  let open = true;
+  port.addEventListener("close", () => {
+    if (open) closed();
+    open = false;
+  });
+  port.start();
+  port.unref?.();
+  return () => {
+    open = false;
+    port.close();
+  };
+}

@@ -1,0 +1,42 @@
+export { Domain, type DomainOptions, type Invitation, type JoinOptions } from "./domain.js";
+export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
+export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
+export type { AbortSignalLike, WaitOptions } from "./domain/pend.js";
+
+export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
+export type { PromiseFenceOptions } from "./fence/promise-fence.js";
+export type { FenceHandle } from "./fence/shared-fence.js";
+export { Timeline, type TimelineOptions } from "./fence/timeline.js";
+
+export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";
+export { lockAll, lockAllSync } from "./reservation/lock-all.js";
+export type { Reservation, ReservationFence, ReservationLock } from "./reservation/reservation.js";
+export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
+
+export type { Attachment, Importer, Mapping } from "./buffer/attachment.js";
+export type { DmaBuf } from "./buffer/buffer.js";
+export type { ExportOptions } from "./buffer/buffer-table.js";
+export type { CpuAccess } from "./buffer/cpu-access.js";
+export type { ExporterOps } from "./buffer/exporter.js";
+export type { BufferHandle, HandleMode, ReceivedHandle } from "./buffer/handle.js";
+export type { AllocateOptions, Heap } from "./buffer/heap.js";
+export type { BufferStatistics } from "./buffer/statistics.js";
+export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
+
+export {
+  imageFormat,
+  rawFormat,
+  tensorFormat,
+  type ElementType,
+  type FrameFormat,
+  type PixelFormat,
+  type PlaneFormat,
+  type Tensor,
+} from "./stream/format.js";
+export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
+export type { Blank, Frame, Plane, PublishOptions } from "./stream/frame.js";
+export type { FrameStream, StreamHandle, StreamOptions } from "./stream/frame-stream.js";
+export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
+export type { Policy } from "./stream/stream-slot.js";
+
+export { copiedBytes } from "./trace/copies.js";

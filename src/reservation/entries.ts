@@ -1,0 +1,97 @@
+import { BUFFER, ENTRY, type Segment } from "../domain/layout.js";
+import { isKeySignaled, keyPosition } from "../domain/fence-slot.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+
+/**
+ * A buffer's fences in shared memory: two copies, of which PUBLISHED says the valid one.
+ *
+ * E1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of PUBLISHED.
+ * E2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
+ * E3. A writer that dies before the store has changed nothing.
+ */
+
+export interface Entry {
+  readonly key: FenceKey;
+  /** 0 kernel, 1 write, 2 read, 3 bookkeep. */
+  readonly level: number;
+}
+
+/** The entries as of one instant, without the lock; `undefined` if they changed while they were read. */
+export function tryReadEntries(segment: Segment, bufferSlot: number): Entry[] | undefined {
+  const published = segment.layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
+  const version = segment.memory.load(published);
+  const entries = readCopy(segment, bufferSlot, version & 1);
+  // SYNC POINT copy-before-publish: pairs with publishEntries().
+  return segment.memory.load(published) === version ? entries : undefined;
+}
+
+/** The entries, for the holder of the lock. */
+export function readEntries(segment: Segment, bufferSlot: number): Entry[] {
+  const version = segment.memory.load(segment.layout.buffer(bufferSlot) + BUFFER.PUBLISHED);
+  return readCopy(segment, bufferSlot, version & 1);
+}
+
+/** Replaces the entries. Only the holder of the lock may call this. */
+export function publishEntries(segment: Segment, bufferSlot: number, entries: readonly Entry[]): void {
+  const { memory, layout } = segment;
+  const published = layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
+  const version = memory.load(published);
+  const copy = layout.reservation(bufferSlot, (version + 1) & 1);
+  memory.store(copy, entries.length);
+  let word = copy + 2;
+  for (const { key, level } of entries) {
+    const high = Math.floor(key.sequence / 2 ** 32);
+    memory.store(word + ENTRY.SLOT, (key.slot << 2) | level);
+    memory.store(word + ENTRY.GENERATION, key.generation);
+    memory.store(word + ENTRY.SEQUENCE, (key.sequence - high * 2 ** 32) | 0);
+    memory.store(word + ENTRY.SEQUENCE + 1, high);
+    word += ENTRY.WORDS;
+  }
+  // SYNC POINT copy-before-publish: a reader that sees the new version finds the copy complete.
+  memory.store(published, (version + 1) | 0);
+}
+
+/** Whether an unsignaled entry of at most this level exists. May be wrong only if the entries change meanwhile. */
+export function hasPending(segment: Segment, entries: readonly Entry[], level: number): boolean {
+  return entries.some((entry) => entry.level <= level && !isKeySignaled(segment, entry.key));
+}
+
+/**
+ * Where a new fence goes by the kernel's rules: over an older fence of its context with the same or a weaker usage,
+ * over a signaled one, or at the end.
+ */
+export function placeFor(segment: Segment, entries: readonly Entry[], added: Entry): number {
+  const index = entries.findIndex(
+    (entry) =>
+      (entry.level >= added.level && supersedes(segment, added.key, entry.key)) || isKeySignaled(segment, entry.key),
+  );
+  return index < 0 ? entries.length : index;
+}
+
+function supersedes(segment: Segment, added: FenceKey, present: FenceKey): boolean {
+  if (added.slot === present.slot && added.generation === present.generation) return added.sequence >= present.sequence;
+  // Two timelines are two contexts; published fences of one agent may share one.
+  if (segment.layout.isTimeline(added.slot) || segment.layout.isTimeline(present.slot)) return false;
+  const [later, earlier] = [keyPosition(segment, added), keyPosition(segment, present)];
+  return later !== undefined && later.context === earlier?.context && later.seqno > earlier.seqno;
+}
+
+function readCopy({ memory, layout }: Segment, bufferSlot: number, copyIndex: number): Entry[] {
+  const copy = layout.reservation(bufferSlot, copyIndex);
+  // A copy that is being rewritten may hold anything: no index is believed beyond the table.
+  const count = Math.min(memory.load(copy) >>> 0, layout.reservationEntries);
+  const fenceSlots = layout.sizes.timelines + layout.sizes.oneShots;
+  const entries: Entry[] = [];
+  let word = copy + 2;
+  for (let i = 0; i < count; i++, word += ENTRY.WORDS) {
+    const tagged = memory.load(word + ENTRY.SLOT);
+    const high = memory.load(word + ENTRY.SEQUENCE + 1) >>> 0;
+    const key = {
+      slot: Math.min(tagged >>> 2, fenceSlots - 1),
+      generation: memory.load(word + ENTRY.GENERATION),
+      sequence: high * 2 ** 32 + (memory.load(word + ENTRY.SEQUENCE) >>> 0),
+    };
+    entries.push({ key, level: tagged & 3 });
+  }
+  return entries;
+}

@@ -1,0 +1,88 @@
+import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { setBit } from "../domain/bits.js";
+import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
+
+/**
+ * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
+ *
+ * K1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: whoever finds a dead
+ *     holder there may open the lock, at once and twice.
+ * K2. A requester that holds other locks never waits for an older ticket; so every chain of waiting ends.
+ * K3. Opening the lock rings all who wait for it, and each looks again: the new holder may be older than they are.
+ * K4. A waiter sets its bit before its last look at the lock word; an opener opens the word before it takes the bits.
+ */
+
+const IDENTITY_MASK = 0xffff_ffffn;
+const TICKET_SHIFT = 32n;
+
+/** The lock word of a holder. Ticket 0 stands for a holder without an acquire context. */
+export function lockWord(identity: Identity, ticket: number): bigint {
+  return (BigInt(ticket >>> 0) << TICKET_SHIFT) | BigInt(identity >>> 0);
+}
+
+/** A new ticket, never 0: smaller (by signed difference) is older. */
+export function takeTicket({ memory }: Segment): number {
+  for (;;) {
+    const ticket = (memory.add(HEADER.TICKETS, 1) + 1) | 0;
+    if (ticket !== 0) return ticket;
+  }
+}
+
+/** Takes the lock if it is open or its holder is dead; otherwise returns the holder's word. */
+export function tryTakeLock(member: Member, bufferSlot: number, mine: bigint): bigint {
+  const { memory, layout } = member;
+  const word = layout.buffer(bufferSlot) + BUFFER.LOCK;
+  for (;;) {
+    const holder = memory.compareExchange64(word, 0n, mine);
+    if (holder === 0n) return 0n;
+    if (isLive(member, holderOf(holder))) return holder;
+    openDeadLock(member, bufferSlot, holder);
+  }
+}
+
+/** Opens the lock; false if it was no longer the caller's (it had been declared dead). */
+export function openLock(member: Member, bufferSlot: number, mine: bigint): boolean {
+  const { memory, layout } = member;
+  const base = layout.buffer(bufferSlot);
+  const opened = memory.compareExchange64(base + BUFFER.LOCK, mine, 0n) === mine;
+  ringAll(member, base + layout.lockWaiters);
+  return opened;
+}
+
+export function armLock(member: Member, bufferSlot: number): void {
+  setBit(member.memory, member.layout.buffer(bufferSlot) + member.layout.lockWaiters, slotOf(member.identity));
+}
+
+/** The holder's word, 0n if the lock is open. */
+export function lockHolder({ memory, layout }: Segment, bufferSlot: number): bigint {
+  return memory.load64(layout.buffer(bufferSlot) + BUFFER.LOCK);
+}
+
+export function holderOf(word: bigint): Identity {
+  return Number(BigInt.asIntN(32, word & IDENTITY_MASK));
+}
+
+export function ticketOf(word: bigint): number {
+  return Number(BigInt.asIntN(32, word >> TICKET_SHIFT));
+}
+
+/** Whether the holder must be given way to by a requester with `ticket` that holds other locks. */
+export function isOlder(holder: bigint, ticket: number): boolean {
+  const holderTicket = ticketOf(holder);
+  return holderTicket !== 0 && ((holderTicket - ticket) | 0) < 0;
+}
+
+/** Opens all locks of a dead agent. Anyone may do it, at once and twice. */
+export function releaseLocks(segment: Segment, dead: Identity): void {
+  for (let slot = 0; slot < segment.layout.sizes.buffers; slot++) {
+    const holder = lockHolder(segment, slot);
+    if (holder !== 0n && holderOf(holder) === dead) openDeadLock(segment, slot, holder);
+  }
+}
+
+function openDeadLock(segment: Segment, bufferSlot: number, holder: bigint): void {
+  const base = segment.layout.buffer(bufferSlot);
+  // The reservation needs no repair: an update that was not published has changed nothing (E3).
+  segment.memory.compareExchange64(base + BUFFER.LOCK, holder, 0n);
+  ringAll(segment, base + segment.layout.lockWaiters);
+}

@@ -1,0 +1,354 @@
+import type { Agent, Awaited } from "../domain/agent.js";
+import { isKeySignaled } from "../domain/fence-slot.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import type { Fence, WaitResult } from "../fence/fence.js";
+import { fenceAt, publish } from "../fence/shared-fence.js";
+import { WouldDeadlockError, type AcquireContext } from "./acquire-context.js";
+import { hasPending, placeFor, publishEntries, readEntries, tryReadEntries, type Entry } from "./entries.js";
+import { armLock, isOlder, lockHolder, lockWord, openLock, tryTakeLock } from "./lock.js";
+import { USAGES, usageLevel, type Usage } from "./usage.js";
+
+/**
+ * A buffer's fences, which order all work on it without anybody asking.
+ *
+ * V1. A fence is added only under the lock, and only after room was reserved in the same lock section; then adding
+ *     cannot fail.
+ * V2. Room that was reserved and not used is gone when the lock opens.
+ * V3. A query without the lock sees the fences of one instant, and only those that are pending.
+ * V4. Nothing on the way to signaling a fence takes this lock.
+ *
+ * @see linux/drivers/dma-buf/dma-resv.c
+ */
+export class Reservation {
+  readonly agent: Agent;
+  readonly #slot: number;
+  readonly #owner: () => string;
+  #lock: ReservationLock | undefined;
+  /** Valid while the lock is held. */
+  #entries: Entry[] = [];
+  #room = 0;
+
+  /** @param owner Says in messages whose reservation this is. */
+  constructor(agent: Agent, bufferSlot: number, owner: () => string = () => `buffer ${bufferSlot}`) {
+    this.agent = agent;
+    this.#slot = bufferSlot;
+    this.#owner = owner;
+  }
+
+  /** Whose reservation this is, for messages. */
+  describeOwner(): string {
+    return this.#owner();
+  }
+
+  /**
+   * Locks the reservation; dispose the result to open it.
+   *
+   * @param context Names the attempt when several reservations are locked together; see {@link lockAll}.
+   * @throws {DmaBufError} `EDEADLK` ({@link WouldDeadlockError}): back off; `EALREADY` if this context holds it.
+   */
+  async lock(context?: AcquireContext, options: WaitOptions = {}): Promise<ReservationLock> {
+    const attempt = new Attempt(this.agent, this, this.#slot, context);
+    if (!(await this.agent.wait(attempt, options))) this.#timedOut(options.timeout);
+    return this.#locked(context);
+  }
+
+  /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  lockSync(context?: AcquireContext, options: { readonly timeout?: number } = {}): ReservationLock {
+    const attempt = new Attempt(this.agent, this, this.#slot, context);
+    if (options.timeout === undefined && this.#lock !== undefined && !attempt.ready()) {
+      throw new DmaBufError(
+        "EDEADLK",
+        `Cannot block for the reservation of ${this.#owner()}: this thread holds it itself`,
+      );
+    }
+    if (!this.agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
+    return this.#locked(context);
+  }
+
+  /** Locks the reservation if it is open. */
+  tryLock(): ReservationLock | undefined {
+    if (tryTakeLock(this.agent, this.#slot, lockWord(this.agent.identity, 0)) !== 0n) return undefined;
+    return this.#locked(undefined);
+  }
+
+  /** Whether anybody holds the lock. */
+  get isLocked(): boolean {
+    return lockHolder(this.agent, this.#slot) !== 0n;
+  }
+
+  /** Whether this agent holds the lock. */
+  get isHeldHere(): boolean {
+    return this.#lock !== undefined;
+  }
+
+  /** The acquire context under which this agent holds the lock, if it does. */
+  get lockingContext(): AcquireContext | undefined {
+    return this.#lock?.context;
+  }
+
+  /**
+   * Makes room for `count` more fences in this lock section.
+   *
+   * @throws {DmaBufError} `ENOMEM` if the reservation has no room for them; `EINVAL` if `count` is below 1.
+   */
+  reserveFences(count: number): void {
+    this.#checkLocked("reserve");
+    if (!Number.isInteger(count) || count < 1) {
+      throw new DmaBufError("EINVAL", `Cannot reserve ${count} fences: at least 1 must be asked for`);
+    }
+    const { reservationEntries } = this.agent.layout;
+    if (this.#entries.length + count > reservationEntries) {
+      this.#entries = this.#entries.filter((entry) => !isKeySignaled(this.agent, entry.key));
+    }
+    if (this.#entries.length + count > reservationEntries) {
+      throw new DmaBufError(
+        "ENOMEM",
+        `Cannot reserve ${count} fences on ${this.#owner()}: ${this.#entries.length} of ${reservationEntries} are pending (option "agents")`,
+      );
+    }
+    this.#room = Math.max(this.#room, this.#entries.length + count);
+  }
+
+  /**
+   * Adds a fence. Reserve room first; publish a fence of this agent alone first if there might be no room for that.
+   *
+   * @throws {RangeError} If no room was reserved.
+   */
+  addFence(fence: Fence, usage: Usage): void {
+    this.#checkLocked("add a fence to");
+    const added: Entry = { key: publish(fence), level: usageLevel(usage) };
+    const place = placeFor(this.agent, this.#entries, added);
+    if (place === this.#entries.length && place >= this.#room) {
+      throw new RangeError(`Cannot add a fence to the reservation of ${this.#owner()}: no room was reserved`);
+    }
+    this.#entries[place] = added;
+    publishEntries(this.agent, this.#slot, this.#entries);
+  }
+
+  /**
+   * Puts `replacement` in the place of every fence of a context. Legal only if the replaced work can no longer touch the
+   * memory once the replacement signals.
+   */
+  replaceFences(context: number, replacement: Fence, usage: Usage): void {
+    this.#checkLocked("replace fences of");
+    const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
+    const matches = (entry: Entry): boolean => fenceAt(this.agent, entry.key)?.context === context;
+    this.#entries = this.#entries.map((entry) => (matches(entry) ? added : entry));
+    publishEntries(this.agent, this.#slot, this.#entries);
+  }
+
+  /** Puts the pending fences of another reservation in the place of all fences of this one. */
+  copyFences(source: Reservation): void {
+    this.#checkLocked("copy fences to");
+    this.#entries = source.#snapshot().filter((entry) => !isKeySignaled(this.agent, entry.key));
+    publishEntries(this.agent, this.#slot, this.#entries);
+    this.#room = Math.max(this.#room, this.#entries.length);
+  }
+
+  /** All fences up to a usage, signaled ones too, in the order of their places. Needs the lock. */
+  *lockedFences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+    this.#checkLocked("iterate");
+    for (const entry of this.#entries) {
+      const fence = entry.level <= usageLevel(usage) ? fenceAt(this.agent, entry.key) : undefined;
+      if (fence !== undefined) yield { fence, usage: USAGES[entry.level]!, restarted: false };
+    }
+  }
+
+  /**
+   * The pending fences up to a usage, without the lock. If the reservation changes meanwhile, the iteration begins
+   * again: the next item then says `restarted`, and everything seen before it must be forgotten.
+   */
+  *fences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+    let restarted = true;
+    let entries = this.#snapshot();
+    for (let i = 0; i < entries.length; i++) {
+      const { key, level } = entries[i]!;
+      if (level > usageLevel(usage) || isKeySignaled(this.agent, key)) continue;
+      const fence = fenceAt(this.agent, key);
+      if (fence === undefined) continue;
+      yield { fence, usage: USAGES[level]!, restarted };
+      const now = this.#snapshot();
+      restarted = !sameEntries(entries, now);
+      if (restarted) i = -1;
+      entries = now;
+    }
+  }
+
+  /** The pending fences up to a usage. */
+  getFences(usage: Usage): Fence[] {
+    const level = usageLevel(usage);
+    return this.#snapshot()
+      .filter((entry) => entry.level <= level && !isKeySignaled(this.agent, entry.key))
+      .map((entry) => fenceAt(this.agent, entry.key))
+      .filter((fence) => fence !== undefined);
+  }
+
+  /** Whether no fence up to a usage is pending. */
+  testSignaled(usage: Usage): boolean {
+    return !hasPending(this.agent, this.#snapshot(), usageLevel(usage));
+  }
+
+  /**
+   * Waits until no fence up to a usage is pending, with or without the lock.
+   *
+   * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
+   */
+  async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
+    const end = this.#end(options.timeout);
+    for (;;) {
+      const fence = this.#firstPending(usage);
+      if (fence === undefined) return "signaled";
+      if ((await fence.wait({ ...options, timeout: this.#left(end) })) === "timed-out") return "timed-out";
+    }
+  }
+
+  /** As {@link wait}, blocking this thread. */
+  waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
+    const end = this.#end(options.timeout);
+    for (;;) {
+      const fence = this.#firstPending(usage);
+      if (fence === undefined) return "signaled";
+      if (fence.waitSync({ timeout: this.#left(end) }) === "timed-out") return "timed-out";
+    }
+  }
+
+  /** Hints to the makers of all pending fences up to a usage that somebody needs them by then. */
+  setDeadline(usage: Usage, deadlineNs: number): void {
+    for (const fence of this.getFences(usage)) fence.setDeadline(deadlineNs);
+  }
+
+  /** One line a fence, for people; bookkeeping fences are left out, as in the kernel. Needs the lock. */
+  describe(): string {
+    const lines = [...this.lockedFences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`);
+    return lines.join("");
+  }
+
+  #locked(context: AcquireContext | undefined): ReservationLock {
+    this.#entries = readEntries(this.agent, this.#slot);
+    this.#room = this.#entries.length;
+    const lock = new ReservationLock(this.agent, this.#slot, context, () => (this.#lock = undefined));
+    this.#lock = lock;
+    context?.add(lock);
+    return lock;
+  }
+
+  #snapshot(): Entry[] {
+    if (this.#lock !== undefined) return this.#entries;
+    for (;;) {
+      for (let attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
+        const entries = tryReadEntries(this.agent, this.#slot);
+        if (entries !== undefined) return entries;
+      }
+      // Writers are faster than this reader: keep them out for a moment.
+      using lock = this.tryLock();
+      if (lock !== undefined) return this.#entries;
+    }
+  }
+
+  #firstPending(usage: Usage): Fence | undefined {
+    const level = usageLevel(usage);
+    for (const entry of this.#snapshot()) {
+      if (entry.level > level || isKeySignaled(this.agent, entry.key)) continue;
+      const fence = fenceAt(this.agent, entry.key);
+      if (fence !== undefined) return fence;
+    }
+    return undefined;
+  }
+
+  #checkLocked(action: string): void {
+    if (this.#lock !== undefined) return;
+    throw new DmaBufError("EPERM", `Cannot ${action} the reservation of ${this.#owner()}: it is not locked`);
+  }
+
+  #timedOut(timeout: number | undefined): never {
+    throw new DmaBufError("ETIMEDOUT", `Cannot lock the reservation of ${this.#owner()} in ${timeout} ms`);
+  }
+
+  #end(timeout = Infinity): number {
+    return timeout === Infinity ? Infinity : this.agent.host.nowNs() + timeout * 1e6;
+  }
+
+  #left(end: number): number {
+    return end === Infinity ? Infinity : Math.max(0, (end - this.agent.host.nowNs()) / 1e6);
+  }
+}
+
+const SNAPSHOT_ATTEMPTS = 64;
+
+export interface ReservationFence {
+  readonly fence: Fence;
+  readonly usage: Usage;
+  /** Whether the iteration has begun again, or begins: forget what came before. */
+  readonly restarted: boolean;
+}
+
+/** A held lock. Disposing it twice does nothing. */
+export class ReservationLock implements Disposable {
+  readonly context: AcquireContext | undefined;
+  readonly #agent: Agent;
+  readonly #slot: number;
+  #opened: (() => void) | undefined;
+
+  constructor(agent: Agent, bufferSlot: number, context: AcquireContext | undefined, opened: () => void) {
+    this.#agent = agent;
+    this.#slot = bufferSlot;
+    this.context = context;
+    this.#opened = opened;
+  }
+
+  [Symbol.dispose](): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    this.#opened = undefined;
+    opened();
+    this.context?.remove(this);
+    openLock(this.#agent, this.#slot, lockWord(this.#agent.identity, this.context?.ticket ?? 0));
+  }
+}
+
+/** A wait for the lock that ends when it is taken, or when its context must give way. */
+class Attempt implements Awaited {
+  readonly #agent: Agent;
+  readonly #reservation: Reservation;
+  readonly #slot: number;
+  readonly #context: AcquireContext | undefined;
+  readonly #mine: bigint;
+
+  constructor(agent: Agent, reservation: Reservation, bufferSlot: number, context: AcquireContext | undefined) {
+    context?.checkOpen();
+    this.#agent = agent;
+    this.#reservation = reservation;
+    this.#slot = bufferSlot;
+    this.#context = context;
+    this.#mine = lockWord(agent.identity, context?.ticket ?? 0);
+  }
+
+  arm(): void {
+    armLock(this.#agent, this.#slot);
+  }
+
+  ready(): boolean {
+    const holder = tryTakeLock(this.#agent, this.#slot, this.#mine);
+    if (holder === 0n) return true;
+    const context = this.#context;
+    if (context === undefined) return false;
+    if (holder === this.#mine) {
+      const owner = this.#reservation.describeOwner();
+      throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
+    }
+    if (context.acquired > 0 && isOlder(holder, context.ticket)) throw new WouldDeadlockError(this.#reservation);
+    return false;
+  }
+}
+
+function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ key, level }, i) => {
+      const other = b[i]!;
+      const sameKey = key.slot === other.key.slot && key.generation === other.key.generation;
+      return sameKey && key.sequence === other.key.sequence && level === other.level;
+    })
+  );
+}

@@ -1,0 +1,179 @@
+import type { Awaited } from "../domain/agent.js";
+import { CONSUMER } from "../domain/layout.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { Frame } from "./frame.js";
+import { metadataOffset, readMetadata } from "./metadata.js";
+import { streamError, wholeBytes, type StreamParts } from "./stream-parts.js";
+import {
+  advanceCursor,
+  armConsumer,
+  frameIn,
+  joinStream,
+  leaveConsumer,
+  streamEnd,
+  type Policy,
+} from "./stream-slot.js";
+
+export interface ConsumerOptions extends WaitOptions {
+  /**
+   * What happens when this consumer is slower than the producer: `hold` makes the producer wait, `drop-oldest` loses
+   * the oldest frames, `newest` always takes the newest one. Default `hold`.
+   */
+  readonly policy?: Policy;
+}
+
+/** One consumer of a stream: iterate over it, or take frames one at a time. */
+export class Consumer implements AsyncIterable<Frame>, Disposable {
+  readonly policy: Policy;
+  readonly #parts: StreamParts;
+  readonly #options: ConsumerOptions;
+  readonly #word: number;
+  readonly #left: () => void;
+  readonly #frames = new Set<Frame>();
+  #missed = 0;
+  #closed = false;
+
+  /** @internal Made by `FrameStream.frames()`. */
+  constructor(parts: StreamParts, options: ConsumerOptions, left: () => void) {
+    this.policy = options.policy ?? "hold";
+    this.#parts = parts;
+    this.#options = options;
+    this.#left = left;
+    this.#word = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
+  }
+
+  /** How many frames were published since this consumer joined that it did not get. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  /**
+   * The next frame; `undefined` once the stream has ended and everything was taken.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `ESRCH` if the producer died, or what it failed with.
+   */
+  async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+    const attempt = this.#attempt();
+    if (!(await this.#parts.agent.wait(attempt, options))) this.#timedOut(options.timeout);
+    const frame = attempt.taken;
+    if (frame === undefined) return this.#ended();
+    try {
+      // Work that still writes the frame, by fences.
+      if ((await frame.buffer.reservation.wait("write", options)) === "timed-out") this.#timedOut(options.timeout);
+      return frame;
+    } catch (error) {
+      frame[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+    const attempt = this.#attempt();
+    if (!this.#parts.agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
+    const frame = attempt.taken;
+    if (frame === undefined) return this.#ended();
+    try {
+      if (frame.buffer.reservation.waitSync("write", options) === "timed-out") this.#timedOut(options.timeout);
+      return frame;
+    } catch (error) {
+      frame[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Takes frames until the stream ends; the consumer leaves when the loop does. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+    try {
+      for (;;) {
+        const frame = await this.next();
+        if (frame === undefined) return;
+        yield frame;
+      }
+    } finally {
+      this[Symbol.dispose]();
+    }
+  }
+
+  /** Leaves the stream and gives all frames back. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const frame of [...this.#frames]) frame[Symbol.dispose]();
+    leaveConsumer(this.#parts.agent, this.#parts.key.slot, this.#word);
+    this.#left();
+  }
+
+  #attempt(): Awaited & { readonly taken: Frame | undefined } {
+    if (this.#closed)
+      throw new DmaBufError("EBADF", `Cannot take a frame of stream "${this.#parts.name}": it was left`);
+    const { agent, key } = this.#parts;
+    const attempt = {
+      taken: undefined as Frame | undefined,
+      arm: () => {
+        armConsumer(agent, key.slot);
+        // The buffer of a wanted frame may be under a write hold that has nothing to do with this stream.
+        for (const buffer of this.#parts.buffers) buffer.holds.arm();
+      },
+      ready: () => {
+        // The end is read first: what was published before it is then seen below.
+        const end = streamEnd(agent, key);
+        attempt.taken = this.#tryTake();
+        return attempt.taken !== undefined || end !== undefined;
+      },
+    };
+    return attempt;
+  }
+
+  #tryTake(): Frame | undefined {
+    const { agent, key, buffers, format } = this.#parts;
+    const cursor = agent.memory.load(this.#word + CONSUMER.CURSOR);
+    for (const { place, number } of this.#candidates(cursor)) {
+      const buffer = buffers[place]!;
+      const { holds } = buffer;
+      if (!holds.tryTake("read")) {
+        if (this.policy === "hold") return undefined;
+        continue;
+      }
+      if (frameIn(agent, key.slot, place) !== number) {
+        holds.release("read");
+        continue;
+      }
+      this.#missed += (number - cursor) | 0;
+      // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
+      advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
+      const bytes = wholeBytes(buffer);
+      const metadata = readMetadata(bytes.subarray(metadataOffset(format.size)));
+      const frame: Frame = new Frame(format, buffer, bytes.subarray(0, format.size), metadata, () => {
+        this.#frames.delete(frame);
+        holds.release("read");
+      });
+      this.#frames.add(frame);
+      return frame;
+    }
+    return undefined;
+  }
+
+  /** The frames from the cursor on, in the order in which this consumer wants them. */
+  #candidates(cursor: number): { place: number; number: number }[] {
+    const { agent, key, buffers } = this.#parts;
+    const found: { place: number; number: number }[] = [];
+    for (let place = 0; place < buffers.length; place++) {
+      const number = frameIn(agent, key.slot, place);
+      if (number !== undefined && ((number - cursor) | 0) >= 0) found.push({ place, number });
+    }
+    const direction = this.policy === "newest" ? -1 : 1;
+    return found.sort((a, b) => direction * ((a.number - b.number) | 0));
+  }
+
+  #ended(): undefined {
+    const end = streamEnd(this.#parts.agent, this.#parts.key);
+    if (end !== undefined && end !== 0) throw streamError(this.#parts.name, end);
+    return undefined;
+  }
+
+  #timedOut(timeout: number | undefined): never {
+    throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" has published no frame in ${timeout} ms`);
+  }
+}

@@ -1,0 +1,138 @@
+/** How a frame's bytes are arranged. Plain data: it travels with a stream's handle. */
+export interface FrameFormat {
+  readonly kind: "image" | "tensor" | "raw";
+  /** Bytes of one frame. */
+  readonly size: number;
+  readonly planes: readonly PlaneFormat[];
+  /** Images: how the planes are to be read. */
+  readonly pixelFormat?: PixelFormat;
+  /** Images: pixels. */
+  readonly width?: number;
+  readonly height?: number;
+  /** Tensors: the length of each dimension, outermost first. */
+  readonly shape?: readonly number[];
+  /** Tensors: the type of an element. */
+  readonly type?: ElementType;
+}
+
+export interface PlaneFormat {
+  /** Bytes from the start of the frame. */
+  readonly offset: number;
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  /** Samples in a row. A sample of NV12's second plane is a pair (U, V). */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+  readonly bytesPerSample: number;
+}
+
+/**
+ * - `RGBA`: four bytes a pixel.
+ * - `NV12`: a plane of luma, then one of (U, V) pairs at half the width and height.
+ * - `I420`: a plane of luma, then one of U and one of V at half the width and height.
+ * - `GREY`: one byte a pixel.
+ */
+export type PixelFormat = "RGBA" | "NV12" | "I420" | "GREY";
+
+/** Bytes per sample and subsampling of each plane. */
+const PLANES: Record<PixelFormat, readonly (readonly [bytesPerSample: number, divisor: number])[]> = {
+  RGBA: [[4, 1]],
+  NV12: [
+    [1, 1],
+    [2, 2],
+  ],
+  I420: [
+    [1, 1],
+    [1, 2],
+    [1, 2],
+  ],
+  GREY: [[1, 1]],
+};
+
+/**
+ * The format of an image, its planes one after the other.
+ *
+ * @param options `strideAlignment`: bytes of which every stride is a multiple. Default 1, rows without padding.
+ * @throws {RangeError} For a size or alignment that is no positive integer.
+ */
+export function imageFormat(
+  pixelFormat: PixelFormat,
+  width: number,
+  height: number,
+  options: { readonly strideAlignment?: number } = {},
+): FrameFormat {
+  const { strideAlignment = 1 } = options;
+  const layout = PLANES[pixelFormat];
+  if (layout === undefined) {
+    throw new TypeError(`A pixel format is one of ${Object.keys(PLANES).join(", ")}, not ${String(pixelFormat)}`);
+  }
+  checkPositive("width", width);
+  checkPositive("height", height);
+  checkPositive("strideAlignment", strideAlignment);
+  let size = 0;
+  const planes = layout.map(([bytesPerSample, divisor]) => {
+    const plane = { width: Math.ceil(width / divisor), height: Math.ceil(height / divisor), bytesPerSample };
+    const stride = Math.ceil((plane.width * bytesPerSample) / strideAlignment) * strideAlignment;
+    const offset = size;
+    size += stride * plane.height;
+    return { offset, stride, ...plane };
+  });
+  return { kind: "image", size, planes, pixelFormat, width, height };
+}
+
+/** Bytes without a meaning to this library. @throws {RangeError} If `size` is no positive integer. */
+export function rawFormat(size: number): FrameFormat {
+  checkPositive("size", size);
+  return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
+}
+
+const ELEMENTS = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+} as const;
+
+export type ElementType = keyof typeof ELEMENTS;
+
+export type Tensor = InstanceType<(typeof ELEMENTS)[ElementType]>;
+
+/**
+ * The format of a dense tensor, its last dimension contiguous.
+ *
+ * @throws {RangeError} If a dimension is no positive integer.
+ */
+export function tensorFormat(shape: readonly number[], type: ElementType): FrameFormat {
+  const elements = ELEMENTS[type];
+  if (elements === undefined) {
+    throw new TypeError(`An element type is one of ${Object.keys(ELEMENTS).join(", ")}, not ${String(type)}`);
+  }
+  if (shape.length === 0) throw new RangeError("A tensor needs at least one dimension");
+  shape.forEach((length, i) => checkPositive(`shape[${i}]`, length));
+  const bytesPerSample = elements.BYTES_PER_ELEMENT;
+  const width = shape.at(-1)!;
+  const height = shape.slice(0, -1).reduce((product, length) => product * length, 1);
+  const stride = width * bytesPerSample;
+  const plane = { offset: 0, stride, width, height, bytesPerSample };
+  return { kind: "tensor", size: stride * height, planes: [plane], shape: [...shape], type };
+}
+
+/** A typed array over a tensor's bytes, without a copy. @throws {TypeError} If the format is no tensor's. */
+export function tensorView(format: FrameFormat, bytes: Uint8Array): Tensor {
+  if (format.type === undefined) throw new TypeError(`A frame of kind "${format.kind}" is no tensor`);
+  const elements = ELEMENTS[format.type];
+  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, format.size / elements.BYTES_PER_ELEMENT);
+}
+
+function checkPositive(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`A format's ${what} must be a positive integer, not ${String(value)}`);
+  }
+}

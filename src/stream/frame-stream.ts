@@ -1,0 +1,275 @@
+import type { DmaBuf } from "../buffer/buffer.js";
+import type { BufferHandle } from "../buffer/handle.js";
+import type { Awaited } from "../domain/agent.js";
+import { STREAM_BUFFERS } from "../domain/layout.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError, type ErrorCode } from "../errors.js";
+import { domainName } from "../fence/shared-fence.js";
+import { Consumer, type ConsumerOptions } from "./consumer.js";
+import type { FrameFormat } from "./format.js";
+import { Blank, type PublishOptions } from "./frame.js";
+import { metadataOffset, metadataSize, writeMetadata } from "./metadata.js";
+import { wholeBytes, type StreamParts } from "./stream-parts.js";
+import {
+  announceFrame,
+  armProducer,
+  consumerCount,
+  emptyPlace,
+  endStream,
+  fillPlace,
+  leaveStream,
+  placesToReuse,
+  streamEnd,
+} from "./stream-slot.js";
+
+export interface StreamOptions {
+  readonly format: FrameFormat;
+  /** For people; at most 31 bytes of UTF-8. Default "stream". */
+  readonly name?: string;
+  /** How many frames can be on their way or in use at the same time, from 1 to 32. Default 4. */
+  readonly buffers?: number;
+  /** How many bytes of JSON a frame may carry. Default 1,024. */
+  readonly dataBytes?: number;
+}
+
+export const DEFAULT_BUFFERS = 4;
+export const DEFAULT_DATA_BYTES = 1024;
+
+/** A stream as a thing to send to another agent; it carries the storage of its buffers. */
+export interface StreamHandle {
+  readonly domain: string;
+  readonly slot: number;
+  readonly generation: number;
+  readonly name: string;
+  readonly format: FrameFormat;
+  readonly dataBytes: number;
+  readonly buffers: readonly BufferHandle[];
+}
+
+/**
+ * A ring of buffers between one producer and any number of consumers. The agent that created it produces; every agent
+ * that has its handle may consume, the producer's too.
+ */
+export class FrameStream implements Disposable {
+  readonly name: string;
+  readonly format: FrameFormat;
+  /** Whether this end may produce. */
+  readonly isProducer: boolean;
+  readonly #parts: StreamParts;
+  readonly #consumers = new Set<Consumer>();
+  #published = 0;
+  #closed = false;
+
+  /** @internal Made by `Domain`. */
+  constructor(parts: StreamParts, isProducer: boolean) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.format = parts.format;
+    this.isProducer = isProducer;
+  }
+
+  /** How many consumers have joined and not left, in all agents. */
+  get consumers(): number {
+    return consumerCount(this.#parts.agent, this.#parts.key.slot);
+  }
+
+  /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
+  async waitForConsumers(count: number, options: WaitOptions = {}): Promise<void> {
+    const { agent, key } = this.#producing();
+    const joined = { arm: () => armProducer(agent, key.slot), ready: () => this.consumers >= count };
+    if (await agent.wait(joined, options)) return;
+    throw new DmaBufError(
+      "ETIMEDOUT",
+      `Only ${this.consumers} of ${count} consumers have joined stream "${this.name}"`,
+    );
+  }
+
+  /**
+   * A handle to send to another agent.
+   *
+   * @throws {DmaBufError} `EAGAIN` if too many handles are on their way.
+   */
+  handle(): StreamHandle {
+    const { agent, key, name, format, dataBytes, buffers } = this.#open();
+    const handles = buffers.map((buffer) => buffer.handle("read"));
+    return { domain: domainName(agent), ...key, name, format, dataBytes, buffers: handles };
+  }
+
+  /**
+   * Joins as a consumer, from the oldest frame on that the ring still holds. Iterate over the result, or take frames
+   * from it one at a time.
+   *
+   * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers.
+   */
+  frames(options: ConsumerOptions = {}): Consumer {
+    const consumer = new Consumer(this.#open(), options, () => this.#consumers.delete(consumer));
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Blanks to fill and publish, one after the other, until the stream is ended. */
+  async *blanks(options: WaitOptions = {}): AsyncGenerator<Blank, void, undefined> {
+    for (;;) {
+      const blank = await this.blank(options);
+      if (blank === undefined) return;
+      yield blank;
+    }
+  }
+
+  /**
+   * The next blank to fill; `undefined` once the stream has ended.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPERM` if this end does not produce.
+   */
+  async blank(options: WaitOptions = {}): Promise<Blank | undefined> {
+    const attempt = new BlankAttempt(this.#producing());
+    if (!(await this.#parts.agent.wait(attempt, options))) this.#noBlank(options.timeout);
+    const { taken } = attempt;
+    if (taken === undefined) return undefined;
+    try {
+      // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
+      if ((await taken.buffer.reservation.wait("read", options)) === "timed-out") this.#noBlank(options.timeout);
+    } catch (error) {
+      taken.release();
+      throw error;
+    }
+    return this.#toBlank(taken);
+  }
+
+  /** As {@link blank}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  blankSync(options: { readonly timeout?: number } = {}): Blank | undefined {
+    const attempt = new BlankAttempt(this.#producing());
+    if (!this.#parts.agent.waitSync(attempt, options.timeout)) this.#noBlank(options.timeout);
+    const { taken } = attempt;
+    if (taken === undefined) return undefined;
+    try {
+      if (taken.buffer.reservation.waitSync("read", options) === "timed-out") this.#noBlank(options.timeout);
+    } catch (error) {
+      taken.release();
+      throw error;
+    }
+    return this.#toBlank(taken);
+  }
+
+  /** Says that no further frame comes: consumers take what there is, then their loops end. */
+  end(): void {
+    const { agent, key } = this.#producing();
+    endStream(agent, key.slot, 0);
+  }
+
+  /** As {@link end}, but the consumers' loops fail with this error after the last frame. */
+  fail(code: ErrorCode): void {
+    const { agent, key } = this.#producing();
+    endStream(agent, key.slot, new DmaBufError(code, "").errno);
+  }
+
+  /** Leaves the stream: a producer ends it, a consumer's frames are given back. */
+  close(): void {
+    if (this.#closed) return;
+    for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
+    this.#closed = true;
+    if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key.slot);
+    for (const buffer of this.#parts.buffers) buffer.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #toBlank({ place, buffer, release }: TakenPlace): Blank {
+    const { agent, key, format } = this.#parts;
+    const bytes = wholeBytes(buffer);
+    const publish = (options: PublishOptions): number => {
+      const end = streamEnd(agent, key);
+      if (end !== undefined)
+        throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
+      const now = agent.host.nowNs();
+      const { timestamp = now, data } = options;
+      const metadata = { sequence: this.#published, timestamp, publishedAt: now, data };
+      writeMetadata(bytes.subarray(metadataOffset(format.size)), metadata);
+      fillPlace(agent, key.slot, place);
+      release();
+      announceFrame(agent, key.slot);
+      return this.#published++;
+    };
+    return new Blank(format, buffer, bytes.subarray(0, format.size), publish, release);
+  }
+
+  #producing(): StreamParts {
+    if (!this.isProducer) {
+      throw new DmaBufError("EPERM", `Cannot produce on stream "${this.name}": it belongs to another agent`);
+    }
+    return this.#open();
+  }
+
+  #open(): StreamParts {
+    if (this.#closed) throw new DmaBufError("EBADF", `Cannot use stream "${this.name}": it was closed here`);
+    return this.#parts;
+  }
+
+  #noBlank(timeout: number | undefined): never {
+    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms`);
+  }
+}
+
+/** Bytes of a stream's buffers: the frame, and its metadata behind it. */
+export function frameBufferSize(format: FrameFormat, dataBytes: number): number {
+  return metadataOffset(format.size) + metadataSize(dataBytes);
+}
+
+/** @throws {RangeError} Naming the option that is out of range. */
+export function checkStreamOptions(options: StreamOptions): void {
+  const { buffers = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
+  if (!Number.isInteger(buffers) || buffers < 1 || buffers > STREAM_BUFFERS) {
+    throw new RangeError(`Option "buffers" must be an integer from 1 to ${STREAM_BUFFERS}, not ${String(buffers)}`);
+  }
+  if (!Number.isInteger(dataBytes) || dataBytes < 0) {
+    throw new RangeError(`Option "dataBytes" must be an integer of at least 0, not ${String(dataBytes)}`);
+  }
+}
+
+interface TakenPlace {
+  readonly place: number;
+  readonly buffer: DmaBuf;
+  /** Ends the write hold. Twice does nothing. */
+  readonly release: () => void;
+}
+
+/** A wait for a place that may be filled; ready without one once the stream has ended. */
+class BlankAttempt implements Awaited {
+  taken: TakenPlace | undefined;
+  readonly #parts: StreamParts;
+
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+  }
+
+  arm(): void {
+    const { agent, key, buffers } = this.#parts;
+    armProducer(agent, key.slot);
+    for (const buffer of buffers) buffer.holds.arm();
+  }
+
+  ready(): boolean {
+    const { agent, key, buffers } = this.#parts;
+    if (streamEnd(agent, key) !== undefined) return true;
+    for (const place of placesToReuse(agent, key.slot, buffers.length)) {
+      const buffer = buffers[place]!;
+      const { holds } = buffer;
+      if (!holds.tryTake("write")) continue;
+      emptyPlace(agent, key.slot, place);
+      this.taken = { place, buffer, release: once(() => holds.release("write")) };
+      return true;
+    }
+    return false;
+  }
+}
+
+/** A function that runs at its first call only. */
+export function once(run: () => void): () => void {
+  let due = true;
+  return () => {
+    if (due) run();
+    due = false;
+  };
+}

@@ -1,0 +1,114 @@
+import type { DmaBuf } from "../buffer/buffer.js";
+import { DmaBufError } from "../errors.js";
+import { countedCopy } from "../trace/copies.js";
+import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
+import type { FrameMetadata, JsonValue } from "./metadata.js";
+
+/** One plane of a frame: its arrangement, and its bytes in place. */
+export interface Plane extends PlaneFormat {
+  readonly bytes: Uint8Array;
+}
+
+/** The part that frames and blanks have in common: bytes in place until the end of the hold. */
+abstract class HeldFrame implements Disposable {
+  readonly format: FrameFormat;
+  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
+  readonly buffer: DmaBuf;
+  readonly #whole: Uint8Array;
+  #planes: readonly Plane[] | undefined;
+  #release: (() => void) | undefined;
+
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, release: () => void) {
+    this.format = format;
+    this.buffer = buffer;
+    this.#whole = bytes;
+    this.#release = release;
+  }
+
+  /** All bytes of the frame, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
+  get bytes(): Uint8Array {
+    if (this.#release === undefined) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
+    return this.#whole;
+  }
+
+  /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
+  get planes(): readonly Plane[] {
+    const bytes = this.bytes;
+    return (this.#planes ??= this.format.planes.map((plane) => ({
+      ...plane,
+      bytes: bytes.subarray(plane.offset, plane.offset + plane.stride * plane.height),
+    })));
+  }
+
+  /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
+  get tensor(): Tensor {
+    return tensorView(this.format, this.bytes);
+  }
+
+  /** Gives the frame back. Twice does nothing. */
+  [Symbol.dispose](): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
+}
+
+/** A published frame, held by a consumer until it is disposed. */
+export class Frame extends HeldFrame implements FrameMetadata {
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly publishedAt: number;
+  readonly data: JsonValue | undefined;
+
+  /** @internal Made by a consumer. */
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
+    super(format, buffer, bytes, release);
+    this.sequence = metadata.sequence;
+    this.timestamp = metadata.timestamp;
+    this.publishedAt = metadata.publishedAt;
+    this.data = metadata.data;
+  }
+
+  /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
+  copy(): Uint8Array<ArrayBuffer> {
+    return countedCopy(this.bytes);
+  }
+}
+
+export interface PublishOptions {
+  /** The producer's own time of the frame. Default: the time of publication in monotonic nanoseconds. */
+  readonly timestamp?: number;
+  /** Anything small that JSON can carry, up to the stream's `dataBytes`. */
+  readonly data?: JsonValue;
+}
+
+/** A frame to be filled, held by the producer until it is published or disposed. */
+export class Blank extends HeldFrame {
+  readonly #publish: (options: PublishOptions) => number;
+
+  /** @internal Made by a producer. */
+  constructor(
+    format: FrameFormat,
+    buffer: DmaBuf,
+    bytes: Uint8Array,
+    publish: (options: PublishOptions) => number,
+    release: () => void,
+  ) {
+    super(format, buffer, bytes, release);
+    this.#publish = publish;
+  }
+
+  /**
+   * Hands the frame to the consumers; its bytes must not be touched afterwards.
+   *
+   * @returns The frame's sequence number.
+   * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the blank stays); `EPIPE` if the stream has ended;
+   *   `EBADF` if it was published or given back.
+   */
+  publish(options: PublishOptions = {}): number {
+    void this.bytes;
+    const sequence = this.#publish(options);
+    this[Symbol.dispose]();
+    return sequence;
+  }
+}
