@@ -4,6 +4,7 @@ export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
 export type { AbortSignalLike, WaitOptions } from "./domain/pend.js";
 
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
+export { privateStub, stubFence } from "./fence/stub.js";
 export type { PromiseFenceOptions } from "./fence/promise-fence.js";
 export type { FenceHandle } from "./fence/shared-fence.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
