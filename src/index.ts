@@ -6,7 +6,10 @@ export type { AbortSignalLike, WaitOptions } from "./domain/pend.js";
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
 export { privateStub, stubFence } from "./fence/stub.js";
 export type { PromiseFenceOptions } from "./fence/promise-fence.js";
-export type { FenceHandle } from "./fence/shared-fence.js";
+export { FenceArray, type FenceArrayOptions } from "./fence/fence-array.js";
+export { FenceChain, findSeqno } from "./fence/fence-chain.js";
+export type { FenceHandle } from "./fence/fence-handle.js";
+export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 
 export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";

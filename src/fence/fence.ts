@@ -23,6 +23,8 @@ export interface FenceOps {
   readonly timelineName: string;
   /** Sequence numbers are compared as signed differences of 32 bits, as those of older hardware. Default false. */
   readonly seqno32?: boolean;
+  /** Set for a fence that stands for other fences, and so goes into no reservation and no array. */
+  readonly container?: "array" | "chain";
   /** Starts whatever will signal the fence; false if the work has already passed. It may set the error first. */
   enableSignaling?(fence: Fence): boolean;
   /** Looks whether the work has finished; once true, always true. It may set the error just before. */

@@ -26,12 +26,6 @@ import { Fence, type FenceOps } from "./fence.js";
  * H3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits for it.
  */
 
-/** A fence as a thing to send to another agent. */
-export interface FenceHandle extends FenceKey, Origin {
-  /** The domain it belongs to. */
-  readonly domain: string;
-}
-
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
 export const DEFAULT_TIME_LIMIT = 10_000;
 
@@ -169,29 +163,6 @@ export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
   const position = keyPosition(agent, key);
   if (position === undefined) return undefined;
   return new Fence(agent, new SharedFenceOps(agent, key.slot, key.generation), position.context, position.seqno);
-}
-
-/**
- * A fence as a thing to send. A fence of this agent alone is published first.
- *
- * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
- */
-export function fenceHandle(fence: Fence): FenceHandle {
-  const { context, seqno, driverName, timelineName } = fence;
-  const key = publish(fence);
-  const timeLimit = keyOrigin(fence.agent, key)?.timeLimit ?? DEFAULT_TIME_LIMIT;
-  return { domain: domainName(fence.agent), ...key, context, seqno, driverName, timelineName, timeLimit };
-}
-
-/**
- * The fence that was sent, as this agent sees it.
- *
- * @throws {DmaBufError} `EINVAL` if it is of another domain.
- */
-export function importFence(agent: Agent, handle: FenceHandle): Fence {
-  checkDomain(agent, handle.domain, "fence");
-  const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
-  return new Fence(agent, ops, handle.context, handle.seqno);
 }
 
 /** A number that names the domain, the same in all of its agents. */

@@ -2,6 +2,7 @@ import type { Agent, Awaited } from "../domain/agent.js";
 import { isKeySignaled } from "../domain/fence-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
+import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";
 import { WouldDeadlockError, type AcquireContext } from "./acquire-context.js";
@@ -117,6 +118,9 @@ export class Reservation {
    */
   addFence(fence: Fence, usage: Usage): void {
     this.#checkLocked("add a fence to");
+    if (fence.ops.container !== undefined) {
+      this.agent.host.warn(`The reservation of ${this.#owner()} takes plain fences: unwrap containers first`);
+    }
     const added: Entry = { key: publish(fence), level: usageLevel(usage) };
     const place = placeFor(this.agent, this.#entries, added);
     if (place === this.#entries.length && place >= this.#room) {
@@ -182,6 +186,15 @@ export class Reservation {
       .filter((entry) => entry.level <= level && !isKeySignaled(this.agent, entry.key))
       .map((entry) => fenceAt(this.agent, entry.key))
       .filter((fence) => fence !== undefined);
+  }
+
+  /**
+   * The pending fences up to a usage as one: nothing, the fence itself, or an array of several. Not to be added to a
+   * reservation again.
+   */
+  getSingleton(usage: Usage): Fence | undefined {
+    const fences = this.getFences(usage);
+    return fences.length > 1 ? new FenceArray(this.agent, fences) : fences[0];
   }
 
   /** Whether no fence up to a usage is pending. */

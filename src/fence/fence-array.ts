@@ -1,0 +1,113 @@
+import type { Agent } from "../domain/agent.js";
+import { allocateContexts } from "../domain/timeline-slot.js";
+import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
+
+/**
+ * All of some fences, or any of them, as one fence.
+ *
+ * Y1. It signals with its last member, or with `signalOnAny` with the first.
+ * Y2. Its error is that of the first member that was seen to fail; later ones are not looked at.
+ * Y3. It is a container: its members are plain fences, and it goes into no reservation.
+ *
+ * @see linux/drivers/dma-buf/dma-fence-array.c
+ */
+export interface FenceArrayOptions {
+  /** Signals with the first member instead of the last. Default false. */
+  readonly signalOnAny?: boolean;
+  /** Default: a new context. */
+  readonly context?: number;
+  /** Default 1. */
+  readonly seqno?: number;
+}
+
+export class FenceArray extends Fence {
+  readonly fences: readonly Fence[];
+  readonly signalOnAny: boolean;
+
+  /** An array of no fences is reported, and signaled from the start. A member that is a container is reported. */
+  constructor(agent: Agent, fences: readonly Fence[], options: FenceArrayOptions = {}) {
+    const { signalOnAny = false, context = allocateContexts(agent, 1), seqno = 1 } = options;
+    if (fences.length === 0) agent.host.warn("A fence array needs at least one fence");
+    if (fences.some((fence) => fence.ops.container !== undefined)) {
+      agent.host.warn("A fence array takes plain fences: unwrap its containers first");
+    }
+    super(agent, new ArrayOps([...fences], signalOnAny), context, seqno);
+    this.fences = [...fences];
+    this.signalOnAny = signalOnAny;
+  }
+
+  /** Whether all members are of this context. */
+  matchContext(context: number): boolean {
+    return this.fences.every((fence) => fence.context === context);
+  }
+}
+
+class ArrayOps implements FenceOps {
+  readonly driverName = "dma_fence_array";
+  readonly timelineName = "unbound";
+  readonly seqno32 = true;
+  readonly container = "array";
+  readonly #fences: readonly Fence[];
+  #callbacks: FenceCallback[] = [];
+  #enabled = false;
+  #pending: number;
+  #failed = false;
+
+  constructor(fences: readonly Fence[], signalOnAny: boolean) {
+    this.#fences = fences;
+    this.#pending = signalOnAny ? Math.min(1, fences.length) : fences.length;
+  }
+
+  enableSignaling(array: Fence): boolean {
+    this.#enabled = true;
+    for (const fence of this.#fences) {
+      if (this.#pending === 0) break;
+      const callback = fence.addCallback(() => {
+        if (this.#completed(array, fence)) array.signal();
+      });
+      if (callback.queued) this.#callbacks.push(callback);
+      else this.#completed(array, fence);
+    }
+    return this.#pending > 0;
+  }
+
+  signaled(array: Fence): boolean {
+    if (this.#enabled) return this.#pending === 0;
+    let pending = this.#pending;
+    for (const fence of this.#fences) {
+      if (pending > 0 && fence.isSignaled()) {
+        this.#latch(array, fence);
+        pending--;
+      }
+    }
+    return pending === 0;
+  }
+
+  setDeadline(_array: Fence, deadlineNs: number): void {
+    for (const fence of this.#fences) fence.setDeadline(deadlineNs);
+  }
+
+  release(): void {
+    this.#forget();
+  }
+
+  /** Counts a member down; returns whether it was the one that decides. */
+  #completed(array: Fence, fence: Fence): boolean {
+    if (this.#pending === 0) return false;
+    this.#latch(array, fence);
+    if (--this.#pending > 0) return false;
+    this.#forget();
+    return true;
+  }
+
+  #latch(array: Fence, fence: Fence): void {
+    if (this.#failed || fence.status >= 0) return;
+    this.#failed = true;
+    array.setError(fence.status);
+  }
+
+  #forget(): void {
+    for (const callback of this.#callbacks) callback.remove();
+    this.#callbacks = [];
+  }
+}

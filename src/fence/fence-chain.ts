@@ -1,0 +1,133 @@
+import { allocateContexts } from "../domain/timeline-slot.js";
+import { DmaBufError } from "../errors.js";
+import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
+
+/**
+ * The points of a timeline: each link holds a fence, and what was there before it.
+ *
+ * N1. A link signals when its own fence and those of all earlier links have signaled.
+ * N2. A link with a higher number than the one before it continues that context; any other begins a new one, with a
+ *     number that is not lower.
+ * N3. Walking drops signaled links from the chain, so it holds no more than what is pending; nothing recurses, so it
+ *     may have any length.
+ * N4. A chain copies no error: look at the fences in it.
+ * N5. It is a container: its fences are plain fences or arrays, and it goes into no reservation.
+ *
+ * @see linux/drivers/dma-buf/dma-fence-chain.c
+ */
+export class FenceChain extends Fence {
+  /** This link's own fence. */
+  readonly fence: Fence;
+  /** The number of the link before, 0 if this link begins a context. */
+  readonly previousSeqno: number;
+  #previous: Fence | undefined;
+
+  /**
+   * @param previous What was there before: a chain, a plain fence, or nothing.
+   * @param fence A chain here is reported.
+   */
+  constructor(previous: Fence | undefined, fence: Fence, seqno: number) {
+    const { agent } = fence;
+    if (fence instanceof FenceChain)
+      agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
+    const chain = previous instanceof FenceChain ? previous : undefined;
+    const continues = chain !== undefined && seqno > chain.seqno;
+    const context = continues ? chain.context : allocateContexts(agent, 1);
+    const ops = new ChainOps();
+    super(agent, ops, context, continues ? seqno : Math.max(chain?.seqno ?? 0, seqno));
+    this.fence = fence;
+    this.#previous = previous;
+    this.previousSeqno = continues ? chain.seqno : 0;
+  }
+
+  /** The pending element before this link, after dropping those that have signaled. */
+  previous(): Fence | undefined {
+    for (;;) {
+      const previous = this.#previous;
+      if (previous === undefined) return undefined;
+      if (!(previous instanceof FenceChain)) {
+        if (previous.isSignaled()) this.#previous = undefined;
+        return this.#previous;
+      }
+      if (!previous.fence.isSignaled()) return previous;
+      this.#previous = previous.#previous;
+    }
+  }
+
+  /** This link and the pending elements before it, newest first; the last may be a plain fence. */
+  *elements(): Generator<Fence> {
+    yield this;
+    let element = this.previous();
+    while (element !== undefined) {
+      yield element;
+      element = element instanceof FenceChain ? element.previous() : undefined;
+    }
+  }
+}
+
+/**
+ * The element of a chain that signals a point: gaps resolve to the next higher point, and a new context stops the
+ * search, because an older timeline is waited for as a whole.
+ *
+ * @returns `undefined` if everything up to the point has signaled.
+ * @throws {DmaBufError} `EINVAL` if `fence` is no chain, or ends before the point.
+ */
+export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
+  if (seqno === 0) return fence;
+  if (!(fence instanceof FenceChain) || fence.seqno < seqno) {
+    throw new DmaBufError("EINVAL", `Cannot find point ${seqno}: the fence is no chain, or ends before it`);
+  }
+  let element: Fence | undefined = fence;
+  while (element instanceof FenceChain) {
+    if (element.context !== fence.context || element.previousSeqno < seqno) return element;
+    element = element.previous();
+  }
+  return element;
+}
+
+class ChainOps implements FenceOps {
+  readonly driverName = "dma_fence_chain";
+  readonly timelineName = "unbound";
+  readonly container = "chain";
+  #callback: FenceCallback | undefined;
+
+  enableSignaling(chain: Fence): boolean {
+    return this.#hook(chain as FenceChain);
+  }
+
+  signaled(chain: Fence): boolean {
+    return firstPending(chain as FenceChain) === undefined;
+  }
+
+  setDeadline(chain: Fence, deadlineNs: number): void {
+    for (const element of (chain as FenceChain).elements()) ownFence(element).setDeadline(deadlineNs);
+  }
+
+  release(): void {
+    this.#callback?.remove();
+  }
+
+  /** Waits for the newest fence that is pending; false if none is. */
+  #hook(chain: FenceChain): boolean {
+    for (;;) {
+      const pending = firstPending(chain);
+      if (pending === undefined) return false;
+      this.#callback = pending.addCallback(() => {
+        if (!this.#hook(chain)) chain.signal();
+      });
+      if (this.#callback.queued) return true;
+    }
+  }
+}
+
+function firstPending(chain: FenceChain): Fence | undefined {
+  for (const element of chain.elements()) {
+    const fence = ownFence(element);
+    if (!fence.isSignaled()) return fence;
+  }
+  return undefined;
+}
+
+function ownFence(element: Fence): Fence {
+  return element instanceof FenceChain ? element.fence : element;
+}

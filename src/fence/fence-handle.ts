@@ -1,0 +1,103 @@
+import type { Agent } from "../domain/agent.js";
+import { keyOrigin, type Origin } from "../domain/fence-slot.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import { FenceArray } from "./fence-array.js";
+import { FenceChain } from "./fence-chain.js";
+import { Fence } from "./fence.js";
+import { checkDomain, DEFAULT_TIME_LIMIT, domainName, publish, SharedFenceOps } from "./shared-fence.js";
+import { privateStub } from "./stub.js";
+
+/**
+ * A fence as a thing to send to another agent: post it in a message, and import it there. Containers are sent as what
+ * they contain, so that nobody depends on the agent that made them.
+ */
+export type FenceHandle = PlainHandle | ArrayHandle | ChainHandle | StubHandle;
+
+interface PlainHandle extends FenceKey, Origin {
+  readonly kind: "fence";
+  readonly domain: string;
+}
+
+interface ArrayHandle {
+  readonly kind: "array";
+  readonly fences: readonly FenceHandle[];
+  readonly signalOnAny: boolean;
+}
+
+interface ChainHandle {
+  readonly kind: "chain";
+  /** The links that are pending, oldest first. */
+  readonly links: readonly { readonly seqno: number; readonly fence: FenceHandle }[];
+  /** The plain fence before the oldest link, if it is pending. */
+  readonly tail: FenceHandle | undefined;
+}
+
+interface StubHandle {
+  readonly kind: "stub";
+  readonly timestamp: number;
+}
+
+/**
+ * A handle to a fence. A plain fence of this agent alone is published first.
+ *
+ * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+ */
+export function fenceHandle(fence: Fence): FenceHandle {
+  if (fence instanceof FenceArray) {
+    return { kind: "array", fences: fence.fences.map(fenceHandle), signalOnAny: fence.signalOnAny };
+  }
+  if (fence instanceof FenceChain) return chainHandle(fence);
+  if (fence.context === 0) return { kind: "stub", timestamp: fence.timestamp! };
+  const { context, seqno, driverName, timelineName } = fence;
+  const key = publish(fence);
+  const timeLimit = keyOrigin(fence.agent, key)?.timeLimit ?? DEFAULT_TIME_LIMIT;
+  return {
+    kind: "fence",
+    domain: domainName(fence.agent),
+    ...key,
+    context,
+    seqno,
+    driverName,
+    timelineName,
+    timeLimit,
+  };
+}
+
+/**
+ * The fence that was sent, as this agent sees it.
+ *
+ * @throws {DmaBufError} `EINVAL` if it is of another domain.
+ */
+export function importFence(agent: Agent, handle: FenceHandle): Fence {
+  switch (handle.kind) {
+    case "array": {
+      const fences = handle.fences.map((member) => importFence(agent, member));
+      return new FenceArray(agent, fences, { signalOnAny: handle.signalOnAny });
+    }
+    case "chain":
+      return importChain(agent, handle);
+    case "stub":
+      return privateStub(agent, handle.timestamp);
+    case "fence": {
+      checkDomain(agent, handle.domain, "fence");
+      const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
+      return new Fence(agent, ops, handle.context, handle.seqno);
+    }
+  }
+}
+
+function chainHandle(chain: FenceChain): ChainHandle {
+  const links: { seqno: number; fence: FenceHandle }[] = [];
+  let tail: FenceHandle | undefined;
+  for (const element of chain.elements()) {
+    if (element instanceof FenceChain) links.push({ seqno: element.seqno, fence: fenceHandle(element.fence) });
+    else tail = fenceHandle(element);
+  }
+  return { kind: "chain", links: links.reverse(), tail };
+}
+
+function importChain(agent: Agent, handle: ChainHandle): Fence {
+  let chain = handle.tail === undefined ? undefined : importFence(agent, handle.tail);
+  for (const { seqno, fence } of handle.links) chain = new FenceChain(chain, importFence(agent, fence), seqno);
+  return chain ?? privateStub(agent, 0);
+}

@@ -1,0 +1,46 @@
+import type { Agent } from "../domain/agent.js";
+import { FenceArray } from "./fence-array.js";
+import { FenceChain } from "./fence-chain.js";
+import type { Fence } from "./fence.js";
+import { privateStub } from "./stub.js";
+
+/**
+ * The plain fences in a fence, however they are nested: a chain's links newest first, an array's members in order.
+ * Signaled fences are among them, except those that a chain has dropped.
+ *
+ * @see linux/drivers/dma-buf/dma-fence-unwrap.c
+ */
+export function* unwrap(fence: Fence): Generator<Fence> {
+  const elements = fence instanceof FenceChain ? fence.elements() : [fence];
+  for (const element of elements) {
+    const own = element instanceof FenceChain ? element.fence : element;
+    if (own instanceof FenceArray) yield* own.fences;
+    else yield own;
+  }
+}
+
+/**
+ * One fence for all that is pending in some fences: the newest of each context. What has signaled is left out, and its
+ * error with it.
+ *
+ * @returns The one pending fence itself; an array of several; or a signaled stub with the time of the last one.
+ */
+export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
+  let latest = 0;
+  const pending: Fence[] = [];
+  for (const fence of fences) {
+    for (const leaf of unwrap(fence)) {
+      if (leaf.isSignaled()) latest = Math.max(latest, leaf.timestamp!);
+      else pending.push(leaf);
+    }
+  }
+  const newest = newestOfEachContext(pending);
+  if (newest.length === 0) return privateStub(agent, latest);
+  return newest.length === 1 ? newest[0]! : new FenceArray(agent, newest);
+}
+
+/** The newest fence of each context, in the order of the contexts. */
+export function newestOfEachContext(fences: readonly Fence[]): Fence[] {
+  const sorted = [...fences].sort((a, b) => a.context - b.context || (a.isLater(b) ? -1 : b.isLater(a) ? 1 : 0));
+  return sorted.filter((fence, i) => fence.context !== sorted[i - 1]?.context);
+}
