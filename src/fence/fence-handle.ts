@@ -27,9 +27,16 @@ interface ArrayHandle {
 interface ChainHandle {
   readonly kind: "chain";
   /** The links that are pending, oldest first. */
-  readonly links: readonly { readonly seqno: number; readonly fence: FenceHandle }[];
+  readonly links: readonly LinkHandle[];
   /** The plain fence before the oldest link, if it is pending. */
   readonly tail: FenceHandle | undefined;
+}
+
+interface LinkHandle {
+  readonly seqno: number;
+  /** The number of the link before, even if that has signaled and is no longer there. */
+  readonly previousSeqno: number;
+  readonly fence: FenceHandle;
 }
 
 interface StubHandle {
@@ -87,17 +94,26 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
 }
 
 function chainHandle(chain: FenceChain): ChainHandle {
-  const links: { seqno: number; fence: FenceHandle }[] = [];
+  const links: LinkHandle[] = [];
   let tail: FenceHandle | undefined;
   for (const element of chain.elements()) {
-    if (element instanceof FenceChain) links.push({ seqno: element.seqno, fence: fenceHandle(element.fence) });
-    else tail = fenceHandle(element);
+    if (element instanceof FenceChain) {
+      const { seqno, previousSeqno } = element;
+      links.push({ seqno, previousSeqno, fence: fenceHandle(element.fence) });
+    } else {
+      tail = fenceHandle(element);
+    }
   }
   return { kind: "chain", links: links.reverse(), tail };
 }
 
 function importChain(agent: Agent, handle: ChainHandle): Fence {
   let chain = handle.tail === undefined ? undefined : importFence(agent, handle.tail);
-  for (const { seqno, fence } of handle.links) chain = new FenceChain(chain, importFence(agent, fence), seqno);
+  for (const { seqno, previousSeqno, fence } of handle.links) {
+    if (previousSeqno > 0 && chain?.seqno !== previousSeqno) {
+      chain = new FenceChain(chain, privateStub(agent, 0), previousSeqno);
+    }
+    chain = new FenceChain(chain, importFence(agent, fence), seqno);
+  }
   return chain ?? privateStub(agent, 0);
 }
