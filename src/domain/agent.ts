@@ -36,6 +36,7 @@ export class Agent implements Member {
   readonly host: Host;
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
+  readonly #closeListeners = new Set<(error: unknown) => void>();
   #parked = false;
   #closed = false;
   #spinNs: number;
@@ -90,7 +91,7 @@ export class Agent implements Member {
    *
    * @returns A function that ends the watch.
    */
-  watch(awaited: Awaited, done: () => void, failed: (error: unknown) => void = rethrow): () => void {
+  watch(awaited: Awaited, done: () => void, failed?: (error: unknown) => void): () => void {
     const watch: Watch = { awaited, done, failed, cancelTimer: undefined };
     this.#watches.add(watch);
     this.#dispatch();
@@ -100,12 +101,21 @@ export class Agent implements Member {
     };
   }
 
-  /** Ends all watches and lets the pending look at the doorbell go. */
+  /** Calls back when the agent leaves while somebody waits in it; returns what ends that. */
+  onClose(failed: (error: unknown) => void): () => void {
+    this.#closeListeners.add(failed);
+    return () => this.#closeListeners.delete(failed);
+  }
+
+  /** Ends all watches, and lets the pending look at the doorbell go. What waits in this agent fails with `ECANCELED`. */
   close(): void {
     this.#closed = true;
+    const error = new DmaBufError("ECANCELED", "Cannot go on waiting: this agent has left the domain");
     for (const watch of this.#watches) {
-      watch.failed(new DmaBufError("ECANCELED", "Cannot go on waiting: this agent has left the domain"));
+      watch.cancelTimer?.();
+      watch.failed?.(error);
     }
+    for (const failed of this.#closeListeners) failed(error);
     this.#watches.clear();
     this.memory.add(this.#bell, 1);
     this.memory.wake(this.#bell);
@@ -151,7 +161,8 @@ export class Agent implements Member {
       if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
     } catch (error) {
       this.#watches.delete(watch);
-      watch.failed(error);
+      if (watch.failed !== undefined) watch.failed(error);
+      else this.host.warn(`A watched condition failed: ${String(error)}`);
     }
   }
 
@@ -175,10 +186,6 @@ export class Agent implements Member {
 interface Watch {
   readonly awaited: Awaited;
   readonly done: () => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: ((error: unknown) => void) | undefined;
   cancelTimer: (() => void) | undefined;
-}
-
-function rethrow(error: unknown): void {
-  throw error;
 }

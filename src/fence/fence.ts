@@ -191,10 +191,14 @@ export class Fence implements Disposable {
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     this.enableSignaling();
-    const subscribe = (done: () => void): (() => void) => {
+    const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => {
       const callback = this.addCallback(done);
       if (!callback.queued) done();
-      return () => callback.remove();
+      const forget = this.agent.onClose(failed);
+      return () => {
+        callback.remove();
+        forget();
+      };
     };
     return (await pend(this.agent.host, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
   }

@@ -1,0 +1,29 @@
+// Frames from one thread to another, without a copy: node dist/examples/frames.js
+import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { Domain, imageFormat, type Invitation, type StreamHandle } from "dmabuf";
+
+if (isMainThread) {
+  using domain = Domain.create();
+  using stream = domain.createStream({ name: "camera", format: imageFormat("NV12", 1920, 1080) });
+  const invitation = domain.invite();
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { invitation, stream: stream.handle() },
+    transferList: [invitation.port as never],
+  });
+  await stream.waitForConsumers(1);
+
+  for (let n = 0; n < 5; n++) {
+    using blank = await stream.blank();
+    if (blank === undefined) break;
+    blank.planes[0]!.bytes.fill(n * 10); // draw into the shared memory itself
+    blank.publish({ data: { title: `frame ${n}` } });
+  }
+  stream.end();
+  await new Promise((ended) => worker.once("exit", ended));
+} else {
+  const { invitation, stream } = workerData as { invitation: Invitation; stream: StreamHandle };
+  using domain = Domain.join(invitation);
+  for await (using frame of domain.openStream(stream).frames()) {
+    console.log(frame.sequence, frame.data, "brightness", frame.planes[0]!.bytes[0]); // the same memory, given back here
+  }
+}
