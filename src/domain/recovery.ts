@@ -1,4 +1,13 @@
-import { deadIn, freeAgentSlot, isLive, markDead, retireAgentSlot, type Identity, type Member } from "./agent-slot.js";
+import {
+  deadIn,
+  freeAgentSlot,
+  isLive,
+  markDead,
+  retireAgentSlot,
+  ring,
+  type Identity,
+  type Member,
+} from "./agent-slot.js";
 import { sweepBuffer } from "./buffer-slot.js";
 import { ERRNO } from "../errors.js";
 import { sweepObituaries } from "./failures.js";
@@ -13,9 +22,12 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
  * R2. What it does not (bits, transits, slots) belongs to one reaper, who claims the dead agent's slot by one
  *     compare-exchange; the claim passes on only when the claimer is dead too.
  * R3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
- * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
+ * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody. What is swept was released
+ *     before, by the same agent.
  * R5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own slot.
  * R6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
+ * R7. In the end every agent is rung: the dead one may have opened what they wait for, or taken their bits, and not have
+ *     come to the ring.
  */
 
 /** What a layer above keeps in the control segment and gives back after a death. */
@@ -34,22 +46,39 @@ export interface RecoveryStep {
  */
 export function recover(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
   markDead(member, dead);
-  for (let slot = 0; slot < member.layout.sizes.agents; slot++) {
-    // Not only this one: a reaper may have died too.
-    const left = deadIn(member, slot);
-    if (left === 0) continue;
-    releaseFences(member, left, ERRNO.ESRCH, now);
-    for (const step of steps) step.release(member, left);
-    reap(member, slot, steps);
-  }
+  // Not only this one: a reaper may have died too.
+  for (let slot = 0; slot < member.layout.sizes.agents; slot++) reap(member, slot, steps, now);
+  for (let slot = 0; slot < member.layout.sizes.agents; slot++) ring(member, slot);
 }
 
 /** Gives back all that the calling agent holds, and its slot. Its pending fences end with `ECANCELED`. */
 export function leave(member: Member, steps: readonly RecoveryStep[], now: number): void {
-  releaseFences(member, member.identity, ERRNO.ECANCELED, now);
-  for (const step of steps) step.release(member, member.identity);
+  release(member, member.identity, steps, ERRNO.ECANCELED, now);
   sweep(member, member.identity, steps);
   retireAgentSlot(member, member.identity);
+}
+
+function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now: number): void {
+  const { memory, layout } = member;
+  const claim = layout.agent(slot) + AGENT.REAPER;
+  for (let dead = deadIn(member, slot); dead !== 0; dead = deadIn(member, slot)) {
+    release(member, dead, steps, ERRNO.ESRCH, now);
+    const claimer = memory.load(claim);
+    if (claimer !== 0 && isLive(member, claimer) && claimer !== member.identity) return;
+    if (memory.compareExchange(claim, claimer, member.identity) !== claimer) continue;
+    if (deadIn(member, slot) === dead) {
+      sweep(member, dead, steps);
+      // SYNC POINT free-before-unclaim: a late reaper that claims now finds no dead agent here.
+      freeAgentSlot(member, dead);
+    }
+    memory.store(claim, 0);
+    // SYNC POINT look-after-unclaim: somebody may have turned away from our claim.
+  }
+}
+
+function release(member: Member, owner: Identity, steps: readonly RecoveryStep[], error: number, now: number): void {
+  releaseFences(member, owner, error, now);
+  for (const step of steps) step.release(member, owner);
 }
 
 function releaseFences(segment: Segment, owner: Identity, error: number, now: number): void {
@@ -65,25 +94,6 @@ function releaseFences(segment: Segment, owner: Identity, error: number, now: nu
     if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
     const generation = memory.load(base + ONE_SHOT.GENERATION);
     completeOneShot(segment, { slot, generation, sequence: 1 }, error, now);
-  }
-}
-
-function reap(member: Member, slot: number, steps: readonly RecoveryStep[]): void {
-  const { memory, layout } = member;
-  const claim = layout.agent(slot) + AGENT.REAPER;
-  for (;;) {
-    const claimer = memory.load(claim);
-    if (claimer !== 0 && isLive(member, claimer) && claimer !== member.identity) return;
-    if (memory.compareExchange(claim, claimer, member.identity) !== claimer) continue;
-    const dead = deadIn(member, slot);
-    if (dead !== 0) {
-      sweep(member, dead, steps);
-      // SYNC POINT free-before-unclaim: a late reaper that claims now finds no dead agent here.
-      freeAgentSlot(member, dead);
-    }
-    memory.store(claim, 0);
-    // SYNC POINT look-after-unclaim: somebody may have turned away from our claim.
-    if (deadIn(member, slot) === 0) return;
   }
 }
 
