@@ -1,0 +1,103 @@
+import type { MessagePort } from "node:worker_threads";
+import { DmaBufError, type PlainError } from "../../errors.js";
+import { createJob } from "./jobs/create-job.js";
+import type { Findings, Job, JobSettings, Note, Started } from "./jobs/job.js";
+import { nowMicroseconds } from "./latency.js";
+import type { Picture } from "./picture.js";
+
+/** What a consumer's thread tells the one that started it. */
+export type FromConsumer =
+  | ({ readonly kind: "ready" } & Started)
+  /** Over `postMessage` only: it wants the next frame. */
+  | { readonly kind: "wanting" }
+  | { readonly kind: "note"; readonly note: Note }
+  | { readonly kind: "report"; readonly report: ConsumerReport }
+  | { readonly kind: "failed"; readonly error: PlainError };
+
+/** What a consumer's thread is told while it runs. */
+export type ToConsumer =
+  | { readonly kind: "note"; readonly note: Note }
+  /** Over `postMessage` only. */
+  | { readonly kind: "frame"; readonly sequence: number; readonly published: number; readonly bytes: Uint8Array }
+  | { readonly kind: "end" };
+
+export interface ConsumerReport {
+  /** Frames it took. */
+  readonly frames: number;
+  /**
+   * For each frame, how long the hand-off took: from when the frame was published and this consumer free for it, until
+   * the consumer had it. Time in which the consumer was busy with the frame before is its own, not the hand-off's.
+   */
+  readonly handoffMicroseconds: readonly number[];
+  /** What the library copied in this thread. */
+  readonly bytesCopied: number;
+  readonly findings: Findings;
+}
+
+/** Milliseconds between two notes: what a person can follow. */
+const NOTE_INTERVAL = 100;
+
+/** One consumer: its job, and the measurements around it. How the frames come is its caller's business. */
+export class Consumer {
+  readonly #port: MessagePort;
+  readonly #job: Job;
+  readonly #handoffs: number[] = [];
+  #free = 0;
+  #nextNote = 0;
+
+  constructor(settings: JobSettings, port: MessagePort) {
+    this.#port = port;
+    this.#job = createJob(settings);
+  }
+
+  async start(): Promise<void> {
+    const started = (await this.#job.start?.()) ?? {};
+    this.#free = nowMicroseconds();
+    this.#tell({ kind: "ready", ...started });
+  }
+
+  /**
+   * @param published When the producer published it, on this clock.
+   * @param taken When this consumer got it.
+   * @returns When the consumer wants the next; the picture itself is not used any more once this returns.
+   */
+  look(picture: Picture, published: number, taken: number): Promise<void> | undefined {
+    this.#handoffs.push(taken - Math.max(published, this.#free));
+    const busy = this.#job.look(picture);
+    if (taken < this.#nextNote) return busy;
+    this.#nextNote = taken + NOTE_INTERVAL * 1000;
+    const note = this.#job.note?.();
+    if (note !== undefined) this.#tell({ kind: "note", note });
+    return busy;
+  }
+
+  /** Says that it is done with a frame, and free for the next. */
+  wantNext(): void {
+    this.#free = nowMicroseconds();
+  }
+
+  hear(note: Note): void {
+    this.#job.hear?.(note);
+  }
+
+  async finish(bytesCopied: number): Promise<void> {
+    const findings = await this.#job.finish();
+    const handoffMicroseconds = this.#handoffs;
+    this.#tell({
+      kind: "report",
+      report: { frames: handoffMicroseconds.length, handoffMicroseconds, bytesCopied, findings },
+    });
+  }
+
+  fail(error: unknown): void {
+    const failure =
+      error instanceof DmaBufError
+        ? error
+        : new DmaBufError("EIO", error instanceof Error ? error.message : String(error));
+    this.#tell({ kind: "failed", error: failure.toPlain() });
+  }
+
+  #tell(message: FromConsumer): void {
+    this.#port.postMessage(message);
+  }
+}

@@ -1,0 +1,110 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { DmaBufError } from "../../errors.js";
+import { FfmpegMessages } from "./ffmpeg-messages.js";
+import { FrameReader, type Blank } from "./frame-reader.js";
+import { connectSocketPair } from "./socket-pair.js";
+import type { Video } from "./video.js";
+
+export interface DecodeOptions {
+  /** Path of the program. */
+  readonly ffmpeg: string;
+  readonly video: Video;
+  /** Ends after so many frames. */
+  readonly frames?: number | undefined;
+  /** Begins anew at the end, for ever. */
+  readonly loop?: boolean;
+  /** At the video's own speed instead of as fast as possible. */
+  readonly realTime?: boolean;
+  readonly signal: AbortSignal;
+  /** Ends the decoding as if the video ended here. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Decodes a video to NV12, each frame straight into a blank.
+ *
+ * @param take Waits for a blank of the frame's size.
+ * @returns How many frames were published.
+ * @throws {DmaBufError} `EIO` when ffmpeg fails or the video ends before its end; the signal's reason when aborted.
+ *   No process is left in either case.
+ */
+export async function decode(options: DecodeOptions, take: () => Promise<Blank>): Promise<number> {
+  const { signal, stop } = options;
+  signal.throwIfAborted();
+  using reader = new FrameReader(await take(), take);
+  const { reader: socket, writer } = await connectSocketPair(reader.onread);
+  const messages = new FfmpegMessages(options.video.input);
+  let failure: unknown;
+  socket.on("error", (error) => (failure ??= error));
+  const socketClosed = new Promise((resolve) => socket.once("close", resolve));
+  reader.start(socket);
+
+  const ffmpeg = spawn(options.ffmpeg, decodeArguments(options), { stdio: ["ignore", writer, "pipe"] });
+  writer.destroy();
+  const ended = ending(ffmpeg, messages);
+  // It is awaited below; a failure to start must not count as unhandled until then.
+  ended.catch(() => {});
+  const abort = (): void => void socket.destroy(signal.reason as Error);
+  const end = (): void => void ffmpeg.kill("SIGKILL");
+  signal.addEventListener("abort", abort, { once: true });
+  stop.addEventListener("abort", end, { once: true });
+  if (signal.aborted) abort();
+  if (stop.aborted) end();
+  try {
+    await socketClosed;
+    if (failure !== undefined) ffmpeg.kill("SIGKILL");
+    const exit = await ended;
+    signal.throwIfAborted();
+    if (failure !== undefined) throw failure as Error;
+    if (!stop.aborted) checkEnding(options, reader, exit, messages);
+    return reader.frames;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    stop.removeEventListener("abort", end);
+  }
+}
+
+function decodeArguments({ video, frames, loop, realTime }: DecodeOptions): string[] {
+  return [
+    ...["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"],
+    ...(loop ? ["-stream_loop", "-1"] : []),
+    ...(realTime ? ["-re"] : []),
+    ...["-i", video.input, "-map", "0:V:0", ...video.everyFrameOnce],
+    ...(frames === undefined ? [] : ["-frames:v", String(frames)]),
+    // The size is named because a stream may change its own in the middle.
+    ...["-vf", `scale=${video.width}:${video.height}`, "-pix_fmt", "nv12", "-f", "rawvideo", "pipe:1"],
+  ];
+}
+
+/** Resolves with how the process ended: an exit code, or the name of the signal that ended it. */
+async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<number | string> {
+  ffmpeg.stderr?.setEncoding("utf8").on("data", (text: string) => messages.add(text));
+  try {
+    const [code, signal] = (await once(ffmpeg, "close")) as [number | null, string | null];
+    return code ?? signal ?? "unknown";
+  } catch (error) {
+    throw new DmaBufError("EIO", `Cannot run ffmpeg: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function checkEnding(
+  { video, frames, loop }: DecodeOptions,
+  reader: FrameReader,
+  exit: number | string,
+  messages: FfmpegMessages,
+): void {
+  if (exit !== 0) {
+    throw new DmaBufError("EIO", `ffmpeg ended with ${exit} while decoding ${video.name}: ${messages.lastWords}`);
+  }
+  if (frames !== undefined && reader.frames >= frames) return;
+  if (loop) return;
+  const expected = video.expectedFrames;
+  const short = expected !== undefined && reader.frames < expected * 0.9 && expected - reader.frames > 2;
+  // The missing part may be of the sound only, unless ffmpeg complained, too.
+  const missing = short && (!video.hasSound || messages.any);
+  if (!missing && !messages.cutOff && reader.partial === 0) return;
+  const of = expected === undefined ? "" : ` of about ${expected}`;
+  const reason = messages.any ? ` (${messages.lastWords})` : "";
+  throw new DmaBufError("EIO", `${video.name} ended in the middle, after ${reader.frames}${of} frames${reason}`);
+}

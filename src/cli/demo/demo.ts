@@ -1,0 +1,147 @@
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { DmaBufError } from "../../errors.js";
+import { findFfmpeg } from "./ffmpeg.js";
+import type { JobName, JobSettings } from "./jobs/job.js";
+import { runOverMessages } from "./message-pipeline.js";
+import type { PipelineOptions, PipelineResult } from "./pipeline.js";
+import { Progress } from "./progress.js";
+import { reportAsJson, reportAsText } from "./report.js";
+import { loadSharp } from "./sharp.js";
+import { runOverStream } from "./stream-pipeline.js";
+import { probe, type Video } from "./video.js";
+
+export interface DemoOptions {
+  /** A path from `directory`, or an address with a scheme. Without it, the clip that the package ships. */
+  readonly file: string | undefined;
+  /** What relative paths start from. */
+  readonly directory: string;
+  readonly headless: boolean;
+  readonly json: boolean;
+  readonly frames: number | undefined;
+  readonly buffers: number;
+  readonly every: number;
+  readonly loop: boolean;
+  readonly fast: boolean;
+  readonly port: number;
+  readonly postMessage: boolean;
+  readonly output: string | undefined;
+  readonly checksums: string | undefined;
+  /** Ends the demo with its reason. */
+  readonly signal: AbortSignal;
+  /** Ends the video; the demo goes on to its report. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Plays a video to four workers that share every frame, and reports what it cost.
+ *
+ * @throws {DmaBufError} Whatever a person can do something about, in words for a person. Nothing is left then: no
+ *   process, no temporary file.
+ */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  using ffmpeg = findFfmpeg(process.env);
+  const video = await probe(ffmpeg.path, fileOf(options), options.signal);
+  // Some systems unload the library under a worker's feet unless the main thread has loaded it first.
+  await loadSharp();
+  using output = new OutputDirectory(options);
+  using progress = new Progress(process.stderr, !options.json);
+  const say = (line: string): void => (options.json ? undefined : progress.say(line));
+  const pipeline: PipelineOptions = {
+    ffmpeg: ffmpeg.path,
+    video,
+    consumers: consumersOf(options, video, output.path),
+    buffers: options.buffers,
+    frames: options.frames,
+    loop: options.loop,
+    realTime: !options.headless && !options.fast,
+    signal: options.signal,
+    stop: options.stop,
+    onNote: (note) => progress.note(note),
+    onFrame: (frames) => progress.frame(frames),
+    onUrl: (url) => progress.say(`Preview: ${url}`),
+  };
+  say(`Playing ${video.name}: ${video.width}×${video.height}, ${video.frameRate} frames a second`);
+
+  const expected = expectedFrames(options, video);
+  progress.begin("dmabuf", expected);
+  const shared = await runOverStream(pipeline);
+  const messages = options.postMessage ? await compare(pipeline, progress, shared.frames) : undefined;
+
+  const report = { options: pipeline, shared, messages };
+  progress[Symbol.dispose]();
+  console.log(options.json ? JSON.stringify(reportAsJson(report)) : reportAsText(report));
+  output.keep(options.output !== undefined || !options.headless);
+  if (output.kept) say(`Thumbnails: ${output.path}`);
+}
+
+function fileOf({ file, directory }: DemoOptions): string {
+  if (file === undefined) return join(packageDirectory(), "assets", "clip.mp4");
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(file) ? file : resolve(directory, file);
+}
+
+function packageDirectory(): string {
+  return dirname(createRequire(import.meta.url).resolve("dmabuf/package.json"));
+}
+
+function consumersOf(options: DemoOptions, { width, height, colour }: Video, output: string): JobSettings[] {
+  const common = { width, height, colour, output, every: options.every };
+  const names: JobName[] = ["motion", "histogram", "thumbnails", "preview"];
+  const consumers: JobSettings[] = names.map((name) => ({
+    name,
+    ...common,
+    ...(name === "preview" && !options.headless && { port: options.port }),
+  }));
+  if (options.checksums === undefined) return consumers;
+  return [...consumers, { name: "checksums", ...common, checksums: resolve(options.directory, options.checksums) }];
+}
+
+function expectedFrames({ loop, frames }: DemoOptions, video: Video): number | undefined {
+  if (loop) return frames;
+  const [wanted, there] = [frames ?? Infinity, video.expectedFrames ?? Infinity];
+  const least = Math.min(wanted, there);
+  return least === Infinity ? undefined : least;
+}
+
+/** The same frames to the same four jobs, of a loop its first round. It shows no page and writes no file of checksums. */
+async function compare(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<PipelineResult> {
+  const frames = Math.min(shown, pipeline.video.expectedFrames ?? shown);
+  progress.begin("postMessage", frames);
+  const consumers = pipeline.consumers.map(({ port: _port, checksums: _checksums, ...settings }) => settings);
+  // Whoever stopped a loop wants its report; the next Ctrl-C ends everything.
+  const stop = new AbortController().signal;
+  return runOverMessages({ ...pipeline, consumers, frames, stop });
+}
+
+/** Where the thumbnails go: the directory that was named, or a fresh one, which is removed unless it is kept. */
+class OutputDirectory implements Disposable {
+  readonly path: string;
+  readonly #fresh: boolean;
+  #kept = false;
+
+  constructor({ output, directory }: DemoOptions) {
+    this.#fresh = output === undefined;
+    this.path = output === undefined ? mkdtempSync(join(tmpdir(), "dmabuf-demo-")) : resolve(directory, output);
+    if (output === undefined) return;
+    try {
+      if (!existsSync(this.path)) mkdirSync(this.path);
+      accessSync(this.path, constants.W_OK);
+    } catch (cause) {
+      throw new DmaBufError("EACCES", `Cannot write to ${this.path}: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  get kept(): boolean {
+    return this.#kept;
+  }
+
+  keep(kept: boolean): void {
+    this.#kept = kept;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fresh && !this.#kept) rmSync(this.path, { recursive: true, force: true });
+  }
+}

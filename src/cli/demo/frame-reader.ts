@@ -1,0 +1,120 @@
+import type net from "node:net";
+
+/** A frame's memory that nobody reads yet. Disposing it unpublished gives it back. */
+export interface Blank extends Disposable {
+  readonly bytes: Uint8Array;
+  /** Hands the frame to the consumers. */
+  publish(): void;
+}
+
+/**
+ * Cuts a byte stream into frames of one size, each read by the operating system straight into its blank.
+ *
+ * R1. No byte is copied in JavaScript: the socket is given the blank's own memory to read into.
+ * R2. The last byte of a frame is read only when the next blank is there. After each read Node.js asks at once where
+ *     the next one goes, and a socket that was paused still reads into what it was told then; so there is always a
+ *     place for the next byte, and a socket without one is paused in front of a frame's last byte.
+ * R3. At most two blanks are held: the one being filled and the one after it.
+ */
+export class FrameReader implements Disposable {
+  readonly #take: () => Promise<Blank>;
+  #current: Blank;
+  #filled = 0;
+  #next: Blank | undefined;
+  #taking = false;
+  #paused = false;
+  #closed = false;
+  #frames = 0;
+  #socket: net.Socket | undefined;
+
+  /**
+   * @param first The blank of the first frame; its length is the size of every frame.
+   * @param take Waits for another blank of the same size; its rejection destroys the socket with that error.
+   */
+  constructor(first: Blank, take: () => Promise<Blank>) {
+    this.#current = first;
+    this.#take = take;
+  }
+
+  /** For the constructor of the socket that is then given to {@link FrameReader.start}. */
+  get onread(): net.OnReadOpts {
+    return { buffer: () => this.#room(), callback: (bytes) => this.#received(bytes) };
+  }
+
+  /** Frames published so far. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** Bytes of a frame that has begun and is not complete. */
+  get partial(): number {
+    return this.#filled;
+  }
+
+  start(socket: net.Socket): void {
+    this.#socket = socket;
+    this.#wantNext();
+    socket.resume();
+  }
+
+  /** Gives back the blanks it holds. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#current[Symbol.dispose]();
+    this.#next?.[Symbol.dispose]();
+    this.#next = undefined;
+  }
+
+  /** Where the next bytes go; never empty. */
+  #room(): Uint8Array {
+    const { bytes } = this.#current;
+    const end = this.#next === undefined && !this.#atLastByte ? bytes.length - 1 : bytes.length;
+    return bytes.subarray(this.#filled, end);
+  }
+
+  get #atLastByte(): boolean {
+    return this.#filled === this.#current.bytes.length - 1;
+  }
+
+  #received(bytes: number): boolean {
+    if (this.#closed) return false;
+    this.#filled += bytes;
+    if (this.#filled === this.#current.bytes.length) this.#complete();
+    this.#paused = this.#atLastByte && this.#next === undefined;
+    return !this.#paused;
+  }
+
+  #complete(): void {
+    // R2: the last byte was not read without it.
+    const next = this.#next as Blank;
+    this.#next = undefined;
+    const complete = this.#current;
+    this.#current = next;
+    this.#filled = 0;
+    this.#frames++;
+    complete.publish();
+    this.#wantNext();
+  }
+
+  #wantNext(): void {
+    if (this.#taking) return;
+    this.#taking = true;
+    this.#take().then(
+      (blank) => {
+        this.#taking = false;
+        if (this.#closed) {
+          blank[Symbol.dispose]();
+          return;
+        }
+        this.#next = blank;
+        if (!this.#paused) return;
+        this.#paused = false;
+        this.#socket?.resume();
+      },
+      (error: unknown) => {
+        if (!this.#closed) this.#socket?.destroy(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+}
