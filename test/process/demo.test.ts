@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import sharp from "sharp";
+import { findFfmpeg } from "../../src/cli/demo/ffmpeg.js";
+
+const ROOT = dirname(createRequire(import.meta.url).resolve("dmabuf/package.json"));
+const MAIN = join(ROOT, "dist", "src", "cli", "main.js");
+const CLIP = join(ROOT, "assets", "clip.mp4");
+const FRAME_BYTES = (1280 * 720 * 3) / 2;
+const WATCHDOG = 60_000;
+
+/** Every process of a run has this directory in its environment, and makes its temporary files in it. */
+let temporary: string;
+let inputs: string;
+
+before(() => {
+  temporary = mkdtempSync(join(tmpdir(), "dmabuf-test-"));
+  inputs = mkdtempSync(join(tmpdir(), "dmabuf-inputs-"));
+});
+after(() => {
+  rmSync(temporary, { recursive: true });
+  rmSync(inputs, { recursive: true });
+});
+
+const children = new Set<ChildProcess>();
+afterEach(() => {
+  // Of a test that failed in the middle; the demo's own children then end by themselves.
+  for (const child of children) child.kill("SIGKILL");
+  children.clear();
+});
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly result: Promise<Result>;
+  /** What it has said on standard error so far. */
+  said(): string;
+}
+
+function start(args: readonly string[], environment: Record<string, string> = {}): Running {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TMPDIR: temporary, ...environment },
+    timeout: WATCHDOG,
+    killSignal: "SIGKILL",
+  });
+  children.add(child);
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const result = once(child, "close").then(([code]) => ({ code: code as number | null, stdout, stderr }));
+  return { child, result, said: () => stderr };
+}
+
+async function run(...args: string[]): Promise<Result> {
+  return start(args).result;
+}
+
+/** Command lines of the processes that a run left behind. */
+function leftProcesses(): string[] {
+  const left: string[] = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      if (environment.includes(`TMPDIR=${temporary}`)) left.push(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return left;
+}
+
+function assertNothingLeft(): void {
+  assert.deepEqual(leftProcesses(), []);
+  assert.deepEqual(readdirSync(temporary), []);
+}
+
+function input(name: string, bytes: Uint8Array | string): string {
+  const path = join(inputs, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+async function until(condition: () => boolean, running: Running): Promise<void> {
+  while (!condition()) {
+    if (running.child.exitCode !== null) throw new Error(`The demo ended: ${running.said()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+interface Consumer {
+  name: string;
+  policy: string;
+  frames: number;
+  missed: number;
+  handoff_us: { p50: number; p99: number };
+  bytes_copied: number;
+}
+
+interface Report {
+  frames: number;
+  fps: number;
+  handoff_us: { p50: number; p99: number };
+  bytes_copied: number;
+  memory: { growth: number };
+  consumers: Consumer[];
+  postmessage: { frames: number; bytes_copied: number } | null;
+}
+
+test("the shipped clip reaches four workers without a copy, and postMessage copies each frame for each", async () => {
+  const { code, stdout, stderr } = await run("demo", "--headless", "--json");
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout.trim().split("\n").length, 1);
+  const report = JSON.parse(stdout) as Report;
+  assert.equal(report.frames, 270);
+  assert.ok(report.fps > 0);
+  assert.ok(report.handoff_us.p50 > 0 && report.handoff_us.p50 <= report.handoff_us.p99);
+  assert.equal(report.bytes_copied, 0);
+  assert.deepEqual(
+    report.consumers.map(({ name }) => name),
+    ["motion", "histogram", "thumbnails", "preview"],
+  );
+  for (const consumer of report.consumers) {
+    assert.equal(consumer.frames + consumer.missed, 270, consumer.name);
+    if (consumer.policy === "hold") assert.equal(consumer.missed, 0, consumer.name);
+    assert.equal(consumer.bytes_copied, 0, consumer.name);
+  }
+  assert.equal(report.postmessage?.frames, 270);
+  assert.ok(report.postmessage.bytes_copied >= 3 * 270 * FRAME_BYTES);
+  assertNothingLeft();
+});
+
+test("every frame that a consumer reads has the checksum that ffmpeg itself computes", async () => {
+  const file = join(inputs, "checksums");
+  const { code, stderr } = await run("demo", "--headless", "--json", "--no-postmessage", "--checksums", file);
+  assert.equal(code, 0, stderr);
+  using ffmpeg = findFfmpeg(process.env);
+  const expected = execFileSync(ffmpeg.path, ["-v", "error", "-i", CLIP, "-pix_fmt", "nv12", "-f", "framemd5", "-"]);
+  const frames = framesOf(readFileSync(file, "utf8"));
+  assert.equal(frames.length, 270);
+  assert.deepEqual(frames, framesOf(expected.toString()));
+});
+
+function framesOf(framemd5: string): string[] {
+  return framemd5.split("\n").filter((line) => /^\d/.test(line));
+}
+
+test("--loop begins anew at the end, and --frames ends it", async () => {
+  const args = ["demo", "--headless", "--json", "--no-postmessage", "--loop", "--frames", "300"];
+  const { code, stdout, stderr } = await run(...args);
+  assert.equal(code, 0, stderr);
+  assert.equal((JSON.parse(stdout) as Report).frames, 300);
+});
+
+test("resident memory holds one copy of each frame, not one for each agent", async () => {
+  const { code, stdout, stderr } = await run("demo", "--headless", "--json", "--no-postmessage", "--buffers", "32");
+  assert.equal(code, 0, stderr);
+  const { memory } = JSON.parse(stdout) as Report;
+  const ring = 32 * FRAME_BYTES;
+  // Five copies would be five rings. What the threads need besides is less than two.
+  assert.ok(memory.growth < 3 * ring, `grew by ${memory.growth} bytes, the ring has ${ring}`);
+});
+
+test("thumbnails are JPEGs of every Nth frame, in the directory that was named", async () => {
+  const output = join(inputs, "thumbnails");
+  const args = ["demo", "--headless", "--no-postmessage", "--frames", "50", "--every", "20", "--output", output];
+  const { code, stdout, stderr } = await run(...args);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /motion .*\n.*histogram/);
+  assert.deepEqual(readdirSync(output).sort(), ["frame-000000.jpg", "frame-000020.jpg", "frame-000040.jpg"]);
+  const { format, width, height, channels } = await sharp(join(output, "frame-000040.jpg")).metadata();
+  assert.deepEqual({ format, width, height, channels }, { format: "jpeg", width: 320, height: 180, channels: 3 });
+  assertNothingLeft();
+});
+
+test("the page shows the video as JPEGs, and Ctrl-C ends a loop with the report", async () => {
+  const running = start(["demo", "--loop", "--no-postmessage", "--output", join(inputs, "loop")]);
+  const url = (): string | undefined => /Preview: (\S+)/.exec(running.said())?.[1];
+  await until(() => url() !== undefined, running);
+  const page = await fetch(url()!);
+  assert.match(page.headers.get("content-type")!, /^text\/html/);
+  assert.match(await page.text(), /<img src="\/stream\.mjpg"/);
+  assert.equal((await fetch(new URL("/nothing", url()))).status, 404);
+  assert.equal((await fetch(new URL("/thumbnails/..%2fframe-0.jpg", url()))).status, 404);
+
+  const jpeg = await firstPart(new URL("/stream.mjpg", url()));
+  assert.equal((await sharp(jpeg).metadata()).format, "jpeg");
+
+  running.child.kill("SIGINT");
+  const { code, stdout, stderr } = await running.result;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /bytes copied +│ +0 B/);
+  assertNothingLeft();
+});
+
+/** The body of the first part of a multipart stream. */
+async function firstPart(url: URL): Promise<Buffer> {
+  const response = await fetch(url);
+  const boundary = /boundary=(\S+)/.exec(response.headers.get("content-type")!)![1]!;
+  let received = Buffer.alloc(0);
+  for await (const chunk of response.body!) {
+    received = Buffer.concat([received, chunk as Uint8Array]);
+    const head = received.indexOf("\r\n\r\n");
+    if (head < 0) continue;
+    const text = received.subarray(0, head).toString();
+    assert.ok(text.startsWith(`--${boundary}\r\n`));
+    assert.match(text, /Content-Type: image\/jpeg/);
+    const length = Number(/Content-Length: (\d+)/.exec(text)![1]);
+    if (received.length < head + 4 + length) continue;
+    return received.subarray(head + 4, head + 4 + length);
+  }
+  throw new Error("The stream ended before its first part");
+}
+
+const CUT = 0.55;
+const failures: { what: string; file: () => string; says: RegExp }[] = [
+  { what: "a file that does not exist", file: () => join(inputs, "absent.mp4"), says: /no such file/ },
+  { what: "a directory", file: () => inputs, says: /is a directory/ },
+  { what: "a text", file: () => input("note.txt", "Nothing moves here.\n"), says: /note\.txt is no video/ },
+  { what: "an empty file", file: () => input("empty.mp4", ""), says: /empty\.mp4 is no video/ },
+  {
+    what: "a video whose head is cut off",
+    file: () => input("head.mp4", readFileSync(CLIP).subarray(0, 1000)),
+    says: /head\.mp4 is no video/,
+  },
+  {
+    what: "a video that ends in the middle",
+    file: () => input("cut.mp4", cut(readFileSync(CLIP))),
+    says: /cut\.mp4 ended in the middle, after \d+ of about 270 frames/,
+  },
+];
+
+function cut(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, Math.floor(bytes.length * CUT));
+}
+
+for (const { what, file, says } of failures) {
+  test(`${what} is an error in one line, and leaves no process and no file`, async () => {
+    const { code, stdout, stderr } = await run("demo", "--headless", "--json", file());
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, says);
+    assert.equal(stderr.trim().split("\n").length, 1);
+    assertNothingLeft();
+  });
+}
+
+test("a Matroska file that ends in the middle is an error, too", async () => {
+  using ffmpeg = findFfmpeg(process.env);
+  const whole = join(inputs, "whole.mkv");
+  execFileSync(ffmpeg.path, ["-v", "error", "-y", "-i", CLIP, "-c", "copy", whole]);
+  const { code, stderr } = await run("demo", "--headless", "--json", input("cut.mkv", cut(readFileSync(whole))));
+  assert.equal(code, 1);
+  assert.match(stderr, /cut\.mkv ended in the middle/);
+});
+
+for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+  test(`${signal} ends the demo with ${code}, and leaves no process and no file`, async () => {
+    const running = start(["demo"]);
+    await until(() => running.said().includes("Preview:"), running);
+    await until(() => leftProcesses().some((line) => line.includes("rawvideo")), running);
+    running.child.kill(signal);
+    assert.equal((await running.result).code, code);
+    assertNothingLeft();
+  });
+}
+
+test("an ffmpeg of DMABUF_FFMPEG that cannot be run is an error that names it", async () => {
+  const { code, stderr } = await start(["demo", "--headless"], { DMABUF_FFMPEG: "/nowhere/ffmpeg" }).result;
+  assert.equal(code, 1);
+  assert.match(stderr, /DMABUF_FFMPEG names \/nowhere\/ffmpeg/);
+});
+
+test("--help tells the options, and --version the package's version", async () => {
+  const help = await run("demo", "--help");
+  assert.equal(help.code, 0);
+  for (const option of ["--headless", "--frames", "--json", "--output", "--port", "--buffers", "--loop", "--checksums"])
+    assert.ok(help.stdout.includes(option), option);
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+  assert.equal((await run("--version")).stdout.trim(), version);
+});
+
+for (const args of [["--frames", "0"], ["--frames", "many"], ["--port", "65536"], ["--buffers", "1"], ["--nonsense"]]) {
+  test(`demo ${args.join(" ")} is refused`, async () => {
+    const { code, stderr } = await run("demo", ...args);
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(args[0]!), stderr);
+  });
+}
