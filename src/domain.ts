@@ -6,7 +6,7 @@ import { releaseWriteHolds, sweepReadHolds } from "./buffer/hold.js";
 import { agentList, bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
 import type { StorageSegment } from "./buffer/storage.js";
 import { Agent } from "./domain/agent.js";
-import { claimAgentSlot, type Identity } from "./domain/agent-slot.js";
+import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import type { WaitOptions } from "./domain/pend.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
@@ -30,6 +30,7 @@ import {
   type StreamHandle,
   type StreamOptions,
 } from "./stream/frame-stream.js";
+import type { StreamParts } from "./stream/stream-parts.js";
 import { claimStream, failStreams, sweepStreams } from "./stream/stream-slot.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
@@ -103,12 +104,17 @@ export class Domain implements Disposable {
   /**
    * Joins the domain that another thread has invited this one to.
    *
-   * @throws {DmaBufError} `EPROTO` if the domain's layout has another version.
+   * @throws {DmaBufError} `EPROTO` if the domain's layout has another version; `ESTALE` if the invitation is void,
+   *   because it was used before or its inviter has left.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
     const { control, identity, inviter, port } = invitation;
     const memory = createSharedSubstrate(control, threadsHost().mayBlock);
-    const domain = new Domain(control, { memory, layout: readHeader(memory) }, identity, options);
+    const segment = { memory, layout: readHeader(memory) };
+    if (!isLive(segment, identity)) {
+      throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+    }
+    const domain = new Domain(control, segment, identity, options);
     const end = holdLifeline(port, domain.#lockName(identity), () => domain.#recover(inviter));
     domain.#lifelines.add(end);
     return domain;
@@ -239,7 +245,7 @@ export class Domain implements Disposable {
     try {
       for (let i = 0; i < count; i++) buffers.push(this.allocate(frameBufferSize(format, dataBytes), { name }));
       const key = claimStream(this.agent, name);
-      return this.#addStream(new FrameStream({ agent: this.agent, key, name, format, dataBytes, buffers }, true));
+      return this.#addStream({ agent: this.agent, key, name, format, dataBytes, buffers }, true);
     } catch (error) {
       for (const buffer of buffers) buffer.close();
       throw error;
@@ -262,8 +268,7 @@ export class Domain implements Disposable {
       for (const buffer of buffers) buffer.close();
       throw error;
     }
-    const key = { slot, generation };
-    return this.#addStream(new FrameStream({ agent: this.agent, key, name, format, dataBytes, buffers }, false));
+    return this.#addStream({ agent: this.agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
   }
 
   /** What the domain knows of all live buffers, in all threads. */
@@ -293,7 +298,8 @@ export class Domain implements Disposable {
     this.close();
   }
 
-  #addStream(stream: FrameStream): FrameStream {
+  #addStream(parts: StreamParts, isProducer: boolean): FrameStream {
+    const stream = new FrameStream(parts, isProducer, (self) => this.#streams.delete(self));
     this.#streams.add(stream);
     return stream;
   }

@@ -3,13 +3,16 @@ import { bufferInode, bufferName, exporterName } from "../domain/buffer-slot.js"
 import { BUFFER } from "../domain/layout.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
+import type { WaitResult } from "../fence/fence.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import { Attachment, type Importer } from "./attachment.js";
 import type { BufferRecord } from "./buffer-table.js";
 import { CpuAccess } from "./cpu-access.js";
+import { isPlain } from "./exporter.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
+import { MemoryMap } from "./memory-map.js";
 import type { StorageSegment } from "./storage.js";
 
 /**
@@ -139,12 +142,30 @@ export class DmaBuf implements Disposable {
     const { holds, reservation } = record;
     if (mode === "write") this.checkWritable("write to");
     if (!holds.tryTake(mode)) return undefined;
-    if (reservation.testSignaled(usageFor(mode))) {
-      record.beginCpuAccess(mode);
-      return this.#begun(mode);
+    let begun: CpuAccess | undefined;
+    try {
+      if (reservation.testSignaled(usageFor(mode))) {
+        record.beginCpuAccess(mode);
+        begun = this.#begun(mode);
+      }
+    } finally {
+      if (begun === undefined) holds.release(mode);
     }
-    holds.release(mode);
-    return undefined;
+    return begun;
+  }
+
+  /**
+   * Whether the fences are done that an access of this kind waits for, as the kernel's poll for input (`read`) and
+   * output (`write`) tells. A failed fence is done.
+   */
+  isReady(mode: AccessMode): boolean {
+    return this.reservation.testSignaled(usageFor(mode));
+  }
+
+  /** Waits until {@link isReady}. The buffer stays alive meanwhile, whoever closes it. */
+  async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
+    using holder = this.duplicate();
+    return await holder.reservation.wait(usageFor(mode), options);
   }
 
   /**
@@ -187,6 +208,36 @@ export class DmaBuf implements Disposable {
     record.attach(attachment);
     this.#attachments.add(attachment);
     return attachment;
+  }
+
+  /**
+   * The bytes of a page range, as the kernel's `mmap` gives them: without any synchronization, and longer than this
+   * holder lives. Surround their use with {@link beginCpuAccess} and {@link endCpuAccess}.
+   *
+   * @param range `offset` and `length` in bytes; the offset is a multiple of 4,096. Default: the whole buffer.
+   * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping.
+   */
+  mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
+    const { exporter, segments } = this.#open();
+    if (exporter.mmap !== undefined) exporter.mmap();
+    else if (!isPlain(exporter))
+      throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+    return new MemoryMap(this.duplicate(), segments, range);
+  }
+
+  /**
+   * What `lseek` says of a buffer's descriptor: its size at the end, 0 at the start.
+   *
+   * @throws {DmaBufError} `EINVAL` for anything else.
+   */
+  seek(offset: number, whence: "set" | "current" | "end"): number {
+    void this.#open();
+    if (offset === 0 && whence === "end") return this.size;
+    if (offset === 0 && whence === "set") return 0;
+    throw new DmaBufError(
+      "EINVAL",
+      `Cannot seek to ${offset} from "${whence}": only the start and the end have a place`,
+    );
   }
 
   /** Where the bytes stand, for those who take care of the synchronization themselves. */

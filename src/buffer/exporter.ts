@@ -26,6 +26,8 @@ export interface ExporterOps {
   /** Makes the bytes ready for the processor. What it throws, the access throws. */
   beginCpuAccess?(mode: AccessMode): void;
   endCpuAccess?(mode: AccessMode): void;
+  /** Somebody maps the bytes as they are; may refuse. An exporter without it offers no such mapping. */
+  mmap?(): void;
 }
 
 /** @throws {DmaBufError} `EINVAL` naming the operation that is missing. */
@@ -43,5 +45,14 @@ export function checkExporter(ops: ExporterOps): void {
 
 /** The exporter of a buffer whose storage is plain data: any agent maps it without help. */
 export function plainExporter(segments: readonly StorageSegment[]): ExporterOps {
-  return { map: () => segments.map((segment) => ({ ...segment })), unmap() {}, release() {} };
+  const ops: ExporterOps = { map: () => segments.map((segment) => ({ ...segment })), unmap() {}, release() {} };
+  plain.add(ops);
+  return ops;
+}
+
+const plain = new WeakSet<ExporterOps>();
+
+/** Whether the storage is plain data, which anybody may map in any way. */
+export function isPlain(ops: ExporterOps): boolean {
+  return plain.has(ops);
 }

@@ -57,12 +57,14 @@ export class FrameStream implements Disposable {
   readonly isProducer: boolean;
   readonly #parts: StreamParts;
   readonly #consumers = new Set<Consumer>();
+  readonly #onClose: (self: FrameStream) => void;
   #published = 0;
   #closed = false;
 
   /** @internal Made by `Domain`. */
-  constructor(parts: StreamParts, isProducer: boolean) {
+  constructor(parts: StreamParts, isProducer: boolean, onClose: (self: FrameStream) => void) {
     this.#parts = parts;
+    this.#onClose = onClose;
     this.name = parts.name;
     this.format = parts.format;
     this.isProducer = isProducer;
@@ -170,6 +172,7 @@ export class FrameStream implements Disposable {
     this.#closed = true;
     if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key.slot);
     for (const buffer of this.#parts.buffers) buffer.close();
+    this.#onClose(this);
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,57 @@
+import { DmaBufError } from "../errors.js";
+import type { DmaBuf } from "./buffer.js";
+import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
+
+/** The bytes of a page range of a buffer. It keeps the buffer alive until it is disposed. */
+export class MemoryMap implements Disposable {
+  readonly #holder: DmaBuf;
+  readonly #segments: readonly Uint8Array[];
+  #mapped = true;
+
+  /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. */
+  constructor(
+    holder: DmaBuf,
+    segments: readonly StorageSegment[],
+    range: { readonly offset?: number; readonly length?: number },
+  ) {
+    const { offset = 0, length = holder.size - offset } = range;
+    const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
+    if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
+      holder.close();
+      throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${holder.size} bytes`);
+    }
+    this.#holder = holder;
+    this.#segments = cut(segments, offset, length);
+  }
+
+  /** The bytes, in place. @throws {DmaBufError} `EBADF` after the end; `EOPNOTSUPP` if they are in several segments. */
+  get bytes(): Uint8Array {
+    const views = this.segments;
+    if (views.length === 1) return views[0]!;
+    throw new DmaBufError("EOPNOTSUPP", `Cannot show the range as one array: its storage has ${views.length} segments`);
+  }
+
+  /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` after the end. */
+  get segments(): readonly Uint8Array[] {
+    if (!this.#mapped) throw new DmaBufError("EBADF", "Cannot use the bytes: they are no longer mapped");
+    return this.#segments;
+  }
+
+  [Symbol.dispose](): void {
+    this.#mapped = false;
+    this.#holder.close();
+  }
+}
+
+/** The part of some storage from `offset` on. */
+function cut(segments: readonly StorageSegment[], offset: number, length: number): Uint8Array[] {
+  const views: Uint8Array[] = [];
+  let start = 0;
+  for (const segment of segments) {
+    const from = Math.max(offset - start, 0);
+    const to = Math.min(offset + length - start, segment.length);
+    if (from < to) views.push(segmentBytes(segment).subarray(from, to));
+    start += segment.length;
+  }
+  return views;
+}
