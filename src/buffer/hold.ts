@@ -14,6 +14,8 @@ import type { AccessMode } from "../reservation/usage.js";
  * D3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
  * D4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
  * D5. WRITER names its agent with its generation, so anyone may clear a dead one; a dead reader's bit is the reaper's.
+ * D6. Who sees at first that somebody is in the way takes nothing, and so has nothing to ring for (D3): otherwise a wait
+ *     would wake itself by its own looks and never sleep.
  */
 export class Holds {
   readonly #agent: Agent;
@@ -74,7 +76,7 @@ export class Holds {
 
   #tryRead(): boolean {
     if (this.#readers === 0) {
-      if (this.#writing) return false;
+      if (this.#writing || this.#writerStands()) return false;
       setBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
       // SYNC POINT hold-then-look: pairs with #claimWriter() followed by #anyReader().
       if (this.#writerStands()) {
@@ -87,7 +89,7 @@ export class Holds {
   }
 
   #tryWrite(): boolean {
-    if (this.#readers > 0 || !this.#claimWriter()) return false;
+    if (this.#readers > 0 || this.#anyReader() || !this.#claimWriter()) return false;
     // SYNC POINT hold-then-look.
     if (!this.#anyReader()) return true;
     this.#leaveWriter();
