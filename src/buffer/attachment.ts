@@ -74,10 +74,8 @@ export class Attachment implements Disposable {
 
   /** As {@link map} for a caller that holds the reservation lock; waits for no fence. */
   mapLocked(mode: AccessMode = "read"): Mapping {
-    this.#check();
-    if (!this.buffer.reservation.isHeldHere) {
-      throw new DmaBufError("EPERM", "Cannot map the buffer: its reservation is not locked");
-    }
+    this.#check("map");
+    this.buffer.reservation.assertHeld("map");
     if (mode === "write") this.buffer.checkWritable("map");
     const pinned = !this.isDynamic;
     if (pinned) this.#owner.pin(this);
@@ -99,6 +97,21 @@ export class Attachment implements Disposable {
     }
   }
 
+  /**
+   * Keeps the storage where it is, for uses such as a display that cannot follow a move. Balance it with {@link unpin}.
+   * The caller holds the reservation lock.
+   */
+  pin(): void {
+    this.#checkPin("pin");
+    this.#owner.pin(this);
+  }
+
+  /** The end that belongs to {@link pin}; the caller holds the reservation lock. */
+  unpin(): void {
+    this.#checkPin("unpin");
+    this.#owner.unpin(this);
+  }
+
   /** Detaches; what is still mapped is unmapped first. */
   [Symbol.dispose](): void {
     if (!this.#attached) return;
@@ -107,8 +120,14 @@ export class Attachment implements Disposable {
     this.#owner.detached(this);
   }
 
-  #check(): void {
-    if (!this.#attached) throw new DmaBufError("EINVAL", "Cannot map the buffer: the importer has detached");
+  #check(action: string): void {
+    if (!this.#attached) throw new DmaBufError("EINVAL", `Cannot ${action} the buffer: the importer has detached`);
+  }
+
+  #checkPin(action: string): void {
+    this.#check(action);
+    this.buffer.reservation.assertHeld(action);
+    if (!this.isDynamic) this.buffer.reservation.agent.host.warn(`Only a dynamic importer may ${action} a buffer`);
   }
 }
 
@@ -126,6 +145,7 @@ export class Mapping implements Disposable {
 
   /** Unmaps, for a caller that holds the reservation lock. */
   unmapLocked(): void {
+    this.#buffer.reservation.assertHeld("unmap");
     const unmap = this.#unmap;
     this.#unmap = undefined;
     unmap?.(this);

@@ -19,6 +19,7 @@ import { DmaBuf } from "./buffer.js";
 import { checkExporter, plainExporter, type ExporterOps } from "./exporter.js";
 import { BufferHandle, type HandleMode, type ReceivedHandle } from "./handle.js";
 import { Holds } from "./hold.js";
+import { VirtualMap } from "./virtual-map.js";
 import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
 
 export interface ExportOptions {
@@ -124,6 +125,8 @@ export class BufferRecord {
   readonly reservation: Reservation;
   readonly holds: Holds;
   readonly #owner: RecordOwner;
+  readonly virtualMap: VirtualMap;
+  readonly attachments = new Set<Attachment>();
   readonly #holders = new Set<DmaBuf>();
 
   constructor(
@@ -140,6 +143,7 @@ export class BufferRecord {
     this.segments = segments;
     this.exporter = exporter;
     this.reservation = new Reservation(agent, key.slot);
+    this.virtualMap = new VirtualMap(exporter);
     this.holds = new Holds(agent, key.slot);
     this.#owner = owner;
   }
@@ -158,11 +162,13 @@ export class BufferRecord {
 
   attach(attachment: Attachment): void {
     this.exporter.attach?.(attachment);
-    this.agent.memory.add(this.#attachments, 1);
+    this.attachments.add(attachment);
+    this.agent.memory.add(this.#attachmentCount, 1);
   }
 
   detach(attachment: Attachment): void {
-    this.agent.memory.add(this.#attachments, -1);
+    this.attachments.delete(attachment);
+    this.agent.memory.add(this.#attachmentCount, -1);
     this.exporter.detach?.(attachment);
   }
 
@@ -186,7 +192,7 @@ export class BufferRecord {
     dropReference(this.agent, this.key.slot, slotOf(this.agent.identity));
   }
 
-  get #attachments(): number {
+  get #attachmentCount(): number {
     return this.agent.layout.buffer(this.key.slot) + BUFFER.ATTACHMENTS;
   }
 }

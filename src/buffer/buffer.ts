@@ -226,6 +226,32 @@ export class DmaBuf implements Disposable {
   }
 
   /**
+   * The whole buffer as one array for this agent's own code, by the exporter's `vmap`, which runs for the first of several
+   * users. Balance it with {@link vunmap}. The caller holds the reservation lock.
+   *
+   * @throws {DmaBufError} `EINVAL` if the exporter has no such operation.
+   */
+  vmap(): Uint8Array {
+    this.reservation.assertHeld("map");
+    return this.#open().virtualMap.map();
+  }
+
+  /** The end that belongs to {@link vmap}; the caller holds the reservation lock. */
+  vunmap(): void {
+    this.reservation.assertHeld("unmap");
+    this.#open().virtualMap.unmap();
+  }
+
+  /**
+   * For the exporter: tells the dynamic importers of this agent that the storage is about to move. They map again later;
+   * their old mappings stay usable until the reservation's fences have signaled. The caller holds the reservation lock.
+   */
+  moveNotify(): void {
+    this.reservation.assertHeld("move");
+    for (const attachment of this.#open().attachments) attachment.importer.moveNotify?.(attachment);
+  }
+
+  /**
    * What `lseek` says of a buffer's descriptor: its size at the end, 0 at the start.
    *
    * @throws {DmaBufError} `EINVAL` for anything else.

@@ -6,8 +6,8 @@ import type { StorageSegment } from "./storage.js";
 /**
  * What the owner of some storage does for the buffer it exports. All operations run in the exporter's agent.
  *
- * Called with the buffer's reservation locked: `map`, `unmap`, `pin`, `unpin`. Called without it: `attach`, `detach`,
- * `beginCpuAccess`, `endCpuAccess`, `release`.
+ * Called with the buffer's reservation locked: `map`, `unmap`, `pin`, `unpin`, `vmap`, `vunmap`. Called without it: `attach`, `detach`,
+ * `beginCpuAccess`, `endCpuAccess`, `mmap`, `release`.
  *
  * @see linux/include/linux/dma-buf.h, `struct dma_buf_ops`
  */
@@ -26,6 +26,10 @@ export interface ExporterOps {
   /** Makes the bytes ready for the processor. What it throws, the access throws. */
   beginCpuAccess?(mode: AccessMode): void;
   endCpuAccess?(mode: AccessMode): void;
+  /** The whole buffer as one array for this agent's own code, until `vunmap`; called for the first of several users. */
+  vmap?(): Uint8Array;
+  /** The last user of `vmap` is done. */
+  vunmap?(): void;
   /** Somebody maps the bytes as they are; may refuse. An exporter without it offers no such mapping. */
   mmap?(): void;
 }

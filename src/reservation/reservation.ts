@@ -94,7 +94,7 @@ export class Reservation {
    * @throws {DmaBufError} `ENOMEM` if the reservation has no room for them; `EINVAL` if `count` is below 1.
    */
   reserveFences(count: number): void {
-    this.#checkLocked("reserve");
+    this.assertHeld("reserve room for fences of");
     if (!Number.isInteger(count) || count < 1) {
       throw new DmaBufError("EINVAL", `Cannot reserve ${count} fences: at least 1 must be asked for`);
     }
@@ -117,7 +117,7 @@ export class Reservation {
    * @throws {RangeError} If no room was reserved.
    */
   addFence(fence: Fence, usage: Usage): void {
-    this.#checkLocked("add a fence to");
+    this.assertHeld("add a fence to");
     if (fence.ops.container !== undefined) {
       this.agent.host.warn(`The reservation of ${this.#owner()} takes plain fences: unwrap containers first`);
     }
@@ -135,7 +135,7 @@ export class Reservation {
    * memory once the replacement signals.
    */
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
-    this.#checkLocked("replace fences of");
+    this.assertHeld("replace fences of");
     const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
     const matches = (entry: Entry): boolean => fenceAt(this.agent, entry.key)?.context === context;
     this.#entries = this.#entries.map((entry) => (matches(entry) ? added : entry));
@@ -144,7 +144,7 @@ export class Reservation {
 
   /** Puts the pending fences of another reservation in the place of all fences of this one. */
   copyFences(source: Reservation): void {
-    this.#checkLocked("copy fences to");
+    this.assertHeld("copy fences to");
     this.#entries = source.#snapshot().filter((entry) => !isKeySignaled(this.agent, entry.key));
     publishEntries(this.agent, this.#slot, this.#entries);
     this.#room = Math.max(this.#room, this.#entries.length);
@@ -152,7 +152,7 @@ export class Reservation {
 
   /** All fences up to a usage, signaled ones too, in the order of their places. Needs the lock. */
   *lockedFences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
-    this.#checkLocked("iterate");
+    this.assertHeld("iterate");
     for (const entry of this.#entries) {
       const fence = entry.level <= usageLevel(usage) ? fenceAt(this.agent, entry.key) : undefined;
       if (fence !== undefined) yield { fence, usage: USAGES[entry.level]!, restarted: false };
@@ -269,9 +269,10 @@ export class Reservation {
     return undefined;
   }
 
-  #checkLocked(action: string): void {
+  /** @internal The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */
+  assertHeld(action: string): void {
     if (this.#lock !== undefined) return;
-    throw new DmaBufError("EPERM", `Cannot ${action} the reservation of ${this.#owner()}: it is not locked`);
+    throw new DmaBufError("EPERM", `Cannot ${action} ${this.#owner()}: its reservation is not locked`);
   }
 
   #timedOut(timeout: number | undefined): never {

@@ -1,0 +1,31 @@
+import { DmaBufError } from "../errors.js";
+import type { ExporterOps } from "./exporter.js";
+
+/** The exporter's one mapping of a whole buffer for this agent's own code, however many use it. */
+export class VirtualMap {
+  readonly #exporter: ExporterOps;
+  #users = 0;
+  #bytes: Uint8Array | undefined;
+
+  constructor(exporter: ExporterOps) {
+    this.#exporter = exporter;
+  }
+
+  /** @throws {DmaBufError} `EINVAL` if the exporter has no such operation; what it throws itself. */
+  map(): Uint8Array {
+    if (this.#exporter.vmap === undefined) {
+      throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "vmap"');
+    }
+    const bytes = (this.#bytes ??= this.#exporter.vmap());
+    this.#users++;
+    return bytes;
+  }
+
+  /** @throws {RangeError} If nobody has mapped it. */
+  unmap(): void {
+    if (this.#users === 0) throw new RangeError("Cannot unmap the buffer: it is not mapped");
+    if (--this.#users > 0) return;
+    this.#bytes = undefined;
+    this.#exporter.vunmap?.();
+  }
+}
