@@ -10,7 +10,8 @@ import type { AccessMode } from "../reservation/usage.js";
  *
  * D1. At any time a buffer has one writer and no readers, or no writer and any number of readers.
  * D2. A reader sets its bit and then looks at WRITER; a writer sets WRITER and then looks at the bits. So one of them
- *     sees the other, and gives way.
+ *     sees the other, and gives way. Who sees the other beforehand does not try: giving way rings (D3), and a wait that
+ *     rang itself at each look would never sleep.
  * D3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
  * D4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
  * D5. WRITER names its agent with its generation, so anyone may clear a dead one; a dead reader's bit is the reaper's.
