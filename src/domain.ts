@@ -151,7 +151,6 @@ export class Domain implements Disposable {
 
   /** A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes. */
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
-    this.#check();
     return this.#systemHeap.allocate(size, options);
   }
 
@@ -166,7 +165,6 @@ export class Domain implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the storage or the exporter is not complete; `ENOSPC` if the domain is full.
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
-    this.#check();
     return this.#buffers.export(segments, options);
   }
 

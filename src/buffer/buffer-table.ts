@@ -56,9 +56,11 @@ export class BufferTable {
   /**
    * Exports storage as a buffer.
    *
-   * @throws {DmaBufError} `EINVAL` if the exporter or the storage is not complete; `ENOSPC` if the domain is full.
+   * @throws {DmaBufError} `EINVAL` if the exporter or the storage is not complete; `ENOSPC` if the domain is full;
+   *   `EBADF` if the agent has left it.
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
+    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
     const { name = "", exporterName = "dmabuf", ops = plainExporter(segments) } = options;
     checkExporter(ops);
     const size = storageSize(segments);
