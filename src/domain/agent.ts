@@ -38,6 +38,7 @@ export class Agent implements Member {
   readonly #watches = new Set<Watch>();
   readonly #closeListeners = new Set<(error: unknown) => void>();
   #parked = false;
+  #dispatching = false;
   #closed = false;
   #spinNs: number;
 
@@ -93,8 +94,13 @@ export class Agent implements Member {
    */
   watch(awaited: Awaited, done: () => void, failed?: (error: unknown) => void): () => void {
     const watch: Watch = { awaited, done, failed, cancelTimer: undefined };
-    this.#watches.add(watch);
-    this.#dispatch();
+    if (this.#closed) failed?.(hasLeft());
+    else {
+      this.#watches.add(watch);
+      // The look that is pending was armed before this watch: look at it once, and let the ring do the rest.
+      if (this.#parked) this.#look(watch);
+      else this.#dispatch();
+    }
     return () => {
       watch.cancelTimer?.();
       this.#watches.delete(watch);
@@ -103,17 +109,20 @@ export class Agent implements Member {
 
   /** Calls back when the agent leaves while somebody waits in it; returns what ends that. */
   onClose(failed: (error: unknown) => void): () => void {
-    this.#closeListeners.add(failed);
+    if (this.#closed) failed(hasLeft());
+    else this.#closeListeners.add(failed);
     return () => this.#closeListeners.delete(failed);
   }
 
   /** Ends all watches, and lets the pending look at the doorbell go. What waits in this agent fails with `ECANCELED`. */
   close(): void {
     this.#closed = true;
-    const error = new DmaBufError("ECANCELED", "Cannot go on waiting: this agent has left the domain");
+    const error = hasLeft();
     for (const watch of this.#watches) {
       watch.cancelTimer?.();
-      watch.failed?.(error);
+      if (watch.failed !== undefined) watch.failed(error);
+      // Leaving has ended this agent's own fences, and freed what nobody else held.
+      else this.#finish(watch);
     }
     for (const failed of this.#closeListeners) failed(error);
     this.#watches.clear();
@@ -127,24 +136,22 @@ export class Agent implements Member {
 
   /** Looks at everything that is watched, and asks to be called again when the doorbell rings. */
   #dispatch(): void {
-    if (this.#parked) {
-      // The look that is pending was armed before the newest watch: look once more, and let the ring do the rest.
-      for (const watch of this.#watches) this.#look(watch);
-      return;
-    }
-    while (this.#watches.size > 0) {
+    // What a callback adds to the watches, the loop that has called it back looks at too.
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    let ring: Promise<void> | undefined;
+    while (this.#watches.size > 0 && ring === undefined) {
       const bell = this.memory.load(this.#bell);
       for (const watch of this.#watches) this.#look(watch);
-      if (this.#watches.size === 0) return;
-      const ring = this.memory.parkAsync(this.#bell, bell);
-      if (ring === undefined) continue;
-      this.#parked = true;
-      void ring.then(() => {
-        this.#parked = false;
-        this.#dispatch();
-      });
-      return;
+      if (this.#watches.size > 0) ring = this.memory.parkAsync(this.#bell, bell);
     }
+    this.#dispatching = false;
+    if (ring === undefined) return;
+    this.#parked = true;
+    void ring.then(() => {
+      this.#parked = false;
+      this.#dispatch();
+    });
   }
 
   #look(watch: Watch): void {
@@ -152,18 +159,31 @@ export class Agent implements Member {
     watch.cancelTimer = undefined;
     try {
       watch.awaited.arm();
-      if (watch.awaited.ready()) {
-        this.#watches.delete(watch);
-        watch.done();
-        return;
-      }
-      const patience = watch.awaited.patience?.() ?? Infinity;
-      if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
     } catch (error) {
-      this.#watches.delete(watch);
-      if (watch.failed !== undefined) watch.failed(error);
-      else this.host.warn(`A watched condition failed: ${String(error)}`);
+      this.#fail(watch, error);
+      return;
     }
+    if (this.#finish(watch)) return;
+    const patience = watch.awaited.patience?.() ?? Infinity;
+    if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
+  }
+
+  /** Ends the watch if what it waits for is ready, or cannot be looked at; returns whether it has ended. */
+  #finish(watch: Watch): boolean {
+    try {
+      if (!watch.awaited.ready()) return false;
+      this.#watches.delete(watch);
+      watch.done();
+    } catch (error) {
+      this.#fail(watch, error);
+    }
+    return true;
+  }
+
+  #fail(watch: Watch, error: unknown): void {
+    this.#watches.delete(watch);
+    if (watch.failed !== undefined) watch.failed(error);
+    else this.host.warn(`A watched condition failed: ${String(error)}`);
   }
 
   #spin(awaited: Awaited, limit: number): boolean {
@@ -188,4 +208,8 @@ interface Watch {
   readonly done: () => void;
   readonly failed: ((error: unknown) => void) | undefined;
   cancelTimer: (() => void) | undefined;
+}
+
+function hasLeft(): DmaBufError {
+  return new DmaBufError("ECANCELED", "Cannot go on waiting: this agent has left the domain");
 }
