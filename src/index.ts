@@ -11,6 +11,7 @@ export { FenceChain, findSeqno } from "./fence/fence-chain.js";
 export type { FenceHandle } from "./fence/fence-handle.js";
 export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
+export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 
 export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";
 export { lockAll, lockAllSync } from "./reservation/lock-all.js";

@@ -213,12 +213,20 @@ export class Fence implements Disposable {
     const timeout = options.timeout ?? Infinity;
     checkTimeout(timeout);
     this.enableSignaling();
-    const isOwn = this.#ops.isOwn?.(this) ?? this.#ops.signaled === undefined;
-    if (timeout === Infinity && !this.isSignaled() && isOwn) {
+    if (timeout === Infinity && !this.isSignaled() && this.isOwn) {
       throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
     }
-    const polled = { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
-    return this.agent.waitSync(this.#ops.awaited?.(this) ?? polled, timeout) ? "signaled" : "timed-out";
+    return this.agent.waitSync(this.awaited(), timeout) ? "signaled" : "timed-out";
+  }
+
+  /** @internal Whether only this thread can signal the fence: it must not block for it without a limit. */
+  get isOwn(): boolean {
+    return this.#ops.isOwn?.(this) ?? this.#ops.signaled === undefined;
+  }
+
+  /** @internal How this thread waits for the fence. */
+  awaited(): Awaited {
+    return this.#ops.awaited?.(this) ?? { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
   }
 
   /**
