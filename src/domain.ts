@@ -1,4 +1,5 @@
 import type { DmaBuf } from "./buffer/buffer.js";
+import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
 import type { ReceivedHandle } from "./buffer/handle.js";
 import { SystemHeap, type AllocateOptions, type Heap } from "./buffer/heap.js";
@@ -272,6 +273,11 @@ export class Domain implements Disposable {
   /** What the domain knows of all live buffers, in all threads. */
   statistics(): BufferStatistics[] {
     return bufferStatistics(this.agent);
+  }
+
+  /** All live buffers as text for people, in the columns of the kernel's `bufinfo`. */
+  bufferInfo(): string {
+    return bufferInfo(this.agent, this.#buffers);
   }
 
   /** The names of the threads that are joined. */

@@ -89,6 +89,11 @@ export class BufferTable {
     return record.open(mode);
   }
 
+  /** What this agent knows of the buffer in a slot, if it holds it. */
+  recordAt(slot: number): BufferRecord | undefined {
+    return this.#records.get(slot);
+  }
+
   /** Closes everything this agent still holds. */
   close(): void {
     for (const record of [...this.#records.values()]) record.closeAll();
@@ -180,6 +185,11 @@ export class BufferRecord {
 
   endCpuAccess(mode: AccessMode): void {
     this.exporter.endCpuAccess?.(mode);
+  }
+
+  /** How many holders there are in this agent. */
+  get holders(): number {
+    return this.#holders.size;
   }
 
   closeAll(): void {

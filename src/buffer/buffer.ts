@@ -13,6 +13,7 @@ import { isPlain } from "./exporter.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
 import { MemoryMap } from "./memory-map.js";
+import { countReferences } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
 
 /**
@@ -269,6 +270,14 @@ export class DmaBuf implements Disposable {
   /** Where the bytes stand, for those who take care of the synchronization themselves. */
   get segments(): readonly StorageSegment[] {
     return this.#open().segments;
+  }
+
+  /** Lines for people: size, references, exporter, and the name if there is one, as the kernel tells of a descriptor. */
+  describe(): string {
+    const { agent, key, holders } = this.#open();
+    const count = countReferences(agent, key.slot, holders);
+    const name = this.name === "" ? "" : `name:\t${this.name}\n`;
+    return `size:\t${this.size}\ncount:\t${count}\nexp_name:\t${this.exporterName}\n${name}`;
   }
 
   /** Drops this holder: its accesses end, its attachments are detached. The last one frees the buffer. */

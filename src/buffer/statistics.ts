@@ -1,4 +1,4 @@
-import { agentName, type Member } from "../domain/agent-slot.js";
+import { agentName, slotOf, type Member } from "../domain/agent-slot.js";
 import { forEachBit } from "../domain/bits.js";
 import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
 import { isKeySignaled } from "../domain/fence-slot.js";
@@ -43,6 +43,17 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
       writer: holds.writer === 0 ? undefined : agentName(member, holds.writer),
     };
   });
+}
+
+/** References of all kinds: the holders in this agent, the other agents that hold the buffer, the handles in flight. */
+export function countReferences({ memory, layout, identity }: Member, bufferSlot: number, holdersHere: number): number {
+  const base = layout.buffer(bufferSlot);
+  let count = holdersHere;
+  forEachBit(memory, base + layout.references, layout.agentWords, (slot) => {
+    if (slot !== slotOf(identity)) count++;
+  });
+  for (let i = 0; i < layout.sizes.agents; i++) if (memory.load(base + layout.transits + i) !== 0) count++;
+  return count;
 }
 
 function agentNames(member: Member, bits: number): string[] {

@@ -231,10 +231,9 @@ export class Reservation {
     for (const fence of this.getFences(usage)) fence.setDeadline(deadlineNs);
   }
 
-  /** One line a fence, for people; bookkeeping fences are left out, as in the kernel. Needs the lock. */
+  /** One line for each pending fence, for people; bookkeeping fences are left out, as in the kernel. */
   describe(): string {
-    const lines = [...this.lockedFences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`);
-    return lines.join("");
+    return [...this.fences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`).join("");
   }
 
   #locked(context: AcquireContext | undefined): ReservationLock {

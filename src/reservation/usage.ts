@@ -25,5 +25,7 @@ export type AccessMode = "read" | "write";
 
 /** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
 export function usageFor(access: AccessMode): Usage {
+  if (access !== "read" && access !== "write")
+    throw new TypeError(`An access is "read" or "write", not ${String(access)}`);
   return access === "write" ? "read" : "write";
 }

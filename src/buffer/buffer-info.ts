@@ -1,0 +1,47 @@
+import type { Agent } from "../domain/agent.js";
+import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
+import { BUFFER } from "../domain/layout.js";
+import { Reservation } from "../reservation/reservation.js";
+import type { BufferTable } from "./buffer-table.js";
+import { countReferences } from "./statistics.js";
+
+/**
+ * All live buffers of the domain as text, in the columns of the kernel's `bufinfo`. The importers of this agent are
+ * listed by name; those of others are counted.
+ */
+export function bufferInfo(agent: Agent, table: BufferTable): string {
+  let text = "\nDma-buf Objects:\nsize    \tflags   \tmode    \tcount   \texp_name\tino     \tname\n";
+  let bytes = 0;
+  let objects = 0;
+  for (const { slot } of liveBuffers(agent)) {
+    const size = bufferSize(agent, slot);
+    const record = table.recordAt(slot);
+    const reservation = record?.reservation ?? new Reservation(agent, slot);
+    const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
+    const attached = agent.memory.load(agent.layout.buffer(slot) + BUFFER.ATTACHMENTS);
+    const elsewhere = Array.from({ length: attached - names.length }, () => "(another agent)");
+    const columns = [
+      decimal(size),
+      hexadecimal(0),
+      hexadecimal(0),
+      decimal(countReferences(agent, slot, record?.holders ?? 0)),
+      exporterName(agent, slot),
+      decimal(bufferInode(agent, slot)),
+      bufferName(agent, slot) || "<none>",
+    ];
+    text += `${columns.join("\t")}\n${reservation.describe()}`;
+    text += `\tAttached Devices:\n${[...names, ...elsewhere].map((name) => `\t${name}\n`).join("")}`;
+    text += `Total ${attached} devices attached\n\n`;
+    bytes += size;
+    objects++;
+  }
+  return `${text}\nTotal ${objects} objects, ${bytes} bytes\n`;
+}
+
+function decimal(value: number): string {
+  return String(value).padStart(8, "0");
+}
+
+function hexadecimal(value: number): string {
+  return value.toString(16).padStart(8, "0");
+}
