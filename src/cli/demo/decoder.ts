@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { DmaBufError } from "../../errors.js";
-import { FfmpegMessages } from "./ffmpeg-messages.js";
+import { FfmpegMessages, secondsOf } from "./ffmpeg-messages.js";
 import { FrameReader, type Blank } from "./frame-reader.js";
 import { connectSocketPair } from "./socket-pair.js";
 import type { Video } from "./video.js";
@@ -40,34 +41,34 @@ export async function decode(options: DecodeOptions, take: () => Promise<Blank>)
   const socketClosed = new Promise((resolve) => socket.once("close", resolve));
   reader.start(socket);
 
-  const ffmpeg = spawn(options.ffmpeg, decodeArguments(options), { stdio: ["ignore", writer, "pipe"] });
+  const ffmpeg = spawn(options.ffmpeg, decodeArguments(options), { stdio: ["ignore", writer, "pipe", "pipe"] });
   writer.destroy();
   const ended = ending(ffmpeg, messages);
   // It is awaited below; a failure to start must not count as unhandled until then.
   ended.catch(() => {});
   const abort = (): void => void socket.destroy(signal.reason as Error);
-  const end = (): void => void ffmpeg.kill("SIGKILL");
+  const finish = (): void => void ffmpeg.kill("SIGKILL");
   signal.addEventListener("abort", abort, { once: true });
-  stop.addEventListener("abort", end, { once: true });
+  stop.addEventListener("abort", finish, { once: true });
   if (signal.aborted) abort();
-  if (stop.aborted) end();
+  if (stop.aborted) finish();
   try {
     await socketClosed;
     if (failure !== undefined) ffmpeg.kill("SIGKILL");
-    const exit = await ended;
+    const end = await ended;
     signal.throwIfAborted();
     if (failure !== undefined) throw failure as Error;
-    if (!stop.aborted) checkEnding(options, reader, exit, messages);
+    if (!stop.aborted) checkEnding(options, reader, end, messages);
     return reader.frames;
   } finally {
     signal.removeEventListener("abort", abort);
-    stop.removeEventListener("abort", end);
+    stop.removeEventListener("abort", finish);
   }
 }
 
 function decodeArguments({ video, frames, loop, realTime }: DecodeOptions): string[] {
   return [
-    ...["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"],
+    ...["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:3"],
     ...(loop ? ["-stream_loop", "-1"] : []),
     ...(realTime ? ["-re"] : []),
     ...["-i", video.input, "-map", "0:V:0", ...video.everyFrameOnce],
@@ -77,12 +78,25 @@ function decodeArguments({ video, frames, loop, realTime }: DecodeOptions): stri
   ];
 }
 
-/** Resolves with how the process ended: an exit code, or the name of the signal that ended it. */
-async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<number | string> {
+/** How the process ended. */
+interface Ending {
+  /** An exit code, or the name of the signal that ended it. */
+  readonly exit: number | string;
+  /** The video's own time at the last frame, in seconds. */
+  readonly lastTime: number;
+}
+
+async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<Ending> {
+  let progress = "";
   ffmpeg.stderr?.setEncoding("utf8").on("data", (text: string) => messages.add(text));
+  // What it said last is all that counts.
+  (ffmpeg.stdio[3] as Readable)
+    .setEncoding("utf8")
+    .on("data", (text: string) => (progress = (progress + text).slice(-1024)));
   try {
     const [code, signal] = (await once(ffmpeg, "close")) as [number | null, string | null];
-    return code ?? signal ?? "unknown";
+    const time = /.*^out_time=([\d:.]+)$/ms.exec(progress)?.[1];
+    return { exit: code ?? signal ?? "unknown", lastTime: time === undefined ? 0 : secondsOf(time) };
   } catch (error) {
     throw new DmaBufError("EIO", `Cannot run ffmpeg: ${(error as Error).message}`, { cause: error });
   }
@@ -91,20 +105,27 @@ async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<n
 function checkEnding(
   { video, frames, loop }: DecodeOptions,
   reader: FrameReader,
-  exit: number | string,
+  { exit, lastTime }: Ending,
   messages: FfmpegMessages,
 ): void {
   if (exit !== 0) {
     throw new DmaBufError("EIO", `ffmpeg ended with ${exit} while decoding ${video.name}: ${messages.lastWords}`);
   }
-  if (frames !== undefined && reader.frames >= frames) return;
-  if (loop) return;
-  const expected = video.expectedFrames;
-  const short = expected !== undefined && reader.frames < expected * 0.9 && expected - reader.frames > 2;
+  if (loop || (frames !== undefined && reader.frames >= frames)) return;
   // The missing part may be of the sound only, unless ffmpeg complained, too.
-  const missing = short && (!video.hasSound || messages.any);
+  const missing = isShort(video.duration, lastTime, reader.frames) && (!video.hasSound || messages.any);
   if (!missing && !messages.cutOff && reader.partial === 0) return;
-  const of = expected === undefined ? "" : ` of about ${expected}`;
+  const of = video.duration === undefined ? "" : ` of ${video.duration.toFixed(1)}`;
   const reason = messages.any ? ` (${messages.lastWords})` : "";
-  throw new DmaBufError("EIO", `${video.name} ended in the middle, after ${reader.frames}${of} frames${reason}`);
+  throw new DmaBufError(
+    "EIO",
+    `${video.name} ended in the middle, after ${reader.frames} frames at ${lastTime.toFixed(1)}${of} s${reason}`,
+  );
+}
+
+/** Whether more is missing than the last frame, which may stand for long in a video of few pictures. */
+function isShort(duration: number | undefined, lastTime: number, frames: number): boolean {
+  if (duration === undefined) return false;
+  const interval = lastTime / Math.max(1, frames - 1);
+  return duration - lastTime > Math.max(1, duration * 0.1, 3 * interval);
 }

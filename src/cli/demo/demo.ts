@@ -98,16 +98,19 @@ function consumersOf(options: DemoOptions, { width, height, colour }: Video, out
   return [...consumers, { name: "checksums", ...common, checksums: resolve(options.directory, options.checksums) }];
 }
 
+/** About how many frames there will be, for the progress. */
 function expectedFrames({ loop, frames }: DemoOptions, video: Video): number | undefined {
-  if (loop) return frames;
-  const [wanted, there] = [frames ?? Infinity, video.expectedFrames ?? Infinity];
-  const least = Math.min(wanted, there);
-  return least === Infinity ? undefined : least;
+  const round = framesOfOneRound(video);
+  return loop || round === undefined ? frames : Math.min(frames ?? Infinity, round);
+}
+
+function framesOfOneRound({ duration, frameRate }: Video): number | undefined {
+  return duration === undefined ? undefined : Math.round(duration * frameRate);
 }
 
 /** The same frames to the same four jobs, of a loop its first round. It shows no page and writes no file of checksums. */
 async function compare(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<PipelineResult> {
-  const frames = Math.min(shown, pipeline.video.expectedFrames ?? shown);
+  const frames = Math.min(shown, framesOfOneRound(pipeline.video) ?? shown);
   progress.begin("postMessage", frames);
   const consumers = pipeline.consumers.map(({ port: _port, checksums: _checksums, ...settings }) => settings);
   // Whoever stopped a loop wants its report; the next Ctrl-C ends everything.

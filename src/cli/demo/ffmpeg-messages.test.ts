@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FfmpegMessages, lastWords } from "./ffmpeg-messages.js";
+import { FfmpegMessages, lastWords, secondsOf } from "./ffmpeg-messages.js";
 
 test("FfmpegMessages notices that a file was cut off, also in a line that comes in two pieces", () => {
   const messages = new FfmpegMessages("file:a.mp4");
@@ -22,4 +22,8 @@ test("lastWords() leaves out addresses, the file's name, progress and repetition
   const said = "[h264 @ 0x6410e80] bad\n[h264 @ 0x6410e81] bad\nframe=  12 fps=0.0\nfile:a.mp4: Invalid data\n";
   assert.equal(lastWords(said, "file:a.mp4", 3), "[h264] bad; Invalid data");
   assert.equal(lastWords("", "file:a.mp4", 3), "ffmpeg gave no reason");
+});
+
+test("secondsOf() counts hours and minutes", () => {
+  assert.equal(secondsOf("01:02:03.25"), 3723.25);
 });

@@ -48,3 +48,8 @@ export function lastWords(stderr: string, input: string, lines: number): string 
     .filter((line) => line !== "" && !/^(frame|size)=/.test(line));
   return said.length === 0 ? "ffmpeg gave no reason" : [...new Set(said)].slice(-lines).join("; ");
 }
+
+/** Seconds of a time as ffmpeg writes it, `00:01:02.50`. */
+export function secondsOf(time: string): number {
+  return time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+}

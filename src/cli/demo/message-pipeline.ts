@@ -29,7 +29,7 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   const size = (options.video.width * options.video.height * 3) / 2;
   using memory = new MemoryMeter();
   let [sequence, bytesCopied] = [0, 0];
-  const started = nowMicroseconds();
+  let started = 0;
   // What was posted has been copied, so its memory is blank again: two suffice, and two is what the reader holds.
   const memories: Uint8Array[] = [new Uint8Array(size), new Uint8Array(size)];
   const take = async (): Promise<Blank> => {
@@ -40,6 +40,7 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
       bytes,
       publish: () => {
         published = true;
+        if (sequence === 0) started = nowMicroseconds();
         memories.push(bytes);
         const message = { kind: "frame", sequence, published: nowMicroseconds(), bytes } as const;
         for (const name of lanes.takers()) {

@@ -49,6 +49,7 @@ export interface ConsumerResult extends Pick<ConsumerReport, "frames" | "bytesCo
 
 export interface Measured {
   readonly frames: number;
+  /** From the first frame's publication to the last consumer's report. */
   readonly microseconds: number;
   /** By the producer's thread. */
   readonly bytesCopied: number;

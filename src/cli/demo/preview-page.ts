@@ -4,6 +4,7 @@ export function previewPage({ width, height }: { width: number; height: number }
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>dmabuf demo</title>
 <style>
   :root { color-scheme: dark; font: 15px/1.45 system-ui, sans-serif; background: #14171a; color: #e6e8ea; }

@@ -33,7 +33,7 @@ export async function runOverStream(options: PipelineOptions): Promise<PipelineR
   await crew.ready();
 
   using memory = new MemoryMeter();
-  const started = nowMicroseconds();
+  let started = 0;
   let published = 0;
   const take = async (): Promise<Blank> => {
     const blank = await stream.blank({ signal });
@@ -41,6 +41,7 @@ export async function runOverStream(options: PipelineOptions): Promise<PipelineR
     return {
       bytes: blank.bytes,
       publish: () => {
+        if (published === 0) started = nowMicroseconds();
         blank.publish({ timestamp: Math.round((published * 1e9) / frameRate) });
         options.onFrame(++published);
       },

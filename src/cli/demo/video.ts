@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { basename } from "node:path";
 import { DmaBufError } from "../../errors.js";
-import { lastWords } from "./ffmpeg-messages.js";
+import { lastWords, secondsOf } from "./ffmpeg-messages.js";
 
 /** What the demo knows of a video before it decodes it. */
 export interface Video {
@@ -15,8 +15,8 @@ export interface Video {
   readonly height: number;
   /** Frames in a second, on average. */
   readonly frameRate: number;
-  /** About how many frames to expect, where the file says how long it lasts. */
-  readonly expectedFrames: number | undefined;
+  /** How long it lasts, in seconds, where the file says so. */
+  readonly duration: number | undefined;
   /** With sound, the file's length may be the sound's. */
   readonly hasSound: boolean;
   readonly colour: Colour;
@@ -47,15 +47,13 @@ export async function probe(ffmpeg: string, file: string, signal?: AbortSignal):
 
   const stream = /^\s*Stream #0:\d.*: Video: (?!.*\(attached pic\))(.*)$/m.exec(stderr)?.[1] ?? "";
   const [width, height] = [evenBelow(Number(size[1])), evenBelow(Number(size[2]))];
-  const frameRate = frameRateIn(stream);
-  const seconds = secondsIn(stderr);
   return {
     input,
     name,
     width,
     height,
-    frameRate,
-    expectedFrames: seconds === undefined ? undefined : Math.round(seconds * frameRate),
+    frameRate: frameRateIn(stream),
+    duration: durationIn(stderr),
     hasSound: /^\s*Stream #0:\d.*: Audio: /m.test(stderr),
     colour: {
       matrix: /bt709/.test(stream) || (height >= 720 && !/smpte170m|bt470bg/.test(stream)) ? "bt709" : "bt601",
@@ -111,10 +109,10 @@ function frameRateIn(stream: string): number {
 }
 
 /** `undefined` where the file does not say and ffmpeg would guess from its size. */
-function secondsIn(stderr: string): number | undefined {
+function durationIn(stderr: string): number | undefined {
   if (/Estimating duration from bitrate/.test(stderr)) return undefined;
-  const [, hours, minutes, seconds] = /^\s*Duration: (\d+):(\d+):([\d.]+)/m.exec(stderr) ?? [];
-  return hours === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  const time = /^\s*Duration: ([\d:.]+)/m.exec(stderr)?.[1];
+  return time === undefined ? undefined : secondsOf(time);
 }
 
 /** NV12 has one pair of chroma bytes for two by two pixels. */
