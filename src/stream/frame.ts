@@ -34,10 +34,7 @@ abstract class HeldFrame implements Disposable {
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
   get planes(): readonly Plane[] {
     const bytes = this.bytes;
-    return (this.#planes ??= this.format.planes.map((plane) => ({
-      ...plane,
-      bytes: bytes.subarray(plane.offset, plane.offset + plane.stride * plane.height),
-    })));
+    return (this.#planes ??= this.format.planes.map((plane) => planeOf(plane, bytes)));
   }
 
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
@@ -111,4 +108,9 @@ export class Blank extends HeldFrame {
     this[Symbol.dispose]();
     return sequence;
   }
+}
+
+/** The fields stand one by one: code that reads `bytes` in a loop is ten times slower on a spread object. */
+function planeOf({ offset, stride, width, height, bytesPerSample }: PlaneFormat, frame: Uint8Array): Plane {
+  return { offset, stride, width, height, bytesPerSample, bytes: frame.subarray(offset, offset + stride * height) };
 }
