@@ -197,7 +197,7 @@ test("an agent is killed before each of its steps and after its last one, and re
 test("a killed agent is named in the trace, and no longer woken", () => {
   const failure = failureOf({
     words: 1,
-    agents: { sleeper: (memory) => memory.park(0, 0, Infinity), ringer: (memory) => memory.wake(0) },
+    agents: { sleeper: (memory) => memory.park(0, 0, 5), ringer: (memory) => memory.wake(0) },
     crash: { agents: ["sleeper"] },
     check: (_memory, { results, crashed }) => {
       if (crashed.length > 0) assert.notEqual(results["ringer"], 0);

@@ -1,5 +1,10 @@
 import { ConstantWords } from "./constant-words.js";
-import { Explorer } from "./explorer.js";
+import { ExplorationError } from "./exploration-error.js";
+import { Explorer, planAgents } from "./explorer.js";
+import type { Setup } from "./explorer.js";
+import { Difference, MergedPoints } from "./merged-points.js";
+import { ModelMemory } from "./model-memory.js";
+import { PointTable } from "./point-table.js";
 import type { AgentProgram } from "./recorded-agent.js";
 import { parseSchedule } from "./trace.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -9,16 +14,16 @@ import type { Substrate } from "../substrate/substrate.js";
  *
  * E1. An agent is a plain synchronous function. It is run many times, so it makes its own state anew in each run and
  *     decides by its results alone: no clock, no chance, nothing shared with another agent but the memory.
- * E2. Every order of operations is tried (with every time-out and death that is asked for), unless `explore` throws.
- *     With pruning, a moment that was reached before is not tried again: the same memory and the same results of
- *     every agent have the same future.
+ * E2. Every order of operations is tried, with every time-out and death that is asked for, unless `explore` throws.
+ *     What was tried before is not tried again: the same memory with every agent at the same point (see
+ *     merged-points.ts) has the same future.
  * E3. A throw by an agent, `check` or `invariant`, and agents that sleep with nobody left to wake them, end the
  *     exploration with an `ExplorationError`. An agent that may fail catches its error and returns it.
  * E4. On a word that no agent ever changes, an operation that changes nothing is no step: its place among the steps of
- *     others makes no difference.
- *     Which words these are is found out by exploring: when an agent changes one, the exploration starts again.
+ *     others makes no difference. Which words these are is found out by exploring: when an agent changes one, the
+ *     exploration starts again.
  * E5. The memory that `prepare`, `check` and `invariant` get runs at once; what `check` and `invariant` change is
- *     undone.
+ *     undone. They see real schedules only.
  */
 
 export interface ExploreOptions {
@@ -52,8 +57,10 @@ export interface ExploreOptions {
   vainLooks?: number;
   /** Whether moments that were reached before are skipped; true by default. */
   prune?: boolean;
+  /** Whether agents that will go on alike are taken for one; true by default, false without pruning. */
+  merge?: boolean;
   limits?: {
-    /** How many moments are tried before the exploration fails; 1,000,000 by default. */
+    /** How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by default. */
     states?: number;
     /** How many steps an agent may make before the exploration fails; 1,000 by default. */
     stepsPerAgent?: number;
@@ -86,14 +93,52 @@ export interface Exploration {
 
 /** @throws {ExplorationError} at the first schedule that goes wrong. */
 export function explore(options: ExploreOptions): Exploration {
-  if (options.replay !== undefined) {
-    const { moves, changing } = parseSchedule(options.replay);
-    return new Explorer(options, new ConstantWords(options.words, changing)).only(moves);
-  }
-  const constants = new ConstantWords(options.words, []);
+  const memory = new ModelMemory(options.words);
+  options.prepare?.(memory);
+  const { moves, changing } = parseSchedule(options.replay ?? ":");
+  const constants = new ConstantWords(options.words, changing);
+  const setup = { options, agents: planAgents(options), start: memory.copy(), constants };
+  if (options.replay !== undefined) return new Explorer(setup, new PointTable(setup.start, constants)).only(moves);
   for (;;) {
-    const exploration = new Explorer(options, constants).all();
+    const exploration = tryAll(setup);
     if (exploration !== undefined) return exploration;
     constants.learn();
   }
+}
+
+/** @returns Nothing if a word has changed that was taken for a constant. */
+function tryAll(setup: Setup): Exploration | undefined {
+  const table = new PointTable(setup.start, setup.constants);
+  if (setup.options.prune === false || setup.options.merge === false) return new Explorer(setup, table).all();
+  // Until nothing is taken for what it is not, schedules may be tried that do not exist: they are not judged.
+  const { check: _check, invariant: _invariant, ...unjudged } = setup.options;
+  const points = new MergedPoints(table);
+  for (;;) {
+    const difference = findDifference({ ...setup, options: unjudged }, points);
+    if (setup.constants.mistaken) return undefined;
+    if (difference === undefined) return new Explorer(setup, points).all();
+    points.tellApart(difference);
+  }
+}
+
+/** Where points are taken for one that differ. @throws {ExplorationError} if agents sleep for ever or throw. */
+function findDifference(setup: Setup, points: MergedPoints): Difference | undefined {
+  const explorer = new Explorer(setup, points);
+  let failure: unknown;
+  try {
+    if (explorer.all() !== undefined) explorer.compare(points);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Difference) return error;
+    failure = error;
+  }
+  if (!(failure instanceof ExplorationError)) throw failure;
+  try {
+    points.keepingApart(() => new Explorer(setup, points).only(parseSchedule(failure.schedule).moves));
+  } catch (error) {
+    if (error instanceof Difference) return error;
+    if (!setup.constants.mistaken) throw error;
+  }
+  if (!setup.constants.mistaken) throw failure;
+  return undefined;
 }

@@ -4,10 +4,22 @@ import type { ExplorationFailure } from "./exploration-error.js";
 import type { Exploration, ExploreOptions, Outcome } from "./explore.js";
 import { Machine } from "./machine.js";
 import type { AgentPlan, Move, Step } from "./machine.js";
+import type { MergedPoints } from "./merged-points.js";
+import type { Point, Points } from "./point-table.js";
 import { UnrepeatableAgentError } from "./recorded-agent.js";
 import type { AgentProgram } from "./recorded-agent.js";
+import { ScheduleGraph } from "./schedule-graph.js";
 import { Trace } from "./trace.js";
 import type { Substrate } from "../substrate/substrate.js";
+
+/** What all tries have in common. */
+export interface Setup {
+  readonly options: ExploreOptions;
+  readonly agents: readonly AgentPlan[];
+  /** What `prepare` has left. */
+  readonly start: Int32Array;
+  readonly constants: ConstantWords;
+}
 
 /** One try of all schedules. */
 export class Explorer {
@@ -17,28 +29,28 @@ export class Explorer {
   readonly #machine: Machine;
   /** The moves from the start to this moment. */
   readonly #path: Step[] = [];
-  /** How many schedules lead on from each moment seen. */
-  readonly #seen: Map<string, number> | undefined;
+  readonly #graph: ScheduleGraph | undefined;
   readonly #mostStates: number;
   readonly #mostSteps: number;
   #states = 0;
   #steps = 0;
 
-  constructor(options: ExploreOptions, constants: ConstantWords) {
+  constructor(setup: Setup, points: Points) {
+    const { options, constants } = setup;
     this.#options = options;
     this.#constants = constants;
-    this.#agents = planAgents(options);
+    this.#agents = setup.agents;
     this.#machine = new Machine({
-      words: options.words,
+      start: setup.start,
       constants,
-      agents: this.#agents,
-      prepare: options.prepare,
+      points,
+      agents: setup.agents,
       mostCrashes: options.crash === undefined ? 0 : (options.crash.most ?? 1),
       spuriousWakes: options.spuriousWakes ?? 0,
       timeouts: options.timeouts ?? true,
       vainLooks: options.vainLooks ?? 1,
     });
-    this.#seen = options.prune === false ? undefined : new Map();
+    this.#graph = options.prune === false ? undefined : new ScheduleGraph(this.#machine.tasks, options.merge !== false);
     this.#mostStates = options.limits?.states ?? 1_000_000;
     this.#mostSteps = options.limits?.stepsPerAgent ?? 1_000;
   }
@@ -47,7 +59,7 @@ export class Explorer {
   all(): Exploration | undefined {
     try {
       this.#checkTasks();
-      const schedules = this.#search(undefined);
+      const schedules = this.#search(-1, undefined);
       if (this.#constants.mistaken) return undefined;
       return { schedules, states: this.#states, steps: this.#steps };
     } catch (error) {
@@ -68,10 +80,26 @@ export class Explorer {
     return { schedules: 1, states: this.#states, steps: this.#steps, trace: this.#trace().toString() };
   }
 
-  /** Tries everything from here; returns how many schedules that is. */
-  #search(last: Move | undefined): number {
-    const key = this.#seen === undefined ? "" : this.#machine.key();
-    const known = this.#seen?.get(key);
+  /** Throws the first `Difference` that an agent may meet after `all`, if there is one. */
+  compare(points: MergedPoints): void {
+    let met = 0;
+    points.keepingApart(() => {
+      const root = (program: AgentProgram) => points.root(program);
+      const after = (point: Point, result: unknown) => points.after(point, result);
+      met = this.#graph!.meetAll(root, after, this.#mostStates);
+    });
+    if (met > this.#mostStates) {
+      this.#fail(
+        "limit",
+        `Cannot try every schedule: agents may meet more than ${this.#mostStates} sequences of results`,
+      );
+    }
+  }
+
+  /** Tries everything from here, `before` being the moment before the last move; returns how many schedules that is. */
+  #search(before: number, last: Step | undefined): number {
+    const here = this.#graph === undefined ? -1 : this.#graph.add(this.#machine.key(), before, last);
+    const known = this.#graph?.schedules(here);
     if (known !== undefined) return known;
     this.#enter();
     const moves = this.#machine.moves();
@@ -81,15 +109,14 @@ export class Explorer {
       schedules = 1;
     }
     // The last mover goes on first: traces with few switches are easier to read.
-    if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last)) - Number(isSameMover(a, last)));
-    const here = this.#machine.save();
+    if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last.move)) - Number(isSameMover(a, last.move)));
+    const saved = this.#machine.save();
     for (const move of [...moves, ...this.#machine.accidents()]) {
-      this.#make(move);
-      schedules += this.#search(move);
+      schedules += this.#search(here, this.#make(move));
       this.#path.pop();
-      this.#machine.restore(here);
+      this.#machine.restore(saved);
     }
-    this.#seen?.set(key, schedules);
+    this.#graph?.setSchedules(here, schedules);
     return schedules;
   }
 
@@ -99,15 +126,19 @@ export class Explorer {
       this.#fail("limit", `Cannot try every schedule: there are more than ${this.#mostStates} states`);
     }
     const { invariant } = this.#options;
-    if (invariant !== undefined) this.#judge("invariant", invariant);
+    if (invariant !== undefined && !this.#constants.mistaken) this.#judge("invariant", invariant);
   }
 
-  #make(move: Move): void {
+  #make(move: Move): Step {
     const step = this.#machine.make(move);
     this.#steps += 1;
     this.#path.push(step);
     if (move.kind === "death") this.#checkTasks();
-    else [move.who, ...step.woken].forEach((task) => this.#checkTask(task));
+    else {
+      this.#checkTask(move.who);
+      for (const { task } of step.woken) this.#checkTask(task);
+    }
+    return step;
   }
 
   #checkTasks(): void {
@@ -189,7 +220,8 @@ export class Explorer {
   }
 }
 
-function planAgents(options: ExploreOptions): AgentPlan[] {
+/** The agents in their order, first `agents` and then those that recover. */
+export function planAgents(options: ExploreOptions): AgentPlan[] {
   const { crash } = options;
   const most = crash?.most ?? 1;
   const names = Object.keys(options.agents);

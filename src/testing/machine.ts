@@ -1,7 +1,8 @@
 import type { ConstantWords } from "./constant-words.js";
 import { ModelMemory } from "./model-memory.js";
-import { PointTable, WOKEN } from "./recorded-agent.js";
-import type { AgentEnd, AgentProgram, Operation, Point } from "./recorded-agent.js";
+import type { Point, Points } from "./point-table.js";
+import { WOKEN } from "./recorded-agent.js";
+import type { AgentEnd, AgentProgram, Operation } from "./recorded-agent.js";
 import type { Substrate } from "../substrate/substrate.js";
 
 /**
@@ -29,10 +30,11 @@ export type TaskPlan =
   | { readonly start: "after a death"; readonly death: number; readonly program: (victim: number) => AgentProgram };
 
 export interface MachinePlan {
-  readonly words: number;
+  /** What the words hold before the agents start. */
+  readonly start: Int32Array;
   readonly constants: ConstantWords;
+  readonly points: Points;
   readonly agents: readonly AgentPlan[];
-  readonly prepare: ((memory: Substrate) => void) | undefined;
   readonly mostCrashes: number;
   readonly spuriousWakes: number;
   readonly timeouts: boolean;
@@ -51,8 +53,10 @@ export interface Step {
   readonly operation: Operation | undefined;
   readonly result: unknown;
   readonly sleeps: boolean;
-  /** The tasks that the move woke. */
-  readonly woken: readonly number[];
+  /** The tasks that the move woke, with what their parks returned. */
+  readonly woken: readonly { readonly task: number; readonly result: unknown }[];
+  /** The tasks that the move started. */
+  readonly started: readonly number[];
 }
 
 export interface Task {
@@ -85,7 +89,7 @@ export class Machine {
   readonly memory: ModelMemory;
   readonly tasks: readonly Task[];
   readonly #plan: MachinePlan;
-  readonly #points: PointTable;
+  readonly #points: Points;
   readonly #control: Int32Array;
   /** The same memory as `#control`, in the units of a string. */
   readonly #units: Uint16Array;
@@ -94,11 +98,10 @@ export class Machine {
 
   constructor(plan: MachinePlan) {
     this.#plan = plan;
-    this.memory = new ModelMemory(plan.words);
-    plan.prepare?.(this.memory);
+    this.memory = new ModelMemory(plan.start.length, plan.start);
     this.tasks = plan.agents.flatMap((agent, index) => agent.tasks.map((task) => ({ agent: index, plan: task })));
     this.#recovers = this.tasks.some((task) => task.plan.start === "after a death");
-    this.#points = new PointTable(this.memory.copy(), plan.constants);
+    this.#points = plan.points;
     this.#agentsAt = TASKS + this.tasks.length * TASK_WORDS;
     this.#control = new Int32Array(this.#agentsAt + plan.agents.length * AGENT_WORDS);
     this.#units = new Uint16Array(this.#control.buffer);
@@ -183,7 +186,7 @@ export class Machine {
     else this.#control[taskAt(move.who) + VAIN]! += 1;
     const result = move.kind === "time-out" ? "timed-out" : wokenResult(operation);
     this.#advance(move.who, result);
-    return { move, operation, result, sleeps: false, woken: [] };
+    return { move, operation, result, sleeps: false, woken: NONE, started: NONE };
   }
 
   #perform(move: Move, operation: Operation): Step {
@@ -194,27 +197,28 @@ export class Machine {
     if (sleepsNow(operation, this.memory)) {
       this.#control[taskAt(task) + ASLEEP] = 1;
       this.#control[this.#agentAt(this.tasks[task]!.agent) + RUNNING] = operation.method === "park" ? task + 1 : 0;
-      return { move, operation, result: undefined, sleeps: true, woken: [] };
+      return { move, operation, result: undefined, sleeps: true, woken: NONE, started: NONE };
     }
-    const woken = operation.method === "wake" ? this.#wakeAll(word) : [];
+    const woken = operation.method === "wake" ? this.#wakeAll(word) : NONE;
     const result = operation.method === "wake" ? woken.length : apply(operation, this.memory);
     if (this.memory.mark() !== mark) {
       for (const changed of this.memory.changedSince(mark)) this.#plan.constants.found(changed);
       for (let other = 0; other < this.tasks.length; other++) this.#control[taskAt(other) + VAIN] = 0;
     }
     this.#advance(task, result);
-    return { move, operation, result, sleeps: false, woken };
+    return { move, operation, result, sleeps: false, woken, started: NONE };
   }
 
-  #wakeAll(word: number): number[] {
-    const woken: number[] = [];
+  #wakeAll(word: number): Step["woken"] {
+    const woken: { task: number; result: unknown }[] = [];
     for (let task = 0; task < this.tasks.length; task++) {
       if (!this.isAsleep(task)) continue;
       const operation = this.point(task)!.operation!;
       if (operation.operands[0] !== word) continue;
       this.#control[taskAt(task) + ASLEEP] = 0;
-      this.#advance(task, wokenResult(operation));
-      woken.push(task);
+      const result = wokenResult(operation);
+      this.#advance(task, result);
+      woken.push({ task, result });
     }
     return woken;
   }
@@ -234,15 +238,17 @@ export class Machine {
     this.#control[DEATHS] = death + 1;
     this.#control[this.#agentAt(victim) + DEAD] = 1;
     this.#control[this.#agentAt(victim) + RUNNING] = 0;
+    const started: number[] = [];
     this.tasks.forEach((task, index) => {
       if (task.agent === victim && this.end(index) === undefined) {
         this.#control.fill(0, taskAt(index), taskAt(index) + TASK_WORDS);
       }
       if (task.plan.start === "after a death" && task.plan.death === death && !this.isDead(task.agent)) {
         this.#start(index, task.plan.program(victim));
+        started.push(index);
       }
     });
-    return { move, operation: undefined, result: undefined, sleeps: false, woken: [] };
+    return { move, operation: undefined, result: undefined, sleeps: false, woken: NONE, started };
   }
 
   #start(task: number, program: AgentProgram): void {
@@ -266,6 +272,9 @@ export class Machine {
     return this.#agentsAt + agent * AGENT_WORDS;
   }
 }
+
+/** One empty list for the many moves that wake and start nobody. */
+const NONE: readonly never[] = [];
 
 function taskAt(task: number): number {
   return TASKS + task * TASK_WORDS;

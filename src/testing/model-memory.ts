@@ -17,7 +17,8 @@ export class ModelMemory implements Substrate {
   readonly #leaves: number;
   readonly #numbers = new PairNumbers();
 
-  constructor(words: number) {
+  /** @param start What the words hold; 0 by default. */
+  constructor(words: number, start?: Int32Array) {
     if (!Number.isInteger(words) || words < 1) {
       throw new RangeError(`Cannot make a model of ${words} words: a positive whole number is wanted`);
     }
@@ -25,6 +26,10 @@ export class ModelMemory implements Substrate {
     this.#values = new Int32Array(words);
     this.#leaves = 2 ** Math.ceil(Math.log2(words));
     this.#tree = new Int32Array(2 * this.#leaves);
+    start?.forEach((value, word) => {
+      this.#values[word] = value;
+      this.#tree[this.#leaves + word] = this.#numbers.ofValue(value);
+    });
     for (let node = this.#leaves - 1; node >= 1; node--) this.#renumber(node);
   }
 

@@ -10,9 +10,6 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
  * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
  *     change nothing; how the run ended is read from the run, never from the error that came out.
  * R3. On a word that no agent changes, what would leave it as it is has its result at once: that is no operation.
- * R4. What an agent does next depends on its results alone. So each sequence of results is run once, and the
- *     points reached form a tree. Only its ends are shared: an agent that has returned an equal value has come to
- *     the same point, whatever it has seen on the way.
  */
 
 export type AgentProgram = (memory: Substrate) => unknown;
@@ -24,96 +21,8 @@ export interface Operation {
   readonly operands: readonly [word: number, ...rest: (number | bigint)[]];
 }
 
-/** Where an agent stands: the results it has got so far lead from the root of its tree to here. */
-export interface Point {
-  /** Unique among all points of all agents; never 0. */
-  readonly id: number;
-  /** How many operations the agent has made. */
-  readonly depth: number;
-  readonly parent: Point | undefined;
-  /** The result of the parent's operation that led here. */
-  readonly result: unknown;
-  /** What the agent will do next; none once it has ended. */
-  readonly operation: Operation | undefined;
-  /** Whether the agent called `pause()` just before its pending operation. */
-  readonly afterPause: boolean;
-  readonly end: AgentEnd | undefined;
-}
-
 export type AgentEnd =
   { readonly state: "returned"; readonly value: unknown } | { readonly state: "threw"; readonly error: unknown };
-
-/** All the points of all agents of one exploration. */
-export class PointTable {
-  readonly #start: Int32Array;
-  readonly #constants: ConstantWords;
-  readonly #points: Point[] = [];
-  /** The points that follow each point, by the result that leads there. */
-  readonly #following: Map<unknown, Point>[] = [];
-  readonly #programs: AgentProgram[] = [];
-  readonly #roots = new Map<AgentProgram, Point>();
-  readonly #ends = new Map<AgentProgram, Map<string, Point>>();
-
-  /** @param start What the words hold before the agents start. */
-  constructor(start: Int32Array, constants: ConstantWords) {
-    this.#start = start;
-    this.#constants = constants;
-  }
-
-  get(id: number): Point {
-    return this.#points[id - 1]!;
-  }
-
-  /** The start of an agent. */
-  root(program: AgentProgram): Point {
-    let root = this.#roots.get(program);
-    if (root === undefined) {
-      root = this.#run(program, undefined, undefined);
-      this.#roots.set(program, root);
-    }
-    return root;
-  }
-
-  /** Where the agent stands once its pending operation has returned `result`. */
-  after(point: Point, result: unknown): Point {
-    const following = this.#following[point.id - 1]!;
-    let next = following.get(result);
-    if (next === undefined) {
-      next = this.#run(this.#programs[point.id - 1]!, point, result);
-      following.set(result, next);
-    }
-    return next;
-  }
-
-  #run(program: AgentProgram, parent: Point | undefined, result: unknown): Point {
-    const memory = new RecordedMemory(this.#start, this.#constants, history(parent, result));
-    const end = memory.run(program);
-    const ends = this.#endsOf(program);
-    const value = end?.state === "returned" ? textOf(end.value) : undefined;
-    const known = value === undefined ? undefined : ends.get(value);
-    if (known !== undefined) return known;
-    const point: Point = {
-      id: this.#points.length + 1,
-      depth: parent === undefined ? 0 : parent.depth + 1,
-      parent,
-      result,
-      operation: memory.pending,
-      afterPause: memory.afterPause,
-      end,
-    };
-    this.#points.push(point);
-    this.#following.push(new Map());
-    this.#programs.push(program);
-    if (value !== undefined) ends.set(value, point);
-    return point;
-  }
-
-  #endsOf(program: AgentProgram): Map<string, Point> {
-    let ends = this.#ends.get(program);
-    if (ends === undefined) this.#ends.set(program, (ends = new Map<string, Point>()));
-    return ends;
-  }
-}
 
 /** An agent that did not repeat itself, or that is not synchronous: it cannot be explored. */
 export class UnrepeatableAgentError extends Error {
@@ -292,7 +201,8 @@ export function describe(operation: Operation, nameOf: (word: number) => string 
   return `${operation.method}(${[nameOf(word), ...rest].join(", ")})`;
 }
 
-interface Recorded {
+/** An operation that the agent has made. */
+export interface Recorded {
   readonly operation: Operation;
   readonly result: unknown;
 }
@@ -302,14 +212,6 @@ const MOST_READS = 1_000;
 
 /** Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more than the step. */
 const SUSPENDED = new Error("This run of the agent is suspended; let the error pass");
-
-function history(parent: Point | undefined, result: unknown): Recorded[] {
-  const steps: Recorded[] = [];
-  for (let point = parent, got = result; point !== undefined; got = point.result, point = point.parent) {
-    steps.push({ operation: point.operation!, result: got });
-  }
-  return steps.reverse();
-}
 
 function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
   try {
@@ -322,20 +224,6 @@ function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
 function sameOperation(recorded: Operation, method: Operation["method"], operands: Operation["operands"]): boolean {
   if (recorded.method !== method || recorded.operands.length !== operands.length) return false;
   return operands.every((operand, index) => Object.is(operand, recorded.operands[index]));
-}
-
-/** A text that is equal for equal values; none for a value that is more than data. */
-function textOf(value: unknown): string | undefined {
-  if (value === undefined) return "undefined";
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (value === null || typeof value === "string" || typeof value === "boolean") return JSON.stringify(value);
-  if (typeof value !== "object") return undefined;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (!Array.isArray(value) && prototype !== Object.prototype) return undefined;
-  const parts = Object.entries(value).map(([key, part]) => [JSON.stringify(key), textOf(part)]);
-  if (parts.some(([, text]) => text === undefined)) return undefined;
-  return `${Array.isArray(value) ? `[${value.length}]` : ""}{${parts.map((pair) => pair.join(":")).join(",")}}`;
 }
 
 /** Whether the operation leaves its word as it is, if that holds `value`. Whoever parks or wakes meets others there. */

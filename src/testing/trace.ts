@@ -55,7 +55,7 @@ export class Trace {
     if (step.move.kind === "early-return") return `${call} returns early`;
     if (step.sleeps) return `${call} sleeps`;
     const result = step.result === undefined ? "" : ` -> ${readable(step.result)}`;
-    const woken = step.woken.map((task) => this.nameOfTask(task));
+    const woken = step.woken.map(({ task }) => this.nameOfTask(task));
     return woken.length === 0 ? call + result : `${call}${result}, wakes ${woken.join(" and ")}`;
   }
 
