@@ -113,8 +113,9 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       taken: undefined as Frame | undefined,
       arm: () => {
         armConsumer(agent, key.slot);
-        // The buffer of a wanted frame may be under a write hold that has nothing to do with this stream.
-        for (const buffer of this.#parts.buffers) buffer.holds.arm();
+        // A wanted frame that is there already can only be under somebody's write hold. One that comes is announced;
+        // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
+        for (const { place } of this.#candidates(this.#cursor)) this.#parts.buffers[place]!.holds.arm();
       },
       ready: () => {
         // The end is read first: what was published before it is then seen below.
@@ -128,7 +129,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   #tryTake(): Frame | undefined {
     const { agent, key, buffers, format } = this.#parts;
-    const cursor = agent.memory.load(this.#word + CONSUMER.CURSOR);
+    const cursor = this.#cursor;
     for (const { place, number } of this.#candidates(cursor)) {
       const buffer = buffers[place]!;
       const { holds } = buffer;
@@ -153,6 +154,10 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       return frame;
     }
     return undefined;
+  }
+
+  get #cursor(): number {
+    return this.#parts.agent.memory.load(this.#word + CONSUMER.CURSOR);
   }
 
   /** The frames from the cursor on, in the order in which this consumer wants them. */
