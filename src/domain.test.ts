@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BLOCKS } from "../test/blocking.js";
 import { createDomain, die, joinDomain, joinMortal, until } from "../test/agents.js";
 import { Domain } from "./domain.js";
 import { HEADER, LAYOUT_VERSION } from "./domain/layout.js";
@@ -21,6 +22,24 @@ describe("Domain.create()", () => {
     using domain = Domain.create();
     const { agents, buffers, timelines, oneShots } = domain.agent.layout.sizes;
     assert.deepEqual([agents, buffers, timelines, oneShots], [64, 1024, 1024, 8192]);
+  });
+
+  test("refuses a spin that is no time", () => {
+    for (const spin of [-1, NaN, Infinity]) {
+      assert.throws(() => Domain.create({ spin }), { name: "RangeError", message: new RegExp(`"spin".*not ${spin}`) });
+    }
+  });
+
+  test("lets a blocking wait look again and again for as long as `spin` says, and not at all with 0", BLOCKS, (t) => {
+    const looks = (spin: number): number => {
+      let count = 0;
+      const never = { arm: () => {}, ready: () => ++count === 0 };
+      assert.equal(createDomain(t, { spin }).agent.waitSync(never, 10), false);
+      return count;
+    };
+    // A few around each sleep.
+    assert.ok(looks(0) < 20);
+    assert.ok(looks(5) > 100);
   });
 
   test("names the calling thread main, or as it is told", (t) => {
