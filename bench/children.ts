@@ -1,0 +1,79 @@
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { Figures } from "./figures.js";
+import type { Plan } from "./sides/sampling.js";
+import type { WorkersParameters } from "./sides/two-workers.js";
+
+/** Whether the two sides run on two processors or on one. A processor that is not named is the system's choice. */
+export type Placement = "apart" | "together";
+
+/** A run that takes this many milliseconds hangs. */
+const RUN_LIMIT = 120_000;
+
+/** Starts what is measured: each run is a process of its own, bound to the processors that it may use. */
+export class Children {
+  readonly #cpus: readonly number[] | undefined;
+  readonly #pingpong: string | undefined;
+
+  /** @param cpus Processors to bind to, if that is possible. @param pingpong The C program, if there is one. */
+  constructor(cpus: readonly number[] | undefined, pingpong: string | undefined) {
+    this.#cpus = cpus;
+    this.#pingpong = pingpong;
+  }
+
+  /** Whether two sides can run at the same time, and where. */
+  canPlace(placement: Placement): boolean {
+    return this.#cpus === undefined ? placement === "apart" : placement === "together" || this.#cpus.length > 1;
+  }
+
+  get hasPingpong(): boolean {
+    return this.#pingpong !== undefined;
+  }
+
+  /** One thread of Node.js. @param file The side's module, in `sides/`. */
+  runSide<Parameters extends { readonly plan: Plan }>(file: string, parameters: Parameters): Figures {
+    return this.#node(file, parameters, this.#cpus?.slice(0, 2));
+  }
+
+  /** Two workers of one Node.js process; each pins itself. */
+  runWorkers<Parameters extends WorkersParameters & { readonly plan: Plan }>(
+    file: string,
+    placement: Placement,
+    parameters: Parameters,
+  ): Figures {
+    const cpus = this.#place(placement);
+    return this.#node(file, { ...parameters, ...(cpus && { cpus }) }, cpus);
+  }
+
+  /** Two threads of the C program. */
+  runPingpong(mode: "spin" | "timed" | "futex" | "eventfd", placement: Placement, plan: Plan): Figures {
+    const [one, other] = this.#place(placement) ?? [-1, -1];
+    return run(this.#pingpong!, [mode, plan.samples, plan.batch, one, other].map(String));
+  }
+
+  #place(placement: Placement): readonly [number, number] | undefined {
+    if (this.#cpus === undefined) return undefined;
+    const [one, other] = this.#cpus;
+    return [one!, placement === "apart" ? other! : one!];
+  }
+
+  #node(file: string, parameters: object, cpus: readonly number[] | undefined): Figures {
+    const path = fileURLToPath(new URL(`./sides/${file}`, import.meta.url));
+    const command = [process.execPath, path, JSON.stringify(parameters)];
+    const pin = cpus === undefined ? [] : ["taskset", "-c", [...new Set(cpus)].join(",")];
+    const [program, ...rest] = [...pin, ...command];
+    return run(program!, rest);
+  }
+}
+
+function run(program: string, options: readonly string[]): Figures {
+  const { status, signal, stdout, stderr, error } = spawnSync(program, options, {
+    encoding: "utf8",
+    timeout: RUN_LIMIT,
+    killSignal: "SIGKILL",
+  });
+  if (status === 0) return JSON.parse(stdout) as Figures;
+  const reason = error?.message ?? (signal === null ? `status ${status}` : signal);
+  throw new Error(`A run has failed (${reason}): ${program} ${options.join(" ")}\n${stderr}`);
+}

@@ -1,0 +1,104 @@
+import type { Result, Standing } from "./contest.js";
+import { formatNs, formatRatio } from "./figures.js";
+import { FRAME_BYTES, handOffName, MANNERS, SIZES } from "./measures/hand-off.js";
+
+/** What the library promises itself, and what came out. Nothing fails if it is missed: machines differ. */
+export interface Goal {
+  readonly goal: string;
+  /** Nanoseconds, or how many times something else. */
+  readonly figure: number;
+  readonly unit: "ns" | "times";
+  readonly limit: number;
+  /** Whether the figure must not be above the limit, or not below it. */
+  readonly bound: "at most" | "at least";
+  readonly met: boolean;
+}
+
+type Claim = Omit<Goal, "figure" | "met"> & {
+  readonly figure: (results: readonly Result[]) => number | undefined;
+};
+
+const PLACEMENTS = [
+  ["together", "on one processor"],
+  ["apart", "on two processors"],
+] as const;
+
+const FRAME_HAND_OFFS = PLACEMENTS.flatMap(([placement, where]) =>
+  MANNERS[placement].map((manner) => [placement, manner, where] as const),
+);
+
+const CLAIMS: readonly Claim[] = [
+  {
+    goal: "create and signal a fence with its time",
+    unit: "ns",
+    bound: "at most",
+    limit: 150,
+    figure: (results) => find(results, "fence", "create + signal")?.p50,
+  },
+  {
+    goal: "lock, reserve, add and unlock a reservation",
+    unit: "ns",
+    bound: "at most",
+    limit: 1000,
+    figure: (results) => find(results, "reservation", "lock + reserve + add + unlock")?.p50,
+  },
+  {
+    goal: "spinning round trip, in C's spinning ones",
+    unit: "times",
+    bound: "at most",
+    limit: 2,
+    figure: (results) => ratio(find(results, "spinning/apart", "fences"), "C spinning"),
+  },
+  ...PLACEMENTS.map(([placement, where]): Claim => ({
+    goal: `parked round trip ${where}, in C's futex ones`,
+    unit: "times",
+    bound: "at most",
+    limit: 2.5,
+    figure: (results) => ratio(find(results, `parked/${placement}`, "fences"), "C futex"),
+  })),
+  ...["fences", "frame stream"].map((ours): Claim => ({
+    goal: `hand-off by ${ours}: the dearest size in terms of the cheapest`,
+    unit: "times",
+    bound: "at most",
+    limit: 1.5,
+    figure: (results) => {
+      const names = SIZES.map((bytes) => handOffName(bytes, "apart"));
+      const costs = names.flatMap((name) => find(results, name, `${ours}, spinning`)?.p50 ?? []);
+      return costs.length === 0 ? undefined : Math.max(...costs) / Math.min(...costs);
+    },
+  })),
+  ...FRAME_HAND_OFFS.map(([placement, manner, where]): Claim => ({
+    goal: `1080p frame by frame stream, ${manner} ${where}: how many times cheaper than a postMessage copy`,
+    unit: "times",
+    bound: "at least",
+    limit: 100,
+    figure: (results) => {
+      const ours = find(results, handOffName(FRAME_BYTES, placement), `frame stream, ${manner}`);
+      const times = ratio(ours, "postMessage, copy");
+      return times === undefined ? undefined : 1 / times;
+    },
+  })),
+];
+
+/** The goals about which something was measured. */
+export function judge(results: readonly Result[]): Goal[] {
+  return CLAIMS.flatMap(({ figure: measured, ...claim }) => {
+    const figure = measured(results);
+    if (figure === undefined) return [];
+    return [{ ...claim, figure, met: claim.bound === "at most" ? figure <= claim.limit : figure >= claim.limit }];
+  });
+}
+
+/** A goal's figure or limit, for people. */
+export function formatGoal({ unit }: Goal, value: number): string {
+  return unit === "ns" ? formatNs(value) : formatRatio(value);
+}
+
+function find(results: readonly Result[], name: string, contestant: string): Standing | undefined {
+  const result = results.find((candidate) => candidate.name === name);
+  return result?.standings.find((standing) => standing.name === contestant);
+}
+
+function ratio(standing: Standing | undefined, peer: string): number | undefined {
+  return standing?.ratios.find((candidate) => candidate.peer === peer)?.best;
+}

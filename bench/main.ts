@@ -1,0 +1,62 @@
+import { writeFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import { Children } from "./children.js";
+import { hold } from "./contest.js";
+import { judge } from "./goals.js";
+import { describeMachine, processors } from "./machine.js";
+import { aloneMeasures } from "./measures/alone.js";
+import { handOffMeasures } from "./measures/hand-off.js";
+import { roundTripMeasures } from "./measures/round-trip.js";
+import type { Scale } from "./measures/scale.js";
+import { compilePingpong } from "./pingpong.js";
+import { describe, goalTable, resultTable, type Report } from "./report.js";
+
+const GROUPS = ["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "hand-off"];
+
+interface Options {
+  readonly quick?: true;
+  readonly json?: string;
+  readonly only?: string;
+}
+
+const options = new Command("npm run bench --")
+  .description("Measures the library beside its peers, in turn. Prints tables in Markdown.")
+  .option("--quick", "fewer runs with fewer samples: a look, not a measurement")
+  .option("--json <file>", "write everything to a file, too")
+  .addOption(new Option("--only <name>", "one group of measures").choices(GROUPS))
+  .parse()
+  .opts<Options>();
+
+main(options);
+
+function main({ quick, json, only }: Options): void {
+  const scale: Scale = quick ? "quick" : "full";
+  const rounds = quick ? 2 : 5;
+  const skipped: string[] = [];
+  const skip = (reason: string): void => {
+    skipped.push(reason);
+    console.error(`Skipped: ${reason}`);
+  };
+
+  const pingpong = compilePingpong();
+  if (pingpong === undefined) skip("all comparisons with C: there is no C compiler (gcc, or CC in the environment)");
+  const cpus = processors();
+  if (cpus === undefined) skip("everything on one processor, and binding: there is no taskset (util-linux)");
+  else if (cpus.length < 2) skip("everything on two processors: there is only one");
+  const children = new Children(cpus, pingpong?.path);
+  const machine = describeMachine(pingpong?.compiler, cpus);
+  console.log(`${describe(machine)}\n`);
+
+  const all = [aloneMeasures, roundTripMeasures, handOffMeasures].flatMap((measures) => measures(children, scale));
+  const results = all
+    .filter(({ group }) => only === undefined || group === only)
+    .map((measure) => {
+      const result = hold(measure, rounds);
+      console.log(resultTable(result));
+      return result;
+    });
+  const goals = judge(results);
+  if (goals.length > 0) console.log(goalTable(goals));
+  const report: Report = { machine, scale, rounds, results, goals, skipped };
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+}

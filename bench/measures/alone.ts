@@ -1,0 +1,50 @@
+import type { Children } from "../children.js";
+import type { Contestant, Measure } from "../contest.js";
+import type { FenceParameters } from "../sides/fence.js";
+import type { ReservationParameters } from "../sides/reservation.js";
+import type { SignaledWaitParameters } from "../sides/signaled-wait.js";
+import { planOf, type Scale } from "./scale.js";
+
+/** What one thread pays when nobody else is there. */
+export function aloneMeasures(children: Children, scale: Scale): Measure[] {
+  const plan = planOf(scale, { samples: 1000, batch: 1000 });
+  const side = (name: string, ours: boolean, run: Contestant["run"]): Contestant => ({ name, ours, run });
+  const fence = (what: FenceParameters["what"]) => () => children.runSide<FenceParameters>("fence.js", { plan, what });
+  const reservation = (what: ReservationParameters["what"]) => () =>
+    children.runSide<ReservationParameters>("reservation.js", { plan, what });
+  const wait = (what: SignaledWaitParameters["what"]) => () =>
+    children.runSide<SignaledWaitParameters>("signaled-wait.js", { plan, what });
+  return [
+    {
+      group: "fence",
+      name: "fence",
+      title: "create and signal a fence, nobody waiting",
+      contestants: [
+        side("create + signal", true, fence("signal")),
+        side("create + signal + check", true, fence("check")),
+        side("bare Atomics", false, fence("bare")),
+      ],
+    },
+    {
+      group: "reservation",
+      name: "reservation",
+      title: "put a fence into a reservation, nobody else there",
+      contestants: [
+        side("lock + reserve + add + unlock", true, reservation("reservation")),
+        side("bare Atomics", false, reservation("bare")),
+      ],
+    },
+    {
+      group: "signaled",
+      name: "signaled/blocking",
+      title: "wait for a fence that has signaled, blocking",
+      contestants: [side("waitSync()", true, wait("sync")), side("bare Atomics.load()", false, wait("load"))],
+    },
+    {
+      group: "signaled",
+      name: "signaled/asynchronous",
+      title: "wait for a fence that has signaled, asynchronously",
+      contestants: [side("await wait()", true, wait("async")), side("await of a promise", false, wait("await"))],
+    },
+  ];
+}

@@ -1,0 +1,80 @@
+import type { Children, Placement } from "../children.js";
+import type { Contestant, Measure } from "../contest.js";
+import { formatBytes } from "../figures.js";
+import type { FenceRoundTripParameters } from "../sides/fence-round-trip.js";
+import type { MessageRoundTripParameters } from "../sides/message-round-trip.js";
+import type { StreamRoundTripParameters } from "../sides/stream-round-trip.js";
+import { planOf, type Scale } from "./scale.js";
+
+/** RGBA at 1920 × 1080. */
+export const FRAME_BYTES = 1920 * 1080 * 4;
+
+export const SIZES = [2 ** 10, 2 ** 16, 2 ** 20, FRAME_BYTES, 2 ** 25];
+
+/** How the two sides wait. On one processor spinning would only keep the other side from running. */
+export const MANNERS = {
+  apart: ["spinning", "parked", "asynchronous"],
+  together: ["parked", "asynchronous"],
+} as const;
+
+const WAITS = { spinning: "spin", parked: "park", asynchronous: "async" } as const;
+
+/** A buffer there and back, its first and last byte written and checked. */
+export function handOffMeasures(children: Children, scale: Scale): Measure[] {
+  const measures: Measure[] = [];
+  for (const placement of ["apart", "together"] as const) {
+    if (!children.canPlace(placement)) continue;
+    for (const bytes of placement === "apart" ? SIZES : [FRAME_BYTES]) {
+      const where = placement === "apart" ? "on two processors" : "on one processor";
+      const what = bytes === FRAME_BYTES ? "one 1080p frame (RGBA)" : formatBytes(bytes);
+      const contestants = [...ours(children, scale, placement, bytes), ...messages(children, scale, placement, bytes)];
+      measures.push({
+        group: "hand-off",
+        name: handOffName(bytes, placement),
+        title: `hand-off of ${what}, ${where}`,
+        bytes,
+        contestants,
+      });
+    }
+  }
+  return measures;
+}
+
+/** The name of a measure of this group. */
+export function handOffName(bytes: number, placement: Placement): string {
+  return `hand-off/${bytes}/${placement}`;
+}
+
+function ours(children: Children, scale: Scale, placement: Placement, bytes: number): Contestant[] {
+  return MANNERS[placement].flatMap((manner) => {
+    const wait = WAITS[manner];
+    const plan = planOf(scale, wait === "spin" ? { samples: 400, batch: 50 } : { samples: 2000, batch: 1 });
+    const parameters: FenceRoundTripParameters & StreamRoundTripParameters = { plan, wait, bytes };
+    return [
+      {
+        name: `fences, ${manner}`,
+        ours: true,
+        run: () => children.runWorkers("fence-round-trip.js", placement, parameters),
+      },
+      {
+        name: `frame stream, ${manner}`,
+        ours: true,
+        run: () => children.runWorkers("stream-round-trip.js", placement, parameters),
+      },
+    ];
+  });
+}
+
+function messages(children: Children, scale: Scale, placement: Placement, bytes: number): Contestant[] {
+  return (["copy", "transfer", "shared"] as const).map((way) => {
+    // Copies of large frames take milliseconds.
+    const samples = way === "copy" ? Math.min(2000, Math.max(100, Math.floor(2 ** 29 / bytes))) : 2000;
+    const plan = planOf(scale, { samples, batch: 1 });
+    return {
+      name: `postMessage, ${way}`,
+      ours: false,
+      run: () =>
+        children.runWorkers<MessageRoundTripParameters>("message-round-trip.js", placement, { plan, way, bytes }),
+    };
+  });
+}
