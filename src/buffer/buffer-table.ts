@@ -46,7 +46,6 @@ export class BufferTable {
   readonly #agent: Agent;
   readonly #records = new Map<number, BufferRecord>();
   readonly #handleLimit: number;
-  #handles = 0;
 
   constructor(agent: Agent, options: BufferTableOptions = {}) {
     this.#agent = agent;
@@ -108,7 +107,6 @@ export class BufferTable {
   #add(key: BufferKey, size: number, segments: readonly StorageSegment[], exporter: ExporterOps): BufferRecord {
     const record = new BufferRecord(this.#agent, key, size, segments, exporter, {
       closed: () => this.#records.delete(key.slot),
-      nextTicket: () => this.#handles++,
       handleLimit: this.#handleLimit,
     });
     this.#records.set(key.slot, record);
@@ -119,7 +117,6 @@ export class BufferTable {
 interface RecordOwner {
   readonly handleLimit: number;
   closed(): void;
-  nextTicket(): number;
 }
 
 /** What an agent knows of one buffer that it holds. */
@@ -162,7 +159,7 @@ export class BufferRecord {
   }
 
   createHandle(mode: HandleMode): BufferHandle {
-    const transit = addTransit(this.agent, this.key, this.#owner.nextTicket());
+    const transit = addTransit(this.agent, this.key);
     const startTimer = (expire: () => void): (() => void) => this.agent.host.after(this.#owner.handleLimit, expire);
     return new BufferHandle(this.agent, domainName(this.agent), this.key, { ...this, mode }, transit, startTimer);
   }
@@ -214,15 +211,31 @@ function stale(): DmaBufError {
 }
 
 function checkHandle(handle: ReceivedHandle, agent: Agent): void {
-  const complete =
-    typeof handle === "object" &&
-    handle !== null &&
-    Number.isInteger(handle.slot) &&
-    handle.slot >= 0 &&
-    handle.slot < agent.layout.sizes.buffers &&
-    Array.isArray(handle.segments) &&
-    (handle.mode === "read" || handle.mode === "read-write");
-  if (!complete) throw new DmaBufError("EINVAL", "Cannot import the buffer: this is no handle to a buffer");
-  checkDomain(agent, handle.domain, "buffer");
-  checkStorage(handle.segments, handle.size);
+  if (typeof handle !== "object" || handle === null) refuse("this is no handle to a buffer");
+  const { buffers, agents } = agent.layout.sizes;
+  const { domain, slot, generation, mode, size, segments, transit } = handle;
+  const fields = {
+    domain: typeof domain === "string",
+    slot: isIndex(slot, buffers),
+    generation: Number.isInteger(generation),
+    mode: mode === "read" || mode === "read-write",
+    size: Number.isInteger(size),
+    segments: Array.isArray(segments) && (segments as StorageSegment[]).every(hasMemory),
+    transit: isIndex(transit?.index, agents) && Number.isInteger(transit.ticket) && transit.ticket !== 0,
+  };
+  for (const [name, intact] of Object.entries(fields)) if (!intact) refuse(`"${name}" of its handle is damaged`);
+  checkDomain(agent, domain, "buffer");
+  checkStorage(segments, size);
+}
+
+function refuse(reason: string): never {
+  throw new DmaBufError("EINVAL", `Cannot import the buffer: ${reason}`);
+}
+
+function isIndex(value: unknown, count: number): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
+}
+
+function hasMemory(segment: StorageSegment): boolean {
+  return typeof segment?.memory?.byteLength === "number";
 }

@@ -106,14 +106,13 @@ export interface Transit {
 /**
  * Holds the buffer for a handle that is sent away. The caller holds a reference.
  *
- * @param count This agent's count of handles, which makes the ticket unique.
  * @throws {DmaBufError} `EAGAIN` if too many handles to this buffer are in flight.
  */
-export function addTransit(member: Member, key: BufferKey, count: number): Transit {
+export function addTransit(member: Member, key: BufferKey): Transit {
   const { memory, layout } = member;
   const transits = layout.buffer(key.slot) + layout.transits;
-  const agentSlot = slotOf(member.identity);
-  const ticket = ((count & TRANSIT_COUNT_MASK) << TRANSIT_SLOT_BITS) | (agentSlot + 1);
+  // Counted in the whole domain: a late handle of a dead agent must not end one of the agent that took its slot.
+  const ticket = (memory.add(HEADER.HANDLES, 1) << TRANSIT_SLOT_BITS) | (slotOf(member.identity) + 1);
   for (let index = 0; index < layout.sizes.agents; index++) {
     if (memory.load(transits + index) !== 0) continue;
     if (memory.compareExchange(transits + index, 0, ticket) !== 0) continue;
@@ -127,7 +126,6 @@ export function addTransit(member: Member, key: BufferKey, count: number): Trans
 }
 
 const TRANSIT_SLOT_BITS = 11;
-const TRANSIT_COUNT_MASK = 0xf_ffff;
 
 /** Ends a handle's hold on the buffer, once; returns whether this call ended it. */
 export function endTransit(segment: Segment, slot: number, transit: Transit): boolean {

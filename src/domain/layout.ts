@@ -38,6 +38,7 @@ export const HEADER = {
   INODES: 10, // 64 bits: how many buffers were ever exported
   TICKETS: 12, // acquire contexts ever begun; wraps
   OBITUARIES: 13, // obituaries ever written; wraps
+  HANDLES: 14, // handles to buffers ever made; wraps
   HINTS: 16, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
   DOMAIN: 24, // four words: a random number that names the domain
   WORDS: 32,
