@@ -1,3 +1,5 @@
+import type { Agent } from "../domain/agent.js";
+import { ring, slotOf } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName } from "../domain/buffer-slot.js";
 import { BUFFER } from "../domain/layout.js";
@@ -32,6 +34,8 @@ export class DmaBuf implements Disposable {
   readonly #accesses = new Set<CpuAccess>();
   readonly #attachments = new Set<Attachment>();
   readonly #onClose: (self: DmaBuf) => void;
+  /** Accesses that are waited for. */
+  #pending = 0;
   /** Let go at the close, and the memory with it. */
   #record: BufferRecord | undefined;
 
@@ -105,17 +109,24 @@ export class DmaBuf implements Disposable {
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
     const { agent, holds } = this.#open();
     if (mode === "write") this.checkWritable("write to");
-    const awaited = holds.awaited(mode);
+    const hold = holds.awaited(mode);
+    const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
+    const left = countdown(agent, options.timeout);
     let held = false;
+    this.#pending++;
     try {
       held = await agent.wait(awaited, options);
       if (!held) this.#timedOut(mode, options.timeout);
-      await this.beginCpuAccess(mode, options);
+      this.#open().beginCpuAccess(mode);
+      const fences = await this.reservation.wait(usageFor(mode), { ...options, timeout: left() });
+      if (fences === "timed-out") this.#timedOut(mode, options.timeout);
       return this.#begun(mode);
     } catch (error) {
       if (held) holds.release(mode);
-      else awaited.giveUp();
+      else hold.giveUp();
       throw error;
+    } finally {
+      this.#pending--;
     }
   }
 
@@ -123,16 +134,19 @@ export class DmaBuf implements Disposable {
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
     const { agent, holds } = this.#open();
     if (mode === "write") this.checkWritable("write to");
-    const awaited = holds.awaited(mode);
+    const hold = holds.awaited(mode);
+    const left = countdown(agent, options.timeout);
     let held = false;
     try {
-      held = agent.waitSync(awaited, options.timeout);
+      held = agent.waitSync(hold, options.timeout);
       if (!held) this.#timedOut(mode, options.timeout);
-      this.beginCpuAccessSync(mode, options);
+      this.#open().beginCpuAccess(mode);
+      const fences = this.reservation.waitSync(usageFor(mode), { timeout: left() });
+      if (fences === "timed-out") this.#timedOut(mode, options.timeout);
       return this.#begun(mode);
     } catch (error) {
       if (held) holds.release(mode);
-      else awaited.giveUp();
+      else hold.giveUp();
       throw error;
     }
   }
@@ -280,13 +294,18 @@ export class DmaBuf implements Disposable {
     return `size:\t${this.size}\ncount:\t${count}\nexp_name:\t${this.exporterName}\n${name}`;
   }
 
-  /** Drops this holder: its accesses end, its attachments are detached. The last one frees the buffer. */
+  /**
+   * Drops this holder: its accesses end, those it waits for fail with `EBADF`, its attachments are detached. The last
+   * holder frees the buffer.
+   */
   close(): void {
     if (this.#record === undefined) return;
+    const { agent } = this.#record;
     for (const access of [...this.#accesses]) access[Symbol.dispose]();
     for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
     this.#record = undefined;
     this.#onClose(this);
+    if (this.#pending > 0) ring(agent, slotOf(agent.identity));
   }
 
   [Symbol.dispose](): void {
@@ -329,4 +348,11 @@ export class DmaBuf implements Disposable {
 
 function encodedLength(text: string): number {
   return encodeURIComponent(text).replace(/%../g, "-").length;
+}
+
+/** Counts a timeout down from now, for a call that waits twice. */
+function countdown({ host }: Agent, timeout = Infinity): () => number {
+  if (timeout === Infinity) return () => Infinity;
+  const end = host.nowNs() + timeout * 1e6;
+  return () => Math.max(0, (end - host.nowNs()) / 1e6);
 }

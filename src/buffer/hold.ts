@@ -49,7 +49,7 @@ export class Holds {
         return true;
       },
       giveUp: () => {
-        if (claimed) this.#leaveWriter();
+        if (claimed) this.release("write");
       },
     };
   }
