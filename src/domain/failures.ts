@@ -11,7 +11,7 @@ import {
 } from "./layout.js";
 
 /**
- * How fences failed: the last ranges of each timeline, and the obituaries of reused slots.
+ * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
  *
  * X1. A failure is complete in memory before the exchange that makes its fence signaled.
  * X2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised before that.
@@ -24,6 +24,9 @@ import {
 const LAST_SEQUENCE = 0x7fff_ffff_ffffn;
 
 export const ESTALE = 116;
+
+/** The rest of the word tells as many generations apart as it can. */
+const END_ERROR_BITS = 12;
 
 /** Records that the fences from `first` to `last` failed. Only the timeline's owner may call this. */
 export function recordFailure(
@@ -68,6 +71,22 @@ export function findFailure({ memory, layout }: Segment, slot: number, sequence:
   }
 }
 
+/** Forgets why the slot's last timeline ended. */
+export function resetEnd({ memory, layout }: Segment, slot: number, generation: number): void {
+  memory.store(layout.timeline(slot) + TIMELINE.END_ERROR, generation << END_ERROR_BITS);
+}
+
+/** Sets why a timeline's pending fences fail. The first reason stands; one that is too late is not the next timeline's. */
+export function recordEnd({ memory, layout }: Segment, slot: number, generation: number, error: number): void {
+  const open = generation << END_ERROR_BITS;
+  memory.compareExchange(layout.timeline(slot) + TIMELINE.END_ERROR, open, open | error);
+}
+
+/** The positive errno that the pending fences of an ended timeline failed with. */
+export function endError({ memory, layout }: Segment, slot: number): number {
+  return memory.load(layout.timeline(slot) + TIMELINE.END_ERROR) & (2 ** END_ERROR_BITS - 1);
+}
+
 /** Moves what is known of a timeline slot's failures to the obituaries, before the slot is used again. */
 export function buryTimeline(member: Member, slot: number, lastCompleted: bigint): void {
   const { memory, layout } = member;
@@ -82,7 +101,7 @@ export function buryTimeline(member: Member, slot: number, lastCompleted: bigint
     const last = memory.load64(entry + FAILURE.LAST);
     addObituary(member, { slot, generation, error: memory.load(entry + FAILURE.ERROR), first, last });
   }
-  const error = memory.load(base + TIMELINE.END_ERROR);
+  const error = endError(member, slot);
   if (error !== 0) addObituary(member, { slot, generation, error, first: lastCompleted + 1n, last: LAST_SEQUENCE });
 }
 

@@ -66,7 +66,7 @@ export const TIMELINE = {
   DEADLINE: 6, // 64 bits: the earliest deadline asked for, CLOCK_MONOTONIC nanoseconds, 0 for none
   CONTEXT: 8, // 64 bits: the fence context number
   FORGOTTEN: 10, // 64 bits: the last sequence number of the failures no longer kept
-  END_ERROR: 12, // positive errno that pending fences end with, 0 while the timeline is open
+  END_ERROR: 12, // generation << 12 | positive errno that pending fences end with, 0 while the timeline is open
   TIME_LIMIT: 13, // milliseconds without progress after which hang recovery ends the timeline
   FAILURES: 14, // how many failures were recorded
   FORGOTTEN_GENERATION: 15, // obituaries of this generation and earlier may be gone

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import { addTo64, ringAll, slotOf, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
-import { buryTimeline, findFailure, findObituary, recordFailure } from "./failures.js";
+import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
 import { HEADER, hint, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
 import { writeName } from "./text.js";
 
@@ -75,7 +75,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   memory.store64(base + TIMELINE.COMPLETED, firstWord(generation));
   memory.store(base + TIMELINE.FAILURES, 0);
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
-  memory.store(base + TIMELINE.END_ERROR, 0);
+  resetEnd(member, slot, generation);
   memory.store64(base + TIMELINE.DEADLINE, 0n);
   for (let i = 0; i < TIMES_KEPT; i++) memory.store(base + layout.times + i * TIME.WORDS + TIME.TAGGED_HIGH, 0);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
@@ -137,7 +137,7 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
   const { memory, layout } = segment;
   const base = layout.timeline(slot);
   if (memory.load(base + TIMELINE.GENERATION) !== generation) return;
-  memory.compareExchange(base + TIMELINE.END_ERROR, 0, error);
+  recordEnd(segment, slot, generation, error);
   for (;;) {
     const word = memory.load64(base + TIMELINE.COMPLETED);
     if ((word & ENDED) !== 0n || word >> GENERATION_SHIFT !== firstWord(generation) >> GENERATION_SHIFT) break;
@@ -171,7 +171,7 @@ export function timelineStatus(segment: Segment, key: FenceKey): number {
   let error = 0;
   let pending = false;
   if ((word & SEQUENCE_MASK) >= sequence) error = findFailure(segment, key.slot, sequence);
-  else if ((word & ENDED) !== 0n) error = memory.load(base + TIMELINE.END_ERROR);
+  else if ((word & ENDED) !== 0n) error = endError(segment, key.slot);
   else pending = true;
   // SYNC POINT generation-before-reset: what was read above counts only if the slot has not moved on.
   if (memory.load(base + TIMELINE.GENERATION) !== key.generation) {
