@@ -99,6 +99,8 @@ export function buryTimeline(member: Member, slot: number, lastCompleted: bigint
     const entry = failureEntry(layout.failures, base, n);
     const first = memory.load64(entry + FAILURE.FIRST);
     const last = memory.load64(entry + FAILURE.LAST);
+    // Recorded, but then the timeline's end was faster: that is what became of these fences.
+    if (last > lastCompleted) continue;
     addObituary(member, { slot, generation, error: memory.load(entry + FAILURE.ERROR), first, last });
   }
   const error = endError(member, slot);
