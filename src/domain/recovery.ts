@@ -84,15 +84,17 @@ function release(member: Member, owner: Identity, steps: readonly RecoveryStep[]
 function releaseFences(segment: Segment, owner: Identity, error: number, now: number): void {
   const { memory, layout } = segment;
   const { timelines, oneShots } = layout.sizes;
+  // SYNC POINT generation-before-owner: a slot that a reaper frees meanwhile may belong to a newcomer, whose generation
+  // must not be taken for the dead owner's.
   for (let slot = 0; slot < timelines; slot++) {
     const base = layout.timeline(slot);
-    if (memory.load(base + TIMELINE.OWNER) !== owner) continue;
-    endTimeline(segment, slot, memory.load(base + TIMELINE.GENERATION), error);
+    const generation = memory.load(base + TIMELINE.GENERATION);
+    if (memory.load(base + TIMELINE.OWNER) === owner) endTimeline(segment, slot, generation, error);
   }
   for (let slot = timelines; slot < timelines + oneShots; slot++) {
     const base = layout.oneShot(slot);
-    if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
     const generation = memory.load(base + ONE_SHOT.GENERATION);
+    if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
     completeOneShot(segment, { slot, generation, sequence: 1 }, error, now);
   }
 }
