@@ -1,5 +1,5 @@
 import { DmaBufError } from "../errors.js";
-import { ringAll, slotOf, type Member } from "./agent-slot.js";
+import { ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { addObituary, findObituary } from "./failures.js";
 import { hint, ONE_SHOT, type Segment } from "./layout.js";
@@ -89,9 +89,9 @@ export function completeOneShot(segment: Segment, key: FenceKey, error: number, 
   return decided;
 }
 
-/** Gives a signaled slot back. Only the publisher, or the reaper of the dead publisher. */
-export function freeOneShot({ memory, layout }: Segment, slot: number): void {
-  memory.store(layout.oneShot(slot) + ONE_SHOT.OWNER, 0);
+/** Gives a signaled slot back, if `owner` has it still. Only the publisher, or the reaper of the dead publisher. */
+export function freeOneShot({ memory, layout }: Segment, slot: number, owner: Identity): void {
+  memory.compareExchange(layout.oneShot(slot) + ONE_SHOT.OWNER, owner, 0);
 }
 
 export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): boolean {

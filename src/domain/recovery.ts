@@ -104,10 +104,10 @@ function sweep(member: Member, dead: Identity, steps: readonly RecoveryStep[]): 
   const { timelines, oneShots, buffers } = layout.sizes;
   for (const step of steps) step.sweep(member, dead);
   for (let slot = 0; slot < timelines; slot++) {
-    if (memory.load(layout.timeline(slot) + TIMELINE.OWNER) === dead) freeTimeline(member, slot);
+    if (memory.load(layout.timeline(slot) + TIMELINE.OWNER) === dead) freeTimeline(member, slot, dead);
   }
   for (let slot = timelines; slot < timelines + oneShots; slot++) {
-    if (memory.load(layout.oneShot(slot) + ONE_SHOT.OWNER) === dead) freeOneShot(member, slot);
+    if (memory.load(layout.oneShot(slot) + ONE_SHOT.OWNER) === dead) freeOneShot(member, slot, dead);
   }
   for (let slot = 0; slot < buffers; slot++) sweepBuffer(member, slot, dead);
   sweepObituaries(member, dead);

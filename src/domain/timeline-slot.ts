@@ -1,5 +1,5 @@
 import { DmaBufError } from "../errors.js";
-import { addTo64, ringAll, slotOf, type Member } from "./agent-slot.js";
+import { addTo64, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
 import { HEADER, hint, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
@@ -146,9 +146,9 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
   ringTimeline(segment, slot);
 }
 
-/** Gives an ended slot back. Only the owner, or the reaper of the dead owner. */
-export function freeTimeline({ memory, layout }: Segment, slot: number): void {
-  memory.store(layout.timeline(slot) + TIMELINE.OWNER, 0);
+/** Gives an ended slot back, if `owner` has it still. Only the owner, or the reaper of the dead owner. */
+export function freeTimeline({ memory, layout }: Segment, slot: number, owner: Identity): void {
+  memory.compareExchange(layout.timeline(slot) + TIMELINE.OWNER, owner, 0);
 }
 
 /** Whether a fence is signaled; does not ask for its error. */

@@ -190,10 +190,10 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   if (known !== undefined) return known;
   const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
   fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit);
-  fence.addCallback(() => freeOneShot(agent, key.slot));
+  fence.addCallback(() => freeOneShot(agent, key.slot, agent.identity));
   if (fence.isSignaled() && !isKeySignaled(agent, key)) {
     completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
-    freeOneShot(agent, key.slot);
+    freeOneShot(agent, key.slot, agent.identity);
   } else {
     agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
   }

@@ -97,7 +97,7 @@ export class Timeline implements Disposable {
     const { slot, generation } = this.#ops;
     endTimeline(this.#agent, slot, generation, this.completed < this.#created ? ERRNO[error] : 0);
     this.#ops.settleEnded();
-    freeTimeline(this.#agent, slot);
+    freeTimeline(this.#agent, slot, this.#agent.identity);
   }
 
   [Symbol.dispose](): void {
