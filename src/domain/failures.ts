@@ -1,14 +1,5 @@
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import {
-  FAILURE,
-  FAILURES_KEPT,
-  HEADER,
-  OBITUARIES_KEPT,
-  OBITUARY,
-  ONE_SHOT,
-  TIMELINE,
-  type Segment,
-} from "./layout.js";
+import { FAILURE, FAILURES_KEPT, HEADER, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
 
 /**
  * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
@@ -138,14 +129,14 @@ export function addObituary(member: Member, obituary: Obituary): void {
 
 /** Frees the entries that a dead agent was writing. Its fence slots still hold what they would have said. */
 export function sweepObituaries({ memory, layout }: Segment, dead: Identity): void {
-  for (let i = 0; i < OBITUARIES_KEPT; i++) {
+  for (let i = 0; i < layout.obituariesKept; i++) {
     memory.compareExchange(layout.obituary(i) + OBITUARY.TAG, writing(dead), 0);
   }
 }
 
 /** As `findFailure`, for a fence whose slot has moved on to another generation. */
 export function findObituary({ memory, layout }: Segment, slot: number, generation: number, sequence: bigint): number {
-  for (let i = 0; i < OBITUARIES_KEPT; i++) {
+  for (let i = 0; i < layout.obituariesKept; i++) {
     const entry = layout.obituary(i);
     const tag = memory.load(entry + OBITUARY.TAG);
     if (tag <= 0 || memory.load(entry + OBITUARY.SLOT) !== slot) continue;

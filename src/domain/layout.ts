@@ -124,6 +124,7 @@ export const OBITUARY = {
   WORDS: 8,
 } as const;
 
+/** A power of two, so that the index of the next one can wrap. */
 export const OBITUARIES_KEPT = 1024;
 
 /** One buffer, its references, holds and reservation. */
@@ -187,6 +188,7 @@ export const CONSUMER = {
 /** Offsets that depend on the sizes of a domain. */
 export class Layout {
   readonly sizes: Sizes;
+  readonly obituariesKept: number;
   /** Words in an array with a bit for each agent. */
   readonly agentWords: number;
   /** Fences that a reservation has room for: twice the number of agents, so that each can read and write. */
@@ -219,8 +221,10 @@ export class Layout {
   readonly #streams: number;
   readonly #streamWords: number;
 
-  constructor(sizes: Sizes) {
+  /** @param obituariesKept Other than the layout's own only on a model, where all agents are given the same. */
+  constructor(sizes: Sizes, obituariesKept = OBITUARIES_KEPT) {
     this.sizes = sizes;
+    this.obituariesKept = obituariesKept;
     this.agentWords = even(Math.ceil(sizes.agents / 32));
     this.reservationEntries = 2 * sizes.agents;
 
@@ -245,7 +249,7 @@ export class Layout {
 
     this.#agents = HEADER.WORDS;
     this.#obituaries = this.#agents + sizes.agents * AGENT.WORDS;
-    this.#timelines = this.#obituaries + OBITUARIES_KEPT * OBITUARY.WORDS;
+    this.#timelines = this.#obituaries + obituariesKept * OBITUARY.WORDS;
     this.#oneShots = this.#timelines + sizes.timelines * this.#timelineWords;
     this.#buffers = this.#oneShots + sizes.oneShots * this.#oneShotWords;
     this.#streams = this.#buffers + sizes.buffers * this.#bufferWords;
@@ -257,7 +261,7 @@ export class Layout {
   }
 
   obituary(index: number): number {
-    return this.#obituaries + (index % OBITUARIES_KEPT) * OBITUARY.WORDS;
+    return this.#obituaries + (index % this.obituariesKept) * OBITUARY.WORDS;
   }
 
   /** Fence slots are numbered through: the timelines first, then the one-shots. */
