@@ -1,4 +1,6 @@
+import type { Agent } from "../../src/domain/agent.js";
 import type { AcquireContext, DmaBuf, Domain, Fence, Reservation, ReservationLock } from "../../src/index.js";
+import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 
 /** Where a task plays: what the worker keeps from one task to the next, by names that the tests give. */
 export interface Scene extends Kept {
@@ -37,16 +39,18 @@ export function contextOf({ contexts }: Scene, name: string | undefined): Acquir
 /** Words of a buffer: how many rounds were counted, and who counts now. */
 const COUNT = 0;
 const WHO = 1;
-const LOOKS = 8;
+/** Long enough for another agent to come in if nothing keeps it out. */
+const INSIDE_NS = 50_000;
 
-/** Counts one round with plain loads and stores; returns whether nobody else did so meanwhile. */
-export function countAlone(buffer: DmaBuf, me: number): boolean {
-  const words = wordsOf(buffer);
-  words[WHO] = me;
-  const count = words[COUNT]!;
-  for (let look = 0; look < LOOKS; look++) if (words[WHO] !== me) return false;
-  words[COUNT] = count + 1;
-  return words[WHO] === me;
+/** Counts one round in each buffer with plain loads and stores; returns whether nobody else did so meanwhile. */
+export function countAlone({ host, identity }: Agent, buffers: readonly DmaBuf[]): boolean {
+  const counters = buffers.map((buffer) => createSharedSubstrate(buffer.segments[0]!.memory as SharedArrayBuffer));
+  for (const counter of counters) counter.store(WHO, identity);
+  const counts = buffers.map(countedRounds);
+  const alone = (): boolean => counters.every((counter) => counter.load(WHO) === identity);
+  for (const end = host.nowNs() + INSIDE_NS; host.nowNs() < end && alone(););
+  buffers.forEach((buffer, i) => (wordsOf(buffer)[COUNT] = counts[i]! + 1));
+  return alone();
 }
 
 /** How many rounds were counted in a buffer. */
