@@ -57,8 +57,10 @@ export interface ExploreOptions {
   vainLooks?: number;
   /** Whether moments that were reached before are skipped; true by default. */
   prune?: boolean;
-  /** Whether agents that will go on alike are taken for one; true by default, false without pruning. */
+  /** Whether agents that will go on alike are taken for one; true by default, false without pruning or with landmarks. */
   merge?: boolean;
+  /** Whether agents at the same `landmark` are taken for one, as they say; needs pruning. False by default. */
+  landmarks?: boolean;
   limits?: {
     /** How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by default. */
     states?: number;
@@ -81,7 +83,7 @@ export interface Outcome {
 }
 
 export interface Exploration {
-  /** All schedules from start to end: those that pruning has skipped are counted. */
+  /** All schedules from start to end: those that pruning has skipped are counted, those in which a moment repeats are not. */
   schedules: number;
   /** The moments tried. */
   states: number;
@@ -108,8 +110,9 @@ export function explore(options: ExploreOptions): Exploration {
 
 /** @returns Nothing if a word has changed that was taken for a constant. */
 function tryAll(setup: Setup): Exploration | undefined {
-  const table = new PointTable(setup.start, setup.constants);
-  if (setup.options.prune === false || setup.options.merge === false) return new Explorer(setup, table).all();
+  const { prune = true, merge = true, landmarks = false } = setup.options;
+  const table = new PointTable(setup.start, setup.constants, landmarks && prune);
+  if (!prune || !merge || landmarks) return new Explorer(setup, table).all();
   // Until nothing is taken for what it is not, schedules may be tried that do not exist: they are not judged.
   const { check: _check, invariant: _invariant, ...unjudged } = setup.options;
   const points = new MergedPoints(table);

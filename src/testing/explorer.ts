@@ -3,7 +3,7 @@ import { ExplorationError } from "./exploration-error.js";
 import type { ExplorationFailure } from "./exploration-error.js";
 import type { Exploration, ExploreOptions, Outcome } from "./explore.js";
 import { Machine } from "./machine.js";
-import type { AgentPlan, Move, Step } from "./machine.js";
+import type { AgentPlan, Move, Saved, Step } from "./machine.js";
 import type { MergedPoints } from "./merged-points.js";
 import type { Point, Points } from "./point-table.js";
 import { UnrepeatableAgentError } from "./recorded-agent.js";
@@ -50,7 +50,10 @@ export class Explorer {
       timeouts: options.timeouts ?? true,
       vainLooks: options.vainLooks ?? 1,
     });
-    this.#graph = options.prune === false ? undefined : new ScheduleGraph(this.#machine.tasks, options.merge !== false);
+    this.#graph =
+      options.prune === false
+        ? undefined
+        : new ScheduleGraph(this.#machine.tasks, options.merge !== false && options.landmarks !== true);
     this.#mostStates = options.limits?.states ?? 1_000_000;
     this.#mostSteps = options.limits?.stepsPerAgent ?? 1_000;
   }
@@ -59,7 +62,7 @@ export class Explorer {
   all(): Exploration | undefined {
     try {
       this.#checkTasks();
-      const schedules = this.#search(-1, undefined);
+      const schedules = this.#search();
       if (this.#constants.mistaken) return undefined;
       return { schedules, states: this.#states, steps: this.#steps };
     } catch (error) {
@@ -96,28 +99,51 @@ export class Explorer {
     }
   }
 
-  /** Tries everything from here, `before` being the moment before the last move; returns how many schedules that is. */
-  #search(before: number, last: Step | undefined): number {
-    const here = this.#graph === undefined ? -1 : this.#graph.add(this.#machine.key(), before, last);
-    const known = this.#graph?.schedules(here);
-    if (known !== undefined) return known;
+  /** Tries everything; returns how many schedules that is. */
+  #search(): number {
+    // A list and no recursion: with landmarks, a way on which no moment repeats may be very long.
+    const visits = [this.#visit(this.#moment(-1, undefined), undefined)];
+    for (;;) {
+      const visit = visits.at(-1)!;
+      const move = visit.moves[visit.tried++];
+      if (move === undefined) {
+        visits.pop();
+        this.#graph?.setSchedules(visit.moment, visit.schedules);
+        const last = visits.at(-1);
+        if (last === undefined) return visit.schedules;
+        this.#comeBack(last, visit.schedules);
+      } else {
+        const step = this.#make(move);
+        const moment = this.#moment(visit.moment, step);
+        const known = this.#graph?.schedules(moment);
+        if (known === undefined) visits.push(this.#visit(moment, step));
+        else this.#comeBack(visit, known);
+      }
+    }
+  }
+
+  /** The number of the moment that `step` has led to from the moment `before`. */
+  #moment(before: number, step: Step | undefined): number {
+    return this.#graph === undefined ? -1 : this.#graph.add(this.#machine.key(), before, step);
+  }
+
+  #visit(moment: number, last: Step | undefined): Visit {
+    // A schedule that comes back to a moment on its own way leads nowhere new.
+    this.#graph?.setSchedules(moment, 0);
     this.#enter();
     const moves = this.#machine.moves();
-    let schedules = 0;
-    if (moves.length === 0) {
-      this.#atEnd();
-      schedules = 1;
-    }
+    const schedules = moves.length === 0 ? 1 : 0;
+    if (moves.length === 0) this.#atEnd();
     // The last mover goes on first: traces with few switches are easier to read.
     if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last.move)) - Number(isSameMover(a, last.move)));
-    const saved = this.#machine.save();
-    for (const move of [...moves, ...this.#machine.accidents()]) {
-      schedules += this.#search(here, this.#make(move));
-      this.#path.pop();
-      this.#machine.restore(saved);
-    }
-    this.#graph?.setSchedules(here, schedules);
-    return schedules;
+    moves.push(...this.#machine.accidents());
+    return { moment, moves, tried: 0, saved: this.#machine.save(), schedules };
+  }
+
+  #comeBack(visit: Visit, schedules: number): void {
+    visit.schedules += schedules;
+    this.#path.pop();
+    this.#machine.restore(visit.saved);
   }
 
   #enter(): void {
@@ -218,6 +244,15 @@ export class Explorer {
   #fail(kind: ExplorationFailure, headline: string, cause?: unknown): never {
     throw new ExplorationError(kind, headline, this.#trace(), cause === undefined ? undefined : { cause });
   }
+}
+
+/** A moment on the way, and how much of what can follow it was tried. */
+interface Visit {
+  readonly moment: number;
+  readonly moves: readonly Move[];
+  tried: number;
+  readonly saved: Saved;
+  schedules: number;
 }
 
 /** The agents in their order, first `agents` and then those that recover. */

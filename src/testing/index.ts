@@ -4,5 +4,5 @@ export { explore } from "./explore.js";
 export type { Agents, Exploration, ExploreOptions, Outcome } from "./explore.js";
 export { modelHost } from "./model-host.js";
 export type { ModelHost } from "./model-host.js";
-export { UnrepeatableAgentError } from "./recorded-agent.js";
+export { landmark, UnrepeatableAgentError } from "./recorded-agent.js";
 export type { AgentProgram } from "./recorded-agent.js";

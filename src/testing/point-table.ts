@@ -1,5 +1,5 @@
 import type { ConstantWords } from "./constant-words.js";
-import { RecordedMemory } from "./recorded-agent.js";
+import { describe, RecordedMemory, sameOperation, UnrepeatableAgentError } from "./recorded-agent.js";
 import type { AgentEnd, AgentProgram, Operation, Recorded } from "./recorded-agent.js";
 
 /** Where an agent stands: the results it has got so far lead from the root of its tree to here. */
@@ -32,7 +32,8 @@ export interface Points {
  * All the points of all agents of one exploration, each sequence of results run once.
  *
  * What an agent does next depends on its results alone, so the points form a tree. Only ends are shared: an agent that
- * has returned an equal value has come to the same point, whatever it has seen on the way.
+ * has returned an equal value has come to the same point, whatever it has seen on the way. So are landmarks, if they
+ * count: there the agent itself says so.
  */
 export class PointTable implements Points {
   readonly #start: Int32Array;
@@ -41,12 +42,18 @@ export class PointTable implements Points {
   /** The points that follow each point, by the result that leads there. */
   readonly #following: Map<unknown, Point>[] = [];
   readonly #roots = new Map<AgentProgram, Point>();
-  readonly #ends = new Map<AgentProgram, Map<string, Point>>();
+  /** The ends and the landmarks of each program, by their names. */
+  readonly #shared = new Map<AgentProgram, Map<string, Point>>();
+  readonly #landmarks: boolean;
 
-  /** @param start What the words hold before the agents start. */
-  constructor(start: Int32Array, constants: ConstantWords) {
+  /**
+   * @param start What the words hold before the agents start.
+   * @param landmarks Whether landmarks count.
+   */
+  constructor(start: Int32Array, constants: ConstantWords, landmarks = false) {
     this.#start = start;
     this.#constants = constants;
+    this.#landmarks = landmarks;
   }
 
   get(id: number): Point {
@@ -75,10 +82,13 @@ export class PointTable implements Points {
   #run(program: AgentProgram, parent: Point | undefined, result: unknown): Point {
     const memory = new RecordedMemory(this.#start, this.#constants, history(parent, result));
     const end = memory.run(program);
-    const ends = this.#endsOf(program);
-    const value = end?.state === "returned" ? textOf(end.value) : undefined;
-    const known = value === undefined ? undefined : ends.get(value);
-    if (known !== undefined) return known;
+    const name = end === undefined ? this.#landmarkOf(memory) : nameOfEnd(end);
+    const shared = this.#sharedOf(program);
+    const known = name === undefined ? undefined : shared.get(name);
+    if (known !== undefined) {
+      checkSameOperation(name!, known.operation, memory.pending);
+      return known;
+    }
     const point: Point = {
       id: this.#points.length + 1,
       program,
@@ -91,14 +101,19 @@ export class PointTable implements Points {
     };
     this.#points.push(point);
     this.#following.push(new Map());
-    if (value !== undefined) ends.set(value, point);
+    if (name !== undefined) shared.set(name, point);
     return point;
   }
 
-  #endsOf(program: AgentProgram): Map<string, Point> {
-    let ends = this.#ends.get(program);
-    if (ends === undefined) this.#ends.set(program, (ends = new Map<string, Point>()));
-    return ends;
+  #landmarkOf(memory: RecordedMemory): string | undefined {
+    if (!this.#landmarks || memory.landmark === undefined) return undefined;
+    return `at "${memory.landmark}" after ${memory.elapsedMs} ms${memory.afterPause ? " and a pause" : ""}`;
+  }
+
+  #sharedOf(program: AgentProgram): Map<string, Point> {
+    let shared = this.#shared.get(program);
+    if (shared === undefined) this.#shared.set(program, (shared = new Map<string, Point>()));
+    return shared;
   }
 }
 
@@ -109,6 +124,20 @@ function history(parent: Point | undefined, result: unknown): Recorded[] {
     steps.push({ operation: point.operation!, result: got });
   }
   return steps.reverse();
+}
+
+/** The name under which equal ends are shared, if there can be one. */
+function nameOfEnd(end: AgentEnd): string | undefined {
+  const value = end.state === "returned" ? textOf(end.value) : undefined;
+  return value === undefined ? undefined : `returned ${value}`;
+}
+
+/** A landmark from which an agent goes on in two ways has the wrong label. */
+function checkSameOperation(name: string, before: Operation | undefined, now: Operation | undefined): void {
+  if (before === undefined || now === undefined || sameOperation(before, now.method, now.operands)) return;
+  throw new UnrepeatableAgentError(
+    `Cannot share what follows ${name}: the agent called ${describe(now)} where it called ${describe(before)} before`,
+  );
 }
 
 /** A text that is equal for equal values; none for a value that is more than data. */

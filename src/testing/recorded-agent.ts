@@ -40,6 +40,16 @@ function callBackAtOnce(callback?: (() => unknown) | null): unknown {
   return value === undefined ? WOKEN : value;
 }
 
+/**
+ * Says that what the agent does from here on depends on `label` and on what it meets from now on, not on what it has
+ * seen before. Where landmarks count (an option of `explore`), moments that differ in that alone are then the same.
+ *
+ * @param memory The memory that the agent got; with any other nothing happens.
+ */
+export function landmark(memory: Substrate, label: string): void {
+  if (memory instanceof RecordedMemory) memory.reach(label);
+}
+
 /** The shared memory as one run of an agent sees it. */
 export class RecordedMemory implements Substrate {
   readonly words: number;
@@ -52,6 +62,7 @@ export class RecordedMemory implements Substrate {
   #pending: Operation | undefined;
   #afterPause = false;
   #elapsedMs = 0;
+  #landmark: string | undefined;
   #over = false;
   #unrepeatable: UnrepeatableAgentError | undefined;
 
@@ -73,6 +84,15 @@ export class RecordedMemory implements Substrate {
   /** How long this run has waited for parks that timed out, in milliseconds: the only time that passes on the model. */
   get elapsedMs(): number {
     return this.#elapsedMs;
+  }
+
+  /** The landmark between the last recorded result and the pending operation. */
+  get landmark(): string | undefined {
+    return this.#landmark;
+  }
+
+  reach(label: string): void {
+    if (this.#pending === undefined && this.#next === this.#history.length) this.#landmark = label;
   }
 
   /** Runs the agent once; nothing comes back if it stands before an operation. */
@@ -221,7 +241,11 @@ function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
   }
 }
 
-function sameOperation(recorded: Operation, method: Operation["method"], operands: Operation["operands"]): boolean {
+export function sameOperation(
+  recorded: Operation,
+  method: Operation["method"],
+  operands: Operation["operands"],
+): boolean {
   if (recorded.method !== method || recorded.operands.length !== operands.length) return false;
   return operands.every((operand, index) => Object.is(operand, recorded.operands[index]));
 }
