@@ -1,5 +1,6 @@
-import type { Agent } from "../domain/agent.js";
+import type { Agent, Awaited } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
+import { AwaitedFences } from "./awaited-fences.js";
 import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
 
 /**
@@ -48,6 +49,7 @@ class ArrayOps implements FenceOps {
   readonly seqno32 = true;
   readonly container = "array";
   readonly #fences: readonly Fence[];
+  readonly #signalOnAny: boolean;
   #callbacks: FenceCallback[] = [];
   #enabled = false;
   #pending: number;
@@ -55,6 +57,7 @@ class ArrayOps implements FenceOps {
 
   constructor(fences: readonly Fence[], signalOnAny: boolean) {
     this.#fences = fences;
+    this.#signalOnAny = signalOnAny;
     this.#pending = signalOnAny ? Math.min(1, fences.length) : fences.length;
   }
 
@@ -72,7 +75,7 @@ class ArrayOps implements FenceOps {
   }
 
   signaled(array: Fence): boolean {
-    if (this.#enabled) return this.#pending === 0;
+    if (this.#enabled) return this.#lookEnabled();
     let pending = this.#pending;
     for (const fence of this.#fences) {
       if (pending > 0 && fence.isSignaled()) {
@@ -87,8 +90,28 @@ class ArrayOps implements FenceOps {
     for (const fence of this.#fences) fence.setDeadline(deadlineNs);
   }
 
+  awaited(array: Fence): Awaited {
+    return new AwaitedFences(
+      () => array.isSignaled(),
+      () => this.#fences.filter((fence) => !fence.isSignaled()),
+    );
+  }
+
+  isOwn(): boolean {
+    const pending = this.#fences.filter((fence) => !fence.isSignaled());
+    return this.#signalOnAny ? pending.every((fence) => fence.isOwn) : pending.some((fence) => fence.isOwn);
+  }
+
   release(): void {
     this.#forget();
+  }
+
+  /** Members of other agents are found signaled by looking; their callbacks then count the array down. */
+  #lookEnabled(): boolean {
+    for (const fence of this.#fences) {
+      if (this.#pending === 0 || (!fence.isSignaled() && !this.#signalOnAny)) break;
+    }
+    return this.#pending === 0;
   }
 
   /** Counts a member down; returns whether it was the one that decides. */

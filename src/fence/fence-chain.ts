@@ -1,5 +1,7 @@
+import type { Awaited } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
+import { AwaitedFences } from "./awaited-fences.js";
 import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
 
 /**
@@ -103,6 +105,19 @@ class ChainOps implements FenceOps {
     for (const element of (chain as FenceChain).elements()) ownFence(element).setDeadline(deadlineNs);
   }
 
+  awaited(chain: Fence): Awaited {
+    // One at a time: a chain may be so long that asking for all of them at each ring would never end.
+    return new AwaitedFences(
+      () => chain.isSignaled(),
+      () => [firstPending(chain as FenceChain)].filter((fence) => fence !== undefined),
+    );
+  }
+
+  isOwn(chain: Fence): boolean {
+    for (const fence of pendingFences(chain as FenceChain)) if (fence.isOwn) return true;
+    return false;
+  }
+
   release(): void {
     this.#callback?.remove();
   }
@@ -121,11 +136,16 @@ class ChainOps implements FenceOps {
 }
 
 function firstPending(chain: FenceChain): Fence | undefined {
+  for (const fence of pendingFences(chain)) return fence;
+  return undefined;
+}
+
+/** What a chain still waits for, newest first. */
+function* pendingFences(chain: FenceChain): Generator<Fence> {
   for (const element of chain.elements()) {
     const fence = ownFence(element);
-    if (!fence.isSignaled()) return fence;
+    if (!fence.isSignaled()) yield fence;
   }
-  return undefined;
 }
 
 function ownFence(element: Fence): Fence {

@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { keyOrigin, type Origin } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import { DmaBufError } from "../errors.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
 import { Fence } from "./fence.js";
@@ -36,6 +37,8 @@ interface LinkHandle {
   readonly seqno: number;
   /** The number of the link before, even if that has signaled and is no longer there. */
   readonly previousSeqno: number;
+  /** Whether it continues the context of the link before it in the list. */
+  readonly continues: boolean;
   readonly fence: FenceHandle;
 }
 
@@ -73,10 +76,10 @@ export function fenceHandle(fence: Fence): FenceHandle {
 /**
  * The fence that was sent, as this agent sees it.
  *
- * @throws {DmaBufError} `EINVAL` if it is of another domain.
+ * @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle.
  */
 export function importFence(agent: Agent, handle: FenceHandle): Fence {
-  switch (handle.kind) {
+  switch (handle?.kind) {
     case "array": {
       const fences = handle.fences.map((member) => importFence(agent, member));
       return new FenceArray(agent, fences, { signalOnAny: handle.signalOnAny });
@@ -90,30 +93,40 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
       const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
       return new Fence(agent, ops, handle.context, handle.seqno);
     }
+    default:
+      throw new DmaBufError("EINVAL", "Cannot import the fence: this is no handle to a fence");
   }
 }
 
 function chainHandle(chain: FenceChain): ChainHandle {
-  const links: LinkHandle[] = [];
-  let tail: FenceHandle | undefined;
-  for (const element of chain.elements()) {
-    if (element instanceof FenceChain) {
-      const { seqno, previousSeqno } = element;
-      links.push({ seqno, previousSeqno, fence: fenceHandle(element.fence) });
-    } else {
-      tail = fenceHandle(element);
-    }
-  }
-  return { kind: "chain", links: links.reverse(), tail };
+  const elements = [...chain.elements()].reverse();
+  const links = elements.filter((element) => element instanceof FenceChain);
+  const tail = elements[0] instanceof FenceChain ? undefined : elements[0];
+  return {
+    kind: "chain",
+    links: links.map(({ seqno, previousSeqno, context, fence }, i) => {
+      return { seqno, previousSeqno, continues: links[i - 1]?.context === context, fence: fenceHandle(fence) };
+    }),
+    tail: tail && fenceHandle(tail),
+  };
 }
 
 function importChain(agent: Agent, handle: ChainHandle): Fence {
-  let chain = handle.tail === undefined ? undefined : importFence(agent, handle.tail);
-  for (const { seqno, previousSeqno, fence } of handle.links) {
-    if (previousSeqno > 0 && chain?.seqno !== previousSeqno) {
-      chain = new FenceChain(chain, privateStub(agent, 0), previousSeqno);
+  const tail = handle.tail && importFence(agent, handle.tail);
+  let chain: FenceChain | undefined;
+  const add = (fence: Fence, seqno: number): void => void (chain = new FenceChain(chain ?? tail, fence, seqno));
+  // A link that has signaled and is gone still gives its number to what follows.
+  const restore = (seqno: number): void => add(privateStub(agent, 0), seqno);
+  for (const { seqno, previousSeqno, continues, fence } of handle.links) {
+    const last = chain?.seqno ?? Infinity;
+    if (continues) {
+      if (last < previousSeqno) restore(previousSeqno);
+    } else {
+      // Raised as far as this, the old context is not continued by what comes next.
+      if (last < (previousSeqno || seqno)) restore(previousSeqno || seqno);
+      if (previousSeqno > 0) restore(previousSeqno);
     }
-    chain = new FenceChain(chain, importFence(agent, fence), seqno);
+    add(importFence(agent, fence), seqno);
   }
   return chain ?? privateStub(agent, 0);
 }

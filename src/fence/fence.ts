@@ -138,7 +138,8 @@ export class Fence implements Disposable {
   isSignaled(): boolean {
     if (this.#timestamp >= 0) return true;
     if (this.#ops.signaled?.(this) !== true) return false;
-    this.#settle(this.#ops.completedAt?.(this) ?? this.agent.host.nowNs());
+    // The look may have signaled the fence: a container's members call back.
+    if (this.#timestamp < 0) this.#settle(this.#ops.completedAt?.(this) ?? this.agent.host.nowNs());
     return true;
   }
 

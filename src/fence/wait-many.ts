@@ -1,6 +1,7 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import { checkTimeout, pend, type Subscribe, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
+import { AwaitedFences } from "./awaited-fences.js";
 import type { Fence, FenceCallback, WaitResult } from "./fence.js";
 
 /**
@@ -45,7 +46,10 @@ export function waitAnySync(fences: readonly Fence[], options: { readonly timeou
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
   const found = timeout !== 0 && fences.some(isSignaledOnceEnabled);
   if (timeout === Infinity && !found && fences.every((fence) => fence.isOwn)) refuseToBlock();
-  const awaited = new ManyAwaited(fences, () => look() >= 0);
+  const awaited = new AwaitedFences(
+    () => look() >= 0,
+    () => pendingOf(fences),
+  );
   return anyResult(agent.waitSync(awaited, timeout) ? look() : -1);
 }
 
@@ -79,7 +83,10 @@ export function waitAllSync(fences: readonly Fence[], options: { readonly timeou
     for (const fence of fences) fence.enableSignaling();
     if (timeout === Infinity && fences.some((fence) => !fence.isSignaled() && fence.isOwn)) refuseToBlock();
   }
-  const awaited = new ManyAwaited(fences, () => fences.every((fence) => fence.isSignaled()));
+  const awaited = new AwaitedFences(
+    () => fences.every((fence) => fence.isSignaled()),
+    () => pendingOf(fences),
+  );
   return agent.waitSync(awaited, timeout) ? "signaled" : "timed-out";
 }
 
@@ -149,25 +156,6 @@ function refuseToBlock(): never {
   throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal what it waits for");
 }
 
-/** What a thread parks for that waits for several fences: only for those that are pending it rings and recovers. */
-class ManyAwaited implements Awaited {
-  readonly ready: () => boolean;
-  readonly #all: readonly { readonly fence: Fence; readonly awaited: Awaited }[];
-
-  constructor(fences: readonly Fence[], ready: () => boolean) {
-    this.ready = ready;
-    this.#all = fences.map((fence) => ({ fence, awaited: fence.awaited() }));
-  }
-
-  arm(): void {
-    for (const awaited of this.#pending()) awaited.arm();
-  }
-
-  patience(): number {
-    return this.#pending().reduce((least, awaited) => Math.min(least, awaited.patience?.() ?? Infinity), Infinity);
-  }
-
-  #pending(): Awaited[] {
-    return this.#all.filter(({ fence }) => !fence.isSignaled()).map(({ awaited }) => awaited);
-  }
+function pendingOf(fences: readonly Fence[]): Fence[] {
+  return fences.filter((fence) => !fence.isSignaled());
 }

@@ -1,0 +1,29 @@
+import type { Awaited } from "../domain/agent.js";
+import type { Fence } from "./fence.js";
+
+/** How a blocking thread waits for something that depends on several fences. */
+export class AwaitedFences implements Awaited {
+  readonly ready: () => boolean;
+  readonly #pending: () => Iterable<Fence>;
+  /** Kept from look to look: each knows since when its fence has made no progress. */
+  #awaited = new Map<Fence, Awaited>();
+
+  /** @param pending The fences of which each may decide what comes next; asked again at each look. */
+  constructor(ready: () => boolean, pending: () => Iterable<Fence>) {
+    this.ready = ready;
+    this.#pending = pending;
+  }
+
+  arm(): void {
+    const awaited = new Map<Fence, Awaited>();
+    for (const fence of this.#pending()) awaited.set(fence, this.#awaited.get(fence) ?? fence.awaited());
+    this.#awaited = awaited;
+    for (const one of awaited.values()) one.arm();
+  }
+
+  patience(): number {
+    let least = Infinity;
+    for (const one of this.#awaited.values()) least = Math.min(least, one.patience?.() ?? Infinity);
+    return least;
+  }
+}
