@@ -1,6 +1,5 @@
-import type { Agent } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName } from "../domain/buffer-slot.js";
 import { BUFFER } from "../domain/layout.js";
 import { writeName } from "../domain/text.js";
@@ -111,7 +110,7 @@ export class DmaBuf implements Disposable {
     if (mode === "write") this.checkWritable("write to");
     const hold = holds.awaited(mode);
     const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
-    const left = countdown(agent, options.timeout);
+    const left = countdown(agent.host, options.timeout);
     let held = false;
     this.#pending++;
     try {
@@ -135,7 +134,7 @@ export class DmaBuf implements Disposable {
     const { agent, holds } = this.#open();
     if (mode === "write") this.checkWritable("write to");
     const hold = holds.awaited(mode);
-    const left = countdown(agent, options.timeout);
+    const left = countdown(agent.host, options.timeout);
     let held = false;
     try {
       held = agent.waitSync(hold, options.timeout);
@@ -348,11 +347,4 @@ export class DmaBuf implements Disposable {
 
 function encodedLength(text: string): number {
   return encodeURIComponent(text).replace(/%../g, "-").length;
-}
-
-/** Counts a timeout down from now, for a call that waits twice. */
-function countdown({ host }: Agent, timeout = Infinity): () => number {
-  if (timeout === Infinity) return () => Infinity;
-  const end = host.nowNs() + timeout * 1e6;
-  return () => Math.max(0, (end - host.nowNs()) / 1e6);
 }

@@ -74,3 +74,10 @@ export function checkTimeout(timeout: number): void {
     throw new DmaBufError("EINVAL", `Cannot wait: the timeout must be 0 or more milliseconds, not ${timeout}`);
   }
 }
+
+/** Counts a timeout down from now: what is left of it, for a call that waits more than once. */
+export function countdown(host: Host, timeout = Infinity): () => number {
+  if (timeout === Infinity) return () => Infinity;
+  const end = host.nowNs() + timeout * 1e6;
+  return () => Math.max(0, (end - host.nowNs()) / 1e6);
+}

@@ -36,13 +36,14 @@ export function createLifeline(): { readonly mine: LifelinePort; readonly theirs
 /** Holds the invited agent's end; `died` is called once when the inviter ends. Returns what lets go of it. */
 export function holdLifeline(port: LifelinePort, name: string, died: () => void): () => void {
   const end = watchPort(port, died);
-  let release: (() => void) | undefined;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
   void locks?.request(name, () => {
     port.postMessage("held");
-    return new Promise<void>((resolve) => (release = resolve));
+    return released;
   });
   return () => {
-    release?.();
+    release();
     end();
   };
 }

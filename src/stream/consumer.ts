@@ -1,6 +1,7 @@
 import type { Awaited } from "../domain/agent.js";
+import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
 import { metadataOffset, readMetadata } from "./metadata.js";
@@ -31,6 +32,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   readonly #word: number;
   readonly #left: () => void;
   readonly #frames = new Set<Frame>();
+  /** Taken, but not returned: a wait for their fences failed. */
+  readonly #undelivered: Frame[] = [];
   #missed = 0;
   #closed = false;
 
@@ -55,32 +58,38 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     const attempt = this.#attempt();
-    if (!(await this.#parts.agent.wait(attempt, options))) this.#timedOut(options.timeout);
+    const { agent } = this.#parts;
+    const left = countdown(agent.host, options.timeout);
+    if (!(await agent.wait(attempt, options))) this.#timedOut(options.timeout);
     const frame = attempt.taken;
     if (frame === undefined) return this.#ended();
     try {
       // Work that still writes the frame, by fences.
-      if ((await frame.buffer.reservation.wait("write", options)) === "timed-out") this.#timedOut(options.timeout);
-      return frame;
+      const fences = await frame.buffer.reservation.wait("write", { ...options, timeout: left() });
+      if (fences === "timed-out") this.#timedOut(options.timeout);
     } catch (error) {
-      frame[Symbol.dispose]();
+      this.#refused(frame);
       throw error;
     }
+    return this.#closed ? undefined : frame;
   }
 
   /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
     const attempt = this.#attempt();
-    if (!this.#parts.agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
+    const { agent } = this.#parts;
+    const left = countdown(agent.host, options.timeout);
+    if (!agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
     const frame = attempt.taken;
     if (frame === undefined) return this.#ended();
     try {
-      if (frame.buffer.reservation.waitSync("write", options) === "timed-out") this.#timedOut(options.timeout);
-      return frame;
+      const fences = frame.buffer.reservation.waitSync("write", { timeout: left() });
+      if (fences === "timed-out") this.#timedOut(options.timeout);
     } catch (error) {
-      frame[Symbol.dispose]();
+      this.#refused(frame);
       throw error;
     }
+    return frame;
   }
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */
@@ -96,13 +105,16 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     }
   }
 
-  /** Leaves the stream and gives all frames back. */
+  /** Leaves the stream and gives all frames back; a `next()` that waits gets none. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
+    const { agent, key } = this.#parts;
     for (const frame of [...this.#frames]) frame[Symbol.dispose]();
-    leaveConsumer(this.#parts.agent, this.#parts.key.slot, this.#word);
+    leaveConsumer(agent, key.slot, this.#word);
     this.#left();
+    // For the looks of waits of this consumer's.
+    ring(agent, slotOf(agent.identity));
   }
 
   #attempt(): Awaited & { readonly taken: Frame | undefined } {
@@ -112,15 +124,17 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     const attempt = {
       taken: undefined as Frame | undefined,
       arm: () => {
+        if (this.#closed) return;
         armConsumer(agent, key.slot);
         // A wanted frame that is there already can only be under somebody's write hold. One that comes is announced;
         // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
         for (const { place } of this.#candidates(this.#cursor)) this.#parts.buffers[place]!.holds.arm();
       },
       ready: () => {
+        if (this.#closed) return true;
         // The end is read first: what was published before it is then seen below.
         const end = streamEnd(agent, key);
-        attempt.taken = this.#tryTake();
+        attempt.taken = this.#undelivered.shift() ?? this.#tryTake();
         return attempt.taken !== undefined || end !== undefined;
       },
     };
@@ -172,7 +186,18 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return found.sort((a, b) => direction * ((a.number - b.number) | 0));
   }
 
+  /** A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. */
+  #refused(frame: Frame): void {
+    if (this.policy !== "newest" && !this.#closed) {
+      this.#undelivered.push(frame);
+    } else {
+      this.#missed++;
+      frame[Symbol.dispose]();
+    }
+  }
+
   #ended(): undefined {
+    if (this.#closed) return undefined;
     const end = streamEnd(this.#parts.agent, this.#parts.key);
     if (end !== undefined && end !== 0) throw streamError(this.#parts.name, end);
     return undefined;

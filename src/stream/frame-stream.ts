@@ -2,7 +2,7 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import type { BufferHandle } from "../buffer/handle.js";
 import type { Awaited } from "../domain/agent.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { domainName } from "../fence/shared-fence.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
@@ -17,6 +17,7 @@ import {
   emptyPlace,
   endStream,
   fillPlace,
+  isStream,
   leaveStream,
   placesToReuse,
   streamEnd,
@@ -72,7 +73,8 @@ export class FrameStream implements Disposable {
 
   /** How many consumers have joined and not left, in all agents. */
   get consumers(): number {
-    return consumerCount(this.#parts.agent, this.#parts.key.slot);
+    const { agent, key } = this.#parts;
+    return isStream(agent, key) ? consumerCount(agent, key.slot) : 0;
   }
 
   /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
@@ -101,7 +103,7 @@ export class FrameStream implements Disposable {
    * Joins as a consumer, from the oldest frame on that the ring still holds. Iterate over the result, or take frames
    * from it one at a time.
    *
-   * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers.
+   * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers; `ESTALE` if it is gone.
    */
   frames(options: ConsumerOptions = {}): Consumer {
     const consumer = new Consumer(this.#open(), options, () => this.#consumers.delete(consumer));
@@ -125,12 +127,15 @@ export class FrameStream implements Disposable {
    */
   async blank(options: WaitOptions = {}): Promise<Blank | undefined> {
     const attempt = new BlankAttempt(this.#producing());
-    if (!(await this.#parts.agent.wait(attempt, options))) this.#noBlank(options.timeout);
+    const { agent } = this.#parts;
+    const left = countdown(agent.host, options.timeout);
+    if (!(await agent.wait(attempt, options))) this.#noBlank(options.timeout);
     const { taken } = attempt;
     if (taken === undefined) return undefined;
     try {
       // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-      if ((await taken.buffer.reservation.wait("read", options)) === "timed-out") this.#noBlank(options.timeout);
+      const fences = await taken.buffer.reservation.wait("read", { ...options, timeout: left() });
+      if (fences === "timed-out") this.#noBlank(options.timeout);
     } catch (error) {
       taken.release();
       throw error;
@@ -141,11 +146,14 @@ export class FrameStream implements Disposable {
   /** As {@link blank}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   blankSync(options: { readonly timeout?: number } = {}): Blank | undefined {
     const attempt = new BlankAttempt(this.#producing());
-    if (!this.#parts.agent.waitSync(attempt, options.timeout)) this.#noBlank(options.timeout);
+    const { agent } = this.#parts;
+    const left = countdown(agent.host, options.timeout);
+    if (!agent.waitSync(attempt, options.timeout)) this.#noBlank(options.timeout);
     const { taken } = attempt;
     if (taken === undefined) return undefined;
     try {
-      if (taken.buffer.reservation.waitSync("read", options) === "timed-out") this.#noBlank(options.timeout);
+      const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
+      if (fences === "timed-out") this.#noBlank(options.timeout);
     } catch (error) {
       taken.release();
       throw error;
@@ -180,8 +188,10 @@ export class FrameStream implements Disposable {
   }
 
   #toBlank({ place, buffer, release }: TakenPlace): Blank {
-    const { agent, key, format } = this.#parts;
+    const { agent, key, format, dataBytes } = this.#parts;
     const bytes = wholeBytes(buffer);
+    const behind = metadataOffset(format.size);
+    const metadataArea = bytes.subarray(behind, behind + metadataSize(dataBytes));
     const publish = (options: PublishOptions): number => {
       const end = streamEnd(agent, key);
       if (end !== undefined)
@@ -189,7 +199,7 @@ export class FrameStream implements Disposable {
       const now = agent.host.nowNs();
       const { timestamp = now, data } = options;
       const metadata = { sequence: this.#published, timestamp, publishedAt: now, data };
-      writeMetadata(bytes.subarray(metadataOffset(format.size)), metadata);
+      writeMetadata(metadataArea, metadata);
       fillPlace(agent, key.slot, place);
       release();
       announceFrame(agent, key.slot);
@@ -249,6 +259,8 @@ class BlankAttempt implements Awaited {
 
   arm(): void {
     const { agent, key, buffers } = this.#parts;
+    // The buffers of an ended stream may be closed.
+    if (streamEnd(agent, key) !== undefined) return;
     armProducer(agent, key.slot);
     for (const buffer of buffers) buffer.holds.arm();
   }

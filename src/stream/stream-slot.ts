@@ -15,6 +15,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
  * M4. A producer publishes, then rings the consumers that wait; a consumer sets its bit, then looks again.
  * M5. The producer says that it waits, then looks again; a consumer moves on, then looks whether the producer waits.
  * M6. A slot is free when its producer and all its consumers have left. The words of the dead are the reaper's.
+ * M7. Who takes a slot raises its generation and then looks for consumers; who joins takes a consumer's place and then
+ *     looks at the generation. So no consumer of a past stream gets into the next one.
  */
 
 /** What happens to a consumer that is slower than the producer. */
@@ -49,6 +51,11 @@ export function claimStream(member: Member, name: string): StreamKey {
     memory.store(hint("streams"), (slot + 1) % count);
     const generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
     memory.store(base + STREAM.GENERATION, generation);
+    // SYNC POINT generation-before-consumers: pairs with joinStream().
+    if (consumerCount(member, slot) > 0) {
+      memory.store(base + STREAM.OWNER, 0);
+      continue;
+    }
     memory.store(base + STREAM.PUBLISHED, 0);
     memory.store(base + STREAM.PRODUCER_WAITS, 0);
     for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(placeWord(member, slot, i) + PLACE.FULL, 0);
@@ -70,13 +77,19 @@ export function endStream(segment: Segment, slot: number, error: number): void {
   const base = segment.layout.stream(slot);
   segment.memory.compareExchange(base + STREAM.END, 0, error + 1);
   ringAll(segment, base + segment.layout.consumerWaiters);
+  ringProducer(segment, slot);
 }
 
 /** `undefined` while the stream is open, 0 if it has ended, or the positive errno it failed with. */
-export function streamEnd({ memory, layout }: Segment, { slot, generation }: StreamKey): number | undefined {
-  const end = memory.load(layout.stream(slot) + STREAM.END);
-  if (memory.load(layout.stream(slot) + STREAM.GENERATION) !== generation) return 0;
+export function streamEnd(segment: Segment, key: StreamKey): number | undefined {
+  const end = segment.memory.load(segment.layout.stream(key.slot) + STREAM.END);
+  if (!isStream(segment, key)) return 0;
   return end === 0 ? undefined : end - 1;
+}
+
+/** Whether the slot has not moved on to another stream. */
+export function isStream({ memory, layout }: Segment, { slot, generation }: StreamKey): boolean {
+  return memory.load(layout.stream(slot) + STREAM.GENERATION) === generation;
 }
 
 /** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (M1). */
@@ -136,11 +149,21 @@ export function armProducer({ memory, layout }: Segment, slot: number): void {
   memory.store(layout.stream(slot) + STREAM.PRODUCER_WAITS, 1);
 }
 
-/** Takes a free consumer's place, its cursor at the oldest frame there is. @returns Its word. */
+/**
+ * Takes a free consumer's place, its cursor at the oldest frame there is.
+ *
+ * @returns Its word.
+ * @throws {DmaBufError} `ENOSPC` if there is none; `ESTALE` if the slot has moved on to another stream.
+ */
 export function joinStream(member: Member, key: StreamKey, policy: Policy, buffers: number): number {
   const { memory, layout } = member;
   const number = policyNumber(policy);
   const joined = claimConsumer(member, key.slot);
+  // SYNC POINT generation-before-consumers: pairs with claimStream().
+  if (!isStream(member, key)) {
+    leaveConsumer(member, key.slot, joined);
+    throw new DmaBufError("ESTALE", "Cannot join the stream: it is gone, and another has its place");
+  }
   let cursor = memory.load(layout.stream(key.slot) + STREAM.PUBLISHED);
   for (let place = 0; place < buffers; place++) {
     const frame = frameIn(member, key.slot, place);
@@ -182,7 +205,7 @@ export function armConsumer(member: Member, slot: number): void {
   setBit(memory, layout.stream(slot) + layout.consumerWaiters, slotOf(member.identity));
 }
 
-/** How many consumers have joined and not left. */
+/** How many consumers have joined the stream that has the slot now, and not left. */
 export function consumerCount(segment: Segment, slot: number): number {
   let count = 0;
   forEachConsumer(segment, slot, (word) => {

@@ -1,0 +1,322 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
+import { BLOCKS } from "../../test/blocking.js";
+import { imageFormat, rawFormat, tensorFormat } from "./format.js";
+import type { StreamOptions } from "./frame-stream.js";
+
+type Context = Parameters<typeof createDomain>[0];
+
+function createStream(t: Context, options: Partial<StreamOptions> = {}) {
+  const domain = createDomain(t);
+  return { domain, stream: domain.createStream({ format: rawFormat(8), ...options }) };
+}
+
+describe("createStream()", () => {
+  test("refuses an option out of range and names it", (t) => {
+    const domain = createDomain(t);
+    const refused = (options: object, message: RegExp): void =>
+      assert.throws(() => domain.createStream({ format: rawFormat(1), ...options }), { name: "RangeError", message });
+    for (const buffers of [0, 33, 1.5, NaN]) refused({ buffers }, new RegExp(`"buffers".* 1 to 32, not ${buffers}`));
+    for (const dataBytes of [-1, 0.5, NaN]) refused({ dataBytes }, new RegExp(`"dataBytes".*not ${dataBytes}`));
+    assert.deepEqual(domain.statistics(), []);
+  });
+
+  test("allocates four buffers under the stream's name, or as many as it is told", (t) => {
+    const { domain, stream } = createStream(t, { name: "camera" });
+    assert.deepEqual(
+      domain.statistics().map(({ name }) => name),
+      ["camera", "camera", "camera", "camera"],
+    );
+    stream.close();
+    assert.deepEqual(domain.statistics(), []);
+    domain.createStream({ format: rawFormat(1), buffers: 7 });
+    assert.equal(domain.statistics().length, 7);
+  });
+});
+
+describe("a producer", () => {
+  test("without consumers never waits, and the oldest frames are lost", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { buffers: 3 });
+    for (let i = 0; i < 10; i++) assert.equal((await stream.blank())!.publish(), i);
+    const consumer = stream.frames();
+    const sequences = [1, 2, 3].map(async () => (await consumer.next())!.sequence);
+    assert.deepEqual(await Promise.all(sequences), [7, 8, 9]);
+  });
+
+  test(
+    "waits while a holding consumer has not given back the frame it wants to use again",
+    { timeout: 10_000 },
+    async (t) => {
+      const { stream } = createStream(t, { buffers: 2 });
+      const consumer = stream.frames();
+      for (let i = 0; i < 2; i++) (await stream.blank())!.publish();
+      const blank = stream.blank();
+      assert.equal(await isPending(blank), true);
+      const frame = (await consumer.next())!;
+      assert.equal(await isPending(blank), true);
+      frame[Symbol.dispose]();
+      (await blank)!.publish();
+      assert.equal((await consumer.next())!.sequence, 1);
+    },
+  );
+
+  test("goes on when the consumer that held it back leaves", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t, { buffers: 1 });
+    const consumer = joinDomain(t, domain).openStream(stream.handle()).frames();
+    (await stream.blank())!.publish();
+    const blank = stream.blank();
+    assert.equal(await isPending(blank), true);
+    consumer[Symbol.dispose]();
+    await blank;
+  });
+
+  test(
+    "gets every buffer as a blank at once, and numbers the frames as they are published",
+    { timeout: 10_000 },
+    async (t) => {
+      const { stream } = createStream(t, { buffers: 3 });
+      const blanks = [1, 2, 3].map(async (byte) => {
+        const blank = (await stream.blank())!;
+        blank.bytes[0] = byte;
+        return blank;
+      });
+      const [one, two, three] = await Promise.all(blanks);
+      assert.equal(await isPending(stream.blank({ timeout: 40 }).catch(() => {})), true);
+      assert.deepEqual(
+        [three, one, two].map((blank) => blank!.publish()),
+        [0, 1, 2],
+      );
+      const consumer = stream.frames();
+      const bytes = [1, 2, 3].map(async () => (await consumer.next())!.bytes[0]);
+      assert.deepEqual(await Promise.all(bytes), [3, 1, 2]);
+    },
+  );
+
+  test("that gives a blank back has published nothing", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { buffers: 1 });
+    const consumer = stream.frames();
+    for (let i = 0; i < 3; i++) (await stream.blank())![Symbol.dispose]();
+    await assert.rejects(consumer.next({ timeout: 0 }), { code: "ETIMEDOUT" });
+    assert.equal((await stream.blank())!.publish(), 0);
+    assert.equal((await consumer.next())!.sequence, 0);
+  });
+
+  test("waits for fences of work that reads the buffer", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t, { buffers: 1 });
+    const first = (await stream.blank())!;
+    const fence = domain.timeline().createFence();
+    {
+      using _lock = await first.buffer.reservation.lock();
+      first.buffer.reservation.reserveFences(1);
+      first.buffer.reservation.addFence(fence, "read");
+    }
+    first.publish();
+    await assert.rejects(stream.blank({ timeout: 10 }), { code: "ETIMEDOUT" });
+    const blank = stream.blank();
+    assert.equal(await isPending(blank), true);
+    fence.signal();
+    await blank;
+  });
+
+  test("gives up waiting for a blank after its time, or when told to", { ...BLOCKS, timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { buffers: 1 });
+    const held = (await stream.blank())!;
+    const expected = { code: "ETIMEDOUT", message: /No buffer of stream "stream" became free in 5 ms/ };
+    await assert.rejects(stream.blank({ timeout: 5 }), expected);
+    assert.throws(() => stream.blankSync({ timeout: 5 }), expected);
+    const reason = new Error("enough");
+    await assert.rejects(stream.blank({ signal: AbortSignal.abort(reason) }), reason);
+    held[Symbol.dispose]();
+    assert.notEqual(stream.blankSync(), undefined);
+  });
+
+  test("waits until enough consumers have joined", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t);
+    await stream.waitForConsumers(0);
+    const joined = stream.waitForConsumers(2);
+    stream.frames();
+    await assert.rejects(stream.waitForConsumers(2, { timeout: 10 }), {
+      code: "ETIMEDOUT",
+      message: /Only 1 of 2 consumers have joined stream "stream"/,
+    });
+    joinDomain(t, domain).openStream(stream.handle()).frames();
+    await joined;
+    assert.equal(stream.consumers, 2);
+  });
+});
+
+describe("a blank", () => {
+  test("shows the bytes and the planes of its buffer in place", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { format: imageFormat("NV12", 6, 4, { strideAlignment: 8 }) });
+    const blank = (await stream.blank())!;
+    blank.bytes.forEach((_, i) => (blank.bytes[i] = i));
+    const [luma, chroma] = blank.planes;
+    assert.deepEqual([luma!.stride, luma!.height, luma!.bytes.length], [8, 4, 32]);
+    assert.deepEqual([chroma!.offset, chroma!.bytes.length, chroma!.bytes[0]], [32, 16, 32]);
+    assert.equal(luma!.bytes.buffer, blank.buffer.segments[0]!.memory);
+    blank.publish();
+    const frame = (await stream.frames().next())!;
+    assert.deepEqual(
+      [...frame.planes[1]!.bytes],
+      Array.from({ length: 16 }, (_, i) => 32 + i),
+    );
+  });
+
+  test("of a tensor shows its elements in place", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { format: tensorFormat([2, 3], "float32") });
+    const blank = (await stream.blank())!;
+    blank.tensor.set([1, 2, 3, 4, 5, 6.5] as never);
+    blank.publish();
+    const frame = (await stream.frames().next())!;
+    assert.deepEqual([...frame.tensor], [1, 2, 3, 4, 5, 6.5]);
+    assert.equal(frame.format.type, "float32");
+  });
+
+  test("is gone when it is published or given back, and either twice does no harm", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { buffers: 1 });
+    const published = (await stream.blank())!;
+    published.publish();
+    published[Symbol.dispose]();
+    const given = (await stream.blank())!;
+    given[Symbol.dispose]();
+    given[Symbol.dispose]();
+    const held = (await stream.blank())!;
+    given[Symbol.dispose]();
+    for (const blank of [published, given]) {
+      for (const use of [() => blank.bytes, () => blank.planes, () => blank.publish()]) {
+        assert.throws(use, { code: "EBADF", message: /was given back/ });
+      }
+    }
+    await assert.rejects(stream.blank({ timeout: 0 }), { code: "ETIMEDOUT" });
+    assert.equal(held.publish(), 1);
+  });
+
+  test("stays when its data are too long, and can be published with less", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t, { dataBytes: 8 });
+    const blank = (await stream.blank())!;
+    blank.bytes[0] = 9;
+    const expected = { code: "EOVERFLOW", message: /9 bytes as JSON, 8 are allowed \(option "dataBytes"\)/ };
+    assert.throws(() => blank.publish({ data: "1234567" }), expected);
+    assert.equal(blank.publish({ data: "123456" }), 0);
+    const frame = (await stream.frames().next())!;
+    assert.deepEqual([frame.data, frame.bytes[0]], ["123456", 9]);
+  });
+
+  test("gives its frame the time and the data it is published with", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t);
+    const before = domain.agent.host.nowNs();
+    (await stream.blank())!.publish();
+    (await stream.blank())!.publish({ timestamp: 40, data: { key: true } });
+    const consumer = stream.frames();
+    const [plain, rich] = [(await consumer.next())!, (await consumer.next())!];
+    assert.equal(plain.timestamp, plain.publishedAt);
+    assert.ok(plain.publishedAt >= before && rich.publishedAt >= plain.publishedAt);
+    assert.deepEqual([plain.data, rich.timestamp, rich.data], [undefined, 40, { key: true }]);
+  });
+});
+
+describe("a stream that has ended", () => {
+  for (const [how, end] of Object.entries({
+    "end()": (stream: { end(): void }) => stream.end(),
+    "fail()": (stream: { fail(code: "EIO"): void }) => stream.fail("EIO"),
+    "close()": (stream: { close(): void }) => stream.close(),
+  })) {
+    test(`by ${how} gives no blank, also not to one who waits for it already`, { timeout: 10_000 }, async (t) => {
+      const { stream } = createStream(t, { buffers: 1 });
+      const held = (await stream.blank())!;
+      const waiting = stream.blank();
+      const looping = (async () => {
+        for await (const _ of stream.blanks()) return "a blank";
+        return "the end";
+      })();
+      assert.equal(await isPending(waiting), true);
+      end(stream);
+      assert.equal(await waiting, undefined);
+      assert.equal(await looping, "the end");
+      assert.throws(() => held.publish(), { code: "EPIPE", message: /stream "stream" has ended/ });
+      held[Symbol.dispose]();
+    });
+  }
+
+  test("keeps its first reason", { timeout: 10_000 }, async (t) => {
+    const { stream } = createStream(t);
+    stream.fail("EIO");
+    stream.end();
+    await assert.rejects(stream.frames().next(), { code: "EIO" });
+  });
+});
+
+describe("a stream in an agent that does not produce", () => {
+  test("refuses to produce with EPERM, and everything with EBADF once it is closed there", async (t) => {
+    const { domain, stream } = createStream(t);
+    const theirs = joinDomain(t, domain).openStream(stream.handle());
+    assert.deepEqual([theirs.isProducer, theirs.name, theirs.format], [false, "stream", stream.format]);
+    const expected = { code: "EPERM", message: /belongs to another agent/ };
+    await assert.rejects(theirs.blank(), expected);
+    await assert.rejects(theirs.blanks().next(), expected);
+    await assert.rejects(theirs.waitForConsumers(0), expected);
+    for (const produce of [() => theirs.blankSync(), () => theirs.end(), () => theirs.fail("EIO")])
+      assert.throws(produce, expected);
+    theirs.close();
+    theirs.close();
+    for (const use of [() => theirs.frames(), () => theirs.handle()]) assert.throws(use, { code: "EBADF" });
+  });
+
+  test("can be handed on from there", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t);
+    const middle = joinDomain(t, domain);
+    const last = joinDomain(t, domain);
+    const consumer = last.openStream(structuredClone(middle.openStream(stream.handle()).handle())).frames();
+    (await stream.blank())!.publish();
+    assert.equal((await consumer.next())!.sequence, 0);
+  });
+});
+
+describe("openStream()", () => {
+  test("refuses a handle of another domain", (t) => {
+    const { stream } = createStream(t);
+    assert.throws(() => createDomain(t).openStream(stream.handle()), {
+      code: "EINVAL",
+      message: /Cannot import the stream/,
+    });
+  });
+
+  test("of a stream that is gone is ESTALE, and holds none of its buffers", (t) => {
+    const { domain, stream } = createStream(t, { buffers: 2 });
+    const handle = stream.handle();
+    const kept = domain.import(handle.buffers[0]!);
+    for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+    stream.close();
+    const worker = joinDomain(t, domain);
+    assert.throws(() => worker.openStream(handle), { code: "ESTALE" });
+    assert.deepEqual(
+      domain.statistics().map(({ holders }) => holders),
+      [["main"]],
+    );
+    kept.close();
+  });
+
+  test("of a stream whose producer has left still gives what it published", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t);
+    const handle = stream.handle();
+    (await stream.blank())!.publish();
+    stream.close();
+    const consumer = joinDomain(t, domain).openStream(handle).frames();
+    assert.equal((await consumer.next())?.sequence, 0);
+    assert.equal(await consumer.next(), undefined);
+  });
+});
+
+test("a stream's buffers are free when all who had it have closed it", { timeout: 10_000 }, async (t) => {
+  const { domain, stream } = createStream(t);
+  const theirs = joinDomain(t, domain).openStream(stream.handle());
+  const frames = theirs.frames();
+  (await stream.blank())!.publish();
+  const frame = (await frames.next())!;
+  stream.close();
+  assert.equal(domain.statistics().length, 4);
+  theirs.close();
+  assert.throws(() => frame.bytes, { code: "EBADF" });
+  await until(() => domain.statistics().length === 0);
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { metadataOffset, metadataSize, readMetadata, writeMetadata, type JsonValue } from "./metadata.js";
+
+const base = { sequence: 1, timestamp: 2.5, publishedAt: 3e15 };
+
+test("metadata are read as they were written", () => {
+  const area = new Uint8Array(new SharedArrayBuffer(metadataSize(200)));
+  const values: (JsonValue | undefined)[] = [
+    undefined,
+    null,
+    0,
+    "",
+    "größer 𝄞",
+    [1, [2, null]],
+    { box: { x: 0.1, label: "é" } },
+    false,
+  ];
+  for (const data of values) {
+    writeMetadata(area, { ...base, data });
+    assert.deepEqual(readMetadata(area), { ...base, data });
+  }
+  const extreme = { sequence: 2 ** 53 - 1, timestamp: -0.1, publishedAt: 0, data: undefined };
+  writeMetadata(area, extreme);
+  assert.deepEqual(readMetadata(area), extreme);
+});
+
+test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW with both numbers", () => {
+  for (const [text, bytes] of [
+    ["a".repeat(18), 20],
+    ["é".repeat(9), 20],
+    ["𝄞".repeat(4), 18],
+  ] as const) {
+    const area = new Uint8Array(metadataSize(bytes));
+    writeMetadata(area, { ...base, data: text });
+    assert.equal(readMetadata(area).data, text);
+    const expected = { code: "EOVERFLOW", message: new RegExp(`${bytes} bytes as JSON, ${bytes - 1} are allowed`) };
+    assert.throws(() => writeMetadata(area.subarray(0, -1), { ...base, data: text }), expected);
+    assert.equal(readMetadata(area).data, text, "nothing was written");
+  }
+});
+
+test("without room for data there is still room for the times", () => {
+  const area = new Uint8Array(metadataSize(0));
+  writeMetadata(area, { ...base, data: undefined });
+  assert.deepEqual(readMetadata(area), { ...base, data: undefined });
+  assert.throws(() => writeMetadata(area, { ...base, data: null }), { code: "EOVERFLOW" });
+});
+
+test("metadata stand behind the frame, at a multiple of 8 bytes", () => {
+  assert.deepEqual([1, 7, 8, 9, 27].map(metadataOffset), [8, 8, 8, 16, 32]);
+});
