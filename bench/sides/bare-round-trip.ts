@@ -24,23 +24,23 @@ async function lead(port: MessagePort, { plan, wait }: BareRoundTripParameters):
   port.postMessage(words);
   await nextMessage(port);
   if (wait === "async") {
-    return sampleAsync(plan, async (first, end) => {
-      for (let i = first; i < end; i++) {
+    return sampleAsync(plan, async (first, count) => {
+      for (let i = first; i < first + count; i++) {
         send(words, PING, i + 1);
         await received(words, PONG, i + 1);
       }
     });
   }
   if (wait === "park") {
-    return sample(plan, (first, end) => {
-      for (let i = first; i < end; i++) {
+    return sample(plan, (first, count) => {
+      for (let i = first; i < first + count; i++) {
         send(words, PING, i + 1);
         park(words, PONG, i + 1);
       }
     });
   }
-  return sample(plan, (first, end) => {
-    for (let i = first; i < end; i++) {
+  return sample(plan, (first, count) => {
+    for (let i = first; i < first + count; i++) {
       Atomics.store(words, PING, i + 1);
       spin(words, PONG, i + 1);
     }

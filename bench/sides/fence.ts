@@ -1,7 +1,7 @@
 /* eslint-disable no-restricted-globals -- the bare side does by Atomics what a fence does */
 import process from "node:process";
 import { Domain } from "../../src/index.js";
-import { parameters, report, sample, type Plan } from "./sampling.js";
+import { parameters, report, sample, type Plan, type Run } from "./sampling.js";
 
 /** One thread creates fences and signals them; nobody waits. */
 export interface FenceParameters {
@@ -15,17 +15,17 @@ const sides = { signal, check, bare };
 report(sample(plan, sides[what]()));
 if (signaled === 0) throw new Error("No fence has signaled");
 
-function signal(): (first: number, end: number) => void {
+function signal(): Run<void> {
   const timeline = Domain.create().timeline();
-  return (first, end) => {
-    for (let i = first; i < end; i++) if (timeline.createFence().signal()) signaled++;
+  return (first, count) => {
+    for (let i = first; i < first + count; i++) if (timeline.createFence().signal()) signaled++;
   };
 }
 
-function check(): (first: number, end: number) => void {
+function check(): Run<void> {
   const timeline = Domain.create().timeline();
-  return (first, end) => {
-    for (let i = first; i < end; i++) {
+  return (first, count) => {
+    for (let i = first; i < first + count; i++) {
       const fence = timeline.createFence();
       fence.signal();
       if (fence.status === 1) signaled++;
@@ -34,12 +34,12 @@ function check(): (first: number, end: number) => void {
 }
 
 /** What a signal cannot do without: read the clock, store the time, exchange the number, look for waiters. */
-function bare(): (first: number, end: number) => void {
+function bare(): Run<void> {
   const words = new Int32Array(new SharedArrayBuffer(64));
   const doubles = new BigInt64Array(words.buffer);
   let number = 0n;
-  return (first, end) => {
-    for (let i = first; i < end; i++) {
+  return (first, count) => {
+    for (let i = first; i < first + count; i++) {
       const time = Number(process.hrtime.bigint());
       const high = Math.floor(time / 2 ** 32);
       Atomics.store(words, 4, high);

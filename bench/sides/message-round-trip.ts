@@ -18,8 +18,8 @@ async function lead(port: MessagePort, { plan, way, bytes }: MessageRoundTripPar
   frame.fill(1);
   const answers = inbox<Uint8Array<ArrayBuffer> | number>(port);
   port.postMessage("ready");
-  return sampleAsync(plan, async (first, end) => {
-    for (let i = first; i < end; i++) {
+  return sampleAsync(plan, async (first, count) => {
+    for (let i = first; i < first + count; i++) {
       frame[0] = i;
       frame[bytes - 1] = i;
       port.postMessage(frame, way === "transfer" ? [frame.buffer as ArrayBuffer] : []);

@@ -16,28 +16,64 @@ export function operations({ samples, batch, warm }: Plan): number {
   return (samples + warm) * batch;
 }
 
-/** Times `run(first, end)`, which does the operations from `first` to `end - 1`. */
-export function sample(plan: Plan, run: (first: number, end: number) => void): Figures {
-  const samples = new Float64Array(plan.samples);
-  for (let i = -plan.warm, first = 0; i < plan.samples; i++, first += plan.batch) {
-    const begin = process.hrtime.bigint();
-    run(first, first + plan.batch);
-    const took = process.hrtime.bigint() - begin;
-    if (i >= 0) samples[i] = Number(took) / plan.batch;
+/** Does `operations` operations, the first of which has the number `first`. */
+export type Run<Result> = (first: number, operations: number) => Result;
+
+/** Takes the samples of a run, one after the other. */
+export class Sampler {
+  readonly #batch: number;
+  readonly #samples: Float64Array;
+  #next: number;
+  #operations = 0;
+
+  constructor({ samples, batch, warm }: Plan) {
+    this.#batch = batch;
+    this.#samples = new Float64Array(samples);
+    this.#next = -warm;
   }
-  return figuresOf(samples);
+
+  /** Whether all have been taken. */
+  get isDone(): boolean {
+    return this.#next === this.#samples.length;
+  }
+
+  /** Takes one sample: times a batch of operations. */
+  take(run: Run<void>): void {
+    const begin = process.hrtime.bigint();
+    run(this.#operations, this.#batch);
+    this.#took(process.hrtime.bigint() - begin);
+  }
+
+  /** As {@link take}, for operations that return to the event loop. */
+  async takeAsync(run: Run<Promise<void>>): Promise<void> {
+    const begin = process.hrtime.bigint();
+    await run(this.#operations, this.#batch);
+    this.#took(process.hrtime.bigint() - begin);
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#samples);
+  }
+
+  #took(ns: bigint): void {
+    if (this.#next >= 0) this.#samples[this.#next] = Number(ns) / this.#batch;
+    this.#next++;
+    this.#operations += this.#batch;
+  }
+}
+
+/** Times all batches of a plan. */
+export function sample(plan: Plan, run: Run<void>): Figures {
+  const sampler = new Sampler(plan);
+  while (!sampler.isDone) sampler.take(run);
+  return sampler.figures;
 }
 
 /** As {@link sample}, for operations that return to the event loop. */
-export async function sampleAsync(plan: Plan, run: (first: number, end: number) => Promise<void>): Promise<Figures> {
-  const samples = new Float64Array(plan.samples);
-  for (let i = -plan.warm, first = 0; i < plan.samples; i++, first += plan.batch) {
-    const begin = process.hrtime.bigint();
-    await run(first, first + plan.batch);
-    const took = process.hrtime.bigint() - begin;
-    if (i >= 0) samples[i] = Number(took) / plan.batch;
-  }
-  return figuresOf(samples);
+export async function sampleAsync(plan: Plan, run: Run<Promise<void>>): Promise<Figures> {
+  const sampler = new Sampler(plan);
+  while (!sampler.isDone) await sampler.takeAsync(run);
+  return sampler.figures;
 }
 
 /** What a side was asked to do: it is started with it as its only argument. */

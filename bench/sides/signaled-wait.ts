@@ -15,19 +15,19 @@ fence.signal();
 const word = new Int32Array(new SharedArrayBuffer(4));
 
 const sides = {
-  sync: () => sample(plan, (first, end) => repeat(first, end, () => fence.waitSync() === "signaled")),
-  load: () => sample(plan, (first, end) => repeat(first, end, () => Atomics.load(word, 0) === 0)),
+  sync: () => sample(plan, (first, count) => repeat(first, count, () => fence.waitSync() === "signaled")),
+  load: () => sample(plan, (first, count) => repeat(first, count, () => Atomics.load(word, 0) === 0)),
   async: () =>
-    sampleAsync(plan, async (first, end) => {
-      for (let i = first; i < end; i++) await fence.wait();
+    sampleAsync(plan, async (first, count) => {
+      for (let i = first; i < first + count; i++) await fence.wait();
     }),
   await: () =>
-    sampleAsync(plan, async (first, end) => {
-      for (let i = first; i < end; i++) await Promise.resolve("signaled");
+    sampleAsync(plan, async (first, count) => {
+      for (let i = first; i < first + count; i++) await Promise.resolve("signaled");
     }),
 };
 report(await sides[what]());
 
-function repeat(first: number, end: number, look: () => boolean): void {
-  for (let i = first; i < end; i++) if (!look()) throw new Error("The fence is pending");
+function repeat(first: number, count: number, look: () => boolean): void {
+  for (let i = first; i < first + count; i++) if (!look()) throw new Error("The fence is pending");
 }

@@ -25,15 +25,15 @@ async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripPar
   await stream.waitForConsumers(1);
   let blank = await stream.blank();
   if (wait === "async") {
-    return sampleAsync(plan, async (first, end) => {
-      for (let i = first; i < end; i++) {
+    return sampleAsync(plan, async (first, count) => {
+      for (let i = first; i < first + count; i++) {
         publish(blank, i);
         blank = await stream.blank();
       }
     });
   }
-  return sample(plan, (first, end) => {
-    for (let i = first; i < end; i++) {
+  return sample(plan, (first, count) => {
+    for (let i = first; i < first + count; i++) {
       publish(blank, i);
       blank = stream.blankSync();
     }
