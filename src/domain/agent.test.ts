@@ -106,6 +106,14 @@ test("waitSync() and wait() look again at the end of their time", { ...BLOCKS, t
   assert.equal(await agent.wait(late, { timeout: 5 }), true);
 });
 
+test("a blocking wait for another agent's fence leaves no sleeper behind", { ...BLOCKS, timeout: 10_000 }, (t) => {
+  const domain = createDomain(t);
+  const worker = joinDomain(t, domain);
+  const fence = worker.importFence(domain.exportFence(domain.timeline().createFence()));
+  assert.equal(fence.waitSync({ timeout: 1 }), "timed-out");
+  assert.equal(ring(worker.agent), 0);
+});
+
 test("a wait for a hold that stands rings nobody while it lasts", { timeout: 10_000 }, async (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);

@@ -39,7 +39,7 @@ export interface FenceOps {
   decide?(fence: Fence, error: number, timestampNs: number): boolean;
   /** Where the fence stands in shared memory, if it does. */
   key?(fence: Fence): FenceKey;
-  /** How a thread waits for a fence that others signal. */
+  /** How a thread blocks for a fence that others signal; that alone makes sure that it will signal. */
   awaited?(fence: Fence): Awaited;
   /** Whether only this agent can signal the fence, so that it must not block for it without a limit. */
   isOwn?(fence: Fence): boolean;
@@ -213,11 +213,11 @@ export class Fence implements Disposable {
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     const timeout = options.timeout ?? Infinity;
     checkTimeout(timeout);
-    this.enableSignaling();
+    const awaited = this.awaited();
     if (timeout === Infinity && !this.isSignaled() && this.isOwn) {
       throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
     }
-    return this.agent.waitSync(this.awaited(), timeout) ? "signaled" : "timed-out";
+    return this.agent.waitSync(awaited, timeout) ? "signaled" : "timed-out";
   }
 
   /** @internal Whether only this thread can signal the fence: it must not block for it without a limit. */
@@ -225,9 +225,11 @@ export class Fence implements Disposable {
     return this.#ops.isOwn?.(this) ?? this.#ops.signaled === undefined;
   }
 
-  /** @internal How this thread waits for the fence. */
+  /** @internal How this thread blocks for the fence, which will signal by itself from now on. */
   awaited(): Awaited {
-    return this.#ops.awaited?.(this) ?? { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
+    if (this.#ops.awaited !== undefined) return this.#ops.awaited(this);
+    this.enableSignaling();
+    return { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
   }
 
   /**

@@ -263,6 +263,7 @@ class PublishedOps implements FenceOps {
   }
 
   awaited(fence: Fence): Awaited {
+    fence.enableSignaling();
     return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
   }
 
