@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createDomain, isPending, joinDomain, pause, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { slotOf } from "./agent-slot.js";
-import type { Agent, Awaited } from "./agent.js";
+import { Agent, type Awaited } from "./agent.js";
 import { AGENT } from "./layout.js";
 
 const never = { arm: () => {}, ready: () => false };
@@ -112,6 +112,20 @@ test("a blocking wait for another agent's fence leaves no sleeper behind", { ...
   const fence = worker.importFence(domain.exportFence(domain.timeline().createFence()));
   assert.equal(fence.waitSync({ timeout: 1 }), "timed-out");
   assert.equal(ring(worker.agent), 0);
+});
+
+test("spinning that does not help is cut down, and now and then tried in full again", BLOCKS, (t) => {
+  const { agent } = createDomain(t);
+  let now = 0;
+  const clocked = new Agent(agent, agent.identity, { ...agent.host, nowNs: () => (now += 100), spinNs: 50_000 });
+  const spun = Array.from({ length: 66 }, () => {
+    let looks = 0;
+    clocked.waitSync({ arm: () => {}, ready: () => ++looks === 0 }, 0.06);
+    return looks;
+  });
+  assert.ok(spun[1]! < spun[0]! && spun[10]! < spun[1]! / 4);
+  assert.equal(spun[63], spun[10]);
+  assert.ok(spun[64]! > spun[0]! - 10);
 });
 
 test("a wait for a hold that stands rings nobody while it lasts", { timeout: 10_000 }, async (t) => {

@@ -25,8 +25,13 @@ export interface Awaited {
   patience?(): number;
 }
 
-/** Spinning is given up for a while after it has not helped, down to this fraction of the host's limit. */
+/** Each time that spinning has not helped it is halved, down to this fraction of the host's limit. */
 const LEAST_SPIN = 1 / 64;
+/**
+ * So many times after that, it is tried in full again: two agents that have begun to park would otherwise go on so for
+ * ever, since each then waits for the other to wake.
+ */
+const MISSES_TO_RETRY = 64;
 const LOOKS_PER_CLOCK = 16;
 
 export class Agent implements Member {
@@ -41,6 +46,8 @@ export class Agent implements Member {
   #dispatching = false;
   #closed = false;
   #spinNs: number;
+  /** How often in a row spinning has not helped. */
+  #misses = 0;
 
   constructor(segment: Segment, identity: Identity, host: Host) {
     this.memory = segment.memory;
@@ -193,12 +200,14 @@ export class Agent implements Member {
       for (let i = 0; i < LOOKS_PER_CLOCK; i++) {
         if (awaited.ready()) {
           this.#spinNs = this.host.spinNs;
+          this.#misses = 0;
           return true;
         }
         this.memory.pause();
       }
     } while (this.host.nowNs() < end);
-    this.#spinNs = Math.max(this.#spinNs / 2, this.host.spinNs * LEAST_SPIN);
+    const retry = ++this.#misses % MISSES_TO_RETRY === 0;
+    this.#spinNs = retry ? this.host.spinNs : Math.max(this.#spinNs / 2, this.host.spinNs * LEAST_SPIN);
     return false;
   }
 }
