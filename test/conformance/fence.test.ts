@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fence } from "../../src/fence/fence.js";
+import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
 import { privateStub, stubFence } from "../../src/fence/stub.js";
-import { allocateContexts } from "../../src/fence/timeline.js";
+import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
 import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type TestAgent } from "./support.js";
 
 const EIO = -5;
@@ -207,6 +208,16 @@ test("FEN-31 two fences with the same context and number are not the same fence"
   assert.equal(one.isLaterOrSame(one), true);
 });
 
+test("FEN-31 two objects that stand for one fence in shared memory are the same fence", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const [fence, next] = [timeline.createFence(), timeline.createFence()];
+  const view = importFence(agent, fenceHandle(fence));
+  assert.notEqual(view, fence);
+  assert.equal(view.isLaterOrSame(fence), true);
+  assert.equal(view.isLaterOrSame(next), false);
+});
+
 test("FEN-32 context numbers are consecutive, never 0, and given once", () => {
   const agent = testAgent();
   const first = allocateContexts(agent, 3);
@@ -267,6 +278,8 @@ for (const kind of FENCE_KINDS) {
       fence.setError(error);
       assertWarnedOnce(agent, /must be an errno from -4095 to -1/);
     }
+    fence.signal();
+    assert.equal(fence.status, 1, "none of them was stored");
   });
 }
 

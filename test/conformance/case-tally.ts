@@ -1,0 +1,81 @@
+/** Counts a test run by the cases of the kernel's semantics. */
+
+export interface Area {
+  readonly area: string;
+  readonly title: string;
+  /** Whether every case of the area must have a test that passes. */
+  readonly complete?: boolean;
+}
+
+export interface Case {
+  readonly id: string;
+  readonly area: string;
+  readonly title: string;
+}
+
+export interface CaseBook {
+  readonly areas: readonly Area[];
+  readonly cases: readonly Case[];
+}
+
+/** One test of a run. */
+export interface TestOutcome {
+  /** Begins with the id of its case, if it belongs to one. */
+  readonly name: string;
+  /** `"skipped"` also for a test that is to be written. */
+  readonly state: "passed" | "failed" | "skipped";
+  /** Of a failed test. */
+  readonly error?: string;
+}
+
+export type CaseState = "passed" | "deviating" | "failed" | "missing";
+
+export interface AreaTally extends Area {
+  readonly cases: readonly (Case & { readonly state: CaseState })[];
+}
+
+export interface Tally {
+  readonly areas: readonly AreaTally[];
+  /** What keeps the run from being good, one line each. */
+  readonly problems: readonly string[];
+}
+
+/** @param deviations The reason for each case where the library is different on purpose. */
+export function tally(
+  { areas, cases }: CaseBook,
+  deviations: Readonly<Record<string, string>>,
+  outcomes: readonly TestOutcome[],
+): Tally {
+  const stateOf = ({ id }: Case): CaseState => {
+    const ran = outcomes.filter(({ name, state }) => caseOf(name) === id && state !== "skipped");
+    if (ran.length === 0) return "missing";
+    if (ran.some(({ state }) => state === "failed")) return "failed";
+    return id in deviations ? "deviating" : "passed";
+  };
+  const tallied = areas.map((area) => ({
+    ...area,
+    cases: cases.filter((each) => each.area === area.area).map((each) => ({ ...each, state: stateOf(each) })),
+  }));
+  const known = new Set(cases.map(({ id }) => id));
+  const problems = [
+    ...outcomes.filter(({ state }) => state === "failed").map(({ name, error }) => `Failed: ${name}\n${error ?? ""}`),
+    ...unknown([...new Set(outcomes.map(({ name }) => caseOf(name)))], known).map(
+      (id) => `A test names ${id}, which is no case`,
+    ),
+    ...unknown(Object.keys(deviations), known).map((id) => `A deviation names ${id}, which is no case`),
+    ...tallied
+      .filter(({ complete }) => complete)
+      .flatMap((area) => area.cases.filter(({ state }) => state === "missing"))
+      .map(({ id, title }) => `No test ran for ${id} (${title})`),
+  ];
+  return { areas: tallied, problems };
+}
+
+/** The id at the start of a test's name. */
+function caseOf(name: string): string | undefined {
+  return /^[A-Z]{2,3}-\d{2}(?= )/.exec(name)?.[0];
+}
+
+function unknown(ids: readonly (string | undefined)[], known: ReadonlySet<string>): string[] {
+  return ids.filter((id) => id !== undefined).filter((id) => !known.has(id));
+}
