@@ -1,7 +1,10 @@
 import type { Trace } from "./trace.js";
 
-/** What went wrong: agents sleep for ever, an agent or a judge threw, or there is more to try than was allowed. */
-export type ExplorationFailure = "deadlock" | "threw" | "check" | "invariant" | "limit";
+/**
+ * What went wrong: agents sleep for ever, one of them spins, an agent or a judge threw, or there is more to try than was
+ * allowed.
+ */
+export type ExplorationFailure = "deadlock" | "livelock" | "threw" | "check" | "invariant" | "limit";
 
 export class ExplorationError extends Error {
   override readonly name = "ExplorationError";

@@ -59,7 +59,10 @@ export interface ExploreOptions {
   prune?: boolean;
   /** Whether agents that will go on alike are taken for one; true by default, false without pruning or with landmarks. */
   merge?: boolean;
-  /** Whether agents at the same `landmark` are taken for one, as they say; needs pruning. False by default. */
+  /**
+   * Whether agents at the same `landmark` are taken for one, as they say; needs pruning. False by default. An agent that
+   * then comes back to where it was, while nobody else moves, is a failure: it does not wait, it spins.
+   */
   landmarks?: boolean;
   limits?: {
     /** How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by default. */

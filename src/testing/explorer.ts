@@ -30,6 +30,8 @@ export class Explorer {
   /** The moves from the start to this moment. */
   readonly #path: Step[] = [];
   readonly #graph: ScheduleGraph | undefined;
+  /** The moments on the way, with how many moves led to each. */
+  readonly #way = new Map<number, number>();
   readonly #mostStates: number;
   readonly #mostSteps: number;
   #states = 0;
@@ -110,6 +112,7 @@ export class Explorer {
         visits.pop();
         this.#graph?.setSchedules(visit.moment, visit.schedules);
         const last = visits.at(-1);
+        this.#way.delete(visit.moment);
         if (last === undefined) return visit.schedules;
         this.#comeBack(last, visit.schedules);
       } else {
@@ -117,7 +120,10 @@ export class Explorer {
         const moment = this.#moment(visit.moment, step);
         const known = this.#graph?.schedules(moment);
         if (known === undefined) visits.push(this.#visit(moment, step));
-        else this.#comeBack(visit, known);
+        else {
+          this.#checkRound(moment, step.move);
+          this.#comeBack(visit, known);
+        }
       }
     }
   }
@@ -130,6 +136,7 @@ export class Explorer {
   #visit(moment: number, last: Step | undefined): Visit {
     // A schedule that comes back to a moment on its own way leads nowhere new.
     this.#graph?.setSchedules(moment, 0);
+    if (this.#graph !== undefined) this.#way.set(moment, this.#path.length);
     this.#enter();
     const moves = this.#machine.moves();
     const schedules = moves.length === 0 ? 1 : 0;
@@ -138,6 +145,14 @@ export class Explorer {
     if (last !== undefined) moves.sort((a, b) => Number(isSameMover(b, last.move)) - Number(isSameMover(a, last.move)));
     moves.push(...this.#machine.accidents());
     return { moment, moves, tried: 0, saved: this.#machine.save(), schedules };
+  }
+
+  /** An agent that comes back to where it was, while nobody else moves, does not wait: it spins. */
+  #checkRound(moment: number, { who }: Move): void {
+    const start = this.#way.get(moment);
+    if (start === undefined || this.#path.slice(start).some(({ move }) => move.kind === "death" || move.who !== who))
+      return;
+    this.#fail("livelock", `${this.#agentOf(who)} goes round in circles while nobody else moves`);
   }
 
   #comeBack(visit: Visit, schedules: number): void {

@@ -16,24 +16,46 @@ function endsOf(options: ExploreOptions): { ends: string[]; exploration: Explora
   return { ends: [...ends].sort(), exploration };
 }
 
-/** Takes a turn whenever the word is even, until it has had two. */
-function turns(marked: boolean): (memory: Substrate) => number {
+/** Hands a turn to the other one and takes it back, without an end, until somebody has stopped it. */
+function plays(marked: boolean, mine: number, other: number): (memory: Substrate) => void {
   return (memory) => {
-    for (let had = 0; had < 2;) {
-      if (marked) landmark(memory, `had ${had}`);
-      if (memory.compareExchange(0, 0, 1) !== 0) continue;
-      had++;
-      memory.store(0, 0);
+    while (memory.load(1) === 0) {
+      if (marked) landmark(memory, "");
+      if (memory.compareExchange(0, mine, other) !== mine) memory.park(0, other, Infinity);
+      memory.wake(0);
     }
-    return memory.add(1, 1);
   };
 }
 
-test("a loop without an end of its own has one at a landmark", () => {
-  const agents = (marked: boolean) => ({ first: turns(marked), second: turns(marked) });
+test("loops without an end of their own have one at a landmark", () => {
+  const agents = (marked: boolean) => ({
+    first: plays(marked, 0, 1),
+    second: plays(marked, 1, 0),
+    stop(memory: Substrate) {
+      memory.store(1, 1);
+      memory.store(0, 2);
+      memory.wake(0);
+    },
+  });
   assert.throws(() => explore({ words: 2, agents: agents(false), merge: false }), { kind: "limit" });
-  const { ends } = endsOf({ words: 2, agents: agents(true) });
-  assert.deepEqual(ends, ['{"first":0,"second":1}', '{"first":1,"second":0}']);
+  assert.ok(explore({ words: 2, agents: agents(true), landmarks: true }).schedules > 1);
+});
+
+test("an agent that goes round in circles while nobody else moves is a failure, unless it pauses", () => {
+  const agents = (pauses: boolean) => ({
+    spinner(memory: Substrate) {
+      while (memory.compareExchange(0, 1, 2) !== 1) {
+        if (pauses) memory.pause();
+        landmark(memory, "");
+      }
+    },
+    other: (memory: Substrate) => memory.store(0, 1),
+  });
+  assert.throws(() => explore({ words: 1, agents: agents(false), landmarks: true }), {
+    kind: "livelock",
+    message: /^spinner goes round in circles while nobody else moves\n/,
+  });
+  assert.ok(explore({ words: 1, agents: agents(true), landmarks: true }).schedules > 0);
 });
 
 test("a landmark changes nothing but how much is tried", () => {
