@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BLOCKS } from "../test/blocking.js";
-import { createDomain, die, joinDomain, joinMortal, until } from "../test/agents.js";
+import { createDomain, die, DIES, joinDomain, joinMortal, until } from "../test/agents.js";
 import { Domain } from "./domain.js";
 import { HEADER, LAYOUT_VERSION } from "./domain/layout.js";
 import { rawFormat } from "./stream/format.js";
@@ -55,7 +55,7 @@ describe("Domain.create()", () => {
 });
 
 describe("a full table is ENOSPC, names its option, and has room again when one leaves:", () => {
-  test("agents", async (t) => {
+  test("agents", DIES, async (t) => {
     const domain = createDomain(t, { agents: 2 });
     const invitation = domain.invite();
     assert.throws(() => domain.invite(), { code: "ENOSPC", message: /all 2 .*option "agents"/ });
@@ -272,7 +272,7 @@ describe("Domain.close()", () => {
 });
 
 describe("an agent that dies", () => {
-  test("takes nothing with it", { timeout: 10_000 }, async (t) => {
+  test("takes nothing with it", DIES, async (t) => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const buffer = domain.allocate(1);
@@ -300,7 +300,7 @@ describe("an agent that dies", () => {
     );
   });
 
-  test("gives its frame back to the producer, who goes on", { timeout: 10_000 }, async (t) => {
+  test("gives its frame back to the producer, who goes on", DIES, async (t) => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
@@ -313,29 +313,25 @@ describe("an agent that dies", () => {
     assert.equal(stream.consumers, 0);
   });
 
-  test(
-    "fails the streams it produced with ESRCH, after the frames it had published",
-    { timeout: 10_000 },
-    async (t) => {
-      const domain = createDomain(t);
-      const { domain: mortal, die } = joinMortal(domain);
-      const stream = mortal.createStream({ format: rawFormat(1) });
-      const consumer = domain.openStream(stream.handle()).frames();
-      (await stream.blank())!.publish();
-      await die();
-      assert.equal((await consumer.next())?.sequence, 0);
-      await assert.rejects(consumer.next(), { code: "ESRCH", message: /producer died/ });
-    },
-  );
+  test("fails the streams it produced with ESRCH, after the frames it had published", DIES, async (t) => {
+    const domain = createDomain(t);
+    const { domain: mortal, die } = joinMortal(domain);
+    const stream = mortal.createStream({ format: rawFormat(1) });
+    const consumer = domain.openStream(stream.handle()).frames();
+    (await stream.blank())!.publish();
+    await die();
+    assert.equal((await consumer.next())?.sequence, 0);
+    await assert.rejects(consumer.next(), { code: "ESRCH", message: /producer died/ });
+  });
 
-  test("before it has joined gives its place back", { timeout: 10_000 }, async (t) => {
+  test("before it has joined gives its place back", DIES, async (t) => {
     const domain = createDomain(t, { agents: 2 });
     await die(domain, domain.invite());
     assert.deepEqual(domain.agents, ["main"]);
     joinDomain(t, domain);
   });
 
-  test("is recovered by those it had invited", { timeout: 10_000 }, async (t) => {
+  test("is recovered by those it had invited", DIES, async (t) => {
     const main = createDomain(t);
     const { domain: inviter, die: dies } = joinMortal(main);
     const worker = joinDomain(t, inviter);

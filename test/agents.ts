@@ -24,6 +24,12 @@ export function joinDomain(t: Context, inviter: Domain, name = "worker", options
   return domain;
 }
 
+/**
+ * Options of a test in which an agent of the calling thread dies: in Node.js the close of a port tells of it, in browsers
+ * only the end of a real worker does.
+ */
+export const DIES = { skip: "process" in globalThis ? false : "no real worker ends", timeout: 10_000 };
+
 /** An agent that can die without a word, as a terminated thread does. */
 export interface Mortal {
   readonly domain: Domain;

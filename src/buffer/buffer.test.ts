@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createDomain, joinDomain, joinMortal, until } from "../../test/agents.js";
+import { createDomain, DIES, joinDomain, joinMortal, until } from "../../test/agents.js";
 import type { ExporterOps } from "./exporter.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
 
@@ -96,25 +96,21 @@ describe("the exporter's release", () => {
     assert.equal(released, 1);
   });
 
-  test(
-    "runs when the agent with the last reference dies, and when a handle is lost",
-    { timeout: 10_000 },
-    async (t) => {
-      const domain = createDomain(t, { handleLimit: 10 });
-      const released: string[] = [];
-      const { domain: mortal, die } = joinMortal(domain);
-      const held = domain.export([page()], exporter({ release: () => void released.push("held") }));
-      mortal.import(held.handle());
-      held.close();
-      const lost = domain.export([page()], exporter({ release: () => void released.push("lost") }));
-      lost.handle();
-      lost.close();
-      await until(() => released.length === 1);
-      await die();
-      await until(() => released.length === 2);
-      assert.deepEqual(released, ["lost", "held"]);
-    },
-  );
+  test("runs when the agent with the last reference dies, and when a handle is lost", DIES, async (t) => {
+    const domain = createDomain(t, { handleLimit: 10 });
+    const released: string[] = [];
+    const { domain: mortal, die } = joinMortal(domain);
+    const held = domain.export([page()], exporter({ release: () => void released.push("held") }));
+    mortal.import(held.handle());
+    held.close();
+    const lost = domain.export([page()], exporter({ release: () => void released.push("lost") }));
+    lost.handle();
+    lost.close();
+    await until(() => released.length === 1);
+    await die();
+    await until(() => released.length === 2);
+    assert.deepEqual(released, ["lost", "held"]);
+  });
 
   test("runs for the old buffer although another has its slot at once", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t, { buffers: 1 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createDomain, joinDomain, joinMortal, pause, until } from "../../test/agents.js";
+import { createDomain, DIES, joinDomain, joinMortal, pause, until } from "../../test/agents.js";
 import type { ReceivedHandle } from "./handle.js";
 
 describe("a handle", () => {
@@ -105,7 +105,7 @@ describe("a handle", () => {
     assert.equal(theirs.size, 4096);
   });
 
-  test("of an agent that dies or leaves before the import lets the buffer go", { timeout: 10_000 }, async (t) => {
+  test("of an agent that dies or leaves before the import lets the buffer go", DIES, async (t) => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const handle = mortal.allocate(1).handle();
@@ -118,7 +118,7 @@ describe("a handle", () => {
     assert.deepEqual(domain.statistics(), []);
   });
 
-  test("that is late never ends one of the agent that took its sender's place", { timeout: 10_000 }, async (t) => {
+  test("that is late never ends one of the agent that took its sender's place", DIES, async (t) => {
     const domain = createDomain(t, { agents: 2 });
     const buffer = domain.allocate(1);
     const { domain: mortal, die } = joinMortal(domain);

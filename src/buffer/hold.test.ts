@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createDomain, isPending, joinDomain, joinMortal } from "../../test/agents.js";
+import { createDomain, DIES, isPending, joinDomain, joinMortal } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import type { DmaBuf } from "./buffer.js";
 
@@ -163,7 +163,7 @@ describe("a writer that waits (D4)", () => {
     });
   }
 
-  test("and dies lets the readers behind it in", { timeout: 10_000 }, async (t) => {
+  test("and dies lets the readers behind it in", DIES, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const { domain: mortal, die } = joinMortal(domain);
@@ -181,7 +181,7 @@ describe("a writer that waits (D4)", () => {
 
 describe("an agent that dies (D5)", () => {
   for (const mode of ["read", "write"] as const) {
-    test(`while it holds the buffer to ${mode} it lets the others in`, { timeout: 10_000 }, async (t) => {
+    test(`while it holds the buffer to ${mode} it lets the others in`, DIES, async (t) => {
       const domain = createDomain(t);
       const buffer = domain.allocate(1);
       const { domain: mortal, die } = joinMortal(domain);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createDomain, isPending, joinMortal } from "../../test/agents.js";
+import { createDomain, DIES, isPending, joinMortal } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { publish, streamed, takeAll } from "../../test/streams.js";
 import type { Domain } from "../domain.js";
@@ -145,7 +145,7 @@ describe("a consumer", () => {
     });
   }
 
-  test("that waits when the producer dies gets ESRCH", { timeout: 10_000 }, async (t) => {
+  test("that waits when the producer dies gets ESRCH", DIES, async (t) => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const waiting = domain
