@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { explore, ExplorationError } from "../../src/testing/index.js";
+import type { ExplorationFailure, ExploreOptions } from "../../src/testing/index.js";
+import type { TinyDomain } from "./tiny-domain.js";
+
+export type Program = (memory: Substrate) => unknown;
+
+/** What is to be tried on a tiny domain. */
+export type Scenario = Omit<ExploreOptions, "words" | "nameOf">;
+
+/** Options of a test that explores: if the protocol is wrong, it might not end. */
+export const EXPLORES = { timeout: 120_000 };
+
+/** Tries every interleaving of a scenario, and says how many states it has. */
+export function tryAll(t: TestContext, domain: TinyDomain, scenario: Scenario): void {
+  const { states, schedules } = explore({ ...scenario, ...modelOf(domain) });
+  t.diagnostic(`${states} states, ${schedules} schedules`);
+}
+
+/** Asserts that a scenario with a mistake in it fails, and how. */
+export function assertCaught(domain: TinyDomain, scenario: Scenario, kind: ExplorationFailure, report: RegExp): void {
+  assert.throws(
+    () => explore({ ...scenario, ...modelOf(domain) }),
+    (error) => {
+      assert.ok(error instanceof ExplorationError, String(error));
+      assert.equal(error.kind, kind, error.message);
+      assert.match(error.message, report);
+      return true;
+    },
+  );
+}
+
+function modelOf({ words, nameOf }: TinyDomain): Pick<ExploreOptions, "words" | "nameOf" | "landmarks"> {
+  return { words, nameOf, landmarks: true };
+}
+
+/** Some operations of a memory as they should not be. Made anew in each run of an agent. */
+export type Fault = (memory: Substrate) => Partial<Substrate>;
+
+export const SOUND: Fault = () => ({});
+
+/** The same memory, on which some operations do something else. */
+export function faulty(memory: Substrate, fault: Fault): Substrate {
+  return {
+    words: memory.words,
+    load: (word) => memory.load(word),
+    store: (word, value) => memory.store(word, value),
+    add: (word, amount) => memory.add(word, amount),
+    or: (word, bits) => memory.or(word, bits),
+    and: (word, bits) => memory.and(word, bits),
+    exchange: (word, value) => memory.exchange(word, value),
+    compareExchange: (word, expected, replacement) => memory.compareExchange(word, expected, replacement),
+    load64: (word) => memory.load64(word),
+    store64: (word, value) => memory.store64(word, value),
+    exchange64: (word, value) => memory.exchange64(word, value),
+    compareExchange64: (word, expected, replacement) => memory.compareExchange64(word, expected, replacement),
+    park: (word, expected, timeoutMs) => memory.park(word, expected, timeoutMs),
+    parkAsync: (word, expected) => memory.parkAsync(word, expected),
+    wake: (word) => memory.wake(word),
+    pause: () => memory.pause(),
+    ...fault(memory),
+  };
+}

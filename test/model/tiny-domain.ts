@@ -1,0 +1,195 @@
+import { releaseWriteHolds, sweepReadHolds } from "../../src/buffer/hold.js";
+import { Agent } from "../../src/domain/agent.js";
+import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
+import {
+  AGENT,
+  BUFFER,
+  CONSUMER,
+  ENTRY,
+  HEADER,
+  Layout,
+  ONE_SHOT,
+  PLACE,
+  STREAM,
+  TIMELINE,
+  writeHeader,
+  type Segment,
+  type Sizes,
+} from "../../src/domain/layout.js";
+import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
+import { releaseLocks } from "../../src/reservation/lock.js";
+import { failStreams, sweepStreams } from "../../src/stream/stream-slot.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { landmark, modelHost } from "../../src/testing/index.js";
+
+import { faulty, SOUND, type Fault } from "./interleavings.js";
+/** The steps that the domain's front door takes after a death. */
+const RECOVERY: readonly RecoveryStep[] = [
+  { release: releaseLocks, sweep: () => {} },
+  { release: releaseWriteHolds, sweep: sweepReadHolds },
+  { release: failStreams, sweep: sweepStreams },
+];
+
+/** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
+export class TinyDomain {
+  readonly layout: Layout;
+  readonly words: number;
+  readonly #extra: readonly string[];
+  readonly #bells: readonly number[];
+
+  /** @param extra Names of words that the test itself uses; see {@link TinyDomain.extra}. */
+  constructor(sizes: Partial<Sizes> = {}, extra: readonly string[] = []) {
+    this.layout = new Layout({ agents: 3, buffers: 1, timelines: 1, oneShots: 1, streams: 1, ...sizes });
+    this.#extra = extra;
+    this.words = this.layout.words + extra.length;
+    this.#bells = Array.from({ length: this.layout.sizes.agents }, (_, i) => this.layout.agent(i) + AGENT.DOORBELL);
+  }
+
+  /** Makes the memory a domain whose first `joined` agents are joined. */
+  open(memory: Substrate, joined: number): void {
+    writeHeader(memory, this.layout.sizes, [1, 2, 3, 4]);
+    for (let slot = 0; slot < joined; slot++) claimAgentSlot({ memory, layout: this.layout }, "");
+  }
+
+  /** The domain as the protocols of the slots see it. */
+  segment(memory: Substrate): Segment {
+    return { memory: withBells(memory, this.#bells), layout: this.layout };
+  }
+
+  /** The agent that joined first in a slot, for the protocols of the slots. */
+  member(memory: Substrate, slot: number): Member {
+    return { ...this.segment(memory), identity: identityOf(slot) };
+  }
+
+  /** The same for the layers above; make one in each run. */
+  agent(memory: Substrate, slot: number, { fault = SOUND, knows = [], arms = [], state }: AgentOptions = {}): Agent {
+    const known = new Map<number, number | bigint>();
+    const note = <Value extends number | bigint>(word: number, old: Value, expected: Value, put: Value): Value => {
+      if (old === expected && knows.includes(word)) known.set(word, put);
+      return old;
+    };
+    const mark = (place: string): void => {
+      if (state !== undefined) landmark(memory, `${place} ${[...known].join(" ")} ${state()}`);
+    };
+    const view = faulty(faulty(this.segment(memory).memory, fault), (memory) => ({
+      load: (word) => {
+        if (word !== this.#bells[slot]) return memory.load(word);
+        mark("waits");
+        memory.store(word, 0);
+        return 0;
+      },
+      or: (word, bits) => {
+        const old = memory.or(word, bits);
+        if (!arms.includes(word)) return old;
+        mark(`armed ${word}`);
+        return NaN;
+      },
+      compareExchange: (word, expected, put) => note(word, memory.compareExchange(word, expected, put), expected, put),
+      compareExchange64: (word, expected, put) =>
+        note(word, memory.compareExchange64(word, expected, put), expected, put),
+    }));
+    return new Agent({ memory: view, layout: this.layout }, identityOf(slot), modelHost(memory));
+  }
+
+  /** Gives back what the first agent in slot `dead` held, as the agent in slot `reaper`. */
+  recover(memory: Substrate, reaper: number, dead: number): void {
+    recover(this.member(memory, reaper), identityOf(dead), RECOVERY, 1e9);
+  }
+
+  /** A word of the test's own. */
+  extra(name: string): number {
+    const index = this.#extra.indexOf(name);
+    if (index < 0) throw new RangeError(`There is no extra word "${name}"`);
+    return this.layout.words + index;
+  }
+
+  /** What a word is called in traces. */
+  nameOf = (word: number): string => {
+    const { layout } = this;
+    const { sizes } = layout;
+    if (word >= layout.words) return this.#extra[word - layout.words]!;
+    if (word < HEADER.WORDS) return fieldIn(HEADER, word);
+    for (let slot = sizes.streams - 1; slot >= 0; slot--) {
+      if (word >= layout.stream(slot)) return `stream ${slot} ${this.#streamWord(word - layout.stream(slot))}`;
+    }
+    for (let slot = sizes.buffers - 1; slot >= 0; slot--) {
+      if (word >= layout.buffer(slot)) return `buffer ${slot} ${this.#bufferWord(slot, word)}`;
+    }
+    for (let slot = sizes.oneShots - 1; slot >= 0; slot--) {
+      const base = layout.oneShot(sizes.timelines + slot);
+      if (word >= base) return `one-shot ${slot} ${fieldIn(ONE_SHOT, word - base)}`;
+    }
+    for (let slot = sizes.timelines - 1; slot >= 0; slot--) {
+      if (word >= layout.timeline(slot)) return `timeline ${slot} ${fieldIn(TIMELINE, word - layout.timeline(slot))}`;
+    }
+    if (word >= layout.obituary(0)) return `obituary ${word - layout.obituary(0)}`;
+    const slot = Math.floor((word - layout.agent(0)) / AGENT.WORDS);
+    return `agent ${slot} ${fieldIn(AGENT, word - layout.agent(slot))}`;
+  };
+
+  #bufferWord(slot: number, word: number): string {
+    const { layout } = this;
+    for (const copy of [1, 0]) {
+      const within = word - layout.reservation(slot, copy);
+      if (within < 0) continue;
+      if (within < 2) return `copy ${copy} COUNT`;
+      return `copy ${copy} entry ${Math.floor((within - 2) / ENTRY.WORDS)} ${fieldIn(ENTRY, (within - 2) % ENTRY.WORDS)}`;
+    }
+    const { transits, holdWaiters, lockWaiters, readers, references } = layout;
+    const arrays = { TRANSITS: transits, HOLD_WAITERS: holdWaiters, LOCK_WAITERS: lockWaiters };
+    return fieldIn({ ...BUFFER, ...arrays, READERS: readers, REFERENCES: references }, word - layout.buffer(slot));
+  }
+
+  #streamWord(within: number): string {
+    const { places, consumers, consumerWaiters } = this.layout;
+    if (within >= consumers) {
+      const index = Math.floor((within - consumers) / CONSUMER.WORDS);
+      return `consumer ${index} ${fieldIn(CONSUMER, (within - consumers) % CONSUMER.WORDS)}`;
+    }
+    if (within >= places) {
+      const index = Math.floor((within - places) / PLACE.WORDS);
+      return `place ${index} ${fieldIn(PLACE, (within - places) % PLACE.WORDS)}`;
+    }
+    return fieldIn({ ...STREAM, CONSUMER_WAITERS: consumerWaiters }, within);
+  }
+}
+
+/** What the model is told about an agent. */
+export interface AgentOptions {
+  /** What its memory does wrongly. */
+  readonly fault?: Fault | undefined;
+  /** Words of which the agent remembers what it has put there last. */
+  readonly knows?: readonly number[];
+  /** Words in which it sets its bit when it waits, without looking at the other bits. */
+  readonly arms?: readonly number[];
+  /** What else the agent remembers when it has read its doorbell, or set such a bit; with this, these are landmarks. */
+  readonly state?: () => string;
+}
+
+/**
+ * Doorbells as bits: "rung since it was last read". What they count up to matters to nobody, and would only tell moments
+ * apart.
+ */
+function withBells(memory: Substrate, bells: readonly number[]): Substrate {
+  return faulty(memory, (memory) => ({
+    add(word, amount) {
+      if (!bells.includes(word)) return memory.add(word, amount);
+      memory.store(word, 1);
+      return NaN;
+    },
+  }));
+}
+
+/** The identity of the first agent in a slot. */
+export function identityOf(slot: number): Identity {
+  return (1 << 10) | slot;
+}
+
+/** The field that begins at a word or next before it. */
+function fieldIn(table: Readonly<Record<string, number>>, word: number): string {
+  let [best, at] = ["?", -1];
+  for (const [name, start] of Object.entries(table)) {
+    if (start <= word && start > at && name !== "WORDS" && name !== "ARRAYS") [best, at] = [name, start];
+  }
+  return word === at ? best : `${best}+${word - at}`;
+}
