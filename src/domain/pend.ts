@@ -54,9 +54,11 @@ export async function pend(
       };
       signal?.addEventListener("abort", abort, { once: true });
       if (timeout !== Infinity) {
+        // A look may throw; `async` makes that a rejection.
+        const lastLook = async (): Promise<boolean> => ready();
         cancelTimer = host.after(timeout, () => {
           unsubscribe?.();
-          resolve(ready());
+          resolve(lastLook());
         });
       }
       unsubscribe = subscribe(() => resolve(true), reject);
