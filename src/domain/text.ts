@@ -24,11 +24,12 @@ export function readName(memory: Substrate, word: number): string {
   return decode(bytes.subarray(0, end < 0 ? NAME_BYTES : end));
 }
 
-/** Writes as many whole characters of UTF-8 as fit; returns the number of bytes written. */
+/** Writes as many whole characters of UTF-8 as fit, half a pair as U+FFFD; returns the number of bytes written. */
 export function encodeInto(text: string, target: Uint8Array): number {
   let length = 0;
   for (const character of text) {
-    const bytes = encodeCharacter(character.codePointAt(0)!);
+    const code = character.codePointAt(0)!;
+    const bytes = encodeCharacter(isHalfPair(code) ? 0xfffd : code);
     if (length + bytes.length > target.length) break;
     target.set(bytes, length);
     length += bytes.length;
@@ -36,18 +37,22 @@ export function encodeInto(text: string, target: Uint8Array): number {
   return length;
 }
 
+/** The lowest character that is written with so many bytes after the first. */
+const LEAST = [0, 0x80, 0x800, 0x10000];
+
 /** Reads UTF-8; what is not valid UTF-8 becomes U+FFFD. */
 export function decode(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length;) {
     const first = bytes[i++]!;
-    const more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : -1;
+    const more = first < 0x80 ? 0 : first < 0xc0 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf8 ? 3 : -1;
     let code = more < 1 ? first : first & (0x3f >> more);
     let missing = more;
     for (; missing > 0 && i < bytes.length && (bytes[i]! & 0xc0) === 0x80; missing--) {
       code = (code << 6) | (bytes[i++]! & 0x3f);
     }
-    text += missing === 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
+    const valid = missing === 0 && code >= LEAST[more]! && code <= 0x10ffff && !isHalfPair(code);
+    text += valid ? String.fromCodePoint(code) : "\ufffd";
   }
   return text;
 }
@@ -57,4 +62,9 @@ function encodeCharacter(code: number): number[] {
   if (code < 0x800) return [0xc0 | (code >> 6), 0x80 | (code & 0x3f)];
   if (code < 0x10000) return [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
   return [0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
+}
+
+/** Whether a code is a half of a surrogate pair, which is no character. */
+function isHalfPair(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
 }
