@@ -1,40 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Host } from "../substrate/host.js";
+import { ManualHost } from "../../test/manual-host.js";
 import { checkTimeout, countdown, pend, type Subscribe } from "./pend.js";
 
 const PATIENT = { timeout: 10_000 };
-
-/** A host whose timers run when the test says so, and which counts who keeps the process alive. */
-class ManualHost implements Host {
-  readonly mayBlock = true;
-  readonly spinNs = 0;
-  readonly timers = new Set<() => void>();
-  kept = 0;
-  now = 0;
-
-  nowNs(): number {
-    return this.now;
-  }
-
-  after(_ms: number, callback: () => void): () => void {
-    this.timers.add(callback);
-    return () => this.timers.delete(callback);
-  }
-
-  keepAlive(): () => void {
-    this.kept++;
-    return () => this.kept--;
-  }
-
-  warn(message: string): void {
-    assert.fail(message);
-  }
-
-  expire(): void {
-    for (const timer of this.timers) timer();
-  }
-}
 
 /** Something to wait for, and who listens for it. */
 class Condition {
@@ -86,10 +55,10 @@ test("a negative timeout, or none that is a number, is EINVAL before anything is
 test("a wait that is told of its end stops listening, its timer, and keeping the process alive", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
   const waiting = pend(host, { timeout: 5 }, condition.look, condition.subscribe);
-  assert.deepEqual([condition.listeners, host.timers.size, host.kept], [1, 1, 1]);
+  assert.deepEqual([condition.listeners, host.timers, host.kept], [1, 1, 1]);
   condition.done();
   assert.equal(await waiting, true);
-  assert.deepEqual([condition.listeners, host.timers.size, host.kept], [0, 0, 0]);
+  assert.deepEqual([condition.listeners, host.timers, host.kept], [0, 0, 0]);
 });
 
 test("a wait with unref keeps no process alive", PATIENT, async () => {
@@ -105,10 +74,10 @@ test("the timer looks once more before it gives up", PATIENT, async () => {
     const [host, condition] = [new ManualHost(), new Condition()];
     const waiting = pend(host, { timeout: 5 }, condition.look, condition.subscribe);
     condition.ready = ready;
-    host.expire();
+    host.pass(5);
     assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
     assert.equal(await waiting, ready);
-    assert.deepEqual([host.timers.size, host.kept], [0, 0]);
+    assert.deepEqual([host.timers, host.kept], [0, 0]);
   }
 });
 
@@ -120,7 +89,7 @@ test("a wait whose last look throws rejects with that", PATIENT, async () => {
     throw new Error("give way");
   };
   const waiting = pend(host, { timeout: 5 }, look, condition.subscribe);
-  host.expire();
+  host.pass(5);
   await assert.rejects(waiting, /give way/);
   assert.deepEqual([condition.listeners, host.kept], [0, 0]);
 });
@@ -133,7 +102,7 @@ test("an abort ends the wait at once, with its reason, and leaves nothing behind
   abort.abort(reason);
   assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
   await assert.rejects(waiting, reason);
-  assert.deepEqual([host.timers.size, host.kept], [0, 0]);
+  assert.deepEqual([host.timers, host.kept], [0, 0]);
 });
 
 test("an abort after the end changes nothing", PATIENT, async () => {
@@ -172,15 +141,15 @@ test("a wait rejects with what the listening fails with", PATIENT, async () => {
     throw new Error("no device");
   });
   await assert.rejects(throwing, /no device/);
-  assert.deepEqual([host.timers.size, host.kept], [0, 0]);
+  assert.deepEqual([host.timers, host.kept], [0, 0]);
 });
 
 test("a countdown gives what is left of the timeout, and never less than 0", () => {
   const host = new ManualHost();
   const left = countdown(host, 10);
-  host.now = 4e6;
+  host.pass(4);
   assert.equal(left(), 6);
-  host.now = 11e6;
+  host.pass(7);
   assert.equal(left(), 0);
   assert.equal(countdown(host)(), Infinity);
 });
