@@ -35,6 +35,8 @@ export interface FenceOps {
   setDeadline?(fence: Fence, deadlineNs: number): void;
   /** The fence was disposed. */
   release?(fence: Fence): void;
+  /** The fence was disposed while it is pending and somebody waits for it. By default it fails, which is reported. */
+  abandon?(fence: Fence): void;
   /** Decides a fence that lives in shared memory; false if somebody else has decided it. */
   decide?(fence: Fence, error: number, timestampNs: number): boolean;
   /** Where the fence stands in shared memory, if it does. */
@@ -274,15 +276,14 @@ export class Fence implements Disposable {
 
   /**
    * Drops the maker's reference. A pending fence that somebody waits for must not be dropped: that is reported, and the
-   * fence signals with `EDEADLK` so that they go on.
+   * fence signals with `EDEADLK` so that they go on. A fence of another agent's can be dropped at any time.
    */
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
     if (this.#callbacks !== undefined && this.#callbacks.length > 0 && !this.isSignaled()) {
-      this.agent.host.warn(`Fence ${this.context}:${this.seqno} was released while somebody waits for it`);
-      this.setError("EDEADLK");
-      this.signal();
+      if (this.#ops.abandon !== undefined) this.#ops.abandon(this);
+      else this.#abandon();
     }
     this.#ops.release?.(this);
   }
@@ -293,6 +294,17 @@ export class Fence implements Disposable {
     if (index < 0) return false;
     this.#callbacks!.splice(index, 1);
     return true;
+  }
+
+  /** @internal Drops an error that was stored too late: the fence had been decided in shared memory before. */
+  forgetError(): void {
+    this.#error = 0;
+  }
+
+  #abandon(): void {
+    warnAbandoned(this);
+    this.setError("EDEADLK");
+    this.signal();
   }
 
   #settle(timestampNs: number): void {
@@ -332,6 +344,10 @@ class Callback implements FenceCallback {
   [Symbol.dispose](): void {
     this.remove();
   }
+}
+
+export function warnAbandoned({ agent, context, seqno }: Fence): void {
+  agent.host.warn(`Fence ${context}:${seqno} was released while somebody waits for it`);
 }
 
 /** Whether two objects stand for one fence: the same object, or the same place in shared memory. */

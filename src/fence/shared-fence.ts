@@ -68,6 +68,7 @@ export class SharedFenceOps implements FenceOps {
     if (!isKeySignaled(this.agent, key)) return false;
     const status = keyStatus(this.agent, key);
     if (status < 0) fence.setError(status);
+    else fence.forgetError();
     return true;
   }
 
@@ -89,6 +90,9 @@ export class SharedFenceOps implements FenceOps {
   decide(fence: Fence, _error: number, _timestampNs: number): boolean {
     throw new DmaBufError("EPERM", `Cannot signal fence ${fence.context}:${fence.seqno}: only its owner may`);
   }
+
+  /** Only a view is dropped: the fence is its owner's, and who waits for it here goes on waiting. */
+  abandon(_fence: Fence): void {}
 
   awaited(fence: Fence): Awaited {
     return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);

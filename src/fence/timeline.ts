@@ -11,7 +11,7 @@ import {
   timelineProgress,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { Fence } from "./fence.js";
+import { Fence, warnAbandoned } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, SharedFenceOps } from "./shared-fence.js";
 
 export { allocateContexts };
@@ -127,6 +127,12 @@ class OwnerOps extends SharedFenceOps {
 
   override decide(fence: Fence, error: number, timestampNs: number): boolean {
     return this.complete(fence.seqno, -error, timestampNs, fence.seqno);
+  }
+
+  /** The earlier fences complete with it: they must not seem to have succeeded. */
+  override abandon(fence: Fence): void {
+    warnAbandoned(fence);
+    this.complete(fence.seqno, ERRNO.EDEADLK, this.agent.host.nowNs());
   }
 
   /** @param firstFailed From where on the fences that complete now have failed, if there is an error. */

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertWarnedOnce, testAgent } from "../../test/conformance/support.js";
+import { TIMES_KEPT } from "../domain/layout.js";
+import { fenceHandle, importFence } from "./fence-handle.js";
+import type { Fence } from "./fence.js";
+import { Timeline } from "./timeline.js";
+
+const EIO = -5;
+const ECANCELED = -125;
+const EDEADLK = -35;
+
+function createFences(timeline: Timeline, count: number): Fence[] {
+  return Array.from({ length: count }, () => timeline.createFence());
+}
+
+function statuses(fences: readonly Fence[]): number[] {
+  return fences.map(({ status }) => status);
+}
+
+test("the fences of a timeline are numbered from 1, in one context of their own", () => {
+  const agent = testAgent();
+  const [one, other] = [new Timeline(agent), new Timeline(agent)];
+  assert.deepEqual(
+    createFences(one, 3).map(({ seqno }) => seqno),
+    [1, 2, 3],
+  );
+  assert.equal(one.created, 3);
+  assert.equal(one.createFence().context, one.context);
+  assert.notEqual(one.context, other.context);
+});
+
+test("a signal of a number signals all fences up to it, and no later one", () => {
+  const timeline = new Timeline(testAgent());
+  const fences = createFences(timeline, 4);
+  assert.equal(timeline.signal(3), true);
+  assert.deepEqual(statuses(fences), [1, 1, 1, 0]);
+  assert.equal(timeline.completed, 3);
+});
+
+test("callbacks run in the order of the fences' numbers, whatever the order in which they were added", () => {
+  const timeline = new Timeline(testAgent());
+  const fences = createFences(timeline, 3);
+  const order: number[] = [];
+  for (const fence of fences.toReversed()) fence.addCallback(({ seqno }) => order.push(seqno));
+  fences[2]!.signal();
+  assert.deepEqual(order, [1, 2, 3]);
+});
+
+test("a number that was signaled before is not signaled again", () => {
+  const timeline = new Timeline(testAgent());
+  const fences = createFences(timeline, 2);
+  timeline.signal(2);
+  assert.equal(timeline.signal(1), false);
+  assert.equal(timeline.signal(2), false);
+  assert.equal(fences[0]!.signal(), false);
+});
+
+test("a number that no fence has cannot be signaled", () => {
+  const timeline = new Timeline(testAgent());
+  createFences(timeline, 2);
+  for (const seqno of [0, -1, 3, 1.5, NaN]) assert.throws(() => timeline.signal(seqno), RangeError);
+  assert.equal(timeline.completed, 0);
+});
+
+test("an error is that of all fences which a signal of a number completes, and of no others", () => {
+  const timeline = new Timeline(testAgent());
+  const fences = createFences(timeline, 4);
+  timeline.signal(1);
+  timeline.signal(3, "EIO");
+  timeline.signal(4);
+  assert.deepEqual(statuses(fences), [1, EIO, EIO, 1]);
+});
+
+test("the error of a fence is its own: earlier ones that complete with it have succeeded", () => {
+  const timeline = new Timeline(testAgent());
+  const fences = createFences(timeline, 3);
+  fences[1]!.setError("EIO");
+  fences[1]!.signal();
+  fences[2]!.signal();
+  assert.deepEqual(statuses(fences), [1, EIO, 1]);
+});
+
+test("an error that comes after a later fence has signaled is nobody's", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const [first, second] = createFences(timeline, 2);
+  const handle = fenceHandle(first!);
+  second!.signal();
+  first!.setError("EIO");
+  assert.equal(first!.signal(), false);
+  assert.deepEqual([first!.status, importFence(agent.another(), handle).status], [1, 1]);
+});
+
+test("a fence that is dropped while somebody waits fails, and so do the earlier ones that it takes with it", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const fences = createFences(timeline, 3);
+  timeline.signal(1);
+  fences[2]!.addCallback(() => {});
+  fences[2]![Symbol.dispose]();
+  assertWarnedOnce(agent, /was released while somebody waits/);
+  assert.deepEqual(statuses(fences), [1, EDEADLK, EDEADLK]);
+});
+
+test("closing a timeline ends what is pending, with ECANCELED or what it is told, and nothing else", () => {
+  const agent = testAgent();
+  for (const [error, status] of [
+    [undefined, ECANCELED],
+    ["EIO", EIO],
+  ] as const) {
+    const timeline = new Timeline(agent);
+    const fences = createFences(timeline, 3);
+    const views = fences.map((fence) => importFence(agent.another(), fenceHandle(fence)));
+    let seen = 0;
+    fences[2]!.addCallback((fence) => (seen = fence.status));
+    timeline.signal(1);
+    timeline.close(error);
+    timeline.close("EPERM");
+    assert.equal(seen, status);
+    assert.deepEqual(statuses(fences), [1, status, status]);
+    assert.deepEqual(statuses(views), [1, status, status]);
+  }
+});
+
+test("a closed timeline makes no fences", () => {
+  const timeline = new Timeline(testAgent());
+  timeline[Symbol.dispose]();
+  assert.throws(() => timeline.createFence(), { code: "ECANCELED" });
+});
+
+test("a timeline too many is refused by the option's name, until one is closed", () => {
+  const agent = testAgent({ sizes: { timelines: 2 } });
+  const [first] = [new Timeline(agent), new Timeline(agent)];
+  assert.throws(() => new Timeline(agent), { code: "ENOSPC", message: /all 2 are in use \(option "timelines"\)/ });
+  first.close();
+  new Timeline(agent).close();
+});
+
+test("a time limit that is no number of milliseconds is refused", () => {
+  const agent = testAgent({ sizes: { timelines: 1 } });
+  for (const timeLimit of [0, -1, NaN, Infinity, 2 ** 31]) {
+    assert.throws(() => new Timeline(agent, { timeLimit }), /^RangeError: Option "timeLimit" must be from 1 to /);
+  }
+  new Timeline(agent).close();
+});
+
+test("a late reader in another agent finds the times of the last fences", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const fences = createFences(timeline, TIMES_KEPT + 10);
+  fences.forEach((fence, i) => fence.signal(1_000 + i));
+  const reader = agent.another();
+  fences.slice(-TIMES_KEPT).forEach((fence, i) => {
+    assert.equal(importFence(reader, fenceHandle(fence)).timestamp, 1_010 + i);
+  });
+});
+
+test("a late reader finds the time of fences that completed together, on each of them", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const fences = createFences(timeline, 4);
+  timeline.signal(1, undefined, 1_000);
+  timeline.signal(4, undefined, 2_000);
+  const reader = agent.another();
+  const times = fences.map((fence) => importFence(reader, fenceHandle(fence)).timestamp);
+  assert.deepEqual(times, [1_000, 2_000, 2_000, 2_000]);
+});
+
+test("a late reader of a fence whose time is no longer kept finds none of another fence", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const fences = createFences(timeline, 2 * TIMES_KEPT);
+  fences.forEach((fence, i) => fence.signal(1_000 + i));
+  const before = agent.host.nowNs();
+  assert.ok(importFence(agent.another(), fenceHandle(fences[0]!)).timestamp! >= before);
+});
+
+test("the names of a timeline reach other agents, cut to 31 bytes", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent, { name: "n".repeat(40), driverName: "gpu" });
+  const view = importFence(agent.another(), fenceHandle(timeline.createFence()));
+  assert.deepEqual([view.timelineName, view.driverName], ["n".repeat(31), "gpu"]);
+});
