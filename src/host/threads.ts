@@ -16,9 +16,11 @@ interface Timer {
   unref?(): unknown;
 }
 
+type HighResolutionTime = () => [seconds: number, nanoseconds: number];
+
 /** The globals that are used where they exist. */
 interface Surroundings {
-  readonly process?: { hrtime?: { bigint(): bigint }; emitWarning?(message: string, type: string): void };
+  readonly process?: { readonly hrtime?: HighResolutionTime; emitWarning?(message: string, type: string): void };
   readonly performance: { readonly timeOrigin: number; now(): number };
   readonly navigator?: { readonly hardwareConcurrency?: number };
   readonly console: { warn(message: string): void };
@@ -54,9 +56,15 @@ function createHost(): Host {
 }
 
 /** CLOCK_MONOTONIC in Node.js; elsewhere the page's clock, which agents of one origin share as closely as it allows. */
-function monotonicClock(hrtime: { bigint(): bigint } | undefined): () => number {
+function monotonicClock(hrtime: HighResolutionTime | undefined): () => number {
   const { performance } = surroundings;
-  if (hrtime !== undefined) return () => Number(hrtime.bigint());
+  if (hrtime !== undefined) {
+    // `hrtime.bigint()` takes a quarter longer.
+    return () => {
+      const [seconds, nanoseconds] = hrtime();
+      return seconds * 1e9 + nanoseconds;
+    };
+  }
   return () => (performance.timeOrigin + performance.now()) * 1e6;
 }
 
