@@ -15,7 +15,7 @@ import { DmaBufError } from "./errors.js";
 import { Fence, type FenceOps } from "./fence/fence.js";
 import { promiseFence, type PromiseFenceOptions } from "./fence/promise-fence.js";
 import { fenceHandle, importFence, type FenceHandle } from "./fence/fence-handle.js";
-import { checkDomain, domainName } from "./fence/shared-fence.js";
+import { checkDomain } from "./fence/shared-fence.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { threadsHost } from "./host/threads.js";
@@ -159,7 +159,7 @@ export class Domain implements Disposable {
 
   /** A number that names the domain, the same in all of its threads. */
   get id(): string {
-    return domainName(this.agent);
+    return this.agent.domain;
   }
 
   get isClosed(): boolean {

@@ -11,7 +11,7 @@ import {
 import { slotOf } from "../domain/agent-slot.js";
 import { BUFFER } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
-import { checkDomain, domainName } from "../fence/shared-fence.js";
+import { checkDomain } from "../fence/shared-fence.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Attachment } from "./attachment.js";
@@ -161,7 +161,7 @@ export class BufferRecord {
   createHandle(mode: HandleMode): BufferHandle {
     const transit = addTransit(this.agent, this.key);
     const startTimer = (expire: () => void): (() => void) => this.agent.host.after(this.#owner.handleLimit, expire);
-    return new BufferHandle(this.agent, domainName(this.agent), this.key, { ...this, mode }, transit, startTimer);
+    return new BufferHandle(this.agent, this.agent.domain, this.key, { ...this, mode }, transit, startTimer);
   }
 
   attach(attachment: Attachment): void {

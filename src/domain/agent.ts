@@ -3,7 +3,7 @@ import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { checkTimeout, pend, type WaitOptions } from "./pend.js";
-import { AGENT, type Layout, type Segment } from "./layout.js";
+import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
 
 /**
  * One thread's membership of a domain, and all waiting that it does.
@@ -42,6 +42,7 @@ export class Agent implements Member {
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
   readonly #closeListeners = new Set<(error: unknown) => void>();
+  #domain: string | undefined;
   #parked = false;
   #dispatching = false;
   #closed = false;
@@ -56,6 +57,11 @@ export class Agent implements Member {
     this.host = host;
     this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;
     this.#spinNs = host.spinNs;
+  }
+
+  /** A number that names the domain, the same in all of its agents. */
+  get domain(): string {
+    return (this.#domain ??= domainName(this.memory));
   }
 
   /**

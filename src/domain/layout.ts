@@ -311,6 +311,11 @@ export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly nu
   memory.store(HEADER.VERSION, LAYOUT_VERSION);
 }
 
+/** The number that names the domain, as text. */
+export function domainName(memory: Substrate): string {
+  return [0, 1, 2, 3].map((i) => (memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
+}
+
 /** @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version. */
 export function readHeader(memory: Substrate): Layout {
   if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {

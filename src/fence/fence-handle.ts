@@ -5,7 +5,7 @@ import { DmaBufError } from "../errors.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
 import { Fence } from "./fence.js";
-import { checkDomain, DEFAULT_TIME_LIMIT, domainName, publish, SharedFenceOps } from "./shared-fence.js";
+import { checkDomain, DEFAULT_TIME_LIMIT, publish, SharedFenceOps } from "./shared-fence.js";
 import { privateStub } from "./stub.js";
 
 /**
@@ -63,7 +63,7 @@ export function fenceHandle(fence: Fence): FenceHandle {
   const timeLimit = keyOrigin(fence.agent, key)?.timeLimit ?? DEFAULT_TIME_LIMIT;
   return {
     kind: "fence",
-    domain: domainName(fence.agent),
+    domain: fence.agent.domain,
     ...key,
     context,
     seqno,

@@ -12,7 +12,6 @@ import {
   keyTime,
   type Origin,
 } from "../domain/fence-slot.js";
-import { HEADER } from "../domain/layout.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO } from "../errors.js";
@@ -34,7 +33,8 @@ export class SharedFenceOps implements FenceOps {
   readonly agent: Agent;
   readonly slot: number;
   readonly generation: number;
-  readonly #armed = new Map<Fence, () => void>();
+  /** What waits here for fences of this slot; most of those who import one only look, or block. */
+  #armed: Map<Fence, () => void> | undefined = undefined;
   #origin: Origin | undefined;
 
   /** @param origin What is known of the fences' maker; read from the slot when it is needed, if absent. */
@@ -78,8 +78,8 @@ export class SharedFenceOps implements FenceOps {
 
   enableSignaling(fence: Fence): boolean {
     if (fence.isSignaled()) return true;
-    const unwatch = this.agent.watch(this.awaited(fence), () => this.#armed.delete(fence));
-    if (!fence.isSignaled()) this.#armed.set(fence, unwatch);
+    const unwatch = this.agent.watch(this.awaited(fence), () => this.#armed?.delete(fence));
+    if (!fence.isSignaled()) (this.#armed ??= new Map<Fence, () => void>()).set(fence, unwatch);
     return true;
   }
 
@@ -104,16 +104,18 @@ export class SharedFenceOps implements FenceOps {
 
   /** Settles the local fences up to a sequence number, in order, when this agent itself has signaled them. */
   protected settleArmed(upTo: number): void {
-    const due = [...this.#armed.keys()].filter((fence) => fence.seqno <= upTo);
+    const armed = this.#armed;
+    if (armed === undefined) return;
+    const due = [...armed.keys()].filter((fence) => fence.seqno <= upTo);
     for (const fence of due.sort((a, b) => a.seqno - b.seqno)) {
-      this.#armed.get(fence)!();
-      this.#armed.delete(fence);
+      armed.get(fence)!();
+      armed.delete(fence);
       fence.isSignaled();
     }
   }
 
   protected get hasArmed(): boolean {
-    return this.#armed.size > 0;
+    return this.#armed !== undefined && this.#armed.size > 0;
   }
 }
 
@@ -169,17 +171,9 @@ export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
   return new Fence(agent, new SharedFenceOps(agent, key.slot, key.generation), position.context, position.seqno);
 }
 
-/** A number that names the domain, the same in all of its agents. */
-export function domainName(agent: Agent): string {
-  return [0, 1, 2, 3].map((i) => (agent.memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
 export function checkDomain(agent: Agent, domain: string, what: string): void {
-  if (domain === domainName(agent)) return;
-  throw new DmaBufError(
-    "EINVAL",
-    `Cannot import the ${what}: it belongs to domain ${domain}, not ${domainName(agent)}`,
-  );
+  if (domain === agent.domain) return;
+  throw new DmaBufError("EINVAL", `Cannot import the ${what}: it belongs to domain ${domain}, not ${agent.domain}`);
 }
 
 /**

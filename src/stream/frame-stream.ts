@@ -4,7 +4,6 @@ import type { Awaited } from "../domain/agent.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
-import { domainName } from "../fence/shared-fence.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type PublishOptions } from "./frame.js";
@@ -96,7 +95,7 @@ export class FrameStream implements Disposable {
   handle(): StreamHandle {
     const { agent, key, name, format, dataBytes, buffers } = this.#open();
     const handles = buffers.map((buffer) => buffer.handle("read"));
-    return { domain: domainName(agent), ...key, name, format, dataBytes, buffers: handles };
+    return { domain: agent.domain, ...key, name, format, dataBytes, buffers: handles };
   }
 
   /**
