@@ -64,9 +64,8 @@ export class SharedFenceOps implements FenceOps {
   }
 
   signaled(fence: Fence): boolean {
-    const key = this.key(fence);
-    if (!isKeySignaled(this.agent, key)) return false;
-    const status = keyStatus(this.agent, key);
+    const status = keyStatus(this.agent, this.key(fence));
+    if (status === 0) return false;
     if (status < 0) fence.setError(status);
     else fence.forgetError();
     return true;
@@ -229,11 +228,9 @@ class PublishedOps implements FenceOps {
   }
 
   signaled(fence: Fence): boolean {
-    if (isKeySignaled(this.#agent, this.#key)) {
-      const status = keyStatus(this.#agent, this.#key);
-      if (status < 0) fence.setError(status);
-      return true;
-    }
+    const status = keyStatus(this.#agent, this.#key);
+    if (status < 0) fence.setError(status);
+    if (status !== 0) return true;
     if (this.#maker.signaled?.(fence) !== true) return false;
     // The maker found it finished: decide it for everybody, as signal() would.
     fence.signal(this.#maker.completedAt?.(fence));
