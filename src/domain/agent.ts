@@ -87,6 +87,8 @@ export class Agent implements Member {
       const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
       if (left <= 0) return false;
       this.memory.park(this.#bell, bell, Math.min(left, awaited.patience?.() ?? Infinity));
+      // What is ready now needs no arming, which would have this agent rung for nothing later.
+      if (awaited.ready()) return true;
     }
   }
 
