@@ -1,5 +1,5 @@
 import { ring, slotOf, type Member } from "./agent-slot.js";
-import { ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
 import { readName } from "./text.js";
 import * as timeline from "./timeline-slot.js";
@@ -41,23 +41,33 @@ export function keyProgress({ memory, layout }: Segment, key: FenceKey): number 
   return layout.isTimeline(key.slot) ? timeline.timelineProgress({ memory, layout }, key.slot).completed : 0;
 }
 
-/** Tells the fence's owner that somebody needs it by then; the earliest deadline counts. */
-export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number): void {
-  const { layout } = segment;
-  const isTimeline = layout.isTimeline(key.slot);
-  const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
-  const word = base + (isTimeline ? TIMELINE.DEADLINE : ONE_SHOT.DEADLINE);
-  if (!timeline.lower64(segment, word, BigInt(Math.max(1, Math.floor(deadlineNs))))) return;
-  const owner = segment.memory.load(base + (isTimeline ? TIMELINE.OWNER : ONE_SHOT.OWNER));
+/**
+ * Tells the fence's owner that somebody needs it by then. The earliest deadline counts, until it has passed: then the
+ * owner has been told, and later ones must not be hidden behind it.
+ *
+ * @param now Nanoseconds, as the deadline.
+ */
+export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number, now: number): void {
+  const { memory, layout } = segment;
+  const word = deadlineWord(layout, key);
+  const deadline = BigInt(Math.max(1, Math.floor(deadlineNs)));
+  for (;;) {
+    const earliest = memory.load64(word);
+    if (earliest !== 0n && (earliest === deadline || (earliest < deadline && Number(earliest) >= now))) return;
+    if (memory.compareExchange64(word, earliest, deadline) === earliest) break;
+  }
+  const owner = memory.load(ownerWord(layout, key));
   if (owner !== 0) ring(segment, slotOf(owner));
+}
+
+/** The earliest deadline that anybody has asked of the fence's context, in nanoseconds; 0 for none. */
+export function keyDeadline({ memory, layout }: Segment, key: FenceKey): number {
+  return Number(memory.load64(deadlineWord(layout, key)));
 }
 
 /** Whether the calling agent is the one that signals the fence. */
 export function isOwnKey({ memory, layout, identity }: Member, key: FenceKey): boolean {
-  const owner = layout.isTimeline(key.slot)
-    ? layout.timeline(key.slot) + TIMELINE.OWNER
-    : layout.oneShot(key.slot) + ONE_SHOT.OWNER;
-  return memory.load(owner) === identity;
+  return memory.load(ownerWord(layout, key)) === identity;
 }
 
 /** A fence's context and its number there, or `undefined` if its slot has moved on. */
@@ -96,4 +106,12 @@ export function keyOrigin(segment: Segment, key: FenceKey): Origin | undefined {
     timeLimit: memory.load(base + table.TIME_LIMIT),
   };
   return memory.load(base + table.GENERATION) === key.generation ? origin : undefined;
+}
+
+function ownerWord(layout: Layout, { slot }: FenceKey): number {
+  return layout.isTimeline(slot) ? layout.timeline(slot) + TIMELINE.OWNER : layout.oneShot(slot) + ONE_SHOT.OWNER;
+}
+
+function deadlineWord(layout: Layout, { slot }: FenceKey): number {
+  return layout.isTimeline(slot) ? layout.timeline(slot) + TIMELINE.DEADLINE : layout.oneShot(slot) + ONE_SHOT.DEADLINE;
 }

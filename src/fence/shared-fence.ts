@@ -5,6 +5,7 @@ import {
   hintDeadline,
   isKeySignaled,
   isOwnKey,
+  keyDeadline,
   keyOrigin,
   keyPosition,
   keyProgress,
@@ -68,6 +69,8 @@ export class SharedFenceOps implements FenceOps {
     if (status === 0) return false;
     if (status < 0) fence.setError(status);
     else fence.forgetError();
+    // Those before it have signaled too, and call back before it.
+    if (this.hasArmed) this.settleArmed(fence.seqno - 1);
     return true;
   }
 
@@ -83,7 +86,7 @@ export class SharedFenceOps implements FenceOps {
   }
 
   setDeadline(fence: Fence, deadlineNs: number): void {
-    hintDeadline(this.agent, this.key(fence), deadlineNs);
+    hintDeadline(this.agent, this.key(fence), deadlineNs, this.agent.host.nowNs());
   }
 
   decide(fence: Fence, _error: number, _timestampNs: number): boolean {
@@ -101,13 +104,14 @@ export class SharedFenceOps implements FenceOps {
     return isOwnKey(this.agent, this.key(fence));
   }
 
-  /** Settles the local fences up to a sequence number, in order, when this agent itself has signaled them. */
+  /** Settles the local fences up to a sequence number, in order. */
   protected settleArmed(upTo: number): void {
     const armed = this.#armed;
     if (armed === undefined) return;
     const due = [...armed.keys()].filter((fence) => fence.seqno <= upTo);
     for (const fence of due.sort((a, b) => a.seqno - b.seqno)) {
-      armed.get(fence)!();
+      // A callback of one may have settled the next.
+      armed.get(fence)?.();
       armed.delete(fence);
       fence.isSignaled();
     }
@@ -163,6 +167,21 @@ class SharedAwaited implements Awaited {
   }
 }
 
+/**
+ * Tells the agent that signals a fence, or all of a timeline, each deadline that has become the earliest to come.
+ *
+ * @returns What ends that.
+ */
+export function watchDeadlines(agent: Agent, key: FenceKey, tell: (deadlineNs: number) => void): () => void {
+  let told = 0;
+  const ready = (): boolean => {
+    const earliest = keyDeadline(agent, key);
+    if (earliest !== told) tell((told = earliest));
+    return false;
+  };
+  return agent.watch({ arm: () => {}, ready }, () => {});
+}
+
 /** The fence with a key, for this agent; `undefined` if its slot has moved on, which means that it signaled. */
 export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
   const position = keyPosition(agent, key);
@@ -186,6 +205,7 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   const known = fence.ops.key?.(fence);
   if (known !== undefined) return known;
   const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
+  const hearsDeadlines = fence.ops.setDeadline !== undefined;
   fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit);
   fence.addCallback(() => freeOneShot(agent, key.slot, agent.identity));
   if (fence.isSignaled() && !isKeySignaled(agent, key)) {
@@ -193,6 +213,7 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
     freeOneShot(agent, key.slot, agent.identity);
   } else {
     agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
+    if (hearsDeadlines) fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
   }
   return key;
 }

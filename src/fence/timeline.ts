@@ -1,6 +1,5 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import { keyOrigin } from "../domain/fence-slot.js";
-import { TIMELINE } from "../domain/layout.js";
 import {
   allocateContexts,
   claimTimeline,
@@ -12,7 +11,7 @@ import {
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Fence, warnAbandoned } from "./fence.js";
-import { DEFAULT_TIME_LIMIT, SharedFenceOps } from "./shared-fence.js";
+import { DEFAULT_TIME_LIMIT, SharedFenceOps, watchDeadlines } from "./shared-fence.js";
 
 export { allocateContexts };
 
@@ -23,7 +22,7 @@ export interface TimelineOptions {
   readonly driverName?: string;
   /** Milliseconds without progress after which hang recovery ends the pending fences with `ETIMEDOUT`. Default 10,000. */
   readonly timeLimit?: number;
-  /** Told the earliest deadline that anybody has asked of this timeline's fences (absolute monotonic nanoseconds). */
+  /** Told the earliest deadline to come that anybody has asked of this timeline's fences (monotonic nanoseconds). */
   readonly onDeadline?: (deadlineNs: number) => void;
 }
 
@@ -44,16 +43,15 @@ export class Timeline implements Disposable {
   /** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
   constructor(agent: Agent, options: TimelineOptions = {}) {
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
-    if (!(timeLimit >= 1 && timeLimit <= 0x7fff_ffff)) {
-      throw new RangeError(`Option "timeLimit" must be from 1 to ${0x7fff_ffff} milliseconds, not ${timeLimit}`);
-    }
+    checkTimeLimit(timeLimit);
     const { slot, generation } = claimTimeline(agent, { name, driverName, timeLimit });
-    const origin = keyOrigin(agent, { slot, generation, sequence: 0 })!;
+    const key = { slot, generation, sequence: 0 };
+    const origin = keyOrigin(agent, key)!;
     this.name = name;
     this.context = origin.context;
     this.#agent = agent;
     this.#ops = new OwnerOps(agent, slot, generation, origin);
-    if (onDeadline !== undefined) this.#unwatch = agent.watch(new Deadlines(agent, slot, onDeadline), () => {});
+    if (onDeadline !== undefined) this.#unwatch = watchDeadlines(agent, key, onDeadline);
   }
 
   /**
@@ -113,6 +111,11 @@ export class Timeline implements Disposable {
   }
 }
 
+export function checkTimeLimit(timeLimit: number): void {
+  if (timeLimit >= 1 && timeLimit <= 0x7fff_ffff) return;
+  throw new RangeError(`Option "timeLimit" must be from 1 to ${0x7fff_ffff} milliseconds, not ${timeLimit}`);
+}
+
 class OwnerOps extends SharedFenceOps {
   /** Whether an exchange has shown that somebody else ended the timeline. */
   ended = false;
@@ -152,30 +155,5 @@ class OwnerOps extends SharedFenceOps {
   settleEnded(): void {
     this.ended = true;
     this.settleArmed(Infinity);
-  }
-}
-
-/** Never ready: it tells the owner each time that the earliest deadline has come down. */
-class Deadlines implements Awaited {
-  readonly #agent: Agent;
-  readonly #word: number;
-  readonly #tell: (deadlineNs: number) => void;
-  #told = Infinity;
-
-  constructor(agent: Agent, slot: number, tell: (deadlineNs: number) => void) {
-    this.#agent = agent;
-    this.#word = agent.layout.timeline(slot) + TIMELINE.DEADLINE;
-    this.#tell = tell;
-  }
-
-  arm(): void {}
-
-  ready(): boolean {
-    const earliest = Number(this.#agent.memory.load64(this.#word));
-    if (earliest !== 0 && earliest < this.#told) {
-      this.#told = earliest;
-      this.#tell(earliest);
-    }
-    return false;
   }
 }
