@@ -16,6 +16,9 @@ import { Fence, type FenceOps } from "./fence/fence.js";
 import { promiseFence, type PromiseFenceOptions } from "./fence/promise-fence.js";
 import { fenceHandle, importFence, type FenceHandle } from "./fence/fence-handle.js";
 import { checkDomain } from "./fence/shared-fence.js";
+import { SoftwareTimeline } from "./fence/software-timeline.js";
+import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/software-timeline.js";
+import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { threadsHost } from "./host/threads.js";
@@ -202,6 +205,22 @@ export class Domain implements Disposable {
   }
 
   /**
+   * A timeline that this thread, and those it is sent to, advance by hand.
+   *
+   * @throws {DmaBufError} `ENOSPC` if all timelines are in use.
+   */
+  softwareTimeline(options: SoftwareTimelineOptions = {}): SoftwareTimeline {
+    this.#check();
+    return SoftwareTimeline.create(this.agent, options);
+  }
+
+  /** The software timeline that was sent. @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` for another domain's. */
+  openSoftwareTimeline(handle: SoftwareTimelineHandle): SoftwareTimeline {
+    this.#check();
+    return SoftwareTimeline.open(this.agent, handle);
+  }
+
+  /**
    * A fence of this thread alone, until it is sent or added to a reservation.
    *
    * @param context From {@link allocateContexts}. Default: a new one.
@@ -231,6 +250,18 @@ export class Domain implements Disposable {
   importFence(handle: FenceHandle): Fence {
     this.#check();
     return importFence(this.agent, handle);
+  }
+
+  /** A fence with a name, for explicit synchronization. */
+  syncFile(fence: Fence): SyncFile {
+    this.#check();
+    return new SyncFile(fence);
+  }
+
+  /** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain. */
+  importSyncFile(handle: SyncFileHandle): SyncFile {
+    this.#check();
+    return SyncFile.import(this.agent, handle);
   }
 
   /**

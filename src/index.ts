@@ -9,6 +9,12 @@ export type { PromiseFenceOptions } from "./fence/promise-fence.js";
 export { FenceArray, type FenceArrayOptions } from "./fence/fence-array.js";
 export { FenceChain, findSeqno } from "./fence/fence-chain.js";
 export type { FenceHandle } from "./fence/fence-handle.js";
+export {
+  SoftwareTimeline,
+  type SoftwareTimelineHandle,
+  type SoftwareTimelineOptions,
+} from "./fence/software-timeline.js";
+export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } from "./fence/sync-file.js";
 export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";

@@ -5,6 +5,7 @@ import { BUFFER } from "../domain/layout.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
+import type { SyncFile } from "../fence/sync-file.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import { Attachment, type Importer } from "./attachment.js";
@@ -13,6 +14,7 @@ import { CpuAccess } from "./cpu-access.js";
 import { isPlain } from "./exporter.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
+import { exportSyncFile, ImportedFences } from "./implicit-sync.js";
 import { MemoryMap } from "./memory-map.js";
 import { countReferences } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
@@ -180,6 +182,33 @@ export class DmaBuf implements Disposable {
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
     using holder = this.duplicate();
     return await holder.reservation.wait(usageFor(mode), options);
+  }
+
+  /**
+   * What an access of this kind must wait for, as of now: `read` the writers, `write` everybody. A signaled stub stands for
+   * nothing.
+   */
+  exportSyncFile(mode: AccessMode): SyncFile {
+    return exportSyncFile(this.reservation, mode);
+  }
+
+  /**
+   * Adds what is pending in a sync file to the buffer's fences, each plain fence by itself, as the work of a reader or a
+   * writer. It takes the reservation lock; an export before it and this call are two steps.
+   *
+   * @throws {DmaBufError} `EBADF` if the sync file was closed; `ENOMEM` if the reservation has no room; `ETIMEDOUT`.
+   */
+  async importSyncFile(mode: AccessMode, file: SyncFile, options: WaitOptions = {}): Promise<void> {
+    const imported = new ImportedFences(this.reservation, mode, file);
+    using _lock = await this.reservation.lock(undefined, options);
+    imported.add();
+  }
+
+  /** As {@link importSyncFile}, blocking this thread for the lock. */
+  importSyncFileSync(mode: AccessMode, file: SyncFile, options: { readonly timeout?: number } = {}): void {
+    const imported = new ImportedFences(this.reservation, mode, file);
+    using _lock = this.reservation.lockSync(undefined, options);
+    imported.add();
   }
 
   /**

@@ -24,6 +24,12 @@ export function readName(memory: Substrate, word: number): string {
   return decode(bytes.subarray(0, end < 0 ? NAME_BYTES : end));
 }
 
+/** A name as it would be read again, cut after the last whole character that fits in 31 bytes of UTF-8. */
+export function cutName(name: string): string {
+  const bytes = new Uint8Array(NAME_BYTES);
+  return decode(bytes.subarray(0, encodeInto(name, bytes)));
+}
+
 /** Writes as many whole characters of UTF-8 as fit, half a pair as U+FFFD; returns the number of bytes written. */
 export function encodeInto(text: string, target: Uint8Array): number {
   let length = 0;

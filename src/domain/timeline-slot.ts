@@ -16,12 +16,17 @@ import { writeName } from "./text.js";
  * T5. A waiter sets its bit, then lowers AWAITED, then looks again; a signaler raises COMPLETED, then looks at AWAITED,
  *     clears it and takes the bits, in this order. So one of them sees the other.
  * T6. A signal below AWAITED rings nobody.
+ * T7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until nobody was
+ *     faster. The time that stands with a number may then be that of a call that was slower.
  */
 
 const SEQUENCE_BITS = 47n;
 const ENDED = 1n << SEQUENCE_BITS;
 const SEQUENCE_MASK = ENDED - 1n;
 const GENERATION_SHIFT = 48n;
+
+/** The highest number of a timeline's fence. */
+export const LAST_SEQUENCE = 2 ** 47 - 2;
 
 /** The lowest `COMPLETED` word of a generation: sequence number 0, not ended. */
 export function firstWord(generation: number): bigint {
@@ -122,6 +127,34 @@ export function completeTimeline(
   return true;
 }
 
+/**
+ * Completes the next `amount` fences of a software timeline. Any agent may call this, several at once.
+ *
+ * @param timestamp Nanoseconds.
+ * @returns The number that it has now; `undefined` if the timeline has ended.
+ * @throws {DmaBufError} `EOVERFLOW` if there are no such numbers.
+ */
+export function advanceTimeline(
+  member: Member,
+  { slot, generation }: { readonly slot: number; readonly generation: number },
+  amount: number,
+  timestamp: number,
+): number | undefined {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
+  for (;;) {
+    const word = memory.load64(base + TIMELINE.COMPLETED);
+    // SYNC POINT generation-before-reset: a word of the slot's next timeline is not taken for this one's.
+    if (memory.load(base + TIMELINE.GENERATION) !== generation || (word & ENDED) !== 0n) return undefined;
+    const sequence = Number(word & SEQUENCE_MASK) + amount;
+    if (sequence > LAST_SEQUENCE) {
+      throw new DmaBufError("EOVERFLOW", `Cannot advance the timeline to ${sequence}: it ends at ${LAST_SEQUENCE}`);
+    }
+    const next = word + BigInt(amount);
+    if (completeTimeline(member, slot, word, next, sequence, timestamp, 0, sequence)) return sequence;
+  }
+}
+
 /** Rings everyone who waits on the timeline; those who wait for more arm themselves again. */
 export function ringTimeline(segment: Segment, slot: number): void {
   const base = segment.layout.timeline(slot);
@@ -195,12 +228,12 @@ export function timelineProgress({ memory, layout }: Segment, slot: number): { c
   return { completed: Number(word & SEQUENCE_MASK), ended: (word & ENDED) !== 0n };
 }
 
-/** Lowers a 64-bit word where 0 stands for "none yet"; returns whether it is lower now. */
-export function lower64({ memory }: Segment, word: number, value: bigint): boolean {
+/** Lowers a 64-bit word where 0 stands for "none yet". */
+function lower64({ memory }: Segment, word: number, value: bigint): void {
   for (;;) {
     const lowest = memory.load64(word);
-    if (lowest !== 0n && lowest <= value) return false;
-    if (memory.compareExchange64(word, lowest, value) === lowest) return true;
+    if (lowest !== 0n && lowest <= value) return;
+    if (memory.compareExchange64(word, lowest, value) === lowest) return;
   }
 }
 

@@ -14,16 +14,26 @@ export class AwaitedFences implements Awaited {
     this.#pending = pending;
   }
 
+  /** Makes sure that the fences will signal by themselves. */
+  enable(): this {
+    this.#look();
+    return this;
+  }
+
   arm(): void {
-    const awaited = new Map<Fence, Awaited>();
-    for (const fence of this.#pending()) awaited.set(fence, this.#awaited.get(fence) ?? fence.awaited());
-    this.#awaited = awaited;
-    for (const one of awaited.values()) one.arm();
+    this.#look();
+    for (const one of this.#awaited.values()) one.arm();
   }
 
   patience(): number {
     let least = Infinity;
     for (const one of this.#awaited.values()) least = Math.min(least, one.patience?.() ?? Infinity);
     return least;
+  }
+
+  #look(): void {
+    const awaited = new Map<Fence, Awaited>();
+    for (const fence of this.#pending()) awaited.set(fence, this.#awaited.get(fence) ?? fence.awaited());
+    this.#awaited = awaited;
   }
 }

@@ -94,7 +94,7 @@ class ArrayOps implements FenceOps {
     return new AwaitedFences(
       () => array.isSignaled(),
       () => this.#fences.filter((fence) => !fence.isSignaled()),
-    );
+    ).enable();
   }
 
   isOwn(): boolean {

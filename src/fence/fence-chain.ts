@@ -110,7 +110,7 @@ class ChainOps implements FenceOps {
     return new AwaitedFences(
       () => chain.isSignaled(),
       () => [firstPending(chain as FenceChain)].filter((fence) => fence !== undefined),
-    );
+    ).enable();
   }
 
   isOwn(chain: Fence): boolean {

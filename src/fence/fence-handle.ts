@@ -90,12 +90,19 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
       return privateStub(agent, handle.timestamp);
     case "fence": {
       checkDomain(agent, handle.domain, "fence");
+      checkKey(agent, handle);
       const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
       return new Fence(agent, ops, handle.context, handle.seqno);
     }
     default:
       throw new DmaBufError("EINVAL", "Cannot import the fence: this is no handle to a fence");
   }
+}
+
+function checkKey({ layout }: Agent, { slot, generation, context, seqno }: PlainHandle): void {
+  const slots = layout.sizes.timelines + layout.sizes.oneShots;
+  if ([slot, generation, context, seqno].every(Number.isSafeInteger) && slot >= 0 && slot < slots) return;
+  throw new DmaBufError("EINVAL", `Cannot import the fence: its handle names no fence slot (${slot} of ${slots})`);
 }
 
 function chainHandle(chain: FenceChain): ChainHandle {

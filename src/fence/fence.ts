@@ -251,6 +251,8 @@ export class Fence implements Disposable {
 
   /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
   setDeadline(deadlineNs: number): void {
+    if (!Number.isFinite(deadlineNs))
+      throw new RangeError(`A deadline must be a time in nanoseconds, not ${deadlineNs}`);
     if (this.#ops.setDeadline !== undefined && !this.isSignaled()) this.#ops.setDeadline(this, deadlineNs);
   }
 

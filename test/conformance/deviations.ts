@@ -11,4 +11,13 @@ export const DEVIATIONS: Readonly<Record<string, string>> = {
     "Two objects that stand for one fence in shared memory are the same fence: each agent has an object of its own.",
   "FEN-38":
     "The kernel stores even an error that it reports as wrong or late. Here it is dropped, so that an error is always an errno, and never changes once others may have read it.",
+  "SYF-03":
+    "There is no descriptor that could be of another kind: a handle of something else is EINVAL, and a closed timeline EBADF.",
+  "SYF-10":
+    "What is no sync file is a TypeError and a closed one EBADF, as everywhere; ENOENT says that a number is no descriptor.",
+  "SYF-11": "A merge has no flags and no reserved fields that could be wrong.",
+  "SYF-15": "The caller brings no room for the fences: info() always tells of all of them.",
+  "SYF-17": "info() has no flags and no reserved fields that could be wrong.",
+  "SYF-18": "Calls have names, not numbers: one that does not exist cannot be made.",
+  "SYF-25": "A deadline has no reserved field that could be wrong; what is no time is a RangeError.",
 };

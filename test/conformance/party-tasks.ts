@@ -15,6 +15,8 @@ import {
 import { contextOf, countAlone, reservationOf, shuffled, type Scene } from "./party-scene.js";
 import { addFence, makeLine, places, type LineKind } from "./reservation-support.js";
 
+export * from "./party-sync-tasks.js";
+
 export function nothing(_scene: Scene): void {}
 
 // Fences that were sent to it.

@@ -1,0 +1,211 @@
+import type { Agent } from "../domain/agent.js";
+import { agentName } from "../domain/agent-slot.js";
+import { keyOrigin } from "../domain/fence-slot.js";
+import {
+  advanceTimeline,
+  claimTimeline,
+  endTimeline,
+  freeTimeline,
+  LAST_SEQUENCE,
+  timelineProgress,
+  timelineStatus,
+  type FenceKey,
+} from "../domain/timeline-slot.js";
+import { DmaBufError, ERRNO, errorCode } from "../errors.js";
+import { Fence } from "./fence.js";
+import { checkDomain, DEFAULT_TIME_LIMIT, SharedFenceOps, watchDeadlines } from "./shared-fence.js";
+import { checkTimeLimit, type TimelineOptions } from "./timeline.js";
+
+export type SoftwareTimelineOptions = Omit<TimelineOptions, "driverName">;
+
+/** A software timeline as a thing to send to another agent, which may then advance it too. */
+export interface SoftwareTimelineHandle {
+  readonly kind: "software-timeline";
+  readonly domain: string;
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/**
+ * A timeline that programs advance by hand, for tests and for work that nothing else tells the end of. Its fences stand
+ * at values, and signal when the timeline reaches them.
+ *
+ * It belongs to the agent that made it, and ends when that agent closes it or dies; every agent that it was sent to may
+ * make fences on it and advance it. Values have 47 bits and do not wrap.
+ *
+ * @see linux/drivers/dma-buf/sw_sync.c
+ */
+export class SoftwareTimeline implements Disposable {
+  readonly name: string;
+  readonly context: number;
+  readonly #agent: Agent;
+  readonly #ops: PointOps;
+  readonly #isOwner: boolean;
+  readonly #unwatch: (() => void) | undefined;
+  /** The pending fences that somebody in this agent still has, by value. */
+  readonly #points = new Map<number, WeakRef<Fence>>();
+  #closed = false;
+
+  private constructor(
+    agent: Agent,
+    key: FenceKey,
+    isOwner: boolean,
+    onDeadline: SoftwareTimelineOptions["onDeadline"],
+  ) {
+    const origin = keyOrigin(agent, key);
+    if (origin === undefined) throw new DmaBufError("ESTALE", "Cannot open the timeline: it is gone");
+    this.name = origin.timelineName;
+    this.context = origin.context;
+    this.#agent = agent;
+    this.#ops = new PointOps(agent, key.slot, key.generation, origin);
+    this.#isOwner = isOwner;
+    if (onDeadline !== undefined) this.#unwatch = watchDeadlines(agent, key, onDeadline);
+  }
+
+  /**
+   * A new timeline, of value 0.
+   *
+   * @param options `name`: the agent's own by default.
+   * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
+   */
+  static create(agent: Agent, options: SoftwareTimelineOptions = {}): SoftwareTimeline {
+    const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
+    checkTimeLimit(timeLimit);
+    const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
+    return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
+  }
+
+  /**
+   * The timeline that was sent.
+   *
+   * @throws {DmaBufError} `ESTALE` if it is gone, or what it has ended with; `EINVAL` for a handle of something else.
+   */
+  static open(agent: Agent, handle: SoftwareTimelineHandle): SoftwareTimeline {
+    const { kind, domain, slot, generation } = handle ?? {};
+    if (kind !== "software-timeline" || !Number.isInteger(slot) || !agent.layout.isTimeline(slot) || slot < 0) {
+      throw new DmaBufError("EINVAL", "Cannot open the timeline: this is no handle to one");
+    }
+    checkDomain(agent, domain, "timeline");
+    const timeline = new SoftwareTimeline(agent, { slot, generation, sequence: 0 }, false, undefined);
+    timeline.#check("open");
+    return timeline;
+  }
+
+  /** How far it has come. @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with. */
+  get value(): number {
+    const { completed } = timelineProgress(this.#agent, this.#ops.slot);
+    // Asked afterwards: until then, it was this timeline's slot.
+    this.#check("read");
+    return completed;
+  }
+
+  /**
+   * The fence at a value: signaled if the timeline has passed it, otherwise the same for all who ask in this agent.
+   *
+   * @param value From 0 to 2^47 - 2.
+   * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with.
+   */
+  createFence(value: number): Fence {
+    checkStep(value, "value");
+    this.#check("create a fence on");
+    const known = this.#points.get(value)?.deref();
+    if (known?.isSignaled() === false) return known;
+    const fence = new Fence(this.#agent, this.#ops, this.context, value);
+    if (fence.isSignaled()) this.#points.delete(value);
+    else this.#points.set(value, new WeakRef(fence));
+    return fence;
+  }
+
+  /**
+   * Moves the timeline on, and signals all fences up to its new value, in order.
+   *
+   * @param amount 0 or more. Default 1.
+   * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with; `EOVERFLOW` at the end of all values.
+   */
+  advance(amount = 1): void {
+    checkStep(amount, "amount");
+    this.#check("advance");
+    const { slot, generation } = this.#ops;
+    const value = advanceTimeline(this.#agent, { slot, generation }, amount, this.#agent.host.nowNs());
+    this.#ops.settle(value ?? Infinity);
+    for (const [point, fence] of this.#points) {
+      if (point > (value ?? Infinity)) continue;
+      // Looked at now, a fence has the time of now, even after a step too long for the times that are kept.
+      fence.deref()?.isSignaled();
+      this.#points.delete(point);
+    }
+    if (value === undefined) this.#check("advance");
+  }
+
+  /**
+   * The earliest deadline that this agent has asked of a fence, in monotonic nanoseconds; `undefined` for none. What other
+   * agents ask is told to `onDeadline`.
+   *
+   * @throws {DmaBufError} `EINVAL` if the fence is not of this timeline.
+   */
+  deadline(fence: Fence): number | undefined {
+    if (fence.ops !== this.#ops) {
+      throw new DmaBufError("EINVAL", `Cannot ask for the deadline: the fence is not of timeline "${this.name}"`);
+    }
+    return this.#ops.deadlines.get(fence);
+  }
+
+  /** A handle to send to another agent. */
+  handle(): SoftwareTimelineHandle {
+    this.#check("send");
+    const { slot, generation } = this.#ops;
+    this.#ops.isSent = true;
+    return { kind: "software-timeline", domain: this.#agent.domain, slot, generation };
+  }
+
+  /** Lets go of the timeline. If this agent made it, it ends: fences that are pending fail with `ENOENT`. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unwatch?.();
+    this.#points.clear();
+    if (!this.#isOwner) return;
+    const { slot, generation } = this.#ops;
+    endTimeline(this.#agent, slot, generation, ERRNO.ENOENT);
+    this.#ops.settle(Infinity);
+    freeTimeline(this.#agent, slot, this.#agent.identity);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #check(action: string): void {
+    const cannot = `Cannot ${action} timeline "${this.name}"`;
+    if (this.#closed) throw new DmaBufError("EBADF", `${cannot}: it is closed`);
+    const { slot, generation } = this.#ops;
+    // Nobody has reached the last number: it is decided by the timeline's end alone.
+    const status = timelineStatus(this.#agent, { slot, generation, sequence: LAST_SEQUENCE + 1 });
+    if (status !== 0) throw new DmaBufError(status < 0 ? errorCode(status) : "ESTALE", `${cannot}: it has ended`);
+  }
+}
+
+class PointOps extends SharedFenceOps {
+  isSent = false;
+  /** The earliest that was asked of each fence in this agent. */
+  readonly deadlines = new WeakMap<Fence, number>();
+
+  override setDeadline(fence: Fence, deadlineNs: number): void {
+    this.deadlines.set(fence, Math.min(deadlineNs, this.deadlines.get(fence) ?? Infinity));
+    super.setDeadline(fence, deadlineNs);
+  }
+
+  /** Once another agent can advance the timeline, this thread may block for it. */
+  override isOwn(fence: Fence): boolean {
+    return !this.isSent && super.isOwn(fence);
+  }
+
+  settle(upTo: number): void {
+    if (this.hasArmed) this.settleArmed(upTo);
+  }
+}
+
+function checkStep(step: number, what: string): void {
+  if (Number.isInteger(step) && step >= 0 && step <= LAST_SEQUENCE) return;
+  throw new RangeError(`The ${what} must be an integer from 0 to ${LAST_SEQUENCE}, not ${String(step)}`);
+}

@@ -1,0 +1,150 @@
+import type { Agent } from "../domain/agent.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { cutName } from "../domain/text.js";
+import { DmaBufError } from "../errors.js";
+import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
+import { Fence, type WaitResult } from "./fence.js";
+import { mergeFences, unwrap } from "./unwrap.js";
+
+/** A sync file as a thing to send to another agent: post it in a message, and import it there. */
+export interface SyncFileHandle {
+  readonly kind: "sync-file";
+  readonly name: string;
+  readonly fence: FenceHandle;
+}
+
+/** What a sync file says of one fence in it. */
+export interface SyncFileFence {
+  readonly timelineName: string;
+  readonly driverName: string;
+  /** 0 pending, 1 signaled, a negative errno if the work failed. */
+  readonly status: number;
+  /** When it signaled, in monotonic nanoseconds; `undefined` while it is pending. */
+  readonly timestamp: number | undefined;
+}
+
+export interface SyncFileInfo {
+  readonly name: string;
+  /** 1 if all fences signaled without an error; otherwise the status of the first of which that is not so. */
+  readonly status: number;
+  /** The plain fences, as {@link unwrap} gives them. */
+  readonly fences: readonly SyncFileFence[];
+}
+
+/**
+ * One fence of any kind, with a name, as programs hand it around for explicit synchronization: "wait for this before
+ * you start", and "this tells when I am done".
+ *
+ * The fence in it never changes. What is made from a sync file (a merge, a handle) does not depend on it.
+ *
+ * @see linux/drivers/dma-buf/sync_file.c
+ */
+export class SyncFile implements Disposable {
+  /** Empty for a name made from the fence. */
+  readonly #name: string;
+  #fence: Fence | undefined;
+
+  /** @param name Cut to 31 bytes of UTF-8. Default: made from the fence. */
+  constructor(fence: Fence, name = "") {
+    if (!(fence instanceof Fence)) throw new TypeError("A sync file is made from a Fence");
+    this.#fence = fence;
+    this.#name = cutName(name);
+  }
+
+  /**
+   * All that is in two sync files as one, which stay as they are. What has signaled is left out, and its error with it.
+   *
+   * @param name Cut to 31 bytes of UTF-8; if it is empty, the name is made from the fence.
+   * @throws {DmaBufError} `EBADF` if one of them was closed.
+   */
+  static merge(name: string, a: SyncFile, b: SyncFile): SyncFile {
+    const fences = [a, b].map(checkSyncFile).map(({ fence }) => fence);
+    const { agent } = fences[0]!;
+    if (fences[1]!.agent !== agent) throw new TypeError("Sync files of two agents cannot be merged: import one first");
+    return new SyncFile(mergeFences(agent, fences), name);
+  }
+
+  /** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle. */
+  static import(agent: Agent, handle: SyncFileHandle): SyncFile {
+    if (handle?.kind !== "sync-file" || typeof handle.name !== "string") {
+      throw new DmaBufError("EINVAL", "Cannot import the sync file: this is no handle to one");
+    }
+    return new SyncFile(importFence(agent, handle.fence), handle.name);
+  }
+
+  /** @throws {DmaBufError} `EBADF` after the close, as all of a sync file's methods. */
+  get fence(): Fence {
+    if (this.#fence === undefined) throw new DmaBufError("EBADF", "Cannot use the sync file: it is closed");
+    return this.#fence;
+  }
+
+  /** The name it was merged or sent with, or `driver-timelineCONTEXT-SEQNO` of its fence; at most 31 bytes of UTF-8. */
+  get name(): string {
+    const { driverName, timelineName, context, seqno } = this.fence;
+    return this.#name || cutName(`${driverName}-${timelineName}${context}-${seqno}`);
+  }
+
+  /** The status of the fence itself: an array's is that of its first failure, a chain's is never an error. */
+  get status(): number {
+    return this.fence.status;
+  }
+
+  get isClosed(): boolean {
+    return this.#fence === undefined;
+  }
+
+  /** Whether the fence has signaled, with an error or without: what the kernel's poll for input tells. */
+  isReady(): boolean {
+    this.fence.enableSignaling();
+    return this.fence.isSignaled();
+  }
+
+  /** Waits until {@link isReady}; a close in the meantime does not end the wait. As {@link Fence.wait}. */
+  async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    return this.fence.wait(options);
+  }
+
+  /** As {@link Fence.waitSync}. */
+  waitSync(options: { readonly timeout?: number } = {}): WaitResult {
+    return this.fence.waitSync(options);
+  }
+
+  /** What stands in it, as of now. */
+  info(): SyncFileInfo {
+    const fences = Array.from(unwrap(this.fence), describeFence);
+    // The first that has not succeeded decides: one that is pending hides a later error.
+    const status = fences.find((fence) => fence.status <= 0)?.status ?? 1;
+    return { name: this.name, status, fences };
+  }
+
+  /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
+  setDeadline(deadlineNs: number): void {
+    this.fence.setDeadline(deadlineNs);
+  }
+
+  /** A handle to send to another agent. @throws {DmaBufError} `ENOSPC` if too many published fences are pending. */
+  handle(): SyncFileHandle {
+    return { kind: "sync-file", name: this.name, fence: fenceHandle(this.fence) };
+  }
+
+  /** Lets the fence go. */
+  close(): void {
+    this.#fence = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function describeFence(fence: Fence): SyncFileFence {
+  const { timelineName, driverName, timestamp } = fence;
+  // The time is read first: a fence that signals just now is pending or not, never half of both.
+  return { timelineName, driverName, status: timestamp === undefined ? 0 : fence.status, timestamp };
+}
+
+/** @throws {TypeError} if it is no sync file. */
+export function checkSyncFile(file: SyncFile): SyncFile {
+  if (file instanceof SyncFile) return file;
+  throw new TypeError("This is no SyncFile");
+}
