@@ -103,8 +103,7 @@ export const ONE_SHOT = {
   STATE: 2, // generation << 13 | signaled << 12 | positive errno
   CONTEXT: 4, // 64 bits
   SEQUENCE: 6, // 64 bits
-  TIME_LOW: 8,
-  TIME_HIGH: 9,
+  TIME: 8, // 64 bits: generation << 53 | nanoseconds, 0 while the fence is pending
   TIME_LIMIT: 10, // milliseconds
   FORGOTTEN_GENERATION: 11,
   DEADLINE: 12, // 64 bits

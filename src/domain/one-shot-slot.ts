@@ -10,7 +10,7 @@ import type { FenceKey } from "./timeline-slot.js";
  * A published fence that is no timeline's: a promise, a GPU submission, a local fence that others must see.
  *
  * O1. STATE holds generation, "signaled" and the error in one word; the exchange that sets "signaled" decides the
- *     fence, once, and its error with it.
+ *     fence, once, and its error with it. TIME is set before that, once.
  * O2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
  * O3. A signaled slot may be used again at once; an error moves to the obituaries before the generation moves on.
  */
@@ -20,6 +20,8 @@ const ONE_SHOT_SEQUENCE = 1;
 const ERROR_MASK = 0xfff;
 const SIGNALED = 0x1000;
 const GENERATION_SHIFT = 13;
+const TIME_BITS = 53n;
+const TIME_MASK = (1n << TIME_BITS) - 1n;
 
 export interface OneShotOptions {
   readonly driverName: string;
@@ -62,6 +64,7 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   memory.store(base + ONE_SHOT.GENERATION, generation);
   memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
   memory.store64(base + ONE_SHOT.SEQUENCE, BigInt(options.seqno));
+  memory.store64(base + ONE_SHOT.TIME, firstTime(generation));
   memory.store64(base + ONE_SHOT.DEADLINE, 0n);
   memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
   writeName(memory, base + ONE_SHOT.DRIVER_NAME, options.driverName);
@@ -81,9 +84,9 @@ export function completeOneShot(segment: Segment, key: FenceKey, error: number, 
   const base = layout.oneShot(key.slot);
   const pending = key.generation << GENERATION_SHIFT;
   if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
-  const high = Math.floor(timestamp / 2 ** 32);
-  memory.store(base + ONE_SHOT.TIME_HIGH, high);
-  memory.store(base + ONE_SHOT.TIME_LOW, (timestamp - high * 2 ** 32) | 0);
+  // Whoever decides the fence finds a time that stands, and one who is too late does not find the next fence's.
+  const timeless = firstTime(key.generation);
+  memory.compareExchange64(base + ONE_SHOT.TIME, timeless, timeless | BigInt(Math.floor(timestamp)));
   const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, pending | SIGNALED | error) === pending;
   ringAll(segment, base + ONE_SHOT.ARRAYS);
   return decided;
@@ -115,8 +118,13 @@ export function oneShotStatus(segment: Segment, key: FenceKey): number {
 /** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */
 export function oneShotTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
   const base = layout.oneShot(key.slot);
-  const time = (memory.load(base + ONE_SHOT.TIME_HIGH) >>> 0) * 2 ** 32 + (memory.load(base + ONE_SHOT.TIME_LOW) >>> 0);
-  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? time : undefined;
+  const time = memory.load64(base + ONE_SHOT.TIME) & TIME_MASK;
+  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? Number(time) : undefined;
+}
+
+/** The `TIME` word of a generation's pending fence. */
+function firstTime(generation: number): bigint {
+  return BigInt.asUintN(64, BigInt(generation) << TIME_BITS);
 }
 
 /** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
