@@ -115,7 +115,7 @@ export function addObituary(member: Member, obituary: Obituary): void {
     const entry = layout.obituary(index);
     const tag = memory.load(entry + OBITUARY.TAG);
     if (tag < 0) continue;
-    if (tag > 0) forgetObituary(member, entry);
+    if (tag > 0) forgetObituary(member, entry, tag);
     if (memory.compareExchange(entry + OBITUARY.TAG, tag, writing(member.identity)) !== tag) continue;
     memory.store(entry + OBITUARY.SLOT, obituary.slot);
     memory.store(entry + OBITUARY.GENERATION, obituary.generation);
@@ -155,10 +155,12 @@ function writing(identity: Identity): number {
 }
 
 /** The slot of an obituary about to be overwritten remembers that it had one. */
-function forgetObituary(segment: Segment, entry: number): void {
+function forgetObituary(segment: Segment, entry: number, tag: number): void {
   const { memory } = segment;
   const word = forgottenWord(segment, memory.load(entry + OBITUARY.SLOT));
   const generation = memory.load(entry + OBITUARY.GENERATION);
+  // What was read may be of two obituaries, if another writer has been faster; it has seen to this.
+  if (memory.load(entry + OBITUARY.TAG) !== tag) return;
   for (;;) {
     const forgotten = memory.load(word);
     if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten)
