@@ -60,7 +60,7 @@ export class Timeline implements Disposable {
    * @throws {DmaBufError} `ECANCELED` if the timeline was closed; `ETIMEDOUT` if hang recovery has ended it.
    */
   createFence(): Fence {
-    if (this.#closed || this.#ops.ended) this.#refuse();
+    if (this.#closed || this.#agent.closed || this.#ops.ended) this.#refuse();
     return new Fence(this.#agent, this.#ops, this.context, ++this.#created);
   }
 
@@ -103,9 +103,10 @@ export class Timeline implements Disposable {
   }
 
   #refuse(): never {
-    const reason = this.#closed ? "it is closed" : "hang recovery has ended it";
+    const isClosed = this.#closed || this.#agent.closed;
+    const reason = isClosed ? "it is closed" : "hang recovery has ended it";
     throw new DmaBufError(
-      this.#closed ? "ECANCELED" : "ETIMEDOUT",
+      isClosed ? "ECANCELED" : "ETIMEDOUT",
       `Cannot create a fence on timeline "${this.name}": ${reason}`,
     );
   }
@@ -140,7 +141,8 @@ class OwnerOps extends SharedFenceOps {
 
   /** @param firstFailed From where on the fences that complete now have failed, if there is an error. */
   complete(seqno: number, error: number, timestampNs: number, firstFailed = this.#completed + 1): boolean {
-    if (this.ended || seqno <= this.#completed) return false;
+    // An agent that has left has no slot any more: another timeline may have it.
+    if (this.ended || this.agent.closed || seqno <= this.#completed) return false;
     const next = seqno === this.#completed + 1 ? this.#word + 1n : this.#first + BigInt(seqno);
     if (!completeTimeline(this.agent, this.slot, this.#word, next, seqno, timestampNs, error, firstFailed)) {
       this.ended = true;
