@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { fenceAt } from "../../src/fence/shared-fence.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { agentOf, claim, createDomain, FIRST, keyOf, KINDS, LAYOUT, OWNER, SECOND, THIRD } from "./model-domain.js";
+import { testProtocol } from "./protocol.js";
+
+// Who needs a fence by some time says so; the earliest time counts, and its owner hears of it.
+
+for (const kind of KINDS) {
+  const word = kind === "timeline" ? LAYOUT.timeline(0) + TIMELINE.DEADLINE : LAYOUT.oneShot(1) + ONE_SHOT.DEADLINE;
+  const asksFor = (self: number, deadline: number) => (memory: Substrate) => {
+    fenceAt(agentOf(memory, self), keyOf(kind))!.setDeadline(deadline);
+  };
+
+  testProtocol({
+    name: `the owner of a ${kind} hears of the earliest of three deadlines, in whatever order they are asked for (A4)`,
+    options: {
+      merge: true,
+      timeouts: false,
+      prepare(memory) {
+        createDomain(memory);
+        claim(memory, kind, OWNER);
+      },
+      agents: {
+        owner(memory) {
+          const heard: number[] = [];
+          agentOf(memory, OWNER).waitSync({
+            arm: () => {},
+            ready() {
+              const deadline = Number(memory.load64(word));
+              if (deadline !== (heard.at(-1) ?? 0)) heard.push(deadline);
+              return deadline === 100;
+            },
+          });
+          return heard;
+        },
+        first: asksFor(FIRST, 300),
+        second: asksFor(SECOND, 100),
+        third: asksFor(THIRD, 200),
+      },
+      check(memory, { results }) {
+        assert.equal(memory.load64(word), 100n);
+        const heard = results["owner"] as number[];
+        assert.deepEqual(
+          heard,
+          [...heard].sort((a, b) => b - a),
+          "a deadline has moved back",
+        );
+      },
+    },
+    mistakes: [
+      {
+        name: "A deadline that is looked at and then stored",
+        report: /^Nobody is left to wake owner/,
+        plant: (memory) => ({
+          compareExchange64(at, expected, replacement) {
+            if (at !== word) return memory.compareExchange64(at, expected, replacement);
+            memory.store64(at, replacement);
+            return expected;
+          },
+        }),
+      },
+      { name: "A ring that is left out", report: /^Nobody is left to wake owner/, plant: () => ({ wake: () => 0 }) },
+    ],
+  });
+}

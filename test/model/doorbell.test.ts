@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import type { Agent, Awaited } from "../../src/domain/agent.js";
+import { AGENT } from "../../src/domain/layout.js";
+import { armTimeline, isTimelineSignaled } from "../../src/domain/timeline-slot.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { agentOf, claim, complete, createDomain, FIRST, keyOf, LAYOUT, OWNER } from "./model-domain.js";
+import { testProtocol, type Mistake } from "./protocol.js";
+
+// One thread waits synchronously, and asynchronously in its event loop, at one doorbell.
+
+const BELL = LAYOUT.agent(1) + AGENT.DOORBELL;
+
+function awaited(agent: Agent, sequence: number): Awaited {
+  const arm = (): void => armTimeline(agent, 0, BigInt(sequence));
+  return { arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) };
+}
+
+const waitsAsynchronously = (sequence: number) => (memory: Substrate) => {
+  const agent = agentOf(memory, FIRST);
+  let heard = false;
+  // On the model a task sleeps within the call, and the other one may have the thread meanwhile.
+  agent.watch(awaited(agent, sequence), () => (heard = true));
+  return heard;
+};
+
+const waitsSynchronously = (sequence: number) => (memory: Substrate) => {
+  const agent = agentOf(memory, FIRST);
+  return agent.waitSync(awaited(agent, sequence));
+};
+
+const MISTAKES: readonly Mistake[] = [
+  {
+    name: "A doorbell that does not count",
+    report: /^Nobody is left to wake waiter/,
+    agent: "owner",
+    plant: (memory) => ({ add: (word, amount) => (word === BELL ? memory.load(word) : memory.add(word, amount)) }),
+  },
+  {
+    name: "A ring that wakes before it counts",
+    report: /^Nobody is left to wake waiter/,
+    agent: "owner",
+    plant(memory) {
+      return {
+        add(word, amount) {
+          memory.wake(word);
+          return memory.add(word, amount);
+        },
+        wake: () => 0,
+      };
+    },
+  },
+];
+
+for (const [synchronous, asynchronous] of [
+  [1, 2],
+  [2, 1],
+  [1, 1],
+] as const) {
+  testProtocol({
+    name: `an agent that waits for ${synchronous} synchronously and for ${asynchronous} asynchronously hears of both (A4, S3, W3)`,
+    options: {
+      timeouts: false,
+      prepare(memory) {
+        createDomain(memory);
+        claim(memory, "timeline", OWNER);
+      },
+      agents: {
+        owner(memory) {
+          complete(memory, keyOf("timeline", 1, 1));
+          complete(memory, keyOf("timeline", 1, 2));
+        },
+        waiter: [waitsSynchronously(synchronous), waitsAsynchronously(asynchronous)],
+      },
+      check: (_memory, { results }) => assert.deepEqual(results["waiter"], [true, true]),
+    },
+    mistakes: synchronous < asynchronous ? MISTAKES : [],
+  });
+}

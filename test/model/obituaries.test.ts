@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { addObituary, findObituary, sweepObituaries, type Obituary } from "../../src/domain/failures.js";
+import { Layout, OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { ERRNO } from "../../src/errors.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
+import { testProtocol, type Mistake } from "./protocol.js";
+
+// A ring of two obituaries, so that writers overtake each other in it. Each fence slot has reached a generation of its
+// own, and each of its fences has an errno of its own.
+
+const { ESTALE } = ERRNO;
+const LAYOUT = new Layout({ agents: 4, timelines: 1, oneShots: 2, buffers: 1, streams: 1 }, 2);
+const nameOf = namesOf(LAYOUT);
+const ENTRIES = [LAYOUT.obituary(0), LAYOUT.obituary(1)];
+
+/** Where each fence slot remembers up to which generation its obituaries may be gone. */
+const FORGOTTEN = [
+  LAYOUT.timeline(0) + TIMELINE.FORGOTTEN_GENERATION,
+  LAYOUT.oneShot(1) + ONE_SHOT.FORGOTTEN_GENERATION,
+  LAYOUT.oneShot(2) + ONE_SHOT.FORGOTTEN_GENERATION,
+];
+
+const IN_THE_RING = [obituary(0, 10), obituary(1, 20)];
+
+function obituary(slot: number, generation: number): Obituary {
+  return { slot, generation, error: slot + generation, first: 1n, last: 1n };
+}
+
+const adds =
+  (self: number, ...obituaries: Obituary[]) =>
+  (memory: Substrate): void => {
+    for (const each of obituaries) addObituary({ memory, layout: LAYOUT, identity: self }, each);
+  };
+
+function find(memory: Substrate, { slot, generation }: Obituary): number {
+  return findObituary({ memory, layout: LAYOUT }, slot, generation, 1n);
+}
+
+function prepare(memory: Substrate): void {
+  adds(THIRD, ...IN_THE_RING)(memory);
+}
+
+/** Asserts what must be true of all obituaries that were ever added, and of those that may have been. */
+function checkRing(memory: Substrate, added: readonly Obituary[], perhaps: readonly Obituary[] = []): void {
+  for (const each of added) {
+    const found = find(memory, each);
+    assert.ok(found === each.error || found === ESTALE, `slot ${each.slot} was seen to have ended with ${found}`);
+  }
+  FORGOTTEN.forEach((word, slot) => {
+    const generations = [...added, ...perhaps].filter((each) => each.slot === slot).map((each) => each.generation);
+    assert.ok([0, ...generations].includes(memory.load(word)), "a slot has forgotten what it never had");
+  });
+}
+
+const NOT_FORGOTTEN: Mistake = {
+  name: "An obituary that is overwritten before its slot knows",
+  report: /was seen to have ended with 0/,
+  agent: "first",
+  plant(memory) {
+    let late: (() => void) | undefined;
+    return {
+      compareExchange(word, expected, replacement) {
+        if (!FORGOTTEN.includes(word)) return memory.compareExchange(word, expected, replacement);
+        late = () => void memory.compareExchange(word, expected, replacement);
+        return expected;
+      },
+      store(word, value) {
+        memory.store(word, value);
+        if (value > 0 && ENTRIES.includes(word - OBITUARY.TAG)) late?.();
+      },
+    };
+  },
+};
+
+for (const sought of IN_THE_RING) {
+  testProtocol({
+    name: `a reader finds the error of slot ${sought.slot}, or ESTALE, while two writers overtake each other in the ring (X3, X4, X5)`,
+    options: {
+      nameOf,
+      prepare,
+      agents: {
+        first: adds(FIRST, obituary(2, 30)),
+        second: adds(SECOND, obituary(0, 11)),
+        reader: (memory) => find(memory, sought),
+      },
+      check(memory, { results }) {
+        const found = results["reader"] as number;
+        assert.ok(
+          found === sought.error || found === ESTALE,
+          `slot ${sought.slot} was seen to have ended with ${found}`,
+        );
+        checkRing(memory, [...IN_THE_RING, obituary(2, 30), obituary(0, 11)]);
+      },
+    },
+    mistakes: [NOT_FORGOTTEN],
+  });
+}
+
+testProtocol({
+  name: "two writers that go round the ring twice forget nothing that they do not overwrite (X4, X5)",
+  options: {
+    nameOf,
+    prepare,
+    agents: {
+      first: adds(FIRST, obituary(2, 30), obituary(1, 21)),
+      second: adds(SECOND, obituary(0, 11), obituary(2, 31)),
+    },
+    check: (memory) =>
+      checkRing(memory, [...IN_THE_RING, ...[obituary(2, 30), obituary(1, 21), obituary(0, 11), obituary(2, 31)]]),
+  },
+});
+
+testProtocol({
+  name: "wherever a writer dies, its entry is free again after the sweep, and no reader finds half of it (X3, X4, X5, R6)",
+  options: {
+    nameOf,
+    prepare,
+    agents: {
+      first: adds(OWNER, obituary(2, 30), obituary(2, 31)),
+      reader: (memory) => IN_THE_RING.map((each) => find(memory, each)),
+    },
+    crash: {
+      agents: ["first"],
+      recover: {
+        sweeper(memory) {
+          sweepObituaries({ memory, layout: LAYOUT }, OWNER);
+          adds(FIRST, obituary(1, 21), obituary(0, 11))(memory);
+        },
+      },
+    },
+    check(memory, { results, crashed }) {
+      IN_THE_RING.forEach((each, i) => {
+        const found = (results["reader"] as number[])[i]!;
+        assert.ok(found === each.error || found === ESTALE, `slot ${each.slot} was seen to have ended with ${found}`);
+      });
+      for (const entry of ENTRIES) assert.ok(memory.load(entry + OBITUARY.TAG) > 0, "an entry is lost");
+      const added = [...IN_THE_RING, ...(crashed.length === 0 ? [] : [obituary(1, 21), obituary(0, 11)])];
+      checkRing(memory, added, [obituary(2, 30), obituary(2, 31)]);
+    },
+  },
+  mistakes: [
+    {
+      name: "A sweep that leaves the entry of a dead writer to nobody",
+      report: /an entry is lost/,
+      agent: "sweeper",
+      plant: (memory) => ({
+        compareExchange(word, expected, replacement) {
+          return expected < 0 ? expected : memory.compareExchange(word, expected, replacement);
+        },
+      }),
+    },
+    {
+      name: "A sweep that shows what a dead writer has left",
+      report: /was seen to have ended with|has forgotten what it never had/,
+      agent: "sweeper",
+      plant: (memory) => ({
+        compareExchange: (word, expected, replacement) =>
+          memory.compareExchange(word, expected, expected < 0 ? 1 : replacement),
+      }),
+    },
+  ],
+});

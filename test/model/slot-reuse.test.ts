@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { leave } from "../../src/domain/recovery.js";
+import { ERRNO } from "../../src/errors.js";
+import { Timeline } from "../../src/fence/timeline.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import {
+  agentOf,
+  claim,
+  complete,
+  createDomain,
+  end,
+  FIRST,
+  free,
+  keyOf,
+  type Kind,
+  KINDS,
+  LAYOUT,
+  look,
+  NOW,
+  OWNER,
+  ownerWord,
+  SCRATCH,
+  SECOND,
+  TIME_LIMIT,
+} from "./model-domain.js";
+import { testProtocol, type Mistake } from "./protocol.js";
+
+// A slot goes on to its next use while others still deal with the last one.
+
+const { EBUSY, ECANCELED, EIO, ETIMEDOUT } = ERRNO;
+const END_ERROR = LAYOUT.timeline(0) + TIMELINE.END_ERROR;
+const STATE = LAYOUT.oneShot(1) + ONE_SHOT.STATE;
+const GENERATION_WORDS = [LAYOUT.timeline(0) + TIMELINE.GENERATION, LAYOUT.oneShot(1) + ONE_SHOT.GENERATION];
+
+const TAGS = Array.from({ length: LAYOUT.obituariesKept }, (_, i) => LAYOUT.obituary(i) + OBITUARY.TAG);
+
+/** The slot's next owner; its first fence fails. Returns the slot's generation, 0 if it was not free. */
+const uses = (kind: Kind, self: number) => (memory: Substrate) => {
+  const generation = claim(memory, kind, self);
+  if (generation !== 0) complete(memory, keyOf(kind, generation), EBUSY);
+  return generation;
+};
+
+/** Asserts that nobody else has changed anything in the slot's next use. */
+function checkNextUse(memory: Substrate, kind: Kind, self: number, generation: number): void {
+  if (generation === 0) return;
+  assert.equal(memory.load(ownerWord(kind)), self, "the slot was taken from its owner");
+  assert.equal(look(memory, keyOf(kind, generation)), -EBUSY);
+  if (kind === "one-shot") return;
+  const second = keyOf(kind, generation, 2);
+  assert.equal(look(memory, second), 0, "a pending fence was ended by somebody else");
+  assert.ok(complete(memory, second), "the timeline was ended by somebody else");
+  assert.equal(look(memory, second), 1);
+  end(memory, second, ECANCELED);
+  assert.equal(look(memory, keyOf(kind, generation, 3)), -ECANCELED, "the end has somebody else's reason");
+}
+
+const EARLY_GENERATION: Mistake = {
+  name: "A slot that moves on before its failures are buried",
+  report: /The check threw/,
+  agent: "next",
+  plant(memory) {
+    const postponed: (() => void)[] = [];
+    return {
+      store(word, value) {
+        if (TAGS.includes(word)) postponed.push(() => memory.store(word, value));
+        else memory.store(word, value);
+        if (GENERATION_WORDS.includes(word)) for (const each of postponed) each();
+      },
+    };
+  },
+};
+
+const ENDS: Record<Kind, readonly number[]> = { timeline: [1, -EIO, -ETIMEDOUT], "one-shot": [-EIO] };
+
+for (const kind of KINDS) {
+  testProtocol({
+    name: `a late reader of a ${kind} finds each fence's own end while its slot is used again (T4, O2, O3, X3, X5)`,
+    options: {
+      prepare(memory) {
+        createDomain(memory);
+        claim(memory, kind, OWNER);
+        if (kind === "timeline") complete(memory, keyOf(kind));
+        complete(memory, keyOf(kind, 1, ENDS[kind].indexOf(-EIO) + 1), EIO);
+        end(memory, keyOf(kind), ETIMEDOUT);
+        free(memory, kind, OWNER);
+      },
+      agents: {
+        next: uses(kind, SECOND),
+        reader: (memory) => ENDS[kind].map((_, i) => look(memory, keyOf(kind, 1, i + 1))),
+      },
+      check(memory, { results }) {
+        assert.deepEqual(results["reader"], ENDS[kind]);
+        checkNextUse(memory, kind, SECOND, results["next"] as number);
+      },
+    },
+    mistakes: [EARLY_GENERATION],
+  });
+
+  testProtocol({
+    name: `a late hang recovery of a ${kind} ends nothing in its slot's next use, and the fence keeps its end (T1, T3, T4, O1)`,
+    options: {
+      prepare(memory) {
+        createDomain(memory);
+        claim(memory, kind, OWNER);
+      },
+      agents: {
+        owner(memory) {
+          const decided = complete(memory, keyOf(kind), EIO);
+          end(memory, keyOf(kind), ECANCELED);
+          free(memory, kind, OWNER);
+          return decided;
+        },
+        recovery: (memory) => end(memory, keyOf(kind), ETIMEDOUT),
+        reader: (memory) => look(memory, keyOf(kind)),
+        next: uses(kind, SECOND),
+      },
+      check(memory, { results }) {
+        const status = results["owner"] === true ? -EIO : -ETIMEDOUT;
+        assert.equal(look(memory, keyOf(kind)), status);
+        assert.ok([0, status].includes(results["reader"] as number), "the fence was seen to end otherwise");
+        checkNextUse(memory, kind, SECOND, results["next"] as number);
+      },
+    },
+    mistakes: [
+      {
+        name: "A hang recovery that does not look whose end it writes down",
+        report: /The check threw/,
+        agent: "recovery",
+        plant: (memory) => ({
+          compareExchange(word, expected, replacement) {
+            if (word === END_ERROR) return memory.or(word, ETIMEDOUT);
+            if (word !== STATE) return memory.compareExchange(word, expected, replacement);
+            memory.store(word, replacement);
+            return expected;
+          },
+        }),
+      },
+    ],
+  });
+}
+
+testProtocol({
+  name: "a timeline that is signaled and closed after its agent has left touches nothing in its slot's next use (T4, R5)",
+  options: {
+    prepare: createDomain,
+    agents: {
+      leaver(memory) {
+        const agent = agentOf(memory, OWNER);
+        const timeline = new Timeline(agent, { name: "n", driverName: "d", timeLimit: TIME_LIMIT });
+        const [first, second] = [timeline.createFence(), timeline.createFence()];
+        leave(agent, [], NOW);
+        agent.close();
+        memory.store(SCRATCH, 1);
+        first.setError("EIO");
+        const signaled = [first.signal(), timeline.signal(2, "EIO"), second.signal()];
+        timeline.close();
+        return [...signaled, first.status, second.status];
+      },
+      next(memory) {
+        while (memory.load(SCRATCH) === 0) memory.pause();
+        return uses("timeline", FIRST)(memory);
+      },
+    },
+    check(memory, { results }) {
+      assert.deepEqual(results["leaver"], [false, false, false, -ECANCELED, -ECANCELED]);
+      checkNextUse(memory, "timeline", FIRST, results["next"] as number);
+    },
+  },
+  mistakes: [
+    {
+      name: "A slot that is given back whoever has it",
+      report: /the slot was taken from its owner/,
+      agent: "leaver",
+      plant: (memory) => ({
+        compareExchange(word, expected, replacement) {
+          if (word === ownerWord("timeline") && replacement === 0) return memory.exchange(word, 0);
+          return memory.compareExchange(word, expected, replacement);
+        },
+      }),
+    },
+  ],
+});
