@@ -192,9 +192,12 @@ function takeTurn(
   mode: AccessMode,
   { fault, use = () => {}, state = () => "" }: { fault?: Fault | undefined; use?: () => void; state?: () => string },
 ): void {
-  const agent = domain.agent(memory, slot, { fault, knows: [WRITER], arms: [WAITERS], state });
+  let held = false;
+  const knows = { knows: [WRITER], arms: [WAITERS], state: () => `held: ${held} ${state()}` };
+  const agent = domain.agent(memory, slot, { fault, ...knows });
   const holds = new Holds(agent, BUFFER_SLOT);
   assert.ok(agent.waitSync(holds.awaited(mode)));
+  held = true;
   landmark(memory, `holds ${state()}`);
   useBuffer(memory, slot, mode, use);
   holds.release(mode);
@@ -203,9 +206,11 @@ function takeTurn(
 /** As `waits`, without blocking the thread. */
 function watches(slot: number, mode: AccessMode): Program {
   return (memory) => {
-    const agent = domain.agent(memory, slot, { knows: [WRITER], arms: [WAITERS], state: () => "" });
+    let held = false;
+    const agent = domain.agent(memory, slot, { knows: [WRITER], arms: [WAITERS], state: () => `held: ${held}` });
     const holds = new Holds(agent, BUFFER_SLOT);
     agent.watch(holds.awaited(mode), () => {
+      held = true;
       landmark(memory, "holds");
       useBuffer(memory, slot, mode);
       holds.release(mode);

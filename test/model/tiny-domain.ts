@@ -68,6 +68,7 @@ export class TinyDomain {
       if (old === expected && knows.includes(word)) known.set(word, put);
       return old;
     };
+    let due = 0;
     const mark = (place: string): void => {
       if (state !== undefined) landmark(memory, `${place} ${[...known].join(" ")} ${state()}`);
     };
@@ -82,6 +83,21 @@ export class TinyDomain {
         const old = memory.or(word, bits);
         if (!arms.includes(word)) return old;
         mark(`armed ${word}`);
+        return NaN;
+      },
+      add: (word, amount) => {
+        const old = memory.add(word, amount);
+        if (this.#bells.includes(word)) due &= ~(1 << this.#bells.indexOf(word));
+        return note(word, old, old, old + amount);
+      },
+      exchange: (word, value) => {
+        const old = memory.exchange(word, value);
+        if (arms.includes(word)) due = old;
+        return old;
+      },
+      wake: (word) => {
+        memory.wake(word);
+        mark(`rang, due ${due}`);
         return NaN;
       },
       compareExchange: (word, expected, put) => note(word, memory.compareExchange(word, expected, put), expected, put),
@@ -160,9 +176,12 @@ export interface AgentOptions {
   readonly fault?: Fault | undefined;
   /** Words of which the agent remembers what it has put there last. */
   readonly knows?: readonly number[];
-  /** Words in which it sets its bit when it waits, without looking at the other bits. */
+  /** Arrays in which it sets its bit when it waits, without looking at the others', and whose bits it rings. */
   readonly arms?: readonly number[];
-  /** What else the agent remembers when it has read its doorbell, or set such a bit; with this, these are landmarks. */
+  /**
+   * What else it remembers, and where in its program it stands. With this there are landmarks: when it has read its
+   * doorbell, when it has set its bit, and when it has rung somebody.
+   */
   readonly state?: () => string;
 }
 
