@@ -83,6 +83,15 @@ export function keyPosition(
   return memory.load(base + table.GENERATION) === key.generation ? { context, seqno } : undefined;
 }
 
+/** Milliseconds after which hang recovery may end the fence, or `undefined` if its slot has moved on. */
+export function keyTimeLimit({ memory, layout }: Segment, key: FenceKey): number | undefined {
+  const isTimeline = layout.isTimeline(key.slot);
+  const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
+  const table = isTimeline ? TIMELINE : ONE_SHOT;
+  const timeLimit = memory.load(base + table.TIME_LIMIT);
+  return memory.load(base + table.GENERATION) === key.generation ? timeLimit : undefined;
+}
+
 /** What stands in a fence's slot about its origin, or `undefined` if the slot has moved on. */
 export interface Origin {
   readonly context: number;

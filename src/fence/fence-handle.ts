@@ -1,5 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { keyOrigin, type Origin } from "../domain/fence-slot.js";
+import { keyTimeLimit, type Origin } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "./fence-array.js";
@@ -60,7 +60,7 @@ export function fenceHandle(fence: Fence): FenceHandle {
   if (fence.context === 0) return { kind: "stub", timestamp: fence.timestamp! };
   const { context, seqno, driverName, timelineName } = fence;
   const key = publish(fence);
-  const timeLimit = keyOrigin(fence.agent, key)?.timeLimit ?? DEFAULT_TIME_LIMIT;
+  const timeLimit = keyTimeLimit(fence.agent, key) ?? DEFAULT_TIME_LIMIT;
   return {
     kind: "fence",
     domain: fence.agent.domain,
