@@ -8,6 +8,9 @@ import type { WorkersParameters } from "./sides/two-workers.js";
 /** Whether the two sides run on two processors or on one. A processor that is not named is the system's choice. */
 export type Placement = "apart" | "together";
 
+/** How the C program waits: see its source. */
+export type PingpongMode = "spin" | "timed" | "futex" | "eventfd";
+
 /** A run that takes this many milliseconds hangs. */
 const RUN_LIMIT = 120_000;
 
@@ -46,10 +49,10 @@ export class Children {
     return this.#node(file, { ...parameters, ...(cpus && { cpus }) }, cpus);
   }
 
-  /** Two threads of the C program. */
-  runPingpong(mode: "spin" | "timed" | "futex" | "eventfd", placement: Placement, plan: Plan): Figures {
+  /** Two sides of the C program. */
+  runPingpong(sides: "threads" | "processes", mode: PingpongMode, placement: Placement, plan: Plan): Figures {
     const [one, other] = this.#place(placement) ?? [-1, -1];
-    return run(this.#pingpong!, [mode, plan.samples, plan.batch, one, other].map(String));
+    return run(this.#pingpong!, [sides, mode, plan.samples, plan.batch, one, other].map(String));
   }
 
   #place(placement: Placement): readonly [number, number] | undefined {

@@ -49,13 +49,15 @@ const CLAIMS: readonly Claim[] = [
     limit: 2,
     figure: (results) => ratio(find(results, "spinning/apart", "fences"), "C spinning"),
   },
-  ...PLACEMENTS.map(([placement, where]): Claim => ({
-    goal: `parked round trip ${where}, in C's futex ones`,
-    unit: "times",
-    bound: "at most",
-    limit: 2.5,
-    figure: (results) => ratio(find(results, `parked/${placement}`, "fences"), "C futex"),
-  })),
+  ...PLACEMENTS.flatMap(([placement, where]) =>
+    ["C futex", "C futex, processes"].map((peer): Claim => ({
+      goal: `parked round trip ${where}, in those of ${peer}`,
+      unit: "times",
+      bound: "at most",
+      limit: 2.5,
+      figure: (results) => ratio(find(results, `parked/${placement}`, "fences"), peer),
+    })),
+  ),
   ...["fences", "frame stream"].map((ours): Claim => ({
     goal: `hand-off by ${ours}: the dearest size in terms of the cheapest`,
     unit: "times",

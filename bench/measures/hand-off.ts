@@ -67,9 +67,9 @@ function ours(children: Children, scale: Scale, placement: Placement, bytes: num
 
 function messages(children: Children, scale: Scale, placement: Placement, bytes: number): Contestant[] {
   return (["copy", "transfer", "shared"] as const).map((way) => {
-    // Copies of large frames take milliseconds.
+    // Copies of large frames take milliseconds, in which the code around them matters little.
     const samples = way === "copy" ? Math.min(2000, Math.max(100, Math.floor(2 ** 29 / bytes))) : 2000;
-    const plan = planOf(scale, { samples, batch: 1 });
+    const plan = planOf(scale, { samples, batch: 1, warm: samples === 2000 ? 3000 : 20 });
     return {
       name: `postMessage, ${way}`,
       ours: false,

@@ -1,4 +1,4 @@
-import type { Children, Placement } from "../children.js";
+import type { Children, PingpongMode, Placement } from "../children.js";
 import type { Contestant, Measure } from "../contest.js";
 import type { BareRoundTripParameters } from "../sides/bare-round-trip.js";
 import type { FenceRoundTripParameters } from "../sides/fence-round-trip.js";
@@ -6,15 +6,15 @@ import type { MessageRoundTripParameters } from "../sides/message-round-trip.js"
 import type { Plan } from "../sides/sampling.js";
 import { planOf, type Scale } from "./scale.js";
 
+type Sides = "threads" | "processes";
 type Wait = FenceRoundTripParameters["wait"];
-type Mode = Parameters<Children["runPingpong"]>[0];
 
 /** One word there and back: fences on two timelines beside what they are made of. */
 export function roundTripMeasures(children: Children, scale: Scale): Measure[] {
   const spin = planOf(scale, { samples: 400, batch: 100 });
   const sleep = planOf(scale, { samples: 4000, batch: 1 });
-  const c = (name: string, mode: Mode, placement: Placement, plan: Plan): Contestant[] =>
-    children.hasPingpong ? [{ name, ours: false, run: () => children.runPingpong(mode, placement, plan) }] : [];
+  const c = (name: string, mode: PingpongMode, placement: Placement, plan: Plan, sides = "threads" as Sides) =>
+    children.hasPingpong ? [{ name, ours: false, run: () => children.runPingpong(sides, mode, placement, plan) }] : [];
   const fences = (wait: Wait, placement: Placement, plan: Plan): Contestant => ({
     name: "fences",
     ours: true,
@@ -61,6 +61,7 @@ export function roundTripMeasures(children: Children, scale: Scale): Measure[] {
         contestants: [
           fences("park", placement, sleep),
           ...c("C futex", "futex", placement, sleep),
+          ...c("C futex, processes", "futex", placement, sleep, "processes"),
           bare("bare Atomics.wait()", "park", placement, sleep),
         ],
       },

@@ -1,8 +1,9 @@
 /*
- * The floor: a round trip of one word between two threads in C.
+ * The floor: a round trip of one word in C.
  *
- *   pingpong MODE SAMPLES ROUNDS CPU CPU
+ *   pingpong SIDES MODE SAMPLES ROUNDS CPU CPU
  *
+ * SIDES    threads or processes
  * MODE     spin     both sides look at the word until it changes
  *          timed    as spin, and each side stores the time before it answers, as whoever signals a fence does
  *          futex    both sides sleep in the kernel until they are woken
@@ -17,22 +18,30 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/* One side's word and time, on a cache line of their own. */
+/* One side: its word and time, on a cache line of their own, and what it sleeps on. */
 struct side {
   _Alignas(128) _Atomic uint32_t word;
   _Atomic uint64_t time;
   int event, epoll, cpu;
 };
+
+/* In memory that a child process shares. */
+static struct side *ping, *pong;
+/* FUTEX_PRIVATE_FLAG between threads: the kernel then finds the word by its address. */
+static int futex_flag;
 
 /* Moves on to `value`, as seen by the other side. */
 typedef void send_fn(struct side *to, uint32_t value);
@@ -64,11 +73,13 @@ static void timed_send(struct side *to, uint32_t value) {
 
 static void futex_send(struct side *to, uint32_t value) {
   to->word = value;
-  syscall(SYS_futex, &to->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+  syscall(SYS_futex, &to->word, FUTEX_WAKE | futex_flag, 1, NULL, NULL, 0);
 }
 
 static void futex_receive(struct side *from, uint32_t value) {
-  while (from->word != value) syscall(SYS_futex, &from->word, FUTEX_WAIT_PRIVATE, value - 1, NULL, NULL, 0);
+  while (from->word != value) {
+    syscall(SYS_futex, &from->word, FUTEX_WAIT | futex_flag, value - 1, NULL, NULL, 0);
+  }
 }
 
 static void eventfd_send(struct side *to, uint32_t value) {
@@ -95,7 +106,6 @@ static const struct {
     {"eventfd", eventfd_send, eventfd_receive},
 };
 
-static struct side ping, pong;
 static send_fn *send_word;
 static receive_fn *receive_word;
 static uint32_t all_rounds;
@@ -118,10 +128,10 @@ static void open_side(struct side *side, int cpu) {
 }
 
 static void *follow(void *unused) {
-  pin(pong.cpu);
+  pin(pong->cpu);
   for (uint32_t round = 1; round <= all_rounds; round++) {
-    receive_word(&ping, round);
-    send_word(&pong, round);
+    receive_word(ping, round);
+    send_word(pong, round);
   }
   return unused;
 }
@@ -131,39 +141,58 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/* Starts the other side; it ends after its last round, or with this process. */
+static void start_follower(int processes) {
+  pthread_t thread;
+  if (!processes) {
+    if (pthread_create(&thread, NULL, follow, NULL) != 0) fail("pthread_create");
+    return;
+  }
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child > 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  follow(NULL);
+  _exit(0);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 6) {
-    fprintf(stderr, "usage: pingpong spin|timed|futex|eventfd SAMPLES ROUNDS CPU CPU\n");
+  if (argc != 7) {
+    fprintf(stderr, "usage: pingpong threads|processes spin|timed|futex|eventfd SAMPLES ROUNDS CPU CPU\n");
     return 2;
   }
+  int processes = strcmp(argv[1], "processes") == 0;
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-    if (strcmp(argv[1], modes[i].name) != 0) continue;
+    if (strcmp(argv[2], modes[i].name) != 0) continue;
     send_word = modes[i].send;
     receive_word = modes[i].receive;
   }
-  uint32_t samples = (uint32_t)atoi(argv[2]), rounds = (uint32_t)atoi(argv[3]), warm = samples / 10 + 1;
+  uint32_t samples = (uint32_t)atoi(argv[3]), rounds = (uint32_t)atoi(argv[4]), warm = samples / 10 + 1;
   if (send_word == NULL || samples == 0 || rounds == 0) {
     fprintf(stderr, "pingpong: no such mode, or nothing to do\n");
     return 2;
   }
   all_rounds = (warm + samples) * rounds;
-  open_side(&ping, atoi(argv[4]));
-  open_side(&pong, atoi(argv[5]));
-  pin(ping.cpu);
+  futex_flag = processes ? 0 : FUTEX_PRIVATE_FLAG;
+  ping = mmap(NULL, 2 * sizeof *ping, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (ping == MAP_FAILED) fail("mmap");
+  pong = ping + 1;
+  open_side(ping, atoi(argv[5]));
+  open_side(pong, atoi(argv[6]));
   double *taken = malloc(sizeof *taken * (warm + samples));
-  pthread_t follower;
-  if (taken == NULL || pthread_create(&follower, NULL, follow, NULL) != 0) fail("pthread_create");
+  if (taken == NULL) fail("malloc");
+  start_follower(processes);
+  pin(ping->cpu);
 
   uint32_t round = 0;
   for (uint32_t sample = 0; sample < warm + samples; sample++) {
     uint64_t begin = now();
     for (uint32_t i = 0; i < rounds; i++) {
-      send_word(&ping, ++round);
-      receive_word(&pong, round);
+      send_word(ping, ++round);
+      receive_word(pong, round);
     }
     taken[sample] = (double)(now() - begin) / rounds;
   }
-  pthread_join(follower, NULL);
 
   taken += warm;
   qsort(taken, samples, sizeof *taken, ascending);
