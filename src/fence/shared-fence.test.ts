@@ -1,50 +1,252 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { opsFence, testAgent } from "../../test/conformance/support.js";
+import { test, type TestContext } from "node:test";
+import { BLOCKS } from "../../test/blocking.js";
+import { LINE_KINDS, makeLine, type LineKind } from "../../test/conformance/reservation-support.js";
+import { makeFence, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
+import { ManualHost } from "../../test/manual-host.js";
 import { fenceHandle, importFence } from "./fence-handle.js";
+import type { Fence } from "./fence.js";
+import { fenceAt, publish } from "./shared-fence.js";
 import { Timeline } from "./timeline.js";
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
+const ETIMEDOUT = -110;
+const PATIENT = { timeout: 10_000 };
+
+/** Another agent's view of the fence. */
+function viewOf(fence: Fence, reader: TestAgent): Fence {
+  return importFence(reader, fenceHandle(fence));
 }
 
-test("the maker of a published fence hears the deadlines that other agents ask for", { timeout: 10_000 }, async () => {
+test("only its owner may signal a fence", () => {
+  const agent = testAgent();
+  for (const kind of LINE_KINDS) {
+    const [fence] = makeLine(agent, kind).fences(1);
+    for (const reader of [agent, agent.another()]) {
+      assert.throws(() => viewOf(fence!, reader).signal(), { code: "EPERM" });
+    }
+    assert.equal(fence!.status, 0);
+  }
+});
+
+test("a view may be dropped while somebody waits for it, and who waits goes on", PATIENT, async () => {
+  const agent = testAgent();
+  for (const kind of LINE_KINDS) {
+    const [fence] = makeLine(agent, kind).fences(1);
+    const reader = agent.another();
+    const view = viewOf(fence!, reader);
+    const waiting = view.wait();
+    view[Symbol.dispose]();
+    assert.equal(fence!.status, 0);
+    fence!.signal();
+    assert.equal(await waiting, "signaled");
+    assert.deepEqual([...agent.takeWarnings(), ...reader.takeWarnings()], []);
+  }
+});
+
+test("a fence of another domain cannot be imported", () => {
+  const agent = testAgent();
+  const handle = { ...fenceHandle(makeFence(agent, "timeline")), domain: "another" };
+  assert.throws(() => importFence(agent, handle), { code: "EINVAL", message: /it belongs to domain another, not / });
+});
+
+test("a fence that is sent again keeps its place", () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  const fence = opsFence(agent);
+  assert.deepEqual(fenceHandle(fence), fenceHandle(fence));
+});
+
+test("a published fence too many is refused by the option's name, until one has signaled", () => {
+  const agent = testAgent({ sizes: { oneShots: 2 } });
+  const [first] = [makeFence(agent, "published"), makeFence(agent, "published")];
+  assert.throws(() => makeFence(agent, "published"), { code: "ENOSPC", message: /2 .*\(option "oneShots"\)/ });
+  first.signal();
+  makeFence(agent, "published");
+});
+
+test("a fence that has signaled, or does so when it is published, keeps no place", () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  const makers: Record<string, () => Fence> = {
+    "before that"() {
+      const fence = opsFence(agent);
+      fence.setError("EIO");
+      fence.signal(7);
+      return fence;
+    },
+    "when its signaling is enabled": () =>
+      opsFence(agent, {
+        enableSignaling: (fence) => {
+          fence.setError("EIO");
+          return false;
+        },
+      }),
+    "when it is looked at": () =>
+      opsFence(agent, {
+        signaled: (fence) => {
+          fence.setError("EIO");
+          return true;
+        },
+      }),
+  };
+  for (const [when, make] of Object.entries(makers)) {
+    const view = viewOf(make(), agent.another());
+    assert.equal(view.error?.code, "EIO", when);
+  }
+});
+
+test("a published fence whose work is found finished signals for all agents", PATIENT, async () => {
+  const agent = testAgent();
+  let finished = false;
+  const fence = opsFence(agent, { signaled: () => finished, completedAt: () => 42 });
+  const view = viewOf(fence, agent.another());
+  const waiting = view.wait();
+  finished = true;
+  assert.equal(fence.isSignaled(), true);
+  assert.equal(await waiting, "signaled");
+  assert.deepEqual([view.timestamp, fence.timestamp], [42, 42]);
+});
+
+test("a key whose slot has moved on names no fence any more", () => {
+  const agent = testAgent({ sizes: { timelines: 1, oneShots: 1 } });
+  const timeline = new Timeline(agent);
+  const fences = [timeline.createFence(), makeFence(agent, "published")];
+  const keys = fences.map((fence) => publish(fence));
+  assert.deepEqual(
+    keys.map((key) => fenceAt(agent, key)!.context),
+    fences.map(({ context }) => context),
+  );
+  for (const fence of fences) fence.signal();
+  timeline.close();
+  new Timeline(agent).close();
+  makeFence(agent, "published");
+  assert.deepEqual(
+    keys.map((key) => fenceAt(agent, key)),
+    [undefined, undefined],
+  );
+});
+
+for (const kind of LINE_KINDS) {
+  test(`the time limit ends a fence that makes no progress with ETIMEDOUT, for all (${kind})`, PATIENT, async () => {
+    const { host, agent } = manualAgent();
+    const fence = limitedFence(agent, kind, 50);
+    const views = [viewOf(fence, agent.another()), viewOf(fence, agent.another())];
+    const waiting = [views[0]!.wait(), fence.wait()];
+    host.pass(49);
+    assert.deepEqual([fence.status, views[0]!.status], [0, 0]);
+    host.pass(1);
+    assert.deepEqual(await Promise.all(waiting), ["signaled", "signaled"]);
+    assert.deepEqual([fence.status, ...views.map(({ status }) => status)], [ETIMEDOUT, ETIMEDOUT, ETIMEDOUT]);
+    assert.equal(fence.signal(), false, "it came too late");
+    assert.equal(fence.status, ETIMEDOUT);
+  });
+
+  test(`a thread that blocks ends a fence that makes no progress (${kind})`, { ...PATIENT, ...BLOCKS }, () => {
+    const agent = testAgent();
+    const view = viewOf(limitedFence(agent, kind, 5), agent.another());
+    assert.equal(view.waitSync(), "signaled");
+    assert.equal(view.error!.code, "ETIMEDOUT");
+  });
+}
+
+test("a fence that signals begins the time limit of the next one on its timeline anew", PATIENT, async () => {
+  const { host, agent } = manualAgent();
+  const timeline = new Timeline(agent, { timeLimit: 50 });
+  const fences = [timeline.createFence(), timeline.createFence()];
+  const view = viewOf(fences[1]!, agent.another());
+  const waiting = view.wait();
+  host.pass(40);
+  fences[0]!.signal();
+  host.pass(10);
+  host.pass(39);
+  assert.equal(view.status, 0);
+  host.pass(11);
+  await waiting;
+  assert.deepEqual([fences[0]!.status, view.status], [1, ETIMEDOUT]);
+});
+
+test("hang recovery ends all pending fences of a timeline, and the timeline with them", PATIENT, async () => {
+  const { host, agent } = manualAgent();
+  const timeline = new Timeline(agent, { timeLimit: 50 });
+  const fences = [1, 2, 3].map(() => timeline.createFence());
+  const views = fences.map((fence) => viewOf(fence, agent.another()));
+  fences[0]!.signal();
+  const waiting = views[1]!.wait();
+  host.pass(50);
+  await waiting;
+  assert.deepEqual(
+    views.map(({ status }) => status),
+    [1, ETIMEDOUT, ETIMEDOUT],
+  );
+  assert.equal(timeline.signal(3), false);
+  assert.deepEqual(
+    fences.map(({ status }) => status),
+    [1, ETIMEDOUT, ETIMEDOUT],
+  );
+  assert.throws(() => timeline.createFence(), { code: "ETIMEDOUT" });
+});
+
+test("the maker of a published fence hears the deadlines that other agents ask for", PATIENT, async (t) => {
   const agent = testAgent();
   const heard: number[] = [];
   const fence = opsFence(agent, { setDeadline: (_fence, deadlineNs) => void heard.push(deadlineNs) });
-  const there = importFence(agent.another(), fenceHandle(fence));
+  const there = viewOf(fence, agent.another());
   const now = agent.host.nowNs();
-  for (const ms of [9000, 5000, 7000]) {
-    there.setDeadline(now + ms * 1e6);
-    await turn();
-  }
+  there.setDeadline(now + 9000e6);
+  await until(t, () => heard.length === 1);
+  there.setDeadline(now + 5000e6);
+  await until(t, () => heard.length === 2);
+  there.setDeadline(now + 7000e6);
+  await turn();
   fence.signal();
   there.setDeadline(now + 1e9);
   await turn();
   assert.deepEqual(heard, [now + 9000e6, now + 5000e6]);
 });
 
-test("the owner of a timeline hears of a deadline behind one that has passed", { timeout: 10_000 }, async () => {
+test("the owner of a timeline hears of a deadline behind one that has passed", PATIENT, async (t) => {
   let now = 1000;
   const agent = testAgent({ host: { nowNs: () => now } });
   const heard: number[] = [];
   const timeline = new Timeline(agent, { onDeadline: (deadlineNs) => heard.push(deadlineNs) });
-  const there = [1, 2].map(() => importFence(agent.another(), fenceHandle(timeline.createFence())));
+  const there = [1, 2].map(() => viewOf(timeline.createFence(), agent.another()));
   for (const [i, fence] of there.entries()) {
     fence.setDeadline(2000 * (i + 1));
-    await turn();
+    await until(t, () => heard.length === i + 1);
     now += 2000;
   }
   assert.deepEqual(heard, [2000, 4000]);
 });
 
-test("fences of one timeline call back in order when hang recovery ends it", { timeout: 10_000 }, async () => {
+test("fences of one timeline call back in order when hang recovery ends it", PATIENT, async (t) => {
   const agent = testAgent();
   const timeline = new Timeline(agent, { timeLimit: 10 });
   const order: number[] = [];
   const fences = [1, 2, 3].map(() => timeline.createFence());
   for (const i of [2, 0, 1]) fences[i]!.addCallback(({ seqno }) => order.push(seqno));
-  while (order.length < 3) await turn();
+  await until(t, () => order.length === 3);
   assert.deepEqual(order, [1, 2, 3]);
   assert.equal(fences[0]!.error?.code, "ETIMEDOUT");
 });
+
+/** A domain whose agents all have one clock, which the test moves. */
+function manualAgent(): { host: ManualHost; agent: TestAgent } {
+  const host = new ManualHost();
+  return { host, agent: testAgent({ host: { nowNs: host.nowNs, after: host.after, spinNs: 0 } }) };
+}
+
+function limitedFence(agent: TestAgent, kind: LineKind, timeLimit: number): Fence {
+  if (kind === "timeline") return new Timeline(agent, { timeLimit }).createFence();
+  const fence = opsFence(agent);
+  publish(fence, timeLimit);
+  return fence;
+}
+
+async function until({ signal }: TestContext, reached: () => boolean): Promise<void> {
+  while (!reached()) {
+    signal.throwIfAborted();
+    await turn();
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}

@@ -207,13 +207,16 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
   const hearsDeadlines = fence.ops.setDeadline !== undefined;
   fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit);
-  fence.addCallback(() => freeOneShot(agent, key.slot, agent.identity));
-  if (fence.isSignaled() && !isKeySignaled(agent, key)) {
-    completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
-    freeOneShot(agent, key.slot, agent.identity);
-  } else {
+  const { queued } = fence.addCallback(() => freeOneShot(agent, key.slot, agent.identity));
+  if (queued) {
     agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
     if (hearsDeadlines) fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
+  } else {
+    // It had signaled before, which the slot does not know, or has done so just now.
+    if (!isKeySignaled(agent, key)) {
+      completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
+    }
+    freeOneShot(agent, key.slot, agent.identity);
   }
   return key;
 }

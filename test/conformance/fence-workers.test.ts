@@ -131,6 +131,18 @@ for (const kind of LINE_KINDS) {
     });
   }
 
+  test(`FEN-36 a deadline that another worker asks for reaches the maker (${kind} fence)`, PATIENT, async (t) => {
+    const { domain, parties } = await meet(t, 1);
+    let hear: (deadlineNs: number) => void = () => {};
+    const heard = new Promise<number>((resolve) => (hear = resolve));
+    const fence =
+      kind === "timeline"
+        ? domain.timeline({ onDeadline: hear }).createFence()
+        : domain.fence({ driverName: "", timelineName: "", setDeadline: (_fence, deadlineNs) => hear(deadlineNs) });
+    await parties[0]!.ask("setDeadline", domain.exportFence(fence), 1_000);
+    assert.equal(await heard, 1_000);
+  });
+
   test(`FEN-11 the error of a worker's fence shows in another worker (${kind} fence)`, PATIENT, async (t) => {
     const { parties } = await meet(t, 2);
     const [maker, reader] = [parties[0]!, parties[1]!];
