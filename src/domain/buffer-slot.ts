@@ -13,7 +13,8 @@ import { readName, writeName } from "./text.js";
  * B3. Whoever takes one away then looks at all of them, and frees the buffer by exchanging the word it read before
  *     looking: if anything was added meanwhile, the version differs and it looks again.
  * B4. Hence the last reference frees the buffer, once; and a reference moves from a handle to a bit without a gap.
- * B5. A bit belongs to its agent, a transit to its sender: after their death only the reaper takes them away.
+ * B5. A bit belongs to its agent, a transit to its sender: after their death only the reaper takes them away. It looks
+ *     at every buffer, for those who died between taking away and looking (B3).
  */
 
 const STATE_BITS = 2n;
@@ -152,7 +153,9 @@ export function sweepBuffer(segment: Segment, slot: number, dead: Identity): voi
       endTransit(segment, slot, { index: i, ticket });
     }
   }
-  if (clearBit(memory, base + layout.references, slotOf(dead))) freeIfUnused(segment, slot);
+  clearBit(memory, base + layout.references, slotOf(dead));
+  // Even if the dead agent held nothing: it may have dropped the last reference, and died before it looked (B3).
+  freeIfUnused(segment, slot);
 }
 
 function raiseVersion({ memory, layout }: Segment, key: BufferKey): boolean {
