@@ -74,6 +74,17 @@ describe("a consumer", () => {
     assert.equal(consumer.missed, 0);
   });
 
+  test("has not missed what was gone between the frames that it found", { timeout: 10_000 }, async (t) => {
+    const { stream, theirs } = streamed(t, 2);
+    await publish(stream);
+    const kept = (await theirs.frames({ policy: "newest" }).next())!;
+    await publish(stream, 5);
+    const consumer = theirs.frames();
+    kept[Symbol.dispose]();
+    assert.deepEqual(await takeAll(consumer), [0, 5]);
+    assert.equal(consumer.missed, 0);
+  });
+
   test("waits for the first frame, and gets those that are published meanwhile", { timeout: 10_000 }, async (t) => {
     const { stream, theirs } = streamed(t);
     const consumer = theirs.frames();

@@ -12,6 +12,7 @@ import {
   frameIn,
   joinStream,
   leaveConsumer,
+  publishedFrames,
   streamEnd,
   type Policy,
 } from "./stream-slot.js";
@@ -30,6 +31,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   readonly #parts: StreamParts;
   readonly #options: ConsumerOptions;
   readonly #word: number;
+  /** The number of the first frame that was published after the consumer had joined. */
+  readonly #joinedAt: number;
   readonly #left: () => void;
   readonly #frames = new Set<Frame>();
   /** Taken, but not returned: a wait for their fences failed. */
@@ -44,6 +47,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#options = options;
     this.#left = left;
     this.#word = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
+    this.#joinedAt = publishedFrames(parts.agent, parts.key.slot);
   }
 
   /** How many frames were published since this consumer joined that it did not get. */
@@ -155,7 +159,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
         holds.release("read");
         continue;
       }
-      this.#missed += (number - cursor) | 0;
+      this.#countMissed(cursor, number);
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
       advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
       const bytes = wholeBytes(buffer);
@@ -170,6 +174,12 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return undefined;
   }
 
+  /** Frames that were gone when the consumer joined, between others that were still there, it has not missed. */
+  #countMissed(cursor: number, taken: number): void {
+    const from = ((this.#joinedAt - cursor) | 0) > 0 ? this.#joinedAt : cursor;
+    this.#missed += Math.max(0, (taken - from) | 0);
+  }
+
   get #cursor(): number {
     return this.#parts.agent.memory.load(this.#word + CONSUMER.CURSOR);
   }
@@ -178,9 +188,12 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   #candidates(cursor: number): { place: number; number: number }[] {
     const { agent, key, buffers } = this.#parts;
     const found: { place: number; number: number }[] = [];
+    // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame.
+    const end = publishedFrames(agent, key.slot);
     for (let place = 0; place < buffers.length; place++) {
       const number = frameIn(agent, key.slot, place);
-      if (number !== undefined && ((number - cursor) | 0) >= 0) found.push({ place, number });
+      if (number === undefined || ((number - cursor) | 0) < 0 || ((number - end) | 0) >= 0) continue;
+      found.push({ place, number });
     }
     const direction = this.policy === "newest" ? -1 : 1;
     return found.sort((a, b) => direction * ((a.number - b.number) | 0));

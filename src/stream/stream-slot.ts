@@ -9,7 +9,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
  *
  * M1. A place changes only under the write hold of its buffer, and is read for good only under a read hold: what a
  *     consumer saw before it held the buffer, it looks at again.
- * M2. Frames are numbered in the order of publication; a consumer's cursor only rises.
+ * M2. Frames are numbered in the order of publication; a consumer's cursor only rises. A consumer reads the number of
+ *     frames published before it looks at the places, and wants none beyond: so it passes over no frame that is there.
  * M3. A consumer takes the hold of a frame before it moves its cursor past it: a producer that holds back for it sees
  *     the one or the other.
  * M4. A producer publishes, then rings the consumers that wait; a consumer sets its bit, then looks again.
@@ -143,6 +144,11 @@ export function announceFrame(segment: Segment, slot: number): void {
   const { memory, layout } = segment;
   memory.add(layout.stream(slot) + STREAM.PUBLISHED, 1);
   ringAll(segment, layout.stream(slot) + layout.consumerWaiters);
+}
+
+/** How many frames have been announced; the number of the next one. */
+export function publishedFrames({ memory, layout }: Segment, slot: number): number {
+  return memory.load(layout.stream(slot) + STREAM.PUBLISHED);
 }
 
 export function armProducer({ memory, layout }: Segment, slot: number): void {
