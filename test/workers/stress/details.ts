@@ -1,0 +1,25 @@
+/** What the main thread tells the workers of the stress run. */
+import type { FenceHandle, ReceivedHandle, StreamHandle } from "../../../src/index.js";
+
+export interface Details {
+  readonly seat: number;
+  readonly seed: number;
+  readonly orders: SharedArrayBuffer;
+  readonly buffers: readonly ReceivedHandle[];
+  readonly stream: StreamHandle;
+  /** One word a buffer: who has its reservation locked. */
+  readonly owners: SharedArrayBuffer;
+  /** Counts what was done: one word each, in the order of DEEDS. */
+  readonly deeds: SharedArrayBuffer;
+  /** Never signals. */
+  readonly never: FenceHandle;
+}
+
+export const DEEDS = ["reads", "writes", "torn", "locks", "frames", "imports", "stale", "published"] as const;
+
+/** From the main thread: something from another worker, or the end. */
+export type Message =
+  { readonly buffer: ReceivedHandle; readonly version: number } | { readonly stream: StreamHandle } | "finish";
+
+export const BUFFER_BYTES = 8192;
+export const FRAME_BYTES = 4096;

@@ -1,0 +1,117 @@
+import { agentName, slotOf } from "../../../src/domain/agent-slot.js";
+import { forEachBit } from "../../../src/domain/bits.js";
+import { isKeySignaled } from "../../../src/domain/fence-slot.js";
+import {
+  AGENT,
+  AGENT_STATE,
+  BUFFER,
+  BUFFER_STATE,
+  CONSUMER,
+  ONE_SHOT,
+  PLACE,
+  readHeader,
+  STREAM,
+  STREAM_CONSUMERS,
+  TIMELINE,
+  type Segment,
+} from "../../../src/domain/layout.js";
+import { readName } from "../../../src/domain/text.js";
+import { timelineProgress } from "../../../src/domain/timeline-slot.js";
+import { tryReadEntries } from "../../../src/reservation/entries.js";
+import { holderOf, lockHolder, ticketOf } from "../../../src/reservation/lock.js";
+import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
+
+/** Everything in a domain's control segment that is in use, one line each, as far as an onlooker can see it. */
+export function domainState(control: SharedArrayBuffer): string[] {
+  const memory = createSharedSubstrate(control);
+  const segment = { memory, layout: readHeader(memory) };
+  return [...agents(segment), ...timelines(segment), ...oneShots(segment), ...buffers(segment), ...streams(segment)];
+}
+
+function* agents({ memory, layout }: Segment): Generator<string> {
+  for (let slot = 0; slot < layout.sizes.agents; slot++) {
+    const base = layout.agent(slot);
+    const state = memory.load(base + AGENT.STATE);
+    const reaper = memory.load(base + AGENT.REAPER);
+    if ((state & 0x3ff) === AGENT_STATE.FREE && reaper === 0) continue;
+    const word = ["free", "live", "dead"][state & 0x3ff];
+    yield `agent ${slot} "${agentName({ memory, layout }, slot)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;
+  }
+}
+
+function* timelines(segment: Segment): Generator<string> {
+  const { memory, layout } = segment;
+  for (let slot = 0; slot < layout.sizes.timelines; slot++) {
+    const base = layout.timeline(slot);
+    const owner = memory.load(base + TIMELINE.OWNER);
+    if (owner === 0) continue;
+    const { completed, ended } = timelineProgress(segment, slot);
+    yield `timeline ${slot} "${readName(memory, base + TIMELINE.NAME)}" of ${agent(segment, owner)}: completed ${completed}, ended ${ended}`;
+  }
+}
+
+function* oneShots(segment: Segment): Generator<string> {
+  const { memory, layout } = segment;
+  for (let i = 0; i < layout.sizes.oneShots; i++) {
+    const base = layout.oneShot(layout.sizes.timelines + i);
+    const owner = memory.load(base + ONE_SHOT.OWNER);
+    if (owner !== 0)
+      yield `one-shot fence ${i} of ${agent(segment, owner)}: state ${memory.load(base + ONE_SHOT.STATE)}`;
+  }
+}
+
+function* buffers(segment: Segment): Generator<string> {
+  const { memory, layout } = segment;
+  for (let slot = 0; slot < layout.sizes.buffers; slot++) {
+    const base = layout.buffer(slot);
+    const state = Number(memory.load64(base + BUFFER.STATE) & 3n);
+    const lock = lockHolder(segment, slot);
+    const writer = memory.load(base + BUFFER.WRITER);
+    const readers = bits(segment, base + layout.readers);
+    if (state === BUFFER_STATE.FREE && lock === 0n && writer === 0 && readers === "") continue;
+    const transits = Array.from({ length: layout.sizes.agents }, (_, i) => memory.load(base + layout.transits + i));
+    const pending = tryReadEntries(segment, slot)?.filter(({ key }) => !isKeySignaled(segment, key));
+    yield [
+      `buffer ${slot} "${readName(memory, base + BUFFER.NAME)}" in state ${state}:`,
+      `held by [${bits(segment, base + layout.references)}]`,
+      `in ${transits.filter((ticket) => ticket !== 0).length} handles`,
+      `read by [${readers}]`,
+      `written by ${agent(segment, writer)}`,
+      `locked by ${agent(segment, holderOf(lock))} with ticket ${ticketOf(lock)}`,
+      `lock awaited by [${bits(segment, base + layout.lockWaiters)}]`,
+      `holds awaited by [${bits(segment, base + layout.holdWaiters)}]`,
+      `pending fences ${JSON.stringify(pending)}`,
+    ].join(" ");
+  }
+}
+
+function* streams(segment: Segment): Generator<string> {
+  const { memory, layout } = segment;
+  for (let slot = 0; slot < layout.sizes.streams; slot++) {
+    const base = layout.stream(slot);
+    const owner = memory.load(base + STREAM.OWNER);
+    const consumers = Array.from({ length: STREAM_CONSUMERS }, (_, i) => base + layout.consumers + i * CONSUMER.WORDS)
+      .filter((word) => memory.load(word + CONSUMER.OWNER) !== 0)
+      .map((word) => {
+        const [policy, cursor] = [memory.load(word + CONSUMER.POLICY), memory.load(word + CONSUMER.CURSOR)];
+        return `${agent(segment, memory.load(word + CONSUMER.OWNER))} policy ${policy} at ${cursor}`;
+      });
+    if (owner === 0 && consumers.length === 0) continue;
+    const places = Array.from({ length: 8 }, (_, i) => base + layout.places + i * PLACE.WORDS)
+      .filter((word) => memory.load(word + PLACE.FULL) !== 0)
+      .map((word) => memory.load(word + PLACE.FRAME));
+    const [end, published] = [memory.load(base + STREAM.END), memory.load(base + STREAM.PUBLISHED)];
+    yield `stream ${slot} "${readName(memory, base + STREAM.NAME)}" of ${agent(segment, owner)}: end ${end}, published ${published}, holds frames ${places.join()}, consumers ${consumers.join("; ")}`;
+  }
+}
+
+function agent(segment: Segment, identity: number): string {
+  if (identity === 0) return "nobody";
+  return `${agentName(segment, identity)} (${identity >>> 10}:${slotOf(identity)})`;
+}
+
+function bits({ memory, layout }: Segment, array: number): string {
+  const slots: number[] = [];
+  forEachBit(memory, array, layout.agentWords, (slot) => slots.push(slot));
+  return slots.join();
+}

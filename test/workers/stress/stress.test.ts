@@ -1,0 +1,267 @@
+/**
+ * Workers do random things with shared buffers and streams, and are terminated in the middle of them again and again.
+ *
+ * Environment: DMABUF_STRESS_SECONDS (30), DMABUF_STRESS_SEED (random, printed).
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker, type MessagePort } from "node:worker_threads";
+import {
+  Domain,
+  rawFormat,
+  type DmaBuf,
+  type FrameStream,
+  type Invitation,
+  type StreamHandle,
+} from "../../../src/index.js";
+import { deadIn, isLive, slotOf } from "../../../src/domain/agent-slot.js";
+import { pause, until } from "../../agents.js";
+import { Orders, SECTIONS, type Section } from "./orders.js";
+import { checkPattern, writePattern } from "./pattern.js";
+import { Random } from "./random.js";
+import { domainState } from "./state.js";
+import { BUFFER_BYTES, DEEDS, FRAME_BYTES, type Details, type Message } from "./details.js";
+import type { Watched } from "./watchdog.js";
+
+const SECONDS = Number(process.env["DMABUF_STRESS_SECONDS"] ?? 30);
+const SEED = Number(process.env["DMABUF_STRESS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const WORKERS = 8;
+const BUFFERS = 16;
+/** How many workers are terminated at least, in the 30 seconds of a whole run. */
+const TERMINATIONS = Math.ceil((200 * Math.min(SECONDS, 30)) / 30);
+/** How many atomic operations or points a section has, about: the worker stops before a random one of them. */
+const STEPS: Partial<Record<Section, number>> = { join: 10, leave: 1500, claim: 60, lock: 60, fence: 80, import: 40 };
+const FEW_STEPS = 16;
+/** Milliseconds until a worker that does not come to the point that it was ordered to is terminated where it is. */
+const PATIENCE = 1_000;
+
+test(
+  `${WORKERS} workers on ${BUFFERS} buffers, terminated everywhere, leave nothing behind and see nothing half-written`,
+  {
+    timeout: 270_000,
+  },
+  async (t) => {
+    console.log(`DMABUF_STRESS_SEED=${SEED} DMABUF_STRESS_SECONDS=${SECONDS}`);
+    const run = new StressRun();
+    try {
+      await run.work();
+      await run.finish();
+    } finally {
+      await run.terminateAll();
+    }
+    for (const line of run.report()) t.diagnostic(line);
+  },
+);
+
+interface Seat {
+  readonly index: number;
+  worker: Worker | undefined;
+  invitation: Invitation | undefined;
+  ended: Promise<unknown>;
+  /** Whether somebody is about to terminate its worker. */
+  condemned: boolean;
+}
+
+class StressRun {
+  readonly #random = new Random(SEED);
+  readonly #domain = Domain.create({ agents: 16, buffers: 256, timelines: 64, oneShots: 256, streams: 64 });
+  readonly #orders = Orders.create(WORKERS);
+  readonly #owners = new SharedArrayBuffer(4 * BUFFERS);
+  readonly #deeds = new SharedArrayBuffer(8 * DEEDS.length);
+  readonly #heartbeat = new SharedArrayBuffer(8);
+  readonly #buffers: readonly DmaBuf[];
+  readonly #stream: FrameStream;
+  readonly #never = this.#domain.timeline({ name: "never", timeLimit: 0x7fff_ffff });
+  readonly #seats: readonly Seat[];
+  #watchdog: Worker | undefined;
+  #control = new SharedArrayBuffer(0);
+  readonly #terminated = new Map<Section | "anywhere", number>();
+  readonly #start = performance.now();
+  #failure: Error | undefined;
+  #finishing = false;
+  #left = 0;
+
+  constructor() {
+    this.#buffers = Array.from({ length: BUFFERS }, (_, i) => {
+      const buffer = this.#domain.allocate(BUFFER_BYTES, { name: `shared ${i}` });
+      using access = buffer.tryAccess("write");
+      writePattern(access!.bytes, i, 1, () => {});
+      return buffer;
+    });
+    this.#stream = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), name: "main's" });
+    this.#seats = Array.from({ length: WORKERS }, (_, index) => ({
+      index,
+      worker: undefined,
+      invitation: undefined,
+      ended: Promise.resolve(),
+      condemned: false,
+    }));
+  }
+
+  /** Has the workers work, and terminates them one after the other, until it is enough. */
+  async work(): Promise<void> {
+    for (const seat of this.#seats) this.#spawn(seat);
+    this.#watchdog = startWatchdog({
+      control: this.#control,
+      orders: this.#orders.buffer,
+      heartbeat: this.#heartbeat,
+      seed: SEED,
+    });
+    const producing = this.#produce();
+    // If the run fails, that is why.
+    producing.catch(() => {});
+    let queue: Section[] = [];
+    const terminate = async (): Promise<void> => {
+      while (!this.#isEnough()) {
+        if (queue.length === 0) queue = this.#random.shuffle(SECTIONS);
+        await this.#terminateIn(queue.pop()!);
+      }
+    };
+    await Promise.all([terminate(), terminate(), terminate()]);
+    this.#finishing = true;
+    await producing;
+  }
+
+  /** Lets all workers leave, and looks for anything that they have left behind. */
+  async finish(): Promise<void> {
+    for (const { worker } of this.#seats) worker?.postMessage("finish" satisfies Message);
+    await Promise.all(this.#seats.map(({ ended }) => ended));
+    this.#check();
+    // Handles that nobody has imported let go after their limit.
+    await until(() => this.#domain.statistics().every(({ holders }) => holders.length > 0));
+    for (const { name, holders, readers, writer, pendingFences } of this.#domain.statistics()) {
+      assert.deepEqual([holders, readers, writer, pendingFences], [["main"], [], undefined, 0], name);
+    }
+    for (const buffer of this.#buffers) {
+      using access = buffer.tryAccess("read");
+      checkPattern(
+        access!.bytes,
+        () => {},
+        (writer) => !isLive(this.#domain.agent, writer),
+      );
+    }
+    assert.deepEqual(this.#domain.agents, ["main"]);
+    this.#domain.close();
+    assert.deepEqual(domainState(this.#control), []);
+  }
+
+  report(): string[] {
+    const deeds = new Int32Array(this.#deeds);
+    const sections = [...this.#terminated].sort().map(([section, count]) => `${section} ${count}`);
+    const done = DEEDS.map((deed, i) => `${deed} ${deeds[i]}`);
+    return [`terminated in: ${sections.join(", ")}; ${this.#left} left by themselves`, `done: ${done.join(", ")}`];
+  }
+
+  async terminateAll(): Promise<void> {
+    for (const worker of [this.#watchdog, ...this.#seats.map((seat) => seat.worker)]) await worker?.terminate();
+    this.#domain.close();
+  }
+
+  #isEnough(): boolean {
+    this.#check();
+    const counts = [...this.#terminated.values()];
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const everywhere = SECTIONS.every((section) => this.#terminated.has(section));
+    return total >= TERMINATIONS && everywhere && performance.now() - this.#start >= SECONDS * 1_000;
+  }
+
+  #check(): void {
+    new Int32Array(this.#heartbeat)[0]!++;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #spawn(seat: Seat, joinSteps?: number): void {
+    this.#orders.clear(seat.index);
+    if (joinSteps !== undefined) this.#orders.order(seat.index, "join", joinSteps);
+    const invitation = this.#domain.invite({ name: `seat ${seat.index}` });
+    this.#control = invitation.control;
+    const details: Details = {
+      seat: seat.index,
+      seed: this.#random.below(2 ** 31),
+      orders: this.#orders.buffer,
+      buffers: this.#buffers.map((buffer) => handleOf(buffer)),
+      stream: streamHandleOf(this.#stream),
+      owners: this.#owners,
+      deeds: this.#deeds,
+      never: this.#domain.exportFence(this.#never.createFence()),
+    };
+    const worker = new Worker(new URL("./stress-worker.js", import.meta.url), {
+      workerData: { invitation, details },
+      transferList: [invitation.port as unknown as MessagePort],
+    });
+    worker.on("message", (message: Message | "left") => this.#forward(seat, message));
+    worker.on("error", (error) => (this.#failure ??= error));
+    seat.ended = new Promise((resolve) => worker.on("exit", resolve));
+    seat.worker = worker;
+    seat.invitation = invitation;
+  }
+
+  #forward(from: Seat, message: Message | "left"): void {
+    if (message === "left") this.#left++;
+    else this.#random.pick(this.#seats.filter((seat) => seat !== from)).worker?.postMessage(message);
+  }
+
+  /** Has one worker stop in a section, terminates it there, and puts another in its place. */
+  async #terminateIn(section: Section): Promise<void> {
+    const seat = this.#random.pick(this.#seats.filter(({ condemned }) => !condemned));
+    seat.condemned = true;
+    try {
+      await this.#wait(() => this.#orders.hasBegun(seat.index));
+      if (section === "join") {
+        await this.#end(seat, "anywhere");
+        this.#spawn(seat, this.#random.below(STEPS.join!));
+      } else {
+        this.#orders.order(seat.index, section, this.#random.below(STEPS[section] ?? FEW_STEPS));
+      }
+      const stopped = await this.#wait(() => this.#orders.hasStopped(seat.index), PATIENCE);
+      await this.#end(seat, stopped ? section : "anywhere");
+      this.#spawn(seat);
+    } finally {
+      seat.condemned = false;
+    }
+  }
+
+  async #end(seat: Seat, where: Section | "anywhere"): Promise<void> {
+    const { identity } = seat.invitation!;
+    await seat.worker!.terminate();
+    const { agent } = this.#domain;
+    await this.#wait(() => !isLive(agent, identity) && deadIn(agent, slotOf(identity)) === 0);
+    this.#terminated.set(where, (this.#terminated.get(where) ?? 0) + 1);
+  }
+
+  /** Waits for something, and for a failure of any worker. Returns false if the time passed first. */
+  async #wait(ready: () => boolean, limit = Infinity): Promise<boolean> {
+    for (const end = performance.now() + limit; !ready(); await pause(1)) {
+      this.#check();
+      if (performance.now() > end) return false;
+    }
+    return true;
+  }
+
+  /** Publishes frames for all workers, as fast as those who hold it back allow, but not faster than one a millisecond. */
+  async #produce(): Promise<void> {
+    for (let version = 0; !this.#finishing; version++) {
+      const blank = await this.#stream.blank();
+      writePattern(blank!.bytes, version, 1, () => {});
+      blank!.publish({ data: version });
+      await pause(1);
+      if (this.#failure !== undefined) return;
+    }
+  }
+}
+
+function startWatchdog(watched: Watched): Worker {
+  return new Worker(new URL("./watchdog.js", import.meta.url), { workerData: watched });
+}
+
+/** The shared buffers live longer than all workers: their handles need not hold them. */
+function handleOf(buffer: DmaBuf): Details["buffers"][number] {
+  using handle = buffer.handle();
+  return structuredClone(handle);
+}
+
+function streamHandleOf(stream: FrameStream): StreamHandle {
+  const handle = stream.handle();
+  for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+  return structuredClone(handle);
+}
