@@ -21,7 +21,7 @@ import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/so
 import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
-import { threadsHost } from "./host/threads.js";
+import { hostWith } from "./host/threads.js";
 import type { AcquireContext } from "./reservation/acquire-context.js";
 import { lockAll } from "./reservation/lock-all.js";
 import { releaseLocks } from "./reservation/lock.js";
@@ -82,6 +82,7 @@ export class Domain implements Disposable {
   readonly #systemHeap: Heap;
   readonly #streams = new Set<FrameStream>();
   readonly #lifelines = new Set<() => void>();
+  #ready = Promise.resolve();
 
   private constructor(
     control: SharedArrayBuffer,
@@ -135,8 +136,9 @@ export class Domain implements Disposable {
       throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
     }
     const domain = new Domain(control, segment, identity, host, options);
-    const end = holdLifeline(port, domain.#lockName(identity), () => domain.#recover(inviter));
-    domain.#lifelines.add(end);
+    const lifeline = holdLifeline(port, domain.#lockName(identity), () => domain.#recover(inviter));
+    domain.#lifelines.add(() => lifeline.end());
+    domain.#ready = lifeline.ready;
     return domain;
   }
 
@@ -163,6 +165,14 @@ export class Domain implements Disposable {
   /** A number that names the domain, the same in all of its threads. */
   get id(): string {
     return this.agent.domain;
+  }
+
+  /**
+   * Resolves when the end of this thread, however it comes, would be noticed. In Node.js that is at once; in a browser it
+   * takes a turn of the event loop, so await it before this thread blocks.
+   */
+  get ready(): Promise<void> {
+    return this.#ready;
   }
 
   get isClosed(): boolean {
@@ -366,16 +376,6 @@ export class Domain implements Disposable {
   #check(): void {
     if (this.isClosed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
-}
-
-/** @throws {RangeError} If `spin` is no time. */
-function hostWith(spin: number | undefined): Host {
-  const host = threadsHost();
-  if (spin === undefined) return host;
-  if (!(spin >= 0 && spin < Infinity)) {
-    throw new RangeError(`Option "spin" must be 0 or more milliseconds, not ${String(spin)}`);
-  }
-  return { ...host, spinNs: spin * 1e6 };
 }
 
 function allocateControl(bytes: number): SharedArrayBuffer {

@@ -33,18 +33,33 @@ export function createLifeline(): { readonly mine: LifelinePort; readonly theirs
   return { mine: port1, theirs: port2 };
 }
 
-/** Holds the invited agent's end; `died` is called once when the inviter ends. Returns what lets go of it. */
-export function holdLifeline(port: LifelinePort, name: string, died: () => void): () => void {
-  const end = watchPort(port, died);
+/** The invited agent's end of a lifeline. */
+export interface HeldLifeline {
+  /** Resolves when the inviter would notice that this agent ends. */
+  readonly ready: Promise<void>;
+  /** Lets go of it. */
+  end(): void;
+}
+
+/** Holds the invited agent's end; `died` is called once when the inviter ends. */
+export function holdLifeline(port: LifelinePort, name: string, died: () => void): HeldLifeline {
+  const endWatch = watchPort(port, died);
+  if (locks === undefined) return { ready: Promise.resolve(), end: endWatch };
   let release = (): void => {};
   const released = new Promise<void>((resolve) => (release = resolve));
-  void locks?.request(name, () => {
-    port.postMessage("held");
-    return released;
+  const ready = new Promise<void>((resolve) => {
+    void locks.request(name, () => {
+      port.postMessage("held");
+      resolve();
+      return released;
+    });
   });
-  return () => {
-    release();
-    end();
+  return {
+    ready,
+    end() {
+      release();
+      endWatch();
+    },
   };
 }
 

@@ -10,6 +10,15 @@ export function threadsHost(): Host {
 
 let host: Host | undefined;
 
+/** The same, with another limit for spinning, in milliseconds. @throws {RangeError} If `spin` is no time. */
+export function hostWith(spin: number | undefined): Host {
+  if (spin === undefined) return threadsHost();
+  if (!(spin >= 0 && spin < Infinity)) {
+    throw new RangeError(`Option "spin" must be 0 or more milliseconds, not ${String(spin)}`);
+  }
+  return { ...threadsHost(), spinNs: spin * 1e6 };
+}
+
 /** An object in Node.js, a number in browsers. */
 interface Timer {
   ref?(): unknown;

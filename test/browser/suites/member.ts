@@ -1,0 +1,68 @@
+/** A worker that joins a domain, does what it is asked to, says so, and then stays in the middle of it. */
+import { Domain, type Invitation, type ReceivedHandle } from "../../../src/index.js";
+import { rawFormat } from "../../../src/stream/format.js";
+import type { StreamHandle } from "../../../src/stream/frame-stream.js";
+
+/** What a worker is asked to do. */
+export type Task =
+  | { readonly do: "fill"; readonly buffer: ReceivedHandle; readonly value: number }
+  | { readonly do: "hold"; readonly buffer: ReceivedHandle }
+  | { readonly do: "lock"; readonly buffer: ReceivedHandle }
+  | { readonly do: "fence" }
+  | { readonly do: "take"; readonly stream: StreamHandle }
+  | { readonly do: "drain"; readonly stream: StreamHandle }
+  | { readonly do: "produce" };
+
+interface WorkerRealm {
+  onmessage: (event: { data: { readonly invitation: Invitation; readonly task: Task } }) => void;
+  postMessage(message: unknown): void;
+}
+
+const realm = globalThis as unknown as WorkerRealm;
+
+/** What the worker is in the middle of: kept, or the collector would end it. */
+const kept: unknown[] = [];
+
+realm.onmessage = ({ data: { invitation, task } }) => {
+  const domain = Domain.join(invitation);
+  kept.push(domain);
+  void domain.ready.then(() => carryOut(domain, task)).then((answer) => realm.postMessage(answer));
+};
+
+async function carryOut(domain: Domain, task: Task): Promise<unknown> {
+  switch (task.do) {
+    case "fill": {
+      const buffer = domain.import(task.buffer);
+      using access = buffer.accessSync("write");
+      access.bytes.fill(task.value);
+      return access.bytes.length;
+    }
+    case "hold":
+      kept.push(domain.import(task.buffer).accessSync("write"));
+      return "held";
+    case "lock":
+      kept.push(domain.import(task.buffer).reservation.lockSync());
+      return "locked";
+    case "fence": {
+      const fence = domain.timeline({ name: "browser" }).createFence();
+      kept.push(fence);
+      return domain.exportFence(fence);
+    }
+    case "take": {
+      const consumer = domain.openStream(task.stream).frames();
+      kept.push(consumer, await consumer.next());
+      return "taken";
+    }
+    case "drain": {
+      const sequences: number[] = [];
+      for await (using frame of domain.openStream(task.stream).frames()) sequences.push(frame.bytes[0]!);
+      return sequences;
+    }
+    case "produce": {
+      const stream = domain.createStream({ format: rawFormat(1), buffers: 2 });
+      kept.push(stream);
+      (await stream.blank())!.publish();
+      return stream.handle();
+    }
+  }
+}
