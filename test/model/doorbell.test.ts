@@ -3,7 +3,18 @@ import type { Agent, Awaited } from "../../src/domain/agent.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { armTimeline, isTimelineSignaled } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { agentOf, claim, complete, createDomain, FIRST, keyOf, LAYOUT, OWNER } from "./model-domain.js";
+import {
+  agentOf,
+  claim,
+  complete,
+  createDomain,
+  FIRST,
+  keyOf,
+  LAYOUT,
+  OWNER,
+  recoverFrom,
+  SECOND,
+} from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
 // One thread waits synchronously, and asynchronously in its event loop, at one doorbell.
@@ -57,7 +68,7 @@ for (const [synchronous, asynchronous] of [
   [1, 1],
 ] as const) {
   testProtocol({
-    name: `an agent that waits for ${synchronous} synchronously and for ${asynchronous} asynchronously hears of both (A4, S3, W3)`,
+    name: `an agent that waits for ${synchronous} synchronously and for ${asynchronous} asynchronously hears of both, wherever the owner dies (A4, S3, W3)`,
     options: {
       timeouts: false,
       prepare(memory) {
@@ -71,6 +82,7 @@ for (const [synchronous, asynchronous] of [
         },
         waiter: [waitsSynchronously(synchronous), waitsAsynchronously(asynchronous)],
       },
+      crash: { agents: ["owner"], recover: { survivor: (memory) => recoverFrom(memory, SECOND, OWNER) } },
       check: (_memory, { results }) => assert.deepEqual(results["waiter"], [true, true]),
     },
     mistakes: synchronous < asynchronous ? MISTAKES : [],

@@ -7,6 +7,7 @@ import { Fence } from "../../src/fence/fence.js";
 import { fenceAt, publish } from "../../src/fence/shared-fence.js";
 import { Timeline } from "../../src/fence/timeline.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
+import { faulty } from "./interleavings.js";
 import {
   agentOf,
   claim,
@@ -20,7 +21,9 @@ import {
   LAYOUT,
   look,
   OWNER,
+  recoverFrom,
   SCRATCH,
+  SECOND,
   segmentOf,
   TIME_LIMIT,
 } from "./model-domain.js";
@@ -28,7 +31,7 @@ import { testProtocol, type Mistake } from "./protocol.js";
 
 // The owner of a fence signals it while another agent ends it because it hangs.
 
-const { EIO, ETIMEDOUT } = ERRNO;
+const { EIO, ESRCH, ETIMEDOUT } = ERRNO;
 const COMPLETED = LAYOUT.timeline(0) + TIMELINE.COMPLETED;
 const STATE = LAYOUT.oneShot(1) + ONE_SHOT.STATE;
 
@@ -119,6 +122,44 @@ testProtocol({
       },
     },
   ],
+});
+
+testProtocol({
+  name: "two fences of a timeline end once, as all see it, wherever their owner or hang recovery dies (T1, T2, T3, R1)",
+  options: {
+    prepare: prepare("timeline"),
+    agents: {
+      owner: (memory) => [complete(memory, keyOf("timeline")), complete(memory, keyOf("timeline", 1, 2), EIO)],
+      recovery: ends("timeline"),
+      reader: (memory) => [2, 1].map((sequence) => look(memory, keyOf("timeline", 1, sequence))),
+    },
+    crash: {
+      agents: ["owner", "recovery"],
+      recover: {
+        survivor(memory, victim) {
+          const deaf = faulty(memory, () => ({ wake: () => 0, add: () => 0 }));
+          recoverFrom(deaf, SECOND, victim === 0 ? OWNER : FIRST);
+        },
+      },
+    },
+    check(memory, { results, crashed }) {
+      const statuses = [1, 2].map((sequence) => look(memory, keyOf("timeline", 1, sequence)));
+      const [first, second] = statuses as [number, number];
+      const decided = results["owner"] as [boolean, boolean] | undefined;
+      const others = [-ETIMEDOUT, ...(decided === undefined ? [-ESRCH] : [])];
+      if (decided?.[0] !== undefined) assert.equal(first === 1, decided[0]);
+      if (decided?.[1] !== undefined) assert.equal(second === -EIO, decided[1]);
+      assert.ok(first === 1 || others.includes(first), `the first fence has the status ${first}`);
+      assert.ok(second === -EIO || others.includes(second), `the second fence has the status ${second}`);
+      if (first !== 1) assert.equal(second, first);
+      if (!crashed.includes("recovery")) assert.notEqual(look(memory, keyOf("timeline", 1, 3)), 0);
+
+      const [secondSeen, firstSeen] = results["reader"] as [number, number];
+      assert.ok([0, second].includes(secondSeen));
+      assert.ok(firstSeen === first || (firstSeen === 0 && secondSeen === 0));
+    },
+  },
+  mistakes: [LOOKED_AT],
 });
 
 testProtocol({
