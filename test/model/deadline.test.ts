@@ -2,15 +2,27 @@ import assert from "node:assert/strict";
 import { ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { agentOf, claim, createDomain, FIRST, keyOf, KINDS, LAYOUT, OWNER, SECOND, THIRD } from "./model-domain.js";
+import {
+  agentOf,
+  claim,
+  createDomain,
+  FIRST,
+  keyOf,
+  KINDS,
+  LAYOUT,
+  NOW,
+  OWNER,
+  SECOND,
+  THIRD,
+} from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 
-// Who needs a fence by some time says so; the earliest time counts, and its owner hears of it.
+// Who needs a fence by some time to come says so; the earliest time counts, and its owner hears of it.
 
 for (const kind of KINDS) {
   const word = kind === "timeline" ? LAYOUT.timeline(0) + TIMELINE.DEADLINE : LAYOUT.oneShot(1) + ONE_SHOT.DEADLINE;
   const asksFor = (self: number, deadline: number) => (memory: Substrate) => {
-    fenceAt(agentOf(memory, self), keyOf(kind))!.setDeadline(deadline);
+    fenceAt(agentOf(memory, self), keyOf(kind))!.setDeadline(NOW + deadline);
   };
 
   testProtocol({
@@ -30,7 +42,7 @@ for (const kind of KINDS) {
             ready() {
               const deadline = Number(memory.load64(word));
               if (deadline !== (heard.at(-1) ?? 0)) heard.push(deadline);
-              return deadline === 100;
+              return deadline === NOW + 100;
             },
           });
           return heard;
@@ -40,7 +52,7 @@ for (const kind of KINDS) {
         third: asksFor(THIRD, 200),
       },
       check(memory, { results }) {
-        assert.equal(memory.load64(word), 100n);
+        assert.equal(memory.load64(word), BigInt(NOW + 100));
         const heard = results["owner"] as number[];
         assert.deepEqual(
           heard,
