@@ -1,0 +1,171 @@
+/** What a late reader in another agent finds of how a fence ended: its own error, or that it is no longer known. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
+import { FAILURES_KEPT, OBITUARIES_KEPT } from "../domain/layout.js";
+import { ERRNO, type ErrorCode } from "../errors.js";
+import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
+import { publish } from "./shared-fence.js";
+import { Timeline } from "./timeline.js";
+
+/** Each fence fails with another one than its neighbours, so that a neighbour's error shows. */
+const ERRORS: readonly ErrorCode[] = ["EIO", "ENODATA", "ECANCELED", "ETIME", "EBUSY"];
+
+/** A fence that failed, as it was sent, and how it must look to whoever reads it. */
+interface Failed {
+  readonly handle: FenceHandle;
+  readonly error: ErrorCode;
+}
+
+function errorOf(round: number): ErrorCode {
+  return ERRORS[round % ERRORS.length]!;
+}
+
+function statusOf(reader: TestAgent, handle: FenceHandle): number {
+  return importFence(reader, handle).status;
+}
+
+/** The next fence of the timeline, which fails at once. */
+function failOne(timeline: Timeline, round: number): Failed {
+  const fence = timeline.createFence();
+  const error = errorOf(round);
+  fence.setError(error);
+  fence.signal();
+  return { handle: fenceHandle(fence), error };
+}
+
+test("a late reader finds the error of each fence, and none on those that succeeded between them", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const failed: Failed[] = [];
+  const succeeded: FenceHandle[] = [];
+  for (let round = 0; round < FAILURES_KEPT; round++) {
+    failed.push(failOne(timeline, round));
+    const fence = timeline.createFence();
+    fence.signal();
+    succeeded.push(fenceHandle(fence));
+  }
+  const reader = agent.another();
+  for (const { handle, error } of failed) assert.equal(statusOf(reader, handle), -ERRNO[error]);
+  for (const handle of succeeded) assert.equal(statusOf(reader, handle), 1);
+});
+
+test("a fence behind more failures than are kept is ESTALE, and the kept ones have their own errors", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const failed = Array.from({ length: FAILURES_KEPT + 8 }, (_, round) => failOne(timeline, round));
+  const reader = agent.another();
+  failed.forEach(({ handle, error }, i) => {
+    const kept = i >= failed.length - FAILURES_KEPT;
+    assert.equal(statusOf(reader, handle), kept ? -ERRNO[error] : -ERRNO.ESTALE, `fence ${i + 1}`);
+  });
+});
+
+test("a fence that succeeded is ESTALE too when a forgotten failure came after it, and 1 when none did", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const before = timeline.createFence();
+  before.signal();
+  for (let round = 0; round < FAILURES_KEPT + 1; round++) failOne(timeline, round);
+  const after = timeline.createFence();
+  after.signal();
+  const reader = agent.another();
+  assert.equal(statusOf(reader, fenceHandle(before)), -ERRNO.ESTALE);
+  assert.equal(statusOf(reader, fenceHandle(after)), 1);
+});
+
+test("a failure of many fences at once is one of those that are kept", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const many = Array.from({ length: 100 }, () => fenceHandle(timeline.createFence()));
+  timeline.signal(100, "EIO");
+  for (let round = 0; round < FAILURES_KEPT - 1; round++) failOne(timeline, round + 1);
+  const reader = agent.another();
+  assert.ok(many.every((handle) => statusOf(reader, handle) === -ERRNO.EIO));
+});
+
+test("a late reader whose fence's slot is in use again finds the fence's own end", () => {
+  const agent = testAgent({ sizes: { timelines: 1 } });
+  const first = new Timeline(agent);
+  const succeeded = first.createFence();
+  succeeded.signal();
+  const failed = failOne(first, 0);
+  const pending = first.createFence();
+  const handles = [succeeded, pending].map(fenceHandle);
+  first.close("ENODEV");
+  const second = new Timeline(agent);
+  const [next] = [failOne(second, 1), failOne(second, 2), failOne(second, 3)];
+  const reader = agent.another();
+  assert.equal(statusOf(reader, handles[0]!), 1);
+  assert.equal(statusOf(reader, failed.handle), -ERRNO.EIO);
+  assert.equal(statusOf(reader, handles[1]!), -ERRNO.ENODEV);
+  assert.equal(statusOf(reader, next.handle), -ERRNO.ENODATA);
+});
+
+test("what a timeline had forgotten before its slot was used again stays ESTALE", () => {
+  const agent = testAgent({ sizes: { timelines: 1 } });
+  const first = new Timeline(agent);
+  const failed = Array.from({ length: FAILURES_KEPT + 3 }, (_, round) => failOne(first, round));
+  first.close();
+  const second = new Timeline(agent);
+  second.createFence().signal();
+  const reader = agent.another();
+  failed.forEach(({ handle, error }, i) => {
+    assert.equal(statusOf(reader, handle), i < 3 ? -ERRNO.ESTALE : -ERRNO[error], `fence ${i + 1}`);
+  });
+});
+
+for (const kind of ["timeline", "published"] as const) {
+  test(`a slot that is used again more often than obituaries are kept: own error or ESTALE (${kind} fences)`, () => {
+    const agent = testAgent({ sizes: { timelines: 1, oneShots: 1 } });
+    const rounds = OBITUARIES_KEPT + 40;
+    const failed = Array.from({ length: rounds }, (_, round) => failInSlot(agent, kind, round));
+    const reader = agent.another();
+    const statuses = failed.map(({ handle }) => statusOf(reader, handle));
+    failed.forEach(({ error }, i) => {
+      const own = statuses[i] === -ERRNO[error];
+      assert.ok(own || statuses[i] === -ERRNO.ESTALE, `fence ${i} ended with ${error}, and reads ${statuses[i]}`);
+    });
+    // The last stands in its slot, and those before it among the obituaries.
+    const kept = failed.slice(-OBITUARIES_KEPT - 1);
+    kept.forEach(({ handle, error }) => assert.equal(statusOf(reader, handle), -ERRNO[error]));
+    assert.equal(statuses[0], -ERRNO.ESTALE);
+  });
+}
+
+test("a fence that succeeded in a slot whose obituaries are forgotten is ESTALE, not another fence's error", () => {
+  const agent = testAgent({ sizes: { timelines: 1 } });
+  const first = new Timeline(agent);
+  const fence = first.createFence();
+  fence.signal();
+  const handle = fenceHandle(fence);
+  failOne(first, 0);
+  first.close();
+  for (let round = 0; round < OBITUARIES_KEPT + 1; round++) failInSlot(agent, "timeline", round);
+  assert.equal(statusOf(agent.another(), handle), -ERRNO.ESTALE);
+});
+
+test("an agent that has read an error keeps it, whatever is forgotten later", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const { handle } = failOne(timeline, 0);
+  const view = importFence(agent.another(), handle);
+  assert.equal(view.status, -ERRNO.EIO);
+  for (let round = 0; round < FAILURES_KEPT + 5; round++) failOne(timeline, round + 1);
+  assert.equal(view.status, -ERRNO.EIO);
+  assert.equal(view.error!.code, "EIO");
+});
+
+/** A fence that fails in the only slot of its kind, which is then free. */
+function failInSlot(agent: TestAgent, kind: "timeline" | "published", round: number): Failed {
+  if (kind === "timeline") {
+    using timeline = new Timeline(agent);
+    return failOne(timeline, round);
+  }
+  const fence = opsFence(agent);
+  publish(fence);
+  const error = errorOf(round);
+  fence.setError(error);
+  fence.signal();
+  return { handle: fenceHandle(fence), error };
+}
