@@ -3,6 +3,7 @@ import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Fence } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
+import { checkTimeLimit } from "./timeline.js";
 
 export interface PromiseFenceOptions {
   /** For people; at most 31 bytes of UTF-8. Default "promise". */
@@ -15,10 +16,12 @@ export interface PromiseFenceOptions {
  * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
  * errno name, and otherwise with `EIO`. All agents can wait for it.
  *
+ * @throws {RangeError} Naming the option that is out of range.
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
   const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
+  checkTimeLimit(timeLimit);
   const fence = new Fence(agent, { driverName: "promise", timelineName: name }, allocateContexts(agent, 1), 1);
   publish(fence, timeLimit);
   promise.then(
@@ -35,5 +38,5 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
 function codeOf(reason: unknown): ErrorCode {
   if (reason instanceof DmaBufError) return reason.code;
   const code = (reason as { code?: unknown } | undefined)?.code;
-  return typeof code === "string" && code in ERRNO ? (code as ErrorCode) : "EIO";
+  return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : "EIO";
 }

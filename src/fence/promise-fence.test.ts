@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { testAgent } from "../../test/conformance/support.js";
+import { ManualHost } from "../../test/manual-host.js";
+import { DmaBufError } from "../errors.js";
+import { fenceHandle, importFence } from "./fence-handle.js";
+import type { Fence } from "./fence.js";
+import { promiseFence } from "./promise-fence.js";
+
+const PATIENT = { timeout: 10_000 };
+
+/** The fence as another agent sees it. */
+function elsewhere(fence: Fence, agent: ReturnType<typeof testAgent>): Fence {
+  return importFence(agent.another(), fenceHandle(fence));
+}
+
+test("a promise that fulfils signals its fence for all agents", PATIENT, async () => {
+  const agent = testAgent();
+  let fulfil = (): void => {};
+  const fence = promiseFence(agent, new Promise<void>((resolve) => (fulfil = resolve)));
+  const view = elsewhere(fence, agent);
+  assert.deepEqual([fence.status, view.status], [0, 0]);
+  fulfil();
+  assert.equal(await view.wait(), "signaled");
+  assert.deepEqual([fence.status, view.status], [1, 1]);
+});
+
+test(
+  "a promise that rejects fails its fence with the rejection's code, and with EIO if that is no errno",
+  PATIENT,
+  async () => {
+    const reasons: [reason: unknown, code: string][] = [
+      [new DmaBufError("ENODEV", "gone"), "ENODEV"],
+      [Object.assign(new Error("full"), { code: "ENOSPC" }), "ENOSPC"],
+      [Object.assign(new Error("odd"), { code: "ERR_ODD" }), "EIO"],
+      [Object.assign(new Error("odd"), { code: "toString" }), "EIO"],
+      [Object.assign(new Error("odd"), { code: 5 }), "EIO"],
+      [new Error("plain"), "EIO"],
+      ["text", "EIO"],
+      [undefined, "EIO"],
+      [null, "EIO"],
+    ];
+    const agent = testAgent();
+    for (const [reason, code] of reasons) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a promise may reject with anything
+      const view = elsewhere(promiseFence(agent, Promise.reject(reason)), agent);
+      await view.wait();
+      assert.equal(view.error!.code, code, String(reason));
+    }
+    assert.deepEqual(agent.takeWarnings(), []);
+  },
+);
+
+test(
+  "a promise that takes too long ends its fence with ETIMEDOUT, although nobody waits, and changes nothing later",
+  PATIENT,
+  async () => {
+    const host = new ManualHost();
+    const agent = testAgent({ host: { nowNs: host.nowNs, after: host.after } });
+    let fulfil = (): void => {};
+    const promise = new Promise<void>((resolve) => (fulfil = resolve));
+    const fence = promiseFence(agent, promise, { timeLimit: 100 });
+    host.pass(99);
+    assert.equal(fence.status, 0);
+    host.pass(1);
+    assert.equal(fence.error?.code, "ETIMEDOUT");
+    fulfil();
+    await promise;
+    assert.equal(fence.error?.code, "ETIMEDOUT");
+    assert.deepEqual(agent.takeWarnings(), []);
+  },
+);
+
+test("a time limit that is no number of milliseconds is refused, and takes no place", () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  const never = new Promise<void>(() => {});
+  for (const timeLimit of [0, -1, NaN, Infinity, 2 ** 31]) {
+    assert.throws(
+      () => promiseFence(agent, never, { timeLimit }),
+      /^RangeError: Option "timeLimit" must be from 1 to /,
+    );
+  }
+  promiseFence(agent, never);
+});
+
+test("a promise's fence has the name that it is given", () => {
+  const agent = testAgent();
+  const never = new Promise<void>(() => {});
+  const view = elsewhere(promiseFence(agent, never, { name: "decode" }), agent);
+  assert.deepEqual([view.driverName, view.timelineName], ["promise", "decode"]);
+  assert.equal(promiseFence(agent, never).timelineName, "promise");
+});
