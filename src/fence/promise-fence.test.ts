@@ -41,9 +41,10 @@ test(
       [null, "EIO"],
     ];
     const agent = testAgent();
+    const reader = agent.another();
     for (const [reason, code] of reasons) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a promise may reject with anything
-      const view = elsewhere(promiseFence(agent, Promise.reject(reason)), agent);
+      const view = importFence(reader, fenceHandle(promiseFence(agent, Promise.reject(reason))));
       await view.wait();
       assert.equal(view.error!.code, code, String(reason));
     }
