@@ -19,6 +19,7 @@ import { checkDomain } from "./fence/shared-fence.js";
 import { SoftwareTimeline } from "./fence/software-timeline.js";
 import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/software-timeline.js";
 import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
+import { Syncobj, type SyncobjOptions } from "./fence/syncobj.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { hostWith } from "./host/threads.js";
@@ -272,6 +273,12 @@ export class Domain implements Disposable {
   importSyncFile(handle: SyncFileHandle): SyncFile {
     this.#check();
     return SyncFile.import(this.agent, handle);
+  }
+
+  /** A place for a fence that does not exist yet, or for a timeline of them. */
+  syncobj(options: SyncobjOptions = {}): Syncobj {
+    this.#check();
+    return new Syncobj(this.agent, options);
   }
 
   /**

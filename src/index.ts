@@ -15,6 +15,8 @@ export {
   type SoftwareTimelineOptions,
 } from "./fence/software-timeline.js";
 export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } from "./fence/sync-file.js";
+export { Syncobj, type SyncobjOptions, type SyncobjPoint } from "./fence/syncobj.js";
+export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
 export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";

@@ -6,6 +6,7 @@ import { FenceChain, findSeqno } from "../../src/fence/fence-chain.js";
 import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
 import { isSameFence, type Fence } from "../../src/fence/fence.js";
 import { unwrap } from "../../src/fence/unwrap.js";
+import { ChainModel } from "./chain-model.js";
 import { opsFence, testAgent, type TestAgent } from "./support.js";
 
 const HIGHEST_POINT = 9;
@@ -25,54 +26,10 @@ const steps = fc.array(
   { maxLength: 30 },
 );
 
-/** A link as the rules describe it: the list it stands in is its chain, oldest first. */
-interface ModelLink {
-  readonly context: number;
-  readonly seqno: number;
-  readonly previousSeqno: number;
-}
-
-class Model {
-  readonly links: ModelLink[] = [];
-  /** Which fences have signaled: the plain one before all links, then one for each link. */
-  readonly signaled = [false];
-
-  add(point: number): void {
-    const last = this.links.at(-1);
-    const continues = last !== undefined && point > last.seqno;
-    this.links.push({
-      context: continues ? last.context : this.links.length,
-      seqno: continues ? point : Math.max(point, last?.seqno ?? 0),
-      previousSeqno: continues ? last.seqno : 0,
-    });
-    this.signaled.push(false);
-  }
-
-  isSignaled(link: number): boolean {
-    return this.signaled.slice(0, link + 2).every(Boolean);
-  }
-
-  /** A link and what is pending before it, newest first; -1 is the plain fence. */
-  elements(link: number): number[] {
-    const before = Array.from({ length: link + 1 }, (_, i) => link - 1 - i);
-    return [link, ...before.filter((element) => !this.signaled[element + 1])];
-  }
-
-  find(link: number, point: number): number | "EINVAL" | undefined {
-    const head = this.links[link]!;
-    if (point === 0) return link;
-    if (head.seqno < point) return "EINVAL";
-    return this.elements(link).find((element) => {
-      const found = this.links[element];
-      return found?.context !== head.context || found.previousSeqno < point;
-    });
-  }
-}
-
 /** The chain itself, beside the model of it. */
 class History {
   readonly agent: TestAgent;
-  readonly model = new Model();
+  readonly model = new ChainModel();
   readonly fences: Fence[];
   readonly links: FenceChain[] = [];
   /** How often each link has called back. */

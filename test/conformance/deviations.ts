@@ -20,4 +20,12 @@ export const DEVIATIONS: Readonly<Record<string, string>> = {
   "SYF-17": "info() has no flags and no reserved fields that could be wrong.",
   "SYF-18": "Calls have names, not numbers: one that does not exist cannot be made.",
   "SYF-25": "A deadline has no reserved field that could be wrong; what is no time is a RangeError.",
+  "SYO-01": "A syncobj is an object, not a number in a table: to close it twice does nothing, as everywhere.",
+  "SYO-02": "There are no flag bits that could be unknown: options have names.",
+  "SYO-03": "A closed syncobj is ENOENT for every call; there are no flags and no reserved fields that could be wrong.",
+  "SYO-04": "What is no sync file is a TypeError and a closed one EBADF, as everywhere; there are no flags.",
+  "SYO-11": "Options have names, and one that does not exist is not looked at, as usual in JavaScript.",
+  "SYO-12": "The calls have no reserved fields and no flag bits that could be wrong.",
+  "SYO-33":
+    "An event is a function, so anything else is EINVAL and there is no descriptor to be wrong; options have names.",
 };

@@ -1,0 +1,190 @@
+import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { AwaitedFences } from "./awaited-fences.js";
+import type { Fence } from "./fence.js";
+import type { SyncobjState } from "./syncobj-state.js";
+import type { WaitAnyResult } from "./wait-many.js";
+
+export interface SyncobjWaitOptions extends WaitOptions {
+  /** Waits for all entries. Default false: for any of them. */
+  readonly all?: boolean;
+  /** Waits for fences and points that do not exist yet. Default false: they are `EINVAL`. */
+  readonly forSubmit?: boolean;
+  /** An entry is done as soon as it has a fence. Default false: when that has signaled. */
+  readonly available?: boolean;
+  /** The end of the wait as an absolute time, in monotonic nanoseconds, besides `timeout`; one that has passed only looks. */
+  readonly untilNs?: number;
+  /** Hints to the fences that they are needed by then (absolute monotonic nanoseconds), if the wait has to sleep. */
+  readonly deadlineNs?: number;
+}
+
+/** Those that can be given to a wait that blocks. */
+export type SyncobjWaitSyncOptions = Omit<SyncobjWaitOptions, "signal" | "unref">;
+
+/** A point of a syncobj that is waited for. */
+export interface AwaitedEntry {
+  readonly state: SyncobjState;
+  readonly point: number;
+}
+
+/**
+ * Waits for points of syncobjs.
+ *
+ * Z1. A point that does not exist ends the call at once, unless the wait is for submission or availability.
+ * Z2. An entry keeps the fence that it has seen first: what becomes of the syncobj afterwards changes nothing.
+ * Z3. A fence that failed is done, as everywhere.
+ *
+ * @see linux/drivers/gpu/drm/drm_syncobj.c, `drm_syncobj_array_wait_timeout`
+ */
+export async function waitForPoints(
+  entries: readonly AwaitedEntry[],
+  options: SyncobjWaitOptions,
+): Promise<WaitAnyResult> {
+  const timeout = timeoutOf(entries, options);
+  if (entries.length === 0) return { state: "signaled", index: -1 };
+  using wait = new PointsWait(entries, options);
+  const { host } = entries[0]!.state.agent;
+  wait.prepare();
+  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => wait.listen(done, failed);
+  return wait.result(await pend(host, { ...options, timeout }, () => wait.isDone(), subscribe));
+}
+
+/** As {@link waitForPoints}, blocking this thread: what this thread alone could submit or signal will not come. */
+export function waitForPointsSync(entries: readonly AwaitedEntry[], options: SyncobjWaitSyncOptions): WaitAnyResult {
+  const timeout = timeoutOf(entries, options);
+  if (entries.length === 0) return { state: "signaled", index: -1 };
+  using wait = new PointsWait(entries, options);
+  wait.prepare();
+  if (timeout === Infinity && !wait.isDone() && wait.isOwn()) {
+    throw new DmaBufError("EDEADLK", "Cannot block: only this thread can submit or signal what it waits for");
+  }
+  const awaited = new AwaitedFences(
+    () => wait.isDone(),
+    () => wait.pending(),
+  );
+  return wait.result(entries[0]!.state.agent.waitSync(awaited, timeout));
+}
+
+/** The fence of a point, which is waited for if there is none; `undefined` if the time passed first. */
+export async function submittedFence({ state, point }: AwaitedEntry, options: WaitOptions): Promise<Fence | undefined> {
+  let fence = state.find(point);
+  const { agent } = state;
+  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => {
+    const forget = agent.onClose(failed);
+    const end = state.whenSubmitted(point, (submitted) => {
+      fence = submitted;
+      done();
+    });
+    return () => {
+      forget();
+      end();
+    };
+  };
+  state.hold();
+  try {
+    await pend(agent.host, options, () => fence !== undefined, subscribe);
+    return fence;
+  } finally {
+    state.release();
+  }
+}
+
+/** One call's view of its entries. */
+class PointsWait implements Disposable {
+  readonly #entries: readonly LatchedEntry[];
+  readonly #options: SyncobjWaitOptions;
+  /** The lowest that was done when the call began. */
+  readonly #firstDone: number;
+
+  constructor(entries: readonly AwaitedEntry[], options: SyncobjWaitOptions) {
+    this.#options = options;
+    this.#entries = entries.map(({ state, point }) => ({ state, point, fence: state.find(point) }));
+    const missing = this.#entries.find(({ fence }) => fence === undefined);
+    if (missing !== undefined && !options.forSubmit && !options.available) {
+      throw new DmaBufError("EINVAL", `Cannot wait for point ${missing.point}: nobody has submitted it`);
+    }
+    this.#firstDone = this.#entries.findIndex((entry) => this.#isEntryDone(entry));
+    for (const { state } of this.#entries) state.hold();
+  }
+
+  isDone(): boolean {
+    const done = (entry: LatchedEntry): boolean => this.#isEntryDone(entry);
+    return this.#options.all ? this.#entries.every(done) : this.#entries.some(done);
+  }
+
+  /** Before the wait sleeps, or looks for the last time: the fences will signal by themselves, and know the deadline. */
+  prepare(): void {
+    if (this.isDone()) return;
+    const { deadlineNs } = this.#options;
+    for (const fence of this.pending()) {
+      if (deadlineNs !== undefined) fence.setDeadline(deadlineNs);
+      fence.enableSignaling();
+    }
+  }
+
+  pending(): Fence[] {
+    return this.#entries.flatMap(({ fence }) => (fence === undefined || fence.isSignaled() ? [] : [fence]));
+  }
+
+  /** Whether nothing but this thread can bring the wait to its end. */
+  isOwn(): boolean {
+    const open = this.#entries.filter((entry) => !this.#isEntryDone(entry));
+    const isOwn = ({ fence }: LatchedEntry): boolean => fence === undefined || fence.isOwn;
+    return this.#options.all ? open.some(isOwn) : open.every(isOwn);
+  }
+
+  /** Calls back when the wait is done; returns what ends that. */
+  listen(done: () => void, failed: (error: unknown) => void): () => void {
+    const ends = [this.#entries[0]!.state.agent.onClose(failed)];
+    const end = (): void => {
+      for (const one of ends.splice(0)) one();
+    };
+    const look = (): void => {
+      if (this.isDone()) done();
+    };
+    const latched = (fence: Fence): void => {
+      const callback = this.#options.available ? undefined : fence.addCallback(look);
+      ends.push(() => callback?.remove());
+      look();
+    };
+    try {
+      for (const entry of this.#entries) {
+        if (entry.fence !== undefined) latched(entry.fence);
+        else ends.push(entry.state.whenSubmitted(entry.point, (fence) => latched((entry.fence = fence))));
+      }
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return end;
+  }
+
+  result(found: boolean): WaitAnyResult {
+    if (!found) return { state: "timed-out" };
+    const index = this.#options.all ? this.#firstDone : this.#entries.findIndex((entry) => this.#isEntryDone(entry));
+    return { state: "signaled", index };
+  }
+
+  [Symbol.dispose](): void {
+    for (const { state } of this.#entries) state.release();
+  }
+
+  #isEntryDone({ fence }: LatchedEntry): boolean {
+    return fence !== undefined && (this.#options.available === true || fence.isSignaled());
+  }
+}
+
+interface LatchedEntry extends AwaitedEntry {
+  fence: Fence | undefined;
+}
+
+function timeoutOf(entries: readonly AwaitedEntry[], { timeout = Infinity, untilNs }: SyncobjWaitOptions): number {
+  checkTimeout(timeout);
+  const agent = entries[0]?.state.agent;
+  if (entries.some(({ state }) => state.agent !== agent)) {
+    throw new TypeError("Cannot wait for syncobjs of several agents at once");
+  }
+  if (untilNs === undefined || agent === undefined) return timeout;
+  if (Number.isNaN(untilNs)) throw new RangeError(`Option "untilNs" must be a time in nanoseconds, not ${untilNs}`);
+  return Math.min(timeout, Math.max(0, (untilNs - agent.host.nowNs()) / 1e6));
+}

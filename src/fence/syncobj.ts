@@ -1,0 +1,280 @@
+import type { Agent } from "../domain/agent.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { FenceChain } from "./fence-chain.js";
+import { Fence, type FenceCallback } from "./fence.js";
+import { privateStub, stubFence } from "./stub.js";
+import { checkSyncFile, SyncFile } from "./sync-file.js";
+import { PointEvent } from "./syncobj-event.js";
+import { SyncobjState } from "./syncobj-state.js";
+import {
+  submittedFence,
+  waitForPoints,
+  waitForPointsSync,
+  type AwaitedEntry,
+  type SyncobjWaitOptions,
+  type SyncobjWaitSyncOptions,
+} from "./syncobj-wait.js";
+import { mergeFences } from "./unwrap.js";
+import type { WaitAnyResult } from "./wait-many.js";
+
+export interface SyncobjOptions {
+  /** Begins with a signaled fence, instead of none. Default false. */
+  readonly signaled?: boolean;
+}
+
+/** A point of a syncobj. Point 0, the default, is its current fence as it is. */
+export interface SyncobjPoint {
+  readonly syncobj: Syncobj;
+  /** From 0 to 2^53 - 1. */
+  readonly point?: number;
+}
+
+/** Milliseconds that a transfer waits for a submission by default, as in the kernel. */
+const TRANSFER_TIMEOUT = 5000;
+
+/**
+ * A place for a fence that programs hand around before the fence exists: used as a binary object, whose fence is
+ * replaced, or as a timeline, on which points are added.
+ *
+ * It belongs to the agent that made it; its current fence goes to others as a sync file.
+ *
+ * J1. A call that names several syncobjs looks at all of them first, and changes none if one is closed.
+ * J2. A point on top of others also waits for all of them, and for a plain fence below.
+ * J3. A new fence or point wakes who waits for it; taking the fence away wakes nobody.
+ *
+ * @see linux/drivers/gpu/drm/drm_syncobj.c
+ */
+export class Syncobj implements Disposable {
+  readonly agent: Agent;
+  #state: SyncobjState | undefined;
+
+  /** @param state Given by {@link Syncobj.duplicate}. */
+  constructor(agent: Agent, { signaled = false }: SyncobjOptions = {}, state = new SyncobjState(agent)) {
+    this.agent = agent;
+    this.#state = state;
+    state.hold();
+    if (signaled) this.signal();
+  }
+
+  /**
+   * Waits for any entry of a list, or for all.
+   *
+   * @param entries Of none, all are done: the index is -1 then.
+   * @returns The lowest entry that is done; with `all`, the lowest that was done when the call began, -1 for none.
+   * @throws {DmaBufError} `EINVAL` if a point does not exist and the wait is not for submission; `ENOENT` for a closed
+   *   syncobj; the signal's reason if it aborts.
+   */
+  static async wait(
+    entries: readonly (Syncobj | SyncobjPoint)[],
+    options: SyncobjWaitOptions = {},
+  ): Promise<WaitAnyResult> {
+    return waitForPoints(entries.map(entryOf), options);
+  }
+
+  /** As {@link Syncobj.wait}, blocking this thread. @throws {DmaBufError} `EDEADLK` if only this thread could end it. */
+  static waitSync(entries: readonly (Syncobj | SyncobjPoint)[], options: SyncobjWaitSyncOptions = {}): WaitAnyResult {
+    return waitForPointsSync(entries.map(entryOf), options);
+  }
+
+  /** Takes the fences away. @throws {DmaBufError} `EINVAL` for an empty list; `ENOENT` for a closed syncobj. */
+  static reset(syncobjs: readonly Syncobj[]): void {
+    for (const { state } of listed(syncobjs)) state.replace(undefined);
+  }
+
+  /** Puts a signaled fence in each. Errors as {@link Syncobj.reset}. */
+  static signal(syncobjs: readonly Syncobj[]): void {
+    for (const { state } of listed(syncobjs)) state.replace(privateStub(state.agent, state.agent.host.nowNs()));
+  }
+
+  /** Adds a signaled point on top of each; one may be named twice. Errors as {@link Syncobj.reset}. */
+  static signalPoints(points: readonly (Syncobj | SyncobjPoint)[]): void {
+    for (const { state, point } of listed(points)) state.addPoint(point, stubFence(state.agent));
+  }
+
+  /** How far each timeline has come, see {@link Syncobj.query}. Errors as {@link Syncobj.reset}. */
+  static query(syncobjs: readonly Syncobj[], options: { readonly lastSubmitted?: boolean } = {}): number[] {
+    return listed(syncobjs).map(({ state }) => state.query(options.lastSubmitted ?? false));
+  }
+
+  /**
+   * Makes the fence of one point that of another: merged, as a point on top of others; or for point 0 in the place of
+   * what was there, as it is.
+   *
+   * @throws {DmaBufError} `EINVAL` if the source has no such point; `ENOENT` for a closed syncobj.
+   */
+  static transfer(from: Syncobj | SyncobjPoint, to: Syncobj | SyncobjPoint): void {
+    const [source, target] = [entryOf(from), entryOf(to)];
+    const fence = source.state.find(source.point);
+    if (fence === undefined) throw missing("transfer", source.point);
+    put(target, fence, mergeFences);
+  }
+
+  /**
+   * As {@link Syncobj.transfer}, but waits until somebody submits the source point.
+   *
+   * @param options `timeout`: default 5,000 milliseconds.
+   * @throws {DmaBufError} `ETIME` if the time passed first.
+   */
+  static async transferWhenSubmitted(
+    from: Syncobj | SyncobjPoint,
+    to: Syncobj | SyncobjPoint,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    const [source, target] = [entryOf(from), entryOf(to)];
+    const fence = await submittedFence(source, { timeout: TRANSFER_TIMEOUT, ...options });
+    if (fence === undefined) {
+      throw new DmaBufError("ETIME", `Cannot transfer point ${source.point}: nobody has submitted it in time`);
+    }
+    put(target, fence, mergeFences);
+  }
+
+  /** @internal @throws {DmaBufError} `ENOENT` after the close, as all of a syncobj's methods. */
+  get state(): SyncobjState {
+    if (this.#state === undefined) throw new DmaBufError("ENOENT", "Cannot use the syncobj: this holder has closed it");
+    return this.#state;
+  }
+
+  /** The current fence; a timeline's is a {@link FenceChain}. */
+  get fence(): Fence | undefined {
+    return this.state.fence;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === undefined;
+  }
+
+  /** Another holder of the same object, which lives until the last of them is closed. */
+  duplicate(): Syncobj {
+    return new Syncobj(this.agent, {}, this.state);
+  }
+
+  /** Puts a fence in the place of what was there, or takes it away. */
+  replaceFence(fence: Fence | undefined): void {
+    if (fence !== undefined) this.#checkFence(fence);
+    this.state.replace(fence);
+  }
+
+  /** Takes the fence away. */
+  reset(): void {
+    Syncobj.reset([this]);
+  }
+
+  /** Puts a signaled fence in the place of what was there; its time is now. */
+  signal(): void {
+    Syncobj.signal([this]);
+  }
+
+  /**
+   * Adds a fence as a point of the timeline. One that is not above the last is added all the same, and makes waiting
+   * coarser: see {@link FenceChain}.
+   */
+  addPoint(point: number, fence: Fence): void {
+    checkPoint(point);
+    this.#checkFence(fence);
+    this.state.addPoint(point, fence);
+  }
+
+  /** Adds a signaled point; what is below still has to signal. */
+  signalPoint(point: number): void {
+    Syncobj.signalPoints([{ syncobj: this, point }]);
+  }
+
+  /**
+   * The last point that has signaled with all before it; with `lastSubmitted`, the last point there is. 0 if the fence is
+   * no timeline's.
+   */
+  query(options: { readonly lastSubmitted?: boolean } = {}): number {
+    return Syncobj.query([this], options)[0]!;
+  }
+
+  /** As {@link Syncobj.wait} for one point. */
+  async wait(options: SyncobjWaitOptions & { readonly point?: number } = {}): Promise<WaitAnyResult> {
+    return Syncobj.wait([{ syncobj: this, point: options.point ?? 0 }], options);
+  }
+
+  /** As {@link Syncobj.waitSync} for one point. */
+  waitSync(options: SyncobjWaitSyncOptions & { readonly point?: number } = {}): WaitAnyResult {
+    return Syncobj.waitSync([{ syncobj: this, point: options.point ?? 0 }], options);
+  }
+
+  /**
+   * The fence of a point as a sync file. What becomes of the syncobj afterwards does not change it.
+   *
+   * @throws {DmaBufError} `EINVAL` if there is no such point.
+   */
+  exportSyncFile(point = 0): SyncFile {
+    checkPoint(point);
+    const fence = this.state.find(point);
+    if (fence === undefined) throw missing("export", point);
+    return new SyncFile(fence);
+  }
+
+  /** Puts the fence of a sync file in the place of what was there, or adds it as a point. */
+  importSyncFile(file: SyncFile, point = 0): void {
+    checkPoint(point);
+    const { fence } = checkSyncFile(file);
+    this.#checkFence(fence);
+    // A link of a chain holds no chain.
+    put({ state: this.state, point }, fence, (agent, plain) =>
+      fence instanceof FenceChain ? mergeFences(agent, plain) : fence,
+    );
+  }
+
+  /**
+   * Calls back once: when the point has signaled with everything below it, or with `available` as soon as it exists. If
+   * that is so already, it does so in this call. A point that does not exist is waited for over resets; once it exists,
+   * its fence alone counts. The close of the last holder ends the waiting for a point in silence.
+   *
+   * @throws {DmaBufError} `EINVAL` if `run` is no function.
+   */
+  onPoint(point: number, run: () => void, options: { readonly available?: boolean } = {}): FenceCallback {
+    checkPoint(point);
+    return new PointEvent(this.state, point, run, options.available ?? false);
+  }
+
+  /** Drops this holder. Waits that are under way go on. */
+  close(): void {
+    const state = this.#state;
+    this.#state = undefined;
+    state?.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #checkFence(fence: Fence): void {
+    if (!(fence instanceof Fence)) throw new TypeError("A syncobj takes a Fence");
+    if (fence.agent !== this.agent) throw new TypeError("The fence is of another agent: import it first");
+  }
+}
+
+/** @throws {DmaBufError} `ENOENT` if the syncobj was closed. */
+function entryOf(named: Syncobj | SyncobjPoint): AwaitedEntry {
+  const { syncobj, point = 0 } = named instanceof Syncobj ? { syncobj: named } : named;
+  if (!(syncobj instanceof Syncobj)) throw new TypeError("This is no Syncobj");
+  checkPoint(point);
+  return { state: syncobj.state, point };
+}
+
+/** Looks at all of a list before anything is changed. */
+function listed(list: readonly (Syncobj | SyncobjPoint)[]): AwaitedEntry[] {
+  if (list.length === 0) throw new DmaBufError("EINVAL", "The list of syncobjs is empty");
+  return list.map(entryOf);
+}
+
+function checkPoint(point: number): void {
+  if (Number.isSafeInteger(point) && point >= 0) return;
+  throw new RangeError(`A point must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, not ${String(point)}`);
+}
+
+/** Point 0 takes the fence as it is, in the place of what was there; another one is added, of what `merge` makes of it. */
+function put({ state, point }: AwaitedEntry, fence: Fence, merge: (agent: Agent, fences: Fence[]) => Fence): void {
+  if (point === 0) state.replace(fence);
+  else state.addPoint(point, merge(state.agent, [fence]));
+}
+
+function missing(action: string, point: number): DmaBufError {
+  return new DmaBufError("EINVAL", `Cannot ${action} point ${point}: nobody has submitted it`);
+}

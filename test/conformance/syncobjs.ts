@@ -1,0 +1,39 @@
+/** Syncobjs for the cases. */
+import type { Domain, Fence, Syncobj } from "../../src/index.js";
+
+/** A fence of its agent alone. */
+export function pendingFence(domain: Domain): Fence {
+  return domain.fence({ driverName: "driver", timelineName: "line" });
+}
+
+export function signaledFence(domain: Domain): Fence {
+  const fence = pendingFence(domain);
+  fence.signal();
+  return fence;
+}
+
+export function closedSyncobj(domain: Domain): Syncobj {
+  const syncobj = domain.syncobj();
+  syncobj.close();
+  return syncobj;
+}
+
+/** Whether a wait ends at once. */
+export function isDone(syncobj: Syncobj, point = 0): boolean {
+  return syncobj.waitSync({ point, timeout: 0 }).state === "signaled";
+}
+
+/** Whether nobody has submitted the point. */
+export function isMissing(syncobj: Syncobj, point = 0): boolean {
+  return syncobj.waitSync({ point, timeout: 0, forSubmit: true, available: true }).state === "timed-out";
+}
+
+export interface Counter {
+  readonly run: () => void;
+  readonly runs: number;
+}
+
+export function counter(): Counter {
+  const count = { runs: 0, run: () => void count.runs++ };
+  return count;
+}
