@@ -20,7 +20,7 @@ const GROUPS = {
   conformance: { folder: "test/conformance", minutes: 2 },
   interleavings: { folder: "test/model", minutes: 5 },
   stress: { folder: "test/workers", minutes: 5 },
-  process: { folder: "test/process", minutes: 5, planned: true },
+  process: { folder: "test/process", minutes: 5 },
   browser: { folder: "test/browser", minutes: 5 },
 };
 
