@@ -176,9 +176,11 @@ function freeIfUnused(segment: Segment, slot: number): void {
     if (stateOf(word) !== BUFFER_STATE.LIVE) return;
     if (anyBit(memory, base + layout.references, layout.agentWords)) return;
     if (anyBit(memory, base + layout.transits, layout.sizes.agents)) return;
+    // Read before the slot is free: the next buffer there has another exporter.
+    const exporter = memory.load(base + BUFFER.EXPORTER);
     if (memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK) !== word) continue;
-    // Its exporter may have something to release.
-    ring(segment, slotOf(memory.load(base + BUFFER.EXPORTER)));
+    // It may have something to release.
+    ring(segment, slotOf(exporter));
     return;
   }
 }
