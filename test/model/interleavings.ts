@@ -15,14 +15,14 @@ export const EXPLORES = { timeout: 120_000 };
 
 /** Tries every interleaving of a scenario, and says how many states it has. */
 export function tryAll(t: TestContext, domain: TinyDomain, scenario: Scenario): void {
-  const { states, schedules } = explore({ ...scenario, ...modelOf(domain) });
+  const { states, schedules } = explore({ ...modelOf(domain), ...scenario });
   t.diagnostic(`${states} states, ${schedules} schedules`);
 }
 
 /** Asserts that a scenario with a mistake in it fails, and how. */
 export function assertCaught(domain: TinyDomain, scenario: Scenario, kind: ExplorationFailure, report: RegExp): void {
   assert.throws(
-    () => explore({ ...scenario, ...modelOf(domain) }),
+    () => explore({ ...modelOf(domain), ...scenario }),
     (error) => {
       assert.ok(error instanceof ExplorationError, String(error));
       assert.equal(error.kind, kind, error.message);
