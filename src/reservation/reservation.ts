@@ -1,6 +1,6 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { isKeySignaled } from "../domain/fence-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
@@ -208,21 +208,21 @@ export class Reservation {
    * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
    */
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
-    const end = this.#end(options.timeout);
+    const left = this.#countdown(options.timeout);
     for (;;) {
       const fence = this.#firstPending(usage);
       if (fence === undefined) return "signaled";
-      if ((await fence.wait({ ...options, timeout: this.#left(end) })) === "timed-out") return "timed-out";
+      if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return "timed-out";
     }
   }
 
   /** As {@link wait}, blocking this thread. */
   waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
-    const end = this.#end(options.timeout);
+    const left = this.#countdown(options.timeout);
     for (;;) {
       const fence = this.#firstPending(usage);
       if (fence === undefined) return "signaled";
-      if (fence.waitSync({ timeout: this.#left(end) }) === "timed-out") return "timed-out";
+      if (fence.waitSync({ timeout: left() }) === "timed-out") return "timed-out";
     }
   }
 
@@ -278,12 +278,9 @@ export class Reservation {
     throw new DmaBufError("ETIMEDOUT", `Cannot lock the reservation of ${this.#owner()} in ${timeout} ms`);
   }
 
-  #end(timeout = Infinity): number {
-    return timeout === Infinity ? Infinity : this.agent.host.nowNs() + timeout * 1e6;
-  }
-
-  #left(end: number): number {
-    return end === Infinity ? Infinity : Math.max(0, (end - this.agent.host.nowNs()) / 1e6);
+  #countdown(timeout = Infinity): () => number {
+    checkTimeout(timeout);
+    return countdown(this.agent.host, timeout);
   }
 }
 
