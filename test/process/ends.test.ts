@@ -24,6 +24,15 @@ for (const what of ["access", "lock", "frame", "blank"]) {
   });
 }
 
+test("a pending wait for a fence of another thread keeps the process alive until it ends", PATIENT, () => {
+  assert.deepEqual(run("fence"), { lines: ["waiting", "signaled"], status: 0 });
+});
+
+test("such a wait with unref, and a callback, let the process end", PATIENT, () => {
+  assert.deepEqual(run("fenceUnreferenced"), { lines: ["waiting"], status: 0 });
+  assert.deepEqual(run("fenceCallback"), { lines: ["waiting"], status: 0 });
+});
+
 test("a wait with a time limit keeps the process alive until the time has passed", PATIENT, () => {
   assert.deepEqual(run("timeout"), { lines: ["timed-out"], status: 0 });
 });

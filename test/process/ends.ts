@@ -5,12 +5,12 @@
  */
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData, type MessagePort } from "node:worker_threads";
-import { Domain, rawFormat, type DmaBuf, type FenceHandle, type Invitation } from "../../src/index.js";
+import { Domain, rawFormat, type DmaBuf, type Fence, type FenceHandle, type Invitation } from "../../src/index.js";
 
 /** Milliseconds until something happens that a process without work would not live to see. */
 const WORK = 300;
 
-type WorkerCase = "waits" | "waits unreferenced" | "blocks";
+type WorkerCase = "signals" | "waits" | "waits unreferenced" | "blocks";
 
 interface WorkerDetails {
   readonly invitation: Invitation;
@@ -18,7 +18,7 @@ interface WorkerDetails {
   readonly what: WorkerCase;
 }
 
-/** A worker that has nothing to do but wait for a fence of this thread. */
+/** A worker that has nothing to do but wait for a fence of this thread, or signal one of its own. */
 function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal: () => void } {
   const fence = domain.timeline().createFence();
   const invitation = domain.invite();
@@ -27,7 +27,7 @@ function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal
     workerData: details,
     transferList: [invitation.port as unknown as MessagePort],
   });
-  worker.on("message", (message) => console.log(message));
+  if (what !== "signals") worker.on("message", (message) => console.log(message));
   return { worker, signal: () => fence.signal() };
 }
 
@@ -35,6 +35,16 @@ function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal
 function holdForAWhile(domain: Domain, buffer: DmaBuf, hold: (theirs: DmaBuf) => Disposable): void {
   const held = hold(Domain.join(domain.invite()).import(buffer.handle()));
   setTimeout(() => held[Symbol.dispose](), WORK).unref();
+}
+
+/** Hands over the fence of an unreferenced worker, which signals after a while, and says when it has signaled. */
+async function foreignFence(wait: (fence: Fence) => Promise<unknown>): Promise<void> {
+  const domain = Domain.create();
+  const { worker } = startWorker(domain, "signals");
+  const [handle] = (await once(worker, "message")) as [FenceHandle];
+  worker.unref();
+  void wait(domain.importFence(handle)).then(() => console.log("signaled"));
+  console.log("waiting");
 }
 
 const cases: Record<string, () => Promise<void> | void> = {
@@ -67,6 +77,17 @@ const cases: Record<string, () => Promise<void> | void> = {
     setTimeout(() => held[Symbol.dispose](), WORK).unref();
     await stream.blank();
     console.log("blank");
+  },
+
+  /** A fence of another thread: a wait keeps the process alive, one with unref and a callback do not. */
+  async fence() {
+    await foreignFence((fence) => fence.wait());
+  },
+  async fenceUnreferenced() {
+    await foreignFence((fence) => fence.wait({ unref: true }));
+  },
+  async fenceCallback() {
+    await foreignFence((fence) => new Promise((resolve) => fence.addCallback(resolve)));
   },
 
   /** A time limit that passes is an end too. */
@@ -146,9 +167,16 @@ if (isMainThread) {
   await cases[process.argv[2]!]!();
 } else {
   const { invitation, fence: handle, what } = workerData as WorkerDetails;
-  const fence = Domain.join(invitation).importFence(handle);
-  parentPort!.postMessage(`it ${what}`);
-  if (what === "blocks") fence.waitSync();
-  await fence.wait({ unref: what === "waits unreferenced" });
-  parentPort!.postMessage("signaled");
+  const domain = Domain.join(invitation);
+  if (what === "signals") {
+    const fence = domain.timeline().createFence();
+    parentPort!.postMessage(domain.exportFence(fence));
+    setTimeout(() => fence.signal(), WORK);
+  } else {
+    const fence = domain.importFence(handle);
+    parentPort!.postMessage(`it ${what}`);
+    if (what === "blocks") fence.waitSync();
+    await fence.wait({ unref: what === "waits unreferenced" });
+    parentPort!.postMessage("signaled");
+  }
 }
