@@ -24,9 +24,9 @@ export function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1]!;
 }
 
-/** Nanoseconds for people: three digits and a unit. */
+/** A time for people, with its unit: whole nanoseconds, or three digits of what is longer. */
 export function formatNs(ns: number): string {
-  if (ns < 999.5) return `${ns.toPrecision(ns < 99.95 ? 2 : 3)} ns`;
+  if (ns < 999.5) return `${ns.toFixed(ns < 9.95 ? 1 : 0)} ns`;
   if (ns < 999_500) return `${threeDigits(ns / 1e3)} µs`;
   return `${threeDigits(ns / 1e6)} ms`;
 }

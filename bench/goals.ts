@@ -1,6 +1,6 @@
 import type { Result, Standing } from "./contest.js";
 import { formatNs, formatRatio } from "./figures.js";
-import { FRAME_BYTES, handOffName, MANNERS, SIZES } from "./measures/hand-off.js";
+import { FRAME_BYTES, handOffName, MANNERS, SIZES, SIZES_NAME, sizeName, WAYS } from "./measures/hand-off.js";
 
 /** What the library promises itself, and what came out. Nothing fails if it is missed: machines differ. */
 export interface Goal {
@@ -58,14 +58,13 @@ const CLAIMS: readonly Claim[] = [
       figure: (results) => ratio(find(results, `parked/${placement}`, "fences"), peer),
     })),
   ),
-  ...["fences", "frame stream"].map((ours): Claim => ({
-    goal: `hand-off by ${ours}: the dearest size in terms of the cheapest`,
+  ...WAYS.map((way): Claim => ({
+    goal: `hand-off by ${way}: the dearest size in terms of the cheapest`,
     unit: "times",
     bound: "at most",
     limit: 1.5,
     figure: (results) => {
-      const names = SIZES.map((bytes) => handOffName(bytes, "apart"));
-      const costs = names.flatMap((name) => find(results, name, `${ours}, spinning`)?.p50 ?? []);
+      const costs = SIZES.flatMap((bytes) => find(results, SIZES_NAME, sizeName(way, bytes))?.p50 ?? []);
       return costs.length === 0 ? undefined : Math.max(...costs) / Math.min(...costs);
     },
   })),

@@ -26,18 +26,49 @@ export function handOffMeasures(children: Children, scale: Scale): Measure[] {
     if (!children.canPlace(placement)) continue;
     for (const bytes of placement === "apart" ? SIZES : [FRAME_BYTES]) {
       const where = placement === "apart" ? "on two processors" : "on one processor";
-      const what = bytes === FRAME_BYTES ? "one 1080p frame (RGBA)" : formatBytes(bytes);
-      const contestants = [...ours(children, scale, placement, bytes), ...messages(children, scale, placement, bytes)];
       measures.push({
         group: "hand-off",
         name: handOffName(bytes, placement),
-        title: `hand-off of ${what}, ${where}`,
+        title: `hand-off of ${formatSize(bytes)}, ${where}`,
         bytes,
-        contestants,
+        contestants: [
+          ...MANNERS[placement].flatMap((manner) => ours(children, scale, placement, manner, bytes)),
+          ...messages(children, scale, placement, bytes),
+        ],
       });
     }
   }
-  return measures;
+  return children.canPlace("apart") ? [sizesMeasure(children, scale), ...measures] : measures;
+}
+
+/** The sizes in turn: measured one after the other, they would differ by what else the machine does meanwhile. */
+function sizesMeasure(children: Children, scale: Scale): Measure {
+  const contestants = SIZES.flatMap((bytes) =>
+    ours(children, scale, "apart", "spinning", bytes).map((contestant, i) => ({
+      ...contestant,
+      name: sizeName(WAYS[i]!, bytes),
+    })),
+  );
+  return {
+    group: "hand-off",
+    name: SIZES_NAME,
+    title: "hand-off of each size, spinning, on two processors",
+    contestants,
+  };
+}
+
+export const SIZES_NAME = "hand-off/sizes";
+
+/** How this library hands a buffer over. */
+export const WAYS = ["fences", "frame stream"] as const;
+
+/** The name of a contestant of the measure of all sizes. */
+export function sizeName(way: string, bytes: number): string {
+  return `${way}, ${formatSize(bytes)}`;
+}
+
+function formatSize(bytes: number): string {
+  return bytes === FRAME_BYTES ? "one 1080p frame (RGBA)" : formatBytes(bytes);
 }
 
 /** The name of a measure of this group. */
@@ -45,24 +76,22 @@ export function handOffName(bytes: number, placement: Placement): string {
   return `hand-off/${bytes}/${placement}`;
 }
 
-function ours(children: Children, scale: Scale, placement: Placement, bytes: number): Contestant[] {
-  return MANNERS[placement].flatMap((manner) => {
-    const wait = WAITS[manner];
-    const plan = planOf(scale, wait === "spin" ? { samples: 400, batch: 50 } : { samples: 2000, batch: 1 });
-    const parameters: FenceRoundTripParameters & StreamRoundTripParameters = { plan, wait, bytes };
-    return [
-      {
-        name: `fences, ${manner}`,
-        ours: true,
-        run: () => children.runWorkers("fence-round-trip.js", placement, parameters),
-      },
-      {
-        name: `frame stream, ${manner}`,
-        ours: true,
-        run: () => children.runWorkers("stream-round-trip.js", placement, parameters),
-      },
-    ];
-  });
+function ours(
+  children: Children,
+  scale: Scale,
+  placement: Placement,
+  manner: keyof typeof WAITS,
+  bytes: number,
+): Contestant[] {
+  const wait = WAITS[manner];
+  const plan = planOf(scale, wait === "spin" ? { samples: 400, batch: 50 } : { samples: 2000, batch: 1 });
+  const parameters: FenceRoundTripParameters & StreamRoundTripParameters = { plan, wait, bytes };
+  const files = { fences: "fence-round-trip.js", "frame stream": "stream-round-trip.js" };
+  return WAYS.map((way) => ({
+    name: `${way}, ${manner}`,
+    ours: true,
+    run: () => children.runWorkers(files[way], placement, parameters),
+  }));
 }
 
 function messages(children: Children, scale: Scale, placement: Placement, bytes: number): Contestant[] {
