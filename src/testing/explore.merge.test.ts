@@ -66,7 +66,9 @@ test("merging finds the same ends and counts the same schedules as trying everyt
   const programs = fc.array(instructions, { minLength: 2, maxLength: 3 });
   fc.assert(
     fc.property(programs, fc.boolean(), fc.nat(1), (lists, crashes, spuriousWakes) => {
-      const agents = lists.map(programOf);
+      // Which words change must not differ between the tries: it decides what is a step.
+      const touch: Instruction[] = Array.from({ length: WORDS }, (_, word) => ({ kind: "add", word, value: 1 }));
+      const agents = lists.map((list, index) => programOf(index === 0 ? [...touch, ...list] : list));
       const recover = { reaper: (memory: Substrate, victim: number) => memory.exchange(victim, 0) };
       const crash = crashes && lists.length === 2 ? { crash: { recover } } : {};
       const options = { words: WORDS, agents, spuriousWakes, ...crash };
@@ -121,6 +123,22 @@ test("agents that have read what they no longer need are taken for one", () => {
   const options: ExploreOptions = { words: 1, agents: [forgetful, forgetful] };
   assert.equal(explore(options).states, 11 * 11);
   assert.ok(explore({ ...options, merge: false }).states > 1_000);
+});
+
+test("a loop as long as an agent may be is told apart from an endless one", () => {
+  const agent = (memory: Substrate) => {
+    for (let step = 0; step < 900; step++) memory.add(0, 1);
+  };
+  assert.equal(explore({ words: 1, agents: [agent] }).states, 901);
+});
+
+test("a schedule that goes round for ever is reported, not followed", () => {
+  const spinner = (memory: Substrate) => {
+    while (memory.load(0) === 0);
+  };
+  const options = { words: 1, agents: { spinner, other: (memory: Substrate) => memory.store(0, 1) } };
+  assert.equal(findings(options), "limit");
+  assert.equal(findings({ ...options, merge: false }), "limit");
 });
 
 test("an agent may return what is more than data", () => {

@@ -1,7 +1,8 @@
 import { ConstantWords } from "./constant-words.js";
 import { ExplorationError } from "./exploration-error.js";
-import { Explorer, planAgents } from "./explorer.js";
+import { Explorer, LongSchedule, planAgents } from "./explorer.js";
 import type { Setup } from "./explorer.js";
+import type { Move } from "./machine.js";
 import { Difference, MergedPoints } from "./merged-points.js";
 import { ModelMemory } from "./model-memory.js";
 import { PointTable } from "./point-table.js";
@@ -127,24 +128,41 @@ function tryAll(setup: Setup): Exploration | undefined {
   }
 }
 
-/** Where points are taken for one that differ. @throws {ExplorationError} if agents sleep for ever or throw. */
+/**
+ * Where points are taken for one that differ. Differences that show in a small part of all schedules are found there.
+ *
+ * @throws {ExplorationError} if agents sleep for ever or throw.
+ */
 function findDifference(setup: Setup, points: MergedPoints): Difference | undefined {
-  const explorer = new Explorer(setup, points);
-  let failure: unknown;
-  try {
-    if (explorer.all() !== undefined) explorer.compare(points);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Difference) return error;
-    failure = error;
+  for (let budget = FIRST_BUDGET; ; budget *= 4) {
+    const explorer = new Explorer(setup, points, budget, budget / 25);
+    let done = false;
+    try {
+      done = explorer.all() !== undefined;
+      if (setup.constants.mistaken) return undefined;
+      explorer.compare(points);
+    } catch (error) {
+      if (error instanceof Difference) return error;
+      if (!(error instanceof LongSchedule || error instanceof ExplorationError)) throw error;
+      const moves = error instanceof LongSchedule ? error.moves : parseSchedule(error.schedule).moves;
+      const difference = repeat(setup, points, moves);
+      if (difference !== undefined || setup.constants.mistaken) return difference;
+      // Nothing else goes wrong when it is repeated: there are too many states.
+      if (error instanceof ExplorationError) throw error;
+    }
+    if (done) return undefined;
   }
-  if (!(failure instanceof ExplorationError)) throw failure;
+}
+
+/** Repeats a schedule with points kept apart. @throws {ExplorationError} if it really goes wrong. */
+function repeat(setup: Setup, points: MergedPoints, moves: readonly Move[]): Difference | undefined {
   try {
-    points.keepingApart(() => new Explorer(setup, points).only(parseSchedule(failure.schedule).moves));
+    points.keepingApart(() => new Explorer(setup, points).only(moves));
   } catch (error) {
     if (error instanceof Difference) return error;
     if (!setup.constants.mistaken) throw error;
   }
-  if (!setup.constants.mistaken) throw failure;
   return undefined;
 }
+
+const FIRST_BUDGET = 5_000;

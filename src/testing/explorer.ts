@@ -21,6 +21,16 @@ export interface Setup {
   readonly constants: ConstantWords;
 }
 
+/** Thrown where a schedule has too many moves for a try in which points are taken for one, or goes round for ever. */
+export class LongSchedule extends Error {
+  readonly moves: readonly Move[];
+
+  constructor(moves: readonly Move[]) {
+    super("A schedule is too long");
+    this.moves = moves;
+  }
+}
+
 /** One try of all schedules. */
 export class Explorer {
   readonly #options: ExploreOptions;
@@ -32,13 +42,22 @@ export class Explorer {
   readonly #graph: ScheduleGraph | undefined;
   /** The moments on the way, with how many moves led to each. */
   readonly #way = new Map<number, number>();
+  readonly #budget: number;
+  readonly #longest: number;
   readonly #mostStates: number;
   readonly #mostSteps: number;
   #states = 0;
+  #afterMistake = 0;
   #steps = 0;
 
-  constructor(setup: Setup, points: Points) {
+  /**
+   * @param budget How many moments are tried before `all` stops without a failure.
+   * @param longest How many moves are tried before `all` throws a `LongSchedule`.
+   */
+  constructor(setup: Setup, points: Points, budget = Infinity, longest = Infinity) {
     const { options, constants } = setup;
+    this.#budget = budget;
+    this.#longest = longest;
     this.#options = options;
     this.#constants = constants;
     this.#agents = setup.agents;
@@ -60,7 +79,7 @@ export class Explorer {
     this.#mostSteps = options.limits?.stepsPerAgent ?? 1_000;
   }
 
-  /** @returns Nothing if a word has changed that was taken for a constant. */
+  /** @returns Nothing if a word has changed that was taken for a constant, or the budget was used up. */
   all(): Exploration | undefined {
     try {
       this.#checkTasks();
@@ -70,6 +89,7 @@ export class Explorer {
     } catch (error) {
       // Whatever went wrong may rest on the mistake.
       if (this.#constants.mistaken && !(error instanceof UnrepeatableAgentError)) return undefined;
+      if (error === STOPPED) return undefined;
       throw error;
     }
   }
@@ -85,7 +105,7 @@ export class Explorer {
     return { schedules: 1, states: this.#states, steps: this.#steps, trace: this.#trace().toString() };
   }
 
-  /** Throws the first `Difference` that an agent may meet after `all`, if there is one. */
+  /** Throws the first `Difference` that an agent may meet in what `all` has tried, if there is one. */
   compare(points: MergedPoints): void {
     let met = 0;
     points.keepingApart(() => {
@@ -150,6 +170,7 @@ export class Explorer {
   /** An agent that comes back to where it was, while nobody else moves, does not wait: it spins. */
   #checkRound(moment: number, { who }: Move): void {
     const start = this.#way.get(moment);
+    if (start !== undefined && this.#options.landmarks !== true) this.#failEndless(start);
     if (start === undefined || this.#path.slice(start).some(({ move }) => move.kind === "death" || move.who !== who))
       return;
     this.#fail("livelock", `${this.#agentOf(who)} goes round in circles while nobody else moves`);
@@ -161,11 +182,22 @@ export class Explorer {
     this.#machine.restore(visit.saved);
   }
 
+  /** The moves since the moment `from` on the path lead back to it: goes round as often as an agent may make steps. */
+  #failEndless(from: number): never {
+    const round = this.#path.slice(from);
+    while (this.#path.length <= this.#mostSteps * this.#machine.tasks.length) this.#path.push(...round);
+    throw new LongSchedule(this.#path.map(({ move }) => move));
+  }
+
   #enter(): void {
     this.#states += 1;
+    if (this.#states > this.#budget) throw STOPPED;
+    // After a mistake the schedule goes on for a while: it may show more words that change.
+    if (this.#constants.mistaken && (this.#afterMistake += 1) > MOST_AFTER_MISTAKE) throw STOPPED;
     if (this.#states > this.#mostStates) {
       this.#fail("limit", `Cannot try every schedule: there are more than ${this.#mostStates} states`);
     }
+    if (this.#path.length > this.#longest) throw new LongSchedule(this.#path.map(({ move }) => move));
     const { invariant } = this.#options;
     if (invariant !== undefined && !this.#constants.mistaken) this.#judge("invariant", invariant);
   }
@@ -201,7 +233,7 @@ export class Explorer {
 
   /** Nobody can move: either all have ended, or some sleep for ever. */
   #atEnd(): void {
-    if (this.#constants.mistaken) throw new Error("A word was taken for a constant");
+    if (this.#constants.mistaken) throw STOPPED;
     const { tasks } = this.#machine;
     const stuck = tasks.flatMap((_task, task) => (this.#machine.point(task)?.operation === undefined ? [] : [task]));
     if (stuck.length > 0) {
@@ -269,6 +301,11 @@ interface Visit {
   readonly saved: Saved;
   schedules: number;
 }
+
+const MOST_AFTER_MISTAKE = 40;
+
+/** Thrown to end a try. */
+const STOPPED = new Error("This try has ended");
 
 /** The agents in their order, first `agents` and then those that recover. */
 export function planAgents(options: ExploreOptions): AgentPlan[] {

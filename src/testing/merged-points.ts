@@ -5,8 +5,9 @@ import type { AgentEnd, AgentProgram } from "./recorded-agent.js";
 /**
  * Points at which an agent will go on alike are taken for one, whatever it has seen on the way.
  *
- * Q1. Two points of an agent are taken for one if they have the same depth and the same pending operation, and the same
- *     pending operation after each of the agent's probes: sequences of results to go on with.
+ * Q1. Two points of an agent are taken for one if they have the same pending operation, and the same pending operation
+ *     after each of the agent's probes: sequences of results to go on with.
+ *     Agents with long loops have points in common only at the same depth: it would take too long to tell them apart.
  * Q2. That is a guess. While points are kept apart, each is compared with the one where the agent would be if the points
  *     on its way had been taken for others. If the pending operations differ, that is a `Difference`, and a new probe.
  * Q3. A try that took points for one is right if every sequence of results that its schedules give an agent has been
@@ -23,6 +24,8 @@ export class MergedPoints implements Points {
   /** Where the agent would be if each point on the way had been taken for another. */
   readonly #expected = new Map<Point, Point>();
   readonly #labels = new Map<Point, string>();
+  /** Agents whose points are only taken for one at the same depth. */
+  readonly #byDepth = new Set<AgentProgram>();
   /** Agents that return more than data: their ends can only be compared by being the same, so nothing is merged. */
   readonly #unmerged = new Set<AgentProgram>();
   #apart = false;
@@ -68,6 +71,12 @@ export class MergedPoints implements Points {
       return;
     }
     const results = resultsOf(difference.point, difference.result);
+    if (!this.#byDepth.has(program) && (results.length > FAR || this.#probesOf(program).length >= MANY)) {
+      this.#byDepth.add(program);
+      this.#probes.delete(program);
+      this.#firsts.delete(program);
+      return;
+    }
     let point = this.root(program);
     for (const [index, result] of results.entries()) {
       const rest = results.slice(index + 1);
@@ -87,11 +96,8 @@ export class MergedPoints implements Points {
     let representative = this.#representatives.get(point);
     if (representative === undefined) {
       const probes = this.#probesOf(point.program);
-      const signature = [
-        point.depth,
-        this.#label(point),
-        ...probes.map((probe) => this.#labelAfter(point, probe)),
-      ].join();
+      const depth = this.#byDepth.has(point.program) ? point.depth : 0;
+      const signature = [depth, this.#label(point), ...probes.map((probe) => this.#labelAfter(point, probe))].join();
       const firsts = this.#firstsOf(point.program);
       representative = firsts.get(signature) ?? point;
       firsts.set(signature, representative);
@@ -131,6 +137,10 @@ export class MergedPoints implements Points {
     return firsts;
   }
 }
+
+/** A difference that shows this late, and this many of them, are those of a long loop: then the depth tells most apart. */
+const FAR = 100;
+const MANY = 10;
 
 /** An agent does something else at this point, after this result, than where it was taken for another. */
 export class Difference extends Error {

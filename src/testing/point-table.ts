@@ -117,12 +117,11 @@ export class PointTable implements Points {
   }
 }
 
-/** The results that an agent has got on its way to where its next operation returns `result`. */
+/** The steps of an agent on its way to where the pending operation of `parent` returns `result`. */
 function history(parent: Point | undefined, result: unknown): Recorded[] {
-  const steps: Recorded[] = [];
-  for (let point = parent, got = result; point !== undefined; got = point.result, point = point.parent) {
-    steps.push({ operation: point.operation!, result: got });
-  }
+  if (parent === undefined) return [];
+  const steps: Recorded[] = [{ parent, result }];
+  for (let point = parent; point.parent !== undefined; point = point.parent) steps.push(point);
   return steps.reverse();
 }
 

@@ -56,8 +56,8 @@ export class RecordedMemory implements Substrate {
   readonly #start: Int32Array;
   readonly #constants: ConstantWords;
   readonly #history: readonly Recorded[];
-  /** How often each constant was read since the last operation. */
-  readonly #reads = new Map<number, number>();
+  /** How often constants were read since the last operation. */
+  #reads = 0;
   #next = 0;
   #pending: Operation | undefined;
   #afterPause = false;
@@ -106,7 +106,7 @@ export class RecordedMemory implements Substrate {
     if (this.#unrepeatable !== undefined) throw this.#unrepeatable;
     if (this.#pending !== undefined) return undefined;
     if (this.#next < this.#history.length) {
-      const missing = describe(this.#history[this.#next]!.operation);
+      const missing = describe(this.#history[this.#next]!.parent!.operation!);
       throw new UnrepeatableAgentError(`Cannot repeat the agent: it ended where it called ${missing} before`);
     }
     return end;
@@ -177,39 +177,39 @@ export class RecordedMemory implements Substrate {
   /** Whether the word may be used without a step. One that is read for ever is waited for: it must be able to change. */
   #isConstant(word: number): boolean {
     if (!this.#constants.has(word)) return false;
-    const reads = (this.#reads.get(word) ?? 0) + 1;
-    this.#reads.set(word, reads);
-    if (reads > MOST_READS) this.#constants.found(word);
-    return reads <= MOST_READS;
+    this.#reads += 1;
+    if (this.#reads > MOST_READS) this.#constants.found(word);
+    return this.#reads <= MOST_READS;
   }
 
   #perform(method: Operation["method"], operands: Operation["operands"]): unknown {
     const [word] = operands;
-    const wide = method.endsWith("64");
+    const wide = WIDE.has(method);
     if (wide) checkWord64(this, word);
     else checkWord(this, word);
     if (this.#over) {
       throw new UnrepeatableAgentError(`Cannot ${method} word ${word}: the agent's run is over`);
     }
     if (this.#pending !== undefined || this.#unrepeatable !== undefined) throw SUSPENDED;
-    const value = wide ? join64(this.#start[word]!, this.#start[word + 1]!) : this.#start[word]!;
-    if (leaves(method, operands, value) && this.#isConstant(word) && (!wide || this.#isConstant(word + 1))) {
-      return method.startsWith("store") ? undefined : value;
+    if (this.#isConstant(word) && (!wide || this.#isConstant(word + 1))) {
+      const value = wide ? join64(this.#start[word]!, this.#start[word + 1]!) : this.#start[word]!;
+      if (leaves(method, operands, value)) return method === "store" || method === "store64" ? undefined : value;
     }
     const recorded = this.#history[this.#next];
     if (recorded === undefined) {
       this.#pending = { method, operands };
       throw SUSPENDED;
     }
-    if (!sameOperation(recorded.operation, method, operands)) {
-      const [before, now] = [describe(recorded.operation), describe({ method, operands })];
+    const before = recorded.parent!.operation!;
+    if (!sameOperation(before, method, operands)) {
+      const now = describe({ method, operands });
       this.#unrepeatable = new UnrepeatableAgentError(
-        `Cannot repeat the agent: it called ${now} where it called ${before} before; does it keep state outside?`,
+        `Cannot repeat the agent: it called ${now} where it called ${describe(before)} before; does it keep state outside?`,
       );
       throw SUSPENDED;
     }
     this.#next += 1;
-    this.#reads.clear();
+    this.#reads = 0;
     this.#afterPause = false;
     return recorded.result;
   }
@@ -221,14 +221,16 @@ export function describe(operation: Operation, nameOf: (word: number) => string 
   return `${operation.method}(${[nameOf(word), ...rest].join(", ")})`;
 }
 
-/** An operation that the agent has made. */
+/** What came of an operation that the agent has made. */
 export interface Recorded {
-  readonly operation: Operation;
+  readonly parent: { readonly operation: Operation | undefined } | undefined;
   readonly result: unknown;
 }
 
-/** More than any loop reads one word that it does not wait for. */
-const MOST_READS = 1_000;
+const WIDE: ReadonlySet<Operation["method"]> = new Set(["load64", "store64", "exchange64", "compareExchange64"]);
+
+/** More than anybody reads who does not wait for something. */
+const MOST_READS = 5_000;
 
 /** Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more than the step. */
 const SUSPENDED = new Error("This run of the agent is suspended; let the error pass");
@@ -247,7 +249,10 @@ export function sameOperation(
   operands: Operation["operands"],
 ): boolean {
   if (recorded.method !== method || recorded.operands.length !== operands.length) return false;
-  return operands.every((operand, index) => Object.is(operand, recorded.operands[index]));
+  for (let index = 0; index < operands.length; index++) {
+    if (!Object.is(operands[index], recorded.operands[index])) return false;
+  }
+  return true;
 }
 
 /** Whether the operation leaves its word as it is, if that holds `value`. Whoever parks or wakes meets others there. */

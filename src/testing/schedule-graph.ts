@@ -149,8 +149,10 @@ class Walk {
   readonly #agent: number;
   readonly #after: (point: Point, result: unknown) => Point;
   readonly #most: number;
-  /** What follows sets of moments that were met. */
-  readonly #known = new Map<string, Map<unknown, number[]>>();
+  /** The sets of moments that were met, each once, by their text. */
+  readonly #sets = new Map<string, readonly number[]>();
+  /** What follows each of them. */
+  readonly #following = new Map<readonly number[], Map<unknown, readonly number[]>>();
   #met = 0;
 
   constructor(
@@ -177,14 +179,18 @@ class Walk {
     return this.#met;
   }
 
-  #resultsAt(moments: readonly number[]): Map<unknown, number[]> {
-    const key = moments.join();
-    let results = this.#known.get(key);
-    if (results === undefined) {
-      results = this.#steps.after(moments, this.#task, this.#agent);
-      this.#known.set(key, results);
+  #resultsAt(moments: readonly number[]): Map<unknown, readonly number[]> {
+    let following = this.#following.get(moments);
+    if (following === undefined) {
+      following = new Map();
+      for (const [result, next] of this.#steps.after(moments, this.#task, this.#agent)) {
+        const text = next.join();
+        if (!this.#sets.has(text)) this.#sets.set(text, next);
+        following.set(result, this.#sets.get(text)!);
+      }
+      this.#following.set(moments, following);
     }
-    return results;
+    return following;
   }
 }
 
