@@ -3,13 +3,14 @@ import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
 import type { ReceivedHandle } from "./buffer/handle.js";
 import { SystemHeap, type AllocateOptions, type Heap } from "./buffer/heap.js";
-import { releaseWriteHolds, sweepReadHolds } from "./buffer/hold.js";
+import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
 import { agentList, bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
 import type { StorageSegment } from "./buffer/storage.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import type { WaitOptions } from "./domain/pend.js";
+import { abandonRequests } from "./domain/request-slot.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import { DmaBufError } from "./errors.js";
 import { Fence, type FenceOps } from "./fence/fence.js";
@@ -25,7 +26,6 @@ import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "
 import { hostWith } from "./host/threads.js";
 import type { AcquireContext } from "./reservation/acquire-context.js";
 import { lockAll } from "./reservation/lock-all.js";
-import { releaseLocks } from "./reservation/lock.js";
 import {
   checkStreamOptions,
   DEFAULT_BUFFERS,
@@ -65,11 +65,7 @@ export interface Invitation {
 }
 
 /** What the layers above the domain's own give back after a death. */
-const RECOVERY: readonly RecoveryStep[] = [
-  { release: releaseLocks, sweep: () => {} },
-  { release: releaseWriteHolds, sweep: sweepReadHolds },
-  { release: failStreams, sweep: sweepStreams },
-];
+const RECOVERY: readonly RecoveryStep[] = [...BUFFER_RECOVERY, { release: failStreams, sweep: sweepStreams }];
 
 /**
  * One thread's way into a domain: the threads that share buffers, fences and streams. Made by the first thread, joined
@@ -358,6 +354,7 @@ export class Domain implements Disposable {
     for (const stream of [...this.#streams]) stream.close();
     this.#buffers.close();
     leave(this.agent, RECOVERY, this.agent.host.nowNs());
+    abandonRequests(this.agent, this.agent.identity);
     this.agent.close();
     for (const end of this.#lifelines) end();
   }

@@ -77,3 +77,10 @@ export class DmaBufError extends Error {
 export function errorCode(errno: number): ErrorCode {
   return NAMES.get(Math.abs(errno)) ?? "EIO";
 }
+
+/** The errno name of whatever was thrown: its `code` if that is one, and otherwise `EIO`. */
+export function codeOf(reason: unknown): ErrorCode {
+  if (reason instanceof DmaBufError) return reason.code;
+  const code = (reason as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : "EIO";
+}

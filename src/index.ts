@@ -23,14 +23,16 @@ export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "
 
 export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";
 export { lockAll, lockAllSync } from "./reservation/lock-all.js";
-export type { Reservation, ReservationFence, ReservationLock } from "./reservation/reservation.js";
+export type { Reservation, ReservationFence } from "./reservation/reservation.js";
+export type { ReservationLock } from "./reservation/reservation-lock.js";
 export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
 
 export type { Attachment, Importer, Mapping } from "./buffer/attachment.js";
 export type { DmaBuf } from "./buffer/buffer.js";
 export type { ExportOptions } from "./buffer/buffer-table.js";
 export type { CpuAccess } from "./buffer/cpu-access.js";
-export type { ExporterOps } from "./buffer/exporter.js";
+export type { Answer } from "./buffer/call.js";
+export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
 export type { BufferHandle, HandleMode, ReceivedHandle } from "./buffer/handle.js";
 export type { AllocateOptions, Heap } from "./buffer/heap.js";
 export type { BufferStatistics } from "./buffer/statistics.js";

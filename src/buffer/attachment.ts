@@ -1,7 +1,11 @@
 import { DmaBufError } from "../errors.js";
 import type { WaitOptions } from "../domain/pend.js";
+import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
+import type { Call } from "./call.js";
+import type { ExporterAttachment } from "./exporter.js";
+import type { ExporterLink, Table } from "./exporter-link.js";
 import type { StorageSegment } from "./storage.js";
 
 /** Who attaches to a buffer. One with `moveNotify` is dynamic: it follows when the exporter moves the storage. */
@@ -14,34 +18,31 @@ export interface Importer {
   moveNotify?(attachment: Attachment): void;
 }
 
-/** What an attachment needs of its buffer. */
-export interface AttachmentOwner {
-  map(attachment: Attachment, mode: AccessMode): readonly StorageSegment[];
-  unmap(attachment: Attachment, segments: readonly StorageSegment[]): void;
-  pin(attachment: Attachment): void;
-  unpin(attachment: Attachment): void;
-  detached(attachment: Attachment): void;
-}
-
 /**
  * An importer's tie to a buffer. It keeps the buffer alive until it is detached.
  *
+ * Where the exporter is in another agent and has operations of its own, mapping and pinning ask it: the calls that are
+ * not asynchronous then block this thread until it answers.
+ *
  * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_dynamic_attach`
  */
-export class Attachment implements Disposable {
+export class Attachment implements ExporterAttachment, Disposable {
   readonly buffer: DmaBuf;
   readonly importer: Importer;
   /** Whether storage on another device may be mapped; the exporter may clear it while it attaches. */
   peerToPeer: boolean;
-  readonly #owner: AttachmentOwner;
+  readonly #exporter: ExporterLink;
+  readonly #detached: (attachment: Attachment) => void;
   readonly #mappings = new Set<Mapping>();
   #attached = true;
 
-  constructor(buffer: DmaBuf, importer: Importer, owner: AttachmentOwner) {
+  /** @internal Made by `DmaBuf.attach()`. */
+  constructor(buffer: DmaBuf, importer: Importer, exporter: ExporterLink, detached: (attachment: Attachment) => void) {
     this.buffer = buffer;
     this.importer = importer;
     this.peerToPeer = importer.allowPeerToPeer ?? false;
-    this.#owner = owner;
+    this.#exporter = exporter;
+    this.#detached = detached;
   }
 
   /** Whether the importer follows moves of the storage. */
@@ -49,17 +50,23 @@ export class Attachment implements Disposable {
     return this.importer.moveNotify !== undefined;
   }
 
+  /** The buffer's. */
+  get reservation(): Reservation {
+    return this.buffer.reservation;
+  }
+
   /**
    * Maps the storage, taking the reservation lock for it. A static importer gets its mapping only when all kernel
    * fences have signaled; a dynamic one waits for them itself before it touches the memory.
    *
-   * @throws {DmaBufError} `EACCES` for writing through a read handle; whatever the exporter throws.
+   * @throws {DmaBufError} `EACCES` for writing through a read handle; whatever the exporter throws; `ESRCH` if its
+   *   thread ends meanwhile.
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     const { reservation } = this.buffer;
     using lock = await reservation.lock(undefined, options);
     void lock;
-    const mapping = this.mapLocked(mode);
+    const mapping = await this.mapLockedAsync(mode, options);
     if (this.isDynamic) return mapping;
     try {
       if ((await reservation.wait("kernel", options)) === "timed-out") {
@@ -74,27 +81,12 @@ export class Attachment implements Disposable {
 
   /** As {@link map} for a caller that holds the reservation lock; waits for no fence. */
   mapLocked(mode: AccessMode = "read"): Mapping {
-    this.#check("map");
-    this.buffer.reservation.assertHeld("map");
-    if (mode === "write") this.buffer.checkWritable("map");
-    const pinned = !this.isDynamic;
-    if (pinned) this.#owner.pin(this);
-    try {
-      const mapping = new Mapping(
-        this.#owner.map(this, mode),
-        (self) => {
-          this.#mappings.delete(self);
-          this.#owner.unmap(this, self.segments);
-          if (pinned) this.#owner.unpin(this);
-        },
-        this.buffer,
-      );
-      this.#mappings.add(mapping);
-      return mapping;
-    } catch (error) {
-      if (pinned) this.#owner.unpin(this);
-      throw error;
-    }
+    return this.#mapped(this.#askToMap(mode).resultSync());
+  }
+
+  /** As {@link mapLocked}, returning to the event loop while an exporter in another agent is asked. */
+  async mapLockedAsync(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    return this.#mapped(await this.#askToMap(mode).result(options));
   }
 
   /**
@@ -102,14 +94,18 @@ export class Attachment implements Disposable {
    * The caller holds the reservation lock.
    */
   pin(): void {
-    this.#checkPin("pin");
-    this.#owner.pin(this);
+    this.#askToPin()?.resultSync();
+  }
+
+  /** As {@link pin}, returning to the event loop while an exporter in another agent is asked. */
+  async pinAsync(options: WaitOptions = {}): Promise<void> {
+    await this.#askToPin()?.result(options);
   }
 
   /** The end that belongs to {@link pin}; the caller holds the reservation lock. */
   unpin(): void {
     this.#checkPin("unpin");
-    this.#owner.unpin(this);
+    this.#exporter.unpin(this);
   }
 
   /** Detaches; what is still mapped is unmapped first. */
@@ -117,7 +113,32 @@ export class Attachment implements Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     for (const mapping of [...this.#mappings]) mapping[Symbol.dispose]();
-    this.#owner.detached(this);
+    this.#detached(this);
+  }
+
+  #askToMap(mode: AccessMode): Call<Table> {
+    this.#check("map");
+    this.buffer.reservation.assertHeld("map");
+    if (mode === "write") this.buffer.checkWritable("map");
+    return this.#exporter.map(this, mode);
+  }
+
+  #mapped(table: Table): Mapping {
+    const unmap = (self: Mapping): void => {
+      this.#mappings.delete(self);
+      this.#exporter.unmap(this, table);
+    };
+    const mapping = new Mapping(table.segments, unmap, this.buffer, this.#exporter.unmapsLocked);
+    this.#mappings.add(mapping);
+    // The importer may have been detached while the exporter was asked.
+    if (!this.#attached) mapping[Symbol.dispose]();
+    this.#check("map");
+    return mapping;
+  }
+
+  #askToPin(): Call<void> | undefined {
+    this.#checkPin("pin");
+    return this.#exporter.pin(this);
   }
 
   #check(action: string): void {
@@ -135,28 +156,40 @@ export class Attachment implements Disposable {
 export class Mapping implements Disposable {
   readonly segments: readonly StorageSegment[];
   readonly #buffer: DmaBuf;
+  readonly #unmapsLocked: boolean;
   #unmap: ((mapping: Mapping) => void) | undefined;
 
-  constructor(segments: readonly StorageSegment[], unmap: (mapping: Mapping) => void, buffer: DmaBuf) {
+  /** @internal Made by an attachment. @param unmapsLocked Whether `unmap` needs the reservation lock. */
+  constructor(
+    segments: readonly StorageSegment[],
+    unmap: (mapping: Mapping) => void,
+    buffer: DmaBuf,
+    unmapsLocked: boolean,
+  ) {
     this.segments = segments;
     this.#unmap = unmap;
     this.#buffer = buffer;
+    this.#unmapsLocked = unmapsLocked;
   }
 
   /** Unmaps, for a caller that holds the reservation lock. */
   unmapLocked(): void {
     this.#buffer.reservation.assertHeld("unmap");
+    this.#end();
+  }
+
+  /** Unmaps, taking the reservation lock for it where the exporter's operation needs it. Twice does nothing. */
+  [Symbol.dispose](): void {
+    if (this.#unmap === undefined) return;
+    if (!this.#unmapsLocked || this.#buffer.reservation.isHeldHere) return this.#end();
+    using lock = this.#buffer.reservation.lockSync();
+    void lock;
+    this.#end();
+  }
+
+  #end(): void {
     const unmap = this.#unmap;
     this.#unmap = undefined;
     unmap?.(this);
-  }
-
-  /** Unmaps, taking the reservation lock for it. Twice does nothing. */
-  [Symbol.dispose](): void {
-    if (this.#unmap === undefined) return;
-    if (this.#buffer.reservation.isHeldHere) return this.unmapLocked();
-    using lock = this.#buffer.reservation.lockSync();
-    void lock;
-    this.unmapLocked();
   }
 }

@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
+import { attachmentCount } from "../domain/attachment-count.js";
 import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
-import { BUFFER } from "../domain/layout.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { BufferTable } from "./buffer-table.js";
 import { countReferences } from "./statistics.js";
@@ -18,7 +18,7 @@ export function bufferInfo(agent: Agent, table: BufferTable): string {
     const record = table.recordAt(slot);
     const reservation = record?.reservation ?? new Reservation(agent, slot);
     const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
-    const attached = agent.memory.load(agent.layout.buffer(slot) + BUFFER.ATTACHMENTS);
+    const attached = attachmentCount(agent, slot);
     const elsewhere = Array.from({ length: attached - names.length }, () => "(another agent)");
     const columns = [
       decimal(size),

@@ -4,21 +4,28 @@ import {
   addTransit,
   claimBuffer,
   dropReference,
+  exporterFlags,
   endTransit,
   isBufferLive,
   type BufferKey,
 } from "../domain/buffer-slot.js";
 import { slotOf } from "../domain/agent-slot.js";
-import { BUFFER } from "../domain/layout.js";
+import { countAttachment, discountAttachment } from "../domain/attachment-count.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "../fence/shared-fence.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Attachment } from "./attachment.js";
 import { DmaBuf } from "./buffer.js";
-import { checkExporter, plainExporter, type ExporterOps } from "./exporter.js";
+import type { Answer, Call } from "./call.js";
+import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
+import { plainLink, type ExporterLink } from "./exporter-link.js";
 import { BufferHandle, type HandleMode, type ReceivedHandle } from "./handle.js";
 import { Holds } from "./hold.js";
+import { LocalExporter } from "./local-exporter.js";
+import { RemoteExporter } from "./remote-exporter.js";
+import { RequestServer } from "./request-server.js";
+import { ServedExport } from "./served-export.js";
 import { VirtualMap } from "./virtual-map.js";
 import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
 
@@ -27,7 +34,7 @@ export interface ExportOptions {
   readonly name?: string;
   /** Which program or device owns the storage; at most 31 bytes of UTF-8. Default "dmabuf". */
   readonly exporterName?: string;
-  /** Default: an exporter of plain data, whose storage any agent maps without its help. */
+  /** Default: none, an exporter of plain data, whose storage any agent maps without its help. */
   readonly ops?: ExporterOps;
 }
 
@@ -46,9 +53,11 @@ export class BufferTable {
   readonly #agent: Agent;
   readonly #records = new Map<number, BufferRecord>();
   readonly #handleLimit: number;
+  readonly #server: RequestServer;
 
   constructor(agent: Agent, options: BufferTableOptions = {}) {
     this.#agent = agent;
+    this.#server = new RequestServer(agent);
     this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
   }
 
@@ -60,13 +69,13 @@ export class BufferTable {
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
     if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
-    const { name = "", exporterName = "dmabuf", ops = plainExporter(segments) } = options;
-    checkExporter(ops);
+    const { name = "", exporterName = "dmabuf", ops } = options;
+    if (ops !== undefined) checkExporter(ops);
     const size = storageSize(segments);
     checkStorage(segments, size);
-    const key = claimBuffer(this.#agent, { size, name, exporterName });
-    if (options.ops !== undefined) this.#releaseWhenFreed(key, ops);
-    return this.#add(key, size, segments, ops).open("read-write");
+    const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
+    if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
+    return this.#add(key, size, segments).open("read-write");
   }
 
   /**
@@ -81,7 +90,7 @@ export class BufferTable {
     if (record?.key.generation !== generation) {
       // A reference of ours to another generation means that the handle's buffer is gone.
       if (record !== undefined || !addReference(this.#agent, { slot, generation })) throw stale();
-      record = this.#add({ slot, generation }, handle.size, segments, plainExporter(segments));
+      record = this.#add({ slot, generation }, handle.size, segments);
     }
     // The buffer is held now: the handle's own hold, if it still stands, has done its work.
     endTransit(this.#agent, slot, handle.transit);
@@ -99,18 +108,38 @@ export class BufferTable {
   }
 
   /** The last reference may go in any agent, which then rings the exporter's. */
-  #releaseWhenFreed(key: BufferKey, ops: ExporterOps): void {
-    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, key) };
-    this.#agent.watch(freed, () => ops.release());
+  #serve(served: ServedExport): void {
+    this.#server.add(served);
+    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, served.key) };
+    this.#agent.watch(freed, () => this.#server.remove(served));
   }
 
-  #add(key: BufferKey, size: number, segments: readonly StorageSegment[], exporter: ExporterOps): BufferRecord {
-    const record = new BufferRecord(this.#agent, key, size, segments, exporter, {
+  #add(key: BufferKey, size: number, segments: readonly StorageSegment[]): BufferRecord {
+    const served = this.#server.at(key.slot, key.generation);
+    const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot);
+    const link = this.#link(key, segments, reservation, served);
+    const record = new BufferRecord(this.#agent, key, size, segments, link, reservation, served?.ops ?? {}, {
       closed: () => this.#records.delete(key.slot),
       handleLimit: this.#handleLimit,
     });
     this.#records.set(key.slot, record);
     return record;
+  }
+
+  #link(
+    key: BufferKey,
+    segments: readonly StorageSegment[],
+    reservation: Reservation,
+    served: ServedExport | undefined,
+  ): ExporterLink {
+    const flags = exporterFlags(this.#agent, key.slot);
+    if (flags === 0) return plainLink(segments);
+    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, () => segments);
+    const begin = (mode: AccessMode): Answer<void> => {
+      this.#server.serve();
+      return served.begin(mode);
+    };
+    return new LocalExporter(served.ops, begin, (message) => this.#agent.host.warn(message));
   }
 }
 
@@ -125,7 +154,7 @@ export class BufferRecord {
   readonly key: BufferKey;
   readonly size: number;
   readonly segments: readonly StorageSegment[];
-  readonly exporter: ExporterOps;
+  readonly exporter: ExporterLink;
   readonly reservation: Reservation;
   readonly holds: Holds;
   readonly #owner: RecordOwner;
@@ -138,7 +167,9 @@ export class BufferRecord {
     key: BufferKey,
     size: number,
     segments: readonly StorageSegment[],
-    exporter: ExporterOps,
+    exporter: ExporterLink,
+    reservation: Reservation,
+    virtual: Pick<ExporterOps, "vmap" | "vunmap">,
     owner: RecordOwner,
   ) {
     this.agent = agent;
@@ -146,8 +177,8 @@ export class BufferRecord {
     this.size = size;
     this.segments = segments;
     this.exporter = exporter;
-    this.reservation = new Reservation(agent, key.slot);
-    this.virtualMap = new VirtualMap(exporter);
+    this.reservation = reservation;
+    this.virtualMap = new VirtualMap(virtual);
     this.holds = new Holds(agent, key.slot);
     this.#owner = owner;
   }
@@ -164,24 +195,38 @@ export class BufferRecord {
     return new BufferHandle(this.agent, this.agent.domain, this.key, { ...this, mode }, transit, startTimer);
   }
 
-  attach(attachment: Attachment): void {
-    this.exporter.attach?.(attachment);
+  /** The exporter has let an importer in. */
+  attached(attachment: Attachment): void {
     this.attachments.add(attachment);
-    this.agent.memory.add(this.#attachmentCount, 1);
+    countAttachment(this.agent, this.key.slot, attachment.isDynamic);
   }
 
   detach(attachment: Attachment): void {
     this.attachments.delete(attachment);
-    this.agent.memory.add(this.#attachmentCount, -1);
-    this.exporter.detach?.(attachment);
+    discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
+    this.exporter.detach(attachment);
   }
 
-  beginCpuAccess(mode: AccessMode): void {
-    this.exporter.beginCpuAccess?.(mode);
+  beginCpuAccess(mode: AccessMode): Call<void> | undefined {
+    return this.exporter.begin(mode);
+  }
+
+  /** @throws {DmaBufError} `EOPNOTSUPP` if an access cannot begin at once, because another agent must be asked. */
+  checkBegin(mode: AccessMode): void {
+    if (!this.exporter.asksToBegin) return;
+    throw new DmaBufError(
+      "EOPNOTSUPP",
+      `Cannot ${mode} the buffer at once: its exporter in another thread must be asked`,
+    );
   }
 
   endCpuAccess(mode: AccessMode): void {
-    this.exporter.endCpuAccess?.(mode);
+    this.exporter.end(mode);
+  }
+
+  /** As {@link endCpuAccess}, for an access that has come to nothing. */
+  abandonCpuAccess(mode: AccessMode): void {
+    if (isBufferLive(this.agent, this.key)) this.endCpuAccess(mode);
   }
 
   /** How many holders there are in this agent. */
@@ -199,10 +244,6 @@ export class BufferRecord {
     this.holds.releaseAll();
     this.#owner.closed();
     dropReference(this.agent, this.key.slot, slotOf(this.agent.identity));
-  }
-
-  get #attachmentCount(): number {
-    return this.agent.layout.buffer(this.key.slot) + BUFFER.ATTACHMENTS;
   }
 }
 

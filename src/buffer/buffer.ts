@@ -1,8 +1,6 @@
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
-import { bufferInode, bufferName, exporterName } from "../domain/buffer-slot.js";
-import { BUFFER } from "../domain/layout.js";
-import { writeName } from "../domain/text.js";
+import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFile } from "../fence/sync-file.js";
@@ -11,7 +9,6 @@ import { usageFor, type AccessMode } from "../reservation/usage.js";
 import { Attachment, type Importer } from "./attachment.js";
 import type { BufferRecord } from "./buffer-table.js";
 import { CpuAccess } from "./cpu-access.js";
-import { isPlain } from "./exporter.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
 import { exportSyncFile, ImportedFences } from "./implicit-sync.js";
@@ -56,13 +53,7 @@ export class DmaBuf implements Disposable {
   /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
   set name(name: string) {
     const { agent, key } = this.#open();
-    if (encodedLength(name) > 31) {
-      throw new DmaBufError(
-        "EINVAL",
-        `Cannot name the buffer: "${name}" has ${encodedLength(name)} bytes, 31 are allowed`,
-      );
-    }
-    writeName(agent.memory, agent.layout.buffer(key.slot) + BUFFER.NAME, name);
+    renameBuffer(agent, key.slot, name);
   }
 
   get exporterName(): string {
@@ -108,21 +99,27 @@ export class DmaBuf implements Disposable {
    *   exporter throws.
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
-    const { agent, holds } = this.#open();
+    const record = this.#open();
+    const { agent, holds } = record;
     if (mode === "write") this.checkWritable("write to");
     const hold = holds.awaited(mode);
     const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
     const left = countdown(agent.host, options.timeout);
     let held = false;
+    let begun = false;
     this.#pending++;
     try {
       held = await agent.wait(awaited, options);
       if (!held) this.#timedOut(mode, options.timeout);
-      this.#open().beginCpuAccess(mode);
+      await this.#open()
+        .beginCpuAccess(mode)
+        ?.result({ ...options, timeout: left() });
+      begun = true;
       const fences = await this.reservation.wait(usageFor(mode), { ...options, timeout: left() });
       if (fences === "timed-out") this.#timedOut(mode, options.timeout);
       return this.#begun(mode);
     } catch (error) {
+      if (begun) record.abandonCpuAccess(mode);
       if (held) holds.release(mode);
       else hold.giveUp();
       throw error;
@@ -133,35 +130,44 @@ export class DmaBuf implements Disposable {
 
   /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
-    const { agent, holds } = this.#open();
+    const record = this.#open();
+    const { agent, holds } = record;
     if (mode === "write") this.checkWritable("write to");
     const hold = holds.awaited(mode);
     const left = countdown(agent.host, options.timeout);
     let held = false;
+    let begun = false;
     try {
       held = agent.waitSync(hold, options.timeout);
       if (!held) this.#timedOut(mode, options.timeout);
-      this.#open().beginCpuAccess(mode);
+      this.#open().beginCpuAccess(mode)?.resultSync({ timeout: left() });
+      begun = true;
       const fences = this.reservation.waitSync(usageFor(mode), { timeout: left() });
       if (fences === "timed-out") this.#timedOut(mode, options.timeout);
       return this.#begun(mode);
     } catch (error) {
+      if (begun) record.abandonCpuAccess(mode);
       if (held) holds.release(mode);
       else hold.giveUp();
       throw error;
     }
   }
 
-  /** The access if nobody is in the way, and `undefined` if somebody is. */
+  /**
+   * The access if nobody is in the way, and `undefined` if somebody is.
+   *
+   * @throws {DmaBufError} `EOPNOTSUPP` if the exporter must be asked and is in another agent.
+   */
   tryAccess(mode: AccessMode): CpuAccess | undefined {
     const record = this.#open();
     const { holds, reservation } = record;
     if (mode === "write") this.checkWritable("write to");
+    record.checkBegin(mode);
     if (!holds.tryTake(mode)) return undefined;
     let begun: CpuAccess | undefined;
     try {
       if (reservation.testSignaled(usageFor(mode))) {
-        record.beginCpuAccess(mode);
+        record.beginCpuAccess(mode)?.resultSync();
         begun = this.#begun(mode);
       }
     } finally {
@@ -216,14 +222,18 @@ export class DmaBuf implements Disposable {
    * of this kind must wait for. It excludes nobody; prefer {@link access}.
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
-    this.#open().beginCpuAccess(mode);
-    if ((await this.reservation.wait(usageFor(mode), options)) === "timed-out") this.#timedOut(mode, options.timeout);
+    const left = countdown(this.#open().agent.host, options.timeout);
+    await this.#open().beginCpuAccess(mode)?.result(options);
+    if ((await this.reservation.wait(usageFor(mode), { ...options, timeout: left() })) === "timed-out")
+      this.#timedOut(mode, options.timeout);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
-    this.#open().beginCpuAccess(mode);
-    if (this.reservation.waitSync(usageFor(mode), options) === "timed-out") this.#timedOut(mode, options.timeout);
+    const left = countdown(this.#open().agent.host, options.timeout);
+    this.#open().beginCpuAccess(mode)?.resultSync(options);
+    if (this.reservation.waitSync(usageFor(mode), { timeout: left() }) === "timed-out")
+      this.#timedOut(mode, options.timeout);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
@@ -232,25 +242,26 @@ export class DmaBuf implements Disposable {
   }
 
   /**
-   * Ties an importer to the buffer.
+   * Ties an importer to the buffer. Blocks this thread if the exporter is in another agent and must be asked.
    *
-   * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`.
+   * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`; `ESRCH` if its thread has ended.
    */
   attach(importer: Importer = {}): Attachment {
     const record = this.#open();
-    const attachment = new Attachment(this, importer, {
-      map: (self, mode) => record.exporter.map(self, mode),
-      unmap: (self, segments) => record.exporter.unmap(self, segments),
-      pin: (self) => record.exporter.pin?.(self),
-      unpin: (self) => record.exporter.unpin?.(self),
-      detached: (self) => {
-        this.#attachments.delete(self);
-        record.detach(self);
-      },
-    });
-    record.attach(attachment);
-    this.#attachments.add(attachment);
-    return attachment;
+    const attachment = this.#createAttachment(record, importer);
+    record.exporter.attach(attachment)?.resultSync();
+    return this.#attached(record, attachment);
+  }
+
+  /** As {@link attach}, returning to the event loop while an exporter in another agent is asked. */
+  async attachAsync(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
+    using holder = this.duplicate();
+    const record = holder.#open();
+    const attachment = this.#createAttachment(record, importer);
+    await record.exporter.attach(attachment)?.result(options);
+    if (!this.isClosed) return this.#attached(record, attachment);
+    record.exporter.detach(attachment);
+    throw closed();
   }
 
   /**
@@ -262,9 +273,7 @@ export class DmaBuf implements Disposable {
    */
   mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
     const { exporter, segments } = this.#open();
-    if (exporter.mmap !== undefined) exporter.mmap();
-    else if (!isPlain(exporter))
-      throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+    exporter.mmap()?.resultSync();
     return new MemoryMap(this.duplicate(), segments, range);
   }
 
@@ -362,10 +371,21 @@ export class DmaBuf implements Disposable {
     return access;
   }
 
+  #createAttachment(record: BufferRecord, importer: Importer): Attachment {
+    return new Attachment(this, importer, record.exporter, (self) => {
+      this.#attachments.delete(self);
+      record.detach(self);
+    });
+  }
+
+  #attached(record: BufferRecord, attachment: Attachment): Attachment {
+    record.attached(attachment);
+    this.#attachments.add(attachment);
+    return attachment;
+  }
+
   #open(): BufferRecord {
-    if (this.#record === undefined) {
-      throw new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
-    }
+    if (this.#record === undefined) throw closed();
     return this.#record;
   }
 
@@ -374,6 +394,6 @@ export class DmaBuf implements Disposable {
   }
 }
 
-function encodedLength(text: string): number {
-  return encodeURIComponent(text).replace(/%../g, "-").length;
+function closed(): DmaBufError {
+  return new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
 }

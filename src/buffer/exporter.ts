@@ -1,10 +1,28 @@
+import { EXPORTER_FLAG } from "../domain/request-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Attachment } from "./attachment.js";
+import type { Reservation } from "../reservation/reservation.js";
+import type { Answer, Done } from "./call.js";
 import type { StorageSegment } from "./storage.js";
 
+/** An importer's tie to a buffer, as the exporter sees it. The importer may be in another agent. */
+export interface ExporterAttachment {
+  readonly importer: {
+    /** For people; of an importer in another agent, at most 31 bytes of UTF-8. */
+    readonly name?: string;
+    readonly allowPeerToPeer?: boolean;
+  };
+  /** Whether the importer follows moves of the storage. */
+  readonly isDynamic: boolean;
+  /** Whether storage on another device may be mapped; the exporter may clear it while the importer attaches. */
+  peerToPeer: boolean;
+  /** The buffer's; held in this agent while `map`, `unmap`, `pin` and `unpin` run. */
+  readonly reservation: Reservation;
+}
+
 /**
- * What the owner of some storage does for the buffer it exports. All operations run in the exporter's agent.
+ * What the owner of some storage does for the buffer it exports. All operations run in the exporter's agent, whichever
+ * agent asks for them; each may answer later, by a promise.
  *
  * Called with the buffer's reservation locked: `map`, `unmap`, `pin`, `unpin`, `vmap`, `vunmap`. Called without it: `attach`, `detach`,
  * `beginCpuAccess`, `endCpuAccess`, `mmap`, `release`.
@@ -12,26 +30,29 @@ import type { StorageSegment } from "./storage.js";
  * @see linux/include/linux/dma-buf.h, `struct dma_buf_ops`
  */
 export interface ExporterOps {
-  /** The storage as this importer is to use it. A table given out belongs to that importer until `unmap`. */
-  map(attachment: Attachment, mode: AccessMode): readonly StorageSegment[];
-  unmap(attachment: Attachment, segments: readonly StorageSegment[]): void;
+  /**
+   * The storage as this importer is to use it. A table given out belongs to that importer until `unmap`. An importer in
+   * another agent gets the buffer's own segments for it: only a message could carry other memory there.
+   */
+  map(attachment: ExporterAttachment, mode: AccessMode): Answer<readonly StorageSegment[]>;
+  unmap(attachment: ExporterAttachment, segments: readonly StorageSegment[]): Done;
   /** The last reference is gone. Runs once. */
   release(): void;
   /** May refuse an importer: by convention with `EBUSY`. */
-  attach?(attachment: Attachment): void;
-  detach?(attachment: Attachment): void;
+  attach?(attachment: ExporterAttachment): Done;
+  detach?(attachment: ExporterAttachment): Done;
   /** Keeps the storage where it is. Comes together with `unpin`. */
-  pin?(attachment: Attachment): void;
-  unpin?(attachment: Attachment): void;
+  pin?(attachment: ExporterAttachment): Done;
+  unpin?(attachment: ExporterAttachment): Done;
   /** Makes the bytes ready for the processor. What it throws, the access throws. */
-  beginCpuAccess?(mode: AccessMode): void;
-  endCpuAccess?(mode: AccessMode): void;
+  beginCpuAccess?(mode: AccessMode): Done;
+  endCpuAccess?(mode: AccessMode): Done;
   /** The whole buffer as one array for this agent's own code, until `vunmap`; called for the first of several users. */
   vmap?(): Uint8Array;
   /** The last user of `vmap` is done. */
   vunmap?(): void;
   /** Somebody maps the bytes as they are; may refuse. An exporter without it offers no such mapping. */
-  mmap?(): void;
+  mmap?(): Done;
 }
 
 /** @throws {DmaBufError} `EINVAL` naming the operation that is missing. */
@@ -47,16 +68,18 @@ export function checkExporter(ops: ExporterOps): void {
   }
 }
 
-/** The exporter of a buffer whose storage is plain data: any agent maps it without help. */
-export function plainExporter(segments: readonly StorageSegment[]): ExporterOps {
-  const ops: ExporterOps = { map: () => segments.map((segment) => ({ ...segment })), unmap() {}, release() {} };
-  plain.add(ops);
-  return ops;
+/** Which operations the exporter has, for agents that must ask for them. */
+export function flagsOf(ops: ExporterOps): number {
+  let flags: number = EXPORTER_FLAG.CUSTOM;
+  for (const [name, flag] of Object.entries(FLAGS)) if (ops[name as keyof ExporterOps] !== undefined) flags |= flag;
+  return flags;
 }
 
-const plain = new WeakSet<ExporterOps>();
-
-/** Whether the storage is plain data, which anybody may map in any way. */
-export function isPlain(ops: ExporterOps): boolean {
-  return plain.has(ops);
-}
+const FLAGS: Partial<Record<keyof ExporterOps, number>> = {
+  attach: EXPORTER_FLAG.ATTACH,
+  detach: EXPORTER_FLAG.DETACH,
+  pin: EXPORTER_FLAG.PIN,
+  beginCpuAccess: EXPORTER_FLAG.BEGIN,
+  endCpuAccess: EXPORTER_FLAG.END,
+  mmap: EXPORTER_FLAG.MMAP,
+};

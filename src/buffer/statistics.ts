@@ -1,8 +1,9 @@
 import { agentName, slotOf, type Member } from "../domain/agent-slot.js";
+import { attachmentCount } from "../domain/attachment-count.js";
 import { forEachBit } from "../domain/bits.js";
 import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
 import { isKeySignaled } from "../domain/fence-slot.js";
-import { AGENT, AGENT_STATE, BUFFER } from "../domain/layout.js";
+import { AGENT, AGENT_STATE } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { currentHolds } from "./hold.js";
 
@@ -37,7 +38,7 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
       size: bufferSize(member, slot),
       exporterName: exporterName(member, slot),
       holders: agentNames(member, base + member.layout.references),
-      attachments: member.memory.load(base + BUFFER.ATTACHMENTS),
+      attachments: attachmentCount(member, slot),
       pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
       readers: agentNames(member, holds.readers),
       writer: holds.writer === 0 ? undefined : agentName(member, holds.writer),

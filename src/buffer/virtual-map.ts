@@ -3,11 +3,12 @@ import type { ExporterOps } from "./exporter.js";
 
 /** The exporter's one mapping of a whole buffer for this agent's own code, however many use it. */
 export class VirtualMap {
-  readonly #exporter: ExporterOps;
+  readonly #exporter: Pick<ExporterOps, "vmap" | "vunmap">;
   #users = 0;
   #bytes: Uint8Array | undefined;
 
-  constructor(exporter: ExporterOps) {
+  /** @param exporter Nothing of it in other agents than its own: its mapping is its own agent's memory. */
+  constructor(exporter: Pick<ExporterOps, "vmap" | "vunmap">) {
     this.#exporter = exporter;
   }
 

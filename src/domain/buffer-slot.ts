@@ -27,6 +27,8 @@ export interface BufferOptions {
   readonly size: number;
   readonly name: string;
   readonly exporterName: string;
+  /** Which operations its exporter has of its own. Default 0: none. */
+  readonly flags?: number;
 }
 
 /** Which buffer, among all that ever used its slot. */
@@ -67,7 +69,7 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   writePair(member, base + BUFFER.SIZE_LOW, options.size);
   writePair(member, base + BUFFER.INODE_LOW, addTo64(memory, HEADER.INODES, 1) + 1);
   memory.store(base + BUFFER.EXPORTER, member.identity);
-  memory.store(base + BUFFER.ATTACHMENTS, 0);
+  memory.store(base + BUFFER.FLAGS, options.flags ?? 0);
   writeName(memory, base + BUFFER.NAME, options.name);
   writeName(memory, base + BUFFER.EXPORTER_NAME, options.exporterName);
   memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);
@@ -205,13 +207,31 @@ export function bufferName({ memory, layout }: Segment, slot: number): string {
   return readName(memory, layout.buffer(slot) + BUFFER.NAME);
 }
 
+/** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
+export function renameBuffer({ memory, layout }: Segment, slot: number, name: string): void {
+  const bytes = encodeURIComponent(name).replace(/%../g, "-").length;
+  if (bytes > 31) {
+    throw new DmaBufError("EINVAL", `Cannot name the buffer: "${name}" has ${bytes} bytes, 31 are allowed`);
+  }
+  writeName(memory, layout.buffer(slot) + BUFFER.NAME, name);
+}
+
 export function exporterName({ memory, layout }: Segment, slot: number): string {
   return readName(memory, layout.buffer(slot) + BUFFER.EXPORTER_NAME);
 }
 
+/** Which operations the exporter has of its own; 0 for plain data. */
+export function exporterFlags({ memory, layout }: Segment, slot: number): number {
+  return memory.load(layout.buffer(slot) + BUFFER.FLAGS);
+}
+
+export function exporterOf({ memory, layout }: Segment, slot: number): Identity {
+  return memory.load(layout.buffer(slot) + BUFFER.EXPORTER);
+}
+
 /** Whether the agent that exported the buffer is still joined. */
 export function isExporterLive(segment: Segment, slot: number): boolean {
-  return isLive(segment, segment.memory.load(segment.layout.buffer(slot) + BUFFER.EXPORTER));
+  return isLive(segment, exporterOf(segment, slot));
 }
 
 function stateOf(word: bigint): number {

@@ -19,6 +19,7 @@ import {
   ONE_SHOT,
   PLACE,
   readHeader,
+  REQUEST,
   STREAM_BUFFERS,
   STREAM_CONSUMERS,
   TIME,
@@ -28,10 +29,10 @@ import {
   type Sizes,
 } from "./layout.js";
 
-const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2 };
+const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2 };
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
-const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams"] as const;
+const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests"] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
   return createSharedSubstrate(new SharedArrayBuffer(4 * new Layout(sizes).words));
@@ -117,6 +118,7 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
       );
       words.push(oneShot + ONE_SHOT.CONTEXT, oneShot + ONE_SHOT.DEADLINE);
       words.push(buffer + BUFFER.STATE, buffer + BUFFER.LOCK);
+      words.push(layout.request(slot) + REQUEST.STATE, layout.request(slot) + REQUEST.LOCK);
       for (let copy = 0; copy < 2; copy++) words.push(layout.reservation(slot, copy) + 2 + ENTRY.SEQUENCE);
     }
     assert.deepEqual(
@@ -143,7 +145,7 @@ interface Thing {
 
 /** Everything in the first two slots and the last one of each table. */
 function wordsOf(layout: Layout): Thing[] {
-  const { agents, buffers, timelines, oneShots, streams } = layout.sizes;
+  const { agents, buffers, timelines, oneShots, streams, requests } = layout.sizes;
   const things: Thing[] = [{ what: "header", start: 0, words: HEADER.WORDS }];
   const add = (what: string, start: number, words: number): void => void things.push({ what, start, words });
   for (const slot of some(agents)) add(`agent ${slot}`, layout.agent(slot), AGENT.WORDS);
@@ -167,6 +169,7 @@ function wordsOf(layout: Layout): Thing[] {
       add(`buffer ${slot} ${array}`, base + layout[array], layout.agentWords);
     }
     add(`buffer ${slot} transits`, base + layout.transits, agents);
+    add(`buffer ${slot} attachments`, base + layout.attachments, agents);
     for (const copy of [0, 1]) {
       const words = 2 + layout.reservationEntries * ENTRY.WORDS;
       add(`buffer ${slot} reservation ${copy}`, layout.reservation(slot, copy), words);
@@ -179,6 +182,7 @@ function wordsOf(layout: Layout): Thing[] {
     add(`stream ${slot} places`, base + layout.places, STREAM_BUFFERS * PLACE.WORDS);
     add(`stream ${slot} consumers`, base + layout.consumers, STREAM_CONSUMERS * CONSUMER.WORDS);
   }
+  for (const slot of some(requests)) add(`request ${slot}`, layout.request(slot), REQUEST.WORDS);
   return things;
 }
 

@@ -1,5 +1,8 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
+import { checkSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
+
+export { checkSizes, DEFAULT_SIZES, type Sizes } from "./sizes.js";
 
 /**
  * Where everything in the control segment stands. No other module computes an offset.
@@ -8,48 +11,30 @@ import type { Substrate } from "../substrate/substrate.js";
  * L2. 64-bit words stand at even indices; every slot's stride is even.
  * L3. Any change of a table below raises LAYOUT_VERSION; a joiner with another version is refused.
  */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
-
-/** How many slots each table of a domain has. */
-export interface Sizes {
-  /** Threads that may be joined at the same time, at most 1,023. Default 64. */
-  readonly agents: number;
-  /** Buffers alive at the same time. Default 1,024. */
-  readonly buffers: number;
-  /** Timelines open at the same time. Default 1,024. */
-  readonly timelines: number;
-  /** Published fences that are no timeline's, pending at the same time. Default 8,192. */
-  readonly oneShots: number;
-  /** Frame streams alive at the same time. Default 64. */
-  readonly streams: number;
-}
-
-export const DEFAULT_SIZES: Sizes = { agents: 64, buffers: 1024, timelines: 1024, oneShots: 8192, streams: 64 };
-
-const LIMITS: Sizes = { agents: 1023, buffers: 1 << 16, timelines: 1 << 16, oneShots: 1 << 20, streams: 1 << 10 };
 
 export const HEADER = {
   MAGIC: 0,
   VERSION: 1,
-  SIZES: 2, // five words, in the order of SIZE_NAMES
+  SIZES: 2, // six words, in the order of SIZE_NAMES
   CONTEXTS: 8, // 64 bits: how many fence contexts were ever allocated
   INODES: 10, // 64 bits: how many buffers were ever exported
   TICKETS: 12, // acquire contexts ever begun; wraps
   OBITUARIES: 13, // obituaries ever written; wraps
   HANDLES: 14, // handles to buffers ever made; wraps
+  REQUESTS: 15, // requests ever made; wraps, and tells which of two came first
   HINTS: 16, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
   DOMAIN: 24, // four words: a random number that names the domain
   WORDS: 32,
 } as const;
 
-const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams"] as const;
-
 /** One joined thread. */
 export const AGENT = {
   STATE: 0, // generation << 10 | AGENT_STATE
   REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
+  REQUESTS: 2, // requests ever posted to this agent; wraps
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,
@@ -137,7 +122,7 @@ export const BUFFER = {
   INODE_LOW: 8,
   INODE_HIGH: 9,
   EXPORTER: 10, // identity of the exporter
-  ATTACHMENTS: 11,
+  FLAGS: 11, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
   NAME: 16,
   EXPORTER_NAME: 24,
   ARRAYS: 32,
@@ -184,6 +169,26 @@ export const CONSUMER = {
   WORDS: 4,
 } as const;
 
+/** Something asked of an exporter in another agent. */
+export const REQUEST = {
+  STATE: 0, // 64 bits: generation << 32 | value << 26 | errno << 14 | requester's slot << 4 | no answer << 3 | phase
+  REQUESTER: 2, // identity
+  EXPORTER: 3, // identity
+  BUFFER: 4, // slot
+  BUFFER_GENERATION: 5,
+  OPERATION: 6, // REQUEST_OPERATION
+  MODE: 7, // 0 read, 1 write
+  ATTACHMENT: 8, // the requester's number of the importer's tie to the buffer
+  MAPPING: 9, // the requester's number of the mapping
+  IMPORTER: 10, // 1 dynamic | 2 allows peer to peer
+  ORDER: 11, // which of two requests came first: by signed difference
+  LOCK: 12, // 64 bits: the requester's lock word, which the exporter takes over, 0 if the request needs no lock
+  NAME: 14, // the importer's
+  WORDS: 22,
+} as const;
+
+export const REQUEST_PHASE = { FREE: 0, CLAIMED: 1, POSTED: 2, TAKEN: 3, DONE: 4 } as const;
+
 /** Offsets that depend on the sizes of a domain. */
 export class Layout {
   readonly sizes: Sizes;
@@ -202,6 +207,8 @@ export class Layout {
   readonly lockWaiters: number;
   readonly holdWaiters: number;
   readonly transits: number;
+  /** One word an agent: its attached importers, and in the high half those of them that are dynamic. */
+  readonly attachments: number;
   /** Within a stream's slot. */
   readonly consumerWaiters: number;
   readonly places: number;
@@ -219,6 +226,7 @@ export class Layout {
   readonly #bufferWords: number;
   readonly #streams: number;
   readonly #streamWords: number;
+  readonly #requests: number;
 
   /** @param obituariesKept Other than the layout's own only on a model, where all agents are given the same. */
   constructor(sizes: Sizes, obituariesKept = OBITUARIES_KEPT) {
@@ -237,7 +245,8 @@ export class Layout {
     this.lockWaiters = this.readers + this.agentWords;
     this.holdWaiters = this.lockWaiters + this.agentWords;
     this.transits = this.holdWaiters + this.agentWords;
-    this.#reservations = this.transits + even(sizes.agents);
+    this.attachments = this.transits + even(sizes.agents);
+    this.#reservations = this.attachments + even(sizes.agents);
     this.#reservationWords = 2 + this.reservationEntries * ENTRY.WORDS;
     this.#bufferWords = this.#reservations + 2 * this.#reservationWords;
 
@@ -252,7 +261,8 @@ export class Layout {
     this.#oneShots = this.#timelines + sizes.timelines * this.#timelineWords;
     this.#buffers = this.#oneShots + sizes.oneShots * this.#oneShotWords;
     this.#streams = this.#buffers + sizes.buffers * this.#bufferWords;
-    this.words = this.#streams + sizes.streams * this.#streamWords;
+    this.#requests = this.#streams + sizes.streams * this.#streamWords;
+    this.words = this.#requests + sizes.requests * REQUEST.WORDS;
   }
 
   agent(slot: number): number {
@@ -288,18 +298,10 @@ export class Layout {
   stream(slot: number): number {
     return this.#streams + slot * this.#streamWords;
   }
-}
 
-/** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
-export function checkSizes(sizes: Partial<Sizes>): Sizes {
-  const all = { ...DEFAULT_SIZES, ...sizes };
-  for (const name of SIZE_NAMES) {
-    const size = all[name];
-    if (!Number.isInteger(size) || size < 1 || size > LIMITS[name]) {
-      throw new RangeError(`Option "${name}" must be an integer from 1 to ${LIMITS[name]}, not ${String(size)}`);
-    }
+  request(slot: number): number {
+    return this.#requests + slot * REQUEST.WORDS;
   }
-  return all;
 }
 
 /** Makes a zeroed segment a domain. The version is written last: before it, nobody may join. */

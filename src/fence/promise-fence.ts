@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
-import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { codeOf } from "../errors.js";
 import { Fence } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
 import { checkTimeLimit } from "./timeline.js";
@@ -33,10 +33,4 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
     },
   );
   return fence;
-}
-
-function codeOf(reason: unknown): ErrorCode {
-  if (reason instanceof DmaBufError) return reason.code;
-  const code = (reason as { code?: unknown } | undefined)?.code;
-  return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : "EIO";
 }

@@ -1,7 +1,8 @@
 import type { Agent } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
-import type { Reservation, ReservationLock } from "./reservation.js";
+import type { Reservation } from "./reservation.js";
+import type { ReservationLock } from "./reservation-lock.js";
 
 /**
  * One attempt to lock several reservations. Its ticket is taken once and kept over every back-off, so that it grows

@@ -10,6 +10,10 @@ import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
  * K2. A requester that holds other locks never waits for an older ticket; so every chain of waiting ends.
  * K3. Opening the lock rings all who wait for it, and each looks again: the new holder may be older than they are.
  * K4. A waiter sets its bit before its last look at the lock word; an opener opens the word before it takes the bits.
+ * K5. While an exporter's operation runs for a holder in another agent, the exporter's agent stands in the word in the
+ *     holder's place, with the holder's ticket: the word always names who may write the entries.
+ * K6. Who hands the lock back looks afterwards whether the holder still lives, and opens the lock if not: the holder's
+ *     recovery may be over, and those who wait have been rung too early.
  */
 
 const IDENTITY_MASK = 0xffff_ffffn;
@@ -47,6 +51,26 @@ export function openLock(member: Member, bufferSlot: number, mine: bigint): bool
   const opened = memory.compareExchange64(base + BUFFER.LOCK, mine, 0n) === mine;
   ringAll(member, base + layout.lockWaiters);
   return opened;
+}
+
+/** The word of the agent that stands in for a holder. */
+export function delegateWord(holder: bigint, delegate: Identity): bigint {
+  return lockWord(delegate, ticketOf(holder));
+}
+
+/** Takes the lock over from its holder, as its delegate; false if the holder no longer has it. */
+export function takeOverLock(member: Member, bufferSlot: number, holder: bigint): boolean {
+  const word = member.layout.buffer(bufferSlot) + BUFFER.LOCK;
+  return member.memory.compareExchange64(word, holder, delegateWord(holder, member.identity)) === holder;
+}
+
+/** Gives the lock back to the holder for whom it was taken over. */
+export function handBackLock(member: Member, bufferSlot: number, holder: bigint): void {
+  const word = member.layout.buffer(bufferSlot) + BUFFER.LOCK;
+  const mine = delegateWord(holder, member.identity);
+  if (member.memory.compareExchange64(word, mine, holder) !== mine) return;
+  // SYNC POINT hand-back-then-look: pairs with markDead() before releaseLocks().
+  if (!isLive(member, holderOf(holder))) openDeadLock(member, bufferSlot, holder);
 }
 
 export function armLock(member: Member, bufferSlot: number): void {

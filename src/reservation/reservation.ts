@@ -7,7 +7,8 @@ import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";
 import { WouldDeadlockError, type AcquireContext } from "./acquire-context.js";
 import { hasPending, placeFor, publishEntries, readEntries, tryReadEntries, type Entry } from "./entries.js";
-import { armLock, isOlder, lockHolder, lockWord, openLock, tryTakeLock } from "./lock.js";
+import { armLock, isOlder, lockHolder, lockWord, takeOverLock, tryTakeLock } from "./lock.js";
+import { ReservationLock } from "./reservation-lock.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
 /**
@@ -18,6 +19,8 @@ import { USAGES, usageLevel, type Usage } from "./usage.js";
  * V2. Room that was reserved and not used is gone when the lock opens.
  * V3. A query without the lock sees the fences of one instant, and only those that are pending.
  * V4. Nothing on the way to signaling a fence takes this lock.
+ * V5. While a lock is lent to the exporter's agent (K5), it does not count as held here. Room that was reserved before is
+ *     gone when it comes back.
  *
  * @see linux/drivers/dma-buf/dma-resv.c
  */
@@ -80,7 +83,7 @@ export class Reservation {
 
   /** Whether this agent holds the lock. */
   get isHeldHere(): boolean {
-    return this.#lock !== undefined;
+    return this.#lock !== undefined && !this.#lock.isLent;
   }
 
   /** The acquire context under which this agent holds the lock, if it does. */
@@ -236,17 +239,39 @@ export class Reservation {
     return [...this.fences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`).join("");
   }
 
-  #locked(context: AcquireContext | undefined): ReservationLock {
-    this.#entries = readEntries(this.agent, this.#slot);
-    this.#room = this.#entries.length;
-    const lock = new ReservationLock(this.agent, this.#slot, context, () => (this.#lock = undefined));
+  /** @internal Lets the exporter's agent take the lock over for an operation; returns the word it is to take. */
+  lend(): bigint {
+    this.assertHeld("lend the lock of");
+    this.#lock!.lend();
+    return this.#lock!.word;
+  }
+
+  /** @internal The end of {@link lend}. @param isBack False if the lock was lost with the exporter's agent. */
+  takeBack(isBack: boolean): void {
+    if (isBack) this.#readAgain();
+    this.#lock?.takeBack(isBack);
+  }
+
+  /** @internal Takes over the lock of another agent that has lent it; `undefined` if that agent lost it. */
+  takeOver(holder: bigint): ReservationLock | undefined {
+    return takeOverLock(this.agent, this.#slot, holder) ? this.#locked(undefined, holder) : undefined;
+  }
+
+  #locked(context: AcquireContext | undefined, holder?: bigint): ReservationLock {
+    this.#readAgain();
+    const lock = new ReservationLock(this.agent, this.#slot, context, holder, () => (this.#lock = undefined));
     this.#lock = lock;
     context?.add(lock);
     return lock;
   }
 
+  #readAgain(): void {
+    this.#entries = readEntries(this.agent, this.#slot);
+    this.#room = this.#entries.length;
+  }
+
   #snapshot(): Entry[] {
-    if (this.#lock !== undefined) return this.#entries;
+    if (this.isHeldHere) return this.#entries;
     for (;;) {
       for (let attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
         const entries = tryReadEntries(this.agent, this.#slot);
@@ -270,7 +295,7 @@ export class Reservation {
 
   /** @internal The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */
   assertHeld(action: string): void {
-    if (this.#lock !== undefined) return;
+    if (this.isHeldHere) return;
     throw new DmaBufError("EPERM", `Cannot ${action} ${this.#owner()}: its reservation is not locked`);
   }
 
@@ -291,30 +316,6 @@ export interface ReservationFence {
   readonly usage: Usage;
   /** Whether the iteration has begun again, or begins: forget what came before. */
   readonly restarted: boolean;
-}
-
-/** A held lock. Disposing it twice does nothing. */
-export class ReservationLock implements Disposable {
-  readonly context: AcquireContext | undefined;
-  readonly #agent: Agent;
-  readonly #slot: number;
-  #opened: (() => void) | undefined;
-
-  constructor(agent: Agent, bufferSlot: number, context: AcquireContext | undefined, opened: () => void) {
-    this.#agent = agent;
-    this.#slot = bufferSlot;
-    this.context = context;
-    this.#opened = opened;
-  }
-
-  [Symbol.dispose](): void {
-    const opened = this.#opened;
-    if (opened === undefined) return;
-    this.#opened = undefined;
-    opened();
-    this.context?.remove(this);
-    openLock(this.#agent, this.#slot, lockWord(this.#agent.identity, this.context?.ticket ?? 0));
-  }
 }
 
 /** A wait for the lock that ends when it is taken, or when its context must give way. */

@@ -10,6 +10,7 @@ import {
   Layout,
   ONE_SHOT,
   PLACE,
+  REQUEST,
   STREAM,
   TIMELINE,
   writeHeader,
@@ -17,6 +18,7 @@ import {
   type Sizes,
 } from "../../src/domain/layout.js";
 import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
+import { sweepRequests } from "../../src/domain/request-slot.js";
 import { releaseLocks } from "../../src/reservation/lock.js";
 import { failStreams, sweepStreams } from "../../src/stream/stream-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -28,6 +30,7 @@ const RECOVERY: readonly RecoveryStep[] = [
   { release: releaseLocks, sweep: () => {} },
   { release: releaseWriteHolds, sweep: sweepReadHolds },
   { release: failStreams, sweep: sweepStreams },
+  { release: () => {}, sweep: sweepRequests },
 ];
 
 /** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
@@ -39,7 +42,7 @@ export class TinyDomain {
 
   /** @param extra Names of words that the test itself uses; see {@link TinyDomain.extra}. */
   constructor(sizes: Partial<Sizes> = {}, extra: readonly string[] = []) {
-    this.layout = new Layout({ agents: 3, buffers: 1, timelines: 1, oneShots: 1, streams: 1, ...sizes });
+    this.layout = new Layout({ agents: 3, buffers: 1, timelines: 1, oneShots: 1, streams: 1, requests: 1, ...sizes });
     this.#extra = extra;
     this.words = this.layout.words + extra.length;
     this.#bells = Array.from({ length: this.layout.sizes.agents }, (_, i) => this.layout.agent(i) + AGENT.DOORBELL);
@@ -125,6 +128,9 @@ export class TinyDomain {
     const { sizes } = layout;
     if (word >= layout.words) return this.#extra[word - layout.words]!;
     if (word < HEADER.WORDS) return fieldIn(HEADER, word);
+    for (let slot = sizes.requests - 1; slot >= 0; slot--) {
+      if (word >= layout.request(slot)) return `request ${slot} ${fieldIn(REQUEST, word - layout.request(slot))}`;
+    }
     for (let slot = sizes.streams - 1; slot >= 0; slot--) {
       if (word >= layout.stream(slot)) return `stream ${slot} ${this.#streamWord(word - layout.stream(slot))}`;
     }

@@ -1,0 +1,53 @@
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+
+/** What an exporter's operation gives back: the answer, or a promise of it. */
+export type Answer<T> = T | PromiseLike<T>;
+
+/** What an operation without an answer gives back: nothing that matters, or a promise that says when it is done. */
+export type Done = unknown;
+
+/** An operation of an exporter that was asked for. */
+export interface Call<T> {
+  /** The answer; rejects with what the exporter refuses the operation with. */
+  result(options?: WaitOptions): Promise<T>;
+  /** As {@link result}, blocking this thread. */
+  resultSync(options?: { readonly timeout?: number }): T;
+}
+
+/** An operation of an exporter in this agent. */
+export class LocalCall<T> implements Call<T> {
+  readonly #answer: Answer<T>;
+  readonly #undo: (answer: T) => void;
+
+  /** @param undo What takes the operation back when it succeeds after nobody could wait for it. */
+  constructor(answer: Answer<T>, undo: (answer: T) => void = () => {}) {
+    this.#answer = answer;
+    this.#undo = undo;
+  }
+
+  async result(): Promise<T> {
+    return this.#answer;
+  }
+
+  resultSync(): T {
+    const answer = this.#answer;
+    if (!isLater(answer)) return answer;
+    answer.then(this.#undo, () => {});
+    throw new DmaBufError("EOPNOTSUPP", "Cannot block for the exporter: it answers later, in this same thread");
+  }
+}
+
+export function isLater<T>(answer: Answer<T>): answer is PromiseLike<T> {
+  return typeof (answer as { then?: unknown } | null | undefined)?.then === "function";
+}
+
+/** Goes on with the answer: at once if it is there. */
+export function andThen<T, R>(answer: Answer<T>, next: (value: T) => Answer<R>): Answer<R> {
+  return isLater(answer) ? answer.then(next) : next(answer);
+}
+
+/** Nothing, when it is done. */
+export function done(result: Done): Answer<void> {
+  return isLater(result) ? result.then(() => {}) : undefined;
+}

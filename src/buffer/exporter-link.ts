@@ -1,0 +1,54 @@
+import type { AccessMode } from "../reservation/usage.js";
+import { LocalCall, type Call } from "./call.js";
+import type { ExporterAttachment } from "./exporter.js";
+import type { StorageSegment } from "./storage.js";
+
+/** What a `map` gave out, to be given back by `unmap`. */
+export interface Table {
+  readonly segments: readonly StorageSegment[];
+  /** Tells the tables of this agent apart, where the exporter is in another. */
+  readonly number: number;
+}
+
+/**
+ * The way from a buffer to its exporter's code: none for plain data, a call in the exporter's own agent, and a request
+ * from any other. What there is nothing to ask for gives `undefined`.
+ *
+ * C1. What is given back (`unmap`, `unpin`, `detach`, `end`) waits for nothing and cannot fail. An exporter in another
+ *     agent is told of it in order: it hears of an end before it is asked for any later begin.
+ * C2. `map` and `pin` are asked for with the reservation locked. An exporter in another agent has the lock meanwhile.
+ */
+export interface ExporterLink {
+  /** Whether the caller of `unmap` and `unpin` must hold the reservation lock; otherwise the exporter takes it. */
+  readonly unmapsLocked: boolean;
+  /** Whether `begin` asks another agent, so that it cannot have its answer at once. */
+  readonly asksToBegin: boolean;
+  attach(attachment: ExporterAttachment): Call<void> | undefined;
+  detach(attachment: ExporterAttachment): void;
+  /** Pins the storage first for an importer that is not dynamic. */
+  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table>;
+  unmap(attachment: ExporterAttachment, table: Table): void;
+  pin(attachment: ExporterAttachment): Call<void> | undefined;
+  unpin(attachment: ExporterAttachment): void;
+  begin(mode: AccessMode): Call<void> | undefined;
+  end(mode: AccessMode): void;
+  /** @throws {DmaBufError} `EINVAL` if the exporter offers no such mapping. */
+  mmap(): Call<void> | undefined;
+}
+
+/** The way to the exporter of plain data, which any agent uses without its help. */
+export function plainLink(segments: readonly StorageSegment[]): ExporterLink {
+  return {
+    unmapsLocked: false,
+    asksToBegin: false,
+    attach: () => undefined,
+    detach() {},
+    map: () => new LocalCall({ segments: segments.map((segment) => ({ ...segment })), number: 0 }),
+    unmap() {},
+    pin: () => undefined,
+    unpin() {},
+    begin: () => undefined,
+    end() {},
+    mmap: () => undefined,
+  };
+}

@@ -1,0 +1,101 @@
+import { DmaBufError } from "../errors.js";
+import type { AccessMode } from "../reservation/usage.js";
+import { andThen, done, isLater, LocalCall, type Answer, type Call } from "./call.js";
+import type { ExporterAttachment, ExporterOps } from "./exporter.js";
+import type { ExporterLink, Table } from "./exporter-link.js";
+import type { StorageSegment } from "./storage.js";
+
+/** The way to an exporter of this same agent. */
+export class LocalExporter implements ExporterLink {
+  readonly unmapsLocked = true;
+  readonly asksToBegin = false;
+  readonly #ops: ExporterOps;
+  readonly #begin: (mode: AccessMode) => Answer<void>;
+  readonly #warn: (message: string) => void;
+
+  /** @param begin Runs the exporter's `beginCpuAccess`, after all ends that other agents have told of. */
+  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Answer<void>, warn: (message: string) => void) {
+    this.#ops = ops;
+    this.#begin = begin;
+    this.#warn = warn;
+  }
+
+  attach(attachment: ExporterAttachment): Call<void> | undefined {
+    if (this.#ops.attach === undefined) return undefined;
+    return new LocalCall(done(this.#ops.attach(attachment)), () => this.detach(attachment));
+  }
+
+  detach(attachment: ExporterAttachment): void {
+    this.#given(done(this.#ops.detach?.(attachment)));
+  }
+
+  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
+    const table = andThen(mapPinned(this.#ops, attachment, mode), (segments) => ({ segments, number: 0 }));
+    return new LocalCall(table, (late) => this.unmap(attachment, late));
+  }
+
+  unmap(attachment: ExporterAttachment, table: Table): void {
+    this.#given(unmapPinned(this.#ops, attachment, table.segments));
+  }
+
+  pin(attachment: ExporterAttachment): Call<void> | undefined {
+    if (this.#ops.pin === undefined) return undefined;
+    return new LocalCall(done(this.#ops.pin(attachment)), () => this.unpin(attachment));
+  }
+
+  unpin(attachment: ExporterAttachment): void {
+    this.#given(done(this.#ops.unpin?.(attachment)));
+  }
+
+  begin(mode: AccessMode): Call<void> | undefined {
+    if (this.#ops.beginCpuAccess === undefined && this.#ops.endCpuAccess === undefined) return undefined;
+    return new LocalCall(this.#begin(mode), () => this.end(mode));
+  }
+
+  end(mode: AccessMode): void {
+    this.#given(done(this.#ops.endCpuAccess?.(mode)));
+  }
+
+  mmap(): Call<void> | undefined {
+    if (this.#ops.mmap !== undefined) return new LocalCall(done(this.#ops.mmap()));
+    throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+  }
+
+  /** Nobody waits for what is given back, so nobody else would hear of its failure. */
+  #given(answer: Answer<void>): void {
+    if (isLater(answer)) answer.then(undefined, (error) => this.#warn(`An exporter failed: ${String(error)}`));
+  }
+}
+
+/** The storage for an importer: pinned first if the importer cannot follow a move. */
+export function mapPinned(
+  ops: ExporterOps,
+  attachment: ExporterAttachment,
+  mode: AccessMode,
+): Answer<readonly StorageSegment[]> {
+  if (attachment.isDynamic || ops.pin === undefined) return ops.map(attachment, mode);
+  const unpin = (error: unknown): Answer<never> =>
+    andThen(done(ops.unpin!(attachment)), () => Promise.reject(error as Error));
+  return andThen(done(ops.pin(attachment)), () => {
+    let segments: Answer<readonly StorageSegment[]>;
+    try {
+      segments = ops.map(attachment, mode);
+    } catch (error) {
+      const unpinned = done(ops.unpin!(attachment));
+      if (!isLater(unpinned)) throw error;
+      return unpinned.then(() => Promise.reject(error as Error));
+    }
+    return isLater(segments) ? segments.then(undefined, unpin) : segments;
+  });
+}
+
+/** The end that belongs to {@link mapPinned}. */
+export function unmapPinned(
+  ops: ExporterOps,
+  attachment: ExporterAttachment,
+  segments: readonly StorageSegment[],
+): Answer<void> {
+  return andThen(done(ops.unmap(attachment, segments)), () =>
+    attachment.isDynamic ? undefined : done(ops.unpin?.(attachment)),
+  );
+}

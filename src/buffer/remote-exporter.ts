@@ -1,0 +1,169 @@
+import type { Agent } from "../domain/agent.js";
+import { exporterOf, type BufferKey } from "../domain/buffer-slot.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { EXPORTER_FLAG, postRequest, type Operation, type RequestFields } from "../domain/request-slot.js";
+import { DmaBufError } from "../errors.js";
+import type { Reservation } from "../reservation/reservation.js";
+import type { AccessMode } from "../reservation/usage.js";
+import type { Call } from "./call.js";
+import type { ExporterAttachment } from "./exporter.js";
+import type { ExporterLink, Table } from "./exporter-link.js";
+import { Question } from "./question.js";
+import type { StorageSegment } from "./storage.js";
+
+/** The way to an exporter in another agent: it is asked only for what it has operations for. */
+export class RemoteExporter implements ExporterLink {
+  readonly unmapsLocked = false;
+  readonly #agent: Agent;
+  readonly #buffer: BufferKey;
+  readonly #flags: number;
+  readonly #reservation: Reservation;
+  readonly #segments: () => readonly StorageSegment[];
+  /** The numbers under which the exporter knows this agent's importers: those of them that it knows. */
+  readonly #numbers = new Map<ExporterAttachment, number>();
+
+  constructor(
+    agent: Agent,
+    buffer: BufferKey,
+    flags: number,
+    reservation: Reservation,
+    segments: () => readonly StorageSegment[],
+  ) {
+    this.#agent = agent;
+    this.#buffer = buffer;
+    this.#flags = flags;
+    this.#reservation = reservation;
+    this.#segments = segments;
+  }
+
+  attach(attachment: ExporterAttachment): Call<void> | undefined {
+    if ((this.#flags & (EXPORTER_FLAG.ATTACH | EXPORTER_FLAG.DETACH)) === 0) return undefined;
+    const question = this.#ask("attach", attachment);
+    const attached = (peerToPeer: boolean): void => void (attachment.peerToPeer = peerToPeer);
+    return answered(question, attached, () => this.#numbers.delete(attachment));
+  }
+
+  detach(attachment: ExporterAttachment): void {
+    if (this.#numbers.has(attachment)) this.#tell("detach", attachment);
+    this.#numbers.delete(attachment);
+  }
+
+  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
+    const number = nextNumber();
+    const question = this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
+    return answered(question, () => ({ segments: this.#segments(), number }));
+  }
+
+  unmap(attachment: ExporterAttachment, table: Table): void {
+    this.#tell("unmap", attachment, { mapping: table.number });
+  }
+
+  pin(attachment: ExporterAttachment): Call<void> | undefined {
+    if ((this.#flags & EXPORTER_FLAG.PIN) === 0) return undefined;
+    return answered(this.#ask("pin", attachment, {}, this.#reservation), () => {});
+  }
+
+  unpin(attachment: ExporterAttachment): void {
+    if ((this.#flags & EXPORTER_FLAG.PIN) !== 0) this.#tell("unpin", attachment);
+  }
+
+  /** An exporter that only has an operation for the end is asked too: it must know what a death ends. */
+  get asksToBegin(): boolean {
+    return (this.#flags & (EXPORTER_FLAG.BEGIN | EXPORTER_FLAG.END)) !== 0;
+  }
+
+  begin(mode: AccessMode): Call<void> | undefined {
+    if (!this.asksToBegin) return undefined;
+    return answered(this.#ask("begin", undefined, { mode }), () => {});
+  }
+
+  end(mode: AccessMode): void {
+    if (this.asksToBegin) this.#tell("end", undefined, { mode });
+  }
+
+  mmap(): Call<void> | undefined {
+    if ((this.#flags & EXPORTER_FLAG.MMAP) === 0) {
+      throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+    }
+    return answered(this.#ask("mmap", undefined), () => {});
+  }
+
+  #ask(
+    operation: Operation,
+    attachment: ExporterAttachment | undefined,
+    more: Partial<RequestFields> = {},
+    reservation?: Reservation,
+  ): Question {
+    return new Question(this.#agent, this.#fields(operation, attachment, more), reservation);
+  }
+
+  /** Tells the exporter something that wants no answer. While there is no place for it, it waits for one. */
+  #tell(operation: Operation, attachment: ExporterAttachment | undefined, more: Partial<RequestFields> = {}): void {
+    this.#post(this.#fields(operation, attachment, more));
+  }
+
+  #post(fields: RequestFields): void {
+    // What an agent had asked for is given back at its end by the exporter itself.
+    if (this.#agent.closed) return;
+    try {
+      postRequest(this.#agent, fields, false);
+    } catch {
+      this.#agent.host.after(RETRY_MS, () => this.#post(fields));
+    }
+  }
+
+  #fields(
+    operation: Operation,
+    attachment: ExporterAttachment | undefined,
+    more: Partial<RequestFields>,
+  ): RequestFields {
+    return {
+      exporter: exporterOf(this.#agent, this.#buffer.slot),
+      buffer: this.#buffer,
+      operation,
+      mode: "read",
+      attachment: attachment === undefined ? 0 : this.#numberOf(attachment),
+      mapping: 0,
+      isDynamic: attachment?.isDynamic ?? false,
+      allowPeerToPeer: attachment?.importer.allowPeerToPeer ?? false,
+      name: attachment?.importer.name ?? "",
+      lock: 0n,
+      ...more,
+    };
+  }
+
+  #numberOf(attachment: ExporterAttachment): number {
+    const number = this.#numbers.get(attachment) ?? nextNumber();
+    this.#numbers.set(attachment, number);
+    return number;
+  }
+}
+
+const RETRY_MS = 1;
+
+let numbers = 0;
+
+/** A number that tells this thread's attachments and mappings apart. */
+function nextNumber(): number {
+  return (numbers = (numbers + 1) | 0);
+}
+
+/** A question whose answer means something to the caller. */
+function answered<T>(question: Question, taken: (value: boolean) => T, failed: () => unknown = () => {}): Call<T> {
+  const refused = (error: unknown): never => {
+    failed();
+    throw error;
+  };
+  return {
+    result: async (options?: WaitOptions) => taken(await question.result(options).catch(refused)),
+    resultSync(options?: { readonly timeout?: number }) {
+      let value = false;
+      try {
+        value = question.resultSync(options);
+      } catch (error) {
+        refused(error);
+      }
+      return taken(value);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import type { Agent } from "../domain/agent.js";
+import { ring, slotOf } from "../domain/agent-slot.js";
+import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "../domain/request-slot.js";
+import { codeOf, ERRNO } from "../errors.js";
+import type { ReservationLock } from "../reservation/reservation-lock.js";
+import { isLater, type Answer } from "./call.js";
+import type { ServedExport } from "./served-export.js";
+
+/**
+ * Serves from its agent's event loop what other agents ask of the exporters in it, while there are any.
+ *
+ * G1. A request is taken before anything is done for it, and the lock after that: who lent it then waits for the answer.
+ * G2. The answer is decided before the lock goes back: either the requester gets both, or nobody wants the answer, and
+ *     what was done is undone under the lock, which then opens.
+ * G3. An exporter's agent that blocks its thread serves nobody meanwhile; plain data needs nobody.
+ */
+export class RequestServer {
+  readonly #agent: Agent;
+  readonly #exports = new Map<number, ServedExport>();
+  #seen = 0;
+  #isWatching = false;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  add(served: ServedExport): void {
+    this.#exports.set(served.key.slot, served);
+    if (!this.#isWatching) this.#watch();
+  }
+
+  /** The buffer in a slot, if this agent exports it with operations of its own. */
+  at(slot: number, generation: number): ServedExport | undefined {
+    const served = this.#exports.get(slot);
+    return served?.key.generation === generation ? served : undefined;
+  }
+
+  /** The buffer is gone: hears what was said of it, and lets it go. */
+  remove(served: ServedExport): void {
+    if (!this.#agent.closed) this.#serve();
+    if (this.#exports.get(served.key.slot) === served) this.#exports.delete(served.key.slot);
+    served.end();
+  }
+
+  /** Serves what is posted: before this agent itself uses a buffer that others may have said something of. */
+  serve(): void {
+    if (postCount(this.#agent) !== this.#seen) this.#serve();
+  }
+
+  #watch(): void {
+    const awaited = {
+      arm: () => {},
+      ready: () => postCount(this.#agent) !== this.#seen || this.#isAnyBereft(),
+    };
+    const served = (): void => {
+      this.#serve();
+      this.#isWatching = false;
+      if (this.#exports.size > 0) this.#watch();
+    };
+    this.#isWatching = true;
+    this.#agent.watch(awaited, served, () => {});
+  }
+
+  #isAnyBereft(): boolean {
+    for (const served of this.#exports.values()) if (served.isBereft) return true;
+    return false;
+  }
+
+  #serve(): void {
+    this.#seen = postCount(this.#agent);
+    for (const request of postedRequests(this.#agent)) void this.#answer(request);
+    for (const served of this.#exports.values()) served.sweep();
+  }
+
+  /** Runs at once as far as the exporter does. */
+  async #answer(request: PostedRequest): Promise<void> {
+    const served = this.at(request.buffer.slot, request.buffer.generation);
+    if (!takeRequest(this.#agent, request)) return;
+    if (!request.wantsAnswer) {
+      finishRequest(this.#agent, request, 0);
+      served?.giveBack(request);
+      return;
+    }
+    const lock = request.lock === 0n ? undefined : served?.reservation.takeOver(request.lock);
+    if (served === undefined || (request.lock !== 0n && lock === undefined)) {
+      deliver(this.#agent, request, undefined, ERRNO.ESTALE, false);
+      return;
+    }
+    let errno = 0;
+    let value = false;
+    try {
+      const answer: Answer<boolean> = served.perform(request);
+      value = isLater(answer) ? await answer : answer;
+    } catch (error) {
+      errno = ERRNO[codeOf(error)];
+    }
+    if (this.#agent.closed) return;
+    await this.#finish(request, served, lock, errno, value);
+    if (!this.#agent.closed) served.settled(request);
+  }
+
+  async #finish(
+    request: PostedRequest,
+    served: ServedExport,
+    lock: ReservationLock | undefined,
+    errno: number,
+    value: boolean,
+  ): Promise<void> {
+    if (deliver(this.#agent, request, lock, errno, value)) return;
+    try {
+      const undone = errno === 0 ? served.undo(request) : undefined;
+      if (isLater(undone)) await undone;
+    } catch (error) {
+      this.#agent.host.warn(`An exporter failed: ${String(error)}`);
+    } finally {
+      if (!this.#agent.closed) lock?.[Symbol.dispose]();
+    }
+  }
+}
+
+/**
+ * Gives the requester its answer, and the lock back that it has lent.
+ *
+ * @returns False if nobody wants the answer: the lock is still here.
+ */
+export function deliver(
+  agent: Agent,
+  request: PostedRequest,
+  lock: ReservationLock | undefined,
+  errno: number,
+  value: boolean,
+): boolean {
+  // SYNC POINT answer-before-hand-back: a requester that gives up afterwards finds the answer, and waits for the lock.
+  if (!finishRequest(agent, request, errno, value)) return false;
+  lock?.handBack();
+  ring(agent, slotOf(request.requester));
+  return true;
+}

@@ -1,0 +1,262 @@
+import type { Agent } from "../domain/agent.js";
+import { isLive, type Identity } from "../domain/agent-slot.js";
+import { isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
+import type { PostedRequest } from "../domain/request-slot.js";
+import { DmaBufError } from "../errors.js";
+import { Reservation } from "../reservation/reservation.js";
+import type { AccessMode } from "../reservation/usage.js";
+import { andThen, done, isLater, type Answer } from "./call.js";
+import type { ExporterAttachment, ExporterOps } from "./exporter.js";
+import { mapPinned, unmapPinned } from "./local-exporter.js";
+import type { StorageSegment } from "./storage.js";
+
+/**
+ * A buffer that this agent exports with operations of its own, and what other agents have of it: their importers, with
+ * their mappings and pins, and their accesses. It lives as long as the buffer does, whoever holds it.
+ *
+ * U1. What an agent was given is given back once: when it says so, when it no longer wants what it asked for, or when
+ *     it is dead and nothing is being done for it.
+ * U2. What is given back runs in order: an importer's mappings before its end, ends of accesses before later begins.
+ */
+export class ServedExport {
+  readonly key: BufferKey;
+  readonly ops: ExporterOps;
+  readonly reservation: Reservation;
+  readonly #agent: Agent;
+  readonly #importers = new Map<string, RemoteImporter>();
+  readonly #accesses: { readonly owner: Identity; readonly mode: AccessMode }[] = [];
+  readonly #ends: Sequence;
+  /** For whom the exporter is working just now, each as often as it asked. */
+  readonly #asking: Identity[] = [];
+  /** The dead whose things are being given back just now. */
+  readonly #swept = new Set<Identity>();
+
+  constructor(agent: Agent, key: BufferKey, ops: ExporterOps) {
+    this.#agent = agent;
+    this.key = key;
+    this.ops = ops;
+    this.reservation = new Reservation(agent, key.slot);
+    this.#ends = this.#sequence();
+  }
+
+  /** Begins an access, after the ends of those before it. */
+  begin(mode: AccessMode): Answer<void> {
+    const begin = (): Answer<void> => done(this.ops.beginCpuAccess?.(mode));
+    return this.#ends.pending === undefined ? begin() : this.#ends.pending.then(begin);
+  }
+
+  /**
+   * Does what was asked for; call {@link settled} when its answer is known.
+   *
+   * @returns For `attach`, whether storage on another device may be mapped.
+   */
+  perform(request: PostedRequest): Answer<boolean> {
+    const { operation, mode, requester } = request;
+    this.#asking.push(requester);
+    if (operation === "begin") {
+      return andThen(this.begin(mode), () => {
+        this.#accesses.push({ owner: requester, mode });
+        return false;
+      });
+    }
+    if (operation === "mmap") return andThen(done(this.ops.mmap?.()), () => false);
+    const id = `${requester} ${request.attachment}`;
+    const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.reservation, this.#sequence());
+    const keep = (): boolean => {
+      this.#importers.set(id, importer);
+      return importer.peerToPeer;
+    };
+    if (operation === "attach") return andThen(done(this.ops.attach?.(importer)), keep);
+    if (operation === "pin") {
+      return andThen(done(this.ops.pin?.(importer)), () => {
+        importer.pins++;
+        return keep();
+      });
+    }
+    if (operation !== "map") throw new DmaBufError("EINVAL", `Nobody waits for the answer to "${operation}"`);
+    return andThen(mapPinned(this.ops, importer, mode), (segments) => {
+      importer.tables.set(request.mapping, segments);
+      return keep();
+    });
+  }
+
+  /** The requester has the answer, or what was done for it is undone: now its death counts. */
+  settled({ requester }: PostedRequest): void {
+    this.#asking.splice(this.#asking.indexOf(requester), 1);
+    if (!isLive(this.#agent, requester)) this.sweep();
+  }
+
+  /** Takes back what {@link perform} has done, with the lock still held if it was. */
+  undo(request: PostedRequest): Answer<void> {
+    const { operation, mode, requester } = request;
+    const importer = this.#importers.get(`${requester} ${request.attachment}`);
+    if (operation === "begin") return this.#end(requester, mode);
+    if (importer === undefined) return;
+    if (operation === "map") return this.#unmap(importer, request.mapping);
+    if (operation === "pin") return this.#unpin(importer);
+    if (operation === "attach") return this.#detach(importer);
+  }
+
+  /** Takes what an agent gives back; runs at once as far as nothing is in the way. */
+  giveBack(request: PostedRequest): void {
+    const { operation, mode, requester } = request;
+    const importer = this.#importers.get(`${requester} ${request.attachment}`);
+    if (operation === "end") this.#ends.run(() => this.#end(requester, mode));
+    if (importer === undefined) return;
+    const { returns } = importer;
+    if (operation === "unmap") returns.run(() => this.#locked(() => this.#unmap(importer, request.mapping)));
+    if (operation === "unpin") returns.run(() => this.#locked(() => this.#unpin(importer)));
+    if (operation === "detach") returns.run(() => this.#detach(importer));
+  }
+
+  /** Whether an agent is dead that has something of the buffer. */
+  get isBereft(): boolean {
+    return this.#bereft().length > 0;
+  }
+
+  /** Gives back what dead agents had. */
+  sweep(): void {
+    for (const owner of this.#bereft()) {
+      this.#swept.add(owner);
+      void Promise.all(this.#giveAllBack(owner)).then(() => this.#swept.delete(owner));
+    }
+  }
+
+  /** The buffer is gone: gives back what is left, and calls the exporter's `release`. */
+  end(): void {
+    const pending = this.#owners().flatMap((owner) => this.#giveAllBack(owner));
+    if (pending.length === 0) this.ops.release();
+    else void Promise.all(pending).then(() => this.ops.release());
+  }
+
+  /** @returns What is still under way. */
+  #giveAllBack(owner: Identity): Promise<void>[] {
+    const sequences = new Set([this.#ends]);
+    for (const access of this.#accesses.filter((each) => each.owner === owner)) {
+      this.#ends.run(() => this.#end(owner, access.mode));
+    }
+    for (const importer of this.#importers.values()) {
+      if (importer.owner !== owner) continue;
+      const { returns, tables, pins } = importer;
+      sequences.add(returns);
+      for (const mapping of [...tables.keys()]) returns.run(() => this.#locked(() => this.#unmap(importer, mapping)));
+      for (let pin = 0; pin < pins; pin++) returns.run(() => this.#locked(() => this.#unpin(importer)));
+      returns.run(() => this.#detach(importer));
+    }
+    return [...sequences].map(({ pending }) => pending).filter((pending) => pending !== undefined);
+  }
+
+  #unmap(importer: RemoteImporter, mapping: number): Answer<void> {
+    const segments = importer.tables.get(mapping);
+    if (segments !== undefined && importer.tables.delete(mapping)) return unmapPinned(this.ops, importer, segments);
+  }
+
+  #unpin(importer: RemoteImporter): Answer<void> {
+    if (importer.pins === 0) return;
+    importer.pins--;
+    return done(this.ops.unpin?.(importer));
+  }
+
+  #detach(importer: RemoteImporter): Answer<void> {
+    if (this.#importers.delete(importer.id)) return done(this.ops.detach?.(importer));
+  }
+
+  #end(owner: Identity, mode: AccessMode): Answer<void> {
+    const index = this.#accesses.findIndex((access) => access.owner === owner && access.mode === mode);
+    if (index < 0) return;
+    this.#accesses.splice(index, 1);
+    return done(this.ops.endCpuAccess?.(mode));
+  }
+
+  /** Runs under the lock. A buffer that is gone has none: nobody is left who could be in the way. */
+  #locked(run: () => Answer<void>): Answer<void> {
+    if (!isBufferLive(this.#agent, this.key)) return run();
+    const lock = this.reservation.tryLock();
+    if (lock === undefined) return this.#lockedLater(run);
+    let answer: Answer<void>;
+    try {
+      answer = run();
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+    if (!isLater(answer)) return lock[Symbol.dispose]();
+    return Promise.resolve(answer).finally(() => lock[Symbol.dispose]());
+  }
+
+  async #lockedLater(run: () => Answer<void>): Promise<void> {
+    using lock = await this.reservation.lock(undefined, { unref: true });
+    void lock;
+    await run();
+  }
+
+  #sequence(): Sequence {
+    return new Sequence((error) => {
+      if (!this.#agent.closed) this.#agent.host.warn(`An exporter failed: ${String(error)}`);
+    });
+  }
+
+  #bereft(): Identity[] {
+    return this.#owners().filter(
+      (owner) => !isLive(this.#agent, owner) && !this.#swept.has(owner) && !this.#asking.includes(owner),
+    );
+  }
+
+  #owners(): Identity[] {
+    const importers = [...this.#importers.values()].map(({ owner }) => owner);
+    return [...new Set([...importers, ...this.#accesses.map(({ owner }) => owner)])];
+  }
+}
+
+/** An importer in another agent. */
+class RemoteImporter implements ExporterAttachment {
+  readonly id: string;
+  readonly owner: Identity;
+  readonly importer: { readonly name?: string; readonly allowPeerToPeer: boolean };
+  readonly isDynamic: boolean;
+  readonly reservation: Reservation;
+  peerToPeer: boolean;
+  pins = 0;
+  /** What it gives back, in order. */
+  readonly returns: Sequence;
+  readonly tables = new Map<number, readonly StorageSegment[]>();
+
+  constructor(request: PostedRequest, reservation: Reservation, returns: Sequence) {
+    const { requester, attachment, name, isDynamic, allowPeerToPeer } = request;
+    this.id = `${requester} ${attachment}`;
+    this.owner = requester;
+    this.importer = { allowPeerToPeer, ...(name !== "" && { name }) };
+    this.isDynamic = isDynamic;
+    this.peerToPeer = allowPeerToPeer;
+    this.reservation = reservation;
+    this.returns = returns;
+  }
+}
+
+/** Things that run one after the other, at once if nothing is in the way. */
+class Sequence {
+  readonly #warn: (error: unknown) => void;
+  /** Resolves when nothing is under way. */
+  pending: Promise<void> | undefined;
+
+  /** @param warn Hears of failures: nobody waits for what runs here. */
+  constructor(warn: (error: unknown) => void) {
+    this.#warn = warn;
+  }
+
+  run(run: () => Answer<void>): void {
+    let answer: Answer<void>;
+    try {
+      answer = this.pending === undefined ? run() : this.pending.then(run);
+    } catch (error) {
+      this.#warn(error);
+      return;
+    }
+    if (!isLater(answer)) return;
+    const settled = Promise.resolve(answer).catch(this.#warn);
+    this.pending = settled;
+    void settled.then(() => {
+      if (this.pending === settled) this.pending = undefined;
+    });
+  }
+}

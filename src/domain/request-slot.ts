@@ -1,0 +1,274 @@
+import { DmaBufError } from "../errors.js";
+import { isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
+import { AGENT, HEADER, hint, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
+import { readName, writeName } from "./text.js";
+
+/**
+ * What one agent asks of an exporter in another.
+ *
+ * P1. STATE holds generation, requester, phase and answer in one 64-bit word. Each step is one exchange of it: FREE →
+ *     CLAIMED → POSTED → TAKEN → DONE → FREE. The generation rises when the slot becomes FREE.
+ * P2. Only the requester writes the other words, while the slot is CLAIMED. Who read them and then exchanged STATE
+ *     from what it was before, has read this request and no other.
+ * P3. A requester that gives up or dies takes the slot back whatever its phase: the exporter's next exchange fails, and
+ *     tells it that nobody wants the answer.
+ * P4. A request that wants no answer becomes FREE when it is done. If its exporter dies, only the reaper frees it.
+ * P5. POSTED is stored before the exporter is rung, and the exporter is looked at after that: if it is dead, nobody else
+ *     will take the request back.
+ * P6. ORDER tells which of two requests was made first; who makes one after another has seen a change in shared memory
+ *     that followed the first, has the higher one.
+ */
+
+export const OPERATIONS = ["attach", "detach", "map", "unmap", "pin", "unpin", "begin", "end", "mmap"] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** Which operations an exporter has of its own. `CUSTOM` stands for map and unmap, which every such exporter has. */
+export const EXPORTER_FLAG = { CUSTOM: 1, ATTACH: 2, DETACH: 4, PIN: 8, BEGIN: 16, END: 32, MMAP: 64 } as const;
+
+export interface RequestFields {
+  readonly exporter: Identity;
+  readonly buffer: BufferKey;
+  readonly operation: Operation;
+  readonly mode: "read" | "write";
+  /** The requester's own numbers. */
+  readonly attachment: number;
+  readonly mapping: number;
+  readonly isDynamic: boolean;
+  readonly allowPeerToPeer: boolean;
+  readonly name: string;
+  /** The requester's lock word, to be taken over for the time of the operation; 0n if no lock is needed. */
+  readonly lock: bigint;
+}
+
+/** Which use of which slot. */
+export interface RequestKey {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** A request as the exporter finds it. */
+export interface PostedRequest extends RequestFields {
+  readonly key: RequestKey;
+  readonly requester: Identity;
+  readonly order: number;
+  readonly wantsAnswer: boolean;
+}
+
+export type RequestState =
+  | { readonly phase: "posted" | "taken" | "gone" }
+  | { readonly phase: "done"; readonly errno: number; readonly value: boolean };
+
+const PHASE_MASK = 7n;
+const NO_ANSWER = 8n;
+const REQUESTER_SHIFT = 4n;
+const ERRNO_SHIFT = 14n;
+const VALUE_SHIFT = 26n;
+const GENERATION_SHIFT = 32n;
+const DYNAMIC = 1;
+const PEER_TO_PEER = 2;
+
+/**
+ * Posts a request and rings the exporter.
+ *
+ * @param wantsAnswer Whether the caller waits, and frees the request afterwards.
+ * @returns Nothing if the exporter is dead.
+ * @throws {DmaBufError} `ENOSPC` if all places are in use.
+ */
+export function postRequest(member: Member, fields: RequestFields, wantsAnswer: boolean): RequestKey | undefined {
+  const { memory, layout } = member;
+  const key = claim(member);
+  const base = layout.request(key.slot);
+  writeFields(member, base, fields);
+  const posted = pack(member.identity, key.generation, REQUEST_PHASE.POSTED) | (wantsAnswer ? 0n : NO_ANSWER);
+  memory.store64(base + REQUEST.STATE, posted);
+  // SYNC POINT post-before-look: pairs with sweepRequests() after markDead().
+  const exporterSlot = slotOf(fields.exporter);
+  if (!isLive(member, fields.exporter)) {
+    // If it is not as it was posted, the exporter has taken it before its end, or even answered.
+    if (memory.compareExchange64(base + REQUEST.STATE, posted, freed(posted)) === posted) return undefined;
+  }
+  memory.add(layout.agent(exporterSlot) + AGENT.REQUESTS, 1);
+  ring(member, exporterSlot);
+  return key;
+}
+
+/** How often requests were posted to this agent: while it does not change, there is no new one. */
+export function postCount({ memory, layout, identity }: Member): number {
+  return memory.load(layout.agent(slotOf(identity)) + AGENT.REQUESTS);
+}
+
+/** The requests that wait for this agent, the first made first. */
+export function postedRequests(member: Member): PostedRequest[] {
+  const { memory, layout, identity } = member;
+  const requests: PostedRequest[] = [];
+  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+    const base = layout.request(slot);
+    const word = memory.load64(base + REQUEST.STATE);
+    if (phaseOf(word) !== REQUEST_PHASE.POSTED || memory.load(base + REQUEST.EXPORTER) !== identity) continue;
+    requests.push(readFields(member, slot, word));
+  }
+  return requests.sort((a, b) => (a.order - b.order) | 0);
+}
+
+/** Takes a request to serve it; false if it was taken back, and what was read of it may be anything. */
+export function takeRequest({ memory, layout }: Segment, request: PostedRequest): boolean {
+  const posted = pack(request.requester, request.key.generation, REQUEST_PHASE.POSTED) | noAnswer(request);
+  const taken = pack(request.requester, request.key.generation, REQUEST_PHASE.TAKEN) | noAnswer(request);
+  return memory.compareExchange64(layout.request(request.key.slot) + REQUEST.STATE, posted, taken) === posted;
+}
+
+/**
+ * Answers a request that was taken. The caller rings the requester, after whatever belongs to the answer.
+ *
+ * @param errno Positive, 0 for success.
+ * @returns False if nobody wants the answer any more: what was done for it is to be undone.
+ */
+export function finishRequest(
+  { memory, layout }: Segment,
+  request: PostedRequest,
+  errno: number,
+  value = false,
+): boolean {
+  const state = layout.request(request.key.slot) + REQUEST.STATE;
+  const taken = pack(request.requester, request.key.generation, REQUEST_PHASE.TAKEN) | noAnswer(request);
+  const answer = (BigInt(errno) << ERRNO_SHIFT) | (BigInt(value) << VALUE_SHIFT);
+  const done = pack(request.requester, request.key.generation, REQUEST_PHASE.DONE) | answer;
+  return memory.compareExchange64(state, taken, request.wantsAnswer ? done : freed(taken)) === taken;
+}
+
+export function requestState({ memory, layout }: Segment, key: RequestKey): RequestState {
+  const word = memory.load64(layout.request(key.slot) + REQUEST.STATE);
+  if (Number(word >> GENERATION_SHIFT) !== key.generation) return { phase: "gone" };
+  const phase = phaseOf(word);
+  if (phase === REQUEST_PHASE.POSTED) return { phase: "posted" };
+  if (phase === REQUEST_PHASE.TAKEN) return { phase: "taken" };
+  return { phase: "done", errno: Number((word >> ERRNO_SHIFT) & 0xfffn), value: ((word >> VALUE_SHIFT) & 1n) !== 0n };
+}
+
+/** Takes a request back that is in this phase; false if it is in another one by now. */
+export function takeBack(member: Member, key: RequestKey, phase: "posted" | "taken"): boolean {
+  const state = member.layout.request(key.slot) + REQUEST.STATE;
+  const number = phase === "posted" ? REQUEST_PHASE.POSTED : REQUEST_PHASE.TAKEN;
+  const word = pack(member.identity, key.generation, number);
+  return member.memory.compareExchange64(state, word, freed(word)) === word;
+}
+
+/** Gives a request's place back, whatever its phase. Only its requester may call this. */
+export function freeRequest({ memory, layout }: Segment, key: RequestKey): void {
+  const state = layout.request(key.slot) + REQUEST.STATE;
+  for (;;) {
+    const word = memory.load64(state);
+    if (Number(word >> GENERATION_SHIFT) !== key.generation) return;
+    if (memory.compareExchange64(state, word, freed(word)) === word) return;
+  }
+}
+
+/** Tells those who wait for an answer of an agent that has left that none will come; frees what nobody waits for. */
+export function abandonRequests(segment: Segment, gone: Identity): void {
+  const { memory, layout } = segment;
+  sweepRequests(segment, gone);
+  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+    const base = layout.request(slot);
+    if (memory.load(base + REQUEST.EXPORTER) !== gone) continue;
+    const word = memory.load64(base + REQUEST.STATE);
+    if (phaseOf(word) !== REQUEST_PHASE.FREE) ring(segment, requesterOf(word));
+  }
+}
+
+/** What the reaper does with the requests of a dead agent, and with those that it will not answer. */
+export function sweepRequests({ memory, layout }: Segment, dead: Identity): void {
+  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+    const base = layout.request(slot);
+    for (;;) {
+      const word = memory.load64(base + REQUEST.STATE);
+      if (phaseOf(word) === REQUEST_PHASE.FREE) break;
+      const isRequester = requesterOf(word) === slotOf(dead);
+      const isUnheard = (word & NO_ANSWER) !== 0n && memory.load(base + REQUEST.EXPORTER) === dead;
+      if (!isRequester && !isUnheard) break;
+      if (memory.compareExchange64(base + REQUEST.STATE, word, freed(word)) === word) break;
+    }
+  }
+}
+
+function claim(member: Member): RequestKey {
+  const { memory, layout } = member;
+  const count = layout.sizes.requests;
+  const first = memory.load(hint("requests"));
+  for (let i = 0; i < count; i++) {
+    const slot = (first + i) % count;
+    const state = layout.request(slot) + REQUEST.STATE;
+    const free = memory.load64(state);
+    if (phaseOf(free) !== REQUEST_PHASE.FREE) continue;
+    const generation = Number(free >> GENERATION_SHIFT);
+    if (memory.compareExchange64(state, free, pack(member.identity, generation, REQUEST_PHASE.CLAIMED)) !== free) {
+      continue;
+    }
+    memory.store(hint("requests"), (slot + 1) % count);
+    return { slot, generation };
+  }
+  throw new DmaBufError("ENOSPC", `Cannot ask the exporter: all ${count} requests are in use (option "requests")`);
+}
+
+function writeFields(member: Member, base: number, fields: RequestFields): void {
+  const { memory } = member;
+  memory.store(base + REQUEST.REQUESTER, member.identity);
+  memory.store(base + REQUEST.EXPORTER, fields.exporter);
+  memory.store(base + REQUEST.BUFFER, fields.buffer.slot);
+  memory.store(base + REQUEST.BUFFER_GENERATION, fields.buffer.generation);
+  memory.store(base + REQUEST.OPERATION, OPERATIONS.indexOf(fields.operation));
+  memory.store(base + REQUEST.MODE, fields.mode === "write" ? 1 : 0);
+  memory.store(base + REQUEST.ATTACHMENT, fields.attachment);
+  memory.store(base + REQUEST.MAPPING, fields.mapping);
+  const importer = (fields.isDynamic ? DYNAMIC : 0) | (fields.allowPeerToPeer ? PEER_TO_PEER : 0);
+  memory.store(base + REQUEST.IMPORTER, importer);
+  memory.store(base + REQUEST.ORDER, memory.add(HEADER.REQUESTS, 1));
+  memory.store64(base + REQUEST.LOCK, fields.lock);
+  writeName(memory, base + REQUEST.NAME, fields.name);
+}
+
+function readFields({ memory, layout }: Segment, slot: number, word: bigint): PostedRequest {
+  const base = layout.request(slot);
+  const importer = memory.load(base + REQUEST.IMPORTER);
+  return {
+    key: { slot, generation: Number(word >> GENERATION_SHIFT) },
+    requester: memory.load(base + REQUEST.REQUESTER),
+    exporter: memory.load(base + REQUEST.EXPORTER),
+    buffer: {
+      slot: memory.load(base + REQUEST.BUFFER),
+      generation: memory.load(base + REQUEST.BUFFER_GENERATION) >>> 0,
+    },
+    operation: OPERATIONS[memory.load(base + REQUEST.OPERATION)] ?? "end",
+    mode: memory.load(base + REQUEST.MODE) === 1 ? "write" : "read",
+    attachment: memory.load(base + REQUEST.ATTACHMENT),
+    mapping: memory.load(base + REQUEST.MAPPING),
+    isDynamic: (importer & DYNAMIC) !== 0,
+    allowPeerToPeer: (importer & PEER_TO_PEER) !== 0,
+    name: readName(memory, base + REQUEST.NAME),
+    order: memory.load(base + REQUEST.ORDER),
+    lock: memory.load64(base + REQUEST.LOCK),
+    wantsAnswer: (word & NO_ANSWER) === 0n,
+  };
+}
+
+function noAnswer(request: PostedRequest): bigint {
+  return request.wantsAnswer ? 0n : NO_ANSWER;
+}
+
+function phaseOf(word: bigint): number {
+  return Number(word & PHASE_MASK);
+}
+
+function requesterOf(word: bigint): number {
+  return Number((word >> REQUESTER_SHIFT) & 0x3ffn);
+}
+
+function pack(requester: Identity, generation: number, phase: number): bigint {
+  const slot = BigInt(slotOf(requester)) << REQUESTER_SHIFT;
+  return (BigInt(generation) << GENERATION_SHIFT) | slot | BigInt(phase);
+}
+
+/** The word of the free slot that follows. */
+function freed(word: bigint): bigint {
+  return (((word >> GENERATION_SHIFT) + 1n) & 0xffff_ffffn) << GENERATION_SHIFT;
+}

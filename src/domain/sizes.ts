@@ -1,0 +1,48 @@
+/** How many slots each table of a domain has. */
+export interface Sizes {
+  /** Threads that may be joined at the same time, at most 1,023. Default 64. */
+  readonly agents: number;
+  /** Buffers alive at the same time. Default 1,024. */
+  readonly buffers: number;
+  /** Timelines open at the same time. Default 1,024. */
+  readonly timelines: number;
+  /** Published fences that are no timeline's, pending at the same time. Default 8,192. */
+  readonly oneShots: number;
+  /** Frame streams alive at the same time. Default 64. */
+  readonly streams: number;
+  /** Things asked of exporters in other agents, not answered yet, at the same time. Default 128. */
+  readonly requests: number;
+}
+
+export const DEFAULT_SIZES: Sizes = {
+  agents: 64,
+  buffers: 1024,
+  timelines: 1024,
+  oneShots: 8192,
+  streams: 64,
+  requests: 128,
+};
+
+const LIMITS: Sizes = {
+  agents: 1023,
+  buffers: 1 << 16,
+  timelines: 1 << 16,
+  oneShots: 1 << 20,
+  streams: 1 << 10,
+  requests: 1 << 12,
+};
+
+/** The order in which they stand in the header. */
+export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests"] as const;
+
+/** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
+export function checkSizes(sizes: Partial<Sizes>): Sizes {
+  const all = { ...DEFAULT_SIZES, ...sizes };
+  for (const name of SIZE_NAMES) {
+    const size = all[name];
+    if (!Number.isInteger(size) || size < 1 || size > LIMITS[name]) {
+      throw new RangeError(`Option "${name}" must be an integer from 1 to ${LIMITS[name]}, not ${String(size)}`);
+    }
+  }
+  return all;
+}
