@@ -18,6 +18,7 @@ import {
   fillPlace,
   isStream,
   leaveStream,
+  mayReuse,
   placesToReuse,
   streamEnd,
 } from "./stream-slot.js";
@@ -271,6 +272,11 @@ class BlankAttempt implements Awaited {
       const buffer = buffers[place]!;
       const { holds } = buffer;
       if (!holds.tryTake("write")) continue;
+      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame (M1).
+      if (!mayReuse(agent, key.slot, place)) {
+        holds.release("write");
+        continue;
+      }
       emptyPlace(agent, key.slot, place);
       this.taken = { place, buffer, release: once(() => holds.release("write")) };
       return true;

@@ -8,7 +8,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
  * A frame stream in shared words: a ring of places, one buffer each, and the cursors of the consumers.
  *
  * M1. A place changes only under the write hold of its buffer, and is read for good only under a read hold: what a
- *     consumer saw before it held the buffer, it looks at again.
+ *     consumer saw before it held the buffer, it looks at again; and so does a producer: a consumer that joins may want
+ *     a frame that nobody wanted before.
  * M2. Frames are numbered in the order of publication; a consumer's cursor only rises. A consumer reads the number of
  *     frames published before it looks at the places, and wants none beyond: so it passes over no frame that is there.
  * M3. A consumer takes the hold of a frame before it moves its cursor past it: a producer that holds back for it sees
@@ -108,10 +109,19 @@ export function placesToReuse(segment: Segment, slot: number, buffers: number): 
   for (let place = 0; place < buffers; place++) {
     const frame = frameIn(segment, slot, place);
     if (frame === undefined) places.push({ place, age: Infinity });
-    else if (keepFrom === undefined || ((frame - keepFrom) | 0) < 0)
-      places.push({ place, age: (published - frame) | 0 });
+    else if (mayDrop(frame, keepFrom)) places.push({ place, age: (published - frame) | 0 });
   }
   return places.sort((a, b) => b.age - a.age).map(({ place }) => place);
+}
+
+/** Whether a producer that has the write hold of a place may empty it: a consumer may have joined meanwhile. */
+export function mayReuse(segment: Segment, slot: number, place: number): boolean {
+  const frame = frameIn(segment, slot, place);
+  return frame === undefined || mayDrop(frame, heldBackFrom(segment, slot));
+}
+
+function mayDrop(frame: number, keepFrom: number | undefined): boolean {
+  return keepFrom === undefined || ((frame - keepFrom) | 0) < 0;
 }
 
 /** The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it. */
@@ -187,9 +197,9 @@ function claimConsumer(member: Member, slot: number): number {
   for (let i = 0; i < STREAM_CONSUMERS; i++) {
     const word = consumerWord(member, slot, i);
     if (memory.load(word + CONSUMER.OWNER) !== 0) continue;
-    if (memory.compareExchange(word + CONSUMER.OWNER, 0, member.identity) !== 0) continue;
+    // Before the place is taken: whoever dies in between must not have one that no sweep looks at.
     for (let n = memory.load(used); n <= i; n = memory.load(used)) memory.compareExchange(used, n, i + 1);
-    return word;
+    if (memory.compareExchange(word + CONSUMER.OWNER, 0, member.identity) === 0) return word;
   }
   throw new DmaBufError("ENOSPC", `Cannot join the stream: it has ${STREAM_CONSUMERS} consumers already`);
 }

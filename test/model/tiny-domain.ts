@@ -100,7 +100,7 @@ export class TinyDomain {
       },
       wake: (word) => {
         memory.wake(word);
-        mark(`rang, due ${due}`);
+        if (arms.length > 0) mark(`rang, due ${due}`);
         return NaN;
       },
       compareExchange: (word, expected, put) => note(word, memory.compareExchange(word, expected, put), expected, put),
@@ -186,7 +186,7 @@ export interface AgentOptions {
   readonly arms?: readonly number[];
   /**
    * What else it remembers, and where in its program it stands. With this there are landmarks: when it has read its
-   * doorbell, when it has set its bit, and when it has rung somebody.
+   * doorbell, and with `arms` when it has set its bit and when it has rung somebody.
    */
   readonly state?: () => string;
 }
