@@ -23,8 +23,8 @@ import { releaseLocks } from "../../src/reservation/lock.js";
 import { failStreams, sweepStreams } from "../../src/stream/stream-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
-
 import { faulty, SOUND, type Fault } from "./interleavings.js";
+
 /** The steps that the domain's front door takes after a death. */
 const RECOVERY: readonly RecoveryStep[] = [
   { release: releaseLocks, sweep: () => {} },

@@ -1,0 +1,175 @@
+import { test } from "node:test";
+import { BUFFER, CONSUMER, STREAM } from "../../src/domain/layout.js";
+import type { ExplorationFailure } from "../../src/testing/index.js";
+import { assertCaught, EXPLORES, type Fault, type Scenario } from "./interleavings.js";
+import {
+  consumes,
+  domain,
+  joins,
+  joinsAndDies,
+  joinsTooLate,
+  ONE,
+  produces,
+  scenario,
+  seeing,
+} from "./stream-model.js";
+
+// Mistakes in the protocol of streams, as memory that does one thing wrongly, and how they show.
+
+const { layout } = domain;
+const base = layout.stream(0);
+const CONSUMER_WAITERS = base + layout.consumerWaiters;
+const PRODUCER_WAITS = base + STREAM.PRODUCER_WAITS;
+const PUBLISHED = base + STREAM.PUBLISHED;
+const GENERATION = base + STREAM.GENERATION;
+const USED_PLACES = base + STREAM.CONSUMERS;
+const FIRST_CONSUMER = base + layout.consumers;
+const buffers = [0, 1].map((slot) => layout.buffer(slot));
+const isReaders = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.readers);
+const isHoldWaiters = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.holdWaiters);
+const isWriter = (word: number): boolean => buffers.some((buffer) => word === buffer + BUFFER.WRITER);
+const isPlace = (word: number): boolean => word >= base + layout.places && word < base + layout.consumers;
+const isOfConsumers = (word: number): boolean => word === USED_PLACES || word >= FIRST_CONSUMER;
+
+const ONE_BUFFER = { buffers: 1 };
+
+interface Mistake {
+  readonly scenario: (fault: Fault) => Scenario;
+  readonly fault: Fault;
+  /** How it shows. */
+  readonly kind: ExplorationFailure;
+  readonly report: RegExp;
+}
+
+const MISTAKES: Record<string, Mistake> = {
+  "M1: a consumer that believes what it saw of a place before it held the buffer": {
+    scenario: (fault) =>
+      seeing(
+        [[1, 2], [2]],
+        scenario([produces(2, ONE_BUFFER), consumes(ONE, "drop-oldest", { buffers: 1, fault })], ["drop-oldest"]),
+      ),
+    fault: believing(isPlace),
+    kind: "check",
+    report: /a consumer has seen 2,2/,
+  },
+  "M1: a producer that believes what it saw of the consumers before it held the buffer": {
+    scenario: (fault) => seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3, { fault }), joins(ONE, "hold")], [])),
+    fault: believing(isOfConsumers),
+    kind: "check",
+    report: /a consumer has seen 1,3/,
+  },
+  "M2: a consumer that wants frames beyond those that it knows of": {
+    scenario: (fault) => seeing([[1, 2]], scenario([produces(2), consumes(ONE, "hold", { fault })], ["hold"])),
+    fault: (memory) => ({ load: (word) => (word === PUBLISHED ? 1000 : memory.load(word)) }),
+    kind: "check",
+    report: /a consumer has seen 2$/m,
+  },
+  "M3: a consumer that moves on before it has the hold": {
+    scenario: (fault) => seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "hold", { fault })], ["hold"])),
+    fault: (memory) => ({
+      or(word, bits) {
+        if (isReaders(word)) memory.add(FIRST_CONSUMER + CONSUMER.CURSOR, 1);
+        return memory.or(word, bits);
+      },
+      store: (word, value) => (word === FIRST_CONSUMER + CONSUMER.CURSOR ? undefined : memory.store(word, value)),
+    }),
+    kind: "check",
+    report: /a consumer has seen/,
+  },
+  "M4: a frame that is announced without a ring": {
+    scenario: (fault) => scenario([produces(1, { fault }), consumes(ONE, "hold")], ["hold"]),
+    fault: (memory) => ({ exchange: (word, value) => (word === CONSUMER_WAITERS ? 0 : memory.exchange(word, value)) }),
+    kind: "deadlock",
+    report: /Nobody is left to wake/,
+  },
+  "M5: a producer that looks before it says that it waits": {
+    scenario: (fault) =>
+      scenario([produces(2, { buffers: 1, fault }), consumes(ONE, "newest", ONE_BUFFER)], ["newest"]),
+    fault: (memory) => {
+      let due = false;
+      return {
+        store(word, value) {
+          if (word === PRODUCER_WAITS) due = true;
+          else memory.store(word, value);
+        },
+        or: (word, bits) => (isHoldWaiters(word) ? 0 : memory.or(word, bits)),
+        park(word, expected, timeoutMs) {
+          if (due) memory.store(PRODUCER_WAITS, 1);
+          return memory.park(word, expected, timeoutMs);
+        },
+      };
+    },
+    kind: "deadlock",
+    report: /Nobody is left to wake/,
+  },
+  "M5: a consumer that leaves and does not look whether the producer waits": {
+    scenario: (fault) => scenario([produces(3), consumes(ONE, "hold", { most: 0, fault })], ["hold"]),
+    fault: (memory) => ({ load: (word) => (word === PRODUCER_WAITS ? 0 : memory.load(word)) }),
+    kind: "deadlock",
+    report: /Nobody is left to wake/,
+  },
+  "M6: a place that is taken before it is counted": {
+    scenario: joinsAndDies,
+    fault: (memory) => {
+      let count: number | undefined;
+      return {
+        load: (word) => (word === USED_PLACES && count !== undefined ? count : memory.load(word)),
+        compareExchange(word, expected, replacement) {
+          if (word === USED_PLACES) {
+            count = replacement;
+            return expected;
+          }
+          const old = memory.compareExchange(word, expected, replacement);
+          if (count !== undefined) memory.compareExchange(USED_PLACES, count - 1, count);
+          count = undefined;
+          return old;
+        },
+      };
+    },
+    kind: "check",
+    report: /ENOSPC: Cannot create the stream/,
+  },
+  "M7: a consumer that looks at the generation before it takes a place": {
+    scenario: joinsTooLate,
+    fault: (memory) => {
+      const generation = memory.load(GENERATION);
+      return { load: (word) => (word === GENERATION ? generation : memory.load(word)) };
+    },
+    kind: "check",
+    report: /two streams share a slot/,
+  },
+};
+
+for (const [name, { scenario, fault, kind, report }] of Object.entries(MISTAKES)) {
+  test(`${name} is noticed`, EXPLORES, () => {
+    assertCaught(domain, scenario(fault), kind, report);
+  });
+}
+
+/** While the agent holds a buffer, it believes what it saw of some words before. */
+function believing(isBelieved: (word: number) => boolean): Fault {
+  return (memory) => {
+    const seen = new Map<number, number>();
+    let holds = false;
+    return {
+      load(word) {
+        if (!isBelieved(word)) return memory.load(word);
+        if (!holds || !seen.has(word)) seen.set(word, memory.load(word));
+        return seen.get(word)!;
+      },
+      or(word, bits) {
+        if (isReaders(word)) holds = true;
+        return memory.or(word, bits);
+      },
+      and(word, bits) {
+        if (isReaders(word)) holds = false;
+        return memory.and(word, bits);
+      },
+      compareExchange(word, expected, replacement) {
+        const old = memory.compareExchange(word, expected, replacement);
+        if (isWriter(word) && old === expected) holds = replacement !== 0;
+        return old;
+      },
+    };
+  };
+}

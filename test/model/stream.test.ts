@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ringAll } from "../../src/domain/agent-slot.js";
+import { clearBit } from "../../src/domain/bits.js";
+import { EXPLORES, tryAll, type Program } from "./interleavings.js";
+import {
+  bytesOf,
+  consumes,
+  domain,
+  joins,
+  joinsAndDies,
+  joinsTooLate,
+  ONE,
+  openStream,
+  PRODUCER,
+  produces,
+  recovers,
+  scenario,
+  seeing,
+  TWO,
+  type Seen,
+} from "./stream-model.js";
+
+// Frames between a producer and its consumers; the contract stands in src/stream/stream-slot.ts.
+
+test("M2 M4 M5: a consumer that holds the producer sees every frame, once and in order", EXPLORES, (t) => {
+  tryAll(t, domain, seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "hold")], ["hold"])));
+});
+
+for (const policy of ["drop-oldest", "newest"] as const) {
+  test(
+    `M1 M2 M4: a consumer with policy ${policy} sees frames in order, none twice, and the last one`,
+    EXPLORES,
+    (t) => {
+      for (const buffers of [1, 2]) {
+        const agents = [produces(2, { buffers }), consumes(ONE, policy, { buffers })];
+        tryAll(t, domain, seeing([[1, 2], [2]], scenario(agents, [policy])));
+      }
+    },
+  );
+}
+
+test(
+  "M1 M2 M3: a consumer that joins at any time, and holds the producer, misses nothing after its first frame",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3), joins(ONE, "hold")], [])));
+  },
+);
+
+test("M3 M5: a producer waits for one consumer to take a frame, and for another to give it back", EXPLORES, (t) => {
+  const readers = domain.layout.buffer(0) + domain.layout.readers;
+  // What the end of its hold does.
+  const givesBack: Program = (memory) => {
+    const segment = domain.segment(memory);
+    clearBit(segment.memory, readers, TWO);
+    ringAll(segment, domain.layout.buffer(0) + domain.layout.holdWaiters);
+  };
+  const one = { buffers: 1 };
+  const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "hold", one), givesBack], ["hold"]);
+  tryAll(t, domain, {
+    ...seeing([[1, 1]], rest),
+    prepare(memory) {
+      prepare!(memory);
+      const producer = openStream(domain.agent(memory, PRODUCER), 1, true);
+      const blank = producer.blankSync()!;
+      memory.store(bytesOf(blank), 1);
+      blank.publish();
+      assert.ok(openStream(domain.agent(memory, TWO), 1).frames().nextSync());
+    },
+  });
+});
+
+test("M5: a consumer that leaves at any time lets the producer go on", EXPLORES, (t) => {
+  tryAll(t, domain, seeing([[1]], scenario([produces(3), consumes(ONE, "hold", { most: 1 })], ["hold"])));
+});
+
+test("M3 M5: a consumer may die at any step, and the producer goes on", EXPLORES, (t) => {
+  const one = { buffers: 1 };
+  const living = scenario([produces(2, one), consumes(ONE, "hold", one)], ["hold"]);
+  tryAll(t, domain, { ...living, crash: { agents: [1], recover: { reaper: recovers } } });
+});
+
+test(
+  "M1 M2 M4: a producer may die at any step, and the consumer sees what was published, and that it died",
+  EXPLORES,
+  (t) => {
+    const { check, ...rest } = seeing([[], [1], [1, 2]], scenario([produces(2), consumes(ONE, "hold")], ["hold"]));
+    tryAll(t, domain, {
+      ...rest,
+      crash: { agents: [0], recover: { reaper: recovers } },
+      check(memory, outcome) {
+        check!(memory, outcome);
+        const { frames, end } = outcome.results[1] as Seen;
+        if (frames.length < 2) assert.equal(end, "ESRCH", `after ${frames.join()}`);
+      },
+    });
+  },
+);
+
+test("M6: a consumer that dies at any step while it joins or leaves takes no place for ever", EXPLORES, (t) => {
+  tryAll(t, domain, joinsAndDies());
+});
+
+test("M6 M7: no consumer of a past stream gets into the next one in its slot", EXPLORES, (t) => {
+  tryAll(t, domain, joinsTooLate());
+});
