@@ -21,6 +21,7 @@ export const LAYERS = [
   { name: "stream", neutral: true },
   { name: "queue", neutral: true },
   { name: "validate", neutral: true },
+  { name: "joined-domain.ts", neutral: true },
   { name: "domain.ts", neutral: true },
   { name: "index.ts", neutral: true },
   { name: "testing", neutral: true },

@@ -1,58 +1,18 @@
-import type { DmaBuf } from "./buffer/buffer.js";
-import { bufferInfo } from "./buffer/buffer-info.js";
-import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
-import type { ReceivedHandle } from "./buffer/handle.js";
-import { SystemHeap, type AllocateOptions, type Heap } from "./buffer/heap.js";
-import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
-import { agentList, bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
-import type { StorageSegment } from "./buffer/storage.js";
+import { sharedMemory } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
-import type { WaitOptions } from "./domain/pend.js";
-import { abandonRequests } from "./domain/request-slot.js";
-import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import { DmaBufError } from "./errors.js";
-import { Fence, type FenceOps } from "./fence/fence.js";
-import { promiseFence, type PromiseFenceOptions } from "./fence/promise-fence.js";
-import { fenceHandle, importFence, type FenceHandle } from "./fence/fence-handle.js";
-import { checkDomain } from "./fence/shared-fence.js";
-import { SoftwareTimeline } from "./fence/software-timeline.js";
-import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/software-timeline.js";
-import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
-import { Syncobj, type SyncobjOptions } from "./fence/syncobj.js";
-import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { hostWith } from "./host/threads.js";
-import type { AcquireContext } from "./reservation/acquire-context.js";
-import { lockAll } from "./reservation/lock-all.js";
-import {
-  checkStreamOptions,
-  DEFAULT_BUFFERS,
-  DEFAULT_DATA_BYTES,
-  frameBufferSize,
-  FrameStream,
-  type StreamHandle,
-  type StreamOptions,
-} from "./stream/frame-stream.js";
-import type { StreamParts } from "./stream/stream-parts.js";
-import { claimStream, failStreams, sweepStreams } from "./stream/stream-slot.js";
+import { JoinedDomain, type JoinOptions } from "./joined-domain.js";
 import type { Host } from "./substrate/host.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
-export interface DomainOptions extends Partial<Sizes> {
+export interface DomainOptions extends Partial<Sizes>, JoinOptions {
   /** This thread's name, for people; at most 31 bytes of UTF-8. Default "main". */
   readonly name?: string;
-  /** Milliseconds for which a handle that nobody imports holds its buffer. Default 10,000. */
-  readonly handleLimit?: number;
-  /**
-   * Milliseconds for which a blocking wait of this thread looks again and again before it sleeps; 0 sleeps at once.
-   * Default 0.05, and 0 on one processor.
-   */
-  readonly spin?: number;
 }
-
-export type JoinOptions = Pick<DomainOptions, "handleLimit" | "spin">;
 
 /**
  * What another thread joins with: post it to that thread, with its `port` in the transfer list. It can be used once.
@@ -64,20 +24,9 @@ export interface Invitation {
   readonly port: LifelinePort;
 }
 
-/** What the layers above the domain's own give back after a death. */
-const RECOVERY: readonly RecoveryStep[] = [...BUFFER_RECOVERY, { release: failStreams, sweep: sweepStreams }];
-
-/**
- * One thread's way into a domain: the threads that share buffers, fences and streams. Made by the first thread, joined
- * by the others; each makes, sends and imports what it needs through its own `Domain`.
- */
-export class Domain implements Disposable {
-  /** This thread as the layers below know it. */
-  readonly agent: Agent;
+/** A domain of threads: made by the first one, joined by the others. */
+export class Domain extends JoinedDomain {
   readonly #control: SharedArrayBuffer;
-  readonly #buffers: BufferTable;
-  readonly #systemHeap: Heap;
-  readonly #streams = new Set<FrameStream>();
   readonly #lifelines = new Set<() => void>();
   #ready = Promise.resolve();
 
@@ -88,10 +37,8 @@ export class Domain implements Disposable {
     host: Host,
     options: JoinOptions,
   ) {
-    this.agent = new Agent(segment, identity, host);
+    super(new Agent(segment, identity, host), sharedMemory, options);
     this.#control = control;
-    this.#buffers = new BufferTable(this.agent, options);
-    this.#systemHeap = new SystemHeap(this.#buffers);
   }
 
   /**
@@ -133,7 +80,7 @@ export class Domain implements Disposable {
       throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
     }
     const domain = new Domain(control, segment, identity, host, options);
-    const lifeline = holdLifeline(port, domain.#lockName(identity), () => domain.#recover(inviter));
+    const lifeline = holdLifeline(port, domain.#lockName(identity), () => domain.recover(inviter));
     domain.#lifelines.add(() => lifeline.end());
     domain.#ready = lifeline.ready;
     return domain;
@@ -147,21 +94,16 @@ export class Domain implements Disposable {
    * @throws {DmaBufError} `ENOSPC` if the domain has no room for another agent.
    */
   invite(options: { readonly name?: string } = {}): Invitation {
-    this.#check();
+    this.checkJoined();
     const identity = claimAgentSlot(this.agent, options.name ?? "worker");
     const { mine, theirs } = createLifeline();
     const end = watchLifeline(mine, this.#lockName(identity), () => {
       this.#lifelines.delete(end);
       end();
-      this.#recover(identity);
+      this.recover(identity);
     });
     this.#lifelines.add(end);
     return { control: this.#control, identity, inviter: this.agent.identity, port: theirs };
-  }
-
-  /** A number that names the domain, the same in all of its threads. */
-  get id(): string {
-    return this.agent.domain;
   }
 
   /**
@@ -172,213 +114,12 @@ export class Domain implements Disposable {
     return this.#ready;
   }
 
-  get isClosed(): boolean {
-    return this.agent.closed;
-  }
-
-  /** A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes. */
-  allocate(size: number, options: AllocateOptions = {}): DmaBuf {
-    return this.#systemHeap.allocate(size, options);
-  }
-
-  /** The allocator of ordinary memory. */
-  get heap(): Heap {
-    return this.#systemHeap;
-  }
-
-  /**
-   * Exports storage of the caller's as a buffer.
-   *
-   * @throws {DmaBufError} `EINVAL` if the storage or the exporter is not complete; `ENOSPC` if the domain is full.
-   */
-  export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
-    return this.#buffers.export(segments, options);
-  }
-
-  /**
-   * The buffer that a handle names.
-   *
-   * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain.
-   */
-  import(handle: ReceivedHandle): DmaBuf {
-    this.#check();
-    return this.#buffers.import(handle);
-  }
-
-  /** A timeline of this thread's. @throws {DmaBufError} `ENOSPC` if all are in use. */
-  timeline(options: TimelineOptions = {}): Timeline {
-    this.#check();
-    return new Timeline(this.agent, options);
-  }
-
-  /**
-   * A timeline that this thread, and those it is sent to, advance by hand.
-   *
-   * @throws {DmaBufError} `ENOSPC` if all timelines are in use.
-   */
-  softwareTimeline(options: SoftwareTimelineOptions = {}): SoftwareTimeline {
-    this.#check();
-    return SoftwareTimeline.create(this.agent, options);
-  }
-
-  /** The software timeline that was sent. @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` for another domain's. */
-  openSoftwareTimeline(handle: SoftwareTimelineHandle): SoftwareTimeline {
-    this.#check();
-    return SoftwareTimeline.open(this.agent, handle);
-  }
-
-  /**
-   * A fence of this thread alone, until it is sent or added to a reservation.
-   *
-   * @param context From {@link allocateContexts}. Default: a new one.
-   */
-  fence(ops: FenceOps, context = this.allocateContexts(1), seqno = 1): Fence {
-    this.#check();
-    return new Fence(this.agent, ops, context, seqno);
-  }
-
-  /** A fence that signals when a promise settles. All threads can wait for it. */
-  fenceFrom(promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
-    this.#check();
-    return promiseFence(this.agent, promise, options);
-  }
-
-  /** The first of `count` consecutive numbers of fence contexts. */
-  allocateContexts(count: number): number {
-    return allocateContexts(this.agent, count);
-  }
-
-  /** A fence as a thing to post to another thread. @throws {DmaBufError} `ENOSPC` if too many are pending. */
-  exportFence(fence: Fence): FenceHandle {
-    return fenceHandle(fence);
-  }
-
-  /** The fence that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain. */
-  importFence(handle: FenceHandle): Fence {
-    this.#check();
-    return importFence(this.agent, handle);
-  }
-
-  /** A fence with a name, for explicit synchronization. */
-  syncFile(fence: Fence): SyncFile {
-    this.#check();
-    return new SyncFile(fence);
-  }
-
-  /** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain. */
-  importSyncFile(handle: SyncFileHandle): SyncFile {
-    this.#check();
-    return SyncFile.import(this.agent, handle);
-  }
-
-  /** A place for a fence that does not exist yet, or for a timeline of them. */
-  syncobj(options: SyncobjOptions = {}): Syncobj {
-    this.#check();
-    return new Syncobj(this.agent, options);
-  }
-
-  /**
-   * Locks the reservations of several buffers together, without a deadlock.
-   *
-   * @returns What holds them; dispose it to unlock all.
-   */
-  lockAll(buffers: Iterable<DmaBuf>, options: WaitOptions = {}): Promise<AcquireContext> {
-    return lockAll(
-      this.agent,
-      [...buffers].map((buffer) => buffer.reservation),
-      options,
-    );
-  }
-
-  /**
-   * A frame stream that this thread produces.
-   *
-   * @throws {RangeError} Naming the option that is out of range.
-   * @throws {DmaBufError} `ENOSPC` if the domain has no room for it; `ENOMEM` if there is not so much memory.
-   */
-  createStream(options: StreamOptions): FrameStream {
-    this.#check();
-    checkStreamOptions(options);
-    const { format, name = "stream", buffers: count = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
-    const buffers: DmaBuf[] = [];
-    try {
-      for (let i = 0; i < count; i++) buffers.push(this.allocate(frameBufferSize(format, dataBytes), { name }));
-      const key = claimStream(this.agent, name);
-      return this.#addStream({ agent: this.agent, key, name, format, dataBytes, buffers }, true);
-    } catch (error) {
-      for (const buffer of buffers) buffer.close();
-      throw error;
-    }
-  }
-
-  /**
-   * The stream that a handle names, to consume from it.
-   *
-   * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain.
-   */
-  openStream(handle: StreamHandle): FrameStream {
-    this.#check();
-    checkDomain(this.agent, handle.domain, "stream");
-    const { slot, generation, name, format, dataBytes } = handle;
-    const buffers: DmaBuf[] = [];
-    try {
-      for (const buffer of handle.buffers) buffers.push(this.import(buffer));
-    } catch (error) {
-      for (const buffer of buffers) buffer.close();
-      throw error;
-    }
-    return this.#addStream({ agent: this.agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
-  }
-
-  /** What the domain knows of all live buffers, in all threads. */
-  statistics(): BufferStatistics[] {
-    return bufferStatistics(this.agent);
-  }
-
-  /** All live buffers as text for people, in the columns of the kernel's `bufinfo`. */
-  bufferInfo(): string {
-    return bufferInfo(this.agent, this.#buffers);
-  }
-
-  /** The names of the threads that are joined. */
-  get agents(): string[] {
-    return agentList(this.agent);
-  }
-
-  /**
-   * Leaves the domain: this thread's streams end, its buffers are closed, its pending fences end with `ECANCELED`, and
-   * its pending waits reject with `ECANCELED`.
-   */
-  close(): void {
-    if (this.isClosed) return;
-    for (const stream of [...this.#streams]) stream.close();
-    this.#buffers.close();
-    leave(this.agent, RECOVERY, this.agent.host.nowNs());
-    abandonRequests(this.agent, this.agent.identity);
-    this.agent.close();
+  protected override left(): void {
     for (const end of this.#lifelines) end();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #addStream(parts: StreamParts, isProducer: boolean): FrameStream {
-    const stream = new FrameStream(parts, isProducer, (self) => this.#streams.delete(self));
-    this.#streams.add(stream);
-    return stream;
-  }
-
-  #recover(dead: Identity): void {
-    if (!this.isClosed) recover(this.agent, dead, RECOVERY, this.agent.host.nowNs());
   }
 
   #lockName(identity: Identity): string {
     return `dmabuf ${this.id} ${identity}`;
-  }
-
-  #check(): void {
-    if (this.isClosed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 }
 

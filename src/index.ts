@@ -1,4 +1,5 @@
-export { Domain, type DomainOptions, type Invitation, type JoinOptions } from "./domain.js";
+export { Domain, type DomainOptions, type Invitation } from "./domain.js";
+export type { JoinedDomain, JoinOptions } from "./joined-domain.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
 export type { AbortSignalLike, WaitOptions } from "./domain/pend.js";

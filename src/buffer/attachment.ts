@@ -124,7 +124,9 @@ export class Attachment implements ExporterAttachment, Disposable {
   }
 
   #mapped(table: Table): Mapping {
+    const endUse = this.buffer.storage.use();
     const unmap = (self: Mapping): void => {
+      endUse();
       this.#mappings.delete(self);
       this.#exporter.unmap(this, table);
     };

@@ -28,6 +28,7 @@ import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
 import { VirtualMap } from "./virtual-map.js";
 import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
+import type { Storage, StorageCarrier } from "./storage-carrier.js";
 
 export interface ExportOptions {
   /** For people; at most 31 bytes of UTF-8. */
@@ -54,9 +55,11 @@ export class BufferTable {
   readonly #records = new Map<number, BufferRecord>();
   readonly #handleLimit: number;
   readonly #server: RequestServer;
+  readonly #carrier: StorageCarrier;
 
-  constructor(agent: Agent, options: BufferTableOptions = {}) {
+  constructor(agent: Agent, carrier: StorageCarrier, options: BufferTableOptions = {}) {
     this.#agent = agent;
+    this.#carrier = carrier;
     this.#server = new RequestServer(agent);
     this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
   }
@@ -68,14 +71,20 @@ export class BufferTable {
    *   `EBADF` if the agent has left it.
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
-    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
-    const { name = "", exporterName = "dmabuf", ops } = options;
-    if (ops !== undefined) checkExporter(ops);
-    const size = storageSize(segments);
-    checkStorage(segments, size);
-    const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
-    if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
-    return this.#add(key, size, segments).open("read-write");
+    this.#checkJoined();
+    checkStorage(segments, storageSize(segments));
+    return this.#export(this.#carrier.adopt(segments), options);
+  }
+
+  /**
+   * Exports new zeroed memory as a buffer.
+   *
+   * @param length Bytes, a multiple of the page size.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
+   */
+  allocate(length: number, options: ExportOptions = {}): DmaBuf {
+    this.#checkJoined();
+    return this.#export(this.#carrier.allocate(length, options.name ?? ""), options);
   }
 
   /**
@@ -85,12 +94,14 @@ export class BufferTable {
    */
   import(handle: ReceivedHandle): DmaBuf {
     checkHandle(handle, this.#agent);
-    const { slot, generation, mode, segments } = handle;
+    const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
-    if (record?.key.generation !== generation) {
+    if (record?.key.generation === generation) {
+      record.storage = this.#carrier.receive(handle, record.storage);
+    } else {
       // A reference of ours to another generation means that the handle's buffer is gone.
       if (record !== undefined || !addReference(this.#agent, { slot, generation })) throw stale();
-      record = this.#add({ slot, generation }, handle.size, segments);
+      record = this.#receive({ slot, generation }, handle);
     }
     // The buffer is held now: the handle's own hold, if it still stands, has done its work.
     endTransit(this.#agent, slot, handle.transit);
@@ -107,6 +118,34 @@ export class BufferTable {
     for (const record of [...this.#records.values()]) record.closeAll();
   }
 
+  #export(storage: Storage, options: ExportOptions): DmaBuf {
+    const { name = "", exporterName = "dmabuf", ops } = options;
+    const size = storageSize(storage.segments);
+    try {
+      if (ops !== undefined) checkExporter(ops);
+      const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
+      if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
+      return this.#add(key, size, storage).open("read-write");
+    } catch (error) {
+      storage.release(true);
+      throw error;
+    }
+  }
+
+  /** A record for a buffer that this agent has just taken a reference to. */
+  #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
+    try {
+      return this.#add(key, handle.size, this.#carrier.receive(handle, undefined));
+    } catch (error) {
+      dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
+      throw error;
+    }
+  }
+
+  #checkJoined(): void {
+    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+
   /** The last reference may go in any agent, which then rings the exporter's. */
   #serve(served: ServedExport): void {
     this.#server.add(served);
@@ -114,27 +153,37 @@ export class BufferTable {
     this.#agent.watch(freed, () => this.#server.remove(served));
   }
 
-  #add(key: BufferKey, size: number, segments: readonly StorageSegment[]): BufferRecord {
+  #add(key: BufferKey, size: number, storage: Storage): BufferRecord {
     const served = this.#server.at(key.slot, key.generation);
     const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot);
-    const link = this.#link(key, segments, reservation, served);
-    const record = new BufferRecord(this.#agent, key, size, segments, link, reservation, served?.ops ?? {}, {
-      closed: () => this.#records.delete(key.slot),
-      handleLimit: this.#handleLimit,
-    });
+    const link = this.#link(key, () => record.storage.segments, reservation, served);
+    const record: BufferRecord = new BufferRecord(
+      this.#agent,
+      key,
+      size,
+      storage,
+      link,
+      reservation,
+      served?.ops ?? {},
+      {
+        closed: () => this.#records.delete(key.slot),
+        carrier: this.#carrier,
+        handleLimit: this.#handleLimit,
+      },
+    );
     this.#records.set(key.slot, record);
     return record;
   }
 
   #link(
     key: BufferKey,
-    segments: readonly StorageSegment[],
+    segments: () => readonly StorageSegment[],
     reservation: Reservation,
     served: ServedExport | undefined,
   ): ExporterLink {
     const flags = exporterFlags(this.#agent, key.slot);
     if (flags === 0) return plainLink(segments);
-    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, () => segments);
+    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, segments);
     const begin = (mode: AccessMode): Answer<void> => {
       this.#server.serve();
       return served.begin(mode);
@@ -144,6 +193,7 @@ export class BufferTable {
 }
 
 interface RecordOwner {
+  readonly carrier: StorageCarrier;
   readonly handleLimit: number;
   closed(): void;
 }
@@ -153,7 +203,7 @@ export class BufferRecord {
   readonly agent: Agent;
   readonly key: BufferKey;
   readonly size: number;
-  readonly segments: readonly StorageSegment[];
+  storage: Storage;
   readonly exporter: ExporterLink;
   readonly reservation: Reservation;
   readonly holds: Holds;
@@ -166,7 +216,7 @@ export class BufferRecord {
     agent: Agent,
     key: BufferKey,
     size: number,
-    segments: readonly StorageSegment[],
+    storage: Storage,
     exporter: ExporterLink,
     reservation: Reservation,
     virtual: Pick<ExporterOps, "vmap" | "vunmap">,
@@ -175,7 +225,7 @@ export class BufferRecord {
     this.agent = agent;
     this.key = key;
     this.size = size;
-    this.segments = segments;
+    this.storage = storage;
     this.exporter = exporter;
     this.reservation = reservation;
     this.virtualMap = new VirtualMap(virtual);
@@ -190,9 +240,11 @@ export class BufferRecord {
   }
 
   createHandle(mode: HandleMode): BufferHandle {
-    const transit = addTransit(this.agent, this.key);
-    const startTimer = (expire: () => void): (() => void) => this.agent.host.after(this.#owner.handleLimit, expire);
-    return new BufferHandle(this.agent, this.agent.domain, this.key, { ...this, mode }, transit, startTimer);
+    const { agent, key, size } = this;
+    const transit = addTransit(agent, key);
+    const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
+    const segments = this.#owner.carrier.send(key, mode, this.storage);
+    return new BufferHandle(agent, agent.domain, key, { mode, size, segments }, transit, startTimer);
   }
 
   /** The exporter has let an importer in. */
@@ -243,7 +295,7 @@ export class BufferRecord {
     if (this.#holders.size > 0) return;
     this.holds.releaseAll();
     this.#owner.closed();
-    dropReference(this.agent, this.key.slot, slotOf(this.agent.identity));
+    this.storage.release(dropReference(this.agent, this.key.slot, slotOf(this.agent.identity)));
   }
 }
 
@@ -254,19 +306,17 @@ function stale(): DmaBufError {
 function checkHandle(handle: ReceivedHandle, agent: Agent): void {
   if (typeof handle !== "object" || handle === null) refuse("this is no handle to a buffer");
   const { buffers, agents } = agent.layout.sizes;
-  const { domain, slot, generation, mode, size, segments, transit } = handle;
+  const { domain, slot, generation, mode, size, transit } = handle;
   const fields = {
     domain: typeof domain === "string",
     slot: isIndex(slot, buffers),
     generation: Number.isInteger(generation),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
-    segments: Array.isArray(segments) && (segments as StorageSegment[]).every(hasMemory),
     transit: isIndex(transit?.index, agents) && Number.isInteger(transit.ticket) && transit.ticket !== 0,
   };
   for (const [name, intact] of Object.entries(fields)) if (!intact) refuse(`"${name}" of its handle is damaged`);
   checkDomain(agent, domain, "buffer");
-  checkStorage(segments, size);
 }
 
 function refuse(reason: string): never {
@@ -275,8 +325,4 @@ function refuse(reason: string): never {
 
 function isIndex(value: unknown, count: number): boolean {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
-}
-
-function hasMemory(segment: StorageSegment): boolean {
-  return typeof segment?.memory?.byteLength === "number";
 }

@@ -6,6 +6,7 @@ import type { WaitResult } from "../fence/fence.js";
 import type { SyncFile } from "../fence/sync-file.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
+import { AccessAttempt, accessTimedOut } from "./access-attempt.js";
 import { Attachment, type Importer } from "./attachment.js";
 import type { BufferRecord } from "./buffer-table.js";
 import { CpuAccess } from "./cpu-access.js";
@@ -15,6 +16,7 @@ import { exportSyncFile, ImportedFences } from "./implicit-sync.js";
 import { MemoryMap } from "./memory-map.js";
 import { countReferences } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
+import type { Storage } from "./storage-carrier.js";
 
 /**
  * A buffer, as one holder of it sees it: storage that many agents use at once without a copy.
@@ -34,6 +36,8 @@ export class DmaBuf implements Disposable {
   readonly #onClose: (self: DmaBuf) => void;
   /** Accesses that are waited for. */
   #pending = 0;
+  /** Ends the use of the bytes by whoever has asked for {@link segments}. */
+  #endUse: (() => void) | undefined;
   /** Let go at the close, and the memory with it. */
   #record: BufferRecord | undefined;
 
@@ -99,30 +103,11 @@ export class DmaBuf implements Disposable {
    *   exporter throws.
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
-    const record = this.#open();
-    const { agent, holds } = record;
-    if (mode === "write") this.checkWritable("write to");
-    const hold = holds.awaited(mode);
-    const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
-    const left = countdown(agent.host, options.timeout);
-    let held = false;
-    let begun = false;
+    const attempt = this.#attempt(mode);
     this.#pending++;
     try {
-      held = await agent.wait(awaited, options);
-      if (!held) this.#timedOut(mode, options.timeout);
-      await this.#open()
-        .beginCpuAccess(mode)
-        ?.result({ ...options, timeout: left() });
-      begun = true;
-      const fences = await this.reservation.wait(usageFor(mode), { ...options, timeout: left() });
-      if (fences === "timed-out") this.#timedOut(mode, options.timeout);
+      await attempt.take(options);
       return this.#begun(mode);
-    } catch (error) {
-      if (begun) record.abandonCpuAccess(mode);
-      if (held) holds.release(mode);
-      else hold.giveUp();
-      throw error;
     } finally {
       this.#pending--;
     }
@@ -130,27 +115,8 @@ export class DmaBuf implements Disposable {
 
   /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
-    const record = this.#open();
-    const { agent, holds } = record;
-    if (mode === "write") this.checkWritable("write to");
-    const hold = holds.awaited(mode);
-    const left = countdown(agent.host, options.timeout);
-    let held = false;
-    let begun = false;
-    try {
-      held = agent.waitSync(hold, options.timeout);
-      if (!held) this.#timedOut(mode, options.timeout);
-      this.#open().beginCpuAccess(mode)?.resultSync({ timeout: left() });
-      begun = true;
-      const fences = this.reservation.waitSync(usageFor(mode), { timeout: left() });
-      if (fences === "timed-out") this.#timedOut(mode, options.timeout);
-      return this.#begun(mode);
-    } catch (error) {
-      if (begun) record.abandonCpuAccess(mode);
-      if (held) holds.release(mode);
-      else hold.giveUp();
-      throw error;
-    }
+    this.#attempt(mode).takeSync(options);
+    return this.#begun(mode);
   }
 
   /**
@@ -159,21 +125,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EOPNOTSUPP` if the exporter must be asked and is in another agent.
    */
   tryAccess(mode: AccessMode): CpuAccess | undefined {
-    const record = this.#open();
-    const { holds, reservation } = record;
-    if (mode === "write") this.checkWritable("write to");
-    record.checkBegin(mode);
-    if (!holds.tryTake(mode)) return undefined;
-    let begun: CpuAccess | undefined;
-    try {
-      if (reservation.testSignaled(usageFor(mode))) {
-        record.beginCpuAccess(mode)?.resultSync();
-        begun = this.#begun(mode);
-      }
-    } finally {
-      if (begun === undefined) holds.release(mode);
-    }
-    return begun;
+    return this.#attempt(mode).tryTake() ? this.#begun(mode) : undefined;
   }
 
   /**
@@ -225,7 +177,7 @@ export class DmaBuf implements Disposable {
     const left = countdown(this.#open().agent.host, options.timeout);
     await this.#open().beginCpuAccess(mode)?.result(options);
     if ((await this.reservation.wait(usageFor(mode), { ...options, timeout: left() })) === "timed-out")
-      this.#timedOut(mode, options.timeout);
+      throw accessTimedOut(mode, options.timeout);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. */
@@ -233,7 +185,7 @@ export class DmaBuf implements Disposable {
     const left = countdown(this.#open().agent.host, options.timeout);
     this.#open().beginCpuAccess(mode)?.resultSync(options);
     if (this.reservation.waitSync(usageFor(mode), { timeout: left() }) === "timed-out")
-      this.#timedOut(mode, options.timeout);
+      throw accessTimedOut(mode, options.timeout);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
@@ -272,9 +224,9 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping.
    */
   mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
-    const { exporter, segments } = this.#open();
+    const { exporter, storage } = this.#open();
     exporter.mmap()?.resultSync();
-    return new MemoryMap(this.duplicate(), segments, range);
+    return new MemoryMap(this.duplicate(), storage, range);
   }
 
   /**
@@ -318,9 +270,11 @@ export class DmaBuf implements Disposable {
     );
   }
 
-  /** Where the bytes stand, for those who take care of the synchronization themselves. */
+  /** Where the bytes stand until this holder closes, for those who take care of the synchronization themselves. */
   get segments(): readonly StorageSegment[] {
-    return this.#open().segments;
+    const { storage } = this.#open();
+    this.#endUse ??= storage.use();
+    return storage.segments;
   }
 
   /** Lines for people: size, references, exporter, and the name if there is one, as the kernel tells of a descriptor. */
@@ -341,12 +295,18 @@ export class DmaBuf implements Disposable {
     for (const access of [...this.#accesses]) access[Symbol.dispose]();
     for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
     this.#record = undefined;
+    this.#endUse?.();
     this.#onClose(this);
     if (this.#pending > 0) ring(agent, slotOf(agent.identity));
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @internal The memory, for those who say themselves how long they use it. */
+  get storage(): Storage {
+    return this.#open().storage;
   }
 
   /** @internal The holds, for streams, which wait for fences separately. */
@@ -362,13 +322,20 @@ export class DmaBuf implements Disposable {
 
   #begun(mode: AccessMode): CpuAccess {
     const record = this.#open();
-    const access = new CpuAccess(mode, record.segments, () => {
+    const endUse = record.storage.use();
+    const access = new CpuAccess(mode, record.storage.segments, () => {
       this.#accesses.delete(access);
+      endUse();
       record.endCpuAccess(mode);
       record.holds.release(mode);
     });
     this.#accesses.add(access);
     return access;
+  }
+
+  #attempt(mode: AccessMode): AccessAttempt {
+    if (mode === "write") this.checkWritable("write to");
+    return new AccessAttempt(() => this.#open(), mode);
   }
 
   #createAttachment(record: BufferRecord, importer: Importer): Attachment {
@@ -387,10 +354,6 @@ export class DmaBuf implements Disposable {
   #open(): BufferRecord {
     if (this.#record === undefined) throw closed();
     return this.#record;
-  }
-
-  #timedOut(mode: AccessMode, timeout: number | undefined): never {
-    throw new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: others still use it`);
   }
 }
 

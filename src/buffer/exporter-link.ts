@@ -37,13 +37,17 @@ export interface ExporterLink {
 }
 
 /** The way to the exporter of plain data, which any agent uses without its help. */
-export function plainLink(segments: readonly StorageSegment[]): ExporterLink {
+export function plainLink(segments: () => readonly StorageSegment[]): ExporterLink {
   return {
     unmapsLocked: false,
     asksToBegin: false,
     attach: () => undefined,
     detach() {},
-    map: () => new LocalCall({ segments: segments.map((segment) => ({ ...segment })), number: 0 }),
+    map: () =>
+      new LocalCall({
+        segments: segments().map(({ memory, offset, length }) => ({ memory, offset, length })),
+        number: 0,
+      }),
     unmap() {},
     pin: () => undefined,
     unpin() {},

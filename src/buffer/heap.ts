@@ -34,15 +34,6 @@ export class SystemHeap implements Heap {
     if (!Number.isSafeInteger(length) || length < PAGE_SIZE) {
       throw new DmaBufError("EINVAL", `Cannot allocate ${size} bytes: the size must be an integer of at least 1`);
     }
-    const segment = { memory: allocateMemory(length), offset: 0, length };
-    return this.#buffers.export([segment], { ...options, exporterName: this.name });
-  }
-}
-
-function allocateMemory(length: number): SharedArrayBuffer {
-  try {
-    return new SharedArrayBuffer(length);
-  } catch (cause) {
-    throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes`, { cause });
+    return this.#buffers.allocate(length, { ...options, exporterName: this.name });
   }
 }

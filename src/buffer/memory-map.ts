@@ -1,19 +1,17 @@
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
+import type { Storage } from "./storage-carrier.js";
 
 /** The bytes of a page range of a buffer. It keeps the buffer alive until it is disposed. */
 export class MemoryMap implements Disposable {
   readonly #holder: DmaBuf;
   readonly #segments: readonly Uint8Array[];
+  readonly #endUse: () => void;
   #mapped = true;
 
   /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. */
-  constructor(
-    holder: DmaBuf,
-    segments: readonly StorageSegment[],
-    range: { readonly offset?: number; readonly length?: number },
-  ) {
+  constructor(holder: DmaBuf, storage: Storage, range: { readonly offset?: number; readonly length?: number }) {
     const { offset = 0, length = holder.size - offset } = range;
     const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
     if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
@@ -21,7 +19,8 @@ export class MemoryMap implements Disposable {
       throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${holder.size} bytes`);
     }
     this.#holder = holder;
-    this.#segments = cut(segments, offset, length);
+    this.#segments = cut(storage.segments, offset, length);
+    this.#endUse = storage.use();
   }
 
   /** The bytes, in place. @throws {DmaBufError} `EBADF` after the end; `EOPNOTSUPP` if they are in several segments. */
@@ -38,7 +37,9 @@ export class MemoryMap implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (!this.#mapped) return;
     this.#mapped = false;
+    this.#endUse();
     this.#holder.close();
   }
 }

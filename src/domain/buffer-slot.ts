@@ -93,11 +93,11 @@ export function addReference(member: Member, key: BufferKey): boolean {
   return false;
 }
 
-/** Drops an agent's reference; frees the buffer if it was the last. */
-export function dropReference(segment: Segment, slot: number, agentSlot: number): void {
+/** Drops an agent's reference; frees the buffer if it was the last. Returns whether this call freed it. */
+export function dropReference(segment: Segment, slot: number, agentSlot: number): boolean {
   const { memory, layout } = segment;
   clearBit(memory, layout.buffer(slot) + layout.references, agentSlot);
-  freeIfUnused(segment, slot);
+  return freeIfUnused(segment, slot);
 }
 
 /** A handle in flight: which of the buffer's transits, and the word that stands there while it lasts. */
@@ -170,20 +170,20 @@ function raiseVersion({ memory, layout }: Segment, key: BufferKey): boolean {
   }
 }
 
-function freeIfUnused(segment: Segment, slot: number): void {
+function freeIfUnused(segment: Segment, slot: number): boolean {
   const { memory, layout } = segment;
   const base = layout.buffer(slot);
   for (;;) {
     const word = memory.load64(base + BUFFER.STATE);
-    if (stateOf(word) !== BUFFER_STATE.LIVE) return;
-    if (anyBit(memory, base + layout.references, layout.agentWords)) return;
-    if (anyBit(memory, base + layout.transits, layout.sizes.agents)) return;
+    if (stateOf(word) !== BUFFER_STATE.LIVE) return false;
+    if (anyBit(memory, base + layout.references, layout.agentWords)) return false;
+    if (anyBit(memory, base + layout.transits, layout.sizes.agents)) return false;
     // Read before the slot is free: the next buffer there has another exporter.
     const exporter = memory.load(base + BUFFER.EXPORTER);
     if (memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK) !== word) continue;
     // It may have something to release.
     ring(segment, slotOf(exporter));
-    return;
+    return true;
   }
 }
 

@@ -162,10 +162,12 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       this.#countMissed(cursor, number);
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
       advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
+      const endUse = buffer.storage.use();
       const bytes = wholeBytes(buffer);
       const metadata = readMetadata(bytes.subarray(metadataOffset(format.size)));
       const frame: Frame = new Frame(format, buffer, bytes.subarray(0, format.size), metadata, () => {
         this.#frames.delete(frame);
+        endUse();
         holds.release("read");
       });
       this.#frames.add(frame);

@@ -187,8 +187,13 @@ export class FrameStream implements Disposable {
     this.close();
   }
 
-  #toBlank({ place, buffer, release }: TakenPlace): Blank {
+  #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank {
     const { agent, key, format, dataBytes } = this.#parts;
+    const endUse = buffer.storage.use();
+    const release = (): void => {
+      endUse();
+      giveBack();
+    };
     const bytes = wholeBytes(buffer);
     const behind = metadataOffset(format.size);
     const metadataArea = bytes.subarray(behind, behind + metadataSize(dataBytes));

@@ -16,7 +16,7 @@ export interface StreamParts {
 
 /** A stream's buffer has one segment. */
 export function wholeBytes(buffer: DmaBuf): Uint8Array {
-  const { memory, offset, length } = buffer.segments[0]!;
+  const { memory, offset, length } = buffer.storage.segments[0]!;
   return new Uint8Array(memory, offset, length);
 }
 

@@ -1,0 +1,91 @@
+import { countdown, type WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { usageFor, type AccessMode } from "../reservation/usage.js";
+import type { BufferRecord } from "./buffer-table.js";
+
+/**
+ * One attempt to begin a CPU access: the hold first, then the exporter's consent, then the fences. What fails gives back
+ * what it has taken.
+ */
+export class AccessAttempt {
+  readonly #open: () => BufferRecord;
+  readonly #record: BufferRecord;
+  readonly #mode: AccessMode;
+
+  /** @param open Throws once the holder has closed the buffer. */
+  constructor(open: () => BufferRecord, mode: AccessMode) {
+    this.#open = open;
+    this.#record = open();
+    this.#mode = mode;
+  }
+
+  async take(options: WaitOptions): Promise<void> {
+    const { agent, holds } = this.#record;
+    const mode = this.#mode;
+    const hold = holds.awaited(mode);
+    const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
+    const left = countdown(agent.host, options.timeout);
+    let held = false;
+    let begun = false;
+    try {
+      held = await agent.wait(awaited, options);
+      if (!held) throw accessTimedOut(mode, options.timeout);
+      await this.#open()
+        .beginCpuAccess(mode)
+        ?.result({ ...options, timeout: left() });
+      begun = true;
+      const fences = await this.#open().reservation.wait(usageFor(mode), { ...options, timeout: left() });
+      if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+      void this.#open();
+    } catch (error) {
+      if (begun) this.#record.abandonCpuAccess(mode);
+      if (held) holds.release(mode);
+      else hold.giveUp();
+      throw error;
+    }
+  }
+
+  takeSync(options: { readonly timeout?: number }): void {
+    const { agent, holds, reservation } = this.#record;
+    const mode = this.#mode;
+    const hold = holds.awaited(mode);
+    const left = countdown(agent.host, options.timeout);
+    let held = false;
+    let begun = false;
+    try {
+      held = agent.waitSync(hold, options.timeout);
+      if (!held) throw accessTimedOut(mode, options.timeout);
+      this.#record.beginCpuAccess(mode)?.resultSync({ timeout: left() });
+      begun = true;
+      const fences = reservation.waitSync(usageFor(mode), { timeout: left() });
+      if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+    } catch (error) {
+      if (begun) this.#record.abandonCpuAccess(mode);
+      if (held) holds.release(mode);
+      else hold.giveUp();
+      throw error;
+    }
+  }
+
+  /** @returns Whether nobody was in the way. */
+  tryTake(): boolean {
+    const { holds, reservation } = this.#record;
+    const mode = this.#mode;
+    this.#record.checkBegin(mode);
+    if (!holds.tryTake(mode)) return false;
+    let taken = false;
+    try {
+      if (reservation.testSignaled(usageFor(mode))) {
+        this.#record.beginCpuAccess(mode)?.resultSync();
+        taken = true;
+      }
+    } finally {
+      if (!taken) holds.release(mode);
+    }
+    return taken;
+  }
+}
+
+export function accessTimedOut(mode: AccessMode, timeout: number | undefined): DmaBufError {
+  return new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: others still use it`);
+}

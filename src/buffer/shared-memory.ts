@@ -1,0 +1,39 @@
+import { DmaBufError } from "../errors.js";
+import { checkStorage, type StorageSegment } from "./storage.js";
+import type { Storage, StorageCarrier } from "./storage-carrier.js";
+
+/** The storage of threads: only a message can carry a `SharedArrayBuffer`, so each handle has it along. */
+export const sharedMemory: StorageCarrier = {
+  allocate(length) {
+    return held([{ memory: allocateMemory(length), offset: 0, length }]);
+  },
+  adopt: held,
+  send: (_key, _mode, { segments }) => segments,
+  receive({ segments, size }, storage) {
+    if (storage !== undefined) return storage;
+    if (!Array.isArray(segments) || !(segments as StorageSegment[]).every(hasMemory)) {
+      throw new DmaBufError("EINVAL", 'Cannot import the buffer: "segments" of its handle is damaged');
+    }
+    checkStorage(segments as StorageSegment[], size);
+    return held(segments as StorageSegment[]);
+  },
+};
+
+/** Memory that lives as long as anybody refers to it. */
+function held(segments: readonly StorageSegment[]): Storage {
+  return { segments, use: () => ended, release: ended };
+}
+
+function ended(): void {}
+
+function hasMemory(segment: StorageSegment): boolean {
+  return typeof segment?.memory?.byteLength === "number";
+}
+
+function allocateMemory(length: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(length);
+  } catch (cause) {
+    throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes`, { cause });
+  }
+}

@@ -1,0 +1,37 @@
+import type { BufferKey } from "../domain/buffer-slot.js";
+import type { HandleMode, ReceivedHandle } from "./handle.js";
+import type { StorageSegment } from "./storage.js";
+
+/** A buffer's memory, as one agent has it. */
+export interface Storage {
+  readonly segments: readonly StorageSegment[];
+  /**
+   * Somebody begins to use the bytes; call the result once, when they no longer do. Where the memory can be taken back
+   * from the views of it, that happens when the last user has ended.
+   */
+  use(): () => void;
+  /** The agent no longer holds the buffer. @param isFreed Whether nobody else does either. */
+  release(isFreed: boolean): void;
+}
+
+/** How memory is got and reaches other agents: all that differs for buffers between threads and processes. */
+export interface StorageCarrier {
+  /**
+   * New zeroed memory.
+   *
+   * @param length Bytes, a multiple of the page size.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much.
+   */
+  allocate(length: number, name: string): Storage;
+  /** Memory that the caller has already. @throws {DmaBufError} `EINVAL` if other agents could not reach it. */
+  adopt(segments: readonly StorageSegment[]): Storage;
+  /** Makes the storage reachable for whoever gets a handle to it; returns what the handle itself carries of it. */
+  send(key: BufferKey, mode: HandleMode, storage: Storage): readonly StorageSegment[];
+  /**
+   * The storage of a handle that was sent to this agent.
+   *
+   * @param held What the agent has of this buffer already, to be given back if it allows as much as the handle does.
+   * @throws {DmaBufError} `EINVAL` if the handle is damaged; `ESTALE` if the storage is gone.
+   */
+  receive(handle: ReceivedHandle, held: Storage | undefined): Storage;
+}
