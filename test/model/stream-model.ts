@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BufferRecord } from "../../src/buffer/buffer-table.js";
 import { plainLink } from "../../src/buffer/exporter-link.js";
+import { sharedMemory } from "../../src/buffer/shared-memory.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { anyBit } from "../../src/domain/bits.js";
@@ -242,11 +243,12 @@ function takeFrames(memory: Substrate, consumer: Consumer, frames: number[], mos
 /** The end of the stream at an agent that has its buffers. Their own bytes are this agent's alone. */
 export function openStream(agent: Agent, count: number, isProducer = false): FrameStream {
   const buffers = Array.from({ length: count }, (_, slot) => {
-    const segments = [{ memory: new ArrayBuffer(SIZE), offset: 0, length: SIZE }];
-    const owner = { handleLimit: 1, closed: () => {} };
+    const storage = sharedMemory.adopt([{ memory: new ArrayBuffer(SIZE), offset: 0, length: SIZE }]);
+    const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => {} };
     const key = { slot, generation: 1 };
     const reservation = new Reservation(agent, slot);
-    return new BufferRecord(agent, key, SIZE, segments, plainLink(segments), reservation, {}, owner).open("read-write");
+    const link = plainLink(() => storage.segments);
+    return new BufferRecord(agent, key, SIZE, storage, link, reservation, {}, owner).open("read-write");
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };
   return new FrameStream(parts, isProducer, () => {});
