@@ -1,0 +1,136 @@
+import type { DmaBufError } from "../errors.js";
+import {
+  acceptConnection,
+  addToEpoll,
+  addSeals,
+  bindSocket,
+  closeDescriptor,
+  connectSocket,
+  createEpoll,
+  createEventCounter,
+  createMemoryFile,
+  createPipe,
+  createSocket,
+  createSocketPair,
+  futexWait,
+  listenOnSocket,
+  mapMemory,
+  openProcess,
+  pageSize,
+  peerCredentials,
+  POLL,
+  processId,
+  punchHole,
+  receiveMessage,
+  reopenDescriptor,
+  reservePages,
+  SEAL,
+  sendMessage,
+  setFileLength,
+  unmapMemory,
+  whyUnavailable,
+} from "./system-calls.js";
+
+/** Something that domains between processes need and that cannot be done here. */
+export interface MissingCapability {
+  /** What it is: `memory files`. */
+  readonly name: string;
+  /** The errno name of the call that failed, where one did. */
+  readonly code?: string;
+  readonly syscall?: string;
+  /** Why, in a sentence for people. */
+  readonly reason: string;
+}
+
+export interface Capabilities {
+  /** Whether domains between processes work here. */
+  readonly processes: boolean;
+  /** What stands against it; empty if nothing does. */
+  readonly missing: readonly MissingCapability[];
+}
+
+/**
+ * What works here of what domains between processes need. Each call is tried for real, once in a thread: a sandbox may
+ * forbid any of them. Never throws.
+ */
+export function capabilities(): Capabilities {
+  return (found ??= find());
+}
+
+let found: Capabilities | undefined;
+
+function find(): Capabilities {
+  const reason = whyUnavailable();
+  if (reason !== undefined) return { processes: false, missing: [{ name: "system calls", reason }] };
+  const missing = Object.entries(TRIALS).flatMap(([name, trial]) => attempt(name, trial));
+  return { processes: missing.length === 0, missing };
+}
+
+function attempt(name: string, trial: (closing: (fd: number) => number) => void): MissingCapability[] {
+  const opened: number[] = [];
+  try {
+    trial((fd) => {
+      opened.push(fd);
+      return fd;
+    });
+    return [];
+  } catch (error) {
+    const { code, syscall, message } = error as DmaBufError;
+    return [{ name, reason: message, ...(code !== undefined && { code }), ...(syscall !== undefined && { syscall }) }];
+  } finally {
+    for (const fd of opened) closeDescriptor(fd);
+  }
+}
+
+/** `closing` closes a descriptor when the trial is over. */
+const TRIALS: Readonly<Record<string, (closing: (fd: number) => number) => void>> = {
+  "memory files"(closing) {
+    const fd = closing(createMemoryFile("dmabuf-trial"));
+    setFileLength(fd, pageSize());
+    reservePages(fd, 0, pageSize());
+    addSeals(fd, SEAL.SHRINK | SEAL.GROW);
+    punchHole(fd, 0, pageSize());
+    closing(reopenDescriptor(fd, "read"));
+  },
+  "futexes in shared memory"(closing) {
+    const fd = closing(createMemoryFile("dmabuf-trial"));
+    setFileLength(fd, pageSize());
+    const address = mapMemory({ length: pageSize(), protection: "read-write", fd });
+    try {
+      futexWait(address, 1, 0);
+    } finally {
+      unmapMemory(address, pageSize());
+    }
+  },
+  pipes(closing) {
+    const { reader, writer } = createPipe();
+    closing(reader);
+    closing(writer);
+    closing(reopenDescriptor(reader, "read"));
+  },
+  "passing of descriptors"(closing) {
+    const [here, there] = createSocketPair();
+    closing(here);
+    closing(there);
+    peerCredentials(here);
+    sendMessage(here, new Uint8Array(1), [here]);
+    const received = receiveMessage(there, new Uint8Array(1));
+    for (const fd of received?.descriptors ?? []) closing(fd);
+  },
+  "Unix sockets"(closing) {
+    const listener = closing(createSocket());
+    const address = { abstract: `dmabuf-trial-${processId()}-${listener}` };
+    bindSocket(listener, address);
+    listenOnSocket(listener);
+    connectSocket(closing(createSocket()), address);
+    const connection = acceptConnection(listener);
+    if (connection !== undefined) closing(connection);
+  },
+  "descriptors of processes"(closing) {
+    closing(openProcess(processId()));
+  },
+  "epoll and event counters"(closing) {
+    const epoll = closing(createEpoll());
+    addToEpoll(epoll, closing(createEventCounter()), POLL.READABLE, 0);
+  },
+};

@@ -1,0 +1,5 @@
+/**
+ * `dmabuf/node`: domains between processes. Importing it works on every system; `capabilities()` says whether the rest
+ * does.
+ */
+export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";

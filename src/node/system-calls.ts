@@ -1,0 +1,81 @@
+/**
+ * The system calls of Linux that this library makes, typed. Each failed one throws a `DmaBufError` with `code`, `errno`
+ * and `syscall`; where none can be made, each throws `ENOSYS` (`whyUnavailable` says why). All descriptors that are made
+ * here are closed on exec.
+ */
+export {
+  addressOf,
+  callError,
+  lastErrno,
+  nativeFunction,
+  uninterrupted,
+  viewOf,
+  whyUnavailable,
+  type NativeArgument,
+} from "./system-calls/library.js";
+export {
+  closeDescriptor,
+  createEventCounter,
+  createPipe,
+  duplicateDescriptor,
+  fileControl,
+  findLockOnFile,
+  ioctl,
+  isClosedOnExec,
+  openFile,
+  poll,
+  POLL,
+  readDescriptor,
+  reopenDescriptor,
+  tryLockFile,
+  unlockFile,
+  writeDescriptor,
+  type FileRange,
+  type LockKind,
+  type LockOnFile,
+  type OpenMode,
+  type Polled,
+} from "./system-calls/descriptors.js";
+export {
+  addSeals,
+  createMemoryFile,
+  isWritable,
+  mapMemory,
+  pageSize,
+  protectMemory,
+  punchHole,
+  reservePages,
+  SEAL,
+  sealsOf,
+  setFileLength,
+  unmapMemory,
+  type MapOptions,
+  type Protection,
+} from "./system-calls/memory.js";
+export { futexWait, futexWake } from "./system-calls/futex.js";
+export {
+  addToEpoll,
+  changeInEpoll,
+  createEpoll,
+  EPOLL_ONE_SHOT,
+  removeFromEpoll,
+  waitForEpoll,
+  type EpollEvent,
+} from "./system-calls/epoll.js";
+export { effectiveUser, openProcess, processId, signalThread, threadId, withUmask } from "./system-calls/processes.js";
+export {
+  acceptConnection,
+  bindSocket,
+  connectSocket,
+  createSocket,
+  createSocketPair,
+  listenOnSocket,
+  MOST_DESCRIPTORS,
+  peerCredentials,
+  receiveMessage,
+  sendMessage,
+  type PeerCredentials,
+  type ReceivedMessage,
+  type SocketAddress,
+  type SocketType,
+} from "./system-calls/sockets.js";

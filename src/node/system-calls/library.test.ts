@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { DmaBufError } from "../../errors.js";
+import { callError, nativeFunction, numberedCall, uninterrupted, whyUnavailable } from "./library.js";
+
+const library = new URL("./library.js", import.meta.url).href;
+const capabilities = new URL("../capabilities.js", import.meta.url).href;
+
+test("a failed call is a DmaBufError with code, errno and syscall, whose message says what was attempted", () => {
+  const close = nativeFunction("int close(int fd)");
+  assert.equal(close(-1), -1);
+  const error = callError(9, "close", "Cannot close descriptor -1");
+  assert.ok(error instanceof DmaBufError);
+  assert.deepEqual([error.code, error.errno, error.syscall], ["EBADF", 9, "close"]);
+  assert.match(error.message, /^EBADF: Cannot close descriptor -1: close\(\) failed$/);
+});
+
+test("an errno without a name is EIO, and its number stands in the message", () => {
+  const error = callError(131, "ioctl", "Cannot do it");
+  assert.equal(error.code, "EIO");
+  assert.match(error.message, /errno 131/);
+});
+
+test("uninterrupted() repeats no call that fails for another reason", () => {
+  const close = nativeFunction("int close(int fd)");
+  let calls = 0;
+  const result = uninterrupted(() => {
+    calls += 1;
+    return close(-1);
+  });
+  assert.deepEqual([result, calls], [-1, 1]);
+});
+
+test("a numbered call returns what the call of the C library returns", () => {
+  assert.equal(numberedCall("gettid")(), process.pid, "the main thread has the number of the process");
+});
+
+test("on another system importing works, a call fails with ENOSYS, and capabilities() says why", () => {
+  const script = `
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    const { nativeFunction, whyUnavailable } = await import(${JSON.stringify(library)});
+    const { capabilities } = await import(${JSON.stringify(capabilities)});
+    let code;
+    try { nativeFunction("int getpid()")(); } catch (error) { code = error.code; }
+    console.log(JSON.stringify([code, whyUnavailable(), capabilities().processes, capabilities().missing]));`;
+  const reason = "this system is darwin, not linux";
+  assert.deepEqual(JSON.parse(run(script)), ["ENOSYS", reason, false, [{ name: "system calls", reason }]]);
+});
+
+test("without koffi importing works, and capabilities() says that it could not be loaded", () => {
+  const script = `
+    import Module from "node:module";
+    const load = Module._load;
+    Module._load = (name, ...rest) => {
+      if (name === "koffi") throw new Error("no such package");
+      return load(name, ...rest);
+    };
+    const { capabilities } = await import(${JSON.stringify(capabilities)});
+    console.log(JSON.stringify(capabilities()));`;
+  const reason = "koffi could not be loaded: no such package";
+  assert.deepEqual(JSON.parse(run(script)), { processes: false, missing: [{ name: "system calls", reason }] });
+});
+
+test("no other module of src/ imports koffi", () => {
+  const source = fileURLToPath(new URL("../../../../src/", import.meta.url));
+  const importers = readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+    .filter((path) => /["']koffi["']/.test(readFileSync(join(source, path), "utf8")));
+  assert.deepEqual(importers, ["node/system-calls/library.ts"]);
+});
+
+test("here system calls can be made", { skip: process.platform !== "linux" }, () => {
+  assert.equal(whyUnavailable(), undefined);
+});
+
+function run(script: string): string {
+  return execFileSync(process.execPath, ["--input-type=module", "--eval", script], {
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+}

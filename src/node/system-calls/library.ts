@@ -1,0 +1,120 @@
+import { createRequire } from "node:module";
+import { arch, endianness } from "node:os";
+import type koffiModule from "koffi";
+import type { LibraryHandle } from "koffi";
+import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
+
+/**
+ * The door to the C library. No other module imports koffi.
+ *
+ * SC1. Nothing is loaded before the first call: importing this module works on every system.
+ * SC2. Where calls cannot be made, each one throws `ENOSYS` with the reason.
+ * SC3. A failed call becomes a `DmaBufError` with `code`, `errno` and `syscall`.
+ */
+
+/** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
+export type NativeArgument = number | bigint | string | null | ArrayBufferView;
+
+type NativeFunction = (...values: readonly NativeArgument[]) => number;
+
+/** The system calls that the C libraries have no function for, or only lately: their numbers. */
+const NUMBERS = {
+  x64: { futex: 202, gettid: 186, tgkill: 234, pidfd_open: 434 },
+  arm64: { futex: 98, gettid: 178, tgkill: 131, pidfd_open: 434 },
+  riscv64: { futex: 98, gettid: 178, tgkill: 131, pidfd_open: 434 },
+  loong64: { futex: 98, gettid: 178, tgkill: 131, pidfd_open: 434 },
+} as const;
+
+export type NumberedCall = keyof (typeof NUMBERS)["x64"];
+
+/**
+ * A function of the C library by its C declaration, bound at its first call. Pointers are `void *`, or `uintptr_t` to
+ * get an address as a number; the function returns at most 53 bits.
+ */
+export function nativeFunction(declaration: string): NativeFunction {
+  let bound: NativeFunction | undefined;
+  return (...values) => (bound ??= library().calls.func(declaration) as NativeFunction)(...values);
+}
+
+/** A system call by its number; `parameters` is the C declaration of its parameters. */
+export function numberedCall(name: NumberedCall, parameters = ""): NativeFunction {
+  const list = parameters === "" ? "long number" : `long number, ${parameters}`;
+  const call = nativeFunction(`long syscall(${list})`);
+  return (...values) => call(library().numbers[name], ...values);
+}
+
+/** Why no system call can be made here, or undefined if they can. */
+export function whyUnavailable(): string | undefined {
+  try {
+    library();
+    return undefined;
+  } catch (error) {
+    return (error as Error).cause as string;
+  }
+}
+
+/** The errno of the last call of this thread. */
+export function lastErrno(): number {
+  return library().koffi.errno();
+}
+
+/**
+ * The error of a failed call.
+ *
+ * @param errno Stands first, so that it is read before anything else happens.
+ * @param action What could not be done: `Cannot map 4096 bytes`.
+ */
+export function callError(errno: number, syscall: string, action: string): DmaBufError {
+  const code = errorCode(errno);
+  const unnamed = ERRNO[code] === errno ? "" : ` (errno ${errno})`;
+  return new DmaBufError(code, `${action}: ${syscall}() failed${unnamed}`, { syscall });
+}
+
+/** Calls again while a signal interrupts. */
+export function uninterrupted(call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (result >= 0 || lastErrno() !== ERRNO.EINTR) return result;
+  }
+}
+
+/** The address of a buffer's bytes, valid while the buffer lives. */
+export function addressOf(bytes: ArrayBufferView): bigint {
+  return library().koffi.address(bytes);
+}
+
+/** Memory of this process as an `ArrayBuffer`. The runtime does not free it. */
+export function viewOf(address: bigint, length: number): ArrayBuffer {
+  return library().koffi.view(address, length);
+}
+
+interface Library {
+  readonly koffi: typeof koffiModule;
+  readonly calls: LibraryHandle;
+  readonly numbers: Readonly<Record<NumberedCall, number>>;
+}
+
+let loaded: Library | undefined;
+let failure: string | undefined;
+
+function library(): Library {
+  if (loaded !== undefined) return loaded;
+  failure ??= tryToLoad();
+  if (loaded !== undefined) return loaded;
+  throw new DmaBufError("ENOSYS", `Cannot make system calls: ${failure}`, { cause: failure });
+}
+
+/** Returns why it failed. */
+function tryToLoad(): string | undefined {
+  if (process.platform !== "linux") return `this system is ${process.platform}, not linux`;
+  const numbers = (NUMBERS as Partial<Record<string, Library["numbers"]>>)[arch()];
+  if (numbers === undefined) return `the numbers of the system calls of ${arch()} are not known`;
+  if (endianness() !== "LE") return "this processor is big-endian";
+  try {
+    const koffi = createRequire(import.meta.url)("koffi") as typeof koffiModule;
+    loaded = { koffi, calls: koffi.load(null), numbers };
+    return undefined;
+  } catch (error) {
+    return `koffi could not be loaded: ${(error as Error).message}`;
+  }
+}
