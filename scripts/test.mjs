@@ -22,6 +22,8 @@ const GROUPS = {
   stress: { folder: "test/workers", minutes: 5 },
   process: { folder: "test/process", minutes: 5 },
   browser: { folder: "test/browser", minutes: 5 },
+  // The first run builds a kernel.
+  kernel: { folder: "test/kernel", minutes: 20 },
 };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
