@@ -1,27 +1,37 @@
 import { DmaBufError } from "../errors.js";
 import { addTo64, isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
-import { anyBit, clearBit, setBit } from "./bits.js";
-import { BUFFER, BUFFER_STATE, HEADER, hint, type Segment } from "./layout.js";
+import { BUFFER, HEADER, type Segment } from "./layout.js";
+import {
+  addSlotReference,
+  addSlotTransit,
+  claimSlot,
+  dropSlotReference,
+  endSlotTransit,
+  isSlotLive,
+  liveSlots,
+  sweepSlot,
+  type ReferencedTable,
+  type SlotKey,
+  type Transit,
+} from "./referenced-slot.js";
 import { readName, writeName } from "./text.js";
 
-/**
- * Who holds a buffer: one bit for each agent, and the handles in flight.
- *
- * B1. A buffer is live while a bit or a transit stands. STATE holds generation, version and state in one 64-bit word.
- * B2. Whoever adds a bit or a transit then raises the version, and does it only while the buffer is live in the same
- *     generation; otherwise it takes back what it added.
- * B3. Whoever takes one away then looks at all of them, and frees the buffer by exchanging the word it read before
- *     looking: if anything was added meanwhile, the version differs and it looks again.
- * B4. Hence the last reference frees the buffer, once; and a reference moves from a handle to a bit without a gap.
- * B5. A bit belongs to its agent, a transit to its sender: after their death only the reaper takes them away. It looks
- *     at every buffer, for those who died between taking away and looking (B3).
- */
+export type { Transit } from "./referenced-slot.js";
 
-const STATE_BITS = 2n;
-const VERSION_MASK = 0xffff_fffcn;
-const STATE_MASK = 3n;
-const GENERATION_SHIFT = 32n;
-const ONE_VERSION = 1n << STATE_BITS;
+/** Who holds a buffer, see {@link ReferencedTable}; and what is known of it. */
+const BUFFERS: ReferencedTable = {
+  size: "buffers",
+  noun: "buffer",
+  state: (layout, slot) => layout.buffer(slot) + BUFFER.STATE,
+  references: (layout, slot) => layout.buffer(slot) + layout.references,
+  transits: (layout, slot) => layout.buffer(slot) + layout.transits,
+  beforeFree(segment, slot) {
+    // Read before the slot is free: the next buffer there has another exporter.
+    const exporter = exporterOf(segment, slot);
+    // It may have something to release.
+    return () => ring(segment, slotOf(exporter));
+  },
+};
 
 export interface BufferOptions {
   readonly size: number;
@@ -32,10 +42,7 @@ export interface BufferOptions {
 }
 
 /** Which buffer, among all that ever used its slot. */
-export interface BufferKey {
-  readonly slot: number;
-  readonly generation: number;
-}
+export type BufferKey = SlotKey;
 
 /**
  * Takes a free slot; the calling agent holds the first reference.
@@ -43,24 +50,10 @@ export interface BufferKey {
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
 export function claimBuffer(member: Member, options: BufferOptions): BufferKey {
-  const { memory, layout } = member;
-  const count = layout.sizes.buffers;
-  const first = memory.load(hint("buffers"));
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
-    const state = layout.buffer(slot) + BUFFER.STATE;
-    const free = memory.load64(state);
-    if (stateOf(free) !== BUFFER_STATE.FREE) continue;
-    const generation = nextGeneration(free);
-    const claimed = pack(generation, slotOf(member.identity), BUFFER_STATE.CLAIMED);
-    if (memory.compareExchange64(state, free, claimed) !== free) continue;
-    memory.store(hint("buffers"), (slot + 1) % count);
-    describeBuffer(member, slot, options);
-    setBit(memory, layout.buffer(slot) + layout.references, slotOf(member.identity));
-    memory.store64(state, pack(generation, 0, BUFFER_STATE.LIVE));
-    return { slot, generation };
-  }
-  throw new DmaBufError("ENOSPC", `Cannot export the buffer: all ${count} are in use (option "buffers")`);
+  const key = claimSlot(BUFFERS, member, (slot) => describeBuffer(member, slot, options));
+  if (key !== undefined) return key;
+  const { buffers } = member.layout.sizes;
+  throw new DmaBufError("ENOSPC", `Cannot export the buffer: all ${buffers} are in use (option "buffers")`);
 }
 
 function describeBuffer(member: Member, slot: number, options: BufferOptions): void {
@@ -75,9 +68,8 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);
 }
 
-export function isBufferLive({ memory, layout }: Segment, key: BufferKey): boolean {
-  const word = memory.load64(layout.buffer(key.slot) + BUFFER.STATE);
-  return stateOf(word) === BUFFER_STATE.LIVE && Number(word >> GENERATION_SHIFT) === key.generation;
+export function isBufferLive(segment: Segment, key: BufferKey): boolean {
+  return isSlotLive(BUFFERS, segment, key);
 }
 
 /**
@@ -86,24 +78,12 @@ export function isBufferLive({ memory, layout }: Segment, key: BufferKey): boole
  * @returns False if the buffer is gone.
  */
 export function addReference(member: Member, key: BufferKey): boolean {
-  const { memory, layout } = member;
-  setBit(memory, layout.buffer(key.slot) + layout.references, slotOf(member.identity));
-  if (raiseVersion(member, key)) return true;
-  dropReference(member, key.slot, slotOf(member.identity));
-  return false;
+  return addSlotReference(BUFFERS, member, key);
 }
 
 /** Drops an agent's reference; frees the buffer if it was the last. Returns whether this call freed it. */
 export function dropReference(segment: Segment, slot: number, agentSlot: number): boolean {
-  const { memory, layout } = segment;
-  clearBit(memory, layout.buffer(slot) + layout.references, agentSlot);
-  return freeIfUnused(segment, slot);
-}
-
-/** A handle in flight: which of the buffer's transits, and the word that stands there while it lasts. */
-export interface Transit {
-  readonly index: number;
-  readonly ticket: number;
+  return dropSlotReference(BUFFERS, segment, slot, agentSlot);
 }
 
 /**
@@ -112,87 +92,22 @@ export interface Transit {
  * @throws {DmaBufError} `EAGAIN` if too many handles to this buffer are in flight.
  */
 export function addTransit(member: Member, key: BufferKey): Transit {
-  const { memory, layout } = member;
-  const transits = layout.buffer(key.slot) + layout.transits;
-  // Counted in the whole domain: a late handle of a dead agent must not end one of the agent that took its slot.
-  const ticket = (memory.add(HEADER.HANDLES, 1) << TRANSIT_SLOT_BITS) | (slotOf(member.identity) + 1);
-  for (let index = 0; index < layout.sizes.agents; index++) {
-    if (memory.load(transits + index) !== 0) continue;
-    if (memory.compareExchange(transits + index, 0, ticket) !== 0) continue;
-    raiseVersion(member, key);
-    return { index, ticket };
-  }
-  throw new DmaBufError(
-    "EAGAIN",
-    `Cannot make a handle: ${layout.sizes.agents} handles to this buffer are in flight (option "agents")`,
-  );
+  return addSlotTransit(BUFFERS, member, key);
 }
-
-const TRANSIT_SLOT_BITS = 11;
 
 /** Ends a handle's hold on the buffer, once; returns whether this call ended it. */
 export function endTransit(segment: Segment, slot: number, transit: Transit): boolean {
-  const { memory, layout } = segment;
-  const word = layout.buffer(slot) + layout.transits + transit.index;
-  if (memory.compareExchange(word, transit.ticket, 0) !== transit.ticket) return false;
-  freeIfUnused(segment, slot);
-  return true;
+  return endSlotTransit(BUFFERS, segment, slot, transit);
 }
 
 /** What the reaper does with the references and transits of a dead agent, and with a slot it was about to fill. */
 export function sweepBuffer(segment: Segment, slot: number, dead: Identity): void {
-  const { memory, layout } = segment;
-  const base = layout.buffer(slot);
-  const word = memory.load64(base + BUFFER.STATE);
-  if (stateOf(word) === BUFFER_STATE.CLAIMED && Number((word & VERSION_MASK) >> STATE_BITS) === slotOf(dead)) {
-    clearBit(memory, base + layout.references, slotOf(dead));
-    memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK);
-    return;
-  }
-  for (let i = 0; i < layout.sizes.agents; i++) {
-    const ticket = memory.load(base + layout.transits + i);
-    if (ticket !== 0 && (ticket & ((1 << TRANSIT_SLOT_BITS) - 1)) === slotOf(dead) + 1) {
-      endTransit(segment, slot, { index: i, ticket });
-    }
-  }
-  clearBit(memory, base + layout.references, slotOf(dead));
-  // Even if the dead agent held nothing: it may have dropped the last reference, and died before it looked (B3).
-  freeIfUnused(segment, slot);
-}
-
-function raiseVersion({ memory, layout }: Segment, key: BufferKey): boolean {
-  const state = layout.buffer(key.slot) + BUFFER.STATE;
-  for (;;) {
-    const word = memory.load64(state);
-    if (stateOf(word) !== BUFFER_STATE.LIVE || Number(word >> GENERATION_SHIFT) !== key.generation) return false;
-    const raised = (word & ~VERSION_MASK) | ((word + ONE_VERSION) & VERSION_MASK);
-    if (memory.compareExchange64(state, word, raised) === word) return true;
-  }
-}
-
-function freeIfUnused(segment: Segment, slot: number): boolean {
-  const { memory, layout } = segment;
-  const base = layout.buffer(slot);
-  for (;;) {
-    const word = memory.load64(base + BUFFER.STATE);
-    if (stateOf(word) !== BUFFER_STATE.LIVE) return false;
-    if (anyBit(memory, base + layout.references, layout.agentWords)) return false;
-    if (anyBit(memory, base + layout.transits, layout.sizes.agents)) return false;
-    // Read before the slot is free: the next buffer there has another exporter.
-    const exporter = memory.load(base + BUFFER.EXPORTER);
-    if (memory.compareExchange64(base + BUFFER.STATE, word, word & ~STATE_MASK) !== word) continue;
-    // It may have something to release.
-    ring(segment, slotOf(exporter));
-    return true;
-  }
+  sweepSlot(BUFFERS, segment, slot, dead);
 }
 
 /** The live buffers of a domain. */
-export function* liveBuffers({ memory, layout }: Segment): Generator<BufferKey> {
-  for (let slot = 0; slot < layout.sizes.buffers; slot++) {
-    const word = memory.load64(layout.buffer(slot) + BUFFER.STATE);
-    if (stateOf(word) === BUFFER_STATE.LIVE) yield { slot, generation: Number(word >> GENERATION_SHIFT) };
-  }
+export function liveBuffers(segment: Segment): Generator<BufferKey> {
+  return liveSlots(BUFFERS, segment);
 }
 
 export function bufferSize(segment: Segment, slot: number): number {
@@ -232,18 +147,6 @@ export function exporterOf({ memory, layout }: Segment, slot: number): Identity 
 /** Whether the agent that exported the buffer is still joined. */
 export function isExporterLive(segment: Segment, slot: number): boolean {
   return isLive(segment, exporterOf(segment, slot));
-}
-
-function stateOf(word: bigint): number {
-  return Number(word & STATE_MASK);
-}
-
-function pack(generation: number, version: number, state: number): bigint {
-  return (BigInt(generation) << GENERATION_SHIFT) | (BigInt(version) << STATE_BITS) | BigInt(state);
-}
-
-function nextGeneration(word: bigint): number {
-  return Number(((word >> GENERATION_SHIFT) + 1n) & 0xffff_ffffn) || 1;
 }
 
 function writePair({ memory }: Segment, word: number, value: number): void {

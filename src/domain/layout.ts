@@ -113,7 +113,7 @@ export const OBITUARIES_KEPT = 1024;
 
 /** One buffer, its references, holds and reservation. */
 export const BUFFER = {
-  STATE: 0, // 64 bits: generation << 32 | version or claimer << 2 | BUFFER_STATE
+  STATE: 0, // 64 bits: generation << 32 | version or claimer << 2 | SLOT_STATE
   LOCK: 2, // 64 bits: ticket << 32 | identity of the holder, 0 if open
   PUBLISHED: 4, // counts the reservation's updates; its lowest bit says which copy is valid
   WRITER: 5, // identity of the agent with the write hold, 0 for none
@@ -128,7 +128,8 @@ export const BUFFER = {
   ARRAYS: 32,
 } as const;
 
-export const BUFFER_STATE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
+/** Of a slot that is held by references. */
+export const SLOT_STATE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
 
 /** One entry of a reservation. */
 export const ENTRY = {

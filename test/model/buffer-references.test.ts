@@ -12,7 +12,7 @@ import {
   liveBuffers,
   type BufferKey,
 } from "../../src/domain/buffer-slot.js";
-import { AGENT, BUFFER, BUFFER_STATE } from "../../src/domain/layout.js";
+import { AGENT, BUFFER, SLOT_STATE } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
@@ -27,7 +27,7 @@ import {
 } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// Who holds a buffer; the contract stands in src/domain/buffer-slot.ts.
+// Who holds a buffer; the contract stands in src/domain/referenced-slot.ts.
 
 const SLOT = 0;
 const [EXPORTER, ONE, TWO, REAPER] = [0, 1, 2, 3];
@@ -142,7 +142,7 @@ const MISTAKES: Record<string, [agents: (fault: Fault) => Program[], fault: Faul
     (fault) => [drops(ONE, fault), imports(TWO, { fault })],
     (memory) => ({
       compareExchange64(word, expected, replacement) {
-        const raises = word === STATE && (replacement & 3n) === BigInt(BUFFER_STATE.LIVE);
+        const raises = word === STATE && (replacement & 3n) === BigInt(SLOT_STATE.LIVE);
         return raises ? memory.load64(word) : memory.compareExchange64(word, expected, replacement);
       },
     }),

@@ -5,7 +5,7 @@ import {
   AGENT,
   AGENT_STATE,
   BUFFER,
-  BUFFER_STATE,
+  SLOT_STATE,
   CONSUMER,
   ONE_SHOT,
   PLACE,
@@ -68,7 +68,7 @@ function* buffers(segment: Segment): Generator<string> {
     const lock = lockHolder(segment, slot);
     const writer = memory.load(base + BUFFER.WRITER);
     const readers = bits(segment, base + layout.readers);
-    if (state === BUFFER_STATE.FREE && lock === 0n && writer === 0 && readers === "") continue;
+    if (state === SLOT_STATE.FREE && lock === 0n && writer === 0 && readers === "") continue;
     const transits = Array.from({ length: layout.sizes.agents }, (_, i) => memory.load(base + layout.transits + i));
     const pending = tryReadEntries(segment, slot)?.filter(({ key }) => !isKeySignaled(segment, key));
     yield [
