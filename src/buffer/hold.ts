@@ -2,7 +2,7 @@ import type { Agent, Awaited } from "../domain/agent.js";
 import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { anyBit, clearBit, setBit } from "../domain/bits.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
-import type { AccessMode } from "../reservation/usage.js";
+import { checkAccessMode, type AccessMode } from "../reservation/usage.js";
 
 /**
  * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
@@ -30,13 +30,19 @@ export class Holds {
     this.#slot = bufferSlot;
   }
 
-  /** Takes a hold if nobody is in the way. */
+  /** Takes a hold if nobody is in the way. @throws {TypeError} if the mode is none. */
   tryTake(mode: AccessMode): boolean {
+    checkAccessMode(mode);
     return mode === "read" ? this.#tryRead() : this.#tryWrite();
   }
 
-  /** A wait for a hold that ends when it is taken. Call `giveUp` on it if the wait ends otherwise. */
+  /**
+   * A wait for a hold that ends when it is taken. Call `giveUp` on it if the wait ends otherwise.
+   *
+   * @throws {TypeError} if the mode is none.
+   */
   awaited(mode: AccessMode): Awaited & { giveUp(): void } {
+    checkAccessMode(mode);
     const arm = (): void => this.arm();
     if (mode === "read") return { arm, ready: () => this.#tryRead(), giveUp: () => {} };
     let claimed = false;

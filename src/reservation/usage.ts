@@ -25,7 +25,11 @@ export type AccessMode = "read" | "write";
 
 /** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
 export function usageFor(access: AccessMode): Usage {
-  if (access !== "read" && access !== "write")
-    throw new TypeError(`An access is "read" or "write", not ${String(access)}`);
+  checkAccessMode(access);
   return access === "write" ? "read" : "write";
+}
+
+export function checkAccessMode(access: AccessMode): void {
+  if (access === "read" || access === "write") return;
+  throw new TypeError(`An access is "read" or "write", not ${String(access)}`);
 }

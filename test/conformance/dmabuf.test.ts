@@ -142,6 +142,18 @@ test("DBF-15 a buffer with attachments can be named", () => {
   assert.equal(attachment.buffer.name, "attached");
 });
 
+test("DBF-16 an access of an unknown kind is refused, and leaves nothing held", async () => {
+  using domain = Domain.create();
+  using buffer = domain.allocate(PAGE_SIZE);
+  const erase = "erase" as never;
+  assert.throws(() => buffer.accessSync(erase), TypeError);
+  assert.throws(() => buffer.tryAccess(erase), TypeError);
+  await assert.rejects(buffer.access(erase), TypeError);
+  assert.throws(() => buffer.isReady(erase), TypeError);
+  using access = buffer.tryAccess("write");
+  assert.equal(access?.bytes.length, PAGE_SIZE);
+});
+
 test("DBF-17 reading begins only when the pending writer has signaled", { timeout: 30_000 }, async () => {
   using domain = Domain.create();
   using buffer = domain.allocate(PAGE_SIZE);
