@@ -173,7 +173,7 @@ describe("Domain.close()", () => {
     const uses: (() => unknown)[] = [
       () => domain.invite(),
       () => domain.allocate(1),
-      () => domain.heap.allocate(1),
+      () => domain.heaps.get("system").allocate(1),
       () => domain.export([]),
       () => domain.import(handle),
       () => domain.timeline(),

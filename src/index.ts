@@ -35,9 +35,11 @@ export type { CpuAccess } from "./buffer/cpu-access.js";
 export type { Answer } from "./buffer/call.js";
 export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
 export type { BufferHandle, HandleMode, ReceivedHandle } from "./buffer/handle.js";
-export type { AllocateOptions, Heap } from "./buffer/heap.js";
+export type { AllocateOptions, Heap, HeapOps, HeapStorage } from "./buffer/heap.js";
+export type { Heaps } from "./buffer/heaps.js";
 export type { BufferStatistics } from "./buffer/statistics.js";
 export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
+export type { UdmabufOptions } from "./buffer/udmabuf.js";
 
 export {
   imageFormat,

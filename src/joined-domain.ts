@@ -2,11 +2,13 @@ import type { DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
 import type { ReceivedHandle } from "./buffer/handle.js";
-import { SystemHeap, type AllocateOptions, type Heap } from "./buffer/heap.js";
+import type { AllocateOptions } from "./buffer/heap.js";
+import { Heaps } from "./buffer/heaps.js";
 import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
 import { agentList, bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
 import type { StorageSegment } from "./buffer/storage.js";
 import type { StorageCarrier } from "./buffer/storage-carrier.js";
+import { createUdmabuf, type UdmabufOptions } from "./buffer/udmabuf.js";
 import type { Agent } from "./domain/agent.js";
 import type { Identity } from "./domain/agent-slot.js";
 import type { WaitOptions } from "./domain/pend.js";
@@ -56,15 +58,16 @@ const RECOVERY: readonly RecoveryStep[] = [...BUFFER_RECOVERY, { release: failSt
 export abstract class JoinedDomain implements Disposable {
   /** This thread as the layers below know it. */
   readonly agent: Agent;
+  /** Allocators of buffers, by name. */
+  readonly heaps: Heaps;
   readonly #buffers: BufferTable;
-  readonly #systemHeap: Heap;
   readonly #streams = new Set<FrameStream>();
 
   /** @param carrier How buffers' memory reaches the other agents. */
   protected constructor(agent: Agent, carrier: StorageCarrier, options: JoinOptions) {
     this.agent = agent;
     this.#buffers = new BufferTable(agent, carrier, options);
-    this.#systemHeap = new SystemHeap(this.#buffers);
+    this.heaps = new Heaps(this.#buffers);
   }
 
   /** A number that names the domain, the same in all of its threads. */
@@ -78,12 +81,12 @@ export abstract class JoinedDomain implements Disposable {
 
   /** A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes. */
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
-    return this.#systemHeap.allocate(size, options);
+    return this.heaps.get("system").allocate(size, options);
   }
 
-  /** The allocator of ordinary memory. */
-  get heap(): Heap {
-    return this.#systemHeap;
+  /** A buffer made of whole pages of shared memory that the program has already, in the order of the list. */
+  udmabuf(ranges: readonly StorageSegment[], options: UdmabufOptions = {}): DmaBuf {
+    return createUdmabuf(this.#buffers, ranges, options);
   }
 
   /**

@@ -71,7 +71,7 @@ export class BufferTable {
    *   `EBADF` if the agent has left it.
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
-    this.#checkJoined();
+    this.checkJoined();
     checkStorage(segments, storageSize(segments));
     return this.#export(this.#carrier.adopt(segments), options);
   }
@@ -83,7 +83,7 @@ export class BufferTable {
    * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
    */
   allocate(length: number, options: ExportOptions = {}): DmaBuf {
-    this.#checkJoined();
+    this.checkJoined();
     return this.#export(this.#carrier.allocate(length, options.name ?? ""), options);
   }
 
@@ -113,6 +113,11 @@ export class BufferTable {
     return this.#records.get(slot);
   }
 
+  /** @throws {DmaBufError} `EBADF` if the agent has left the domain. */
+  checkJoined(): void {
+    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+
   /** Closes everything this agent still holds. */
   close(): void {
     for (const record of [...this.#records.values()]) record.closeAll();
@@ -140,10 +145,6 @@ export class BufferTable {
       dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
       throw error;
     }
-  }
-
-  #checkJoined(): void {
-    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 
   /** The last reference may go in any agent, which then rings the exporter's. */

@@ -46,9 +46,9 @@ describe("allocate()", () => {
 
   test("is the system heap's, which names itself as the exporter", (t) => {
     const domain = createDomain(t);
-    assert.equal(domain.heap.name, "system");
+    assert.equal(domain.heaps.get("system").name, "system");
     assert.deepEqual(
-      [domain.allocate(1), domain.heap.allocate(1)].map((buffer) => buffer.exporterName),
+      [domain.allocate(1), domain.heaps.get("system").allocate(1)].map((buffer) => buffer.exporterName),
       ["system", "system"],
     );
   });

@@ -1,11 +1,17 @@
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import type { BufferTable } from "./buffer-table.js";
-import { PAGE_SIZE } from "./storage.js";
+import type { ExporterOps } from "./exporter.js";
+import type { HandleMode } from "./handle.js";
+import { checkStorage, PAGE_SIZE, type StorageSegment } from "./storage.js";
 
 export interface AllocateOptions {
   /** For people; at most 31 bytes of UTF-8. */
   readonly name?: string;
+  /** What the first holder may do. Default "read-write". */
+  readonly mode?: HandleMode;
+  /** Bits of the heap's own. None is defined, so only 0 is allowed. */
+  readonly flags?: number;
 }
 
 /** An allocator of buffers. */
@@ -15,9 +21,24 @@ export interface Heap {
   /**
    * A zeroed buffer. Its size is rounded up to whole pages of 4,096 bytes.
    *
-   * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM` if there is not so much memory.
+   * @throws {DmaBufError} `EINVAL` for a size below 1, a flag or an unknown mode; `ENOMEM` if there is not so much memory;
+   *   `ENOSPC` if the domain is full.
    */
   allocate(size: number, options?: AllocateOptions): DmaBuf;
+}
+
+/** What a heap gets for a buffer. */
+export interface HeapStorage {
+  /** As many bytes as were asked for, all of them zero. */
+  readonly segments: readonly StorageSegment[];
+  /** Default: none, and whoever holds the buffer uses its storage without the heap's help. */
+  readonly ops?: ExporterOps;
+}
+
+/** What somebody who adds a heap does for it. */
+export interface HeapOps {
+  /** @param size Bytes, a multiple of 4,096. What it throws, `heap.allocate()` throws. */
+  allocate(size: number): HeapStorage;
 }
 
 /** Ordinary memory that all threads share. */
@@ -30,10 +51,51 @@ export class SystemHeap implements Heap {
   }
 
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
-    const length = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-    if (!Number.isSafeInteger(length) || length < PAGE_SIZE) {
-      throw new DmaBufError("EINVAL", `Cannot allocate ${size} bytes: the size must be an integer of at least 1`);
-    }
-    return this.#buffers.allocate(length, { ...options, exporterName: this.name });
+    const length = checkAllocation(size, options);
+    return firstHolder(this.#buffers.allocate(length, { name: options.name ?? "", exporterName: this.name }), options);
   }
+}
+
+/** A heap whose memory somebody else has. */
+export class AddedHeap implements Heap {
+  readonly name: string;
+  readonly #buffers: BufferTable;
+  readonly #ops: HeapOps;
+
+  constructor(name: string, buffers: BufferTable, ops: HeapOps) {
+    this.name = name;
+    this.#buffers = buffers;
+    this.#ops = ops;
+  }
+
+  allocate(size: number, options: AllocateOptions = {}): DmaBuf {
+    const length = checkAllocation(size, options);
+    this.#buffers.checkJoined();
+    const { segments, ops } = this.#ops.allocate(length);
+    checkStorage(segments, length);
+    const { name = "" } = options;
+    const buffer = this.#buffers.export(segments, { name, exporterName: this.name, ...(ops && { ops }) });
+    return firstHolder(buffer, options);
+  }
+}
+
+/** The size in whole pages. */
+function checkAllocation(size: number, { mode = "read-write", flags = 0 }: AllocateOptions): number {
+  const length = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+  if (!Number.isSafeInteger(length) || length < PAGE_SIZE) {
+    refuse(`${size} bytes: the size must be an integer of at least 1`);
+  }
+  if (mode !== "read" && mode !== "read-write") refuse(`with mode ${String(mode)}: it is "read" or "read-write"`);
+  if (flags !== 0) refuse(`with flags ${flags}: none is defined`);
+  return length;
+}
+
+function refuse(what: string): never {
+  throw new DmaBufError("EINVAL", `Cannot allocate ${what}`);
+}
+
+function firstHolder(buffer: DmaBuf, { mode = "read-write" }: AllocateOptions): DmaBuf {
+  if (mode === "read-write") return buffer;
+  using writable = buffer;
+  return writable.duplicate(mode);
 }

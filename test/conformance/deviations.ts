@@ -11,6 +11,12 @@ export const DEVIATIONS: Readonly<Record<string, string>> = {
     "Two objects that stand for one fence in shared memory are the same fence: each agent has an object of its own.",
   "FEN-38":
     "The kernel stores even an error that it reports as wrong or late. Here it is dropped, so that an error is always an errno, and never changes once others may have read it.",
+  "DBF-16":
+    "Calls have names, not numbers: one that does not exist cannot be made. An unknown kind of access is a TypeError.",
+  "HEP-05":
+    "There is no descriptor that could be of another kind: what is no heap has no such call; of a closed domain it is EBADF.",
+  "HEP-08": "An allocation gives an object, so there is no field for a descriptor that could be filled in already.",
+  "HEP-10": "Calls have names, not numbers: one that does not exist cannot be made.",
   "SYF-03":
     "There is no descriptor that could be of another kind: a handle of something else is EINVAL, and a closed timeline EBADF.",
   "SYF-10":
@@ -28,4 +34,10 @@ export const DEVIATIONS: Readonly<Record<string, string>> = {
   "SYO-12": "The calls have no reserved fields and no flag bits that could be wrong.",
   "SYO-33":
     "An event is a function, so anything else is EINVAL and there is no descriptor to be wrong; options have names.",
+  "UDM-05":
+    "A SharedArrayBuffer never shrinks, which is what one seal says, and cannot be made read-only, which is what the other asks about.",
+  "UDM-08":
+    "The storage is plain data, which agents use without asking the exporter: nobody counts the bare calls. What must be paired is access(), whose end is its disposal.",
+  "UDM-09":
+    "A mapping is the memory itself, and JavaScript has no copy on write: whoever wants memory of its own calls copy(), which is counted.",
 };

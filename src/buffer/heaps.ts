@@ -1,0 +1,63 @@
+import { cutName } from "../domain/text.js";
+import { DmaBufError } from "../errors.js";
+import type { BufferTable } from "./buffer-table.js";
+import { AddedHeap, SystemHeap, type Heap, type HeapOps } from "./heap.js";
+
+/** How many heaps an agent can have. */
+const MAX_HEAPS = 128;
+
+/**
+ * The heaps of one agent, by name. "system" is always there; the others are added by whoever has the memory, and stay
+ * until the agent leaves. Their buffers are shared like all others.
+ *
+ * @see linux/drivers/dma-buf/dma-heap.c
+ */
+export class Heaps {
+  readonly #buffers: BufferTable;
+  readonly #heaps = new Map<string, Heap>();
+
+  /** @internal Made by `Domain`. */
+  constructor(buffers: BufferTable) {
+    this.#buffers = buffers;
+    const system = new SystemHeap(buffers);
+    this.#heaps.set(system.name, system);
+  }
+
+  /** @throws {DmaBufError} `ENODEV` if there is no heap of that name. */
+  get(name: string): Heap {
+    const heap = this.#heaps.get(name);
+    if (heap === undefined) throw new DmaBufError("ENODEV", `No heap has the name "${name}"`);
+    return heap;
+  }
+
+  /** The names of all heaps, in the order in which they were added. */
+  get names(): string[] {
+    return [...this.#heaps.keys()];
+  }
+
+  /**
+   * Adds a heap.
+   *
+   * @param name Stable; says what the memory is, not how it is got. At most 31 bytes of UTF-8.
+   * @throws {DmaBufError} `EINVAL` if the name is empty, too long or in use, or `allocate` is missing; `ENOSPC` if there
+   *   are 128 heaps.
+   */
+  add(name: string, ops: HeapOps): Heap {
+    this.#buffers.checkJoined();
+    const refused = this.#objection(name, ops);
+    if (refused !== undefined) throw new DmaBufError("EINVAL", `Cannot add heap "${name}": ${refused}`);
+    if (this.#heaps.size >= MAX_HEAPS) {
+      throw new DmaBufError("ENOSPC", `Cannot add heap "${name}": there are ${MAX_HEAPS} already`);
+    }
+    const heap = new AddedHeap(name, this.#buffers, ops);
+    this.#heaps.set(name, heap);
+    return heap;
+  }
+
+  #objection(name: string, ops: HeapOps): string | undefined {
+    if (name === "") return "the name is empty";
+    if (cutName(name) !== name) return "the name has more than 31 bytes of UTF-8";
+    if (this.#heaps.has(name)) return "the name is in use";
+    return typeof ops?.allocate === "function" ? undefined : "it has no allocate operation";
+  }
+}
