@@ -5,8 +5,8 @@ import type {
   SyncFileHandle,
   SyncFileInfo,
   WaitResult,
-} from "../../src/index.js";
-import type { Scene } from "./party-scene.js";
+} from "../../../src/index.js";
+import type { Scene } from "./scene.js";
 
 export function infoOf({ domain }: Scene, file: SyncFileHandle): SyncFileInfo {
   return domain.importSyncFile(file).info();

@@ -1,23 +1,45 @@
 import type { TestContext } from "node:test";
-import { Worker, type MessagePort } from "node:worker_threads";
-import { DmaBufError, Domain, type DomainOptions } from "../../src/index.js";
-import type { Reply, Request, TaskArguments, TaskName, TaskResult } from "./party-worker.js";
+import { DmaBufError, type DomainOptions, type JoinedDomain } from "../../../src/index.js";
+import type { Reply, Request, TaskArguments, TaskName, TaskResult } from "./serve.js";
 
-/** Another agent of a domain, in a worker thread of its own, that does what it is asked: see party-tasks.ts. */
+/**
+ * Where the parties of a case are: in worker threads or in processes. A case asks a place for its crew, and knows no more
+ * of it.
+ */
+export interface Place {
+  /** For the names of tests. */
+  readonly name: string;
+  /** A new domain, and `count` parties that have joined it; they end with the test. */
+  meet(t: TestContext, count: number, options?: DomainOptions): Promise<Crew>;
+}
+
+export interface Crew {
+  /** The test's own way into the domain. */
+  readonly domain: JoinedDomain;
+  readonly parties: readonly Party[];
+}
+
+/** The test's end of the way to a party. */
+export interface Line {
+  ask(request: Request): void;
+  /** @param ended Called when the party has ended or failed; more than once at will. */
+  hear(reply: (reply: Reply) => void, ended: (error: Error) => void): void;
+  /** Ends the party, whatever it is doing. */
+  end(): Promise<void>;
+}
+
+/** Another agent of a domain, in a thread or process of its own, that does what it is asked: see tasks.ts. */
 export class Party implements AsyncDisposable {
-  readonly #worker: Worker;
+  readonly #line: Line;
   readonly #asked = new Map<number, Asked>();
   #requests = 0;
 
-  constructor(domain: Domain) {
-    const invitation = domain.invite();
-    this.#worker = new Worker(new URL("./party-worker.js", import.meta.url), {
-      workerData: invitation,
-      transferList: [invitation.port as unknown as MessagePort],
-    });
-    this.#worker.on("message", (reply: Reply) => this.#hear(reply));
-    this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", () => this.#end(new Error("The worker has ended")));
+  constructor(line: Line) {
+    this.#line = line;
+    line.hear(
+      (reply) => this.#hear(reply),
+      (error) => this.#end(error),
+    );
   }
 
   /** Asks for a task: `begun` resolves when it has come to the point where it waits, `done` with its result. */
@@ -26,7 +48,7 @@ export class Party implements AsyncDisposable {
     const begun = defer<void>();
     const done = defer<unknown>();
     this.#asked.set(id, { begun: begun.resolve, done: done.resolve, failed: done.reject });
-    this.#worker.postMessage({ id, name, args } satisfies Request);
+    this.#line.ask({ id, name, args });
     return { begun: begun.promise, done: done.promise as Promise<TaskResult<N>> };
   }
 
@@ -36,7 +58,7 @@ export class Party implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    await this.#line.end();
   }
 
   #hear(reply: Reply): void {
@@ -68,18 +90,19 @@ export interface Started<T> {
   readonly done: Promise<T>;
 }
 
-/** A new domain, and `count` workers that have joined it; they end with the test. */
-export async function meet(
+/** For the places: calls parties into a domain, and ends them and the domain with the test. */
+export async function gather(
   t: TestContext,
+  domain: JoinedDomain,
   count: number,
-  options: DomainOptions = {},
-): Promise<{ domain: Domain; parties: Party[] }> {
-  const domain = Domain.create(options);
-  const parties = Array.from({ length: count }, () => new Party(domain));
+  call: () => Line | Promise<Line>,
+): Promise<Crew> {
+  const parties: Party[] = [];
   t.after(async () => {
     await Promise.all(parties.map((party) => party[Symbol.asyncDispose]()));
     domain.close();
   });
+  for (let i = 0; i < count; i++) parties.push(new Party(await call()));
   await Promise.all(parties.map((party) => party.ask("nothing")));
   return { domain, parties };
 }

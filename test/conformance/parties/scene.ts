@@ -1,6 +1,6 @@
-import type { Agent } from "../../src/domain/agent.js";
-import type { AcquireContext, DmaBuf, Domain, Fence, Reservation, ReservationLock } from "../../src/index.js";
-import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
+import type { Agent } from "../../../src/domain/agent.js";
+import type { AcquireContext, DmaBuf, Fence, JoinedDomain, Reservation, ReservationLock } from "../../../src/index.js";
+import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
 
 /** Where a task plays: what the worker keeps from one task to the next, by names that the tests give. */
 export interface Scene extends Kept {
@@ -9,7 +9,7 @@ export interface Scene extends Kept {
 }
 
 export interface Kept {
-  readonly domain: Domain;
+  readonly domain: JoinedDomain;
   readonly fences: Map<string, Fence>;
   readonly buffers: Map<string, DmaBuf>;
   readonly contexts: Map<string, AcquireContext>;
@@ -17,7 +17,7 @@ export interface Kept {
   readonly aborts: Map<string, AbortController>;
 }
 
-export function openScene(domain: Domain): Kept {
+export function openScene(domain: JoinedDomain): Kept {
   return {
     domain,
     fences: new Map(),

@@ -11,11 +11,11 @@ import {
   type Usage,
   type WaitAnyResult,
   type WaitResult,
-} from "../../src/index.js";
-import { contextOf, countAlone, reservationOf, shuffled, type Scene } from "./party-scene.js";
-import { addFence, makeLine, places, type LineKind } from "./reservation-support.js";
+} from "../../../src/index.js";
+import { contextOf, countAlone, reservationOf, shuffled, type Scene } from "./scene.js";
+import { addFence, makeLine, places, type LineKind } from "../reservation-support.js";
 
-export * from "./party-sync-tasks.js";
+export * from "./sync-tasks.js";
 
 export function nothing(_scene: Scene): void {}
 

@@ -1,8 +1,7 @@
-/** What runs in the worker thread of a `Party`: joins its domain and does what it is asked. */
-import { parentPort, workerData } from "node:worker_threads";
-import { DmaBufError, Domain, type Invitation, type PlainError } from "../../src/index.js";
-import { openScene, type Scene } from "./party-scene.js";
-import * as tasks from "./party-tasks.js";
+/** What runs in a party's own thread or process once it has joined: it does what it is asked. */
+import { DmaBufError, type JoinedDomain, type PlainError } from "../../../src/index.js";
+import { openScene, type Kept, type Scene } from "./scene.js";
+import * as tasks from "./tasks.js";
 
 export type TaskName = keyof typeof tasks;
 type Task = (scene: Scene, ...args: never[]) => unknown;
@@ -22,10 +21,19 @@ export type Reply =
   | { readonly id: number; readonly state: "done"; readonly result: unknown }
   | { readonly id: number; readonly state: "failed"; readonly error: PlainError | { readonly message: string } };
 
-const scene = openScene(Domain.join(workerData as Invitation));
-parentPort!.on("message", (request: Request) => void perform(request));
+/** The party's end of the way to the test. */
+export interface Desk {
+  hear(perform: (request: Request) => void): void;
+  reply(reply: Reply): void;
+}
 
-async function perform({ id, name, args }: Request): Promise<void> {
+/** Does what is asked for, each task as it comes. */
+export function serve(domain: JoinedDomain, desk: Desk): void {
+  const scene = openScene(domain);
+  desk.hear((request) => void perform(scene, request, (reply) => desk.reply(reply)));
+}
+
+async function perform(scene: Kept, { id, name, args }: Request, reply: (reply: Reply) => void): Promise<void> {
   const begun = (): void => reply({ id, state: "begun" });
   try {
     const task: Task = tasks[name];
@@ -33,8 +41,4 @@ async function perform({ id, name, args }: Request): Promise<void> {
   } catch (error) {
     reply({ id, state: "failed", error: error instanceof DmaBufError ? error.toPlain() : { message: String(error) } });
   }
-}
-
-function reply(message: Reply): void {
-  parentPort!.postMessage(message);
 }

@@ -1,0 +1,29 @@
+import { Worker, type MessagePort } from "node:worker_threads";
+import { Domain } from "../../../src/index.js";
+import { gather, type Line, type Place } from "./party.js";
+
+/** Parties in worker threads of this process. */
+export const WORKERS: Place = {
+  name: "workers",
+  async meet(t, count, options = {}) {
+    const domain = Domain.create(options);
+    return gather(t, domain, count, () => callWorker(domain));
+  },
+};
+
+function callWorker(domain: Domain): Line {
+  const invitation = domain.invite();
+  const worker = new Worker(new URL("./worker.js", import.meta.url), {
+    workerData: invitation,
+    transferList: [invitation.port as unknown as MessagePort],
+  });
+  return {
+    ask: (request) => worker.postMessage(request),
+    hear(reply, ended) {
+      worker.on("message", reply);
+      worker.on("error", ended);
+      worker.on("exit", () => ended(new Error("The worker has ended")));
+    },
+    end: async () => void (await worker.terminate()),
+  };
+}
