@@ -5,6 +5,7 @@
  */
 export {
   addressOf,
+  boundFunction,
   callError,
   lastErrno,
   nativeFunction,

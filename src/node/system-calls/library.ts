@@ -36,6 +36,14 @@ export function nativeFunction(declaration: string): NativeFunction {
   return (...values) => (bound ??= library().calls.func(declaration) as NativeFunction)(...values);
 }
 
+/**
+ * The function of the C library itself, bound at once. Between the last JavaScript before the call and the first after
+ * it nothing can terminate a worker, which `nativeFunction` with its own function around the call does not promise.
+ */
+export function boundFunction(declaration: string): NativeFunction {
+  return library().calls.func(declaration) as NativeFunction;
+}
+
 /** A system call by its number; `parameters` is the C declaration of its parameters. */
 export function numberedCall(name: NumberedCall, parameters = ""): NativeFunction {
   const list = parameters === "" ? "long number" : `long number, ${parameters}`;

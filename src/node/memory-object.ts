@@ -1,0 +1,177 @@
+import { fchmodSync, fstatSync } from "node:fs";
+import { freemem } from "node:os";
+import { DmaBufError } from "../errors.js";
+import { MemoryMapping } from "./memory-mapping.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
+import {
+  addSeals,
+  createMemoryFile,
+  isWritable,
+  pageSize,
+  punchHole,
+  reopenDescriptor,
+  reservePages,
+  SEAL,
+  sealsOf,
+  setFileLength,
+} from "./system-calls.js";
+
+export interface MemoryObjectOptions {
+  /** Shown in `/proc`. */
+  readonly name: string;
+  /** Bytes, a multiple of the page size. */
+  readonly length: number;
+  /** Pages are found when they are first touched: if there is none then, the process gets SIGBUS. Default false. */
+  readonly lazy?: boolean;
+  /** `sealWriters` will be called: nobody may write but who has mapped it before. Default false. */
+  readonly sealed?: boolean;
+}
+
+/** From this length on it is worth looking whether there is so much memory at all. */
+const LARGE = 16 << 20;
+const FIXED_LENGTH = SEAL.SHRINK | SEAL.GROW;
+
+/**
+ * Memory without a name in any file system, reached by a descriptor. Its length is sealed: nobody who has it can
+ * shrink it under a reader. When the last descriptor and mapping in any process are gone, so is the memory.
+ */
+export class MemoryObject implements Disposable {
+  readonly length: number;
+  readonly isWritable: boolean;
+  readonly #ledger: ResourceLedger;
+  readonly #entry: LedgerEntry;
+  #open = true;
+
+  private constructor(ledger: ResourceLedger, entry: LedgerEntry, length: number) {
+    this.#ledger = ledger;
+    this.#entry = entry;
+    this.length = length;
+    this.isWritable = isWritable(ledger.descriptorOf(entry));
+  }
+
+  /**
+   * New zeroed memory, of mode 0600.
+   *
+   * @throws {DmaBufError} `ENOMEM` if there is not so much, `EMFILE` if there is no descriptor left.
+   * @throws {RangeError} If the length is no multiple of the page size.
+   */
+  static create(ledger: ResourceLedger, options: MemoryObjectOptions): MemoryObject {
+    const { name, length, lazy = false, sealed = false } = options;
+    if (!(Number.isSafeInteger(length) && length > 0 && length % pageSize() === 0)) {
+      throw new RangeError(`A memory object's length is a multiple of ${pageSize()} bytes, not ${length}`);
+    }
+    const entry = ledger.open(() => createMemoryFile(name));
+    try {
+      const fd = ledger.descriptorOf(entry);
+      setFileLength(fd, length);
+      addSeals(fd, FIXED_LENGTH | (sealed ? 0 : SEAL.SEAL));
+      fchmodSync(fd, 0o600);
+      if (!lazy) reserve(fd, length);
+      return new MemoryObject(ledger, entry, length);
+    } catch (error) {
+      ledger.close(entry);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes over a descriptor that was received. It is closed if it is refused.
+   *
+   * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
+   */
+  static adopt(ledger: ResourceLedger, fd: number): MemoryObject {
+    const entry = ledger.open(() => fd);
+    try {
+      const length = lengthOf(fd);
+      if ((sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH && length > 0 && length % pageSize() === 0) {
+        return new MemoryObject(ledger, entry, length);
+      }
+      throw new DmaBufError(
+        "EPROTO",
+        `Cannot take memory of ${length} bytes: its length is not sealed, or not whole pages`,
+      );
+    } catch (error) {
+      ledger.close(entry);
+      throw error;
+    }
+  }
+
+  /** @throws {DmaBufError} `EBADF` when it is closed. */
+  get fd(): number {
+    if (!this.#open) throw new DmaBufError("EBADF", "Cannot use the memory object: it is closed");
+    return this.#ledger.descriptorOf(this.#entry);
+  }
+
+  /** Maps it into this thread, to write if its descriptor may. */
+  map(): MemoryMapping {
+    return new MemoryMapping(this.#ledger, { fd: this.fd, length: this.length, isWritable: this.isWritable });
+  }
+
+  /** The same memory through a descriptor that may only read. */
+  openReadOnly(): MemoryObject {
+    const entry = this.#ledger.open(() => reopenDescriptor(this.fd, "read"));
+    return new MemoryObject(this.#ledger, entry, this.length);
+  }
+
+  /** From now on nobody can begin to write, not even through this descriptor; who has mapped it to write still can. */
+  sealWriters(): void {
+    addSeals(this.fd, SEAL.FUTURE_WRITE | SEAL.SEAL);
+  }
+
+  /** Whether nobody can begin to write any more. */
+  get isSealed(): boolean {
+    return (sealsOf(this.fd) & (SEAL.FUTURE_WRITE | SEAL.WRITE)) !== 0;
+  }
+
+  /**
+   * Gives all pages back to the system, also while others hold descriptors and mappings: they read zeros.
+   *
+   * @returns False if the memory is sealed, or only readable here: it goes with its last descriptor and mapping.
+   */
+  giveBack(): boolean {
+    if (!this.isWritable || this.isSealed) return false;
+    punchHole(this.fd, 0, this.length);
+    return true;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#ledger.close(this.#entry);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function reserve(fd: number, length: number): void {
+  // The kernel would take what there is, and kill somebody to get more.
+  if (length >= LARGE && length > freemem()) {
+    throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${freemem()} free`);
+  }
+  try {
+    reservePages(fd, 0, length);
+  } catch (cause) {
+    if ((cause as DmaBufError).code !== "ENOSPC") throw cause;
+    throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes`, { syscall: "fallocate", cause });
+  }
+}
+
+function lengthOf(fd: number): number {
+  try {
+    return fstatSync(fd).size;
+  } catch (cause) {
+    throw new DmaBufError("EBADF", `Cannot ask for the length of descriptor ${fd}`, { syscall: "fstat", cause });
+  }
+}
+
+/** What is no memory file has no seals. */
+function sealsIn(fd: number): number {
+  try {
+    return sealsOf(fd);
+  } catch (error) {
+    if ((error as DmaBufError).code === "EINVAL") return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,174 @@
+import { DmaBufError } from "../errors.js";
+import { boundFunction, callError, closeDescriptor, lastErrno, mapMemory, unmapMemory } from "./system-calls.js";
+
+/**
+ * What one thread of a process has mapped and opened, in memory that the process's other threads can read: the kernel
+ * takes back what a dead process had, but not what a terminated worker had.
+ *
+ * RL1. Only its own thread writes a ledger, while it lives; only after its end does another release what stands there.
+ * RL2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a function begins
+ *      or a loop goes round, and nothing of this stands between the system call and the entry.
+ * RL3. An entry is cleared before its mapping or descriptor goes, likewise: another thread may get the same number next,
+ *      and what is its must not be released for this one.
+ * RL4. A mapping of which views may have been handed out is not unmapped for a dead thread, but overlaid with zero
+ *      pages: a view may have been transferred to a thread that lives.
+ */
+
+/** One mapping or descriptor in a ledger. */
+export type LedgerEntry = number & { readonly __ledgerEntry: unique symbol };
+
+export interface LedgerRelease {
+  readonly descriptors: number;
+  readonly mappings: number;
+}
+
+export interface FileMapping {
+  /** Bytes. */
+  readonly length: number;
+  readonly fd: number;
+  readonly isWritable: boolean;
+}
+
+const ENTRIES = 8192;
+
+/** One entry, in numbers of 64 bits. */
+const ENTRY = {
+  VALUE: 0, // an address or a descriptor + 1, 0 if the entry is free
+  LENGTH: 1, // bytes mapped, 0 for a descriptor
+  LENT: 2, // 1 if views of the mapping may be with user code
+  WORDS: 3,
+} as const;
+
+const MAP_SHARED = 1;
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+
+/** The memory of a ledger, for a thread to be. */
+export function createLedgerMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(ENTRIES * ENTRY.WORDS * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** A thread's own ledger. */
+export class ResourceLedger {
+  readonly memory: SharedArrayBuffer;
+  readonly #numbers: Float64Array;
+  readonly #free: number[] = [];
+  #used = 0;
+  // Bound here, so that nothing stands between these calls and the entries (RL2, RL3).
+  readonly #close = boundFunction("int close(int fd)");
+  readonly #munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
+  readonly #mmap = boundFunction(
+    "intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
+  );
+
+  constructor(memory: SharedArrayBuffer = createLedgerMemory()) {
+    this.memory = memory;
+    this.#numbers = new Float64Array(memory);
+  }
+
+  /** Maps a file shared. @throws {DmaBufError} With the errno of mmap(2). */
+  map({ length, fd, isWritable }: FileMapping): LedgerEntry {
+    const at = this.#claim();
+    const protection = PROT_READ | (isWritable ? PROT_WRITE : 0);
+    const numbers = this.#numbers;
+    const mmap = this.#mmap;
+    numbers[at + ENTRY.LENGTH] = length;
+    // SYNC POINT ledger-map: no function of ours may be called within this line.
+    numbers[at] = mmap(0, length, protection, MAP_SHARED, fd, 0);
+    if (numbers[at] !== -1) return at as LedgerEntry;
+    const errno = lastErrno();
+    this.#clear(at);
+    throw callError(errno, "mmap", `Cannot map ${length} bytes of descriptor ${fd}`);
+  }
+
+  addressOf(entry: LedgerEntry): bigint {
+    return BigInt(this.#numbers[entry]!);
+  }
+
+  /** Whether views of a mapping may be with user code. */
+  setLent(entry: LedgerEntry, isLent: boolean): void {
+    this.#numbers[entry + ENTRY.LENT] = isLent ? 1 : 0;
+  }
+
+  unmap(entry: LedgerEntry): void {
+    const numbers = this.#numbers;
+    const munmap = this.#munmap;
+    const address = numbers[entry]!;
+    const length = numbers[entry + ENTRY.LENGTH]!;
+    numbers[entry] = 0;
+    const result = munmap(address, length);
+    this.#clear(entry);
+    if (result < 0) throw callError(lastErrno(), "munmap", `Cannot unmap ${length} bytes`);
+  }
+
+  /** Enters a descriptor that somebody has made. `open` makes it, or returns one that was there. */
+  open(open: () => number): LedgerEntry {
+    const at = this.#claim();
+    try {
+      this.#numbers[at] = open() + 1;
+    } catch (error) {
+      this.#clear(at);
+      throw error;
+    }
+    return at as LedgerEntry;
+  }
+
+  descriptorOf(entry: LedgerEntry): number {
+    return this.#numbers[entry]! - 1;
+  }
+
+  /** Closes a descriptor and clears its entry. */
+  close(entry: LedgerEntry): void {
+    const numbers = this.#numbers;
+    const close = this.#close;
+    const fd = numbers[entry]! - 1;
+    numbers[entry] = 0;
+    const result = close(fd);
+    this.#clear(entry);
+    if (result < 0) throw callError(lastErrno(), "close", `Cannot close descriptor ${fd}`);
+  }
+
+  #claim(): number {
+    const at = this.#free.pop();
+    if (at !== undefined) return at;
+    if (this.#used === ENTRIES) {
+      throw new DmaBufError(
+        "EMFILE",
+        `Cannot map or open more: a thread has at most ${ENTRIES} mappings and descriptors`,
+      );
+    }
+    return this.#used++ * ENTRY.WORDS;
+  }
+
+  #clear(at: number): void {
+    this.#numbers.fill(0, at, at + ENTRY.WORDS);
+    this.#free.push(at);
+  }
+}
+
+/** Releases what stands in the ledger of a thread of this process that has ended, and only then. */
+export function releaseLedger(memory: SharedArrayBuffer): LedgerRelease {
+  const numbers = new Float64Array(memory);
+  let descriptors = 0;
+  let mappings = 0;
+  for (let at = 0; at < numbers.length; at += ENTRY.WORDS) {
+    const [value, length, lent] = numbers.subarray(at, at + ENTRY.WORDS) as unknown as [number, number, number];
+    numbers.fill(0, at, at + ENTRY.WORDS);
+    // The thread may have ended between a failed mapping and its removal.
+    if (value <= 0) continue;
+    if (length === 0) {
+      closeDescriptor(value - 1);
+      descriptors += 1;
+    } else {
+      if (lent === 0) unmapMemory(BigInt(value), length);
+      else layZeros(BigInt(value), length);
+      mappings += 1;
+    }
+  }
+  return { descriptors, mappings };
+}
+
+/** Zero pages in place of a mapping: its memory is back, and who still has a view reads zeros. */
+export function layZeros(address: bigint, length: number): void {
+  mapMemory({ length, protection: "read-write", over: address, noReserve: true });
+}
