@@ -5,6 +5,7 @@ import {
   PAGE_SIZE,
   type DmaBuf,
   type Domain,
+  type JoinedDomain,
   type ErrorCode,
   type Fence,
   type StorageSegment,
@@ -27,7 +28,7 @@ export function exportWith(domain: Domain, ops: Partial<ExporterOps>): DmaBuf {
 }
 
 /** Adds a pending fence of a new timeline to a buffer's reservation. */
-export function addFence(domain: Domain, buffer: DmaBuf, usage: Usage): Fence {
+export function addFence(domain: JoinedDomain, buffer: DmaBuf, usage: Usage): Fence {
   const fence = domain.timeline({ name: "line" }).createFence();
   const { reservation } = buffer;
   using lock = reservation.lockSync();

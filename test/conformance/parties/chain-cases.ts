@@ -1,10 +1,13 @@
 /** Area C of the conformance cases, with the chain's fences and who waits for it in different places. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { FenceChain, type Fence } from "../../../src/index.js";
+import { FenceChain, type Fence, type FenceHandle } from "../../../src/index.js";
+import { LINE_KINDS } from "../reservation-support.js";
 import type { Place } from "./party.js";
+import { begin } from "./waiting.js";
 
 const LINKS = 4096;
+const PATIENT = { timeout: 30_000 };
 
 export function chainCases(place: Place): void {
   for (const order of ["ascending", "descending"] as const) {
@@ -25,5 +28,53 @@ export function chainCases(place: Place): void {
         assert.equal(await waiting.done, "signaled");
       });
     }
+  }
+
+  for (const kind of LINE_KINDS) {
+    test(
+      `CHN-06 a link is signaled with its fence and all before it, for others too (${kind} fences)`,
+      PATIENT,
+      async (t) => {
+        const { domain, parties } = await place.meet(t, 2);
+        const [maker, other] = [parties[0]!, parties[1]!];
+        const names = ["1", "2", "3"];
+        const links: FenceHandle[] = [];
+        let chain: FenceChain | undefined;
+        for (const name of names) {
+          chain = new FenceChain(chain, domain.importFence(await maker.ask("makeFence", name, kind)), Number(name));
+          links.push(domain.exportFence(chain));
+        }
+        const statuses = async (): Promise<number[]> =>
+          Promise.all(links.map(async (link) => other.ask("status", link)));
+        await maker.ask("signal", "1");
+        assert.deepEqual(await statuses(), [1, 0, 0]);
+        await maker.ask("signal", "3");
+        assert.deepEqual(await statuses(), [1, 0, 0]);
+        await maker.ask("signal", "2");
+        assert.deepEqual(await statuses(), [1, 1, 1]);
+      },
+    );
+
+    test(`CHN-11 a chain over another agent's failed fence has not failed (${kind} fence)`, PATIENT, async (t) => {
+      const { domain, parties } = await place.meet(t, 2);
+      const handle = await parties[0]!.ask("makeFence", "f", kind);
+      const chain = new FenceChain(undefined, domain.importFence(handle), 1);
+      const sent = domain.exportFence(chain);
+      await parties[0]!.ask("signal", "f", "EIO");
+      assert.deepEqual([chain.status, chain.fence.error?.code], [1, "EIO"]);
+      assert.equal(await parties[1]!.ask("status", sent), 1);
+    });
+
+    test(`CHN-12 a chain on a plain fence waits for that too (${kind} fences of two agents)`, PATIENT, async (t) => {
+      const { domain, parties } = await place.meet(t, 2);
+      const [plain, linked] = [parties[0]!, parties[1]!];
+      const before = domain.importFence(await plain.ask("makeFence", "f", kind));
+      const chain = new FenceChain(before, domain.importFence(await linked.ask("makeFence", "f", kind)), 1);
+      const waiting = await begin(plain.start("wait", domain.exportFence(chain)));
+      await linked.ask("signal", "f");
+      assert.equal(await waiting.isSettled(), false);
+      await plain.ask("signal", "f");
+      assert.equal(await waiting.done, "signaled");
+    });
   }
 }

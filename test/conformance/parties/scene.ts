@@ -12,6 +12,7 @@ export interface Kept {
   readonly domain: JoinedDomain;
   readonly fences: Map<string, Fence>;
   readonly buffers: Map<string, DmaBuf>;
+  readonly maps: Map<string, ReturnType<DmaBuf["mmap"]>>;
   readonly contexts: Map<string, AcquireContext>;
   readonly locks: Map<string, ReservationLock>;
   readonly aborts: Map<string, AbortController>;
@@ -22,6 +23,7 @@ export function openScene(domain: JoinedDomain): Kept {
     domain,
     fences: new Map(),
     buffers: new Map(),
+    maps: new Map(),
     contexts: new Map(),
     locks: new Map(),
     aborts: new Map(),
@@ -34,6 +36,16 @@ export function reservationOf({ buffers }: Scene, name: string): Reservation {
 
 export function contextOf({ contexts }: Scene, name: string | undefined): AcquireContext | undefined {
   return name === undefined ? undefined : contexts.get(name)!;
+}
+
+/** For which accesses a buffer is ready. */
+export interface Readiness {
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+export function readinessOf(buffer: DmaBuf): Readiness {
+  return { read: buffer.isReady("read"), write: buffer.isReady("write") };
 }
 
 /** Words of a buffer: how many rounds were counted, and who counts now. */

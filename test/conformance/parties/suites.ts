@@ -1,7 +1,11 @@
 /** All cases with several agents, for every place where the agents can be. */
 import { describe } from "node:test";
+import { arrayCases } from "./array-cases.js";
+import { bufferCases } from "./buffer-cases.js";
 import { chainCases } from "./chain-cases.js";
 import { fenceCases } from "./fence-cases.js";
+import { implicitCases } from "./implicit-cases.js";
+import { mergeCases } from "./merge-cases.js";
 import type { Place } from "./party.js";
 import { reservationCases } from "./reservation-cases.js";
 import { syncFileCases } from "./sync-file-cases.js";
@@ -10,12 +14,12 @@ import { lockingCases } from "./ww-cases.js";
 
 /** Areas A to E, and K. */
 export function fenceSuites(place: Place): void {
-  register(place, { fenceCases, chainCases, syncFileCases, syncobjCases });
+  register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases });
 }
 
 /** Areas F to I. */
 export function bufferSuites(place: Place): void {
-  register(place, { reservationCases, lockingCases });
+  register(place, { reservationCases, lockingCases, bufferCases, implicitCases });
 }
 
 function register(place: Place, suites: Record<string, (place: Place) => void>): void {

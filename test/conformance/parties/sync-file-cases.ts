@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { PAGE_SIZE, SyncFile } from "../../../src/index.js";
 import type { Place } from "./party.js";
+import { begin } from "./waiting.js";
 
 const PATIENT = { timeout: 60_000 };
 
@@ -71,6 +72,43 @@ export function syncFileCases(place: Place): void {
     const last = parties[1]!.ask("advance", structuredClone(handle), 1);
     assert.equal(await file.wait(), "signaled");
     await last;
+  });
+
+  test("SYF-06 a merge made elsewhere is active until its last point, then one signaled entry", PATIENT, async (t) => {
+    const { domain, parties } = await place.meet(t, 1);
+    using timeline = domain.softwareTimeline();
+    const points = [1, 2, 3].map((value) => domain.syncFile(timeline.createFence(value)).handle());
+    const inner = await parties[0]!.ask("mergeFiles", "inner", points[1]!, points[0]!);
+    using merged = domain.importSyncFile(await parties[0]!.ask("mergeFiles", "outer", points[2]!, inner));
+    assert.equal(merged.name, "outer");
+    for (const status of [0, 0, 1]) {
+      timeline.advance();
+      assert.deepEqual([merged.status, merged.info().fences.map(({ status }) => status)], [status, [status]]);
+    }
+  });
+
+  test("SYF-20 a merge needs neither the inputs nor who merged them", PATIENT, async (t) => {
+    const { domain, parties } = await place.meet(t, 2);
+    const timelines = [0, 1].map(() => domain.softwareTimeline());
+    const [a, b] = timelines.map((timeline) => domain.syncFile(timeline.createFence(1)));
+    const merged = await parties[0]!.ask("mergeFiles", "both", a!.handle(), b!.handle());
+    a!.close();
+    await parties[0]![Symbol.asyncDispose]();
+    const waiting = await begin(parties[1]!.start("poll", merged));
+    timelines[0]!.advance();
+    assert.equal(await waiting.isSettled(), false);
+    timelines[1]!.advance();
+    assert.equal(await waiting.done, "signaled");
+  });
+
+  test("SYF-23 a point that was reached stays ready after the timeline is closed", PATIENT, async (t) => {
+    const { domain, parties } = await place.meet(t, 1);
+    const timeline = domain.softwareTimeline();
+    const file = domain.syncFile(timeline.createFence(1)).handle();
+    timeline.advance();
+    timeline.close();
+    assert.equal(await parties[0]!.ask("pollSync", file), "signaled");
+    assert.equal((await parties[0]!.ask("infoOf", file)).status, 1);
   });
 
   test("several agents advance one timeline at once, and no step is lost", PATIENT, async (t: TestContext) => {

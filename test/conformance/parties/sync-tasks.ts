@@ -1,15 +1,20 @@
 /** What another agent can be asked to do with sync files and software timelines. */
-import type {
-  ReceivedHandle,
-  SoftwareTimelineHandle,
-  SyncFileHandle,
-  SyncFileInfo,
-  WaitResult,
+import {
+  SyncFile,
+  type ReceivedHandle,
+  type SoftwareTimelineHandle,
+  type SyncFileHandle,
+  type SyncFileInfo,
+  type WaitResult,
 } from "../../../src/index.js";
 import type { Scene } from "./scene.js";
 
 export function infoOf({ domain }: Scene, file: SyncFileHandle): SyncFileInfo {
   return domain.importSyncFile(file).info();
+}
+
+export function mergeFiles({ domain }: Scene, name: string, a: SyncFileHandle, b: SyncFileHandle): SyncFileHandle {
+  return SyncFile.merge(name, domain.importSyncFile(a), domain.importSyncFile(b)).handle();
 }
 
 export async function poll({ domain, begun }: Scene, file: SyncFileHandle): Promise<WaitResult> {

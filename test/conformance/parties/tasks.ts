@@ -3,6 +3,7 @@ import {
   AcquireContext,
   lockAll,
   lockAllSync,
+  unwrap,
   waitAny as waitForAny,
   waitAnySync as waitForAnySync,
   type ErrorCode,
@@ -15,6 +16,7 @@ import {
 import { contextOf, countAlone, reservationOf, shuffled, type Scene } from "./scene.js";
 import { addFence, makeLine, places, type LineKind } from "../reservation-support.js";
 
+export * from "./buffer-tasks.js";
 export * from "./sync-tasks.js";
 
 export function nothing(_scene: Scene): void {}
@@ -35,6 +37,11 @@ export function timestamp({ domain }: Scene, fence: FenceHandle): number | undef
 
 export function setDeadline({ domain }: Scene, fence: FenceHandle, deadlineNs: number): void {
   domain.importFence(fence).setDeadline(deadlineNs);
+}
+
+/** The plain fences in a container. */
+export function unwrapped({ domain }: Scene, fence: FenceHandle): [context: number, seqno: number][] {
+  return [...unwrap(domain.importFence(fence))].map(({ context, seqno }) => [context, seqno]);
 }
 
 export async function wait({ domain, begun }: Scene, fence: FenceHandle, timeout = Infinity): Promise<WaitResult> {
@@ -93,10 +100,10 @@ export function makeFence({ domain, fences }: Scene, name: string, kind: LineKin
   return domain.exportFence(fence);
 }
 
-export function signal({ fences }: Scene, name: string, error?: ErrorCode): boolean {
+export function signal({ fences }: Scene, name: string, error?: ErrorCode, timestampNs?: number): boolean {
   const fence = fences.get(name)!;
   if (error !== undefined) fence.setError(error);
-  return fence.signal();
+  return fence.signal(timestampNs);
 }
 
 // Reservations.
@@ -170,6 +177,13 @@ export async function lockUntilAborted(scene: Scene, buffer: string, context: st
 
 export function abort({ aborts }: Scene, context: string, reason: string): void {
   aborts.get(context)!.abort(reason);
+}
+
+/** Takes the lock if it is open. */
+export function tryLock(scene: Scene, buffer: string): boolean {
+  const lock = reservationOf(scene, buffer).tryLock();
+  if (lock !== undefined) scene.locks.set(buffer, lock);
+  return lock !== undefined;
 }
 
 export function unlock({ locks }: Scene, buffer: string): void {

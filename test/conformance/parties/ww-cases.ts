@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countedRounds } from "./scene.js";
-import type { Party, Place, Started } from "./party.js";
+import { begin, pause } from "./waiting.js";
+import type { Party, Place } from "./party.js";
 
 const PATIENT = { timeout: 30_000 };
 const STRESS = { timeout: 90_000 };
@@ -78,6 +79,14 @@ export function lockingCases(place: Place): void {
     assert.equal((await young.ask("acquired", "young")).acquired, 1);
   });
 
+  fact("WW-08 a lock that one agent holds is locked for all, and cannot be tried", async (old, young, lock) => {
+    await old.ask(lock, "a", "old");
+    assert.deepEqual([await young.ask("isLocked", "a"), await young.ask("tryLock", "a")], [true, false]);
+    await old.ask("unlock", "a");
+    assert.deepEqual([await young.ask("isLocked", "a"), await young.ask("tryLock", "a")], [false, true]);
+    await young.ask("unlock", "a");
+  });
+
   fact(
     "WW-07 a wait for a lock that is aborted rejects with the reason, and takes nothing",
     async (old, young, lock) => {
@@ -112,24 +121,4 @@ export function lockingCases(place: Place): void {
       assert.equal(total, parties.length * rounds * size);
     });
   }
-}
-
-/** Lets a task begin, and gives it time to go to sleep. */
-async function begin(started: Started<void>): Promise<{ readonly done: Promise<void>; isSettled(): Promise<boolean> }> {
-  let settled = false;
-  const settle = (): void => void (settled = true);
-  started.done.then(settle, settle);
-  await started.begun;
-  return {
-    done: started.done,
-    async isSettled() {
-      await pause();
-      return settled;
-    },
-  };
-}
-
-/** Time enough for what would happen by itself. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
 }
