@@ -1,0 +1,238 @@
+import { readFileSync, statSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import type { WaitOptions } from "../domain/pend.js";
+import { countdown } from "../domain/pend.js";
+import { cutName } from "../domain/text.js";
+import { DmaBufError } from "../errors.js";
+import type { WaitResult } from "../fence/fence.js";
+import { threadsHost } from "../host/threads.js";
+import { callError, lastErrno, nativeFunction } from "../node/system-calls.js";
+import type { AccessMode } from "../reservation/usage.js";
+import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
+import { MemoryView } from "./memory-view.js";
+import { SyncFileDescriptor } from "./sync-file.js";
+import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
+
+/** @see linux/include/uapi/linux/dma-buf.h */
+export const DMA_BUF = {
+  SYNC: request("DMA_BUF_IOCTL_SYNC", "write", "b", 0, { flags: "u64" }),
+  /** Its argument is the name itself, a NUL-terminated text. */
+  SET_NAME: { name: "DMA_BUF_SET_NAME", number: ioctlNumber("write", "b", 1, 8) },
+  /** Linux 6.0 and later, as the next. */
+  EXPORT_SYNC_FILE: request("DMA_BUF_IOCTL_EXPORT_SYNC_FILE", "read-write", "b", 2, { flags: "u32", fd: "s32" }),
+  IMPORT_SYNC_FILE: request("DMA_BUF_IOCTL_IMPORT_SYNC_FILE", "write", "b", 3, { flags: "u32", fd: "s32" }),
+} as const;
+
+export const DMA_BUF_FLAG = { READ: 1, WRITE: 2, END: 4 } as const;
+
+/** A writer may read too. */
+const ACCESS: Readonly<Record<AccessMode, number>> = {
+  read: DMA_BUF_FLAG.READ,
+  write: DMA_BUF_FLAG.READ | DMA_BUF_FLAG.WRITE,
+};
+const IMPLICIT: Readonly<Record<AccessMode, number>> = { read: DMA_BUF_FLAG.READ, write: DMA_BUF_FLAG.WRITE };
+const LONGEST_NAME = 31;
+const SEEK_SET = 0;
+const SEEK_END = 2;
+
+const lseek = nativeFunction("int64_t lseek(int fd, int64_t offset, int whence)");
+
+/** What the kernel tells of one buffer. */
+export interface DmaBufStatistics {
+  /** Bytes. */
+  readonly size: number;
+  /** The number of all references: descriptors, mappings, and uses by devices. */
+  readonly references: number;
+  readonly exporterName: string;
+  /** `undefined` if none was ever set. */
+  readonly name: string | undefined;
+  readonly inode: number;
+}
+
+/** A dma-buf of the kernel's, as a descriptor of it. Any number of processes and devices may have others. */
+export class DmaBufDescriptor extends Descriptor {
+  /** Bytes. */
+  readonly size: number;
+
+  /**
+   * Takes over the descriptor of a dma-buf.
+   *
+   * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if it is of another kind. It is then not taken over.
+   */
+  constructor(fd: number) {
+    super(fd, "the dma-buf");
+    checkKind(fd);
+    this.size = sizeOf(fd);
+  }
+
+  /** The kernel's number of the buffer: the same for all descriptors of it. */
+  get inode(): number {
+    return Number(statSync(`/proc/self/fd/${this.fd}`, { bigint: true }).ino);
+  }
+
+  /** What `lseek` gives. @throws {DmaBufError} `EINVAL` for anything but offset 0 from the start or the end. */
+  seek(offset: number, whence: "set" | "end"): number {
+    const place = lseek(this.fd, offset, whence === "set" ? SEEK_SET : SEEK_END);
+    if (place >= 0) return place;
+    throw callError(lastErrno(), "lseek", `Cannot seek to ${offset} from "${whence}" in the dma-buf`);
+  }
+
+  /**
+   * The bytes, mapped into this process. Surround their use with {@link beginCpuAccess} and {@link endCpuAccess}. The
+   * mapping holds the buffer, whether this descriptor is closed or not.
+   *
+   * @param range `offset` and `length` in bytes, whole pages. Default: all.
+   * @throws {DmaBufError} `EACCES` for writing through a descriptor to read; `EINVAL` if the range does not lie in the
+   *   buffer, or the exporter cannot map it.
+   */
+  map(
+    mode: "read" | "read-write" = "read-write",
+    range: { readonly offset?: number; readonly length?: number } = {},
+  ): MemoryView {
+    const { offset = 0, length = this.size - offset } = range;
+    return new MemoryView(this.fd, mode, { offset, length });
+  }
+
+  /**
+   * Begins to use mapped bytes: makes caches agree, and waits for the fences that stand in the way. Prefers to wait
+   * without blocking the thread; what comes in between makes it wait again.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; what the exporter refuses it with.
+   */
+  async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
+    if ((await this.ready(mode, options)) === "timed-out") timedOut(mode, options.timeout);
+    this.#sync(ACCESS[mode]);
+  }
+
+  /** As {@link beginCpuAccess}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
+    if (this.readySync(mode, options) === "timed-out") timedOut(mode, options.timeout);
+    this.#sync(ACCESS[mode]);
+  }
+
+  /** The end that belongs to it. Waits for nothing. @throws {DmaBufError} `EINVAL` of a udmabuf that was not begun. */
+  endCpuAccess(mode: AccessMode): void {
+    this.#sync(ACCESS[mode] | DMA_BUF_FLAG.END);
+  }
+
+  /** Begins, runs `use` with the bytes, and ends. They are not valid afterwards. */
+  async access<T>(mode: AccessMode, use: (bytes: Uint8Array<ArrayBuffer>) => T, options: WaitOptions = {}): Promise<T> {
+    using view = this.map(mode === "read" ? "read" : "read-write");
+    await this.beginCpuAccess(mode, options);
+    try {
+      return use(view.bytes);
+    } finally {
+      this.endCpuAccess(mode);
+    }
+  }
+
+  /** The name that people see. @throws {DmaBufError} `EINVAL` if it has more than 31 bytes. */
+  setName(name: string): void {
+    if (name.includes("\0") || cutName(name) !== name) {
+      throw new DmaBufError("EINVAL", `Cannot name the dma-buf: a name has at most ${LONGEST_NAME} bytes and no NUL`);
+    }
+    const { number, name: requestName } = DMA_BUF.SET_NAME;
+    rawCall(this.fd, requestName, number, Buffer.from(`${name}\0`), "Cannot name the dma-buf");
+  }
+
+  /** Whether all fences are done that an access of this kind must wait for. */
+  isReady(mode: AccessMode): boolean {
+    return isDescriptorReady(this.fd, direction(mode));
+  }
+
+  /** Waits until {@link isReady}. */
+  async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
+    return (await waitForDescriptor(this.fd, direction(mode), options)) ? "signaled" : "timed-out";
+  }
+
+  /** As {@link ready}, blocking this thread. */
+  readySync(mode: AccessMode, options: { readonly timeout?: number } = {}): WaitResult {
+    const left = countdown(threadsHost(), options.timeout);
+    return waitForDescriptorSync(this.fd, direction(mode), left()) ? "signaled" : "timed-out";
+  }
+
+  /**
+   * What an access of this kind must wait for, as of now: `read` the writers, `write` everybody.
+   *
+   * @throws {DmaBufError} `ENOTTY` before Linux 6.0.
+   */
+  exportSyncFile(mode: AccessMode): SyncFileDescriptor {
+    const given = { flags: IMPLICIT[mode], fd: -1 };
+    return new SyncFileDescriptor(
+      this.request(DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd,
+    );
+  }
+
+  /**
+   * Adds a sync_file's fences to the buffer's, as the work of a reader or a writer. The kernel's fences only: see
+   * `handOver` for work of this library's.
+   *
+   * @throws {DmaBufError} `EINVAL` if it is none; `ENOTTY` before Linux 6.0.
+   */
+  importSyncFile(mode: AccessMode, file: SyncFileDescriptor): void {
+    this.request(
+      DMA_BUF.IMPORT_SYNC_FILE,
+      { flags: IMPLICIT[mode], fd: file.fd },
+      "Cannot add the fences to the dma-buf",
+      { EINVAL: "the descriptor is no sync_file" },
+    );
+  }
+
+  /** What the kernel tells of the buffer in fdinfo. */
+  statistics(): DmaBufStatistics {
+    const text = readFileSync(`/proc/self/fdinfo/${this.fd}`, "utf8");
+    const field = (name: string): string | undefined => new RegExp(`^${name}:\t(.*)$`, "m").exec(text)?.[1];
+    return {
+      size: Number(field("size")),
+      references: Number(field("count")),
+      exporterName: field("exp_name") ?? "",
+      name: field("name"),
+      inode: this.inode,
+    };
+  }
+
+  /** Another descriptor of the same buffer. */
+  duplicate(): DmaBufDescriptor {
+    return new DmaBufDescriptor(this.duplicateDescriptor());
+  }
+
+  #sync(flags: number): void {
+    for (;;) {
+      try {
+        this.request(DMA_BUF.SYNC, { flags }, "Cannot begin or end the access to the dma-buf");
+        return;
+      } catch (error) {
+        // An exporter may be interrupted, or ask to be called again: the interface says to do so until it is done.
+        if (!(error instanceof DmaBufError) || (error.code !== "EINTR" && error.code !== "EAGAIN")) throw error;
+      }
+    }
+  }
+}
+
+function direction(mode: AccessMode): "input" | "output" {
+  return mode === "read" ? "input" : "output";
+}
+
+/** Only a dma-buf knows its requests; it refuses this one for its missing flags. */
+function checkKind(fd: number): void {
+  const action = `Cannot use descriptor ${fd} as a dma-buf`;
+  try {
+    call(fd, DMA_BUF.SYNC, { flags: 0 }, action);
+  } catch (error) {
+    const code = error instanceof DmaBufError ? error.code : undefined;
+    if (code === "ENOTTY") throw new DmaBufError("EINVAL", `${action}: it is of another kind`);
+    if (code !== "EINVAL") throw error;
+  }
+}
+
+function sizeOf(fd: number): number {
+  const size = lseek(fd, 0, SEEK_END);
+  if (size < 0) throw callError(lastErrno(), "lseek", `Cannot use descriptor ${fd} as a dma-buf`);
+  lseek(fd, 0, SEEK_SET);
+  return size;
+}
+
+function timedOut(mode: AccessMode, timeout: number | undefined): never {
+  throw new DmaBufError("ETIMEDOUT", `Cannot ${mode} the dma-buf in ${timeout} ms: its fences are pending`);
+}

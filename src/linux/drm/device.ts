@@ -1,0 +1,216 @@
+import { constants, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Buffer } from "node:buffer";
+import { addressOf, openFile } from "../../node/system-calls.js";
+import { Descriptor } from "../descriptor.js";
+import { deviceError } from "../device-error.js";
+import { DmaBufDescriptor } from "../dma-buf.js";
+import { request } from "../ioctl.js";
+import { MemoryView } from "../memory-view.js";
+
+const O_CLOEXEC = 0o2000000;
+
+/** @see linux/include/uapi/drm/drm.h */
+export const DRM = {
+  VERSION: request("DRM_IOCTL_VERSION", "read-write", "d", 0x00, {
+    major: "s32",
+    minor: "s32",
+    patch: "s32",
+    nameLength: "u64",
+    name: "u64",
+    dateLength: "u64",
+    date: "u64",
+    descriptionLength: "u64",
+    description: "u64",
+  }),
+  GET_CAP: request("DRM_IOCTL_GET_CAP", "read-write", "d", 0x0c, { capability: "u64", value: "u64" }),
+  GEM_CLOSE: request("DRM_IOCTL_GEM_CLOSE", "write", "d", 0x09, { handle: "u32", pad: "u32" }),
+  PRIME_HANDLE_TO_FD: request("DRM_IOCTL_PRIME_HANDLE_TO_FD", "read-write", "d", 0x2d, {
+    handle: "u32",
+    flags: "u32",
+    fd: "s32",
+  }),
+  PRIME_FD_TO_HANDLE: request("DRM_IOCTL_PRIME_FD_TO_HANDLE", "read-write", "d", 0x2e, {
+    handle: "u32",
+    flags: "u32",
+    fd: "s32",
+  }),
+  CREATE_DUMB: request("DRM_IOCTL_MODE_CREATE_DUMB", "read-write", "d", 0xb2, {
+    height: "u32",
+    width: "u32",
+    bitsPerPixel: "u32",
+    flags: "u32",
+    handle: "u32",
+    pitch: "u32",
+    size: "u64",
+  }),
+  MAP_DUMB: request("DRM_IOCTL_MODE_MAP_DUMB", "read-write", "d", 0xb3, { handle: "u32", pad: "u32", offset: "u64" }),
+  DESTROY_DUMB: request("DRM_IOCTL_MODE_DESTROY_DUMB", "read-write", "d", 0xb4, { handle: "u32" }),
+} as const;
+
+export const DRM_CAPABILITY = {
+  DUMB_BUFFER: 0x1,
+  PRIME: 0x5,
+  SYNCOBJ: 0x13,
+  SYNCOBJ_TIMELINE: 0x14,
+} as const;
+
+export const DRM_FOLDER = "/dev/dri";
+
+export interface DrmVersion {
+  /** The driver's name, as "i915" or "vgem". */
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+}
+
+/** An image in a device's memory that the processor can fill. Its sizes are the driver's answer. */
+export interface DumbBufferLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly bitsPerPixel: number;
+  /** Bytes from one row to the next. */
+  readonly pitch: number;
+  /** Bytes of all. */
+  readonly size: number;
+}
+
+/** A graphics device: a card, or the render node of one. */
+export class DrmDevice extends Descriptor {
+  readonly path: string;
+
+  private constructor(fd: number, path: string) {
+    super(fd, `the graphics device ${path}`);
+    this.path = path;
+  }
+
+  /** The paths of this machine's cards and render nodes. */
+  static list(): string[] {
+    try {
+      return readdirSync(DRM_FOLDER)
+        .filter((name) => /^(card|renderD)\d+$/.test(name))
+        .sort()
+        .map((name) => join(DRM_FOLDER, name));
+    } catch {
+      return [];
+    }
+  }
+
+  /** @throws {DmaBufError} `ENOENT` if there is no such device; `EACCES` without the right to it. */
+  static open(path: string): DrmDevice {
+    try {
+      return new DrmDevice(openFile(path, "read-write"), path);
+    } catch (error) {
+      throw deviceError(error, path, "the graphics device");
+    }
+  }
+
+  /**
+   * The first device of a driver, as "vgem".
+   *
+   * @param kind Only a card, which can show images, or only a render node, which any program may use. Default: any.
+   * @returns `undefined` if there is none that this user may open.
+   */
+  static find(driver: string, kind: "card" | "renderD" | "" = ""): DrmDevice | undefined {
+    for (const path of DrmDevice.list().filter((each) => each.startsWith(join(DRM_FOLDER, kind)))) {
+      let device: DrmDevice | undefined;
+      try {
+        device = DrmDevice.open(path);
+        if (device.version.name === driver) return device;
+      } catch {
+        // No right to it, or it has just gone: it is not the one.
+      }
+      device?.close();
+    }
+    return undefined;
+  }
+
+  get version(): DrmVersion {
+    const [name, description] = [Buffer.alloc(256), Buffer.alloc(256)];
+    const given = {
+      nameLength: name.length,
+      name: addressOf(name),
+      descriptionLength: description.length,
+      description: addressOf(description),
+    };
+    const version = this.request(DRM.VERSION, given, `Cannot ask ${this.path} for its driver`);
+    return {
+      name: name.toString("utf8", 0, Number(version.nameLength)),
+      version: `${version.major}.${version.minor}.${version.patch}`,
+      description: description.toString("utf8", 0, Number(version.descriptionLength)),
+    };
+  }
+
+  /** The value of a capability, 0 for one that is missing or that the kernel does not know. */
+  capability(name: keyof typeof DRM_CAPABILITY): number {
+    try {
+      return Number(this.request(DRM.GET_CAP, { capability: DRM_CAPABILITY[name] }).value);
+    } catch {
+      return 0;
+    }
+  }
+
+  /** An image that the processor can fill. @throws {DmaBufError} `ENOSYS` or `EOPNOTSUPP` if the driver has none. */
+  createDumbBuffer(width: number, height: number, bitsPerPixel = 32): DrmBuffer {
+    const given = { width, height, bitsPerPixel };
+    const { handle, pitch, size } = this.request(DRM.CREATE_DUMB, given, `Cannot make an image of ${width}×${height}`, {
+      EACCES: "a render node makes no such images: use the card",
+      EINVAL: "the sizes must not be 0, nor the image too large",
+    });
+    return new DrmBuffer(this, handle, { width, height, bitsPerPixel, pitch, size: Number(size) });
+  }
+
+  /**
+   * A dma-buf as a buffer of this device.
+   *
+   * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if the driver cannot use its memory.
+   */
+  importBuffer(buffer: DmaBufDescriptor): DrmBuffer {
+    const action = `Cannot import the dma-buf into ${this.path}`;
+    const { handle } = this.request(DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
+    return new DrmBuffer(this, handle, undefined);
+  }
+}
+
+/** A buffer of a graphics device, by its handle there. */
+export class DrmBuffer implements Disposable {
+  readonly device: DrmDevice;
+  /** A number that means something to this device alone. */
+  readonly handle: number;
+  /** Of a buffer that was made as an image. */
+  readonly layout: DumbBufferLayout | undefined;
+  #closed = false;
+
+  /** @internal Made by {@link DrmDevice}. */
+  constructor(device: DrmDevice, handle: number, layout: DumbBufferLayout | undefined) {
+    this.device = device;
+    this.handle = handle;
+    this.layout = layout;
+  }
+
+  /** The buffer as a dma-buf. @param mode What may be mapped of it. The mode of the first export stays. */
+  export(mode: "read" | "read-write" = "read-write"): DmaBufDescriptor {
+    const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
+    const action = `Cannot export buffer ${this.handle} of ${this.device.path}`;
+    const { fd } = this.device.request(DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
+    return new DmaBufDescriptor(fd);
+  }
+
+  /** The bytes of an image, mapped into this process. */
+  map(): MemoryView {
+    const action = `Cannot map buffer ${this.handle} of ${this.device.path}`;
+    const { offset } = this.device.request(DRM.MAP_DUMB, { handle: this.handle }, action);
+    return new MemoryView(this.device.fd, "read-write", { offset: Number(offset), length: this.layout?.size ?? 0 });
+  }
+
+  /** Lets the handle go; dma-bufs made of it live on. Twice does nothing. */
+  close(): void {
+    if (this.#closed || this.device.isClosed) return;
+    this.#closed = true;
+    this.device.request(DRM.GEM_CLOSE, { handle: this.handle }, `Cannot close buffer ${this.handle}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,282 @@
+import { checkTimeout, pend, type WaitOptions } from "../../domain/pend.js";
+import { DmaBufError } from "../../errors.js";
+import type { WaitAnyResult } from "../../fence/wait-many.js";
+import { threadsHost } from "../../host/threads.js";
+import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls.js";
+import { Descriptor, isDescriptorReady } from "../descriptor.js";
+import { SyncFileDescriptor } from "../sync-file.js";
+import { watchDescriptor } from "../wait.js";
+import type { DrmDevice } from "./device.js";
+import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
+
+/** One point of a timeline; 0 is the current fence as it is. */
+export interface DrmSyncobjPoint {
+  readonly syncobj: DrmSyncobj;
+  readonly point: number | bigint;
+}
+
+export interface DrmSyncobjWaitOptions {
+  /** Milliseconds; 0 only looks. Default: no limit. */
+  readonly timeout?: number;
+  /** Waits for all entries. Default false: for any of them. */
+  readonly all?: boolean;
+  /** Waits for fences and points that do not exist yet. Default false: they are `EINVAL`. */
+  readonly forSubmit?: boolean;
+  /** An entry is done as soon as it has a fence. Default false: when that has signaled. */
+  readonly available?: boolean;
+}
+
+/** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
+const SLICE = 50;
+
+/** The flags of a wait that are asked of the kernel in slices go on from the same state of the syncobjs. */
+const REASONS = {
+  ENOENT: "one of the syncobjs is closed, or of another device",
+  EOPNOTSUPP: "the driver has no syncobjs, or none with timelines",
+} as const;
+
+/**
+ * A place of a graphics device for a fence that may not exist yet, or for a timeline of them.
+ *
+ * @see linux/drivers/gpu/drm/drm_syncobj.c
+ */
+export class DrmSyncobj implements Disposable {
+  readonly device: DrmDevice;
+  #handle: number;
+
+  private constructor(device: DrmDevice, handle: number) {
+    this.device = device;
+    this.#handle = handle;
+  }
+
+  /** @throws {DmaBufError} `EOPNOTSUPP` if the driver has no syncobjs. */
+  static create(device: DrmDevice, { signaled = false }: { readonly signaled?: boolean } = {}): DrmSyncobj {
+    const flags = signaled ? SYNCOBJ_FLAG.SIGNALED : 0;
+    return new DrmSyncobj(device, device.request(SYNCOBJ.CREATE, { flags }, "Cannot make a syncobj", REASONS).handle);
+  }
+
+  /** The syncobj of a descriptor, which stays the caller's. @throws {DmaBufError} `EINVAL` if it is none. */
+  static import(device: DrmDevice, syncobj: Descriptor): DrmSyncobj {
+    const reasons = { ...REASONS, EINVAL: "the descriptor is no syncobj" };
+    const { handle } = device.request(SYNCOBJ.FD_TO_HANDLE, { fd: syncobj.fd }, "Cannot import the syncobj", reasons);
+    return new DrmSyncobj(device, handle);
+  }
+
+  /**
+   * Blocks this thread until a fence of the entries has signaled, or all of them with `all`.
+   *
+   * @returns The lowest index that is done.
+   * @throws {DmaBufError} `EINVAL` for what has no fence, unless `forSubmit` or `available`; `ENOENT` if one is closed.
+   */
+  static waitSync(
+    entries: readonly (DrmSyncobj | DrmSyncobjPoint)[],
+    options: DrmSyncobjWaitOptions = {},
+  ): WaitAnyResult {
+    const { timeout = Infinity, all = false, forSubmit = false, available = false } = options;
+    checkTimeout(timeout);
+    const flags =
+      (all ? SYNCOBJ_WAIT.ALL : 0) |
+      (forSubmit ? SYNCOBJ_WAIT.FOR_SUBMIT : 0) |
+      (available ? SYNCOBJ_WAIT.AVAILABLE : 0);
+    const { device, handles, points } = lists(entries);
+    const end = process.hrtime.bigint() + BigInt(timeout === Infinity ? 0 : Math.ceil(timeout * 1e6));
+    for (;;) {
+      const now = process.hrtime.bigint();
+      const slice = now + BigInt(SLICE * 1e6);
+      const timeoutNs = timeout === Infinity || slice < end ? slice : end;
+      const given = { handles: addressOf(handles), points: addressOf(points), timeoutNs, count: handles.length, flags };
+      try {
+        const { firstSignaled } = device.request(SYNCOBJ.TIMELINE_WAIT, given, "Cannot wait for the syncobjs", REASONS);
+        return { state: "signaled", index: firstSignaled | 0 };
+      } catch (error) {
+        if (!(error instanceof DmaBufError) || error.code !== "ETIME") throw error;
+      }
+      if (timeoutNs === end && timeout !== Infinity) return { state: "timed-out" };
+    }
+  }
+
+  /** Takes the fences away: of all, or of none if one is closed (`ENOENT`). */
+  static reset(syncobjs: readonly DrmSyncobj[]): void {
+    const { device, handles } = lists(syncobjs);
+    const given = { handles: addressOf(handles), count: handles.length };
+    device.request(SYNCOBJ.RESET, given, "Cannot reset the syncobjs", REASONS);
+  }
+
+  /** Puts a signaled fence in each: in all, or in none if one is closed (`ENOENT`). */
+  static signal(syncobjs: readonly DrmSyncobj[]): void {
+    const { device, handles } = lists(syncobjs);
+    const given = { handles: addressOf(handles), count: handles.length };
+    device.request(SYNCOBJ.SIGNAL, given, "Cannot signal the syncobjs", REASONS);
+  }
+
+  /** Adds a signaled point on top of each: on all, or on none if one is closed (`ENOENT`). */
+  static signalPoints(entries: readonly (DrmSyncobj | DrmSyncobjPoint)[]): void {
+    const { device, handles, points } = lists(entries);
+    const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length };
+    device.request(SYNCOBJ.TIMELINE_SIGNAL, given, "Cannot signal points of the syncobjs", REASONS);
+  }
+
+  /** How far each timeline has come; with `lastSubmitted`, up to where points were added. */
+  static query(syncobjs: readonly DrmSyncobj[], options: { readonly lastSubmitted?: boolean } = {}): bigint[] {
+    const { device, handles, points } = lists(syncobjs);
+    const flags = options.lastSubmitted === true ? SYNCOBJ_FLAG.LAST_SUBMITTED : 0;
+    const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length, flags };
+    device.request(SYNCOBJ.QUERY, given, "Cannot query the syncobjs", REASONS);
+    return [...points];
+  }
+
+  /**
+   * Copies what is at a point, or a whole fence at 0, to a point of another syncobj or in the place of what is there.
+   *
+   * @throws {DmaBufError} `EINVAL` if the source has no such point; `ENOENT` if one is closed.
+   */
+  static transfer(from: DrmSyncobj | DrmSyncobjPoint, to: DrmSyncobj | DrmSyncobjPoint): void {
+    const [source, target] = [pointOf(from), pointOf(to)];
+    const { device } = source.syncobj;
+    const given = {
+      source: source.syncobj.handle,
+      target: target.syncobj.handle,
+      sourcePoint: source.point,
+      targetPoint: target.point,
+    };
+    device.request(SYNCOBJ.TRANSFER, given, "Cannot transfer the fence", REASONS);
+  }
+
+  /** A number that means something to this device alone; 0, which names none, after the close. */
+  get handle(): number {
+    return this.#handle;
+  }
+
+  get isClosed(): boolean {
+    return this.#handle === 0;
+  }
+
+  /** The syncobj as a descriptor, to send to another process and import there. */
+  export(): Descriptor {
+    const { fd } = this.device.request(
+      SYNCOBJ.HANDLE_TO_FD,
+      { handle: this.handle, fd: -1 },
+      "Cannot export the syncobj",
+    );
+    return new Descriptor(fd, "the syncobj");
+  }
+
+  /** The fence of now. @throws {DmaBufError} `EINVAL` if there is none; `ENOENT` after the close. */
+  exportSyncFile(): SyncFileDescriptor {
+    const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: -1 };
+    const reasons = { ...REASONS, EINVAL: "the syncobj has no fence" };
+    const { fd } = this.device.request(SYNCOBJ.HANDLE_TO_FD, given, "Cannot export the fence of the syncobj", reasons);
+    return new SyncFileDescriptor(fd);
+  }
+
+  /** Puts the fence of a sync_file in the place of what was there. */
+  importSyncFile(file: SyncFileDescriptor): void {
+    const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: file.fd };
+    this.device.request(SYNCOBJ.FD_TO_HANDLE, given, "Cannot put the fence in the syncobj", REASONS);
+  }
+
+  reset(): void {
+    DrmSyncobj.reset([this]);
+  }
+
+  signal(): void {
+    DrmSyncobj.signal([this]);
+  }
+
+  signalPoint(point: number | bigint): void {
+    DrmSyncobj.signalPoints([{ syncobj: this, point }]);
+  }
+
+  query(options: { readonly lastSubmitted?: boolean } = {}): bigint {
+    return DrmSyncobj.query([this], options)[0]!;
+  }
+
+  /** As {@link DrmSyncobj.waitSync} for one point. */
+  waitSync(options: DrmSyncobjWaitOptions & { readonly point?: number | bigint } = {}): WaitAnyResult {
+    return DrmSyncobj.waitSync([{ syncobj: this, point: options.point ?? 0 }], options);
+  }
+
+  /**
+   * Waits until a point has signaled together with all below it, or with `available` until it has a fence. It may not
+   * exist yet.
+   *
+   * @returns False if the time passed first.
+   * @throws {DmaBufError} `ENOTTY` before Linux 6.6, as {@link onPoint}.
+   */
+  async wait(
+    options: WaitOptions & { readonly point?: number | bigint; readonly available?: boolean } = {},
+  ): Promise<boolean> {
+    const { point = 0, available = false } = options;
+    using event = this.onPoint(point, { available });
+    return await pend(
+      threadsHost(),
+      options,
+      () => event.isReady(),
+      (done, failed) => watchDescriptor(event.fd, "input", done, failed),
+    );
+  }
+
+  /**
+   * A descriptor that becomes readable when a point has signaled, or with `available` as soon as it has a fence.
+   *
+   * @throws {DmaBufError} `ENOTTY` before Linux 6.6; `ENOENT` after the close.
+   */
+  onPoint(point: number | bigint, { available = false }: { readonly available?: boolean } = {}): SyncobjEvent {
+    const counter = createEventCounter();
+    try {
+      const given = { handle: this.handle, flags: available ? SYNCOBJ_WAIT.AVAILABLE : 0, point, fd: counter };
+      this.device.request(SYNCOBJ.EVENTFD, given, "Cannot watch the syncobj", REASONS);
+      return new SyncobjEvent(counter);
+    } catch (error) {
+      closeDescriptor(counter);
+      throw error;
+    }
+  }
+
+  /** Lets the handle go; descriptors and waits that are under way live on. Twice does nothing. */
+  close(): void {
+    const handle = this.#handle;
+    this.#handle = 0;
+    if (handle === 0 || this.device.isClosed) return;
+    this.device.request(SYNCOBJ.DESTROY, { handle }, "Cannot close the syncobj");
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Tells of one point of a syncobj, once. */
+export class SyncobjEvent extends Descriptor {
+  /** @internal Made by {@link DrmSyncobj.onPoint}. */
+  constructor(fd: number) {
+    super(fd, "the event of a syncobj");
+  }
+
+  isReady(): boolean {
+    return isDescriptorReady(this.fd, "input");
+  }
+}
+
+function pointOf(entry: DrmSyncobj | DrmSyncobjPoint): DrmSyncobjPoint {
+  return entry instanceof DrmSyncobj ? { syncobj: entry, point: 0 } : entry;
+}
+
+/** @throws {DmaBufError} `EINVAL` for no entries: they would name no device. */
+function lists(entries: readonly (DrmSyncobj | DrmSyncobjPoint)[]): {
+  device: DrmDevice;
+  handles: Uint32Array<ArrayBuffer>;
+  points: BigUint64Array<ArrayBuffer>;
+} {
+  const all = entries.map(pointOf);
+  const device = all[0]?.syncobj.device;
+  if (device === undefined) throw new DmaBufError("EINVAL", "Cannot use syncobjs: there are none");
+  const handles = new Uint32Array(new ArrayBuffer(all.length * 4));
+  const points = new BigUint64Array(new ArrayBuffer(all.length * 8));
+  all.forEach(({ syncobj, point }, index) => {
+    if (syncobj.device !== device) throw new DmaBufError("ENOENT", "Cannot use syncobjs of several devices at once");
+    handles[index] = syncobj.handle;
+    points[index] = BigInt(point);
+  });
+  return { device, handles, points };
+}

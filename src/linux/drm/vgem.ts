@@ -1,0 +1,48 @@
+import type { AccessMode } from "../../reservation/usage.js";
+import { request } from "../ioctl.js";
+import type { DrmBuffer } from "./device.js";
+
+/** @see linux/include/uapi/drm/vgem_drm.h */
+export const VGEM = {
+  FENCE_ATTACH: request("DRM_IOCTL_VGEM_FENCE_ATTACH", "read-write", "d", 0x41, {
+    handle: "u32",
+    flags: "u32",
+    fence: "u32",
+    pad: "u32",
+  }),
+  FENCE_SIGNAL: request("DRM_IOCTL_VGEM_FENCE_SIGNAL", "write", "d", 0x42, { fence: "u32", flags: "u32" }),
+} as const;
+
+const WRITE = 1;
+
+/**
+ * A fence in a buffer of the test device vgem, which stands for work of a device. It signals by itself after 10 seconds.
+ */
+export class VgemFence {
+  readonly #buffer: DrmBuffer;
+  readonly #fence: number;
+
+  /**
+   * Adds a fence to the buffer's.
+   *
+   * @throws {DmaBufError} `EBUSY` if a fence that is pending stands in the way of such an access.
+   */
+  constructor(buffer: DrmBuffer, mode: AccessMode) {
+    const flags = mode === "write" ? WRITE : 0;
+    this.#buffer = buffer;
+    this.#fence = buffer.device.request(
+      VGEM.FENCE_ATTACH,
+      { handle: buffer.handle, flags },
+      "Cannot attach a fence to the buffer",
+      { EBUSY: "a pending fence stands in the way" },
+    ).fence;
+  }
+
+  /** @throws {DmaBufError} `ENOENT` if it was signaled by this call before; `ETIMEDOUT` if its time had passed. */
+  signal(): void {
+    this.#buffer.device.request(VGEM.FENCE_SIGNAL, { fence: this.#fence }, "Cannot signal the fence", {
+      ENOENT: "it was signaled before",
+      ETIMEDOUT: "its 10 seconds had passed",
+    });
+  }
+}

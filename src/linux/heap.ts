@@ -1,0 +1,72 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DmaBufError } from "../errors.js";
+import { openFile } from "../node/system-calls.js";
+import { Descriptor } from "./descriptor.js";
+import { deviceError } from "./device-error.js";
+import { DmaBufDescriptor } from "./dma-buf.js";
+import { request } from "./ioctl.js";
+
+/** @see linux/include/uapi/linux/dma-heap.h */
+export const DMA_HEAP = {
+  ALLOC: request("DMA_HEAP_IOCTL_ALLOC", "read-write", "H", 0, {
+    len: "u64",
+    fd: "u32",
+    fdFlags: "u32",
+    heapFlags: "u64",
+  }),
+} as const;
+
+export const HEAP_FOLDER = "/dev/dma_heap";
+
+const O_CLOEXEC = 0o2000000;
+const O_RDWR = 2;
+
+/** An allocator of the kernel's: each heap is memory of another kind. */
+export class DmaHeap extends Descriptor {
+  readonly name: string;
+
+  private constructor(fd: number, name: string) {
+    super(fd, `the heap "${name}"`);
+    this.name = name;
+  }
+
+  /** The names of this machine's heaps; none if the kernel has none. */
+  static list(): string[] {
+    try {
+      return readdirSync(HEAP_FOLDER).sort();
+    } catch {
+      return [];
+    }
+  }
+
+  /**
+   * Opens a heap.
+   *
+   * @throws {DmaBufError} `ENOENT` if there is none of that name; `EACCES` without the right to it.
+   */
+  static open(name = "system"): DmaHeap {
+    if (name === "" || name.includes("/")) throw new DmaBufError("EINVAL", `Cannot open a heap named "${name}"`);
+    const path = join(HEAP_FOLDER, name);
+    try {
+      return new DmaHeap(openFile(path, "read"), name);
+    } catch (error) {
+      throw deviceError(error, path, `the heap "${name}"`);
+    }
+  }
+
+  /**
+   * A zeroed buffer. Its size is rounded up to whole pages. Ask for no more than the machine has: the kernel then looks
+   * for a process to end before it refuses.
+   *
+   * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM`.
+   */
+  allocate(size: number): DmaBufDescriptor {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new DmaBufError("EINVAL", `Cannot allocate ${size} bytes: the size must be an integer of at least 1`);
+    }
+    const given = { len: size, fdFlags: O_RDWR | O_CLOEXEC };
+    const { fd } = this.request(DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
+    return new DmaBufDescriptor(fd);
+  }
+}

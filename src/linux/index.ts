@@ -1,0 +1,14 @@
+/**
+ * `dmabuf/linux`: the kernel's own dma-bufs, fences and devices. Importing it works on every system; what a machine
+ * lacks throws when it is used.
+ */
+export { Descriptor } from "./descriptor.js";
+export { DmaBufDescriptor, type DmaBufStatistics } from "./dma-buf.js";
+export { DmaHeap } from "./heap.js";
+export { MemoryView } from "./memory-view.js";
+export { SoftwareSyncTimeline } from "./software-sync.js";
+export { SyncFileDescriptor } from "./sync-file.js";
+export { createSealedMemory, UdmabufDevice, type MemoryRange } from "./udmabuf.js";
+export { DrmBuffer, DrmDevice, type DrmVersion, type DumbBufferLayout } from "./drm/device.js";
+export { DrmSyncobj, SyncobjEvent, type DrmSyncobjPoint, type DrmSyncobjWaitOptions } from "./drm/syncobj.js";
+export { VgemFence } from "./drm/vgem.js";

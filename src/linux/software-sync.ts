@@ -1,0 +1,62 @@
+import { openFile } from "../node/system-calls.js";
+import { Descriptor } from "./descriptor.js";
+import { deviceError } from "./device-error.js";
+import { request } from "./ioctl.js";
+import { SyncFileDescriptor } from "./sync-file.js";
+
+/** @see linux/drivers/dma-buf/sw_sync.c */
+export const SW_SYNC = {
+  CREATE_FENCE: request("SW_SYNC_IOC_CREATE_FENCE", "read-write", "W", 0, {
+    value: "u32",
+    name: { text: 32 },
+    fence: "s32",
+  }),
+  INC: request("SW_SYNC_IOC_INC", "write", "W", 1, { amount: "u32" }),
+  /** Linux 6.4 and later. */
+  GET_DEADLINE: request("SW_SYNC_GET_DEADLINE", "read-write", "W", 2, {
+    deadlineNs: "u64",
+    pad: "u32",
+    fenceFd: "s32",
+  }),
+} as const;
+
+export const SOFTWARE_SYNC_PATH = "/sys/kernel/debug/sync/sw_sync";
+
+/**
+ * A timeline of the kernel's that a program advances by hand, for tests. It breaks the promise of all other fences, that
+ * they signal in bounded time: use it for nothing else. Only root has it, in a kernel that was built for tests.
+ */
+export class SoftwareSyncTimeline extends Descriptor {
+  /** A timeline at 0. @throws {DmaBufError} `ENOENT` if the kernel has none; `EACCES` without the right to it. */
+  constructor() {
+    super(open(), "the software timeline");
+  }
+
+  /** A sync_file that signals when the timeline comes to `value` (32 bits, which wrap around). */
+  createFence(value: number): SyncFileDescriptor {
+    const { fence } = this.request(SW_SYNC.CREATE_FENCE, { value: value >>> 0, fence: -1 }, "Cannot make a fence");
+    return new SyncFileDescriptor(fence);
+  }
+
+  /** Goes on by `count`, and signals what lies between. */
+  advance(count = 1): void {
+    this.request(SW_SYNC.INC, { amount: count >>> 0 }, "Cannot advance the software timeline");
+  }
+
+  /**
+   * The earliest deadline that was set on a fence of a software timeline, in monotonic nanoseconds.
+   *
+   * @throws {DmaBufError} `ENOENT` if none was set; `EINVAL` if it is no such fence; `ENOTTY` before Linux 6.4.
+   */
+  deadline(file: SyncFileDescriptor): bigint {
+    return this.request(SW_SYNC.GET_DEADLINE, { fenceFd: file.fd }, "Cannot read the deadline").deadlineNs;
+  }
+}
+
+function open(): number {
+  try {
+    return openFile(SOFTWARE_SYNC_PATH, "read-write");
+  } catch (error) {
+    throw deviceError(error, SOFTWARE_SYNC_PATH, "a software timeline");
+  }
+}

@@ -1,0 +1,127 @@
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import type { WaitResult } from "../fence/fence.js";
+import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
+import { addressOf } from "../node/system-calls.js";
+import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { request } from "./ioctl.js";
+import { Struct, unpackAll } from "./struct.js";
+import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
+
+/** @see linux/include/uapi/linux/sync_file.h */
+export const SYNC_FILE = {
+  MERGE: request("SYNC_IOC_MERGE", "read-write", ">", 3, {
+    name: { text: 32 },
+    fd2: "s32",
+    fence: "s32",
+    flags: "u32",
+    pad: "u32",
+  }),
+  FILE_INFO: request("SYNC_IOC_FILE_INFO", "read-write", ">", 4, {
+    name: { text: 32 },
+    status: "s32",
+    flags: "u32",
+    numFences: "u32",
+    pad: "u32",
+    fences: "u64",
+  }),
+  /** Linux 6.4 and later. */
+  SET_DEADLINE: request("SYNC_IOC_SET_DEADLINE", "write", ">", 5, { deadlineNs: "u64", pad: "u64" }),
+} as const;
+
+const FENCE_INFO = new Struct({
+  timelineName: { text: 32 },
+  driverName: { text: 32 },
+  status: "s32",
+  flags: "u32",
+  timestampNs: "u64",
+});
+
+/** A sync_file of the kernel's: one or several fences of drivers, as a descriptor. */
+export class SyncFileDescriptor extends Descriptor {
+  /** Takes over the descriptor of a sync_file. */
+  constructor(fd: number) {
+    super(fd, "the sync_file");
+  }
+
+  /**
+   * All that is in two sync files as one, which stay as they are.
+   *
+   * @param name Cut to 31 bytes; if it is empty, the kernel makes one from the fence.
+   * @throws {DmaBufError} `EMFILE`; `ENOENT` if `b` is open and no sync_file.
+   */
+  static merge(name: string, a: SyncFileDescriptor, b: SyncFileDescriptor): SyncFileDescriptor {
+    const given = { name, fd2: b.fd };
+    const reasons = { ENOENT: "the second is no sync_file" };
+    return new SyncFileDescriptor(a.request(SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
+  }
+
+  /** Whether it has signaled, with an error or without. */
+  isReady(): boolean {
+    return isDescriptorReady(this.fd, "input");
+  }
+
+  /** Waits until {@link isReady}. */
+  async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    return (await waitForDescriptor(this.fd, "input", options)) ? "signaled" : "timed-out";
+  }
+
+  /** As {@link wait}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  waitSync(options: { readonly timeout?: number } = {}): WaitResult {
+    return waitForDescriptorSync(this.fd, "input", options.timeout) ? "signaled" : "timed-out";
+  }
+
+  /** The status of the fence itself: an array's is that of its first failure, a chain's is never an error. */
+  get status(): number {
+    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").status;
+  }
+
+  /** The name it was merged with, or one that the kernel made of the fence. */
+  get name(): string {
+    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").name;
+  }
+
+  /** What stands in it, as of now. */
+  info(): SyncFileInfo {
+    for (let room = this.#count(); ; room = this.#count()) {
+      const bytes = new Uint8Array(new ArrayBuffer(FENCE_INFO.size * room));
+      try {
+        const given = { numFences: room, fences: addressOf(bytes) };
+        const info = this.request(SYNC_FILE.FILE_INFO, given, "Cannot look at the sync_file");
+        const fences = unpackAll(FENCE_INFO, bytes, info.numFences).map(describeFence);
+        return { name: info.name, status: info.status, fences };
+      } catch (error) {
+        // Between the two looks a container may have got more leaves; it loses them much more often.
+        if (!(error instanceof DmaBufError) || error.code !== "EINVAL" || this.#count() <= room) throw error;
+      }
+    }
+  }
+
+  /**
+   * Hints that somebody needs the fences by then (absolute monotonic nanoseconds). Nothing fails if they are late.
+   *
+   * @throws {DmaBufError} `ENOTTY` before Linux 6.4.
+   */
+  setDeadline(deadlineNs: number | bigint): void {
+    this.request(SYNC_FILE.SET_DEADLINE, { deadlineNs }, "Cannot set the deadline of the sync_file");
+  }
+
+  /** Another descriptor of the same sync_file. */
+  duplicate(): SyncFileDescriptor {
+    return new SyncFileDescriptor(this.duplicateDescriptor());
+  }
+
+  #count(): number {
+    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").numFences;
+  }
+}
+
+function describeFence(fence: {
+  timelineName: string;
+  driverName: string;
+  status: number;
+  timestampNs: bigint;
+}): SyncFileFence {
+  const { timelineName, driverName, status, timestampNs } = fence;
+  return { timelineName, driverName, status, timestamp: timestampNs === 0n ? undefined : Number(timestampNs) };
+}

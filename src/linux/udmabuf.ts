@@ -1,0 +1,95 @@
+import { DmaBufError } from "../errors.js";
+import { addSeals, createMemoryFile, openFile, reservePages, SEAL, setFileLength } from "../node/system-calls.js";
+import { Descriptor } from "./descriptor.js";
+import { deviceError } from "./device-error.js";
+import { DmaBufDescriptor } from "./dma-buf.js";
+import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
+import { packAll, Struct } from "./struct.js";
+
+/** @see linux/include/uapi/linux/udmabuf.h */
+export const UDMABUF = {
+  CREATE: request("UDMABUF_CREATE", "write", "u", 0x42, { memfd: "u32", flags: "u32", offset: "u64", size: "u64" }),
+  /** Its argument is the head, and the items behind it. */
+  CREATE_LIST: { name: "UDMABUF_CREATE_LIST", number: ioctlNumber("write", "u", 0x43, 8) },
+} as const;
+
+export const UDMABUF_HEAD = new Struct({ flags: "u32", count: "u32" });
+export const UDMABUF_ITEM = new Struct({ memfd: "u32", pad: "u32", offset: "u64", size: "u64" });
+export const UDMABUF_PATH = "/dev/udmabuf";
+
+const CLOEXEC = 1;
+
+const REASONS: Reasons = {
+  EBADFD: "the descriptor is no memory file",
+  EINVAL:
+    "the memory file must be sealed against shrinking and not against writing, and each range must lie in it in whole pages, within the limits of the module",
+};
+
+/** A range of a memory file. */
+export interface MemoryRange {
+  /** The descriptor of a memory file, sealed with `F_SEAL_SHRINK`; it stays the caller's. */
+  readonly memfd: number;
+  /** Bytes, as the size: multiples of the page size. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The device that makes dma-bufs of memory files, so that devices can use memory that programs filled. */
+export class UdmabufDevice extends Descriptor {
+  /** @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
+  constructor() {
+    super(open(), "udmabuf");
+  }
+
+  /**
+   * A dma-buf over pages of a memory file. Both show the same bytes; the pages stay where they are while it lives.
+   *
+   * @throws {DmaBufError} `EBADFD` if the descriptor is no memory file; `EINVAL` for missing or forbidding seals, a
+   *   range that is no whole pages or does not lie in the file, or more than the module allows (64 MiB by default).
+   */
+  create({ memfd, offset, size }: MemoryRange): DmaBufDescriptor {
+    const given = { memfd, flags: CLOEXEC, offset, size };
+    const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
+    return new DmaBufDescriptor(result);
+  }
+
+  /** One dma-buf over several ranges, one after the other. @throws {DmaBufError} As {@link create}. */
+  createList(ranges: readonly MemoryRange[]): DmaBufDescriptor {
+    const head = UDMABUF_HEAD.pack({ flags: CLOEXEC, count: ranges.length });
+    const items = packAll(UDMABUF_ITEM, ranges);
+    const argument = new Uint8Array(new ArrayBuffer(head.length + items.length));
+    argument.set(head);
+    argument.set(items, head.length);
+    const { name, number } = UDMABUF.CREATE_LIST;
+    const action = `Cannot make a dma-buf of ${ranges.length} ranges`;
+    return new DmaBufDescriptor(rawCall(this.fd, name, number, argument, action, REASONS));
+  }
+}
+
+/**
+ * A memory file that udmabuf takes: sealed against shrinking and growing, with its pages reserved.
+ *
+ * @param size Bytes; a multiple of the page size.
+ * @returns Its descriptor, which the caller owns.
+ */
+export function createSealedMemory(name: string, size: number): Descriptor {
+  if (!Number.isSafeInteger(size) || size < 1) throw new DmaBufError("EINVAL", `Cannot make a file of ${size} bytes`);
+  const file = new Descriptor(createMemoryFile(name), "the memory file");
+  try {
+    setFileLength(file.fd, size);
+    reservePages(file.fd, 0, size);
+    addSeals(file.fd, SEAL.SHRINK | SEAL.GROW);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function open(): number {
+  try {
+    return openFile(UDMABUF_PATH, "read-write");
+  } catch (error) {
+    throw deviceError(error, UDMABUF_PATH, "udmabuf");
+  }
+}
