@@ -1,9 +1,10 @@
-import { sharedMemory } from "./buffer/shared-memory.js";
+import { threadStorage } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
+import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { JoinedDomain, type JoinOptions } from "./joined-domain.js";
 import type { Host } from "./substrate/host.js";
@@ -27,6 +28,7 @@ export interface Invitation {
 /** A domain of threads: made by the first one, joined by the others. */
 export class Domain extends JoinedDomain {
   readonly #control: SharedArrayBuffer;
+  readonly #neighbours: Neighbours;
   readonly #lifelines = new Set<() => void>();
   #ready = Promise.resolve();
 
@@ -37,7 +39,10 @@ export class Domain extends JoinedDomain {
     host: Host,
     options: JoinOptions,
   ) {
-    super(new Agent(segment, identity, host), sharedMemory, options);
+    const agent = new Agent(segment, identity, host);
+    const neighbours = new Neighbours();
+    super(agent, threadStorage(agent, neighbours), options);
+    this.#neighbours = neighbours;
     this.#control = control;
   }
 
@@ -80,7 +85,11 @@ export class Domain extends JoinedDomain {
       throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
     }
     const domain = new Domain(control, segment, identity, host, options);
-    const lifeline = holdLifeline(port, domain.#lockName(identity), () => domain.recover(inviter));
+    const lifeline = holdLifeline(port, domain.#lockName(identity), () => {
+      domain.recover(inviter);
+      domain.#neighbours.remove(inviter);
+    });
+    domain.#neighbours.add(inviter, port);
     domain.#lifelines.add(() => lifeline.end());
     domain.#ready = lifeline.ready;
     return domain;
@@ -101,7 +110,9 @@ export class Domain extends JoinedDomain {
       this.#lifelines.delete(end);
       end();
       this.recover(identity);
+      this.#neighbours.remove(identity);
     });
+    this.#neighbours.add(identity, mine);
     this.#lifelines.add(end);
     return { control: this.#control, identity, inviter: this.agent.identity, port: theirs };
   }

@@ -1,10 +1,10 @@
 import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
-import type { BufferRecord } from "./buffer-table.js";
+import type { BufferRecord } from "./buffer-record.js";
 
 /**
- * One attempt to begin a CPU access: the hold first, then the exporter's consent, then the fences. What fails gives back
+ * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the fences. What fails gives back
  * what it has taken.
  */
 export class AccessAttempt {
@@ -30,6 +30,7 @@ export class AccessAttempt {
     try {
       held = await agent.wait(awaited, options);
       if (!held) throw accessTimedOut(mode, options.timeout);
+      if (this.#record.known.look() === undefined) await this.#record.known.wait({ ...options, timeout: left() });
       await this.#open()
         .beginCpuAccess(mode)
         ?.result({ ...options, timeout: left() });
@@ -55,6 +56,7 @@ export class AccessAttempt {
     try {
       held = agent.waitSync(hold, options.timeout);
       if (!held) throw accessTimedOut(mode, options.timeout);
+      this.#record.known.waitSync({ timeout: left() });
       this.#record.beginCpuAccess(mode)?.resultSync({ timeout: left() });
       begun = true;
       const fences = reservation.waitSync(usageFor(mode), { timeout: left() });
@@ -69,13 +71,14 @@ export class AccessAttempt {
 
   /** @returns Whether nobody was in the way. */
   tryTake(): boolean {
-    const { holds, reservation } = this.#record;
+    const { holds, known, reservation } = this.#record;
     const mode = this.#mode;
     this.#record.checkBegin(mode);
     if (!holds.tryTake(mode)) return false;
     let taken = false;
     try {
-      if (reservation.testSignaled(usageFor(mode))) {
+      if (known.look() === undefined) known.arm();
+      else if (reservation.testSignaled(usageFor(mode))) {
         this.#record.beginCpuAccess(mode)?.resultSync();
         taken = true;
       }
@@ -86,6 +89,24 @@ export class AccessAttempt {
   }
 }
 
-export function accessTimedOut(mode: AccessMode, timeout: number | undefined): DmaBufError {
+/** The kernel's bare begin, which takes no hold. @param open Throws once the holder has closed the buffer. */
+export async function beginAccess(open: () => BufferRecord, mode: AccessMode, options: WaitOptions): Promise<void> {
+  const left = countdown(open().agent.host, options.timeout);
+  await open().beginCpuAccess(mode)?.result(options);
+  await open().known.wait({ ...options, timeout: left() });
+  const fences = await open().reservation.wait(usageFor(mode), { ...options, timeout: left() });
+  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+}
+
+/** As {@link beginAccess}, blocking this thread. */
+export function beginAccessSync(record: BufferRecord, mode: AccessMode, options: { readonly timeout?: number }): void {
+  const left = countdown(record.agent.host, options.timeout);
+  record.beginCpuAccess(mode)?.resultSync(options);
+  record.known.waitSync({ timeout: left() });
+  const fences = record.reservation.waitSync(usageFor(mode), { timeout: left() });
+  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+}
+
+function accessTimedOut(mode: AccessMode, timeout: number | undefined): DmaBufError {
   return new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: others still use it`);
 }

@@ -1,34 +1,34 @@
 import type { Agent } from "../domain/agent.js";
 import {
   addReference,
-  addTransit,
   claimBuffer,
   dropReference,
   exporterFlags,
+  exporterOf,
   endTransit,
   isBufferLive,
   type BufferKey,
 } from "../domain/buffer-slot.js";
 import { slotOf } from "../domain/agent-slot.js";
-import { countAttachment, discountAttachment } from "../domain/attachment-count.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "../fence/shared-fence.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Attachment } from "./attachment.js";
-import { DmaBuf } from "./buffer.js";
-import type { Answer, Call } from "./call.js";
+import type { DmaBuf } from "./buffer.js";
+import { BufferRecord } from "./buffer-record.js";
+import type { Answer } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
 import { plainLink, type ExporterLink } from "./exporter-link.js";
-import { BufferHandle, type HandleMode, type ReceivedHandle } from "./handle.js";
-import { Holds } from "./hold.js";
+import type { ReceivedHandle } from "./handle.js";
 import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
+import { KnownStorage } from "./known-storage.js";
+import { PinningLink } from "./pinning-link.js";
 import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
-import { VirtualMap } from "./virtual-map.js";
 import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
 import type { Storage, StorageCarrier } from "./storage-carrier.js";
+import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
 export interface ExportOptions {
   /** For people; at most 31 bytes of UTF-8. */
@@ -50,17 +50,23 @@ const DEFAULT_HANDLE_LIMIT = 10_000;
  * The buffers that an agent holds: one record each, however many holders there are. The agent's reference in shared
  * memory stands while its record does.
  */
-export class BufferTable {
+export class BufferTable implements StorageKeeper {
   readonly #agent: Agent;
   readonly #records = new Map<number, BufferRecord>();
   readonly #handleLimit: number;
   readonly #server: RequestServer;
   readonly #carrier: StorageCarrier;
+  /**
+   * Storage that this agent has moved, of live buffers that it no longer holds: a handle that was made before the move may
+   * be on its way, and nobody else may have it.
+   */
+  readonly #moved = new Map<number, StorageVersion>();
 
   constructor(agent: Agent, carrier: StorageCarrier, options: BufferTableOptions = {}) {
     this.#agent = agent;
     this.#carrier = carrier;
-    this.#server = new RequestServer(agent);
+    this.#server = new RequestServer(agent, (buffer) => this.#recordOf(buffer));
+    carrier.exchange?.connect(this);
     this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
   }
 
@@ -97,7 +103,7 @@ export class BufferTable {
     const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
     if (record?.key.generation === generation) {
-      record.storage = this.#carrier.receive(handle, record.storage);
+      record.known.received(handle.version, (held) => this.#carrier.receive(handle, held));
     } else {
       // A reference of ours to another generation means that the handle's buffer is gone.
       if (record !== undefined || !addReference(this.#agent, { slot, generation })) throw stale();
@@ -118,6 +124,21 @@ export class BufferTable {
     if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 
+  storageOf(key: BufferKey): StorageVersion | undefined {
+    const moved = this.#moved.get(key.slot);
+    return this.#recordOf(key)?.known.newest ?? (moved?.key.generation === key.generation ? moved : undefined);
+  }
+
+  arrived({ key, version, storage }: StorageVersion): void {
+    const record = this.#recordOf(key);
+    if (record === undefined) storage.release(false);
+    else record.known.arrived(version, storage);
+  }
+
+  missing(key: BufferKey, version: number): void {
+    this.#recordOf(key)?.known.isMissing(version);
+  }
+
   /** Closes everything this agent still holds. */
   close(): void {
     for (const record of [...this.#records.values()]) record.closeAll();
@@ -130,17 +151,23 @@ export class BufferTable {
       if (ops !== undefined) checkExporter(ops);
       const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
       if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
-      return this.#add(key, size, storage).open("read-write");
+      return this.#add(size, { key, version: 0, storage }).open("read-write");
     } catch (error) {
       storage.release(true);
       throw error;
     }
   }
 
+  #recordOf({ slot, generation }: BufferKey): BufferRecord | undefined {
+    const record = this.#records.get(slot);
+    return record?.key.generation === generation ? record : undefined;
+  }
+
   /** A record for a buffer that this agent has just taken a reference to. */
   #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
     try {
-      return this.#add(key, handle.size, this.#carrier.receive(handle, undefined));
+      const storage = this.#carrier.receive(handle, undefined);
+      return this.#add(handle.size, { key, version: handle.version, storage });
     } catch (error) {
       dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
       throw error;
@@ -154,149 +181,49 @@ export class BufferTable {
     this.#agent.watch(freed, () => this.#server.remove(served));
   }
 
-  #add(key: BufferKey, size: number, storage: Storage): BufferRecord {
+  #add(size: number, storage: StorageVersion): BufferRecord {
+    const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
     const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot);
-    const link = this.#link(key, () => record.storage.segments, reservation, served);
-    const record: BufferRecord = new BufferRecord(
-      this.#agent,
-      key,
-      size,
-      storage,
-      link,
-      reservation,
-      served?.ops ?? {},
-      {
-        closed: () => this.#records.delete(key.slot),
-        carrier: this.#carrier,
-        handleLimit: this.#handleLimit,
+    const known = new KnownStorage(this.#agent, this.#carrier.exchange, storage);
+    const link = new PinningLink(this.#link(key, known, reservation, served), this.#agent, key.slot);
+    const record = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
+      closed: () => {
+        this.#records.delete(key.slot);
+        this.#keepMoved(known.newest);
       },
-    );
+      follow: () => this.#server.follow(),
+      carrier: this.#carrier,
+      handleLimit: this.#handleLimit,
+    });
     this.#records.set(key.slot, record);
+    const moved = this.#moved.get(key.slot);
+    if (moved?.key.generation === key.generation) known.arrived(moved.version, moved.storage);
     return record;
   }
 
-  #link(
-    key: BufferKey,
-    segments: () => readonly StorageSegment[],
-    reservation: Reservation,
-    served: ServedExport | undefined,
-  ): ExporterLink {
+  #keepMoved(moved: StorageVersion): void {
+    const { key, version, storage } = moved;
+    if (version === 0 || exporterOf(this.#agent, key.slot) !== this.#agent.identity) return;
+    const endUse = storage.use();
+    this.#moved.set(key.slot, moved);
+    // Whoever frees the buffer rings its exporter's agent.
+    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, key) };
+    this.#agent.watch(freed, () => {
+      if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);
+      endUse();
+    });
+  }
+
+  #link(key: BufferKey, known: KnownStorage, reservation: Reservation, served: ServedExport | undefined): ExporterLink {
     const flags = exporterFlags(this.#agent, key.slot);
-    if (flags === 0) return plainLink(segments);
-    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, segments);
+    if (flags === 0) return plainLink(known);
+    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, known);
     const begin = (mode: AccessMode): Answer<void> => {
       this.#server.serve();
       return served.begin(mode);
     };
     return new LocalExporter(served.ops, begin, (message) => this.#agent.host.warn(message));
-  }
-}
-
-interface RecordOwner {
-  readonly carrier: StorageCarrier;
-  readonly handleLimit: number;
-  closed(): void;
-}
-
-/** What an agent knows of one buffer that it holds. */
-export class BufferRecord {
-  readonly agent: Agent;
-  readonly key: BufferKey;
-  readonly size: number;
-  storage: Storage;
-  readonly exporter: ExporterLink;
-  readonly reservation: Reservation;
-  readonly holds: Holds;
-  readonly #owner: RecordOwner;
-  readonly virtualMap: VirtualMap;
-  readonly attachments = new Set<Attachment>();
-  readonly #holders = new Set<DmaBuf>();
-
-  constructor(
-    agent: Agent,
-    key: BufferKey,
-    size: number,
-    storage: Storage,
-    exporter: ExporterLink,
-    reservation: Reservation,
-    virtual: Pick<ExporterOps, "vmap" | "vunmap">,
-    owner: RecordOwner,
-  ) {
-    this.agent = agent;
-    this.key = key;
-    this.size = size;
-    this.storage = storage;
-    this.exporter = exporter;
-    this.reservation = reservation;
-    this.virtualMap = new VirtualMap(virtual);
-    this.holds = new Holds(agent, key.slot);
-    this.#owner = owner;
-  }
-
-  open(mode: HandleMode): DmaBuf {
-    const buffer = new DmaBuf(this, mode, (self) => this.#close(self));
-    this.#holders.add(buffer);
-    return buffer;
-  }
-
-  createHandle(mode: HandleMode): BufferHandle {
-    const { agent, key, size } = this;
-    const transit = addTransit(agent, key);
-    const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
-    const segments = this.#owner.carrier.send(key, mode, this.storage);
-    return new BufferHandle(agent, agent.domain, key, { mode, size, segments }, transit, startTimer);
-  }
-
-  /** The exporter has let an importer in. */
-  attached(attachment: Attachment): void {
-    this.attachments.add(attachment);
-    countAttachment(this.agent, this.key.slot, attachment.isDynamic);
-  }
-
-  detach(attachment: Attachment): void {
-    this.attachments.delete(attachment);
-    discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
-    this.exporter.detach(attachment);
-  }
-
-  beginCpuAccess(mode: AccessMode): Call<void> | undefined {
-    return this.exporter.begin(mode);
-  }
-
-  /** @throws {DmaBufError} `EOPNOTSUPP` if an access cannot begin at once, because another agent must be asked. */
-  checkBegin(mode: AccessMode): void {
-    if (!this.exporter.asksToBegin) return;
-    throw new DmaBufError(
-      "EOPNOTSUPP",
-      `Cannot ${mode} the buffer at once: its exporter in another thread must be asked`,
-    );
-  }
-
-  endCpuAccess(mode: AccessMode): void {
-    this.exporter.end(mode);
-  }
-
-  /** As {@link endCpuAccess}, for an access that has come to nothing. */
-  abandonCpuAccess(mode: AccessMode): void {
-    if (isBufferLive(this.agent, this.key)) this.endCpuAccess(mode);
-  }
-
-  /** How many holders there are in this agent. */
-  get holders(): number {
-    return this.#holders.size;
-  }
-
-  closeAll(): void {
-    for (const holder of [...this.#holders]) holder.close();
-  }
-
-  #close(holder: DmaBuf): void {
-    this.#holders.delete(holder);
-    if (this.#holders.size > 0) return;
-    this.holds.releaseAll();
-    this.#owner.closed();
-    this.storage.release(dropReference(this.agent, this.key.slot, slotOf(this.agent.identity)));
   }
 }
 
@@ -307,11 +234,12 @@ function stale(): DmaBufError {
 function checkHandle(handle: ReceivedHandle, agent: Agent): void {
   if (typeof handle !== "object" || handle === null) refuse("this is no handle to a buffer");
   const { buffers, agents } = agent.layout.sizes;
-  const { domain, slot, generation, mode, size, transit } = handle;
+  const { domain, slot, generation, version, mode, size, transit } = handle;
   const fields = {
     domain: typeof domain === "string",
     slot: isIndex(slot, buffers),
     generation: Number.isInteger(generation),
+    version: Number.isInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
     transit: isIndex(transit?.index, agents) && Number.isInteger(transit.ticket) && transit.ticket !== 0,

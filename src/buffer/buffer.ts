@@ -1,19 +1,20 @@
 import { ring, slotOf } from "../domain/agent-slot.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import type { WaitOptions } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFile } from "../fence/sync-file.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
-import { AccessAttempt, accessTimedOut } from "./access-attempt.js";
+import { AccessAttempt, beginAccess, beginAccessSync } from "./access-attempt.js";
 import { Attachment, type Importer } from "./attachment.js";
-import type { BufferRecord } from "./buffer-table.js";
+import type { BufferRecord } from "./buffer-record.js";
 import { CpuAccess } from "./cpu-access.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
 import { exportSyncFile, ImportedFences } from "./implicit-sync.js";
 import { MemoryMap } from "./memory-map.js";
+import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
 import type { Storage } from "./storage-carrier.js";
@@ -38,6 +39,7 @@ export class DmaBuf implements Disposable {
   #pending = 0;
   /** Ends the use of the bytes by whoever has asked for {@link segments}. */
   #endUse: (() => void) | undefined;
+  #used: Storage | undefined;
   /** Let go at the close, and the memory with it. */
   #record: BufferRecord | undefined;
 
@@ -174,18 +176,12 @@ export class DmaBuf implements Disposable {
    * of this kind must wait for. It excludes nobody; prefer {@link access}.
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
-    const left = countdown(this.#open().agent.host, options.timeout);
-    await this.#open().beginCpuAccess(mode)?.result(options);
-    if ((await this.reservation.wait(usageFor(mode), { ...options, timeout: left() })) === "timed-out")
-      throw accessTimedOut(mode, options.timeout);
+    await beginAccess(() => this.#open(), mode, options);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
-    const left = countdown(this.#open().agent.host, options.timeout);
-    this.#open().beginCpuAccess(mode)?.resultSync(options);
-    if (this.reservation.waitSync(usageFor(mode), { timeout: left() }) === "timed-out")
-      throw accessTimedOut(mode, options.timeout);
+    beginAccessSync(this.#open(), mode, options);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
@@ -218,15 +214,23 @@ export class DmaBuf implements Disposable {
 
   /**
    * The bytes of a page range, as the kernel's `mmap` gives them: without any synchronization, and longer than this
-   * holder lives. Surround their use with {@link beginCpuAccess} and {@link endCpuAccess}.
+   * holder lives. Surround their use with {@link beginCpuAccess} and {@link endCpuAccess}. The storage stays where it is
+   * until the mapping ends.
    *
    * @param range `offset` and `length` in bytes; the offset is a multiple of 4,096. Default: the whole buffer.
-   * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping.
+   * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping; `EAGAIN`
+   *   while the storage is being moved.
    */
   mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
-    const { exporter, storage } = this.#open();
-    exporter.mmap()?.resultSync();
-    return new MemoryMap(this.duplicate(), storage, range);
+    const record = this.#open();
+    record.exporter.mmap()?.resultSync();
+    const unpin = record.pin();
+    try {
+      return new MemoryMap(this.duplicate(), record.storage, range, unpin);
+    } catch (error) {
+      unpin();
+      throw error;
+    }
   }
 
   /**
@@ -247,12 +251,30 @@ export class DmaBuf implements Disposable {
   }
 
   /**
-   * For the exporter: tells the dynamic importers of this agent that the storage is about to move. They map again later;
-   * their old mappings stay usable until the reservation's fences have signaled. The caller holds the reservation lock.
+   * Moves the storage, for its exporter: others' accesses are waited for, dynamic importers are told, all fences are
+   * waited for, and from then on every agent uses the new storage. The size stays.
+   *
+   * @param to New memory of the same size, to which the bytes are copied (it is counted); or what brings them there.
+   * @throws {DmaBufError} `EBUSY` if the storage is pinned; `EPERM` for other threads than the exporter's; `EDEADLK` if
+   *   this thread has the reservation lock; `ETIMEDOUT`; whatever `to` throws. The storage is where it was then.
    */
-  moveNotify(): void {
+  async move(to: readonly StorageSegment[] | Relocate, options: WaitOptions = {}): Promise<void> {
+    this.checkWritable("move");
+    // It keeps the buffer until the end.
+    using holder = this.duplicate();
+    await moveStorage(holder.#open(), typeof to === "function" ? to : copyTo(to, this.size), options);
+  }
+
+  /**
+   * For an exporter that moves the storage itself: tells the dynamic importers in all agents. They map again later; their
+   * old mappings stay usable until the reservation's fences have signaled. The caller holds the reservation lock.
+   *
+   * @throws {DmaBufError} `ESRCH` if the lock was lost: an importer's thread has ended while it was told.
+   */
+  async moveNotify(options: WaitOptions = {}): Promise<void> {
     this.reservation.assertHeld("move");
-    for (const attachment of this.#open().attachments) attachment.importer.moveNotify?.(attachment);
+    if (await notifyImporters(this.#open(), () => options)) return;
+    throw new DmaBufError("ESRCH", "Cannot tell the importers of a move: the lock went with one of their threads");
   }
 
   /**
@@ -270,10 +292,19 @@ export class DmaBuf implements Disposable {
     );
   }
 
-  /** Where the bytes stand until this holder closes, for those who take care of the synchronization themselves. */
+  /**
+   * Where the bytes stand until this holder closes or they are moved, for those who take care of the synchronization
+   * themselves.
+   *
+   * @throws {DmaBufError} `EAGAIN` if they were moved and this agent has not heard yet where to.
+   */
   get segments(): readonly StorageSegment[] {
     const { storage } = this.#open();
-    this.#endUse ??= storage.use();
+    if (this.#used !== storage) {
+      this.#endUse?.();
+      this.#endUse = storage.use();
+      this.#used = storage;
+    }
     return storage.segments;
   }
 

@@ -1,7 +1,9 @@
 import type { AccessMode } from "../reservation/usage.js";
-import { LocalCall, type Call } from "./call.js";
+import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
+import type { KnownStorage } from "./known-storage.js";
 import type { StorageSegment } from "./storage.js";
+import type { Storage } from "./storage-carrier.js";
 
 /** What a `map` gave out, to be given back by `unmap`. */
 export interface Table {
@@ -37,17 +39,20 @@ export interface ExporterLink {
 }
 
 /** The way to the exporter of plain data, which any agent uses without its help. */
-export function plainLink(segments: () => readonly StorageSegment[]): ExporterLink {
+export function plainLink(known: KnownStorage): ExporterLink {
+  const table = ({ segments }: Storage): Table => ({
+    segments: segments.map(({ memory, offset, length }) => ({ memory, offset, length })),
+    number: 0,
+  });
   return {
     unmapsLocked: false,
     asksToBegin: false,
     attach: () => undefined,
     detach() {},
-    map: () =>
-      new LocalCall({
-        segments: segments().map(({ memory, offset, length }) => ({ memory, offset, length })),
-        number: 0,
-      }),
+    map: () => ({
+      result: async (options) => table(await known.wait(options)),
+      resultSync: (options) => table(known.waitSync(options)),
+    }),
     unmap() {},
     pin: () => undefined,
     unpin() {},

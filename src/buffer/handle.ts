@@ -20,6 +20,8 @@ export class BufferHandle implements Disposable {
   readonly generation: number;
   readonly mode: HandleMode;
   readonly size: number;
+  /** How often the storage was moved. */
+  readonly version: number;
   readonly segments: readonly StorageSegment[];
   readonly transit: Transit;
   readonly #segment: Segment;
@@ -30,7 +32,7 @@ export class BufferHandle implements Disposable {
     segment: Segment,
     domain: string,
     key: BufferKey,
-    storage: { readonly mode: HandleMode; readonly size: number; readonly segments: readonly StorageSegment[] },
+    storage: Pick<BufferHandle, "mode" | "size" | "version" | "segments">,
     transit: Transit,
     startTimer: (expire: () => void) => () => void,
   ) {
@@ -40,6 +42,7 @@ export class BufferHandle implements Disposable {
     this.generation = key.generation;
     this.mode = storage.mode;
     this.size = storage.size;
+    this.version = storage.version;
     this.segments = storage.segments;
     this.transit = transit;
     this.#cancelTimer = startTimer(() => void endTransit(segment, key.slot, transit));
@@ -54,5 +57,5 @@ export class BufferHandle implements Disposable {
 /** The fields of a handle, as they arrive in another agent. */
 export type ReceivedHandle = Pick<
   BufferHandle,
-  "domain" | "slot" | "generation" | "mode" | "size" | "segments" | "transit"
+  "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "transit"
 >;

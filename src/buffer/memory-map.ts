@@ -8,10 +8,16 @@ export class MemoryMap implements Disposable {
   readonly #holder: DmaBuf;
   readonly #segments: readonly Uint8Array[];
   readonly #endUse: () => void;
+  readonly #unpin: () => void;
   #mapped = true;
 
-  /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. */
-  constructor(holder: DmaBuf, storage: Storage, range: { readonly offset?: number; readonly length?: number }) {
+  /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. @param unpin Runs at its end. */
+  constructor(
+    holder: DmaBuf,
+    storage: Storage,
+    range: { readonly offset?: number; readonly length?: number },
+    unpin: () => void,
+  ) {
     const { offset = 0, length = holder.size - offset } = range;
     const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
     if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
@@ -21,6 +27,7 @@ export class MemoryMap implements Disposable {
     this.#holder = holder;
     this.#segments = cut(storage.segments, offset, length);
     this.#endUse = storage.use();
+    this.#unpin = unpin;
   }
 
   /** The bytes, in place. @throws {DmaBufError} `EBADF` after the end; `EOPNOTSUPP` if they are in several segments. */
@@ -40,6 +47,7 @@ export class MemoryMap implements Disposable {
     if (!this.#mapped) return;
     this.#mapped = false;
     this.#endUse();
+    this.#unpin();
     this.#holder.close();
   }
 }

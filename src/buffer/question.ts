@@ -15,7 +15,7 @@ import type { Reservation } from "../reservation/reservation.js";
 import type { Call } from "./call.js";
 
 /**
- * A request to an exporter in another agent, as its requester waits for it.
+ * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter does.
  *
  * I1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without one.
  * I2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is back. If the
@@ -145,4 +145,5 @@ const VERBS: Record<RequestFields["operation"], string> = {
   begin: "begin to use the buffer",
   end: "end the use of the buffer",
   mmap: "map the buffer",
+  moveNotify: "tell an importer of the move",
 };

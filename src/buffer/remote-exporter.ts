@@ -8,8 +8,8 @@ import type { AccessMode } from "../reservation/usage.js";
 import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
+import type { KnownStorage } from "./known-storage.js";
 import { Question } from "./question.js";
-import type { StorageSegment } from "./storage.js";
 
 /** The way to an exporter in another agent: it is asked only for what it has operations for. */
 export class RemoteExporter implements ExporterLink {
@@ -18,22 +18,16 @@ export class RemoteExporter implements ExporterLink {
   readonly #buffer: BufferKey;
   readonly #flags: number;
   readonly #reservation: Reservation;
-  readonly #segments: () => readonly StorageSegment[];
+  readonly #known: KnownStorage;
   /** The numbers under which the exporter knows this agent's importers: those of them that it knows. */
   readonly #numbers = new Map<ExporterAttachment, number>();
 
-  constructor(
-    agent: Agent,
-    buffer: BufferKey,
-    flags: number,
-    reservation: Reservation,
-    segments: () => readonly StorageSegment[],
-  ) {
+  constructor(agent: Agent, buffer: BufferKey, flags: number, reservation: Reservation, known: KnownStorage) {
     this.#agent = agent;
     this.#buffer = buffer;
     this.#flags = flags;
     this.#reservation = reservation;
-    this.#segments = segments;
+    this.#known = known;
   }
 
   attach(attachment: ExporterAttachment): Call<void> | undefined {
@@ -50,8 +44,20 @@ export class RemoteExporter implements ExporterLink {
 
   map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
     const number = nextNumber();
-    const question = this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
-    return answered(question, () => ({ segments: this.#segments(), number }));
+    const ask = (): Question => this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
+    // First the storage, which the lock keeps as it is: what fails then has asked for nothing.
+    return {
+      result: async (options) => {
+        const { segments } = this.#known.look() ?? (await this.#known.wait(options));
+        await ask().result(options);
+        return { segments, number };
+      },
+      resultSync: (options) => {
+        const { segments } = this.#known.waitSync(options);
+        ask().resultSync(options);
+        return { segments, number };
+      },
+    };
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {

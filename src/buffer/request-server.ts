@@ -4,24 +4,41 @@ import { finishRequest, postCount, postedRequests, takeRequest, type PostedReque
 import { codeOf, ERRNO } from "../errors.js";
 import type { ReservationLock } from "../reservation/reservation-lock.js";
 import { isLater, type Answer } from "./call.js";
+import type { BufferKey } from "../domain/buffer-slot.js";
+import type { Reservation } from "../reservation/reservation.js";
 import type { ServedExport } from "./served-export.js";
 
 /**
- * Serves from its agent's event loop what other agents ask of the exporters in it, while there are any.
+ * Serves from its agent's event loop what other agents ask of the exporters in it, while there are any, and tells the
+ * dynamic importers in it of moves.
  *
  * G1. A request is taken before anything is done for it, and the lock after that: who lent it then waits for the answer.
  * G2. The answer is decided before the lock goes back: either the requester gets both, or nobody wants the answer, and
  *     what was done is undone under the lock, which then opens.
  * G3. An exporter's agent that blocks its thread serves nobody meanwhile; plain data needs nobody.
+ * G4. Importers are told of a move even while their agent blocks its thread: the mover has the lock that it may block for.
+ *     An agent that has ever had a dynamic importer answers until it leaves.
  */
 export class RequestServer {
   readonly #agent: Agent;
   readonly #exports = new Map<number, ServedExport>();
+  readonly #followersOf: (buffer: BufferKey) => Followers | undefined;
   #seen = 0;
+  #told = 0;
   #isWatching = false;
+  #follows = false;
 
-  constructor(agent: Agent) {
+  constructor(agent: Agent, followersOf: (buffer: BufferKey) => Followers | undefined) {
     this.#agent = agent;
+    this.#followersOf = followersOf;
+  }
+
+  /** From now on, the importers of this agent are told of moves. */
+  follow(): void {
+    if (this.#follows) return;
+    this.#follows = true;
+    this.#agent.addInterrupt(() => this.#tellFollowers());
+    if (!this.#isWatching) this.#watch();
   }
 
   add(served: ServedExport): void {
@@ -55,7 +72,7 @@ export class RequestServer {
     const served = (): void => {
       this.#serve();
       this.#isWatching = false;
-      if (this.#exports.size > 0) this.#watch();
+      if (this.#exports.size > 0 || this.#follows) this.#watch();
     };
     this.#isWatching = true;
     this.#agent.watch(awaited, served, () => {});
@@ -72,8 +89,20 @@ export class RequestServer {
     for (const served of this.#exports.values()) served.sweep();
   }
 
+  #tellFollowers(): void {
+    if (postCount(this.#agent) === this.#told) return;
+    this.#told = postCount(this.#agent);
+    for (const request of postedRequests(this.#agent)) {
+      if (request.operation === "moveNotify") tellOfMove(this.#agent, request, this.#followersOf(request.buffer));
+    }
+  }
+
   /** Runs at once as far as the exporter does. */
   async #answer(request: PostedRequest): Promise<void> {
+    if (request.operation === "moveNotify") {
+      tellOfMove(this.#agent, request, this.#followersOf(request.buffer));
+      return;
+    }
     const served = this.at(request.buffer.slot, request.buffer.generation);
     if (!takeRequest(this.#agent, request)) return;
     if (!request.wantsAnswer) {
@@ -116,6 +145,22 @@ export class RequestServer {
       if (!this.#agent.closed) lock?.[Symbol.dispose]();
     }
   }
+}
+
+/** A buffer's dynamic importers in one agent. */
+export interface Followers {
+  readonly reservation: Reservation;
+  /** Tells each of them that the storage is about to move; does not throw. */
+  moveNotify(): void;
+}
+
+/** Serves a mover: its lock is here while the importers are told. */
+export function tellOfMove(agent: Agent, request: PostedRequest, followers: Followers | undefined): void {
+  if (!takeRequest(agent, request)) return;
+  const lock = followers?.reservation.takeOver(request.lock);
+  if (lock !== undefined) followers!.moveNotify();
+  const errno = lock === undefined ? ERRNO.ESTALE : 0;
+  if (!deliver(agent, request, lock, errno, false)) lock?.[Symbol.dispose]();
 }
 
 /**

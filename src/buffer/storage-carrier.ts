@@ -1,6 +1,7 @@
 import type { BufferKey } from "../domain/buffer-slot.js";
 import type { HandleMode, ReceivedHandle } from "./handle.js";
 import type { StorageSegment } from "./storage.js";
+import type { StorageExchange } from "./storage-exchange.js";
 
 /** A buffer's memory, as one agent has it. */
 export interface Storage {
@@ -16,6 +17,8 @@ export interface Storage {
 
 /** How memory is got and reaches other agents: all that differs for buffers between threads and processes. */
 export interface StorageCarrier {
+  /** How storage that was moved reaches them. Without it, buffers cannot be moved. */
+  readonly exchange?: StorageExchange;
   /**
    * New zeroed memory.
    *

@@ -12,6 +12,10 @@ export class VirtualMap {
     this.#exporter = exporter;
   }
 
+  get isMapped(): boolean {
+    return this.#users > 0;
+  }
+
   /** @throws {DmaBufError} `EINVAL` if the exporter has no such operation; what it throws itself. */
   map(): Uint8Array {
     if (this.#exporter.vmap === undefined) {

@@ -75,6 +75,12 @@ export function deadIn({ memory, layout }: Segment, slot: number): Identity {
   return (state & SLOT_MASK) === AGENT_STATE.DEAD ? (state & ~SLOT_MASK) | slot : 0;
 }
 
+/** The identity of the live agent in a slot, or 0. */
+export function liveIn({ memory, layout }: Segment, slot: number): Identity {
+  const state = memory.load(layout.agent(slot) + AGENT.STATE);
+  return (state & SLOT_MASK) === AGENT_STATE.LIVE ? (state & ~SLOT_MASK) | slot : 0;
+}
+
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */
 export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void {
   const free = (generationOf(dead) << SLOT_BITS) | AGENT_STATE.FREE;

@@ -14,6 +14,8 @@ import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
  * W3. A ring wakes everything that waits in the agent; each looks for itself and arms itself again.
  * W4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
  *     without bound.
+ * W5. What others need of this agent even while it blocks is an interrupt: it runs each time before the thread sleeps, and
+ *     whoever needs it rings.
  */
 
 /** Something that becomes ready once, or again and again. */
@@ -41,6 +43,7 @@ export class Agent implements Member {
   readonly host: Host;
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
+  readonly #interrupts = new Set<() => void>();
   readonly #closeListeners = new Set<(error: unknown) => void>();
   #domain: string | undefined;
   #parked = false;
@@ -83,6 +86,7 @@ export class Agent implements Member {
     for (;;) {
       const bell = this.memory.load(this.#bell);
       awaited.arm();
+      for (const interrupt of this.#interrupts) interrupt();
       if (awaited.ready()) return true;
       const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
       if (left <= 0) return false;
@@ -120,6 +124,11 @@ export class Agent implements Member {
       watch.cancelTimer?.();
       this.#watches.delete(watch);
     };
+  }
+
+  /** Has `run` called whenever this thread is about to sleep in a blocking wait (W5). It neither blocks nor throws. */
+  addInterrupt(run: () => void): void {
+    this.#interrupts.add(run);
   }
 
   /** Calls back when the agent leaves while somebody waits in it; returns what ends that. */

@@ -1,4 +1,4 @@
-import { slotOf, type Identity, type Member } from "./agent-slot.js";
+import { liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
 import type { Segment } from "./layout.js";
 
 /**
@@ -23,6 +23,18 @@ export function attachmentCount({ memory, layout }: Segment, bufferSlot: number)
   const words = layout.buffer(bufferSlot) + layout.attachments;
   for (let slot = 0; slot < layout.sizes.agents; slot++) count += memory.load(words + slot) & ALL_MASK;
   return count;
+}
+
+/** The live agents that have dynamic importers of a buffer. */
+export function agentsWithDynamic(segment: Segment, bufferSlot: number): Identity[] {
+  const { memory, layout } = segment;
+  const words = layout.buffer(bufferSlot) + layout.attachments;
+  const agents: Identity[] = [];
+  for (let slot = 0; slot < layout.sizes.agents; slot++) {
+    const identity = memory.load(words + slot) >>> 16 === 0 ? 0 : liveIn(segment, slot);
+    if (identity !== 0) agents.push(identity);
+  }
+  return agents;
 }
 
 /** What the reaper does with the attachments of a dead agent. */

@@ -63,6 +63,8 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   writePair(member, base + BUFFER.INODE_LOW, addTo64(memory, HEADER.INODES, 1) + 1);
   memory.store(base + BUFFER.EXPORTER, member.identity);
   memory.store(base + BUFFER.FLAGS, options.flags ?? 0);
+  memory.store(base + BUFFER.VERSION, 0);
+  memory.store(base + BUFFER.MOVER, 0);
   writeName(memory, base + BUFFER.NAME, options.name);
   writeName(memory, base + BUFFER.EXPORTER_NAME, options.exporterName);
   memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);

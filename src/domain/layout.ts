@@ -11,7 +11,7 @@ export { checkSizes, DEFAULT_SIZES, type Sizes } from "./sizes.js";
  * L2. 64-bit words stand at even indices; every slot's stride is even.
  * L3. Any change of a table below raises LAYOUT_VERSION; a joiner with another version is refused.
  */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
@@ -35,6 +35,7 @@ export const AGENT = {
   STATE: 0, // generation << 10 | AGENT_STATE
   REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
   REQUESTS: 2, // requests ever posted to this agent; wraps
+  MESSAGES: 3, // messages ever sent to this agent by its neighbours; wraps
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,
@@ -123,6 +124,8 @@ export const BUFFER = {
   INODE_HIGH: 9,
   EXPORTER: 10, // identity of the exporter
   FLAGS: 11, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
+  VERSION: 12, // how often its storage was moved; wraps
+  MOVER: 13, // identity of the agent that moves its storage just now, 0 for none
   NAME: 16,
   EXPORTER_NAME: 24,
   ARRAYS: 32,
@@ -170,11 +173,11 @@ export const CONSUMER = {
   WORDS: 4,
 } as const;
 
-/** Something asked of an exporter in another agent. */
+/** Something asked of an exporter in another agent, or of an importer by its exporter. */
 export const REQUEST = {
   STATE: 0, // 64 bits: generation << 32 | value << 26 | errno << 14 | requester's slot << 4 | no answer << 3 | phase
   REQUESTER: 2, // identity
-  EXPORTER: 3, // identity
+  EXPORTER: 3, // identity of whoever is asked
   BUFFER: 4, // slot
   BUFFER_GENERATION: 5,
   OPERATION: 6, // REQUEST_OPERATION
@@ -210,6 +213,8 @@ export class Layout {
   readonly transits: number;
   /** One word an agent: its attached importers, and in the high half those of them that are dynamic. */
   readonly attachments: number;
+  /** One word an agent: how often it has pinned the storage. */
+  readonly pins: number;
   /** Within a stream's slot. */
   readonly consumerWaiters: number;
   readonly places: number;
@@ -247,7 +252,8 @@ export class Layout {
     this.holdWaiters = this.lockWaiters + this.agentWords;
     this.transits = this.holdWaiters + this.agentWords;
     this.attachments = this.transits + even(sizes.agents);
-    this.#reservations = this.attachments + even(sizes.agents);
+    this.pins = this.attachments + even(sizes.agents);
+    this.#reservations = this.pins + even(sizes.agents);
     this.#reservationWords = 2 + this.reservationEntries * ENTRY.WORDS;
     this.#bufferWords = this.#reservations + 2 * this.#reservationWords;
 

@@ -5,7 +5,7 @@ import { AGENT, HEADER, hint, REQUEST, REQUEST_PHASE, type Segment } from "./lay
 import { readName, writeName } from "./text.js";
 
 /**
- * What one agent asks of an exporter in another.
+ * What one agent asks of an exporter in another, or an exporter of the importers in another (`moveNotify`).
  *
  * P1. STATE holds generation, requester, phase and answer in one 64-bit word. Each step is one exchange of it: FREE →
  *     CLAIMED → POSTED → TAKEN → DONE → FREE. The generation rises when the slot becomes FREE.
@@ -20,13 +20,25 @@ import { readName, writeName } from "./text.js";
  *     that followed the first, has the higher one.
  */
 
-export const OPERATIONS = ["attach", "detach", "map", "unmap", "pin", "unpin", "begin", "end", "mmap"] as const;
+export const OPERATIONS = [
+  "attach",
+  "detach",
+  "map",
+  "unmap",
+  "pin",
+  "unpin",
+  "begin",
+  "end",
+  "mmap",
+  "moveNotify",
+] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** Which operations an exporter has of its own. `CUSTOM` stands for map and unmap, which every such exporter has. */
 export const EXPORTER_FLAG = { CUSTOM: 1, ATTACH: 2, DETACH: 4, PIN: 8, BEGIN: 16, END: 32, MMAP: 64 } as const;
 
 export interface RequestFields {
+  /** Whoever is asked: the buffer's exporter, except for `moveNotify`. */
   readonly exporter: Identity;
   readonly buffer: BufferKey;
   readonly operation: Operation;

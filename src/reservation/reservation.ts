@@ -299,6 +299,12 @@ export class Reservation {
     throw new DmaBufError("EPERM", `Cannot ${action} ${this.#owner()}: its reservation is not locked`);
   }
 
+  /** @internal The locking convention. @throws {DmaBufError} `EDEADLK` if this agent holds the lock. */
+  assertNotHeld(action: string): void {
+    if (!this.isHeldHere) return;
+    throw new DmaBufError("EDEADLK", `Cannot ${action} ${this.#owner()}: this thread has locked its reservation`);
+  }
+
   #timedOut(timeout: number | undefined): never {
     throw new DmaBufError("ETIMEDOUT", `Cannot lock the reservation of ${this.#owner()} in ${timeout} ms`);
   }

@@ -14,3 +14,9 @@ export function countedCopy(source: Uint8Array): Uint8Array<ArrayBuffer> {
   bytes += source.length;
   return copy;
 }
+
+/** A copy to other memory of at least the same length. */
+export function countedCopyTo(source: Uint8Array, target: Uint8Array): void {
+  target.set(source);
+  bytes += source.length;
+}

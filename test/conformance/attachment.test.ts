@@ -93,7 +93,7 @@ test("DBF-28 for a static importer the storage is pinned before it is mapped, an
   assert.deepEqual(calls, ["pin", "map", "unmap", "unpin"]);
 });
 
-test("DBF-29 a move is told to the two dynamic importers and not to the static one, with the lock held", () => {
+test("DBF-29 a move is told to the two dynamic importers and not to the static one, with the lock held", async () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
   const told: string[] = [];
@@ -108,10 +108,10 @@ test("DBF-29 a move is told to the two dynamic importers and not to the static o
     [first, fixed, second].map((attachment) => attachment.isDynamic),
     [true, false, true],
   );
-  fails("EPERM", () => buffer.moveNotify());
+  await assert.rejects(buffer.moveNotify(), { code: "EPERM" });
   using lock = buffer.reservation.lockSync();
   void lock;
-  buffer.moveNotify();
+  await buffer.moveNotify();
   assert.deepEqual(told, ["first locked", "second locked"]);
 });
 

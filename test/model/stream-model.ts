@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { BufferRecord } from "../../src/buffer/buffer-table.js";
+import { BufferRecord } from "../../src/buffer/buffer-record.js";
 import { plainLink } from "../../src/buffer/exporter-link.js";
+import { KnownStorage } from "../../src/buffer/known-storage.js";
 import { sharedMemory } from "../../src/buffer/shared-memory.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
@@ -244,11 +245,11 @@ function takeFrames(memory: Substrate, consumer: Consumer, frames: number[], mos
 export function openStream(agent: Agent, count: number, isProducer = false): FrameStream {
   const buffers = Array.from({ length: count }, (_, slot) => {
     const storage = sharedMemory.adopt([{ memory: new ArrayBuffer(SIZE), offset: 0, length: SIZE }]);
-    const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => {} };
+    const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => {}, follow: () => {} };
     const key = { slot, generation: 1 };
     const reservation = new Reservation(agent, slot);
-    const link = plainLink(() => storage.segments);
-    return new BufferRecord(agent, key, SIZE, storage, link, reservation, {}, owner).open("read-write");
+    const known = new KnownStorage(agent, undefined, { key, version: 0, storage });
+    return new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner).open("read-write");
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };
   return new FrameStream(parts, isProducer, () => {});

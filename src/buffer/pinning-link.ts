@@ -1,0 +1,117 @@
+import type { Member } from "../domain/agent-slot.js";
+import { addPin, dropPin } from "../domain/storage-slot.js";
+import type { AccessMode } from "../reservation/usage.js";
+import type { Call } from "./call.js";
+import type { ExporterAttachment } from "./exporter.js";
+import type { ExporterLink, Table } from "./exporter-link.js";
+
+/**
+ * The way to an exporter, with what forbids to move the storage counted on it: pins, and mappings of importers that cannot
+ * follow (MV4). What an importer still has when it is detached goes with it.
+ */
+export class PinningLink implements ExporterLink {
+  readonly #link: ExporterLink;
+  readonly #member: Member;
+  readonly #bufferSlot: number;
+  readonly #pins = new Map<ExporterAttachment, number>();
+
+  constructor(link: ExporterLink, member: Member, bufferSlot: number) {
+    this.#link = link;
+    this.#member = member;
+    this.#bufferSlot = bufferSlot;
+  }
+
+  get unmapsLocked(): boolean {
+    return this.#link.unmapsLocked;
+  }
+
+  get asksToBegin(): boolean {
+    return this.#link.asksToBegin;
+  }
+
+  attach(attachment: ExporterAttachment): Call<void> | undefined {
+    return this.#link.attach(attachment);
+  }
+
+  detach(attachment: ExporterAttachment): void {
+    this.#link.detach(attachment);
+    for (let pins = this.#pins.get(attachment) ?? 0; pins > 0; pins--) dropPin(this.#member, this.#bufferSlot);
+    this.#pins.delete(attachment);
+  }
+
+  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
+    if (attachment.isDynamic) return this.#link.map(attachment, mode);
+    return this.#pinned(attachment, () => this.#link.map(attachment, mode));
+  }
+
+  unmap(attachment: ExporterAttachment, table: Table): void {
+    this.#link.unmap(attachment, table);
+    if (!attachment.isDynamic) this.#drop(attachment);
+  }
+
+  pin(attachment: ExporterAttachment): Call<void> | undefined {
+    return this.#pinned(attachment, () => this.#link.pin(attachment));
+  }
+
+  unpin(attachment: ExporterAttachment): void {
+    this.#link.unpin(attachment);
+    this.#drop(attachment);
+  }
+
+  begin(mode: AccessMode): Call<void> | undefined {
+    return this.#link.begin(mode);
+  }
+
+  end(mode: AccessMode): void {
+    this.#link.end(mode);
+  }
+
+  mmap(): Call<void> | undefined {
+    return this.#link.mmap();
+  }
+
+  /** The pin stands before the exporter is asked, and goes if it refuses. */
+  #pinned<C extends Call<unknown> | undefined>(attachment: ExporterAttachment, ask: () => C): C {
+    this.#add(attachment);
+    try {
+      const call = ask();
+      return call === undefined ? call : (this.#unpinnedIfRefused(attachment, call) as C);
+    } catch (error) {
+      this.#drop(attachment);
+      throw error;
+    }
+  }
+
+  #unpinnedIfRefused<T>(attachment: ExporterAttachment, call: Call<T>): Call<T> {
+    return {
+      result: async (options) => {
+        try {
+          return await call.result(options);
+        } catch (error) {
+          this.#drop(attachment);
+          throw error;
+        }
+      },
+      resultSync: (options) => {
+        try {
+          return call.resultSync(options);
+        } catch (error) {
+          this.#drop(attachment);
+          throw error;
+        }
+      },
+    };
+  }
+
+  #add(attachment: ExporterAttachment): void {
+    this.#pins.set(attachment, (this.#pins.get(attachment) ?? 0) + 1);
+    addPin(this.#member, this.#bufferSlot);
+  }
+
+  #drop(attachment: ExporterAttachment): void {
+    const pins = this.#pins.get(attachment) ?? 0;
+    if (pins === 0) return;
+    this.#pins.set(attachment, pins - 1);
+    dropPin(this.#member, this.#bufferSlot);
+  }
+}

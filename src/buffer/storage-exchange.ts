@@ -1,0 +1,33 @@
+import type { BufferKey } from "../domain/buffer-slot.js";
+import type { Storage } from "./storage-carrier.js";
+
+/** The storage that a buffer has after so many moves. */
+export interface StorageVersion {
+  readonly key: BufferKey;
+  readonly version: number;
+  readonly storage: Storage;
+}
+
+/** How a buffer's storage, when its exporter has moved it, reaches the other agents of a domain. */
+export interface StorageExchange {
+  /** Says who has storage in this agent, and hears of what arrives. Called once, before anything else. */
+  connect(keeper: StorageKeeper): void;
+  /** Sends new storage to all agents, before its version is published. It arrives even if this agent ends at once. */
+  announce(moved: StorageVersion): void;
+  /**
+   * Asks the other agents for a version that is published already. The keeper hears of it, later or before this returns:
+   * what has arrived, or that nobody has it who can be reached.
+   */
+  ask(key: BufferKey, version: number): void;
+  /** Whether an agent that blocks its thread receives storage, and serves others. */
+  readonly receivesWhileBlocked: boolean;
+}
+
+/** The storage that an agent has. */
+export interface StorageKeeper {
+  storageOf(key: BufferKey): StorageVersion | undefined;
+  /** Somebody has sent storage: of a buffer that this agent may not hold, and not always the newest. */
+  arrived(moved: StorageVersion): void;
+  /** Nobody has this version who can be reached. */
+  missing(key: BufferKey, version: number): void;
+}
