@@ -36,6 +36,7 @@ export const AGENT = {
   REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
   REQUESTS: 2, // requests ever posted to this agent; wraps
   MESSAGES: 3, // messages ever sent to this agent by its neighbours; wraps
+  SLEEPERS: 4, // how many of its waits sleep in its event loop; the substrate's own
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,

@@ -1,4 +1,5 @@
 import { DmaBufError } from "../errors.js";
+import { AtomicWords } from "./atomic-words.js";
 import type { ParkResult, Substrate } from "./substrate.js";
 
 /**
@@ -11,61 +12,14 @@ export function createSharedSubstrate(buffer: SharedArrayBuffer, mayBlock = true
   return new SharedArraySubstrate(buffer, mayBlock);
 }
 
-class SharedArraySubstrate implements Substrate {
-  readonly words: number;
+class SharedArraySubstrate extends AtomicWords {
   readonly #words: Int32Array;
-  readonly #doubles: BigUint64Array;
   readonly #mayBlock: boolean;
 
   constructor(buffer: SharedArrayBuffer, mayBlock: boolean) {
+    super(buffer);
     this.#words = new Int32Array(buffer);
-    this.#doubles = new BigUint64Array(buffer);
     this.#mayBlock = mayBlock;
-    this.words = this.#words.length;
-  }
-
-  load(word: number): number {
-    return Atomics.load(this.#words, word);
-  }
-
-  store(word: number, value: number): void {
-    Atomics.store(this.#words, word, value);
-  }
-
-  add(word: number, amount: number): number {
-    return Atomics.add(this.#words, word, amount);
-  }
-
-  or(word: number, bits: number): number {
-    return Atomics.or(this.#words, word, bits);
-  }
-
-  and(word: number, bits: number): number {
-    return Atomics.and(this.#words, word, bits);
-  }
-
-  exchange(word: number, value: number): number {
-    return Atomics.exchange(this.#words, word, value);
-  }
-
-  compareExchange(word: number, expected: number, replacement: number): number {
-    return Atomics.compareExchange(this.#words, word, expected, replacement);
-  }
-
-  load64(word: number): bigint {
-    return Atomics.load(this.#doubles, word >>> 1);
-  }
-
-  store64(word: number, value: bigint): void {
-    Atomics.store(this.#doubles, word >>> 1, value);
-  }
-
-  exchange64(word: number, value: bigint): bigint {
-    return Atomics.exchange(this.#doubles, word >>> 1, value);
-  }
-
-  compareExchange64(word: number, expected: bigint, replacement: bigint): bigint {
-    return Atomics.compareExchange(this.#doubles, word >>> 1, expected, replacement);
   }
 
   park(word: number, expected: number, timeoutMs: number): ParkResult {
@@ -83,10 +37,6 @@ class SharedArraySubstrate implements Substrate {
 
   wake(word: number): number {
     return Atomics.notify(this.#words, word);
-  }
-
-  pause(): void {
-    // Atomics.pause() is not in Node 20; a spinning wait is bounded and looks at shared words anyway.
   }
 }
 

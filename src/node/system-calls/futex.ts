@@ -11,8 +11,8 @@ const EVERYBODY = 0x7fff_ffff;
 const PARAMETERS = "uintptr_t word, int operation, int32_t value, void *timeout, uintptr_t word2, int value3";
 const futex = numberedCall("futex", PARAMETERS);
 
-/** `struct timespec`: seconds and nanoseconds. A call has copied it before it sleeps. */
-const time = new BigInt64Array(2);
+/** `struct timespec`: seconds and nanoseconds, of 64 bits each with their low half first. */
+const time = new Uint32Array(4);
 
 /**
  * Sleeps while the word at the address holds `expected`; compares and goes to sleep in one step.
@@ -22,8 +22,8 @@ const time = new BigInt64Array(2);
  */
 export function futexWait(address: number | bigint, expected: number, timeoutMs: number): ParkResult {
   const nanoseconds = Math.max(0, Math.ceil(timeoutMs * 1e6));
-  time[0] = BigInt(Math.floor(nanoseconds / 1e9));
-  time[1] = BigInt(nanoseconds % 1e9);
+  time[0] = Math.floor(nanoseconds / 1e9);
+  time[2] = nanoseconds % 1e9;
   if (futex(address, FUTEX_WAIT, expected | 0, time, 0, 0) === 0) return "woken";
   const errno = lastErrno();
   if (errno === ERRNO.EAGAIN) return "not-equal";

@@ -1,0 +1,17 @@
+import { availableParallelism } from "node:os";
+import { hostWith } from "../host/threads.js";
+import type { Host } from "../substrate/host.js";
+
+/**
+ * The surroundings of a thread of a process: its clock is CLOCK_MONOTONIC, which all processes share, and every thread
+ * may block.
+ *
+ * @param spin Milliseconds for which a wait looks again and again before it sleeps; by default as on threads, and 0 if
+ *     this process may use one processor only.
+ * @throws {RangeError} If `spin` is no time.
+ */
+export function processHost(spin?: number): Host {
+  const host = hostWith(spin);
+  const spinNs = spin === undefined && availableParallelism() === 1 ? 0 : host.spinNs;
+  return { ...host, mayBlock: true, spinNs };
+}

@@ -1,0 +1,161 @@
+import { AtomicWords } from "../substrate/atomic-words.js";
+import type { ParkResult, Substrate } from "../substrate/substrate.js";
+import { AGENT, type Layout } from "../domain/layout.js";
+import type { DmaBufError } from "../errors.js";
+import { announceSleeper, clearSleepers, ringSleepers } from "./pipe-bell.js";
+import { PipeWatch } from "./pipe-watch.js";
+import { addressOf, futexWait, futexWake, writeDescriptor } from "./system-calls.js";
+
+/**
+ * The substrate of processes: a mapped memory file, futexes, and a pipe for each doorbell.
+ *
+ * PS1. A synchronous park sleeps in slices, each of them a call of a JavaScript function: only there can a worker be
+ *      terminated. Between two slices the owner may look whether others are still alive.
+ * PS2. An asynchronous park is possible on doorbells only, which is where the layers above park; see pipe-bell.ts.
+ * PS3. Any process may ring any doorbell: whoever has the memory has the pipes too.
+ */
+
+/** The longest time for which a thread is deaf to `terminate()` and `process.exit()`: half of it, on average. */
+export const SLICE_MS = 50;
+
+/** Where the doorbells stand: those of slot n at `bell + n * stride` and `sleepers + n * stride`. */
+export interface Doorbells {
+  readonly slots: number;
+  readonly bell: number;
+  /** A word beside each doorbell for this substrate alone, 0 at first. */
+  readonly sleepers: number;
+  readonly stride: number;
+  /** A descriptor of the slot's pipe that can be written and does not block. */
+  pipeOf(slot: number): number;
+}
+
+/** The doorbells of a control segment's agents. */
+export function agentDoorbells(layout: Layout, pipeOf: (slot: number) => number): Doorbells {
+  const first = layout.agent(0);
+  const { DOORBELL, SLEEPERS, WORDS } = AGENT;
+  return { slots: layout.sizes.agents, bell: first + DOORBELL, sleepers: first + SLEEPERS, stride: WORDS, pipeOf };
+}
+
+export interface ProcessSubstrateOptions {
+  /** The view of a mapping of the memory file, whole; it stays until the substrate is closed. */
+  readonly memory: ArrayBuffer;
+  readonly doorbells: Doorbells;
+  /** Called between two slices of a park. It may ring the parked agent. */
+  readonly onSlice?: () => void;
+}
+
+export interface ProcessSubstrate extends Substrate, Disposable {
+  /** Lets all asynchronous sleepers of this thread go. Nobody may park on it afterwards. */
+  close(): void;
+}
+
+export function createProcessSubstrate(options: ProcessSubstrateOptions): ProcessSubstrate {
+  return new MappedWords(options);
+}
+
+/** This thread's asynchronous sleepers at one doorbell. */
+interface Sleepers {
+  readonly watch: PipeWatch;
+  wakeUps: (() => void)[];
+}
+
+const BYTE = new Uint8Array([1]);
+
+class MappedWords extends AtomicWords implements ProcessSubstrate {
+  readonly #address: number;
+  readonly #doorbells: Doorbells;
+  readonly #onSlice: () => void;
+  readonly #sleepers = new Map<number, Sleepers>();
+
+  constructor({ memory, doorbells, onSlice = nothing }: ProcessSubstrateOptions) {
+    super(memory);
+    this.#address = Number(addressOf(new Uint8Array(memory)));
+    this.#doorbells = doorbells;
+    this.#onSlice = onSlice;
+  }
+
+  park(word: number, expected: number, timeoutMs: number): ParkResult {
+    this.#check(word);
+    const address = this.#address + 4 * word;
+    const end = timeoutMs > SLICE_MS ? performance.now() + timeoutMs : 0;
+    for (let left = timeoutMs; ; left = end - performance.now()) {
+      const isLast = left <= SLICE_MS;
+      const result = futexWait(address, expected, isLast ? left : SLICE_MS);
+      if (result !== "timed-out" || isLast) return result;
+      this.#onSlice();
+    }
+  }
+
+  parkAsync(word: number, expected: number): Promise<void> | undefined {
+    const slot = this.#slotOf(word);
+    if (slot === undefined) throw new RangeError(`Cannot sleep at word ${word} from an event loop: it is no doorbell`);
+    const sleepers = this.#watch(slot);
+    if (!announceSleeper(this, word, this.#countOf(slot), expected)) return undefined;
+    return new Promise((resolve) => sleepers.wakeUps.push(resolve));
+  }
+
+  wake(word: number): number {
+    this.#check(word);
+    const woken = futexWake(this.#address + 4 * word);
+    const slot = this.#slotOf(word);
+    if (slot === undefined) return woken;
+    return woken + ringSleepers(this, this.#countOf(slot), () => ring(this.#doorbells.pipeOf(slot)));
+  }
+
+  close(): void {
+    for (const [slot, sleepers] of this.#sleepers) {
+      sleepers.watch.close();
+      this.#letGo(slot, sleepers);
+    }
+    this.#sleepers.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** The sleepers of a slot; the first that sleeps there opens its pipe. */
+  #watch(slot: number): Sleepers {
+    const before = this.#sleepers.get(slot);
+    if (before !== undefined) return before;
+    const watch = new PipeWatch(this.#doorbells.pipeOf(slot), () => this.#letGo(slot, sleepers));
+    const sleepers: Sleepers = { watch, wakeUps: [] };
+    this.#sleepers.set(slot, sleepers);
+    // Who had the slot before may have died in its sleep.
+    clearSleepers(this, this.#countOf(slot));
+    return sleepers;
+  }
+
+  #letGo(slot: number, sleepers: Sleepers): void {
+    clearSleepers(this, this.#countOf(slot));
+    const { wakeUps } = sleepers;
+    sleepers.wakeUps = [];
+    for (const wakeUp of wakeUps) wakeUp();
+  }
+
+  #slotOf(word: number): number | undefined {
+    const { bell, stride, slots } = this.#doorbells;
+    const slot = (word - bell) / stride;
+    return Number.isInteger(slot) && slot >= 0 && slot < slots ? slot : undefined;
+  }
+
+  #countOf(slot: number): number {
+    return this.#doorbells.sleepers + slot * this.#doorbells.stride;
+  }
+
+  /** The kernel would look at an address outside the segment; this refuses the word. */
+  #check(word: number): void {
+    this.load(word);
+  }
+}
+
+function ring(pipe: number): void {
+  try {
+    writeDescriptor(pipe, BYTE);
+  } catch (error) {
+    // Nobody reads: who slept there is gone.
+    if ((error as DmaBufError).code !== "EPIPE") throw error;
+  }
+}
+
+function nothing(): void {}

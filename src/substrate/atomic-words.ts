@@ -1,0 +1,69 @@
+import type { ParkResult, Substrate } from "./substrate.js";
+
+/** The operations on words of every substrate whose memory JavaScript can see; parking and waking differ. */
+export abstract class AtomicWords implements Substrate {
+  readonly words: number;
+  readonly #words: Int32Array;
+  readonly #doubles: BigUint64Array;
+
+  /** @param buffer Its length is a multiple of 8 bytes. */
+  protected constructor(buffer: ArrayBufferLike) {
+    this.#words = new Int32Array(buffer);
+    this.#doubles = new BigUint64Array(buffer);
+    this.words = this.#words.length;
+  }
+
+  load(word: number): number {
+    return Atomics.load(this.#words, word);
+  }
+
+  store(word: number, value: number): void {
+    Atomics.store(this.#words, word, value);
+  }
+
+  add(word: number, amount: number): number {
+    return Atomics.add(this.#words, word, amount);
+  }
+
+  or(word: number, bits: number): number {
+    return Atomics.or(this.#words, word, bits);
+  }
+
+  and(word: number, bits: number): number {
+    return Atomics.and(this.#words, word, bits);
+  }
+
+  exchange(word: number, value: number): number {
+    return Atomics.exchange(this.#words, word, value);
+  }
+
+  compareExchange(word: number, expected: number, replacement: number): number {
+    return Atomics.compareExchange(this.#words, word, expected, replacement);
+  }
+
+  load64(word: number): bigint {
+    return Atomics.load(this.#doubles, word >>> 1);
+  }
+
+  store64(word: number, value: bigint): void {
+    Atomics.store(this.#doubles, word >>> 1, value);
+  }
+
+  exchange64(word: number, value: bigint): bigint {
+    return Atomics.exchange(this.#doubles, word >>> 1, value);
+  }
+
+  compareExchange64(word: number, expected: bigint, replacement: bigint): bigint {
+    return Atomics.compareExchange(this.#doubles, word >>> 1, expected, replacement);
+  }
+
+  abstract park(word: number, expected: number, timeoutMs: number): ParkResult;
+
+  abstract parkAsync(word: number, expected: number): Promise<void> | undefined;
+
+  abstract wake(word: number): number;
+
+  pause(): void {
+    // Atomics.pause() is not in Node 20; a spinning wait is bounded and looks at shared words anyway.
+  }
+}
