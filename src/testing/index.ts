@@ -6,3 +6,5 @@ export { modelHost } from "./model-host.js";
 export type { ModelHost } from "./model-host.js";
 export { landmark, UnrepeatableAgentError } from "./recorded-agent.js";
 export type { AgentProgram } from "./recorded-agent.js";
+export { AgentDeath, SteppedSubstrate } from "./stepped-substrate.js";
+export type { Step, StepKind, StepPlan } from "./stepped-substrate.js";

@@ -1,0 +1,33 @@
+import { sharedMemory } from "../src/buffer/shared-memory.js";
+import { Agent } from "../src/domain/agent.js";
+import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
+import { checkSizes, Layout, readHeader, writeHeader, type Sizes } from "../src/domain/layout.js";
+import { threadsHost } from "../src/host/threads.js";
+import { JoinedDomain } from "../src/joined-domain.js";
+import type { Substrate } from "../src/substrate/substrate.js";
+import { createSharedSubstrate } from "../src/substrate/shared-array.js";
+
+/** A domain on any memory, whose agents' deaths are told by the test. No timer of it ever fires. */
+export class BareDomain extends JoinedDomain {
+  constructor(memory: Substrate, name: string) {
+    const segment = { memory, layout: readHeader(memory) };
+    super(new Agent(segment, claimAgentSlot(segment, name), HOST), sharedMemory, {});
+  }
+
+  /** Gives back what an agent held that will not run again. */
+  bury(dead: Identity): void {
+    this.recover(dead);
+  }
+
+  protected override left(): void {}
+}
+
+/** A new control segment. */
+export function createMemory(sizes: Partial<Sizes>): Substrate {
+  const layout = new Layout(checkSizes(sizes));
+  const memory = createSharedSubstrate(new SharedArrayBuffer(layout.words * 4));
+  writeHeader(memory, layout.sizes, [1, 2, 3, 4]);
+  return memory;
+}
+
+const HOST = { ...threadsHost(), spinNs: 0, after: () => () => {}, warn: () => {} };

@@ -1,0 +1,129 @@
+/**
+ * An agent on real shared memory dies before each of its steps, in everything that it does by itself, and another one
+ * gives back what it held: nothing is lost, stuck or left over.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { claimAgentSlot } from "../../src/domain/agent-slot.js";
+import { claimBuffer } from "../../src/domain/buffer-slot.js";
+import { claimOneShot } from "../../src/domain/one-shot-slot.js";
+import { claimTimeline } from "../../src/domain/timeline-slot.js";
+import type { DmaBufError } from "../../src/index.js";
+import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
+import { claimStream } from "../../src/stream/stream-slot.js";
+import { SteppedSubstrate } from "../../src/testing/index.js";
+import { BareDomain, createMemory } from "../bare-domain.js";
+import { MORTAL_TASKS, type Given } from "../mortal-tasks.js";
+import { EXPLORES } from "./interleavings.js";
+
+const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2 };
+
+/** Somebody who may die, and somebody who lives on. */
+class World {
+  readonly survivor: BareDomain;
+  readonly mortal: BareDomain;
+  readonly steps: SteppedSubstrate;
+  readonly given: Given;
+  readonly #buffers: readonly DmaBuf[];
+  readonly #stream: FrameStream;
+
+  constructor() {
+    const memory = createMemory(SIZES);
+    this.survivor = new BareDomain(memory, "survivor");
+    this.steps = new SteppedSubstrate(memory);
+    this.mortal = new BareDomain(this.steps, "mortal");
+    this.#buffers = [1, 2, 3].map(() => this.survivor.allocate(1));
+    this.#stream = this.survivor.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
+    this.#stream.blankSync()!.publish();
+    const [one, two, three] = this.#buffers;
+    const pending = this.survivor.exportFence(this.survivor.timeline().createFence());
+    this.given = {
+      buffers: [this.mortal.import(one!.handle()), this.mortal.import(two!.handle())],
+      handle: structuredClone(three!.handle()),
+      stream: structuredClone(this.#stream.handle()),
+      timeline: this.survivor.softwareTimeline().handle(),
+      fence: this.mortal.importFence(pending),
+    };
+  }
+
+  /** How many steps a task has. */
+  count(task: string): number {
+    this.steps.begin({});
+    MORTAL_TASKS[task]!(this.mortal, this.given);
+    return this.steps.steps;
+  }
+
+  killAt(task: string, at: number): void {
+    this.steps.begin({ at });
+    try {
+      MORTAL_TASKS[task]!(this.mortal, this.given);
+    } catch (error) {
+      if (!this.steps.isDead) throw error;
+    }
+    assert.ok(this.steps.isDead);
+    this.survivor.bury(this.mortal.agent.identity);
+  }
+
+  /** What the survivor has is as if the other had never been. */
+  checkNothingIsLeft(): void {
+    const { survivor } = this;
+    for (const buffer of survivor.statistics()) {
+      const { holders, readers, writer, attachments, pendingFences } = buffer;
+      assert.deepEqual(
+        { holders, readers, writer, attachments, pendingFences },
+        { holders: ["survivor"], readers: [], writer: undefined, attachments: 0, pendingFences: 0 },
+      );
+    }
+    assert.deepEqual(survivor.agents, ["survivor"]);
+    for (const buffer of this.#buffers) {
+      buffer.tryAccess("write")![Symbol.dispose]();
+      buffer.reservation.tryLock()![Symbol.dispose]();
+    }
+    assert.equal(this.#stream.consumers, 0);
+    this.#stream.blankSync({ timeout: 0 })!.publish();
+    assert.ok(survivor.openStream(structuredClone(this.#stream.handle())).frames().nextSync({ timeout: 0 }));
+    this.#checkFreeSlots();
+  }
+
+  /** Every slot that the survivor has not taken can be. */
+  #checkFreeSlots(): void {
+    const { agent } = this.survivor;
+    const fence = { name: "", driverName: "", timeLimit: 1 };
+    const free = {
+      agents: countUntilFull(() => claimAgentSlot(agent, "")),
+      buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
+      timelines: countUntilFull(() => claimTimeline(agent, fence)),
+      oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1 })),
+      streams: countUntilFull(() => claimStream(agent, "")),
+    };
+    assert.deepEqual(free, { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2 });
+  }
+}
+
+function countUntilFull(claim: () => unknown): number {
+  for (let count = 0; ; count++) {
+    try {
+      claim();
+    } catch (error) {
+      assert.equal((error as DmaBufError).code, "ENOSPC");
+      return count;
+    }
+  }
+}
+
+for (const task of Object.keys(MORTAL_TASKS)) {
+  test(`an agent may die at every step when it ${task}`, EXPLORES, (t) => {
+    const steps = new World().count(task);
+    assert.ok(steps > 0);
+    for (let at = 1; at <= steps; at++) {
+      const world = new World();
+      world.killAt(task, at);
+      try {
+        world.checkNothingIsLeft();
+      } catch (error) {
+        throw new Error(`After a death before step ${at} of ${steps}: ${String(error)}`, { cause: error });
+      }
+    }
+    t.diagnostic(`${steps} steps`);
+  });
+}

@@ -1,0 +1,123 @@
+import {
+  lockAllSync,
+  mergeFences,
+  rawFormat,
+  type DmaBuf,
+  type Fence,
+  type JoinedDomain,
+  type ReceivedHandle,
+  type SoftwareTimelineHandle,
+  type StreamHandle,
+  type Usage,
+} from "../src/index.js";
+
+/** What the agent that may die has got from the one that lives on. */
+export interface Given {
+  readonly buffers: readonly [DmaBuf, DmaBuf];
+  /** A handle to a third buffer. */
+  readonly handle: ReceivedHandle;
+  /** With a frame in it, and one more blank. */
+  readonly stream: StreamHandle;
+  readonly timeline: SoftwareTimelineHandle;
+  /** A pending fence of the other agent. */
+  readonly fence: Fence;
+}
+
+/** Everything that an agent does in shared memory by itself, one protocol each. Nothing in them waits for long. */
+export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) => void> = {
+  "exports a buffer, names it and frees it"(domain) {
+    using buffer = domain.allocate(1);
+    buffer.name = "renamed";
+  },
+  "sends a handle and takes it back"(_domain, { buffers: [buffer] }) {
+    using _handle = buffer.handle();
+  },
+  "sends a handle to a buffer that it frees"(domain) {
+    using buffer = domain.allocate(1);
+    buffer.handle();
+  },
+  "imports a buffer and closes it"(domain, { handle }) {
+    using _buffer = domain.import(handle);
+  },
+  "writes to a buffer"(_domain, { buffers: [buffer] }) {
+    using _access = buffer.accessSync("write", { timeout: 0 });
+  },
+  "reads a buffer, then writes to it"(_domain, { buffers: [buffer] }) {
+    buffer.accessSync("read", { timeout: 0 })[Symbol.dispose]();
+    using _access = buffer.tryAccess("write");
+  },
+  "attaches to a buffer and maps it"(_domain, { buffers: [buffer] }) {
+    using attachment = buffer.attach();
+    using _lock = buffer.reservation.lockSync();
+    attachment.mapLocked().unmapLocked();
+  },
+  "opens a timeline, signals and fails fences, and closes it"(domain) {
+    const timeline = domain.timeline();
+    const fences = [1, 2, 3].map(() => timeline.createFence());
+    fences[0]!.signal();
+    fences[1]!.setError("EIO");
+    fences[1]!.signal();
+    timeline.close();
+  },
+  "sends fences of its own, and signals one of them"(domain) {
+    const fences = [1, 2].map(() => domain.fence({ driverName: "driver", timelineName: "line" }));
+    for (const fence of fences) domain.exportFence(fence);
+    fences[0]!.signal();
+  },
+  "begins to wait for another agent's fence"(_domain, { fence }) {
+    fence.addCallback(() => {});
+    fence.setDeadline(1_000);
+  },
+  "advances another agent's timeline, and one of its own"(domain, { timeline }) {
+    using theirs = domain.openSoftwareTimeline(timeline);
+    theirs.advance();
+    using mine = domain.softwareTimeline();
+    mine.createFence(1);
+    mine.advance();
+  },
+  "adds fences to a buffer, and signals one of them"(domain, { buffers: [buffer] }) {
+    const timeline = domain.timeline();
+    const single = domain.fence({ driverName: "driver", timelineName: "line" });
+    addFence(buffer, timeline.createFence(), "write");
+    addFence(buffer, single, "read");
+    single.signal();
+  },
+  "replaces the fences of one buffer by those of another"(domain, { buffers: [one, two] }) {
+    const fence = domain.timeline().createFence();
+    addFence(one, fence, "write");
+    using _context = lockAllSync(domain.agent, [one.reservation, two.reservation]);
+    two.reservation.copyFences(one.reservation);
+    one.reservation.replaceFences(fence.context, domain.timeline().createFence(), "write");
+  },
+  "moves fences from one buffer to another by a sync file"(domain, { buffers: [one, two] }) {
+    addFence(one, domain.timeline().createFence(), "write");
+    using file = one.exportSyncFile("write");
+    two.importSyncFileSync("write", file);
+    file.handle();
+    mergeFences(domain.agent, [file.fence]);
+  },
+  "produces a stream of its own"(domain) {
+    using stream = domain.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
+    stream.handle();
+    for (let frame = 0; frame < 3; frame++) stream.blankSync({ timeout: 0 })!.publish();
+    stream.end();
+  },
+  "consumes another agent's stream"(domain, { stream }) {
+    using mine = domain.openStream(stream);
+    using consumer = mine.frames();
+    using _frame = consumer.nextSync({ timeout: 0 });
+  },
+  "leaves the domain with all that it has"(domain, { buffers: [buffer], stream }) {
+    addFence(buffer, domain.timeline().createFence(), "write");
+    buffer.handle();
+    domain.createStream({ format: rawFormat(1), buffers: 1, dataBytes: 0 }).blankSync();
+    domain.openStream(stream).frames().nextSync();
+    domain.close();
+  },
+};
+
+function addFence({ reservation }: DmaBuf, fence: Fence, usage: Usage): void {
+  using _lock = reservation.lockSync();
+  reservation.reserveFences(1);
+  reservation.addFence(fence, usage);
+}
