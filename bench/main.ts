@@ -6,12 +6,13 @@ import { judge } from "./goals.js";
 import { describeMachine, processors } from "./machine.js";
 import { aloneMeasures } from "./measures/alone.js";
 import { handOffMeasures } from "./measures/hand-off.js";
+import { processRoundTripMeasures } from "./measures/process-round-trip.js";
 import { roundTripMeasures } from "./measures/round-trip.js";
 import type { Scale } from "./measures/scale.js";
 import { compilePingpong } from "./pingpong.js";
 import { describe, goalTable, resultTable, type Report } from "./report.js";
 
-const GROUPS = ["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "hand-off"];
+const GROUPS = ["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"];
 
 interface Options {
   readonly quick?: true;
@@ -47,7 +48,9 @@ function main({ quick, json, only }: Options): void {
   const machine = describeMachine(pingpong?.compiler, cpus);
   console.log(`${describe(machine)}\n`);
 
-  const all = [aloneMeasures, roundTripMeasures, handOffMeasures].flatMap((measures) => measures(children, scale));
+  const all = [aloneMeasures, roundTripMeasures, processRoundTripMeasures, handOffMeasures].flatMap((measures) =>
+    measures(children, scale),
+  );
   const results = all
     .filter(({ group }) => only === undefined || group === only)
     .map((measure) => {

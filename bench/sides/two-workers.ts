@@ -56,8 +56,8 @@ function startWorkers<P>(module: string, parameters: P): Promise<Figures> {
   });
 }
 
-/** Node.js has no call for it: util-linux does it from outside, for the one thread. */
-function pinThread(cpu: number): void {
+/** Binds the calling thread. Node.js has no call for it: util-linux does it from outside. */
+export function pinThread(cpu: number): void {
   const thread = readlinkSync("/proc/thread-self").split("/").at(-1)!;
   const { status, stderr } = spawnSync("taskset", ["-pc", String(cpu), thread], { encoding: "utf8" });
   if (status !== 0) throw new Error(`Cannot pin thread ${thread} to processor ${cpu}: ${stderr}`);

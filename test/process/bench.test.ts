@@ -84,6 +84,15 @@ describe("npm run bench", () => {
     assert.equal(names.includes("C spinning"), machine.compiler !== null);
   });
 
+  test("--only processes measures the process substrate beside C", () => {
+    const { results, machine } = report(["--quick", "--only", "processes"]);
+    assert.equal(results.length, machine.processors < 2 ? 2 : 5);
+    for (const { standings } of results) {
+      assert.equal(standings.filter(({ ours }) => ours).length, 1);
+      assert.equal(standings.length, machine.compiler === null ? 1 : 2);
+    }
+  });
+
   test("says aloud that it goes without C where there is no compiler", () => {
     const { machine, skipped } = report(["--quick", "--only", "fence"], { CC: "/nowhere/cc" });
     assert.equal(machine.compiler, null);
