@@ -2,9 +2,12 @@ import { DmaBufError } from "../errors.js";
 import { mapMemory, unmapMemory, viewOf } from "../node/system-calls.js";
 
 /** Addresses are given back only when no view can be left that reads them. */
-const forgotten = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) =>
+const leftBehind = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) =>
   unmapMemory(address, length),
 );
+
+/** Node.js 22 and later. */
+type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
 /** The bytes of a device's or a kernel's memory, mapped into this process and shared. */
 export class MemoryView implements Disposable {
@@ -21,7 +24,6 @@ export class MemoryView implements Disposable {
     this.length = length;
     this.#address = mapMemory({ fd, length, offset, protection: mode });
     this.#memory = viewOf(this.#address, length);
-    forgotten.register(this.#memory, { address: this.#address, length });
   }
 
   get isClosed(): boolean {
@@ -39,11 +41,23 @@ export class MemoryView implements Disposable {
     return new Uint8Array(this.memory);
   }
 
-  /** Gives the memory back at once. A view that somebody kept reads zeros from now on. */
+  /**
+   * Gives the memory back at once. Views that somebody kept become empty; before Node.js 22, and if somebody has transferred
+   * the memory, they read zeros.
+   */
   close(): void {
-    if (this.#memory === undefined) return;
+    const memory = this.#memory as TransferableBuffer | undefined;
+    if (memory === undefined) return;
     this.#memory = undefined;
+    const isWhole = memory.byteLength === this.length;
+    if (isWhole && memory.transfer !== undefined) {
+      memory.transfer();
+      unmapMemory(this.#address, this.length);
+      return;
+    }
     mapMemory({ length: this.length, protection: "read-write", over: this.#address, noReserve: true });
+    // Of one that was transferred nobody knows when its views are gone: its addresses stay.
+    if (isWhole) leftBehind.register(memory, { address: this.#address, length: this.length });
   }
 
   [Symbol.dispose](): void {

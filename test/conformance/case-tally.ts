@@ -72,7 +72,7 @@ export function tally(
 }
 
 /** The id at the start of a test's name. */
-function caseOf(name: string): string | undefined {
+export function caseOf(name: string): string | undefined {
   return /^[A-Z]{2,3}-\d{2}(?= )/.exec(name)?.[0];
 }
 

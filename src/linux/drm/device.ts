@@ -78,6 +78,8 @@ export interface DumbBufferLayout {
 /** A graphics device: a card, or the render node of one. */
 export class DrmDevice extends Descriptor {
   readonly path: string;
+  /** How many objects here stand for a handle: the kernel gives the same one for a buffer that it knows already. */
+  readonly #uses = new Map<number, number>();
 
   private constructor(fd: number, path: string) {
     super(fd, `the graphics device ${path}`);
@@ -170,6 +172,19 @@ export class DrmDevice extends Descriptor {
     const { handle } = this.request(DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
     return new DrmBuffer(this, handle, undefined);
   }
+
+  /** @internal */
+  useHandle(handle: number): void {
+    this.#uses.set(handle, (this.#uses.get(handle) ?? 0) + 1);
+  }
+
+  /** @internal The last use closes the handle. */
+  endUseOfHandle(handle: number): void {
+    const left = this.#uses.get(handle)! - 1;
+    if (left > 0) return void this.#uses.set(handle, left);
+    this.#uses.delete(handle);
+    this.request(DRM.GEM_CLOSE, { handle }, `Cannot close buffer ${handle}`);
+  }
 }
 
 /** A buffer of a graphics device, by its handle there. */
@@ -186,6 +201,7 @@ export class DrmBuffer implements Disposable {
     this.device = device;
     this.handle = handle;
     this.layout = layout;
+    device.useHandle(handle);
   }
 
   /** The buffer as a dma-buf. @param mode What may be mapped of it. The mode of the first export stays. */
@@ -207,7 +223,7 @@ export class DrmBuffer implements Disposable {
   close(): void {
     if (this.#closed || this.device.isClosed) return;
     this.#closed = true;
-    this.device.request(DRM.GEM_CLOSE, { handle: this.handle }, `Cannot close buffer ${this.handle}`);
+    this.device.endUseOfHandle(this.handle);
   }
 
   [Symbol.dispose](): void {
