@@ -57,4 +57,10 @@ export type { FrameStream, StreamHandle, StreamOptions } from "./stream/frame-st
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 
+export type { JobNeeds, JobRequest } from "./queue/draft.js";
+export type { Job } from "./queue/job.js";
+export type { Priority, Queue, QueueOptions } from "./queue/queue.js";
+export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
+export type { HostAbortSignal } from "./host/abort.js";
+
 export { copiedBytes } from "./trace/copies.js";

@@ -24,6 +24,8 @@ import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/so
 import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
 import { Syncobj, type SyncobjOptions } from "./fence/syncobj.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
+import type { Queue } from "./queue/queue.js";
+import { Scheduler, type SchedulerOptions } from "./queue/scheduler.js";
 import type { AcquireContext } from "./reservation/acquire-context.js";
 import { lockAll } from "./reservation/lock-all.js";
 import {
@@ -231,6 +233,22 @@ export abstract class JoinedDomain implements Disposable {
       throw error;
     }
     return this.#addStream({ agent: this.agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
+  }
+
+  /** Runs jobs on one executor, from several queues. @throws {RangeError} Naming the option that is out of range. */
+  scheduler<Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> {
+    this.checkJoined();
+    return new Scheduler<Data>(this.agent, options);
+  }
+
+  /**
+   * A queue of jobs with a scheduler of its own.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `ENOSPC` if all timelines are in use.
+   */
+  queue<Data = undefined>(options: SchedulerOptions<Data>): Queue<Data> {
+    return this.scheduler<Data>(options).queue();
   }
 
   /** What the domain knows of all live buffers, in all threads. */

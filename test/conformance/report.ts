@@ -1,6 +1,6 @@
 /**
  * `npm run conformance`: runs the conformance tests and prints, area by area, which cases of the kernel's semantics hold,
- * which are different on purpose, and which have no test. It fails if a test fails, or a case of a complete area has none.
+ * which are different on purpose, and which have no test. It fails if a test fails, or a case has none.
  *
  * With `--kernel` it asks a real kernel too, in the lab of `test/kernel/`, and prints what each of the two says of each case.
  */

@@ -1,0 +1,141 @@
+import type { Agent } from "../domain/agent.js";
+import { DmaBufError } from "../errors.js";
+import type { DmaBuf } from "../buffer/buffer.js";
+import { Fence } from "../fence/fence.js";
+import { publish } from "../fence/shared-fence.js";
+import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
+import type { Reservation } from "../reservation/reservation.js";
+import { usageFor, type AccessMode } from "../reservation/usage.js";
+
+/** What a job is to do. */
+export type JobRequest<Data = undefined> = JobNeeds &
+  (undefined extends Data ? { readonly data?: Data } : { readonly data: Data });
+
+export interface JobNeeds {
+  /** The buffers that the job reads: it waits for their writers, and later writers wait for it. */
+  readonly reads?: Iterable<DmaBuf>;
+  /** The buffers that the job writes, or reads and writes: it waits for all, and all wait for it. */
+  readonly writes?: Iterable<DmaBuf>;
+  /** Fences that the job must wait for besides. What nobody else can see yet is published. */
+  readonly dependencies?: Iterable<Fence>;
+  /** How much of the scheduler's capacity the job takes while it runs. Default 1. */
+  readonly credits?: number;
+}
+
+/** One buffer of a job. */
+export interface BufferUse {
+  readonly mode: AccessMode;
+  /** The holder that the job's owner named. */
+  readonly named: DmaBuf;
+  /** The job's own, which keeps the buffer alive until the job has finished. */
+  readonly holder: DmaBuf;
+  readonly reservation: Reservation;
+}
+
+/** A job that has no fence yet: what can fail fails here. */
+export class Draft<Data> implements Disposable {
+  readonly data: Data;
+  readonly credits: number;
+  /** One for each buffer. */
+  readonly uses: readonly BufferUse[];
+  readonly #dependencies: readonly Fence[];
+
+  /**
+   * @throws {DmaBufError} `EACCES` for writing a buffer whose holder may only read; `EBADF` for a closed one; `EINVAL` if the
+   *   credits are not from 1 to `limit`.
+   * @throws {TypeError} for what is of another agent.
+   */
+  constructor(agent: Agent, request: JobNeeds & { readonly data?: Data }, limit: number) {
+    const { reads = [], writes = [], dependencies = [], credits = 1 } = request;
+    if (!Number.isInteger(credits) || credits < 1 || credits > limit) {
+      throw new DmaBufError("EINVAL", `Cannot submit a job of ${credits} credits: the scheduler has 1 to ${limit}`);
+    }
+    this.data = request.data as Data;
+    this.credits = credits;
+    this.#dependencies = [...dependencies];
+    for (const fence of this.#dependencies) {
+      if (!(fence instanceof Fence)) throw new TypeError("A job depends on fences only");
+      checkAgent(fence.agent, agent);
+    }
+    this.uses = openAll(agent, [...writes], [...reads]);
+  }
+
+  get reservations(): Reservation[] {
+    return this.uses.map(({ reservation }) => reservation);
+  }
+
+  /** Locks all reservations if all are open. */
+  tryLockAll(): Disposable | undefined {
+    const locks: Disposable[] = [];
+    for (const { reservation } of this.uses) {
+      const lock = reservation.tryLock();
+      if (lock === undefined) {
+        disposeAll(locks);
+        return undefined;
+      }
+      locks.push(lock);
+    }
+    return { [Symbol.dispose]: () => disposeAll(locks) };
+  }
+
+  /** Takes a hold on every buffer, or on none; returns the use that somebody's hold is in the way of. */
+  tryHoldAll(): BufferUse | undefined {
+    for (const [i, use] of this.uses.entries()) {
+      if (use.holder.holds.tryTake(use.mode)) continue;
+      for (const taken of this.uses.slice(0, i)) taken.holder.holds.release(taken.mode);
+      return use;
+    }
+    return undefined;
+  }
+
+  /** The end that belongs to {@link tryHoldAll}. */
+  releaseHolds(): void {
+    for (const { holder, mode } of this.uses) holder.holds.release(mode);
+  }
+
+  /**
+   * What the job must wait for as of now: the newest of each context. The caller holds the locks.
+   *
+   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+   */
+  dependencies(): Fence[] {
+    const implicit = this.uses.flatMap(({ reservation, mode }) => reservation.getFences(usageFor(mode)));
+    const explicit = this.#dependencies.flatMap((fence) => [...unwrap(fence)]);
+    const pending = [...implicit, ...explicit].filter((fence) => !fence.isSignaled());
+    const newest = newestOfEachContext(pending);
+    for (const fence of newest) publish(fence);
+    return newest;
+  }
+
+  /** Lets the buffers go. */
+  [Symbol.dispose](): void {
+    for (const { holder } of this.uses) holder.close();
+  }
+}
+
+function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf[]): BufferUse[] {
+  const uses = new Map<Reservation, BufferUse>();
+  const open = (named: DmaBuf, mode: AccessMode): void => {
+    const { reservation } = named;
+    checkAgent(reservation.agent, agent);
+    if (uses.has(reservation)) return;
+    const holder = named.duplicate(mode === "write" ? "read-write" : "read");
+    uses.set(reservation, { mode, named, holder, reservation });
+  };
+  try {
+    for (const buffer of writes) open(buffer, "write");
+    for (const buffer of reads) open(buffer, "read");
+  } catch (error) {
+    for (const { holder } of uses.values()) holder.close();
+    throw error;
+  }
+  return [...uses.values()];
+}
+
+function checkAgent(actual: Agent, wanted: Agent): void {
+  if (actual !== wanted) throw new TypeError("A job's buffers and fences are of its queue's agent: import them there");
+}
+
+function disposeAll(locks: readonly Disposable[]): void {
+  for (const lock of locks) lock[Symbol.dispose]();
+}

@@ -1,0 +1,138 @@
+import type { DmaBuf } from "../buffer/buffer.js";
+import { CpuAccess } from "../buffer/cpu-access.js";
+import { DmaBufError, type ErrorCode } from "../errors.js";
+import type { Fence } from "../fence/fence.js";
+import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
+import type { BufferUse, Draft } from "./draft.js";
+import type { Queue } from "./queue.js";
+
+/** A piece of work that was submitted to a queue. */
+export class Job<Data = unknown> {
+  readonly queue: Queue<Data>;
+  readonly data: Data;
+  readonly credits: number;
+  /** @internal Grows with every job of the scheduler. */
+  readonly order: number;
+  /** Signals when the job has been given to the executor, or never will be. Of this agent alone, until it is sent. */
+  readonly scheduled: Fence;
+  /** Signals when the job's work has finished, with its error. Of all agents. */
+  readonly finished: Fence;
+  readonly #uses: readonly BufferUse[];
+  readonly #draft: Disposable;
+  readonly #accesses = new Map<BufferUse, CpuAccess>();
+  readonly #dependencies: Fence[];
+  #controller: HostAbortController | undefined;
+  #parent: Fence | undefined;
+  /** The dependency that calls back. */
+  #awaited: Fence | undefined;
+  #isOver = false;
+  #error: ErrorCode | undefined;
+
+  /** @internal Made by `queue.submit()`. */
+  constructor(
+    queue: Queue<Data>,
+    draft: Draft<Data>,
+    order: number,
+    dependencies: readonly Fence[],
+    fences: { readonly scheduled: Fence; readonly finished: Fence },
+  ) {
+    this.queue = queue;
+    this.order = order;
+    this.data = draft.data;
+    this.credits = draft.credits;
+    this.scheduled = fences.scheduled;
+    this.finished = fences.finished;
+    this.#uses = draft.uses;
+    this.#draft = draft;
+    this.#dependencies = [...dependencies];
+  }
+
+  /** The buffers that the job reads, by holders of its own: they are closed when it has finished. */
+  get reads(): DmaBuf[] {
+    return this.#holders("read");
+  }
+
+  /** The buffers that the job writes, likewise. */
+  get writes(): DmaBuf[] {
+    return this.#holders("write");
+  }
+
+  /**
+   * The bytes of one of the job's buffers, until the job has finished. It waits for nothing: whatever had to be waited for
+   * was, before the job ran.
+   *
+   * @param buffer As it was named when the job was submitted, or one of {@link reads} and {@link writes}.
+   * @throws {DmaBufError} `EBADF` if the job has finished.
+   * @throws {RangeError} if the job does not use the buffer.
+   */
+  access(buffer: DmaBuf): CpuAccess {
+    const use = this.#uses.find(({ named, holder }) => named === buffer || holder === buffer);
+    if (use === undefined) throw new RangeError("Cannot use the bytes: the job has not named this buffer");
+    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
+    let access = this.#accesses.get(use);
+    if (access === undefined) {
+      access = new CpuAccess(use.mode, use.holder.segments, () => {});
+      this.#accesses.set(use, access);
+    }
+    return access;
+  }
+
+  /** @internal Aborts when the job is to stop, because its time is over or its scheduler is closed. */
+  get signal(): HostAbortSignal {
+    return (this.#controller ??= createAbortController()).signal;
+  }
+
+  /** @internal The executor's own fence for the work, if it has one. */
+  get parent(): Fence | undefined {
+    return this.#parent;
+  }
+
+  /** @internal */
+  set parent(fence: Fence) {
+    this.#parent = fence;
+  }
+
+  /** @internal Whether nothing is left to be waited for; otherwise `look` is called when it is time to ask again. */
+  isReady(look: () => void): boolean {
+    for (;;) {
+      const next = this.#dependencies.at(-1);
+      if (next === undefined) return true;
+      if (!next.isSignaled()) {
+        if (this.#awaited === next || next.addCallback(look).queued) {
+          this.#awaited = next;
+          return false;
+        }
+      }
+      this.#dependencies.pop();
+    }
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** @internal What the work has failed with. */
+  get error(): ErrorCode | undefined {
+    return this.#error;
+  }
+
+  /** @internal The work has ended: nobody looks at the buffers any more. False if it had before. */
+  end(error: ErrorCode | undefined): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#error = error;
+    for (const access of this.#accesses.values()) access[Symbol.dispose]();
+    this.#draft[Symbol.dispose]();
+    return true;
+  }
+
+  /** @internal */
+  abort(reason: DmaBufError): void {
+    this.#controller?.abort(reason);
+  }
+
+  #holders(mode: BufferUse["mode"]): DmaBuf[] {
+    return this.#uses.filter((use) => use.mode === mode).map(({ holder }) => holder);
+  }
+}

@@ -1,0 +1,361 @@
+import type { Agent } from "../domain/agent.js";
+import { countdown, pend, type WaitOptions } from "../domain/pend.js";
+import { DmaBufError, type ErrorCode } from "../errors.js";
+import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
+import { allocateContexts, Timeline } from "../fence/timeline.js";
+import { lockAll, lockAllSync } from "../reservation/lock-all.js";
+import { Draft, type BufferUse, type JobRequest } from "./draft.js";
+import { Job } from "./job.js";
+import { Turns } from "./turns.js";
+
+/** Highest first. */
+export const PRIORITIES = ["kernel", "high", "normal", "low"] as const;
+
+export type Priority = (typeof PRIORITIES)[number];
+
+export interface QueueOptions {
+  /** For people; at most 31 bytes of UTF-8. Default: the scheduler's. */
+  readonly name?: string;
+  /** Which queue's jobs run first. Default "normal". */
+  readonly priority?: Priority;
+}
+
+/** What a queue needs of its scheduler. */
+export interface QueueOwner<Data> {
+  readonly agent: Agent;
+  readonly name: string;
+  readonly credits: number;
+  /** Milliseconds without a finished job after which whoever waits for the queue ends it. */
+  readonly stallLimit: number;
+  /** Why no job is taken any more. */
+  readonly refusal: ErrorCode | undefined;
+  /** A number that grows with every job. */
+  nextOrder(): number;
+  /** Which fences a job of `queue` waits for in the place of these. */
+  resolve(fences: readonly Fence[], queue: Queue<Data>): Fence[];
+  /** A job has come. */
+  entered(): void;
+  /** A job has finished. */
+  left(): void;
+  /** Has the scheduler look for what can run. */
+  wake(): void;
+  /** The queue is closed, and its last job has finished. */
+  remove(queue: Queue<Data>): void;
+}
+
+/**
+ * A line of jobs that run in the order in which they were submitted. Its scheduler may have several of them.
+ *
+ * @see linux/drivers/gpu/drm/scheduler/sched_entity.c
+ */
+export class Queue<Data = undefined> implements Disposable {
+  readonly name: string;
+  readonly priority: Priority;
+  readonly #owner: QueueOwner<Data>;
+  readonly #timeline: Timeline;
+  readonly #scheduledContext: number;
+  readonly #scheduledOps: FenceOps;
+  readonly #turns = new Turns();
+  /** Jobs that have not been given to the executor. */
+  readonly #waiting: Job<Data>[] = [];
+  /** Jobs whose finished fence is pending, in the order of their numbers. */
+  readonly #unfinished: Job<Data>[] = [];
+  #last: Job<Data> | undefined;
+  #refusal: ErrorCode | undefined;
+  #closed = false;
+  #deadlineNs = 0;
+
+  /** @internal Made by `Scheduler`. */
+  constructor(owner: QueueOwner<Data>, options: QueueOptions) {
+    const { name = owner.name, priority = "normal" } = options;
+    if (!PRIORITIES.includes(priority)) {
+      throw new TypeError(`A priority is one of ${PRIORITIES.join(", ")}, not ${String(priority)}`);
+    }
+    this.name = name;
+    this.priority = priority;
+    this.#owner = owner;
+    this.#timeline = new Timeline(owner.agent, {
+      name,
+      driverName: owner.name,
+      timeLimit: owner.stallLimit,
+      onDeadline: (deadlineNs) => this.#hint(deadlineNs),
+    });
+    this.#scheduledContext = allocateContexts(owner.agent, 1);
+    this.#scheduledOps = { driverName: owner.name, timelineName: name };
+  }
+
+  /** The fence context of the jobs' finished fences. */
+  get context(): number {
+    return this.#timeline.context;
+  }
+
+  /** How many jobs have not been given to the executor. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** What the last job that was given to the executor has failed with, for those who will not go on then. */
+  get error(): ErrorCode | undefined {
+    return this.#last?.finished.error?.code;
+  }
+
+  /**
+   * Submits a job. If nobody is in the way it stands in the queue when this call returns; otherwise it waits for the
+   * accesses that are in progress and for the locks of its buffers, and later submissions to this queue wait behind it.
+   *
+   * @param options For these waits. An abort or a timeout takes back what has not been submitted, and nothing else.
+   * @returns The job's finished fence, which fails with the job's error.
+   * @throws {DmaBufError} `EACCES`, `EBADF` or `EINVAL` for a request that cannot be carried out; `ENOMEM` if a reservation has
+   *   no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was closed; `ETIMEDOUT`.
+   */
+  async submit(request: JobRequest<Data>, options: WaitOptions = {}): Promise<Fence> {
+    const draft = this.#draft(request);
+    const { agent } = this.#owner;
+    try {
+      if (this.#turns.isEmpty) {
+        const finished = this.#tryArm(draft);
+        if (finished !== undefined) return finished;
+      }
+      const limits = limitsOf(agent, options);
+      using turn = this.#turns.enter();
+      const isFirst = (): boolean => turn.isFirst;
+      if (!(await pend(agent.host, limits(), isFirst, (go) => turn.onFirst(go)))) this.#timedOut(options.timeout);
+      for (;;) {
+        const armed = await this.#lockAndArm(draft, limits());
+        if (armed instanceof Fence) return armed;
+        const hold = armed.holder.holds.awaited(armed.mode);
+        let held = false;
+        try {
+          held = await agent.wait(hold, limits());
+        } finally {
+          endWait(armed, hold, held);
+        }
+        if (!held) this.#timedOut(options.timeout);
+      }
+    } catch (error) {
+      draft[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * As {@link submit}, blocking this thread. The job runs later, from the event loop.
+   *
+   * @throws {DmaBufError} Besides, `EAGAIN` if an earlier submission of this thread still waits.
+   */
+  submitSync(request: JobRequest<Data>, options: { readonly timeout?: number } = {}): Fence {
+    const draft = this.#draft(request);
+    const { agent } = this.#owner;
+    try {
+      if (!this.#turns.isEmpty) {
+        throw new DmaBufError("EAGAIN", `Cannot submit to queue "${this.name}" now: an earlier submission still waits`);
+      }
+      const limits = limitsOf(agent, options);
+      for (;;) {
+        let use: BufferUse;
+        {
+          using _locks = lockAllSync(agent, draft.reservations, limits());
+          const armed = this.#holdAndArm(draft);
+          if (armed instanceof Fence) return armed;
+          use = armed;
+        }
+        const hold = use.holder.holds.awaited(use.mode);
+        let held = false;
+        try {
+          held = agent.waitSync(hold, limits().timeout);
+        } finally {
+          endWait(use, hold, held);
+        }
+        if (!held) this.#timedOut(options.timeout);
+      }
+    } catch (error) {
+      draft[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** As {@link submit}, if nobody is in the way; `undefined`, and nothing submitted, if somebody is. */
+  trySubmit(request: JobRequest<Data>): Fence | undefined {
+    const draft = this.#draft(request);
+    let finished: Fence | undefined;
+    try {
+      if (this.#turns.isEmpty) finished = this.#tryArm(draft);
+    } finally {
+      if (finished === undefined) draft[Symbol.dispose]();
+    }
+    return finished;
+  }
+
+  /** Waits until every job submitted so far has been given to the executor, or never will be. */
+  async flush(options: WaitOptions = {}): Promise<WaitResult> {
+    return (await this.#waiting.at(-1)?.scheduled.wait(options)) ?? "signaled";
+  }
+
+  /**
+   * Gives up the jobs that have not been given to the executor: they never run. Each waits for what it depends on and for
+   * those before it, and then fails with `ESRCH`. Later submissions do so at once.
+   */
+  kill(): void {
+    this.#refusal ??= "ESRCH";
+    this.#owner.wake();
+  }
+
+  /** Kills the queue, and lets go of it when its running jobs have finished. */
+  close(): void {
+    this.#closed = true;
+    this.#refusal ??= "ECANCELED";
+    this.#settleClosed();
+    this.#owner.wake();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal The job that is to run next, if it can; `look` is called when it is time to ask again. */
+  ready(look: () => void): Job<Data> | undefined {
+    const head = this.#waiting[0];
+    if (head?.finished.isSignaled()) {
+      // Hang recovery has ended the timeline: these fences are decided.
+      this.fail("ETIMEDOUT");
+      return undefined;
+    }
+    return head?.isReady(look) ? head : undefined;
+  }
+
+  /** @internal Whether the jobs that wait are never to run. */
+  get isKilled(): boolean {
+    return this.#refusal !== undefined;
+  }
+
+  /** @internal The executor gets the next job. */
+  shift(): void {
+    this.#last = this.#waiting.shift();
+  }
+
+  /** @internal The next job never runs. */
+  drop(error: ErrorCode): void {
+    const job = this.#waiting.shift()!;
+    job.scheduled.signal();
+    job.end(error);
+    this.settle();
+  }
+
+  /** @internal No job of the queue runs any more. */
+  fail(error: ErrorCode): void {
+    this.#refusal = error;
+    while (this.#waiting.length > 0) this.drop(error);
+  }
+
+  /** @internal Forgets everything: the agent has left, and with it all its fences have ended. */
+  abandon(): void {
+    this.#refusal = "ECANCELED";
+    for (const job of this.#unfinished) job.end("ECANCELED");
+    this.#waiting.length = this.#unfinished.length = 0;
+  }
+
+  /** @internal Signals what has ended, in the order of the numbers. */
+  settle(): void {
+    for (let job = this.#unfinished[0]; job?.isOver; job = this.#unfinished[0]) {
+      this.#unfinished.shift();
+      if (!job.finished.isSignaled()) {
+        if (job.error !== undefined) job.finished.setError(job.error);
+        job.finished.signal();
+      }
+      this.#owner.left();
+    }
+    this.#settleClosed();
+  }
+
+  /** @internal The job with a finished fence of this queue, if it is pending. */
+  jobAt(seqno: number): Job<Data> | undefined {
+    return this.#unfinished.find(({ finished }) => finished.seqno === seqno);
+  }
+
+  /** @internal The executor's own fence for a job hears the deadline that was asked of the job's. */
+  follow(job: Job<Data>, parent: Fence): void {
+    job.parent = parent;
+    if (this.#deadlineNs > this.#owner.agent.host.nowNs()) parent.setDeadline(this.#deadlineNs);
+  }
+
+  #draft(request: JobRequest<Data>): Draft<Data> {
+    this.#checkOpen();
+    return new Draft<Data>(this.#owner.agent, request, this.#owner.credits);
+  }
+
+  async #lockAndArm(draft: Draft<Data>, limits: WaitOptions): Promise<Fence | BufferUse> {
+    using _locks = await lockAll(this.#owner.agent, draft.reservations, limits);
+    return this.#holdAndArm(draft);
+  }
+
+  #tryArm(draft: Draft<Data>): Fence | undefined {
+    using locks = draft.tryLockAll();
+    if (locks === undefined) return undefined;
+    const armed = this.#holdAndArm(draft);
+    return armed instanceof Fence ? armed : undefined;
+  }
+
+  /** Makes the job's fences and adds them to its buffers, if no access is in the way. The caller holds the locks. */
+  #holdAndArm(draft: Draft<Data>): Fence | BufferUse {
+    const busy = draft.tryHoldAll();
+    if (busy !== undefined) return busy;
+    try {
+      return this.#arm(draft);
+    } finally {
+      draft.releaseHolds();
+    }
+  }
+
+  #arm(draft: Draft<Data>): Fence {
+    this.#checkOpen();
+    const dependencies = this.#owner.resolve(draft.dependencies(), this);
+    for (const reservation of draft.reservations) reservation.reserveFences(1);
+    const finished = this.#timeline.createFence();
+    // The point of no return: nothing below fails.
+    for (const { reservation, mode } of draft.uses) reservation.addFence(finished, mode);
+    const { agent } = this.#owner;
+    const scheduled = new Fence(agent, this.#scheduledOps, this.#scheduledContext, finished.seqno);
+    const job = new Job(this, draft, this.#owner.nextOrder(), dependencies, { scheduled, finished });
+    this.#waiting.push(job);
+    this.#unfinished.push(job);
+    this.#owner.entered();
+    this.#owner.wake();
+    return finished;
+  }
+
+  #hint(deadlineNs: number): void {
+    this.#deadlineNs = deadlineNs;
+    for (const { parent } of this.#unfinished) parent?.setDeadline(deadlineNs);
+  }
+
+  #settleClosed(): void {
+    if (!this.#closed || this.#unfinished.length > 0) return;
+    this.#timeline.close();
+    this.#owner.remove(this);
+  }
+
+  #checkOpen(): void {
+    const refusal = this.#refusal ?? this.#owner.refusal;
+    if (refusal === undefined) return;
+    const why = { ESRCH: "it was killed", ENODEV: "its executor is gone", ETIMEDOUT: "hang recovery has ended it" };
+    const reason = refusal in why ? why[refusal as keyof typeof why] : "it is closed";
+    throw new DmaBufError(refusal, `Cannot submit to queue "${this.name}": ${reason}`);
+  }
+
+  #timedOut(timeout: number | undefined): never {
+    throw new DmaBufError("ETIMEDOUT", `Cannot submit to queue "${this.name}" in ${timeout} ms: a buffer is in use`);
+  }
+}
+
+/** What is left of the options of a call that waits more than once. */
+function limitsOf<Options extends WaitOptions>({ host }: Agent, options: Options): () => Options {
+  if (options.timeout === undefined) return () => options;
+  const left = countdown(host, options.timeout);
+  return () => ({ ...options, timeout: left() });
+}
+
+/** The hold was only to be waited for: a job's own comes when its buffers are locked. */
+function endWait({ holder, mode }: BufferUse, hold: { giveUp(): void }, held: boolean): void {
+  if (held) holder.holds.release(mode);
+  else hold.giveUp();
+}

@@ -1,0 +1,311 @@
+import type { Agent } from "../domain/agent.js";
+import { codeOf, DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { Fence } from "../fence/fence.js";
+import { checkTimeLimit } from "../fence/timeline.js";
+import type { HostAbortSignal } from "../host/abort.js";
+import type { Job } from "./job.js";
+import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.js";
+
+/**
+ * Runs the jobs of some queues on one executor.
+ *
+ * QS1. A job waits for accesses that are in progress before its fence exists, and holding nothing; never after.
+ * QS2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each: whoever looks
+ *      sees it on all of them or on none, and whoever takes a hold later sees it.
+ * QS3. Making the fence is the point of no return: what can fail has been done, and the fence will signal.
+ * QS4. The jobs of a queue are given to the executor in the order of their numbers, and their finished fences signal in it.
+ * QS5. A job is given to the executor when all it depends on has signaled, failed or not, and its credits are free. Of
+ *      several queues, the highest priority goes first, and then the oldest job. None overtakes one that only lacks credits.
+ * QS6. A job that makes no progress is ended: the oldest that runs is handed over when the time limit passes. Its fence
+ *      then fails, its signal aborts, and the executor counts as reset: what the job still does to its buffers is a
+ *      mistake of its own.
+ * QS7. Jobs run from the event loop: never inside the call that submits them, and never in a fence's callback.
+ *
+ * @see linux/drivers/gpu/drm/scheduler/sched_main.c
+ */
+
+/**
+ * What became of a job whose time was over: `"reset"`, the executor can go on, and the job has failed with `ETIMEDOUT`;
+ * `"no-hang"`, it was a false alarm, and the job gets as much time again; `"gone"`, the executor can do nothing any more.
+ */
+export type Verdict = "reset" | "no-hang" | "gone";
+
+export interface SchedulerOptions<Data> {
+  /** For people; at most 31 bytes of UTF-8. Default "queue". */
+  readonly name?: string;
+  /**
+   * Does the work of one job. It has finished when this returns, when the promise that it returns settles, or when the
+   * fence signals that it returns or promises. It fails with what this throws or rejects with, or with the fence's error.
+   *
+   * @param signal Aborts when the job is to stop.
+   */
+  readonly run: (job: Job<Data>, signal: HostAbortSignal) => unknown;
+  /** How much may run at once, in the credits of the jobs. Default 1: one job after the other. */
+  readonly credits?: number;
+  /**
+   * Whether the executor itself works in the order in which it is given jobs, as the ring of a device does. A job then needs
+   * not wait until those of this scheduler have finished that it depends on: it is enough that the executor has them.
+   * Default false.
+   */
+  readonly pipeline?: boolean;
+  /** Milliseconds for which the oldest running job may make no progress. Default 10,000. */
+  readonly timeLimit?: number;
+  /** Asked what became of a job whose time is over. Default: `"reset"`. */
+  readonly onTimeout?: (job: Job<Data>) => Verdict;
+}
+
+const DEFAULT_TIME_LIMIT = 10_000;
+/**
+ * A queue whose own thread hangs is ended by whoever waits for it, after so many time limits without a finished job. It is
+ * not 1: the job may first have to wait for what others do in their own time.
+ */
+const STALL_FACTOR = 6;
+const LONGEST_LIMIT = 0x7fff_ffff;
+
+export class Scheduler<Data = undefined> implements Disposable {
+  readonly name: string;
+  readonly #agent: Agent;
+  readonly #run: SchedulerOptions<Data>["run"];
+  readonly #pipeline: boolean;
+  readonly #timeLimit: number;
+  readonly #onTimeout: (job: Job<Data>) => Verdict;
+  readonly #owner: QueueOwner<Data>;
+  readonly #queues = new Set<Queue<Data>>();
+  /** The oldest first. */
+  readonly #running: Job<Data>[] = [];
+  #free: number;
+  #orders = 0;
+  #pending = 0;
+  #letGo: (() => void) | undefined;
+  #isAwake = false;
+  #cancelTimer: (() => void) | undefined;
+  #refusal: ErrorCode | undefined;
+
+  /** @throws {RangeError} Naming the option that is out of range. */
+  constructor(agent: Agent, options: SchedulerOptions<Data>) {
+    const { name = "queue", run, credits = 1, pipeline = false, timeLimit = DEFAULT_TIME_LIMIT } = options;
+    if (typeof run !== "function") throw new TypeError('Option "run" must be a function');
+    if (!Number.isSafeInteger(credits) || credits < 1) {
+      throw new RangeError(`Option "credits" must be an integer of at least 1, not ${String(credits)}`);
+    }
+    checkTimeLimit(timeLimit);
+    this.name = name;
+    this.#agent = agent;
+    this.#run = run;
+    this.#pipeline = pipeline;
+    this.#timeLimit = timeLimit;
+    this.#onTimeout = options.onTimeout ?? (() => "reset");
+    this.#free = credits;
+    this.#owner = this.#asOwner(credits);
+  }
+
+  /** Another line of jobs. @throws {DmaBufError} `ENOSPC` if the domain has no timeline left; `ENODEV`, `ECANCELED`. */
+  queue(options: QueueOptions = {}): Queue<Data> {
+    if (this.#refusal !== undefined) {
+      throw new DmaBufError(this.#refusal, `Cannot make a queue: scheduler "${this.name}" has stopped`);
+    }
+    const queue = new Queue<Data>(this.#owner, options);
+    this.#queues.add(queue);
+    return queue;
+  }
+
+  /** The jobs that the executor has, the oldest first. */
+  get running(): readonly Job<Data>[] {
+    return [...this.#running];
+  }
+
+  /** Closes all queues, and stops what runs: it fails with `ECANCELED`. */
+  close(): void {
+    this.#refusal ??= "ECANCELED";
+    for (const queue of [...this.#queues]) queue.close();
+    this.#stopRunning("ECANCELED", "its scheduler was closed");
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #asOwner(credits: number): QueueOwner<Data> {
+    const refusal = (): ErrorCode | undefined => this.#refusal;
+    return {
+      agent: this.#agent,
+      name: this.name,
+      credits,
+      stallLimit: Math.min(this.#timeLimit * STALL_FACTOR, LONGEST_LIMIT),
+      get refusal() {
+        return refusal();
+      },
+      nextOrder: () => this.#orders++,
+      resolve: (fences, queue) => fences.flatMap((fence) => this.#resolve(fence, queue)),
+      entered: () => this.#entered(),
+      left: () => this.#left(),
+      wake: () => this.#wake(),
+      remove: (queue) => this.#queues.delete(queue),
+    };
+  }
+
+  #resolve(fence: Fence, queue: Queue<Data>): Fence[] {
+    const other = [...this.#queues].find(({ context }) => context === fence.context);
+    const job = other?.jobAt(fence.seqno);
+    if (job === undefined) return [fence];
+    if (!this.#pipeline) return [job.finished];
+    return other === queue ? [] : [job.scheduled];
+  }
+
+  /** Work that is under way keeps the process alive, and ends when the agent leaves. */
+  #entered(): void {
+    if (this.#pending++ > 0) return;
+    const end = this.#agent.host.keepAlive();
+    const forget = this.#agent.onClose(() => this.#abandon());
+    this.#letGo = () => {
+      end();
+      forget();
+    };
+  }
+
+  #left(): void {
+    if (--this.#pending === 0) this.#letGo?.();
+  }
+
+  #wake(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    void Promise.resolve().then(() => {
+      this.#isAwake = false;
+      this.#serve();
+    });
+  }
+
+  #serve(): void {
+    const look = (): void => this.#wake();
+    for (const queue of [...this.#queues]) {
+      while (queue.isKilled && queue.ready(look) !== undefined) queue.drop("ESRCH");
+    }
+    for (let job = this.#next(look); job !== undefined && job.credits <= this.#free; job = this.#next(look)) {
+      job.queue.shift();
+      this.#start(job);
+    }
+  }
+
+  #next(look: () => void): Job<Data> | undefined {
+    const ready: Job<Data>[] = [];
+    for (const queue of [...this.#queues]) {
+      const job = queue.isKilled ? undefined : queue.ready(look);
+      if (job !== undefined) ready.push(job);
+    }
+    return ready.sort((a, b) => rank(a) - rank(b) || a.order - b.order)[0];
+  }
+
+  #start(job: Job<Data>): void {
+    this.#free -= job.credits;
+    this.#running.push(job);
+    if (this.#running.length === 1) this.#restartTimer();
+    let work: unknown;
+    try {
+      work = this.#run(job, job.signal);
+    } catch (error) {
+      job.scheduled.signal();
+      this.#fail(job, error);
+      return;
+    }
+    job.scheduled.signal();
+    if (work instanceof Fence) this.#follow(job, work);
+    else if (isPromise(work)) this.#await(job, work);
+    else this.#finish(job, undefined);
+  }
+
+  #await(job: Job<Data>, work: PromiseLike<unknown>): void {
+    work.then(
+      (result) => (result instanceof Fence ? this.#follow(job, result) : this.#finish(job, undefined)),
+      (error: unknown) => this.#fail(job, error),
+    );
+  }
+
+  #follow(job: Job<Data>, parent: Fence): void {
+    if (job.isOver) return;
+    const finish = (): void => this.#finish(job, parent.error?.code);
+    const { queued } = parent.addCallback(finish);
+    if (queued) job.queue.follow(job, parent);
+    else finish();
+  }
+
+  /** What is no errno is a mistake of the program, whose text a fence could not carry. */
+  #fail(job: Job<Data>, error: unknown): void {
+    const code = (error as { readonly code?: unknown } | undefined)?.code;
+    const isErrno = typeof code === "string" && Object.hasOwn(ERRNO, code);
+    if (!isErrno && !job.isOver) {
+      this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${job.queue.name}" threw: ${String(error)}`);
+    }
+    this.#finish(job, codeOf(error));
+  }
+
+  #finish(job: Job<Data>, error: ErrorCode | undefined): void {
+    if (!job.end(error)) return;
+    const place = this.#running.indexOf(job);
+    this.#running.splice(place, 1);
+    this.#free += job.credits;
+    if (place === 0) this.#restartTimer();
+    job.queue.settle();
+    this.#wake();
+  }
+
+  #restartTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#running.length > 0) this.#cancelTimer = this.#agent.host.after(this.#timeLimit, () => this.#timeOut());
+  }
+
+  #timeOut(): void {
+    const job = this.#running[0]!;
+    const verdict = this.#judge(job);
+    if (job.isOver || verdict === "no-hang") {
+      this.#restartTimer();
+      return;
+    }
+    job.abort(new DmaBufError("ETIMEDOUT", `The job has made no progress in ${this.#timeLimit} ms`));
+    this.#finish(job, "ETIMEDOUT");
+    if (verdict === "gone") this.#executorGone();
+  }
+
+  #judge(job: Job<Data>): Verdict {
+    try {
+      return this.#onTimeout(job);
+    } catch (error) {
+      this.#agent.host.warn(`The handler of a hang of queue "${this.name}" threw: ${String(error)}`);
+      return "reset";
+    }
+  }
+
+  #executorGone(): void {
+    this.#refusal = "ENODEV";
+    this.#stopRunning("ENODEV", "its executor is gone");
+    for (const queue of [...this.#queues]) queue.fail("ENODEV");
+  }
+
+  #stopRunning(error: ErrorCode, why: string): void {
+    for (const job of [...this.#running]) {
+      job.abort(new DmaBufError(error, `The job is stopped: ${why}`));
+      this.#finish(job, error);
+    }
+  }
+
+  /** The agent leaves: its fences have ended. */
+  #abandon(): void {
+    this.#refusal = "ECANCELED";
+    this.#cancelTimer?.();
+    const stopped = this.#running.splice(0);
+    for (const queue of [...this.#queues]) queue.abandon();
+    for (const job of stopped)
+      job.abort(new DmaBufError("ECANCELED", "The job is stopped: its thread leaves the domain"));
+    this.#queues.clear();
+    this.#letGo?.();
+  }
+}
+
+function rank<Data>({ queue }: Job<Data>): number {
+  return PRIORITIES.indexOf(queue.priority);
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
+}
