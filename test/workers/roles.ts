@@ -10,6 +10,7 @@ import {
   type StreamHandle,
 } from "../../src/index.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
+import { submit } from "./submitter.js";
 
 /** How a worker comes to its end. */
 export type End =
@@ -148,6 +149,16 @@ export const roles = {
     else await awaited.wait();
     say(awaited.status);
     await heard();
+    domain.close();
+  },
+
+  /** Submits jobs to a queue of its own; says what it has done, and whether its buffers changed under it. */
+  async submitter(
+    domain: Domain,
+    { buffers, jobs, seed }: { buffers: readonly ReceivedHandle[]; jobs: number; seed: number },
+  ): Promise<void> {
+    say("submitting");
+    say(await submit(domain, buffers, jobs, seed));
     domain.close();
   },
 
