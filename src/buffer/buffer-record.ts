@@ -78,8 +78,9 @@ export class BufferRecord {
     const transit = addTransit(agent, key);
     const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
     // If it is not the published version, the receiver asks for that.
-    const { version, storage } = this.known.newest;
-    const segments = this.#owner.carrier.send(key, mode, storage);
+    const { newest } = this.known;
+    const { version } = newest;
+    const segments = this.#owner.carrier.send(newest, mode);
     return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, transit, startTimer);
   }
 

@@ -16,7 +16,7 @@ export const sharedMemory: StorageCarrier = {
     return held([{ memory: allocateMemory(length), offset: 0, length }]);
   },
   adopt: held,
-  send: (_key, _mode, { segments }) => segments,
+  send: ({ storage }) => storage.segments,
   receive({ segments, size }, storage) {
     if (storage !== undefined) return storage;
     if (!Array.isArray(segments) || !(segments as StorageSegment[]).every(hasMemory)) {

@@ -1,7 +1,6 @@
-import type { BufferKey } from "../domain/buffer-slot.js";
 import type { HandleMode, ReceivedHandle } from "./handle.js";
 import type { StorageSegment } from "./storage.js";
-import type { StorageExchange } from "./storage-exchange.js";
+import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
 
 /** A buffer's memory, as one agent has it. */
 export interface Storage {
@@ -29,7 +28,7 @@ export interface StorageCarrier {
   /** Memory that the caller has already. @throws {DmaBufError} `EINVAL` if other agents could not reach it. */
   adopt(segments: readonly StorageSegment[]): Storage;
   /** Makes the storage reachable for whoever gets a handle to it; returns what the handle itself carries of it. */
-  send(key: BufferKey, mode: HandleMode, storage: Storage): readonly StorageSegment[];
+  send(storage: StorageVersion, mode: HandleMode): readonly StorageSegment[];
   /**
    * The storage of a handle that was sent to this agent.
    *

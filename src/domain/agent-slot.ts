@@ -38,27 +38,56 @@ export function generationOf(identity: Identity): number {
  *
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
-export function claimAgentSlot({ memory, layout }: Segment, name: string): Identity {
+export function claimAgentSlot(segment: Segment, name: string): Identity {
+  for (const slot of agentSlotsToTry(segment)) {
+    const identity = takeAgentSlot(segment, slot, name);
+    if (identity !== 0) return identity;
+  }
+  throw noAgentSlot(segment);
+}
+
+/** All slots, from the one on that is the likeliest to be free. */
+export function* agentSlotsToTry({ memory, layout }: Segment): Generator<number> {
   const count = layout.sizes.agents;
   const first = memory.load(hint("agents"));
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
-    const base = layout.agent(slot);
-    const state = memory.load(base + AGENT.STATE);
-    // A slot whose generations are used up stays out of use: an identity is never given twice.
-    if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) continue;
-    const generation = (state >>> SLOT_BITS) + 1;
-    const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
-    if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) continue;
-    memory.store(hint("agents"), (slot + 1) % count);
-    writeName(memory, base + AGENT.NAME, name);
-    return (generation << SLOT_BITS) | slot;
-  }
-  throw new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
+  for (let i = 0; i < count; i++) yield (first + i) % count;
+}
+
+/** Takes one slot; returns 0 if it is not free. */
+export function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity {
+  const base = layout.agent(slot);
+  const state = memory.load(base + AGENT.STATE);
+  // A slot whose generations are used up stays out of use: an identity is never given twice.
+  if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) return 0;
+  const generation = (state >>> SLOT_BITS) + 1;
+  const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
+  if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return 0;
+  memory.store(hint("agents"), (slot + 1) % layout.sizes.agents);
+  writeName(memory, base + AGENT.NAME, name);
+  return (generation << SLOT_BITS) | slot;
+}
+
+export function noAgentSlot({ layout }: Segment): DmaBufError {
+  const count = layout.sizes.agents;
+  return new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
+}
+
+/** The identity of the live agent in a slot, or 0. */
+export function liveIn({ memory, layout }: Segment, slot: number): Identity {
+  const state = memory.load(layout.agent(slot) + AGENT.STATE);
+  return (state & SLOT_MASK) === AGENT_STATE.LIVE ? (state & ~SLOT_MASK) | slot : 0;
 }
 
 export function isLive(segment: Segment, identity: Identity): boolean {
   return agentState(segment, identity) === AGENT_STATE.LIVE;
+}
+
+/** All live agents but this one. */
+export function* otherAgents(member: Member): Generator<Identity> {
+  for (let slot = 0; slot < member.layout.sizes.agents; slot++) {
+    const identity = liveIn(member, slot);
+    if (identity !== 0 && identity !== member.identity) yield identity;
+  }
 }
 
 /** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */
@@ -73,12 +102,6 @@ export function markDead({ memory, layout }: Segment, identity: Identity): boole
 export function deadIn({ memory, layout }: Segment, slot: number): Identity {
   const state = memory.load(layout.agent(slot) + AGENT.STATE);
   return (state & SLOT_MASK) === AGENT_STATE.DEAD ? (state & ~SLOT_MASK) | slot : 0;
-}
-
-/** The identity of the live agent in a slot, or 0. */
-export function liveIn({ memory, layout }: Segment, slot: number): Identity {
-  const state = memory.load(layout.agent(slot) + AGENT.STATE);
-  return (state & SLOT_MASK) === AGENT_STATE.LIVE ? (state & ~SLOT_MASK) | slot : 0;
 }
 
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */

@@ -35,8 +35,9 @@ export const AGENT = {
   STATE: 0, // generation << 10 | AGENT_STATE
   REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
   REQUESTS: 2, // requests ever posted to this agent; wraps
-  MESSAGES: 3, // messages ever sent to this agent by its neighbours; wraps
+  MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
   SLEEPERS: 4, // how many of its waits sleep in its event loop; the substrate's own
+  THREAD: 5, // the kernel's number of its thread, 0 where that is not known
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,

@@ -3,3 +3,10 @@
  * does.
  */
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
+export {
+  Domain,
+  type ConnectOptions,
+  type ListenOptions,
+  type ProcessInvitation,
+  type WorkerInvitation,
+} from "./domain.js";

@@ -45,6 +45,8 @@ export interface ProcessSubstrateOptions {
 }
 
 export interface ProcessSubstrate extends Substrate, Disposable {
+  /** Calls back from the event loop whenever bytes have come through a doorbell's pipe, also while nobody sleeps there. */
+  listenAt(slot: number, heard: () => void): void;
   /** Lets all asynchronous sleepers of this thread go. Nobody may park on it afterwards. */
   close(): void;
 }
@@ -57,6 +59,7 @@ export function createProcessSubstrate(options: ProcessSubstrateOptions): Proces
 interface Sleepers {
   readonly watch: PipeWatch;
   wakeUps: (() => void)[];
+  heard: () => void;
 }
 
 const BYTE = new Uint8Array([1]);
@@ -66,6 +69,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
   readonly #doorbells: Doorbells;
   readonly #onSlice: () => void;
   readonly #sleepers = new Map<number, Sleepers>();
+  #isClosed = false;
 
   constructor({ memory, doorbells, onSlice = nothing }: ProcessSubstrateOptions) {
     super(memory);
@@ -98,13 +102,20 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     this.#check(word);
     const woken = futexWake(this.#address + 4 * word);
     const slot = this.#slotOf(word);
-    if (slot === undefined) return woken;
+    // The pipes go with the domain: their numbers may be somebody else's by now.
+    if (slot === undefined || this.#isClosed) return woken;
     return woken + ringSleepers(this, this.#countOf(slot), () => ring(this.#doorbells.pipeOf(slot)));
   }
 
+  listenAt(slot: number, heard: () => void): void {
+    this.#watch(slot).heard = heard;
+  }
+
   close(): void {
+    this.#isClosed = true;
     for (const [slot, sleepers] of this.#sleepers) {
       sleepers.watch.close();
+      sleepers.heard = nothing;
       this.#letGo(slot, sleepers);
     }
     this.#sleepers.clear();
@@ -119,7 +130,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     const before = this.#sleepers.get(slot);
     if (before !== undefined) return before;
     const watch = new PipeWatch(this.#doorbells.pipeOf(slot), () => this.#letGo(slot, sleepers));
-    const sleepers: Sleepers = { watch, wakeUps: [] };
+    const sleepers: Sleepers = { watch, wakeUps: [], heard: nothing };
     this.#sleepers.set(slot, sleepers);
     // Who had the slot before may have died in its sleep.
     clearSleepers(this, this.#countOf(slot));
@@ -131,6 +142,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     const { wakeUps } = sleepers;
     sleepers.wakeUps = [];
     for (const wakeUp of wakeUps) wakeUp();
+    sleepers.heard();
   }
 
   #slotOf(word: number): number | undefined {

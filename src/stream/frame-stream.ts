@@ -71,6 +71,10 @@ export class FrameStream implements Disposable {
     this.isProducer = isProducer;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** How many consumers have joined and not left, in all agents. */
   get consumers(): number {
     const { agent, key } = this.#parts;

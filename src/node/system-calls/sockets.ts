@@ -8,7 +8,7 @@ import { addressOf, callError, lastErrno, nativeFunction, uninterrupted } from "
 export type SocketAddress = { readonly path: string } | { readonly abstract: string };
 
 /** `sequenced` keeps the bounds of messages. */
-export type SocketType = "stream" | "sequenced";
+export type SocketType = "stream" | "sequenced" | "datagram";
 
 /** Who made the other end. */
 export interface PeerCredentials {
@@ -30,7 +30,7 @@ export interface ReceivedMessage {
 export const MOST_DESCRIPTORS = 253;
 
 const AF_UNIX = 1;
-const TYPES = { stream: 1, sequenced: 5 } as const;
+const TYPES = { stream: 1, datagram: 2, sequenced: 5 } as const;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;

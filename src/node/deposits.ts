@@ -1,0 +1,62 @@
+import { isBufferLive } from "../domain/buffer-slot.js";
+import type { Segment } from "../domain/layout.js";
+import type { StorageLetter, StorageName } from "./letter.js";
+import { closeDescriptor } from "./system-calls.js";
+
+/** A letter, with the files that came with it. */
+export interface Deposit extends StorageLetter {
+  readonly descriptors: readonly number[];
+}
+
+/** The memory that has come to an agent, and that it has not needed yet. */
+export class Deposits {
+  readonly #segment: Segment;
+  readonly #deposits = new Set<Deposit>();
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+  }
+
+  /** What nobody can need any more goes. */
+  add(deposit: Deposit): void {
+    for (const other of this.#deposits) {
+      if (!isBufferLive(this.#segment, keyOf(other)) || isReplaced(other, deposit)) this.#drop(other);
+    }
+    this.#deposits.add(deposit);
+  }
+
+  /** Takes out memory that serves for what is named: of that version or a newer one. */
+  take(name: StorageName): Deposit | undefined {
+    let found: Deposit | undefined;
+    for (const deposit of this.#deposits) {
+      if (!serves(deposit, name)) continue;
+      // No more rights than were asked for, if there is a choice.
+      if (found === undefined || deposit.mode === name.mode) found = deposit;
+    }
+    if (found !== undefined) this.#deposits.delete(found);
+    return found;
+  }
+
+  close(): void {
+    for (const deposit of this.#deposits) this.#drop(deposit);
+  }
+
+  #drop(deposit: Deposit): void {
+    this.#deposits.delete(deposit);
+    deposit.descriptors.forEach(closeDescriptor);
+  }
+}
+
+/** Whether memory of one name can be used where another is needed. */
+export function serves(has: StorageName, needs: StorageName): boolean {
+  if (has.slot !== needs.slot || has.generation !== needs.generation) return false;
+  return ((has.version - needs.version) | 0) >= 0 && (has.mode === "read-write" || needs.mode === "read");
+}
+
+function isReplaced(old: StorageName, by: StorageName): boolean {
+  return old.slot === by.slot && old.generation === by.generation && old.mode === by.mode;
+}
+
+function keyOf({ slot, generation }: StorageName): { slot: number; generation: number } {
+  return { slot, generation };
+}

@@ -1,0 +1,346 @@
+import { Socket } from "node:net";
+import type { StorageSegment } from "../buffer/storage.js";
+import { Agent } from "../domain/agent.js";
+import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
+import type { Sizes } from "../domain/layout.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "../host/lifeline.js";
+import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
+import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
+import { apply } from "./admission.js";
+import { ControlSegment } from "./control-segment.js";
+import { FileCarrier } from "./file-carrier.js";
+import { connectTo, Gate } from "./gate.js";
+import { processHost } from "./host.js";
+import { Inbox } from "./inbox.js";
+import { Reception } from "./reception.js";
+import { createLedgerMemory, releaseLedger, ResourceLedger } from "./resource-ledger.js";
+import { giveUpSeat, lostAgents, setThread, takeSeat, threadOf, type Seat } from "./seat.js";
+import { StreamDirectory } from "./stream-directory.js";
+import { closeDescriptor, createSocketPair, processId, signalThread, threadId } from "./system-calls.js";
+
+export interface ListenOptions extends Partial<Sizes>, JoinOptions {
+  /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
+  readonly name?: string;
+  /** Other users who may join, by their numbers: they are trusted with everything in the domain. Default: none. */
+  readonly users?: readonly number[];
+}
+
+export interface ConnectOptions extends JoinOptions {
+  /** As in {@link ListenOptions}. */
+  readonly name?: string;
+  /** Milliseconds to wait for an answer. Default 5,000. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
+export interface WorkerInvitation {
+  readonly seat: Seat;
+  readonly ledger: SharedArrayBuffer;
+  readonly inviter: Identity;
+  readonly port: LifelinePort;
+}
+
+/** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
+export interface ProcessInvitation extends Disposable {
+  readonly descriptor: number;
+}
+
+/**
+ * How often an agent looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is for
+ * what nobody is connected to, and for those whose event loop does not turn.
+ */
+const LOOK_MS = 50;
+const CONNECT_TIMEOUT = 5_000;
+
+/** What a domain is put together from, and what it is called back by. */
+interface Parts {
+  readonly segment: ControlSegment;
+  readonly seat: Seat;
+  readonly ledger: ResourceLedger;
+  readonly agent: Agent;
+  readonly inbox: Inbox;
+  readonly carrier: FileCarrier;
+  readonly callbacks: { lookAround: () => void; readLetters: () => void };
+}
+
+interface InvitedWorker {
+  readonly seat: Seat;
+  readonly ledger: SharedArrayBuffer;
+  readonly endWatch: () => void;
+}
+
+/**
+ * A domain of processes: buffers are memory files, waiting is by futex and pipe, and the kernel tells of deaths. Every
+ * member may write to the control segment: members trust each other.
+ */
+export class Domain extends JoinedDomain {
+  readonly #parts: Parts;
+  readonly #directory: StreamDirectory;
+  readonly #reception: Reception;
+  readonly #gates = new Set<Gate>();
+  readonly #invited = new Map<Identity, InvitedWorker>();
+  readonly #endings: (() => void)[] = [];
+
+  private constructor(parts: Parts, options: ListenOptions) {
+    super(parts.agent, parts.carrier, options);
+    const { segment, seat, agent, inbox, callbacks } = parts;
+    this.#parts = parts;
+    this.#directory = new StreamDirectory(agent, inbox);
+    this.#reception = new Reception(segment.files, options.users ?? [], {
+      hungUp: () => this.#lookSoon(),
+      warn: (message) => agent.host.warn(message),
+    });
+    callbacks.lookAround = () => this.#lookAround();
+    callbacks.readLetters = () => this.#readLetters();
+    const timer = setInterval(() => this.#lookAround(), LOOK_MS).unref();
+    this.#endings.push(() => clearInterval(timer));
+    setThread(segment, seat.identity, threadId());
+    segment.memory.listenAt(slotOf(seat.identity), () => this.#readLetters());
+    agent.addInterrupt(() => this.#readLetters());
+    this.#directory.ask();
+  }
+
+  /**
+   * Makes a domain, with the calling thread as its first agent.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `ENOSYS` where there are no such domains (see `capabilities()`); `EMFILE` if there are not
+   *   enough descriptors.
+   */
+  static create(options: ListenOptions = {}): Domain {
+    const { name = defaultName(), handleLimit: _limit, spin: _spin, users: _users, ...sizes } = options;
+    return Domain.#assemble(options, name, (ledger, onSlice) => ControlSegment.create(ledger, sizes, onSlice));
+  }
+
+  /**
+   * Makes a domain that other processes can connect to.
+   *
+   * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
+   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there; otherwise as {@link create}.
+   */
+  static listen(where: string, options: ListenOptions = {}): Domain {
+    const domain = Domain.create(options);
+    try {
+      domain.listen(where);
+      return domain;
+    } catch (error) {
+      domain.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Joins the domain of the process that listens there.
+   *
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join; `EPROTO` if the
+   *   layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
+   */
+  static connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
+    return Domain.#joinThrough(() => connectTo(where), where, options);
+  }
+
+  /**
+   * Joins the domain of the process that has started this one.
+   *
+   * @param descriptor Where the invitation's descriptor stands in this process.
+   * @throws {DmaBufError} As {@link connect}.
+   */
+  static inherit(descriptor: number, options: ConnectOptions = {}): Promise<Domain> {
+    return Domain.#joinThrough(() => descriptor, `descriptor ${descriptor}`, options);
+  }
+
+  /**
+   * Joins the domain that another thread of this process has invited this one to.
+   *
+   * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left.
+   */
+  static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
+    const { seat, ledger, inviter, port } = invitation;
+    const domain = Domain.#assemble(
+      options,
+      seat,
+      (own, onSlice) => ControlSegment.open(own, seat.files, onSlice),
+      new ResourceLedger(ledger),
+    );
+    if (!isLive(domain.agent, seat.identity)) {
+      throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+    }
+    const lifeline = holdLifeline(port, "", () => domain.recover(inviter));
+    domain.#endings.push(() => lifeline.end());
+    return domain;
+  }
+
+  /**
+   * Lets other processes connect. A domain can have several such places, in any of its processes: another process can
+   * take over a place whose listener has died.
+   *
+   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
+   */
+  listen(where: string): void {
+    this.checkJoined();
+    this.#gates.add(new Gate(where, this.#reception));
+  }
+
+  /** An invitation for one more thread of this process. @throws {DmaBufError} `ENOSPC` if the domain is full. */
+  invite(options: { readonly name?: string } = {}): WorkerInvitation {
+    this.checkJoined();
+    const { segment } = this.#parts;
+    const seat = takeSeat(segment, segment.files, options.name ?? "worker");
+    const ledger = createLedgerMemory();
+    const { mine, theirs } = createLifeline();
+    const endWatch = watchLifeline(mine, "", () => this.#workerEnded(seat.identity));
+    this.#invited.set(seat.identity, { seat, ledger, endWatch });
+    return { seat, ledger, inviter: this.agent.identity, port: theirs };
+  }
+
+  /** An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. */
+  inviteProcess(): ProcessInvitation {
+    this.checkJoined();
+    const [mine, theirs] = createSocketPair("stream");
+    this.#reception.serve(new Socket({ fd: mine }));
+    let open = true;
+    return {
+      descriptor: theirs,
+      [Symbol.dispose]() {
+        if (open) closeDescriptor(theirs);
+        open = false;
+      },
+    };
+  }
+
+  /** Zeroed memory that can be exported, whole or in parts: that of other places no other process could reach. */
+  createMemory(length: number): StorageSegment {
+    this.checkJoined();
+    return this.#parts.carrier.createMemory(length);
+  }
+
+  /** As in any domain; other processes find the stream by its name. */
+  override createStream(options: StreamOptions): FrameStream {
+    const stream = super.createStream(options);
+    this.#directory.announce(stream);
+    return stream;
+  }
+
+  /**
+   * The stream of that name, to consume from it, as soon as there is one.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
+   */
+  async findStream(name: string, options: WaitOptions = {}): Promise<FrameStream> {
+    this.checkJoined();
+    this.#directory.ask();
+    for (;;) {
+      const found = await this.agent.wait({ arm() {}, ready: () => this.#directory.find(name) !== undefined }, options);
+      if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
+      const handle = this.#directory.find(name);
+      if (handle !== undefined) return this.openStream(handle);
+    }
+  }
+
+  protected override left(): void {
+    const { segment, seat, carrier } = this.#parts;
+    for (const end of this.#endings) end();
+    for (const gate of this.#gates) gate.close();
+    this.#reception.close();
+    for (const { endWatch } of this.#invited.values()) endWatch();
+    carrier.close();
+    segment.memory.close();
+    giveUpSeat(seat);
+  }
+
+  static #assemble(
+    options: ListenOptions,
+    place: Seat | string,
+    open: (ledger: ResourceLedger, onSlice: () => void) => ControlSegment,
+    ledger = new ResourceLedger(),
+  ): Domain {
+    const callbacks = { lookAround: () => {}, readLetters: () => {} };
+    const segment = open(ledger, () => callbacks.lookAround());
+    const seat = typeof place === "string" ? takeSeat(segment, segment.files, place) : place;
+    const agent = new Agent(segment, seat.identity, processHost(options.spin));
+    const inbox = new Inbox(agent, segment.files, (message) => agent.host.warn(message));
+    const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
+    return new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
+  }
+
+  static async #joinThrough(connect: () => number, where: string, options: ConnectOptions): Promise<Domain> {
+    const connection = connect();
+    let domain: Domain;
+    try {
+      const { timeout = CONNECT_TIMEOUT, signal, name = defaultName() } = options;
+      const files = await apply(connection, where, { timeout, signal });
+      domain = Domain.#assemble(options, name, (ledger, onSlice) => ControlSegment.open(ledger, files, onSlice));
+    } catch (error) {
+      closeDescriptor(connection);
+      throw error;
+    }
+    // Only its end says something now.
+    const socket = new Socket({ fd: connection }).unref().resume();
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => domain.#lookSoon());
+    domain.#endings.push(() => socket.destroy());
+    return domain;
+  }
+
+  #readLetters(): void {
+    const { carrier, inbox } = this.#parts;
+    if (this.isClosed || !inbox.hasLetters) return;
+    for (const { letter, from, descriptors } of inbox.take()) {
+      try {
+        if (letter.kind === "stream") this.#directory.learn(letter.handle);
+        else if (letter.kind === "ask for streams") this.#directory.answer(from);
+        else carrier.read(letter, from, descriptors);
+      } catch (error) {
+        this.agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);
+      }
+    }
+  }
+
+  #workerEnded(identity: Identity): void {
+    const worker = this.#invited.get(identity);
+    if (worker === undefined) return;
+    this.#invited.delete(identity);
+    worker.endWatch();
+    this.recover(identity);
+    releaseLedger(worker.ledger);
+    giveUpSeat(worker.seat);
+  }
+
+  /** Gives back what the dead held, wherever they were. */
+  #lookAround(): void {
+    if (this.isClosed) return;
+    const { segment, agent } = this.#parts;
+    // Its port may tell only when this thread returns to its event loop.
+    for (const identity of this.#invited.keys()) if (hasEnded(segment, identity)) this.#workerEnded(identity);
+    for (const identity of lostAgents(agent, segment.files.control)) this.recover(identity);
+  }
+
+  protected override recover(dead: Identity): void {
+    super.recover(dead);
+    this.#parts.carrier.lost(dead);
+  }
+
+  /** A connection may end before the kernel has let go of the dead process's locks. */
+  #lookSoon(): void {
+    this.#lookAround();
+    for (const ms of [1, 5, 20]) this.agent.host.after(ms, () => this.#lookAround());
+  }
+}
+
+function hasEnded(segment: ControlSegment, identity: Identity): boolean {
+  const thread = threadOf(segment, identity);
+  if (thread === 0) return false;
+  try {
+    signalThread(processId(), thread, 0);
+    return false;
+  } catch (error) {
+    return error instanceof DmaBufError && error.code === "ESRCH";
+  }
+}
+
+function defaultName(): string {
+  return `process ${processId()}`;
+}

@@ -1,0 +1,110 @@
+import { isLive, ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { AGENT } from "../domain/layout.js";
+import { DmaBufError } from "../errors.js";
+import type { DomainFiles } from "./domain-files.js";
+import { parseLetter, type Letter } from "./letter.js";
+import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from "./system-calls.js";
+
+/**
+ * How agents of different processes send each other descriptors and what belongs to them, without a connection and
+ * without anybody's help: each has an inbox, into which everybody may put letters.
+ *
+ * I1. A letter lies in the inbox until its agent takes it, even if the sender has died, and costs the sender no wait.
+ * I2. A full inbox refuses a letter: the sender goes on, and the receiver asks when it misses something.
+ * I3. Whoever has put a letter in counts it, rings, and writes into the pipe of the receiver's event loop, whether that
+ *     sleeps there or not. The receiver looks into its inbox when it hears the pipe, when it is about to sleep in a
+ *     blocking wait and the count has changed, and when it needs something.
+ * I4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
+ * I5. A letter that is damaged is dropped with its descriptors, and a warning says so.
+ */
+
+/** Bytes; the longest letter names a stream with all its buffers. */
+const LONGEST = 64 * 1024;
+const BYTE = new Uint8Array([1]);
+
+/** A letter, and the descriptors that came with it: they belong to whoever takes it. */
+export interface Received {
+  readonly letter: Letter;
+  readonly from: Identity;
+  readonly descriptors: readonly number[];
+}
+
+/** As it comes out of the inbox: nothing of it is sure. */
+interface Envelope {
+  readonly to?: unknown;
+  readonly from?: unknown;
+  readonly letter?: unknown;
+}
+
+export class Inbox {
+  readonly #member: Member;
+  readonly #files: DomainFiles;
+  readonly #warn: (message: string) => void;
+  readonly #bytes = Buffer.alloc(LONGEST);
+  #taken: number | undefined;
+
+  constructor(member: Member, files: DomainFiles, warn: (message: string) => void) {
+    this.#member = member;
+    this.#files = files;
+    this.#warn = warn;
+  }
+
+  /** Whether letters have come that were not taken. */
+  get hasLetters(): boolean {
+    return this.#count !== this.#taken;
+  }
+
+  get #count(): number {
+    return this.#member.memory.load(this.#word(slotOf(this.#member.identity)));
+  }
+
+  /** Sends copies of descriptors. @returns False if the receiver's inbox is full, or it has left. */
+  post(to: Identity, letter: Letter, descriptors: readonly number[] = []): boolean {
+    if (!isLive(this.#member, to)) return false;
+    const slot = slotOf(to);
+    const text = Buffer.from(JSON.stringify({ to, from: this.#member.identity, letter }));
+    if (text.byteLength > LONGEST) {
+      throw new DmaBufError(
+        "EMSGSIZE",
+        `Cannot send ${text.byteLength} bytes to another agent: at most ${LONGEST} fit`,
+      );
+    }
+    if (sendMessage(this.#files.inboxes[slot]!, text, descriptors) === undefined) return false;
+    // SYNC POINT letter-before-count: pairs with take().
+    this.#member.memory.add(this.#word(slot), 1);
+    ring(this.#member, slot);
+    writeDescriptor(this.#files.bells[slot]!, BYTE);
+    return true;
+  }
+
+  /** Takes out all letters that are there. */
+  *take(): Generator<Received> {
+    // SYNC POINT letter-before-count: what is counted now lies there.
+    this.#taken = this.#count;
+    const inbox = this.#files.inboxes[slotOf(this.#member.identity)]!;
+    for (;;) {
+      const message = receiveMessage(inbox, this.#bytes);
+      if (message === undefined) return;
+      const received = this.#open(message.length, message.descriptors);
+      if (received !== undefined) yield received;
+      else for (const descriptor of message.descriptors) closeDescriptor(descriptor);
+    }
+  }
+
+  #open(length: number, descriptors: readonly number[]): Received | undefined {
+    try {
+      const { to, from, letter } = JSON.parse(this.#bytes.toString("utf8", 0, length)) as Envelope;
+      // I4: not an error, the one before has left.
+      if (to !== this.#member.identity) return undefined;
+      if (typeof from !== "number") throw new TypeError("it names no sender");
+      return { letter: parseLetter(letter, descriptors.length), from, descriptors };
+    } catch (error) {
+      this.#warn(`A letter from another agent was dropped: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  #word(slot: number): number {
+    return this.#member.layout.agent(slot) + AGENT.MESSAGES;
+  }
+}

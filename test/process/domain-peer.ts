@@ -1,0 +1,75 @@
+/**
+ * Another process of a domain, for tests: it joins, says "joined", and then does what each message names.
+ *
+ * Usage: node domain-peer.js PLACE|DESCRIPTOR
+ */
+import process from "node:process";
+import type { CpuAccess, DmaBuf, ReceivedHandle } from "../../src/index.js";
+import { Domain } from "../../src/node/index.js";
+
+export type Order =
+  | { readonly order: "import"; readonly handle: ReceivedHandle }
+  | { readonly order: "access"; readonly mode: "read" | "write" }
+  | { readonly order: "write"; readonly value: number }
+  | { readonly order: "read" }
+  | { readonly order: "end access" }
+  | { readonly order: "close buffer" }
+  | { readonly order: "consume"; readonly name: string; readonly frames: number }
+  | { readonly order: "block" }
+  | { readonly order: "leave" };
+
+const place = process.argv[2]!;
+const domain = await (/^\d+$/.test(place) ? Domain.inherit(Number(place)) : Domain.connect(place));
+let buffer: DmaBuf | undefined;
+let access: CpuAccess | undefined;
+
+process.on("message", (message: Order) => {
+  void obey(message).then(
+    (answer) => process.connected && process.send?.(answer ?? "done"),
+    (error: unknown) => process.send?.(`failed: ${String(error)}`),
+  );
+});
+process.send?.("joined");
+
+async function obey(message: Order): Promise<unknown> {
+  switch (message.order) {
+    case "import":
+      buffer = domain.import(message.handle);
+      return buffer.name;
+    case "access":
+      access = await buffer!.access(message.mode);
+      return undefined;
+    case "write":
+      access!.bytes.fill(message.value);
+      return undefined;
+    case "read":
+      return [...new Set(access!.bytes)];
+    case "end access":
+      access![Symbol.dispose]();
+      return undefined;
+    case "close buffer":
+      buffer!.close();
+      return undefined;
+    case "consume":
+      return consume(message.name, message.frames);
+    case "block":
+      process.send?.("blocking");
+      domain.timeline({ timeLimit: 60_000 }).createFence().waitSync({ timeout: 60_000 });
+      return undefined;
+    case "leave":
+      domain.close();
+      process.disconnect();
+      return undefined;
+  }
+}
+
+async function consume(name: string, count: number): Promise<number[]> {
+  using stream = await domain.findStream(name, { timeout: 5_000 });
+  const seen: number[] = [];
+  for await (const frame of stream.frames()) {
+    seen.push(frame.bytes[0]!);
+    frame[Symbol.dispose]();
+    if (seen.length === count) break;
+  }
+  return seen;
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { rawFormat } from "../../src/index.js";
+import { Domain } from "../../src/node/index.js";
+import { until } from "../agents.js";
+import { Peer } from "./peer.js";
+
+const LIMITED = { timeout: 30_000 };
+
+function listen(t: TestContext): { readonly domain: Domain; readonly place: string } {
+  const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const place = join(folder, "socket");
+  const domain = Domain.listen(place, { agents: 8 });
+  t.after(() => domain.close());
+  return { domain, place };
+}
+
+test("a buffer's bytes are the same memory in another process", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const peer = await Peer.start(t, place);
+  const buffer = domain.allocate(8192, { name: "shared" });
+  assert.equal(await peer.ask({ order: "import", handle: buffer.handle() }), "shared");
+  await peer.ask({ order: "access", mode: "write" });
+  await peer.ask({ order: "write", value: 7 });
+  assert.equal(buffer.tryAccess("read"), undefined);
+  await peer.ask({ order: "end access" });
+  const access = buffer.tryAccess("read");
+  assert.deepEqual([...new Set(access?.bytes)], [7]);
+});
+
+test("a child that was forked joins through the descriptor that it inherited", LIMITED, async (t) => {
+  const { domain } = listen(t);
+  const invitation = domain.inviteProcess();
+  const peer = await Peer.start(t, invitation);
+  invitation[Symbol.dispose]();
+  assert.equal(domain.agents.length, 2);
+  await peer.ask({ order: "leave" });
+  await until(() => domain.agents.length === 1);
+});
+
+test("an importer needs nothing of an exporter that blocks", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const peer = await Peer.start(t, place);
+  const buffer = domain.allocate(4096, { name: "mine" });
+  const handle = buffer.handle();
+  const imported = peer.ask({ order: "import", handle });
+  // Nothing of this process's event loop turns until the other one has the buffer.
+  const fence = domain.timeline().createFence();
+  assert.equal(fence.waitSync({ timeout: 500 }), "timed-out");
+  assert.match(buffer.describe(), /count:\t2/);
+  assert.equal(await imported, "mine");
+});
+
+test("a process that is killed in the middle of a write access lets the next one in", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const peer = await Peer.start(t, place);
+  const buffer = domain.allocate(4096);
+  await peer.ask({ order: "import", handle: buffer.handle() });
+  await peer.ask({ order: "access", mode: "write" });
+  await peer.kill();
+  using access = await buffer.access("write", { timeout: 10_000 });
+  assert.equal(access.bytes.length, 4096);
+  assert.equal(domain.agents.length, 1);
+});
+
+test("a process that is killed is noticed by one that blocks", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const peer = await Peer.start(t, place);
+  const buffer = domain.allocate(4096);
+  await peer.ask({ order: "import", handle: buffer.handle() });
+  await peer.ask({ order: "access", mode: "write" });
+  peer.child.kill("SIGKILL");
+  using access = buffer.accessSync("write", { timeout: 10_000 });
+  assert.equal(access.bytes.length, 4096);
+});
+
+test("a stream is found by its name, and its frames come in order", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const peer = await Peer.start(t, place);
+  const consumed = peer.ask({ order: "consume", name: "numbers", frames: 20 });
+  using stream = domain.createStream({ name: "numbers", format: rawFormat(100) });
+  await stream.waitForConsumers(1, { timeout: 5_000 });
+  for (let i = 0; i < 20; i++) {
+    const blank = (await stream.blank())!;
+    blank.bytes[0] = i;
+    blank.publish();
+  }
+  assert.deepEqual(await consumed, [...Array(20).keys()]);
+});
+
+test(
+  "a socket file has mode 0600, goes with its listener, and is replaced if it was left behind",
+  LIMITED,
+  async (t) => {
+    const { domain, place } = listen(t);
+    assert.equal(statSync(place).mode & 0o777, 0o600);
+    const peer = await Peer.start(t, place);
+    assert.throws(() => Domain.listen(place), { code: "EADDRINUSE" });
+    domain.close();
+    assert.equal(existsSync(place), false);
+    await peer.kill();
+    await assert.rejects(Domain.connect(place), { code: "ENOENT" });
+  },
+);
+
+test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const count = (): number => readdirSync("/proc/self/fd").length;
+  const before = count();
+  for (let i = 0; i < 20; i++) {
+    const other = await Domain.connect(place);
+    using buffer = domain.allocate(4096);
+    other.import(buffer.handle("read"));
+    other.close();
+  }
+  await until(() => count() <= before);
+});
