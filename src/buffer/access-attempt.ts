@@ -17,6 +17,7 @@ export class AccessAttempt {
     this.#open = open;
     this.#record = open();
     this.#mode = mode;
+    this.#record.reservation.warnIfHeld("begin an access to");
   }
 
   async take(options: WaitOptions): Promise<void> {
@@ -91,6 +92,7 @@ export class AccessAttempt {
 
 /** The kernel's bare begin, which takes no hold. @param open Throws once the holder has closed the buffer. */
 export async function beginAccess(open: () => BufferRecord, mode: AccessMode, options: WaitOptions): Promise<void> {
+  open().reservation.warnIfHeld("begin an access to");
   const left = countdown(open().agent.host, options.timeout);
   await open().beginCpuAccess(mode)?.result(options);
   await open().known.wait({ ...options, timeout: left() });
@@ -100,6 +102,7 @@ export async function beginAccess(open: () => BufferRecord, mode: AccessMode, op
 
 /** As {@link beginAccess}, blocking this thread. */
 export function beginAccessSync(record: BufferRecord, mode: AccessMode, options: { readonly timeout?: number }): void {
+  record.reservation.warnIfHeld("begin an access to");
   const left = countdown(record.agent.host, options.timeout);
   record.beginCpuAccess(mode)?.resultSync(options);
   record.known.waitSync({ timeout: left() });

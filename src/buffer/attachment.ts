@@ -64,6 +64,7 @@ export class Attachment implements ExporterAttachment, Disposable {
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     const { reservation } = this.buffer;
+    reservation.warnIfHeld("map by itself");
     using lock = await reservation.lock(undefined, options);
     void lock;
     const mapping = await this.mapLockedAsync(mode, options);

@@ -92,6 +92,7 @@ export class BufferRecord {
   }
 
   detach(attachment: Attachment): void {
+    this.reservation.warnIfHeld("detach from");
     this.attachments.delete(attachment);
     discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
     this.exporter.detach(attachment);

@@ -186,6 +186,7 @@ export class DmaBuf implements Disposable {
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
   endCpuAccess(mode: AccessMode): void {
+    this.reservation.warnIfHeld("end an access to");
     this.#open().endCpuAccess(mode);
   }
 
@@ -223,6 +224,7 @@ export class DmaBuf implements Disposable {
    */
   mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
     const record = this.#open();
+    record.reservation.warnIfHeld("map pages of");
     record.exporter.mmap()?.resultSync();
     const unpin = record.pin();
     try {
@@ -370,6 +372,7 @@ export class DmaBuf implements Disposable {
   }
 
   #createAttachment(record: BufferRecord, importer: Importer): Attachment {
+    record.reservation.warnIfHeld("attach to");
     return new Attachment(this, importer, record.exporter, (self) => {
       this.#attachments.delete(self);
       record.detach(self);

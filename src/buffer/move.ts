@@ -53,7 +53,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
     if (!held) throw timedOut(options.timeout, "others still use it");
     for (let moved = false; !moved;) {
       using lock = await record.reservation.lock(undefined, rest());
-      void lock;
+      lock.spansTurns = true;
       moved = await moveLocked(record, relocate, rest);
     }
   } finally {

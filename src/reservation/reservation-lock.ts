@@ -11,6 +11,8 @@ export class ReservationLock implements Disposable {
   readonly #slot: number;
   readonly #holder: bigint | undefined;
   #opened: (() => void) | undefined;
+  /** @internal Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
+  spansTurns: boolean;
   #isLent = false;
   #openWhenBack = false;
 
@@ -26,6 +28,7 @@ export class ReservationLock implements Disposable {
     this.#slot = bufferSlot;
     this.context = context;
     this.#holder = holder;
+    this.spansTurns = holder !== undefined;
     this.word =
       holder === undefined ? lockWord(agent.identity, context?.ticket ?? 0) : delegateWord(holder, agent.identity);
     this.#opened = opened;

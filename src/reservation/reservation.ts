@@ -299,6 +299,15 @@ export class Reservation {
     throw new DmaBufError("EPERM", `Cannot ${action} ${this.#owner()}: its reservation is not locked`);
   }
 
+  /**
+   * @internal The locking convention: reports a caller that holds the lock where it must not. What holds it over turns of
+   * the event loop, the library itself, is another party than the caller.
+   */
+  warnIfHeld(action: string): void {
+    if (!this.isHeldHere || this.#lock!.spansTurns) return;
+    this.agent.host.warn(`Do not ${action} ${this.#owner()} while this thread has locked its reservation`);
+  }
+
   /** @internal The locking convention. @throws {DmaBufError} `EDEADLK` if this agent holds the lock. */
   assertNotHeld(action: string): void {
     if (!this.isHeldHere) return;
