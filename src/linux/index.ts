@@ -12,3 +12,6 @@ export { createSealedMemory, UdmabufDevice, type MemoryRange } from "./udmabuf.j
 export { DrmBuffer, DrmDevice, type DrmVersion, type DumbBufferLayout } from "./drm/device.js";
 export { DrmSyncobj, SyncobjEvent, type DrmSyncobjPoint, type DrmSyncobjWaitOptions } from "./drm/syncobj.js";
 export { VgemFence } from "./drm/vgem.js";
+export { handOver, type HandOver } from "./hand-over.js";
+export { importDescriptor, type KernelBuffer, type KernelBufferOptions } from "./kernel-buffer.js";
+export { kernelFence, kernelSyncFile } from "./kernel-fence.js";

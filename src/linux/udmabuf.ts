@@ -1,9 +1,20 @@
+import { fstatSync } from "node:fs";
 import { DmaBufError } from "../errors.js";
-import { addSeals, createMemoryFile, openFile, reservePages, SEAL, setFileLength } from "../node/system-calls.js";
+import {
+  addSeals,
+  createMemoryFile,
+  openFile,
+  pageSize,
+  reservePages,
+  SEAL,
+  sealsOf,
+  setFileLength,
+} from "../node/system-calls.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { DmaBufDescriptor } from "./dma-buf.js";
 import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
+import { MemoryView } from "./memory-view.js";
 import { packAll, Struct } from "./struct.js";
 
 /** @see linux/include/uapi/linux/udmabuf.h */
@@ -48,6 +59,7 @@ export class UdmabufDevice extends Descriptor {
    *   range that is no whole pages or does not lie in the file, or more than the module allows (64 MiB by default).
    */
   create({ memfd, offset, size }: MemoryRange): DmaBufDescriptor {
+    clearPages({ memfd, offset, size });
     const given = { memfd, flags: CLOEXEC, offset, size };
     const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
     return new DmaBufDescriptor(result);
@@ -55,6 +67,7 @@ export class UdmabufDevice extends Descriptor {
 
   /** One dma-buf over several ranges, one after the other. @throws {DmaBufError} As {@link create}. */
   createList(ranges: readonly MemoryRange[]): DmaBufDescriptor {
+    ranges.forEach(clearPages);
     const head = UDMABUF_HEAD.pack({ flags: CLOEXEC, count: ranges.length });
     const items = packAll(UDMABUF_ITEM, ranges);
     const argument = new Uint8Array(new ArrayBuffer(head.length + items.length));
@@ -85,6 +98,26 @@ export function createSealedMemory(name: string, size: number): Descriptor {
     throw error;
   }
 }
+
+/**
+ * Makes sure that the pages have been zeroed. Pages that were only reserved are zeroed at their first use; since Linux
+ * 6.11 udmabuf takes them as they are: with what stood there before, and to be zeroed under the device later.
+ */
+function clearPages({ memfd, offset, size }: MemoryRange): void {
+  const page = pageSize();
+  try {
+    // A file that may shrink, or a range beyond its end, would be a fault here: the kernel refuses both.
+    if ((sealsOf(memfd) & SEAL.SHRINK) === 0 || offset % page !== 0 || offset + size > fstatSync(memfd).size) return;
+    using view = new MemoryView(memfd, "read", { offset, length: size });
+    const { bytes } = view;
+    for (let at = 0; at < size; at += page) _touched ^= bytes[at]!;
+  } catch {
+    // What is wrong with it, the kernel says.
+  }
+}
+
+/** Takes what was read, so that reading is not left out. */
+let _touched = 0;
 
 function open(): number {
   try {

@@ -1,11 +1,11 @@
 import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
 import { threadsHost } from "../host/threads.js";
-import { POLL, poll } from "../node/system-calls.js";
+import { watchDescriptor } from "../node/poller.js";
+import { closeDescriptor, duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
 import { isDescriptorReady } from "./descriptor.js";
 
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
 const SLICE = 50;
-const LOOK_EVERY = 2;
 
 /** Waits until a descriptor is ready. @returns False if the time passed first. */
 export async function waitForDescriptor(
@@ -14,7 +14,7 @@ export async function waitForDescriptor(
   options: WaitOptions,
 ): Promise<boolean> {
   const ready = (): boolean => isDescriptorReady(fd, direction);
-  return pend(threadsHost(), options, ready, (done, failed) => watchDescriptor(fd, direction, done, failed));
+  return pend(threadsHost(), options, ready, (done) => watchReady(fd, direction, done));
 }
 
 /** As {@link waitForDescriptor}, blocking this thread. */
@@ -29,24 +29,32 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
   }
 }
 
-/** Calls back once when a descriptor is ready; keeps no process alive. Returns what ends that. */
-export function watchDescriptor(
-  fd: number,
-  direction: "input" | "output",
-  done: () => void,
-  failed: (error: unknown) => void = () => {},
-): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const look = (): void => {
-    try {
-      if (isDescriptorReady(fd, direction)) return done();
-    } catch (error) {
-      return failed(error);
-    }
-    timer = setTimeout(look, LOOK_EVERY);
-    timer.unref();
+/**
+ * Calls back once, from the event loop, when a descriptor is ready; keeps no process alive. The descriptor may be closed
+ * meanwhile.
+ *
+ * @returns What ends that.
+ */
+export function watchReady(fd: number, direction: "input" | "output", done: () => void): () => void {
+  const events = direction === "input" ? POLL.READABLE : POLL.WRITABLE;
+  // A descriptor of its own: several may wait for one, and any of them may be closed.
+  const own = duplicateDescriptor(fd);
+  let end: (() => void) | undefined;
+  const stop = (): void => {
+    const endWatch = end;
+    end = undefined;
+    if (endWatch === undefined) return;
+    endWatch();
+    closeDescriptor(own);
   };
-  timer = setTimeout(look, LOOK_EVERY);
-  timer.unref();
-  return () => clearTimeout(timer);
+  try {
+    end = watchDescriptor(own, events, () => {
+      stop();
+      done();
+    });
+  } catch (error) {
+    closeDescriptor(own);
+    throw error;
+  }
+  return stop;
 }

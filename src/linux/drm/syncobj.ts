@@ -5,7 +5,7 @@ import { threadsHost } from "../../host/threads.js";
 import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls.js";
 import { Descriptor, isDescriptorReady } from "../descriptor.js";
 import { SyncFileDescriptor } from "../sync-file.js";
-import { watchDescriptor } from "../wait.js";
+import { watchReady } from "../wait.js";
 import type { DrmDevice } from "./device.js";
 import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
 
@@ -212,7 +212,7 @@ export class DrmSyncobj implements Disposable {
       threadsHost(),
       options,
       () => event.isReady(),
-      (done, failed) => watchDescriptor(event.fd, "input", done, failed),
+      (done) => watchReady(event.fd, "input", done),
     );
   }
 

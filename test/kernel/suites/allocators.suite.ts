@@ -1,7 +1,14 @@
 /** Area J on the kernel's descriptors alone: heaps and udmabuf. */
 import assert from "node:assert/strict";
 import { PAGE_SIZE } from "../../../src/index.js";
-import { createSealedMemory, Descriptor, DmaBufDescriptor, DmaHeap, UdmabufDevice } from "../../../src/linux/index.js";
+import {
+  createSealedMemory,
+  Descriptor,
+  DmaBufDescriptor,
+  DmaHeap,
+  MemoryView,
+  UdmabufDevice,
+} from "../../../src/linux/index.js";
 import { DMA_HEAP } from "../../../src/linux/heap.js";
 import { ioctlNumber, rawCall } from "../../../src/linux/ioctl.js";
 import { UDMABUF, UDMABUF_HEAD, UDMABUF_ITEM } from "../../../src/linux/udmabuf.js";
@@ -154,4 +161,28 @@ kernelTest("UDM-09 a private mapping of a udmabuf is EINVAL", () => {
     assert.equal(address, -1);
     assert.equal(callError(lastErrno(), "mmap", "Cannot map").code, "EINVAL");
   });
+});
+
+kernelTest("a udmabuf of pages that were only reserved reads as zero, and keeps what is written there", ({ heap }) => {
+  // What is freed here comes again.
+  {
+    using dirty = heap.allocate(64 << 20);
+    using view = dirty.map();
+    view.bytes.fill(0xee);
+  }
+  const size = 4 << 20;
+  using memory = createSealedMemory("reserved", size);
+  using udmabuf = new UdmabufDevice();
+  using buffer = udmabuf.createList([{ memfd: memory.fd, offset: 0, size }]);
+  using there = buffer.map();
+  assert.equal(
+    there.bytes.findIndex((byte) => byte !== 0),
+    -1,
+  );
+  there.bytes.fill(7);
+  using here = new MemoryView(memory.fd, "read", { length: size });
+  assert.equal(
+    here.bytes.findIndex((byte) => byte !== 7),
+    -1,
+  );
 });

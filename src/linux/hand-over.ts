@@ -1,0 +1,70 @@
+import type { DmaBuf } from "../buffer/buffer.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import type { Fence } from "../fence/fence.js";
+import { unwrap } from "../fence/unwrap.js";
+import { waitAll } from "../fence/wait-many.js";
+import { usageFor, type AccessMode } from "../reservation/usage.js";
+import type { DmaBufDescriptor } from "./dma-buf.js";
+import { syncFileOfFence } from "./kernel-fence.js";
+
+/** What a hand-over came to. */
+export interface HandOver {
+  /** Fences of the kernel's, which the device waits for by itself. */
+  readonly imported: number;
+  /** Fences of this library's, which were waited for: the kernel may not depend on user code. */
+  readonly waited: number;
+}
+
+/**
+ * Makes a buffer ready for a device: it may use it when this resolves.
+ *
+ * What is pending on the buffer decides. A fence that came from the kernel is given back to it, and the device waits. A
+ * fence of this library's signals when user code says so, perhaps never: the kernel must not wait for such a fence, as it
+ * gives back memory only when its fences have signaled. It is therefore waited for here, before the device gets the
+ * buffer. So are the accesses of other agents, which have no fence at all: the caller must have ended its own.
+ *
+ * @param access What the device will do.
+ * @param descriptor The dma-buf that the device gets.
+ * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; the signal's reason if it aborts.
+ */
+export async function handOver(
+  buffer: DmaBuf,
+  access: AccessMode,
+  descriptor: DmaBufDescriptor,
+  options: WaitOptions = {},
+): Promise<HandOver> {
+  const { reservation } = buffer;
+  const { agent } = reservation;
+  const left = countdown(agent.host, options.timeout);
+  const hold = buffer.holds.awaited(access);
+  if (!(await agent.wait(hold, options))) {
+    hold.giveUp();
+    throw timedOut(options.timeout, "somebody still uses it");
+  }
+  buffer.holds.release(access);
+  const fence = reservation.getSingleton(usageFor(access));
+  if (fence === undefined) return { imported: 0, waited: 0 };
+  const ours: Fence[] = [];
+  let imported = 0;
+  for (const leaf of unwrap(fence)) {
+    const file = syncFileOfFence(leaf);
+    // To look for its origin may have shown that it has signaled.
+    if (leaf.isSignaled()) continue;
+    if (file === undefined) {
+      ours.push(leaf);
+    } else {
+      // As the strongest kind, whatever it was: nobody may come before it.
+      descriptor.importSyncFile("write", file);
+      imported++;
+    }
+  }
+  if ((await waitAll(ours, { ...options, timeout: left() })) === "timed-out") {
+    throw timedOut(options.timeout, "work on it is pending");
+  }
+  return { imported, waited: ours.length };
+}
+
+function timedOut(timeout: number | undefined, why: string): DmaBufError {
+  return new DmaBufError("ETIMEDOUT", `Cannot hand the buffer over in ${timeout} ms: ${why}`);
+}

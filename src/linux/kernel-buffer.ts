@@ -1,0 +1,177 @@
+import type { ExporterOps } from "../buffer/exporter.js";
+import type { DmaBuf } from "../buffer/buffer.js";
+import type { StorageSegment } from "../buffer/storage.js";
+import type { WaitOptions } from "../domain/pend.js";
+import type { Fence } from "../fence/fence.js";
+import type { JoinedDomain } from "../joined-domain.js";
+import type { AccessMode } from "../reservation/usage.js";
+import type { DmaBufDescriptor } from "./dma-buf.js";
+import { kernelFence } from "./kernel-fence.js";
+import type { MemoryView } from "./memory-view.js";
+
+/**
+ * A dma-buf of the kernel's as a buffer of a domain.
+ *
+ * KB1. The bytes are the device's own, mapped; nothing is copied.
+ * KB2. An access begins with the kernel's fences: they are put into the buffer's reservation, so that it waits for them
+ *      as for all others, with its timeout and its signal. Then, and at its end, `DMA_BUF_IOCTL_SYNC` makes caches agree.
+ * KB3. What was pending when somebody looked is in the reservation; what devices begin later is found by the next
+ *      access, or by `pullFences`.
+ * KB4. The buffer can be used by the agent that imported it. Others import a descriptor of their own: no message can
+ *      carry this memory, and a handle to it is refused when it arrives.
+ */
+
+export interface KernelBufferOptions {
+  /** For people; at most 31 bytes of UTF-8. Default: the name that the kernel knows. */
+  readonly name?: string;
+  /** What may be done with it. Default "read-write". */
+  readonly mode?: "read" | "read-write";
+}
+
+/** A dma-buf in a domain, and its ties to the kernel. */
+export interface KernelBuffer {
+  readonly buffer: DmaBuf;
+  /**
+   * Puts the kernel's pending fences into the buffer's reservation, so that everything that waits for the reservation waits
+   * for devices too.
+   */
+  readonly pullFences: (options?: WaitOptions) => Promise<void>;
+  /** As {@link pullFences}, blocking this thread for the reservation's lock. */
+  readonly pullFencesSync: (options?: { readonly timeout?: number }) => void;
+}
+
+/**
+ * Brings a dma-buf into a domain. The descriptor stays the caller's; the buffer has one of its own.
+ *
+ * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped.
+ */
+export function importDescriptor(
+  domain: JoinedDomain,
+  descriptor: DmaBufDescriptor,
+  options: KernelBufferOptions = {},
+): KernelBuffer {
+  const { mode = "read-write" } = options;
+  const { name = "", exporterName } = descriptor.statistics();
+  const own = descriptor.duplicate();
+  let view: MemoryView | undefined;
+  try {
+    view = own.map(mode);
+    const ops = new KernelExporter(domain, own, view);
+    const segments = [new MappedSegment(view)];
+    const exported = domain.export(segments, { name: options.name ?? name, exporterName, ops });
+    ops.buffer = exported;
+    const pullFences = async (wait: WaitOptions = {}): Promise<void> => {
+      using _lock = await exported.reservation.lock(undefined, wait);
+      ops.addFences();
+    };
+    const pullFencesSync = (wait: { readonly timeout?: number } = {}): void => {
+      using _lock = exported.reservation.lockSync(undefined, wait);
+      ops.addFences();
+    };
+    if (mode === "read-write") return { buffer: exported, pullFences, pullFencesSync };
+    const buffer = exported.duplicate("read");
+    exported.close();
+    ops.buffer = buffer;
+    return { buffer, pullFences, pullFencesSync };
+  } catch (error) {
+    view?.close();
+    own.close();
+    throw error;
+  }
+}
+
+/** KB4: a copy of this object has no memory, so a message that tried to carry it would arrive without. */
+class MappedSegment implements StorageSegment {
+  readonly offset = 0;
+  readonly length: number;
+  readonly #view: MemoryView;
+
+  constructor(view: MemoryView) {
+    this.#view = view;
+    this.length = view.length;
+  }
+
+  get memory(): ArrayBuffer {
+    return this.#view.memory;
+  }
+}
+
+class KernelExporter implements ExporterOps {
+  /** Set as soon as it is exported. */
+  buffer!: DmaBuf;
+  readonly #domain: JoinedDomain;
+  readonly #descriptor: DmaBufDescriptor;
+  readonly #view: MemoryView;
+  #wasBegun = false;
+
+  constructor(domain: JoinedDomain, descriptor: DmaBufDescriptor, view: MemoryView) {
+    this.#domain = domain;
+    this.#descriptor = descriptor;
+    this.#view = view;
+  }
+
+  /**
+   * Puts the kernel's fences of now into the reservation, whose lock the caller holds.
+   *
+   * @returns What readers and what writers wait for, as far as it is pending.
+   */
+  addFences(): { readonly read?: Fence; readonly write?: Fence } {
+    const { reservation } = this.buffer;
+    const fences: { read?: Fence; write?: Fence } = {};
+    for (const { access, fence, usage } of this.#pending()) {
+      reservation.reserveFences(1);
+      reservation.addFence(fence, usage);
+      fences[access] = fence;
+    }
+    return fences;
+  }
+
+  map(): readonly StorageSegment[] {
+    return this.buffer.segments;
+  }
+
+  unmap(): void {}
+
+  mmap(): void {}
+
+  /** Whoever asks for the access waits for the reservation next, and finds there what is pending. */
+  beginCpuAccess(mode: AccessMode): void {
+    if (this.#descriptor.isReady(mode)) return this.#begin(mode);
+    const { reservation } = this.buffer;
+    using _lock = reservation.isHeldHere ? undefined : reservation.lockSync();
+    const fences = this.addFences();
+    const last = mode === "read" ? fences.read : fences.write;
+    // Before anybody else hears of the signal, caches agree.
+    if (last?.addCallback(() => this.#begin(mode)).queued !== true) this.#begin(mode);
+  }
+
+  /** The kernel pairs no begin with an end, so the end of an access that came to nothing is one too many, and does no harm. */
+  endCpuAccess(mode: AccessMode): void {
+    if (this.#wasBegun) this.#descriptor.endCpuAccess(mode);
+  }
+
+  release(): void {
+    this.#view.close();
+    this.#descriptor.close();
+  }
+
+  #begin(mode: AccessMode): void {
+    if (this.#descriptor.isClosed) return;
+    this.#wasBegun = true;
+    this.#descriptor.beginCpuAccessSync(mode);
+  }
+
+  #pending(): { access: AccessMode; fence: Fence; usage: AccessMode }[] {
+    const found: { access: AccessMode; fence: Fence; usage: AccessMode }[] = [];
+    // What readers wait for are the writers; what writers wait for are all, and the writers among them once more.
+    for (const [access, usage] of [
+      ["read", "write"],
+      ["write", "read"],
+    ] as const) {
+      if (this.#descriptor.isReady(access)) continue;
+      using file = this.#descriptor.exportSyncFile(access);
+      if (!file.isReady()) found.push({ access, fence: kernelFence(this.#domain, file), usage });
+    }
+    return found;
+  }
+}
