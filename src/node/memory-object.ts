@@ -147,8 +147,9 @@ export class MemoryObject implements Disposable {
 
 function reserve(fd: number, length: number): void {
   // The kernel would take what there is, and kill somebody to get more.
-  if (length >= LARGE && length > freemem()) {
-    throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${freemem()} free`);
+  if (length >= LARGE) {
+    const free = Math.min(freemem(), process.availableMemory());
+    if (length > free) throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${free} free`);
   }
   try {
     reservePages(fd, 0, length);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { watchDescriptor } from "./poller.js";
+import { createLedgerMemory, releaseLedger } from "./resource-ledger.js";
 import {
   closeDescriptor,
   createEventCounter,
@@ -124,14 +125,25 @@ for (const how of ["nothing more to do", "process.exit(0)", "an uncaught error"]
   });
 }
 
-test("a worker with a watch can be terminated", PATIENT, async () => {
-  const script = `process.argv.splice(1, 1);${WATCHES}.then(() => {
-    require("node:worker_threads").parentPort.postMessage("up");
-    setInterval(() => {}, 1e9);
-  });`;
-  const worker = new Worker(script, { eval: true, argv: modules });
+test("a worker with a watch can be terminated, and its ledger has all that it left", PATIENT, async () => {
+  const script = `
+    const { workerData, parentPort } = require("node:worker_threads");
+    process.argv.splice(1, 1);
+    import(workerData.module).then(async ({ useLedgerMemory }) => {
+      useLedgerMemory(workerData.memory);
+      await ${WATCHES};
+      parentPort.postMessage("up");
+      setInterval(() => {}, 1e9);
+    });`;
+  const module = new URL("./thread-ledger.js", import.meta.url).href;
+  const before = readdirSync("/proc/self/fd").length;
+  const memory = createLedgerMemory();
+  const worker = new Worker(script, { eval: true, argv: modules, workerData: { memory, module } });
   await new Promise((resolve) => worker.once("message", resolve));
   await worker.terminate();
+  assert.deepEqual(releaseLedger(memory), { descriptors: 2, mappings: 0 });
+  // The counter that it watched is its own.
+  assert.equal(readdirSync("/proc/self/fd").length, before + 1);
 });
 
 /** Watches a counter on which nothing happens; the modules are the arguments. */

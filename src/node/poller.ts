@@ -1,4 +1,5 @@
 import { isMainThread, Worker } from "node:worker_threads";
+import { threadLedger } from "./thread-ledger.js";
 import type { PollerData, PollerNews } from "./poller-worker.js";
 import {
   addToEpoll,
@@ -52,12 +53,12 @@ const END_KEY = 0;
 const SLICE_MS = 50;
 
 class Poller {
-  readonly #epoll = createEpoll();
+  readonly #epoll = entered(createEpoll);
   readonly #watches = new Map<number, Watch>();
   #lastKey = END_KEY;
 
   constructor() {
-    const end = createEventCounter();
+    const end = entered(createEventCounter);
     addToEpoll(this.#epoll, end, POLL.READABLE, END_KEY);
     const workerData: PollerData = { epoll: this.#epoll, endKey: END_KEY, sliceMs: isMainThread ? -1 : SLICE_MS };
     const worker = new Worker(new URL("./poller-worker.js", import.meta.url), { workerData, execArgv: [] });
@@ -86,4 +87,10 @@ class Poller {
       if (this.#watches.has(key)) changeInEpoll(this.#epoll, watch.fd, watch.events | EPOLL_ONE_SHOT, key);
     }
   }
+}
+
+/** A descriptor for as long as this thread lives. */
+function entered(open: () => number): number {
+  const ledger = threadLedger();
+  return ledger.descriptorOf(ledger.open(open));
 }

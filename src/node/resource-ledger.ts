@@ -54,7 +54,7 @@ export class ResourceLedger {
   readonly #numbers: Float64Array;
   readonly #free: number[] = [];
   #used = 0;
-  // Bound here, so that nothing stands between these calls and the entries (RL2, RL3).
+  // Taken here, so that nothing stands between these calls and the entries (RL2, RL3).
   readonly #close = boundFunction("int close(int fd)");
   readonly #munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
   readonly #mmap = boundFunction(

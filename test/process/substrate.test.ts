@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -117,6 +118,18 @@ test("terminate() ends a worker that blocks before its second slice from then on
   await ended;
   assert.ok(memory.load(AT.SLICES) <= slices + 1);
   assert.equal(memory.load(AT.DONE), 0);
+});
+
+test("workers that are terminated while they sleep in their event loops leave no descriptor", PATIENT, async () => {
+  const { memory, fd, pipes } = processSegment(PLAN);
+  const before = readdirSync("/proc/self/fd").length;
+  for (let i = 0; i < 10; i++) {
+    memory.store(AT.UP, 0);
+    const worker = new Worker(program, { workerData: { role: "asynchronousSleeper", fd, pipes } });
+    await until(memory, AT.UP);
+    await worker.terminate();
+  }
+  assert.equal(readdirSync("/proc/self/fd").length, before);
 });
 
 test("process.exit() ends a process whose worker blocks", PATIENT, () => {

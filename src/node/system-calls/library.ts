@@ -10,6 +10,8 @@ import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
  * SC1. Nothing is loaded before the first call: importing this module works on every system.
  * SC2. Where calls cannot be made, each one throws `ENOSYS` with the reason.
  * SC3. A failed call becomes a `DmaBufError` with `code`, `errno` and `syscall`.
+ * SC4. The first call binds all functions that are declared until then: koffi ends the whole process if its worker is
+ *      terminated while a function is being bound, and so there is one moment for it, at the start.
  */
 
 /** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
@@ -28,20 +30,26 @@ const NUMBERS = {
 export type NumberedCall = keyof (typeof NUMBERS)["x64"];
 
 /**
- * A function of the C library by its C declaration, bound at its first call. Pointers are `void *`, or `uintptr_t` to
- * get an address as a number; the function returns at most 53 bits.
+ * A function of the C library by its C declaration. Pointers are `void *`, or `uintptr_t` to get an address as a number;
+ * the function returns at most 53 bits.
  */
 export function nativeFunction(declaration: string): NativeFunction {
+  declared.add(declaration);
   let bound: NativeFunction | undefined;
-  return (...values) => (bound ??= library().calls.func(declaration) as NativeFunction)(...values);
+  return (...values) => (bound ??= boundFunction(declaration))(...values);
 }
 
 /**
- * The function of the C library itself, bound at once. Between the last JavaScript before the call and the first after
- * it nothing can terminate a worker, which `nativeFunction` with its own function around the call does not promise.
+ * The function of the C library itself. Between the last JavaScript before the call and the first after it nothing can
+ * terminate a worker, which `nativeFunction` with its own function around the call does not promise.
  */
 export function boundFunction(declaration: string): NativeFunction {
-  return library().calls.func(declaration) as NativeFunction;
+  const { bind, bound } = library();
+  const found = bound.get(declaration);
+  if (found !== undefined) return found;
+  const made = bind(declaration);
+  bound.set(declaration, made);
+  return made;
 }
 
 /** A system call by its number; `parameters` is the C declaration of its parameters. */
@@ -98,10 +106,12 @@ export function viewOf(address: bigint, length: number): ArrayBuffer {
 
 interface Library {
   readonly koffi: typeof koffiModule;
-  readonly calls: LibraryHandle;
+  readonly bind: (declaration: string) => NativeFunction;
+  readonly bound: Map<string, NativeFunction>;
   readonly numbers: Readonly<Record<NumberedCall, number>>;
 }
 
+const declared = new Set<string>();
 let loaded: Library | undefined;
 let failure: string | undefined;
 
@@ -120,9 +130,32 @@ function tryToLoad(): string | undefined {
   if (endianness() !== "LE") return "this processor is big-endian";
   try {
     const koffi = createRequire(import.meta.url)("koffi") as typeof koffiModule;
-    loaded = { koffi, calls: koffi.load(null), numbers };
+    const handle = koffi.load(null);
+    const bind = (declaration: string): NativeFunction => bindFunction(handle, declaration);
+    loaded = { koffi, bind, bound: bindAll(bind), numbers };
     return undefined;
   } catch (error) {
     return `koffi could not be loaded: ${(error as Error).message}`;
   }
+}
+
+function bindFunction(handle: LibraryHandle, declaration: string): NativeFunction {
+  try {
+    return handle.func(declaration) as NativeFunction;
+  } catch (cause) {
+    throw new DmaBufError("ENOSYS", `Cannot find a function of the C library: ${declaration}`, { cause });
+  }
+}
+
+/** SC4. What cannot be bound fails when it is called. */
+function bindAll(bind: (declaration: string) => NativeFunction): Map<string, NativeFunction> {
+  const bound = new Map<string, NativeFunction>();
+  for (const declaration of declared) {
+    try {
+      bound.set(declaration, bind(declaration));
+    } catch {
+      // Said at the call.
+    }
+  }
+  return bound;
 }

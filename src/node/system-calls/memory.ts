@@ -1,10 +1,11 @@
 import { constants } from "node:fs";
+import { ERRNO } from "../../errors.js";
 import { callError, lastErrno, nativeFunction, uninterrupted } from "./library.js";
 
 /** Calls on memory files and mappings. Addresses are bigints, lengths and offsets are bytes as plain numbers. */
 
 /** What may no longer be done to a memory file. */
-export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16 } as const;
+export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXECUTE: 32 } as const;
 
 export type Protection = "none" | "read" | "read-write";
 
@@ -24,6 +25,8 @@ export interface MapOptions {
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+/** Since Linux 6.3, where a system may insist on it. */
+const MFD_NOEXEC_SEAL = 8;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -57,9 +60,19 @@ const SC_PAGESIZE = 30;
 const sysconf = nativeFunction("long sysconf(int name)");
 let size: number | undefined;
 
-/** A memory file without a name in any file system; it can be sealed. Its size is 0. */
+let noExecution: number = MFD_NOEXEC_SEAL;
+
+/**
+ * A memory file without a name in any file system; it can be sealed. Its size is 0. Where the kernel knows how, it is
+ * sealed against being made executable.
+ */
 export function createMemoryFile(name: string): number {
-  const fd = native.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  let fd = native.memfdCreate(name, flags | noExecution);
+  if (fd < 0 && noExecution !== 0 && lastErrno() === ERRNO.EINVAL) {
+    fd = native.memfdCreate(name, flags);
+    if (fd >= 0) noExecution = 0;
+  }
   if (fd < 0) throw callError(lastErrno(), "memfd_create", `Cannot create a memory file named ${JSON.stringify(name)}`);
   return fd;
 }
