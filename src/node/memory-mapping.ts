@@ -5,7 +5,8 @@ import { viewOf } from "./system-calls.js";
 /**
  * A memory file mapped in this thread, as an `ArrayBuffer` that is lent out for a time.
  *
- * MM1. A mapping makes one view of its memory, once: making one takes about 45 µs.
+ * MM1. A mapping makes one view of its memory, once: making one takes about 45 µs, and koffi ends the process if its
+ *      worker is terminated in one of them.
  * MM2. At the end of a use the memory is taken back by `ArrayBuffer.prototype.transfer`, where there is one (Node.js 22
  *      and later): all views of it that were handed out then have length 0.
  * MM3. Closing gives the memory back at once: zero pages take its place. A view that is left reads zeros, and what is
