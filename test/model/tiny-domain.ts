@@ -19,6 +19,7 @@ import {
 } from "../../src/domain/layout.js";
 import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
 import { sweepRequests } from "../../src/domain/request-slot.js";
+import { sweepPins } from "../../src/domain/storage-slot.js";
 import { releaseLocks } from "../../src/reservation/lock.js";
 import { failStreams, sweepStreams } from "../../src/stream/stream-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -30,6 +31,7 @@ const RECOVERY: readonly RecoveryStep[] = [
   { release: releaseLocks, sweep: () => {} },
   { release: releaseWriteHolds, sweep: sweepReadHolds },
   { release: failStreams, sweep: sweepStreams },
+  { release: () => {}, sweep: sweepPins },
   { release: () => {}, sweep: sweepRequests },
 ];
 
