@@ -18,10 +18,13 @@ import {
   OBITUARY,
   ONE_SHOT,
   PLACE,
+  POINT,
   readHeader,
   REQUEST,
   STREAM_BUFFERS,
   STREAM_CONSUMERS,
+  SYNCOBJ,
+  SYNCOBJ_FENCES,
   TIME,
   TIMELINE,
   TIMES_KEPT,
@@ -29,10 +32,10 @@ import {
   type Sizes,
 } from "./layout.js";
 
-const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2 };
+const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
-const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests"] as const;
+const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
   return createSharedSubstrate(new SharedArrayBuffer(4 * new Layout(sizes).words));
@@ -119,7 +122,12 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
       words.push(oneShot + ONE_SHOT.CONTEXT, oneShot + ONE_SHOT.DEADLINE);
       words.push(buffer + BUFFER.STATE, buffer + BUFFER.LOCK);
       words.push(layout.request(slot) + REQUEST.STATE, layout.request(slot) + REQUEST.LOCK);
-      for (let copy = 0; copy < 2; copy++) words.push(layout.reservation(slot, copy) + 2 + ENTRY.SEQUENCE);
+      words.push(layout.syncobj(slot) + SYNCOBJ.STATE);
+      for (let copy = 0; copy < 2; copy++) {
+        words.push(layout.reservation(slot, copy) + 2 + ENTRY.SEQUENCE);
+        const point = layout.points(slot, copy) + 2;
+        words.push(point + POINT.SEQUENCE, point + POINT.SEQNO, point + POINT.PREVIOUS, point + POINT.CONTEXT);
+      }
     }
     assert.deepEqual(
       words.filter((word) => word % 2 !== 0),
@@ -145,7 +153,7 @@ interface Thing {
 
 /** Everything in the first two slots and the last one of each table. */
 function wordsOf(layout: Layout): Thing[] {
-  const { agents, buffers, timelines, oneShots, streams, requests } = layout.sizes;
+  const { agents, buffers, timelines, oneShots, streams, requests, syncobjs } = layout.sizes;
   const things: Thing[] = [{ what: "header", start: 0, words: HEADER.WORDS }];
   const add = (what: string, start: number, words: number): void => void things.push({ what, start, words });
   for (const slot of some(agents)) add(`agent ${slot}`, layout.agent(slot), AGENT.WORDS);
@@ -183,6 +191,16 @@ function wordsOf(layout: Layout): Thing[] {
     add(`stream ${slot} consumers`, base + layout.consumers, STREAM_CONSUMERS * CONSUMER.WORDS);
   }
   for (const slot of some(requests)) add(`request ${slot}`, layout.request(slot), REQUEST.WORDS);
+  for (const slot of some(syncobjs)) {
+    const base = layout.syncobj(slot);
+    add(`syncobj ${slot}`, base, SYNCOBJ.ARRAYS);
+    add(`syncobj ${slot} references`, base + layout.syncobjReferences, layout.agentWords);
+    add(`syncobj ${slot} transits`, base + layout.syncobjTransits, agents);
+    add(`syncobj ${slot} waiters`, base + layout.syncobjWaiters, layout.agentWords);
+    for (const copy of [0, 1]) {
+      add(`syncobj ${slot} points ${copy}`, layout.points(slot, copy), 2 + SYNCOBJ_FENCES * POINT.WORDS);
+    }
+  }
   return things;
 }
 

@@ -1,15 +1,17 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { checkSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
+import { POINTS_WORDS, SYNCOBJ } from "./syncobj-words.js";
 
 export { checkSizes, DEFAULT_SIZES, type Sizes } from "./sizes.js";
+export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
 
 /**
  * Where everything in the control segment stands. No other module computes an offset.
  *
  * L1. A zeroed segment with a valid header is an empty domain: no table needs to be initialised.
  * L2. 64-bit words stand at even indices; every slot's stride is even.
- * L3. Any change of a table below raises LAYOUT_VERSION; a joiner with another version is refused.
+ * L3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version is refused.
  */
 export const LAYOUT_VERSION = 3;
 
@@ -18,15 +20,15 @@ const MAGIC = 0x66756264; // "dbuf" in memory
 export const HEADER = {
   MAGIC: 0,
   VERSION: 1,
-  SIZES: 2, // six words, in the order of SIZE_NAMES
-  CONTEXTS: 8, // 64 bits: how many fence contexts were ever allocated
-  INODES: 10, // 64 bits: how many buffers were ever exported
-  TICKETS: 12, // acquire contexts ever begun; wraps
-  OBITUARIES: 13, // obituaries ever written; wraps
-  HANDLES: 14, // handles to buffers ever made; wraps
-  REQUESTS: 15, // requests ever made; wraps, and tells which of two came first
-  HINTS: 16, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
-  DOMAIN: 24, // four words: a random number that names the domain
+  SIZES: 2, // one word a table, in the order of SIZE_NAMES
+  CONTEXTS: 10, // 64 bits: how many fence contexts were ever allocated
+  INODES: 12, // 64 bits: how many buffers were ever exported
+  TICKETS: 14, // acquire contexts ever begun; wraps
+  OBITUARIES: 15, // obituaries ever written; wraps
+  HANDLES: 16, // handles ever made; wraps
+  REQUESTS: 17, // requests ever made; wraps, and tells which of two came first
+  HINTS: 18, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
+  DOMAIN: 26, // four words: a random number that names the domain
   WORDS: 32,
 } as const;
 
@@ -222,6 +224,11 @@ export class Layout {
   readonly places: number;
   readonly consumers: number;
 
+  /** Within a syncobj's slot. */
+  readonly syncobjReferences: number;
+  readonly syncobjTransits: number;
+  readonly syncobjWaiters: number;
+
   readonly #reservations: number;
   readonly #reservationWords: number;
   readonly #agents: number;
@@ -235,6 +242,8 @@ export class Layout {
   readonly #streams: number;
   readonly #streamWords: number;
   readonly #requests: number;
+  readonly #syncobjs: number;
+  readonly #syncobjWords: number;
 
   /** @param obituariesKept Other than the layout's own only on a model, where all agents are given the same. */
   constructor(sizes: Sizes, obituariesKept = OBITUARIES_KEPT) {
@@ -264,6 +273,11 @@ export class Layout {
     this.consumers = this.places + STREAM_BUFFERS * PLACE.WORDS;
     this.#streamWords = this.consumers + STREAM_CONSUMERS * CONSUMER.WORDS;
 
+    this.syncobjReferences = SYNCOBJ.ARRAYS;
+    this.syncobjTransits = this.syncobjReferences + this.agentWords;
+    this.syncobjWaiters = this.syncobjTransits + even(sizes.agents);
+    this.#syncobjWords = this.syncobjWaiters + this.agentWords + 2 * POINTS_WORDS;
+
     this.#agents = HEADER.WORDS;
     this.#obituaries = this.#agents + sizes.agents * AGENT.WORDS;
     this.#timelines = this.#obituaries + obituariesKept * OBITUARY.WORDS;
@@ -271,7 +285,8 @@ export class Layout {
     this.#buffers = this.#oneShots + sizes.oneShots * this.#oneShotWords;
     this.#streams = this.#buffers + sizes.buffers * this.#bufferWords;
     this.#requests = this.#streams + sizes.streams * this.#streamWords;
-    this.words = this.#requests + sizes.requests * REQUEST.WORDS;
+    this.#syncobjs = this.#requests + sizes.requests * REQUEST.WORDS;
+    this.words = this.#syncobjs + sizes.syncobjs * this.#syncobjWords;
   }
 
   agent(slot: number): number {
@@ -310,6 +325,15 @@ export class Layout {
 
   request(slot: number): number {
     return this.#requests + slot * REQUEST.WORDS;
+  }
+
+  syncobj(slot: number): number {
+    return this.#syncobjs + slot * this.#syncobjWords;
+  }
+
+  /** The first word of one of a syncobj's two copies: its number of fences; the fences begin two words later. */
+  points(slot: number, copy: number): number {
+    return this.syncobj(slot) + this.syncobjWaiters + this.agentWords + copy * POINTS_WORDS;
   }
 }
 

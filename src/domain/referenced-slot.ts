@@ -4,7 +4,7 @@ import { anyBit, clearBit, setBit } from "./bits.js";
 import { HEADER, hint, SLOT_STATE, type Layout, type Segment } from "./layout.js";
 
 /**
- * Who holds what many agents share, such as a buffer: one bit for each agent, and the handles in flight.
+ * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
  *
  * B1. A slot is live while a bit or a transit stands. STATE holds generation, version and state in one 64-bit word.
  * B2. Whoever adds a bit or a transit then raises the version, and does it only while the slot is live in the same
@@ -39,7 +39,7 @@ export interface Transit {
 /** A table of the control segment whose slots are held by references. */
 export interface ReferencedTable {
   /** The option that gives its number of slots. */
-  readonly size: "buffers";
+  readonly size: "buffers" | "syncobjs";
   /** What one slot holds, for messages. */
   readonly noun: string;
   /** Where these words of a slot stand. */

@@ -12,6 +12,8 @@ export interface Sizes {
   readonly streams: number;
   /** Things asked of exporters in other agents, not answered yet, at the same time. Default 128. */
   readonly requests: number;
+  /** Syncobjs that several threads use, at the same time. Default 256. */
+  readonly syncobjs: number;
 }
 
 export const DEFAULT_SIZES: Sizes = {
@@ -21,6 +23,7 @@ export const DEFAULT_SIZES: Sizes = {
   oneShots: 8192,
   streams: 64,
   requests: 128,
+  syncobjs: 256,
 };
 
 const LIMITS: Sizes = {
@@ -30,10 +33,11 @@ const LIMITS: Sizes = {
   oneShots: 1 << 20,
   streams: 1 << 10,
   requests: 1 << 12,
+  syncobjs: 1 << 16,
 };
 
 /** The order in which they stand in the header. */
-export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests"] as const;
+export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
 
 /** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
 export function checkSizes(sizes: Partial<Sizes>): Sizes {

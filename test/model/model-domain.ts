@@ -33,7 +33,10 @@ import { modelHost } from "../../src/testing/index.js";
  * A domain so small that every interleaving in it can be tried: one slot of each kind, and four agents, who have joined
  * before the test begins.
  */
-export const LAYOUT = new Layout({ agents: 4, timelines: 1, oneShots: 1, buffers: 1, streams: 1, requests: 1 }, 16);
+export const LAYOUT = new Layout(
+  { agents: 4, timelines: 1, oneShots: 1, buffers: 1, streams: 1, requests: 1, syncobjs: 1 },
+  16,
+);
 
 /** Words behind the domain's own: what agents tell each other by a message in real life. */
 export const SCRATCH = LAYOUT.words;

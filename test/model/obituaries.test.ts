@@ -10,7 +10,10 @@ import { testProtocol, type Mistake } from "./protocol.js";
 // own, and each of its fences has an errno of its own.
 
 const { ESTALE } = ERRNO;
-const LAYOUT = new Layout({ agents: 4, timelines: 1, oneShots: 2, buffers: 1, streams: 1, requests: 1 }, 2);
+const LAYOUT = new Layout(
+  { agents: 4, timelines: 1, oneShots: 2, buffers: 1, streams: 1, requests: 1, syncobjs: 1 },
+  2,
+);
 const nameOf = namesOf(LAYOUT);
 const ENTRIES = [LAYOUT.obituary(0), LAYOUT.obituary(1)];
 

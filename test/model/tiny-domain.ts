@@ -10,14 +10,17 @@ import {
   Layout,
   ONE_SHOT,
   PLACE,
+  POINT,
   REQUEST,
   STREAM,
+  SYNCOBJ,
   TIMELINE,
   writeHeader,
   type Segment,
   type Sizes,
 } from "../../src/domain/layout.js";
 import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
+import { SYNCOBJ_RECOVERY } from "../../src/domain/syncobj-slot.js";
 import { sweepRequests } from "../../src/domain/request-slot.js";
 import { sweepPins } from "../../src/domain/storage-slot.js";
 import { releaseLocks } from "../../src/reservation/lock.js";
@@ -33,6 +36,7 @@ const RECOVERY: readonly RecoveryStep[] = [
   { release: failStreams, sweep: sweepStreams },
   { release: () => {}, sweep: sweepPins },
   { release: () => {}, sweep: sweepRequests },
+  SYNCOBJ_RECOVERY,
 ];
 
 /** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
@@ -44,7 +48,16 @@ export class TinyDomain {
 
   /** @param extra Names of words that the test itself uses; see {@link TinyDomain.extra}. */
   constructor(sizes: Partial<Sizes> = {}, extra: readonly string[] = []) {
-    this.layout = new Layout({ agents: 3, buffers: 1, timelines: 1, oneShots: 1, streams: 1, requests: 1, ...sizes });
+    this.layout = new Layout({
+      agents: 3,
+      buffers: 1,
+      timelines: 1,
+      oneShots: 1,
+      streams: 1,
+      requests: 1,
+      syncobjs: 1,
+      ...sizes,
+    });
     this.#extra = extra;
     this.words = this.layout.words + extra.length;
     this.#bells = Array.from({ length: this.layout.sizes.agents }, (_, i) => this.layout.agent(i) + AGENT.DOORBELL);
@@ -130,6 +143,9 @@ export class TinyDomain {
     const { sizes } = layout;
     if (word >= layout.words) return this.#extra[word - layout.words]!;
     if (word < HEADER.WORDS) return fieldIn(HEADER, word);
+    for (let slot = sizes.syncobjs - 1; slot >= 0; slot--) {
+      if (word >= layout.syncobj(slot)) return `syncobj ${slot} ${this.#syncobjWord(slot, word)}`;
+    }
     for (let slot = sizes.requests - 1; slot >= 0; slot--) {
       if (word >= layout.request(slot)) return `request ${slot} ${fieldIn(REQUEST, word - layout.request(slot))}`;
     }
@@ -162,6 +178,18 @@ export class TinyDomain {
     const { transits, holdWaiters, lockWaiters, readers, references } = layout;
     const arrays = { TRANSITS: transits, HOLD_WAITERS: holdWaiters, LOCK_WAITERS: lockWaiters };
     return fieldIn({ ...BUFFER, ...arrays, READERS: readers, REFERENCES: references }, word - layout.buffer(slot));
+  }
+
+  #syncobjWord(slot: number, word: number): string {
+    const { layout } = this;
+    for (const copy of [1, 0]) {
+      const within = word - layout.points(slot, copy);
+      if (within < 0) continue;
+      if (within < 2) return `copy ${copy} COUNT`;
+      return `copy ${copy} fence ${Math.floor((within - 2) / POINT.WORDS)} ${fieldIn(POINT, (within - 2) % POINT.WORDS)}`;
+    }
+    const { syncobjReferences: REFERENCES, syncobjTransits: TRANSITS, syncobjWaiters: WAITERS } = layout;
+    return fieldIn({ ...SYNCOBJ, REFERENCES, TRANSITS, WAITERS }, word - layout.syncobj(slot));
   }
 
   #streamWord(within: number): string {

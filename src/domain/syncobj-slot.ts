@@ -1,0 +1,196 @@
+import { DmaBufError } from "../errors.js";
+import type { Agent } from "./agent.js";
+import { agentName, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { setBit } from "./bits.js";
+import { SYNCOBJ, SYNCOBJ_FENCES, type Segment } from "./layout.js";
+import { countFences, readPoints, withPoint, writePoints, type PointElement, type PointFences } from "./point-list.js";
+import type { RecoveryStep } from "./recovery.js";
+import {
+  addSlotReference,
+  addSlotTransit,
+  claimSlot,
+  dropSlotReference,
+  endSlotTransit,
+  isSlotLive,
+  sweepSlot,
+  type ReferencedTable,
+  type SlotKey,
+  type Transit,
+} from "./referenced-slot.js";
+import { allocateContexts } from "./timeline-slot.js";
+
+/**
+ * A syncobj that several agents use. It belongs to nobody: it lives while an agent or a handle holds it (B1–B5).
+ *
+ * J4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK writes, only the
+ *     copy that is not valid, and publishes it by one store: a change is there as a whole or not at all.
+ * J5. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
+ * J6. LOCK names its holder, who waits for nothing and calls nobody while it has it. Whoever finds a dead holder there
+ *     opens it; nobody waits longer than a limit for a holder that stands still.
+ * J7. A waiter sets its bit before it looks; whoever has published a fence takes the bits and rings them.
+ */
+
+/** Milliseconds for which a change waits for another agent's, which takes microseconds. */
+const LOCK_LIMIT = 1000;
+const READ_ATTEMPTS = 8;
+
+const SYNCOBJS: ReferencedTable = {
+  size: "syncobjs",
+  noun: "syncobj",
+  state: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.STATE,
+  references: (layout, slot) => layout.syncobj(slot) + layout.syncobjReferences,
+  transits: (layout, slot) => layout.syncobj(slot) + layout.syncobjTransits,
+};
+
+/**
+ * Takes a free slot; the calling agent holds the first reference.
+ *
+ * @throws {DmaBufError} `ENOSPC` if all are taken, or if there is no room for so many fences.
+ */
+export function claimSyncobj(member: Member, elements: readonly PointElement[]): SlotKey {
+  checkRoom(elements);
+  const key = claimSlot(SYNCOBJS, member, (slot) => publish(member, slot, elements));
+  if (key !== undefined) return key;
+  const { syncobjs } = member.layout.sizes;
+  throw new DmaBufError("ENOSPC", `Cannot share the syncobj: all ${syncobjs} are in use (option "syncobjs")`);
+}
+
+export function isSyncobjLive(segment: Segment, key: SlotKey): boolean {
+  return isSlotLive(SYNCOBJS, segment, key);
+}
+
+/** Takes this agent's only reference. @returns False if the syncobj is gone. */
+export function addSyncobjReference(member: Member, key: SlotKey): boolean {
+  return addSlotReference(SYNCOBJS, member, key);
+}
+
+export function dropSyncobjReference(member: Member, slot: number): void {
+  dropSlotReference(SYNCOBJS, member, slot, slotOf(member.identity));
+}
+
+/** Holds the syncobj for a handle that is sent away. @throws {DmaBufError} `EAGAIN` if too many are in flight. */
+export function addSyncobjTransit(member: Member, key: SlotKey): Transit {
+  return addSlotTransit(SYNCOBJS, member, key);
+}
+
+/** Ends a handle's hold, once. */
+export function endSyncobjTransit(segment: Segment, slot: number, transit: Transit): void {
+  endSlotTransit(SYNCOBJS, segment, slot, transit);
+}
+
+/** Changes with each change of the fences. */
+export function syncobjVersion({ memory, layout }: Segment, slot: number): number {
+  return memory.load(layout.syncobj(slot) + SYNCOBJ.PUBLISHED);
+}
+
+/** The fences as of one instant, and their version. The caller holds a reference, as below. */
+export function readSyncobj(agent: Agent, slot: number): { version: number; elements: PointElement[] } {
+  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    const version = syncobjVersion(agent, slot);
+    const elements = readPoints(agent, agent.layout.points(slot, version & 1));
+    // SYNC POINT copy-before-publish: pairs with publish().
+    if (syncobjVersion(agent, slot) === version) return { version, elements };
+  }
+  // Writers are faster than this reader: keep them out for a moment.
+  return locked(agent, slot, () => {
+    const version = syncobjVersion(agent, slot);
+    return { version, elements: readPoints(agent, agent.layout.points(slot, version & 1)) };
+  });
+}
+
+/**
+ * Puts other fences in the place of those that were there.
+ *
+ * @throws {DmaBufError} `ENOSPC` if there is no room for so many; `EBUSY` if another agent stands still in a change.
+ */
+export function replaceSyncobj(agent: Agent, slot: number, elements: readonly PointElement[]): void {
+  checkRoom(elements);
+  locked(agent, slot, () => publish(agent, slot, elements));
+  if (elements.length > 0) ringAll(agent, agent.layout.syncobj(slot) + agent.layout.syncobjWaiters);
+}
+
+/** Adds a point on top of what is there. Errors as {@link replaceSyncobj}. */
+export function addSyncobjPoint(agent: Agent, slot: number, seqno: number, fences: PointFences): void {
+  const { layout } = agent;
+  locked(agent, slot, () => {
+    const present = readPoints(agent, layout.points(slot, syncobjVersion(agent, slot) & 1));
+    const elements = withPoint(agent, present, seqno, fences, () => allocateContexts(agent, 1));
+    checkRoom(elements);
+    publish(agent, slot, elements);
+  });
+  ringAll(agent, layout.syncobj(slot) + layout.syncobjWaiters);
+}
+
+/** Asks that this agent's doorbell rings when a fence comes. The caller looks again afterwards (J7). */
+export function armSyncobj({ memory, layout, identity }: Member, slot: number): void {
+  setBit(memory, layout.syncobj(slot) + layout.syncobjWaiters, slotOf(identity));
+}
+
+/** What is given back of syncobjs after a death. */
+export const SYNCOBJ_RECOVERY: RecoveryStep = {
+  release({ memory, layout }: Segment, dead: Identity): void {
+    for (let slot = 0; slot < layout.sizes.syncobjs; slot++) {
+      // Woken even if it is open: the dead agent may not have come to that.
+      openLock({ memory, layout }, layout.syncobj(slot) + SYNCOBJ.LOCK, dead);
+    }
+  },
+  sweep(segment: Segment, dead: Identity): void {
+    for (let slot = 0; slot < segment.layout.sizes.syncobjs; slot++) sweepSlot(SYNCOBJS, segment, slot, dead);
+  },
+};
+
+function checkRoom(elements: readonly PointElement[]): void {
+  const count = countFences(elements);
+  if (count <= SYNCOBJ_FENCES) return;
+  throw new DmaBufError(
+    "ENOSPC",
+    `Cannot put ${count} fences in the syncobj: one that several threads use has room for ${SYNCOBJ_FENCES} that are pending`,
+  );
+}
+
+function publish({ memory, layout }: Segment, slot: number, elements: readonly PointElement[]): void {
+  const published = layout.syncobj(slot) + SYNCOBJ.PUBLISHED;
+  const version = (memory.load(published) + 1) | 0;
+  writePoints({ memory, layout }, layout.points(slot, version & 1), elements);
+  // SYNC POINT copy-before-publish: a reader that sees the new version finds the copy complete.
+  memory.store(published, version);
+}
+
+function locked<T>(agent: Agent, slot: number, run: () => T): T {
+  const lock = agent.layout.syncobj(slot) + SYNCOBJ.LOCK;
+  takeLock(agent, lock);
+  try {
+    return run();
+  } finally {
+    openLock(agent, lock, agent.identity);
+  }
+}
+
+function takeLock(agent: Agent, lock: number): void {
+  const { memory, host, identity } = agent;
+  let since: number | undefined;
+  for (;;) {
+    const holder = memory.compareExchange(lock, 0, identity);
+    if (holder === 0) return;
+    if (!isLive(agent, holder)) {
+      // An update that was not published has changed nothing (J4).
+      openLock(agent, lock, holder);
+      continue;
+    }
+    since ??= host.nowNs();
+    const waited = host.nowNs() - since;
+    if (waited >= LOCK_LIMIT * 1e6) {
+      throw new DmaBufError(
+        "EBUSY",
+        `Cannot change the syncobj: agent "${agentName(agent, holder)}" has been changing it for ${LOCK_LIMIT} ms`,
+      );
+    }
+    if (waited < host.spinNs || !host.mayBlock) memory.pause();
+    else memory.park(lock, holder, LOCK_LIMIT - waited / 1e6);
+  }
+}
+
+function openLock({ memory }: Segment, lock: number, holder: Identity): void {
+  memory.compareExchange(lock, holder, 0);
+  memory.wake(lock);
+}
