@@ -17,6 +17,7 @@ export {
 } from "./fence/software-timeline.js";
 export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } from "./fence/sync-file.js";
 export { Syncobj, type SyncobjOptions, type SyncobjPoint } from "./fence/syncobj.js";
+export type { ReceivedSyncobj, SyncobjHandle } from "./fence/syncobj-handle.js";
 export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
 export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";

@@ -13,6 +13,7 @@ import type { Agent } from "./domain/agent.js";
 import type { Identity } from "./domain/agent-slot.js";
 import type { WaitOptions } from "./domain/pend.js";
 import { abandonRequests } from "./domain/request-slot.js";
+import { SYNCOBJ_RECOVERY } from "./domain/syncobj-slot.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import { DmaBufError } from "./errors.js";
 import { Fence, type FenceOps } from "./fence/fence.js";
@@ -23,6 +24,8 @@ import { SoftwareTimeline } from "./fence/software-timeline.js";
 import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/software-timeline.js";
 import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
 import { Syncobj, type SyncobjOptions } from "./fence/syncobj.js";
+import type { ReceivedSyncobj } from "./fence/syncobj-handle.js";
+import { SyncobjTable } from "./fence/syncobj-table.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import type { Queue } from "./queue/queue.js";
 import { Scheduler, type SchedulerOptions } from "./queue/scheduler.js";
@@ -41,7 +44,7 @@ import type { StreamParts } from "./stream/stream-parts.js";
 import { claimStream, failStreams, sweepStreams } from "./stream/stream-slot.js";
 
 export interface JoinOptions {
-  /** Milliseconds for which a handle that nobody imports holds its buffer. Default 10,000. */
+  /** Milliseconds for which a handle that nobody imports holds its buffer or syncobj. Default 10,000. */
   readonly handleLimit?: number;
   /**
    * Milliseconds for which a blocking wait of this thread looks again and again before it sleeps; 0 sleeps at once.
@@ -51,7 +54,11 @@ export interface JoinOptions {
 }
 
 /** What the layers above the domain's own give back after a death. */
-const RECOVERY: readonly RecoveryStep[] = [...BUFFER_RECOVERY, { release: failStreams, sweep: sweepStreams }];
+const RECOVERY: readonly RecoveryStep[] = [
+  SYNCOBJ_RECOVERY,
+  ...BUFFER_RECOVERY,
+  { release: failStreams, sweep: sweepStreams },
+];
 
 /**
  * One thread's way into a domain: the agents that share buffers, fences and streams. Each makes, sends and imports what
@@ -63,6 +70,7 @@ export abstract class JoinedDomain implements Disposable {
   /** Allocators of buffers, by name. */
   readonly heaps: Heaps;
   readonly #buffers: BufferTable;
+  readonly #syncobjs: SyncobjTable;
   readonly #streams = new Set<FrameStream>();
 
   /** @param carrier How buffers' memory reaches the other agents. */
@@ -70,6 +78,7 @@ export abstract class JoinedDomain implements Disposable {
     this.agent = agent;
     this.#buffers = new BufferTable(agent, carrier, options);
     this.heaps = new Heaps(this.#buffers);
+    this.#syncobjs = new SyncobjTable(agent, options);
   }
 
   /** A number that names the domain, the same in all of its threads. */
@@ -179,7 +188,13 @@ export abstract class JoinedDomain implements Disposable {
   /** A place for a fence that does not exist yet, or for a timeline of them. */
   syncobj(options: SyncobjOptions = {}): Syncobj {
     this.checkJoined();
-    return new Syncobj(this.agent, options);
+    return new Syncobj(this.#syncobjs, options);
+  }
+
+  /** The syncobj that was sent. @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` for another domain's. */
+  openSyncobj(handle: ReceivedSyncobj): Syncobj {
+    this.checkJoined();
+    return new Syncobj(this.#syncobjs, {}, this.#syncobjs.open(handle));
   }
 
   /**
@@ -274,6 +289,7 @@ export abstract class JoinedDomain implements Disposable {
     if (this.isClosed) return;
     for (const stream of [...this.#streams]) stream.close();
     this.#buffers.close();
+    this.#syncobjs.close();
     leave(this.agent, RECOVERY, this.agent.host.nowNs());
     abandonRequests(this.agent, this.agent.identity);
     this.agent.close();

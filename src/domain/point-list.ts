@@ -39,11 +39,7 @@ export function countFences(elements: readonly PointElement[]): number {
   return elements.reduce((sum, { fences }) => sum + fences.length, 0);
 }
 
-/**
- * The list with one more link, by the rules of a fence chain (N2, N3): what has signaled below is left out.
- *
- * @param newContext Gives the fence context of a link that begins one.
- */
+/** The list with one more link, by the rules of a fence chain (N2, N3): what has signaled below is left out. */
 export function withPoint(
   segment: Segment,
   elements: readonly PointElement[],
@@ -51,12 +47,21 @@ export function withPoint(
   fences: PointFences,
   newContext: () => number,
 ): PointElement[] {
-  const head = elements.at(-1)?.link;
-  const link =
-    head !== undefined && seqno > head.seqno
-      ? { seqno, previousSeqno: head.seqno, context: head.context }
-      : { seqno: Math.max(head?.seqno ?? 0, seqno), previousSeqno: 0, context: newContext() };
+  const link = linkAfter(elements.at(-1)?.link, seqno, newContext);
   return [...elements.filter((element) => isPending(segment, element)), { ...fences, link }];
+}
+
+/**
+ * Where a link stands that is added on top of another: a higher number continues the context, any other begins a new one
+ * with a number that is not lower.
+ *
+ * @param newContext Gives the fence context of a link that begins one.
+ */
+export function linkAfter(head: PointLink | undefined, seqno: number, newContext: () => number): PointLink {
+  if (head !== undefined && seqno > head.seqno) {
+    return { seqno, previousSeqno: head.seqno, context: head.context };
+  }
+  return { seqno: Math.max(head?.seqno ?? 0, seqno), previousSeqno: 0, context: newContext() };
 }
 
 /** Writes one copy of a list. There is room for `SYNCOBJ_FENCES` fences. */

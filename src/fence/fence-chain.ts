@@ -1,4 +1,5 @@
-import type { Awaited } from "../domain/agent.js";
+import type { Agent, Awaited } from "../domain/agent.js";
+import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
@@ -27,19 +28,16 @@ export class FenceChain extends Fence {
   /**
    * @param previous What was there before: a chain, a plain fence, or nothing.
    * @param fence A chain here is reported.
+   * @param link Where the link stands, if that is known: other agents have given it its place.
    */
-  constructor(previous: Fence | undefined, fence: Fence, seqno: number) {
+  constructor(previous: Fence | undefined, fence: Fence, seqno: number, link = placeOn(previous, fence.agent, seqno)) {
     const { agent } = fence;
     if (fence instanceof FenceChain)
       agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
-    const chain = previous instanceof FenceChain ? previous : undefined;
-    const continues = chain !== undefined && seqno > chain.seqno;
-    const context = continues ? chain.context : allocateContexts(agent, 1);
-    const ops = new ChainOps();
-    super(agent, ops, context, continues ? seqno : Math.max(chain?.seqno ?? 0, seqno));
+    super(agent, new ChainOps(), link.context, link.seqno);
     this.fence = fence;
     this.#previous = previous;
-    this.previousSeqno = continues ? chain.seqno : 0;
+    this.previousSeqno = link.previousSeqno;
   }
 
   /** The pending element before this link, after dropping those that have signaled. */
@@ -85,6 +83,10 @@ export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
     element = element.previous();
   }
   return element;
+}
+
+function placeOn(previous: Fence | undefined, agent: Agent, seqno: number): PointLink {
+  return linkAfter(previous instanceof FenceChain ? previous : undefined, seqno, () => allocateContexts(agent, 1));
 }
 
 class ChainOps implements FenceOps {

@@ -12,10 +12,19 @@ export class PointEvent implements FenceCallback {
     if (typeof run !== "function") throw new DmaBufError("EINVAL", "Cannot add the callback: it is no function");
     this.#state = state;
     this.#run = run;
-    const submitted = (fence: Fence): void => (available ? this.#ready() : this.#await(fence));
+    let isSubmitted = false;
+    const submitted = (fence: Fence): void => {
+      isSubmitted = true;
+      if (available) this.#ready();
+      else this.#await(fence);
+    };
     const fence = state.find(point);
-    if (fence !== undefined) submitted(fence);
-    else this.#end = state.whenSubmitted(point, submitted);
+    if (fence !== undefined) {
+      submitted(fence);
+      return;
+    }
+    const end = state.whenSubmitted(point, submitted);
+    if (!isSubmitted) this.#end = end;
   }
 
   get queued(): boolean {

@@ -1,17 +1,22 @@
 import type { Agent } from "../domain/agent.js";
 import { FenceChain, findSeqno } from "./fence-chain.js";
 import type { Fence } from "./fence.js";
+import type { SharedPoints } from "./shared-points.js";
 import { stubFence } from "./stub.js";
 
 /** How many links are looked at when a point is added: more than one, so that what has signaled goes faster than it comes. */
 const STEPS_PER_POINT = 8;
 
-/** What all holders of a syncobj share: its fence, and who waits for one to come. */
+/** What all holders of a syncobj in this agent share: its fence, and who waits for one to come. */
 export class SyncobjState {
   readonly agent: Agent;
+  /** Of no meaning once the syncobj is shared. */
   #fence: Fence | undefined;
+  #shared: SharedPoints | undefined;
+  #letGo: (() => void) | undefined;
   #holders = 0;
   readonly #awaited = new Set<AwaitedPoint>();
+  #unwatch: (() => void) | undefined;
   /** How far a walk along the chain has come that drops what has signaled. */
   #walked: Fence | undefined;
 
@@ -20,7 +25,31 @@ export class SyncobjState {
   }
 
   get fence(): Fence | undefined {
-    return this.#fence;
+    return this.#shared === undefined ? this.#fence : this.#shared.fence;
+  }
+
+  /** Where it stands in shared memory, if it does: then others may submit what is waited for. */
+  get shared(): SharedPoints | undefined {
+    return this.#shared;
+  }
+
+  /**
+   * From now on the fence stands in shared memory.
+   *
+   * @param letGo Called when this agent has no holder any more.
+   */
+  share(shared: SharedPoints, letGo: () => void): void {
+    this.#shared = shared;
+    this.#letGo = letGo;
+    this.#fence = undefined;
+    this.#walked = undefined;
+    this.#watch();
+  }
+
+  /** Goes on with what stands there now, for this agent alone. */
+  leave(): void {
+    this.#fence = this.fence;
+    this.#letGoOfShared();
   }
 
   /** Counts a holder, or a wait. */
@@ -30,46 +59,51 @@ export class SyncobjState {
 
   /** With the last holder, those who only listen are forgotten. */
   release(): void {
-    if (--this.#holders === 0) this.#awaited.clear();
+    if (--this.#holders > 0) return;
+    this.#awaited.clear();
+    this.#letGoOfShared();
   }
 
-  /** Puts a fence in the place of what was there. */
+  /** Puts a fence in the place of what was there. Errors as {@link SharedPoints.replace}. */
   replace(fence: Fence | undefined): void {
-    if (fence === this.#fence) return;
-    this.#fence = fence;
+    if (fence === this.fence) return;
+    if (this.#shared === undefined) this.#fence = fence;
+    else this.#shared.replace(fence);
     this.#walked = undefined;
     if (fence !== undefined) this.#tell();
   }
 
-  /** Adds a point on top of what was there. */
+  /** Adds a point on top of what was there. Errors as {@link SharedPoints.replace}. */
   addPoint(point: number, fence: Fence): void {
-    this.#fence = new FenceChain(this.#fence, fence, point);
+    if (this.#shared === undefined) this.#fence = new FenceChain(this.#fence, fence, point);
+    else this.#shared.addPoint(point, fence);
     this.#tell();
     this.#walk();
   }
 
   /** The fence that signals a point, `undefined` if there is none yet. Point 0 is the fence as it is. */
   find(point: number): Fence | undefined {
-    const fence = this.#fence;
+    const { fence } = this;
     if (fence === undefined || point === 0) return fence;
     if (!(fence instanceof FenceChain) || fence.seqno < point) return undefined;
     return findSeqno(fence, point) ?? stubFence(this.agent);
   }
 
   /**
-   * Calls back once when a point that has no fence gets one.
+   * Calls back once when a point that has no fence gets one; maybe in this call, if another agent has just submitted it.
    *
    * @returns What ends that.
    */
   whenSubmitted(point: number, submitted: (fence: Fence) => void): () => void {
     const awaited = { point, submitted };
     this.#awaited.add(awaited);
+    this.#watch();
     return () => this.#awaited.delete(awaited);
   }
 
   /** The last point that is signaled with all before it; or, with `lastSubmitted`, the last point. 0 if there is none. */
   query(lastSubmitted: boolean): number {
-    const head = this.#fence;
+    const head = this.fence;
     if (!(head instanceof FenceChain)) return 0;
     if (lastSubmitted) return head.seqno;
     let oldest = head;
@@ -79,6 +113,31 @@ export class SyncobjState {
       oldest = element;
     }
     return oldest.isSignaled() ? oldest.seqno : oldest.previousSeqno;
+  }
+
+  /** Other agents ring when they submit; while nobody waits here, they are not asked to. */
+  #watch(): void {
+    const shared = this.#shared;
+    if (shared === undefined || this.#unwatch !== undefined || this.#awaited.size === 0) return;
+    let isOver = false;
+    const ready = (): boolean => {
+      this.#tell();
+      return this.#awaited.size === 0;
+    };
+    const unwatch = this.agent.watch({ arm: () => shared.arm(), ready }, () => {
+      isOver = true;
+      this.#unwatch = undefined;
+    });
+    if (!isOver) this.#unwatch = unwatch;
+  }
+
+  #letGoOfShared(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#shared = undefined;
+    const letGo = this.#letGo;
+    this.#letGo = undefined;
+    letGo?.();
   }
 
   #tell(): void {

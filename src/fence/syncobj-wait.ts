@@ -1,3 +1,4 @@
+import type { Awaited } from "../domain/agent.js";
 import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
@@ -58,11 +59,7 @@ export function waitForPointsSync(entries: readonly AwaitedEntry[], options: Syn
   if (timeout === Infinity && !wait.isDone() && wait.isOwn()) {
     throw new DmaBufError("EDEADLK", "Cannot block: only this thread can submit or signal what it waits for");
   }
-  const awaited = new AwaitedFences(
-    () => wait.isDone(),
-    () => wait.pending(),
-  );
-  return wait.result(entries[0]!.state.agent.waitSync(awaited, timeout));
+  return wait.result(entries[0]!.state.agent.waitSync(wait.awaited(), timeout));
 }
 
 /** The fence of a point, which is waited for if there is none; `undefined` if the time passed first. */
@@ -126,10 +123,29 @@ class PointsWait implements Disposable {
     return this.#entries.flatMap(({ fence }) => (fence === undefined || fence.isSignaled() ? [] : [fence]));
   }
 
+  /** How this thread blocks for it. */
+  awaited(): Awaited {
+    const fences = new AwaitedFences(
+      () => this.isDone(),
+      () => this.pending(),
+    );
+    return {
+      arm: () => {
+        for (const { state, fence } of this.#entries) if (fence === undefined) state.shared?.arm();
+        fences.arm();
+      },
+      ready: () => {
+        for (const entry of this.#entries) entry.fence ??= entry.state.find(entry.point);
+        return this.isDone();
+      },
+      patience: () => fences.patience(),
+    };
+  }
+
   /** Whether nothing but this thread can bring the wait to its end. */
   isOwn(): boolean {
     const open = this.#entries.filter((entry) => !this.#isEntryDone(entry));
-    const isOwn = ({ fence }: LatchedEntry): boolean => fence === undefined || fence.isOwn;
+    const isOwn = ({ state, fence }: LatchedEntry): boolean => fence?.isOwn ?? state.shared === undefined;
     return this.#options.all ? open.some(isOwn) : open.every(isOwn);
   }
 

@@ -6,7 +6,9 @@ import { Fence, type FenceCallback } from "./fence.js";
 import { privateStub, stubFence } from "./stub.js";
 import { checkSyncFile, SyncFile } from "./sync-file.js";
 import { PointEvent } from "./syncobj-event.js";
+import type { SyncobjHandle } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
+import type { SyncobjTable } from "./syncobj-table.js";
 import {
   submittedFence,
   waitForPoints,
@@ -37,21 +39,29 @@ const TRANSFER_TIMEOUT = 5000;
  * A place for a fence that programs hand around before the fence exists: used as a binary object, whose fence is
  * replaced, or as a timeline, on which points are added.
  *
- * It belongs to the agent that made it; its current fence goes to others as a sync file.
+ * It begins in the agent that made it alone, with room for any number of points. With its first handle it becomes common to
+ * all agents that open one, has room for 64 pending fences, and belongs to nobody: it lives until the
+ * last holder anywhere is closed or dead. Fences that only this agent knew are published then, with a time limit.
  *
  * J1. A call that names several syncobjs looks at all of them first, and changes none if one is closed.
  * J2. A point on top of others also waits for all of them, and for a plain fence below.
- * J3. A new fence or point wakes who waits for it; taking the fence away wakes nobody.
+ * J3. A new fence or point wakes who waits for it; taking the fence away wakes nobody. An agent sees what stands there
+ *     when it looks: a fence that another agent puts there and takes away again at once, it may never see.
+ *
+ * A change of a common one throws `ENOSPC` if it has no room, and `EBUSY` if another agent stood still in the middle of a
+ * change for a second; nothing has changed then.
  *
  * @see linux/drivers/gpu/drm/drm_syncobj.c
  */
 export class Syncobj implements Disposable {
   readonly agent: Agent;
+  readonly #table: SyncobjTable;
   #state: SyncobjState | undefined;
 
-  /** @param state Given by {@link Syncobj.duplicate}. */
-  constructor(agent: Agent, { signaled = false }: SyncobjOptions = {}, state = new SyncobjState(agent)) {
-    this.agent = agent;
+  /** @internal @param state What it has in common with other holders. */
+  constructor(table: SyncobjTable, { signaled = false }: SyncobjOptions = {}, state = new SyncobjState(table.agent)) {
+    this.agent = table.agent;
+    this.#table = table;
     this.#state = state;
     state.hold();
     if (signaled) this.signal();
@@ -146,7 +156,17 @@ export class Syncobj implements Disposable {
 
   /** Another holder of the same object, which lives until the last of them is closed. */
   duplicate(): Syncobj {
-    return new Syncobj(this.agent, {}, this.state);
+    return new Syncobj(this.#table, {}, this.state);
+  }
+
+  /**
+   * A handle to send to another agent, which can then do with the syncobj whatever this one can.
+   *
+   * @throws {DmaBufError} `ENOSPC` if the domain has no place for it, or if more fences are pending in it than fit;
+   *   `EAGAIN` if too many of its handles are in flight; `EBADF` if this agent has left the domain.
+   */
+  handle(): SyncobjHandle {
+    return this.#table.createHandle(this.state);
   }
 
   /** Puts a fence in the place of what was there, or takes it away. */

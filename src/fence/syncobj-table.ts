@@ -1,0 +1,76 @@
+import type { Agent } from "../domain/agent.js";
+import { addSyncobjReference, dropSyncobjReference, endSyncobjTransit } from "../domain/syncobj-slot.js";
+import { DmaBufError } from "../errors.js";
+import { SharedPoints } from "./shared-points.js";
+import { checkSyncobjHandle, SyncobjHandle, type ReceivedSyncobj } from "./syncobj-handle.js";
+import { SyncobjState } from "./syncobj-state.js";
+
+export interface SyncobjTableOptions {
+  /** Milliseconds for which a handle that nobody opens holds its syncobj. Default 10,000. */
+  readonly handleLimit?: number;
+}
+
+const DEFAULT_HANDLE_LIMIT = 10_000;
+
+/**
+ * The syncobjs that an agent has in common with others: one state each, however many holders there are. The agent's
+ * reference in shared memory stands while its state does.
+ */
+export class SyncobjTable {
+  readonly agent: Agent;
+  readonly #handleLimit: number;
+  readonly #states = new Map<number, SyncobjState>();
+
+  constructor(agent: Agent, { handleLimit = DEFAULT_HANDLE_LIMIT }: SyncobjTableOptions = {}) {
+    this.agent = agent;
+    this.#handleLimit = handleLimit;
+  }
+
+  /**
+   * A handle to a syncobj, which from then on stands in shared memory.
+   *
+   * @throws {DmaBufError} `ENOSPC` if there is no place or no room for it; `EAGAIN` if too many handles are in flight;
+   *   `EBADF` if the agent has left the domain.
+   */
+  createHandle(state: SyncobjState): SyncobjHandle {
+    if (this.agent.closed) throw new DmaBufError("EBADF", "Cannot send the syncobj: this thread has left the domain");
+    if (state.shared === undefined) this.#add(state, SharedPoints.claim(this.agent, state.fence));
+    return new SyncobjHandle(this.agent, state.shared!.key, this.#handleLimit);
+  }
+
+  /**
+   * The syncobj that was sent.
+   *
+   * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
+   */
+  open(handle: ReceivedSyncobj): SyncobjState {
+    checkSyncobjHandle(this.agent, handle);
+    const { slot, generation, transit } = handle;
+    let state = this.#states.get(slot);
+    if (state?.shared?.key.generation !== generation) {
+      // A reference of ours to another generation means that the handle's syncobj is gone.
+      if (state !== undefined || !addSyncobjReference(this.agent, { slot, generation })) {
+        throw new DmaBufError("ESTALE", "Cannot open the syncobj: it went before the handle was opened");
+      }
+      state = new SyncobjState(this.agent);
+      this.#add(state, new SharedPoints(this.agent, { slot, generation }));
+    }
+    // It is held now: the handle's own hold, if it still stands, has done its work.
+    endSyncobjTransit(this.agent, slot, transit);
+    return state;
+  }
+
+  /** Lets all go, before the agent leaves: what its holders still see is the last that stood there. */
+  close(): void {
+    for (const state of [...this.#states.values()]) state.leave();
+  }
+
+  #add(state: SyncobjState, shared: SharedPoints): void {
+    const { slot } = shared.key;
+    this.#states.set(slot, state);
+    state.share(shared, () => {
+      this.#states.delete(slot);
+      dropSyncobjReference(this.agent, slot);
+    });
+  }
+}
