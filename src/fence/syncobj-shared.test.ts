@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createDomain, DIES, isPending, joinDomain, joinMortal, pause } from "../../test/agents.js";
+import { BLOCKS } from "../../test/blocking.js";
+import { isDone, isMissing, pendingFence } from "../../test/conformance/syncobjs.js";
+import type { Domain } from "../domain.js";
+import { isSameFence, type Fence } from "./fence.js";
+import { FenceArray } from "./fence-array.js";
+import { FenceChain } from "./fence-chain.js";
+import type { SyncobjHandle } from "./syncobj-handle.js";
+import { Syncobj } from "./syncobj.js";
+
+const PATIENT = { timeout: 20_000 };
+const ROOM = 64;
+
+/** A handle as it arrives in another agent. */
+function sent(syncobj: Syncobj): SyncobjHandle {
+  return structuredClone(syncobj.handle());
+}
+
+function pendingFences(domain: Domain, count: number): Fence[] {
+  return Array.from({ length: count }, () => pendingFence(domain));
+}
+
+test("Syncobj.handle(): what stands there when it is sent, the other agent has", (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const [below, one, two, three] = pendingFences(domain, 4) as [Fence, Fence, Fence, Fence];
+  const mine = domain.syncobj();
+  mine.replaceFence(below);
+  mine.addPoint(3, new FenceArray(domain.agent, [one, two], { signalOnAny: true }));
+  mine.signalPoint(4);
+  mine.addPoint(2, new FenceArray(domain.agent, [two, three]));
+  const before = mine.fence as FenceChain;
+  const theirs = other.openSyncobj(sent(mine));
+  for (const head of [mine.fence as FenceChain, theirs.fence as FenceChain]) {
+    const shape = (fence: Fence): unknown => [
+      fence.context,
+      fence.seqno,
+      fence instanceof FenceChain && fence.previousSeqno,
+    ];
+    assert.deepEqual([...head.elements()].map(shape), [...before.elements()].map(shape));
+  }
+  one.signal();
+  three.signal();
+  assert.equal(isDone(theirs, 4), false);
+  below.signal();
+  two.signal();
+  assert.ok(isDone(theirs) && isDone(theirs, 4));
+});
+
+test("a syncobj is changed by whoever has it, and all see it", (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj();
+  const theirs = other.openSyncobj(sent(mine));
+  assert.equal(theirs.fence, undefined);
+  const [first, second] = [pendingFence(domain), pendingFence(other)];
+  mine.addPoint(1, first);
+  theirs.addPoint(2, second);
+  assert.deepEqual([mine.query({ lastSubmitted: true }), theirs.query({ lastSubmitted: true })], [2, 2]);
+  first.signal();
+  assert.deepEqual([mine.query(), theirs.query()], [1, 1]);
+  second.signal();
+  assert.deepEqual([mine.query(), theirs.query()], [2, 2]);
+  theirs.reset();
+  assert.equal(mine.fence, undefined);
+  mine.signal();
+  assert.equal(theirs.fence!.timestamp, mine.fence!.timestamp);
+});
+
+test("an agent keeps its own objects for what stands there, until somebody changes it", (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj();
+  const fence = pendingFence(domain);
+  mine.replaceFence(fence);
+  const theirs = other.openSyncobj(sent(mine));
+  assert.equal(mine.fence, fence);
+  assert.equal(theirs.fence, theirs.fence);
+  assert.ok(isSameFence(other.importFence(domain.exportFence(fence)), theirs.fence!));
+  theirs.addPoint(1, pendingFence(other));
+  assert.equal([...(mine.fence as FenceChain).elements()].at(-1), fence);
+  assert.equal(mine.fence, mine.fence);
+});
+
+test("the error of a fence that has failed is seen wherever it goes, and after its slot was used again", (t) => {
+  const domain = createDomain(t, { oneShots: 1 });
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj();
+  const failed = pendingFence(domain);
+  failed.setError("EIO");
+  failed.signal();
+  mine.replaceFence(failed);
+  const handle = sent(mine);
+  domain.exportFence(pendingFence(domain));
+  const theirs = other.openSyncobj(handle);
+  assert.equal(theirs.fence!.error?.code, "EIO");
+  assert.equal(other.importFence(other.exportFence(theirs.fence!)).error?.code, "EIO");
+});
+
+test("domain.openSyncobj(): the same syncobj for all handles, in flight too, until the last holder has gone", (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj({ signaled: true });
+  const [first, second] = [sent(mine), sent(mine)];
+  mine.close();
+  const [one, two] = [other.openSyncobj(first), other.openSyncobj(second)];
+  one.reset();
+  assert.equal(two.fence, undefined);
+  one.close();
+  two.signalPoint(5);
+  const again = other.openSyncobj(first);
+  assert.equal(again.query(), 5);
+  for (const holder of [two, again]) holder.close();
+  assert.throws(() => other.openSyncobj(first), { code: "ESTALE" });
+  assert.throws(() => domain.openSyncobj(second), { code: "ESTALE" });
+});
+
+test(
+  "a handle that nobody opens holds the syncobj until it is disposed, or for the domain's limit",
+  PATIENT,
+  async (t) => {
+    const domain = createDomain(t, { handleLimit: 5 });
+    const mine = domain.syncobj();
+    const [disposed, late] = [mine.handle(), mine.handle()];
+    disposed[Symbol.dispose]();
+    mine.close();
+    domain.openSyncobj(structuredClone(late)).close();
+    assert.throws(() => domain.openSyncobj(late), { code: "ESTALE" });
+    const next = domain.syncobj();
+    const limited = next.handle();
+    next.close();
+    await pause(30);
+    assert.throws(() => domain.openSyncobj(limited), { code: "ESTALE" });
+  },
+);
+
+test("domain.openSyncobj() refuses what is no handle, or one of another domain", (t) => {
+  const domain = createDomain(t);
+  const stranger = createDomain(t);
+  const handle = sent(domain.syncobj());
+  assert.throws(() => stranger.openSyncobj(handle), { code: "EINVAL", message: /belongs to domain/ });
+  const wrong = [undefined, 3, { ...handle, kind: "fence" }, { ...handle, slot: -1 }, { ...handle, slot: 1e6 }];
+  for (const each of [...wrong, { ...handle, transit: { index: 99, ticket: 1 } }, { ...handle, generation: 0.5 }]) {
+    assert.throws(() => domain.openSyncobj(each as never), { code: "EINVAL" });
+  }
+});
+
+test("a domain has as many shared syncobjs as its option says, and any number of others", (t) => {
+  const domain = createDomain(t, { syncobjs: 1 });
+  const [one, two] = [domain.syncobj(), domain.syncobj()];
+  const handle = one.handle();
+  assert.throws(() => two.handle(), { code: "ENOSPC", message: /option "syncobjs"/ });
+  one.close();
+  handle[Symbol.dispose]();
+  assert.equal(two.handle().slot, 0);
+});
+
+test("a shared syncobj has room for 64 pending fences, and says so before anything changes", (t) => {
+  const domain = createDomain(t, { oneShots: 100 });
+  const mine = domain.syncobj();
+  const fences = pendingFences(domain, ROOM + 1);
+  fences.forEach((fence, i) => mine.addPoint(i + 1, fence));
+  const full = { code: "ENOSPC", message: /65 fences .* room for 64/ };
+  assert.throws(() => mine.handle(), full);
+  fences[0]!.signal();
+  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  assert.throws(() => theirs.signalPoint(100), full);
+  assert.deepEqual([mine.query(), theirs.query({ lastSubmitted: true })], [1, ROOM + 1]);
+  fences[1]!.signal();
+  theirs.signalPoint(100);
+  assert.equal(mine.query({ lastSubmitted: true }), 100);
+  for (const fence of fences) fence.signal();
+  assert.equal(mine.query(), 100);
+});
+
+test("links that have signaled make room, however many points are added", (t) => {
+  const domain = createDomain(t);
+  const mine = domain.syncobj();
+  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  using timeline = domain.softwareTimeline();
+  for (let point = 1; point <= 1000; point++) {
+    mine.addPoint(point, timeline.createFence(point));
+    if (point > 20) timeline.advance();
+  }
+  assert.deepEqual([theirs.query(), theirs.query({ lastSubmitted: true })], [980, 1000]);
+});
+
+for (const point of [0, 3]) {
+  test(`a wait and an event hear of point ${point} that another agent submits and signals`, PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const other = joinDomain(t, domain);
+    const mine = domain.syncobj();
+    const runs: string[] = [];
+    mine.onPoint(point, () => runs.push("available"), { available: true });
+    const theirs = other.openSyncobj(sent(mine));
+    mine.onPoint(point, () => runs.push("signaled"));
+    const available = mine.wait({ point, forSubmit: true, available: true });
+    const signaled = mine.wait({ point, forSubmit: true });
+    theirs.reset();
+    assert.ok(await isPending(available));
+    const fence = pendingFence(other);
+    if (point === 0) theirs.replaceFence(fence);
+    else theirs.addPoint(point, fence);
+    await available;
+    assert.deepEqual(runs, ["available"]);
+    assert.ok(await isPending(signaled));
+    theirs.reset();
+    fence.signal();
+    assert.deepEqual(await signaled, { state: "signaled", index: 0 });
+    assert.deepEqual(runs, ["available", "signaled"]);
+  });
+}
+
+test("a transfer waits for what another agent submits", PATIENT, async (t) => {
+  const domain = createDomain(t);
+  const [mine, target] = [domain.syncobj(), domain.syncobj()];
+  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  const transfer = Syncobj.transferWhenSubmitted({ syncobj: mine, point: 2 }, { syncobj: target, point: 7 });
+  theirs.signalPoint(1);
+  assert.ok(await isPending(transfer));
+  theirs.signalPoint(2);
+  await transfer;
+  assert.equal(target.query(), 7);
+});
+
+test(
+  "a blocking wait for a submission is refused until another agent could make it",
+  { ...BLOCKS, ...PATIENT },
+  (t) => {
+    const domain = createDomain(t);
+    const mine = domain.syncobj();
+    assert.throws(() => mine.waitSync({ forSubmit: true }), { code: "EDEADLK" });
+    const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+    assert.deepEqual(mine.waitSync({ forSubmit: true, timeout: 2 }), { state: "timed-out" });
+    theirs.signalPoint(1);
+    assert.deepEqual(mine.waitSync({ forSubmit: true, point: 1 }), { state: "signaled", index: 0 });
+  },
+);
+
+test("a deadline reaches the agent whose fence it is", PATIENT, async (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj();
+  const theirs = other.openSyncobj(sent(mine));
+  const asked = new Promise<number>((resolve) => {
+    const setDeadline = (_fence: Fence, deadlineNs: number): void => resolve(deadlineNs);
+    theirs.addPoint(1, other.fence({ driverName: "driver", timelineName: "line", setDeadline }));
+  });
+  assert.deepEqual(await mine.wait({ point: 1, timeout: 1, deadlineNs: 7e15 }), { state: "timed-out" });
+  assert.equal(await asked, 7e15);
+});
+
+test("when an agent dies, its points end and those of others stay", DIES, async (t) => {
+  const domain = createDomain(t);
+  const mine = domain.syncobj();
+  const { domain: mortal, die } = joinMortal(domain);
+  const theirs = mortal.openSyncobj(sent(mine));
+  const fence = pendingFence(domain);
+  mine.addPoint(1, fence);
+  theirs.addPoint(2, pendingFence(mortal));
+  const second = (mine.fence as FenceChain).fence;
+  await die();
+  assert.equal(second.error?.code, "ESRCH");
+  assert.deepEqual([mine.query(), mine.query({ lastSubmitted: true }), isDone(mine, 2)], [0, 2, false]);
+  fence.signal();
+  assert.equal(mine.query(), 2);
+});
+
+test("a syncobj goes with the death of its last holder, and with the handles it had sent", DIES, async (t) => {
+  const domain = createDomain(t, { syncobjs: 1 });
+  const { domain: mortal, die } = joinMortal(domain);
+  const handle = sent(mortal.syncobj());
+  await die();
+  assert.throws(() => domain.openSyncobj(handle), { code: "ESTALE" });
+  assert.equal(domain.syncobj().handle().slot, 0);
+});
+
+test("who leaves the domain keeps what stood there last, for itself; the others go on", PATIENT, async (t) => {
+  const domain = createDomain(t);
+  const other = joinDomain(t, domain);
+  const mine = domain.syncobj();
+  const theirs = other.openSyncobj(sent(mine));
+  theirs.signalPoint(1);
+  const waiting = theirs.wait({ point: 2, forSubmit: true });
+  other.close();
+  await assert.rejects(waiting, { code: "ECANCELED" });
+  mine.signalPoint(2);
+  assert.deepEqual([theirs.query(), mine.query()], [1, 2]);
+  theirs.close();
+  assert.ok(!isMissing(mine, 2));
+  assert.throws(() => other.openSyncobj(sent(mine)), { code: "EBADF" });
+});
