@@ -1,18 +1,18 @@
 /** Syncobjs for the cases. */
-import type { Domain, Fence, Syncobj } from "../../src/index.js";
+import type { Fence, JoinedDomain, Syncobj } from "../../src/index.js";
 
 /** A fence of its agent alone. */
-export function pendingFence(domain: Domain): Fence {
+export function pendingFence(domain: JoinedDomain): Fence {
   return domain.fence({ driverName: "driver", timelineName: "line" });
 }
 
-export function signaledFence(domain: Domain): Fence {
+export function signaledFence(domain: JoinedDomain): Fence {
   const fence = pendingFence(domain);
   fence.signal();
   return fence;
 }
 
-export function closedSyncobj(domain: Domain): Syncobj {
+export function closedSyncobj(domain: JoinedDomain): Syncobj {
   const syncobj = domain.syncobj();
   syncobj.close();
   return syncobj;

@@ -8,13 +8,14 @@ import { implicitCases } from "./implicit-cases.js";
 import { mergeCases } from "./merge-cases.js";
 import type { Place } from "./party.js";
 import { reservationCases } from "./reservation-cases.js";
+import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
 import { syncFileCases } from "./sync-file-cases.js";
 import { syncobjCases } from "./syncobj-cases.js";
 import { lockingCases } from "./ww-cases.js";
 
 /** Areas A to E, and K. */
 export function fenceSuites(place: Place): void {
-  register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases });
+  register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases, sharedSyncobjCases });
 }
 
 /** Areas F to I. */

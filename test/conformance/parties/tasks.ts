@@ -18,6 +18,7 @@ import { addFence, makeLine, places, type LineKind } from "../reservation-suppor
 
 export * from "./buffer-tasks.js";
 export * from "./sync-tasks.js";
+export * from "./syncobj-tasks.js";
 
 export function nothing(_scene: Scene): void {}
 
