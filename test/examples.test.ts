@@ -1,23 +1,67 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { capabilities } from "../src/node/index.js";
 
 /** Documentation is true: its programs are the ones in examples/, and these run. */
 
 const root = new URL("../../", import.meta.url);
 const sources = readdirSync(new URL("examples/", root)).filter((name) => name.endsWith(".ts"));
+/** They run together, each in a process of its own. */
+const TOGETHER = ["producer.ts", "consumer.ts"];
 
-for (const source of sources) {
+for (const source of sources.filter((name) => !TOGETHER.includes(name))) {
   test(`examples/${source} runs to its end and prints something`, { timeout: 60_000 }, () => {
-    const program = fileURLToPath(new URL(`dist/examples/${source.replace(/\.ts$/, ".js")}`, root));
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8", timeout: 30_000 });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [compiled(source)], {
+      encoding: "utf8",
+      timeout: 30_000,
+    });
     assert.equal(stderr, "");
     assert.equal(status, 0);
     assert.notEqual(stdout, "");
   });
 }
+
+const MISSING = capabilities()
+  .missing.map(({ name, reason }) => `${name}: ${reason}`)
+  .join("; ");
+
+test(
+  "examples/producer.ts hands its frames to two of examples/consumer.ts, the second of which comes after a kill -9",
+  { timeout: 60_000, skip: MISSING === "" ? false : MISSING },
+  async (t) => {
+    const place = `@dmabuf-examples-${process.pid}`;
+    const start = (source: string) => {
+      const child = spawn(process.execPath, [compiled(source), place], { stdio: ["ignore", "pipe", "inherit"] });
+      t.after(() => child.kill("SIGKILL"));
+      child.stdout.setEncoding("utf8");
+      const said = { text: "" };
+      child.stdout.on("data", (text: string) => (said.text += text));
+      return { child, said };
+    };
+    const producer = start("producer.ts");
+    await once(producer.child.stdout, "data");
+    const killed = start("consumer.ts");
+    await once(killed.child.stdout, "data");
+    killed.child.kill("SIGKILL");
+    const consumer = start("consumer.ts");
+    const ended = await Promise.all([once(producer.child, "close"), once(consumer.child, "close")]);
+    assert.deepEqual(ended, [
+      [0, null],
+      [0, null],
+    ]);
+    assert.match(producer.said.text, /published 100 frames/);
+    const lines = consumer.said.text.trim().split("\n");
+    assert.match(lines.at(-1)!, /^99 \{ title: 'frame 99' \} brightness 99 after /);
+    for (const line of lines) {
+      const [, number, title, brightness] = /^(\d+) .*'frame (\d+)'.*brightness (\d+) /.exec(line)!;
+      assert.deepEqual([title, brightness], [number, number]);
+    }
+  },
+);
 
 test("every TypeScript program in README.md stands in examples/ to the letter", () => {
   const readme = readFileSync(new URL("README.md", root), "utf8");
@@ -26,3 +70,7 @@ test("every TypeScript program in README.md stands in examples/ to the letter", 
   assert.ok(programs.length > 0);
   for (const program of programs) assert.ok(examples.includes(program!), `no example is\n${program}`);
 });
+
+function compiled(source: string): string {
+  return fileURLToPath(new URL(`dist/examples/${source.replace(/\.ts$/, ".js")}`, root));
+}
