@@ -15,3 +15,12 @@ export { VgemFence } from "./drm/vgem.js";
 export { handOver, type HandOver } from "./hand-over.js";
 export { importDescriptor, type KernelBuffer, type KernelBufferOptions } from "./kernel-buffer.js";
 export { kernelFence, kernelSyncFile } from "./kernel-fence.js";
+export { capture, type CapturedFrame, type CaptureOptions } from "./video/capture.js";
+export {
+  VideoDevice,
+  type VideoCapabilities,
+  type VideoDirection,
+  type VideoFormat,
+  type VideoPlaneFormat,
+} from "./video/device.js";
+export { VideoQueue, type Dequeued, type Enqueued, type QueueOptions } from "./video/queue.js";

@@ -1,0 +1,85 @@
+import type { WaitOptions } from "../../domain/pend.js";
+import type { DmaBufDescriptor } from "../dma-buf.js";
+import type { MemoryView } from "../memory-view.js";
+import type { VideoDevice, VideoFormat } from "./device.js";
+import type { Dequeued, VideoQueue } from "./queue.js";
+
+/** One image of a camera, in the camera's own memory. Dispose it to give the memory back to the camera. */
+export interface CapturedFrame extends Disposable, Dequeued {
+  readonly format: VideoFormat;
+  /** The bytes of each plane that are filled, in place; not to be used after the end. */
+  readonly bytes: readonly Uint8Array[];
+  /** Each plane as a dma-buf, for other devices. They are the capture's. */
+  readonly planes: readonly DmaBufDescriptor[];
+}
+
+export interface CaptureOptions extends WaitOptions {
+  /** Images in the camera's memory. Default 4. */
+  readonly buffers?: number;
+}
+
+/**
+ * The images of a camera, without a copy, until the loop is left. A frame that is not disposed is missing to the camera:
+ * when it has none left, it drops images.
+ *
+ * @param options `timeout`: how long to wait for each image, in milliseconds; `signal` ends the wait.
+ * @throws {DmaBufError} `ETIMEDOUT`; `EBUSY` if another program uses the camera; `EIO` if it failed, or is gone.
+ */
+export async function* capture(device: VideoDevice, options: CaptureOptions = {}): AsyncGenerator<CapturedFrame> {
+  const { buffers, ...waiting } = options;
+  using queue = device.createQueue("capture", buffers === undefined ? {} : { buffers });
+  const mapped: MappedBuffer[] = [];
+  try {
+    for (let index = 0; index < queue.size; index++) {
+      mapped.push(new MappedBuffer(queue, index));
+      queue.enqueue(index);
+    }
+    queue.start();
+    for (;;) {
+      const done = await queue.dequeue(waiting);
+      yield mapped[done.index]!.begin(done);
+    }
+  } finally {
+    for (const buffer of mapped) buffer.close();
+  }
+}
+
+/** A buffer of the device's, mapped for as long as it captures. */
+class MappedBuffer {
+  readonly index: number;
+  readonly #queue: VideoQueue;
+  readonly #planes: readonly DmaBufDescriptor[];
+  readonly #views: readonly MemoryView[];
+  #end: (() => void) | undefined;
+
+  constructor(queue: VideoQueue, index: number) {
+    this.#queue = queue;
+    this.index = index;
+    this.#planes = queue.format.planes.map((_, plane) => queue.export(index, plane));
+    this.#views = this.#planes.map((plane) => plane.map());
+  }
+
+  begin(done: Dequeued): CapturedFrame {
+    for (const plane of this.#planes) plane.beginCpuAccessSync("read");
+    const end = (): void => {
+      if (this.#end !== end) return;
+      this.#end = undefined;
+      for (const plane of this.#planes) plane.endCpuAccess("read");
+      this.#queue.enqueue(this.index);
+    };
+    this.#end = end;
+    return {
+      ...done,
+      format: this.#queue.format,
+      bytes: this.#views.map(({ bytes }, i) => bytes.subarray(0, done.bytesUsed[i])),
+      planes: this.#planes,
+      [Symbol.dispose]: end,
+    };
+  }
+
+  close(): void {
+    this.#end = undefined;
+    for (const view of this.#views) view.close();
+    for (const plane of this.#planes) plane.close();
+  }
+}

@@ -1,0 +1,178 @@
+import { constants, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DmaBufError } from "../../errors.js";
+import { openFile } from "../../node/system-calls.js";
+import { Descriptor } from "../descriptor.js";
+import { deviceError } from "../device-error.js";
+import { unpackAll } from "../struct.js";
+import { VideoQueue, type QueueOptions } from "./queue.js";
+import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, QUEUE_TYPE, SINGLE_FORMAT, VIDEO } from "./requests.js";
+
+/** What a queue carries: images from the device (`capture`), or to it (`output`). */
+export type VideoDirection = "capture" | "output";
+
+export interface VideoFormat {
+  /** Four characters, as "YUYV" or "NV12". */
+  readonly pixelFormat: string;
+  readonly width: number;
+  readonly height: number;
+  /** In one dma-buf each. */
+  readonly planes: readonly VideoPlaneFormat[];
+}
+
+export interface VideoPlaneFormat {
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  /** Bytes of the plane. */
+  readonly size: number;
+}
+
+export interface VideoCapabilities {
+  readonly driver: string;
+  readonly card: string;
+  /** Whether frames come from it: a camera. */
+  readonly captures: boolean;
+  /** Whether frames go to it. */
+  readonly outputs: boolean;
+  /** Whether it makes frames of frames: both of them, as one device. */
+  readonly converts: boolean;
+  /** Whether it has queues of buffers at all. */
+  readonly streams: boolean;
+  /** Whether images may have several planes, each in a dma-buf of its own. */
+  readonly isMultiPlanar: boolean;
+}
+
+/** A camera, or another device for moving images. */
+export class VideoDevice extends Descriptor {
+  readonly path: string;
+  readonly capabilities: VideoCapabilities;
+
+  private constructor(fd: number, path: string) {
+    super(fd, `the video device ${path}`);
+    this.path = path;
+    try {
+      this.capabilities = this.#capabilities();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The paths of this machine's video devices. */
+  static list(): string[] {
+    try {
+      return readdirSync("/dev")
+        .filter((name) => /^video\d+$/.test(name))
+        .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
+        .map((name) => join("/dev", name));
+    } catch {
+      return [];
+    }
+  }
+
+  /** @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right; `ENOTTY` if it is something else. */
+  static open(path: string): VideoDevice {
+    let fd: number;
+    try {
+      fd = openFile(path, "read-write", constants.O_NONBLOCK);
+    } catch (error) {
+      throw deviceError(error, path, "the video device");
+    }
+    return new VideoDevice(fd, path);
+  }
+
+  /** The pixel formats of a direction, each four characters. */
+  pixelFormats(direction: VideoDirection): string[] {
+    const formats: string[] = [];
+    for (let index = 0; ; index++) {
+      try {
+        const { pixelFormat } = this.request(VIDEO.ENUM_FMT, { index, type: this.queueType(direction) });
+        formats.push(fourCharacters(pixelFormat));
+      } catch (error) {
+        if (error instanceof DmaBufError && error.code === "EINVAL") return formats;
+        throw error;
+      }
+    }
+  }
+
+  /** How the images of a direction look now. @throws {DmaBufError} `EINVAL` if the device has no such direction. */
+  format(direction: VideoDirection): VideoFormat {
+    const action = `Cannot ask ${this.path} for its format`;
+    return this.#unpack(this.request(VIDEO.G_FMT, { type: this.queueType(direction) }, action).format);
+  }
+
+  /**
+   * Asks for another format. The device takes the nearest that it can.
+   *
+   * @returns What it has taken.
+   * @throws {DmaBufError} `EBUSY` while there are buffers; `EINVAL` if the device has no such direction.
+   */
+  setFormat(direction: VideoDirection, wanted: Partial<Omit<VideoFormat, "planes">>): VideoFormat {
+    const type = this.queueType(direction);
+    const { width, height, pixelFormat } = { ...this.format(direction), ...wanted };
+    const struct = this.capabilities.isMultiPlanar ? MULTI_FORMAT : SINGLE_FORMAT;
+    const format = new Uint8Array(200);
+    // A driver takes what it prefers for sizes and strides that are 0.
+    (struct as typeof SINGLE_FORMAT).write(format, { width, height, pixelFormat: fromCharacters(pixelFormat) });
+    const action = `Cannot set the format of ${this.path} to ${pixelFormat} ${width}×${height}`;
+    const reasons = { EBUSY: "it has buffers, or another program uses it" };
+    const taken = this.request(VIDEO.S_FMT, { type, format }, action, reasons);
+    return this.#unpack(taken.format);
+  }
+
+  /**
+   * The queue of a direction, with buffers of its own.
+   *
+   * @throws {DmaBufError} `EINVAL` if the device or its driver cannot do it so; `EBUSY` if another program uses it.
+   */
+  createQueue(direction: VideoDirection, options: QueueOptions = {}): VideoQueue {
+    return new VideoQueue(this, direction, this.format(direction), options);
+  }
+
+  /** @internal The kernel's number for a direction's queue. */
+  queueType(direction: VideoDirection): number {
+    if (this.capabilities.isMultiPlanar) {
+      return direction === "capture" ? QUEUE_TYPE.CAPTURE_MULTI : QUEUE_TYPE.OUTPUT_MULTI;
+    }
+    return direction === "capture" ? QUEUE_TYPE.CAPTURE : QUEUE_TYPE.OUTPUT;
+  }
+
+  #capabilities(): VideoCapabilities {
+    const { driver, card, deviceCapabilities } = this.request(
+      VIDEO.QUERYCAP,
+      {},
+      `Cannot use ${this.path} as a video device`,
+    );
+    const has = (bits: number): boolean => (deviceCapabilities & bits) !== 0;
+    const { CAPTURE, CAPTURE_MULTI, OUTPUT, OUTPUT_MULTI, CONVERT, CONVERT_MULTI, STREAMING } = CAPABILITY;
+    const converts = has(CONVERT | CONVERT_MULTI);
+    return {
+      driver,
+      card,
+      captures: converts || has(CAPTURE | CAPTURE_MULTI),
+      outputs: converts || has(OUTPUT | OUTPUT_MULTI),
+      converts,
+      streams: has(STREAMING),
+      isMultiPlanar: has(CAPTURE_MULTI | OUTPUT_MULTI | CONVERT_MULTI),
+    };
+  }
+
+  #unpack(bytes: Uint8Array): VideoFormat {
+    if (!this.capabilities.isMultiPlanar) {
+      const { pixelFormat, width, height, stride, size } = SINGLE_FORMAT.unpack(bytes);
+      return { pixelFormat: fourCharacters(pixelFormat), width, height, planes: [{ stride, size }] };
+    }
+    const { pixelFormat, width, height, planeCount, planes } = MULTI_FORMAT.unpack(bytes);
+    const each = unpackAll(PLANE_FORMAT, planes, planeCount).map(({ stride, size }) => ({ stride, size }));
+    return { pixelFormat: fourCharacters(pixelFormat), width, height, planes: each };
+  }
+}
+
+function fourCharacters(code: number): string {
+  return String.fromCharCode(...[0, 8, 16, 24].map((shift) => (code >>> shift) & 0x7f)).trimEnd();
+}
+
+function fromCharacters(text: string): number {
+  const padded = text.padEnd(4);
+  return [0, 1, 2, 3].reduce((code, i) => (code | (padded.charCodeAt(i) << (8 * i))) >>> 0, 0);
+}

@@ -1,0 +1,188 @@
+import type { WaitOptions } from "../../domain/pend.js";
+import { DmaBufError } from "../../errors.js";
+import { addressOf } from "../../node/system-calls.js";
+import { DmaBufDescriptor } from "../dma-buf.js";
+import { rawCall } from "../ioctl.js";
+import { packAll, unpackAll } from "../struct.js";
+import { waitForDescriptor } from "../wait.js";
+import type { VideoDevice, VideoDirection, VideoFormat } from "./device.js";
+import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, VIDEO } from "./requests.js";
+
+export interface QueueOptions {
+  /** How many buffers. Default 4; the driver may make more, or fewer. */
+  readonly buffers?: number;
+  /**
+   * Whose memory the images are in: the device's own, which it exports, or dma-bufs that are given to it with each
+   * buffer. Default "device".
+   */
+  readonly memory?: "device" | "dma-buf";
+}
+
+/** What is given to the device with a buffer. */
+export interface Enqueued {
+  /** A dma-buf for each plane, in a queue for these. They may be closed again: the device holds them. */
+  readonly planes?: readonly DmaBufDescriptor[];
+  /** Bytes of each plane that are filled, for output. Default: all. */
+  readonly bytesUsed?: readonly number[];
+}
+
+/** A buffer that the device has done with. */
+export interface Dequeued {
+  readonly index: number;
+  /** Counted by the device from 0; a gap is a frame that was lost. */
+  readonly sequence: number;
+  /** Nanoseconds, mostly monotonic. */
+  readonly timestampNs: bigint;
+  /** Bytes of each plane that are filled. */
+  readonly bytesUsed: readonly number[];
+  /** The device could not fill it well; it may still be given back. */
+  readonly isDamaged: boolean;
+}
+
+/** A device's buffers, which go to and fro between it and the program. */
+export class VideoQueue implements Disposable {
+  readonly device: VideoDevice;
+  readonly direction: VideoDirection;
+  readonly format: VideoFormat;
+  /** How many buffers there are: indices count from 0. */
+  readonly size: number;
+  readonly #type: number;
+  readonly #memory: number;
+  #running = false;
+  #closed = false;
+
+  /** @internal Made by `VideoDevice.createQueue`. */
+  constructor(device: VideoDevice, direction: VideoDirection, format: VideoFormat, options: QueueOptions) {
+    const { buffers = 4, memory = "device" } = options;
+    this.device = device;
+    this.direction = direction;
+    this.format = format;
+    this.#type = device.queueType(direction);
+    this.#memory = memory === "device" ? MEMORY.DEVICE : MEMORY.DMABUF;
+    this.size = this.#requestBuffers(buffers);
+    if (this.size === 0) throw new DmaBufError("ENOMEM", `Cannot get buffers of ${device.path}: it made none`);
+  }
+
+  /**
+   * The memory of a plane of one of the device's buffers as a dma-buf, the same at each call.
+   *
+   * @throws {DmaBufError} `EINVAL` for a buffer or plane that is not there, or a queue for dma-bufs of others.
+   */
+  export(index: number, plane = 0): DmaBufDescriptor {
+    const given = { type: this.#type, index, plane, flags: O_RDWR_CLOEXEC, fd: -1 };
+    const action = `Cannot export buffer ${index} of ${this.device.path}`;
+    return new DmaBufDescriptor(this.device.request(VIDEO.EXPBUF, given, action).fd);
+  }
+
+  /**
+   * Gives a buffer to the device: to be filled, or with an image.
+   *
+   * @throws {DmaBufError} `EINVAL` if the device has it already, or a dma-buf is missing, too small or of no use to it.
+   */
+  enqueue(index: number, { planes = [], bytesUsed = [] }: Enqueued = {}): void {
+    const lengths = this.format.planes.map(({ size }, i) => bytesUsed[i] ?? (this.direction === "output" ? size : 0));
+    const fds = this.format.planes.map((_, i) => planes[i]?.fd ?? -1);
+    const isOurs = this.#memory === MEMORY.DMABUF;
+    const packed = packAll(
+      PLANE,
+      lengths.map((used, i) => ({
+        bytesUsed: used,
+        ...(isOurs && { memory: BigInt.asUintN(32, BigInt(fds[i]!)), length: planes[i]?.size ?? 0 }),
+      })),
+    );
+    const single = {
+      bytesUsed: lengths[0]!,
+      ...(isOurs && { memory: BigInt.asUintN(32, BigInt(fds[0]!)), length: planes[0]?.size ?? 0 }),
+    };
+    const multi = { memory: addressOf(packed), length: lengths.length };
+    const given = { ...this.#head(index), ...(this.#isMultiPlanar ? multi : single) };
+    this.device.request(VIDEO.QBUF, given, `Cannot give buffer ${index} to ${this.device.path}`);
+  }
+
+  /**
+   * A buffer that the device has done with, in the order in which it was given.
+   *
+   * @returns `undefined` if there is none now.
+   * @throws {DmaBufError} `EIO` if the device failed; `EINVAL` if it does not run; `EPIPE` after the last frame.
+   */
+  tryDequeue(): Dequeued | undefined {
+    const planes = new Uint8Array(new ArrayBuffer(PLANE.size * MOST_PLANES));
+    const multi = { memory: addressOf(planes), length: MOST_PLANES };
+    const given = { ...this.#head(0), ...(this.#isMultiPlanar && multi) };
+    try {
+      const done = this.device.request(VIDEO.DQBUF, given, `Cannot take a buffer of ${this.device.path}`);
+      const bytesUsed = this.#isMultiPlanar
+        ? unpackAll(PLANE, planes, this.format.planes.length).map((plane) => plane.bytesUsed)
+        : [done.bytesUsed];
+      return {
+        index: done.index,
+        sequence: done.sequence,
+        timestampNs: done.seconds * 1_000_000_000n + done.microseconds * 1000n,
+        bytesUsed,
+        isDamaged: (done.flags & BUFFER_FLAG.ERROR) !== 0,
+      };
+    } catch (error) {
+      if (error instanceof DmaBufError && error.code === "EAGAIN") return undefined;
+      throw error;
+    }
+  }
+
+  /** As {@link tryDequeue}, waiting for it. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
+  async dequeue(options: WaitOptions = {}): Promise<Dequeued> {
+    for (;;) {
+      const done = this.tryDequeue();
+      if (done !== undefined) return done;
+      const direction = this.direction === "capture" ? "input" : "output";
+      if (await waitForDescriptor(this.device.fd, direction, options)) continue;
+      throw new DmaBufError("ETIMEDOUT", `Cannot take a buffer of ${this.device.path} in ${options.timeout} ms`);
+    }
+  }
+
+  /** The device begins. @throws {DmaBufError} `EINVAL` without enough buffers in the queue; `EBUSY`; `EPIPE`. */
+  start(): void {
+    this.#switch(VIDEO.STREAMON, "start");
+    this.#running = true;
+  }
+
+  /** The device ends; all buffers are the program's again. */
+  stop(): void {
+    this.#switch(VIDEO.STREAMOFF, "stop");
+    this.#running = false;
+  }
+
+  /** Ends the device's work, and gives its buffers back; dma-bufs of them live on. Twice does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.device.isClosed) return;
+    if (this.#running) this.stop();
+    this.#requestBuffers(0);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #isMultiPlanar(): boolean {
+    return this.device.capabilities.isMultiPlanar;
+  }
+
+  #head(index: number): { index: number; type: number; memoryKind: number } {
+    return { index, type: this.#type, memoryKind: this.#memory };
+  }
+
+  #requestBuffers(count: number): number {
+    const given = { count, type: this.#type, memory: this.#memory };
+    return this.device.request(VIDEO.REQBUFS, given, `Cannot get ${count} buffers of ${this.device.path}`, {
+      EBUSY: "another program uses it, or images of it are still mapped",
+      EINVAL: "it has no such queue, or cannot use such memory",
+    }).count;
+  }
+
+  #switch({ name, number }: { name: string; number: number }, action: string): void {
+    const type = new Uint8Array(new Int32Array([this.#type]).buffer);
+    rawCall(this.device.fd, name, number, type, `Cannot ${action} ${this.device.path}`);
+  }
+}
+
+const O_RDWR_CLOEXEC = 0o2000002;
