@@ -137,7 +137,10 @@ test("code that runs while the library moves the storage is not taken for its lo
 async function scene(t: TestContext) {
   const domain = createDomain(t);
   const warnings: string[] = [];
-  t.mock.method(domain.agent.host, "warn", (message: string) => void warnings.push(message));
+  const { host } = domain.agent;
+  const before = { ...host };
+  Object.assign(host, { warn: (message: string) => void warnings.push(message) });
+  t.after(() => Object.assign(host, before));
   const { exported: buffer } = exportRecorded(t, domain, () => {});
   const attachment = buffer.attach({ moveNotify() {} });
   const mapping = await attachment.map();
