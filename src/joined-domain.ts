@@ -220,9 +220,10 @@ export abstract class JoinedDomain implements Disposable {
     this.checkJoined();
     checkStreamOptions(options);
     const { format, name = "stream", buffers: count = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
+    const { sealed = false } = options;
     const buffers: DmaBuf[] = [];
     try {
-      for (let i = 0; i < count; i++) buffers.push(this.allocate(frameBufferSize(format, dataBytes), { name }));
+      for (let i = 0; i < count; i++) buffers.push(this.allocate(frameBufferSize(format, dataBytes), { name, sealed }));
       const key = claimStream(this.agent, name);
       return this.#addStream({ agent: this.agent, key, name, format, dataBytes, buffers }, true);
     } catch (error) {

@@ -75,12 +75,12 @@ export class BufferRecord {
 
   createHandle(mode: HandleMode): BufferHandle {
     const { agent, key, size } = this;
-    const transit = addTransit(agent, key);
-    const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
     // If it is not the published version, the receiver asks for that.
     const { newest } = this.known;
     const { version } = newest;
     const segments = this.#owner.carrier.send(newest, mode);
+    const transit = addTransit(agent, key);
+    const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
     return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, transit, startTimer);
   }
 

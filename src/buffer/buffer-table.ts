@@ -88,9 +88,9 @@ export class BufferTable implements StorageKeeper {
    * @param length Bytes, a multiple of the page size.
    * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
    */
-  allocate(length: number, options: ExportOptions = {}): DmaBuf {
+  allocate(length: number, options: ExportOptions & { readonly sealed?: boolean } = {}): DmaBuf {
     this.checkJoined();
-    return this.#export(this.#carrier.allocate(length, options.name ?? ""), options);
+    return this.#export(this.#carrier.allocate(length, options), options);
   }
 
   /**

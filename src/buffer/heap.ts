@@ -12,6 +12,11 @@ export interface AllocateOptions {
   readonly mode?: HandleMode;
   /** Bits of the heap's own. None is defined, so only 0 is allowed. */
   readonly flags?: number;
+  /**
+   * Whether nobody but this agent can ever write to the memory: no handle lets another one write, and no descriptor does,
+   * whoever has it. Domains of processes have it, and the system heap. Default false.
+   */
+  readonly sealed?: boolean;
 }
 
 /** An allocator of buffers. */
@@ -22,7 +27,7 @@ export interface Heap {
    * A zeroed buffer. Its size is rounded up to whole pages of 4,096 bytes.
    *
    * @throws {DmaBufError} `EINVAL` for a size below 1, a flag or an unknown mode; `ENOMEM` if there is not so much memory;
-   *   `ENOSPC` if the domain is full.
+   *   `ENOSPC` if the domain is full; `EOPNOTSUPP` if the memory cannot be sealed.
    */
   allocate(size: number, options?: AllocateOptions): DmaBuf;
 }
@@ -52,7 +57,8 @@ export class SystemHeap implements Heap {
 
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
     const length = checkAllocation(size, options);
-    return firstHolder(this.#buffers.allocate(length, { name: options.name ?? "", exporterName: this.name }), options);
+    const { name = "", sealed = false } = options;
+    return firstHolder(this.#buffers.allocate(length, { name, exporterName: this.name, sealed }), options);
   }
 }
 
@@ -70,6 +76,9 @@ export class AddedHeap implements Heap {
 
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
     const length = checkAllocation(size, options);
+    if (options.sealed === true) {
+      throw new DmaBufError("EOPNOTSUPP", `Cannot allocate sealed memory: heap "${this.name}" has none`);
+    }
     this.#buffers.checkJoined();
     const { segments, ops } = this.#ops.allocate(length);
     checkStorage(segments, length);

@@ -12,7 +12,8 @@ export function threadStorage(agent: Agent, neighbours: Neighbours): StorageCarr
 
 /** The storage of threads: only a message can carry a `SharedArrayBuffer`, so each handle has it along. */
 export const sharedMemory: StorageCarrier = {
-  allocate(length) {
+  allocate(length, { sealed = false }) {
+    if (sealed) throw new DmaBufError("EOPNOTSUPP", "Cannot seal memory of threads: every one of them can write to it");
     return held([{ memory: allocateMemory(length), offset: 0, length }]);
   },
   adopt: held,

@@ -22,9 +22,9 @@ export interface StorageCarrier {
    * New zeroed memory.
    *
    * @param length Bytes, a multiple of the page size.
-   * @throws {DmaBufError} `ENOMEM` if there is not so much.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much; `EOPNOTSUPP` if it cannot be sealed.
    */
-  allocate(length: number, name: string): Storage;
+  allocate(length: number, options: { readonly name?: string; readonly sealed?: boolean }): Storage;
   /** Memory that the caller has already. @throws {DmaBufError} `EINVAL` if other agents could not reach it. */
   adopt(segments: readonly StorageSegment[]): Storage;
   /** Makes the storage reachable for whoever gets a handle to it; returns what the handle itself carries of it. */

@@ -8,15 +8,17 @@ import { DmaBufError } from "../errors.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "../host/lifeline.js";
 import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
-import { apply } from "./admission.js";
+import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment } from "./control-segment.js";
 import { FileCarrier } from "./file-carrier.js";
 import { connectTo, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
+import { descriptorOf } from "./lines.js";
 import { Reception } from "./reception.js";
 import { createLedgerMemory, releaseLedger, ResourceLedger } from "./resource-ledger.js";
 import { giveUpSeat, lostAgents, setThread, takeSeat, threadOf, type Seat } from "./seat.js";
+import { Show, type ShowOptions } from "./show.js";
 import { StreamDirectory } from "./stream-directory.js";
 import { closeDescriptor, createSocketPair, processId, signalThread, threadId } from "./system-calls.js";
 
@@ -89,7 +91,13 @@ export class Domain extends JoinedDomain {
     const { segment, seat, agent, inbox, callbacks } = parts;
     this.#parts = parts;
     this.#directory = new StreamDirectory(agent, inbox);
-    this.#reception = new Reception(segment.files, options.users ?? [], {
+    this.#reception = new Reception({
+      users: options.users ?? [],
+      admit: (connection, application) => {
+        checkApplication(application);
+        admit(descriptorOf(connection), segment.files);
+        return undefined;
+      },
       hungUp: () => this.#lookSoon(),
       warn: (message) => agent.host.warn(message),
     });
@@ -238,6 +246,20 @@ export class Domain extends JoinedDomain {
       const handle = this.#directory.find(name);
       if (handle !== undefined) return this.openStream(handle);
     }
+  }
+
+  /**
+   * Shows a stream to guests: processes that may look at its frames, and are trusted with nothing else. They come by
+   * `Guest.visit()`.
+   *
+   * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
+   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
+   */
+  show(where: string, stream: FrameStream, options: ShowOptions = {}): Show {
+    this.checkJoined();
+    const show = new Show(where, stream, options, (message) => this.agent.host.warn(message));
+    this.#endings.push(() => show.close());
+    return show;
   }
 
   protected override left(): void {

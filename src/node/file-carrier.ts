@@ -72,9 +72,13 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   /** @throws {DmaBufError} `ENOMEM` if there is not so much; `EMFILE` if there is no descriptor left. */
-  allocate(length: number, name: string): FileStorage {
-    const object = MemoryObject.create(this.#parts.ledger, { name: `dmabuf ${name}`.trimEnd(), length });
-    return this.#exported([{ object, offset: 0, length }], true);
+  allocate(length: number, options: { readonly name?: string; readonly sealed?: boolean }): FileStorage {
+    const { name = "", sealed = false } = options;
+    const object = MemoryObject.create(this.#parts.ledger, { name: `dmabuf ${name}`.trimEnd(), length, sealed });
+    const storage = this.#exported([{ object, offset: 0, length }], true);
+    // The mapping of this agent is the last one that can write.
+    if (sealed) object.sealWriters();
+    return storage;
   }
 
   /** Memory that can be exported, whole or in parts; it is the caller's. */
@@ -101,6 +105,9 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   send(version: StorageVersion, mode: HandleMode): [] {
     const held = this.#hold(version);
+    if (mode === "read-write" && held.storage.isSealed) {
+      throw new DmaBufError("EPERM", "Cannot make a handle to write: the memory is sealed");
+    }
     for (const to of otherAgents(this.#parts.agent)) {
       if (!held.storage.wasSent(mode, to)) this.#deposit(to, held, mode);
     }
@@ -223,7 +230,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   #answer(question: AskForStorage, from: Identity): void {
     const held = this.#held.get(question.slot);
-    const mode = held?.storage.isWritable === true ? "read-write" : "read";
+    const mode = held?.storage.isWritable === true && !held.storage.isSealed ? "read-write" : "read";
     if (held !== undefined && serves({ ...held.key, version: held.version, mode }, question)) {
       this.#deposit(from, held, question.mode);
     } else {

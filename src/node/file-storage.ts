@@ -52,6 +52,11 @@ export class FileStorage implements Storage {
     };
   }
 
+  /** Whether nobody else can ever write to it. */
+  get isSealed(): boolean {
+    return this.#parts.some(({ object }) => object.isSealed);
+  }
+
   /** The descriptors to send for a mode: those that may only read, for readers. */
   descriptors(mode: HandleMode): number[] {
     if (mode === "read-write" || !this.isWritable) return this.#parts.map(({ object }) => object.fd);

@@ -16,8 +16,9 @@ import {
 /**
  * Where processes find a domain: a Unix socket with a path or an abstract name.
  *
- * GA1. A socket file has mode 0600 from the start. One that nobody listens on any more is replaced by renaming a new one
- *      over it: there is no moment without one.
+ * GA1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the kernel then tells
+ *      who they are. One that nobody listens on any more is replaced by renaming a new one over it: there is no moment
+ *      without one.
  * GA2. The file goes with the gate, unless somebody has put another one in its place.
  */
 export class Gate {
@@ -31,7 +32,7 @@ export class Gate {
    */
   constructor(where: string, reception: Reception) {
     const address = addressAt(where);
-    const descriptor = listenAt(address);
+    const descriptor = listenAt(address, reception.admitsOthers ? 0o111 : 0o177);
     this.#path = "path" in address ? address.path : undefined;
     this.#inode = inodeAt(this.#path);
     this.#server = createServer({ pauseOnConnect: true }, (connection) => reception.serve(connection));
@@ -60,17 +61,17 @@ function addressAt(where: string): SocketAddress {
   return where.startsWith("@") ? { abstract: where.slice(1) } : { path: where };
 }
 
-function listenAt(address: SocketAddress): number {
+function listenAt(address: SocketAddress, umask: number): number {
   const descriptor = createSocket("stream");
   try {
-    withUmask(0o177, () => bindSocket(descriptor, address));
+    withUmask(umask, () => bindSocket(descriptor, address));
     listenOnSocket(descriptor);
     return descriptor;
   } catch (error) {
     closeDescriptor(descriptor);
     if (!(error instanceof DmaBufError) || error.code !== "EADDRINUSE" || !("path" in address)) throw error;
     if (isListening(address.path)) throw error;
-    return replace(address.path);
+    return replace(address.path, umask);
   }
 }
 
@@ -85,9 +86,9 @@ function isListening(path: string): boolean {
   }
 }
 
-function replace(path: string): number {
+function replace(path: string, umask: number): number {
   const fresh = `${path}.${processId()}`;
-  const descriptor = listenAt({ path: fresh });
+  const descriptor = listenAt({ path: fresh }, umask);
   try {
     renameSync(fresh, path);
     return descriptor;

@@ -10,3 +10,5 @@ export {
   type ProcessInvitation,
   type WorkerInvitation,
 } from "./domain.js";
+export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";
+export type { Show, ShowOptions } from "./show.js";

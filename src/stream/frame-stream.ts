@@ -1,5 +1,6 @@
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { BufferHandle } from "../buffer/handle.js";
+import type { AllocateOptions } from "../buffer/heap.js";
 import type { Awaited } from "../domain/agent.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
@@ -31,6 +32,8 @@ export interface StreamOptions {
   readonly buffers?: number;
   /** How many bytes of JSON a frame may carry. Default 1,024. */
   readonly dataBytes?: number;
+  /** Whether nobody but the producer can ever write to the frames' memory. Default false. */
+  readonly sealed?: AllocateOptions["sealed"];
 }
 
 export const DEFAULT_BUFFERS = 4;
@@ -73,6 +76,11 @@ export class FrameStream implements Disposable {
 
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  /** @internal The ring. */
+  get buffers(): readonly DmaBuf[] {
+    return this.#open().buffers;
   }
 
   /** How many consumers have joined and not left, in all agents. */

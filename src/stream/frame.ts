@@ -9,18 +9,15 @@ export interface Plane extends PlaneFormat {
   readonly bytes: Uint8Array;
 }
 
-/** The part that frames and blanks have in common: bytes in place until the end of the hold. */
-abstract class HeldFrame implements Disposable {
+/** A frame's bytes, in place until they are given back. */
+export abstract class FrameBytes implements Disposable {
   readonly format: FrameFormat;
-  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
-  readonly buffer: DmaBuf;
   readonly #whole: Uint8Array;
   #planes: readonly Plane[] | undefined;
   #release: (() => void) | undefined;
 
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, release: () => void) {
+  constructor(format: FrameFormat, bytes: Uint8Array, release: () => void) {
     this.format = format;
-    this.buffer = buffer;
     this.#whole = bytes;
     this.#release = release;
   }
@@ -47,6 +44,17 @@ abstract class HeldFrame implements Disposable {
     const release = this.#release;
     this.#release = undefined;
     release?.();
+  }
+}
+
+/** The part that frames and blanks have in common: a buffer, until the end of the hold. */
+abstract class HeldFrame extends FrameBytes {
+  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
+  readonly buffer: DmaBuf;
+
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, release: () => void) {
+    super(format, bytes, release);
+    this.buffer = buffer;
   }
 }
 

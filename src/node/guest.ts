@@ -1,0 +1,191 @@
+import { Socket } from "node:net";
+import { codeOf, DmaBufError, type PlainError } from "../errors.js";
+import type { FrameFormat } from "../stream/format.js";
+import { FrameBytes } from "../stream/frame.js";
+import { metadataOffset, readMetadata, type FrameMetadata, type JsonValue } from "../stream/metadata.js";
+import { countedCopy } from "../trace/copies.js";
+import { connectTo } from "./gate.js";
+import { descriptorOf, FirstLines, onLines, sendLine } from "./lines.js";
+import type { MemoryMapping } from "./memory-mapping.js";
+import { MemoryObject } from "./memory-object.js";
+import { ResourceLedger } from "./resource-ledger.js";
+import type { ShownStream } from "./show.js";
+import { closeDescriptor } from "./system-calls.js";
+
+export interface VisitOptions {
+  /** Milliseconds to wait for an answer. Default 5,000. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+const VISIT_TIMEOUT = 5_000;
+
+/** A frame that a guest looks at. Its bytes can only be read: writing to them ends the process. */
+export class GuestFrame extends FrameBytes implements FrameMetadata {
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly publishedAt: number;
+  readonly data: JsonValue | undefined;
+
+  /** @internal Made by a guest. */
+  constructor(format: FrameFormat, whole: Uint8Array, release: () => void) {
+    super(format, whole.subarray(0, format.size), release);
+    const metadata = readMetadata(whole.subarray(metadataOffset(format.size)));
+    this.sequence = metadata.sequence;
+    this.timestamp = metadata.timestamp;
+    this.publishedAt = metadata.publishedAt;
+    this.data = metadata.data;
+  }
+
+  /** A copy in memory of its own. It is counted. */
+  copy(): Uint8Array<ArrayBuffer> {
+    return countedCopy(this.bytes);
+  }
+}
+
+/**
+ * A process that may look at a stream and do nothing else: it has joined no domain, its memory of the frames can only be
+ * read, and its end gives back what it held.
+ */
+export class Guest implements Disposable {
+  readonly name: string;
+  readonly format: FrameFormat;
+  readonly #connection: Socket;
+  readonly #objects: readonly MemoryObject[];
+  readonly #mappings: readonly MemoryMapping[];
+  /** Places in the ring that were told of and not looked at; what the stream ended with. */
+  readonly #told: number[] = [];
+  #ended: { readonly error?: DmaBufError } | undefined;
+  #look: () => void = () => {};
+
+  private constructor(
+    connection: Socket,
+    { name, format }: ShownStream,
+    objects: readonly MemoryObject[],
+    rest: string,
+  ) {
+    this.name = name;
+    this.format = format;
+    this.#connection = connection;
+    this.#objects = objects;
+    this.#mappings = objects.map((object) => object.map());
+    connection.on("close", () => {
+      this.#ended ??= { error: new DmaBufError("ECONNRESET", "Cannot look at the stream: who showed it is gone") };
+      this.#look();
+    });
+    onLines(connection, (line) => this.#heard(line), rest);
+  }
+
+  /**
+   * Begins to look at the stream that is shown there.
+   *
+   * @param where A path, or "@" and an abstract name.
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody shows anything there; `EACCES` if this user may not look;
+   *   `ENOSPC` if there are too many guests; `ETIMEDOUT`.
+   */
+  static async visit(where: string, options: VisitOptions = {}): Promise<Guest> {
+    const { timeout = VISIT_TIMEOUT, signal } = options;
+    const connection = await Promise.resolve(connectTo(where));
+    const lines = new FirstLines(connection, `The stream at ${where}`);
+    const ledger = new ResourceLedger();
+    const objects: MemoryObject[] = [];
+    try {
+      sendLine(connection, { guest: true });
+      const shown = checkShown(await lines.next({ end: performance.now() + timeout, signal }));
+      const descriptors = lines.takeDescriptors();
+      while (descriptors.length > 0) objects.push(MemoryObject.adopt(ledger, descriptors.shift()!));
+      const least = metadataOffset(shown.format.size);
+      if (objects.length !== shown.buffers || objects.some(({ length }) => length <= least)) {
+        throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
+      }
+      return new Guest(new Socket({ fd: connection }), shown, objects, lines.rest);
+    } catch (error) {
+      for (const object of objects) object.close();
+      lines.close();
+      closeDescriptor(connection);
+      throw error;
+    }
+  }
+
+  /** The frames, until the stream ends. Dispose each before the next: there is one at a time. */
+  async *frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<GuestFrame, void, undefined> {
+    for (;;) {
+      const frame = await this.next(options);
+      if (frame === undefined) return;
+      try {
+        yield frame;
+      } finally {
+        frame[Symbol.dispose]();
+      }
+    }
+  }
+
+  /**
+   * The next frame; `undefined` once the stream has ended.
+   *
+   * @throws {DmaBufError} `ECONNRESET` if who showed it is gone; what the stream has failed with.
+   */
+  async next(options: { readonly signal?: AbortSignal } = {}): Promise<GuestFrame | undefined> {
+    const { signal } = options;
+    this.#connection.ref();
+    try {
+      while (this.#told.length === 0 && this.#ended === undefined) {
+        signal?.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          this.#look = resolve;
+          signal?.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+    } finally {
+      this.#connection.unref();
+    }
+    const place = this.#told.shift();
+    if (place !== undefined) return this.#frameAt(place);
+    if (this.#ended?.error !== undefined) throw this.#ended.error;
+    return undefined;
+  }
+
+  close(): void {
+    this.#ended ??= {};
+    this.#connection.destroy();
+    for (const mapping of this.#mappings) mapping.close();
+    for (const object of this.#objects) object.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #frameAt(place: number): GuestFrame {
+    const mapping = this.#mappings[place]!;
+    const endUse = mapping.use();
+    return new GuestFrame(this.format, new Uint8Array(mapping.buffer), () => {
+      endUse();
+      if (!this.#connection.destroyed) sendLine(descriptorOf(this.#connection), { done: true });
+    });
+  }
+
+  /** @throws {DmaBufError} `EPROTO`: the connection is ended then. */
+  #heard(line: object): void {
+    const { place, end, failed } = line as { place?: unknown; end?: unknown; failed?: unknown };
+    if (typeof place === "number" && this.#mappings[place] !== undefined) this.#told.push(place);
+    else if (end === true) this.#ended = {};
+    else if (failed !== undefined) this.#ended = { error: failureOf(failed) };
+    else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
+    this.#look();
+  }
+}
+
+function failureOf(failed: unknown): DmaBufError {
+  const { code, message } = failed as Partial<PlainError>;
+  return new DmaBufError(codeOf({ code }), String(message));
+}
+
+function checkShown(line: object): ShownStream {
+  const { name, format, buffers } = line as Partial<ShownStream>;
+  const size: unknown = (format as Partial<FrameFormat> | undefined)?.size;
+  if (typeof name !== "string" || typeof buffers !== "number" || typeof size !== "number" || !(size >= 0)) {
+    throw new DmaBufError("EPROTO", "The stream is shown with words that cannot be understood");
+  }
+  return { name, format: format!, buffers };
+}

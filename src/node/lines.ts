@@ -1,0 +1,149 @@
+import type { Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { codeOf, DmaBufError } from "../errors.js";
+import { closeDescriptor, receiveMessage, sendMessage } from "./system-calls.js";
+
+/**
+ * What two processes say through a stream socket: lines of JSON, with descriptors beside some of them.
+ *
+ * LI1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked field by
+ *      field by whoever reads it.
+ * LI2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Descriptors that
+ *      nobody asked for are closed.
+ */
+
+/** Bytes. */
+export const LONGEST_LINE = 64 * 1024;
+
+/** Milliseconds between two looks at the socket: joining is rare, and takes a few of them. */
+const LOOK_AGAIN = 1;
+
+/** @throws {DmaBufError} `EAGAIN` if the socket takes nothing; `EPIPE` or `ECONNRESET` if the other end is gone. */
+export function sendLine(connection: number, fields: object, descriptors: readonly number[] = []): void {
+  const bytes = Buffer.from(`${JSON.stringify(fields)}\n`);
+  if (sendMessage(connection, bytes, descriptors) === bytes.length) return;
+  throw new DmaBufError("EAGAIN", "Cannot say anything to the other process: its socket takes nothing");
+}
+
+/** @throws {DmaBufError} `EPROTO` if this is no object in JSON. */
+export function parseLine(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // As below.
+  }
+  throw new DmaBufError("EPROTO", `Cannot understand ${JSON.stringify(text.slice(0, 80))}`);
+}
+
+/** The lines that come before Node.js takes over the socket, and their descriptors. */
+export class FirstLines {
+  readonly #connection: number;
+  readonly #where: string;
+  readonly #bytes = Buffer.alloc(LONGEST_LINE);
+  #text = "";
+  #descriptors: number[] = [];
+
+  /** @param where Where the connection goes, for errors. */
+  constructor(connection: number, where: string) {
+    this.#connection = connection;
+    this.#where = where;
+  }
+
+  /**
+   * The next line.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT`; `ECONNRESET` if the other side hangs up; `EPROTO` if it sends no such thing; what it
+   *   refuses with.
+   */
+  async next(limits: { readonly end: number; readonly signal?: AbortSignal | undefined }): Promise<object> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0) {
+        const line = parseLine(this.#text.slice(0, end)) as Refusal;
+        this.#text = this.#text.slice(end + 1);
+        if (line.code !== undefined) throw refused(line);
+        return line;
+      }
+      if (this.#text.length > LONGEST_LINE) throw new DmaBufError("EPROTO", `${this.#where} has sent too long a line`);
+      limits.signal?.throwIfAborted();
+      if (this.#receive()) continue;
+      if (performance.now() > limits.end) throw new DmaBufError("ETIMEDOUT", `${this.#where} does not answer`);
+      await pause(LOOK_AGAIN);
+    }
+  }
+
+  /** What has come with the lines. They belong to the caller now. */
+  takeDescriptors(): number[] {
+    const descriptors = this.#descriptors;
+    this.#descriptors = [];
+    return descriptors;
+  }
+
+  /** What has come behind the last line. */
+  get rest(): string {
+    return this.#text;
+  }
+
+  /** Closes what nobody has taken. */
+  close(): void {
+    this.takeDescriptors().forEach(closeDescriptor);
+  }
+
+  #receive(): boolean {
+    const message = receiveMessage(this.#connection, this.#bytes);
+    if (message === undefined) return false;
+    this.#descriptors.push(...message.descriptors);
+    if (message.length === 0) throw new DmaBufError("ECONNRESET", `${this.#where} has hung up`);
+    this.#text += this.#bytes.toString("utf8", 0, message.length);
+    return true;
+  }
+}
+
+/** Says why not: {@link FirstLines.next} throws it on the other side. */
+export function refuse(connection: number, error: DmaBufError): void {
+  try {
+    sendLine(connection, error.toPlain());
+  } catch {
+    // A peer that is gone needs no answer.
+  }
+}
+
+interface Refusal {
+  readonly code?: unknown;
+  readonly message?: unknown;
+}
+
+function refused({ code, message }: Refusal): DmaBufError {
+  return new DmaBufError(codeOf({ code }), String(message));
+}
+
+/** Calls back with each line that a socket receives; a peer that sends anything else loses its connection. */
+export function onLines(connection: Socket, heard: (line: object) => void, first = ""): void {
+  let text = first;
+  const look = (): void => {
+    for (let end = text.indexOf("\n"); end >= 0 && !connection.destroyed; end = text.indexOf("\n")) {
+      const line = text.slice(0, end);
+      text = text.slice(end + 1);
+      try {
+        heard(parseLine(line));
+      } catch {
+        connection.destroy();
+      }
+    }
+    if (text.length > LONGEST_LINE) connection.destroy();
+  };
+  connection.setEncoding("utf8");
+  connection.on("data", (some: string) => {
+    text += some;
+    look();
+  });
+  connection.on("error", () => connection.destroy());
+  connection.unref().resume();
+  look();
+}
+
+/** The descriptor of a socket: Node.js has no other way to the number. */
+export function descriptorOf(connection: Socket): number {
+  return (connection as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}

@@ -1,0 +1,133 @@
+import type { Socket } from "node:net";
+import { DmaBufError } from "../errors.js";
+import type { Consumer } from "../stream/consumer.js";
+import type { Frame } from "../stream/frame.js";
+import type { FrameStream } from "../stream/frame-stream.js";
+import type { Policy } from "../stream/stream-slot.js";
+import type { FileStorage } from "./file-storage.js";
+import { Gate } from "./gate.js";
+import { descriptorOf, sendLine } from "./lines.js";
+import { Reception } from "./reception.js";
+
+/**
+ * A stream shown to guests: processes that may only look. A guest gets the frames' memory through descriptors that cannot
+ * write, and nothing else: no control segment, no other buffer. This member consumes the stream for it.
+ *
+ * SH1. For each guest there is a consumer of this member's, which holds a frame while the guest looks at it; it ends with
+ *      the connection.
+ * SH2. A guest has one frame at a time, and gets the next one when it has given that back: however it behaves, it can
+ *      keep one buffer of the ring, and no more. How many guests there may be has a limit.
+ */
+export interface ShowOptions {
+  /** Which other users may look, by their numbers. Default: none. */
+  readonly users?: readonly number[];
+  /** How many guests at the same time. Default 8. */
+  readonly guests?: number;
+  /** What happens when a guest is slower than the producer. Default "newest": it loses frames, and holds up nobody. */
+  readonly policy?: Policy;
+}
+
+/** What a guest is told first; the descriptors of the buffers come with it. */
+export interface ShownStream {
+  readonly name: string;
+  readonly format: FrameStream["format"];
+  readonly buffers: number;
+}
+
+const MOST_GUESTS = 8;
+
+export class Show implements Disposable {
+  readonly #stream: FrameStream;
+  readonly #options: ShowOptions;
+  readonly #guests = new Map<Socket, ShownTo>();
+  readonly #reception: Reception;
+  readonly #gate: Gate;
+
+  /** @internal Made by `Domain.show()`. */
+  constructor(where: string, stream: FrameStream, options: ShowOptions, warn: (message: string) => void) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#reception = new Reception({
+      users: options.users ?? [],
+      admit: (connection) => this.#admit(connection),
+      hungUp: (connection) => {
+        this.#guests.get(connection)?.end();
+        this.#guests.delete(connection);
+      },
+      warn,
+    });
+    this.#gate = new Gate(where, this.#reception);
+  }
+
+  /** How many guests look. */
+  get guests(): number {
+    return this.#guests.size;
+  }
+
+  close(): void {
+    this.#gate.close();
+    this.#reception.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #admit(connection: Socket): (line: object) => void {
+    const { guests = MOST_GUESTS, policy = "newest" } = this.#options;
+    if (this.#guests.size >= guests) {
+      throw new DmaBufError("ENOSPC", `Cannot show the stream: ${guests} guests look at it already (option "guests")`);
+    }
+    const { name, format, buffers } = this.#stream;
+    const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
+    const shown: ShownStream = { name, format, buffers: buffers.length };
+    sendLine(descriptorOf(connection), shown, descriptors);
+    const guest = new ShownTo(connection, this.#stream.frames({ policy }), (frame) => buffers.indexOf(frame.buffer));
+    this.#guests.set(connection, guest);
+    return () => guest.gaveBack();
+  }
+}
+
+/** One guest. */
+class ShownTo {
+  readonly #connection: Socket;
+  readonly #consumer: Consumer;
+  readonly #placeOf: (frame: Frame) => number;
+  #frame: Frame | undefined;
+
+  constructor(connection: Socket, consumer: Consumer, placeOf: (frame: Frame) => number) {
+    this.#connection = connection;
+    this.#consumer = consumer;
+    this.#placeOf = placeOf;
+    void this.#next();
+  }
+
+  /** The guest has looked enough at its frame. @throws {DmaBufError} `EPROTO` if it has none. */
+  gaveBack(): void {
+    if (this.#frame === undefined) throw new DmaBufError("EPROTO", "A guest has given back what it has not");
+    this.#frame[Symbol.dispose]();
+    this.#frame = undefined;
+    void this.#next();
+  }
+
+  end(): void {
+    this.#frame = undefined;
+    this.#consumer[Symbol.dispose]();
+  }
+
+  async #next(): Promise<void> {
+    try {
+      this.#frame = await this.#consumer.next({ unref: true });
+      if (this.#connection.destroyed) return this.end();
+      if (this.#frame === undefined) this.#tell({ end: true });
+      else this.#tell({ place: this.#placeOf(this.#frame) });
+    } catch (error) {
+      const failure = error instanceof DmaBufError ? error : new DmaBufError("EIO", String(error));
+      this.#tell({ failed: failure.toPlain() });
+    }
+  }
+
+  #tell(line: object): void {
+    if (!this.#connection.destroyed) this.#connection.write(`${JSON.stringify(line)}\n`);
+  }
+}
