@@ -17,13 +17,13 @@ import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
 /**
  * The storage of processes: memory files, whose descriptors lie in the inboxes of all agents from the first handle on.
  *
- * G1. Whoever makes a handle puts the descriptors into the inbox of each agent that has not had them from it, with no
+ * FC1. Whoever makes a handle puts the descriptors into the inbox of each agent that has not had them from it, with no
  *     more rights than the handle gives. So an importer needs nobody: neither the exporter, who may be blocked or dead,
  *     nor a turn of its own event loop.
- * G2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also one that
+ * FC2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also one that
  *     blocks in the library: with the memory, or that it has none. So every question ends.
- * G3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes.
- * G4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its exporter,
+ * FC3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes.
+ * FC4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its exporter,
  *     who keeps the files while the buffer lives: descriptors that lie about hold no memory. Memory that a move has left
  *     is given back at once.
  */
@@ -281,7 +281,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     return this.#storage(parts, isOwned, (self, isFreed, held) => {
       // Memory that is held no more has been left by a move, or was never sent.
       if (isFreed || held === undefined) return self.closeFiles(true);
-      // G4
+      // FC4
       this.#kept.add(self);
       const { agent } = this.#parts;
       agent.watch({ arm() {}, ready: () => !isBufferLive(agent, held.key) }, () => {

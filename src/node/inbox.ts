@@ -9,13 +9,13 @@ import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from ".
  * How agents of different processes send each other descriptors and what belongs to them, without a connection and
  * without anybody's help: each has an inbox, into which everybody may put letters.
  *
- * I1. A letter lies in the inbox until its agent takes it, even if the sender has died, and costs the sender no wait.
- * I2. A full inbox refuses a letter: the sender goes on, and the receiver asks when it misses something.
- * I3. Whoever has put a letter in counts it, rings, and writes into the pipe of the receiver's event loop, whether that
+ * IN1. A letter lies in the inbox until its agent takes it, even if the sender has died, and costs the sender no wait.
+ * IN2. A full inbox refuses a letter: the sender goes on, and the receiver asks when it misses something.
+ * IN3. Whoever has put a letter in counts it, rings, and writes into the pipe of the receiver's event loop, whether that
  *     sleeps there or not. The receiver looks into its inbox when it hears the pipe, when it is about to sleep in a
  *     blocking wait and the count has changed, and when it needs something.
- * I4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
- * I5. A letter that is damaged is dropped with its descriptors, and a warning says so.
+ * IN4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
+ * IN5. A letter that is damaged is dropped with its descriptors, and a warning says so.
  */
 
 /** Bytes; the longest letter names a stream with all its buffers. */
@@ -94,7 +94,7 @@ export class Inbox {
   #open(length: number, descriptors: readonly number[]): Received | undefined {
     try {
       const { to, from, letter } = JSON.parse(this.#bytes.toString("utf8", 0, length)) as Envelope;
-      // I4: not an error, the one before has left.
+      // IN4: not an error, the one before has left.
       if (to !== this.#member.identity) return undefined;
       if (typeof from !== "number") throw new TypeError("it names no sender");
       return { letter: parseLetter(letter, descriptors.length), from, descriptors };

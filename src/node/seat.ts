@@ -20,10 +20,10 @@ import type { FileRange } from "./system-calls.js";
  * its end, through an open file of its own. The kernel lets go of it when the process ends, however it ends, and never
  * before: a stopped process keeps it.
  *
- * P1. The byte's number is the agent's slot. The lock is taken before the slot, and given back after it: a live slot
+ * SE1. The byte's number is the agent's slot. The lock is taken before the slot, and given back after it: a live slot
  *     whose byte is not locked belongs to a dead agent.
- * P2. Only the holder of the lock takes the slot, so no two joiners are mistaken for each other.
- * P3. A thread that is terminated leaves its open file to its process: the thread that invited it closes that file.
+ * SE2. Only the holder of the lock takes the slot, so no two joiners are mistaken for each other.
+ * SE3. A thread that is terminated leaves its open file to its process: the thread that invited it closes that file.
  */
 
 /** Beyond what any control segment has. */
