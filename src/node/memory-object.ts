@@ -148,7 +148,8 @@ export class MemoryObject implements Disposable {
 function reserve(fd: number, length: number): void {
   // The kernel would take what there is, and kill somebody to get more.
   if (length >= LARGE) {
-    const free = Math.min(freemem(), process.availableMemory());
+    // Where no file system of control groups is mounted, Node.js knows of no limit and says 0.
+    const free = Math.min(freemem(), process.availableMemory() || Infinity);
     if (length > free) throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${free} free`);
   }
   try {
