@@ -24,3 +24,5 @@ export {
   type VideoPlaneFormat,
 } from "./video/device.js";
 export { VideoQueue, type Dequeued, type Enqueued, type QueueOptions } from "./video/queue.js";
+export { record, streamFormat } from "./video/record.js";
+export { ExportedBuffer } from "./export-buffer.js";

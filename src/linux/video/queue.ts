@@ -138,6 +138,10 @@ export class VideoQueue implements Disposable {
     }
   }
 
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
   /** The device begins. @throws {DmaBufError} `EINVAL` without enough buffers in the queue; `EBUSY`; `EPIPE`. */
   start(): void {
     this.#switch(VIDEO.STREAMON, "start");

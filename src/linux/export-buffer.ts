@@ -1,0 +1,76 @@
+import type { Attachment, Mapping } from "../buffer/attachment.js";
+import type { DmaBuf } from "../buffer/buffer.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import { FileStorage } from "../node/file-storage.js";
+import type { DmaBufDescriptor } from "./dma-buf.js";
+import { UdmabufDevice } from "./udmabuf.js";
+
+/**
+ * A buffer of a domain between processes as a dma-buf of the kernel's, without a copy: devices and other programs see the
+ * same bytes. While it is open, the buffer's memory stays where it is.
+ *
+ * The two have fences of their own: call `handOver` before a device begins, and wait for the dma-buf before anybody here
+ * goes on.
+ */
+export class ExportedBuffer implements Disposable {
+  readonly descriptor: DmaBufDescriptor;
+  readonly #attachment: Attachment;
+  readonly #mapping: Mapping;
+
+  private constructor(descriptor: DmaBufDescriptor, attachment: Attachment, mapping: Mapping) {
+    this.descriptor = descriptor;
+    this.#attachment = attachment;
+    this.#mapping = mapping;
+  }
+
+  /**
+   * Makes a dma-buf of a buffer's memory.
+   *
+   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is no file, as in a domain of threads; `EACCES` through a handle to
+   *   read, as every dma-buf of udmabuf can be written; `EINVAL` for more than udmabuf takes (64 MiB by default);
+   *   `ENOENT` or `EACCES` if there is no udmabuf, or no right to it.
+   */
+  static async create(buffer: DmaBuf, options: WaitOptions = {}): Promise<ExportedBuffer> {
+    buffer.checkWritable("export");
+    const attachment = await buffer.attachAsync({ name: "udmabuf" }, options);
+    let mapping: Mapping | undefined;
+    try {
+      // Mapped, the storage does not move.
+      mapping = await attachment.map("write", options);
+      return new ExportedBuffer(dmaBufOf(buffer), attachment, mapping);
+    } catch (error) {
+      mapping?.[Symbol.dispose]();
+      attachment[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Lets the memory move again; others who have the dma-buf keep the memory that it had. Twice does nothing. */
+  close(): void {
+    this.descriptor.close();
+    this.#mapping[Symbol.dispose]();
+    this.#attachment[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function dmaBufOf(buffer: DmaBuf): DmaBufDescriptor {
+  const { storage } = buffer;
+  if (!(storage instanceof FileStorage)) {
+    throw new DmaBufError(
+      "EOPNOTSUPP",
+      "Cannot make a dma-buf of the buffer: its memory is no memory file; use a domain of dmabuf/node",
+    );
+  }
+  using device = new UdmabufDevice();
+  const made = device.createList(
+    storage.parts.map(({ object, offset, length }) => ({ memfd: object.fd, offset, size: length })),
+  );
+  const { name } = buffer;
+  if (name !== "") made.setName(name);
+  return made;
+}
