@@ -5,6 +5,9 @@ import { Reservation } from "../reservation/reservation.js";
 import type { BufferTable } from "./buffer-table.js";
 import { countReferences } from "./statistics.js";
 
+/** How many importers of other agents have a line of their own. */
+const MOST_LISTED = 100;
+
 /**
  * All live buffers of the domain as text, in the columns of the kernel's `bufinfo`. The importers of this agent are
  * listed by name; those of others are counted.
@@ -19,7 +22,9 @@ export function bufferInfo(agent: Agent, table: BufferTable): string {
     const reservation = record?.reservation ?? new Reservation(agent, slot);
     const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
     const attached = attachmentCount(agent, slot);
-    const elsewhere = Array.from({ length: attached - names.length }, () => "(another agent)");
+    const elsewhere = Math.max(0, attached - names.length);
+    names.push(...Array.from({ length: Math.min(elsewhere, MOST_LISTED) }, () => "(another agent)"));
+    if (elsewhere > MOST_LISTED) names.push(`(${elsewhere - MOST_LISTED} more)`);
     const columns = [
       decimal(size),
       hexadecimal(0),
@@ -30,7 +35,7 @@ export function bufferInfo(agent: Agent, table: BufferTable): string {
       bufferName(agent, slot) || "<none>",
     ];
     text += `${columns.join("\t")}\n${reservation.describe()}`;
-    text += `\tAttached Devices:\n${[...names, ...elsewhere].map((name) => `\t${name}\n`).join("")}`;
+    text += `\tAttached Devices:\n${names.map((name) => `\t${name}\n`).join("")}`;
     text += `Total ${attached} devices attached\n\n`;
     bytes += size;
     objects++;

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { takeBits } from "./bits.js";
-import { AGENT, AGENT_STATE, hint, type Segment } from "./layout.js";
+import { AGENT, AGENT_STATE, hint, searchStart, type Segment } from "./layout.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -11,6 +11,7 @@ import { readName, writeName } from "./text.js";
  * A2. A slot goes FREE → LIVE → DEAD → FREE with the next generation; each step is one compare-exchange.
  * A3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
  * A4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
+ * A5. What shared words say of an agent is not believed: who has no slot in the table is not live, and is not rung.
  */
 
 const SLOT_BITS = 10;
@@ -49,7 +50,7 @@ export function claimAgentSlot(segment: Segment, name: string): Identity {
 /** All slots, from the one on that is the likeliest to be free. */
 export function* agentSlotsToTry({ memory, layout }: Segment): Generator<number> {
   const count = layout.sizes.agents;
-  const first = memory.load(hint("agents"));
+  const first = searchStart({ memory, layout }, "agents");
   for (let i = 0; i < count; i++) yield (first + i) % count;
 }
 
@@ -92,6 +93,7 @@ export function* otherAgents(member: Member): Generator<Identity> {
 
 /** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */
 export function markDead({ memory, layout }: Segment, identity: Identity): boolean {
+  if (slotOf(identity) >= layout.sizes.agents) return false;
   const generation = generationOf(identity) << SLOT_BITS;
   const live = generation | AGENT_STATE.LIVE;
   const word = layout.agent(slotOf(identity)) + AGENT.STATE;
@@ -117,12 +119,15 @@ export function retireAgentSlot({ memory, layout }: Segment, identity: Identity)
   memory.compareExchange(word, generation | AGENT_STATE.LIVE, generation | AGENT_STATE.FREE);
 }
 
+/** Empty for an identity that no agent can have. */
 export function agentName({ memory, layout }: Segment, identity: Identity): string {
+  if (slotOf(identity) >= layout.sizes.agents) return "";
   return readName(memory, layout.agent(slotOf(identity)) + AGENT.NAME);
 }
 
 /** Wakes an agent, whether it waits synchronously, asynchronously or both. */
 export function ring({ memory, layout }: Segment, slot: number): void {
+  if (slot >= layout.sizes.agents) return;
   const bell = layout.agent(slot) + AGENT.DOORBELL;
   memory.add(bell, 1);
   memory.wake(bell);
@@ -134,6 +139,7 @@ export function ringAll(segment: Segment, array: number): void {
 }
 
 function agentState({ memory, layout }: Segment, identity: Identity): number {
+  if (slotOf(identity) >= layout.sizes.agents) return AGENT_STATE.FREE;
   const state: number = memory.load(layout.agent(slotOf(identity)) + AGENT.STATE);
   return state >>> SLOT_BITS === generationOf(identity) ? state & SLOT_MASK : AGENT_STATE.FREE;
 }

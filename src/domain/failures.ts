@@ -9,6 +9,7 @@ import { FAILURE, FAILURES_KEPT, HEADER, OBITUARY, ONE_SHOT, TIMELINE, type Segm
  * X3. The failures of a slot's past use stand among the obituaries before the slot's generation moves on.
  * X4. An obituary is overwritten only after its slot's FORGOTTEN_GENERATION says so.
  * X5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
+ * X6. An obituary for which no entry can be had is forgotten at once: its slot says so, as if it had been overwritten.
  */
 
 /** No sequence number reaches this. */
@@ -110,7 +111,7 @@ export interface Obituary {
 /** Adds an obituary, overwriting the oldest. What the writer leaves unfinished when it dies, its sweep frees. */
 export function addObituary(member: Member, obituary: Obituary): void {
   const { memory, layout } = member;
-  for (;;) {
+  for (let attempt = 0; attempt < layout.obituariesKept; attempt++) {
     const index = memory.add(HEADER.OBITUARIES, 1) & 0x3fff_ffff;
     const entry = layout.obituary(index);
     const tag = memory.load(entry + OBITUARY.TAG);
@@ -125,6 +126,7 @@ export function addObituary(member: Member, obituary: Obituary): void {
     memory.store(entry + OBITUARY.TAG, index + 1);
     return;
   }
+  forgetGeneration(member, obituary.slot, obituary.generation);
 }
 
 /** Frees the entries that a dead agent was writing. Its fence slots still hold what they would have said. */
@@ -157,10 +159,16 @@ function writing(identity: Identity): number {
 /** The slot of an obituary about to be overwritten remembers that it had one. */
 function forgetObituary(segment: Segment, entry: number, tag: number): void {
   const { memory } = segment;
-  const word = forgottenWord(segment, memory.load(entry + OBITUARY.SLOT));
+  const slot = memory.load(entry + OBITUARY.SLOT);
   const generation = memory.load(entry + OBITUARY.GENERATION);
   // What was read may be of two obituaries, if another writer has been faster; it has seen to this.
-  if (memory.load(entry + OBITUARY.TAG) !== tag) return;
+  if (memory.load(entry + OBITUARY.TAG) === tag) forgetGeneration(segment, slot, generation);
+}
+
+function forgetGeneration(segment: Segment, slot: number, generation: number): void {
+  const { memory, layout } = segment;
+  if (slot >>> 0 >= layout.sizes.timelines + layout.sizes.oneShots) return;
+  const word = forgottenWord(segment, slot);
   for (;;) {
     const forgotten = memory.load(word);
     if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten)
@@ -175,5 +183,5 @@ function forgottenWord({ layout }: Segment, slot: number): number {
 }
 
 function failureEntry(failures: number, base: number, n: number): number {
-  return base + failures + (n % (FAILURES_KEPT + 1)) * FAILURE.WORDS;
+  return base + failures + ((n >>> 0) % (FAILURES_KEPT + 1)) * FAILURE.WORDS;
 }

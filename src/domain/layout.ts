@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { checkSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
+import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
 import { POINTS_WORDS, SYNCOBJ } from "./syncobj-words.js";
 
 export { checkSizes, DEFAULT_SIZES, type Sizes } from "./sizes.js";
@@ -363,7 +363,7 @@ export function readHeader(memory: Substrate): Layout {
     );
   }
   const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
-  const layout = new Layout(checkSizes(sizes));
+  const layout = new Layout(checkReadSizes(sizes));
   if (memory.words < layout.words) {
     throw new DmaBufError(
       "EPROTO",
@@ -376,6 +376,11 @@ export function readHeader(memory: Substrate): Layout {
 /** The word that says where the next search for a free slot of a table begins. */
 export function hint(table: keyof Sizes): number {
   return HEADER.HINTS + SIZE_NAMES.indexOf(table);
+}
+
+/** That word's slot, whatever stands in it. */
+export function searchStart({ memory, layout }: Segment, table: keyof Sizes): number {
+  return (memory.load(hint(table)) >>> 0) % layout.sizes[table];
 }
 
 function even(words: number): number {

@@ -2,7 +2,7 @@ import { DmaBufError } from "../errors.js";
 import { ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { addObituary, findObituary } from "./failures.js";
-import { hint, ONE_SHOT, type Segment } from "./layout.js";
+import { hint, searchStart, ONE_SHOT, type Segment } from "./layout.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
 
@@ -41,7 +41,7 @@ export interface OneShotOptions {
 export function claimOneShot(member: Member, options: OneShotOptions): FenceKey {
   const { memory, layout } = member;
   const count = layout.sizes.oneShots;
-  const first = memory.load(hint("oneShots"));
+  const first = searchStart(member, "oneShots");
   for (let i = 0; i < count; i++) {
     const index = (first + i) % count;
     const slot = layout.sizes.timelines + index;
@@ -112,7 +112,7 @@ export function oneShotStatus(segment: Segment, key: FenceKey): number {
   if (memory.load(base + ONE_SHOT.GENERATION) !== key.generation) {
     return -findObituary(segment, key.slot, key.generation, 1n) || 1;
   }
-  return (state & SIGNALED) === 0 ? 0 : -(state & ERROR_MASK) || 1;
+  return state === key.generation << GENERATION_SHIFT ? 0 : -(state & ERROR_MASK) || 1;
 }
 
 /** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */

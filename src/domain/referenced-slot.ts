@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { anyBit, clearBit, setBit } from "./bits.js";
-import { HEADER, hint, SLOT_STATE, type Layout, type Segment } from "./layout.js";
+import { HEADER, hint, searchStart, SLOT_STATE, type Layout, type Segment } from "./layout.js";
 
 /**
  * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
@@ -63,7 +63,7 @@ export function claimSlot(
 ): SlotKey | undefined {
   const { memory, layout } = member;
   const count = layout.sizes[table.size];
-  const first = memory.load(hint(table.size));
+  const first = searchStart(member, table.size);
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
     const state = table.state(layout, slot);

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import { isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
-import { AGENT, HEADER, hint, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
+import { AGENT, HEADER, hint, searchStart, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -206,7 +206,7 @@ export function sweepRequests({ memory, layout }: Segment, dead: Identity): void
 function claim(member: Member): RequestKey {
   const { memory, layout } = member;
   const count = layout.sizes.requests;
-  const first = memory.load(hint("requests"));
+  const first = searchStart(member, "requests");
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
     const state = layout.request(slot) + REQUEST.STATE;

@@ -1,3 +1,5 @@
+import { DmaBufError } from "../errors.js";
+
 /** How many slots each table of a domain has. */
 export interface Sizes {
   /** Threads that may be joined at the same time, at most 1,023. Default 64. */
@@ -49,4 +51,13 @@ export function checkSizes(sizes: Partial<Sizes>): Sizes {
     }
   }
   return all;
+}
+
+/** The same for sizes that stand in shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */
+export function checkReadSizes(sizes: Partial<Sizes>): Sizes {
+  try {
+    return checkSizes(sizes);
+  } catch (cause) {
+    throw new DmaBufError("EPROTO", "Cannot join the domain: the header of its control segment is damaged", { cause });
+  }
 }

@@ -2,7 +2,7 @@ import { DmaBufError } from "../errors.js";
 import { addTo64, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
-import { HEADER, hint, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { HEADER, hint, searchStart, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
 import { writeName } from "./text.js";
 
 /**
@@ -57,7 +57,7 @@ export interface FenceKey {
 export function claimTimeline(member: Member, options: TimelineOptions): { slot: number; generation: number } {
   const { memory, layout } = member;
   const count = layout.sizes.timelines;
-  const first = memory.load(hint("timelines"));
+  const first = searchStart(member, "timelines");
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
     const base = layout.timeline(slot);
@@ -173,8 +173,13 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
   recordEnd(segment, slot, generation, error);
   for (;;) {
     const word = memory.load64(base + TIMELINE.COMPLETED);
-    if ((word & ENDED) !== 0n || word >> GENERATION_SHIFT !== firstWord(generation) >> GENERATION_SHIFT) break;
-    if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, word | ENDED) === word) break;
+    if ((word & ENDED) !== 0n) break;
+    const isOurs = word >> GENERATION_SHIFT === firstWord(generation) >> GENERATION_SHIFT;
+    // Another generation's word is the next timeline's. If the slot has not moved on, it is damaged: then this end must
+    // stand all the same, or those who wait would look for ever.
+    if (!isOurs && memory.load(base + TIMELINE.GENERATION) !== generation) break;
+    const ended = (isOurs ? word : firstWord(generation)) | ENDED;
+    if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, ended) === word) break;
   }
   ringTimeline(segment, slot);
 }

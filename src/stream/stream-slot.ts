@@ -1,6 +1,15 @@
 import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
-import { CONSUMER, hint, PLACE, STREAM, STREAM_BUFFERS, STREAM_CONSUMERS, type Segment } from "../domain/layout.js";
+import {
+  CONSUMER,
+  hint,
+  searchStart,
+  PLACE,
+  STREAM,
+  STREAM_BUFFERS,
+  STREAM_CONSUMERS,
+  type Segment,
+} from "../domain/layout.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
 
@@ -44,7 +53,7 @@ export interface StreamKey {
 export function claimStream(member: Member, name: string): StreamKey {
   const { memory, layout } = member;
   const count = layout.sizes.streams;
-  const first = memory.load(hint("streams"));
+  const first = searchStart(member, "streams");
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
     const base = layout.stream(slot);
