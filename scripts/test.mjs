@@ -19,6 +19,7 @@ const GROUPS = {
   project: { folder: "test", flat: true, minutes: 2 },
   conformance: { folder: "test/conformance", minutes: 2 },
   interleavings: { folder: "test/model", minutes: 5 },
+  fuzz: { folder: "test/fuzz", minutes: 2 },
   stress: { folder: "test/workers", minutes: 5 },
   process: { folder: "test/process", minutes: 5 },
   browser: { folder: "test/browser", minutes: 5 },

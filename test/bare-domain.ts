@@ -4,14 +4,15 @@ import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Sizes } from "../src/domain/layout.js";
 import { threadsHost } from "../src/host/threads.js";
 import { JoinedDomain } from "../src/joined-domain.js";
+import type { Host } from "../src/substrate/host.js";
 import type { Substrate } from "../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
 
 /** A domain on any memory, whose agents' deaths are told by the test. No timer of it ever fires. */
 export class BareDomain extends JoinedDomain {
-  constructor(memory: Substrate, name: string) {
+  constructor(memory: Substrate, name: string, host: Partial<Host> = {}) {
     const segment = { memory, layout: readHeader(memory) };
-    super(new Agent(segment, claimAgentSlot(segment, name), HOST), sharedMemory, {});
+    super(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), sharedMemory, {});
   }
 
   /** Gives back what an agent held that will not run again. */

@@ -96,6 +96,13 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     file.handle();
     mergeFences(domain.agent, [file.fence]);
   },
+  "shares a syncobj and changes it"(domain) {
+    using syncobj = domain.syncobj();
+    using again = domain.openSyncobj(structuredClone(syncobj.handle()));
+    again.addPoint(1, domain.timeline().createFence());
+    syncobj.signalPoint(2);
+    again.reset();
+  },
   "produces a stream of its own"(domain) {
     using stream = domain.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
     stream.handle();

@@ -16,7 +16,7 @@ import { BareDomain, createMemory } from "../bare-domain.js";
 import { MORTAL_TASKS, type Given } from "../mortal-tasks.js";
 import { EXPLORES } from "./interleavings.js";
 
-const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2 };
+const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
 
 /** Somebody who may die, and somebody who lives on. */
 class World {
@@ -82,6 +82,8 @@ class World {
     assert.equal(this.#stream.consumers, 0);
     this.#stream.blankSync({ timeout: 0 })!.publish();
     assert.ok(survivor.openStream(structuredClone(this.#stream.handle())).frames().nextSync({ timeout: 0 }));
+    const syncobjs = Array.from({ length: SIZES.syncobjs }, () => survivor.syncobj());
+    for (const syncobj of syncobjs) syncobj.handle();
     this.#checkFreeSlots();
   }
 

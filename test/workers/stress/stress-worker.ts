@@ -23,7 +23,7 @@ import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
 import { DEEDS, FRAME_BYTES, BUFFER_BYTES, type Details, type Message } from "./details.js";
 import { Obedience, type Section } from "./orders.js";
 import { checkPattern, writePattern } from "./pattern.js";
-import { Random } from "./random.js";
+import { Random } from "../../random.js";
 
 const { invitation, details } = workerData as { invitation: Invitation; details: Details };
 

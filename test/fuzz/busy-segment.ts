@@ -1,0 +1,104 @@
+import { postRequest } from "../../src/domain/request-slot.js";
+import { addObituary } from "../../src/domain/failures.js";
+import {
+  rawFormat,
+  type DmaBuf,
+  type Fence,
+  type FenceHandle,
+  type ReceivedHandle,
+  type SoftwareTimelineHandle,
+  type StreamHandle,
+  type Usage,
+} from "../../src/index.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
+import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
+import type { ReceivedSyncobj } from "../../src/fence/syncobj-handle.js";
+import { BareDomain, createMemory } from "../bare-domain.js";
+
+/** What two agents have left for a third one in a control segment in which every table is in use. */
+export interface BusySegment {
+  readonly words: Int32Array<ArrayBuffer>;
+  readonly buffers: readonly ReceivedHandle[];
+  readonly fences: readonly FenceHandle[];
+  readonly timeline: SoftwareTimelineHandle;
+  readonly stream: StreamHandle;
+  readonly syncobj: ReceivedSyncobj;
+}
+
+export const SIZES = { agents: 6, buffers: 8, timelines: 12, oneShots: 8, streams: 3, requests: 3, syncobjs: 4 };
+const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
+
+export function busySegment(): BusySegment {
+  const memory = createMemory(SIZES);
+  const [one, two] = [new BareDomain(memory, "one"), new BareDomain(memory, "two")];
+  const dead = new BareDomain(memory, "dead");
+  const buffers = [1, 2].map(() => one.allocate(1, { name: "plain" }));
+  const there = two.import(buffers[0]!.handle());
+  there.accessSync("read", { timeout: 0 });
+  for (const usage of USAGES) addFence(buffers[0]!, one.timeline().createFence(), usage);
+  addFence(there, two.fence({ driverName: "driver", timelineName: "line" }), "read");
+  there.attach({ name: "device" });
+  buffers[1]!.reservation.lockSync();
+
+  const failing = two.timeline();
+  const fences = [1, 2, 3, 4].map(() => failing.createFence());
+  fences[0]!.signal();
+  fences[1]!.setError("EIO");
+  fences[1]!.signal();
+  const software = one.softwareTimeline();
+  software.createFence(1);
+  software.advance();
+  addObituary(one.agent, { slot: 0, generation: 1, error: 5, first: 1n, last: 3n });
+
+  const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
+  stream.blankSync()!.publish();
+  two.openStream(structuredClone(stream.handle())).frames();
+  stream.blankSync()!.publish();
+
+  const syncobj = two.syncobj();
+  const syncobjHandle = structuredClone(syncobj.handle());
+  for (const point of [1, 2, 3]) syncobj.addPoint(point, failing.createFence());
+  one.openSyncobj(syncobjHandle);
+
+  // An agent that nobody has buried yet.
+  dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });
+  dead.timeline().createFence();
+  postRequest(
+    two.agent,
+    {
+      exporter: one.agent.identity,
+      buffer: { slot: 0, generation: 1 },
+      operation: "map",
+      mode: "read",
+      attachment: 1,
+      mapping: 1,
+      isDynamic: false,
+      allowPeerToPeer: false,
+      name: "importer",
+      lock: 0n,
+    },
+    true,
+  );
+  return {
+    words: new Int32Array(memory.words).map((_, word) => memory.load(word)),
+    buffers: buffers.map((buffer) => structuredClone(buffer.handle())),
+    fences: [
+      ...fences.map((fence) => two.exportFence(fence)),
+      two.exportFence(buffers[0]!.reservation.getSingleton("read")!),
+    ],
+    timeline: software.handle(),
+    stream: structuredClone(stream.handle()),
+    syncobj: syncobjHandle,
+  };
+}
+
+/** The words as memory. */
+export function memoryOf(words: Int32Array<ArrayBuffer>): Substrate {
+  return createSharedSubstrate(words.buffer as unknown as SharedArrayBuffer);
+}
+
+function addFence({ reservation }: DmaBuf, fence: Fence, usage: Usage): void {
+  using _lock = reservation.lockSync();
+  reservation.reserveFences(1);
+  reservation.addFence(fence, usage);
+}

@@ -1,0 +1,198 @@
+import { bufferInode, exporterFlags, liveBuffers } from "../../src/domain/buffer-slot.js";
+import { deadIn, liveIn } from "../../src/domain/agent-slot.js";
+import { abandonRequests, postedRequests } from "../../src/domain/request-slot.js";
+import { rawFormat, type AccessMode, type DmaBuf, type Usage } from "../../src/index.js";
+import type { BareDomain } from "../bare-domain.js";
+import type { BusySegment } from "./busy-segment.js";
+
+/** What a newcomer does with a domain. */
+export type Reader = (domain: BareDomain, segment: BusySegment) => void;
+
+const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
+const MODES: readonly AccessMode[] = ["read", "write"];
+/** Longer than any time limit of a fence: nobody really sleeps. */
+const PATIENT = { timeout: 30_000 };
+
+/** Everything that reads the control segment, step by step. What one refuses, the next may still do. */
+export const READERS: Record<string, Reader> = {
+  statistics: (domain) => void domain.statistics(),
+  "buffers as text": (domain) => void domain.bufferInfo(),
+  agents: (domain) => void domain.agents,
+  "posted requests": (domain) => void postedRequests(domain.agent),
+  ...forEachBuffer({
+    texts: (buffer) => void [buffer.describe(), buffer.name, buffer.exporterName, buffer.inode],
+    rename: (buffer) => (buffer.name = "new"),
+    queries(buffer) {
+      for (const usage of USAGES) {
+        buffer.reservation.testSignaled(usage);
+        buffer.reservation.getSingleton(usage)?.describe();
+        buffer.reservation.setDeadline(usage, 1_000);
+      }
+      buffer.reservation.describe();
+    },
+    "waits for fences"(buffer) {
+      for (const usage of USAGES) buffer.reservation.waitSync(usage, PATIENT);
+    },
+    accesses(buffer) {
+      for (const mode of MODES) buffer.tryAccess(mode)?.[Symbol.dispose]();
+    },
+    "waits for accesses"(buffer) {
+      for (const mode of MODES) buffer.accessSync(mode, PATIENT)[Symbol.dispose]();
+    },
+    "sync files"(buffer) {
+      for (const mode of MODES) buffer.exportSyncFile(mode).info();
+    },
+    lock(buffer, domain) {
+      using lock = buffer.reservation.lockSync(undefined, PATIENT);
+      void lock;
+      for (const { fence } of buffer.reservation.lockedFences()) void [fence.status, fence.timestamp, fence.describe()];
+      buffer.reservation.reserveFences(1);
+      buffer.reservation.addFence(domain.timeline().createFence(), "write");
+    },
+    "adds a published fence"(buffer, domain) {
+      using lock = buffer.reservation.lockSync(undefined, PATIENT);
+      void lock;
+      buffer.reservation.reserveFences(2);
+      const fence = domain.fence({ driverName: "driver", timelineName: "line" });
+      buffer.reservation.addFence(fence, "read");
+      fence.signal();
+      buffer.reservation.replaceFences(fence.context, domain.timeline().createFence(), "write");
+    },
+    imports(buffer, domain) {
+      using timeline = domain.softwareTimeline();
+      buffer.importSyncFileSync("write", domain.syncFile(timeline.createFence(1)), PATIENT);
+      timeline.advance();
+    },
+    attaches(buffer, domain) {
+      if (asksExporter(buffer, domain)) return;
+      using attachment = buffer.attach();
+      using lock = buffer.reservation.lockSync(undefined, PATIENT);
+      void lock;
+      attachment.mapLocked().unmapLocked();
+    },
+    maps(buffer, domain) {
+      if (!asksExporter(buffer, domain)) buffer.mmap()[Symbol.dispose]();
+    },
+    "sends a handle": (buffer) => buffer.handle()[Symbol.dispose](),
+  }),
+  ...forEachFence(),
+  "software timeline"(domain, { timeline }) {
+    using theirs = domain.openSoftwareTimeline(timeline);
+    theirs.createFence(theirs.value + 1).waitSync(PATIENT);
+    theirs.advance(2);
+  },
+  syncobj(domain, { syncobj }) {
+    using theirs = domain.openSyncobj(syncobj);
+    theirs.query();
+    theirs.fence?.describe();
+    theirs.signalPoint(9);
+    theirs.addPoint(10, domain.timeline().createFence());
+    theirs.exportSyncFile(10).info();
+    theirs.reset();
+  },
+  "waits for a syncobj"(domain, { syncobj }) {
+    using theirs = domain.openSyncobj(syncobj);
+    for (const point of [0, 2, 50]) theirs.waitSync({ ...PATIENT, point, forSubmit: true });
+  },
+  "own syncobj"(domain) {
+    using mine = domain.syncobj();
+    using again = domain.openSyncobj(structuredClone(mine.handle()));
+    mine.addPoint(1, domain.timeline().createFence());
+    again.query();
+  },
+  ...forEachPolicy(),
+  "own stream"(domain) {
+    using stream = domain.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
+    stream.handle();
+    using consumer = stream.frames();
+    for (let frame = 0; frame < 3; frame++) {
+      stream.blankSync(PATIENT)!.publish();
+      consumer.nextSync(PATIENT)![Symbol.dispose]();
+    }
+    stream.end();
+  },
+  "own buffer": (domain) => domain.allocate(1, { name: "mine" }).close(),
+  "own exporter"(domain) {
+    const storage = [{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }];
+    const ops = { map: () => storage, unmap() {}, release() {}, beginCpuAccess() {} };
+    using buffer = domain.export(storage, { ops });
+    buffer.accessSync("write", PATIENT)[Symbol.dispose]();
+  },
+  "own timeline"(domain) {
+    const timeline = domain.timeline();
+    for (let i = 0; i < 3; i++) {
+      const fence = timeline.createFence();
+      if (i === 1) fence.setError("EIO");
+      fence.signal();
+      void [fence.status, fence.timestamp];
+    }
+    timeline.createFence().waitSync(PATIENT);
+    timeline.close();
+  },
+  "own fence"(domain) {
+    const fence = domain.fence({ driverName: "driver", timelineName: "line" });
+    const handle = domain.exportFence(fence);
+    fence.setError("EIO");
+    fence.signal();
+    void domain.importFence(handle).status;
+  },
+  "recovers whoever seems to be there"(domain) {
+    for (let slot = 0; slot < domain.agent.layout.sizes.agents; slot++) {
+      const identity = deadIn(domain.agent, slot) || liveIn(domain.agent, slot);
+      if (identity === 0 || identity === domain.agent.identity) continue;
+      domain.bury(identity);
+      abandonRequests(domain.agent, identity);
+    }
+  },
+  leaves: (domain) => domain.close(),
+};
+
+/** An exporter that lives and does not answer is waited for, whatever made the buffer seem to be its. */
+function asksExporter(buffer: DmaBuf, { agent }: BareDomain): boolean {
+  return [...liveBuffers(agent)].some(
+    ({ slot }) => bufferInode(agent, slot) === buffer.inode && exporterFlags(agent, slot) !== 0,
+  );
+}
+
+function forEachBuffer(facts: Record<string, (buffer: DmaBuf, domain: BareDomain) => unknown>): Record<string, Reader> {
+  const readers: Record<string, Reader> = {};
+  for (const index of [0, 1]) {
+    for (const [name, read] of Object.entries(facts)) {
+      readers[`buffer ${index}: ${name}`] = (domain, { buffers }) => {
+        using buffer = domain.import(buffers[index]!);
+        read(buffer, domain);
+      };
+    }
+  }
+  return readers;
+}
+
+function forEachFence(): Record<string, Reader> {
+  return {
+    fences(domain, { fences }) {
+      for (const handle of fences) {
+        const fence = domain.importFence(handle);
+        void [fence.status, fence.error, fence.timestamp, fence.describe(), fence.isSignaled()];
+        fence.addCallback(() => {});
+        fence.setDeadline(1_000);
+        domain.exportFence(fence);
+      }
+    },
+    "waits for fences"(domain, { fences }) {
+      for (const handle of fences) domain.importFence(handle).waitSync(PATIENT);
+    },
+  };
+}
+
+function forEachPolicy(): Record<string, Reader> {
+  const readers: Record<string, Reader> = {};
+  for (const policy of ["hold", "drop-oldest", "newest"] as const) {
+    readers[`stream: ${policy}`] = (domain, { stream }) => {
+      using theirs = domain.openStream(stream);
+      void theirs.consumers;
+      using consumer = theirs.frames({ policy });
+      for (let frame = 0; frame < 3; frame++) consumer.nextSync(PATIENT)?.[Symbol.dispose]();
+    };
+  }
+  return readers;
+}
