@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BLOCKS } from "../../test/blocking.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { AgentDeath, SteppedSubstrate, type Step, type StepKind } from "./stepped-substrate.js";
 
@@ -28,14 +29,14 @@ const OPERATIONS: Record<StepKind, (memory: SteppedSubstrate) => unknown> = {
 };
 const KINDS = Object.keys(OPERATIONS) as StepKind[];
 
-test("SteppedSubstrate passes every operation on", () => {
+test("SteppedSubstrate passes every operation on", BLOCKS, () => {
   const { stepped, bare } = memories();
   const results = KINDS.map((kind) => OPERATIONS[kind](stepped));
   assert.deepEqual(results, [undefined, 12, 12, 15, 31, 30, 7, undefined, 5n, 5n, 6n, "not-equal", undefined, 0]);
   assert.deepEqual([stepped.words, bare.load(0), bare.load64(2)], [8, 8, 9n]);
 });
 
-test("I1: every operation has a number, pauses have none", () => {
+test("I1: every operation has a number, pauses have none", BLOCKS, () => {
   const { stepped } = memories();
   stepped.begin({});
   for (const kind of KINDS) OPERATIONS[kind](stepped);
@@ -45,14 +46,14 @@ test("I1: every operation has a number, pauses have none", () => {
   assert.equal(stepped.steps, 0);
 });
 
-test("I1: only the kinds that are asked for are numbered", () => {
+test("I1: only the kinds that are asked for are numbered", BLOCKS, () => {
   const { stepped } = memories();
   stepped.begin({ kinds: ["store", "compareExchange64"] });
   for (const kind of KINDS) OPERATIONS[kind](stepped);
   assert.equal(stepped.steps, 2);
 });
 
-test("I2: what happens at a step happens before it, and if it returns the operation is made", () => {
+test("I2: what happens at a step happens before it, and if it returns the operation is made", BLOCKS, () => {
   for (const [index, kind] of KINDS.entries()) {
     const { stepped, bare } = memories();
     const steps: Step[] = [];
