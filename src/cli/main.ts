@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { Command } from "commander";
 import { DmaBufError } from "../errors.js";
 import { InterruptedError, demoCommand } from "./demo/command.js";
+import { doctorCommand } from "./doctor/command.js";
 
 const { version } = createRequire(import.meta.url)("dmabuf/package.json") as { version: string };
 
@@ -10,7 +11,8 @@ const program = new Command("dmabuf")
   .description("Large buffers shared between workers without a copy: the Linux dma-buf system for JavaScript.")
   .version(version)
   .showHelpAfterError("(--help tells the options)")
-  .addCommand(demoCommand());
+  .addCommand(demoCommand())
+  .addCommand(doctorCommand());
 
 try {
   await program.parseAsync();
