@@ -116,6 +116,8 @@ interface Report {
   memory: { growth: number };
   consumers: Consumer[];
   postmessage: { frames: number; bytes_copied: number } | null;
+  process_ipc: { frames: number; bytes_copied: number } | null;
+  kills: { count: number; checked_frames: number; left: Record<string, number> };
 }
 
 test("the shipped clip reaches four workers without a copy, and postMessage copies each frame for each", async () => {
@@ -150,6 +152,39 @@ test("every frame that a consumer reads has the checksum that ffmpeg itself comp
   const frames = framesOf(readFileSync(file, "utf8"));
   assert.equal(frames.length, 270);
   assert.deepEqual(frames, framesOf(expected.toString()));
+});
+
+test("with --processes five processes share each frame without a copy, and none is left", async () => {
+  const { code, stdout, stderr } = await run("demo", "--headless", "--json", "--processes", "--frames", "60");
+  assert.equal(code, 0, stderr);
+  const report = JSON.parse(stdout) as Report;
+  assert.equal(report.frames, 60);
+  assert.equal(report.bytes_copied, 0);
+  for (const { name, policy, frames, missed } of report.consumers) {
+    assert.equal(frames + missed, 60, name);
+    if (policy === "hold") assert.equal(missed, 0, name);
+  }
+  assert.equal(report.process_ipc?.frames, 60);
+  assert.ok(report.process_ipc.bytes_copied >= 3 * 60 * FRAME_BYTES);
+  assertNothingLeft();
+});
+
+test("processes that --kill kills in the middle of frames spoil no frame, and what they had comes back", async () => {
+  const file = join(inputs, "kill-checksums");
+  const args = ["demo", "--headless", "--json", "--processes", "--kill", "--checksums", file];
+  const { code, stdout, stderr } = await run(...args);
+  assert.equal(code, 0, stderr);
+  const { frames, consumers, kills } = JSON.parse(stdout) as Report;
+  assert.equal(frames, 270);
+  assert.ok(kills.count >= 2, `killed ${kills.count}`);
+  assert.deepEqual(kills.left, { agents: 0, buffers: 0, memory_files: 0 });
+  // One that nobody kills gets every frame, as ffmpeg decoded it; it compares each, as the others do.
+  assert.equal(consumers.find(({ name }) => name === "checksums")?.missed, 0);
+  assert.ok(kills.checked_frames > 270);
+  using ffmpeg = findFfmpeg(process.env);
+  const expected = execFileSync(ffmpeg.path, ["-v", "error", "-i", CLIP, "-pix_fmt", "nv12", "-f", "framemd5", "-"]);
+  assert.deepEqual(framesOf(readFileSync(file, "utf8")), framesOf(expected.toString()));
+  assertNothingLeft();
 });
 
 function framesOf(framemd5: string): string[] {
@@ -275,9 +310,13 @@ test("a Matroska file that ends in the middle is an error, too", async () => {
   assert.match(stderr, /cut\.mkv ended in the middle/);
 });
 
-for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
-  test(`${signal} ends the demo with ${code}, and leaves no process and no file`, async () => {
-    const running = start(["demo"]);
+for (const [signal, code, ...workers] of [
+  ["SIGINT", 130] as const,
+  ["SIGTERM", 143] as const,
+  ["SIGTERM", 143, "--processes"] as const,
+]) {
+  test(`${signal} ends ${["demo", ...workers].join(" ")} with ${code}, and leaves no process and no file`, async () => {
+    const running = start(["demo", ...workers]);
     await until(() => running.said().includes("Preview:"), running);
     await until(() => leftProcesses().some((line) => line.includes("rawvideo")), running);
     running.child.kill(signal);
@@ -295,13 +334,31 @@ test("an ffmpeg of DMABUF_FFMPEG that cannot be run is an error that names it", 
 test("--help tells the options, and --version the package's version", async () => {
   const help = await run("demo", "--help");
   assert.equal(help.code, 0);
-  for (const option of ["--headless", "--frames", "--json", "--output", "--port", "--buffers", "--loop", "--checksums"])
+  for (const option of [
+    "--headless",
+    "--frames",
+    "--json",
+    "--output",
+    "--port",
+    "--buffers",
+    "--loop",
+    "--checksums",
+    "--processes",
+    "--kill",
+  ])
     assert.ok(help.stdout.includes(option), option);
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
   assert.equal((await run("--version")).stdout.trim(), version);
 });
 
-for (const args of [["--frames", "0"], ["--frames", "many"], ["--port", "65536"], ["--buffers", "1"], ["--nonsense"]]) {
+for (const args of [
+  ["--frames", "0"],
+  ["--frames", "many"],
+  ["--port", "65536"],
+  ["--buffers", "1"],
+  ["--kill"],
+  ["--nonsense"],
+]) {
   test(`demo ${args.join(" ")} is refused`, async () => {
     const { code, stderr } = await run("demo", ...args);
     assert.equal(code, 1);

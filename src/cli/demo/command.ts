@@ -10,6 +10,8 @@ interface Flags {
   loop?: true;
   fast?: true;
   port: number;
+  processes?: true;
+  kill?: true;
   postmessage: boolean;
   output?: string;
   checksums?: string;
@@ -32,7 +34,9 @@ export function demoCommand(): Command {
     .addOption(whole("--buffers <count>", "frames in shared memory", 2, 32).default(6))
     .option("--loop", "begin anew at the end, until --frames or Ctrl-C")
     .option("--fast", "as fast as possible instead of at the video's own speed")
-    .option("--no-postmessage", "leave out the comparison with postMessage")
+    .option("--processes", "the four workers are processes of their own instead of threads")
+    .option("--kill", "with --processes: kill one of them every second in the middle of a frame, and start it again")
+    .option("--no-postmessage", "leave out the comparison with messages that carry copies")
     .option("--checksums <file>", "write the MD5 of every frame, as ffmpeg's framemd5 does")
     .addHelpText(
       "after",
@@ -54,6 +58,7 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
   if (flags.loop && flags.headless && flags.frames === undefined) {
     command.error("error: --loop with --headless needs --frames, or it would never end");
   }
+  if (flags.kill && !flags.processes) command.error("error: --kill needs --processes: a thread cannot be killed");
   using interruption = new Interruption(flags.loop === true);
   await runDemo({
     file,
@@ -67,6 +72,8 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
     loop: flags.loop === true,
     fast: flags.fast === true,
     port: flags.port,
+    processes: flags.processes === true,
+    kill: flags.kill === true,
     postMessage: flags.postmessage,
     output: flags.output,
     checksums: flags.checksums,

@@ -1,23 +1,24 @@
-import type { MessagePort } from "node:worker_threads";
 import { DmaBufError, type PlainError } from "../../errors.js";
 import { createJob } from "./jobs/create-job.js";
 import type { Findings, Job, JobSettings, Note, Started } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import type { Picture } from "./picture.js";
 
-/** What a consumer's thread tells the one that started it. */
+/** What a consumer tells whoever started it. */
 export type FromConsumer =
   | ({ readonly kind: "ready" } & Started)
-  /** Over `postMessage` only: it wants the next frame. */
+  /** Over messages only: it wants the next frame. */
   | { readonly kind: "wanting" }
+  /** It has compared a frame with the checksum that came with it: they are the same. */
+  | { readonly kind: "checked" }
   | { readonly kind: "note"; readonly note: Note }
   | { readonly kind: "report"; readonly report: ConsumerReport }
   | { readonly kind: "failed"; readonly error: PlainError };
 
-/** What a consumer's thread is told while it runs. */
+/** What a consumer is told while it runs. */
 export type ToConsumer =
   | { readonly kind: "note"; readonly note: Note }
-  /** Over `postMessage` only. */
+  /** Over messages only. */
   | { readonly kind: "frame"; readonly sequence: number; readonly published: number; readonly bytes: Uint8Array }
   | { readonly kind: "end" };
 
@@ -29,7 +30,7 @@ export interface ConsumerReport {
    * the consumer had it. Time in which the consumer was busy with the frame before is its own, not the hand-off's.
    */
   readonly handoffMicroseconds: readonly number[];
-  /** What the library copied in this thread. */
+  /** What the library copied where this consumer runs. */
   readonly bytesCopied: number;
   readonly findings: Findings;
 }
@@ -39,21 +40,27 @@ const NOTE_INTERVAL = 100;
 
 /** One consumer: its job, and the measurements around it. How the frames come is its caller's business. */
 export class Consumer {
-  readonly #port: MessagePort;
+  readonly #tell: (message: FromConsumer) => void;
   readonly #job: Job;
   readonly #handoffs: number[] = [];
+  #started: Started = {};
   #free = 0;
   #nextNote = 0;
 
-  constructor(settings: JobSettings, port: MessagePort) {
-    this.#port = port;
+  constructor(settings: JobSettings, tell: (message: FromConsumer) => void) {
+    this.#tell = tell;
     this.#job = createJob(settings);
   }
 
+  /** Gets the job ready, which may take a while: join what holds others up only afterwards. */
   async start(): Promise<void> {
-    const started = (await this.#job.start?.()) ?? {};
+    this.#started = (await this.#job.start?.()) ?? {};
+  }
+
+  /** Says that frames may come. */
+  ready(): void {
     this.#free = nowMicroseconds();
-    this.#tell({ kind: "ready", ...started });
+    this.#tell({ kind: "ready", ...this.#started });
   }
 
   /**
@@ -95,9 +102,5 @@ export class Consumer {
         ? error
         : new DmaBufError("EIO", error instanceof Error ? error.message : String(error));
     this.#tell({ kind: "failed", error: failure.toPlain() });
-  }
-
-  #tell(message: FromConsumer): void {
-    this.#port.postMessage(message);
   }
 }

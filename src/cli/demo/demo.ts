@@ -3,12 +3,13 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DmaBufError } from "../../errors.js";
+import { capabilities } from "../../node/index.js";
 import { findFfmpeg } from "./ffmpeg.js";
 import type { JobName, JobSettings } from "./jobs/job.js";
 import { runOverMessages } from "./message-pipeline.js";
 import type { PipelineOptions, PipelineResult } from "./pipeline.js";
 import { Progress } from "./progress.js";
-import { reportAsJson, reportAsText } from "./report.js";
+import { messagesName, reportAsJson, reportAsText } from "./report.js";
 import { loadSharp } from "./sharp.js";
 import { runOverStream } from "./stream-pipeline.js";
 import { probe, type Video } from "./video.js";
@@ -26,6 +27,8 @@ export interface DemoOptions {
   readonly loop: boolean;
   readonly fast: boolean;
   readonly port: number;
+  readonly processes: boolean;
+  readonly kill: boolean;
   readonly postMessage: boolean;
   readonly output: string | undefined;
   readonly checksums: string | undefined;
@@ -36,12 +39,13 @@ export interface DemoOptions {
 }
 
 /**
- * Plays a video to four workers that share every frame, and reports what it cost.
+ * Plays a video to four workers, threads or processes, that share every frame, and reports what it cost.
  *
  * @throws {DmaBufError} Whatever a person can do something about, in words for a person. Nothing is left then: no
  *   process, no temporary file.
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
+  if (options.processes) checkProcesses();
   using ffmpeg = findFfmpeg(process.env);
   const video = await probe(ffmpeg.path, fileOf(options), options.signal);
   // Some systems unload the library under a worker's feet unless the main thread has loaded it first.
@@ -53,10 +57,13 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     ffmpeg: ffmpeg.path,
     video,
     consumers: consumersOf(options, video, output.path),
+    processes: options.processes,
+    kill: options.kill,
     buffers: options.buffers,
     frames: options.frames,
     loop: options.loop,
-    realTime: !options.headless && !options.fast,
+    // Where some are killed, it is the others' pace that counts.
+    realTime: (!options.headless || options.kill) && !options.fast,
     signal: options.signal,
     stop: options.stop,
     onNote: (note) => progress.note(note),
@@ -68,13 +75,21 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const expected = expectedFrames(options, video);
   progress.begin("dmabuf", expected);
   const shared = await runOverStream(pipeline);
-  const messages = options.postMessage ? await compare(pipeline, progress, shared.frames) : undefined;
+  const messages = options.postMessage && !options.kill ? await compare(pipeline, progress, shared.frames) : undefined;
 
   const report = { options: pipeline, shared, messages };
   progress[Symbol.dispose]();
   console.log(options.json ? JSON.stringify(reportAsJson(report)) : reportAsText(report));
   output.keep(options.output !== undefined || !options.headless);
   if (output.kept) say(`Thumbnails: ${output.path}`);
+}
+
+/** @throws {DmaBufError} `ENOSYS` where there are no domains between processes. */
+function checkProcesses(): void {
+  const [missing] = capabilities().missing;
+  if (missing !== undefined) {
+    throw new DmaBufError("ENOSYS", `Cannot share frames between processes: ${missing.name}: ${missing.reason}`);
+  }
 }
 
 function fileOf({ file, directory }: DemoOptions): string {
@@ -93,6 +108,7 @@ function consumersOf(options: DemoOptions, { width, height, colour }: Video, out
     name,
     ...common,
     ...(name === "preview" && !options.headless && { port: options.port }),
+    ...(options.kill && { verify: true as const }),
   }));
   if (options.checksums === undefined) return consumers;
   return [...consumers, { name: "checksums", ...common, checksums: resolve(options.directory, options.checksums) }];
@@ -111,7 +127,7 @@ function framesOfOneRound({ duration, frameRate }: Video): number | undefined {
 /** The same frames to the same four jobs, of a loop its first round. It shows no page and writes no file of checksums. */
 async function compare(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<PipelineResult> {
   const frames = Math.min(shown, framesOfOneRound(pipeline.video) ?? shown);
-  progress.begin("postMessage", frames);
+  progress.begin(messagesName(pipeline), frames);
   const consumers = pipeline.consumers.map(({ port: _port, checksums: _checksums, ...settings }) => settings);
   // Whoever stopped a loop wants its report; the next Ctrl-C ends everything.
   const stop = new AbortController().signal;

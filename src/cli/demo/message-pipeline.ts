@@ -1,4 +1,5 @@
-import { Crew } from "./crew.js";
+import { startProcess, startThread } from "./colleague.js";
+import { Crew, type Start } from "./crew.js";
 import { decode } from "./decoder.js";
 import type { Blank } from "./frame-reader.js";
 import type { JobName } from "./jobs/job.js";
@@ -9,7 +10,8 @@ import { policyOf, summarize, type PipelineOptions, type PipelineResult } from "
 const ENTRY = new URL("./message.worker.js", import.meta.url);
 
 /**
- * The same decoder and the same consumers, connected by plain `postMessage`: each consumer gets a copy of each frame.
+ * The same decoder and the same consumers, connected by plain messages, `postMessage` between threads or Node.js's own between
+ * processes: each consumer gets a copy of each frame.
  *
  * M1. No more than `buffers` frames are under way to a consumer that must see all of them.
  * M2. A consumer that wants the newest one gets a frame only when it is free, and misses the others.
@@ -18,7 +20,9 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const lanes = new Lanes(options, signal);
-  await using crew = new Crew(ENTRY, options.consumers, () => ({ data: {}, transfer: [] }), {
+  const start: Start = (settings, events) =>
+    options.processes ? startProcess(ENTRY, { settings }, [], events) : startThread(ENTRY, { settings }, [], events);
+  await using crew = new Crew(options.consumers, start, {
     onNote: options.onNote,
     onUrl: options.onUrl,
     onWanting: (name) => lanes.free(name),
@@ -27,7 +31,7 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   await crew.ready();
 
   const size = (options.video.width * options.video.height * 3) / 2;
-  using memory = new MemoryMeter();
+  using memory = new MemoryMeter(options.processes ? () => crew.processes : undefined);
   let [sequence, bytesCopied] = [0, 0];
   let started = 0;
   // What was posted has been copied, so its memory is blank again: two suffice, and two is what the reader holds.

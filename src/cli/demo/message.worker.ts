@@ -1,26 +1,28 @@
-/** A consumer that gets its frames by `postMessage`, each as its own copy: what the demo compares itself with. */
-import { parentPort, workerData } from "node:worker_threads";
+/** A consumer that gets its frames by messages, each as its own copy: what the demo compares itself with. */
 import { Consumer, type ToConsumer } from "./consumer.js";
+import { openEndpoint } from "./endpoint.js";
 import type { JobSettings } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import { packedPicture } from "./picture.js";
 
-if (parentPort === null) throw new Error("This module is a worker's");
-const port = parentPort;
-const { settings } = workerData as { settings: JobSettings };
-const consumer = new Consumer(settings, port);
+const endpoint = openEndpoint<{ settings: JobSettings }>();
+const { settings } = endpoint.given;
+const consumer = new Consumer(settings, (message) => endpoint.tell(message));
 
-port.on("message", (message: ToConsumer) => {
+endpoint.hear((message) => {
   const taken = nowMicroseconds();
   receive(message, taken).catch((error: unknown) => {
     consumer.fail(error);
-    port.close();
+    endpoint.close();
   });
 });
-consumer.start().catch((error: unknown) => {
+try {
+  await consumer.start();
+  consumer.ready();
+} catch (error) {
   consumer.fail(error);
-  port.close();
-});
+  endpoint.close();
+}
 
 async function receive(message: ToConsumer, taken: number): Promise<void> {
   switch (message.kind) {
@@ -29,14 +31,14 @@ async function receive(message: ToConsumer, taken: number): Promise<void> {
       return;
     case "end":
       await consumer.finish(0);
-      port.close();
+      endpoint.close();
       return;
     case "frame": {
       const { bytes, sequence, published } = message;
       const picture = packedPicture(bytes, sequence, settings.width, settings.height);
       await consumer.look(picture, published, taken);
       consumer.wantNext();
-      port.postMessage({ kind: "wanting" });
+      endpoint.tell({ kind: "wanting" });
     }
   }
 }

@@ -2,6 +2,7 @@ import type { ConsumerReport } from "./consumer.js";
 import type { JobName, JobSettings, Note } from "./jobs/job.js";
 import type { Percentiles } from "./latency.js";
 import { percentiles } from "./latency.js";
+import type { Kills } from "./killer.js";
 import type { Video } from "./video.js";
 
 /** How frames reach a consumer that is slower than the producer. */
@@ -16,6 +17,10 @@ export interface PipelineOptions {
   readonly ffmpeg: string;
   readonly video: Video;
   readonly consumers: readonly JobSettings[];
+  /** Each consumer is a process of its own instead of a thread. */
+  readonly processes: boolean;
+  /** Kill one of those processes every second, and start it again. */
+  readonly kill: boolean;
   /** Frames that may be under way at a time. */
   readonly buffers: number;
   readonly frames: number | undefined;
@@ -38,6 +43,8 @@ export interface PipelineResult {
   readonly bytesCopied: number;
   readonly consumers: readonly ConsumerResult[];
   readonly memory: { readonly growth: number; readonly peak: number };
+  /** What killing showed, where some were killed. */
+  readonly kills?: Kills;
 }
 
 export interface ConsumerResult extends Pick<ConsumerReport, "frames" | "bytesCopied" | "findings"> {
@@ -51,13 +58,14 @@ export interface Measured {
   readonly frames: number;
   /** From the first frame's publication to the last consumer's report. */
   readonly microseconds: number;
-  /** By the producer's thread. */
+  /** By the producer. */
   readonly bytesCopied: number;
   readonly reports: ReadonlyMap<JobName, ConsumerReport>;
   readonly memory: PipelineResult["memory"];
+  readonly kills?: Kills | undefined;
 }
 
-export function summarize({ frames, microseconds, bytesCopied, reports, memory }: Measured): PipelineResult {
+export function summarize({ frames, microseconds, bytesCopied, reports, memory, kills }: Measured): PipelineResult {
   const consumers = [...reports].map(([name, report]) => ({
     name,
     policy: policyOf(name),
@@ -74,5 +82,6 @@ export function summarize({ frames, microseconds, bytesCopied, reports, memory }
     bytesCopied: consumers.reduce((sum, consumer) => sum + consumer.bytesCopied, bytesCopied),
     consumers,
     memory,
+    ...(kills && { kills }),
   };
 }

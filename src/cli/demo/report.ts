@@ -1,11 +1,12 @@
 import Table from "cli-table3";
 import type { Percentiles } from "./latency.js";
+import type { Kills } from "./killer.js";
 import type { PipelineOptions, PipelineResult } from "./pipeline.js";
 
 export interface Report {
   readonly options: PipelineOptions;
   readonly shared: PipelineResult;
-  /** The same over `postMessage`, unless it was not wanted. */
+  /** The same over messages, unless it was not wanted. */
   readonly messages: PipelineResult | undefined;
 }
 
@@ -29,14 +30,52 @@ export function reportAsJson({ options, shared, messages }: Report): object {
       bytes_copied: bytesCopied,
       ...findings.values,
     })),
-    postmessage: messages === undefined ? null : resultAsJson(messages),
+    [options.processes ? "process_ipc" : "postmessage"]: messages === undefined ? null : resultAsJson(messages),
+    ...(shared.kills && { kills: killsAsJson(shared.kills) }),
     video: { name: video.name, width: video.width, height: video.height, frame_bytes: frameBytes(options), buffers },
   };
 }
 
 /** The report for people. */
 export function reportAsText(report: Report): string {
-  return `${consumersTable(report)}\n${comparisonTable(report)}`;
+  const { kills } = report.shared;
+  const tables = `${consumersTable(report)}\n${comparisonTable(report)}`;
+  return kills === undefined ? tables : `${tables}\n${killsAsText(kills)}`;
+}
+
+/** What carries the copies, for people. */
+export function messagesName({ processes }: PipelineOptions): string {
+  return processes ? "process IPC" : "postMessage";
+}
+
+function killsAsJson({ count, checked, backAfter, pace, longestPause, left }: Kills): object {
+  const round = (value: number): number => Number(value.toFixed(1));
+  return {
+    count,
+    checked_frames: checked,
+    back_after_ms: backAfter === undefined ? null : { p50: round(backAfter.p50), p99: round(backAfter.p99) },
+    others_fps: { after_kill: round(pace.afterKill), otherwise: round(pace.otherwise) },
+    others_longest_pause_ms: { after_kill: round(longestPause.afterKill), otherwise: round(longestPause.otherwise) },
+    left: { agents: left.agents, buffers: left.buffers, memory_files: left.memoryFiles },
+  };
+}
+
+function killsAsText({ count, checked, backAfter, pace, longestPause, left }: Kills): string {
+  const table = new Table({
+    ...PLAIN,
+    head: [`${count} killed in the middle of a frame`, "after a kill", "otherwise"],
+  });
+  const rate = (value: number): string => `${value.toFixed(1)}/s`;
+  table.push(["the others' pace", rate(pace.afterKill), rate(pace.otherwise)]);
+  table.push(["their longest pause", time(longestPause.afterKill * 1000), time(longestPause.otherwise * 1000)]);
+  const back = backAfter === undefined ? "" : `; the next one had its first frame ${time(backAfter.p50 * 1000)} later`;
+  const nothing = left.agents + left.buffers + left.memoryFiles === 0;
+  const rest = `${left.agents} agents, ${left.buffers} buffers, ${left.memoryFiles} memory files`;
+  return [
+    table.toString(),
+    `All ${checked} checksums right${back}.`,
+    nothing ? "Everything has come back: agents, buffers, memory files." : `LEFT BEHIND: ${rest}.`,
+  ].join("\n");
 }
 
 function resultAsJson({ frames, framesPerSecond, handoff, bytesCopied, memory }: PipelineResult) {
@@ -70,7 +109,7 @@ function comparisonTable({ options, shared, messages }: Report): string {
   const results = messages === undefined ? [shared] : [shared, messages];
   const table = new Table({
     ...PLAIN,
-    head: ["the whole", "dmabuf", ...(messages === undefined ? [] : ["postMessage"])],
+    head: ["the whole", "dmabuf", ...(messages === undefined ? [] : [messagesName(options)])],
     colAligns: ["left", "right", "right"],
   });
   const row = (title: string, value: (result: PipelineResult) => string): void => {

@@ -1,40 +1,60 @@
-/** A consumer that shares the frames of a stream with all the others. */
-import { parentPort, workerData } from "node:worker_threads";
-import { Domain, copiedBytes, type Frame, type Invitation, type Plane, type StreamHandle } from "../../index.js";
-import { Consumer, type ToConsumer } from "./consumer.js";
+/** A consumer that shares the frames of a stream with all the others, as a thread or as a process. */
+import {
+  copiedBytes,
+  Domain,
+  DmaBufError,
+  type Frame,
+  type FrameStream,
+  type Invitation,
+  type Plane,
+  type StreamHandle,
+} from "../../index.js";
+import { Domain as ProcessDomain } from "../../node/index.js";
+import { checksumOf } from "./checksum.js";
+import { Consumer } from "./consumer.js";
+import { openEndpoint } from "./endpoint.js";
 import type { JobSettings } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import type { Picture } from "./picture.js";
 import { policyOf } from "./pipeline.js";
 
-if (parentPort === null) throw new Error("This module is a worker's");
-const port = parentPort;
-const {
-  settings,
-  invitation,
-  stream: handle,
-} = workerData as {
-  settings: JobSettings;
-  invitation: Invitation;
-  stream: StreamHandle;
-};
-const consumer = new Consumer(settings, port);
-port.on("message", (message: ToConsumer) => {
+/** What such a consumer is started with: how it comes by the stream. */
+export interface Given {
+  readonly settings: JobSettings;
+  readonly way: { readonly invitation: Invitation; readonly stream: StreamHandle } | ProcessWay;
+}
+
+interface ProcessWay {
+  /** That it has inherited. */
+  readonly descriptor: number;
+  /** The stream's name. */
+  readonly stream: string;
+}
+
+const endpoint = openEndpoint<Given>();
+const { settings, way } = endpoint.given;
+const consumer = new Consumer(settings, (message) => endpoint.tell(message));
+endpoint.hear((message) => {
   if (message.kind === "note") consumer.hear(message.note);
 });
 try {
-  await consume();
+  await consumer.start();
+  if ("descriptor" in way) {
+    using domain = await ProcessDomain.inherit(way.descriptor, { name: settings.name });
+    await consume(await domain.findStream(way.stream));
+  } else {
+    using domain = Domain.join(way.invitation);
+    await consume(domain.openStream(way.stream));
+  }
 } catch (error) {
   consumer.fail(error);
 } finally {
-  port.close();
+  endpoint.close();
 }
 
-async function consume(): Promise<void> {
-  using domain = Domain.join(invitation);
-  using stream = domain.openStream(handle);
+async function consume(stream: FrameStream): Promise<void> {
   const frames = stream.frames({ policy: policyOf(settings.name) });
-  await consumer.start();
+  consumer.ready();
   for await (const frame of frames) {
     await look(frame);
     consumer.wantNext();
@@ -49,5 +69,15 @@ function look(lent: Frame): Promise<void> | undefined {
   const [luma, chroma] = frame.planes as [Plane, Plane];
   const { width, height } = settings;
   const picture: Picture = { sequence: frame.sequence, width, height, luma, chroma };
-  return consumer.look(picture, frame.publishedAt / 1000, taken);
+  const busy = consumer.look(picture, frame.publishedAt / 1000, taken);
+  if (settings.verify) verify(frame);
+  return busy;
+}
+
+/** @throws {DmaBufError} `EIO` if the frame's bytes are not those that the decoder has published. */
+function verify({ bytes, data, sequence }: Frame): void {
+  if (checksumOf(bytes) !== data) {
+    throw new DmaBufError("EIO", `Frame ${sequence} is not what was decoded: its checksum is another`);
+  }
+  endpoint.tell({ kind: "checked" });
 }

@@ -30,7 +30,7 @@ export interface Findings {
   readonly values: Readonly<Record<string, number | string>>;
 }
 
-/** Small news, sent between threads and to the preview's page as JSON. */
+/** Small news, sent between consumers and to the preview's page as JSON. */
 export type Note = MotionNote | HistogramNote | ThumbnailNote;
 
 export interface MotionNote {
@@ -64,7 +64,7 @@ export interface ThumbnailNote {
   readonly count: number;
 }
 
-/** What a consumer's thread is told of its job. */
+/** What a consumer is told of its job. */
 export interface JobSettings {
   readonly name: JobName;
   readonly width: number;
@@ -78,6 +78,8 @@ export interface JobSettings {
   readonly port?: number;
   /** Where the checksums go; without it they are computed only. */
   readonly checksums?: string;
+  /** Compare every frame with the checksum that comes with it, at the end of the look at it. */
+  readonly verify?: true;
 }
 
 export type JobName = "motion" | "histogram" | "thumbnails" | "preview" | "checksums";

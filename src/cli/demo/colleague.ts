@@ -1,0 +1,70 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Worker, type Transferable } from "node:worker_threads";
+import type { FromConsumer, ToConsumer } from "./consumer.js";
+
+/** A consumer as whoever started it sees it: a thread or a process. */
+export interface Colleague {
+  /** Of a process. */
+  readonly pid: number | undefined;
+  tell(message: ToConsumer): void;
+  /** Ends it, whatever it does, and waits until it has ended. */
+  end(): Promise<void>;
+}
+
+export interface ColleagueEvents {
+  readonly onMessage: (message: FromConsumer) => void;
+  readonly onError: (error: Error) => void;
+  /** @param how An exit code, or the name of a signal. */
+  readonly onExit: (how: number | string) => void;
+}
+
+/** @param given What it is started with; its endpoint has it there. */
+export function startThread(
+  entry: URL,
+  given: object,
+  transfer: readonly Transferable[],
+  events: ColleagueEvents,
+): Colleague {
+  const worker = new Worker(entry, { workerData: given, transferList: [...transfer] });
+  worker.on("message", events.onMessage);
+  worker.once("error", events.onError);
+  worker.once("exit", events.onExit);
+  return {
+    pid: undefined,
+    tell: (message) => worker.postMessage(message),
+    end: async () => void (await worker.terminate()),
+  };
+}
+
+/** The first descriptor that a process inherits besides its standard ones and the channel of its messages. */
+export const FIRST_INHERITED = 4;
+
+/** @param given As for a thread, in what JSON can say. @param descriptors From {@link FIRST_INHERITED} on there. */
+export function startProcess(
+  entry: URL,
+  given: object,
+  descriptors: readonly number[],
+  events: ColleagueEvents,
+): Colleague {
+  const child = fork(fileURLToPath(entry), [JSON.stringify(given)], {
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
+  });
+  child.on("message", events.onMessage);
+  child.on("error", events.onError);
+  const ended = once(child, "exit") as Promise<[number | null, string | null]>;
+  ended.then(([code, signal]) => events.onExit(code ?? signal ?? "unknown"), events.onError);
+  return {
+    pid: child.pid,
+    tell: (message) => {
+      // That it has ended is told by its exit.
+      if (child.connected) child.send(message, () => {});
+    },
+    end: async () => {
+      child.kill("SIGKILL");
+      await ended.catch(() => {});
+    },
+  };
+}
