@@ -12,8 +12,10 @@ const root = new URL("../../", import.meta.url);
 const sources = readdirSync(new URL("examples/", root)).filter((name) => name.endsWith(".ts"));
 /** They run together, each in a process of its own. */
 const TOGETHER = ["producer.ts", "consumer.ts"];
+/** They need devices: `test/kernel/` runs them. */
+const WITH_DEVICES = ["camera.ts"];
 
-for (const source of sources.filter((name) => !TOGETHER.includes(name))) {
+for (const source of sources.filter((name) => ![...TOGETHER, ...WITH_DEVICES].includes(name))) {
   test(`examples/${source} runs to its end and prints something`, { timeout: 60_000 }, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [compiled(source)], {
       encoding: "utf8",

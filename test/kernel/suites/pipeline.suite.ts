@@ -1,6 +1,6 @@
 /** A camera's image on its way through the library: camera, stream, worker, udmabuf, another process. */
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -127,6 +127,22 @@ test("what cannot become a dma-buf says why", PATIENT, async () => {
   const large = domain.allocate(65 << 20);
   await assert.rejects(ExportedBuffer.create(large), { code: "EINVAL" });
   fails("EOPNOTSUPP", () => streamFormat({ pixelFormat: "NM12", width: 2, height: 2, planes: [PLANE, PLANE] }));
+});
+
+test("examples/camera.ts shows 30 frames of a camera and ends", PATIENT, () => {
+  const example = fileURLToPath(new URL("../../../examples/camera.js", import.meta.url));
+  const path = ((device: VideoDevice) => {
+    device.close();
+    return device.path;
+  })(smallCamera("NV12"));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [example, path], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  assert.deepEqual([status, stderr], [0, ""]);
+  const lines = stdout.trim().split("\n");
+  assert.ok(lines.length >= 30);
+  for (const line of lines) assert.match(line, /^\d+ brightness \d+\.\d+$/);
 });
 
 const PLANE = { stride: 2, size: 4 };
