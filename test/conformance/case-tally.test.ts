@@ -53,6 +53,18 @@ test("a case that is different on purpose is told apart, but must pass", () => {
   assert.deepEqual(states(outcomes, reasons), ["failed", "passed", "passed"]);
 });
 
+test("a case tells where it ran with several parties, and not where it was skipped", () => {
+  const outcomes: TestOutcome[] = [
+    ...PASSED,
+    { name: "FEN-02 in a worker", state: "passed", place: "workers" },
+    { name: "FEN-02 in a process", state: "skipped", place: "processes" },
+    { name: "ARR-01 in a process", state: "passed", place: "processes" },
+  ];
+  const { areas } = tally(BOOK, {}, outcomes);
+  const places = areas.flatMap(({ cases }) => cases.map((each) => each.places));
+  assert.deepEqual(places, [[], ["workers"], ["processes"]]);
+});
+
 test("a failed test of no case makes the run bad", () => {
   const { problems } = tally(BOOK, {}, [...PASSED, { name: "dist/a.test.js", state: "failed" }]);
   assert.equal(problems.length, 1);

@@ -22,14 +22,25 @@ export interface TestOutcome {
   readonly name: string;
   /** `"skipped"` also for a test that is to be written. */
   readonly state: "passed" | "failed" | "skipped";
+  /** Where its parties were, if it has several. */
+  readonly place?: PartyPlace;
   /** Of a failed test. */
   readonly error?: string;
 }
 
+export const PARTY_PLACES = ["workers", "processes"] as const;
+export type PartyPlace = (typeof PARTY_PLACES)[number];
+
 export type CaseState = "passed" | "deviating" | "failed" | "missing";
 
 export interface AreaTally extends Area {
-  readonly cases: readonly (Case & { readonly state: CaseState })[];
+  readonly cases: readonly CaseTally[];
+}
+
+export interface CaseTally extends Case {
+  readonly state: CaseState;
+  /** Where it also ran with several parties. */
+  readonly places: readonly PartyPlace[];
 }
 
 export interface Tally {
@@ -44,15 +55,14 @@ export function tally(
   deviations: Readonly<Record<string, string>>,
   outcomes: readonly TestOutcome[],
 ): Tally {
-  const stateOf = ({ id }: Case): CaseState => {
-    const ran = outcomes.filter(({ name, state }) => caseOf(name) === id && state !== "skipped");
-    if (ran.length === 0) return "missing";
-    if (ran.some(({ state }) => state === "failed")) return "failed";
-    return id in deviations ? "deviating" : "passed";
+  const tallyCase = (each: Case): CaseTally => {
+    const ran = outcomes.filter(({ name, state }) => caseOf(name) === each.id && state !== "skipped");
+    const places = PARTY_PLACES.filter((place) => ran.some((outcome) => outcome.place === place));
+    return { ...each, state: stateOf(ran, each.id in deviations), places };
   };
   const tallied = areas.map((area) => ({
     ...area,
-    cases: cases.filter((each) => each.area === area.area).map((each) => ({ ...each, state: stateOf(each) })),
+    cases: cases.filter((each) => each.area === area.area).map(tallyCase),
   }));
   const known = new Set(cases.map(({ id }) => id));
   const problems = [
@@ -66,6 +76,12 @@ export function tally(
       .map(({ id, title }) => `No test ran for ${id} (${title})`),
   ];
   return { areas: tallied, problems };
+}
+
+function stateOf(ran: readonly TestOutcome[], isDeviating: boolean): CaseState {
+  if (ran.length === 0) return "missing";
+  if (ran.some(({ state }) => state === "failed")) return "failed";
+  return isDeviating ? "deviating" : "passed";
 }
 
 /** The id at the start of a test's name. */

@@ -12,7 +12,7 @@ test("a case that was put to the kernel agrees, disagrees, differs on purpose, o
     "AAA-05": "failed",
     "AAA-06": "passed",
   };
-  const cases = Object.entries(ours).map(([id, state]) => ({ id, state, area: "A", title: id }));
+  const cases = Object.entries(ours).map(([id, state]) => ({ id, state, area: "A", title: id, places: [] }));
   const kernel = ["AAA-01 holds", "AAA-02 holds", "AAA-03 holds", "AAA-04 holds", "AAA-05 holds"].map((name) => ({
     name,
     state: "passed" as const,

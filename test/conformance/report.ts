@@ -1,6 +1,7 @@
 /**
  * `npm run conformance`: runs the conformance tests and prints, area by area, which cases of the kernel's semantics hold,
- * which are different on purpose, and which have no test. It fails if a test fails, or a case has none.
+ * which are different on purpose, and which have no test; and how many ran with their parties in workers, and in processes.
+ * It fails if a test fails, or a case has none.
  *
  * With `--kernel` it asks a real kernel too, in the lab of `test/kernel/`, and prints what each of the two says of each case.
  */
@@ -9,7 +10,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
-import { tally, type AreaTally, type CaseBook, type CaseState, type TestOutcome } from "./case-tally.js";
+import { PARTY_PLACES, tally } from "./case-tally.js";
+import type { AreaTally, CaseBook, CaseState, PartyPlace, TestOutcome } from "./case-tally.js";
 import { DEVIATIONS } from "./deviations.js";
 import { compare, type Comparison } from "./kernel-comparison.js";
 import { buildLab, runSuitesInLab, whyNoLab } from "../kernel/lab.js";
@@ -25,7 +27,16 @@ const { areas, problems: found } = tally(book, DEVIATIONS, await runTests());
 const problems = [...found];
 
 const table = new Table({
-  head: ["", "area", "cases", "passed", "deviating", "failed", "no test"],
+  head: [
+    "",
+    "area",
+    "cases",
+    "passed",
+    "deviating",
+    "failed",
+    "no test",
+    ...PARTY_PLACES.map((place) => `in ${place}`),
+  ],
   style: { head: [], border: [] },
 });
 for (const area of areas) table.push(row(area.area, area.title, [area]));
@@ -66,10 +77,19 @@ async function printKernel(): Promise<void> {
   for (const { id, agree } of comparison) if (agree === "no") problems.push(`${id}: the kernel and we disagree`);
 }
 
-/** The sources say which tests there are, as for the groups. */
+/** The sources say which tests there are, as for the groups; a file's name says where the parties of its cases are. */
 async function runTests(): Promise<TestOutcome[]> {
   const sources = readdirSync(join(ROOT, FOLDER)).filter((name) => name.endsWith(".test.ts"));
-  const files = sources.map((name) => join(ROOT, "dist", FOLDER, name.replace(/\.ts$/, ".js")));
+  const outcomes: TestOutcome[] = [];
+  for (const place of [undefined, ...PARTY_PLACES]) {
+    const there = sources.filter((name) => PARTY_PLACES.find((each) => name.endsWith(`-in-${each}.test.ts`)) === place);
+    const ran = await runFiles(there.map((name) => join(ROOT, "dist", FOLDER, name.replace(/\.ts$/, ".js"))));
+    outcomes.push(...ran.map((outcome) => (place === undefined ? outcome : { ...outcome, place })));
+  }
+  return outcomes;
+}
+
+async function runFiles(files: string[]): Promise<TestOutcome[]> {
   const outcomes: TestOutcome[] = [];
   const tests = run({ files, timeout: LONGEST_FILE_MS });
   tests.on("test:fail", ({ name, details }) => outcomes.push({ name, state: "failed", error: text(details.error) }));
@@ -83,7 +103,10 @@ async function runTests(): Promise<TestOutcome[]> {
 function row(area: string, title: string, areas: readonly AreaTally[]): (string | number)[] {
   const cases = areas.flatMap(({ cases }) => cases);
   const count = (state: CaseState): number | string => cases.filter((each) => each.state === state).length || "";
-  return [area, title, cases.length, count("passed"), count("deviating"), count("failed"), count("missing")];
+  const ranIn = (place: PartyPlace): number | string =>
+    cases.filter(({ places }) => places.includes(place)).length || "";
+  const states = (["passed", "deviating", "failed", "missing"] as const).map(count);
+  return [area, title, cases.length, ...states, ...PARTY_PLACES.map(ranIn)];
 }
 
 function isSet(mark: string | boolean | undefined): boolean {

@@ -24,8 +24,10 @@ export interface Line {
   ask(request: Request): void;
   /** @param ended Called when the party has ended or failed; more than once at will. */
   hear(reply: (reply: Reply) => void, ended: (error: Error) => void): void;
-  /** Ends the party, whatever it is doing. */
+  /** Ends the party, whatever it is doing, as a crash would. */
   end(): Promise<void>;
+  /** The test has ended: the party leaves the domain. Without it, the party is ended. */
+  dismiss?(): Promise<void>;
 }
 
 /** Another agent of a domain, in a thread or process of its own, that does what it is asked: see tasks.ts. */
@@ -57,8 +59,14 @@ export class Party implements AsyncDisposable {
     return this.start(name, ...args).done;
   }
 
+  /** Ends it as a crash would. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#line.end();
+  }
+
+  /** The test has ended. */
+  async dismiss(): Promise<void> {
+    await (this.#line.dismiss?.() ?? this.#line.end());
   }
 
   #hear(reply: Reply): void {
@@ -99,7 +107,7 @@ export async function gather(
 ): Promise<Crew> {
   const parties: Party[] = [];
   t.after(async () => {
-    await Promise.all(parties.map((party) => party[Symbol.asyncDispose]()));
+    await Promise.all(parties.map((party) => party.dismiss()));
     domain.close();
   });
   for (let i = 0; i < count; i++) parties.push(new Party(await call()));
