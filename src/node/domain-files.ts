@@ -52,6 +52,11 @@ export function filesOf(descriptors: readonly number[]): DomainFiles {
   return { control, bells: rest.slice(0, agents), inboxes: rest.slice(agents), users };
 }
 
+/** When no agent of this process uses them any more. */
+export function closeFiles(files: DomainFiles): void {
+  for (const descriptor of descriptorsOf(files)) closeDescriptor(descriptor);
+}
+
 function createBell(): number {
   const { reader, writer } = createPipe();
   try {

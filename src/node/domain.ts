@@ -10,16 +10,18 @@ import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
 import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment } from "./control-segment.js";
+import { closeFiles, type DomainFiles } from "./domain-files.js";
 import { FileCarrier } from "./file-carrier.js";
 import { connectTo, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
 import { descriptorOf } from "./lines.js";
 import { Reception } from "./reception.js";
-import { createLedgerMemory, releaseLedger, ResourceLedger } from "./resource-ledger.js";
-import { giveUpSeat, lostAgents, setThread, takeSeat, threadOf, type Seat } from "./seat.js";
+import { createLedgerMemory, releaseLedger, type ResourceLedger } from "./resource-ledger.js";
+import { giveUpSeat, isGivenUp, lostAgents, setThread, takeSeat, threadOf, type Seat } from "./seat.js";
 import { Show, type ShowOptions } from "./show.js";
 import { StreamDirectory } from "./stream-directory.js";
+import { threadLedger, useLedgerMemory } from "./thread-ledger.js";
 import { closeDescriptor, createSocketPair, processId, signalThread, threadId } from "./system-calls.js";
 
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
@@ -120,7 +122,7 @@ export class Domain extends JoinedDomain {
    */
   static create(options: ListenOptions = {}): Domain {
     const { name = defaultName(), handleLimit: _limit, spin: _spin, users: _users, ...sizes } = options;
-    return Domain.#assemble(options, name, (ledger, onSlice) => ControlSegment.create(ledger, sizes, onSlice));
+    return Domain.#enter(options, (ledger, onSlice) => seatIn(ControlSegment.create(ledger, sizes, onSlice), name));
   }
 
   /**
@@ -167,17 +169,17 @@ export class Domain extends JoinedDomain {
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
     const { seat, ledger, inviter, port } = invitation;
-    const domain = Domain.#assemble(
-      options,
-      seat,
-      (own, onSlice) => ControlSegment.open(own, seat.files, onSlice),
-      new ResourceLedger(ledger),
-    );
-    if (!isLive(domain.agent, seat.identity)) {
-      throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
-    }
-    const lifeline = holdLifeline(port, "", () => domain.recover(inviter));
-    domain.#endings.push(() => lifeline.end());
+    const { files } = seat;
+    if (isGivenUp(seat)) throw voidInvitation();
+    useLedgerMemory(ledger);
+    const domain = Domain.#enter(options, (own, onSlice) => {
+      const segment = ControlSegment.open(own, files, onSlice);
+      if (isLive(segment, seat.identity)) return { segment, seat };
+      segment.memory.close();
+      throw voidInvitation();
+    });
+    // Held until the thread ends, also after it has left: its inviter then releases what stands in its ledger.
+    holdLifeline(port, "", () => domain.recover(inviter));
     return domain;
   }
 
@@ -273,15 +275,13 @@ export class Domain extends JoinedDomain {
     giveUpSeat(seat);
   }
 
-  static #assemble(
+  static #enter(
     options: ListenOptions,
-    place: Seat | string,
-    open: (ledger: ResourceLedger, onSlice: () => void) => ControlSegment,
-    ledger = new ResourceLedger(),
+    open: (ledger: ResourceLedger, onSlice: () => void) => Pick<Parts, "segment" | "seat">,
   ): Domain {
+    const ledger = threadLedger();
     const callbacks = { lookAround: () => {}, readLetters: () => {} };
-    const segment = open(ledger, () => callbacks.lookAround());
-    const seat = typeof place === "string" ? takeSeat(segment, segment.files, place) : place;
+    const { segment, seat } = open(ledger, () => callbacks.lookAround());
     const agent = new Agent(segment, seat.identity, processHost(options.spin));
     const inbox = new Inbox(agent, segment.files, (message) => agent.host.warn(message));
     const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
@@ -294,7 +294,7 @@ export class Domain extends JoinedDomain {
     try {
       const { timeout = CONNECT_TIMEOUT, signal, name = defaultName() } = options;
       const files = await apply(connection, where, { timeout, signal });
-      domain = Domain.#assemble(options, name, (ledger, onSlice) => ControlSegment.open(ledger, files, onSlice));
+      domain = Domain.#enter(options, (ledger, onSlice) => seatIn(openControl(ledger, files, onSlice), name));
     } catch (error) {
       closeDescriptor(connection);
       throw error;
@@ -350,6 +350,30 @@ export class Domain extends JoinedDomain {
     this.#lookAround();
     for (const ms of [1, 5, 20]) this.agent.host.after(ms, () => this.#lookAround());
   }
+}
+
+function openControl(ledger: ResourceLedger, files: DomainFiles, onSlice: () => void): ControlSegment {
+  try {
+    return ControlSegment.open(ledger, files, onSlice);
+  } catch (error) {
+    closeFiles(files);
+    throw error;
+  }
+}
+
+/** A seat for the first agent of this process. Without one, the process has nothing of the domain. */
+function seatIn(segment: ControlSegment, name: string): Pick<Parts, "segment" | "seat"> {
+  try {
+    return { segment, seat: takeSeat(segment, segment.files, name) };
+  } catch (error) {
+    segment.memory.close();
+    closeFiles(segment.files);
+    throw error;
+  }
+}
+
+function voidInvitation(): DmaBufError {
+  return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
 function hasEnded(segment: ControlSegment, identity: Identity): boolean {

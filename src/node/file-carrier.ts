@@ -166,6 +166,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   #hold({ key, version, storage }: StorageVersion): Held {
     const held = { key, version, storage: storage as FileStorage };
+    held.storage.key = key;
     this.#held.set(key.slot, held);
     return held;
   }
@@ -296,9 +297,10 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     released: (self: FileStorage, isFreed: boolean, held: Held | undefined) => void,
   ): FileStorage {
     return new FileStorage(parts, isOwned, (self, isFreed) => {
-      const held = [...this.#held.values()].find(({ storage }) => storage === self);
-      if (held !== undefined) this.#held.delete(held.key.slot);
-      released(self, isFreed, held);
+      const held = self.key === undefined ? undefined : this.#held.get(self.key.slot);
+      const isHeld = held?.storage === self;
+      if (isHeld) this.#held.delete(held.key.slot);
+      released(self, isFreed, isHeld ? held : undefined);
     });
   }
 }

@@ -2,6 +2,7 @@ import type { HandleMode } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
 import type { Storage } from "../buffer/storage-carrier.js";
 import type { Identity } from "../domain/agent-slot.js";
+import type { BufferKey } from "../domain/buffer-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import type { MemoryObject } from "./memory-object.js";
 
@@ -22,6 +23,8 @@ export class FileStorage implements Storage {
   readonly isWritable: boolean;
   /** Whether the memory is the buffer's alone, and goes with it. */
   readonly isOwned: boolean;
+  /** Whose memory it is, once somebody else may know of it. */
+  key: BufferKey | undefined;
   readonly #parts: readonly FilePart[];
   readonly #released: (self: FileStorage, isFreed: boolean) => void;
   /** Who has had the descriptors from this agent already. */

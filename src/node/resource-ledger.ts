@@ -95,8 +95,6 @@ export class ResourceLedger {
     const munmap = this.#munmap;
     const address = numbers[entry]!;
     const length = numbers[entry + ENTRY.LENGTH]!;
-    // A worker that has left its domain and lives on: another thread has released what stood here.
-    if (address === 0) return;
     numbers[entry] = 0;
     const result = munmap(address, length);
     this.#clear(entry);

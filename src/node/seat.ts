@@ -12,7 +12,7 @@ import {
 import { AGENT, type Segment } from "../domain/layout.js";
 import { closeDescriptor, findLockOnFile, reopenDescriptor, tryLockFile, unlockFile } from "./system-calls.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
-import { descriptorsOf, type DomainFiles } from "./domain-files.js";
+import { closeFiles, type DomainFiles } from "./domain-files.js";
 import type { FileRange } from "./system-calls.js";
 
 /**
@@ -68,7 +68,12 @@ export function giveUpSeat({ descriptor, files, state }: Seat): void {
   if (createSharedSubstrate(state).exchange(0, 1) !== 0) return;
   closeDescriptor(descriptor);
   if (createSharedSubstrate(files.users).add(0, -1) > 1) return;
-  for (const file of descriptorsOf(files)) closeDescriptor(file);
+  closeFiles(files);
+}
+
+/** Whether the thread has left, or ended: the descriptors may be somebody else's by now. */
+export function isGivenUp({ state }: Seat): boolean {
+  return createSharedSubstrate(state).load(0) !== 0;
 }
 
 /** The agents that have died and not been recovered yet. @param control A descriptor that no seat is locked through. */

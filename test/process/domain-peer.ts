@@ -9,6 +9,7 @@ import { Domain } from "../../src/node/index.js";
 
 export type Order =
   | { readonly order: "import"; readonly handle: ReceivedHandle }
+  | { readonly order: "export"; readonly name: string; readonly value: number }
   | { readonly order: "access"; readonly mode: "read" | "write" }
   | { readonly order: "write"; readonly value: number }
   | { readonly order: "read" }
@@ -36,6 +37,12 @@ async function obey(message: Order): Promise<unknown> {
     case "import":
       buffer = domain.import(message.handle);
       return buffer.name;
+    case "export": {
+      buffer = domain.allocate(4096, { name: message.name });
+      using bytes = await buffer.access("write");
+      bytes.bytes.fill(message.value);
+      return buffer.handle();
+    }
     case "access":
       access = await buffer!.access(message.mode);
       return undefined;

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { rawFormat } from "../../src/index.js";
+import { rawFormat, type ReceivedHandle } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
 import { until } from "../agents.js";
 import { Peer } from "./peer.js";
@@ -118,4 +118,46 @@ test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
     other.close();
   }
   await until(() => count() <= before);
+});
+
+test("a buffer whose exporter was killed can be had from whoever holds it", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const exporter = await Peer.start(t, place);
+  const handle = (await exporter.ask({ order: "export", name: "orphan", value: 9 })) as ReceivedHandle;
+  const buffer = domain.import(handle);
+  await exporter.kill();
+  await until(() => domain.agents.length === 1);
+  // It joins later than the handle was made: nothing of the buffer lies in its inbox.
+  const late = await Peer.start(t, place);
+  assert.equal(await late.ask({ order: "import", handle: buffer.handle("read") }), "orphan");
+  await late.ask({ order: "access", mode: "read" });
+  assert.deepEqual(await late.ask({ order: "read" }), [9]);
+  const writer = await Peer.start(t, place);
+  assert.equal(await writer.ask({ order: "import", handle }), "orphan");
+  // Who may only read has nothing to give to a writer.
+  await writer.kill();
+  buffer.close();
+  const last = await Peer.start(t, place);
+  assert.match(String(await last.ask({ order: "import", handle })), /ESTALE/);
+});
+
+test(
+  "a domain that is full, or of another layout, refuses a process, which keeps no descriptor",
+  LIMITED,
+  async (t) => {
+    const { domain, place } = listen(t);
+    const others = await Promise.all(Array.from({ length: 7 }, () => Domain.connect(place)));
+    t.after(() => others.forEach((other) => other.close()));
+    const before = readdirSync("/proc/self/fd").length;
+    await assert.rejects(Domain.connect(place), { code: "ENOSPC" });
+    await until(() => readdirSync("/proc/self/fd").length <= before);
+    assert.equal(domain.agents.length, 8);
+  },
+);
+
+test("an invitation of a worker serves once", LIMITED, (t) => {
+  const { domain } = listen(t);
+  const invitation = domain.invite();
+  Domain.join(invitation).close();
+  assert.throws(() => Domain.join(invitation), { code: "ESTALE" });
 });
