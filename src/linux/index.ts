@@ -28,3 +28,4 @@ export { record, streamFormat } from "./video/record.js";
 export { ExportedBuffer } from "./export-buffer.js";
 export type { Finding, FindingState } from "./survey/finding.js";
 export { survey, type Survey } from "./survey/survey.js";
+export { Display, Framebuffer, type DisplayMode, type ImageLayout } from "./drm/display.js";

@@ -4,6 +4,7 @@ import { DmaBufError } from "../../errors.js";
 import { openFile } from "../../node/system-calls.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
+import { fourCharacters, fromCharacters } from "../pixel-format.js";
 import { unpackAll } from "../struct.js";
 import { VideoQueue, type QueueOptions } from "./queue.js";
 import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, QUEUE_TYPE, SINGLE_FORMAT, VIDEO } from "./requests.js";
@@ -166,13 +167,4 @@ export class VideoDevice extends Descriptor {
     const each = unpackAll(PLANE_FORMAT, planes, planeCount).map(({ stride, size }) => ({ stride, size }));
     return { pixelFormat: fourCharacters(pixelFormat), width, height, planes: each };
   }
-}
-
-function fourCharacters(code: number): string {
-  return String.fromCharCode(...[0, 8, 16, 24].map((shift) => (code >>> shift) & 0x7f)).trimEnd();
-}
-
-function fromCharacters(text: string): number {
-  const padded = text.padEnd(4);
-  return [0, 1, 2, 3].reduce((code, i) => (code | (padded.charCodeAt(i) << (8 * i))) >>> 0, 0);
 }
