@@ -8,8 +8,9 @@ import { DmaBufError } from "../errors.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "../host/lifeline.js";
 import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
+import type { Substrate } from "../substrate/substrate.js";
 import { admit, apply, checkApplication } from "./admission.js";
-import { ControlSegment } from "./control-segment.js";
+import { ControlSegment, type ControlOptions } from "./control-segment.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
 import { FileCarrier } from "./file-carrier.js";
 import { connectTo, Gate } from "./gate.js";
@@ -29,6 +30,8 @@ export interface ListenOptions extends Partial<Sizes>, JoinOptions {
   readonly name?: string;
   /** Other users who may join, by their numbers: they are trusted with everything in the domain. Default: none. */
   readonly users?: readonly number[];
+  /** @internal For tests: puts something between the domain and its memory. */
+  readonly wrapMemory?: (memory: Substrate) => Substrate;
 }
 
 export interface ConnectOptions extends JoinOptions {
@@ -37,6 +40,8 @@ export interface ConnectOptions extends JoinOptions {
   /** Milliseconds to wait for an answer. Default 5,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** @internal As in {@link ListenOptions}. */
+  readonly wrapMemory?: (memory: Substrate) => Substrate;
 }
 
 /** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
@@ -108,7 +113,7 @@ export class Domain extends JoinedDomain {
     const timer = setInterval(() => this.#lookAround(), LOOK_MS).unref();
     this.#endings.push(() => clearInterval(timer));
     setThread(segment, seat.identity, threadId());
-    segment.memory.listenAt(slotOf(seat.identity), () => this.#readLetters());
+    segment.listenAt(slotOf(seat.identity), () => this.#readLetters());
     agent.addInterrupt(() => this.#readLetters());
     this.#directory.ask();
   }
@@ -121,8 +126,15 @@ export class Domain extends JoinedDomain {
    *   enough descriptors.
    */
   static create(options: ListenOptions = {}): Domain {
-    const { name = defaultName(), handleLimit: _limit, spin: _spin, users: _users, ...sizes } = options;
-    return Domain.#enter(options, (ledger, onSlice) => seatIn(ControlSegment.create(ledger, sizes, onSlice), name));
+    const {
+      name = defaultName(),
+      handleLimit: _limit,
+      spin: _spin,
+      users: _users,
+      wrapMemory: _wrap,
+      ...sizes
+    } = options;
+    return Domain.#enter(options, (control) => seatIn(ControlSegment.create(sizes, control), name));
   }
 
   /**
@@ -172,10 +184,10 @@ export class Domain extends JoinedDomain {
     const { files } = seat;
     if (isGivenUp(seat)) throw voidInvitation();
     useLedgerMemory(ledger);
-    const domain = Domain.#enter(options, (own, onSlice) => {
-      const segment = ControlSegment.open(own, files, onSlice);
+    const domain = Domain.#enter(options, (control) => {
+      const segment = ControlSegment.open(files, control);
       if (isLive(segment, seat.identity)) return { segment, seat };
-      segment.memory.close();
+      segment.close();
       throw voidInvitation();
     });
     // Held until the thread ends, also after it has left: its inviter then releases what stands in its ledger.
@@ -271,17 +283,14 @@ export class Domain extends JoinedDomain {
     this.#reception.close();
     for (const { endWatch } of this.#invited.values()) endWatch();
     carrier.close();
-    segment.memory.close();
+    segment.close();
     giveUpSeat(seat);
   }
 
-  static #enter(
-    options: ListenOptions,
-    open: (ledger: ResourceLedger, onSlice: () => void) => Pick<Parts, "segment" | "seat">,
-  ): Domain {
+  static #enter(options: ListenOptions, open: (options: ControlOptions) => Pick<Parts, "segment" | "seat">): Domain {
     const ledger = threadLedger();
     const callbacks = { lookAround: () => {}, readLetters: () => {} };
-    const { segment, seat } = open(ledger, () => callbacks.lookAround());
+    const { segment, seat } = open({ ledger, wrapMemory: options.wrapMemory, onSlice: () => callbacks.lookAround() });
     const agent = new Agent(segment, seat.identity, processHost(options.spin));
     const inbox = new Inbox(agent, segment.files, (message) => agent.host.warn(message));
     const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
@@ -294,7 +303,7 @@ export class Domain extends JoinedDomain {
     try {
       const { timeout = CONNECT_TIMEOUT, signal, name = defaultName() } = options;
       const files = await apply(connection, where, { timeout, signal });
-      domain = Domain.#enter(options, (ledger, onSlice) => seatIn(openControl(ledger, files, onSlice), name));
+      domain = Domain.#enter(options, (control) => seatIn(openControl(files, control), name));
     } catch (error) {
       closeDescriptor(connection);
       throw error;
@@ -352,9 +361,9 @@ export class Domain extends JoinedDomain {
   }
 }
 
-function openControl(ledger: ResourceLedger, files: DomainFiles, onSlice: () => void): ControlSegment {
+function openControl(files: DomainFiles, options: ControlOptions): ControlSegment {
   try {
-    return ControlSegment.open(ledger, files, onSlice);
+    return ControlSegment.open(files, options);
   } catch (error) {
     closeFiles(files);
     throw error;
@@ -366,7 +375,7 @@ function seatIn(segment: ControlSegment, name: string): Pick<Parts, "segment" | 
   try {
     return { segment, seat: takeSeat(segment, segment.files, name) };
   } catch (error) {
-    segment.memory.close();
+    segment.close();
     closeFiles(segment.files);
     throw error;
   }

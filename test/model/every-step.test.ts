@@ -4,14 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimAgentSlot } from "../../src/domain/agent-slot.js";
-import { claimBuffer } from "../../src/domain/buffer-slot.js";
-import { claimOneShot } from "../../src/domain/one-shot-slot.js";
-import { claimTimeline } from "../../src/domain/timeline-slot.js";
-import type { DmaBufError } from "../../src/index.js";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
-import { claimStream } from "../../src/stream/stream-slot.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
+import { checkNothingIsLeft } from "../aftermath.js";
 import { BareDomain, createMemory } from "../bare-domain.js";
 import { MORTAL_TASKS, type Given } from "../mortal-tasks.js";
 import { EXPLORES } from "./interleavings.js";
@@ -66,50 +61,8 @@ class World {
 
   /** What the survivor has is as if the other had never been. */
   checkNothingIsLeft(): void {
-    const { survivor } = this;
-    for (const buffer of survivor.statistics()) {
-      const { holders, readers, writer, attachments, pendingFences } = buffer;
-      assert.deepEqual(
-        { holders, readers, writer, attachments, pendingFences },
-        { holders: ["survivor"], readers: [], writer: undefined, attachments: 0, pendingFences: 0 },
-      );
-    }
-    assert.deepEqual(survivor.agents, ["survivor"]);
-    for (const buffer of this.#buffers) {
-      buffer.tryAccess("write")![Symbol.dispose]();
-      buffer.reservation.tryLock()![Symbol.dispose]();
-    }
-    assert.equal(this.#stream.consumers, 0);
-    this.#stream.blankSync({ timeout: 0 })!.publish();
-    assert.ok(survivor.openStream(structuredClone(this.#stream.handle())).frames().nextSync({ timeout: 0 }));
-    const syncobjs = Array.from({ length: SIZES.syncobjs }, () => survivor.syncobj());
-    for (const syncobj of syncobjs) syncobj.handle();
-    this.#checkFreeSlots();
-  }
-
-  /** Every slot that the survivor has not taken can be. */
-  #checkFreeSlots(): void {
-    const { agent } = this.survivor;
-    const fence = { name: "", driverName: "", timeLimit: 1 };
-    const free = {
-      agents: countUntilFull(() => claimAgentSlot(agent, "")),
-      buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
-      timelines: countUntilFull(() => claimTimeline(agent, fence)),
-      oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1 })),
-      streams: countUntilFull(() => claimStream(agent, "")),
-    };
-    assert.deepEqual(free, { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2 });
-  }
-}
-
-function countUntilFull(claim: () => unknown): number {
-  for (let count = 0; ; count++) {
-    try {
-      claim();
-    } catch (error) {
-      assert.equal((error as DmaBufError).code, "ENOSPC");
-      return count;
-    }
+    const free = { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2, syncobjs: SIZES.syncobjs };
+    checkNothingIsLeft({ survivor: this.survivor, buffers: this.#buffers, stream: this.#stream, free });
   }
 }
 

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { claimAgentSlot } from "../src/domain/agent-slot.js";
+import { claimBuffer } from "../src/domain/buffer-slot.js";
+import { claimOneShot } from "../src/domain/one-shot-slot.js";
+import { claimTimeline } from "../src/domain/timeline-slot.js";
+import type { DmaBuf, DmaBufError, FrameStream, JoinedDomain } from "../src/index.js";
+import { claimStream } from "../src/stream/stream-slot.js";
+
+/** What the one who lives on has, after another one has died. */
+export interface Aftermath {
+  /** The only agent left. */
+  readonly survivor: JoinedDomain;
+  /** All buffers there are, but those of the stream. */
+  readonly buffers: readonly DmaBuf[];
+  /** The only stream, with a blank or a frame that nobody waits for. */
+  readonly stream: FrameStream;
+  /** How many slots the survivor has not taken. */
+  readonly free: Readonly<Record<"agents" | "buffers" | "timelines" | "oneShots" | "streams" | "syncobjs", number>>;
+}
+
+/** What the survivor has is as if the other had never been. Takes all slots: the domain is of no use afterwards. */
+export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermath): void {
+  const [name] = survivor.agents;
+  for (const buffer of survivor.statistics()) {
+    const { holders, readers, writer, attachments, pendingFences } = buffer;
+    assert.deepEqual(
+      { holders, readers, writer, attachments, pendingFences },
+      { holders: [name], readers: [], writer: undefined, attachments: 0, pendingFences: 0 },
+    );
+  }
+  assert.equal(survivor.agents.length, 1);
+  for (const buffer of buffers) {
+    buffer.tryAccess("write")![Symbol.dispose]();
+    buffer.reservation.tryLock()![Symbol.dispose]();
+  }
+  assert.equal(stream.consumers, 0);
+  stream.blankSync({ timeout: 0 })!.publish();
+  assert.ok(survivor.openStream(structuredClone(stream.handle())).frames().nextSync({ timeout: 0 }));
+  assert.deepEqual(countFreeSlots(survivor), free);
+}
+
+function countFreeSlots(survivor: JoinedDomain): Aftermath["free"] {
+  const { agent } = survivor;
+  const fence = { name: "", driverName: "", timeLimit: 1 };
+  return {
+    syncobjs: countUntilFull(() => survivor.syncobj().handle()),
+    agents: countUntilFull(() => claimAgentSlot(agent, "")),
+    buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
+    timelines: countUntilFull(() => claimTimeline(agent, fence)),
+    oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1 })),
+    streams: countUntilFull(() => claimStream(agent, "")),
+  };
+}
+
+function countUntilFull(claim: () => unknown): number {
+  for (let count = 0; ; count++) {
+    try {
+      claim();
+    } catch (error) {
+      assert.equal((error as DmaBufError).code, "ENOSPC");
+      return count;
+    }
+  }
+}
