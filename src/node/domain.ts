@@ -343,15 +343,11 @@ export class Domain extends JoinedDomain {
   /** Gives back what the dead held, wherever they were. */
   #lookAround(): void {
     if (this.isClosed) return;
-    const { segment, agent } = this.#parts;
+    const { segment, agent, carrier } = this.#parts;
     // Its port may tell only when this thread returns to its event loop.
     for (const identity of this.#invited.keys()) if (hasEnded(segment, identity)) this.#workerEnded(identity);
     for (const identity of lostAgents(agent, segment.files.control)) this.recover(identity);
-  }
-
-  protected override recover(dead: Identity): void {
-    super.recover(dead);
-    this.#parts.carrier.lost(dead);
+    carrier.lookAround();
   }
 
   /** A connection may end before the kernel has let go of the dead process's locks. */

@@ -3,7 +3,7 @@ import type { StorageSegment } from "../buffer/storage.js";
 import type { StorageCarrier } from "../buffer/storage-carrier.js";
 import type { StorageExchange, StorageKeeper, StorageVersion } from "../buffer/storage-exchange.js";
 import type { Agent } from "../domain/agent.js";
-import { otherAgents, type Identity } from "../domain/agent-slot.js";
+import { isLive, otherAgents, type Identity } from "../domain/agent-slot.js";
 import { bufferSize, isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import { Deposits, serves, type Deposit } from "./deposits.js";
@@ -52,8 +52,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   readonly #deposits: Deposits;
   /** By the buffer's slot. */
   readonly #held = new Map<number, Held>();
-  /** The files of buffers that were exported here and are held by others. */
-  readonly #kept = new Set<FileStorage>();
+  /** The files of buffers that were exported here and are held by others, or by handles alone. */
+  readonly #kept = new Map<FileStorage, Held>();
   readonly #questions = new Set<Question>();
   readonly #memories = new WeakMap<ArrayBufferLike, MemoryObject>();
   #keeper: StorageKeeper | undefined;
@@ -116,7 +116,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   receive(handle: ReceivedHandle, held: FileStorage | undefined): FileStorage {
     if (held !== undefined && (held.isWritable || handle.mode === "read")) return held;
-    const deposit = this.#depositFor(handle) ?? this.#awaitAnswer(handle);
+    const deposit = this.#depositFor(handle) ?? this.#depositOfKept(handle) ?? this.#awaitAnswer(handle);
     const storage = this.#open(deposit, held);
     this.#hold({ key: keyOf(deposit), version: deposit.version, storage });
     return storage;
@@ -151,16 +151,17 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     else this.#denied(letter, from);
   }
 
-  /** An agent has ended: it answers no question any more. */
-  lost(identity: Identity): void {
+  /** Who has left or died answers no question any more, whoever has noticed it first. Call it from time to time. */
+  lookAround(): void {
     for (const question of this.#questions) {
-      if (question.asked.delete(identity) && question.asked.size === 0) this.#end(question);
+      for (const to of question.asked) if (!isLive(this.#parts.agent, to)) question.asked.delete(to);
+      if (question.asked.size === 0) this.#end(question);
     }
   }
 
   close(): void {
     this.#deposits.close();
-    for (const storage of this.#kept) storage.closeFiles(false);
+    for (const storage of this.#kept.keys()) storage.closeFiles(false);
     this.#kept.clear();
   }
 
@@ -199,6 +200,16 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     return this.#deposits.take({ slot, generation, version, mode });
   }
 
+  /** This agent has closed the buffer, and imports it again. */
+  #depositOfKept(handle: ReceivedHandle): Deposit | undefined {
+    const { slot, generation, version, mode } = handle;
+    const kept = this.#heldFor({ slot, generation, version, mode });
+    if (kept === undefined) return undefined;
+    const { isOwned, segments } = kept.storage;
+    const descriptors = kept.storage.descriptors(mode).map(duplicateDescriptor);
+    return { kind: "storage", ...kept.key, version: kept.version, mode, isOwned, segments, descriptors };
+  }
+
   /** @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `ETIMEDOUT`. */
   #awaitAnswer(handle: ReceivedHandle): Deposit {
     const { agent, inbox } = this.#parts;
@@ -208,6 +219,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     for (;;) {
       const deposit = this.#depositFor(handle);
       if (deposit !== undefined) return deposit;
+      this.lookAround();
       if (!isBufferLive(agent, keyOf(handle)) || question.asked.size === 0) {
         throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");
       }
@@ -230,13 +242,18 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   #answer(question: AskForStorage, from: Identity): void {
-    const held = this.#held.get(question.slot);
-    const mode = held?.storage.isWritable === true && !held.storage.isSealed ? "read-write" : "read";
-    if (held !== undefined && serves({ ...held.key, version: held.version, mode }, question)) {
-      this.#deposit(from, held, question.mode);
-    } else {
-      this.#parts.inbox.post(from, { ...question, kind: "no storage" });
-    }
+    const held = this.#heldFor(question);
+    if (held !== undefined) this.#deposit(from, held, question.mode);
+    else this.#parts.inbox.post(from, { ...question, kind: "no storage" });
+  }
+
+  /** What serves for a name, of that which this agent uses or has exported. */
+  #heldFor(name: StorageName): Held | undefined {
+    const held = this.#held.get(name.slot);
+    return [...(held === undefined ? [] : [held]), ...this.#kept.values()].find(({ key, version, storage }) => {
+      const mode = storage.isWritable && !storage.isSealed ? "read-write" : "read";
+      return serves({ ...key, version, mode }, name);
+    });
   }
 
   #denied(letter: NoStorage, from: Identity): void {
@@ -283,7 +300,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       // Memory that is held no more has been left by a move, or was never sent.
       if (isFreed || held === undefined) return self.closeFiles(true);
       // FC4
-      this.#kept.add(self);
+      this.#kept.set(self, held);
       const { agent } = this.#parts;
       agent.watch({ arm() {}, ready: () => !isBufferLive(agent, held.key) }, () => {
         if (this.#kept.delete(self)) self.closeFiles(true);

@@ -78,7 +78,6 @@ export class FileStorage implements Storage {
 
   release(isFreed: boolean): void {
     for (const segment of this.segments) segment.close();
-    for (const reader of this.#readers ?? []) reader.close();
     this.#released(this, isFreed);
   }
 
@@ -88,6 +87,7 @@ export class FileStorage implements Storage {
       if (isFreed && this.isOwned) object.giveBack();
       object.close();
     }
+    for (const reader of this.#readers ?? []) reader.close();
   }
 }
 

@@ -161,3 +161,32 @@ test("an invitation of a worker serves once", LIMITED, (t) => {
   Domain.join(invitation).close();
   assert.throws(() => Domain.join(invitation), { code: "ESTALE" });
 });
+
+test("whoever joins later imports what a handle still holds, though its exporter has closed it", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const buffer = domain.allocate(4096, { name: "sent" });
+  {
+    using access = buffer.tryAccess("write")!;
+    access.bytes.fill(5);
+  }
+  const handle = buffer.handle("read");
+  buffer.close();
+  const peer = await Peer.start(t, place);
+  assert.equal(await peer.ask({ order: "import", handle }), "sent");
+  await peer.ask({ order: "access", mode: "read" });
+  assert.deepEqual(await peer.ask({ order: "read" }), [5]);
+});
+
+test("the exporter imports what it has closed, as long as a handle holds it", LIMITED, (t) => {
+  const { domain } = listen(t);
+  const buffer = domain.allocate(4096);
+  {
+    using access = buffer.tryAccess("write")!;
+    access.bytes.fill(6);
+  }
+  const handle = buffer.handle();
+  buffer.close();
+  using again = domain.import(handle);
+  using access = again.tryAccess("read");
+  assert.equal(access?.bytes[4095], 6);
+});
