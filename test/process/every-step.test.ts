@@ -6,13 +6,12 @@
  * ones (random, printed).
  */
 import assert from "node:assert/strict";
-import { fork, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { deadIn, otherAgents } from "../../src/domain/agent-slot.js";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
@@ -20,34 +19,13 @@ import { checkNothingIsLeft } from "../aftermath.js";
 import { until } from "../agents.js";
 import { MORTAL_TASKS } from "../mortal-tasks.js";
 import { Random } from "../random.js";
+import { Barracks } from "./barracks.js";
 import { JOINING_TASKS, type Errand } from "./errand.js";
 
 const STEPS = process.env["DMABUF_STEPS"] === "all" ? Infinity : Number(process.env["DMABUF_STEPS"] ?? 3);
 const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const LIMIT = { timeout: STEPS === Infinity ? 3_600_000 : 240_000, concurrency: 1 };
 const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
-const PROGRAM = fileURLToPath(new URL("mortal.js", import.meta.url));
-
-/** Processes that have started and wait for an errand: starting one takes longer than all that it does. */
-class Barracks {
-  readonly #ready: { child: ChildProcess; ready: Promise<unknown> }[] = [];
-
-  async take(): Promise<ChildProcess> {
-    while (this.#ready.length < 3) this.#start();
-    const { child, ready } = this.#ready.shift()!;
-    await ready;
-    return child;
-  }
-
-  close(): void {
-    for (const { child } of this.#ready) child.kill("SIGKILL");
-  }
-
-  #start(): void {
-    const child = fork(PROGRAM);
-    this.#ready.push({ child, ready: once(child, "message") });
-  }
-}
 
 /** A domain with somebody who lives on, for one death. */
 class World implements Disposable {
@@ -105,7 +83,7 @@ class World implements Disposable {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-const barracks = new Barracks();
+const barracks = new Barracks(new URL("mortal.js", import.meta.url));
 const random = new Random(SEED);
 
 test.after(() => {

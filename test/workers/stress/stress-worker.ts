@@ -22,7 +22,7 @@ import { isLive } from "../../../src/domain/agent-slot.js";
 import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
 import { DEEDS, FRAME_BYTES, BUFFER_BYTES, type Details, type Message } from "./details.js";
 import { Obedience, type Section } from "./orders.js";
-import { checkPattern, writePattern } from "./pattern.js";
+import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
 
 const { invitation, details } = workerData as { invitation: Invitation; details: Details };

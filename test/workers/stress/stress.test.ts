@@ -17,9 +17,9 @@ import {
 import { deadIn, isLive, slotOf } from "../../../src/domain/agent-slot.js";
 import { pause, until } from "../../agents.js";
 import { Orders, SECTIONS, type Section } from "./orders.js";
-import { checkPattern, writePattern } from "./pattern.js";
+import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
-import { domainState } from "./state.js";
+import { domainState } from "../../segment-state.js";
 import { BUFFER_BYTES, DEEDS, FRAME_BYTES, type Details, type Message } from "./details.js";
 import type { Watched } from "./watchdog.js";
 

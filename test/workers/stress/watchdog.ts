@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { Orders } from "./orders.js";
-import { domainState } from "./state.js";
+import { domainState } from "../../segment-state.js";
 
 export interface Watched {
   readonly control: SharedArrayBuffer;

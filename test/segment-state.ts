@@ -1,6 +1,6 @@
-import { agentName, slotOf } from "../../../src/domain/agent-slot.js";
-import { forEachBit } from "../../../src/domain/bits.js";
-import { isKeySignaled } from "../../../src/domain/fence-slot.js";
+import { agentName, slotOf } from "../src/domain/agent-slot.js";
+import { forEachBit } from "../src/domain/bits.js";
+import { isKeySignaled } from "../src/domain/fence-slot.js";
 import {
   AGENT,
   AGENT_STATE,
@@ -14,17 +14,21 @@ import {
   STREAM_CONSUMERS,
   TIMELINE,
   type Segment,
-} from "../../../src/domain/layout.js";
-import { readName } from "../../../src/domain/text.js";
-import { timelineProgress } from "../../../src/domain/timeline-slot.js";
-import { tryReadEntries } from "../../../src/reservation/entries.js";
-import { holderOf, lockHolder, ticketOf } from "../../../src/reservation/lock.js";
-import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
+} from "../src/domain/layout.js";
+import { readName } from "../src/domain/text.js";
+import { timelineProgress } from "../src/domain/timeline-slot.js";
+import { tryReadEntries } from "../src/reservation/entries.js";
+import { holderOf, lockHolder, ticketOf } from "../src/reservation/lock.js";
+import { createSharedSubstrate } from "../src/substrate/shared-array.js";
 
-/** Everything in a domain's control segment that is in use, one line each, as far as an onlooker can see it. */
+/** As {@link segmentState}, of a domain of threads. */
 export function domainState(control: SharedArrayBuffer): string[] {
   const memory = createSharedSubstrate(control);
-  const segment = { memory, layout: readHeader(memory) };
+  return segmentState({ memory, layout: readHeader(memory) });
+}
+
+/** Everything in a domain's control segment that is in use, one line each, as far as an onlooker can see it. */
+export function segmentState(segment: Segment): string[] {
   return [...agents(segment), ...timelines(segment), ...oneShots(segment), ...buffers(segment), ...streams(segment)];
 }
 

@@ -1,0 +1,43 @@
+/**
+ * A short chaos run, and each of its invariants tripped by a fault that is planted in the members. The long one is
+ * `npm run chaos`.
+ *
+ * Environment: DMABUF_SEED (random, printed).
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runChaos } from "./chaos.js";
+import type { Fault } from "./orders.js";
+import { makePlan } from "./plan.js";
+
+const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const LIMIT = { timeout: 120_000 };
+
+test("the same seed gives the same plan, another one another", () => {
+  assert.deepEqual(makePlan(1, 60), makePlan(1, 60));
+  assert.notDeepEqual(makePlan(1, 60), makePlan(2, 60));
+  assert.deepEqual(makePlan(1, 10), makePlan(1, 60).slice(0, makePlan(1, 10).length));
+});
+
+test("processes that are killed and stopped everywhere lose nothing and leave nothing behind", LIMIT, async (t) => {
+  console.log(`DMABUF_SEED=${SEED}`);
+  const { blows, deeds, recoveries } = await runChaos({ seed: SEED, seconds: 8 });
+  t.diagnostic(`${JSON.stringify({ blows, deeds })}, ${recoveries.length} recoveries`);
+  for (const deed of ["reads", "writes", "locks", "waits", "frames", "published", "parcels"]) {
+    assert.ok(deeds[deed]! > 0, deed);
+  }
+});
+
+const TRIPPED: Record<Fault, RegExp> = {
+  torn: /a buffer was seen while agent \d+, which is alive, was writing it/,
+  wake: /CH2: seat \d+ does nothing any more/,
+  descriptor: /CH3: seat \d+ has left with \d+ more descriptors/,
+  slot: /all slots to be free \(CH4\)/,
+  fence: /CH5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
+};
+
+for (const [fault, found] of Object.entries(TRIPPED) as [Fault, RegExp][]) {
+  test(`a chaos run finds the fault that is planted in its members: ${fault}`, LIMIT, async () => {
+    await assert.rejects(runChaos({ seed: 3, seconds: 2, silence: fault === "wake" ? 4_000 : 30_000, fault }), found);
+  });
+}

@@ -1,0 +1,341 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deadIn, isLive, slotOf, type Identity } from "../../../src/domain/agent-slot.js";
+import type { DmaBuf, DmaBufError, ReceivedHandle } from "../../../src/index.js";
+import { Domain } from "../../../src/node/index.js";
+import { pause } from "../../agents.js";
+import { checkPattern } from "../../pattern.js";
+import { Random } from "../../random.js";
+import { segmentState } from "../../segment-state.js";
+import { Barracks } from "../barracks.js";
+import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
+import { orphans } from "./orphans.js";
+import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, type Blow } from "./plan.js";
+
+/**
+ * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
+ *
+ * CH1. Nobody sees a half-written frame, or a half-written buffer whose writer lives.
+ * CH2. Nobody waits for ever: who does nothing for a long time, and is not stopped, has lost a wake-up.
+ * CH3. Who leaves has as many descriptors as before it came.
+ * CH4. When all have left, no slot is in use but what the onlooker has.
+ * CH5. No fence is pending whose owner is gone.
+ * CH6. The same seed gives the same plan.
+ */
+
+export interface ChaosOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  /** All members have it. */
+  readonly fault?: Fault;
+  /** Milliseconds for which a member may do nothing. Default 20,000. */
+  readonly silence?: number;
+  /** Called with each blow, and with what has been done so far. */
+  readonly progress?: (line: string) => void;
+}
+
+export interface ChaosResult {
+  readonly blows: Readonly<Record<string, number>>;
+  /** What those have done who left by themselves. */
+  readonly deeds: Readonly<Record<string, number>>;
+  /** Milliseconds from each kill until nothing of the dead was left, in ascending order. */
+  readonly recoveries: readonly number[];
+}
+
+interface Seat {
+  readonly index: number;
+  readonly diary: string;
+  child: ChildProcess | undefined;
+  identity: Identity;
+  /** Until when it is stopped, in milliseconds. */
+  stoppedUntil: number;
+  /** Whether its process is to end. */
+  condemned: boolean;
+  read: { bytes: number; at: number };
+}
+
+/** Milliseconds for a death to be noticed and everything to be given back. */
+const RECOVERY_LIMIT = 10_000;
+/** Milliseconds for handles that nobody has imported to let go, and more. */
+const SETTLING_LIMIT = 8_000;
+const VISIT_MS = 300;
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const run = new ChaosRun(options);
+  try {
+    return await run.run();
+  } finally {
+    await run.end();
+  }
+}
+
+class ChaosRun {
+  readonly #options: ChaosOptions;
+  readonly #random: Random;
+  readonly #folder = mkdtempSync(join(tmpdir(), "dmabuf-chaos-"));
+  readonly #place = join(this.#folder, "socket");
+  readonly #barracks = new Barracks(new URL("member.js", import.meta.url));
+  readonly #seats: Seat[] = [];
+  readonly #buffers = new Map<number, DmaBuf>();
+  readonly #blows: Record<string, number> = {};
+  readonly #deeds: Record<string, number> = {};
+  readonly #recoveries: number[] = [];
+  readonly #visits: Promise<void>[] = [];
+  readonly #domain: Domain;
+  #listener: number | undefined;
+  #failure: Error | undefined;
+
+  constructor(options: ChaosOptions) {
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    this.#domain = Domain.create({ name: "onlooker", agents: 12, buffers: 512, timelines: 64, streams: 16 });
+    for (let index = 0; index < SEATS; index++) this.#seats.push(this.#newSeat(index));
+  }
+
+  async run(): Promise<ChaosResult> {
+    // Only the first member comes in through this process.
+    this.#domain.listen(`${this.#place}.first`);
+    for (const seat of this.#seats) {
+      await this.#seatSomebody(seat);
+      if (this.#listener === undefined) await this.#letListen(seat);
+    }
+    const looks = setInterval(() => this.#look(), 500);
+    try {
+      await this.#handOut();
+      const begin = Date.now();
+      for (const blow of makePlan(this.#options.seed, this.#options.seconds)) {
+        await this.#until(() => Date.now() - begin >= blow.at, Infinity, "the next blow");
+        this.#options.progress?.(describeBlow(blow));
+        this.#blows[blow.kind] = (this.#blows[blow.kind] ?? 0) + 1;
+        await this.#strike(blow);
+      }
+      await Promise.all(this.#visits);
+      await this.#dismissAll();
+      await this.#checkNothingIsLeft();
+    } finally {
+      clearInterval(looks);
+    }
+    const recoveries = this.#recoveries.sort((a, b) => a - b);
+    return { blows: this.#blows, deeds: this.#deeds, recoveries };
+  }
+
+  async end(): Promise<void> {
+    this.#barracks.close();
+    const children = this.#seats.map(({ child }) => child).filter((child) => child !== undefined);
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
+    this.#domain.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #newSeat(index: number): Seat {
+    const read = { bytes: 0, at: 0 };
+    const diary = join(this.#folder, `diary ${index}`);
+    return { index, diary, child: undefined, identity: 0, stoppedUntil: 0, condemned: false, read };
+  }
+
+  /** Starts a process on a seat. Returns when it has joined. */
+  async #seatSomebody(seat: Seat): Promise<void> {
+    const child = await this.#barracks.take();
+    seat.child = child;
+    seat.identity = 0;
+    seat.condemned = false;
+    seat.read = { bytes: -1, at: Date.now() };
+    closeSync(openSync(seat.diary, "w"));
+    child.on("message", (report: Report) => this.#hear(seat, child, report));
+    child.on("exit", (code, signal) => {
+      if (seat.child === child && !seat.condemned) this.#fail(`seat ${seat.index} has ended with ${code ?? signal}`);
+    });
+    const { seed, fault } = this.#options;
+    const produces = STREAMS[seat.index];
+    const start = {
+      place: this.#place,
+      joinsAt: this.#listener === undefined ? `${this.#place}.first` : this.#place,
+      seat: seat.index,
+      seed: seed ^ this.#random.below(2 ** 31),
+    };
+    tell(seat, { order: "start", start: { ...start, diary: seat.diary, produces, fault } });
+    await this.#until(() => seat.identity !== 0, 30_000, `seat ${seat.index} to join`);
+    for (const [index, buffer] of this.#buffers) tell(seat, { order: "import", index, handle: handleOf(buffer) });
+  }
+
+  /** Has all buffers exported, each seat its share. */
+  async #handOut(): Promise<void> {
+    for (let index = 0; index < BUFFERS; index++) tell(this.#seats[index % SEATS]!, { order: "export", index });
+    await this.#until(() => this.#buffers.size === BUFFERS, 30_000, "all buffers");
+  }
+
+  async #letListen(seat: Seat): Promise<void> {
+    this.#listener = undefined;
+    tell(seat, { order: "listen" });
+    await this.#until(() => this.#listener !== undefined, 30_000, `seat ${seat.index} to listen`);
+  }
+
+  #hear(seat: Seat, child: ChildProcess, report: Report): void {
+    if (report.report === "failed") this.#fail(`seat ${seat.index} has failed: ${report.reason}`);
+    if (report.report === "sent") tell(this.#random.pick(this.#seats), { ...report, order: "receive" });
+    if (report.report === "exported") this.#share(seat, report);
+    if (report.report === "left") this.#countDeeds(seat, report);
+    if (seat.child !== child) return;
+    if (report.report === "listens") this.#listener = seat.index;
+    if (report.report === "joined") seat.identity = report.identity;
+  }
+
+  #share(from: Seat, { index, handle }: SharedBuffer): void {
+    try {
+      const buffer = this.#domain.import(handle);
+      this.#buffers.get(index)?.close();
+      this.#buffers.set(index, buffer);
+    } catch (error) {
+      // It was killed right after it had sent this.
+      if ((error as DmaBufError).code !== "ESTALE") this.#fail(String(error));
+      else setTimeout(() => tell(this.#random.pick(this.#seats), { order: "export", index }), 100);
+      return;
+    }
+    for (const seat of this.#seats) {
+      if (seat !== from) tell(seat, { order: "import", index, handle: handleOf(this.#buffers.get(index)!) });
+    }
+  }
+
+  #countDeeds(seat: Seat, { descriptors, deeds }: Extract<Report, { report: "left" }>): void {
+    if (descriptors > 0) this.#fail(`CH3: seat ${seat.index} has left with ${descriptors} more descriptors`);
+    for (const [deed, count] of Object.entries(deeds)) this.#deeds[deed] = (this.#deeds[deed] ?? 0) + count;
+  }
+
+  async #strike(blow: Blow): Promise<void> {
+    const seat = this.#seats[blow.seat]!;
+    switch (blow.kind) {
+      case "kill":
+        return this.#kill(seat);
+      case "kill listener":
+        return this.#kill(this.#seats[this.#listener!]!);
+      case "stop":
+        return this.#stop(seat, blow.ms);
+      case "replace":
+        return tell(seat, { order: "export", index: blow.buffer });
+      case "visit":
+        this.#visits.push(this.#visit());
+        return undefined;
+      case "leave":
+        return this.#replace(seat, () => tell(seat, { order: "leave" }));
+      case "exit":
+        return this.#replace(seat, () => tell(seat, { order: "exit" }));
+    }
+  }
+
+  #kill(seat: Seat): Promise<void> {
+    return this.#replace(seat, () => void seat.child!.kill("SIGKILL"));
+  }
+
+  /** Has a process end; when it is gone, another one takes its seat. */
+  async #replace(seat: Seat, end: () => void): Promise<void> {
+    const wasListening = this.#listener === seat.index;
+    await this.#remove(seat, end);
+    // Somebody else listens at the place again.
+    if (wasListening) await this.#letListen(this.#seats[(seat.index + 1) % SEATS]!);
+    await this.#seatSomebody(seat);
+  }
+
+  async #remove(seat: Seat, end: () => void): Promise<void> {
+    const { child, identity } = seat;
+    seat.condemned = true;
+    end();
+    const hasEnded = (): boolean => child!.exitCode !== null || child!.signalCode !== null;
+    await this.#until(hasEnded, 30_000, `seat ${seat.index} to end`);
+    const gone = performance.now();
+    const { agent } = this.#domain;
+    const isRecovered = (): boolean => !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
+    await this.#until(isRecovered, RECOVERY_LIMIT, `what seat ${seat.index} held to be given back`);
+    this.#recoveries.push(performance.now() - gone);
+  }
+
+  #stop(seat: Seat, ms: number): void {
+    const { child } = seat;
+    child!.kill("SIGSTOP");
+    seat.stoppedUntil = Date.now() + ms;
+    setTimeout(() => child!.kill("SIGCONT"), ms);
+  }
+
+  /** Somebody comes for a while, and is killed. */
+  async #visit(): Promise<void> {
+    const seat = this.#newSeat(this.#seats.length);
+    this.#seats.push(seat);
+    await this.#seatSomebody(seat);
+    await pause(VISIT_MS);
+    await this.#remove(seat, () => void seat.child!.kill("SIGKILL"));
+    seat.child = undefined;
+  }
+
+  async #dismissAll(): Promise<void> {
+    await this.#until(() => this.#seats.every(({ stoppedUntil }) => stoppedUntil < Date.now()), 10_000, "all to go on");
+    const present = this.#seats.filter(({ child }) => child !== undefined);
+    await Promise.all(present.map((seat) => this.#remove(seat, () => tell(seat, { order: "leave" }))));
+    for (const seat of present) seat.child = undefined;
+  }
+
+  async #checkNothingIsLeft(): Promise<void> {
+    const domain = this.#domain;
+    for (const buffer of this.#buffers.values()) {
+      using access = await buffer.access("write", { timeout: SETTLING_LIMIT });
+      checkPattern(
+        access.bytes,
+        () => {},
+        (writer) => !isLive(domain.agent, writer),
+      );
+    }
+    for (const buffer of this.#buffers.values()) buffer.close();
+    // Handles that nobody has imported let go after their limit.
+    const isEmpty = (): boolean => segmentState(domain.agent).length === 1;
+    await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (CH4)");
+  }
+
+  /** CH2, CH5 */
+  #look(): void {
+    for (const orphan of orphans(this.#domain.agent)) this.#fail(`CH5: ${orphan}`);
+    const now = Date.now();
+    for (const seat of this.#seats) {
+      if (seat.child === undefined || seat.identity === 0) continue;
+      const bytes = statSync(seat.diary).size;
+      if (bytes !== seat.read.bytes || now < seat.stoppedUntil + 500) seat.read = { bytes, at: now };
+      if (now - seat.read.at > (this.#options.silence ?? 20_000)) {
+        this.#fail(`CH2: seat ${seat.index} does nothing any more`);
+      }
+    }
+  }
+
+  /** Waits for something, and for a failure of any member. */
+  async #until(ready: () => boolean, limit: number, what: string): Promise<void> {
+    for (const end = Date.now() + limit; !ready(); await pause(1)) {
+      if (Date.now() > end) this.#fail(`waited ${limit} ms for ${what}`);
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+  }
+
+  #fail(what: string): void {
+    this.#failure ??= new Error([`seed ${this.#options.seed}: ${what}`, ...this.#dump()].join("\n"));
+  }
+
+  /** Everything that can be seen of the run. */
+  #dump(): string[] {
+    const seats = this.#seats.filter(({ child }) => child !== undefined);
+    const lines = seats.map(({ index, identity, diary, stoppedUntil }) => {
+      const last = readFileSync(diary, "utf8").trimEnd().split("\n").slice(-3).join(", ");
+      return `seat ${index}, agent ${slotOf(identity)}${stoppedUntil > Date.now() ? ", stopped" : ""}: ${last}`;
+    });
+    return [...lines, ...segmentState(this.#domain.agent)];
+  }
+}
+
+/** An order to a process that is gone comes to nothing. */
+function tell({ child }: Seat, order: Order): void {
+  if (child?.connected === true) child.send(order, () => {});
+}
+
+/** The onlooker holds the buffer: the handle need not. */
+function handleOf(buffer: DmaBuf): ReceivedHandle {
+  using handle = buffer.handle();
+  return structuredClone(handle);
+}

@@ -1,0 +1,57 @@
+/** What the processes of a chaos run and the one that runs it tell each other. */
+import type { ReceivedHandle } from "../../../src/index.js";
+
+/** Faults that a member can be told to have: one for each invariant. */
+export const FAULTS = {
+  torn: "ends an access before it has written everything",
+  wake: "sleeps through what wakes it",
+  descriptor: "leaves a file open",
+  slot: "takes a slot that nobody gives back",
+  fence: "has fences that nobody ends when it dies",
+} as const;
+
+export type Fault = keyof typeof FAULTS;
+
+export interface Start {
+  /** Where somebody listens. */
+  readonly joinsAt: string;
+  /** Where it listens itself if it is told to. */
+  readonly place: string;
+  readonly seat: number;
+  readonly seed: number;
+  /** A file in which it writes what it is doing, at each step. */
+  readonly diary: string;
+  /** The stream that it produces. */
+  readonly produces: string | undefined;
+  readonly fault: Fault | undefined;
+}
+
+export interface SharedBuffer {
+  readonly index: number;
+  readonly handle: ReceivedHandle;
+}
+
+/** A buffer that is sent on its way once, with what stands in it. */
+export interface Parcel {
+  readonly parcel: ReceivedHandle;
+  readonly version: number;
+}
+
+export type Order =
+  | { readonly order: "start"; readonly start: Start }
+  | ({ readonly order: "import" } & SharedBuffer)
+  | ({ readonly order: "receive" } & Parcel)
+  | { readonly order: "export"; readonly index: number }
+  | { readonly order: "listen" | "leave" | "exit" };
+
+export type Report =
+  | { readonly report: "joined"; readonly identity: number }
+  | ({ readonly report: "exported" } & SharedBuffer)
+  | ({ readonly report: "sent" } & Parcel)
+  | { readonly report: "listens" }
+  /** How many more descriptors it has than before it joined. */
+  | { readonly report: "left"; readonly descriptors: number; readonly deeds: Readonly<Record<string, number>> }
+  | { readonly report: "failed"; readonly reason: string };
+
+export const BUFFER_BYTES = 16_384;
+export const FRAME_BYTES = 65_536;

@@ -1,0 +1,54 @@
+import { Random } from "../../random.js";
+
+/** What is done to the processes of a chaos run, and when. */
+export type Blow = { readonly at: number; readonly seat: number } & (
+  | { readonly kind: "kill" | "kill listener" | "leave" | "exit" | "visit" }
+  | { readonly kind: "stop"; readonly ms: number }
+  | { readonly kind: "replace"; readonly buffer: number }
+);
+
+export const SEATS = 6;
+export const BUFFERS = 24;
+/** One stream is produced on each of the first seats. */
+export const STREAMS = ["east", "west"] as const;
+
+const KINDS: readonly Blow["kind"][] = [
+  ...Array<"kill">(8).fill("kill"),
+  ...Array<"stop">(5).fill("stop"),
+  ...Array<"replace">(3).fill("replace"),
+  "kill listener",
+  "kill listener",
+  "leave",
+  "exit",
+  "visit",
+  "visit",
+];
+
+/** Milliseconds between two blows. */
+const SHORTEST_PEACE = 50;
+const LONGEST_PEACE = 450;
+/** Milliseconds. */
+const LONGEST_STOP = 1_500;
+
+/** The plan that a seed stands for: always the same. A longer one begins like a shorter one. */
+export function makePlan(seed: number, seconds: number): Blow[] {
+  const random = new Random(seed);
+  const plan: Blow[] = [];
+  let kinds: Blow["kind"][] = [];
+  for (let at = 0; ;) {
+    at += SHORTEST_PEACE + random.below(LONGEST_PEACE - SHORTEST_PEACE);
+    if (at >= seconds * 1_000) return plan;
+    // Shuffled, not picked: so a short run has some of each kind.
+    if (kinds.length === 0) kinds = random.shuffle(KINDS);
+    const [kind, seat] = [kinds.pop()!, random.below(SEATS)];
+    if (kind === "stop") plan.push({ at, seat, kind, ms: random.below(LONGEST_STOP) });
+    else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFERS) });
+    else plan.push({ at, seat, kind });
+  }
+}
+
+export function describeBlow(blow: Blow): string {
+  const { at, seat, kind } = blow;
+  const detail = kind === "stop" ? `, ${blow.ms} ms` : kind === "replace" ? `, buffer ${blow.buffer}` : "";
+  return `${(at / 1000).toFixed(2).padStart(6)} s: ${kind}${kind === "kill listener" ? "" : ` at seat ${seat}`}${detail}`;
+}
