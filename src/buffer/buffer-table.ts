@@ -10,6 +10,8 @@ import {
   type BufferKey,
 } from "../domain/buffer-slot.js";
 import { slotOf } from "../domain/agent-slot.js";
+import { isIndex } from "../domain/layout.js";
+import { isTransit } from "../domain/referenced-slot.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "../fence/shared-fence.js";
 import { Reservation } from "../reservation/reservation.js";
@@ -233,16 +235,15 @@ function stale(): DmaBufError {
 
 function checkHandle(handle: ReceivedHandle, agent: Agent): void {
   if (typeof handle !== "object" || handle === null) refuse("this is no handle to a buffer");
-  const { buffers, agents } = agent.layout.sizes;
   const { domain, slot, generation, version, mode, size, transit } = handle;
   const fields = {
     domain: typeof domain === "string",
-    slot: isIndex(slot, buffers),
+    slot: isIndex(slot, agent.layout.sizes.buffers),
     generation: Number.isInteger(generation),
     version: Number.isInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
-    transit: isIndex(transit?.index, agents) && Number.isInteger(transit.ticket) && transit.ticket !== 0,
+    transit: isTransit(agent, transit),
   };
   for (const [name, intact] of Object.entries(fields)) if (!intact) refuse(`"${name}" of its handle is damaged`);
   checkDomain(agent, domain, "buffer");
@@ -250,8 +251,4 @@ function checkHandle(handle: ReceivedHandle, agent: Agent): void {
 
 function refuse(reason: string): never {
   throw new DmaBufError("EINVAL", `Cannot import the buffer: ${reason}`);
-}
-
-function isIndex(value: unknown, count: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
 }

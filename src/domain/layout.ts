@@ -392,3 +392,8 @@ export interface Segment {
   readonly memory: Substrate;
   readonly layout: Layout;
 }
+
+/** Whether a value from elsewhere is the index of one of `count` things. */
+export function isIndex(value: unknown, count: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
+}

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { anyBit, clearBit, setBit } from "./bits.js";
-import { HEADER, hint, searchStart, SLOT_STATE, type Layout, type Segment } from "./layout.js";
+import { HEADER, hint, isIndex, searchStart, SLOT_STATE, type Layout, type Segment } from "./layout.js";
 
 /**
  * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
@@ -34,6 +34,11 @@ export interface SlotKey {
 export interface Transit {
   readonly index: number;
   readonly ticket: number;
+}
+
+/** Whether what came in a handle can be a transit. */
+export function isTransit({ layout }: Segment, transit: Transit | undefined): boolean {
+  return isIndex(transit?.index, layout.sizes.agents) && Number.isInteger(transit?.ticket) && transit?.ticket !== 0;
 }
 
 /** A table of the control segment whose slots are held by references. */

@@ -1,5 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import type { SlotKey, Transit } from "../domain/referenced-slot.js";
+import { isIndex } from "../domain/layout.js";
+import { isTransit, type SlotKey, type Transit } from "../domain/referenced-slot.js";
 import { addSyncobjTransit, endSyncobjTransit } from "../domain/syncobj-slot.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "./shared-fence.js";
@@ -52,19 +53,10 @@ export type ReceivedSyncobj = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "
 /** @throws {DmaBufError} `EINVAL` if it is no handle to a syncobj, or one of another domain. */
 export function checkSyncobjHandle(agent: Agent, handle: ReceivedSyncobj): void {
   const { kind, domain, slot, generation, transit } = handle ?? {};
-  const { syncobjs, agents } = agent.layout.sizes;
   const isIntact =
-    isIndex(slot, syncobjs) &&
-    Number.isInteger(generation) &&
-    isIndex(transit?.index, agents) &&
-    Number.isInteger(transit.ticket) &&
-    transit.ticket !== 0;
+    isIndex(slot, agent.layout.sizes.syncobjs) && Number.isInteger(generation) && isTransit(agent, transit);
   if (kind !== "syncobj" || !isIntact) {
     throw new DmaBufError("EINVAL", "Cannot open the syncobj: this is no handle to one");
   }
   checkDomain(agent, domain, "syncobj");
-}
-
-function isIndex(value: unknown, count: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
 }
