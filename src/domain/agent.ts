@@ -77,23 +77,8 @@ export class Agent implements Member {
   waitSync(awaited: Awaited, timeout = Infinity): boolean {
     checkTimeout(timeout);
     if (awaited.ready()) return true;
-    if (timeout === 0) return false;
-    if (!this.host.mayBlock) {
-      throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
-    }
-    const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
-    if (this.#spin(awaited, limit)) return true;
-    for (;;) {
-      const bell = this.memory.load(this.#bell);
-      awaited.arm();
-      for (const interrupt of this.#interrupts) interrupt();
-      if (awaited.ready()) return true;
-      const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
-      if (left <= 0) return false;
-      this.memory.park(this.#bell, bell, Math.min(left, awaited.patience?.() ?? Infinity));
-      // What is ready now needs no arming, which would have this agent rung for nothing later.
-      if (awaited.ready()) return true;
-    }
+    // What is ready already costs no more than the look: the compiler takes only short functions into their callers.
+    return timeout !== 0 && this.#block(awaited, timeout);
   }
 
   /** As `waitSync`, but returns to the event loop. */
@@ -156,6 +141,25 @@ export class Agent implements Member {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  #block(awaited: Awaited, timeout: number): boolean {
+    if (!this.host.mayBlock) {
+      throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
+    }
+    const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
+    if (this.#spin(awaited, limit)) return true;
+    for (;;) {
+      const bell = this.memory.load(this.#bell);
+      awaited.arm();
+      for (const interrupt of this.#interrupts) interrupt();
+      if (awaited.ready()) return true;
+      const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
+      if (left <= 0) return false;
+      this.memory.park(this.#bell, bell, Math.min(left, awaited.patience?.() ?? Infinity));
+      // What is ready now needs no arming, which would have this agent rung for nothing later.
+      if (awaited.ready()) return true;
+    }
   }
 
   /** Looks at everything that is watched, and asks to be called again when the doorbell rings. */
