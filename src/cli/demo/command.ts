@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { isCamera } from "./camera.js";
 import { runDemo } from "./demo.js";
 
 interface Flags {
@@ -24,7 +25,10 @@ export function demoCommand(): Command {
       "Play a video to four workers (motion, histogram, thumbnails, preview) that share every frame without a copy, " +
         "and report what it cost beside postMessage.",
     )
-    .argument("[file]", "a video that ffmpeg can read; without it, a short clip that comes with the package")
+    .argument(
+      "[file]",
+      "a video that ffmpeg can read, or a camera, as /dev/video0; without it, a short clip that comes with the package",
+    )
     .option("--headless", "no preview page, and as fast as possible")
     .addOption(whole("--frames <count>", "end after so many frames", 1, 1_000_000_000))
     .option("--json", "print one JSON object instead of tables")
@@ -58,8 +62,13 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
   if (flags.loop && flags.headless && flags.frames === undefined) {
     command.error("error: --loop with --headless needs --frames, or it would never end");
   }
-  if (flags.kill && !flags.processes) command.error("error: --kill needs --processes: a thread cannot be killed");
-  using interruption = new Interruption(flags.loop === true);
+  const live = isCamera(file);
+  if (live && flags.headless && flags.frames === undefined) {
+    command.error("error: a camera with --headless needs --frames, or it would never end");
+  }
+  if (flags.kill && !flags.processes && !live)
+    command.error("error: --kill needs --processes: a thread cannot be killed");
+  using interruption = new Interruption(flags.loop === true || live);
   await runDemo({
     file,
     // npm runs scripts in the package's directory; a path is meant from where the person is.

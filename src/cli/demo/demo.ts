@@ -3,7 +3,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DmaBufError } from "../../errors.js";
+import { VideoDevice } from "../../linux/index.js";
 import { capabilities } from "../../node/index.js";
+import { isCamera, videoOf } from "./camera.js";
 import { findFfmpeg } from "./ffmpeg.js";
 import type { JobName, JobSettings } from "./jobs/job.js";
 import { runOverMessages } from "./message-pipeline.js";
@@ -15,7 +17,7 @@ import { runOverStream } from "./stream-pipeline.js";
 import { probe, type Video } from "./video.js";
 
 export interface DemoOptions {
-  /** A path from `directory`, or an address with a scheme. Without it, the clip that the package ships. */
+  /** A path from `directory`, an address with a scheme, or a camera's device. Without it, the clip that the package ships. */
   readonly file: string | undefined;
   /** What relative paths start from. */
   readonly directory: string;
@@ -45,16 +47,30 @@ export interface DemoOptions {
  *   process, no temporary file.
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
+  if (isCamera(options.file)) return runOnCamera(options);
   if (options.processes) checkProcesses();
   using ffmpeg = findFfmpeg(process.env);
   const video = await probe(ffmpeg.path, fileOf(options), options.signal);
+  await play(options, video, ffmpeg.path);
+}
+
+/** A camera writes into the stream's own buffers, which only memory files can be: so the workers are processes. */
+async function runOnCamera(options: DemoOptions): Promise<void> {
+  checkProcesses();
+  using camera = VideoDevice.open(options.file!);
+  const video = videoOf(camera);
+  await play({ ...options, processes: true, loop: true, postMessage: false }, video, "", camera);
+}
+
+async function play(options: DemoOptions, video: Video, ffmpeg: string, camera?: VideoDevice): Promise<void> {
   // Some systems unload the library under a worker's feet unless the main thread has loaded it first.
   await loadSharp();
   using output = new OutputDirectory(options);
   using progress = new Progress(process.stderr, !options.json);
   const say = (line: string): void => (options.json ? undefined : progress.say(line));
   const pipeline: PipelineOptions = {
-    ffmpeg: ffmpeg.path,
+    ffmpeg,
+    camera,
     video,
     consumers: consumersOf(options, video, output.path),
     processes: options.processes,

@@ -1,3 +1,4 @@
+import type { VideoDevice } from "../../linux/index.js";
 import type { ConsumerReport } from "./consumer.js";
 import type { JobName, JobSettings, Note } from "./jobs/job.js";
 import type { Percentiles } from "./latency.js";
@@ -15,6 +16,8 @@ export function policyOf(name: JobName): Policy {
 
 export interface PipelineOptions {
   readonly ffmpeg: string;
+  /** Takes the place of ffmpeg. */
+  readonly camera?: VideoDevice | undefined;
   readonly video: Video;
   readonly consumers: readonly JobSettings[];
   /** Each consumer is a process of its own instead of a thread. */

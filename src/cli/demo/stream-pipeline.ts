@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
-import { copiedBytes, Domain, imageFormat } from "../../index.js";
+import { copiedBytes, Domain, imageFormat, type Blank as StreamBlank } from "../../index.js";
 import { Domain as ProcessDomain } from "../../node/index.js";
 import { checksumOf } from "./checksum.js";
 import { FIRST_INHERITED, startProcess, startThread } from "./colleague.js";
 import { Crew, type Start } from "./crew.js";
+import { film } from "./camera.js";
 import { decode } from "./decoder.js";
 import type { Blank } from "./frame-reader.js";
 import { Killer, type Leftovers } from "./killer.js";
@@ -57,22 +58,26 @@ export async function runOverStream(options: PipelineOptions): Promise<PipelineR
     : undefined;
   let started = 0;
   let published = 0;
+  const publish = (blank: StreamBlank): void => {
+    if (published === 0) started = nowMicroseconds();
+    const timestamp = Math.round((published * 1e9) / frameRate);
+    blank.publish({ timestamp, ...(options.kill && { data: checksumOf(blank.bytes) }) });
+    killer?.published();
+    options.onFrame(++published);
+  };
   const take = async (): Promise<Blank> => {
     const blank = await stream.blank({ signal });
     if (blank === undefined) throw new Error("The stream ended under its producer");
     return {
       bytes: blank.bytes,
-      publish: () => {
-        if (published === 0) started = nowMicroseconds();
-        const timestamp = Math.round((published * 1e9) / frameRate);
-        blank.publish({ timestamp, ...(options.kill && { data: checksumOf(blank.bytes) }) });
-        killer?.published();
-        options.onFrame(++published);
-      },
+      publish: () => publish(blank),
       [Symbol.dispose]: () => blank[Symbol.dispose](),
     };
   };
-  const frames = await decode({ ...options, signal }, take);
+  const frames =
+    options.camera === undefined
+      ? await decode({ ...options, signal }, take)
+      : await film(options.camera, stream, { ...options, signal, publish });
   await killer?.end();
   stream.end();
   const reports = await crew.reports();

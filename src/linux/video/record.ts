@@ -5,6 +5,7 @@ import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../.
 import type { FrameStream } from "../../stream/frame-stream.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import type { VideoDevice, VideoFormat } from "./device.js";
+import type { Dequeued } from "./queue.js";
 
 /** Formats that both name, and lay out alike. */
 const COMMON: Readonly<Record<string, PixelFormat>> = { NV12: "NV12", YU12: "I420", GREY: "GREY", AB24: "RGBA" };
@@ -28,6 +29,13 @@ export function streamFormat({ pixelFormat, width, height, planes }: VideoFormat
   return rawFormat(plane.size);
 }
 
+export interface RecordOptions extends WaitOptions {
+  /** Ends after so many images. Default: when the stream has ended. */
+  readonly frames?: number;
+  /** Publishes an image that the camera has written into the blank. Default: with the camera's time and number. */
+  readonly publish?: (blank: Blank, image: Dequeued) => void;
+}
+
 /**
  * Publishes a camera's images in a stream, without a copy: the camera writes into the stream's own buffers. Resolves when
  * the stream has ended.
@@ -35,29 +43,32 @@ export function streamFormat({ pixelFormat, width, height, planes }: VideoFormat
  * @param stream Made by this agent in a domain between processes, with {@link streamFormat} and at least 3 buffers. Its
  *   buffers are the camera's as long as they are blanks.
  * @param options `signal` ends the recording, and `timeout` is the longest wait for an image, in milliseconds.
+ * @returns How many images were published.
  * @throws {DmaBufError} `EOPNOTSUPP` in a domain of threads; `EBUSY` if another program uses the camera; `ETIMEDOUT`.
  */
-export async function record(device: VideoDevice, stream: FrameStream, options: WaitOptions = {}): Promise<void> {
+export async function record(device: VideoDevice, stream: FrameStream, options: RecordOptions = {}): Promise<number> {
+  const { frames = Infinity, publish = publishAsTaken, ...waiting } = options;
   using queue = device.createQueue("capture", { memory: "dma-buf", buffers: AT_THE_CAMERA });
   const exported = new Map<number, ExportedBuffer>();
   const filling = new Map<number, Blank>();
+  let count = 0;
   try {
     for (let free = Array.from({ length: queue.size }, (_, i) => i); ;) {
       for (const index of free) {
-        const blank = await stream.blank(options);
-        if (blank === undefined) return;
+        const blank = await stream.blank(waiting);
+        if (blank === undefined) return count;
         filling.set(index, blank);
         let known = exported.get(blank.buffer.inode);
         if (known === undefined) exported.set(blank.buffer.inode, (known = await ExportedBuffer.create(blank.buffer)));
         queue.enqueue(index, { planes: [known.descriptor] });
       }
       if (filling.size === queue.size && !queue.isRunning) queue.start();
-      const { index, timestampNs, sequence, isDamaged } = await queue.dequeue(options);
-      const blank = filling.get(index)!;
-      filling.delete(index);
-      if (isDamaged) blank[Symbol.dispose]();
-      else if (!published(blank, Number(timestampNs), sequence)) return;
-      free = [index];
+      const image = await queue.dequeue(waiting);
+      const blank = filling.get(image.index)!;
+      filling.delete(image.index);
+      if (image.isDamaged) blank[Symbol.dispose]();
+      else if (!published(() => publish(blank, image), blank) || ++count === frames) return count;
+      free = [image.index];
     }
   } finally {
     // The device writes no more before the blanks are given back.
@@ -67,15 +78,21 @@ export async function record(device: VideoDevice, stream: FrameStream, options: 
   }
 }
 
+function publishAsTaken(blank: Blank, { timestampNs, sequence }: Dequeued): void {
+  blank.publish({ timestamp: Number(timestampNs), data: { sequence } });
+}
+
 /** False if the stream has ended. */
-function published(blank: Blank, timestamp: number, sequence: number): boolean {
+function published(publish: () => void, blank: Blank): boolean {
   try {
-    blank.publish({ timestamp, data: { sequence } });
+    publish();
     return true;
   } catch (error) {
-    blank[Symbol.dispose]();
     if (error instanceof DmaBufError && error.code === "EPIPE") return false;
     throw error;
+  } finally {
+    // It was given back if it was published.
+    blank[Symbol.dispose]();
   }
 }
 
