@@ -7,14 +7,26 @@ import { isDescriptorReady } from "./descriptor.js";
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
 const SLICE = 50;
 
-/** Waits until a descriptor is ready. @returns False if the time passed first. */
+/**
+ * Waits until a descriptor is ready, also if it is closed meanwhile.
+ *
+ * @returns False if the time passed first.
+ */
 export async function waitForDescriptor(
   fd: number,
   direction: "input" | "output",
   options: WaitOptions,
 ): Promise<boolean> {
-  const ready = (): boolean => isDescriptorReady(fd, direction);
-  return pend(threadsHost(), options, ready, (done) => watchReady(fd, direction, done));
+  checkTimeout(options.timeout ?? Infinity);
+  if (isDescriptorReady(fd, direction)) return true;
+  // After the close of the other one, somebody else may get its number.
+  const own = duplicateDescriptor(fd);
+  try {
+    const ready = (): boolean => isDescriptorReady(own, direction);
+    return await pend(threadsHost(), options, ready, (done) => watchReady(own, direction, done));
+  } finally {
+    closeDescriptor(own);
+  }
 }
 
 /** As {@link waitForDescriptor}, blocking this thread. */

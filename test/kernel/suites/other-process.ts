@@ -1,0 +1,42 @@
+/**
+ * Another process, for tests of descriptors that cross over: it inherited one as 4, or gets it through the socket that it
+ * inherited as 4. Usage: node other-process.js TASK
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Descriptor, DmaBufDescriptor } from "../../../src/linux/index.js";
+import { SW_SYNC } from "../../../src/linux/software-sync.js";
+import { receiveMessage } from "../../../src/node/system-calls.js";
+
+const INHERITED = 4;
+/** Milliseconds; long enough for the parent to wait. */
+const PAUSE = 100;
+
+const tasks: Record<string, () => Promise<void>> = {
+  async "advance inherited"() {
+    await sleep(PAUSE);
+    advance(INHERITED);
+  },
+  async "advance received"() {
+    const [fd] = await received();
+    await sleep(PAUSE);
+    advance(fd!);
+  },
+  async write() {
+    using buffer = new DmaBufDescriptor(INHERITED);
+    await buffer.access("write", (bytes) => bytes.fill(0x77));
+  },
+};
+
+await tasks[process.argv[2]!]!();
+
+function advance(fd: number): void {
+  new Descriptor(fd, "the timeline").request(SW_SYNC.INC, { amount: 1 });
+}
+
+async function received(): Promise<readonly number[]> {
+  for (;;) {
+    const message = receiveMessage(INHERITED, new Uint8Array(16), 1);
+    if (message !== undefined) return message.descriptors;
+    await sleep(2);
+  }
+}

@@ -1,0 +1,84 @@
+/** Descriptors of the kernel's in several processes, and closed by others. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { PAGE_SIZE } from "../../../src/index.js";
+import { DmaHeap, SoftwareSyncTimeline } from "../../../src/linux/index.js";
+import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls.js";
+import { kernelTest } from "../cases/kernel-test.js";
+
+const PATIENT = { timeout: 30_000 };
+const OTHER = fileURLToPath(new URL("other-process.js", import.meta.url));
+
+/** Starts another process that inherits a descriptor; resolves when it has ended well. */
+async function start(task: string, fd: number): Promise<void> {
+  const child = spawn(process.execPath, [OTHER, task], { stdio: ["ignore", "inherit", "inherit", "ignore", fd] });
+  const [status] = (await once(child, "close")) as [number | null];
+  assert.equal(status, 0);
+}
+
+test("SYF-21 a process that inherited a timeline wakes who waits for its fence", PATIENT, async () => {
+  using timeline = new SoftwareSyncTimeline();
+  using file = timeline.createFence(1);
+  const child = start("advance inherited", timeline.fd);
+  assert.equal(file.isReady(), false);
+  assert.equal(await file.wait({ timeout: 20_000 }), "signaled");
+  await child;
+});
+
+test("SYF-22 a process that got a timeline through a socket wakes who waits for its fence", PATIENT, async () => {
+  using timeline = new SoftwareSyncTimeline();
+  using file = timeline.createFence(1);
+  const [mine, theirs] = createSocketPair("sequenced");
+  const child = start("advance received", theirs);
+  closeDescriptor(theirs);
+  sendMessage(mine, new Uint8Array(1), [timeline.fd]);
+  assert.equal(await file.wait({ timeout: 20_000 }), "signaled");
+  await child;
+  closeDescriptor(mine);
+});
+
+test("DBF-10 what another process writes to a buffer is read here", PATIENT, async () => {
+  using heap = DmaHeap.open();
+  using buffer = heap.allocate(2 * PAGE_SIZE);
+  await start("write", buffer.fd);
+  await buffer.access("read", (bytes) => assert.deepEqual([...new Set(bytes)], [0x77]));
+});
+
+kernelTest("IMP-17 a wait goes on although its descriptor is closed, until the signal", async (world) => {
+  const { buffer, work } = world.deviceBuffer();
+  const end = work("write");
+  let isOver = false;
+  const waiting = buffer.ready("read").finally(() => (isOver = true));
+  buffer.close();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(isOver, false);
+  end();
+  assert.equal(await waiting, "signaled");
+});
+
+test("SYF-27 eight consumers each see what one producer has counted", PATIENT, async () => {
+  const [consumers, rounds] = [8, 512];
+  using timeline = new SoftwareSyncTimeline();
+  let counter = 0;
+  const files = Array.from({ length: rounds }, (_, round) => timeline.createFence(round + 1));
+  const looked: (() => void)[] = [];
+  const turns = files.map((_, round) => new Promise<void>((resolve) => (looked[round] = resolve)));
+  const consume = async (first: number): Promise<void> => {
+    for (let round = first; round < rounds; round += consumers) {
+      assert.equal(await files[round]!.wait(), "signaled");
+      assert.equal(counter, round + 1);
+      looked[round]!();
+    }
+  };
+  const all = Promise.all(Array.from({ length: consumers }, (_, first) => consume(first)));
+  for (let round = 0; round < rounds; round++) {
+    counter++;
+    timeline.advance();
+    await Promise.race([turns[round], all]);
+  }
+  await all;
+  for (const file of files) file.close();
+});
