@@ -30,7 +30,7 @@ export class GuestFrame extends FrameBytes implements FrameMetadata {
   /** @internal Made by a guest. */
   constructor(format: FrameFormat, whole: Uint8Array, release: () => void) {
     super(format, whole.subarray(0, format.size), release);
-    const metadata = readMetadata(whole.subarray(metadataOffset(format.size)));
+    const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
     this.sequence = metadata.sequence;
     this.timestamp = metadata.timestamp;
     this.publishedAt = metadata.publishedAt;

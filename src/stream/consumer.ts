@@ -4,8 +4,8 @@ import { CONSUMER } from "../domain/layout.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
-import { metadataOffset, readMetadata } from "./metadata.js";
-import { streamError, wholeBytes, type StreamParts } from "./stream-parts.js";
+import { readMetadata } from "./metadata.js";
+import { frameBytes, metadataArea, streamError, type StreamParts } from "./stream-parts.js";
 import {
   advanceCursor,
   armConsumer,
@@ -67,9 +67,11 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     if (!(await agent.wait(attempt, options))) this.#timedOut(options.timeout);
     const frame = attempt.taken;
     if (frame === undefined) return this.#ended();
+    const { reservation } = frame.buffer;
+    if (reservation.testSignaled("write")) return this.#closed ? undefined : frame;
     try {
       // Work that still writes the frame, by fences.
-      const fences = await frame.buffer.reservation.wait("write", { ...options, timeout: left() });
+      const fences = await reservation.wait("write", { ...options, timeout: left() });
       if (fences === "timed-out") this.#timedOut(options.timeout);
     } catch (error) {
       this.#refused(frame);
@@ -163,9 +165,9 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
       advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
       const endUse = buffer.storage.use();
-      const bytes = wholeBytes(buffer);
-      const metadata = readMetadata(bytes.subarray(metadataOffset(format.size)));
-      const frame: Frame = new Frame(format, buffer, bytes.subarray(0, format.size), metadata, () => {
+      const metadata = readMetadata(metadataArea(buffer, this.#parts));
+      const bytes = frameBytes(buffer, this.#parts);
+      const frame: Frame = new Frame(format, buffer, bytes, metadata, () => {
         this.#frames.delete(frame);
         endUse();
         holds.release("read");
@@ -192,6 +194,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     const found: { place: number; number: number }[] = [];
     // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame.
     const end = publishedFrames(agent, key.slot);
+    // Most looks of a wait end here: it spins on one word.
+    if (((end - cursor) | 0) <= 0) return [];
     for (let place = 0; place < buffers.length; place++) {
       const number = frameIn(agent, key.slot, place);
       if (number === undefined || ((number - cursor) | 0) < 0 || ((number - end) | 0) >= 0) continue;

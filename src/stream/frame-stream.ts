@@ -3,13 +3,13 @@ import type { BufferHandle } from "../buffer/handle.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { Awaited } from "../domain/agent.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type PublishOptions } from "./frame.js";
 import { metadataOffset, metadataSize, writeMetadata } from "./metadata.js";
-import { wholeBytes, type StreamParts } from "./stream-parts.js";
+import { frameBytes, metadataArea, type StreamParts } from "./stream-parts.js";
 import {
   announceFrame,
   armProducer,
@@ -140,13 +140,17 @@ export class FrameStream implements Disposable {
   async blank(options: WaitOptions = {}): Promise<Blank | undefined> {
     const attempt = new BlankAttempt(this.#producing());
     const { agent } = this.#parts;
+    checkTimeout(options.timeout ?? Infinity);
     const left = countdown(agent.host, options.timeout);
-    if (!(await agent.wait(attempt, options))) this.#noBlank(options.timeout);
+    // Where nothing is to be waited for, a promise would cost more than all the rest.
+    if (!attempt.ready() && !(await agent.wait(attempt, options))) this.#noBlank(options.timeout);
     const { taken } = attempt;
     if (taken === undefined) return undefined;
+    const { reservation } = taken.buffer;
+    if (reservation.testSignaled("read")) return this.#toBlank(taken);
     try {
       // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-      const fences = await taken.buffer.reservation.wait("read", { ...options, timeout: left() });
+      const fences = await reservation.wait("read", { ...options, timeout: left() });
       if (fences === "timed-out") this.#noBlank(options.timeout);
     } catch (error) {
       taken.release();
@@ -200,15 +204,13 @@ export class FrameStream implements Disposable {
   }
 
   #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank {
-    const { agent, key, format, dataBytes } = this.#parts;
+    const { agent, key, format } = this.#parts;
     const endUse = buffer.storage.use();
     const release = (): void => {
       endUse();
       giveBack();
     };
-    const bytes = wholeBytes(buffer);
-    const behind = metadataOffset(format.size);
-    const metadataArea = bytes.subarray(behind, behind + metadataSize(dataBytes));
+    const area = metadataArea(buffer, this.#parts);
     const publish = (options: PublishOptions): number => {
       const end = streamEnd(agent, key);
       if (end !== undefined)
@@ -216,13 +218,13 @@ export class FrameStream implements Disposable {
       const now = agent.host.nowNs();
       const { timestamp = now, data } = options;
       const metadata = { sequence: this.#published, timestamp, publishedAt: now, data };
-      writeMetadata(metadataArea, metadata);
+      writeMetadata(area, metadata);
       fillPlace(agent, key.slot, place);
       release();
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return new Blank(format, buffer, bytes.subarray(0, format.size), publish, release);
+    return new Blank(format, buffer, frameBytes(buffer, this.#parts), publish, release);
   }
 
   #producing(): StreamParts {

@@ -28,33 +28,43 @@ export function metadataOffset(frameSize: number): number {
   return Math.ceil(frameSize / 8) * 8;
 }
 
-/** @throws {DmaBufError} `EOVERFLOW` if `data` has more bytes as JSON than the stream allows; nothing is written then. */
-export function writeMetadata(area: Uint8Array, metadata: FrameMetadata): void {
-  const text = metadata.data === undefined ? "" : JSON.stringify(metadata.data);
+/**
+ * @param area All that the frame has for metadata.
+ * @throws {DmaBufError} `EOVERFLOW` if `data` has more bytes as JSON than the stream allows; nothing is written then.
+ */
+export function writeMetadata(area: DataView, metadata: FrameMetadata): void {
+  // Most frames carry no data, and each array costs as much as all the rest here.
+  const length = metadata.data === undefined ? 0 : writeText(area, JSON.stringify(metadata.data));
+  area.setFloat64(0, metadata.sequence, true);
+  area.setFloat64(8, metadata.timestamp, true);
+  area.setFloat64(16, metadata.publishedAt, true);
+  area.setUint32(24, length, true);
+}
+
+function writeText(area: DataView, text: string): number {
   const encoded = new Uint8Array(text.length * 3);
   const length = encodeInto(text, encoded);
-  if (length > area.length - FIXED_BYTES) {
-    const limit = area.length - FIXED_BYTES;
+  const limit = area.byteLength - FIXED_BYTES;
+  if (length > limit) {
     throw new DmaBufError(
       "EOVERFLOW",
       `Cannot publish the frame: its data have ${length} bytes as JSON, ${limit} are allowed (option "dataBytes")`,
     );
   }
-  const view = new DataView(area.buffer, area.byteOffset, FIXED_BYTES);
-  view.setFloat64(0, metadata.sequence, true);
-  view.setFloat64(8, metadata.timestamp, true);
-  view.setFloat64(16, metadata.publishedAt, true);
-  view.setUint32(24, length, true);
-  if (length > 0) area.set(encoded.subarray(0, length), FIXED_BYTES);
+  textIn(area, length).set(encoded.subarray(0, length));
+  return length;
 }
 
-export function readMetadata(area: Uint8Array): FrameMetadata {
-  const view = new DataView(area.buffer, area.byteOffset, FIXED_BYTES);
-  const length = view.getUint32(24, true);
+export function readMetadata(area: DataView): FrameMetadata {
+  const length = area.getUint32(24, true);
   return {
-    sequence: view.getFloat64(0, true),
-    timestamp: view.getFloat64(8, true),
-    publishedAt: view.getFloat64(16, true),
-    data: length === 0 ? undefined : (JSON.parse(decode(area.slice(FIXED_BYTES, FIXED_BYTES + length))) as JsonValue),
+    sequence: area.getFloat64(0, true),
+    timestamp: area.getFloat64(8, true),
+    publishedAt: area.getFloat64(16, true),
+    data: length === 0 ? undefined : (JSON.parse(decode(textIn(area, length).slice())) as JsonValue),
   };
+}
+
+function textIn({ buffer, byteOffset, byteLength }: DataView, length: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + FIXED_BYTES, Math.min(length, byteLength - FIXED_BYTES));
 }

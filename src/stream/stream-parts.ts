@@ -2,6 +2,7 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import type { Agent } from "../domain/agent.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import type { FrameFormat } from "./format.js";
+import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamKey } from "./stream-slot.js";
 
 /** What all ends of a stream know. */
@@ -14,10 +15,16 @@ export interface StreamParts {
   readonly buffers: readonly DmaBuf[];
 }
 
-/** A stream's buffer has one segment. */
-export function wholeBytes(buffer: DmaBuf): Uint8Array {
-  const { memory, offset, length } = buffer.storage.segments[0]!;
-  return new Uint8Array(memory, offset, length);
+/** The bytes of a frame, in place. A stream's buffer has one segment. */
+export function frameBytes(buffer: DmaBuf, { format }: StreamParts): Uint8Array {
+  const { memory, offset } = buffer.storage.segments[0]!;
+  return new Uint8Array(memory, offset, format.size);
+}
+
+/** Where a frame's metadata stand, behind its bytes. */
+export function metadataArea(buffer: DmaBuf, { format, dataBytes }: StreamParts): DataView {
+  const { memory, offset } = buffer.storage.segments[0]!;
+  return new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes));
 }
 
 /** The reason a stream failed with, as an error. */

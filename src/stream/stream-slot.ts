@@ -113,14 +113,17 @@ export function frameIn(segment: Segment, slot: number, place: number): number |
 /** The places in the order in which a producer should use them again: empty ones, then the oldest frames. */
 export function placesToReuse(segment: Segment, slot: number, buffers: number): number[] {
   const keepFrom = heldBackFrom(segment, slot);
-  const places: { place: number; age: number }[] = [];
-  const published = segment.memory.load(segment.layout.stream(slot) + STREAM.PUBLISHED);
+  const empty: number[] = [];
+  const full: number[] = [];
+  const frames: number[] = [];
   for (let place = 0; place < buffers; place++) {
     const frame = frameIn(segment, slot, place);
-    if (frame === undefined) places.push({ place, age: Infinity });
-    else if (mayDrop(frame, keepFrom)) places.push({ place, age: (published - frame) | 0 });
+    frames.push(frame ?? 0);
+    if (frame === undefined) empty.push(place);
+    else if (mayDrop(frame, keepFrom)) full.push(place);
   }
-  return places.sort((a, b) => b.age - a.age).map(({ place }) => place);
+  full.sort((a, b) => (frames[a]! - frames[b]!) | 0);
+  return empty.length === 0 ? full : empty.concat(full);
 }
 
 /** Whether a producer that has the write hold of a place may empty it: a consumer may have joined meanwhile. */
