@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Figures } from "./figures.js";
@@ -18,11 +18,17 @@ const RUN_LIMIT = 120_000;
 export class Children {
   readonly #cpus: readonly number[] | undefined;
   readonly #pingpong: string | undefined;
+  readonly #iceoryx: string | undefined;
 
-  /** @param cpus Processors to bind to, if that is possible. @param pingpong The C program, if there is one. */
-  constructor(cpus: readonly number[] | undefined, pingpong: string | undefined) {
+  /**
+   * @param cpus Processors to bind to, if that is possible.
+   * @param pingpong The C program, if there is one.
+   * @param iceoryx The program for iceoryx, if there is one; its broker runs.
+   */
+  constructor(cpus: readonly number[] | undefined, pingpong: string | undefined, iceoryx?: string) {
     this.#cpus = cpus;
     this.#pingpong = pingpong;
+    this.#iceoryx = iceoryx;
   }
 
   /** Whether two sides can run at the same time, and where. */
@@ -32,6 +38,10 @@ export class Children {
 
   get hasPingpong(): boolean {
     return this.#pingpong !== undefined;
+  }
+
+  get hasIceoryx(): boolean {
+    return this.#iceoryx !== undefined;
   }
 
   /** One thread of Node.js. @param file The side's module, in `sides/`. */
@@ -55,6 +65,19 @@ export class Children {
     return run(this.#pingpong!, [sides, mode, plan.samples, plan.batch, one, other].map(String));
   }
 
+  /** Two processes of iceoryx. */
+  runIceoryx(mode: "spin" | "wait", placement: Placement, { samples, batch, warm }: Plan): Figures {
+    const [one, other] = this.#place(placement) ?? [-1, -1];
+    const program = this.#iceoryx!;
+    const plan = [mode, samples, batch, warm].map(String);
+    const following = spawn(program, ["follow", ...plan, String(other)], { stdio: "ignore" });
+    try {
+      return run(program, ["lead", ...plan, String(one)]);
+    } finally {
+      following.kill("SIGKILL");
+    }
+  }
+
   #place(placement: Placement): readonly [number, number] | undefined {
     if (this.#cpus === undefined) return undefined;
     const [one, other] = this.#cpus;
@@ -76,7 +99,8 @@ function run(program: string, options: readonly string[]): Figures {
     timeout: RUN_LIMIT,
     killSignal: "SIGKILL",
   });
-  if (status === 0) return JSON.parse(stdout) as Figures;
+  // iceoryx says more than it is asked.
+  if (status === 0) return JSON.parse(stdout.trim().split("\n").at(-1)!) as Figures;
   const reason = error?.message ?? (signal === null ? `status ${status}` : signal);
   throw new Error(`A run has failed (${reason}): ${program} ${options.join(" ")}\n${stderr}`);
 }

@@ -3,16 +3,21 @@ import { Command, Option } from "commander";
 import { Children } from "./children.js";
 import { hold } from "./contest.js";
 import { judge } from "./goals.js";
+import { Iceoryx } from "./iceoryx.js";
 import { describeMachine, processors } from "./machine.js";
 import { aloneMeasures } from "./measures/alone.js";
 import { handOffMeasures } from "./measures/hand-off.js";
+import { processHandOffMeasures } from "./measures/process-hand-off.js";
 import { processRoundTripMeasures } from "./measures/process-round-trip.js";
 import { roundTripMeasures } from "./measures/round-trip.js";
 import type { Scale } from "./measures/scale.js";
 import { compilePingpong } from "./pingpong.js";
 import { describe, goalTable, resultTable, type Report } from "./report.js";
 
-const GROUPS = ["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"];
+const GROUPS = [
+  ...["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"],
+  "process-hand-off",
+];
 
 interface Options {
   readonly quick?: true;
@@ -28,9 +33,9 @@ const options = new Command("npm run bench --")
   .parse()
   .opts<Options>();
 
-main(options);
+await main(options);
 
-function main({ quick, json, only }: Options): void {
+async function main({ quick, json, only }: Options): Promise<void> {
   const scale: Scale = quick ? "quick" : "full";
   const rounds = quick ? 2 : 5;
   const skipped: string[] = [];
@@ -44,13 +49,13 @@ function main({ quick, json, only }: Options): void {
   const cpus = processors();
   if (cpus === undefined) skip("everything on one processor, and binding: there is no taskset (util-linux)");
   else if (cpus.length < 2) skip("everything on two processors: there is only one");
-  const children = new Children(cpus, pingpong?.path);
+  using iceoryx = only === undefined || only === "process-hand-off" ? await startIceoryx(skip) : undefined;
+  const children = new Children(cpus, pingpong?.path, iceoryx?.program);
   const machine = describeMachine(pingpong?.compiler, cpus);
   console.log(`${describe(machine)}\n`);
 
-  const all = [aloneMeasures, roundTripMeasures, processRoundTripMeasures, handOffMeasures].flatMap((measures) =>
-    measures(children, scale),
-  );
+  const groups = [aloneMeasures, roundTripMeasures, processRoundTripMeasures, handOffMeasures, processHandOffMeasures];
+  const all = groups.flatMap((measures) => measures(children, scale));
   const results = all
     .filter(({ group }) => only === undefined || group === only)
     .map((measure) => {
@@ -62,4 +67,11 @@ function main({ quick, json, only }: Options): void {
   if (goals.length > 0) console.log(goalTable(goals));
   const report: Report = { machine, scale, rounds, results, goals, skipped };
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+async function startIceoryx(skip: (reason: string) => void): Promise<Iceoryx | undefined> {
+  const started = await Iceoryx.start();
+  if (started instanceof Iceoryx) return started;
+  skip(`all comparisons with iceoryx: ${started}`);
+  return undefined;
 }
