@@ -43,7 +43,9 @@ export interface KernelBuffer {
 /**
  * Brings a dma-buf into a domain. The descriptor stays the caller's; the buffer has one of its own.
  *
- * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped.
+ * @param domain One of threads: between processes only memory files are passed on.
+ * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped, or in a
+ *   domain between processes.
  */
 export function importDescriptor(
   domain: JoinedDomain,

@@ -6,7 +6,15 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker, type MessagePort } from "node:worker_threads";
 import { copiedBytes, Domain as ThreadDomain, PAGE_SIZE } from "../../../src/index.js";
-import { DrmDevice, ExportedBuffer, record, streamFormat, VideoDevice } from "../../../src/linux/index.js";
+import {
+  DmaHeap,
+  DrmDevice,
+  ExportedBuffer,
+  importDescriptor,
+  record,
+  streamFormat,
+  VideoDevice,
+} from "../../../src/linux/index.js";
 import { Domain } from "../../../src/node/index.js";
 import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls.js";
 import { fails } from "../support.js";
@@ -117,6 +125,14 @@ test(
     await again.access("read", (bytes) => assert.equal(bytes[PAGE_SIZE], 0x42));
   },
 );
+
+test("a domain between processes refuses a dma-buf, and keeps nothing of it", PATIENT, () => {
+  using domain = Domain.create({ agents: 4 });
+  using heap = DmaHeap.open();
+  using buffer = heap.allocate(PAGE_SIZE);
+  fails("EINVAL", () => importDescriptor(domain, buffer));
+  assert.equal(buffer.statistics().references, 1);
+});
 
 test("what cannot become a dma-buf says why", PATIENT, async () => {
   using threads = ThreadDomain.create();

@@ -131,6 +131,26 @@ for (const kind of ["memory files", "a heap"] as const) {
   });
 }
 
+test("a camera fills a dma-buf for each plane that is given to it", PATIENT, async () => {
+  using device = smallCamera("NM12", true);
+  using queue = device.createQueue("capture", { memory: "dma-buf", buffers: 2 });
+  using heap = DmaHeap.open();
+  const buffers = Array.from({ length: queue.size }, () => queue.format.planes.map(({ size }) => heap.allocate(size)));
+  buffers.forEach((planes, index) => queue.enqueue(index, { planes }));
+  queue.start();
+  const { index, bytesUsed } = await queue.dequeue({ timeout: 10_000 });
+  assert.deepEqual(
+    bytesUsed,
+    queue.format.planes.map(({ size }) => size),
+  );
+  for (const plane of buffers[index]!) {
+    assert.ok(await plane.access("read", (bytes) => new Set(bytes.subarray(0, WIDTH)).size > 2));
+  }
+  fails("EINVAL", () => queue.enqueue(index, { planes: buffers[index]!.slice(0, 1) }));
+  queue.stop();
+  for (const buffer of buffers.flat()) buffer.close();
+});
+
 test("what a queue cannot do has the kernel's errno", PATIENT, () => {
   using device = smallCamera();
   fails("EINVAL", () => device.createQueue("output"));
