@@ -1,0 +1,136 @@
+/** What is left of processes that end, however they do: nothing. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { deadIn, isLive, slotOf } from "../../src/domain/agent-slot.js";
+import type { DmaBuf, FenceHandle } from "../../src/index.js";
+import type { Domain } from "../../src/node/index.js";
+import { pause, until } from "../agents.js";
+import { ENDS, Holder, listen, type HolderOrder } from "./holding.js";
+
+const LIMITED = { timeout: 60_000 };
+
+type How = Extract<HolderOrder, { order: "end" }>["how"] | "SIGKILL" | "SIGTERM";
+
+function isGone({ agent }: Domain, { identity }: Holder): boolean {
+  return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
+}
+
+function checkUsable(buffer: DmaBuf): void {
+  buffer.tryAccess("write")![Symbol.dispose]();
+  buffer.reservation.tryLock()![Symbol.dispose]();
+}
+
+for (const how of [...ENDS, "SIGKILL", "SIGTERM"] as How[]) {
+  test(`a process that ends by ${how} gives back everything, and its fences and streams fail`, LIMITED, async (t) => {
+    const { domain, place } = listen(t);
+    const holder = await Holder.start(t, place);
+    const buffer = domain.allocate(4096);
+    await holder.ask({ order: "import", handle: buffer.handle() });
+    await holder.ask({ order: "lock" });
+    await holder.ask({ order: "write" });
+    const fence = domain.importFence((await holder.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+    const stream = await Promise.all([
+      domain.findStream("theirs", { timeout: 5_000 }),
+      holder.ask({ order: "produce", name: "theirs" }),
+    ]).then(([found]) => found);
+    const consumer = stream.frames();
+    (await consumer.next())![Symbol.dispose]();
+    const [lock, access, frame] = [buffer.reservation.lock(), buffer.access("write"), consumer.next()];
+    frame.catch(() => {});
+    if (how === "SIGKILL" || how === "SIGTERM") holder.child.kill(how);
+    else holder.child.send({ order: "end", how } satisfies HolderOrder);
+    await assert.rejects(fence.result(), { code: "ESRCH" });
+    await assert.rejects(frame, { code: "ESRCH" });
+    (await lock)[Symbol.dispose]();
+    (await access)[Symbol.dispose]();
+    await until(() => isGone(domain, holder));
+    stream.close();
+    checkUsable(buffer);
+    const left = domain.statistics().map(({ name, holders, pendingFences }) => [name, holders, pendingFences]);
+    assert.deepEqual(left, [["", ["here"], 0]]);
+  });
+}
+
+test("fences of the dead end although every survivor blocks", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const holders = await Promise.all([1, 2, 3].map(() => Holder.start(t, place)));
+  const [dead, ...survivors] = holders as [Holder, Holder, Holder];
+  const handle = (await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle;
+  const fence = domain.importFence(handle);
+  const answers = survivors.map(async (survivor) => {
+    assert.equal(await survivor.ask({ order: "wait", fence: handle, timeout: 5_000 }), "blocks");
+    return survivor.hear() as Promise<{ result: string; status: number; ms: number }>;
+  });
+  await pause(200);
+  const killed = performance.timeOrigin + performance.now();
+  dead.child.kill("SIGKILL");
+  // The test's own limit of 5 s is no statement about speed: it is what the waits would end with otherwise.
+  assert.equal(fence.waitSync({ timeout: 5_000 }), "signaled");
+  const here = performance.timeOrigin + performance.now() - killed;
+  assert.equal(fence.error?.code, "ESRCH");
+  const there = await Promise.all(answers);
+  assert.deepEqual(
+    there.map(({ result, status }) => [result, status]),
+    [
+      ["signaled", fence.status],
+      ["signaled", fence.status],
+    ],
+  );
+  const times = [here, ...there.map(({ ms }) => ms - killed)].map((ms) => ms.toFixed(1));
+  t.diagnostic(`after the kill: ${times.join(" ms, ")} ms`);
+});
+
+test(
+  "whoever listens may go: the others go on, hear of each other's deaths, and another one listens",
+  LIMITED,
+  async (t) => {
+    const { domain: first, place } = listen(t);
+    const second = await Holder.start(t, place);
+    const { Domain } = await import("../../src/node/index.js");
+    const third = await Domain.connect(place);
+    t.after(() => third.close());
+    first.close();
+    await pause(100);
+    assert.equal(third.agents.length, 2, "the end of a connection is no death");
+    const buffer = third.allocate(4096);
+    await second.ask({ order: "import", handle: buffer.handle() });
+    await second.ask({ order: "write" });
+    third.listen(place);
+    const fourth = await Holder.start(t, place);
+    await second.kill();
+    (await buffer.access("write", { timeout: 10_000 }))[Symbol.dispose]();
+    assert.equal(third.agents.length, 2);
+    await fourth.kill();
+  },
+);
+
+for (const at of [1, 2, 3, 5]) {
+  test(
+    `a reaper that is killed before its exchange ${at} is reaped with the one it was reaping`,
+    LIMITED,
+    async (t) => {
+      const { domain, place } = listen(t);
+      const [dead, reaper] = (await Promise.all([1, 2].map(() => Holder.start(t, place)))) as [Holder, Holder];
+      const buffer = domain.allocate(4096);
+      for (const holder of [dead, reaper]) await holder.ask({ order: "import", handle: buffer.handle() });
+      await dead.ask({ order: "write" });
+      await dead.ask({ order: "lock" });
+      const fence = domain.importFence((await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+      await reaper.ask({ order: "die at exchange", at });
+      const exits = [dead, reaper].map(({ child }) => once(child, "exit"));
+      dead.child.kill("SIGKILL");
+      // Nothing of this process runs meanwhile: the other one is the first to notice.
+      spawnSync("sleep", ["1"]);
+      assert.deepEqual(await Promise.all(exits), [
+        [null, "SIGKILL"],
+        [null, "SIGKILL"],
+      ]);
+      await until(() => isGone(domain, dead) && isGone(domain, reaper));
+      assert.equal(fence.error?.code, "ESRCH");
+      checkUsable(buffer);
+      assert.deepEqual(domain.statistics()[0]!.holders, ["here"]);
+    },
+  );
+}

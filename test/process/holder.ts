@@ -1,0 +1,119 @@
+/**
+ * Another process of a domain, for tests of its end: it takes hold of what it is told, and then ends, is stopped or
+ * killed.
+ *
+ * Usage: node holder.js, with an IPC channel; its first order is the place to join.
+ */
+import process from "node:process";
+import { rawFormat, type DmaBuf, type Fence, type Frame } from "../../src/index.js";
+import { Domain } from "../../src/node/index.js";
+import { SteppedSubstrate } from "../../src/testing/index.js";
+import { checkPattern, writePattern } from "../pattern.js";
+import type { HolderOrder } from "./holding.js";
+
+let domain: Domain;
+let steps: SteppedSubstrate;
+let buffer: DmaBuf;
+let frame: Frame | undefined;
+let lock: Disposable | undefined;
+/** What goes on with an access that was begun. */
+let goOn: (() => unknown) | undefined;
+
+const VERSION = 1;
+
+async function obey(order: HolderOrder): Promise<unknown> {
+  switch (order.order) {
+    case "join":
+      domain = await Domain.connect(order.place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
+      return domain.agent.identity;
+    case "import":
+      buffer = domain.import(order.handle);
+      return undefined;
+    case "fence":
+      return domain.exportFence(domain.timeline({ timeLimit: order.timeLimit }).createFence());
+    case "lock":
+      lock = await buffer.reservation.lock();
+      return undefined;
+    case "unlock":
+      lock![Symbol.dispose]();
+      return undefined;
+    case "write":
+      return writeHalf();
+    case "read":
+      return readHalf();
+    case "write on":
+    case "read on":
+      return goOn!();
+    case "produce": {
+      const stream = domain.createStream({ name: order.name, format: rawFormat(4096), buffers: 2 });
+      (await stream.blank())!.publish();
+      await stream.blank();
+      return undefined;
+    }
+    case "consume": {
+      const stream = await domain.findStream(order.name, { timeout: 5_000 });
+      frame = await stream.frames({ policy: "drop-oldest" }).next({ timeout: 5_000 });
+      return frame!.data;
+    }
+    case "check frame":
+      return checkPattern(frame!.bytes, nothing, () => false);
+    case "wait":
+      return wait(domain.importFence(order.fence), order.timeout);
+    case "die at exchange":
+      steps.begin({
+        at: order.at,
+        kinds: ["compareExchange", "compareExchange64"],
+        happen: () => void process.kill(process.pid, "SIGKILL"),
+      });
+      return undefined;
+    case "end":
+      return end(order.how);
+  }
+}
+
+async function writeHalf(): Promise<void> {
+  const access = await buffer.access("write");
+  const { bytes } = access;
+  new Int32Array(bytes.buffer, bytes.byteOffset)[0] = domain.agent.identity;
+  goOn = () => {
+    writePattern(bytes, VERSION, domain.agent.identity, nothing);
+    access[Symbol.dispose]();
+  };
+}
+
+async function readHalf(): Promise<void> {
+  const access = await buffer.access("read");
+  const half = Buffer.from(access.bytes.subarray(0, access.bytes.length >> 1)).toString("base64");
+  goOn = () => {
+    const version = checkPattern(access.bytes, nothing, () => false);
+    const same = Buffer.from(access.bytes.subarray(0, access.bytes.length >> 1)).toString("base64") === half;
+    access[Symbol.dispose]();
+    return same ? version : "other bytes than before";
+  };
+}
+
+/** Blocks this process. */
+function wait(fence: Fence, timeout: number): { result: string; status: number; ms: number } {
+  process.send!("blocks");
+  const result = fence.waitSync({ timeout });
+  return { result, status: fence.status, ms: performance.timeOrigin + performance.now() };
+}
+
+function end(how: Extract<HolderOrder, { order: "end" }>["how"]): void {
+  if (how === "process.exit()") process.exit(0);
+  if (how === "an unhandled rejection") void Promise.reject(new Error("as ordered"));
+  else
+    setImmediate(() => {
+      throw new Error("as ordered");
+    });
+}
+
+function nothing(): void {}
+
+process.on("message", (order: HolderOrder) => {
+  obey(order).then(
+    (answer) => process.send!(answer ?? "done"),
+    (error: unknown) => process.send!(`failed: ${String(error)}`),
+  );
+});
+process.send!("ready");

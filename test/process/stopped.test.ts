@@ -1,0 +1,107 @@
+/** A process that is stopped is not dead: what it has stays its own, and when it goes on nothing was done behind its back. */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { rawFormat, type DmaBuf, type FenceHandle } from "../../src/index.js";
+import type { Domain } from "../../src/node/index.js";
+import { pause, until } from "../agents.js";
+import { checkPattern, writePattern } from "../pattern.js";
+import { Holder, listen } from "./holding.js";
+
+const LIMITED = { timeout: 60_000 };
+/** Milliseconds; longer than everything by which an agent that is dead would be noticed. */
+const LONG = 1_500;
+
+async function withBuffer(t: TestContext): Promise<{ domain: Domain; buffer: DmaBuf; holder: Holder }> {
+  const { domain, place } = listen(t);
+  const holder = await Holder.start(t, place);
+  const buffer = domain.allocate(16_384);
+  {
+    using access = buffer.tryAccess("write")!;
+    writePattern(access.bytes, 7, domain.agent.identity, () => {});
+  }
+  await holder.ask({ order: "import", handle: buffer.handle() });
+  return { domain, buffer, holder };
+}
+
+function versionIn(buffer: DmaBuf): number | undefined {
+  using access = buffer.tryAccess("read")!;
+  return checkPattern(
+    access.bytes,
+    () => {},
+    () => false,
+  );
+}
+
+test(
+  "a stopped writer keeps its hold and its reference past the limit of its fences, and finishes what it wrote",
+  LIMITED,
+  async (t) => {
+    const { domain, buffer, holder } = await withBuffer(t);
+    const fence = domain.importFence((await holder.ask({ order: "fence", timeLimit: 300 })) as FenceHandle);
+    await holder.ask({ order: "write" });
+    await holder.stop();
+    await assert.rejects(fence.result(), { code: "ETIMEDOUT" });
+    await assert.rejects(buffer.access("read", { timeout: LONG }), { code: "ETIMEDOUT" });
+    assert.equal(buffer.tryAccess("write"), undefined);
+    assert.equal(domain.agents.length, 2);
+    assert.equal(domain.statistics()[0]!.holders.length, 2);
+    holder.goOn();
+    await holder.ask({ order: "write on" });
+    assert.equal(versionIn(buffer), 1);
+  },
+);
+
+test("nobody writes to what a stopped reader reads", LIMITED, async (t) => {
+  const { buffer, holder } = await withBuffer(t);
+  await holder.ask({ order: "read" });
+  await holder.stop();
+  await assert.rejects(buffer.access("write", { timeout: LONG }), { code: "ETIMEDOUT" });
+  assert.throws(() => buffer.accessSync("write", { timeout: 200 }), { code: "ETIMEDOUT" });
+  holder.goOn();
+  assert.equal(await holder.ask({ order: "read on" }), 7);
+  (await buffer.access("write"))[Symbol.dispose]();
+});
+
+test("a stopped holder of a lock delays that buffer, and no other", LIMITED, async (t) => {
+  const { domain, buffer, holder } = await withBuffer(t);
+  await holder.ask({ order: "lock" });
+  await holder.stop();
+  await assert.rejects(buffer.reservation.lock(undefined, { timeout: LONG }), { code: "ETIMEDOUT" });
+  const other = domain.allocate(4096);
+  (await other.reservation.lock(undefined, { timeout: 5_000 }))[Symbol.dispose]();
+  (await other.access("write", { timeout: 5_000 }))[Symbol.dispose]();
+  holder.goOn();
+  await holder.ask({ order: "unlock" });
+  (await buffer.reservation.lock())[Symbol.dispose]();
+});
+
+test("a stream goes round the frame that a stopped consumer holds", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const holder = await Holder.start(t, place);
+  const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 3 });
+  const consumer = stream.frames();
+  const publish = async (version: number): Promise<void> => {
+    const blank = (await stream.blank({ timeout: 5_000 }))!;
+    writePattern(blank.bytes, version, domain.agent.identity, () => {});
+    blank.publish({ data: version });
+    using frame = await consumer.next({ timeout: 5_000 });
+    assert.equal(frame!.data, version);
+  };
+  const held = holder.ask({ order: "consume", name: "frames" });
+  await stream.waitForConsumers(2, { timeout: 5_000 });
+  await publish(100);
+  assert.equal(await held, 100);
+  await holder.stop();
+  for (let version = 101; version < 130; version++) await publish(version);
+  holder.goOn();
+  assert.equal(await holder.ask({ order: "check frame" }), 100);
+});
+
+test("a stopped process is not declared dead", LIMITED, async (t) => {
+  const { domain, holder } = await withBuffer(t);
+  await holder.stop();
+  await pause(LONG);
+  assert.equal(domain.agents.length, 2);
+  await holder.kill();
+  await until(() => domain.agents.length === 1);
+});
