@@ -116,6 +116,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   receive(handle: ReceivedHandle, held: FileStorage | undefined): FileStorage {
     if (held !== undefined && (held.isWritable || handle.mode === "read")) return held;
+    // What was lost before may have been closed since.
+    this.#parts.inbox.takeLoss();
     const deposit = this.#depositFor(handle) ?? this.#depositOfKept(handle) ?? this.#awaitAnswer(handle);
     const storage = this.#open(deposit, held);
     this.#hold({ key: keyOf(deposit), version: deposit.version, storage });
@@ -210,7 +212,10 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     return { kind: "storage", ...kept.key, version: kept.version, mode, isOwned, segments, descriptors };
   }
 
-  /** @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `ETIMEDOUT`. */
+  /**
+   * @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `EMFILE` if this process can
+   *   open nothing more; `ETIMEDOUT`.
+   */
   #awaitAnswer(handle: ReceivedHandle): Deposit {
     const { agent, inbox } = this.#parts;
     const { slot, generation, version, mode } = handle;
@@ -219,6 +224,11 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     for (;;) {
       const deposit = this.#depositFor(handle);
       if (deposit !== undefined) return deposit;
+      const lost = inbox.takeLoss();
+      if (lost !== undefined) {
+        this.#questions.delete(question);
+        throw lost;
+      }
       this.lookAround();
       if (!isBufferLive(agent, keyOf(handle)) || question.asked.size === 0) {
         throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");

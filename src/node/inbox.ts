@@ -4,6 +4,7 @@ import { DmaBufError } from "../errors.js";
 import type { DomainFiles } from "./domain-files.js";
 import { parseLetter, type Letter } from "./letter.js";
 import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from "./system-calls.js";
+import type { ReceivedMessage } from "./system-calls.js";
 
 /**
  * How agents of different processes send each other descriptors and what belongs to them, without a connection and
@@ -15,7 +16,8 @@ import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from ".
  *     sleeps there or not. The receiver looks into its inbox when it hears the pipe, when it is about to sleep in a
  *     blocking wait and the count has changed, and when it needs something.
  * IN4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
- * IN5. A letter that is damaged is dropped with its descriptors, and a warning says so.
+ * IN5. A letter that is damaged, or whose descriptors this process has no room for, is dropped with its descriptors, and
+ *      a warning says so.
  */
 
 /** Bytes; the longest letter names a stream with all its buffers. */
@@ -42,6 +44,7 @@ export class Inbox {
   readonly #warn: (message: string) => void;
   readonly #bytes = Buffer.alloc(LONGEST);
   #taken: number | undefined;
+  #lost: DmaBufError | undefined;
 
   constructor(member: Member, files: DomainFiles, warn: (message: string) => void) {
     this.#member = member;
@@ -56,6 +59,13 @@ export class Inbox {
 
   get #count(): number {
     return this.#member.memory.load(this.#word(slotOf(this.#member.identity)));
+  }
+
+  /** Why letters were lost since this was asked last: `EMFILE` if this process can open nothing more. */
+  takeLoss(): DmaBufError | undefined {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    return lost;
   }
 
   /** Sends copies of descriptors. @returns False if the receiver's inbox is full, or it has left. */
@@ -83,11 +93,23 @@ export class Inbox {
     this.#taken = this.#count;
     const inbox = this.#files.inboxes[slotOf(this.#member.identity)]!;
     for (;;) {
-      const message = receiveMessage(inbox, this.#bytes);
+      const message = this.#receive(inbox);
       if (message === undefined) return;
+      if (message === "lost") continue;
       const received = this.#open(message.length, message.descriptors);
       if (received !== undefined) yield received;
       else for (const descriptor of message.descriptors) closeDescriptor(descriptor);
+    }
+  }
+
+  #receive(inbox: number): ReceivedMessage | "lost" | undefined {
+    try {
+      return receiveMessage(inbox, this.#bytes);
+    } catch (error) {
+      if (!(error instanceof DmaBufError) || !["EMFILE", "EMSGSIZE"].includes(error.code)) throw error;
+      this.#lost = error;
+      this.#warn(`A letter from another agent was lost: ${error.message}`);
+      return "lost";
     }
   }
 

@@ -143,8 +143,8 @@ export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly
  *
  * @param mostDescriptors For how many there is room.
  * @returns Undefined if nothing is there now.
- * @throws {DmaBufError} `EMSGSIZE` if more descriptors came than there was room for, or than this process may have: all
- *     that came are closed.
+ * @throws {DmaBufError} `EMSGSIZE` if more descriptors came than there was room for, `EMFILE` if this process may open no
+ *     more: all that came are closed.
  */
 export function receiveMessage(
   fd: number,
@@ -165,6 +165,11 @@ export function receiveMessage(
   const descriptors = message.takeDescriptors();
   if ((message.flags & MSG_CTRUNC) !== 0) {
     for (const descriptor of descriptors) closeDescriptor(descriptor);
+    // The kernel says only that some are missing: if there was room for more, this process may have no more.
+    if (descriptors.length < mostDescriptors) {
+      const text = `Cannot receive all descriptors of a message from socket ${fd}: this process may open no more`;
+      throw new DmaBufError("EMFILE", text, { syscall: "recvmsg" });
+    }
     const text = `Cannot receive all descriptors of a message from socket ${fd}: there is room for ${mostDescriptors}`;
     throw new DmaBufError("EMSGSIZE", text, { syscall: "recvmsg" });
   }

@@ -1,0 +1,99 @@
+/** What domains of processes take, what they leave, and what happens where there is no more. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { text } from "node:stream/consumers";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { listen } from "./holding.js";
+
+const PROGRAM = fileURLToPath(new URL("limits.js", import.meta.url));
+const LIMITED = { timeout: 120_000 };
+/** Enough for Node.js and a small domain, and for little else. */
+const FEW = 80;
+
+/** What a case prints, in a process that may have so many descriptors. */
+function commandOf(what: string, descriptors: number, place = ""): [string, string[]] {
+  const node = `exec "${process.execPath}" --expose-gc "${PROGRAM}" ${what} ${place}`;
+  return ["sh", ["-c", `ulimit -n ${descriptors}; ${node}`]];
+}
+
+function run(what: string, descriptors = 1_000): unknown {
+  const [command, options] = commandOf(what, descriptors);
+  const { stdout, stderr, status } = spawnSync(command, options, {
+    encoding: "utf8",
+    timeout: 100_000,
+    killSignal: "SIGKILL",
+  });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+test("a domain that nobody uses takes less than 2 MiB", LIMITED, (t) => {
+  const mib = run("idle") as number;
+  t.diagnostic(`${mib.toFixed(2)} MiB`);
+  assert.ok(mib < 2, `${mib} MiB`);
+});
+
+test("10,000 frames leave no descriptor, no mapping and nothing in the heap", LIMITED, () => {
+  assert.deepEqual(run("frames"), { descriptors: 0, mappings: 0, heapMib: 0 });
+});
+
+test("the memory of a closed buffer is back when close() returns, whoever has a descriptor of it", LIMITED, () => {
+  const bytes = 16 << 20;
+  assert.deepEqual(run("closed"), { before: bytes, mapped: bytes, after: 0, stillMapped: 0 });
+});
+
+test("a view that somebody has transferred away can be touched after the close", LIMITED, () => {
+  const seen = run("stolen") as number[];
+  assert.deepEqual(seen.slice(0, 2), [1, 1 << 20]);
+  assert.ok(
+    seen.slice(2).every((byte) => byte === 0),
+    String(seen),
+  );
+});
+
+test(
+  "where there is no descriptor left, allocating and creating say EMFILE, and go on when there is one",
+  LIMITED,
+  () => {
+    assert.deepEqual(run("descriptors", FEW), { code: "EMFILE", more: "EMFILE", some: true, left: 0 });
+  },
+);
+
+test("a process that has no descriptor left cannot import, and can when it has one", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const buffer = domain.allocate(4096);
+  const [command, options] = commandOf("received", FEW, place);
+  const child = spawn(command, options, { stdio: ["ignore", "pipe", "ignore", "ipc"] });
+  t.after(() => child.kill("SIGKILL"));
+  const output = text(child.stdout!);
+  await once(child, "message");
+  child.send(buffer.handle());
+  assert.deepEqual(JSON.parse(await output), { full: "EMFILE", code: "EMFILE", later: "none" });
+});
+
+test("a process that has too few descriptors cannot join, and keeps none", LIMITED, async (t) => {
+  const { domain, place } = listen(t, { agents: 64 });
+  const [command, options] = commandOf("join", FEW, place);
+  const child = spawn(command, options, { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGKILL"));
+  assert.deepEqual(JSON.parse(await text(child.stdout)), { code: "EMFILE", left: 0 });
+  assert.deepEqual(domain.agents, ["here"]);
+});
+
+test("a full table is an error that names the option, and is no longer full when something is closed", LIMITED, (t) => {
+  const { domain } = listen(t, { agents: 2, buffers: 3, timelines: 2, streams: 1 });
+  const buffers = [1, 2, 3].map(() => domain.allocate(4096));
+  assert.throws(() => domain.allocate(4096), { code: "ENOSPC", message: /option "buffers"/ });
+  buffers[0]!.close();
+  domain.allocate(4096).close();
+  const invited = domain.invite();
+  assert.throws(() => domain.invite(), { code: "ENOSPC", message: /option "agents"/ });
+  invited.port.close();
+  const timelines = [1, 2].map(() => domain.timeline());
+  assert.throws(() => domain.timeline(), { code: "ENOSPC", message: /option "timelines"/ });
+  timelines[0]!.close();
+  domain.timeline();
+});
