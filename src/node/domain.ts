@@ -253,9 +253,9 @@ export class Domain extends JoinedDomain {
    */
   async findStream(name: string, options: WaitOptions = {}): Promise<FrameStream> {
     this.checkJoined();
-    this.#directory.ask();
+    const awaited = this.#directory.await(name);
     for (;;) {
-      const found = await this.agent.wait({ arm() {}, ready: () => this.#directory.find(name) !== undefined }, options);
+      const found = await this.agent.wait(awaited, options);
       if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
       const handle = this.#directory.find(name);
       if (handle !== undefined) return this.openStream(handle);

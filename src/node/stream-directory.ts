@@ -1,8 +1,10 @@
-import type { Agent } from "../domain/agent.js";
+import type { Agent, Awaited } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
 import type { FrameStream, StreamHandle } from "../stream/frame-stream.js";
 import { isStream } from "../stream/stream-slot.js";
 import type { Inbox } from "./inbox.js";
+
+const ASK_AGAIN_MS = 500;
 
 /**
  * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
@@ -28,6 +30,22 @@ export class StreamDirectory {
   /** Asks all agents for theirs. */
   ask(): void {
     for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for streams" });
+  }
+
+  /** Asks for a stream, and again after some time: who produces it may have had no room for a letter, or for a handle. */
+  await(name: string): Awaited {
+    const { host } = this.#agent;
+    this.ask();
+    let askedNs = host.nowNs();
+    return {
+      arm: () => {
+        if (host.nowNs() - askedNs < ASK_AGAIN_MS * 1e6) return;
+        askedNs = host.nowNs();
+        this.ask();
+      },
+      ready: () => this.find(name) !== undefined,
+      patience: () => ASK_AGAIN_MS,
+    };
   }
 
   /** Another agent asks. */

@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { test } from "node:test";
 import { rawFormat, type ReceivedHandle } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
 import { until } from "../agents.js";
+import { listen } from "./holding.js";
 import { Peer } from "./peer.js";
 
 const LIMITED = { timeout: 30_000 };
-
-function listen(t: TestContext): { readonly domain: Domain; readonly place: string } {
-  const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const place = join(folder, "socket");
-  const domain = Domain.listen(place, { agents: 8 });
-  t.after(() => domain.close());
-  return { domain, place };
-}
 
 test("a buffer's bytes are the same memory in another process", LIMITED, async (t) => {
   const { domain, place } = listen(t);
@@ -189,4 +179,16 @@ test("the exporter imports what it has closed, as long as a handle holds it", LI
   using again = domain.import(handle);
   using access = again.tryAccess("read");
   assert.equal(access?.bytes[4095], 6);
+});
+
+test("a stream is found although its producer could make no handle when it was asked", LIMITED, async (t) => {
+  const { domain, place } = listen(t, { handleLimit: 1_000 });
+  const stream = domain.createStream({ name: "busy", format: rawFormat(100) });
+  for (let i = 0; i < 8; i++) stream.handle();
+  assert.throws(() => stream.handle(), { code: "EAGAIN" });
+  const peer = await Peer.start(t, place);
+  const consumed = peer.ask({ order: "consume", name: "busy", frames: 1 });
+  await stream.waitForConsumers(1, { timeout: 10_000 });
+  (await stream.blank())!.publish();
+  assert.deepEqual(await consumed, [0]);
 });
