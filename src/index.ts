@@ -54,7 +54,8 @@ export {
 } from "./stream/format.js";
 export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
 export type { Blank, Frame, Plane, PublishOptions } from "./stream/frame.js";
-export type { FrameStream, StreamHandle, StreamOptions } from "./stream/frame-stream.js";
+export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
+export type { StreamHandle } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 

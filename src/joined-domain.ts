@@ -35,11 +35,10 @@ import {
   checkStreamOptions,
   DEFAULT_BUFFERS,
   DEFAULT_DATA_BYTES,
-  frameBufferSize,
   FrameStream,
-  type StreamHandle,
   type StreamOptions,
 } from "./stream/frame-stream.js";
+import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandle } from "./stream/stream-handle.js";
 import type { StreamParts } from "./stream/stream-parts.js";
 import { claimStream, failStreams, sweepStreams } from "./stream/stream-slot.js";
 
@@ -235,15 +234,20 @@ export abstract class JoinedDomain implements Disposable {
   /**
    * The stream that a handle names, to consume from it.
    *
-   * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain.
+   * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
    */
   openStream(handle: StreamHandle): FrameStream {
     this.checkJoined();
+    checkStreamHandle(handle, this.agent.layout.sizes.streams);
     checkDomain(this.agent, handle.domain, "stream");
     const { slot, generation, name, format, dataBytes } = handle;
     const buffers: DmaBuf[] = [];
     try {
-      for (const buffer of handle.buffers) buffers.push(this.import(buffer));
+      for (const received of handle.buffers) {
+        const buffer = this.import(received);
+        buffers.push(buffer);
+        checkFrameBuffer(buffer, handle);
+      }
     } catch (error) {
       for (const buffer of buffers) buffer.close();
       throw error;

@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import {
   addReference,
+  bufferSize,
   claimBuffer,
   dropReference,
   exporterFlags,
@@ -168,6 +169,7 @@ export class BufferTable implements StorageKeeper {
   /** A record for a buffer that this agent has just taken a reference to. */
   #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
     try {
+      if (handle.size !== bufferSize(this.#agent, key.slot)) refuse('"size" of its handle is damaged');
       const storage = this.#carrier.receive(handle, undefined);
       return this.#add(handle.size, { key, version: handle.version, storage });
     } catch (error) {

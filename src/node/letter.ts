@@ -1,5 +1,5 @@
 import type { HandleMode } from "../buffer/handle.js";
-import type { StreamHandle } from "../stream/frame-stream.js";
+import type { StreamHandle } from "../stream/stream-handle.js";
 
 /** What agents of different processes tell each other. */
 export type Letter = StorageLetter | AskForStorage | NoStorage | StreamLetter | AskForStreams;

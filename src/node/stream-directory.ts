@@ -1,6 +1,7 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
-import type { FrameStream, StreamHandle } from "../stream/frame-stream.js";
+import type { FrameStream } from "../stream/frame-stream.js";
+import type { StreamHandle } from "../stream/stream-handle.js";
 import { isStream } from "../stream/stream-slot.js";
 import type { Inbox } from "./inbox.js";
 

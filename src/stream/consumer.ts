@@ -1,10 +1,11 @@
+import type { DmaBuf } from "../buffer/buffer.js";
 import type { Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
-import { readMetadata } from "./metadata.js";
+import { readMetadata, type FrameMetadata } from "./metadata.js";
 import { frameBytes, metadataArea, streamError, type StreamParts } from "./stream-parts.js";
 import {
   advanceCursor,
@@ -165,17 +166,29 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
       advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
       const endUse = buffer.storage.use();
-      const metadata = readMetadata(metadataArea(buffer, this.#parts));
-      const bytes = frameBytes(buffer, this.#parts);
-      const frame: Frame = new Frame(format, buffer, bytes, metadata, () => {
-        this.#frames.delete(frame);
+      const giveBack = (): void => {
         endUse();
         holds.release("read");
+      };
+      const metadata = this.#metadata(buffer, giveBack);
+      const frame: Frame = new Frame(format, buffer, frameBytes(buffer, this.#parts), metadata, () => {
+        this.#frames.delete(frame);
+        giveBack();
       });
       this.#frames.add(frame);
       return frame;
     }
     return undefined;
+  }
+
+  /** A frame whose metadata somebody has damaged is given back, and the next one is another. */
+  #metadata(buffer: DmaBuf, giveBack: () => void): FrameMetadata {
+    try {
+      return readMetadata(metadataArea(buffer, this.#parts));
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
   }
 
   /** Frames that were gone when the consumer joined, between others that were still there, it has not missed. */

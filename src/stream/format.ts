@@ -50,6 +50,9 @@ const PLANES: Record<PixelFormat, readonly (readonly [bytesPerSample: number, di
   GREY: [[1, 1]],
 };
 
+/** @internal The names of the pixel formats. */
+export const PIXEL_FORMATS: readonly string[] = Object.keys(PLANES);
+
 /**
  * The format of an image, its planes one after the other.
  *
@@ -87,7 +90,8 @@ export function rawFormat(size: number): FrameFormat {
   return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
 }
 
-const ELEMENTS = {
+/** @internal The element types, and what is read through. */
+export const ELEMENTS = {
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,

@@ -1,5 +1,4 @@
 import type { DmaBuf } from "../buffer/buffer.js";
-import type { BufferHandle } from "../buffer/handle.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { Awaited } from "../domain/agent.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -9,6 +8,8 @@ import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type PublishOptions } from "./frame.js";
 import { metadataOffset, metadataSize, writeMetadata } from "./metadata.js";
+import { formatDamage } from "./received-format.js";
+import type { StreamHandle } from "./stream-handle.js";
 import { frameBytes, metadataArea, type StreamParts } from "./stream-parts.js";
 import {
   announceFrame,
@@ -38,17 +39,6 @@ export interface StreamOptions {
 
 export const DEFAULT_BUFFERS = 4;
 export const DEFAULT_DATA_BYTES = 1024;
-
-/** A stream as a thing to send to another agent; it carries the storage of its buffers. */
-export interface StreamHandle {
-  readonly domain: string;
-  readonly slot: number;
-  readonly generation: number;
-  readonly name: string;
-  readonly format: FrameFormat;
-  readonly dataBytes: number;
-  readonly buffers: readonly BufferHandle[];
-}
 
 /**
  * A ring of buffers between one producer and any number of consumers. The agent that created it produces; every agent
@@ -244,14 +234,11 @@ export class FrameStream implements Disposable {
   }
 }
 
-/** Bytes of a stream's buffers: the frame, and its metadata behind it. */
-export function frameBufferSize(format: FrameFormat, dataBytes: number): number {
-  return metadataOffset(format.size) + metadataSize(dataBytes);
-}
-
-/** @throws {RangeError} Naming the option that is out of range. */
+/** @throws {RangeError} Naming the option that is out of range. @throws {TypeError} For a format that is none. */
 export function checkStreamOptions(options: StreamOptions): void {
-  const { buffers = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
+  const { format, buffers = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
+  const damage = formatDamage(format);
+  if (damage !== undefined) throw new TypeError(`Option "format" must be one of a frame: ${damage}`);
   if (!Number.isInteger(buffers) || buffers < 1 || buffers > STREAM_BUFFERS) {
     throw new RangeError(`Option "buffers" must be an integer from 1 to ${STREAM_BUFFERS}, not ${String(buffers)}`);
   }

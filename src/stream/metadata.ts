@@ -55,16 +55,25 @@ function writeText(area: DataView, text: string): number {
   return length;
 }
 
+/** @throws {DmaBufError} `EPROTO` if somebody has damaged them. */
 export function readMetadata(area: DataView): FrameMetadata {
   const length = area.getUint32(24, true);
   return {
     sequence: area.getFloat64(0, true),
     timestamp: area.getFloat64(8, true),
     publishedAt: area.getFloat64(16, true),
-    data: length === 0 ? undefined : (JSON.parse(decode(textIn(area, length).slice())) as JsonValue),
+    data: length === 0 ? undefined : parseData(decode(textIn(area, length).slice())),
   };
 }
 
 function textIn({ buffer, byteOffset, byteLength }: DataView, length: number): Uint8Array {
   return new Uint8Array(buffer, byteOffset + FIXED_BYTES, Math.min(length, byteLength - FIXED_BYTES));
+}
+
+function parseData(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw new DmaBufError("EPROTO", "Cannot read the frame's data: they are damaged", { cause });
+  }
 }

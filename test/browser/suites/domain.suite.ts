@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Domain, PAGE_SIZE, rawFormat, type FenceHandle } from "../../../src/index.js";
-import type { StreamHandle } from "../../../src/stream/frame-stream.js";
+import type { StreamHandle } from "../../../src/stream/stream-handle.js";
 import type { Task } from "./member.js";
 import { start, type BrowserWorker } from "./worker.js";
 

@@ -1,7 +1,7 @@
 /** A worker that joins a domain, does what it is asked to, says so, and then stays in the middle of it. */
 import { Domain, type Invitation, type ReceivedHandle } from "../../../src/index.js";
 import { rawFormat } from "../../../src/stream/format.js";
-import type { StreamHandle } from "../../../src/stream/frame-stream.js";
+import type { StreamHandle } from "../../../src/stream/stream-handle.js";
 
 /** What a worker is asked to do. */
 export type Task =
