@@ -1,7 +1,7 @@
 import { LAYOUT_VERSION } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
-import { descriptorsOf, filesOf, type DomainFiles } from "./domain-files.js";
-import { FirstLines, sendLine } from "./lines.js";
+import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
+import { applyTo, FirstLines, inWords, sendLine } from "./lines.js";
 import { closeDescriptor, MOST_DESCRIPTORS } from "./system-calls.js";
 
 /**
@@ -9,6 +9,8 @@ import { closeDescriptor, MOST_DESCRIPTORS } from "./system-calls.js";
  * its end tells both sides that the other one is gone.
  *
  * AD1. Whoever asks says the version of the layout that it knows; another version is refused in words.
+ * AD2. What comes is believed only if each descriptor is of the kind that stands in its place, and the memory's length is
+ *      sealed. Otherwise all of them are closed.
  */
 
 /** What the asking side says. */
@@ -22,7 +24,9 @@ export function checkApplication(application: object): void {
   if (layout === LAYOUT_VERSION) return;
   throw new DmaBufError(
     "EPROTO",
-    `Cannot join the domain: its layout version is ${LAYOUT_VERSION}, not ${String(layout)}`,
+    layout === undefined
+      ? "Cannot join the domain: nobody has asked for that"
+      : `Cannot join the domain: its layout version is ${LAYOUT_VERSION}, not ${inWords(layout)}`,
   );
 }
 
@@ -50,10 +54,14 @@ export async function apply(
   const limits = { end: performance.now() + timeout, signal };
   const lines = new FirstLines(connection, `The domain at ${where}`);
   try {
-    sendLine(connection, { layout: LAYOUT_VERSION });
-    for (;;) {
+    applyTo(connection, { layout: LAYOUT_VERSION });
+    for (let before = Infinity; ;) {
       const { left } = (await lines.next(limits)) as { readonly left?: unknown };
-      if (left === 0) return received(lines.takeDescriptors());
+      if (!Number.isInteger(left) || !((left as number) >= 0 && (left as number) < before)) {
+        throw new DmaBufError("EPROTO", `Cannot join the domain: there is none at ${where}`);
+      }
+      before = left as number;
+      if (before === 0) return received(lines.takeDescriptors());
     }
   } finally {
     lines.close();
@@ -61,10 +69,10 @@ export async function apply(
 }
 
 function received(descriptors: readonly number[]): DomainFiles {
-  if (descriptors.length >= 3 && descriptors.length % 2 === 1) return filesOf(descriptors);
-  descriptors.forEach(closeDescriptor);
-  throw new DmaBufError(
-    "EPROTO",
-    `Cannot join the domain: ${descriptors.length} descriptors are not what belongs to one`,
-  );
+  try {
+    return checkFiles(descriptors);
+  } catch (error) {
+    descriptors.forEach(closeDescriptor);
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@ import { AGENT, checkSizes, Layout, readHeader, writeHeader, type Segment } from
 import { randomFillSync } from "node:crypto";
 import { fstatSync } from "node:fs";
 import type { Sizes } from "../domain/layout.js";
+import { DmaBufError } from "../errors.js";
 import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "./process-substrate.js";
 import type { ResourceLedger } from "./resource-ledger.js";
@@ -45,7 +46,12 @@ export class ControlSegment implements Segment {
     const memory = mapControl(options.ledger, files, fstatSync(files.control).size);
     const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
     using header = createProcessSubstrate({ memory, doorbells: none });
-    return new ControlSegment(files, memory, readHeader(header), options);
+    const layout = readHeader(header);
+    if (layout.sizes.agents === files.bells.length) return new ControlSegment(files, memory, layout, options);
+    throw new DmaBufError(
+      "EPROTO",
+      `Cannot join the domain: it has room for ${layout.sizes.agents} agents, and doorbells for ${files.bells.length}`,
+    );
   }
 
   /** As {@link ProcessSubstrate.listenAt}. */

@@ -17,12 +17,13 @@ export class Deposits {
     this.#segment = segment;
   }
 
-  /** What nobody can need any more goes. */
+  /** What nobody can need any more goes, also if it is what comes. */
   add(deposit: Deposit): void {
     for (const other of this.#deposits) {
       if (!isBufferLive(this.#segment, keyOf(other)) || isReplaced(other, deposit)) this.#drop(other);
     }
     this.#deposits.add(deposit);
+    if (!isBufferLive(this.#segment, keyOf(deposit))) this.#drop(deposit);
   }
 
   /** Takes out memory that serves for what is named: of that version or a newer one. */

@@ -1,6 +1,20 @@
-import { constants } from "node:fs";
-import { addSeals, closeDescriptor, createMemoryFile, createPipe, reopenDescriptor, SEAL } from "./system-calls.js";
-import { bindSocket, connectSocket, createSocket, setFileLength } from "./system-calls.js";
+import { constants, fstatSync, type Stats } from "node:fs";
+import {
+  addSeals,
+  bindSocket,
+  closeDescriptor,
+  connectSocket,
+  createMemoryFile,
+  createPipe,
+  createSocket,
+  fileControl,
+  isWritable,
+  reopenDescriptor,
+  SEAL,
+  sealsOf,
+  setFileLength,
+} from "./system-calls.js";
+import { DmaBufError } from "../errors.js";
 import { randomUUID } from "node:crypto";
 
 /**
@@ -44,8 +58,52 @@ export function descriptorsOf({ control, bells, inboxes }: DomainFiles): number[
   return [control, ...bells, ...inboxes];
 }
 
-/** The reverse of {@link descriptorsOf}, for the first thread of a process. */
-export function filesOf(descriptors: readonly number[]): DomainFiles {
+/**
+ * The reverse of {@link descriptorsOf}, for what another process has sent.
+ *
+ * @throws {DmaBufError} `EPROTO` if these are not a domain's. They stay open.
+ */
+export function checkFiles(descriptors: readonly number[]): DomainFiles {
+  const damaged = (what: string): DmaBufError => new DmaBufError("EPROTO", `Cannot join the domain: ${what}`);
+  if (descriptors.length < 3 || descriptors.length % 2 === 0) {
+    throw damaged(`${descriptors.length} descriptors are not what belongs to one`);
+  }
+  const files = filesOf(descriptors);
+  const { size } = fstatSync(files.control);
+  if (!hasFixedLength(files.control) || size === 0 || size > LONGEST_CONTROL) {
+    throw damaged("its control segment is no memory of sealed length");
+  }
+  if (!isWritable(files.control)) throw damaged("its control segment can only be read");
+  // A pipe that blocks would block whoever rings.
+  if (!files.bells.every((bell) => is(bell, (stats) => stats.isFIFO(), constants.O_RDWR | constants.O_NONBLOCK))) {
+    throw damaged("its doorbells are no pipes that do not block");
+  }
+  if (!files.inboxes.every((inbox) => is(inbox, (stats) => stats.isSocket(), constants.O_RDWR))) {
+    throw damaged("its inboxes are no sockets");
+  }
+  return files;
+}
+
+/** Bytes; the largest domain has fewer. */
+const LONGEST_CONTROL = 2 ** 33;
+const F_GETFL = 3;
+
+function hasFixedLength(descriptor: number): boolean {
+  const fixed = SEAL.SHRINK | SEAL.GROW;
+  try {
+    return (sealsOf(descriptor) & fixed) === fixed;
+  } catch {
+    // What is no memory file has no seals.
+    return false;
+  }
+}
+
+/** Whether a descriptor is of a kind, and opened with these flags. */
+function is(descriptor: number, isKind: (stats: Stats) => boolean, flags: number): boolean {
+  return isKind(fstatSync(descriptor)) && (fileControl(descriptor, F_GETFL, 0) & flags) === flags;
+}
+
+function filesOf(descriptors: readonly number[]): DomainFiles {
   const [control, ...rest] = descriptors as [number, ...number[]];
   const agents = rest.length / 2;
   const users = new SharedArrayBuffer(8);

@@ -36,7 +36,7 @@ export class FileStorage implements Storage {
     this.#parts = parts;
     this.isOwned = isOwned;
     this.#released = released;
-    this.segments = parts.map((part) => new MappedSegment(part));
+    this.segments = mapAll(parts);
     this.isWritable = parts.every(({ object }) => object.isWritable);
   }
 
@@ -88,6 +88,18 @@ export class FileStorage implements Storage {
       object.close();
     }
     for (const reader of this.#readers ?? []) reader.close();
+  }
+}
+
+/** All of them, or none. */
+function mapAll(parts: readonly FilePart[]): MappedSegment[] {
+  const mapped: MappedSegment[] = [];
+  try {
+    for (const part of parts) mapped.push(new MappedSegment(part));
+    return mapped;
+  } catch (error) {
+    for (const segment of mapped) segment.close();
+    throw error;
   }
 }
 

@@ -2,10 +2,12 @@ import { Socket } from "node:net";
 import { codeOf, DmaBufError, type PlainError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { FrameBytes } from "../stream/frame.js";
+import { formatDamage } from "../stream/received-format.js";
+import { frameBufferSize } from "../stream/stream-handle.js";
 import { metadataOffset, readMetadata, type FrameMetadata, type JsonValue } from "../stream/metadata.js";
 import { countedCopy } from "../trace/copies.js";
 import { connectTo } from "./gate.js";
-import { descriptorOf, FirstLines, onLines, sendLine } from "./lines.js";
+import { applyTo, descriptorOf, FirstLines, inWords, onLines, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
 import { ResourceLedger } from "./resource-ledger.js";
@@ -55,6 +57,8 @@ export class Guest implements Disposable {
   readonly #mappings: readonly MemoryMapping[];
   /** Places in the ring that were told of and not looked at; what the stream ended with. */
   readonly #told: number[] = [];
+  /** A frame is being looked at. */
+  #looking = false;
   #ended: { readonly error?: DmaBufError } | undefined;
   #look: () => void = () => {};
 
@@ -62,13 +66,14 @@ export class Guest implements Disposable {
     connection: Socket,
     { name, format }: ShownStream,
     objects: readonly MemoryObject[],
+    mappings: readonly MemoryMapping[],
     rest: string,
   ) {
     this.name = name;
     this.format = format;
     this.#connection = connection;
     this.#objects = objects;
-    this.#mappings = objects.map((object) => object.map());
+    this.#mappings = mappings;
     connection.on("close", () => {
       this.#ended ??= { error: new DmaBufError("ECONNRESET", "Cannot look at the stream: who showed it is gone") };
       this.#look();
@@ -81,7 +86,8 @@ export class Guest implements Disposable {
    *
    * @param where A path, or "@" and an abstract name.
    * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody shows anything there; `EACCES` if this user may not look;
-   *   `ENOSPC` if there are too many guests; `ETIMEDOUT`.
+   *   `ENOSPC` if there are too many guests; `ETIMEDOUT`; `EPROTO` if this is no stream, or one that does not fit its
+   *   memory.
    */
   static async visit(where: string, options: VisitOptions = {}): Promise<Guest> {
     const { timeout = VISIT_TIMEOUT, signal } = options;
@@ -89,18 +95,23 @@ export class Guest implements Disposable {
     const lines = new FirstLines(connection, `The stream at ${where}`);
     const ledger = new ResourceLedger();
     const objects: MemoryObject[] = [];
+    const mappings: MemoryMapping[] = [];
+    const descriptors: number[] = [];
     try {
-      sendLine(connection, { guest: true });
+      applyTo(connection, { guest: true });
       const shown = checkShown(await lines.next({ end: performance.now() + timeout, signal }));
-      const descriptors = lines.takeDescriptors();
+      descriptors.push(...lines.takeDescriptors());
       while (descriptors.length > 0) objects.push(MemoryObject.adopt(ledger, descriptors.shift()!));
-      const least = metadataOffset(shown.format.size);
-      if (objects.length !== shown.buffers || objects.some(({ length }) => length <= least)) {
+      const least = frameBufferSize(shown.format, 0);
+      if (objects.length !== shown.buffers || objects.some(({ length }) => length < least)) {
         throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
       }
-      return new Guest(new Socket({ fd: connection }), shown, objects, lines.rest);
+      for (const object of objects) mappings.push(object.map());
+      return new Guest(new Socket({ fd: connection }), shown, objects, mappings, lines.rest);
     } catch (error) {
+      for (const mapping of mappings) mapping.close();
       for (const object of objects) object.close();
+      descriptors.forEach(closeDescriptor);
       lines.close();
       closeDescriptor(connection);
       throw error;
@@ -132,8 +143,11 @@ export class Guest implements Disposable {
       while (this.#told.length === 0 && this.#ended === undefined) {
         signal?.throwIfAborted();
         await new Promise<void>((resolve) => {
-          this.#look = resolve;
-          signal?.addEventListener("abort", () => resolve(), { once: true });
+          this.#look = () => {
+            signal?.removeEventListener("abort", this.#look);
+            resolve();
+          };
+          signal?.addEventListener("abort", this.#look);
         });
       }
     } finally {
@@ -159,16 +173,35 @@ export class Guest implements Disposable {
   #frameAt(place: number): GuestFrame {
     const mapping = this.#mappings[place]!;
     const endUse = mapping.use();
-    return new GuestFrame(this.format, new Uint8Array(mapping.buffer), () => {
+    const release = (): void => {
       endUse();
-      if (!this.#connection.destroyed) sendLine(descriptorOf(this.#connection), { done: true });
-    });
+      this.#giveBack();
+    };
+    this.#looking = true;
+    try {
+      return new GuestFrame(this.format, new Uint8Array(mapping.buffer), release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  #giveBack(): void {
+    this.#looking = false;
+    if (this.#connection.destroyed) return;
+    try {
+      sendLine(descriptorOf(this.#connection), { done: true });
+    } catch {
+      // Who showed it is gone, or does not listen: no other frame will come.
+      this.#connection.destroy();
+    }
   }
 
   /** @throws {DmaBufError} `EPROTO`: the connection is ended then. */
   #heard(line: object): void {
     const { place, end, failed } = line as { place?: unknown; end?: unknown; failed?: unknown };
-    if (typeof place === "number" && this.#mappings[place] !== undefined) this.#told.push(place);
+    const isDue = !this.#looking && this.#told.length === 0;
+    if (typeof place === "number" && this.#mappings[place] !== undefined && isDue) this.#told.push(place);
     else if (end === true) this.#ended = {};
     else if (failed !== undefined) this.#ended = { error: failureOf(failed) };
     else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
@@ -177,15 +210,16 @@ export class Guest implements Disposable {
 }
 
 function failureOf(failed: unknown): DmaBufError {
-  const { code, message } = failed as Partial<PlainError>;
-  return new DmaBufError(codeOf({ code }), String(message));
+  const { code, message } = (failed ?? {}) as Partial<PlainError>;
+  return new DmaBufError(codeOf({ code }), inWords(message));
 }
 
 function checkShown(line: object): ShownStream {
   const { name, format, buffers } = line as Partial<ShownStream>;
-  const size: unknown = (format as Partial<FrameFormat> | undefined)?.size;
-  if (typeof name !== "string" || typeof buffers !== "number" || typeof size !== "number" || !(size >= 0)) {
+  const damage = formatDamage(format);
+  if (damage !== undefined) throw new DmaBufError("EPROTO", `The stream is shown with a damaged format: ${damage}`);
+  if (typeof name !== "string" || !Number.isInteger(buffers) || !(buffers! > 0)) {
     throw new DmaBufError("EPROTO", "The stream is shown with words that cannot be understood");
   }
-  return { name, format: format!, buffers };
+  return { name, format: format!, buffers: buffers! };
 }

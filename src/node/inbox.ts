@@ -1,6 +1,6 @@
 import { isLive, ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { AGENT } from "../domain/layout.js";
-import { DmaBufError } from "../errors.js";
+import { codeOf, DmaBufError } from "../errors.js";
 import type { DomainFiles } from "./domain-files.js";
 import { parseLetter, type Letter } from "./letter.js";
 import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from "./system-calls.js";
@@ -18,10 +18,13 @@ import type { ReceivedMessage } from "./system-calls.js";
  * IN4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
  * IN5. A letter that is damaged, or whose descriptors this process has no room for, is dropped with its descriptors, and
  *      a warning says so.
+ * IN6. However fast letters come, their agent goes on with its own work after so many.
  */
 
 /** Bytes; the longest letter names a stream with all its buffers. */
 const LONGEST = 64 * 1024;
+/** More than any inbox holds at a time. */
+const MOST_AT_ONCE = 512;
 const BYTE = new Uint8Array([1]);
 
 /** A letter, and the descriptors that came with it: they belong to whoever takes it. */
@@ -79,7 +82,7 @@ export class Inbox {
         `Cannot send ${text.byteLength} bytes to another agent: at most ${LONGEST} fit`,
       );
     }
-    if (sendMessage(this.#files.inboxes[slot]!, text, descriptors) === undefined) return false;
+    if (!this.#send(this.#files.inboxes[slot]!, text, descriptors)) return false;
     // SYNC POINT letter-before-count: pairs with take().
     this.#member.memory.add(this.#word(slot), 1);
     ring(this.#member, slot);
@@ -92,13 +95,26 @@ export class Inbox {
     // SYNC POINT letter-before-count: what is counted now lies there.
     this.#taken = this.#count;
     const inbox = this.#files.inboxes[slotOf(this.#member.identity)]!;
-    for (;;) {
+    for (let letters = 0; letters < MOST_AT_ONCE; letters++) {
       const message = this.#receive(inbox);
       if (message === undefined) return;
       if (message === "lost") continue;
       const received = this.#open(message.length, message.descriptors);
       if (received !== undefined) yield received;
       else for (const descriptor of message.descriptors) closeDescriptor(descriptor);
+    }
+    // IN6: the rest comes with the next turn.
+    this.#taken = undefined;
+    writeDescriptor(this.#files.bells[slotOf(this.#member.identity)]!, BYTE);
+  }
+
+  /** @returns False if there is no room, neither in the inbox nor among the descriptors that may be on their way. */
+  #send(inbox: number, text: Uint8Array, descriptors: readonly number[]): boolean {
+    try {
+      return sendMessage(inbox, text, descriptors) !== undefined;
+    } catch (error) {
+      if (codeOf(error) === "ETOOMANYREFS") return false;
+      throw error;
     }
   }
 
@@ -118,8 +134,8 @@ export class Inbox {
       const { to, from, letter } = JSON.parse(this.#bytes.toString("utf8", 0, length)) as Envelope;
       // IN4: not an error, the one before has left.
       if (to !== this.#member.identity) return undefined;
-      if (typeof from !== "number") throw new TypeError("it names no sender");
-      return { letter: parseLetter(letter, descriptors.length), from, descriptors };
+      if (typeof from !== "number" || !Number.isInteger(from)) throw new TypeError("it names no sender");
+      return { letter: parseLetter(letter, descriptors.length, this.#member.layout.sizes), from, descriptors };
     } catch (error) {
       this.#warn(`A letter from another agent was dropped: ${String(error)}`);
       return undefined;

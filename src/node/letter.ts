@@ -1,5 +1,6 @@
 import type { HandleMode } from "../buffer/handle.js";
-import type { StreamHandle } from "../stream/stream-handle.js";
+import type { Sizes } from "../domain/layout.js";
+import { checkStreamHandle, type StreamHandle } from "../stream/stream-handle.js";
 
 /** What agents of different processes tell each other. */
 export type Letter = StorageLetter | AskForStorage | NoStorage | StreamLetter | AskForStreams;
@@ -51,19 +52,20 @@ export interface AskForStreams {
  * A letter as it came.
  *
  * @param descriptors How many came with it.
- * @throws {TypeError} Naming what is damaged.
+ * @param sizes How many buffers and streams the domain can have.
+ * @throws {TypeError} Naming what is damaged. @throws {DmaBufError} `EINVAL` for a damaged handle.
  */
-export function parseLetter(value: unknown, descriptors: number): Letter {
+export function parseLetter(value: unknown, descriptors: number, sizes: Pick<Sizes, "buffers" | "streams">): Letter {
   const letter = fieldsOf(value, "it");
   if (letter.kind !== "storage" && descriptors > 0) throw new TypeError("it has descriptors, and is about no memory");
   switch (letter.kind) {
     case "storage":
-      return storageLetter(letter, descriptors);
+      return storageLetter(letter, descriptors, sizes.buffers);
     case "ask for storage":
     case "no storage":
-      return { kind: letter.kind, ...nameOf(letter) };
+      return { kind: letter.kind, ...nameOf(letter, sizes.buffers) };
     case "stream":
-      return { kind: letter.kind, handle: fieldsOf(letter.handle, '"handle"') as unknown as StreamHandle };
+      return { kind: letter.kind, handle: streamHandle(letter.handle, sizes.streams) };
     case "ask for streams":
       return { kind: letter.kind };
     default:
@@ -71,12 +73,18 @@ export function parseLetter(value: unknown, descriptors: number): Letter {
   }
 }
 
-function storageLetter(letter: Fields, descriptors: number): StorageLetter {
+function streamHandle(value: unknown, streams: number): StreamHandle {
+  checkStreamHandle(value, streams);
+  return value;
+}
+
+function storageLetter(letter: Fields, descriptors: number, buffers: number): StorageLetter {
   const { segments } = letter;
   if (!Array.isArray(segments) || segments.length === 0 || segments.length !== descriptors) {
     throw new TypeError(`"segments" does not match the ${descriptors} descriptors`);
   }
-  return { kind: "storage", ...nameOf(letter), isOwned: letter.isOwned === true, segments: segments.map(segmentOf) };
+  const isOwned = letter.isOwned === true;
+  return { kind: "storage", ...nameOf(letter, buffers), isOwned, segments: segments.map(segmentOf) };
 }
 
 function segmentOf(value: unknown): FileSegment {
@@ -85,8 +93,8 @@ function segmentOf(value: unknown): FileSegment {
   return { offset, length };
 }
 
-function nameOf({ slot, generation, version, mode }: Fields): StorageName {
-  if (!isCount(slot) || !isCount(generation)) throw new TypeError("it names no buffer");
+function nameOf({ slot, generation, version, mode }: Fields, buffers: number): StorageName {
+  if (!isCount(slot) || slot >= buffers || !isCount(generation)) throw new TypeError("it names no buffer");
   if (!Number.isInteger(version)) throw new TypeError('"version" is damaged');
   if (mode !== "read" && mode !== "read-write") throw new TypeError('"mode" is damaged');
   return { slot, generation, version: version as number, mode };

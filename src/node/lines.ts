@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { StringDecoder } from "node:string_decoder";
 import { setTimeout as pause } from "node:timers/promises";
 import { codeOf, DmaBufError } from "../errors.js";
 import { closeDescriptor, receiveMessage, sendMessage } from "./system-calls.js";
@@ -10,10 +11,16 @@ import { closeDescriptor, receiveMessage, sendMessage } from "./system-calls.js"
  *      field by whoever reads it.
  * LI2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Descriptors that
  *      nobody asked for are closed.
+ * LI3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a domain,
+ *      has said what cannot be meant.
  */
 
 /** Bytes. */
 export const LONGEST_LINE = 64 * 1024;
+
+/** The largest domain has 2,047 descriptors, in nine messages. */
+const MOST_FIRST_LINES = 16;
+const MOST_FIRST_DESCRIPTORS = 2_047;
 
 /** Milliseconds between two looks at the socket: joining is rare, and takes a few of them. */
 const LOOK_AGAIN = 1;
@@ -23,6 +30,15 @@ export function sendLine(connection: number, fields: object, descriptors: readon
   const bytes = Buffer.from(`${JSON.stringify(fields)}\n`);
   if (sendMessage(connection, bytes, descriptors) === bytes.length) return;
   throw new DmaBufError("EAGAIN", "Cannot say anything to the other process: its socket takes nothing");
+}
+
+/** Says what this side wants. A peer that has hung up may have said why: {@link FirstLines.next} tells. */
+export function applyTo(connection: number, application: object): void {
+  try {
+    sendLine(connection, application);
+  } catch (error) {
+    if (codeOf(error) !== "EPIPE" && codeOf(error) !== "ECONNRESET") throw error;
+  }
 }
 
 /** @throws {DmaBufError} `EPROTO` if this is no object in JSON. */
@@ -41,7 +57,9 @@ export class FirstLines {
   readonly #connection: number;
   readonly #where: string;
   readonly #bytes = Buffer.alloc(LONGEST_LINE);
+  readonly #decoder = new StringDecoder("utf8");
   #text = "";
+  #lines = 0;
   #descriptors: number[] = [];
 
   /** @param where Where the connection goes, for errors. */
@@ -62,6 +80,7 @@ export class FirstLines {
       if (end >= 0) {
         const line = parseLine(this.#text.slice(0, end)) as Refusal;
         this.#text = this.#text.slice(end + 1);
+        if (++this.#lines > MOST_FIRST_LINES) throw new DmaBufError("EPROTO", `${this.#where} says too much`);
         if (line.code !== undefined) throw refused(line);
         return line;
       }
@@ -94,8 +113,11 @@ export class FirstLines {
     const message = receiveMessage(this.#connection, this.#bytes);
     if (message === undefined) return false;
     this.#descriptors.push(...message.descriptors);
+    if (this.#descriptors.length > MOST_FIRST_DESCRIPTORS) {
+      throw new DmaBufError("EPROTO", `${this.#where} has sent more descriptors than any domain has`);
+    }
     if (message.length === 0) throw new DmaBufError("ECONNRESET", `${this.#where} has hung up`);
-    this.#text += this.#bytes.toString("utf8", 0, message.length);
+    this.#text += this.#decoder.write(this.#bytes.subarray(0, message.length));
     return true;
   }
 }
@@ -115,8 +137,18 @@ interface Refusal {
 }
 
 function refused({ code, message }: Refusal): DmaBufError {
-  return new DmaBufError(codeOf({ code }), String(message));
+  return new DmaBufError(codeOf({ code }), inWords(message));
 }
+
+/** What the other side has sent, for a message: short, on one line, and without an object's own functions. */
+export function inWords(value: unknown): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+  // eslint-disable-next-line no-control-regex -- a terminal must not obey what a peer says
+  const plain = text.slice(0, LONGEST_WORDS).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+  return text.length > LONGEST_WORDS ? `${plain}…` : plain;
+}
+
+const LONGEST_WORDS = 500;
 
 /** Calls back with each line that a socket receives; a peer that sends anything else loses its connection. */
 export function onLines(connection: Socket, heard: (line: object) => void, first = ""): void {

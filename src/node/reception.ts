@@ -21,17 +21,22 @@ export interface Welcome {
 
 /** Milliseconds for a peer to say what it wants. */
 const APPLICATION_LIMIT = 5_000;
+/** So many may be let to say it at the same time; whoever has been silent the longest goes for another. */
+const MOST_SILENT = 64;
 
 /**
  * Lets processes in, each through a connected stream socket.
  *
- * RE1. Who asks is asked of the kernel: only the users that may come in are answered.
- * RE2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices.
+ * RE1. Who asks is asked of the kernel, before anything is read: only the users that may come in are listened to.
+ * RE2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices: no
+ *      descriptor stays open for it, and those that say nothing leave room for others.
  */
 export class Reception {
   readonly #welcome: Welcome;
   readonly #users: ReadonlySet<number>;
   readonly #connections = new Set<Socket>();
+  /** In the order in which they came. */
+  readonly #silent = new Set<Socket>();
 
   constructor(welcome: Welcome) {
     this.#welcome = welcome;
@@ -44,33 +49,52 @@ export class Reception {
   }
 
   serve(connection: Socket): void {
-    this.#connections.add(connection);
     let isAdmitted = false;
     let heard: ((line: object) => void) | undefined;
     const limit = setTimeout(() => connection.destroy(), APPLICATION_LIMIT).unref();
+    connection.on("error", () => connection.destroy());
     connection.on("close", () => {
       clearTimeout(limit);
       this.#connections.delete(connection);
+      this.#silent.delete(connection);
       if (isAdmitted) this.#welcome.hungUp(connection);
     });
+    this.#connections.add(connection);
+    if (!this.#attempt(connection, () => this.#checkUser(descriptorOf(connection)))) return;
+    this.#listenTo(connection);
     onLines(connection, (line) => {
       if (isAdmitted && heard === undefined) return void connection.destroy();
       if (heard !== undefined) return heard(line);
       clearTimeout(limit);
-      try {
-        this.#checkUser(descriptorOf(connection));
-        heard = this.#welcome.admit(connection, line);
-        isAdmitted = true;
-      } catch (error) {
-        this.#welcome.warn(`A process was not let in: ${String(error)}`);
-        if (error instanceof DmaBufError) refuse(descriptorOf(connection), error);
-        connection.end();
-      }
+      this.#silent.delete(connection);
+      isAdmitted = this.#attempt(connection, () => (heard = this.#welcome.admit(connection, line)));
     });
   }
 
   close(): void {
     for (const connection of this.#connections) connection.destroy();
+  }
+
+  #listenTo(connection: Socket): void {
+    this.#silent.add(connection);
+    if (this.#silent.size <= MOST_SILENT) return;
+    const [longest] = this.#silent;
+    longest!.destroy();
+    this.#silent.delete(longest!);
+  }
+
+  /** Whether it could be done; otherwise the peer is told why not, and its connection ends. */
+  #attempt(connection: Socket, admit: () => void): boolean {
+    try {
+      admit();
+      return true;
+    } catch (error) {
+      this.#welcome.warn(`A process was not let in: ${String(error)}`);
+      if (error instanceof DmaBufError && !connection.destroyed) refuse(descriptorOf(connection), error);
+      // Not only its half: a peer that never closes the other one would keep it open.
+      connection.destroy();
+      return false;
+    }
   }
 
   #checkUser(descriptor: number): void {

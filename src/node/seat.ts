@@ -46,17 +46,24 @@ export interface Seat {
  */
 export function takeSeat(segment: Segment, files: DomainFiles, name: string): Seat {
   const descriptor = reopenDescriptor(files.control, "read-write");
+  try {
+    const identity = takeSlot(segment, descriptor, name);
+    setThread(segment, identity, 0);
+    createSharedSubstrate(files.users).add(0, 1);
+    return { identity, descriptor, files, state: new SharedArrayBuffer(8) };
+  } catch (error) {
+    closeDescriptor(descriptor);
+    throw error;
+  }
+}
+
+function takeSlot(segment: Segment, descriptor: number, name: string): Identity {
   for (const slot of agentSlotsToTry(segment)) {
     if (liveIn(segment, slot) !== 0 || !tryLockFile(descriptor, "write", byteOf(slot))) continue;
     const identity = takeAgentSlot(segment, slot, name);
-    if (identity !== 0) {
-      setThread(segment, identity, 0);
-      createSharedSubstrate(files.users).add(0, 1);
-      return { identity, descriptor, files, state: new SharedArrayBuffer(8) };
-    }
+    if (identity !== 0) return identity;
     unlockFile(descriptor, byteOf(slot));
   }
-  closeDescriptor(descriptor);
   throw noAgentSlot(segment);
 }
 

@@ -49,7 +49,7 @@ export class Show implements Disposable {
     this.#options = options;
     this.#reception = new Reception({
       users: options.users ?? [],
-      admit: (connection) => this.#admit(connection),
+      admit: (connection, application) => this.#admit(connection, application),
       hungUp: (connection) => {
         this.#guests.get(connection)?.end();
         this.#guests.delete(connection);
@@ -73,7 +73,13 @@ export class Show implements Disposable {
     this.close();
   }
 
-  #admit(connection: Socket): (line: object) => void {
+  #admit(connection: Socket, application: object): (line: object) => void {
+    if ((application as { readonly guest?: unknown }).guest !== true) {
+      throw new DmaBufError(
+        "EPROTO",
+        "Cannot show the stream: whoever has come is no guest; no domain can be joined here",
+      );
+    }
     const { guests = MOST_GUESTS, policy = "newest" } = this.#options;
     if (this.#guests.size >= guests) {
       throw new DmaBufError("ENOSPC", `Cannot show the stream: ${guests} guests look at it already (option "guests")`);
@@ -81,10 +87,16 @@ export class Show implements Disposable {
     const { name, format, buffers } = this.#stream;
     const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
     const shown: ShownStream = { name, format, buffers: buffers.length };
-    sendLine(descriptorOf(connection), shown, descriptors);
-    const guest = new ShownTo(connection, this.#stream.frames({ policy }), (frame) => buffers.indexOf(frame.buffer));
+    const consumer = this.#stream.frames({ policy });
+    try {
+      sendLine(descriptorOf(connection), shown, descriptors);
+    } catch (error) {
+      consumer[Symbol.dispose]();
+      throw error;
+    }
+    const guest = new ShownTo(connection, consumer, (frame) => buffers.indexOf(frame.buffer));
     this.#guests.set(connection, guest);
-    return () => guest.gaveBack();
+    return (line) => guest.hear(line);
   }
 }
 
@@ -102,8 +114,11 @@ class ShownTo {
     void this.#next();
   }
 
-  /** The guest has looked enough at its frame. @throws {DmaBufError} `EPROTO` if it has none. */
-  gaveBack(): void {
+  /** The guest says that it has looked enough at its frame. @throws {DmaBufError} `EPROTO` if it has none. */
+  hear(line: object): void {
+    if ((line as { readonly done?: unknown }).done !== true) {
+      throw new DmaBufError("EPROTO", "A guest has said what cannot be understood");
+    }
     if (this.#frame === undefined) throw new DmaBufError("EPROTO", "A guest has given back what it has not");
     this.#frame[Symbol.dispose]();
     this.#frame = undefined;

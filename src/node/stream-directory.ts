@@ -54,8 +54,12 @@ export class StreamDirectory {
     for (const stream of this.#own) this.#tell(from, stream);
   }
 
-  /** Another agent tells of its stream. */
+  /** Another agent tells of its stream. What is gone is forgotten: there are never more than the domain has room for. */
   learn(handle: StreamHandle): void {
+    for (const [name, known] of this.#known) {
+      if (known.slot === handle.slot || !isStream(this.#agent, known)) this.#known.delete(name);
+    }
+    if (!isStream(this.#agent, handle)) return;
     this.#known.set(handle.name, handle);
   }
 
