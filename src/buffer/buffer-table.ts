@@ -13,6 +13,7 @@ import {
 import { slotOf } from "../domain/agent-slot.js";
 import { isIndex } from "../domain/layout.js";
 import { isTransit } from "../domain/referenced-slot.js";
+import { storageVersion } from "../domain/storage-slot.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "../fence/shared-fence.js";
 import { Reservation } from "../reservation/reservation.js";
@@ -106,6 +107,7 @@ export class BufferTable implements StorageKeeper {
     const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
     if (record?.key.generation === generation) {
+      this.#checkStorage(handle);
       record.known.received(handle.version, (held) => this.#carrier.receive(handle, held));
     } else {
       // A reference of ours to another generation means that the handle's buffer is gone.
@@ -169,13 +171,20 @@ export class BufferTable implements StorageKeeper {
   /** A record for a buffer that this agent has just taken a reference to. */
   #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
     try {
-      if (handle.size !== bufferSize(this.#agent, key.slot)) refuse('"size" of its handle is damaged');
+      this.#checkStorage(handle);
       const storage = this.#carrier.receive(handle, undefined);
       return this.#add(handle.size, { key, version: handle.version, storage });
     } catch (error) {
       dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
       throw error;
     }
+  }
+
+  /** What the handle says of the buffer's storage, against what is known of it while a reference is held. */
+  #checkStorage({ slot, size, version }: ReceivedHandle): void {
+    if (size !== bufferSize(this.#agent, slot)) refuse('"size" of its handle is damaged');
+    // A handle is of a version that was published before: nobody has a later one.
+    if (((storageVersion(this.#agent, slot) - version) | 0) < 0) refuse('"version" of its handle is damaged');
   }
 
   /** The last reference may go in any agent, which then rings the exporter's. */

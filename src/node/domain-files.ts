@@ -9,6 +9,7 @@ import {
   createSocket,
   fileControl,
   isWritable,
+  pageSize,
   reopenDescriptor,
   SEAL,
   sealsOf,
@@ -70,7 +71,7 @@ export function checkFiles(descriptors: readonly number[]): DomainFiles {
   }
   const files = filesOf(descriptors);
   const { size } = fstatSync(files.control);
-  if (!hasFixedLength(files.control) || size === 0 || size > LONGEST_CONTROL) {
+  if (!hasFixedLength(files.control) || size === 0 || size % pageSize() !== 0 || size > LONGEST_CONTROL) {
     throw damaged("its control segment is no memory of sealed length");
   }
   if (!isWritable(files.control)) throw damaged("its control segment can only be read");

@@ -7,7 +7,7 @@ import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type PublishOptions } from "./frame.js";
-import { metadataOffset, metadataSize, writeMetadata } from "./metadata.js";
+import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import type { StreamHandle } from "./stream-handle.js";
 import { frameBytes, metadataArea, type StreamParts } from "./stream-parts.js";

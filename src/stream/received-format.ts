@@ -21,7 +21,7 @@ export function formatDamage(value: unknown): string | undefined {
   if (kind === "tensor") {
     if (typeof type !== "string" || !Object.hasOwn(ELEMENTS, type)) return '"type" is unknown';
     if (!Array.isArray(shape) || shape.length === 0 || !shape.every(isPositive)) return '"shape" is damaged';
-    const bytes = shape.reduce<number>((product, length) => product * (length), 1);
+    const bytes = shape.reduce<number>((product, length) => product * length, 1);
     if (bytes * ELEMENTS[type as keyof typeof ELEMENTS].BYTES_PER_ELEMENT !== size) return '"shape" is not the size\'s';
   } else if (type !== undefined) {
     return `a frame of kind "${kind}" has no "type"`;

@@ -1,0 +1,76 @@
+import { AGENT } from "../../src/domain/layout.js";
+import { slotOf, type Identity } from "../../src/domain/agent-slot.js";
+import { apply } from "../../src/node/admission.js";
+import { ControlSegment } from "../../src/node/control-segment.js";
+import type { DomainFiles } from "../../src/node/domain-files.js";
+import { connectTo } from "../../src/node/gate.js";
+import { ResourceLedger } from "../../src/node/resource-ledger.js";
+import {
+  acceptConnection,
+  bindSocket,
+  closeDescriptor,
+  createSocket,
+  listenOnSocket,
+  sendMessage,
+  writeDescriptor,
+} from "../../src/node/system-calls.js";
+
+/** Sends whatever it likes, and copes with a peer that has had enough. */
+export function say(connection: number, bytes: Uint8Array, descriptors: readonly number[] = []): void {
+  try {
+    if (bytes.length > 0) sendMessage(connection, bytes, descriptors);
+  } catch {
+    // The other side has hung up, or the message is longer than any socket takes.
+  }
+}
+
+/** A place where somebody listens who is not what he seems. */
+export class HostileListener {
+  readonly place: string;
+  readonly #listener = createSocket();
+
+  constructor(name: string) {
+    this.place = `@${name}`;
+    bindSocket(this.#listener, { abstract: name });
+    listenOnSocket(this.#listener);
+  }
+
+  /** The connection that somebody has asked for, if anybody has. It is the caller's. */
+  accept(): number | undefined {
+    return acceptConnection(this.#listener);
+  }
+
+  close(): void {
+    closeDescriptor(this.#listener);
+  }
+}
+
+/** Somebody who has got the descriptors of a domain, and writes letters as he likes. */
+export class HostileMember {
+  readonly files: DomainFiles;
+  readonly #connection: number;
+  readonly #segment: ControlSegment;
+
+  private constructor(connection: number, files: DomainFiles) {
+    this.#connection = connection;
+    this.files = files;
+    this.#segment = ControlSegment.open(files, { ledger: new ResourceLedger(), onSlice() {} });
+  }
+
+  static async enter(place: string): Promise<HostileMember> {
+    const connection = connectTo(place);
+    return new HostileMember(connection, await apply(connection, place, { timeout: 5_000 }));
+  }
+
+  post(to: Identity, bytes: Uint8Array, descriptors: readonly number[] = []): void {
+    const slot = slotOf(to);
+    say(this.files.inboxes[slot]!, bytes, descriptors);
+    const { memory, layout } = this.#segment;
+    memory.add(layout.agent(slot) + AGENT.MESSAGES, 1);
+    writeDescriptor(this.files.bells[slot]!, new Uint8Array([1]));
+  }
+
+  close(): void {
+    closeDescriptor(this.#connection);
+  }
+}

@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { LAYOUT_VERSION } from "../../src/domain/layout.js";
+import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandle } from "../../src/index.js";
+import { descriptorsOf, type DomainFiles } from "../../src/node/domain-files.js";
+import { connectTo } from "../../src/node/gate.js";
+import { Domain, Guest } from "../../src/node/index.js";
+import { closeDescriptor } from "../../src/node/system-calls.js";
+import { until } from "../agents.js";
+import { Random } from "../random.js";
+import { HostileListener, HostileMember, say } from "./attacker.js";
+import { mutated, mutatedText } from "./mutation.js";
+import { oddDescriptors } from "./odd-descriptors.js";
+
+/** Cases between two looks at whether the honest ones are unharmed. */
+export const CASES_PER_LOOK = 50;
+
+/** Milliseconds for a joiner or a guest to give up: most are told nothing that they could use. */
+const PATIENCE = 3;
+
+const FORMAT = imageFormat("NV12", 16, 16);
+
+/**
+ * A domain with honest members and an honest guest, beside which somebody sends damaged messages at every place where
+ * one can be sent. A seed repeats the cases.
+ */
+export class MessageFuzzer {
+  readonly #seed: number;
+  readonly #place = `@dmabuf fuzz ${randomUUID()}`;
+  readonly #showPlace = `@dmabuf fuzz ${randomUUID()}`;
+  readonly #host = Domain.listen(this.#place, { agents: 6, buffers: 32, streams: 4 });
+  /** Somebody else's, with which the hostile listener baits. */
+  readonly #decoy = Domain.listen(`${this.#place} decoy`, { agents: 3 });
+  readonly #listener = new HostileListener(`dmabuf fuzz ${randomUUID()}`);
+  readonly #odd = Object.values(oddDescriptors());
+  readonly #stream: FrameStream;
+  #member!: Domain;
+  #guest!: Guest;
+  #attacker!: HostileMember;
+  #decoyFiles!: DomainFiles;
+  #bait!: DmaBuf;
+  #baitThere!: DmaBuf;
+  #open: readonly string[] = [];
+  readonly #lingering: number[] = [];
+
+  private constructor(seed: number) {
+    this.#seed = seed;
+    this.#stream = this.#host.createStream({ name: "shown", format: FORMAT, buffers: 5, dataBytes: 64 });
+    this.#host.show(this.#showPlace, this.#stream, { guests: 4 });
+  }
+
+  static async create(seed: number): Promise<MessageFuzzer> {
+    const fuzzer = new MessageFuzzer(seed);
+    await fuzzer.#settle();
+    return fuzzer;
+  }
+
+  async #settle(): Promise<void> {
+    this.#member = await Domain.connect(this.#place, { name: "honest" });
+    this.#guest = await Guest.visit(this.#showPlace);
+    this.#attacker = await HostileMember.enter(this.#place);
+    const decoy = await HostileMember.enter(`${this.#place} decoy`);
+    this.#decoyFiles = decoy.files;
+    // Held for good: all of them are in this thread, and who blocks for memory that has gone is answered by nobody.
+    for (const buffer of this.#stream.buffers) this.#member.import(buffer.handle("read-write"));
+    this.#layBait();
+    await this.look();
+    this.#open = openFiles();
+  }
+
+  /** @returns What the library does that it may not; nothing if it copes. */
+  async run(index: number): Promise<string | undefined> {
+    const random = new Random(Math.imul(this.#seed, 0x9e37_79b1) + index);
+    const attack = random.pick([
+      this.#apply,
+      this.#applyAsGuest,
+      this.#write,
+      this.#write,
+      this.#handOver,
+      this.#handOverStream,
+      this.#answerJoiner,
+      this.#answerGuest,
+    ]);
+    try {
+      await attack.call(this, random);
+      return undefined;
+    } catch (error) {
+      if (error instanceof DmaBufError) return undefined;
+      return `${attack.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    }
+  }
+
+  /** Whether the honest ones still get what they need, and nothing is left open. @throws What is wrong. */
+  async look(): Promise<void> {
+    for (const connection of this.#lingering.splice(0)) closeDescriptor(connection);
+    this.#baitThere.close();
+    this.#bait.close();
+    this.#layBait();
+    {
+      using mine = this.#member.allocate(8192, { name: "honest" });
+      using there = this.#host.import(mine.handle());
+      using here = this.#host.allocate(4096);
+      using back = this.#member.import(here.handle("read"));
+      {
+        using writing = there.tryAccess("write")!;
+        writing.bytes.fill(7);
+      }
+      using reading = mine.tryAccess("read")!;
+      assert.equal(reading.bytes[8191], 7);
+      assert.equal(back.size, 4096);
+    }
+    const blank = (await this.#stream.blank({ timeout: 5_000 }))!;
+    blank.bytes[0] = 9;
+    blank.publish({ data: { honest: true } });
+    using frame = (await this.#guest.next({ signal: AbortSignal.timeout(5_000) }))!;
+    assert.equal(frame.bytes[0], 9);
+    if (this.#open.length === 0) return;
+    const end = performance.now() + 5_000;
+    await until(() => openFiles().length <= this.#open.length || performance.now() > end);
+    if (openFiles().length > this.#open.length) assert.deepEqual(openFiles(), this.#open);
+  }
+
+  close(): void {
+    this.#guest.close();
+    this.#attacker.close();
+    this.#listener.close();
+    this.#member.close();
+    this.#decoy.close();
+    this.#host.close();
+    for (const descriptor of this.#odd) closeDescriptor(descriptor);
+  }
+
+  #layBait(): void {
+    this.#bait = this.#host.allocate(4096, { name: "bait" });
+    this.#baitThere = this.#member.import(this.#bait.handle());
+  }
+
+  /** Somebody who wants to join. */
+  async #apply(random: Random): Promise<void> {
+    await this.#connect(random, this.#place, [{ layout: LAYOUT_VERSION }]);
+  }
+
+  async #applyAsGuest(random: Random): Promise<void> {
+    await this.#connect(random, this.#showPlace, [{ guest: true }, { done: true }]);
+  }
+
+  async #connect(random: Random, place: string, words: readonly object[]): Promise<void> {
+    const connection = connectTo(place);
+    this.#lingering.push(connection);
+    for (const word of words) {
+      const text = random.oneIn(3) ? Buffer.from(`${JSON.stringify(word)}\n`) : mutatedText(word, random);
+      say(connection, text, this.#some(random));
+      await turn();
+      await turn();
+    }
+    if (random.oneIn(4)) return;
+    this.#lingering.pop();
+    closeDescriptor(connection);
+  }
+
+  /** A letter into somebody's inbox. */
+  async #write(random: Random): Promise<void> {
+    using handle = this.#bait.handle();
+    const { slot, generation, version } = handle;
+    const name = { slot, generation, version, mode: random.pick(["read", "read-write"]) };
+    const letters = [
+      { kind: "storage", ...name, isOwned: random.oneIn(2), segments: [{ offset: 0, length: 4096 }] },
+      { kind: "ask for storage", ...name },
+      { kind: "no storage", ...name },
+      { kind: "stream", handle: { ...this.#streamHandle(), name: random.pick(["shown", "other"]) } },
+      { kind: "ask for streams" },
+    ];
+    const to = this.#host.agent.identity;
+    const from = random.pick([this.#member.agent.identity, to, 1023]);
+    const descriptors = this.#some(random);
+    const letter = random.pick(letters);
+    if ("segments" in letter && random.oneIn(2)) {
+      letter.segments.length = 0;
+      for (const _ of descriptors) letter.segments.push({ offset: 0, length: 4096 });
+    }
+    this.#attacker.post(to, mutatedText({ to, from, letter }, random), descriptors);
+    await turn();
+  }
+
+  /** Handles that user code has damaged. */
+  async #handOver(random: Random): Promise<void> {
+    using handle = this.#bait.handle();
+    this.#member.import(mutated(plain(handle), random) as typeof handle).close();
+    await turn();
+  }
+
+  async #handOverStream(random: Random): Promise<void> {
+    using stream = this.#member.openStream(mutated(this.#streamHandle(), random) as StreamHandle);
+    using consumer = stream.frames();
+    consumer.nextSync({ timeout: 0 })?.[Symbol.dispose]();
+    await turn();
+  }
+
+  /** A listener that is none. */
+  async #answerJoiner(random: Random): Promise<void> {
+    const joined = Domain.connect(this.#listener.place, { timeout: PATIENCE });
+    await this.#answer(random, [{ left: 0 }], this.#changed(random, descriptorsOf(this.#decoyFiles)), joined);
+  }
+
+  /** Somebody who shows a stream that is none. */
+  async #answerGuest(random: Random): Promise<void> {
+    const visiting = Guest.visit(this.#listener.place, { timeout: PATIENCE });
+    const lines = [
+      { name: "shown", format: FORMAT, buffers: 1 },
+      { place: 0 },
+      random.oneIn(2) ? { end: true } : { place: 0 },
+    ];
+    const [memory] = this.#odd.slice(11);
+    const looking = visiting.then(async (guest) => {
+      try {
+        const frame = await guest.next({ signal: AbortSignal.timeout(PATIENCE) });
+        void frame?.planes;
+        frame?.[Symbol.dispose]();
+        await guest.next({ signal: AbortSignal.timeout(PATIENCE) });
+      } catch (error) {
+        if ((error as Error).name !== "TimeoutError") throw error;
+      } finally {
+        guest.close();
+      }
+      return guest;
+    });
+    await this.#answer(random, lines, this.#changed(random, [memory!]), looking);
+  }
+
+  async #answer(
+    random: Random,
+    lines: readonly object[],
+    descriptors: readonly number[],
+    asked: Promise<{ close(): void }>,
+  ): Promise<void> {
+    // Nothing of it may be unhandled while the attacker is busy.
+    void asked.catch(() => {});
+    const connection = this.#listener.accept()!;
+    lines.forEach((line, i) => {
+      const text = random.oneIn(3) ? Buffer.from(`${JSON.stringify(line)}\n`) : mutatedText(line, random);
+      say(connection, text, i === 0 ? descriptors : random.oneIn(8) ? this.#some(random) : []);
+    });
+    if (random.oneIn(2)) await turn();
+    closeDescriptor(connection);
+    (await asked).close();
+  }
+
+  #streamHandle(): StreamHandle {
+    const handle = this.#stream.handle();
+    for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+    return plain(handle);
+  }
+
+  /** Descriptors that nobody expects: mostly none, sometimes very many. */
+  #some(random: Random): number[] {
+    const count = random.oneIn(50) ? 253 : random.oneIn(2) ? 0 : random.below(4);
+    return Array.from({ length: count }, () => random.pick(this.#odd));
+  }
+
+  #changed(random: Random, descriptors: readonly number[]): number[] {
+    const changed = [...descriptors];
+    const at = random.below(changed.length);
+    const change = random.below(5);
+    if (change === 0) changed.splice(at, 1);
+    else if (change === 1) changed.splice(at, 0, random.pick(this.#odd));
+    else if (change < 4) changed[at] = random.pick(this.#odd);
+    return changed;
+  }
+}
+
+/** The fields alone, as they arrive elsewhere. */
+function plain<T>(handle: T): T {
+  return structuredClone(handle);
+}
+
+/** What each descriptor of this process refers to, without the numbers. */
+function openFiles(): string[] {
+  const files: string[] = [];
+  for (const descriptor of readdirSync("/proc/self/fd")) {
+    try {
+      files.push(readlinkSync(`/proc/self/fd/${descriptor}`).replace(/\d+/g, "N"));
+    } catch {
+      // The folder's own, closed by now.
+    }
+  }
+  return files.sort();
+}
