@@ -1,4 +1,5 @@
 import { sharedMemory } from "../src/buffer/shared-memory.js";
+import type { StorageCarrier } from "../src/buffer/storage-carrier.js";
 import { Agent } from "../src/domain/agent.js";
 import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Sizes } from "../src/domain/layout.js";
@@ -10,9 +11,9 @@ import { createSharedSubstrate } from "../src/substrate/shared-array.js";
 
 /** A domain on any memory, whose agents' deaths are told by the test. No timer of it ever fires. */
 export class BareDomain extends JoinedDomain {
-  constructor(memory: Substrate, name: string, host: Partial<Host> = {}) {
+  constructor(memory: Substrate, name: string, host: Partial<Host> = {}, carrier: StorageCarrier = sharedMemory) {
     const segment = { memory, layout: readHeader(memory) };
-    super(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), sharedMemory, {});
+    super(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), carrier, {});
   }
 
   /** Gives back what an agent held that will not run again. */

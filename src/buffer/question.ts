@@ -19,7 +19,8 @@ import type { Call } from "./call.js";
  *
  * I1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without one.
  * I2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is back. If the
- *     exporter's agent ends with the lock, the lock is lost, and disposing it does nothing.
+ *     exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH` then, too, if
+ *     there was an answer: who gets one has the lock.
  * I3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is waited for all
  *     the same; what it has begun without the lock it undoes when it finds nobody there.
  */
@@ -112,10 +113,11 @@ export class Question implements Awaited, Call<boolean> {
 
   #take(): boolean {
     const outcome = this.#outcome!;
-    const { operation } = this.#fields;
+    const { operation, buffer, lock } = this.#fields;
     if (this.#key !== undefined) freeRequest(this.#agent, this.#key);
-    this.#reservation?.takeBack(lockHolder(this.#agent, this.#fields.buffer.slot) === this.#fields.lock);
-    if (outcome === "gone") {
+    const isLockBack = this.#reservation === undefined || lockHolder(this.#agent, buffer.slot) === lock;
+    this.#reservation?.takeBack(isLockBack);
+    if (outcome === "gone" || !isLockBack) {
       throw new DmaBufError("ESRCH", `Cannot ${VERBS[operation]}: its exporter's thread has ended`);
     }
     if (outcome.errno === 0) return outcome.value;
