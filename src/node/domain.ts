@@ -222,7 +222,7 @@ export class Domain extends JoinedDomain {
   inviteProcess(): ProcessInvitation {
     this.checkJoined();
     const [mine, theirs] = createSocketPair("stream");
-    this.#reception.serve(new Socket({ fd: mine }));
+    this.#reception.serve(new Socket({ fd: mine }), true);
     let open = true;
     return {
       descriptor: theirs,

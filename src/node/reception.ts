@@ -48,10 +48,11 @@ export class Reception {
     return this.#users.size > 1;
   }
 
-  serve(connection: Socket): void {
+  /** @param isInvited Whoever was invited may take its time to start: a stranger who says nothing is sent away. */
+  serve(connection: Socket, isInvited = false): void {
     let isAdmitted = false;
     let heard: ((line: object) => void) | undefined;
-    const limit = setTimeout(() => connection.destroy(), APPLICATION_LIMIT).unref();
+    const limit = isInvited ? undefined : setTimeout(() => connection.destroy(), APPLICATION_LIMIT).unref();
     connection.on("error", () => connection.destroy());
     connection.on("close", () => {
       clearTimeout(limit);
@@ -61,7 +62,7 @@ export class Reception {
     });
     this.#connections.add(connection);
     if (!this.#attempt(connection, () => this.#checkUser(descriptorOf(connection)))) return;
-    this.#listenTo(connection);
+    if (!isInvited) this.#listenTo(connection);
     onLines(connection, (line) => {
       if (isAdmitted && heard === undefined) return void connection.destroy();
       if (heard !== undefined) return heard(line);
