@@ -1,5 +1,6 @@
 import type { Children, PingpongMode, Placement } from "../children.js";
 import type { Contestant, Measure } from "../contest.js";
+import type { ProcessFenceRoundTripParameters } from "../sides/process-fence-round-trip.js";
 import type { ProcessMessageRoundTripParameters } from "../sides/process-message-round-trip.js";
 import type { ProcessStreamRoundTripParameters } from "../sides/process-stream-round-trip.js";
 import { FRAME_BYTES } from "./hand-off.js";
@@ -41,6 +42,7 @@ const MANNERS: readonly Manner[] = [
 ];
 
 export const ICEORYX = { spin: "iceoryx, spinning", wait: "iceoryx, wait set" };
+export const BY_FENCES = "a buffer there and back, by fences";
 export const THERE_AND_BACK = "a frame there, one back";
 
 /** The name of a measure of this group. */
@@ -99,5 +101,20 @@ function contestants(children: Children, scale: Scale, manner: Manner, placement
         }),
     });
   }
-  return [ours(THERE_AND_BACK, "there and back"), ...peers, ours("a frame there, its buffer back", "given back")];
+  const fences: Contestant = {
+    name: BY_FENCES,
+    ours: true,
+    run: () =>
+      children.runWorkers<ProcessFenceRoundTripParameters>("process-fence-round-trip.js", placement, {
+        plan,
+        wait,
+        bytes: FRAME_BYTES,
+      }),
+  };
+  return [
+    fences,
+    ours(THERE_AND_BACK, "there and back"),
+    ...peers,
+    ours("a frame there, its buffer back", "given back"),
+  ];
 }

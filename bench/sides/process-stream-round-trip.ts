@@ -1,7 +1,7 @@
 import { rawFormat, type Blank, type Consumer, type Frame, type FrameStream } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
 import type { Figures } from "../figures.js";
-import { operations, sample, sampleAsync, type Plan } from "./sampling.js";
+import { operations, sample, sampleAsync, SPIN_MS, type Plan } from "./sampling.js";
 import { twoProcesses, type Shared } from "./two-processes.js";
 import type { WorkersParameters } from "./two-workers.js";
 
@@ -20,9 +20,6 @@ export interface ProcessStreamRoundTripParameters extends WorkersParameters {
 }
 
 type Parameters = ProcessStreamRoundTripParameters;
-
-/** Milliseconds. Whoever spins does it without end, as the peers do. */
-const SPIN = { spin: 1000, park: 0, async: 0 } as const;
 
 await twoProcesses<Parameters>(import.meta.url, prepare, follow);
 
@@ -106,7 +103,7 @@ async function answerAtOnce(ping: Consumer, pong: FrameStream | undefined, count
 }
 
 function waiting({ wait }: Parameters): { readonly spin?: number } {
-  return { spin: SPIN[wait] };
+  return { spin: SPIN_MS[wait] };
 }
 
 function buffers(way: Parameters["way"]): number {

@@ -85,3 +85,6 @@ export function parameters<Parameters>(): Parameters {
 export function report(figures: Figures): void {
   process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
+
+/** Between processes whoever spins does it without end, as the peers do. In milliseconds. */
+export const SPIN_MS = { spin: 1000, park: 0, async: 0 } as const;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Figures } from "../figures.js";
+import type { Line } from "./fence-ends.js";
 import { parameters, report } from "./sampling.js";
 import { pinThread, type WorkersParameters } from "./two-workers.js";
 
@@ -14,7 +15,7 @@ export interface Shared {
   /** The descriptors that the other process is to inherit. */
   readonly descriptors: readonly number[];
   /** Measures, once the other process runs. */
-  lead(): Promise<Figures>;
+  lead(line: Line): Promise<Figures>;
 }
 
 /**
@@ -41,10 +42,17 @@ export async function twoProcesses<P extends WorkersParameters>(
   const command = [process.execPath, fileURLToPath(module), process.argv[2]!, String(descriptors.length)];
   const pin = given.cpus === undefined ? [] : ["taskset", "-c", String(given.cpus[1])];
   const [program, ...rest] = [...pin, ...command];
-  const other = spawn(program!, rest, { stdio: ["ignore", "inherit", "inherit", ...descriptors] });
+  const other = spawn(program!, rest, {
+    stdio: ["ignore", "inherit", "inherit", ...descriptors, "ipc"],
+    serialization: "advanced",
+  });
   const ended = once(other, "exit");
   if (given.cpus !== undefined) pinThread(given.cpus[0]);
-  report(await shared.lead());
+  const line: Line = {
+    post: (message) => other.send(message as object),
+    next: <M>() => once(other, "message").then(([message]) => message as M),
+  };
+  report(await shared.lead(line));
   const [status] = (await ended) as [number | null];
   if (status !== 0) throw new Error(`The following process has ended with status ${status ?? "none"}`);
 }
