@@ -28,9 +28,9 @@ export class Iceoryx implements Disposable {
     const options = ["-O2", "-std=c++17", `-I${HEADERS}/${version}`];
     const compiled = compilePeer("iceoryx.cpp", process.env["CXX"] ?? "g++", options, LIBRARIES);
     if (compiled === undefined) return "there is no C++ compiler (g++, or CXX in the environment)";
-    const broker = spawn("iox-roudi", ["-c", peerFile("iceoryx-roudi.toml"), "-l", "error"], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
+    // However this process ends: only one broker can run on a machine.
+    const bound = ["--pdeathsig", "TERM", "iox-roudi", "-c", peerFile("iceoryx-roudi.toml"), "-l", "error"];
+    const broker = spawn("setpriv", bound, { stdio: ["ignore", "pipe", "ignore"] });
     try {
       await ready(broker);
     } catch (error) {
