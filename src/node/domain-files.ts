@@ -1,4 +1,4 @@
-import { constants, fstatSync, type Stats } from "node:fs";
+import { constants, fchmodSync, fstatSync, type Stats } from "node:fs";
 import {
   addSeals,
   bindSocket,
@@ -119,7 +119,10 @@ export function closeFiles(files: DomainFiles): void {
 function createBell(): number {
   const { reader, writer } = createPipe();
   try {
-    return reopenDescriptor(reader, "read-write", constants.O_NONBLOCK);
+    const bell = reopenDescriptor(reader, "read-write", constants.O_NONBLOCK);
+    // Another user who was let in opens it once more, to watch it. Who has no descriptor of it cannot.
+    fchmodSync(bell, 0o666);
+    return bell;
   } finally {
     closeDescriptor(reader);
     closeDescriptor(writer);

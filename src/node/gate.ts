@@ -1,14 +1,19 @@
-import { lstatSync, renameSync, unlinkSync } from "node:fs";
+import { constants, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { DmaBufError } from "../errors.js";
+import { dirname } from "node:path";
+import { codeOf, DmaBufError } from "../errors.js";
 import type { Reception } from "./reception.js";
 import {
   bindSocket,
+  checkAddress,
   closeDescriptor,
   connectSocket,
   createSocket,
   listenOnSocket,
-  processId,
+  openFile,
+  poll,
+  threadId,
+  tryLockFolder,
   withUmask,
   type SocketAddress,
 } from "./system-calls.js";
@@ -17,9 +22,12 @@ import {
  * Where processes find a domain: a Unix socket with a path or an abstract name.
  *
  * GA1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the kernel then tells
- *      who they are. One that nobody listens on any more is replaced by renaming a new one over it: there is no moment
- *      without one.
- * GA2. The file goes with the gate, unless somebody has put another one in its place.
+ *      who they are. It is made under another name and renamed when somebody listens on it already: what stands at the
+ *      path answers, and one that was left behind is replaced without a moment in which there is none.
+ * GA2. Of several who want the same path at the same time one gets it, and the others are told so: they look and rename
+ *      under a lock on the folder, which ends with them. Who does not get the lock in time goes on without.
+ * GA3. Nothing but a socket that refuses connections is replaced.
+ * GA4. The file goes with the gate, unless somebody has put another one in its place.
  */
 export class Gate {
   readonly #server: Server;
@@ -28,7 +36,8 @@ export class Gate {
 
   /**
    * @param where A path, or "@" and an abstract name.
-   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there; what else binding fails with.
+   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there, or what is there is no socket; what else binding fails
+   *   with. @throws {RangeError} For a path that is too long for a socket.
    */
   constructor(where: string, reception: Reception) {
     const address = addressAt(where);
@@ -57,11 +66,59 @@ export function connectTo(where: string): number {
   }
 }
 
+/** Milliseconds, and how often: others need it for less than one. */
+const LOCK_PAUSE = 5;
+const LOCK_TRIES = 200;
+
 function addressAt(where: string): SocketAddress {
   return where.startsWith("@") ? { abstract: where.slice(1) } : { path: where };
 }
 
 function listenAt(address: SocketAddress, umask: number): number {
+  if (!("path" in address)) return listenOn(address, umask);
+  checkAddress(address);
+  const free = lockFolder(address.path);
+  try {
+    if (!isLeftBehind(address.path)) {
+      throw new DmaBufError("EADDRINUSE", `Cannot listen at ${JSON.stringify(address.path)}: it is in use`);
+    }
+    return publish(address.path, free.folder, umask);
+  } finally {
+    free.unlock();
+  }
+}
+
+/** A socket file that refuses a connection has been left behind; where nothing is, nothing is in the way. */
+function isLeftBehind(path: string): boolean {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return true;
+  if (!file.isSocket()) return false;
+  try {
+    closeDescriptor(connectTo(path));
+    return false;
+  } catch (error) {
+    // Its queue may be full, or it may be somebody else's: only a refusal is sure.
+    return codeOf(error) === "ECONNREFUSED" || codeOf(error) === "ENOENT";
+  }
+}
+
+/** @param folder The path's, by a short name: that of the new socket has no room of its own. */
+function publish(path: string, folder: string, umask: number): number {
+  const fresh = `${folder}/.dmabuf-${threadId()}`;
+  // A thread of this number may have ended in the middle of this.
+  rmSync(fresh, { force: true });
+  const descriptor = listenOn({ path: fresh }, umask);
+  try {
+    renameSync(fresh, path);
+    return descriptor;
+  } catch (cause) {
+    closeDescriptor(descriptor);
+    rmSync(fresh, { force: true });
+    throw new DmaBufError(codeOf(cause), `Cannot listen at ${JSON.stringify(path)}`, { syscall: "rename", cause });
+  }
+}
+
+function listenOn(address: SocketAddress, umask: number): number {
   const descriptor = createSocket("stream");
   try {
     withUmask(umask, () => bindSocket(descriptor, address));
@@ -69,34 +126,16 @@ function listenAt(address: SocketAddress, umask: number): number {
     return descriptor;
   } catch (error) {
     closeDescriptor(descriptor);
-    if (!(error instanceof DmaBufError) || error.code !== "EADDRINUSE" || !("path" in address)) throw error;
-    if (isListening(address.path)) throw error;
-    return replace(address.path, umask);
-  }
-}
-
-/** A socket file that refuses a connection has been left behind. */
-function isListening(path: string): boolean {
-  try {
-    closeDescriptor(connectTo(path));
-    return true;
-  } catch (error) {
-    // Its queue may be full, or it may be somebody else's: only a refusal is sure.
-    return !(error instanceof DmaBufError) || error.code !== "ECONNREFUSED";
-  }
-}
-
-function replace(path: string, umask: number): number {
-  const fresh = `${path}.${processId()}`;
-  const descriptor = listenAt({ path: fresh }, umask);
-  try {
-    renameSync(fresh, path);
-    return descriptor;
-  } catch (error) {
-    closeDescriptor(descriptor);
-    unlinkSync(fresh);
     throw error;
   }
+}
+
+/** Locks the folder that a path is in. */
+function lockFolder(path: string): { readonly folder: string; readonly unlock: () => void } {
+  const descriptor = openFile(dirname(path), "read", constants.O_DIRECTORY);
+  // Somebody of another user could keep it for ever: it is for those who mean well.
+  for (let tries = 0; tries < LOCK_TRIES && !tryLockFolder(descriptor); tries++) poll([], LOCK_PAUSE);
+  return { folder: `/proc/self/fd/${descriptor}`, unlock: () => closeDescriptor(descriptor) };
 }
 
 function inodeAt(path: string | undefined): bigint | undefined {

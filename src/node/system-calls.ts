@@ -29,6 +29,7 @@ export {
   readDescriptor,
   reopenDescriptor,
   tryLockFile,
+  tryLockFolder,
   unlockFile,
   writeDescriptor,
   type FileRange,
@@ -67,6 +68,7 @@ export { effectiveUser, openProcess, processId, signalThread, threadId, withUmas
 export {
   acceptConnection,
   bindSocket,
+  checkAddress,
   connectSocket,
   createSocket,
   createSocketPair,

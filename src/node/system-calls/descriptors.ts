@@ -30,6 +30,8 @@ export interface Polled {
 }
 
 const O_CLOEXEC = 0o2000000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const F_GETFD = 1;
 const F_OFD_GETLK = 36;
@@ -49,6 +51,7 @@ const native = {
   pipe2: nativeFunction("int pipe2(void *ends, int flags)"),
   eventfd: nativeFunction("int eventfd(uint32_t initial, int flags)"),
   poll: nativeFunction("int poll(void *polled, uint64_t count, int timeout)"),
+  flock: nativeFunction("int flock(int fd, int operation)"),
   ioctl: nativeFunction("int ioctl(int fd, uint64_t request, void *argument)"),
   ioctlValue: nativeFunction("int ioctl(int fd, uint64_t request, int64_t argument)"),
 };
@@ -176,6 +179,14 @@ export function tryLockFile(fd: number, kind: LockKind, range: FileRange = { sta
   const errno = lastErrno();
   if (errno === ERRNO.EAGAIN || errno === ERRNO.EACCES) return false;
   throw callError(errno, "fcntl", `Cannot lock descriptor ${fd} to ${kind}`);
+}
+
+/** Takes the lock on a folder that ends with its open file description. Never waits. @returns False if it is taken. */
+export function tryLockFolder(fd: number): boolean {
+  if (native.flock(fd, LOCK_EX | LOCK_NB) >= 0) return true;
+  const errno = lastErrno();
+  if (errno === ERRNO.EAGAIN) return false;
+  throw callError(errno, "flock", `Cannot lock descriptor ${fd}`);
 }
 
 /** Ends this description's locks in the range. */

@@ -247,6 +247,11 @@ function roundUp(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
+/** @throws {RangeError} For what no socket's address can be. */
+export function checkAddress(address: SocketAddress): void {
+  encodeAddress(address);
+}
+
 /** `struct sockaddr_un`: a path ends with a zero byte, an abstract name begins with one and has none at its end. */
 function encodeAddress(address: SocketAddress): Uint8Array {
   const name = "path" in address ? `${address.path}\0` : `\0${address.abstract}`;

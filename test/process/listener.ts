@@ -1,0 +1,32 @@
+/**
+ * Another process, for tests: it listens or joins, says how that went, and stays until it is killed.
+ *
+ * Usage: node listener.js listen|connect PLACE
+ */
+import process from "node:process";
+import { codeOf } from "../../src/errors.js";
+import { Domain } from "../../src/node/index.js";
+
+export interface ListenerReport {
+  /** "joined", or an error's code. */
+  readonly outcome: string;
+  /** The domain's. */
+  readonly id?: string;
+}
+
+const [, , what, place] = process.argv as [string, string, string, string];
+process.send!(await report());
+// The channel to the parent keeps it alive.
+process.on("message", () => {});
+
+async function report(): Promise<ListenerReport> {
+  try {
+    const domain = what === "listen" ? Domain.listen(place) : await Domain.connect(place, { timeout: 5_000 });
+    using buffer = domain.allocate(4096);
+    using access = buffer.accessSync("write", { timeout: 1_000 });
+    access.bytes.fill(1);
+    return { outcome: "joined", id: domain.id };
+  } catch (error) {
+    return { outcome: codeOf(error) };
+  }
+}
