@@ -108,6 +108,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     if (mode === "read-write" && held.storage.isSealed) {
       throw new DmaBufError("EPERM", "Cannot make a handle to write: the memory is sealed");
     }
+    // Whoever imports it asks for what this agent cannot send.
+    if (!held.storage.canSend(mode)) return [];
     for (const to of otherAgents(this.#parts.agent)) {
       if (!held.storage.wasSent(mode, to)) this.#deposit(to, held, mode);
     }
@@ -262,7 +264,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     const held = this.#held.get(name.slot);
     return [...(held === undefined ? [] : [held]), ...this.#kept.values()].find(({ key, version, storage }) => {
       const mode = storage.isWritable && !storage.isSealed ? "read-write" : "read";
-      return serves({ ...key, version, mode }, name);
+      return serves({ ...key, version, mode }, name) && storage.canSend(name.mode);
     });
   }
 

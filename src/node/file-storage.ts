@@ -1,6 +1,7 @@
 import type { HandleMode } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
 import type { Storage } from "../buffer/storage-carrier.js";
+import { codeOf } from "../errors.js";
 import type { Identity } from "../domain/agent-slot.js";
 import type { BufferKey } from "../domain/buffer-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";
@@ -58,6 +59,17 @@ export class FileStorage implements Storage {
   /** Whether nobody else can ever write to it. */
   get isSealed(): boolean {
     return this.#parts.some(({ object }) => object.isSealed);
+  }
+
+  /** Whether there are such descriptors here: of another user's memory none can be opened that may only read. */
+  canSend(mode: HandleMode): boolean {
+    try {
+      this.descriptors(mode);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === "EACCES") return false;
+      throw error;
+    }
   }
 
   /** The descriptors to send for a mode: those that may only read, for readers. */

@@ -130,23 +130,33 @@ test("an abstract name is in use while its listener lives, and free afterwards",
   Domain.listen(place).close();
 });
 
-test("another user is refused unless it is named, and then joins and has memory of its own", AS_ROOT, async (t) => {
-  t.mock.method(process, "emitWarning", () => {});
-  const path = folder(t);
-  chmodSync(path, 0o755);
-  for (const [users, outcome] of [
-    [[], "EACCES"],
-    [[NOBODY], "joined"],
-  ] as const) {
-    for (const place of [join(path, "socket"), `@dmabuf users ${process.pid}`]) {
-      using domain = Domain.listen(place, { users, agents: 4 });
-      const { report, kill } = await start(t, "connect", place, NOBODY);
-      assert.equal(report.outcome, outcome, place);
-      await kill();
-      await until(() => domain.agents.length === 1);
+test(
+  "another user is refused unless it is named, and then joins, and hands on what it was sent",
+  AS_ROOT,
+  async (t) => {
+    t.mock.method(process, "emitWarning", () => {});
+    const path = folder(t);
+    chmodSync(path, 0o755);
+    for (const [users, outcome] of [
+      [[], "EACCES"],
+      [[NOBODY], "joined"],
+    ] as const) {
+      for (const place of [join(path, "socket"), `@dmabuf users ${process.pid}`]) {
+        using domain = Domain.listen(place, { users, agents: 4 });
+        const { child, report, kill } = await start(t, "connect", place, NOBODY);
+        assert.equal(report.outcome, outcome, place);
+        if (outcome === "joined") {
+          const handedOn = once(child, "message");
+          using buffer = domain.allocate(4096);
+          child.send(buffer.handle());
+          assert.equal(((await handedOn) as [{ mode: string }])[0].mode, "read");
+        }
+        await kill();
+        await until(() => domain.agents.length === 1);
+      }
     }
-  }
-});
+  },
+);
 
 test("a listener that is stopped is ETIMEDOUT, and a signal ends the wait earlier", LIMITED, async (t) => {
   const place = join(folder(t), "socket");
