@@ -13,7 +13,7 @@ const sources = readdirSync(new URL("examples/", root)).filter((name) => name.en
 /** They run together, each in a process of its own. */
 const TOGETHER = ["producer.ts", "consumer.ts"];
 /** They need devices: `test/kernel/` runs them. */
-const WITH_DEVICES = ["camera.ts"];
+const WITH_DEVICES = ["camera.ts", "display.ts"];
 
 for (const source of sources.filter((name) => ![...TOGETHER, ...WITH_DEVICES].includes(name))) {
   test(`examples/${source} runs to its end and prints something`, { timeout: 60_000 }, () => {

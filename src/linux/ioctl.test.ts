@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DMA_BUF } from "./dma-buf.js";
-import { DISPLAY } from "./drm/display-requests.js";
 import { DRM } from "./drm/device.js";
+import { MODE } from "./drm/mode-requests.js";
 import { SYNCOBJ } from "./drm/syncobj-requests.js";
 import { DMA_HEAP } from "./heap.js";
 import { call, ioctlNumber } from "./ioctl.js";
@@ -39,8 +39,10 @@ test("the requests have the numbers that other programs were compiled with", () 
     [SYNCOBJ.WAIT.number]: 0xc020_64c3,
     [SYNCOBJ.TIMELINE_WAIT.number]: 0xc028_64ca,
     [SYNCOBJ.EVENTFD.number]: 0xc018_64cf,
-    [DISPLAY.SET_CONTROLLER.number]: 0xc068_64a2,
-    [DISPLAY.ADD_FRAMEBUFFER.number]: 0xc068_64b8,
+    [MODE.SET_MASTER.number]: 0x641e,
+    [MODE.GETCONNECTOR.number]: 0xc050_64a7,
+    [MODE.ADDFB2.number]: 0xc068_64b8,
+    [MODE.ATOMIC.number]: 0xc038_64bc,
     [VIDEO.S_FMT.number]: 0xc0d0_5605,
     [VIDEO.QBUF.number]: 0xc058_560f,
     [VIDEO.EXPBUF.number]: 0xc040_5610,

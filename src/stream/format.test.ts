@@ -17,13 +17,14 @@ describe("imageFormat()", () => {
     ]);
   });
 
-  test("gives I420 three planes, RGBA and GREY one", () => {
+  test("gives I420 three planes, RGBA, BGRA and GREY one", () => {
     assert.deepEqual(planes(imageFormat("I420", 4, 2)), [
       [0, 4, 2, 4, 1],
       [8, 2, 1, 2, 1],
       [10, 2, 1, 2, 1],
     ]);
     assert.deepEqual(planes(imageFormat("RGBA", 3, 2)), [[0, 12, 2, 3, 4]]);
+    assert.deepEqual(planes(imageFormat("BGRA", 3, 2)), [[0, 12, 2, 3, 4]]);
     assert.deepEqual(planes(imageFormat("GREY", 3, 2)), [[0, 3, 2, 3, 1]]);
   });
 
@@ -64,7 +65,7 @@ describe("imageFormat()", () => {
   });
 
   test("refuses an unknown pixel format and names those there are", () => {
-    const expected = { name: "TypeError", message: /RGBA, NV12, I420, GREY, not YUY2/ };
+    const expected = { name: "TypeError", message: /RGBA, BGRA, NV12, I420, GREY, not YUY2/ };
     assert.throws(() => imageFormat("YUY2" as "GREY", 1, 1), expected);
   });
 });

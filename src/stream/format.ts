@@ -29,15 +29,17 @@ export interface PlaneFormat {
 
 /**
  * - `RGBA`: four bytes a pixel.
+ * - `BGRA`: the same with blue first, as displays have it.
  * - `NV12`: a plane of luma, then one of (U, V) pairs at half the width and height.
  * - `I420`: a plane of luma, then one of U and one of V at half the width and height.
  * - `GREY`: one byte a pixel.
  */
-export type PixelFormat = "RGBA" | "NV12" | "I420" | "GREY";
+export type PixelFormat = "RGBA" | "BGRA" | "NV12" | "I420" | "GREY";
 
 /** Bytes per sample and subsampling of each plane. */
 const PLANES: Record<PixelFormat, readonly (readonly [bytesPerSample: number, divisor: number])[]> = {
   RGBA: [[4, 1]],
+  BGRA: [[4, 1]],
   NV12: [
     [1, 1],
     [2, 2],

@@ -1,210 +1,268 @@
-import { DmaBufError } from "../../errors.js";
 import { addressOf } from "../../node/system-calls.js";
-import type { DmaBufDescriptor } from "../dma-buf.js";
-import { fromCharacters } from "../pixel-format.js";
-import { unpackAll } from "../struct.js";
-import type { DrmBuffer, DrmDevice } from "./device.js";
-import { CONNECTED, DISPLAY, MODE } from "./display-requests.js";
+import type { WaitOptions } from "../../domain/pend.js";
+import { DmaBufError } from "../../errors.js";
+import { rawCall } from "../ioctl.js";
+import { fourCharacters } from "../pixel-format.js";
+import { SyncFileDescriptor } from "../sync-file.js";
+import { commit, ModeObject, type Change } from "./atomic.js";
+import type { DrmDevice } from "./device.js";
+import type { Framebuffer } from "./framebuffer.js";
+import { connectorObject, modeObjects, planeObjects, type ConnectorObject, type ModeInfo } from "./mode-objects.js";
+import { ATOMIC_FLAG, CLIENT_CAP, MODE, MODE_INFO, MODE_TYPE, OBJECT, PLANE_TYPE } from "./mode-requests.js";
 
-/** A size and rate that a display can show. */
+/**
+ * A screen on a connector of a graphics device.
+ *
+ * DI1. Each change is one atomic commit: it happens whole, or not at all.
+ * DI2. An image that is queued is shown from a refresh of the screen on; the fence that `queue` gives signals then, and
+ *      the image before may be written again. One image at most is on its way.
+ * DI3. The display waits for the kernel's fences: those in the image's dma-buf, and the one that is given with it.
+ * DI4. One program at a time shows images on a device, its master; it stays that until the device is closed.
+ */
+
 export interface DisplayMode {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
   /** Images in a second. */
   readonly refresh: number;
+  /** Whether the screen likes it best. */
+  readonly isPreferred: boolean;
 }
 
-/** How the bytes of an image are to be read. */
-export interface ImageLayout {
-  readonly width: number;
-  readonly height: number;
-  /** Bytes from one row to the next. */
-  readonly pitch: number;
-  /** Bytes from the start of the buffer. Default 0. */
-  readonly offset?: number;
-  /** Four characters as DRM names them. Default "XR24": blue, green, red and a byte that is not looked at. */
-  readonly pixelFormat?: string;
+/** Where a screen can be connected. */
+export interface DisplayConnector {
+  /** As the kernel calls it, "HDMI-A-1". */
+  readonly name: string;
+  readonly isConnected: boolean;
+  /** Of the screen that is connected. */
+  readonly modes: readonly DisplayMode[];
 }
 
-interface FoundMode extends DisplayMode {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+export interface DisplayOptions {
+  /** The name of the connector. Default: the first that has a screen. */
+  readonly connector?: string;
+  /** The size of the screen's mode in pixels. Default: the mode that the screen likes best. */
+  readonly width?: number;
+  readonly height?: number;
 }
 
-/**
- * A display of a graphics device. It shows whole images out of buffers of the device's, and so out of any dma-buf that
- * the device takes. One program at a time may show something, mostly the desktop.
- */
 export class Display implements Disposable {
   readonly device: DrmDevice;
-  readonly #connector: number;
-  readonly #controller: number;
-  readonly #modes: readonly FoundMode[];
-  readonly #framebuffers = new Set<Framebuffer>();
-  #shows = false;
+  /** The connector's name. */
+  readonly name: string;
+  readonly mode: DisplayMode;
+  /** What it can show, each four characters, as "XR24". */
+  readonly pixelFormats: readonly string[];
+  readonly #connector: ModeObject;
+  readonly #crtc: ModeObject;
+  readonly #plane: ModeObject;
+  /** The mode as an object of the kernel's. */
+  readonly #blob: number;
+  /** Signals when the image is shown that was queued last. */
+  #shown: SyncFileDescriptor | undefined;
+  #isOn = false;
+  #closed = false;
 
-  private constructor(device: DrmDevice, connector: number, controller: number, modes: readonly FoundMode[]) {
+  /** The connectors of a device. @throws {DmaBufError} `EOPNOTSUPP` if it can have none; `EACCES` for a render node. */
+  static connectors(device: DrmDevice): DisplayConnector[] {
+    return modeObjects(device)
+      .connectors.map((id) => connectorObject(device, id))
+      .map(({ name, isConnected, modes }) => ({ name, isConnected, modes: modes.map(describeMode) }));
+  }
+
+  /**
+   * Gets a screen ready; it changes with the first image.
+   *
+   * @throws {DmaBufError} `EOPNOTSUPP` if the device can have no displays, or its driver no atomic changes; `EACCES` or
+   *   `EBUSY` if another program shows its images on the device; `ENODEV` if no screen is connected there; `EINVAL` if it
+   *   has no mode of that size; `ENOSPC` if others use all controllers.
+   */
+  constructor(device: DrmDevice, options: DisplayOptions = {}) {
+    const objects = modeObjects(device);
+    becomeMaster(device);
+    const connectors = objects.connectors.map((id) => connectorObject(device, id));
+    const connector = findConnector(device, connectors, options.connector);
+    const mode = findMode(device, connector, options);
+    const place = findController(device, objects.crtcs, connectors, connector);
+    const bit = 1 << place;
+    const crtc = objects.crtcs[place]!;
+    const { plane, formats } = findPlane(device, crtc, bit);
     this.device = device;
-    this.#connector = connector;
-    this.#controller = controller;
-    this.#modes = modes;
+    this.name = connector.name;
+    this.mode = describeMode(mode);
+    this.pixelFormats = formats.map(fourCharacters);
+    this.#connector = new ModeObject(device, connector.id, OBJECT.CONNECTOR);
+    this.#crtc = new ModeObject(device, crtc, OBJECT.CRTC);
+    this.#plane = plane;
+    const info = MODE_INFO.pack(mode);
+    const given = { data: addressOf(info), length: info.length };
+    this.#blob = device.request(MODE.CREATEPROPBLOB, given, `Cannot set the mode of ${this.name}`).blob;
   }
 
   /**
-   * The first display that is connected to a card.
+   * Shows an image from the next refresh of the screen on, in its middle; what does not fit is cut off.
    *
-   * @throws {DmaBufError} `ENODEV` if there is none; `EOPNOTSUPP` if the device has no displays at all; `EACCES` for a
-   *   render node.
+   * @param options `after`: fences that the display waits for, besides those in the image's dma-buf.
+   * @returns What signals when the image is shown. It is the caller's to close.
+   * @throws {DmaBufError} `EBUSY` if the image before is still on its way; `EACCES` if another program has become the
+   *   master; `EINVAL` if the driver cannot show such an image; `EBADF` after the close.
    */
-  static find(device: DrmDevice): Display {
-    const action = `Cannot look for displays of ${device.path}`;
-    const counted = device.request(DISPLAY.GET_RESOURCES, {}, action);
-    const connectors = new Uint32Array(new ArrayBuffer(4 * counted.connectorCount));
-    const controllers = new Uint32Array(new ArrayBuffer(4 * counted.controllerCount));
-    const { connectorCount, controllerCount } = counted;
-    const given = {
-      connectors: addressOf(connectors),
-      controllers: addressOf(controllers),
-      connectorCount,
-      controllerCount,
-    };
-    device.request(DISPLAY.GET_RESOURCES, given, action);
-    for (const connector of connectors) {
-      const found = look(device, connector);
-      if (found.modes.length === 0) continue;
-      const { possibleControllers } = device.request(DISPLAY.GET_ENCODER, { encoder: found.encoder }, action);
-      const controller = controllers.find((_, index) => (possibleControllers & (1 << index)) !== 0);
-      if (controller !== undefined) return new Display(device, connector, controller, found.modes);
-    }
-    throw new DmaBufError("ENODEV", `Cannot show images on ${device.path}: no display is connected`);
-  }
-
-  /** What it can show, the display's favourite mostly first. */
-  get modes(): readonly DisplayMode[] {
-    return this.#modes.map(({ width, height, refresh }) => ({ width, height, refresh }));
+  queue(image: Framebuffer, options: { readonly after?: SyncFileDescriptor } = {}): SyncFileDescriptor {
+    const { after } = options;
+    const fence = fencePlace();
+    const changes: Change[] = [
+      ...this.#screen({ OUT_FENCE_PTR: addressOf(fence) }),
+      [this.#plane, { ...this.#place(image), ...(after !== undefined && { IN_FENCE_FD: after.fd }) }],
+    ];
+    // Only the first may take the time, and the flicker, of another mode.
+    const flags = ATOMIC_FLAG.NONBLOCK | (this.#isOn ? 0 : ATOMIC_FLAG.ALLOW_MODESET);
+    commit(this.#device, changes, flags, `Cannot show the image on ${this.name}`);
+    this.#isOn = true;
+    const shown = new SyncFileDescriptor(fence[0]!);
+    this.#shown?.close();
+    this.#shown = shown.duplicate();
+    return shown;
   }
 
   /**
-   * An image out of a buffer of the device's, or out of a dma-buf.
+   * Shows an image, after the one before: resolves when it is on the screen.
    *
-   * @throws {DmaBufError} `EINVAL` if the buffer is too small, or the device does not know the pixel format.
+   * @throws {DmaBufError} As {@link queue}; `ETIMEDOUT` if the time passed first: the image may then still come.
    */
-  createFramebuffer(source: DrmBuffer | DmaBufDescriptor, layout: ImageLayout): Framebuffer {
-    const { width, height, pitch, offset = 0, pixelFormat = "XR24" } = layout;
-    const imported = "handle" in source ? undefined : this.device.importBuffer(source);
-    const { handle } = imported ?? (source as DrmBuffer);
-    try {
-      const given = { width, height, pixelFormat: fromCharacters(pixelFormat), handle, pitch, offset };
-      const action = `Cannot make an image of ${width}×${height} for ${this.device.path}`;
-      const { framebuffer } = this.device.request(DISPLAY.ADD_FRAMEBUFFER, given, action);
-      const made = new Framebuffer(this.device, framebuffer, { width, height }, imported, () =>
-        this.#framebuffers.delete(made),
-      );
-      this.#framebuffers.add(made);
-      return made;
-    } catch (error) {
-      imported?.close();
-      throw error;
-    }
+  async show(image: Framebuffer, options: WaitOptions & { readonly after?: SyncFileDescriptor } = {}): Promise<void> {
+    if (this.#shown !== undefined) await this.#wait(this.#shown, options);
+    using shown = this.queue(image, options);
+    await this.#wait(shown, options);
   }
 
-  /**
-   * Shows an image, from the next refresh on. The device reads its memory as long as it is shown. It does not wait for
-   * fences: call `handOver` before, or wait for the dma-buf.
-   *
-   * @throws {DmaBufError} `EINVAL` if the display has no mode of the image's size; `EACCES` while another program shows
-   *   something.
-   */
-  show(image: Framebuffer): void {
-    const mode = this.#modes.find(({ width, height }) => width === image.width && height === image.height);
-    if (mode === undefined) {
-      throw new DmaBufError("EINVAL", `Cannot show ${image.width}×${image.height}: the display has no such mode`);
-    }
-    this.#set(image.id, mode.bytes, `Cannot show an image on ${this.device.path}`);
-    this.#shows = true;
-  }
-
-  /** Shows nothing any more. */
-  clear(): void {
-    if (this.#shows) this.#set(0, undefined, `Cannot end the showing on ${this.device.path}`);
-    this.#shows = false;
-  }
-
-  /** Shows nothing any more, and lets go of all images. Twice does nothing. */
+  /** Makes the screen dark. Twice does nothing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#shown?.close();
     if (this.device.isClosed) return;
-    this.clear();
-    for (const framebuffer of [...this.#framebuffers]) framebuffer.close();
+    try {
+      if (this.#isOn) this.#turnOff();
+    } finally {
+      this.device.request(MODE.DESTROYPROPBLOB, { blob: this.#blob }, `Cannot leave the mode of ${this.name}`);
+    }
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #set(framebuffer: number, mode: Uint8Array | undefined, action: string): void {
-    const connectors = new Uint32Array(new ArrayBuffer(4)).fill(this.#connector);
-    const shown = { connectors: addressOf(connectors), connectorCount: 1, isModeValid: 1 };
-    const given = { controller: this.#controller, framebuffer, ...(mode !== undefined && { ...shown, mode }) };
-    this.device.request(DISPLAY.SET_CONTROLLER, given, action, { EACCES: "another program shows something there" });
+  get #device(): DrmDevice {
+    if (this.#closed) throw new DmaBufError("EBADF", `Cannot use the display ${this.name}: it is closed`);
+    return this.device;
+  }
+
+  #screen(more: Record<string, bigint>): Change[] {
+    return [
+      [this.#connector, { CRTC_ID: this.#crtc.id }],
+      [this.#crtc, { MODE_ID: this.#blob, ACTIVE: 1, ...more }],
+    ];
+  }
+
+  #turnOff(): void {
+    const changes: Change[] = [
+      [this.#plane, { FB_ID: 0, CRTC_ID: 0 }],
+      [this.#connector, { CRTC_ID: 0 }],
+      [this.#crtc, { ACTIVE: 0, MODE_ID: 0 }],
+    ];
+    commit(this.device, changes, ATOMIC_FLAG.ALLOW_MODESET, `Cannot turn ${this.name} off`);
+  }
+
+  #place({ id, layout }: Framebuffer): Record<string, number> {
+    const [width, height] = [Math.min(layout.width, this.mode.width), Math.min(layout.height, this.mode.height)];
+    return {
+      FB_ID: id,
+      CRTC_ID: this.#crtc.id,
+      // Of the source, in 65,536ths of a pixel.
+      SRC_X: ((layout.width - width) >> 1) * 65_536,
+      SRC_Y: ((layout.height - height) >> 1) * 65_536,
+      SRC_W: width * 65_536,
+      SRC_H: height * 65_536,
+      CRTC_X: (this.mode.width - width) >> 1,
+      CRTC_Y: (this.mode.height - height) >> 1,
+      CRTC_W: width,
+      CRTC_H: height,
+    };
+  }
+
+  async #wait(fence: SyncFileDescriptor, options: WaitOptions): Promise<void> {
+    if ((await fence.wait(options)) === "signaled") return;
+    throw new DmaBufError("ETIMEDOUT", `The display ${this.name} was not ready in ${options.timeout} ms`);
   }
 }
 
-/** An image that a display can show. */
-export class Framebuffer implements Disposable {
-  /** A number that means something to the device alone. */
-  readonly id: number;
-  readonly width: number;
-  readonly height: number;
-  readonly #device: DrmDevice;
-  readonly #imported: DrmBuffer | undefined;
-  readonly #closed: () => void;
-  #open = true;
-
-  /** @internal Made by {@link Display}. */
-  constructor(
-    device: DrmDevice,
-    id: number,
-    { width, height }: { readonly width: number; readonly height: number },
-    imported: DrmBuffer | undefined,
-    closed: () => void,
-  ) {
-    this.#device = device;
-    this.id = id;
-    this.width = width;
-    this.height = height;
-    this.#imported = imported;
-    this.#closed = closed;
-  }
-
-  /** Lets the image go; a display that shows it shows nothing then. Twice does nothing. */
-  close(): void {
-    if (!this.#open || this.#device.isClosed) return;
-    this.#open = false;
-    this.#closed();
-    this.#device.request(DISPLAY.REMOVE_FRAMEBUFFER, { framebuffer: this.id }, "Cannot let the image go");
-    this.#imported?.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
+function describeMode({ width, height, refresh, type }: ModeInfo): DisplayMode {
+  return { width, height, refresh, isPreferred: (type & MODE_TYPE.PREFERRED) !== 0 };
 }
 
-/** A connector with its modes, none if nothing is connected. */
-function look(device: DrmDevice, connector: number): { modes: FoundMode[]; encoder: number } {
-  const action = `Cannot look at connector ${connector} of ${device.path}`;
-  const counted = device.request(DISPLAY.GET_CONNECTOR, { connector }, action);
-  const { modeCount, encoderCount, connection } = counted;
-  if (connection !== CONNECTED || encoderCount === 0) return { modes: [], encoder: 0 };
-  const bytes = new Uint8Array(new ArrayBuffer(MODE.size * modeCount));
-  const encoders = new Uint32Array(new ArrayBuffer(4 * encoderCount));
-  const given = { connector, modes: addressOf(bytes), modeCount, encoders: addressOf(encoders), encoderCount };
-  const { encoder } = device.request(DISPLAY.GET_CONNECTOR, given, action);
-  const modes = unpackAll(MODE, bytes, modeCount).map(({ width, height, refresh }, index) => ({
-    width,
-    height,
-    refresh,
-    bytes: bytes.slice(index * MODE.size, (index + 1) * MODE.size),
-  }));
-  return { modes, encoder: encoder === 0 ? encoders[0]! : encoder };
+function becomeMaster(device: DrmDevice): void {
+  const { name, number } = MODE.SET_MASTER;
+  const another = "another program shows its images there, mostly a desktop: end it, or use another virtual terminal";
+  rawCall(device.fd, name, number, 0, `Cannot become the master of ${device.path}`, {
+    EACCES: another,
+    EBUSY: another,
+  });
+  const action = `Cannot change the displays of ${device.path}`;
+  const reasons = { EOPNOTSUPP: "its driver has no atomic changes" };
+  device.request(MODE.SET_CLIENT_CAP, { capability: CLIENT_CAP.ATOMIC, value: 1 }, action, reasons);
+}
+
+function findConnector(device: DrmDevice, all: readonly ConnectorObject[], name: string | undefined): ConnectorObject {
+  const screens = all.filter(({ isConnected }) => isConnected);
+  const found = name === undefined ? screens[0] : screens.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  const names = screens.map((each) => each.name).join(", ") || "none";
+  const where = name === undefined ? device.path : `connector "${name}" of ${device.path}`;
+  throw new DmaBufError("ENODEV", `Cannot show images at ${where}: no screen is connected; with screens: ${names}`);
+}
+
+/** The first of that size: the kernel lists faster ones first. */
+function findMode(device: DrmDevice, { name, modes }: ConnectorObject, options: DisplayOptions): ModeInfo {
+  const isAny = options.width === undefined && options.height === undefined;
+  const preferred = modes.find(({ type }) => (type & MODE_TYPE.PREFERRED) !== 0) ?? modes[0];
+  const { width, height } = options;
+  const fits = (mode: ModeInfo): boolean =>
+    (width === undefined || mode.width === width) && (height === undefined || mode.height === height);
+  const found = isAny ? preferred : modes.find(fits);
+  if (found !== undefined) return found;
+  const sizes = [...new Set(modes.map((mode) => `${mode.width}×${mode.height}`))].join(", ") || "none";
+  const wanted = `${width ?? "any"}×${height ?? "any"}`;
+  throw new DmaBufError("EINVAL", `Cannot show ${wanted} at ${name} of ${device.path}: the screen has ${sizes}`);
+}
+
+/** The place of the controller that feeds the connector already, or else of one that feeds nobody. */
+function findController(
+  device: DrmDevice,
+  crtcs: readonly number[],
+  connectors: readonly ConnectorObject[],
+  { id, name, crtc: current, possibleCrtcs }: ConnectorObject,
+): number {
+  if (current !== 0) return crtcs.indexOf(current);
+  const taken = new Set(connectors.filter((each) => each.id !== id).map(({ crtc }) => crtc));
+  const place = crtcs.findIndex((crtc, i) => (possibleCrtcs & (1 << i)) !== 0 && !taken.has(crtc));
+  if (place >= 0) return place;
+  throw new DmaBufError("ENOSPC", `Cannot show images at ${name} of ${device.path}: others use all controllers for it`);
+}
+
+/** The plane that such a controller always has, for its image as a whole. */
+function findPlane(device: DrmDevice, crtc: number, bit: number): { plane: ModeObject; formats: readonly number[] } {
+  const candidates = planeObjects(device)
+    .filter((plane) => (plane.possibleCrtcs & bit) !== 0 && (plane.crtc === 0 || plane.crtc === crtc))
+    .sort((a, b) => b.crtc - a.crtc);
+  for (const { id, formats } of candidates) {
+    const plane = new ModeObject(device, id, OBJECT.PLANE);
+    if (plane.value("type") === PLANE_TYPE.PRIMARY) return { plane, formats };
+  }
+  throw new DmaBufError("ENOSPC", `Cannot show images on ${device.path}: others use all of its planes`);
+}
+
+/** Where the kernel writes the descriptor of a fence, 32 bits. */
+function fencePlace(): Int32Array {
+  return new Int32Array(new ArrayBuffer(128)).fill(-1);
 }

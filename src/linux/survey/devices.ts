@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { DmaBufError } from "../../errors.js";
 import { DRM_FOLDER, DrmDevice } from "../drm/device.js";
+import { Display } from "../drm/display.js";
 import { DrmSyncobj } from "../drm/syncobj.js";
 import { SOFTWARE_SYNC_PATH, SoftwareSyncTimeline } from "../software-sync.js";
 import { VideoDevice } from "../video/device.js";
@@ -34,11 +35,22 @@ function abilities(device: DrmDevice): string {
   const list = [
     device.capability("PRIME") > 0 && "dma-bufs",
     device.capability("DUMB_BUFFER") > 0 && "images",
+    displays(device),
     device.capability("SYNCOBJ") > 0 && "syncobjs",
     device.capability("SYNCOBJ_TIMELINE") > 0 && "timelines",
     hasEvents(device) && "events of syncobjs (6.6)",
   ].filter((each) => each !== false);
   return list.length === 0 ? "nothing that this library uses" : list.join(", ");
+}
+
+function displays(device: DrmDevice): string | false {
+  try {
+    const connected = Display.connectors(device).filter(({ isConnected }) => isConnected);
+    return connected.length > 0 && `displays (${connected.map(({ name }) => name).join(", ")})`;
+  } catch {
+    // A render node, or a device that only computes.
+    return false;
+  }
 }
 
 function hasEvents(device: DrmDevice): boolean {

@@ -8,7 +8,14 @@ import type { VideoDevice, VideoFormat } from "./device.js";
 import type { Dequeued } from "./queue.js";
 
 /** Formats that both name, and lay out alike. */
-const COMMON: Readonly<Record<string, PixelFormat>> = { NV12: "NV12", YU12: "I420", GREY: "GREY", AB24: "RGBA" };
+const COMMON: Readonly<Record<string, PixelFormat>> = {
+  NV12: "NV12",
+  YU12: "I420",
+  GREY: "GREY",
+  AB24: "RGBA",
+  AR24: "BGRA",
+  XR24: "BGRA",
+};
 
 /**
  * The format of a stream that takes a camera's images as they are: an image, or raw bytes where the library has no name

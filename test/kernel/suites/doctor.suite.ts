@@ -20,7 +20,7 @@ test("the doctor finds that everything is there, and leaves nothing open", PATIE
     [],
   );
   const details = new Map(findings.map(({ name, detail }) => [name, detail]));
-  assert.match(details.get("/dev/dri/card1")!, /^vkms .*images/);
+  assert.match(details.get("/dev/dri/card1")!, /^vkms .*images, displays \(Virtual-1\)/);
   assert.match(details.get("/dev/dri/renderD128")!, /^vgem .*timelines, events/);
   assert.match(details.get("/dev/video0")!, /converter/);
 });

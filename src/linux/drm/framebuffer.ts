@@ -1,0 +1,80 @@
+import { rawCall } from "../ioctl.js";
+import { fromCharacters } from "../pixel-format.js";
+import type { DrmBuffer, DrmDevice } from "./device.js";
+import { MODE } from "./mode-requests.js";
+
+/** How an image lies in a buffer, for a display. */
+export interface FramebufferLayout {
+  readonly width: number;
+  readonly height: number;
+  /**
+   * Four characters, as "XR24": in memory blue, green, red and a byte without meaning.
+   *
+   * @see linux/include/uapi/drm/drm_fourcc.h
+   */
+  readonly pixelFormat: string;
+  /** One, or as many as the format has: up to 4, all in the same buffer. In bytes. */
+  readonly planes: readonly { readonly offset: number; readonly stride: number }[];
+}
+
+/** An image that a display can show, in the memory of a buffer. */
+export class Framebuffer implements Disposable {
+  readonly device: DrmDevice;
+  readonly layout: FramebufferLayout;
+  /** A number that means something to this device alone. */
+  readonly id: number;
+  #closed = false;
+
+  /**
+   * @param buffer Stays the caller's; the image holds the memory by itself.
+   * @param layout Default: that of a buffer that was made as an image of 32 bits a pixel, as "XR24".
+   * @throws {DmaBufError} `EINVAL` if no plane of the device can show such an image, or it does not fit into the buffer.
+   */
+  constructor(buffer: DrmBuffer, layout: FramebufferLayout = dumbLayout(buffer)) {
+    const { device, handle } = buffer;
+    const { width, height, pixelFormat, planes } = layout;
+    this.device = device;
+    this.layout = layout;
+    this.id = device.request(
+      MODE.ADDFB2,
+      {
+        width,
+        height,
+        pixelFormat: fromCharacters(pixelFormat),
+        handles: fourWords(planes.map(() => handle)),
+        pitches: fourWords(planes.map(({ stride }) => stride)),
+        offsets: fourWords(planes.map(({ offset }) => offset)),
+      },
+      `Cannot show images of ${width}×${height} in ${pixelFormat} on ${device.path}`,
+      {
+        EINVAL: "the driver has no such pixel format, or the size, the strides or the buffer do not fit",
+        EOPNOTSUPP: "the device can have no display",
+        EACCES: "a render node shows nothing: use the card",
+      },
+    ).framebuffer;
+  }
+
+  /** Lets the image go; a display that shows it goes dark. Twice does nothing. */
+  close(): void {
+    if (this.#closed || this.device.isClosed) return;
+    this.#closed = true;
+    const { name, number } = MODE.RMFB;
+    rawCall(this.device.fd, name, number, fourWords([this.id]), `Cannot remove the image ${this.id}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function dumbLayout({ layout, handle }: DrmBuffer): FramebufferLayout {
+  if (layout?.bitsPerPixel !== 32) throw new TypeError(`The layout of buffer ${handle} must be given`);
+  const { width, height, pitch } = layout;
+  return { width, height, pixelFormat: "XR24", planes: [{ offset: 0, stride: pitch }] };
+}
+
+function fourWords(values: readonly number[]): Uint8Array {
+  const words = new Uint32Array(new ArrayBuffer(16));
+  words.set(values);
+  return new Uint8Array(words.buffer);
+}
