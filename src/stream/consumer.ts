@@ -59,7 +59,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   /**
    * The next frame; `undefined` once the stream has ended and everything was taken.
    *
-   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `ESRCH` if the producer died, or what it failed with.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `ESRCH` if the producer died, or what it failed with;
+   *   `EPROTO` if somebody has damaged the frame's data: the next call takes the next frame.
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     const attempt = this.#attempt();
@@ -181,12 +182,13 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return undefined;
   }
 
-  /** A frame whose metadata somebody has damaged is given back, and the next one is another. */
+  /** A frame whose metadata somebody has damaged is given back, and counts as missed; the next one is another. */
   #metadata(buffer: DmaBuf, giveBack: () => void): FrameMetadata {
     try {
       return readMetadata(metadataArea(buffer, this.#parts));
     } catch (error) {
       giveBack();
+      this.#missed++;
       throw error;
     }
   }

@@ -51,3 +51,10 @@ test("without room for data there is still room for the times", () => {
 test("metadata stand behind the frame, at a multiple of 8 bytes", () => {
   assert.deepEqual([1, 7, 8, 9, 27].map(metadataOffset), [8, 8, 8, 16, 32]);
 });
+
+test("data that would be longer than there is room for are EPROTO, also if what there is of them is JSON", () => {
+  const area = new DataView(new ArrayBuffer(metadataSize(4)));
+  writeMetadata(area, { ...base, data: 1234 });
+  area.setUint32(24, 5, true);
+  assert.throws(() => readMetadata(area), { code: "EPROTO" });
+});

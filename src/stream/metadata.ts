@@ -62,18 +62,25 @@ export function readMetadata(area: DataView): FrameMetadata {
     sequence: area.getFloat64(0, true),
     timestamp: area.getFloat64(8, true),
     publishedAt: area.getFloat64(16, true),
-    data: length === 0 ? undefined : parseData(decode(textIn(area, length).slice())),
+    data: length === 0 ? undefined : readData(area, length),
   };
 }
 
-function textIn({ buffer, byteOffset, byteLength }: DataView, length: number): Uint8Array {
-  return new Uint8Array(buffer, byteOffset + FIXED_BYTES, Math.min(length, byteLength - FIXED_BYTES));
+function textIn({ buffer, byteOffset }: DataView, length: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + FIXED_BYTES, length);
 }
 
-function parseData(text: string): JsonValue {
+function readData(area: DataView, length: number): JsonValue {
+  // Cut short, they could still be JSON, and say something else.
+  if (length > area.byteLength - FIXED_BYTES) throw damaged();
+  const text = decode(textIn(area, length).slice());
   try {
     return JSON.parse(text) as JsonValue;
   } catch (cause) {
-    throw new DmaBufError("EPROTO", "Cannot read the frame's data: they are damaged", { cause });
+    throw damaged(cause);
   }
+}
+
+function damaged(cause?: unknown): DmaBufError {
+  return new DmaBufError("EPROTO", "Cannot read the frame's data: they are damaged", { cause });
 }

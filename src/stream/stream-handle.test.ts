@@ -47,6 +47,7 @@ test("a frame whose data somebody has damaged is EPROTO, and the next one comes"
   blank.publish({ data: "text" });
   new Uint8Array(memory, offset).set([0x7b, 0x6e], 40);
   assert.throws(() => consumer.nextSync(), { code: "EPROTO" });
+  assert.equal(consumer.missed, 1);
   stream.blankSync()!.publish({ data: "more" });
   assert.equal(consumer.nextSync()?.data, "more");
 });
