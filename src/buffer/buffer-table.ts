@@ -172,8 +172,7 @@ export class BufferTable implements StorageKeeper {
   #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
     try {
       this.#checkStorage(handle);
-      const storage = this.#carrier.receive(handle, undefined);
-      return this.#add(handle.size, { key, version: handle.version, storage });
+      return this.#add(handle.size, this.#carrier.receive(handle, undefined));
     } catch (error) {
       dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
       throw error;

@@ -123,12 +123,16 @@ export class KnownStorage implements Awaited {
   /**
    * A handle has come to this agent.
    *
-   * @param receive Takes the handle's storage; gives back what is held of the same version, if that allows as much.
+   * @param version The handle's.
+   * @param receive Takes the handle's storage; gives back what is held, if that is as new and allows as much.
    */
-  received(version: number, receive: (held: Storage | undefined) => Storage): void {
-    this.look();
-    if (version === this.#version) this.#storage = receive(this.#storage);
-    else this.arrived(version, receive(undefined));
+  received(version: number, receive: (held: StorageVersion | undefined) => StorageVersion): void {
+    const held = this.newest;
+    const received = receive(((held.version - version) | 0) >= 0 ? held : undefined);
+    // Other storage may have arrived meanwhile.
+    if (received.storage === this.#storage) return;
+    if (received.version === this.#version) this.#storage = received.storage;
+    else this.arrived(received.version, received.storage);
   }
 
   /** Storage has come. It may be old by now. */

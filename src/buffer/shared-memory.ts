@@ -18,13 +18,13 @@ export const sharedMemory: StorageCarrier = {
   },
   adopt: held,
   send: ({ storage }) => storage.segments,
-  receive({ segments, size }, storage) {
-    if (storage !== undefined) return storage;
+  receive({ slot, generation, version, segments, size }, known) {
+    if (known !== undefined) return known;
     if (!Array.isArray(segments) || !(segments as StorageSegment[]).every(hasMemory)) {
       throw new DmaBufError("EINVAL", 'Cannot import the buffer: "segments" of its handle is damaged');
     }
     checkStorage(segments as StorageSegment[], size);
-    return held(segments as StorageSegment[]);
+    return { key: { slot, generation }, version, storage: held(segments as StorageSegment[]) };
   },
 };
 

@@ -30,10 +30,11 @@ export interface StorageCarrier {
   /** Makes the storage reachable for whoever gets a handle to it; returns what the handle itself carries of it. */
   send(storage: StorageVersion, mode: HandleMode): readonly StorageSegment[];
   /**
-   * The storage of a handle that was sent to this agent.
+   * The storage of a handle that was sent to this agent: of the handle's version, or a newer one.
    *
-   * @param held What the agent has of this buffer already, to be given back if it allows as much as the handle does.
+   * @param held What the agent has of this buffer already, if it is as new: it is given back if it allows as much as the
+   *   handle does, and goes with what is given back otherwise.
    * @throws {DmaBufError} `EINVAL` if the handle is damaged; `ESTALE` if the storage is gone.
    */
-  receive(handle: ReceivedHandle, held: Storage | undefined): Storage;
+  receive(handle: ReceivedHandle, held: StorageVersion | undefined): StorageVersion;
 }

@@ -19,11 +19,12 @@ export class Deposits {
 
   /** What nobody can need any more goes, also if it is what comes. */
   add(deposit: Deposit): void {
+    this.#deposits.add(deposit);
     for (const other of this.#deposits) {
       if (!isBufferLive(this.#segment, keyOf(other)) || isReplaced(other, deposit)) this.#drop(other);
+      // Several agents answer a question, and not all with the newest.
+      else if (isReplaced(deposit, other)) return this.#drop(deposit);
     }
-    this.#deposits.add(deposit);
-    if (!isBufferLive(this.#segment, keyOf(deposit))) this.#drop(deposit);
   }
 
   /** Takes out memory that serves for what is named: of that version or a newer one. */
@@ -55,7 +56,7 @@ export function serves(has: StorageName, needs: StorageName): boolean {
 }
 
 function isReplaced(old: StorageName, by: StorageName): boolean {
-  return old.slot === by.slot && old.generation === by.generation && old.mode === by.mode;
+  return old !== by && old.mode === by.mode && serves(by, old);
 }
 
 function keyOf({ slot, generation }: StorageName): { slot: number; generation: number } {

@@ -1,5 +1,4 @@
 import { Socket } from "node:net";
-import type { StorageSegment } from "../buffer/storage.js";
 import { Agent } from "../domain/agent.js";
 import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
 import type { Sizes } from "../domain/layout.js";
@@ -12,7 +11,7 @@ import type { Substrate } from "../substrate/substrate.js";
 import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment, type ControlOptions } from "./control-segment.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
-import { FileCarrier } from "./file-carrier.js";
+import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectTo, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
@@ -234,7 +233,7 @@ export class Domain extends JoinedDomain {
   }
 
   /** Zeroed memory that can be exported, whole or in parts: that of other places no other process could reach. */
-  createMemory(length: number): StorageSegment {
+  createMemory(length: number): ExportableMemory {
     this.checkJoined();
     return this.#parts.carrier.createMemory(length);
   }

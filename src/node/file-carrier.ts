@@ -10,6 +10,7 @@ import { Deposits, serves, type Deposit } from "./deposits.js";
 import { FileStorage, type FilePart } from "./file-storage.js";
 import type { Inbox } from "./inbox.js";
 import type { AskForStorage, NoStorage, StorageLetter, StorageName } from "./letter.js";
+import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
 import type { ResourceLedger } from "./resource-ledger.js";
 import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
@@ -24,8 +25,8 @@ import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
  *     blocks in the library: with the memory, or that it has none. So every question ends.
  * FC3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes.
  * FC4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its exporter,
- *     who keeps the files while the buffer lives: descriptors that lie about hold no memory. Memory that a move has left
- *     is given back at once.
+ *     who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no memory. Memory
+ *     that a move has left is given back at once.
  */
 
 /** Milliseconds, for an agent that runs, and neither waits nor returns to its event loop. */
@@ -41,21 +42,24 @@ export interface FileCarrierParts {
   readonly readLetters: () => void;
 }
 
-/** What this agent can answer with. */
-interface Held extends StorageVersion {
+/** As it is in this carrier. */
+interface FileVersion extends StorageVersion {
   readonly storage: FileStorage;
 }
+
+/** Memory of the caller's; it is unmapped when it is disposed, or the domain is left. Buffers made of it keep theirs. */
+export interface ExportableMemory extends StorageSegment, Disposable {}
 
 export class FileCarrier implements StorageCarrier, StorageExchange {
   readonly receivesWhileBlocked = true;
   readonly #parts: FileCarrierParts;
   readonly #deposits: Deposits;
-  /** By the buffer's slot. */
-  readonly #held = new Map<number, Held>();
+  /** Which buffer's storage something is that was exported here and sent, until it is left by a move. */
+  readonly #names = new WeakMap<FileStorage, FileVersion>();
   /** The files of buffers that were exported here and are held by others, or by handles alone. */
-  readonly #kept = new Map<FileStorage, Held>();
+  readonly #kept = new Set<FileVersion>();
   readonly #questions = new Set<Question>();
-  readonly #memories = new WeakMap<ArrayBufferLike, MemoryObject>();
+  readonly #memories = new Map<ArrayBufferLike, OwnMemory>();
   #keeper: StorageKeeper | undefined;
 
   constructor(parts: FileCarrierParts) {
@@ -82,18 +86,18 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   /** Memory that can be exported, whole or in parts; it is the caller's. */
-  createMemory(length: number): StorageSegment {
+  createMemory(length: number): ExportableMemory {
     const object = MemoryObject.create(this.#parts.ledger, { name: "dmabuf memory", length });
     const mapping = object.map();
     mapping.use();
     const memory = mapping.buffer;
-    this.#memories.set(memory, object);
-    return { memory, offset: 0, length };
+    this.#memories.set(memory, { object, mapping });
+    return { memory, offset: 0, length, [Symbol.dispose]: () => this.#closeMemory(memory) };
   }
 
   adopt(segments: readonly StorageSegment[]): FileStorage {
     const parts = segments.map(({ memory, offset, length }, i): FilePart => {
-      const object = this.#memories.get(memory);
+      const object = this.#memories.get(memory)?.object;
       if (object === undefined) {
         const hint = "use memory of createMemory()";
         throw new DmaBufError("EINVAL", `Cannot export segment ${i}: no other process could reach it; ${hint}`);
@@ -104,7 +108,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   send(version: StorageVersion, mode: HandleMode): [] {
-    const held = this.#hold(version);
+    const held = this.#named(version);
     if (mode === "read-write" && held.storage.isSealed) {
       throw new DmaBufError("EPERM", "Cannot make a handle to write: the memory is sealed");
     }
@@ -116,31 +120,37 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     return [];
   }
 
-  receive(handle: ReceivedHandle, held: FileStorage | undefined): FileStorage {
-    if (held !== undefined && (held.isWritable || handle.mode === "read")) return held;
+  receive(handle: ReceivedHandle, held: FileVersion | undefined): FileVersion {
+    const allows = (here: FileVersion): boolean => here.storage.isWritable || handle.mode === "read";
+    if (held !== undefined && allows(held)) return held;
+    const { slot, generation, mode } = handle;
+    const name = { slot, generation, version: held?.version ?? handle.version, mode };
     // What was lost before may have been closed since.
     this.#parts.inbox.takeLoss();
-    const deposit = this.#depositFor(handle) ?? this.#depositOfKept(handle) ?? this.#awaitAnswer(handle);
-    const storage = this.#open(deposit, held);
-    this.#hold({ key: keyOf(deposit), version: deposit.version, storage });
-    return storage;
+    const found = this.#depositFor(name) ?? this.#depositOfKept(name) ?? this.#awaitAnswer(name);
+    if ("storage" in found) return found;
+    return { key: keyOf(found), version: found.version, storage: this.#open(found, held?.storage) };
   }
 
   announce(moved: StorageVersion): void {
-    const before = this.#held.get(moved.key.slot);
-    const held = this.#hold(moved);
+    const before = this.#heldAt(moved.key);
+    const now = this.#named(moved);
+    if (before === undefined) return;
+    this.#names.delete(before.storage);
     for (const to of otherAgents(this.#parts.agent)) {
       // Who has had the old memory from here needs the new one; others ask.
       for (const mode of ["read", "read-write"] as const) {
-        if (before?.storage.wasSent(mode, to) === true) this.#deposit(to, held, mode);
+        if (before.storage.wasSent(mode, to)) this.#deposit(to, now, mode);
       }
     }
   }
 
   ask(key: BufferKey, version: number): void {
-    const before = this.#held.get(key.slot);
-    const mode = before?.key.generation === key.generation && !before.storage.isWritable ? "read" : "read-write";
-    const name: StorageName = { ...key, version, mode };
+    // What was announced lies there.
+    this.#parts.readLetters();
+    const held = this.#heldAt(key);
+    if (held === undefined || ((held.version - version) | 0) >= 0) return;
+    const name: StorageName = { ...key, version, mode: modeOf(held.storage) };
     const deposit = this.#deposits.take(name);
     if (deposit !== undefined) return this.#arrived(deposit);
     const question = this.#ask(name);
@@ -165,18 +175,31 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   close(): void {
     this.#deposits.close();
-    for (const storage of this.#kept.keys()) storage.closeFiles(false);
+    for (const { storage } of this.#kept) storage.closeFiles(false);
     this.#kept.clear();
+    for (const memory of this.#memories.keys()) this.#closeMemory(memory);
   }
 
-  #hold({ key, version, storage }: StorageVersion): Held {
-    const held = { key, version, storage: storage as FileStorage };
-    held.storage.key = key;
-    this.#held.set(key.slot, held);
-    return held;
+  #closeMemory(memory: ArrayBufferLike): void {
+    const own = this.#memories.get(memory);
+    this.#memories.delete(memory);
+    own?.mapping.close();
+    own?.object.close();
   }
 
-  #deposit(to: Identity, { key, version, storage }: Held, mode: HandleMode): void {
+  #named(version: StorageVersion): FileVersion {
+    const named = version as FileVersion;
+    this.#names.set(named.storage, named);
+    return named;
+  }
+
+  /** What this agent holds of a buffer. */
+  #heldAt(key: BufferKey): FileVersion | undefined {
+    const held = this.#keeper!.storageOf(key) as FileVersion | undefined;
+    return held?.storage.isReleased === false ? held : undefined;
+  }
+
+  #deposit(to: Identity, { key, version, storage }: FileVersion, mode: HandleMode): void {
     const segments = storage.segments.map(({ offset, length }) => ({ offset, length }));
     const letter: StorageLetter = { kind: "storage", ...key, version, mode, isOwned: storage.isOwned, segments };
     if (this.#parts.inbox.post(to, letter, storage.descriptors(mode))) storage.setSent(mode, to);
@@ -184,55 +207,57 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   #take(deposit: Deposit): void {
     for (const question of this.#questions) if (serves(deposit, question.name)) this.#questions.delete(question);
-    const held = this.#held.get(deposit.slot);
-    const here = held && { ...held.key, version: held.version, mode: deposit.mode };
-    const isNewer = here !== undefined && serves(deposit, here) && deposit.version !== here.version;
-    if (isNewer && (deposit.mode === "read-write") === held!.storage.isWritable) this.#arrived(deposit);
+    const held = this.#heldAt(keyOf(deposit));
+    const isNewer = held !== undefined && ((deposit.version - held.version) | 0) > 0;
+    if (isNewer && deposit.mode === modeOf(held.storage)) this.#arrived(deposit);
     else this.#deposits.add(deposit);
   }
 
   /** New memory of a buffer that this agent holds. */
   #arrived(deposit: Deposit): void {
     const storage = this.#open(deposit, undefined);
-    const moved = { key: keyOf(deposit), version: deposit.version, storage };
-    this.#hold(moved);
-    this.#keeper!.arrived(moved);
+    this.#keeper!.arrived({ key: keyOf(deposit), version: deposit.version, storage });
   }
 
-  #depositFor({ slot, generation, version, mode }: ReceivedHandle): Deposit | undefined {
+  /** What has come, or arrives now, for a handle. */
+  #depositFor(name: StorageName): Deposit | FileVersion | undefined {
     this.#parts.readLetters();
-    return this.#deposits.take({ slot, generation, version, mode });
+    const held = this.#heldAt(name);
+    if (held !== undefined && serves({ ...name, version: held.version, mode: modeOf(held.storage) }, name)) return held;
+    return this.#deposits.take(name);
   }
 
-  /** This agent has closed the buffer, and imports it again. */
-  #depositOfKept(handle: ReceivedHandle): Deposit | undefined {
-    const { slot, generation, version, mode } = handle;
-    const kept = this.#heldFor({ slot, generation, version, mode });
-    if (kept === undefined) return undefined;
+  /** This agent has closed the buffer that it exported, and imports it again. */
+  #depositOfKept(name: StorageName): Deposit | undefined {
+    const kept = this.#keptAt(name);
+    if (kept === undefined || !canSend(kept, name)) return undefined;
     const { isOwned, segments } = kept.storage;
-    const descriptors = kept.storage.descriptors(mode).map(duplicateDescriptor);
-    return { kind: "storage", ...kept.key, version: kept.version, mode, isOwned, segments, descriptors };
+    const descriptors = kept.storage.descriptors(name.mode).map(duplicateDescriptor);
+    return { kind: "storage", ...kept.key, version: kept.version, mode: name.mode, isOwned, segments, descriptors };
+  }
+
+  #keptAt({ slot, generation }: BufferKey): FileVersion | undefined {
+    return [...this.#kept].find(({ key }) => key.slot === slot && key.generation === generation);
   }
 
   /**
    * @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `EMFILE` if this process can
    *   open nothing more; `ETIMEDOUT`.
    */
-  #awaitAnswer(handle: ReceivedHandle): Deposit {
+  #awaitAnswer(name: StorageName): Deposit | FileVersion {
     const { agent, inbox } = this.#parts;
-    const { slot, generation, version, mode } = handle;
     const end = agent.host.nowNs() + ANSWER_LIMIT * 1e6;
-    const question = this.#ask({ slot, generation, version, mode });
+    const question = this.#ask(name);
     for (;;) {
-      const deposit = this.#depositFor(handle);
-      if (deposit !== undefined) return deposit;
+      const found = this.#depositFor(name);
+      if (found !== undefined) return found;
       const lost = inbox.takeLoss();
       if (lost !== undefined) {
         this.#questions.delete(question);
         throw lost;
       }
       this.lookAround();
-      if (!isBufferLive(agent, keyOf(handle)) || question.asked.size === 0) {
+      if (!isBufferLive(agent, keyOf(name)) || question.asked.size === 0) {
         throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");
       }
       if (agent.host.nowNs() > end) {
@@ -254,18 +279,9 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   #answer(question: AskForStorage, from: Identity): void {
-    const held = this.#heldFor(question);
-    if (held !== undefined) this.#deposit(from, held, question.mode);
+    const here = this.#heldAt(question) ?? this.#keptAt(question);
+    if (here !== undefined && canSend(here, question)) this.#deposit(from, here, question.mode);
     else this.#parts.inbox.post(from, { ...question, kind: "no storage" });
-  }
-
-  /** What serves for a name, of that which this agent uses or has exported. */
-  #heldFor(name: StorageName): Held | undefined {
-    const held = this.#held.get(name.slot);
-    return [...(held === undefined ? [] : [held]), ...this.#kept.values()].find(({ key, version, storage }) => {
-      const mode = storage.isWritable && !storage.isSealed ? "read-write" : "read";
-      return serves({ ...key, version, mode }, name) && storage.canSend(name.mode);
-    });
   }
 
   #denied(letter: NoStorage, from: Identity): void {
@@ -295,7 +311,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       }
       const [actual, size] = [parts.reduce((sum, { length }) => sum + length, 0), bufferSize(agent, deposit.slot)];
       if (actual !== size) throw damaged(`its memory has ${actual} bytes, it has ${size}`);
-      return this.#storage(parts, deposit.isOwned, (self, isFreed) => {
+      return new FileStorage(parts, deposit.isOwned, (self, isFreed) => {
         self.closeFiles(isFreed);
         before?.release(false);
       });
@@ -308,30 +324,25 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   /** @param isOwned Whether the memory is the buffer's alone, and goes with it. */
   #exported(parts: readonly FilePart[], isOwned: boolean): FileStorage {
-    return this.#storage(parts, isOwned, (self, isFreed, held) => {
-      // Memory that is held no more has been left by a move, or was never sent.
-      if (isFreed || held === undefined) return self.closeFiles(true);
+    return new FileStorage(parts, isOwned, (self, isFreed) => {
+      const named = this.#names.get(self);
+      // Memory without a name has been left by a move, or was never sent.
+      if (isFreed || named === undefined) return self.closeFiles(true);
+      if (this.#keptAt(named.key) !== undefined) return self.closeFiles(false);
       // FC4
-      this.#kept.set(self, held);
+      this.#kept.add(named);
       const { agent } = this.#parts;
-      agent.watch({ arm() {}, ready: () => !isBufferLive(agent, held.key) }, () => {
-        if (this.#kept.delete(self)) self.closeFiles(true);
+      agent.watch({ arm() {}, ready: () => !isBufferLive(agent, named.key) }, () => {
+        if (this.#kept.delete(named)) self.closeFiles(true);
       });
     });
   }
+}
 
-  #storage(
-    parts: readonly FilePart[],
-    isOwned: boolean,
-    released: (self: FileStorage, isFreed: boolean, held: Held | undefined) => void,
-  ): FileStorage {
-    return new FileStorage(parts, isOwned, (self, isFreed) => {
-      const held = self.key === undefined ? undefined : this.#held.get(self.key.slot);
-      const isHeld = held?.storage === self;
-      if (isHeld) this.#held.delete(held.key.slot);
-      released(self, isFreed, isHeld ? held : undefined);
-    });
-  }
+/** What `createMemory` has made. */
+interface OwnMemory {
+  readonly object: MemoryObject;
+  readonly mapping: MemoryMapping;
 }
 
 /** Something that was asked of all agents. */
@@ -341,6 +352,16 @@ interface Question {
   readonly asked: Set<Identity>;
   /** Nobody has it. */
   missing: () => void;
+}
+
+/** Whether others can be sent this for what they need. */
+function canSend({ key, version, storage }: FileVersion, needs: StorageName): boolean {
+  const mode = storage.isWritable && !storage.isSealed ? "read-write" : "read";
+  return serves({ ...key, version, mode }, needs) && storage.canSend(needs.mode);
+}
+
+function modeOf({ isWritable }: FileStorage): HandleMode {
+  return isWritable ? "read-write" : "read";
 }
 
 function keyOf({ slot, generation }: BufferKey): BufferKey {

@@ -3,7 +3,6 @@ import type { StorageSegment } from "../buffer/storage.js";
 import type { Storage } from "../buffer/storage-carrier.js";
 import { codeOf } from "../errors.js";
 import type { Identity } from "../domain/agent-slot.js";
-import type { BufferKey } from "../domain/buffer-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import type { MemoryObject } from "./memory-object.js";
 
@@ -24,13 +23,12 @@ export class FileStorage implements Storage {
   readonly isWritable: boolean;
   /** Whether the memory is the buffer's alone, and goes with it. */
   readonly isOwned: boolean;
-  /** Whose memory it is, once somebody else may know of it. */
-  key: BufferKey | undefined;
   readonly #parts: readonly FilePart[];
   readonly #released: (self: FileStorage, isFreed: boolean) => void;
   /** Who has had the descriptors from this agent already. */
   readonly #sent: Readonly<Record<HandleMode, Set<Identity>>> = { read: new Set(), "read-write": new Set() };
   #readers: readonly MemoryObject[] | undefined;
+  #isReleased = false;
 
   /** @param released Called once; the files are the caller's from then on. */
   constructor(parts: readonly FilePart[], isOwned: boolean, released: (self: FileStorage, isFreed: boolean) => void) {
@@ -43,6 +41,11 @@ export class FileStorage implements Storage {
 
   get parts(): readonly FilePart[] {
     return this.#parts;
+  }
+
+  /** Whether it is mapped no more; the files may still be there. */
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   use(): () => void {
@@ -89,17 +92,20 @@ export class FileStorage implements Storage {
   }
 
   release(isFreed: boolean): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     for (const segment of this.segments) segment.close();
     this.#released(this, isFreed);
   }
 
   /** @param isFreed Gives the pages back to the system, whoever still has descriptors of them. */
   closeFiles(isFreed: boolean): void {
+    for (const reader of this.#readers ?? []) reader.close();
+    this.#readers = undefined;
     for (const { object } of this.#parts) {
       if (isFreed && this.isOwned) object.giveBack();
       object.close();
     }
-    for (const reader of this.#readers ?? []) reader.close();
   }
 }
 

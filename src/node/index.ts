@@ -10,5 +10,6 @@ export {
   type ProcessInvitation,
   type WorkerInvitation,
 } from "./domain.js";
+export type { ExportableMemory } from "./file-carrier.js";
 export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";
 export type { Show, ShowOptions } from "./show.js";
