@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { waitAll, type DmaBuf, type Domain, type Fence, type ReceivedHandle } from "../../src/index.js";
+import { waitAll, type DmaBuf, type Fence, type JoinedDomain, type ReceivedHandle } from "../../src/index.js";
 
 /** What a submitter has done and seen. */
 export interface Submitted {
@@ -16,7 +16,7 @@ export interface Submitted {
  * raised in two steps with a pause between, so that two who do it at once lose one of them.
  */
 export async function submit(
-  domain: Domain,
+  domain: JoinedDomain,
   handles: readonly ReceivedHandle[],
   jobs: number,
   seed: number,

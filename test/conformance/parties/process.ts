@@ -32,7 +32,7 @@ async function obey(order: Order): Promise<void> {
 async function join(where: string): Promise<Joined> {
   const domain = await Domain.connect(where);
   return new Promise((resolve) => {
-    serve(domain, {
+    serve(domain, (length) => domain.createMemory(length), {
       hear: (perform) => resolve({ domain, perform }),
       // What ends only because the domain was left is nobody's answer any more.
       reply: (reply) => void (domain.isClosed || answer(reply)),

@@ -1,5 +1,14 @@
 import type { Agent } from "../../../src/domain/agent.js";
-import type { AcquireContext, DmaBuf, Fence, JoinedDomain, Reservation, ReservationLock } from "../../../src/index.js";
+import type {
+  AcquireContext,
+  Attachment,
+  DmaBuf,
+  Fence,
+  JoinedDomain,
+  Reservation,
+  ReservationLock,
+  StorageSegment,
+} from "../../../src/index.js";
 import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
 
 /** Where a task plays: what the worker keeps from one task to the next, by names that the tests give. */
@@ -10,23 +19,36 @@ export interface Scene extends Kept {
 
 export interface Kept {
   readonly domain: JoinedDomain;
+  /** Zeroed memory that can be exported, so many bytes. */
+  readonly createMemory: CreateMemory;
   readonly fences: Map<string, Fence>;
   readonly buffers: Map<string, DmaBuf>;
   readonly maps: Map<string, ReturnType<DmaBuf["mmap"]>>;
   readonly contexts: Map<string, AcquireContext>;
   readonly locks: Map<string, ReservationLock>;
   readonly aborts: Map<string, AbortController>;
+  /** What an exporter's buffer is in, if it can move. */
+  readonly memories: Map<string, StorageSegment>;
+  readonly attachments: Map<string, Attachment>;
+  /** The operations of an exporter that have run, by its buffer. */
+  readonly calls: Map<string, string[]>;
 }
 
-export function openScene(domain: JoinedDomain): Kept {
+export type CreateMemory = (length: number) => StorageSegment;
+
+export function openScene(domain: JoinedDomain, createMemory: CreateMemory): Kept {
   return {
     domain,
+    createMemory,
     fences: new Map(),
     buffers: new Map(),
     maps: new Map(),
     contexts: new Map(),
     locks: new Map(),
     aborts: new Map(),
+    memories: new Map(),
+    attachments: new Map(),
+    calls: new Map(),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What runs in a party's own thread or process once it has joined: it does what it is asked. */
 import { DmaBufError, type JoinedDomain, type PlainError } from "../../../src/index.js";
-import { openScene, type Kept, type Scene } from "./scene.js";
+import { openScene, type CreateMemory, type Kept, type Scene } from "./scene.js";
 import * as tasks from "./tasks.js";
 
 export type TaskName = keyof typeof tasks;
@@ -28,8 +28,8 @@ export interface Desk {
 }
 
 /** Does what is asked for, each task as it comes. */
-export function serve(domain: JoinedDomain, desk: Desk): void {
-  const scene = openScene(domain);
+export function serve(domain: JoinedDomain, createMemory: CreateMemory, desk: Desk): void {
+  const scene = openScene(domain, createMemory);
   desk.hear((request) => void perform(scene, request, (reply) => desk.reply(reply)));
 }
 

@@ -3,9 +3,11 @@ import { describe } from "node:test";
 import { arrayCases } from "./array-cases.js";
 import { bufferCases } from "./buffer-cases.js";
 import { chainCases } from "./chain-cases.js";
+import { exporterCases } from "./exporter-cases.js";
 import { fenceCases } from "./fence-cases.js";
 import { implicitCases } from "./implicit-cases.js";
 import { mergeCases } from "./merge-cases.js";
+import { moveCases } from "./move-cases.js";
 import type { Place } from "./party.js";
 import { reservationCases } from "./reservation-cases.js";
 import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
@@ -21,6 +23,11 @@ export function fenceSuites(place: Place): void {
 /** Areas F to I. */
 export function bufferSuites(place: Place): void {
   register(place, { reservationCases, lockingCases, bufferCases, implicitCases });
+}
+
+/** What needs the code of a buffer's exporter in another agent: its operations, and moves. */
+export function exporterSuites(place: Place): void {
+  register(place, { exporterCases, moveCases });
 }
 
 function register(place: Place, suites: Record<string, (place: Place) => void>): void {

@@ -17,6 +17,9 @@ import { contextOf, countAlone, reservationOf, shuffled, type Scene } from "./sc
 import { addFence, makeLine, places, type LineKind } from "../reservation-support.js";
 
 export * from "./buffer-tasks.js";
+export * from "./exporter-tasks.js";
+export * from "./move-tasks.js";
+export * from "./queue-tasks.js";
 export * from "./sync-tasks.js";
 export * from "./syncobj-tasks.js";
 
