@@ -1,7 +1,7 @@
 import { LAYOUT_VERSION } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
-import { applyTo, FirstLines, inWords, sendLine } from "./lines.js";
+import { applyTo, FirstLines, inWords, sendLine, type WaitLimits } from "./lines.js";
 import { closeDescriptor, MOST_DESCRIPTORS } from "./system-calls.js";
 
 /**
@@ -43,15 +43,8 @@ export function admit(connection: number, files: DomainFiles): void {
  * Asks for a domain's descriptors, and waits for them.
  *
  * @param where Where the connection goes, for errors.
- * @param options `timeout` in milliseconds.
  */
-export async function apply(
-  connection: number,
-  where: string,
-  options: { readonly timeout: number; readonly signal?: AbortSignal | undefined },
-): Promise<DomainFiles> {
-  const { timeout, signal } = options;
-  const limits = { end: performance.now() + timeout, signal };
+export async function apply(connection: number, where: string, limits: WaitLimits): Promise<DomainFiles> {
   const lines = new FirstLines(connection, `The domain at ${where}`);
   try {
     applyTo(connection, { layout: LAYOUT_VERSION });

@@ -12,17 +12,17 @@ import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment, type ControlOptions } from "./control-segment.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
 import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
-import { connectTo, Gate } from "./gate.js";
+import { connectInTime, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
-import { descriptorOf } from "./lines.js";
+import { descriptorOf, type WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
 import { createLedgerMemory, releaseLedger, type ResourceLedger } from "./resource-ledger.js";
-import { giveUpSeat, isGivenUp, lostAgents, setThread, takeSeat, threadOf, type Seat } from "./seat.js";
+import { giveUpSeat, hasThreadEnded, isGivenUp, lostAgents, setThread, takeSeat, type Seat } from "./seat.js";
 import { Show, type ShowOptions } from "./show.js";
 import { StreamDirectory } from "./stream-directory.js";
 import { threadLedger, useLedgerMemory } from "./thread-ledger.js";
-import { closeDescriptor, createSocketPair, processId, signalThread, threadId } from "./system-calls.js";
+import { closeDescriptor, createSocketPair, processId, threadId } from "./system-calls.js";
 
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
   /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
@@ -159,8 +159,9 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join; `EPROTO` if the
    *   layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
    */
-  static connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
-    return Domain.#joinThrough(() => connectTo(where), where, options);
+  static async connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
+    const limits = limitsOf(options);
+    return Domain.#joinThrough(await connectInTime(where, limits), where, options, limits);
   }
 
   /**
@@ -170,7 +171,7 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} As {@link connect}.
    */
   static inherit(descriptor: number, options: ConnectOptions = {}): Promise<Domain> {
-    return Domain.#joinThrough(() => descriptor, `descriptor ${descriptor}`, options);
+    return Domain.#joinThrough(descriptor, `descriptor ${descriptor}`, options, limitsOf(options));
   }
 
   /**
@@ -296,12 +297,16 @@ export class Domain extends JoinedDomain {
     return new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
   }
 
-  static async #joinThrough(connect: () => number, where: string, options: ConnectOptions): Promise<Domain> {
-    const connection = connect();
+  static async #joinThrough(
+    connection: number,
+    where: string,
+    options: ConnectOptions,
+    limits: WaitLimits,
+  ): Promise<Domain> {
     let domain: Domain;
     try {
-      const { timeout = CONNECT_TIMEOUT, signal, name = defaultName() } = options;
-      const files = await apply(connection, where, { timeout, signal });
+      const { name = defaultName() } = options;
+      const files = await apply(connection, where, limits);
       domain = Domain.#enter(options, (control) => seatIn(openControl(files, control), name));
     } catch (error) {
       closeDescriptor(connection);
@@ -344,7 +349,7 @@ export class Domain extends JoinedDomain {
     if (this.isClosed) return;
     const { segment, agent, carrier } = this.#parts;
     // Its port may tell only when this thread returns to its event loop.
-    for (const identity of this.#invited.keys()) if (hasEnded(segment, identity)) this.#workerEnded(identity);
+    for (const identity of this.#invited.keys()) if (hasThreadEnded(segment, identity)) this.#workerEnded(identity);
     for (const identity of lostAgents(agent, segment.files.control)) this.recover(identity);
     carrier.lookAround();
   }
@@ -380,15 +385,8 @@ function voidInvitation(): DmaBufError {
   return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
-function hasEnded(segment: ControlSegment, identity: Identity): boolean {
-  const thread = threadOf(segment, identity);
-  if (thread === 0) return false;
-  try {
-    signalThread(processId(), thread, 0);
-    return false;
-  } catch (error) {
-    return error instanceof DmaBufError && error.code === "ESRCH";
-  }
+function limitsOf({ timeout = CONNECT_TIMEOUT, signal }: ConnectOptions): WaitLimits {
+  return { end: performance.now() + timeout, signal };
 }
 
 function defaultName(): string {

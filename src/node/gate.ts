@@ -1,7 +1,9 @@
 import { constants, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, DmaBufError } from "../errors.js";
+import type { WaitLimits } from "./lines.js";
 import type { Reception } from "./reception.js";
 import {
   bindSocket,
@@ -65,6 +67,31 @@ export function connectTo(where: string): number {
     throw error;
   }
 }
+
+/**
+ * As {@link connectTo}, and while the gate's queue is full it tries again.
+ *
+ * @throws {DmaBufError} `ETIMEDOUT`; otherwise as {@link connectTo}.
+ */
+export async function connectInTime(where: string, { end, signal }: WaitLimits): Promise<number> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return connectTo(where);
+    } catch (error) {
+      if (!(error instanceof DmaBufError) || error.code !== "EAGAIN") throw error;
+      if (performance.now() > end) {
+        throw new DmaBufError("ETIMEDOUT", `Too many wait already at ${where}, and nobody lets them in`, {
+          cause: error,
+        });
+      }
+    }
+    await pause(QUEUE_PAUSE);
+  }
+}
+
+/** Milliseconds. */
+const QUEUE_PAUSE = 10;
 
 /** Milliseconds, and how often: others need it for less than one. */
 const LOCK_PAUSE = 5;

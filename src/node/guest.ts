@@ -6,7 +6,7 @@ import { formatDamage } from "../stream/received-format.js";
 import { frameBufferSize } from "../stream/stream-handle.js";
 import { metadataOffset, readMetadata, type FrameMetadata, type JsonValue } from "../stream/metadata.js";
 import { countedCopy } from "../trace/copies.js";
-import { connectTo } from "./gate.js";
+import { connectInTime } from "./gate.js";
 import { applyTo, descriptorOf, FirstLines, inWords, onLines, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
@@ -91,7 +91,8 @@ export class Guest implements Disposable {
    */
   static async visit(where: string, options: VisitOptions = {}): Promise<Guest> {
     const { timeout = VISIT_TIMEOUT, signal } = options;
-    const connection = await Promise.resolve(connectTo(where));
+    const limits = { end: performance.now() + timeout, signal };
+    const connection = await connectInTime(where, limits);
     const lines = new FirstLines(connection, `The stream at ${where}`);
     const ledger = new ResourceLedger();
     const objects: MemoryObject[] = [];
@@ -99,7 +100,7 @@ export class Guest implements Disposable {
     const descriptors: number[] = [];
     try {
       applyTo(connection, { guest: true });
-      const shown = checkShown(await lines.next({ end: performance.now() + timeout, signal }));
+      const shown = checkShown(await lines.next(limits));
       descriptors.push(...lines.takeDescriptors());
       while (descriptors.length > 0) objects.push(MemoryObject.adopt(ledger, descriptors.shift()!));
       const least = frameBufferSize(shown.format, 0);

@@ -52,6 +52,13 @@ export function parseLine(text: string): object {
   throw new DmaBufError("EPROTO", `Cannot understand ${JSON.stringify(text.slice(0, 80))}`);
 }
 
+/** How long something is waited for. */
+export interface WaitLimits {
+  /** When to give up, by `performance.now()`. */
+  readonly end: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The lines that come before Node.js takes over the socket, and their descriptors. */
 export class FirstLines {
   readonly #connection: number;
@@ -74,7 +81,7 @@ export class FirstLines {
    * @throws {DmaBufError} `ETIMEDOUT`; `ECONNRESET` if the other side hangs up; `EPROTO` if it sends no such thing; what it
    *   refuses with.
    */
-  async next(limits: { readonly end: number; readonly signal?: AbortSignal | undefined }): Promise<object> {
+  async next(limits: WaitLimits): Promise<object> {
     for (;;) {
       const end = this.#text.indexOf("\n");
       if (end >= 0) {

@@ -10,10 +10,19 @@ import {
   type Member,
 } from "../domain/agent-slot.js";
 import { AGENT, type Segment } from "../domain/layout.js";
-import { closeDescriptor, findLockOnFile, reopenDescriptor, tryLockFile, unlockFile } from "./system-calls.js";
+import { codeOf } from "../errors.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
-import type { FileRange } from "./system-calls.js";
+import {
+  closeDescriptor,
+  findLockOnFile,
+  processId,
+  reopenDescriptor,
+  signalThread,
+  tryLockFile,
+  unlockFile,
+  type FileRange,
+} from "./system-calls.js";
 
 /**
  * How the agents of processes show that they live: each holds a lock on a byte of the control segment's file, far beyond
@@ -97,9 +106,16 @@ export function setThread({ memory, layout }: Segment, identity: Identity, threa
   memory.store(layout.agent(slotOf(identity)) + AGENT.THREAD, thread);
 }
 
-/** The kernel's number of an agent's thread, 0 where that is not known. */
-export function threadOf({ memory, layout }: Segment, identity: Identity): number {
-  return memory.load(layout.agent(slotOf(identity)) + AGENT.THREAD);
+/** Whether an agent's thread, of this process, has ended; false while its number is not known. */
+export function hasThreadEnded({ memory, layout }: Segment, identity: Identity): boolean {
+  const thread = memory.load(layout.agent(slotOf(identity)) + AGENT.THREAD);
+  if (thread === 0) return false;
+  try {
+    signalThread(processId(), thread, 0);
+    return false;
+  } catch (error) {
+    return codeOf(error) === "ESRCH";
+  }
 }
 
 function byteOf(slot: number): FileRange {

@@ -20,6 +20,7 @@ import { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { apply } from "../../src/node/admission.js";
+import { codeOf } from "../../src/errors.js";
 import { descriptorsOf } from "../../src/node/domain-files.js";
 import { connectTo } from "../../src/node/gate.js";
 import { Domain } from "../../src/node/index.js";
@@ -170,10 +171,27 @@ test("a listener that is stopped is ETIMEDOUT, and a signal ends the wait earlie
   aborter.abort(reason);
   await assert.rejects(joining, reason);
   await assert.rejects(Domain.connect(place, { signal: AbortSignal.abort(reason) }), reason);
+  // Also where its queue is full, so that nobody can so much as knock.
+  const queue = fillQueue(place);
+  await assert.rejects(Domain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
+  queue.forEach(closeDescriptor);
   assert.equal(readdirSync("/proc/self/fd").length, open);
   child.kill("SIGCONT");
   (await Domain.connect(place)).close();
 });
+
+/** Connections until there is room for no other one. */
+function fillQueue(place: string): number[] {
+  const connections: number[] = [];
+  for (;;) {
+    try {
+      connections.push(connectTo(place));
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error;
+      return connections;
+    }
+  }
+}
 
 test("who asks with another version of the layout is told EPROTO and both numbers", LIMITED, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
@@ -182,7 +200,7 @@ test("who asks with another version of the layout is told EPROTO and both number
   void domain;
   const connection = connectTo(place);
   sendMessage(connection, Buffer.from('{"layout":1}\n'));
-  await assert.rejects(apply(connection, place, { timeout: 5_000 }), {
+  await assert.rejects(apply(connection, place, { end: performance.now() + 5_000 }), {
     code: "EPROTO",
     message: /version is \d+, not 1/,
   });
@@ -213,7 +231,7 @@ test("nobody who has a domain's descriptors can cut its memory", LIMITED, async 
   t.after(() => member.close());
   using there = member.import(buffer.handle());
   const connection = connectTo(place);
-  const files = await apply(connection, place, { timeout: 5_000 });
+  const files = await apply(connection, place, { end: performance.now() + 5_000 });
   for (const length of [0, 4096, 2 ** 30]) assert.throws(() => setFileLength(files.control, length), { code: "EPERM" });
   let cut = 0;
   for (const fd of readdirSync("/proc/self/fd").map(Number)) {
