@@ -10,6 +10,7 @@ import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment, type ControlOptions } from "./control-segment.js";
+import { DescriptorDirectory } from "./descriptor-directory.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
 import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectInTime, Gate } from "./gate.js";
@@ -85,6 +86,8 @@ interface InvitedWorker {
  * member may write to the control segment: members trust each other.
  */
 export class Domain extends JoinedDomain {
+  /** Descriptors of other kinds, which agents give each other by name. */
+  readonly descriptors: DescriptorDirectory;
   readonly #parts: Parts;
   readonly #directory: StreamDirectory;
   readonly #reception: Reception;
@@ -97,6 +100,7 @@ export class Domain extends JoinedDomain {
     const { segment, seat, agent, inbox, callbacks } = parts;
     this.#parts = parts;
     this.#directory = new StreamDirectory(agent, inbox);
+    this.descriptors = new DescriptorDirectory(agent, inbox, () => this.#readLetters());
     this.#reception = new Reception({
       users: options.users ?? [],
       admit: (connection, application) => {
@@ -327,6 +331,8 @@ export class Domain extends JoinedDomain {
       try {
         if (letter.kind === "stream") this.#directory.learn(letter.handle);
         else if (letter.kind === "ask for streams") this.#directory.answer(from);
+        else if (letter.kind === "descriptor") this.descriptors.receive(letter.name, descriptors[0]!);
+        else if (letter.kind === "ask for descriptor") this.descriptors.answer(letter.name, from);
         else carrier.read(letter, from, descriptors);
       } catch (error) {
         this.agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);

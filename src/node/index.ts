@@ -11,5 +11,6 @@ export {
   type WorkerInvitation,
 } from "./domain.js";
 export type { ExportableMemory } from "./file-carrier.js";
+export type { DescriptorDirectory } from "./descriptor-directory.js";
 export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";
 export type { Show, ShowOptions } from "./show.js";

@@ -3,7 +3,8 @@ import type { Sizes } from "../domain/layout.js";
 import { checkStreamHandle, type StreamHandle } from "../stream/stream-handle.js";
 
 /** What agents of different processes tell each other. */
-export type Letter = StorageLetter | AskForStorage | NoStorage | StreamLetter | AskForStreams;
+export type Letter =
+  StorageLetter | AskForStorage | NoStorage | StreamLetter | AskForStreams | DescriptorLetter | AskForDescriptor;
 
 /** Which memory: a buffer's after so many moves, and what may be done with it. */
 export interface StorageName {
@@ -48,6 +49,18 @@ export interface AskForStreams {
   readonly kind: "ask for streams";
 }
 
+/** What the sender offers by this name, one descriptor. */
+export interface DescriptorLetter {
+  readonly kind: "descriptor";
+  readonly name: string;
+}
+
+/** To all: the sender would like to have what is offered by this name. */
+export interface AskForDescriptor {
+  readonly kind: "ask for descriptor";
+  readonly name: string;
+}
+
 /**
  * A letter as it came.
  *
@@ -57,7 +70,8 @@ export interface AskForStreams {
  */
 export function parseLetter(value: unknown, descriptors: number, sizes: Pick<Sizes, "buffers" | "streams">): Letter {
   const letter = fieldsOf(value, "it");
-  if (letter.kind !== "storage" && descriptors > 0) throw new TypeError("it has descriptors, and is about no memory");
+  const most = letter.kind === "storage" ? Infinity : letter.kind === "descriptor" ? 1 : 0;
+  if (descriptors > most) throw new TypeError(`it has ${descriptors} descriptors, and is about ${most}`);
   switch (letter.kind) {
     case "storage":
       return storageLetter(letter, descriptors, sizes.buffers);
@@ -68,6 +82,11 @@ export function parseLetter(value: unknown, descriptors: number, sizes: Pick<Siz
       return { kind: letter.kind, handle: streamHandle(letter.handle, sizes.streams) };
     case "ask for streams":
       return { kind: letter.kind };
+    case "descriptor":
+      if (descriptors !== 1) throw new TypeError("it has no descriptor");
+      return { kind: letter.kind, name: textOf(letter.name) };
+    case "ask for descriptor":
+      return { kind: letter.kind, name: textOf(letter.name) };
     default:
       throw new TypeError(`it is of the kind ${JSON.stringify(letter.kind)}, which is not known`);
   }
@@ -100,6 +119,11 @@ function nameOf({ slot, generation, version, mode }: Fields, buffers: number): S
   return { slot, generation, version: version as number, mode };
 }
 
+function textOf(name: unknown): string {
+  if (typeof name !== "string") throw new TypeError('"name" is damaged');
+  return name;
+}
+
 /** What a letter may have; nothing of it is sure. */
 interface Fields {
   readonly kind?: unknown;
@@ -112,6 +136,7 @@ interface Fields {
   readonly offset?: unknown;
   readonly length?: unknown;
   readonly handle?: unknown;
+  readonly name?: unknown;
 }
 
 function fieldsOf(value: unknown, what: string): Fields {

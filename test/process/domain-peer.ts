@@ -6,6 +6,7 @@
 import process from "node:process";
 import type { CpuAccess, DmaBuf, ReceivedHandle } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
+import { closeDescriptor, writeDescriptor } from "../../src/node/system-calls.js";
 
 export type Order =
   | { readonly order: "import"; readonly handle: ReceivedHandle }
@@ -16,6 +17,7 @@ export type Order =
   | { readonly order: "end access" }
   | { readonly order: "close buffer" }
   | { readonly order: "consume"; readonly name: string; readonly frames: number }
+  | { readonly order: "write to descriptor"; readonly name: string; readonly text: string }
   | { readonly order: "block" }
   | { readonly order: "leave" };
 
@@ -59,6 +61,12 @@ async function obey(message: Order): Promise<unknown> {
       return undefined;
     case "consume":
       return consume(message.name, message.frames);
+    case "write to descriptor": {
+      const descriptor = await domain.descriptors.take(message.name, { timeout: 10_000 });
+      writeDescriptor(descriptor, Buffer.from(message.text));
+      closeDescriptor(descriptor);
+      return undefined;
+    }
     case "block":
       process.send?.("blocking");
       domain.timeline({ timeLimit: 60_000 }).createFence().waitSync({ timeout: 60_000 });

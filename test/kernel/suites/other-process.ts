@@ -1,10 +1,11 @@
 /**
  * Another process, for tests of descriptors that cross over: it inherited one as 4, or gets it through the socket that it
- * inherited as 4. Usage: node other-process.js TASK
+ * inherited as 4, or as a member of a domain. Usage: node other-process.js TASK [PLACE]
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Descriptor, DmaBufDescriptor } from "../../../src/linux/index.js";
 import { SW_SYNC } from "../../../src/linux/software-sync.js";
+import { Domain } from "../../../src/node/index.js";
 import { receiveMessage } from "../../../src/node/system-calls.js";
 
 const INHERITED = 4;
@@ -24,6 +25,12 @@ const tasks: Record<string, () => Promise<void>> = {
   async write() {
     using buffer = new DmaBufDescriptor(INHERITED);
     await buffer.access("write", (bytes) => bytes.fill(0x77));
+  },
+  async "write taken"() {
+    using domain = await Domain.connect(process.argv[3]!);
+    using buffer = new DmaBufDescriptor(await domain.descriptors.take("buffer", { timeout: 10_000 }));
+    await buffer.access("write", (bytes) => bytes.fill(0x88));
+    advance(await domain.descriptors.take("timeline", { timeout: 10_000 }));
   },
 };
 

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PAGE_SIZE } from "../../../src/index.js";
 import { DmaHeap, SoftwareSyncTimeline } from "../../../src/linux/index.js";
+import { Domain } from "../../../src/node/index.js";
 import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls.js";
 import { kernelTest } from "../cases/kernel-test.js";
 
@@ -45,6 +46,22 @@ test("DBF-10 what another process writes to a buffer is read here", PATIENT, asy
   using buffer = heap.allocate(2 * PAGE_SIZE);
   await start("write", buffer.fd);
   await buffer.access("read", (bytes) => assert.deepEqual([...new Set(bytes)], [0x77]));
+});
+
+test("a member of a domain gets a buffer and a timeline of the kernel's by their names", PATIENT, async () => {
+  const place = `@dmabuf lab ${process.pid}`;
+  using domain = Domain.listen(place, { agents: 4 });
+  using heap = DmaHeap.open();
+  using buffer = heap.allocate(PAGE_SIZE);
+  using timeline = new SoftwareSyncTimeline();
+  using file = timeline.createFence(1);
+  using _buffer = domain.descriptors.offer("buffer", buffer.fd);
+  using _timeline = domain.descriptors.offer("timeline", timeline.fd);
+  const child = spawn(process.execPath, [OTHER, "write taken", place], { stdio: ["ignore", "inherit", "inherit"] });
+  assert.equal(await file.wait({ timeout: 20_000 }), "signaled");
+  await buffer.access("read", (bytes) => assert.deepEqual([...new Set(bytes)], [0x88]));
+  if (child.exitCode === null) await once(child, "exit");
+  assert.equal(child.exitCode, 0);
 });
 
 kernelTest("IMP-17 a wait goes on although its descriptor is closed, until the signal", async (world) => {

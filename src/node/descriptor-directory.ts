@@ -1,0 +1,125 @@
+import type { Agent } from "../domain/agent.js";
+import { otherAgents, type Identity } from "../domain/agent-slot.js";
+import type { WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
+import type { Inbox } from "./inbox.js";
+import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
+
+const ASK_AGAIN_MS = 500;
+
+/**
+ * Descriptors that agents give each other by name: for what is no memory of the domain's, above all the kernel's own
+ * buffers, fences and syncobjs. A descriptor is sent to whoever asks for it, and lies in no inbox before.
+ */
+export class DescriptorDirectory {
+  readonly #agent: Agent;
+  readonly #inbox: Inbox;
+  readonly #readLetters: () => void;
+  readonly #offers = new Map<string, number>();
+  readonly #wanted = new Map<string, Wanted>();
+
+  /** @internal Made by `Domain`. */
+  constructor(agent: Agent, inbox: Inbox, readLetters: () => void) {
+    this.#agent = agent;
+    this.#inbox = inbox;
+    this.#readLetters = readLetters;
+  }
+
+  /**
+   * Gives a copy of a descriptor to every agent that asks for this name, until the result is disposed.
+   *
+   * @param descriptor Stays the caller's, who may close it.
+   * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor.
+   */
+  offer(name: string, descriptor: number): Disposable {
+    this.#checkJoined();
+    if (this.#offers.has(name)) {
+      throw new DmaBufError("EEXIST", `Cannot offer descriptor ${descriptor}: "${name}" is offered already`);
+    }
+    const copy = duplicateDescriptor(descriptor);
+    this.#offers.set(name, copy);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#offers.get(name) !== copy) return;
+        this.#offers.delete(name);
+        closeDescriptor(copy);
+      },
+    };
+  }
+
+  /**
+   * A descriptor of what somebody offers by this name, as soon as somebody does. It is the caller's, and closed on exec.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if nobody offers it in time.
+   */
+  async take(name: string, options: WaitOptions = {}): Promise<number> {
+    this.#checkJoined();
+    const own = this.#offers.get(name);
+    if (own !== undefined) return duplicateDescriptor(own);
+    const { host } = this.#agent;
+    const wanted = this.#want(name);
+    let askedNs = -Infinity;
+    const arm = (): void => {
+      if (host.nowNs() - askedNs < ASK_AGAIN_MS * 1e6) return;
+      askedNs = host.nowNs();
+      for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for descriptor", name });
+    };
+    const ready = (): boolean => {
+      this.#readLetters();
+      return wanted.descriptors.length > 0;
+    };
+    try {
+      arm();
+      if (await this.#agent.wait({ arm, ready, patience: () => ASK_AGAIN_MS }, options)) {
+        return wanted.descriptors.shift()!;
+      }
+      throw new DmaBufError("ETIMEDOUT", `Nobody has offered "${name}" in ${options.timeout} ms`);
+    } finally {
+      this.#wantNoMore(name, wanted);
+    }
+  }
+
+  /** @internal Another agent asks. */
+  answer(name: string, from: Identity): void {
+    const descriptor = this.#offers.get(name);
+    if (descriptor !== undefined) this.#inbox.post(from, { kind: "descriptor", name }, [descriptor]);
+  }
+
+  /** @internal Another agent has answered. @param descriptor The directory's from now on. */
+  receive(name: string, descriptor: number): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted !== undefined && wanted.descriptors.length < wanted.waiting) wanted.descriptors.push(descriptor);
+    else closeDescriptor(descriptor);
+  }
+
+  /** @internal */
+  close(): void {
+    for (const descriptor of this.#offers.values()) closeDescriptor(descriptor);
+    this.#offers.clear();
+  }
+
+  #want(name: string): Wanted {
+    const wanted = this.#wanted.get(name) ?? { waiting: 0, descriptors: [] };
+    wanted.waiting += 1;
+    this.#wanted.set(name, wanted);
+    return wanted;
+  }
+
+  #wantNoMore(name: string, wanted: Wanted): void {
+    wanted.waiting -= 1;
+    while (wanted.descriptors.length > wanted.waiting) closeDescriptor(wanted.descriptors.pop()!);
+    if (wanted.waiting === 0) this.#wanted.delete(name);
+  }
+
+  #checkJoined(): void {
+    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+}
+
+/** What is waited for in this agent. */
+interface Wanted {
+  /** By how many. */
+  waiting: number;
+  /** What has come for them. */
+  readonly descriptors: number[];
+}
