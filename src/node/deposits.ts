@@ -20,8 +20,9 @@ export class Deposits {
   /** What nobody can need any more goes, also if it is what comes. */
   add(deposit: Deposit): void {
     this.#deposits.add(deposit);
+    this.dropStale();
     for (const other of this.#deposits) {
-      if (!isBufferLive(this.#segment, keyOf(other)) || isReplaced(other, deposit)) this.#drop(other);
+      if (isReplaced(other, deposit)) this.#drop(other);
       // Several agents answer a question, and not all with the newest.
       else if (isReplaced(deposit, other)) return this.#drop(deposit);
     }
@@ -37,6 +38,11 @@ export class Deposits {
     }
     if (found !== undefined) this.#deposits.delete(found);
     return found;
+  }
+
+  /** Closes the files of buffers that are gone. */
+  dropStale(): void {
+    for (const deposit of this.#deposits) if (!isBufferLive(this.#segment, keyOf(deposit))) this.#drop(deposit);
   }
 
   close(): void {

@@ -23,7 +23,8 @@ import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
  *     nor a turn of its own event loop.
  * FC2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also one that
  *     blocks in the library: with the memory, or that it has none. So every question ends.
- * FC3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes.
+ * FC3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes, and
+ *      from time to time.
  * FC4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its exporter,
  *     who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no memory. Memory
  *     that a move has left is given back at once.
@@ -165,8 +166,12 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     else this.#denied(letter, from);
   }
 
-  /** Who has left or died answers no question any more, whoever has noticed it first. Call it from time to time. */
+  /**
+   * Who has left or died answers no question any more, whoever has noticed it first; and what is gone needs no memory.
+   * Call it from time to time.
+   */
   lookAround(): void {
+    this.#deposits.dropStale();
     for (const question of this.#questions) {
       for (const to of question.asked) if (!isLive(this.#parts.agent, to)) question.asked.delete(to);
       if (question.asked.size === 0) this.#end(question);
