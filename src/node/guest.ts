@@ -1,11 +1,10 @@
 import { Socket } from "node:net";
 import { codeOf, DmaBufError, type PlainError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
-import { FrameBytes } from "../stream/frame.js";
+import { PublishedFrame } from "../stream/frame.js";
 import { formatDamage } from "../stream/received-format.js";
 import { frameBufferSize } from "../stream/stream-handle.js";
-import { metadataOffset, readMetadata, type FrameMetadata, type JsonValue } from "../stream/metadata.js";
-import { countedCopy } from "../trace/copies.js";
+import { metadataOffset, readMetadata } from "../stream/metadata.js";
 import { connectInTime } from "./gate.js";
 import { applyTo, descriptorOf, FirstLines, inWords, onLines, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
@@ -23,25 +22,11 @@ export interface VisitOptions {
 const VISIT_TIMEOUT = 5_000;
 
 /** A frame that a guest looks at. Its bytes can only be read: writing to them ends the process. */
-export class GuestFrame extends FrameBytes implements FrameMetadata {
-  readonly sequence: number;
-  readonly timestamp: number;
-  readonly publishedAt: number;
-  readonly data: JsonValue | undefined;
-
+export class GuestFrame extends PublishedFrame {
   /** @internal Made by a guest. */
   constructor(format: FrameFormat, whole: Uint8Array, release: () => void) {
-    super(format, whole.subarray(0, format.size), release);
     const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
-    this.sequence = metadata.sequence;
-    this.timestamp = metadata.timestamp;
-    this.publishedAt = metadata.publishedAt;
-    this.data = metadata.data;
-  }
-
-  /** A copy in memory of its own. It is counted. */
-  copy(): Uint8Array<ArrayBuffer> {
-    return countedCopy(this.bytes);
+    super(format, whole.subarray(0, format.size), metadata, release);
   }
 }
 

@@ -47,27 +47,15 @@ export abstract class FrameBytes implements Disposable {
   }
 }
 
-/** The part that frames and blanks have in common: a buffer, until the end of the hold. */
-abstract class HeldFrame extends FrameBytes {
-  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
-  readonly buffer: DmaBuf;
-
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, release: () => void) {
-    super(format, bytes, release);
-    this.buffer = buffer;
-  }
-}
-
-/** A published frame, held by a consumer until it is disposed. */
-export class Frame extends HeldFrame implements FrameMetadata {
+/** A published frame's bytes, and what travels with them. */
+export abstract class PublishedFrame extends FrameBytes implements FrameMetadata {
   readonly sequence: number;
   readonly timestamp: number;
   readonly publishedAt: number;
   readonly data: JsonValue | undefined;
 
-  /** @internal Made by a consumer. */
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
-    super(format, buffer, bytes, release);
+  constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
+    super(format, bytes, release);
     this.sequence = metadata.sequence;
     this.timestamp = metadata.timestamp;
     this.publishedAt = metadata.publishedAt;
@@ -80,6 +68,18 @@ export class Frame extends HeldFrame implements FrameMetadata {
   }
 }
 
+/** A published frame, held by a consumer until it is disposed. */
+export class Frame extends PublishedFrame {
+  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
+  readonly buffer: DmaBuf;
+
+  /** @internal Made by a consumer. */
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
+    super(format, bytes, metadata, release);
+    this.buffer = buffer;
+  }
+}
+
 export interface PublishOptions {
   /** The producer's own time of the frame. Default: the time of publication in monotonic nanoseconds. */
   readonly timestamp?: number;
@@ -88,7 +88,9 @@ export interface PublishOptions {
 }
 
 /** A frame to be filled, held by the producer until it is published or disposed. */
-export class Blank extends HeldFrame {
+export class Blank extends FrameBytes {
+  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
+  readonly buffer: DmaBuf;
   readonly #publish: (options: PublishOptions) => number;
 
   /** @internal Made by a producer. */
@@ -99,7 +101,8 @@ export class Blank extends HeldFrame {
     publish: (options: PublishOptions) => number,
     release: () => void,
   ) {
-    super(format, buffer, bytes, release);
+    super(format, bytes, release);
+    this.buffer = buffer;
     this.#publish = publish;
   }
 
