@@ -1,6 +1,7 @@
-import { rawFormat, type Blank, type Consumer, type Frame, type FrameStream } from "../../src/index.js";
+import { rawFormat, type Consumer, type FrameStream } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
 import type { Figures } from "../figures.js";
+import { giveBack, publish, sampleGivenBack } from "./marked-frames.js";
 import { operations, sample, sampleAsync, SPIN_MS, type Plan } from "./sampling.js";
 import { twoProcesses, type Shared } from "./two-processes.js";
 import type { WorkersParameters } from "./two-workers.js";
@@ -55,21 +56,7 @@ async function leadIn(domain: Domain, { plan, wait, way, bytes }: Parameters): P
       }
     });
   }
-  let blank = await ping.blank();
-  if (wait === "async") {
-    return sampleAsync(plan, async (first, count) => {
-      for (let i = first; i < first + count; i++) {
-        publish(blank, i);
-        blank = await ping.blank();
-      }
-    });
-  }
-  return sample(plan, (first, count) => {
-    for (let i = first; i < first + count; i++) {
-      publish(blank, i);
-      blank = ping.blankSync();
-    }
-  });
+  return sampleGivenBack(ping, plan, wait === "async");
 }
 
 async function follow([descriptor]: readonly number[], parameters: Parameters): Promise<void> {
@@ -108,17 +95,4 @@ function waiting({ wait }: Parameters): { readonly spin?: number } {
 
 function buffers(way: Parameters["way"]): number {
   return way === "given back" ? 1 : 2;
-}
-
-function publish(blank: Blank | undefined, mark: number): void {
-  const { bytes } = blank!;
-  bytes[0] = mark;
-  bytes[bytes.length - 1] = mark;
-  blank!.publish();
-}
-
-function giveBack(frame: Frame | undefined, mark: number): void {
-  const { bytes } = frame!;
-  if (bytes[0] !== (mark & 0xff) || bytes[bytes.length - 1] !== (mark & 0xff)) throw new Error("A frame came early");
-  frame![Symbol.dispose]();
 }

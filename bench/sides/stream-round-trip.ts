@@ -1,7 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
-import { Domain, rawFormat, type Blank, type Frame, type Invitation, type StreamHandle } from "../../src/index.js";
+import { Domain, rawFormat, type Invitation, type StreamHandle } from "../../src/index.js";
 import type { Figures } from "../figures.js";
-import { operations, sample, sampleAsync, type Plan } from "./sampling.js";
+import { giveBack, sampleGivenBack } from "./marked-frames.js";
+import { operations, type Plan } from "./sampling.js";
 import { nextMessage, twoWorkers, type WorkersParameters } from "./two-workers.js";
 
 /**
@@ -23,21 +24,7 @@ async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripPar
   const invitation = domain.invite();
   port.postMessage([invitation, stream.handle()], [invitation.port as MessagePort]);
   await stream.waitForConsumers(1);
-  let blank = await stream.blank();
-  if (wait === "async") {
-    return sampleAsync(plan, async (first, count) => {
-      for (let i = first; i < first + count; i++) {
-        publish(blank, i);
-        blank = await stream.blank();
-      }
-    });
-  }
-  return sample(plan, (first, count) => {
-    for (let i = first; i < first + count; i++) {
-      publish(blank, i);
-      blank = stream.blankSync();
-    }
-  });
+  return sampleGivenBack(stream, plan, wait === "async");
 }
 
 async function follow(port: MessagePort, { plan, wait }: StreamRoundTripParameters): Promise<void> {
@@ -47,17 +34,4 @@ async function follow(port: MessagePort, { plan, wait }: StreamRoundTripParamete
   for (let i = 0; i < operations(plan); i++) {
     giveBack(wait === "async" ? await frames.next() : frames.nextSync(), i);
   }
-}
-
-function publish(blank: Blank | undefined, mark: number): void {
-  const { bytes } = blank!;
-  bytes[0] = mark;
-  bytes[bytes.length - 1] = mark;
-  blank!.publish();
-}
-
-function giveBack(frame: Frame | undefined, mark: number): void {
-  const { bytes } = frame!;
-  if (bytes[0] !== (mark & 0xff) || bytes[bytes.length - 1] !== (mark & 0xff)) throw new Error("A frame came early");
-  frame![Symbol.dispose]();
 }
