@@ -206,27 +206,26 @@ export class Reservation {
   }
 
   /**
-   * Waits until no fence up to a usage is pending, with or without the lock.
+   * Waits until every fence up to a usage that is pending now has signaled, with or without the lock. What is added
+   * meanwhile is not waited for: new work could keep a waiter for ever.
    *
    * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
    */
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
     const left = this.#countdown(options.timeout);
-    for (;;) {
-      const fence = this.#firstPending(usage);
-      if (fence === undefined) return "signaled";
+    for (const fence of this.getFences(usage)) {
       if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return "timed-out";
     }
+    return "signaled";
   }
 
   /** As {@link wait}, blocking this thread. */
   waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
     const left = this.#countdown(options.timeout);
-    for (;;) {
-      const fence = this.#firstPending(usage);
-      if (fence === undefined) return "signaled";
+    for (const fence of this.getFences(usage)) {
       if (fence.waitSync({ timeout: left() }) === "timed-out") return "timed-out";
     }
+    return "signaled";
   }
 
   /** Hints to the makers of all pending fences up to a usage that somebody needs them by then. */
@@ -281,16 +280,6 @@ export class Reservation {
       using lock = this.tryLock();
       if (lock !== undefined) return this.#entries;
     }
-  }
-
-  #firstPending(usage: Usage): Fence | undefined {
-    const level = usageLevel(usage);
-    for (const entry of this.#snapshot()) {
-      if (entry.level > level || isKeySignaled(this.agent, entry.key)) continue;
-      const fence = fenceAt(this.agent, entry.key);
-      if (fence !== undefined) return fence;
-    }
-    return undefined;
   }
 
   /** @internal The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */

@@ -6,7 +6,7 @@ import { isSameFence, type Fence } from "../../src/fence/fence.js";
 import type { Reservation } from "../../src/reservation/reservation.js";
 import { USAGES, type Usage } from "../../src/reservation/usage.js";
 import { BLOCKS } from "../blocking.js";
-import { addFence, places } from "./reservation-support.js";
+import { addFence, makeLine, places } from "./reservation-support.js";
 import { makeFence, makeReservation, testAgent, type TestAgent } from "./support.js";
 
 const PATIENT = { timeout: 10_000 };
@@ -87,6 +87,18 @@ test("RSV-20 a wait ends with the last fence, whatever the order in which they s
   assert.equal(await reservation.wait("read", { timeout: 1 }), "timed-out");
   first!.signal();
   assert.equal(await waiting, "signaled");
+});
+
+test("RSV-20 a wait ends with the fences it has begun with: new work does not keep it", PATIENT, async () => {
+  const agent = testAgent();
+  const reservation = makeReservation(agent);
+  const [first, second] = makeLine(agent, "timeline").fences(2) as [Fence, Fence];
+  addFence(reservation, first, "read");
+  const waiting = reservation.wait("read");
+  addFence(reservation, second, "read");
+  first.signal();
+  assert.equal(await waiting, "signaled");
+  assert.equal(second.isSignaled(), false);
 });
 
 test("RSV-20 a wait that blocks times out while one fence is pending", { ...PATIENT, ...BLOCKS }, () => {
