@@ -21,14 +21,22 @@ export class AwaitedFences implements Awaited {
   }
 
   arm(): void {
-    this.#look();
-    for (const one of this.#awaited.values()) one.arm();
+    // One that signals before it is armed rings nobody: then others decide, which are armed in its place.
+    do {
+      this.#look();
+      for (const one of this.#awaited.values()) one.arm();
+    } while (!this.ready() && this.#hasSignaled());
   }
 
   patience(): number {
     let least = Infinity;
     for (const one of this.#awaited.values()) least = Math.min(least, one.patience?.() ?? Infinity);
     return least;
+  }
+
+  #hasSignaled(): boolean {
+    for (const fence of this.#awaited.keys()) if (fence.isSignaled()) return true;
+    return false;
   }
 
   #look(): void {

@@ -132,14 +132,20 @@ class PointsWait implements Disposable {
     return {
       arm: () => {
         for (const { state, fence } of this.#entries) if (fence === undefined) state.shared?.arm();
+        // What has come before that rang nobody: its fence is armed in this call.
+        this.#latch();
         fences.arm();
       },
       ready: () => {
-        for (const entry of this.#entries) entry.fence ??= entry.state.find(entry.point);
+        this.#latch();
         return this.isDone();
       },
       patience: () => fences.patience(),
     };
+  }
+
+  #latch(): void {
+    for (const entry of this.#entries) entry.fence ??= entry.state.find(entry.point);
   }
 
   /** Whether nothing but this thread can bring the wait to its end. */
