@@ -1,6 +1,6 @@
 import type { Agent, Awaited } from "../domain/agent.js";
-import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
-import { anyBit, clearBit, setBit } from "../domain/bits.js";
+import { isLive, liveIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { anyBit, clearBit, forEachBit, setBit } from "../domain/bits.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
 import { checkAccessMode, type AccessMode } from "../reservation/usage.js";
 
@@ -79,6 +79,16 @@ export class Holds {
     if (this.#writing) this.#leaveWriter();
     if (this.#readers > 0) this.#leaveReaders();
     this.#readers = 0;
+  }
+
+  /** The agents that hold the buffer just now. */
+  users(): Identity[] {
+    const { writer, readers } = currentHolds(this.#agent, this.#slot);
+    const users = [writer];
+    forEachBit(this.#agent.memory, readers, this.#agent.layout.agentWords, (slot) =>
+      users.push(liveIn(this.#agent, slot)),
+    );
+    return users.filter((identity) => identity !== 0);
   }
 
   #tryRead(): boolean {

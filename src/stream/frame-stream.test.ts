@@ -133,6 +133,20 @@ describe("a producer", () => {
     assert.notEqual(stream.blankSync(), undefined);
   });
 
+  test("says for whom it waits", { timeout: 10_000 }, async (t) => {
+    const { domain, stream } = createStream(t, { buffers: 2 });
+    const slow = joinDomain(t, domain, "slow");
+    const user = joinDomain(t, domain, "user");
+    const used = user.openStream(stream.handle()).frames({ policy: "newest" });
+    (await stream.blank())!.publish();
+    using _frame = await used.next();
+    assert.deepEqual(stream.waitsFor, ["user"]);
+    slow.openStream(stream.handle()).frames({ policy: "hold" });
+    (await stream.blank())!.publish();
+    assert.deepEqual(stream.waitsFor, ["user", "slow"]);
+    await assert.rejects(stream.blank({ timeout: 5 }), { message: /it waits for agent "user", "slow"$/ });
+  });
+
   test("waits until enough consumers have joined", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t);
     await stream.waitForConsumers(0);

@@ -1,6 +1,7 @@
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { Awaited } from "../domain/agent.js";
+import { agentName } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
@@ -22,6 +23,7 @@ import {
   leaveStream,
   mayReuse,
   placesToReuse,
+  slowConsumers,
   streamEnd,
 } from "./stream-slot.js";
 
@@ -77,6 +79,16 @@ export class FrameStream implements Disposable {
   get consumers(): number {
     const { agent, key } = this.#parts;
     return isStream(agent, key) ? consumerCount(agent, key.slot) : 0;
+  }
+
+  /**
+   * Names of the agents for whom the producer waits if no blank is free: those that use a frame, and those whose consumers
+   * may miss none (policy `"hold"`) and have not taken all.
+   */
+  get waitsFor(): string[] {
+    const { agent, key, buffers } = this.#open();
+    const users = buffers.flatMap(({ holds }) => holds.users());
+    return [...new Set([...users, ...slowConsumers(agent, key.slot)])].map((identity) => agentName(agent, identity));
   }
 
   /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
@@ -230,7 +242,9 @@ export class FrameStream implements Disposable {
   }
 
   #noBlank(timeout: number | undefined): never {
-    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms`);
+    const names = this.waitsFor.map((name) => `"${name}"`).join(", ");
+    const reason = names === "" ? "" : `: it waits for agent ${names}`;
+    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms${reason}`);
   }
 }
 

@@ -147,6 +147,18 @@ function heldBackFrom({ memory, layout }: Segment, slot: number): number | undef
   return lowest;
 }
 
+/** The agents of the consumers that may miss no frame and have not taken all. */
+export function slowConsumers({ memory, layout }: Segment, slot: number): Identity[] {
+  const slow: Identity[] = [];
+  const published = publishedFrames({ memory, layout }, slot);
+  forEachConsumer({ memory, layout }, slot, (word) => {
+    const owner = memory.load(word + CONSUMER.OWNER);
+    const isBehind = ((memory.load(word + CONSUMER.CURSOR) - published) | 0) < 0;
+    if (owner !== 0 && memory.load(word + CONSUMER.POLICY) === HOLD && isBehind) slow.push(owner);
+  });
+  return slow;
+}
+
 /** Empties a place, under the write hold of its buffer. */
 export function emptyPlace(segment: Segment, slot: number, place: number): void {
   segment.memory.store(placeWord(segment, slot, place) + PLACE.FULL, 0);

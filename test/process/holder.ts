@@ -52,7 +52,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
     }
     case "consume": {
       const stream = await domain.findStream(order.name, { timeout: 5_000 });
-      frame = await stream.frames({ policy: "drop-oldest" }).next({ timeout: 5_000 });
+      frame = await stream.frames({ policy: order.policy }).next({ timeout: 5_000 });
       return frame!.data;
     }
     case "check frame":

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identity } from "../../src/domain/agent-slot.js";
-import type { FenceHandle, ReceivedHandle } from "../../src/index.js";
+import type { FenceHandle, Policy, ReceivedHandle } from "../../src/index.js";
 import { Domain, type ListenOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
 
@@ -18,7 +18,7 @@ export type HolderOrder =
   | { readonly order: "fence"; readonly timeLimit: number }
   | { readonly order: "lock" | "unlock" | "write" | "write on" | "read" | "read on" }
   | { readonly order: "produce"; readonly name: string }
-  | { readonly order: "consume"; readonly name: string }
+  | { readonly order: "consume"; readonly name: string; readonly policy: Policy }
   | { readonly order: "check frame" }
   | { readonly order: "wait"; readonly fence: FenceHandle; readonly timeout: number }
   /** Kills itself before the n-th exchange that it makes from now on: only recovery makes any while it does nothing. */

@@ -87,7 +87,7 @@ test("a stream goes round the frame that a stopped consumer holds", LIMITED, asy
     using frame = await consumer.next({ timeout: 5_000 });
     assert.equal(frame!.data, version);
   };
-  const held = holder.ask({ order: "consume", name: "frames" });
+  const held = holder.ask({ order: "consume", name: "frames", policy: "drop-oldest" });
   await stream.waitForConsumers(2, { timeout: 5_000 });
   await publish(100);
   assert.equal(await held, 100);
@@ -95,6 +95,24 @@ test("a stream goes round the frame that a stopped consumer holds", LIMITED, asy
   for (let version = 101; version < 130; version++) await publish(version);
   holder.goOn();
   assert.equal(await holder.ask({ order: "check frame" }), 100);
+});
+
+test("a producer that is held by a stopped consumer says for whom it waits", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const holder = await Holder.start(t, place);
+  const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });
+  const held = holder.ask({ order: "consume", name: "frames", policy: "hold" });
+  await stream.waitForConsumers(1, { timeout: 5_000 });
+  (await stream.blank())!.publish({ data: 0 });
+  await held;
+  await holder.stop();
+  (await stream.blank({ timeout: 5_000 }))!.publish();
+  const name = `process ${holder.child.pid}`;
+  await assert.rejects(stream.blank({ timeout: 200 }), {
+    code: "ETIMEDOUT",
+    message: new RegExp(`waits for .*"${name}"`),
+  });
+  assert.deepEqual(stream.waitsFor, [name]);
 });
 
 test("a stopped process is not declared dead", LIMITED, async (t) => {
