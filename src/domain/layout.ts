@@ -13,7 +13,7 @@ export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
  * L2. 64-bit words stand at even indices; every slot's stride is even.
  * L3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version is refused.
  */
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
@@ -38,7 +38,7 @@ export const AGENT = {
   REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
   REQUESTS: 2, // requests ever posted to this agent; wraps
   MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
-  SLEEPERS: 4, // how many of its waits sleep in its event loop; the substrate's own
+  SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
   THREAD: 5, // the kernel's number of its thread, 0 where that is not known
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own

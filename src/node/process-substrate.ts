@@ -2,7 +2,7 @@ import { AtomicWords } from "../substrate/atomic-words.js";
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
 import { AGENT, type Layout } from "../domain/layout.js";
 import type { DmaBufError } from "../errors.js";
-import { announceSleeper, clearSleepers, ringSleepers } from "./pipe-bell.js";
+import { announceBlocked, announceSleeper, clearSleepers, endBlocked, ringSleepers } from "./pipe-bell.js";
 import { PipeWatch } from "./pipe-watch.js";
 import { addressOf, futexWait, futexWake, writeDescriptor } from "./system-calls.js";
 
@@ -22,7 +22,7 @@ export const SLICE_MS = 50;
 export interface Doorbells {
   readonly slots: number;
   readonly bell: number;
-  /** A word beside each doorbell for this substrate alone, 0 at first. */
+  /** A word beside each doorbell for this substrate alone, 0 at first: who sleeps there. */
   readonly sleepers: number;
   readonly stride: number;
   /** A descriptor of the slot's pipe that can be written and does not block. */
@@ -80,6 +80,19 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
 
   park(word: number, expected: number, timeoutMs: number): ParkResult {
     this.#check(word);
+    const slot = this.#slotOf(word);
+    if (slot === undefined) return this.#sleep(word, expected, timeoutMs);
+    const sleepers = this.#sleepersOf(slot);
+    announceBlocked(this, sleepers);
+    try {
+      return this.#sleep(word, expected, timeoutMs);
+    } finally {
+      endBlocked(this, sleepers);
+    }
+  }
+
+  /** PS1. */
+  #sleep(word: number, expected: number, timeoutMs: number): ParkResult {
     const address = this.#address + 4 * word;
     const end = timeoutMs > SLICE_MS ? performance.now() + timeoutMs : 0;
     for (let left = timeoutMs; ; left = end - performance.now()) {
@@ -94,17 +107,21 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     const slot = this.#slotOf(word);
     if (slot === undefined) throw new RangeError(`Cannot sleep at word ${word} from an event loop: it is no doorbell`);
     const sleepers = this.#watch(slot);
-    if (!announceSleeper(this, word, this.#countOf(slot), expected)) return undefined;
+    if (!announceSleeper(this, word, this.#sleepersOf(slot), expected)) return undefined;
     return new Promise((resolve) => sleepers.wakeUps.push(resolve));
   }
 
   wake(word: number): number {
     this.#check(word);
-    const woken = futexWake(this.#address + 4 * word);
+    const address = this.#address + 4 * word;
     const slot = this.#slotOf(word);
-    // The pipes go with the domain: their numbers may be somebody else's by now.
-    if (slot === undefined || this.#isClosed) return woken;
-    return woken + ringSleepers(this, this.#countOf(slot), () => ring(this.#doorbells.pipeOf(slot)));
+    if (slot === undefined) return futexWake(address);
+    const wakeBlocked = (): number => futexWake(address);
+    const writeByte = (): void => {
+      // The pipes go with the domain: their numbers may be somebody else's by now.
+      if (!this.#isClosed) ring(this.#doorbells.pipeOf(slot));
+    };
+    return ringSleepers(this, this.#sleepersOf(slot), wakeBlocked, writeByte);
   }
 
   listenAt(slot: number, heard: () => void): void {
@@ -133,12 +150,12 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     const sleepers: Sleepers = { watch, wakeUps: [], heard: nothing };
     this.#sleepers.set(slot, sleepers);
     // Who had the slot before may have died in its sleep.
-    clearSleepers(this, this.#countOf(slot));
+    clearSleepers(this, this.#sleepersOf(slot));
     return sleepers;
   }
 
   #letGo(slot: number, sleepers: Sleepers): void {
-    clearSleepers(this, this.#countOf(slot));
+    clearSleepers(this, this.#sleepersOf(slot));
     const { wakeUps } = sleepers;
     sleepers.wakeUps = [];
     for (const wakeUp of wakeUps) wakeUp();
@@ -151,7 +168,8 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     return Number.isInteger(slot) && slot >= 0 && slot < slots ? slot : undefined;
   }
 
-  #countOf(slot: number): number {
+  /** The word that says who sleeps at a slot's doorbell. */
+  #sleepersOf(slot: number): number {
     return this.#doorbells.sleepers + slot * this.#doorbells.stride;
   }
 

@@ -1,99 +1,166 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { announceSleeper, clearSleepers, ringSleepers } from "../../src/node/pipe-bell.js";
+import { announceBlocked, announceSleeper, clearSleepers, endBlocked, ringSleepers } from "../../src/node/pipe-bell.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES } from "./interleavings.js";
 import { testPlantedBug } from "./planted-bug.js";
 
-// An event loop sleeps at its pipe; two others each make something ready and ring, and one of them may be killed.
+// An agent sleeps, at its pipe or blocked; two others each make something ready and ring, and one of them may be killed.
 
 /** The pipe is 1 while it has something to read. */
-const AT = { BELL: 0, COUNT: 1, PIPE: 2, FIRST: 3, SECOND: 4 } as const;
+const AT = { BELL: 0, SLEEPERS: 1, PIPE: 2, FIRST: 3, SECOND: 4 } as const;
 
 /** The steps of the protocol, one of which may be wrong. */
 interface Steps {
   announce(memory: Substrate, expected: number): boolean;
+  block(memory: Substrate, expected: number, limit: number): void;
   ring(memory: Substrate): void;
   wakeUp(memory: Substrate): void;
 }
 
 const RIGHT: Steps = {
-  announce: (memory, expected) => announceSleeper(memory, AT.BELL, AT.COUNT, expected),
+  announce: (memory, expected) => announceSleeper(memory, AT.BELL, AT.SLEEPERS, expected),
+  block(memory, expected, limit) {
+    announceBlocked(memory, AT.SLEEPERS);
+    memory.park(AT.BELL, expected, limit);
+    endBlocked(memory, AT.SLEEPERS);
+  },
   ring(memory) {
     memory.add(AT.BELL, 1);
-    ringSleepers(memory, AT.COUNT, () => writeByte(memory));
+    ringBell(memory);
   },
   wakeUp(memory) {
     memory.store(AT.PIPE, 0);
-    clearSleepers(memory, AT.COUNT);
+    clearSleepers(memory, AT.SLEEPERS);
   },
 };
+
+function ringBell(memory: Substrate): void {
+  ringSleepers(
+    memory,
+    AT.SLEEPERS,
+    () => memory.wake(AT.BELL),
+    () => writeByte(memory),
+  );
+}
 
 function writeByte(memory: Substrate): void {
   memory.store(AT.PIPE, 1);
   memory.wake(AT.PIPE);
 }
 
-function scenario(steps: Steps, sleepersAtOnce = 1): ExploreOptions {
+function scenario(steps: Steps, sleep: Sleep = inEventLoop(1)): ExploreOptions {
+  const first = ringer(AT.FIRST, steps);
+  const second = ringer(AT.SECOND, steps);
+  const sleeper = (awaited: readonly number[]) => (memory: Substrate) => {
+    for (;;) {
+      const rung = memory.load(AT.BELL);
+      if (awaited.every((word) => memory.load(word) === 1)) return;
+      sleep(memory, rung, steps);
+    }
+  };
+  if (sleep === blockedWithLimit) {
+    return { words: 6, merge: false, agents: { sleeper: sleeper([AT.SECOND]), second } };
+  }
   return {
     words: 6,
     timeouts: false,
     merge: false,
-    agents: {
-      sleeper(memory) {
-        for (;;) {
-          const rung = memory.load(AT.BELL);
-          if (memory.load(AT.FIRST) === 1 && memory.load(AT.SECOND) === 1) return;
-          let asleep = true;
-          for (let i = 0; i < sleepersAtOnce; i++) asleep = steps.announce(memory, rung) && asleep;
-          if (!asleep) continue;
-          while (memory.load(AT.PIPE) === 0) memory.park(AT.PIPE, 0, Infinity);
-          steps.wakeUp(memory);
-        }
-      },
-      first(memory) {
-        memory.store(AT.FIRST, 1);
-        steps.ring(memory);
-      },
-      second(memory) {
-        memory.store(AT.SECOND, 1);
-        steps.ring(memory);
-      },
-    },
+    agents: { sleeper: sleeper([AT.FIRST, AT.SECOND]), first, second },
     crash: {
       agents: ["first"],
       recover: {
         survivor(memory) {
           // A kernel's write wakes the reader whatever becomes of the writer.
           memory.wake(AT.PIPE);
-          memory.store(AT.FIRST, 1);
-          steps.ring(memory);
+          // Who blocks looks after deaths between two slices.
+          memory.wake(AT.BELL);
+          first(memory);
         },
       },
     },
   };
 }
 
-for (const count of [1, 2]) {
-  test(
-    `an event loop with ${count} sleepers at its pipe hears of everything, wherever a ringer is killed (PB1-PB4)`,
-    EXPLORES,
-    (t) => {
-      const { schedules, states } = explore(scenario(RIGHT, count));
-      t.diagnostic(`${states} states, ${schedules} schedules`);
-      assert.ok(schedules > 1);
-    },
-  );
+function ringer(word: number, steps: Steps): (memory: Substrate) => void {
+  return (memory) => {
+    memory.store(word, 1);
+    steps.ring(memory);
+  };
 }
 
-const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>])[] = [
+/** How the agent sleeps until the doorbell changes. */
+type Sleep = (memory: Substrate, rung: number, steps: Steps) => void;
+
+function inEventLoop(count: number): Sleep {
+  return (memory, rung, steps) => {
+    let asleep = true;
+    for (let i = 0; i < count; i++) asleep = steps.announce(memory, rung) && asleep;
+    if (asleep) awaitByte(memory, steps);
+  };
+}
+
+function blocked(memory: Substrate, rung: number, steps: Steps): void {
+  steps.block(memory, rung, Infinity);
+}
+
+/** A wait sleeps in the event loop while the thread blocks for a time in another one. */
+function blockedWithLimit(memory: Substrate, rung: number, steps: Steps): void {
+  if (!steps.announce(memory, rung)) return;
+  steps.block(memory, rung, 1);
+  awaitByte(memory, steps);
+}
+
+function awaitByte(memory: Substrate, steps: Steps): void {
+  while (memory.load(AT.PIPE) === 0) memory.park(AT.PIPE, 0, Infinity);
+  steps.wakeUp(memory);
+}
+
+for (const [name, sleep] of [
+  ["an event loop with 1 sleeper at its pipe", inEventLoop(1)],
+  ["an event loop with 2 sleepers at its pipe", inEventLoop(2)],
+  ["a thread that blocks", blocked],
+  ["an event loop whose thread has blocked meanwhile", blockedWithLimit],
+] as const) {
+  test(`${name} hears of everything, wherever a ringer is killed (PB1-PB4)`, EXPLORES, (t) => {
+    const { schedules, states } = explore(scenario(RIGHT, sleep));
+    t.diagnostic(`${states} states, ${schedules} schedules`);
+    assert.ok(schedules > 1);
+  });
+}
+
+const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>, sleep?: Sleep])[] = [
+  [
+    "a thread that blocks before it says so (PB2)",
+    {
+      block(memory, expected, limit) {
+        if (memory.load(AT.BELL) !== expected) return;
+        announceBlocked(memory, AT.SLEEPERS);
+        // The kernel's comparison is that of a moment ago.
+        memory.park(AT.BELL, memory.load(AT.BELL), limit);
+        endBlocked(memory, AT.SLEEPERS);
+      },
+    },
+    blocked,
+  ],
+  [
+    "a thread that says nothing of its waits in the event loop when it has blocked (PB1)",
+    {
+      block(memory, expected, limit) {
+        announceBlocked(memory, AT.SLEEPERS);
+        memory.park(AT.BELL, expected, limit);
+        memory.store(AT.SLEEPERS, 0);
+      },
+    },
+    blockedWithLimit,
+  ],
   [
     "a sleeper that compares before it counts itself (PB2)",
     {
       announce(memory, expected) {
         if (memory.load(AT.BELL) !== expected) return false;
-        memory.store(AT.COUNT, memory.load(AT.COUNT) + 1);
+        memory.store(AT.SLEEPERS, memory.load(AT.SLEEPERS) + 1);
         return true;
       },
     },
@@ -102,7 +169,7 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>])[] = [
     "a ringer that looks at the count before it changes the doorbell (PB3)",
     {
       ring(memory) {
-        ringSleepers(memory, AT.COUNT, () => writeByte(memory));
+        ringBell(memory);
         memory.add(AT.BELL, 1);
       },
     },
@@ -112,7 +179,7 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>])[] = [
     {
       ring(memory) {
         memory.add(AT.BELL, 1);
-        if (memory.exchange(AT.COUNT, 0) !== 0) writeByte(memory);
+        if (memory.exchange(AT.SLEEPERS, 0) !== 0) writeByte(memory);
       },
     },
   ],
@@ -128,11 +195,11 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>])[] = [
   ],
 ];
 
-for (const [name, wrong] of MISTAKES) {
+for (const [name, wrong, sleep] of MISTAKES) {
   testPlantedBug({
     name,
     kind: "deadlock",
     report: /Nobody is left to wake sleeper/,
-    protocol: (planted) => scenario(planted ? { ...RIGHT, ...wrong } : RIGHT),
+    protocol: (planted) => scenario(planted ? { ...RIGHT, ...wrong } : RIGHT, sleep),
   });
 }

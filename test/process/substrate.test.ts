@@ -87,26 +87,30 @@ test(
   },
 );
 
-test(
-  "a process that was killed in its sleep holds up nobody, and its place can be slept at again",
-  PATIENT,
-  async () => {
-    const segment = processSegment(PLAN);
-    const { memory } = segment;
-    const child = startProcess(segment, "asynchronousSleeper");
-    await until(memory, AT.UP);
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    // More bytes than a pipe takes: nobody reads them.
-    for (let i = 0; i < 70_000; i++) memory.wake(1);
-    const next = memory.parkAsync(1, 0);
-    memory.add(1, 1);
-    assert.equal(memory.wake(1), 1);
-    const keepAlive = setInterval(() => {}, 1_000);
-    await next;
-    clearInterval(keepAlive);
-  },
-);
+for (const role of ["asynchronousSleeper", "sleeper"]) {
+  test(
+    `a process that was killed as ${role} holds up nobody, and its place can be slept at again`,
+    PATIENT,
+    async (t) => {
+      const segment = processSegment(PLAN);
+      const { memory } = segment;
+      const child = startProcess(segment, role);
+      t.after(() => child.kill("SIGKILL"));
+      await until(memory, AT.UP);
+      await delay(20);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      // More bytes than a pipe takes: nobody reads them.
+      for (let i = 0; i < 70_000; i++) memory.wake(1);
+      const next = memory.parkAsync(1, 0);
+      memory.add(1, 1);
+      assert.equal(memory.wake(1), 1);
+      const keepAlive = setInterval(() => {}, 1_000);
+      await next;
+      clearInterval(keepAlive);
+    },
+  );
+}
 
 test("terminate() ends a worker that blocks before its second slice from then on", PATIENT, async () => {
   const segment = processSegment(PLAN);
