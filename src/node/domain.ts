@@ -4,7 +4,7 @@ import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
 import type { Sizes } from "../domain/layout.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
-import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "../host/lifeline.js";
+import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -12,10 +12,12 @@ import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment, type ControlOptions } from "./control-segment.js";
 import { DescriptorDirectory } from "./descriptor-directory.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
+import { Follower, type FollowOptions } from "./follower.js";
 import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectInTime, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
+import type { ProcessInvitation, WorkerInvitation } from "./invitation.js";
 import { descriptorOf, type WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
 import { createLedgerMemory, releaseLedger, type ResourceLedger } from "./resource-ledger.js";
@@ -42,19 +44,6 @@ export interface ConnectOptions extends JoinOptions {
   readonly signal?: AbortSignal;
   /** @internal As in {@link ListenOptions}. */
   readonly wrapMemory?: (memory: Substrate) => Substrate;
-}
-
-/** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
-export interface WorkerInvitation {
-  readonly seat: Seat;
-  readonly ledger: SharedArrayBuffer;
-  readonly inviter: Identity;
-  readonly port: LifelinePort;
-}
-
-/** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
-export interface ProcessInvitation extends Disposable {
-  readonly descriptor: number;
 }
 
 /**
@@ -99,7 +88,7 @@ export class Domain extends JoinedDomain {
     super(parts.agent, parts.carrier, options);
     const { segment, seat, agent, inbox, callbacks } = parts;
     this.#parts = parts;
-    this.#directory = new StreamDirectory(agent, inbox);
+    this.#directory = new StreamDirectory(agent, inbox, (handle) => this.openStream(handle));
     this.descriptors = new DescriptorDirectory(agent, inbox, () => this.#readLetters());
     this.#reception = new Reception({
       users: options.users ?? [],
@@ -251,19 +240,23 @@ export class Domain extends JoinedDomain {
   }
 
   /**
-   * The stream of that name, to consume from it, as soon as there is one.
+   * The stream of that name, to consume from it, as soon as there is one whose producer lives. Of several it is one that
+   * has not ended; else which one is not said: names are not reserved.
    *
    * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
    */
   async findStream(name: string, options: WaitOptions = {}): Promise<FrameStream> {
     this.checkJoined();
-    const awaited = this.#directory.await(name);
-    for (;;) {
-      const found = await this.agent.wait(awaited, options);
-      if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
-      const handle = this.#directory.find(name);
-      if (handle !== undefined) return this.openStream(handle);
-    }
+    return this.#directory.findStream(name, options);
+  }
+
+  /**
+   * The frames of the streams of that name: those of the first one, and when its producer dies, those of the next
+   * producer's. It ends when a stream is ended.
+   */
+  follow(name: string, options: FollowOptions = {}): Follower {
+    this.checkJoined();
+    return new Follower(this.agent, this.#directory, name, options);
   }
 
   /**

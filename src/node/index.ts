@@ -3,14 +3,10 @@
  * does.
  */
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
-export {
-  Domain,
-  type ConnectOptions,
-  type ListenOptions,
-  type ProcessInvitation,
-  type WorkerInvitation,
-} from "./domain.js";
+export { Domain, type ConnectOptions, type ListenOptions } from "./domain.js";
 export type { ExportableMemory } from "./file-carrier.js";
 export type { DescriptorDirectory } from "./descriptor-directory.js";
 export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";
+export type { Follower, FollowOptions } from "./follower.js";
+export type { ProcessInvitation, WorkerInvitation } from "./invitation.js";
 export type { Show, ShowOptions } from "./show.js";

@@ -1,8 +1,10 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
+import { DmaBufError } from "../errors.js";
 import type { FrameStream } from "../stream/frame-stream.js";
 import type { StreamHandle } from "../stream/stream-handle.js";
-import { isStream } from "../stream/stream-slot.js";
+import { hasProducer, isStream, streamEnd } from "../stream/stream-slot.js";
 import type { Inbox } from "./inbox.js";
 
 const ASK_AGAIN_MS = 500;
@@ -10,21 +12,28 @@ const ASK_AGAIN_MS = 500;
 /**
  * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
  * all. There is no list that could be wrong for everybody.
+ *
+ * SD1. A stream is found while its producer is there, and not when that has closed it, or died.
+ * SD2. Of several with one name one is found that has not ended, if there is any; of those, the one heard of last.
  */
 export class StreamDirectory {
   readonly #agent: Agent;
   readonly #inbox: Inbox;
   readonly #own = new Set<FrameStream>();
-  readonly #known = new Map<string, StreamHandle>();
+  /** By their slots, in the order in which they were heard of. */
+  readonly #known = new Map<number, StreamHandle>();
+  readonly #openStream: (handle: StreamHandle) => FrameStream;
 
-  constructor(agent: Agent, inbox: Inbox) {
+  constructor(agent: Agent, inbox: Inbox, openStream: (handle: StreamHandle) => FrameStream) {
     this.#agent = agent;
     this.#inbox = inbox;
+    this.#openStream = openStream;
   }
 
   /** Tells all agents of a stream that this one produces. */
   announce(stream: FrameStream): void {
     this.#own.add(stream);
+    this.learn(handleOf(stream));
     for (const to of otherAgents(this.#agent)) this.#tell(to, stream);
   }
 
@@ -44,7 +53,7 @@ export class StreamDirectory {
         askedNs = host.nowNs();
         this.ask();
       },
-      ready: () => this.find(name) !== undefined,
+      ready: () => this.#find(name) !== undefined,
       patience: () => ASK_AGAIN_MS,
     };
   }
@@ -54,22 +63,54 @@ export class StreamDirectory {
     for (const stream of this.#own) this.#tell(from, stream);
   }
 
-  /** Another agent tells of its stream. What is gone is forgotten: there are never more than the domain has room for. */
+  /** An agent tells of its stream. There are never more than the domain has room for. */
   learn(handle: StreamHandle): void {
-    for (const [name, known] of this.#known) {
-      if (known.slot === handle.slot || !isStream(this.#agent, known)) this.#known.delete(name);
-    }
     if (!isStream(this.#agent, handle)) return;
-    this.#known.set(handle.name, handle);
+    this.#known.delete(handle.slot);
+    this.#known.set(handle.slot, handle);
   }
 
-  /** The stream of that name, if it is known here and still there. */
-  find(name: string): StreamHandle | undefined {
-    for (const stream of this.#own) if (stream.name === name && !stream.isClosed) return handleOf(stream);
-    const handle = this.#known.get(name);
-    if (handle === undefined || isStream(this.#agent, handle)) return handle;
-    this.#known.delete(name);
-    return undefined;
+  /**
+   * The stream of that name, to consume from it, as soon as there is one.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
+   */
+  async findStream(name: string, options: WaitOptions): Promise<FrameStream> {
+    const awaited = this.await(name);
+    const left = countdown(this.#agent.host, options.timeout);
+    for (;;) {
+      const found = await this.#agent.wait(awaited, { ...options, timeout: left() });
+      if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
+      const stream = this.open(name);
+      if (stream !== undefined) return stream;
+    }
+  }
+
+  /** The stream of that name, to consume from it, if it is known here and still there. */
+  open(name: string): FrameStream | undefined {
+    const found = this.#find(name);
+    if (found === undefined) return undefined;
+    try {
+      return this.#openStream(found);
+    } catch (error) {
+      if ((error as Partial<DmaBufError>).code !== "ESTALE") throw error;
+      // It has just gone.
+      this.#known.delete(found.slot);
+      return undefined;
+    }
+  }
+
+  /** SD1, SD2. */
+  #find(name: string): StreamHandle | undefined {
+    let open: StreamHandle | undefined;
+    let ended: StreamHandle | undefined;
+    for (const handle of this.#known.values()) {
+      if (!hasProducer(this.#agent, handle)) this.#known.delete(handle.slot);
+      else if (handle.name !== name) continue;
+      else if (streamEnd(this.#agent, handle) === undefined) open = handle;
+      else ended = handle;
+    }
+    return open ?? ended;
   }
 
   #tell(to: Identity, stream: FrameStream): void {

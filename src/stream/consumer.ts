@@ -41,7 +41,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   #missed = 0;
   #closed = false;
 
-  /** @internal Made by `FrameStream.frames()`. */
+  /** @internal Made by `FrameStream.frames()`. @param left Called when it has left, and no frame of it is held. */
   constructor(parts: StreamParts, options: ConsumerOptions, left: () => void) {
     this.policy = options.policy ?? "hold";
     this.#parts = parts;
@@ -115,14 +115,19 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   /** Leaves the stream and gives all frames back; a `next()` that waits gets none. */
   [Symbol.dispose](): void {
+    for (const frame of [...this.#frames]) frame[Symbol.dispose]();
+    this.leave();
+  }
+
+  /** @internal Leaves the stream, but not the frames that were taken: they stay until each is given back. */
+  leave(): void {
     if (this.#closed) return;
     this.#closed = true;
     const { agent, key } = this.#parts;
-    for (const frame of [...this.#frames]) frame[Symbol.dispose]();
     leaveConsumer(agent, key.slot, this.#word);
-    this.#left();
     // For the looks of waits of this consumer's.
     ring(agent, slotOf(agent.identity));
+    if (this.#frames.size === 0) this.#left();
   }
 
   #attempt(): Awaited & { readonly taken: Frame | undefined } {
@@ -175,6 +180,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       const frame: Frame = new Frame(format, buffer, frameBytes(buffer, this.#parts), metadata, () => {
         this.#frames.delete(frame);
         giveBack();
+        if (this.#closed && this.#frames.size === 0) this.#left();
       });
       this.#frames.add(frame);
       return frame;

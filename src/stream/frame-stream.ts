@@ -4,7 +4,7 @@ import type { Awaited } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
-import { DmaBufError, type ErrorCode } from "../errors.js";
+import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type PublishOptions } from "./frame.js";
@@ -55,6 +55,7 @@ export class FrameStream implements Disposable {
   readonly #consumers = new Set<Consumer>();
   readonly #onClose: (self: FrameStream) => void;
   #published = 0;
+  #leaving = false;
   #closed = false;
 
   /** @internal Made by `Domain`. */
@@ -73,6 +74,11 @@ export class FrameStream implements Disposable {
   /** @internal The ring. */
   get buffers(): readonly DmaBuf[] {
     return this.#open().buffers;
+  }
+
+  /** @internal Whether its producer has died, or has given it up by failing it with `ESRCH`. */
+  get isOrphaned(): boolean {
+    return streamEnd(this.#parts.agent, this.#parts.key) === ERRNO.ESRCH;
   }
 
   /** How many consumers have joined and not left, in all agents. */
@@ -120,7 +126,10 @@ export class FrameStream implements Disposable {
    * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers; `ESTALE` if it is gone.
    */
   frames(options: ConsumerOptions = {}): Consumer {
-    const consumer = new Consumer(this.#open(), options, () => this.#consumers.delete(consumer));
+    const consumer = new Consumer(this.#open(), options, () => {
+      this.#consumers.delete(consumer);
+      if (this.#leaving) this.#closeIfLeft();
+    });
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -194,15 +203,26 @@ export class FrameStream implements Disposable {
   /** Leaves the stream: a producer ends it, a consumer's frames are given back. */
   close(): void {
     if (this.#closed) return;
-    for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
     this.#closed = true;
+    for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
     if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key.slot);
     for (const buffer of this.#parts.buffers) buffer.close();
     this.#onClose(this);
   }
 
+  /** @internal As {@link close}, at a consumer's end; but frames that were taken stay, and it closes with the last one. */
+  leave(): void {
+    this.#leaving = true;
+    for (const consumer of [...this.#consumers]) consumer.leave();
+    this.#closeIfLeft();
+  }
+
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #closeIfLeft(): void {
+    if (this.#consumers.size === 0) this.close();
   }
 
   #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank {

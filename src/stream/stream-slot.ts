@@ -103,6 +103,14 @@ export function isStream({ memory, layout }: Segment, { slot, generation }: Stre
   return memory.load(layout.stream(slot) + STREAM.GENERATION) === generation;
 }
 
+/** Whether its producer is there: it has neither left it nor died, nor given it up by failing it with `ESRCH`. */
+export function hasProducer(segment: Segment, key: StreamKey): boolean {
+  // Before the generation: the owner that was read may be the next stream's.
+  const owner = segment.memory.load(segment.layout.stream(key.slot) + STREAM.OWNER);
+  const end = streamEnd(segment, key);
+  return owner !== 0 && isLive(segment, owner) && isStream(segment, key) && end !== ERRNO.ESRCH;
+}
+
 /** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (M1). */
 export function frameIn(segment: Segment, slot: number, place: number): number | undefined {
   const word = placeWord(segment, slot, place);

@@ -5,7 +5,7 @@
  * Usage: node holder.js, with an IPC channel; its first order is the place to join.
  */
 import process from "node:process";
-import { rawFormat, type DmaBuf, type Fence, type Frame } from "../../src/index.js";
+import { rawFormat, type Blank, type DmaBuf, type Fence, type Frame, type FrameStream } from "../../src/index.js";
 import { Domain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { checkPattern, writePattern } from "../pattern.js";
@@ -15,6 +15,9 @@ let domain: Domain;
 let steps: SteppedSubstrate;
 let buffer: DmaBuf;
 let frame: Frame | undefined;
+let produced: FrameStream | undefined;
+/** A frame in the middle. */
+let half: Blank | undefined;
 let lock: Disposable | undefined;
 /** What goes on with an access that was begun. */
 let goOn: (() => unknown) | undefined;
@@ -50,6 +53,15 @@ async function obey(order: HolderOrder): Promise<unknown> {
       await stream.blank();
       return undefined;
     }
+    case "publish":
+      return publish(order.name, order.versions, order.bytes ?? 4096);
+    case "wait for a consumer":
+      return produced!.waitForConsumers(1, { timeout: 10_000 });
+    case "end stream":
+      half![Symbol.dispose]();
+      if (order.error === undefined) produced!.end();
+      else produced!.fail(order.error);
+      return undefined;
     case "consume": {
       const stream = await domain.findStream(order.name, { timeout: 5_000 });
       frame = await stream.frames({ policy: order.policy }).next({ timeout: 5_000 });
@@ -69,6 +81,18 @@ async function obey(order: HolderOrder): Promise<unknown> {
     case "end":
       return end(order.how);
   }
+}
+
+async function publish(name: string, versions: readonly number[], bytes: number): Promise<void> {
+  produced ??= domain.createStream({ name, format: rawFormat(bytes), buffers: 4 });
+  half?.[Symbol.dispose]();
+  for (const version of versions) {
+    const blank = (await produced.blank({ timeout: 10_000 }))!;
+    writePattern(blank.bytes, version, domain.agent.identity, nothing);
+    blank.publish({ data: version });
+  }
+  half = (await produced.blank({ timeout: 10_000 }))!;
+  half.bytes.fill(255, 0, bytes >> 1);
 }
 
 async function writeHalf(): Promise<void> {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identity } from "../../src/domain/agent-slot.js";
-import type { FenceHandle, Policy, ReceivedHandle } from "../../src/index.js";
+import type { ErrorCode, FenceHandle, Policy, ReceivedHandle } from "../../src/index.js";
 import { Domain, type ListenOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
 
@@ -18,6 +18,11 @@ export type HolderOrder =
   | { readonly order: "fence"; readonly timeLimit: number }
   | { readonly order: "lock" | "unlock" | "write" | "write on" | "read" | "read on" }
   | { readonly order: "produce"; readonly name: string }
+  /** Publishes a frame for each version, on a stream that it makes with the first; then writes half of the next one. */
+  | { readonly order: "publish"; readonly name: string; readonly versions: readonly number[]; readonly bytes?: number }
+  | { readonly order: "wait for a consumer" }
+  /** Ends its stream, or fails it. */
+  | { readonly order: "end stream"; readonly error?: ErrorCode }
   | { readonly order: "consume"; readonly name: string; readonly policy: Policy }
   | { readonly order: "check frame" }
   | { readonly order: "wait"; readonly fence: FenceHandle; readonly timeout: number }
