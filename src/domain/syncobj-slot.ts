@@ -131,7 +131,7 @@ export const SYNCOBJ_RECOVERY: RecoveryStep = {
   release({ memory, layout }: Segment, dead: Identity): void {
     for (let slot = 0; slot < layout.sizes.syncobjs; slot++) {
       // Woken even if it is open: the dead agent may not have come to that.
-      openLock({ memory, layout }, layout.syncobj(slot) + SYNCOBJ.LOCK, dead);
+      openLock({ memory, layout }, lockOf({ memory, layout }, slot), dead);
     }
   },
   sweep(segment: Segment, dead: Identity): void {
@@ -157,18 +157,20 @@ function publish({ memory, layout }: Segment, slot: number, elements: readonly P
 }
 
 function locked<T>(agent: Agent, slot: number, run: () => T): T {
-  const lock = agent.layout.syncobj(slot) + SYNCOBJ.LOCK;
-  takeLock(agent, lock);
+  takeLock(agent, slot);
   try {
     return run();
   } finally {
-    openLock(agent, lock, agent.identity);
+    openLock(agent, lockOf(agent, slot), agent.identity);
   }
 }
 
-function takeLock(agent: Agent, lock: number): void {
+function takeLock(agent: Agent, slot: number): void {
   const { memory, host, identity } = agent;
-  let since: number | undefined;
+  const lock = lockOf(agent, slot);
+  let began: number | undefined;
+  let since = 0;
+  let seen: number | undefined;
   for (;;) {
     const holder = memory.compareExchange(lock, 0, identity);
     if (holder === 0) return;
@@ -177,17 +179,26 @@ function takeLock(agent: Agent, lock: number): void {
       openLock(agent, lock, holder);
       continue;
     }
-    since ??= host.nowNs();
-    const waited = host.nowNs() - since;
+    const now = host.nowNs();
+    began ??= now;
+    const version = syncobjVersion(agent, slot);
+    // Others make changes: that this agent has not come to its own yet is bad luck, and nobody stands still.
+    if (version !== seen) since = now;
+    seen = version;
+    const waited = now - since;
     if (waited >= LOCK_LIMIT * 1e6) {
       throw new DmaBufError(
         "EBUSY",
         `Cannot change the syncobj: agent "${agentName(agent, holder)}" has been changing it for ${LOCK_LIMIT} ms`,
       );
     }
-    if (waited < host.spinNs || !host.mayBlock) memory.pause();
+    if (now - began < host.spinNs || !host.mayBlock) memory.pause();
     else memory.park(lock, holder, LOCK_LIMIT - waited / 1e6);
   }
+}
+
+function lockOf({ layout }: Segment, slot: number): number {
+  return layout.syncobj(slot) + SYNCOBJ.LOCK;
 }
 
 function openLock({ memory }: Segment, lock: number, holder: Identity): void {

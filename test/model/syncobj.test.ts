@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Agent } from "../../src/domain/agent.js";
 import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { AGENT, SYNCOBJ } from "../../src/domain/layout.js";
 import type { PointElement } from "../../src/domain/point-list.js";
@@ -17,6 +18,8 @@ import {
 } from "../../src/domain/syncobj-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/errors.js";
+import { threadsHost } from "../../src/host/threads.js";
+import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, ExplorationError, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES, faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
@@ -65,6 +68,33 @@ test("J6: who waits too long for another's change gives up, and has changed noth
     },
   });
 });
+
+for (const changes of [false, true]) {
+  const name = changes
+    ? "goes on as long as the others make changes"
+    : "gives up after the limit if the holder stands still";
+  test(`J6: who does not come to the lock ${name}`, () => {
+    const memory = createSharedSubstrate(new SharedArrayBuffer(4 * domain.words));
+    modelOf({ agents: {} }).prepare!(memory);
+    memory.store(LOCK, identityOf(ONE));
+    let [now, sleeps] = [0, 0];
+    const view = faulty(memory, () => ({
+      park(_word, _expected, timeoutMs) {
+        now += Math.min(timeoutMs, 600) * 1e6;
+        // Twice as many as one waits for who stands still; the lock's next holder is the last one again.
+        if (changes) memory.add(PUBLISHED, 2);
+        if (++sleeps === 4) memory.store(LOCK, 0);
+        return "woken";
+      },
+    }));
+    const host = { ...threadsHost(), nowNs: () => now, spinNs: 0 };
+    const agent = new Agent({ memory: view, layout: domain.layout }, identityOf(TWO), host);
+    const add = (): void => addSyncobjPoint(agent, SLOT, 2, plain(2));
+    if (changes) add();
+    else assert.throws(add, { code: "EBUSY" });
+    assert.equal(numbersIn(memory).includes(2), changes);
+  });
+}
 
 test("J4 J5: a reader sees the list before or after a point was added, and nothing between", EXPLORES, (t) => {
   tryEach(t, { agents: { one: adds(ONE, 1), reader: reads(TWO, 2) }, check: checkAll });
