@@ -14,13 +14,13 @@ const ASK_AGAIN_MS = 500;
  * all. There is no list that could be wrong for everybody.
  *
  * SD1. A stream is found while its producer is there, and not when that has closed it, or died.
- * SD2. Of several with one name one is found that has not ended, if there is any; of those, the one heard of last.
+ * SD2. Of several with one name one is found that has not ended, if there is any; of those, the one that was new last.
  */
 export class StreamDirectory {
   readonly #agent: Agent;
   readonly #inbox: Inbox;
   readonly #own = new Set<FrameStream>();
-  /** By their slots, in the order in which they were heard of. */
+  /** By their slots, in the order in which they were first heard of. */
   readonly #known = new Map<number, StreamHandle>();
   readonly #openStream: (handle: StreamHandle) => FrameStream;
 
@@ -66,7 +66,8 @@ export class StreamDirectory {
   /** An agent tells of its stream. There are never more than the domain has room for. */
   learn(handle: StreamHandle): void {
     if (!isStream(this.#agent, handle)) return;
-    this.#known.delete(handle.slot);
+    // What is told again keeps its place.
+    if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
     this.#known.set(handle.slot, handle);
   }
 
