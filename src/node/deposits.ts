@@ -1,20 +1,22 @@
 import { isBufferLive } from "../domain/buffer-slot.js";
 import type { Segment } from "../domain/layout.js";
 import type { StorageLetter, StorageName } from "./letter.js";
-import { closeDescriptor } from "./system-calls.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 
-/** A letter, with the files that came with it. */
+/** A letter, with the files that came with it: a thread that is terminated may never have needed them. */
 export interface Deposit extends StorageLetter {
-  readonly descriptors: readonly number[];
+  readonly files: readonly LedgerEntry[];
 }
 
 /** The memory that has come to an agent, and that it has not needed yet. */
 export class Deposits {
   readonly #segment: Segment;
+  readonly #ledger: ResourceLedger;
   readonly #deposits = new Set<Deposit>();
 
-  constructor(segment: Segment) {
+  constructor(segment: Segment, ledger: ResourceLedger) {
     this.#segment = segment;
+    this.#ledger = ledger;
   }
 
   /** What nobody can need any more goes, also if it is what comes. */
@@ -51,7 +53,7 @@ export class Deposits {
 
   #drop(deposit: Deposit): void {
     this.#deposits.delete(deposit);
-    deposit.descriptors.forEach(closeDescriptor);
+    for (const file of deposit.files) this.#ledger.close(file);
   }
 }
 

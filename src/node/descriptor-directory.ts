@@ -3,6 +3,7 @@ import { otherAgents, type Identity } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Inbox } from "./inbox.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
 
 const ASK_AGAIN_MS = 500;
@@ -13,14 +14,16 @@ const ASK_AGAIN_MS = 500;
  */
 export class DescriptorDirectory {
   readonly #agent: Agent;
+  readonly #ledger: ResourceLedger;
   readonly #inbox: Inbox;
   readonly #readLetters: () => void;
-  readonly #offers = new Map<string, number>();
+  readonly #offers = new Map<string, LedgerEntry>();
   readonly #wanted = new Map<string, Wanted>();
 
   /** @internal Made by `Domain`. */
-  constructor(agent: Agent, inbox: Inbox, readLetters: () => void) {
+  constructor(agent: Agent, ledger: ResourceLedger, inbox: Inbox, readLetters: () => void) {
     this.#agent = agent;
+    this.#ledger = ledger;
     this.#inbox = inbox;
     this.#readLetters = readLetters;
   }
@@ -36,13 +39,13 @@ export class DescriptorDirectory {
     if (this.#offers.has(name)) {
       throw new DmaBufError("EEXIST", `Cannot offer descriptor ${descriptor}: "${name}" is offered already`);
     }
-    const copy = duplicateDescriptor(descriptor);
+    const copy = this.#ledger.open(() => duplicateDescriptor(descriptor));
     this.#offers.set(name, copy);
     return {
       [Symbol.dispose]: () => {
         if (this.#offers.get(name) !== copy) return;
         this.#offers.delete(name);
-        closeDescriptor(copy);
+        this.#ledger.close(copy);
       },
     };
   }
@@ -55,7 +58,7 @@ export class DescriptorDirectory {
   async take(name: string, options: WaitOptions = {}): Promise<number> {
     this.#checkJoined();
     const own = this.#offers.get(name);
-    if (own !== undefined) return duplicateDescriptor(own);
+    if (own !== undefined) return duplicateDescriptor(this.#ledger.descriptorOf(own));
     const { host } = this.#agent;
     const wanted = this.#want(name);
     let askedNs = -Infinity;
@@ -81,8 +84,9 @@ export class DescriptorDirectory {
 
   /** @internal Another agent asks. */
   answer(name: string, from: Identity): void {
-    const descriptor = this.#offers.get(name);
-    if (descriptor !== undefined) this.#inbox.post(from, { kind: "descriptor", name }, [descriptor]);
+    const offer = this.#offers.get(name);
+    if (offer === undefined) return;
+    this.#inbox.post(from, { kind: "descriptor", name }, [this.#ledger.descriptorOf(offer)]);
   }
 
   /** @internal Another agent has answered. @param descriptor The directory's from now on. */
@@ -94,7 +98,7 @@ export class DescriptorDirectory {
 
   /** @internal */
   close(): void {
-    for (const descriptor of this.#offers.values()) closeDescriptor(descriptor);
+    for (const offer of this.#offers.values()) this.#ledger.close(offer);
     this.#offers.clear();
   }
 

@@ -89,7 +89,7 @@ export class Domain extends JoinedDomain {
     const { segment, seat, agent, inbox, callbacks } = parts;
     this.#parts = parts;
     this.#directory = new StreamDirectory(agent, inbox, (handle) => this.openStream(handle));
-    this.descriptors = new DescriptorDirectory(agent, inbox, () => this.#readLetters());
+    this.descriptors = new DescriptorDirectory(agent, parts.ledger, inbox, () => this.#readLetters());
     this.#reception = new Reception({
       users: options.users ?? [],
       admit: (connection, application) => {
@@ -174,11 +174,10 @@ export class Domain extends JoinedDomain {
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
     const { seat, ledger, inviter, port } = invitation;
-    const { files } = seat;
     if (isGivenUp(seat)) throw voidInvitation();
     useLedgerMemory(ledger);
     const domain = Domain.#enter(options, (control) => {
-      const segment = ControlSegment.open(files, control);
+      const segment = ControlSegment.open(seat.files, control);
       if (isLive(segment, seat.identity)) return { segment, seat };
       segment.close();
       throw voidInvitation();
@@ -279,6 +278,7 @@ export class Domain extends JoinedDomain {
     for (const gate of this.#gates) gate.close();
     this.#reception.close();
     for (const { endWatch } of this.#invited.values()) endWatch();
+    this.descriptors.close();
     carrier.close();
     segment.close();
     giveUpSeat(seat);

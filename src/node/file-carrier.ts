@@ -13,7 +13,7 @@ import type { AskForStorage, NoStorage, StorageLetter, StorageName } from "./let
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
 import type { ResourceLedger } from "./resource-ledger.js";
-import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
+import { duplicateDescriptor } from "./system-calls.js";
 
 /**
  * The storage of processes: memory files, whose descriptors lie in the inboxes of all agents from the first handle on.
@@ -65,7 +65,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   constructor(parts: FileCarrierParts) {
     this.#parts = parts;
-    this.#deposits = new Deposits(parts.agent);
+    this.#deposits = new Deposits(parts.agent, parts.ledger);
   }
 
   get exchange(): StorageExchange {
@@ -103,7 +103,9 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
         const hint = "use memory of createMemory()";
         throw new DmaBufError("EINVAL", `Cannot export segment ${i}: no other process could reach it; ${hint}`);
       }
-      return { object: MemoryObject.adopt(this.#parts.ledger, duplicateDescriptor(object.fd)), offset, length };
+      const { ledger } = this.#parts;
+      const entry = ledger.open(() => duplicateDescriptor(object.fd));
+      return { object: MemoryObject.adopt(ledger, entry), offset, length };
     });
     return this.#exported(parts, false);
   }
@@ -161,7 +163,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   /** A letter about storage. @param descriptors The carrier's from now on. */
   read(letter: StorageLetter | AskForStorage | NoStorage, from: Identity, descriptors: readonly number[]): void {
-    if (letter.kind === "storage") this.#take({ ...letter, descriptors });
+    if (letter.kind === "storage") this.#take({ ...letter, files: this.#parts.ledger.enter(descriptors) });
     else if (letter.kind === "ask for storage") this.#answer(letter, from);
     else this.#denied(letter, from);
   }
@@ -237,8 +239,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     const kept = this.#keptAt(name);
     if (kept === undefined || !canSend(kept, name)) return undefined;
     const { isOwned, segments } = kept.storage;
-    const descriptors = kept.storage.descriptors(name.mode).map(duplicateDescriptor);
-    return { kind: "storage", ...kept.key, version: kept.version, mode: name.mode, isOwned, segments, descriptors };
+    const files = this.#parts.ledger.enter(kept.storage.descriptors(name.mode).map(duplicateDescriptor));
+    return { kind: "storage", ...kept.key, version: kept.version, mode: name.mode, isOwned, segments, files };
   }
 
   #keptAt({ slot, generation }: BufferKey): FileVersion | undefined {
@@ -306,7 +308,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   #open(deposit: Deposit, before: FileStorage | undefined): FileStorage {
     const { agent, ledger } = this.#parts;
     const parts: FilePart[] = [];
-    const pending = [...deposit.descriptors];
+    const pending = [...deposit.files];
     try {
       for (const { offset, length } of deposit.segments) {
         const object = MemoryObject.adopt(ledger, pending.shift()!);
@@ -321,7 +323,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
         before?.release(false);
       });
     } catch (error) {
-      pending.forEach(closeDescriptor);
+      for (const file of pending) ledger.close(file);
       for (const { object } of parts) object.close();
       throw error;
     }

@@ -9,8 +9,9 @@ import { connectInTime } from "./gate.js";
 import { applyTo, descriptorOf, FirstLines, inWords, onLines, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
-import { ResourceLedger } from "./resource-ledger.js";
+import type { LedgerEntry } from "./resource-ledger.js";
 import type { ShownStream } from "./show.js";
+import { presentLedger } from "./thread-ledger.js";
 import { closeDescriptor } from "./system-calls.js";
 
 export interface VisitOptions {
@@ -79,15 +80,15 @@ export class Guest implements Disposable {
     const limits = { end: performance.now() + timeout, signal };
     const connection = await connectInTime(where, limits);
     const lines = new FirstLines(connection, `The stream at ${where}`);
-    const ledger = new ResourceLedger();
+    const ledger = presentLedger();
     const objects: MemoryObject[] = [];
     const mappings: MemoryMapping[] = [];
-    const descriptors: number[] = [];
+    const pending: LedgerEntry[] = [];
     try {
       applyTo(connection, { guest: true });
       const shown = checkShown(await lines.next(limits));
-      descriptors.push(...lines.takeDescriptors());
-      while (descriptors.length > 0) objects.push(MemoryObject.adopt(ledger, descriptors.shift()!));
+      pending.push(...ledger.enter(lines.takeDescriptors()));
+      while (pending.length > 0) objects.push(MemoryObject.adopt(ledger, pending.shift()!));
       const least = frameBufferSize(shown.format, 0);
       if (objects.length !== shown.buffers || objects.some(({ length }) => length < least)) {
         throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
@@ -97,7 +98,7 @@ export class Guest implements Disposable {
     } catch (error) {
       for (const mapping of mappings) mapping.close();
       for (const object of objects) object.close();
-      descriptors.forEach(closeDescriptor);
+      for (const file of pending) ledger.close(file);
       lines.close();
       closeDescriptor(connection);
       throw error;

@@ -70,10 +70,17 @@ test("giveBack() frees the pages while others still map them, and they read zero
 
 test("adopt() takes memory of sealed length only, and closes what it refuses", () => {
   const before = openDescriptors();
-  assert.throws(() => MemoryObject.adopt(ledger, createEventCounter()), { code: "EPROTO" });
+  assert.throws(() => MemoryObject.adopt(ledger, ledger.open(createEventCounter)), { code: "EPROTO" });
   const unsealed = createMemoryFile("unsealed");
   setFileLength(unsealed, PAGE);
-  assert.throws(() => MemoryObject.adopt(ledger, unsealed), { code: "EPROTO" });
+  assert.throws(
+    () =>
+      MemoryObject.adopt(
+        ledger,
+        ledger.open(() => unsealed),
+      ),
+    { code: "EPROTO" },
+  );
   assert.equal(openDescriptors(), before);
 });
 

@@ -75,13 +75,13 @@ export class MemoryObject implements Disposable {
   }
 
   /**
-   * Takes over a descriptor that was received. It is closed if it is refused.
+   * Takes over a descriptor that was received and stands in the ledger. It is closed if it is refused.
    *
    * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
    */
-  static adopt(ledger: ResourceLedger, fd: number): MemoryObject {
-    const entry = ledger.open(() => fd);
+  static adopt(ledger: ResourceLedger, entry: LedgerEntry): MemoryObject {
     try {
+      const fd = ledger.descriptorOf(entry);
       const length = lengthOf(fd);
       if ((sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH && length > 0 && length % pageSize() === 0) {
         return new MemoryObject(ledger, entry, length);

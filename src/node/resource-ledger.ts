@@ -113,6 +113,23 @@ export class ResourceLedger {
     return at as LedgerEntry;
   }
 
+  /**
+   * Enters descriptors that were received, all or none.
+   *
+   * @throws {DmaBufError} `EMFILE` if there is no entry left: they are closed then.
+   */
+  enter(descriptors: readonly number[]): LedgerEntry[] {
+    const entries: LedgerEntry[] = [];
+    try {
+      for (const fd of descriptors) entries.push(this.open(() => fd));
+      return entries;
+    } catch (error) {
+      for (const fd of descriptors.slice(entries.length)) closeDescriptor(fd);
+      for (const entry of entries) this.close(entry);
+      throw error;
+    }
+  }
+
   descriptorOf(entry: LedgerEntry): number {
     return this.#numbers[entry]! - 1;
   }

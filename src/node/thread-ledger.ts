@@ -10,6 +10,11 @@ export function threadLedger(): ResourceLedger {
   return (ledger ??= new ResourceLedger());
 }
 
+/** As {@link threadLedger}, for a thread that may still be given the memory of one: then it gets a ledger of its own. */
+export function presentLedger(): ResourceLedger {
+  return ledger ?? new ResourceLedger();
+}
+
 /**
  * Makes this memory the thread's ledger.
  *

@@ -2,18 +2,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { deadIn, isLive, slotOf } from "../../src/domain/agent-slot.js";
 import type { DmaBuf, FenceHandle } from "../../src/index.js";
 import type { Domain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
-import { ENDS, Holder, listen, type HolderOrder } from "./holding.js";
+import { ENDS, Holder, listen, WorkerHolder, type End } from "./holding.js";
 
 const LIMITED = { timeout: 60_000 };
 
-type How = Extract<HolderOrder, { order: "end" }>["how"] | "SIGKILL" | "SIGTERM";
-
-function isGone({ agent }: Domain, { identity }: Holder): boolean {
+function isGone({ agent }: Domain, { identity }: Holder | WorkerHolder): boolean {
   return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
 }
 
@@ -22,10 +20,36 @@ function checkUsable(buffer: DmaBuf): void {
   buffer.reservation.tryLock()![Symbol.dispose]();
 }
 
-for (const how of [...ENDS, "SIGKILL", "SIGTERM"] as How[]) {
-  test(`a process that ends by ${how} gives back everything, and its fences and streams fail`, LIMITED, async (t) => {
+interface Case {
+  readonly start: (t: TestContext, domain: Domain, place: string) => Promise<Holder | WorkerHolder>;
+  readonly end: (holder: Holder & WorkerHolder) => void;
+  /** Whether it says good-bye: then its stream has ended, and not failed. */
+  readonly leaves?: boolean;
+}
+
+const start = (t: TestContext, _domain: Domain, place: string): Promise<Holder> => Holder.start(t, place);
+const startWorker = (t: TestContext, domain: Domain): Promise<WorkerHolder> => WorkerHolder.start(t, domain);
+const order =
+  (how: End): Case["end"] =>
+  (holder) =>
+    holder.tell({ order: "end", how });
+
+const CASES: Record<string, Case> = {
+  ...Object.fromEntries(ENDS.map((how) => [`a process that ends by ${how}`, { start, end: order(how) }])),
+  "a process that ends by SIGKILL": { start, end: ({ child }) => void child.kill("SIGKILL") },
+  "a process that ends by SIGTERM": { start, end: ({ child }) => void child.kill("SIGTERM") },
+  "a process whose seat is closed": { start, end: order("the close of its seat") },
+  "a process that leaves": { start, end: order("domain.close()"), leaves: true },
+  "a worker that is terminated": { start: startWorker, end: ({ worker }) => void worker.terminate() },
+  "a worker that ends by process.exit()": { start: startWorker, end: order("process.exit()") },
+  "a worker that leaves": { start: startWorker, end: order("domain.close()"), leaves: true },
+};
+
+for (const [who, { start, end, leaves = false }] of Object.entries(CASES)) {
+  const stream = leaves ? "its stream ends" : "its stream fails";
+  test(`${who} gives back everything, its fences fail, and ${stream}`, LIMITED, async (t) => {
     const { domain, place } = listen(t);
-    const holder = await Holder.start(t, place);
+    const holder = await start(t, domain, place);
     const buffer = domain.allocate(4096);
     await holder.ask({ order: "import", handle: buffer.handle() });
     await holder.ask({ order: "lock" });
@@ -39,10 +63,10 @@ for (const how of [...ENDS, "SIGKILL", "SIGTERM"] as How[]) {
     (await consumer.next())![Symbol.dispose]();
     const [lock, access, frame] = [buffer.reservation.lock(), buffer.access("write"), consumer.next()];
     frame.catch(() => {});
-    if (how === "SIGKILL" || how === "SIGTERM") holder.child.kill(how);
-    else holder.child.send({ order: "end", how } satisfies HolderOrder);
-    await assert.rejects(fence.result(), { code: "ESRCH" });
-    await assert.rejects(frame, { code: "ESRCH" });
+    end(holder as Holder & WorkerHolder);
+    await assert.rejects(fence.result(), { code: leaves ? "ECANCELED" : "ESRCH" });
+    if (leaves) assert.equal(await frame, undefined);
+    else await assert.rejects(frame, { code: "ESRCH" });
     (await lock)[Symbol.dispose]();
     (await access)[Symbol.dispose]();
     await until(() => isGone(domain, holder));
@@ -52,6 +76,28 @@ for (const how of [...ENDS, "SIGKILL", "SIGTERM"] as How[]) {
     assert.deepEqual(left, [["", ["here"], 0]]);
   });
 }
+
+test("a worker that is terminated is noticed by its inviter, which blocks", LIMITED, async (t) => {
+  const { domain } = listen(t);
+  const holder = await WorkerHolder.start(t, domain);
+  const buffer = domain.allocate(4096);
+  await holder.ask({ order: "import", handle: buffer.handle() });
+  await holder.ask({ order: "write" });
+  void holder.worker.terminate();
+  buffer.accessSync("write", { timeout: 30_000 })[Symbol.dispose]();
+});
+
+test("the workers of a process that is killed are dead, too", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const holder = await Holder.start(t, place);
+  const buffer = domain.allocate(4096);
+  const handle = { ...buffer.handle() };
+  await holder.ask({ order: "hire", orders: [{ order: "import", handle }, { order: "write" }] });
+  assert.equal(domain.agents.length, 3);
+  await holder.kill();
+  (await buffer.access("write", { timeout: 30_000 }))[Symbol.dispose]();
+  await until(() => domain.agents.length === 1);
+});
 
 test("fences of the dead end although every survivor blocks", LIMITED, async (t) => {
   const { domain, place } = listen(t);
@@ -91,12 +137,16 @@ test(
     const { Domain } = await import("../../src/node/index.js");
     const third = await Domain.connect(place);
     t.after(() => third.close());
-    first.close();
-    await pause(100);
-    assert.equal(third.agents.length, 2, "the end of a connection is no death");
     const buffer = third.allocate(4096);
     await second.ask({ order: "import", handle: buffer.handle() });
     await second.ask({ order: "write" });
+    const fence = third.importFence((await second.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+    first.close();
+    await pause(100);
+    // The end of a connection is no death.
+    assert.equal(third.agents.length, 2);
+    assert.equal(fence.isSignaled(), false);
+    assert.equal(buffer.tryAccess("write"), undefined);
     third.listen(place);
     const fourth = await Holder.start(t, place);
     await second.kill();

@@ -49,6 +49,16 @@ test(
   },
 );
 
+test("whoever leaves keeps nothing open of what it has offered", LIMITED, async () => {
+  using domain = Domain.create({ agents: 2 });
+  const before = readdirSync("/proc/self/fd").length;
+  const other = Domain.join(domain.invite());
+  const offers = Array.from({ length: 20 }, (_, i) => other.descriptors.offer(`output ${i}`, 1));
+  other.close();
+  await until(() => readdirSync("/proc/self/fd").length <= before);
+  for (const offer of offers) offer[Symbol.dispose]();
+});
+
 test("several waits of one agent get a descriptor each, and none stays behind", LIMITED, async () => {
   const place = `@dmabuf test ${randomUUID()}`;
   using domain = Domain.listen(place, { agents: 4 });

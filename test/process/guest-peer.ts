@@ -10,7 +10,7 @@ import { Guest } from "../../src/node/index.js";
 import { closeDescriptor, isWritable, mapMemory, reopenDescriptor, unmapMemory } from "../../src/node/system-calls.js";
 
 export interface GuestReport {
-  /** The first byte of each frame that came. */
+  /** The number that each frame that came begins with. */
   readonly seen: number[];
   /** What its descriptors of memory are, and whether each can write. */
   readonly memory: string[];
@@ -29,7 +29,7 @@ async function report(): Promise<GuestReport> {
     using guest = await Guest.visit(place);
     const memory = memoryDescriptors();
     for await (const frame of guest.frames()) {
-      seen.push(frame.bytes[0]!);
+      seen.push(new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getUint32(0));
       if (seen.length === Number(frames)) break;
     }
     const kinds = memory.map((fd) => `${nameOf(fd)} ${isWritable(fd) ? "read-write" : "read"}`);

@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { getuid } from "node:process";
 import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rawFormat, type FrameStream } from "../../src/index.js";
-import { Domain, type ShowOptions } from "../../src/node/index.js";
+import { codeOf } from "../../src/errors.js";
+import { Domain, Guest, type ShowOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
 import type { GuestReport } from "./guest-peer.js";
+import { Holder, listen, WorkerHolder } from "./holding.js";
 
 const LIMITED = { timeout: 30_000 };
 const NOBODY = 65534;
 const OTHER_USER = { ...LIMITED, skip: getuid?.() === 0 ? false : "only root can start a process of another user" };
 
 interface Shown {
+  readonly domain: Domain;
   readonly place: string;
   readonly stream: FrameStream;
 }
@@ -27,7 +31,7 @@ function show(t: TestContext, options: ShowOptions & { readonly sealed?: boolean
   const stream = domain.createStream({ name: "shown", format: rawFormat(1000), buffers: 3, sealed });
   const place = `@dmabuf test ${randomUUID()}`;
   domain.show(place, stream, others);
-  return { place, stream };
+  return { domain, place, stream };
 }
 
 /** A process that takes so many frames, and reports. */
@@ -42,9 +46,9 @@ async function visit({ place }: Shown, frames: number, uid?: number): Promise<Gu
 async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void> {
   let done = false;
   void until.finally(() => (done = true));
-  for (let i = 0; !done; i = (i + 1) % 256) {
+  for (let i = 0; !done; i++) {
     const blank = (await stream.blank())!;
-    blank.bytes[0] = i;
+    new DataView(blank.bytes.buffer, blank.bytes.byteOffset).setUint32(0, i);
     blank.publish();
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
@@ -105,3 +109,51 @@ test("a guest that gives nothing back, or says what it should not, holds up nobo
   await produce(shown, enough);
   await until(() => guests.slice(1).every((guest) => guest.destroyed || guest.readableEnded));
 });
+
+for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
+  test(`a guest that ends by ${how} while it looks at a frame gives it back`, LIMITED, async (t) => {
+    const { domain, place } = listen(t);
+    const [stream, hall] = [domain.createStream({ format: rawFormat(1000), buffers: 1 }), `${place} of the show`];
+    const shown = domain.show(hall, stream, { policy: "hold" });
+    // The first guest has this process open what it keeps for the others.
+    (await Guest.visit(hall)).close();
+    await until(() => shown.guests === 0 && stream.consumers === 0);
+    const before = remains();
+    const inWorker = how === "terminate()";
+    const guest = inWorker ? await WorkerHolder.start(t, domain) : await Holder.start(t, place);
+    const looking = guest.ask({ order: "visit", place: hall });
+    await stream.waitForConsumers(1, { timeout: 10_000 });
+    (await stream.blank())!.publish();
+    assert.equal(await looking, 0);
+    assert.equal(await stream.blank({ timeout: 20 }).catch(codeOf), "ETIMEDOUT");
+    if (inWorker) void (guest as WorkerHolder).worker.terminate();
+    else if (how === "SIGKILL") (guest as Holder).child.kill(how);
+    else guest.tell({ order: "end", how });
+    assert.ok(await stream.blank({ timeout: 10_000 }));
+    await until(() => shown.guests === 0 && stream.consumers === 0);
+    await until(() => remains().descriptors <= before.descriptors && remains().mappings <= before.mappings);
+  });
+}
+
+test("a guest whose show is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
+  const shown = show(t);
+  const closing = shown.domain.show(`${shown.place} too`, shown.stream);
+  const guest = await Guest.visit(`${shown.place} too`);
+  t.after(() => guest.close());
+  const blank = (await shown.stream.blank())!;
+  blank.bytes[0] = 7;
+  blank.publish();
+  const frame = (await guest.next())!;
+  closing.close();
+  await assert.rejects(guest.next(), { code: "ECONNRESET" });
+  assert.equal(frame.bytes[0], 7);
+  frame[Symbol.dispose]();
+  await until(() => shown.stream.consumers === 0);
+});
+
+/** What this process has open, and what it maps of memory files. */
+function remains(): { readonly descriptors: number; readonly mappings: number } {
+  const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+  const mappings = maps.filter((line) => line.includes("memfd:dmabuf")).length;
+  return { descriptors: readdirSync("/proc/self/fd").length, mappings };
+}

@@ -1,15 +1,18 @@
 /**
- * Another process of a domain, for tests of its end: it takes hold of what it is told, and then ends, is stopped or
+ * Another agent of a domain, for tests of its end: it takes hold of what it is told, and then ends, is stopped or
  * killed.
  *
- * Usage: node holder.js, with an IPC channel; its first order is the place to join.
+ * Usage: node holder.js, with an IPC channel; its first order is the place to join. Or as a worker, with an invitation.
  */
+import { readdirSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import { parentPort, workerData } from "node:worker_threads";
 import { rawFormat, type Blank, type DmaBuf, type Fence, type Frame, type FrameStream } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { Domain, Guest, type GuestFrame, type WorkerInvitation } from "../../src/node/index.js";
+import { closeDescriptor } from "../../src/node/system-calls.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { checkPattern, writePattern } from "../pattern.js";
-import type { HolderOrder } from "./holding.js";
+import { WorkerHolder, type End, type HolderOrder } from "./holding.js";
 
 let domain: Domain;
 let steps: SteppedSubstrate;
@@ -18,6 +21,8 @@ let frame: Frame | undefined;
 let produced: FrameStream | undefined;
 /** A frame in the middle. */
 let half: Blank | undefined;
+/** What it keeps as a guest. */
+let seen: GuestFrame | undefined;
 let lock: Disposable | undefined;
 /** What goes on with an access that was begun. */
 let goOn: (() => unknown) | undefined;
@@ -27,7 +32,7 @@ const VERSION = 1;
 async function obey(order: HolderOrder): Promise<unknown> {
   switch (order.order) {
     case "join":
-      domain = await Domain.connect(order.place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
+      domain = await join(order.place);
       return domain.agent.identity;
     case "import":
       buffer = domain.import(order.handle);
@@ -69,6 +74,14 @@ async function obey(order: HolderOrder): Promise<unknown> {
     }
     case "check frame":
       return checkPattern(frame!.bytes, nothing, () => false);
+    case "visit":
+      seen = await (await Guest.visit(order.place)).next();
+      return seen!.bytes[0];
+    case "hire": {
+      const worker = await WorkerHolder.start({ after() {} }, domain);
+      for (const each of order.orders) await worker.ask(each);
+      return undefined;
+    }
     case "wait":
       return wait(domain.importFence(order.fence), order.timeout);
     case "die at exchange":
@@ -95,6 +108,11 @@ async function publish(name: string, versions: readonly number[], bytes: number)
   half.bytes.fill(255, 0, bytes >> 1);
 }
 
+async function join(place: string): Promise<Domain> {
+  if (parentPort !== null) return Domain.join(workerData as WorkerInvitation);
+  return Domain.connect(place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
+}
+
 async function writeHalf(): Promise<void> {
   const access = await buffer.access("write");
   const { bytes } = access;
@@ -118,26 +136,48 @@ async function readHalf(): Promise<void> {
 
 /** Blocks this process. */
 function wait(fence: Fence, timeout: number): { result: string; status: number; ms: number } {
-  process.send!("blocks");
+  say("blocks");
   const result = fence.waitSync({ timeout });
   return { result, status: fence.status, ms: performance.timeOrigin + performance.now() };
 }
 
-function end(how: Extract<HolderOrder, { order: "end" }>["how"]): void {
+function end(how: End): void {
   if (how === "process.exit()") process.exit(0);
-  if (how === "an unhandled rejection") void Promise.reject(new Error("as ordered"));
+  if (how === "domain.close()") domain.close();
+  else if (how === "the close of its seat") closeSeat();
+  else if (how === "an unhandled rejection") void Promise.reject(new Error("as ordered"));
   else
     setImmediate(() => {
       throw new Error("as ordered");
     });
 }
 
+/** What a program does that closes what is not its own: of the two, the seat was opened last. */
+function closeSeat(): void {
+  const seats = readdirSync("/proc/self/fd").filter((fd) => nameOf(fd).startsWith("/memfd:dmabuf control"));
+  closeDescriptor(Math.max(...seats.map(Number)));
+}
+
+function nameOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // That of the folder itself.
+    return "";
+  }
+}
+
 function nothing(): void {}
 
-process.on("message", (order: HolderOrder) => {
+function say(what: unknown): void {
+  if (parentPort !== null) parentPort.postMessage(what);
+  else process.send!(what);
+}
+
+(parentPort ?? process).on("message", (order: HolderOrder) => {
   obey(order).then(
-    (answer) => process.send!(answer ?? "done"),
-    (error: unknown) => process.send!(`failed: ${String(error)}`),
+    (answer) => say(answer ?? "done"),
+    (error: unknown) => say(`failed: ${String(error)}`),
   );
 });
-process.send!("ready");
+say("ready");

@@ -29,6 +29,7 @@ function count(): { descriptors: number; mappings: number } {
 async function terminateMany(workers: number): Promise<void> {
   const domain = Domain.create({ agents: 8 });
   const buffer = domain.allocate(65_536);
+  const unused = domain.allocate(4096);
   const stream = domain.createStream({ format: rawFormat(4096) });
   (await stream.blank())!.publish();
   const random = new Random(1);
@@ -51,6 +52,8 @@ async function terminateMany(workers: number): Promise<void> {
     const begun = new Promise((resolve) => worker.once("message", resolve));
     const ended = new Promise((resolve) => worker.once("exit", resolve));
     await Promise.race([begun, ended]);
+    // Its memory comes to the worker, which does nothing with it.
+    using _letter = unused.handle();
     await pause(random.below(10));
     await worker.terminate();
   };
@@ -81,6 +84,7 @@ async function settled(domain: Domain): Promise<ReturnType<typeof count>> {
  */
 async function work({ invitation, handle, stream }: Details): Promise<never> {
   const domain = Domain.join(invitation);
+  domain.descriptors.offer("output", 1);
   const consumer = domain.openStream(stream).frames();
   const frame = await consumer.next();
   const buffer = domain.import(handle);

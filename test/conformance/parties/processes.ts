@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Domain } from "../../../src/node/index.js";
 import { gather, type Line, type Place } from "./party.js";
 import type { Answer, Order } from "./process.js";
+import { callWorker } from "./workers.js";
 
 const SCRIPT = fileURLToPath(new URL("process.js", import.meta.url));
 /** A process that has not left the domain by then is blocked, and is killed. */
@@ -21,6 +22,17 @@ export const PROCESSES: Place = {
     const where = `@dmabuf parties ${randomUUID()}`;
     const domain = Domain.listen(where, options);
     return gather(t, domain, count, () => callProcess(where));
+  },
+};
+
+/** Parties in a domain of processes, by turns in workers of this process and in other processes. */
+export const COLLEAGUES: Place = {
+  name: "workers and processes",
+  async meet(t, count, options = {}) {
+    const where = `@dmabuf parties ${randomUUID()}`;
+    const domain = Domain.listen(where, options);
+    let called = 0;
+    return gather(t, domain, count, () => (called++ % 2 === 0 ? callWorker(domain.invite()) : callProcess(where)));
   },
 };
 

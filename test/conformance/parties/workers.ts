@@ -1,5 +1,6 @@
 import { Worker, type MessagePort } from "node:worker_threads";
-import { Domain } from "../../../src/index.js";
+import { Domain, type Invitation } from "../../../src/index.js";
+import type { WorkerInvitation } from "../../../src/node/index.js";
 import { gather, type Line, type Place } from "./party.js";
 
 /** Parties in worker threads of this process. */
@@ -7,12 +8,12 @@ export const WORKERS: Place = {
   name: "workers",
   async meet(t, count, options = {}) {
     const domain = Domain.create(options);
-    return gather(t, domain, count, () => callWorker(domain));
+    return gather(t, domain, count, () => callWorker(domain.invite()));
   },
 };
 
-function callWorker(domain: Domain): Line {
-  const invitation = domain.invite();
+/** A worker of this process, in the domain of whoever invites it. */
+export function callWorker(invitation: Invitation | WorkerInvitation): Line {
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     workerData: invitation,
     transferList: [invitation.port as unknown as MessagePort],
