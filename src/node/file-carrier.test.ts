@@ -98,7 +98,7 @@ test("memory that is disposed, or of another domain, or of no domain, is not exp
     other.createMemory(LENGTH),
     { memory: new ArrayBuffer(LENGTH), offset: 0, length: LENGTH },
   ]) {
-    assert.throws(() => domain.export([each]), { code: "EINVAL", message: /createMemory/ });
+    assert.throws(() => domain.export([each]), { code: "EINVAL" });
   }
 });
 
