@@ -44,6 +44,17 @@ describe("a producer", () => {
     assert.deepEqual(await Promise.all(sequences), [7, 8, 9]);
   });
 
+  test("has published what it gave away, and all ends of the stream know how many frames", async (t) => {
+    const { domain, stream } = createStream(t);
+    const other = joinDomain(t, domain).openStream(stream.handle());
+    for (let i = 0; i < 6; i++) (await stream.blank())!.publish();
+    using blank = await stream.blank();
+    assert.deepEqual([stream.published, other.published], [6, 6]);
+    blank!.publish();
+    stream.close();
+    assert.equal(other.published, 7);
+  });
+
   test(
     "waits while a holding consumer has not given back the frame it wants to use again",
     { timeout: 10_000 },

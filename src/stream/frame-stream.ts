@@ -23,6 +23,7 @@ import {
   leaveStream,
   mayReuse,
   placesToReuse,
+  publishedFrames,
   slowConsumers,
   streamEnd,
 } from "./stream-slot.js";
@@ -79,6 +80,12 @@ export class FrameStream implements Disposable {
   /** @internal Whether its producer has died, or has given it up by failing it with `ESRCH`. */
   get isOrphaned(): boolean {
     return streamEnd(this.#parts.agent, this.#parts.key) === ERRNO.ESRCH;
+  }
+
+  /** How many frames its producer has published, also if that has died since; 0 once another stream has its place. Modulo 2³². */
+  get published(): number {
+    const { agent, key } = this.#parts;
+    return isStream(agent, key) ? publishedFrames(agent, key.slot) >>> 0 : 0;
   }
 
   /** How many consumers have joined and not left, in all agents. */

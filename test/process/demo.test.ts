@@ -117,7 +117,7 @@ interface Report {
   consumers: Consumer[];
   postmessage: { frames: number; bytes_copied: number } | null;
   process_ipc: { frames: number; bytes_copied: number } | null;
-  kills: { count: number; checked_frames: number; left: Record<string, number> };
+  kills: { count: number; decoders: { count: number }; checked_frames: number; left: Record<string, number> };
 }
 
 test("the shipped clip reaches four workers without a copy, and postMessage copies each frame for each", async () => {
@@ -169,7 +169,7 @@ test("with --processes five processes share each frame without a copy, and none 
   assertNothingLeft();
 });
 
-test("processes that --kill kills in the middle of frames spoil no frame, and what they had comes back", async () => {
+test("what --kill kills in the middle of frames, the decoder too, spoils no frame, and what it had comes back", async () => {
   const file = join(inputs, "kill-checksums");
   const args = ["demo", "--headless", "--json", "--processes", "--kill", "--checksums", file];
   const { code, stdout, stderr } = await run(...args);
@@ -177,8 +177,9 @@ test("processes that --kill kills in the middle of frames spoil no frame, and wh
   const { frames, consumers, kills } = JSON.parse(stdout) as Report;
   assert.equal(frames, 270);
   assert.ok(kills.count >= 2, `killed ${kills.count}`);
+  assert.ok(kills.decoders.count >= 1, "no decoder was killed");
   assert.deepEqual(kills.left, { agents: 0, buffers: 0, memory_files: 0 });
-  // One that nobody kills gets every frame, as ffmpeg decoded it; it compares each, as the others do.
+  // One that nobody kills gets every frame once, as ffmpeg decodes it, from whichever decoder; it compares each, as the others do.
   assert.equal(consumers.find(({ name }) => name === "checksums")?.missed, 0);
   assert.ok(kills.checked_frames > 270);
   using ffmpeg = findFfmpeg(process.env);
@@ -314,6 +315,7 @@ for (const [signal, code, ...workers] of [
   ["SIGINT", 130] as const,
   ["SIGTERM", 143] as const,
   ["SIGTERM", 143, "--processes"] as const,
+  ["SIGTERM", 143, "--processes", "--kill"] as const,
 ]) {
   test(`${signal} ends ${["demo", ...workers].join(" ")} with ${code}, and leaves no process and no file`, async () => {
     const running = start(["demo", ...workers]);

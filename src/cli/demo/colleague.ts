@@ -4,17 +4,17 @@ import { fileURLToPath } from "node:url";
 import { Worker, type Transferable } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 
-/** A consumer as whoever started it sees it: a thread or a process. */
-export interface Colleague {
+/** A worker as whoever started it sees it: a thread or a process. */
+export interface Colleague<To = ToConsumer> {
   /** Of a process. */
   readonly pid: number | undefined;
-  tell(message: ToConsumer): void;
+  tell(message: To): void;
   /** Ends it, whatever it does, and waits until it has ended. */
   end(): Promise<void>;
 }
 
-export interface ColleagueEvents {
-  readonly onMessage: (message: FromConsumer) => void;
+export interface ColleagueEvents<From = FromConsumer> {
+  readonly onMessage: (message: From) => void;
   readonly onError: (error: Error) => void;
   /** @param how An exit code, or the name of a signal. */
   readonly onExit: (how: number | string) => void;
@@ -42,12 +42,12 @@ export function startThread(
 export const FIRST_INHERITED = 4;
 
 /** @param given As for a thread, in what JSON can say. @param descriptors From {@link FIRST_INHERITED} on there. */
-export function startProcess(
+export function startProcess<From = FromConsumer, To extends object = ToConsumer>(
   entry: URL,
   given: object,
   descriptors: readonly number[],
-  events: ColleagueEvents,
-): Colleague {
+  events: ColleagueEvents<From>,
+): Colleague<To> {
   const child = fork(fileURLToPath(entry), [JSON.stringify(given)], {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],

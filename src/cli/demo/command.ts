@@ -39,7 +39,10 @@ export function demoCommand(): Command {
     .option("--loop", "begin anew at the end, until --frames or Ctrl-C")
     .option("--fast", "as fast as possible instead of at the video's own speed")
     .option("--processes", "the four workers are processes of their own instead of threads")
-    .option("--kill", "with --processes: kill one of them every second in the middle of a frame, and start it again")
+    .option(
+      "--kill",
+      "with --processes: kill one of them, or the decoder, every second in the middle of a frame, and start it again",
+    )
     .option("--no-postmessage", "leave out the comparison with messages that carry copies")
     .option("--checksums <file>", "write the MD5 of every frame, as ffmpeg's framemd5 does")
     .addHelpText(

@@ -2,6 +2,7 @@ import { DmaBufError } from "../../errors.js";
 import type { Colleague, ColleagueEvents } from "./colleague.js";
 import type { ConsumerReport, FromConsumer, ToConsumer } from "./consumer.js";
 import type { JobName, JobSettings, Note } from "./jobs/job.js";
+import { settleable, type Settleable } from "./settleable.js";
 
 /** Starts one consumer. */
 export type Start = (settings: JobSettings, events: ColleagueEvents) => Colleague;
@@ -134,19 +135,4 @@ export class Crew implements AsyncDisposable {
     // Whoever takes over is found at the same place.
     member.settings = { ...member.settings, port: Number(new URL(url).port) };
   }
-}
-
-interface Settleable<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-function settleable<T>(): Settleable<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
-  // Whoever waits for it learns of a rejection; nobody need wait.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

@@ -11,6 +11,8 @@ export interface DecodeOptions {
   /** Path of the program. */
   readonly ffmpeg: string;
   readonly video: Video;
+  /** Leaves out so many frames at the video's start. Default 0. */
+  readonly from?: number;
   /** Ends after so many frames. */
   readonly frames?: number | undefined;
   /** Begins anew at the end, for ever. */
@@ -66,7 +68,8 @@ export async function decode(options: DecodeOptions, take: () => Promise<Blank>)
   }
 }
 
-function decodeArguments({ video, frames, loop, realTime }: DecodeOptions): string[] {
+function decodeArguments({ video, from = 0, frames, loop, realTime }: DecodeOptions): string[] {
+  const leftOut = from === 0 ? "" : `select=gte(n\\,${from}),`;
   return [
     ...["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:3"],
     ...(loop ? ["-stream_loop", "-1"] : []),
@@ -74,7 +77,7 @@ function decodeArguments({ video, frames, loop, realTime }: DecodeOptions): stri
     ...["-i", video.input, "-map", "0:V:0", ...video.everyFrameOnce],
     ...(frames === undefined ? [] : ["-frames:v", String(frames)]),
     // The size is named because a stream may change its own in the middle.
-    ...["-vf", `scale=${video.width}:${video.height}`, "-pix_fmt", "nv12", "-f", "rawvideo", "pipe:1"],
+    ...["-vf", `${leftOut}scale=${video.width}:${video.height}`, "-pix_fmt", "nv12", "-f", "rawvideo", "pipe:1"],
   ];
 }
 
@@ -103,7 +106,7 @@ async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<E
 }
 
 function checkEnding(
-  { video, frames, loop }: DecodeOptions,
+  { video, from = 0, frames, loop }: DecodeOptions,
   reader: FrameReader,
   { exit, lastTime }: Ending,
   messages: FfmpegMessages,
@@ -112,14 +115,16 @@ function checkEnding(
     throw new DmaBufError("EIO", `ffmpeg ended with ${exit} while decoding ${video.name}: ${messages.lastWords}`);
   }
   if (loop || (frames !== undefined && reader.frames >= frames)) return;
+  // Nothing was left to decode.
+  if (from > 0 && reader.frames === 0) return;
   // The missing part may be of the sound only, unless ffmpeg complained, too.
-  const missing = isShort(video.duration, lastTime, reader.frames) && (!video.hasSound || messages.any);
+  const missing = isShort(video.duration, lastTime, from + reader.frames) && (!video.hasSound || messages.any);
   if (!missing && !messages.cutOff && reader.partial === 0) return;
   const of = video.duration === undefined ? "" : ` of ${video.duration.toFixed(1)}`;
   const reason = messages.any ? ` (${messages.lastWords})` : "";
   throw new DmaBufError(
     "EIO",
-    `${video.name} ended in the middle, after ${reader.frames} frames at ${lastTime.toFixed(1)}${of} s${reason}`,
+    `${video.name} ended in the middle, after ${from + reader.frames} frames at ${lastTime.toFixed(1)}${of} s${reason}`,
   );
 }
 

@@ -124,7 +124,6 @@ function consumersOf(options: DemoOptions, { width, height, colour }: Video, out
     name,
     ...common,
     ...(name === "preview" && !options.headless && { port: options.port }),
-    ...(options.kill && { verify: true as const }),
   }));
   if (options.checksums === undefined) return consumers;
   return [...consumers, { name: "checksums", ...common, checksums: resolve(options.directory, options.checksums) }];

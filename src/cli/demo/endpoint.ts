@@ -1,21 +1,21 @@
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 
-/** How a consumer talks to whoever started it, be it a thread of that process or a process of its own. */
-export interface Endpoint<Given> {
+/** How a worker talks to whoever started it, be it a thread of that process or a process of its own. */
+export interface Endpoint<Given, From, To> {
   /** What it was started with. */
   readonly given: Given;
-  tell(message: FromConsumer): void;
-  hear(listener: (message: ToConsumer) => void): void;
-  /** Everything has been told; the consumer ends when it has nothing else to do. */
+  tell(message: From): void;
+  hear(listener: (message: To) => void): void;
+  /** Everything has been told; the worker ends when it has nothing else to do. */
   close(): void;
 }
 
-export function openEndpoint<Given>(): Endpoint<Given> {
+export function openEndpoint<Given, From = FromConsumer, To = ToConsumer>(): Endpoint<Given, From, To> {
   return parentPort === null ? ofProcess() : ofThread(parentPort);
 }
 
-function ofThread<Given>(port: MessagePort): Endpoint<Given> {
+function ofThread<Given, From, To>(port: MessagePort): Endpoint<Given, From, To> {
   return {
     given: workerData as Given,
     tell: (message) => port.postMessage(message),
@@ -24,7 +24,7 @@ function ofThread<Given>(port: MessagePort): Endpoint<Given> {
   };
 }
 
-function ofProcess<Given>(): Endpoint<Given> {
+function ofProcess<Given, From, To>(): Endpoint<Given, From, To> {
   let pending = 0;
   let closing = false;
   const closeWhenSent = (): void => {

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { Crew } from "./crew.js";
 import type { JobName } from "./jobs/job.js";
-import { percentiles } from "./latency.js";
+import { percentiles, type Percentiles } from "./latency.js";
 
 /** Milliseconds from one kill to the next. */
 const EVERY = 1000;
@@ -14,24 +13,26 @@ const PATIENCE = 20;
 export interface Kills {
   /** How many processes were killed, each while it held a frame. */
   readonly count: number;
+  /** How many of those were decoders; the next one had published its first frame so long after the kill. */
+  readonly decoders: { readonly count: number; readonly backAfter: Percentiles | undefined };
   /** How many frames consumers have compared with the decoder's checksums; the first difference would end the demo. */
   readonly checked: number;
-  /** Half of those that took over had compared their first frame so long after the kill, and 99 of a hundred. */
+  /** Half of the consumers that took over had compared their first frame so long after the kill, and 99 of a hundred. */
   readonly backAfter: { readonly p50: number; readonly p99: number } | undefined;
-  /** Frames a second that each of the others took, in the half second after a kill and at other times. */
+  /** Frames a second that each of the others took, in the half second after a consumer's kill and at other times. */
   readonly pace: { readonly afterKill: number; readonly otherwise: number };
   /** The longest time from one frame to the next for any of the others, likewise. */
   readonly longestPause: { readonly afterKill: number; readonly otherwise: number };
-  /** What was left when all consumers had ended, and the decoder had closed the stream and then the domain. */
+  /** What was left when all others had ended, and this process had closed the stream and then the domain. */
   readonly left: Leftovers;
 }
 
 export interface Leftovers {
-  /** Agents in the domain besides the decoder. */
+  /** Agents in the domain besides this process. */
   readonly agents: number;
   /** Buffers in the domain. */
   readonly buffers: number;
-  /** Memory files of frames that the decoder still has open or mapped. */
+  /** Memory files of frames that this process still has open or mapped. */
   readonly memoryFiles: number;
 }
 
@@ -42,38 +43,50 @@ interface Shift {
   readonly frames: number[];
 }
 
-export interface KillerOptions {
-  /** Who is killed, in turn. */
-  readonly victims: readonly JobName[];
-  readonly crew: Crew;
-  /** Names of those who hold a frame just now. */
-  readonly readers: () => Iterable<string>;
+export interface Victim {
+  readonly name: JobName | "decoder";
+  /** The process, once it can be replaced. */
+  readonly pid: () => number | undefined;
+  /** Kills it, and starts another one in its place. */
+  readonly replace: () => Promise<void>;
+}
+
+/** A time in which there was no decoder, and so no frame. */
+interface Outage {
+  readonly from: number;
+  to: number;
 }
 
 /**
- * Kills one consumer every second in the middle of a frame and has it started again, and watches the others.
+ * Kills one process every second in the middle of a frame and has it started again, and watches the others.
  *
  * KI1. A victim is stopped first; it is killed if it holds a frame then, and otherwise goes on until the next one.
  */
 export class Killer implements Disposable {
-  readonly #options: KillerOptions;
+  readonly #victims: readonly Victim[];
+  readonly #holders: () => Iterable<string>;
   readonly #timer: NodeJS.Timeout;
   readonly #shifts: Shift[] = [];
   readonly #current = new Map<JobName, Shift>();
   readonly #kills: { readonly name: JobName; readonly time: number }[] = [];
+  readonly #outages: Outage[] = [];
   readonly #replacing = new Set<Promise<void>>();
   #due = false;
   #hunting = false;
   #next = 0;
   #ended = false;
 
-  constructor(options: KillerOptions) {
-    this.#options = options;
+  /** @param victims Who is killed, in turn. @param holders Names of those who hold a frame just now. */
+  constructor(victims: readonly Victim[], holders: () => Iterable<string>) {
+    this.#victims = victims;
+    this.#holders = holders;
     this.#timer = setInterval(() => (this.#due = true), EVERY);
   }
 
   /** A frame has been published. */
   published(): void {
+    const outage = this.#outages.at(-1);
+    if (outage?.to === Infinity) outage.to = performance.now();
     if (this.#due && !this.#hunting && !this.#ended) this.#hunt(performance.now() + PATIENCE);
   }
 
@@ -104,6 +117,7 @@ export class Killer implements Disposable {
       const { frames } = shift;
       for (let i = 1; i < frames.length; i++) {
         const [from, to] = [frames[i - 1]!, frames[i]!];
+        if (this.#outages.some((outage) => from < outage.to && to > outage.from)) continue;
         const isAfter = this.#kills.some(({ time }) => from < time + WATCHED && to > time);
         (isAfter ? after : otherwise).add(to - from);
       }
@@ -113,7 +127,11 @@ export class Killer implements Disposable {
       return successor === undefined ? [] : [successor.frames[0]! - time];
     });
     return {
-      count: this.#kills.length,
+      count: this.#kills.length + this.#outages.length,
+      decoders: {
+        count: this.#outages.length,
+        backAfter: percentiles(this.#outages.filter((one) => one.to < Infinity).map((one) => one.to - one.from)),
+      },
       checked: this.#shifts.reduce((sum, { frames }) => sum + frames.length, 0),
       backAfter: percentiles(back),
       pace: { afterKill: after.rate, otherwise: otherwise.rate },
@@ -124,38 +142,41 @@ export class Killer implements Disposable {
 
   /** Looks at the next victim until it holds a frame. */
   #hunt(until: number): void {
-    const { victims, crew } = this.#options;
-    const name = victims[this.#next % victims.length] as JobName;
-    const pid = crew.processOf(name);
+    const victim = this.#victims[this.#next % this.#victims.length]!;
+    const pid = victim.pid();
     this.#hunting = !this.#ended && performance.now() < until;
     // One that is not back yet is left out.
     if (pid === undefined) this.#next++;
     if (!this.#hunting || pid === undefined) this.#hunting = false;
-    else if (!this.#holds(name)) setImmediate(() => this.#hunt(until));
+    else if (!this.#holds(victim)) setImmediate(() => this.#hunt(until));
     else {
       this.#hunting = false;
-      if (this.#strike(name, pid)) this.#next++;
+      if (this.#strike(victim, pid)) this.#next++;
     }
   }
 
   /** KI1. */
-  #strike(name: JobName, pid: number): boolean {
+  #strike(victim: Victim, pid: number): boolean {
     process.kill(pid, "SIGSTOP");
     while (!isStopped(pid));
-    if (!this.#holds(name)) {
+    if (!this.#holds(victim)) {
       process.kill(pid, "SIGCONT");
       return false;
     }
     this.#due = false;
-    this.#kills.push({ name, time: performance.now() });
-    this.#current.delete(name);
-    const replacing = this.#options.crew.replace(name).finally(() => this.#replacing.delete(replacing));
+    const { name } = victim;
+    if (name === "decoder") this.#outages.push({ from: performance.now(), to: Infinity });
+    else {
+      this.#kills.push({ name, time: performance.now() });
+      this.#current.delete(name);
+    }
+    const replacing = victim.replace().finally(() => this.#replacing.delete(replacing));
     this.#replacing.add(replacing);
     return true;
   }
 
-  #holds(name: JobName): boolean {
-    for (const reader of this.#options.readers()) if (reader === name) return true;
+  #holds({ name }: Victim): boolean {
+    for (const holder of this.#holders()) if (holder === name) return true;
     return false;
   }
 }

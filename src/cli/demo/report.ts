@@ -48,19 +48,22 @@ export function messagesName({ processes }: PipelineOptions): string {
   return processes ? "process IPC" : "postMessage";
 }
 
-function killsAsJson({ count, checked, backAfter, pace, longestPause, left }: Kills): object {
+function killsAsJson({ count, decoders, checked, backAfter, pace, longestPause, left }: Kills): object {
   const round = (value: number): number => Number(value.toFixed(1));
+  const msOf = (times: Percentiles | undefined): Percentiles | null =>
+    times === undefined ? null : { p50: round(times.p50), p99: round(times.p99) };
   return {
     count,
+    decoders: { count: decoders.count, back_after_ms: msOf(decoders.backAfter) },
     checked_frames: checked,
-    back_after_ms: backAfter === undefined ? null : { p50: round(backAfter.p50), p99: round(backAfter.p99) },
+    back_after_ms: msOf(backAfter),
     others_fps: { after_kill: round(pace.afterKill), otherwise: round(pace.otherwise) },
     others_longest_pause_ms: { after_kill: round(longestPause.afterKill), otherwise: round(longestPause.otherwise) },
     left: { agents: left.agents, buffers: left.buffers, memory_files: left.memoryFiles },
   };
 }
 
-function killsAsText({ count, checked, backAfter, pace, longestPause, left }: Kills): string {
+function killsAsText({ count, decoders, checked, backAfter, pace, longestPause, left }: Kills): string {
   const table = new Table({
     ...PLAIN,
     head: [`${count} killed in the middle of a frame`, "after a kill", "otherwise"],
@@ -69,10 +72,14 @@ function killsAsText({ count, checked, backAfter, pace, longestPause, left }: Ki
   table.push(["the others' pace", rate(pace.afterKill), rate(pace.otherwise)]);
   table.push(["their longest pause", time(longestPause.afterKill * 1000), time(longestPause.otherwise * 1000)]);
   const back = backAfter === undefined ? "" : `; the next one had its first frame ${time(backAfter.p50 * 1000)} later`;
+  const frameAfter =
+    decoders.backAfter === undefined ? "" : `: the next frame came ${time(decoders.backAfter.p50 * 1000)} later`;
+  const decoding = decoders.count === 0 ? [] : [`Of those, ${decoders.count} were decoders${frameAfter}.`];
   const nothing = left.agents + left.buffers + left.memoryFiles === 0;
   const rest = `${left.agents} agents, ${left.buffers} buffers, ${left.memoryFiles} memory files`;
   return [
     table.toString(),
+    ...decoding,
     `All ${checked} checksums right${back}.`,
     nothing ? "Everything has come back: agents, buffers, memory files." : `LEFT BEHIND: ${rest}.`,
   ].join("\n");

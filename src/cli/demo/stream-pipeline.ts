@@ -1,105 +1,99 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
-import { copiedBytes, Domain, imageFormat, type Blank as StreamBlank } from "../../index.js";
+import { copiedBytes, Domain, type JoinedDomain } from "../../index.js";
 import { Domain as ProcessDomain } from "../../node/index.js";
-import { checksumOf } from "./checksum.js";
 import { FIRST_INHERITED, startProcess, startThread } from "./colleague.js";
 import { Crew, type Start } from "./crew.js";
-import { film } from "./camera.js";
-import { decode } from "./decoder.js";
-import type { Blank } from "./frame-reader.js";
-import { Killer, type Leftovers } from "./killer.js";
+import { DecoderProcess } from "./decoder-process.js";
+import { Killer, type Leftovers, type Victim } from "./killer.js";
 import { nowMicroseconds } from "./latency.js";
 import { MemoryMeter } from "./memory.js";
 import { summarize, type PipelineOptions, type PipelineResult } from "./pipeline.js";
+import { OwnProduction, STREAM, type Production } from "./production.js";
 import type { Given } from "./stream.worker.js";
 
 const ENTRY = new URL("./stream.worker.js", import.meta.url);
-const STREAM = "video";
 
 /** The demo's main job: one decoder, one ring of shared buffers, and consumers that all read the same frames. */
-export async function runOverStream(options: PipelineOptions): Promise<PipelineResult> {
-  const { width, height, frameRate } = options.video;
+export async function runOverStream(given: PipelineOptions): Promise<PipelineResult> {
   const failure = new AbortController();
-  const signal = AbortSignal.any([options.signal, failure.signal]);
-  using domain = options.processes ? ProcessDomain.create({ name: "decoder" }) : Domain.create({ name: "demo" });
+  const options = { ...given, signal: AbortSignal.any([given.signal, failure.signal]) };
+  const { kill, camera } = options;
+  using domain = options.processes ? ProcessDomain.create({ name: "demo" }) : Domain.create({ name: "demo" });
   const copiedBefore = copiedBytes();
-  using stream = domain.createStream({
-    name: STREAM,
-    buffers: options.buffers,
-    format: imageFormat("NV12", width, height),
-  });
+  let started = 0;
+  const onPublished = (frames: number): void => {
+    if (started === 0) started = nowMicroseconds();
+    killer?.published();
+    options.onFrame(frames);
+  };
+  const onFailure = (error: Error): void => failure.abort(error);
+  // A camera stays with this process.
+  const decoder =
+    kill && camera === undefined && domain instanceof ProcessDomain
+      ? new DecoderProcess(domain, options, { onPublished, onFailure })
+      : undefined;
+  await using production: Production = decoder ?? new OwnProduction(domain, options, onPublished);
   const start: Start = (settings, events) => {
     if (domain instanceof ProcessDomain) {
       using invitation = domain.inviteProcess();
-      const given: Given = { settings, way: { descriptor: FIRST_INHERITED, stream: STREAM } };
-      return startProcess(ENTRY, given, [invitation.descriptor], events);
+      const toProcess: Given = { settings, way: { descriptor: FIRST_INHERITED, stream: STREAM } };
+      return startProcess(ENTRY, toProcess, [invitation.descriptor], events);
     }
     const invitation = domain.invite();
-    const given: Given = { settings, way: { invitation, stream: stream.handle() } };
-    return startThread(ENTRY, given, [invitation.port as MessagePort], events);
+    const { stream } = production as OwnProduction;
+    const toThread: Given = { settings, way: { invitation, stream: stream.handle() } };
+    return startThread(ENTRY, toThread, [invitation.port as MessagePort], events);
   };
   await using crew = new Crew(options.consumers, start, {
     onNote: options.onNote,
     onUrl: options.onUrl,
     onChecked: (name) => killer?.checked(name),
-    onFailure: (error) => failure.abort(error),
+    onFailure,
   });
   await crew.ready();
 
-  using memory = new MemoryMeter(options.processes ? () => crew.processes : undefined);
-  using killer = options.kill
-    ? new Killer({
-        victims: options.consumers.map(({ name }) => name).filter((name) => name !== "checksums"),
-        crew,
-        readers: () => domain.statistics().flatMap(({ readers }) => readers),
-      })
-    : undefined;
-  let started = 0;
-  let published = 0;
-  const publish = (blank: StreamBlank): void => {
-    if (published === 0) started = nowMicroseconds();
-    const timestamp = Math.round((published * 1e9) / frameRate);
-    blank.publish({ timestamp, ...(options.kill && { data: checksumOf(blank.bytes) }) });
-    killer?.published();
-    options.onFrame(++published);
-  };
-  const take = async (): Promise<Blank> => {
-    const blank = await stream.blank({ signal });
-    if (blank === undefined) throw new Error("The stream ended under its producer");
-    return {
-      bytes: blank.bytes,
-      publish: () => publish(blank),
-      [Symbol.dispose]: () => blank[Symbol.dispose](),
-    };
-  };
-  const frames =
-    options.camera === undefined
-      ? await decode({ ...options, signal }, take)
-      : await film(options.camera, stream, { ...options, signal, publish });
+  using memory = new MemoryMeter(options.processes ? () => [...crew.processes, ...production.processes] : undefined);
+  using killer = kill ? new Killer(victims(options, crew, decoder), () => holdersIn(domain)) : undefined;
+  const frames = await production.run();
   await killer?.end();
-  stream.end();
+  production.end();
   const reports = await crew.reports();
-  const microseconds = nowMicroseconds() - started;
   const measured = {
     frames,
-    microseconds,
-    bytesCopied: copiedBytes() - copiedBefore,
+    microseconds: nowMicroseconds() - started,
     reports,
     memory: { growth: memory.growth, peak: memory.peak },
   };
-  if (killer === undefined) return summarize(measured);
   await crew[Symbol.asyncDispose]();
-  stream.close();
-  return summarize({ ...measured, kills: killer.kills(await leftOf(domain)) });
+  const bytesCopied = copiedBytes() - copiedBefore + (await production.close());
+  const kills = killer?.kills(await leftOf(domain));
+  return summarize({ ...measured, bytesCopied, kills });
+}
+
+/** Who is killed in turn. */
+function victims({ consumers }: PipelineOptions, crew: Crew, decoder: DecoderProcess | undefined): Victim[] {
+  const jobs = consumers.map(({ name }) => name).filter((name) => name !== "checksums");
+  const [first, ...others] = jobs.map((name) => ({
+    name,
+    pid: () => crew.processOf(name),
+    replace: () => crew.replace(name),
+  }));
+  if (decoder === undefined) return [first!, ...others];
+  return [first!, { name: "decoder", pid: () => decoder.pid, replace: () => decoder.replace() }, ...others];
+}
+
+/** Names of those who hold a frame just now, to read it or to write it. */
+function holdersIn(domain: JoinedDomain): string[] {
+  return domain.statistics().flatMap(({ readers, writer }) => (writer === undefined ? readers : [...readers, writer]));
 }
 
 /** Milliseconds for the kernel to let go of what the last processes had. */
 const NOTICE = 1000;
 
-/** Closes the domain. */
-async function leftOf(domain: Domain | ProcessDomain): Promise<Leftovers> {
+/** Closes the domain, when all others have left it. */
+async function leftOf(domain: JoinedDomain): Promise<Leftovers> {
   const limit = performance.now() + NOTICE;
   while (domain.agents.length > 1 && performance.now() < limit) await sleep(5);
   const [agents, buffers] = [domain.agents.length - 1, domain.statistics().length];

@@ -4,7 +4,6 @@ import {
   Domain,
   DmaBufError,
   type Frame,
-  type FrameStream,
   type Invitation,
   type Plane,
   type StreamHandle,
@@ -17,6 +16,7 @@ import type { JobSettings } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import type { Picture } from "./picture.js";
 import { policyOf } from "./pipeline.js";
+import type { FrameData } from "./publisher.js";
 
 /** What such a consumer is started with: how it comes by the stream. */
 export interface Given {
@@ -33,6 +33,7 @@ interface ProcessWay {
 
 const endpoint = openEndpoint<Given>();
 const { settings, way } = endpoint.given;
+const policy = policyOf(settings.name);
 const consumer = new Consumer(settings, (message) => endpoint.tell(message));
 endpoint.hear((message) => {
   if (message.kind === "note") consumer.hear(message.note);
@@ -41,10 +42,10 @@ try {
   await consumer.start();
   if ("descriptor" in way) {
     using domain = await ProcessDomain.inherit(way.descriptor, { name: settings.name });
-    await consume(await domain.findStream(way.stream));
+    await consume(domain.follow(way.stream, { policy }));
   } else {
     using domain = Domain.join(way.invitation);
-    await consume(domain.openStream(way.stream));
+    await consume(domain.openStream(way.stream).frames({ policy }));
   }
 } catch (error) {
   consumer.fail(error);
@@ -52,8 +53,7 @@ try {
   endpoint.close();
 }
 
-async function consume(stream: FrameStream): Promise<void> {
-  const frames = stream.frames({ policy: policyOf(settings.name) });
+async function consume(frames: AsyncIterable<Frame>): Promise<void> {
   consumer.ready();
   for await (const frame of frames) {
     await look(frame);
@@ -68,16 +68,17 @@ function look(lent: Frame): Promise<void> | undefined {
   using frame = lent;
   const [luma, chroma] = frame.planes as [Plane, Plane];
   const { width, height } = settings;
-  const picture: Picture = { sequence: frame.sequence, width, height, luma, chroma };
+  const data = frame.data as FrameData | undefined;
+  const picture: Picture = { sequence: data?.number ?? frame.sequence, width, height, luma, chroma };
   const busy = consumer.look(picture, frame.publishedAt / 1000, taken);
-  if (settings.verify) verify(frame);
+  if (data !== undefined) verify(frame.bytes, data);
   return busy;
 }
 
 /** @throws {DmaBufError} `EIO` if the frame's bytes are not those that the decoder has published. */
-function verify({ bytes, data, sequence }: Frame): void {
-  if (checksumOf(bytes) !== data) {
-    throw new DmaBufError("EIO", `Frame ${sequence} is not what was decoded: its checksum is another`);
+function verify(bytes: Uint8Array, { number, checksum }: FrameData): void {
+  if (checksumOf(bytes) !== checksum) {
+    throw new DmaBufError("EIO", `Frame ${number} is not what was decoded: its checksum is another`);
   }
   endpoint.tell({ kind: "checked" });
 }

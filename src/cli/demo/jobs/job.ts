@@ -78,8 +78,6 @@ export interface JobSettings {
   readonly port?: number;
   /** Where the checksums go; without it they are computed only. */
   readonly checksums?: string;
-  /** Compare every frame with the checksum that comes with it, at the end of the look at it. */
-  readonly verify?: true;
 }
 
 export type JobName = "motion" | "histogram" | "thumbnails" | "preview" | "checksums";
