@@ -4,7 +4,7 @@ import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Inbox } from "./inbox.js";
 import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
-import { closeDescriptor, duplicateDescriptor } from "./system-calls.js";
+import { duplicateDescriptor } from "./system-calls.js";
 
 const ASK_AGAIN_MS = 500;
 
@@ -69,12 +69,12 @@ export class DescriptorDirectory {
     };
     const ready = (): boolean => {
       this.#readLetters();
-      return wanted.descriptors.length > 0;
+      return wanted.files.length > 0;
     };
     try {
       arm();
       if (await this.#agent.wait({ arm, ready, patience: () => ASK_AGAIN_MS }, options)) {
-        return wanted.descriptors.shift()!;
+        return this.#ledger.handOver(wanted.files.shift()!);
       }
       throw new DmaBufError("ETIMEDOUT", `Nobody has offered "${name}" in ${options.timeout} ms`);
     } finally {
@@ -89,11 +89,11 @@ export class DescriptorDirectory {
     this.#inbox.post(from, { kind: "descriptor", name }, [this.#ledger.descriptorOf(offer)]);
   }
 
-  /** @internal Another agent has answered. @param descriptor The directory's from now on. */
-  receive(name: string, descriptor: number): void {
+  /** @internal Another agent has answered. @param file The directory's from now on. */
+  receive(name: string, file: LedgerEntry): void {
     const wanted = this.#wanted.get(name);
-    if (wanted !== undefined && wanted.descriptors.length < wanted.waiting) wanted.descriptors.push(descriptor);
-    else closeDescriptor(descriptor);
+    if (wanted !== undefined && wanted.files.length < wanted.waiting) wanted.files.push(file);
+    else this.#ledger.close(file);
   }
 
   /** @internal */
@@ -103,7 +103,7 @@ export class DescriptorDirectory {
   }
 
   #want(name: string): Wanted {
-    const wanted = this.#wanted.get(name) ?? { waiting: 0, descriptors: [] };
+    const wanted = this.#wanted.get(name) ?? { waiting: 0, files: [] };
     wanted.waiting += 1;
     this.#wanted.set(name, wanted);
     return wanted;
@@ -111,7 +111,7 @@ export class DescriptorDirectory {
 
   #wantNoMore(name: string, wanted: Wanted): void {
     wanted.waiting -= 1;
-    while (wanted.descriptors.length > wanted.waiting) closeDescriptor(wanted.descriptors.pop()!);
+    while (wanted.files.length > wanted.waiting) this.#ledger.close(wanted.files.pop()!);
     if (wanted.waiting === 0) this.#wanted.delete(name);
   }
 
@@ -125,5 +125,5 @@ interface Wanted {
   /** By how many. */
   waiting: number;
   /** What has come for them. */
-  readonly descriptors: number[];
+  readonly files: LedgerEntry[];
 }

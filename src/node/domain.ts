@@ -289,7 +289,7 @@ export class Domain extends JoinedDomain {
     const callbacks = { lookAround: () => {}, readLetters: () => {} };
     const { segment, seat } = open({ ledger, wrapMemory: options.wrapMemory, onSlice: () => callbacks.lookAround() });
     const agent = new Agent(segment, seat.identity, processHost(options.spin));
-    const inbox = new Inbox(agent, segment.files, (message) => agent.host.warn(message));
+    const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
     const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
     return new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
   }
@@ -320,13 +320,13 @@ export class Domain extends JoinedDomain {
   #readLetters(): void {
     const { carrier, inbox } = this.#parts;
     if (this.isClosed || !inbox.hasLetters) return;
-    for (const { letter, from, descriptors } of inbox.take()) {
+    for (const { letter, from, files } of inbox.take()) {
       try {
         if (letter.kind === "stream") this.#directory.learn(letter.handle);
         else if (letter.kind === "ask for streams") this.#directory.answer(from);
-        else if (letter.kind === "descriptor") this.descriptors.receive(letter.name, descriptors[0]!);
+        else if (letter.kind === "descriptor") this.descriptors.receive(letter.name, files[0]!);
         else if (letter.kind === "ask for descriptor") this.descriptors.answer(letter.name, from);
-        else carrier.read(letter, from, descriptors);
+        else carrier.read(letter, from, files);
       } catch (error) {
         this.agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);
       }

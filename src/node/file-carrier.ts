@@ -12,7 +12,7 @@ import type { Inbox } from "./inbox.js";
 import type { AskForStorage, NoStorage, StorageLetter, StorageName } from "./letter.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
-import type { ResourceLedger } from "./resource-ledger.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import { duplicateDescriptor } from "./system-calls.js";
 
 /**
@@ -161,9 +161,9 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     if (question.asked.size === 0) this.#end(question);
   }
 
-  /** A letter about storage. @param descriptors The carrier's from now on. */
-  read(letter: StorageLetter | AskForStorage | NoStorage, from: Identity, descriptors: readonly number[]): void {
-    if (letter.kind === "storage") this.#take({ ...letter, files: this.#parts.ledger.enter(descriptors) });
+  /** A letter about storage. @param files The carrier's from now on. */
+  read(letter: StorageLetter | AskForStorage | NoStorage, from: Identity, files: readonly LedgerEntry[]): void {
+    if (letter.kind === "storage") this.#take({ ...letter, files });
     else if (letter.kind === "ask for storage") this.#answer(letter, from);
     else this.#denied(letter, from);
   }

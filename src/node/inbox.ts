@@ -3,8 +3,8 @@ import { AGENT } from "../domain/layout.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { DomainFiles } from "./domain-files.js";
 import { parseLetter, type Letter } from "./letter.js";
-import { closeDescriptor, receiveMessage, sendMessage, writeDescriptor } from "./system-calls.js";
-import type { ReceivedMessage } from "./system-calls.js";
+import type { LedgerEntry, ReceivedFiles, ResourceLedger } from "./resource-ledger.js";
+import { sendMessage, writeDescriptor } from "./system-calls.js";
 
 /**
  * How agents of different processes send each other descriptors and what belongs to them, without a connection and
@@ -31,7 +31,7 @@ const BYTE = new Uint8Array([1]);
 export interface Received {
   readonly letter: Letter;
   readonly from: Identity;
-  readonly descriptors: readonly number[];
+  readonly files: readonly LedgerEntry[];
 }
 
 /** As it comes out of the inbox: nothing of it is sure. */
@@ -44,14 +44,16 @@ interface Envelope {
 export class Inbox {
   readonly #member: Member;
   readonly #files: DomainFiles;
+  readonly #ledger: ResourceLedger;
   readonly #warn: (message: string) => void;
   readonly #bytes = Buffer.alloc(LONGEST);
   #taken: number | undefined;
   #lost: DmaBufError | undefined;
 
-  constructor(member: Member, files: DomainFiles, warn: (message: string) => void) {
+  constructor(member: Member, files: DomainFiles, ledger: ResourceLedger, warn: (message: string) => void) {
     this.#member = member;
     this.#files = files;
+    this.#ledger = ledger;
     this.#warn = warn;
   }
 
@@ -99,9 +101,9 @@ export class Inbox {
       const message = this.#receive(inbox);
       if (message === undefined) return;
       if (message === "lost") continue;
-      const received = this.#open(message.length, message.descriptors);
+      const received = this.#open(message);
       if (received !== undefined) yield received;
-      else for (const descriptor of message.descriptors) closeDescriptor(descriptor);
+      else for (const file of message.files) this.#ledger.close(file);
     }
     // IN6: the rest comes with the next turn.
     this.#taken = undefined;
@@ -118,9 +120,9 @@ export class Inbox {
     }
   }
 
-  #receive(inbox: number): ReceivedMessage | "lost" | undefined {
+  #receive(inbox: number): ReceivedFiles | "lost" | undefined {
     try {
-      return receiveMessage(inbox, this.#bytes);
+      return this.#ledger.receive(inbox, this.#bytes);
     } catch (error) {
       if (!(error instanceof DmaBufError) || !["EMFILE", "EMSGSIZE"].includes(error.code)) throw error;
       this.#lost = error;
@@ -129,13 +131,13 @@ export class Inbox {
     }
   }
 
-  #open(length: number, descriptors: readonly number[]): Received | undefined {
+  #open({ length, files }: ReceivedFiles): Received | undefined {
     try {
       const { to, from, letter } = JSON.parse(this.#bytes.toString("utf8", 0, length)) as Envelope;
       // IN4: not an error, the one before has left.
       if (to !== this.#member.identity) return undefined;
       if (typeof from !== "number" || !Number.isInteger(from)) throw new TypeError("it names no sender");
-      return { letter: parseLetter(letter, descriptors.length, this.#member.layout.sizes), from, descriptors };
+      return { letter: parseLetter(letter, files.length, this.#member.layout.sizes), from, files };
     } catch (error) {
       this.#warn(`A letter from another agent was dropped: ${String(error)}`);
       return undefined;

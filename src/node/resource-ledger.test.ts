@@ -5,7 +5,16 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MemoryObject } from "./memory-object.js";
 import { createLedgerMemory, releaseLedger, ResourceLedger } from "./resource-ledger.js";
-import { createEventCounter, pageSize } from "./system-calls.js";
+import {
+  closeDescriptor,
+  createEventCounter,
+  createSocketPair,
+  MESSAGE_BYTES,
+  MOST_DESCRIPTORS,
+  pageSize,
+  receiveMessage,
+  sendMessage,
+} from "./system-calls.js";
 
 const PAGE = pageSize();
 const modules = {
@@ -112,3 +121,27 @@ function countMaps(name: string): number {
   const lines = readFileSync("/proc/self/maps", "utf8").split("\n");
   return lines.filter((line) => line.includes(`/memfd:${name} `)).length;
 }
+
+test("what has come with a message is released once, whether it has been entered or not, unless it was handed over", () => {
+  for (const [outcome, released] of [
+    ["came", 1],
+    ["entered", 1],
+    ["handed over", 0],
+  ] as const) {
+    const [here, there] = createSocketPair();
+    sendMessage(here, new Uint8Array(1), [here]);
+    const memory = createLedgerMemory();
+    const ledger = new ResourceLedger(memory);
+    const before = openDescriptors();
+    const room = new Uint8Array(1);
+    if (outcome === "came") {
+      receiveMessage(there, room, MOST_DESCRIPTORS, new DataView(memory, memory.byteLength - MESSAGE_BYTES));
+    } else {
+      const { files } = ledger.receive(there, room)!;
+      if (outcome === "handed over") closeDescriptor(ledger.handOver(files[0]!));
+    }
+    assert.deepEqual(releaseLedger(memory), { descriptors: released, mappings: 0 });
+    assert.equal(openDescriptors(), before, outcome);
+    [here, there].forEach(closeDescriptor);
+  }
+});

@@ -1,5 +1,17 @@
 import { DmaBufError } from "../errors.js";
-import { boundFunction, callError, closeDescriptor, lastErrno, mapMemory, unmapMemory } from "./system-calls.js";
+import {
+  boundFunction,
+  callError,
+  closeDescriptor,
+  descriptorsIn,
+  forgetDescriptors,
+  lastErrno,
+  mapMemory,
+  MESSAGE_BYTES,
+  MOST_DESCRIPTORS,
+  receiveMessage,
+  unmapMemory,
+} from "./system-calls.js";
 
 /**
  * What one thread of a process has mapped and opened, in memory that the process's other threads can read: the kernel
@@ -8,6 +20,7 @@ import { boundFunction, callError, closeDescriptor, lastErrno, mapMemory, unmapM
  * RL1. Only its own thread writes a ledger, while it lives; only after its end does another release what stands there.
  * RL2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a function begins
  *      or a loop goes round, and nothing of this stands between the system call and the entry.
+ *      What comes with a message comes into memory of the ledger, and stands there until it is entered.
  * RL3. An entry is cleared before its mapping or descriptor goes, likewise: another thread may get the same number next,
  *      and what is its must not be released for this one.
  * RL4. A mapping of which views may have been handed out is not unmapped for a dead thread, but overlaid with zero
@@ -16,6 +29,13 @@ import { boundFunction, callError, closeDescriptor, lastErrno, mapMemory, unmapM
 
 /** One mapping or descriptor in a ledger. */
 export type LedgerEntry = number & { readonly __ledgerEntry: unique symbol };
+
+/** A message, whose descriptors stand in the ledger. */
+export interface ReceivedFiles {
+  /** Bytes. */
+  readonly length: number;
+  readonly files: readonly LedgerEntry[];
+}
 
 export interface LedgerRelease {
   readonly descriptors: number;
@@ -39,19 +59,23 @@ const ENTRY = {
   WORDS: 3,
 } as const;
 
+/** Where the entries end, in bytes, and the memory begins into which messages come. */
+const ARRIVALS = ENTRIES * ENTRY.WORDS * Float64Array.BYTES_PER_ELEMENT;
+
 const MAP_SHARED = 1;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 
 /** The memory of a ledger, for a thread to be. */
 export function createLedgerMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(ENTRIES * ENTRY.WORDS * Float64Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(ARRIVALS + MESSAGE_BYTES);
 }
 
 /** A thread's own ledger. */
 export class ResourceLedger {
   readonly memory: SharedArrayBuffer;
   readonly #numbers: Float64Array;
+  readonly #arrivals: DataView;
   readonly #free: number[] = [];
   #used = 0;
   // Taken here, so that nothing stands between these calls and the entries (RL2, RL3).
@@ -63,7 +87,8 @@ export class ResourceLedger {
 
   constructor(memory: SharedArrayBuffer = createLedgerMemory()) {
     this.memory = memory;
-    this.#numbers = new Float64Array(memory);
+    this.#numbers = new Float64Array(memory, 0, ENTRIES * ENTRY.WORDS);
+    this.#arrivals = new DataView(memory, ARRIVALS);
   }
 
   /** Maps a file shared. @throws {DmaBufError} With the errno of mmap(2). */
@@ -130,6 +155,25 @@ export class ResourceLedger {
     }
   }
 
+  /** As {@link receiveMessage}, which tells of the errors. */
+  receive(socket: number, bytes: Uint8Array): ReceivedFiles | undefined {
+    const message = receiveMessage(socket, bytes, MOST_DESCRIPTORS, this.#arrivals);
+    if (message === undefined) return undefined;
+    try {
+      return { length: message.length, files: this.enter(message.descriptors) };
+    } finally {
+      // SYNC POINT ledger-arrivals: whoever releases the ledger before this finds them in both places.
+      forgetDescriptors(this.#arrivals);
+    }
+  }
+
+  /** Clears an entry without closing the descriptor: it is the caller's from now on. */
+  handOver(entry: LedgerEntry): number {
+    const descriptor = this.descriptorOf(entry);
+    this.#clear(entry);
+    return descriptor;
+  }
+
   descriptorOf(entry: LedgerEntry): number {
     return this.#numbers[entry]! - 1;
   }
@@ -165,7 +209,10 @@ export class ResourceLedger {
 
 /** Releases what stands in the ledger of a thread of this process that has ended, and only then. */
 export function releaseLedger(memory: SharedArrayBuffer): LedgerRelease {
-  const numbers = new Float64Array(memory);
+  const numbers = new Float64Array(memory, 0, ENTRIES * ENTRY.WORDS);
+  const arrivals = new DataView(memory, ARRIVALS);
+  const arrived = new Set(descriptorsIn(arrivals));
+  forgetDescriptors(arrivals);
   let descriptors = 0;
   let mappings = 0;
   for (let at = 0; at < numbers.length; at += ENTRY.WORDS) {
@@ -174,6 +221,7 @@ export function releaseLedger(memory: SharedArrayBuffer): LedgerRelease {
     // The thread may have ended between a failed mapping and its removal.
     if (value <= 0) continue;
     if (length === 0) {
+      arrived.delete(value - 1);
       closeDescriptor(value - 1);
       descriptors += 1;
     } else {
@@ -182,7 +230,8 @@ export function releaseLedger(memory: SharedArrayBuffer): LedgerRelease {
       mappings += 1;
     }
   }
-  return { descriptors, mappings };
+  for (const descriptor of arrived) closeDescriptor(descriptor);
+  return { descriptors: descriptors + arrived.size, mappings };
 }
 
 /** Zero pages in place of a mapping: its memory is back, and who still has a view reads zeros. */

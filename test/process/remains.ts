@@ -38,8 +38,6 @@ async function terminateMany(workers: number): Promise<void> {
     const invitation = domain.invite();
     // Both live longer than the worker: the handles need not hold them.
     using handle = buffer.handle();
-    // Its memory comes to the worker, which does nothing with it.
-    using _letter = unused.handle();
     const streamHandle = stream.handle();
     for (const one of streamHandle.buffers) one[Symbol.dispose]();
     const details: Details = {
@@ -54,6 +52,8 @@ async function terminateMany(workers: number): Promise<void> {
     const begun = new Promise((resolve) => worker.once("message", resolve));
     const ended = new Promise((resolve) => worker.once("exit", resolve));
     await Promise.race([begun, ended]);
+    // Its memory comes to the worker, which does nothing with it.
+    using _letter = unused.handle();
     await pause(random.below(10));
     await worker.terminate();
   };

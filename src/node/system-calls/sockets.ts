@@ -142,6 +142,7 @@ export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly
  * Receives bytes into `bytes`, and the descriptors that came with them. Never waits.
  *
  * @param mostDescriptors For how many there is room.
+ * @param memory Where the kernel leaves the descriptors, {@link MESSAGE_BYTES} long: {@link descriptorsIn} finds them there.
  * @returns Undefined if nothing is there now.
  * @throws {DmaBufError} `EMSGSIZE` if more descriptors came than there was room for, `EMFILE` if this process may open no
  *     more: all that came are closed.
@@ -150,8 +151,9 @@ export function receiveMessage(
   fd: number,
   bytes: Uint8Array,
   mostDescriptors = MOST_DESCRIPTORS,
+  memory?: DataView,
 ): ReceivedMessage | undefined {
-  const message = new Message(bytes, mostDescriptors);
+  const message = new Message(bytes, mostDescriptors, memory);
   const length = uninterrupted(() => {
     message.rewind();
     return native.recvmsg(fd, message.head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -162,8 +164,9 @@ export function receiveMessage(
     if (errno === ERRNO.EAGAIN) return undefined;
     throw callError(errno, "recvmsg", `Cannot receive from socket ${fd}`);
   }
-  const descriptors = message.takeDescriptors();
+  const descriptors = descriptorsIn(message.head);
   if ((message.flags & MSG_CTRUNC) !== 0) {
+    forgetDescriptors(message.head);
     for (const descriptor of descriptors) closeDescriptor(descriptor);
     // The kernel says only that some are missing: if there was room for more, this process may have no more.
     if (descriptors.length < mostDescriptors) {
@@ -182,6 +185,31 @@ const VECTOR = { BASE: 0, LENGTH: 8, BYTES: 16 } as const;
 const CONTROL = { LENGTH: 0, LEVEL: 8, TYPE: 12, DATA: 16 } as const;
 const CONTROL_START = HEAD.BYTES + VECTOR.BYTES;
 
+/** How long the memory of any call is. */
+export const MESSAGE_BYTES = CONTROL_START + CONTROL.DATA + roundUp(4 * MOST_DESCRIPTORS);
+
+/** The descriptors that have come into the memory of a call, until they are forgotten or it is used again. */
+export function descriptorsIn(memory: DataView): number[] {
+  const descriptors: number[] = [];
+  const end = CONTROL_START + Number(memory.getBigUint64(HEAD.CONTROL_BYTES, true));
+  for (let at = CONTROL_START; at + CONTROL.DATA <= end;) {
+    const length = Number(memory.getBigUint64(at + CONTROL.LENGTH, true));
+    if (length < CONTROL.DATA) break;
+    const rights =
+      memory.getInt32(at + CONTROL.LEVEL, true) === SOL_SOCKET &&
+      memory.getInt32(at + CONTROL.TYPE, true) === SCM_RIGHTS;
+    for (let data = at + CONTROL.DATA; rights && data + 4 <= Math.min(at + length, end); data += 4) {
+      descriptors.push(memory.getInt32(data, true));
+    }
+    at += roundUp(length);
+  }
+  return descriptors;
+}
+
+export function forgetDescriptors(memory: DataView): void {
+  memory.setBigUint64(CONTROL_START + CONTROL.LENGTH, 0n, true);
+}
+
 /** The memory of one call. */
 class Message {
   readonly head: DataView;
@@ -189,10 +217,10 @@ class Message {
   /** Held until the call is over: the head has only its address. */
   payload: Uint8Array | undefined;
 
-  constructor(payload: Uint8Array, descriptors: number) {
+  constructor(payload: Uint8Array, descriptors: number, memory?: DataView) {
     this.payload = payload;
     this.#controlBytes = descriptors === 0 ? 0 : CONTROL.DATA + roundUp(4 * descriptors);
-    this.head = new DataView(new ArrayBuffer(CONTROL_START + this.#controlBytes));
+    this.head = memory ?? new DataView(new ArrayBuffer(CONTROL_START + CONTROL.DATA + this.#controlBytes));
     const here = addressOf(this.head);
     this.head.setBigUint64(HEAD.VECTOR, here + BigInt(HEAD.BYTES), true);
     this.head.setBigUint64(HEAD.VECTORS, 1n, true);
@@ -204,6 +232,7 @@ class Message {
 
   /** The call writes how much it has filled there. */
   rewind(): void {
+    forgetDescriptors(this.head);
     this.head.setBigUint64(HEAD.CONTROL_BYTES, BigInt(this.#controlBytes), true);
   }
 
@@ -222,23 +251,6 @@ class Message {
     head.setInt32(CONTROL_START + CONTROL.LEVEL, SOL_SOCKET, true);
     head.setInt32(CONTROL_START + CONTROL.TYPE, SCM_RIGHTS, true);
     descriptors.forEach((fd, index) => head.setInt32(CONTROL_START + CONTROL.DATA + 4 * index, fd, true));
-  }
-
-  takeDescriptors(): number[] {
-    const { head } = this;
-    const descriptors: number[] = [];
-    const end = CONTROL_START + Number(head.getBigUint64(HEAD.CONTROL_BYTES, true));
-    for (let at = CONTROL_START; at + CONTROL.DATA <= end;) {
-      const length = Number(head.getBigUint64(at + CONTROL.LENGTH, true));
-      if (length < CONTROL.DATA) break;
-      const rights =
-        head.getInt32(at + CONTROL.LEVEL, true) === SOL_SOCKET && head.getInt32(at + CONTROL.TYPE, true) === SCM_RIGHTS;
-      for (let data = at + CONTROL.DATA; rights && data + 4 <= Math.min(at + length, end); data += 4) {
-        descriptors.push(head.getInt32(data, true));
-      }
-      at += roundUp(length);
-    }
-    return descriptors;
   }
 }
 
