@@ -43,6 +43,23 @@ test("a view may be dropped while somebody waits for it, and who waits goes on",
   }
 });
 
+test(
+  "a fence whose work goes on without it may be dropped when others see it, and is not failed by that",
+  PATIENT,
+  async () => {
+    const agent = testAgent();
+    const fence = opsFence(agent, { abandon: () => {} });
+    const view = viewOf(fence, agent.another());
+    const waiting = view.wait();
+    fence[Symbol.dispose]();
+    assert.equal(view.status, 0);
+    fence.signal();
+    assert.equal(await waiting, "signaled");
+    assert.equal(view.status, 1);
+    assert.deepEqual(agent.takeWarnings(), []);
+  },
+);
+
 test("a fence of another domain cannot be imported", () => {
   const agent = testAgent();
   const handle = { ...fenceHandle(makeFence(agent, "timeline")), domain: "another" };

@@ -223,6 +223,8 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
 
 /** A fence of this agent that has got a one-shot slot: its maker's operations, and the slot decides. */
 class PublishedOps implements FenceOps {
+  /** Only where the maker says what it means to drop a pending fence; by default the fence fails. */
+  readonly abandon?: (fence: Fence) => void;
   readonly #maker: FenceOps;
   readonly #agent: Agent;
   readonly #key: FenceKey;
@@ -233,6 +235,7 @@ class PublishedOps implements FenceOps {
     this.#agent = agent;
     this.#key = key;
     this.#timeLimit = timeLimit;
+    if (maker.abandon !== undefined) this.abandon = (fence) => maker.abandon!(fence);
   }
 
   get driverName(): string {
