@@ -1,4 +1,4 @@
-import { ring, slotOf, type Member } from "./agent-slot.js";
+import { ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
 import { readName } from "./text.js";
@@ -11,6 +11,20 @@ export function isKeySignaled(segment: Segment, key: FenceKey): boolean {
   return segment.layout.isTimeline(key.slot)
     ? timeline.isTimelineSignaled(segment, key)
     : oneShot.isOneShotSignaled(segment, key);
+}
+
+/**
+ * Whether a fence is signaled and its work has finished. It is late otherwise: hang recovery has ended it, and its owner
+ * lives and has not said that the work no longer touches any memory.
+ */
+export function isKeyFinished(segment: Segment, key: FenceKey): boolean {
+  return segment.layout.isTimeline(key.slot)
+    ? timeline.isTimelineFinished(segment, key)
+    : oneShot.isOneShotFinished(segment, key);
+}
+
+export function isKeyLate(segment: Segment, key: FenceKey): boolean {
+  return isKeySignaled(segment, key) && !isKeyFinished(segment, key);
 }
 
 /** 0 pending, 1 signaled, a negative errno if the fence failed. */
@@ -67,7 +81,12 @@ export function keyDeadline({ memory, layout }: Segment, key: FenceKey): number 
 
 /** Whether the calling agent is the one that signals the fence. */
 export function isOwnKey({ memory, layout, identity }: Member, key: FenceKey): boolean {
-  return memory.load(ownerWord(layout, key)) === identity;
+  return keyOwner({ memory, layout }, key) === identity;
+}
+
+/** The agent that signals the fence, 0 if its slot is free. */
+export function keyOwner({ memory, layout }: Segment, key: FenceKey): Identity {
+  return memory.load(ownerWord(layout, key));
 }
 
 /** A fence's context and its number there, or `undefined` if its slot has moved on. */

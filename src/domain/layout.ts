@@ -13,7 +13,7 @@ export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
  * L2. 64-bit words stand at even indices; every slot's stride is even.
  * L3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version is refused.
  */
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
@@ -62,7 +62,8 @@ export const TIMELINE = {
   FORGOTTEN_GENERATION: 15, // obituaries of this generation and earlier may be gone
   DRIVER_NAME: 16,
   NAME: 24,
-  ARRAYS: 32,
+  ACKNOWLEDGED: 32, // 64 bits: up to which number the owner has said that its work has finished, after the end
+  ARRAYS: 34,
 } as const;
 
 /** How many failures of a timeline stay readable. One more slot exists: the one being written. */
@@ -91,6 +92,7 @@ export const ONE_SHOT = {
   OWNER: 0, // identity of the publisher, 0 if the slot is free
   GENERATION: 1,
   STATE: 2, // generation << 13 | signaled << 12 | positive errno
+  ACKNOWLEDGED: 3, // the last generation whose publisher has let go of the slot
   CONTEXT: 4, // 64 bits
   SEQUENCE: 6, // 64 bits
   TIME: 8, // 64 bits: generation << 53 | nanoseconds, 0 while the fence is pending
@@ -223,7 +225,6 @@ export class Layout {
   readonly consumerWaiters: number;
   readonly places: number;
   readonly consumers: number;
-
   /** Within a syncobj's slot. */
   readonly syncobjReferences: number;
   readonly syncobjTransits: number;

@@ -1,5 +1,5 @@
-import { DmaBufError } from "../errors.js";
-import { ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { DmaBufError, ERRNO } from "../errors.js";
+import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { addObituary, findObituary } from "./failures.js";
 import { hint, searchStart, ONE_SHOT, type Segment } from "./layout.js";
@@ -13,6 +13,8 @@ import type { FenceKey } from "./timeline-slot.js";
  *     fence, once, and its error with it. TIME is set before that, once.
  * O2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
  * O3. A signaled slot may be used again at once; an error moves to the obituaries before the generation moves on.
+ * O4. A fence that hang recovery has ended is late, while its publisher lives, until the publisher gives the slot back:
+ *     so it says that the work has finished. It stores the generation in ACKNOWLEDGED before that, and then takes the bits.
  */
 
 const ONE_SHOT_SEQUENCE = 1;
@@ -93,13 +95,34 @@ export function completeOneShot(segment: Segment, key: FenceKey, error: number, 
 }
 
 /** Gives a signaled slot back, if `owner` has it still. Only the publisher, or the reaper of the dead publisher. */
-export function freeOneShot({ memory, layout }: Segment, slot: number, owner: Identity): void {
-  memory.compareExchange(layout.oneShot(slot) + ONE_SHOT.OWNER, owner, 0);
+export function freeOneShot(segment: Segment, slot: number, owner: Identity): void {
+  const { memory, layout } = segment;
+  const base = layout.oneShot(slot);
+  if (memory.load(base + ONE_SHOT.OWNER) !== owner) return;
+  // SYNC POINT acknowledged-before-free, as for a timeline.
+  memory.store(base + ONE_SHOT.ACKNOWLEDGED, memory.load(base + ONE_SHOT.GENERATION));
+  ringAll(segment, base + ONE_SHOT.ARRAYS);
+  memory.compareExchange(base + ONE_SHOT.OWNER, owner, 0);
 }
 
 export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
   const base = layout.oneShot(key.slot);
   if (memory.load(base + ONE_SHOT.STATE) !== key.generation << GENERATION_SHIFT) return true;
+  return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
+}
+
+/** Whether the fence is signaled and its work has finished: it is not late (O4). */
+export function isOneShotFinished(segment: Segment, key: FenceKey): boolean {
+  const { memory, layout } = segment;
+  const base = layout.oneShot(key.slot);
+  const pending = key.generation << GENERATION_SHIFT;
+  const state = memory.load(base + ONE_SHOT.STATE);
+  if (state !== pending && state !== (pending | SIGNALED | ERRNO.ETIMEDOUT)) return true;
+  if (state !== pending) {
+    if (memory.load(base + ONE_SHOT.ACKNOWLEDGED) === key.generation) return true;
+    // SYNC POINT acknowledged-before-free.
+    if (!isLive(segment, memory.load(base + ONE_SHOT.OWNER))) return true;
+  }
   return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
 }
 

@@ -1,5 +1,5 @@
-import { DmaBufError } from "../errors.js";
-import { addTo64, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { DmaBufError, ERRNO } from "../errors.js";
+import { addTo64, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
 import { HEADER, hint, searchStart, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
@@ -18,6 +18,10 @@ import { writeName } from "./text.js";
  * T6. A signal below AWAITED rings nobody.
  * T7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until nobody was
  *     faster. The time that stands with a number may then be that of a call that was slower.
+ * T8. A fence that hang recovery has ended is late, while its owner lives, until the owner says that the work has
+ *     finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
+ * T9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All numbers are
+ *     acknowledged before the slot is free: its next owner is not taken for the late one.
  */
 
 const SEQUENCE_BITS = 47n;
@@ -82,6 +86,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
   resetEnd(member, slot, generation);
   memory.store64(base + TIMELINE.DEADLINE, 0n);
+  memory.store64(base + TIMELINE.ACKNOWLEDGED, 0n);
   for (let i = 0; i < TIMES_KEPT; i++) memory.store(base + layout.times + i * TIME.WORDS + TIME.TAGGED_HIGH, 0);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
   memory.store64(base + TIMELINE.CONTEXT, BigInt(allocateContexts(member, 1)));
@@ -184,9 +189,30 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
   ringTimeline(segment, slot);
 }
 
+/**
+ * The owner says that the work of an ended timeline's fences has finished, up to a number. Nobody else may say so.
+ *
+ * @param generation Of the owner's timeline: what has become of its slot meanwhile does not matter.
+ */
+export function acknowledgeTimeline(member: Member, slot: number, generation: number, sequence: number): void {
+  const { memory, layout, identity } = member;
+  const base = layout.timeline(slot);
+  if (memory.load(base + TIMELINE.OWNER) !== identity || memory.load(base + TIMELINE.GENERATION) !== generation) return;
+  if (memory.load64(base + TIMELINE.ACKNOWLEDGED) < BigInt(sequence)) acknowledge(member, base, BigInt(sequence));
+}
+
 /** Gives an ended slot back, if `owner` has it still. Only the owner, or the reaper of the dead owner. */
-export function freeTimeline({ memory, layout }: Segment, slot: number, owner: Identity): void {
-  memory.compareExchange(layout.timeline(slot) + TIMELINE.OWNER, owner, 0);
+export function freeTimeline(segment: Segment, slot: number, owner: Identity): void {
+  const base = segment.layout.timeline(slot);
+  if (segment.memory.load(base + TIMELINE.OWNER) !== owner) return;
+  // SYNC POINT acknowledged-before-free: until the next owner has raised the generation, all fences seem to be its own.
+  acknowledge(segment, base, SEQUENCE_MASK);
+  segment.memory.compareExchange(base + TIMELINE.OWNER, owner, 0);
+}
+
+function acknowledge(segment: Segment, base: number, sequence: bigint): void {
+  segment.memory.store64(base + TIMELINE.ACKNOWLEDGED, sequence);
+  ringAll(segment, base + TIMELINE.ARRAYS);
 }
 
 /** Whether a fence is signaled; does not ask for its error. */
@@ -195,6 +221,27 @@ export function isTimelineSignaled({ memory, layout }: Segment, key: FenceKey): 
   const word = memory.load64(base + TIMELINE.COMPLETED);
   if ((word & SEQUENCE_MASK) >= key.sequence || (word & ENDED) !== 0n) return true;
   return memory.load(base + TIMELINE.GENERATION) !== key.generation;
+}
+
+/** Whether a fence is signaled and its work has finished: it is not late (T8). */
+export function isTimelineFinished(segment: Segment, key: FenceKey): boolean {
+  const { memory, layout } = segment;
+  const base = layout.timeline(key.slot);
+  const word = memory.load64(base + TIMELINE.COMPLETED);
+  if ((word & SEQUENCE_MASK) >= key.sequence) return true;
+  if ((word & ENDED) !== 0n && !isUnacknowledged(segment, key)) return true;
+  return memory.load(base + TIMELINE.GENERATION) !== key.generation;
+}
+
+/** Of a fence that was pending when its timeline ended: whether a live owner may still be at its work. */
+function isUnacknowledged(segment: Segment, { slot, sequence }: FenceKey): boolean {
+  const { memory, layout } = segment;
+  const base = layout.timeline(slot);
+  if (endError(segment, slot) !== ERRNO.ETIMEDOUT) return false;
+  if (memory.load64(base + TIMELINE.ACKNOWLEDGED) >= sequence) return false;
+  // SYNC POINT acknowledged-before-free: who owns the slot now may be the next owner only if there was an acknowledgement
+  // after this look at it, and then this agent is rung.
+  return isLive(segment, memory.load(base + TIMELINE.OWNER));
 }
 
 /**

@@ -13,6 +13,8 @@ import { DmaBufError, ERRNO, errorCode, type ErrorCode } from "../errors.js";
  * F4. `enableSignaling` runs at most once, before the first callback or wait; if it says no, the fence is signaled.
  * F5. A wait says that the fence has signaled, not that the work was good: a failed fence is a completed fence.
  * F6. Code on the way to signaling a fence waits for no fence and takes no reservation lock.
+ * F7. A time limit that ends a fence does not end its work. To signal the fence all the same, when the work has finished,
+ *     changes nothing about the fence; but it says to all who would use the same memory that they may.
  *
  * @see linux/drivers/dma-buf/dma-fence.c
  */
@@ -39,6 +41,8 @@ export interface FenceOps {
   abandon?(fence: Fence): void;
   /** Decides a fence that lives in shared memory; false if somebody else has decided it. */
   decide?(fence: Fence, error: number, timestampNs: number): boolean;
+  /** The fence is signaled, by whomever; now its maker says that the work has finished. */
+  acknowledge?(fence: Fence): void;
   /** Where the fence stands in shared memory, if it does. */
   key?(fence: Fence): FenceKey;
   /** How a thread blocks for a fence that others signal; that alone makes sure that it will signal. */
@@ -118,19 +122,18 @@ export class Fence implements Disposable {
   }
 
   /**
-   * Signals the fence and runs its callbacks.
+   * Signals the fence and runs its callbacks. After a time limit has ended the fence, this says that the work has finished:
+   * until then nobody else gets the memory.
    *
    * @param timestampNs When the work finished, in monotonic nanoseconds. Default: now.
    * @returns False if the fence was signaled before.
    */
   signal(timestampNs: number = this.agent.host.nowNs()): boolean {
-    if (this.#timestamp >= 0) return false;
-    if (this.#ops.decide !== undefined && !this.#ops.decide(this, this.#error, timestampNs)) {
-      this.isSignaled();
-      return false;
-    }
-    this.#settle(timestampNs);
-    return true;
+    const decides = this.#timestamp < 0 && this.#ops.decide?.(this, this.#error, timestampNs) !== false;
+    if (decides) this.#settle(timestampNs);
+    // Somebody else has decided it: a time limit may have passed.
+    else if (this.isSignaled()) this.#ops.acknowledge?.(this);
+    return decides;
   }
 
   /**

@@ -16,6 +16,8 @@ export interface PromiseFenceOptions {
  * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
  * errno name, and otherwise with `EIO`. All agents can wait for it.
  *
+ * The promise is the work: after the time limit, what the fence was added to stays closed to others until it settles.
+ *
  * @throws {RangeError} Naming the option that is out of range.
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
@@ -27,8 +29,7 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
   promise.then(
     () => fence.signal(),
     (reason: unknown) => {
-      if (fence.isSignaled()) return;
-      fence.setError(codeOf(reason));
+      if (!fence.isSignaled()) fence.setError(codeOf(reason));
       fence.signal();
     },
   );

@@ -24,6 +24,8 @@ import { Fence, type FenceOps } from "./fence.js";
  * H1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once it signaled.
  * H2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
  * H3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits for it.
+ * H4. Its work is late then, until the agent that signals it says that it has finished: by signaling it all the same, or
+ *     one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or by its death.
  */
 
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
@@ -206,8 +208,8 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   if (known !== undefined) return known;
   const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
   const hearsDeadlines = fence.ops.setDeadline !== undefined;
-  fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit);
-  const { queued } = fence.addCallback(() => freeOneShot(agent, key.slot, agent.identity));
+  const ops = (fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit));
+  const { queued } = fence.addCallback(() => ops.settled(fence));
   if (queued) {
     agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
     if (hearsDeadlines) fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
@@ -216,7 +218,7 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
     if (!isKeySignaled(agent, key)) {
       completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
     }
-    freeOneShot(agent, key.slot, agent.identity);
+    ops.free();
   }
   return key;
 }
@@ -229,6 +231,8 @@ class PublishedOps implements FenceOps {
   readonly #agent: Agent;
   readonly #key: FenceKey;
   readonly #timeLimit: number;
+  #isDecidedHere = false;
+  #isFree = false;
 
   constructor(maker: FenceOps, agent: Agent, key: FenceKey, timeLimit: number) {
     this.#maker = maker;
@@ -276,12 +280,29 @@ class PublishedOps implements FenceOps {
     this.#maker.setDeadline?.(fence, deadlineNs);
   }
 
+  /** What the maker has dropped it says no more of; unless its work goes on by itself, nobody is kept waiting for it. */
   release(fence: Fence): void {
+    if (this.abandon === undefined && fence.isSignaled()) this.free();
     this.#maker.release?.(fence);
   }
 
   decide(_fence: Fence, error: number, timestampNs: number): boolean {
-    return completeOneShot(this.#agent, this.#key, -error, timestampNs);
+    return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
+  }
+
+  /** To hear that a time limit has ended the fence does not mean that its work has finished (O4). */
+  settled(fence: Fence): void {
+    if (this.#isDecidedHere || fence.status !== -ERRNO.ETIMEDOUT) this.free();
+  }
+
+  acknowledge(): void {
+    this.free();
+  }
+
+  free(): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    freeOneShot(this.#agent, this.#key.slot, this.#agent.identity);
   }
 
   awaited(fence: Fence): Awaited {

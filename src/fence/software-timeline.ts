@@ -31,7 +31,8 @@ export interface SoftwareTimelineHandle {
  * at values, and signal when the timeline reaches them.
  *
  * It belongs to the agent that made it, and ends when that agent closes it or dies; every agent that it was sent to may
- * make fences on it and advance it. Values have 47 bits and do not wrap.
+ * make fences on it and advance it. Values have 47 bits and do not wrap. If hang recovery ends it, the work that its fences
+ * stand for counts as late until its owner closes it: only the owner knows who advances it.
  *
  * @see linux/drivers/dma-buf/sw_sync.c
  */

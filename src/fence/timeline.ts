@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import {
+  acknowledgeTimeline,
   allocateContexts,
   claimTimeline,
   completeTimeline,
@@ -75,7 +76,8 @@ export class Timeline implements Disposable {
   }
 
   /**
-   * Signals all fences up to a sequence number, as a device that reports its progress.
+   * Signals all fences up to a sequence number, as a device that reports its progress. If hang recovery has ended the
+   * timeline before, this says that their work has finished.
    *
    * @param error What those that were pending failed with.
    * @returns False if that number was signaled before, or the timeline has ended.
@@ -87,7 +89,7 @@ export class Timeline implements Disposable {
     return this.#ops.complete(seqno, error === undefined ? 0 : ERRNO[error], timestampNs);
   }
 
-  /** Ends the timeline and gives its slot back. Pending fences fail with `error`. */
+  /** Ends the timeline and gives its slot back. Pending fences fail with `error`: their work touches no memory any more. */
   close(error: ErrorCode = "ECANCELED"): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -139,13 +141,22 @@ class OwnerOps extends SharedFenceOps {
     this.complete(fence.seqno, ERRNO.EDEADLK, this.agent.host.nowNs());
   }
 
+  acknowledge(fence: Fence): void {
+    this.#acknowledge(fence.seqno);
+  }
+
   /** @param firstFailed From where on the fences that complete now have failed, if there is an error. */
   complete(seqno: number, error: number, timestampNs: number, firstFailed = this.#completed + 1): boolean {
     // An agent that has left has no slot any more: another timeline may have it.
-    if (this.ended || this.agent.closed || seqno <= this.#completed) return false;
+    if (this.agent.closed || seqno <= this.#completed) return false;
+    if (this.ended) {
+      this.#acknowledge(seqno);
+      return false;
+    }
     const next = seqno === this.#completed + 1 ? this.#word + 1n : this.#first + BigInt(seqno);
     if (!completeTimeline(this.agent, this.slot, this.#word, next, seqno, timestampNs, error, firstFailed)) {
       this.ended = true;
+      this.#acknowledge(seqno);
       return false;
     }
     this.#word = next;
@@ -157,5 +168,9 @@ class OwnerOps extends SharedFenceOps {
   settleEnded(): void {
     this.ended = true;
     this.settleArmed(Infinity);
+  }
+
+  #acknowledge(seqno: number): void {
+    if (seqno > this.#completed) acknowledgeTimeline(this.agent, this.slot, this.generation, seqno);
   }
 }

@@ -83,7 +83,12 @@ class KernelFenceOps implements FenceOps {
   }
 
   enableSignaling(fence: Fence): boolean {
-    this.#endWatch = watchReady(this.file.fd, "input", () => void fence.isSignaled());
+    this.#endWatch = watchReady(this.file.fd, "input", () => {
+      if (!fence.isSignaled() || this.file.isClosed) return;
+      // A time limit has ended the fence before: only now the device has finished with the memory.
+      this.#close();
+      fence.signal();
+    });
     return true;
   }
 

@@ -1,5 +1,5 @@
 import { BUFFER, ENTRY, type Segment } from "../domain/layout.js";
-import { isKeySignaled, keyPosition } from "../domain/fence-slot.js";
+import { isKeyFinished, isKeySignaled, keyPosition } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
 /**
@@ -8,6 +8,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
  * E1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of PUBLISHED.
  * E2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
  * E3. A writer that dies before the store has changed nothing.
+ * E4. A signaled entry whose work is late keeps its place, until a later fence of its context has that.
  */
 
 export interface Entry {
@@ -56,14 +57,19 @@ export function hasPending(segment: Segment, entries: readonly Entry[], level: n
   return entries.some((entry) => entry.level <= level && !isKeySignaled(segment, entry.key));
 }
 
+/** As {@link hasPending}, for work that has not finished: it is pending or late. */
+export function hasUnfinished(segment: Segment, entries: readonly Entry[], level: number): boolean {
+  return entries.some((entry) => entry.level <= level && !isKeyFinished(segment, entry.key));
+}
+
 /**
  * Where a new fence goes by the kernel's rules: over an older fence of its context with the same or a weaker usage,
- * over a signaled one, or at the end.
+ * over a signaled one that is not late, or at the end.
  */
 export function placeFor(segment: Segment, entries: readonly Entry[], added: Entry): number {
   const index = entries.findIndex(
     (entry) =>
-      (entry.level >= added.level && supersedes(segment, added.key, entry.key)) || isKeySignaled(segment, entry.key),
+      (entry.level >= added.level && supersedes(segment, added.key, entry.key)) || isKeyFinished(segment, entry.key),
   );
   return index < 0 ? entries.length : index;
 }
@@ -74,6 +80,18 @@ function supersedes(segment: Segment, added: FenceKey, present: FenceKey): boole
   if (segment.layout.isTimeline(added.slot) || segment.layout.isTimeline(present.slot)) return false;
   const [later, earlier] = [keyPosition(segment, added), keyPosition(segment, present)];
   return later !== undefined && later.context === earlier?.context && later.seqno > earlier.seqno;
+}
+
+/** Whether two lists name the same fences with the same usages in the same places. */
+export function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ key, level }, i) => {
+      const other = b[i]!;
+      const sameKey = key.slot === other.key.slot && key.generation === other.key.generation;
+      return sameKey && key.sequence === other.key.sequence && level === other.level;
+    })
+  );
 }
 
 function readCopy({ memory, layout }: Segment, bufferSlot: number, copyIndex: number): Entry[] {

@@ -1,13 +1,24 @@
-import type { Agent, Awaited } from "../domain/agent.js";
-import { isKeySignaled } from "../domain/fence-slot.js";
+import type { Agent } from "../domain/agent.js";
+import { isKeyFinished, isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
 import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";
-import { WouldDeadlockError, type AcquireContext } from "./acquire-context.js";
-import { hasPending, placeFor, publishEntries, readEntries, tryReadEntries, type Entry } from "./entries.js";
-import { armLock, isOlder, lockHolder, lockWord, takeOverLock, tryTakeLock } from "./lock.js";
+import type { AcquireContext } from "./acquire-context.js";
+import {
+  hasPending,
+  hasUnfinished,
+  placeFor,
+  publishEntries,
+  readEntries,
+  sameEntries,
+  tryReadEntries,
+  type Entry,
+} from "./entries.js";
+import { LateWork } from "./late-work.js";
+import { LockAttempt } from "./lock-attempt.js";
+import { lockHolder, lockWord, takeOverLock, tryTakeLock } from "./lock.js";
 import { ReservationLock } from "./reservation-lock.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
@@ -21,6 +32,8 @@ import { USAGES, usageLevel, type Usage } from "./usage.js";
  * V4. Nothing on the way to signaling a fence takes this lock.
  * V5. While a lock is lent to the exporter's agent (K5), it does not count as held here. Room that was reserved before is
  *     gone when it comes back.
+ * V6. The kernel's queries and waits are for fences, and a fence that a time limit has ended is signaled. Those for the
+ *     work behind the fences (`…Finished`, `…Late…`) count it until its agent has said that it has finished, or is dead.
  *
  * @see linux/drivers/dma-buf/dma-resv.c
  */
@@ -49,17 +62,17 @@ export class Reservation {
    * Locks the reservation; dispose the result to open it.
    *
    * @param context Names the attempt when several reservations are locked together; see {@link lockAll}.
-   * @throws {DmaBufError} `EDEADLK` ({@link WouldDeadlockError}): back off; `EALREADY` if this context holds it.
+   * @throws {DmaBufError} `EDEADLK` (`WouldDeadlockError`): back off; `EALREADY` if this context holds it.
    */
   async lock(context?: AcquireContext, options: WaitOptions = {}): Promise<ReservationLock> {
-    const attempt = new Attempt(this.agent, this, this.#slot, context);
+    const attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (!(await this.agent.wait(attempt, options))) this.#timedOut(options.timeout);
     return this.#locked(context);
   }
 
   /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   lockSync(context?: AcquireContext, options: { readonly timeout?: number } = {}): ReservationLock {
-    const attempt = new Attempt(this.agent, this, this.#slot, context);
+    const attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (options.timeout === undefined && this.#lock !== undefined && !attempt.ready()) {
       throw new DmaBufError(
         "EDEADLK",
@@ -103,12 +116,12 @@ export class Reservation {
     }
     const { reservationEntries } = this.agent.layout;
     if (this.#entries.length + count > reservationEntries) {
-      this.#entries = this.#entries.filter((entry) => !isKeySignaled(this.agent, entry.key));
+      this.#entries = this.#entries.filter((entry) => !isKeyFinished(this.agent, entry.key));
     }
     if (this.#entries.length + count > reservationEntries) {
       throw new DmaBufError(
         "ENOMEM",
-        `Cannot reserve ${count} fences on ${this.#owner()}: ${this.#entries.length} of ${reservationEntries} are pending (option "agents")`,
+        `Cannot reserve ${count} fences on ${this.#owner()}: ${this.#entries.length} of ${reservationEntries} are pending or late (option "agents")`,
       );
     }
     this.#room = Math.max(this.#room, this.#entries.length + count);
@@ -145,10 +158,10 @@ export class Reservation {
     publishEntries(this.agent, this.#slot, this.#entries);
   }
 
-  /** Puts the pending fences of another reservation in the place of all fences of this one. */
+  /** Puts the fences of another reservation, as far as they are pending or late, in the place of all fences of this one. */
   copyFences(source: Reservation): void {
     this.assertHeld("copy fences to");
-    this.#entries = source.#snapshot().filter((entry) => !isKeySignaled(this.agent, entry.key));
+    this.#entries = source.#snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
     publishEntries(this.agent, this.#slot, this.#entries);
     this.#room = Math.max(this.#room, this.#entries.length);
   }
@@ -184,11 +197,15 @@ export class Reservation {
 
   /** The pending fences up to a usage. */
   getFences(usage: Usage): Fence[] {
-    const level = usageLevel(usage);
-    return this.#snapshot()
-      .filter((entry) => entry.level <= level && !isKeySignaled(this.agent, entry.key))
-      .map((entry) => fenceAt(this.agent, entry.key))
-      .filter((fence) => fence !== undefined);
+    return this.#pendingOf(this.#upTo(usage));
+  }
+
+  /**
+   * The fences up to a usage that a time limit has ended while the agents that signal them may still be at the memory: they
+   * live, and have neither signaled the fence all the same nor closed its timeline.
+   */
+  getLateFences(usage: Usage): Fence[] {
+    return this.lateWork(usage)?.fences ?? [];
   }
 
   /**
@@ -205,6 +222,11 @@ export class Reservation {
     return !hasPending(this.agent, this.#snapshot(), usageLevel(usage));
   }
 
+  /** Whether no work up to a usage is pending or late. */
+  testFinished(usage: Usage): boolean {
+    return !hasUnfinished(this.agent, this.#snapshot(), usageLevel(usage));
+  }
+
   /**
    * Waits until every fence up to a usage that is pending now has signaled, with or without the lock. What is added
    * meanwhile is not waited for: new work could keep a waiter for ever.
@@ -212,20 +234,41 @@ export class Reservation {
    * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
    */
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
-    const left = this.#countdown(options.timeout);
-    for (const fence of this.getFences(usage)) {
-      if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return "timed-out";
-    }
-    return "signaled";
+    return (await this.#waitFor(this.getFences(usage), options)) ? "signaled" : "timed-out";
   }
 
   /** As {@link wait}, blocking this thread. */
   waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
+    return this.#waitForSync(this.getFences(usage), options) ? "signaled" : "timed-out";
+  }
+
+  /**
+   * As {@link wait}, and then until the work behind those fences has finished: for what a time limit has ended, until its
+   * agent says so or is dead. That may take for ever.
+   *
+   * @returns False if the time passed first.
+   */
+  async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<boolean> {
     const left = this.#countdown(options.timeout);
-    for (const fence of this.getFences(usage)) {
-      if (fence.waitSync({ timeout: left() }) === "timed-out") return "timed-out";
-    }
-    return "signaled";
+    const entries = this.#upTo(usage);
+    if (!(await this.#waitFor(this.#pendingOf(entries), { ...options, timeout: left() }))) return false;
+    const late = this.#lateOf(entries);
+    return late === undefined || (await this.agent.wait(late, { ...options, timeout: left() }));
+  }
+
+  /** As {@link waitFinished}, blocking this thread. */
+  waitFinishedSync(usage: Usage, options: { readonly timeout?: number } = {}): boolean {
+    const left = this.#countdown(options.timeout);
+    const entries = this.#upTo(usage);
+    if (!this.#waitForSync(this.#pendingOf(entries), { timeout: left() })) return false;
+    const late = this.#lateOf(entries);
+    late?.checkBlocking(options.timeout);
+    return late === undefined || this.agent.waitSync(late, left());
+  }
+
+  /** @internal The work up to a usage that is late now. */
+  lateWork(usage: Usage): LateWork | undefined {
+    return this.#lateOf(this.#upTo(usage));
   }
 
   /** Hints to the makers of all pending fences up to a usage that somebody needs them by then. */
@@ -267,6 +310,36 @@ export class Reservation {
   #readAgain(): void {
     this.#entries = readEntries(this.agent, this.#slot);
     this.#room = this.#entries.length;
+  }
+
+  async #waitFor(fences: readonly Fence[], options: WaitOptions): Promise<boolean> {
+    const left = this.#countdown(options.timeout);
+    for (const fence of fences) {
+      if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return false;
+    }
+    return true;
+  }
+
+  #waitForSync(fences: readonly Fence[], options: { readonly timeout?: number }): boolean {
+    const left = this.#countdown(options.timeout);
+    return fences.every((fence) => fence.waitSync({ timeout: left() }) === "signaled");
+  }
+
+  #pendingOf(entries: readonly Entry[]): Fence[] {
+    return entries
+      .filter(({ key }) => !isKeySignaled(this.agent, key))
+      .map(({ key }) => fenceAt(this.agent, key))
+      .filter((fence) => fence !== undefined);
+  }
+
+  #lateOf(entries: readonly Entry[]): LateWork | undefined {
+    const late = entries.filter(({ key }) => isKeyLate(this.agent, key));
+    return late.length === 0 ? undefined : new LateWork(this.agent, late);
+  }
+
+  #upTo(usage: Usage): Entry[] {
+    const level = usageLevel(usage);
+    return this.#snapshot().filter((entry) => entry.level <= level);
   }
 
   #snapshot(): Entry[] {
@@ -320,50 +393,4 @@ export interface ReservationFence {
   readonly usage: Usage;
   /** Whether the iteration has begun again, or begins: forget what came before. */
   readonly restarted: boolean;
-}
-
-/** A wait for the lock that ends when it is taken, or when its context must give way. */
-class Attempt implements Awaited {
-  readonly #agent: Agent;
-  readonly #reservation: Reservation;
-  readonly #slot: number;
-  readonly #context: AcquireContext | undefined;
-  readonly #mine: bigint;
-
-  constructor(agent: Agent, reservation: Reservation, bufferSlot: number, context: AcquireContext | undefined) {
-    context?.checkOpen();
-    this.#agent = agent;
-    this.#reservation = reservation;
-    this.#slot = bufferSlot;
-    this.#context = context;
-    this.#mine = lockWord(agent.identity, context?.ticket ?? 0);
-  }
-
-  arm(): void {
-    armLock(this.#agent, this.#slot);
-  }
-
-  ready(): boolean {
-    const holder = tryTakeLock(this.#agent, this.#slot, this.#mine);
-    if (holder === 0n) return true;
-    const context = this.#context;
-    if (context === undefined) return false;
-    if (holder === this.#mine) {
-      const owner = this.#reservation.describeOwner();
-      throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
-    }
-    if (context.acquired > 0 && isOlder(holder, context.ticket)) throw new WouldDeadlockError(this.#reservation);
-    return false;
-  }
-}
-
-function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ key, level }, i) => {
-      const other = b[i]!;
-      const sameKey = key.slot === other.key.slot && key.generation === other.key.generation;
-      return sameKey && key.sequence === other.key.sequence && level === other.level;
-    })
-  );
 }

@@ -174,6 +174,7 @@ testProtocol({
       report: /the slot was taken from its owner/,
       agent: "leaver",
       plant: (memory) => ({
+        load: (word) => (word === ownerWord("timeline") && memory.load(SCRATCH) === 1 ? OWNER : memory.load(word)),
         compareExchange(word, expected, replacement) {
           if (word === ownerWord("timeline") && replacement === 0) return memory.exchange(word, 0);
           return memory.compareExchange(word, expected, replacement);
