@@ -22,10 +22,10 @@ export interface Aftermath {
 export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermath): void {
   const [name] = survivor.agents;
   for (const buffer of survivor.statistics()) {
-    const { holders, readers, writer, attachments, pendingFences } = buffer;
+    const { holders, readers, writer, attachments, pendingFences, lateFences } = buffer;
     assert.deepEqual(
-      { holders, readers, writer, attachments, pendingFences },
-      { holders: [name], readers: [], writer: undefined, attachments: 0, pendingFences: 0 },
+      { holders, readers, writer, attachments, pendingFences, lateFences },
+      { holders: [name], readers: [], writer: undefined, attachments: 0, pendingFences: 0, lateFences: 0 },
     );
   }
   assert.equal(survivor.agents.length, 1);

@@ -1,3 +1,6 @@
+import { endKey } from "../src/domain/fence-slot.js";
+import { ERRNO } from "../src/errors.js";
+import { publish } from "../src/fence/shared-fence.js";
 import {
   lockAllSync,
   mergeFences,
@@ -81,6 +84,15 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     addFence(buffer, timeline.createFence(), "write");
     addFence(buffer, single, "read");
     single.signal();
+  },
+  "finishes its work on a buffer after the time limits of its fences"(domain, { buffers: [buffer] }) {
+    using timeline = domain.timeline();
+    const fences = [timeline.createFence(), domain.fence({ driverName: "driver", timelineName: "line" })];
+    for (const fence of fences) {
+      addFence(buffer, fence, "write");
+      endKey(domain.agent, publish(fence), ERRNO.ETIMEDOUT, 1);
+    }
+    for (const fence of fences) fence.signal();
   },
   "replaces the fences of one buffer by those of another"(domain, { buffers: [one, two] }) {
     const fence = domain.timeline().createFence();

@@ -1,6 +1,6 @@
 import { agentName, slotOf } from "../src/domain/agent-slot.js";
 import { forEachBit } from "../src/domain/bits.js";
-import { isKeySignaled } from "../src/domain/fence-slot.js";
+import { isKeyLate, isKeySignaled } from "../src/domain/fence-slot.js";
 import {
   AGENT,
   AGENT_STATE,
@@ -74,7 +74,9 @@ function* buffers(segment: Segment): Generator<string> {
     const readers = bits(segment, base + layout.readers);
     if (state === SLOT_STATE.FREE && lock === 0n && writer === 0 && readers === "") continue;
     const transits = Array.from({ length: layout.sizes.agents }, (_, i) => memory.load(base + layout.transits + i));
-    const pending = tryReadEntries(segment, slot)?.filter(({ key }) => !isKeySignaled(segment, key));
+    const entries = tryReadEntries(segment, slot);
+    const pending = entries?.filter(({ key }) => !isKeySignaled(segment, key));
+    const late = entries?.filter(({ key }) => isKeyLate(segment, key));
     yield [
       `buffer ${slot} "${readName(memory, base + BUFFER.NAME)}" in state ${state}:`,
       `held by [${bits(segment, base + layout.references)}]`,
@@ -85,6 +87,7 @@ function* buffers(segment: Segment): Generator<string> {
       `lock awaited by [${bits(segment, base + layout.lockWaiters)}]`,
       `holds awaited by [${bits(segment, base + layout.holdWaiters)}]`,
       `pending fences ${JSON.stringify(pending)}`,
+      `late ones ${JSON.stringify(late)}`,
     ].join(" ");
   }
 }

@@ -1,11 +1,12 @@
 import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
+import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
 
 /**
- * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the fences. What fails gives back
- * what it has taken.
+ * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the
+ * work that is pending or late. What fails gives back what it has taken.
  */
 export class AccessAttempt {
   readonly #open: () => BufferRecord;
@@ -36,8 +37,9 @@ export class AccessAttempt {
         .beginCpuAccess(mode)
         ?.result({ ...options, timeout: left() });
       begun = true;
-      const fences = await this.#open().reservation.wait(usageFor(mode), { ...options, timeout: left() });
-      if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+      const { reservation } = this.#open();
+      const isFinished = await reservation.waitFinished(usageFor(mode), { ...options, timeout: left() });
+      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
       void this.#open();
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
@@ -60,8 +62,8 @@ export class AccessAttempt {
       this.#record.known.waitSync({ timeout: left() });
       this.#record.beginCpuAccess(mode)?.resultSync({ timeout: left() });
       begun = true;
-      const fences = reservation.waitSync(usageFor(mode), { timeout: left() });
-      if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+      const isFinished = reservation.waitFinishedSync(usageFor(mode), { timeout: left() });
+      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
       if (held) holds.release(mode);
@@ -79,7 +81,7 @@ export class AccessAttempt {
     let taken = false;
     try {
       if (known.look() === undefined) known.arm();
-      else if (reservation.testSignaled(usageFor(mode))) {
+      else if (reservation.testFinished(usageFor(mode))) {
         this.#record.beginCpuAccess(mode)?.resultSync();
         taken = true;
       }
@@ -110,6 +112,8 @@ export function beginAccessSync(record: BufferRecord, mode: AccessMode, options:
   if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
 }
 
-function accessTimedOut(mode: AccessMode, timeout: number | undefined): DmaBufError {
-  return new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: others still use it`);
+/** @param reservation Names who is late, if that was it. */
+function accessTimedOut(mode: AccessMode, timeout: number | undefined, reservation?: Reservation): DmaBufError {
+  const why = reservation?.lateWork(usageFor(mode))?.describe() ?? "others still use it";
+  return new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: ${why}`);
 }

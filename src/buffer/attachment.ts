@@ -60,7 +60,7 @@ export class Attachment implements ExporterAttachment, Disposable {
    * fences have signaled; a dynamic one waits for them itself before it touches the memory.
    *
    * @throws {DmaBufError} `EACCES` for writing through a read handle; whatever the exporter throws; `ESRCH` if its
-   *   thread ends meanwhile.
+   *   thread ends meanwhile; `ETIMEDOUT`, also if the work of such a fence is late.
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     const { reservation } = this.buffer;
@@ -73,6 +73,9 @@ export class Attachment implements ExporterAttachment, Disposable {
       if ((await reservation.wait("kernel", options)) === "timed-out") {
         throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: its storage is still being moved`);
       }
+      // With the lock in hand, there must be an end to the waiting.
+      const late = reservation.lateWork("kernel")?.describe();
+      if (late !== undefined) throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: ${late}`);
       return mapping;
     } catch (error) {
       mapping.unmapLocked();

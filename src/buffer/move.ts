@@ -29,7 +29,8 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
  * MO1. The mover first has the write hold, then the lock: no code of users is at the bytes, and none begins.
  * MO2. Dynamic importers are told, agent by agent, each with the lock in its agent. One that dies with the lock takes it
  *      along: the mover locks again and begins again.
- * MO3. All fences are waited for, whatever their usage; then the bytes are where only the exporter uses them.
+ * MO3. All fences are waited for, whatever their usage, with the lock; for late work, which has no limit, the mover waits
+ *      without the lock, and begins again. Then the bytes are where only the exporter uses them.
  * MO4. What can fail is done before the new storage is announced: after that come the fence of the copy, the version and
  *      the ends of lock and hold, in this order.
  *
@@ -52,6 +53,10 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
     held = await agent.wait(hold, options);
     if (!held) throw timedOut(options.timeout, "others still use it");
     for (let moved = false; !moved;) {
+      const late = record.reservation.lateWork("bookkeep");
+      if (late !== undefined && !(await agent.wait(late, rest()))) {
+        throw timedOut(options.timeout, late.describe() ?? "work on it was late");
+      }
       using lock = await record.reservation.lock(undefined, rest());
       lock.spansTurns = true;
       moved = await moveLocked(record, relocate, rest);
@@ -62,7 +67,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
   }
 }
 
-/** @returns False if the lock was lost with an importer's agent. */
+/** @returns False if the lock was lost with an importer's agent, or work has become late. */
 async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitOptions): Promise<boolean> {
   const { agent, key, reservation, size } = record;
   if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned();
@@ -71,6 +76,7 @@ async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => 
     if (record.virtualMap.isMapped || isPinned(agent, key.slot)) throw pinned();
     const fences = await reservation.wait("bookkeep", rest());
     if (fences === "timed-out") throw timedOut(rest().timeout, "work on it has not finished");
+    if (reservation.lateWork("bookkeep") !== undefined) return false;
     reservation.reserveFences(1);
     const { segments, copied } = await relocate(record.known.current.segments);
     checkStorage(segments, size);

@@ -2,7 +2,7 @@ import { agentName, slotOf, type Member } from "../domain/agent-slot.js";
 import { attachmentCount } from "../domain/attachment-count.js";
 import { forEachBit } from "../domain/bits.js";
 import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
-import { isKeySignaled } from "../domain/fence-slot.js";
+import { isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
 import { AGENT, AGENT_STATE } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { currentHolds } from "./hold.js";
@@ -20,6 +20,8 @@ export interface BufferStatistics {
   readonly attachments: number;
   /** Fences that have not signaled. */
   readonly pendingFences: number;
+  /** Fences that a time limit has ended while the agents that signal them may still be at the memory. */
+  readonly lateFences: number;
   /** Names of the agents whose code reads it just now. */
   readonly readers: readonly string[];
   /** Name of the agent whose code writes it just now. */
@@ -40,6 +42,7 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
       holders: agentNames(member, base + member.layout.references),
       attachments: attachmentCount(member, slot),
       pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
+      lateFences: entries.filter(({ key }) => isKeyLate(member, key)).length,
       readers: agentNames(member, holds.readers),
       writer: holds.writer === 0 ? undefined : agentName(member, holds.writer),
     };

@@ -22,7 +22,7 @@ export interface HandOver {
  * What is pending on the buffer decides. A fence that came from the kernel is given back to it, and the device waits. A
  * fence of this library's signals when user code says so, perhaps never: the kernel must not wait for such a fence, as it
  * gives back memory only when its fences have signaled. It is therefore waited for here, before the device gets the
- * buffer. So are the accesses of other agents, which have no fence at all: the caller must have ended its own.
+ * buffer; and if a time limit has ended it, so is the end of its work. So are the accesses of other agents, which have no fence at all: the caller must have ended its own.
  *
  * @param access What the device will do.
  * @param descriptor The dma-buf that the device gets.
@@ -44,10 +44,9 @@ export async function handOver(
   }
   buffer.holds.release(access);
   const fence = reservation.getSingleton(usageFor(access));
-  if (fence === undefined) return { imported: 0, waited: 0 };
   const ours: Fence[] = [];
   let imported = 0;
-  for (const leaf of unwrap(fence)) {
+  for (const leaf of fence === undefined ? [] : unwrap(fence)) {
     const file = syncFileOfFence(leaf);
     // To look for its origin may have shown that it has signaled.
     if (leaf.isSignaled()) continue;
@@ -61,6 +60,10 @@ export async function handOver(
   }
   if ((await waitAll(ours, { ...options, timeout: left() })) === "timed-out") {
     throw timedOut(options.timeout, "work on it is pending");
+  }
+  const late = reservation.lateWork(usageFor(access));
+  if (late !== undefined && !(await agent.wait(late, { ...options, timeout: left() }))) {
+    throw timedOut(options.timeout, late.describe() ?? "work on it was late");
   }
   return { imported, waited: ours.length };
 }

@@ -1,9 +1,10 @@
-import type { Agent } from "../domain/agent.js";
+import type { Agent, Awaited } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { Fence } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
+import type { LateWork } from "../reservation/late-work.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 
@@ -30,6 +31,17 @@ export interface BufferUse {
   /** The job's own, which keeps the buffer alive until the job has finished. */
   readonly holder: DmaBuf;
   readonly reservation: Reservation;
+}
+
+/** What a job must wait for before its fence exists. */
+export interface Obstacle {
+  readonly awaited: Awaited;
+  /** Call it when the wait has ended. @param isReady Whether with what was waited for. */
+  end(isReady: boolean): void;
+  /** @throws {DmaBufError} `EDEADLK` if this thread must not block for it. */
+  checkBlocking(timeout: number | undefined): void;
+  /** For messages. */
+  describe(): string;
 }
 
 /** A job that has no fence yet: what can fail fails here. */
@@ -78,12 +90,16 @@ export class Draft<Data> implements Disposable {
     return { [Symbol.dispose]: () => disposeAll(locks) };
   }
 
-  /** Takes a hold on every buffer, or on none; returns the use that somebody's hold is in the way of. */
-  tryHoldAll(): BufferUse | undefined {
+  /** Takes a hold on every buffer, or on none; returns what is in the way: late work, or somebody's hold. */
+  tryHoldAll(): Obstacle | undefined {
+    for (const { reservation, mode } of this.uses) {
+      const late = reservation.lateWork(usageFor(mode));
+      if (late !== undefined) return workInTheWay(late);
+    }
     for (const [i, use] of this.uses.entries()) {
       if (use.holder.holds.tryTake(use.mode)) continue;
       for (const taken of this.uses.slice(0, i)) taken.holder.holds.release(taken.mode);
-      return use;
+      return holdInTheWay(use);
     }
     return undefined;
   }
@@ -130,6 +146,25 @@ function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf
     throw error;
   }
   return [...uses.values()];
+}
+
+/** The hold is only to be waited for: a job's own comes when its buffers are locked. */
+function holdInTheWay({ holder: { holds }, mode }: BufferUse): Obstacle {
+  const awaited = holds.awaited(mode);
+  const end = (isReady: boolean): void => {
+    if (isReady) holds.release(mode);
+    else awaited.giveUp();
+  };
+  return { awaited, end, checkBlocking: () => {}, describe: () => "a buffer is in use" };
+}
+
+function workInTheWay(late: LateWork): Obstacle {
+  return {
+    awaited: late,
+    end: () => {},
+    checkBlocking: (timeout) => late.checkBlocking(timeout),
+    describe: () => late.describe() ?? "work on a buffer was late",
+  };
 }
 
 function checkAgent(actual: Agent, wanted: Agent): void {

@@ -1,6 +1,8 @@
 import type { DmaBuf } from "../buffer/buffer.js";
 import { CpuAccess } from "../buffer/cpu-access.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
+import { isKeyLate } from "../domain/fence-slot.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
 import type { BufferUse, Draft } from "./draft.js";
@@ -21,6 +23,7 @@ export class Job<Data = unknown> {
   readonly #draft: Disposable;
   readonly #accesses = new Map<BufferUse, CpuAccess>();
   readonly #dependencies: Fence[];
+  readonly #guards: readonly FenceKey[];
   #controller: HostAbortController | undefined;
   #parent: Fence | undefined;
   /** The dependency that calls back. */
@@ -28,12 +31,18 @@ export class Job<Data = unknown> {
   #isOver = false;
   #error: ErrorCode | undefined;
 
-  /** @internal Made by `queue.submit()`. */
+  /**
+   * @internal Made by `queue.submit()`.
+   *
+   * @param dependencies What the job is started after.
+   * @param guards All fences of which the work must be over by then.
+   */
   constructor(
     queue: Queue<Data>,
     draft: Draft<Data>,
     order: number,
     dependencies: readonly Fence[],
+    guards: readonly FenceKey[],
     fences: { readonly scheduled: Fence; readonly finished: Fence },
   ) {
     this.queue = queue;
@@ -45,6 +54,7 @@ export class Job<Data = unknown> {
     this.#uses = draft.uses;
     this.#draft = draft;
     this.#dependencies = [...dependencies];
+    this.#guards = guards;
   }
 
   /** The buffers that the job reads, by holders of its own: they are closed when it has finished. */
@@ -105,6 +115,11 @@ export class Job<Data = unknown> {
       }
       this.#dependencies.pop();
     }
+  }
+
+  /** @internal Whether a time limit has ended what the job depends on while that may still go on (QS8). */
+  get dependsOnLate(): boolean {
+    return this.#guards.some((key) => isKeyLate(this.finished.agent, key));
   }
 
   /** @internal */

@@ -2,9 +2,10 @@ import type { Agent } from "../domain/agent.js";
 import { countdown, pend, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
+import { publish } from "../fence/shared-fence.js";
 import { allocateContexts, Timeline } from "../fence/timeline.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
-import { Draft, type BufferUse, type JobRequest } from "./draft.js";
+import { Draft, type JobRequest, type Obstacle } from "./draft.js";
 import { Job } from "./job.js";
 import { Turns } from "./turns.js";
 
@@ -101,7 +102,8 @@ export class Queue<Data = undefined> implements Disposable {
 
   /**
    * Submits a job. If nobody is in the way it stands in the queue when this call returns; otherwise it waits for the
-   * accesses that are in progress and for the locks of its buffers, and later submissions to this queue wait behind it.
+   * accesses that are in progress, for work that is late and for the locks of its buffers, and later submissions to this
+   * queue wait behind it.
    *
    * @param options For these waits. An abort or a timeout takes back what has not been submitted, and nothing else.
    * @returns The job's finished fence, which fails with the job's error.
@@ -123,14 +125,13 @@ export class Queue<Data = undefined> implements Disposable {
       for (;;) {
         const armed = await this.#lockAndArm(draft, limits());
         if (armed instanceof Fence) return armed;
-        const hold = armed.holder.holds.awaited(armed.mode);
-        let held = false;
+        let isReady = false;
         try {
-          held = await agent.wait(hold, limits());
+          isReady = await agent.wait(armed.awaited, limits());
         } finally {
-          endWait(armed, hold, held);
+          armed.end(isReady);
         }
-        if (!held) this.#timedOut(options.timeout);
+        if (!isReady) this.#timedOut(options.timeout, armed);
       }
     } catch (error) {
       draft[Symbol.dispose]();
@@ -152,21 +153,21 @@ export class Queue<Data = undefined> implements Disposable {
       }
       const limits = limitsOf(agent, options);
       for (;;) {
-        let use: BufferUse;
+        let obstacle: Obstacle;
         {
           using _locks = lockAllSync(agent, draft.reservations, limits());
           const armed = this.#holdAndArm(draft);
           if (armed instanceof Fence) return armed;
-          use = armed;
+          obstacle = armed;
         }
-        const hold = use.holder.holds.awaited(use.mode);
-        let held = false;
+        obstacle.checkBlocking(options.timeout);
+        let isReady = false;
         try {
-          held = agent.waitSync(hold, limits().timeout);
+          isReady = agent.waitSync(obstacle.awaited, limits().timeout);
         } finally {
-          endWait(use, hold, held);
+          obstacle.end(isReady);
         }
-        if (!held) this.#timedOut(options.timeout);
+        if (!isReady) this.#timedOut(options.timeout, obstacle);
       }
     } catch (error) {
       draft[Symbol.dispose]();
@@ -258,10 +259,9 @@ export class Queue<Data = undefined> implements Disposable {
   settle(): void {
     for (let job = this.#unfinished[0]; job?.isOver; job = this.#unfinished[0]) {
       this.#unfinished.shift();
-      if (!job.finished.isSignaled()) {
-        if (job.error !== undefined) job.finished.setError(job.error);
-        job.finished.signal();
-      }
+      if (job.error !== undefined && !job.finished.isSignaled()) job.finished.setError(job.error);
+      // If hang recovery has ended the timeline, this says that the job no longer touches its buffers.
+      job.finished.signal();
       this.#owner.left();
     }
     this.#settleClosed();
@@ -283,7 +283,7 @@ export class Queue<Data = undefined> implements Disposable {
     return new Draft<Data>(this.#owner.agent, request, this.#owner.credits);
   }
 
-  async #lockAndArm(draft: Draft<Data>, limits: WaitOptions): Promise<Fence | BufferUse> {
+  async #lockAndArm(draft: Draft<Data>, limits: WaitOptions): Promise<Fence | Obstacle> {
     using _locks = await lockAll(this.#owner.agent, draft.reservations, limits);
     return this.#holdAndArm(draft);
   }
@@ -295,10 +295,10 @@ export class Queue<Data = undefined> implements Disposable {
     return armed instanceof Fence ? armed : undefined;
   }
 
-  /** Makes the job's fences and adds them to its buffers, if no access is in the way. The caller holds the locks. */
-  #holdAndArm(draft: Draft<Data>): Fence | BufferUse {
-    const busy = draft.tryHoldAll();
-    if (busy !== undefined) return busy;
+  /** Makes the job's fences and adds them to its buffers, if nothing is in the way. The caller holds the locks. */
+  #holdAndArm(draft: Draft<Data>): Fence | Obstacle {
+    const obstacle = draft.tryHoldAll();
+    if (obstacle !== undefined) return obstacle;
     try {
       return this.#arm(draft);
     } finally {
@@ -308,14 +308,16 @@ export class Queue<Data = undefined> implements Disposable {
 
   #arm(draft: Draft<Data>): Fence {
     this.#checkOpen();
-    const dependencies = this.#owner.resolve(draft.dependencies(), this);
+    const needed = draft.dependencies();
+    const dependencies = this.#owner.resolve(needed, this);
+    const guards = needed.map((fence) => publish(fence));
     for (const reservation of draft.reservations) reservation.reserveFences(1);
     const finished = this.#timeline.createFence();
     // The point of no return: nothing below fails.
     for (const { reservation, mode } of draft.uses) reservation.addFence(finished, mode);
     const { agent } = this.#owner;
     const scheduled = new Fence(agent, this.#scheduledOps, this.#scheduledContext, finished.seqno);
-    const job = new Job(this, draft, this.#owner.nextOrder(), dependencies, { scheduled, finished });
+    const job = new Job(this, draft, this.#owner.nextOrder(), dependencies, guards, { scheduled, finished });
     this.#waiting.push(job);
     this.#unfinished.push(job);
     this.#owner.entered();
@@ -342,8 +344,9 @@ export class Queue<Data = undefined> implements Disposable {
     throw new DmaBufError(refusal, `Cannot submit to queue "${this.name}": ${reason}`);
   }
 
-  #timedOut(timeout: number | undefined): never {
-    throw new DmaBufError("ETIMEDOUT", `Cannot submit to queue "${this.name}" in ${timeout} ms: a buffer is in use`);
+  #timedOut(timeout: number | undefined, obstacle?: Obstacle): never {
+    const why = obstacle?.describe() ?? "a buffer is in use";
+    throw new DmaBufError("ETIMEDOUT", `Cannot submit to queue "${this.name}" in ${timeout} ms: ${why}`);
   }
 }
 
@@ -352,10 +355,4 @@ function limitsOf<Options extends WaitOptions>({ host }: Agent, options: Options
   if (options.timeout === undefined) return () => options;
   const left = countdown(host, options.timeout);
   return () => ({ ...options, timeout: left() });
-}
-
-/** The hold was only to be waited for: a job's own comes when its buffers are locked. */
-function endWait({ holder, mode }: BufferUse, hold: { giveUp(): void }, held: boolean): void {
-  if (held) holder.holds.release(mode);
-  else hold.giveUp();
 }

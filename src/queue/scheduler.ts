@@ -9,7 +9,8 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
 /**
  * Runs the jobs of some queues on one executor.
  *
- * QS1. A job waits for accesses that are in progress before its fence exists, and holding nothing; never after.
+ * QS1. A job waits for accesses that are in progress, and for work that is late, before its fence exists, and holding
+ *      nothing; never after.
  * QS2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each: whoever looks
  *      sees it on all of them or on none, and whoever takes a hold later sees it.
  * QS3. Making the fence is the point of no return: what can fail has been done, and the fence will signal.
@@ -20,6 +21,10 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
  *      then fails, its signal aborts, and the executor counts as reset: what the job still does to its buffers is a
  *      mistake of its own.
  * QS7. Jobs run from the event loop: never inside the call that submits them, and never in a fence's callback.
+ * QS8. If a time limit has ended what a job depends on, and the agent whose work that is may still be at it when the job's
+ *      turn comes, the job fails with `ETIMEDOUT` and never runs: its fence must not wait without bound.
+ * QS9. When hang recovery ends a queue that still runs a job, the job's end says that its work has finished; then others
+ *      get its buffers.
  *
  * @see linux/drivers/gpu/drm/scheduler/sched_main.c
  */
@@ -182,8 +187,12 @@ export class Scheduler<Data = undefined> implements Disposable {
       while (queue.isKilled && queue.ready(look) !== undefined) queue.drop("ESRCH");
     }
     for (let job = this.#next(look); job !== undefined && job.credits <= this.#free; job = this.#next(look)) {
-      job.queue.shift();
-      this.#start(job);
+      if (job.dependsOnLate) {
+        job.queue.drop("ETIMEDOUT");
+      } else {
+        job.queue.shift();
+        this.#start(job);
+      }
     }
   }
 

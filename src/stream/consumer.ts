@@ -63,41 +63,51 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    *   `EPROTO` if somebody has damaged the frame's data: the next call takes the next frame.
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
-    const attempt = this.#attempt();
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
-    if (!(await agent.wait(attempt, options))) this.#timedOut(options.timeout);
-    const frame = attempt.taken;
-    if (frame === undefined) return this.#ended();
-    const { reservation } = frame.buffer;
-    if (reservation.testSignaled("write")) return this.#closed ? undefined : frame;
-    try {
-      // Work that still writes the frame, by fences.
-      const fences = await reservation.wait("write", { ...options, timeout: left() });
-      if (fences === "timed-out") this.#timedOut(options.timeout);
-    } catch (error) {
-      this.#refused(frame);
-      throw error;
+    for (let limits = options; ; limits = { ...options, timeout: left() }) {
+      const attempt = this.#attempt();
+      if (!(await agent.wait(attempt, limits))) this.#timedOut(options.timeout);
+      const frame = attempt.taken;
+      if (frame === undefined) return this.#ended();
+      const { reservation } = frame.buffer;
+      if (reservation.testFinished("write")) return this.#closed ? undefined : frame;
+      try {
+        // Work that still writes the frame, by fences.
+        const fences = await reservation.wait("write", { ...options, timeout: left() });
+        if (fences === "timed-out") this.#timedOut(options.timeout);
+        if (this.#passesOver(frame)) continue;
+        const isFinished = await reservation.waitFinished("write", { ...options, timeout: left() });
+        if (!isFinished) this.#timedOut(options.timeout, frame);
+      } catch (error) {
+        this.#refused(frame);
+        throw error;
+      }
+      return this.#closed ? undefined : frame;
     }
-    return this.#closed ? undefined : frame;
   }
 
   /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
-    const attempt = this.#attempt();
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
-    if (!agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
-    const frame = attempt.taken;
-    if (frame === undefined) return this.#ended();
-    try {
-      const fences = frame.buffer.reservation.waitSync("write", { timeout: left() });
-      if (fences === "timed-out") this.#timedOut(options.timeout);
-    } catch (error) {
-      this.#refused(frame);
-      throw error;
+    for (let limit = options.timeout; ; limit = left()) {
+      const attempt = this.#attempt();
+      if (!agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
+      const frame = attempt.taken;
+      if (frame === undefined) return this.#ended();
+      const { reservation } = frame.buffer;
+      try {
+        const fences = reservation.waitSync("write", { timeout: left() });
+        if (fences === "timed-out") this.#timedOut(options.timeout);
+        if (this.#passesOver(frame)) continue;
+        if (!reservation.waitFinishedSync("write", { timeout: left() })) this.#timedOut(options.timeout, frame);
+      } catch (error) {
+        this.#refused(frame);
+        throw error;
+      }
+      return frame;
     }
-    return frame;
   }
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */
@@ -226,6 +236,14 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return found.sort((a, b) => direction * ((a.number - b.number) | 0));
   }
 
+  /** A frame whose writing is late is lost to a consumer that may lose frames. One that holds the producer waits for it. */
+  #passesOver(frame: Frame): boolean {
+    if (this.policy === "hold" || this.#closed || frame.buffer.reservation.testFinished("write")) return false;
+    this.#missed++;
+    frame[Symbol.dispose]();
+    return true;
+  }
+
   /** A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. */
   #refused(frame: Frame): void {
     if (this.policy !== "newest" && !this.#closed) {
@@ -243,7 +261,11 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return undefined;
   }
 
-  #timedOut(timeout: number | undefined): never {
-    throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" has published no frame in ${timeout} ms`);
+  /** @param frame One that is there, but is still written. */
+  #timedOut(timeout: number | undefined, frame?: Frame): never {
+    const late = frame?.buffer.reservation.lateWork("write")?.describe();
+    const what = late === undefined ? "has published no frame" : "has finished no frame";
+    const why = late === undefined ? "" : `: ${late}`;
+    throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);
   }
 }

@@ -95,13 +95,16 @@ export class FrameStream implements Disposable {
   }
 
   /**
-   * Names of the agents for whom the producer waits if no blank is free: those that use a frame, and those whose consumers
-   * may miss none (policy `"hold"`) and have not taken all.
+   * Names of the agents for whom the producer waits if no blank is free: those that use a frame, those whose work on one
+   * is late, and those whose consumers may miss none (policy `"hold"`) and have not taken all.
    */
   get waitsFor(): string[] {
     const { agent, key, buffers } = this.#open();
     const users = buffers.flatMap(({ holds }) => holds.users());
-    return [...new Set([...users, ...slowConsumers(agent, key.slot)])].map((identity) => agentName(agent, identity));
+    const late = buffers.flatMap(({ reservation }) => reservation.lateWork("read")?.owners ?? []);
+    return [...new Set([...users, ...late, ...slowConsumers(agent, key.slot)])].map((identity) =>
+      agentName(agent, identity),
+    );
   }
 
   /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
@@ -160,21 +163,22 @@ export class FrameStream implements Disposable {
     const { agent } = this.#parts;
     checkTimeout(options.timeout ?? Infinity);
     const left = countdown(agent.host, options.timeout);
-    // Where nothing is to be waited for, a promise would cost more than all the rest.
-    if (!attempt.ready() && !(await agent.wait(attempt, options))) this.#noBlank(options.timeout);
-    const { taken } = attempt;
-    if (taken === undefined) return undefined;
-    const { reservation } = taken.buffer;
-    if (reservation.testSignaled("read")) return this.#toBlank(taken);
-    try {
-      // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-      const fences = await reservation.wait("read", { ...options, timeout: left() });
-      if (fences === "timed-out") this.#noBlank(options.timeout);
-    } catch (error) {
-      taken.release();
-      throw error;
+    for (let limits = options; ; limits = { ...options, timeout: left() }) {
+      // Where nothing is to be waited for, a promise would cost more than all the rest.
+      if (!attempt.ready() && !(await agent.wait(attempt, limits))) this.#noBlank(options.timeout);
+      const { taken } = attempt;
+      if (taken === undefined) return undefined;
+      if (taken.isFinished) return this.#toBlank(taken);
+      try {
+        // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
+        const fences = await taken.buffer.reservation.wait("read", { ...options, timeout: left() });
+        if (fences === "timed-out") this.#noBlank(options.timeout);
+      } catch (error) {
+        taken.release();
+        throw error;
+      }
+      if (!attempt.setAsideIfLate()) return this.#toBlank(taken);
     }
-    return this.#toBlank(taken);
   }
 
   /** As {@link blank}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
@@ -182,17 +186,19 @@ export class FrameStream implements Disposable {
     const attempt = new BlankAttempt(this.#producing());
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
-    if (!agent.waitSync(attempt, options.timeout)) this.#noBlank(options.timeout);
-    const { taken } = attempt;
-    if (taken === undefined) return undefined;
-    try {
-      const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
-      if (fences === "timed-out") this.#noBlank(options.timeout);
-    } catch (error) {
-      taken.release();
-      throw error;
+    for (let limit = options.timeout; ; limit = left()) {
+      if (!agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
+      const { taken } = attempt;
+      if (taken === undefined) return undefined;
+      try {
+        const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
+        if (fences === "timed-out") this.#noBlank(options.timeout);
+      } catch (error) {
+        taken.release();
+        throw error;
+      }
+      if (!attempt.setAsideIfLate()) return this.#toBlank(taken);
     }
-    return this.#toBlank(taken);
   }
 
   /** Says that no further frame comes: consumers take what there is, then their loops end. */
@@ -270,8 +276,13 @@ export class FrameStream implements Disposable {
 
   #noBlank(timeout: number | undefined): never {
     const names = this.waitsFor.map((name) => `"${name}"`).join(", ");
-    const reason = names === "" ? "" : `: it waits for agent ${names}`;
-    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms${reason}`);
+    const late = this.#parts.buffers.map(({ reservation }) => reservation.lateWork("read")?.describe());
+    const reasons = [names === "" ? undefined : `it waits for agent ${names}`, late.find((text) => text !== undefined)];
+    const reason = reasons.filter((text) => text !== undefined).join("; ");
+    throw new DmaBufError(
+      "ETIMEDOUT",
+      `No buffer of stream "${this.name}" became free in ${timeout} ms${reason === "" ? "" : `: ${reason}`}`,
+    );
   }
 }
 
@@ -291,14 +302,21 @@ export function checkStreamOptions(options: StreamOptions): void {
 interface TakenPlace {
   readonly place: number;
   readonly buffer: DmaBuf;
+  /** Whether no work on the buffer is pending. */
+  readonly isFinished: boolean;
   /** Ends the write hold. Twice does nothing. */
   readonly release: () => void;
 }
 
-/** A wait for a place that may be filled; ready without one once the stream has ended. */
+/**
+ * A wait for a place that may be filled; ready without one once the stream has ended. It goes round places where work is
+ * late, as round those that somebody holds.
+ */
 class BlankAttempt implements Awaited {
   taken: TakenPlace | undefined;
   readonly #parts: StreamParts;
+  /** Places at which work was found late. */
+  readonly #late = new Set<number>();
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
@@ -317,6 +335,8 @@ class BlankAttempt implements Awaited {
     if (streamEnd(agent, key) !== undefined) return true;
     for (const place of placesToReuse(agent, key.slot, buffers.length)) {
       const buffer = buffers[place]!;
+      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (D6).
+      if (this.#late.has(place) && isLate(buffer)) continue;
       const { holds } = buffer;
       if (!holds.tryTake("write")) continue;
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame (M1).
@@ -324,12 +344,33 @@ class BlankAttempt implements Awaited {
         holds.release("write");
         continue;
       }
+      const isFinished = buffer.reservation.testFinished("read");
+      if (!isFinished && isLate(buffer)) {
+        this.#late.add(place);
+        holds.release("write");
+        continue;
+      }
       emptyPlace(agent, key.slot, place);
-      this.taken = { place, buffer, release: once(() => holds.release("write")) };
+      this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
       return true;
     }
     return false;
   }
+
+  /** Gives back the place that was taken if its work has become late; the next look goes round it. */
+  setAsideIfLate(): boolean {
+    const { place, buffer, release } = this.taken!;
+    if (!isLate(buffer)) return false;
+    this.taken = undefined;
+    this.#late.add(place);
+    release();
+    return true;
+  }
+}
+
+/** Whether work on a buffer is late; the agent is then rung when it no longer is. */
+function isLate({ reservation }: DmaBuf): boolean {
+  return reservation.lateWork("read")?.armAndLook() ?? false;
 }
 
 /** A function that runs at its first call only. */

@@ -25,6 +25,9 @@ export const READERS: Record<string, Reader> = {
     queries(buffer) {
       for (const usage of USAGES) {
         buffer.reservation.testSignaled(usage);
+        buffer.reservation.testFinished(usage);
+        buffer.reservation.getLateFences(usage);
+        buffer.reservation.lateWork(usage)?.describe();
         buffer.reservation.getSingleton(usage)?.describe();
         buffer.reservation.setDeadline(usage, 1_000);
       }

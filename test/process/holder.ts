@@ -7,7 +7,15 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
-import { rawFormat, type Blank, type DmaBuf, type Fence, type Frame, type FrameStream } from "../../src/index.js";
+import {
+  rawFormat,
+  type AccessMode,
+  type Blank,
+  type DmaBuf,
+  type Fence,
+  type Frame,
+  type FrameStream,
+} from "../../src/index.js";
 import { Domain, Guest, type GuestFrame, type WorkerInvitation } from "../../src/node/index.js";
 import { closeDescriptor } from "../../src/node/system-calls.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
@@ -28,6 +36,8 @@ let lock: Disposable | undefined;
 let goOn: (() => unknown) | undefined;
 
 const VERSION = 1;
+/** Bytes: what a frame of the tests has, without its metadata. */
+const WORKED_ON = 4096;
 
 async function obey(order: HolderOrder): Promise<unknown> {
   switch (order.order) {
@@ -51,7 +61,10 @@ async function obey(order: HolderOrder): Promise<unknown> {
       return readHalf();
     case "write on":
     case "read on":
+    case "work on":
       return goOn!();
+    case "work":
+      return work(order.on, order.mode, order.timeLimit);
     case "produce": {
       const stream = domain.createStream({ name: order.name, format: rawFormat(4096), buffers: 2 });
       (await stream.blank())!.publish();
@@ -131,6 +144,27 @@ async function readHalf(): Promise<void> {
     const same = Buffer.from(access.bytes.subarray(0, access.bytes.length >> 1)).toString("base64") === half;
     access[Symbol.dispose]();
     return same ? version : "other bytes than before";
+  };
+}
+
+async function work(on: "buffer" | "frame", mode: AccessMode, timeLimit: number): Promise<void> {
+  const target = on === "buffer" ? buffer : frame!.buffer;
+  const { memory, offset, length } = target.segments[0]!;
+  const bytes = new Uint8Array(memory, offset, Math.min(length, WORKED_ON));
+  const fence = domain.timeline({ name: "device", timeLimit }).createFence();
+  {
+    using _lock = await target.reservation.lock();
+    target.reservation.reserveFences(1);
+    target.reservation.addFence(fence, mode);
+  }
+  const before = Buffer.from(bytes).toString("base64");
+  if (mode === "write") new Int32Array(memory, offset)[0] = domain.agent.identity;
+  frame?.[Symbol.dispose]();
+  goOn = () => {
+    let seen: string | number | undefined = VERSION;
+    if (mode === "write") writePattern(bytes, VERSION, domain.agent.identity, nothing);
+    else seen = Buffer.from(bytes).toString("base64") === before ? checkPattern(bytes, nothing, () => false) : "others";
+    return [seen, fence.signal(), fence.error?.code];
   };
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker, type MessagePort } from "node:worker_threads";
 import type { Identity } from "../../src/domain/agent-slot.js";
-import type { ErrorCode, FenceHandle, Policy, ReceivedHandle } from "../../src/index.js";
+import type { AccessMode, ErrorCode, FenceHandle, Policy, ReceivedHandle } from "../../src/index.js";
 import { Domain, type ListenOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
 
@@ -32,6 +32,12 @@ export type HolderOrder =
   | { readonly order: "visit"; readonly place: string }
   /** Has a worker of its own do that. */
   | { readonly order: "hire"; readonly orders: readonly HolderOrder[] }
+  /**
+   * Work on its buffer, or on the frame that it then gives back, as a device would do it: only a fence tells of its end. It
+   * stands still in the middle.
+   */
+  | { readonly order: "work"; readonly on: "buffer" | "frame"; readonly mode: AccessMode; readonly timeLimit: number }
+  | { readonly order: "work on" }
   | { readonly order: "wait"; readonly fence: FenceHandle; readonly timeout: number }
   /** Kills itself before the n-th exchange that it makes from now on: only recovery makes any while it does nothing. */
   | { readonly order: "die at exchange"; readonly at: number }
