@@ -39,3 +39,23 @@ test("a call that the system forbids is named, with its error", { timeout: 30_00
     [["epoll and event counters", "EPERM", "epoll_create1"]],
   );
 });
+
+test("a runtime whose sockets take no descriptors is found out, and no descriptor is left", { timeout: 30_000 }, () => {
+  const script = `
+    import net from "node:net";
+    import { readdirSync, writeSync } from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    net.Socket = class extends net.Socket { constructor() { super(); } };
+    syncBuiltinESMExports();
+    const { capabilities } = await import(${JSON.stringify(new URL("./capabilities.js", import.meta.url).href)});
+    const before = readdirSync("/proc/self/fd").length;
+    const { processes, missing } = capabilities();
+    const left = readdirSync("/proc/self/fd").length - before;
+    writeSync(1, JSON.stringify({ processes, missing: missing.map(({ name, code }) => [name, code]), left }));`;
+  const output = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });
+  assert.deepEqual(JSON.parse(output), {
+    processes: false,
+    missing: [["sockets made of descriptors", "ENOSYS"]],
+    left: 0,
+  });
+});

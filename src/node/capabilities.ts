@@ -1,4 +1,5 @@
-import type { DmaBufError } from "../errors.js";
+import { Socket } from "node:net";
+import { DmaBufError } from "../errors.js";
 import {
   acceptConnection,
   addToEpoll,
@@ -128,6 +129,17 @@ const TRIALS: Readonly<Record<string, (closing: (fd: number) => number) => void>
   },
   "descriptors of processes"(closing) {
     closing(openProcess(processId()));
+  },
+  // Not everything that has `node:net` has this: who listens there would hear nothing, and without an error.
+  "sockets made of descriptors"(closing) {
+    const { reader, writer } = createPipe();
+    closing(writer);
+    const socket = new Socket({ fd: reader });
+    const { _handle: handle } = socket as { readonly _handle?: object | null };
+    socket.destroy();
+    if (handle !== null && handle !== undefined) return;
+    closing(reader);
+    throw new DmaBufError("ENOSYS", "Cannot watch a descriptor: the sockets of this runtime take none");
   },
   "epoll and event counters"(closing) {
     const epoll = closing(createEpoll());
