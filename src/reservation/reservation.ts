@@ -344,15 +344,17 @@ export class Reservation {
 
   #snapshot(): Entry[] {
     if (this.isHeldHere) return this.#entries;
-    for (;;) {
-      for (let attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
-        const entries = tryReadEntries(this.agent, this.#slot);
-        if (entries !== undefined) return entries;
-      }
-      // Writers are faster than this reader: keep them out for a moment.
-      using lock = this.tryLock();
-      if (lock !== undefined) return this.#entries;
+    for (let attempt = 1; ; attempt++) {
+      const isLockDue = attempt % SNAPSHOT_ATTEMPTS === 0;
+      const entries = isLockDue ? this.#tryReadLocked() : tryReadEntries(this.agent, this.#slot);
+      if (entries !== undefined) return entries;
     }
+  }
+
+  /** Where writers are faster than a reader, this keeps them out for a moment. */
+  #tryReadLocked(): Entry[] | undefined {
+    using lock = this.tryLock();
+    return lock === undefined ? undefined : this.#entries;
   }
 
   /** @internal The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */

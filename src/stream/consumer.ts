@@ -1,4 +1,3 @@
-import type { DmaBuf } from "../buffer/buffer.js";
 import type { Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
@@ -6,7 +5,7 @@ import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
 import { readMetadata, type FrameMetadata } from "./metadata.js";
-import { frameBytes, metadataArea, streamError, type StreamParts } from "./stream-parts.js";
+import { frameViews, streamError, type StreamParts } from "./stream-parts.js";
 import {
   advanceCursor,
   armConsumer,
@@ -35,7 +34,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   /** The number of the first frame that was published after the consumer had joined. */
   readonly #joinedAt: number;
   readonly #left: () => void;
-  readonly #frames = new Set<Frame>();
+  /** By their places: each is held once. */
+  readonly #frames: (Frame | undefined)[] = [];
   /** Taken, but not returned: a wait for their fences failed. */
   readonly #undelivered: Frame[] = [];
   #missed = 0;
@@ -97,6 +97,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
       const { reservation } = frame.buffer;
+      if (reservation.testFinished("write")) return frame;
       try {
         const fences = reservation.waitSync("write", { timeout: left() });
         if (fences === "timed-out") this.#timedOut(options.timeout);
@@ -125,7 +126,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   /** Leaves the stream and gives all frames back; a `next()` that waits gets none. */
   [Symbol.dispose](): void {
-    for (const frame of [...this.#frames]) frame[Symbol.dispose]();
+    for (const frame of this.#frames) frame?.[Symbol.dispose]();
     this.leave();
   }
 
@@ -137,7 +138,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     leaveConsumer(agent, key.slot, this.#word);
     // For the looks of waits of this consumer's.
     ring(agent, slotOf(agent.identity));
-    if (this.#frames.size === 0) this.#left();
+    if (!this.#holdsFrames) this.#left();
   }
 
   #attempt(): Awaited & { readonly taken: Frame | undefined } {
@@ -151,7 +152,13 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
         armConsumer(agent, key.slot);
         // A wanted frame that is there already can only be under somebody's write hold. One that comes is announced;
         // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
-        for (const { place } of this.#candidates(this.#cursor)) this.#parts.buffers[place]!.holds.arm();
+        const cursor = this.#cursor;
+        for (let passed = 0; ;) {
+          const wanted = this.#wanted(cursor, passed);
+          if (wanted === undefined) return;
+          this.#parts.buffers[wanted.place]!.holds.arm();
+          passed |= 1 << wanted.place;
+        }
       },
       ready: () => {
         if (this.#closed) return true;
@@ -167,7 +174,11 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   #tryTake(): Frame | undefined {
     const { agent, key, buffers, format } = this.#parts;
     const cursor = this.#cursor;
-    for (const { place, number } of this.#candidates(cursor)) {
+    for (let passed = 0; ;) {
+      const wanted = this.#wanted(cursor, passed);
+      if (wanted === undefined) return undefined;
+      const { place, number } = wanted;
+      passed |= 1 << place;
       const buffer = buffers[place]!;
       const { holds } = buffer;
       if (!holds.tryTake("read")) {
@@ -186,22 +197,22 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
         endUse();
         holds.release("read");
       };
-      const metadata = this.#metadata(buffer, giveBack);
-      const frame: Frame = new Frame(format, buffer, frameBytes(buffer, this.#parts), metadata, () => {
-        this.#frames.delete(frame);
+      const { bytes, metadata: area } = frameViews(buffer, this.#parts);
+      const metadata = this.#metadata(area, giveBack);
+      const frame: Frame = new Frame(format, buffer, bytes, metadata, () => {
+        this.#frames[place] = undefined;
         giveBack();
-        if (this.#closed && this.#frames.size === 0) this.#left();
+        if (this.#closed && !this.#holdsFrames) this.#left();
       });
-      this.#frames.add(frame);
+      this.#frames[place] = frame;
       return frame;
     }
-    return undefined;
   }
 
   /** A frame whose metadata somebody has damaged is given back, and counts as missed; the next one is another. */
-  #metadata(buffer: DmaBuf, giveBack: () => void): FrameMetadata {
+  #metadata(area: DataView, giveBack: () => void): FrameMetadata {
     try {
-      return readMetadata(metadataArea(buffer, this.#parts));
+      return readMetadata(area);
     } catch (error) {
       giveBack();
       this.#missed++;
@@ -215,25 +226,33 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#missed += Math.max(0, (taken - from) | 0);
   }
 
+  get #holdsFrames(): boolean {
+    return this.#frames.some((frame) => frame !== undefined);
+  }
+
   get #cursor(): number {
     return this.#parts.agent.memory.load(this.#word + CONSUMER.CURSOR);
   }
 
-  /** The frames from the cursor on, in the order in which this consumer wants them. */
-  #candidates(cursor: number): { place: number; number: number }[] {
+  /** Of the frames from the cursor on the one that this consumer wants most. @param passed A bit for each other place. */
+  #wanted(cursor: number, passed: number): { readonly place: number; readonly number: number } | undefined {
     const { agent, key, buffers } = this.#parts;
-    const found: { place: number; number: number }[] = [];
     // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame.
     const end = publishedFrames(agent, key.slot);
     // Most looks of a wait end here: it spins on one word.
-    if (((end - cursor) | 0) <= 0) return [];
+    if (((end - cursor) | 0) <= 0) return undefined;
+    const isNewest = this.policy === "newest";
+    let best = -1;
+    let bestNumber = 0;
     for (let place = 0; place < buffers.length; place++) {
+      if (((passed >>> place) & 1) !== 0) continue;
       const number = frameIn(agent, key.slot, place);
       if (number === undefined || ((number - cursor) | 0) < 0 || ((number - end) | 0) >= 0) continue;
-      found.push({ place, number });
+      if (best >= 0 && ((number - bestNumber) | 0) > 0 !== isNewest) continue;
+      best = place;
+      bestNumber = number;
     }
-    const direction = this.policy === "newest" ? -1 : 1;
-    return found.sort((a, b) => direction * ((a.number - b.number) | 0));
+    return best < 0 ? undefined : { place: best, number: bestNumber };
   }
 
   /** A frame whose writing is late is lost to a consumer that may lose frames. One that holds the producer waits for it. */

@@ -11,7 +11,7 @@ import { Blank, type PublishOptions } from "./frame.js";
 import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import type { StreamHandle } from "./stream-handle.js";
-import { frameBytes, metadataArea, type StreamParts } from "./stream-parts.js";
+import { frameViews, type StreamParts } from "./stream-parts.js";
 import {
   announceFrame,
   armProducer,
@@ -19,10 +19,11 @@ import {
   emptyPlace,
   endStream,
   fillPlace,
+  heldBackFrom,
   isStream,
   leaveStream,
   mayReuse,
-  placesToReuse,
+  placeToReuse,
   publishedFrames,
   slowConsumers,
   streamEnd,
@@ -190,6 +191,7 @@ export class FrameStream implements Disposable {
       if (!agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
       const { taken } = attempt;
       if (taken === undefined) return undefined;
+      if (taken.isFinished) return this.#toBlank(taken);
       try {
         const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
         if (fences === "timed-out") this.#noBlank(options.timeout);
@@ -245,7 +247,7 @@ export class FrameStream implements Disposable {
       endUse();
       giveBack();
     };
-    const area = metadataArea(buffer, this.#parts);
+    const { bytes, metadata: area } = frameViews(buffer, this.#parts);
     const publish = (options: PublishOptions): number => {
       const end = streamEnd(agent, key);
       if (end !== undefined)
@@ -259,7 +261,7 @@ export class FrameStream implements Disposable {
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return new Blank(format, buffer, frameBytes(buffer, this.#parts), publish, release);
+    return new Blank(format, buffer, bytes, publish, release);
   }
 
   #producing(): StreamParts {
@@ -333,7 +335,11 @@ class BlankAttempt implements Awaited {
   ready(): boolean {
     const { agent, key, buffers } = this.#parts;
     if (streamEnd(agent, key) !== undefined) return true;
-    for (const place of placesToReuse(agent, key.slot, buffers.length)) {
+    const keepFrom = heldBackFrom(agent, key.slot);
+    for (let tried = 0; ;) {
+      const place = placeToReuse(agent, key.slot, buffers.length, tried, keepFrom);
+      if (place < 0) return false;
+      tried |= 1 << place;
       const buffer = buffers[place]!;
       // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (D6).
       if (this.#late.has(place) && isLate(buffer)) continue;
@@ -354,7 +360,6 @@ class BlankAttempt implements Awaited {
       this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
       return true;
     }
-    return false;
   }
 
   /** Gives back the place that was taken if its work has become late; the next look goes round it. */

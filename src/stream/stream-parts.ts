@@ -15,16 +15,29 @@ export interface StreamParts {
   readonly buffers: readonly DmaBuf[];
 }
 
-/** The bytes of a frame, in place. A stream's buffer has one segment. */
-export function frameBytes(buffer: DmaBuf, { format }: StreamParts): Uint8Array {
-  const { memory, offset } = buffer.storage.segments[0]!;
-  return new Uint8Array(memory, offset, format.size);
+/** A frame's memory, in place. */
+export interface FrameViews {
+  readonly memory: ArrayBufferLike;
+  readonly bytes: Uint8Array;
+  /** Where its metadata stand, behind its bytes. */
+  readonly metadata: DataView;
 }
 
-/** Where a frame's metadata stand, behind its bytes. */
-export function metadataArea(buffer: DmaBuf, { format, dataBytes }: StreamParts): DataView {
+/** Views cost as much as all the words of a hand-off: those of the last frame are used again where nothing has moved. */
+const lastViews = new WeakMap<DmaBuf, FrameViews>();
+
+/** The views of a frame, in place. A stream's buffer has one segment. */
+export function frameViews(buffer: DmaBuf, { format, dataBytes }: StreamParts): FrameViews {
   const { memory, offset } = buffer.storage.segments[0]!;
-  return new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes));
+  const last = lastViews.get(buffer);
+  if (last?.memory === memory && last.bytes.byteOffset === offset) return last;
+  const views = {
+    memory,
+    bytes: new Uint8Array(memory, offset, format.size),
+    metadata: new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes)),
+  };
+  lastViews.set(buffer, views);
+  return views;
 }
 
 /** The reason a stream failed with, as an error. */

@@ -118,20 +118,30 @@ export function frameIn(segment: Segment, slot: number, place: number): number |
   return segment.memory.load(word + PLACE.FRAME);
 }
 
-/** The places in the order in which a producer should use them again: empty ones, then the oldest frames. */
-export function placesToReuse(segment: Segment, slot: number, buffers: number): number[] {
-  const keepFrom = heldBackFrom(segment, slot);
-  const empty: number[] = [];
-  const full: number[] = [];
-  const frames: number[] = [];
+/**
+ * The place that a producer should use next: an empty one, or else that with the oldest frame; -1 if there is none.
+ *
+ * @param tried A bit for each place that is not to be had.
+ * @param keepFrom See {@link heldBackFrom}.
+ */
+export function placeToReuse(
+  segment: Segment,
+  slot: number,
+  buffers: number,
+  tried: number,
+  keepFrom: number | undefined,
+): number {
+  let oldest = -1;
+  let oldestFrame = 0;
   for (let place = 0; place < buffers; place++) {
+    if (((tried >>> place) & 1) !== 0) continue;
     const frame = frameIn(segment, slot, place);
-    frames.push(frame ?? 0);
-    if (frame === undefined) empty.push(place);
-    else if (mayDrop(frame, keepFrom)) full.push(place);
+    if (frame === undefined) return place;
+    if (!mayDrop(frame, keepFrom) || (oldest >= 0 && ((frame - oldestFrame) | 0) > 0)) continue;
+    oldest = place;
+    oldestFrame = frame;
   }
-  full.sort((a, b) => (frames[a]! - frames[b]!) | 0);
-  return empty.length === 0 ? full : empty.concat(full);
+  return oldest;
 }
 
 /** Whether a producer that has the write hold of a place may empty it: a consumer may have joined meanwhile. */
@@ -145,7 +155,7 @@ function mayDrop(frame: number, keepFrom: number | undefined): boolean {
 }
 
 /** The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it. */
-function heldBackFrom({ memory, layout }: Segment, slot: number): number | undefined {
+export function heldBackFrom({ memory, layout }: Segment, slot: number): number | undefined {
   let lowest: number | undefined;
   forEachConsumer({ memory, layout }, slot, (word) => {
     if (memory.load(word + CONSUMER.OWNER) === 0 || memory.load(word + CONSUMER.POLICY) !== HOLD) return;
