@@ -16,6 +16,7 @@ import {
   UdmabufDevice,
   VgemFence,
 } from "../../../src/linux/index.js";
+import { publish } from "../../../src/fence/shared-fence.js";
 import { kernelTest } from "../cases/kernel-test.js";
 import { fails, openDescriptors } from "../support.js";
 
@@ -79,6 +80,49 @@ test("a kernel's fence stands in arrays, in merges and beside our own", PATIENT,
   assert.equal(both.isSignaled(), false);
   own.signal();
   assert.deepEqual([await both.wait(), await merged.wait()], ["signaled", "signaled"]);
+});
+
+test("a kernel's fence that others see may be dropped, and signals when the device has finished", PATIENT, async () => {
+  using domain = Domain.create();
+  using timeline = new SoftwareSyncTimeline();
+  using file = timeline.createFence(1);
+  const fence = kernelFence(domain, file);
+  const view = domain.importFence(domain.exportFence(fence));
+  fence[Symbol.dispose]();
+  assert.equal(view.status, 0);
+  timeline.advance();
+  assert.equal(await view.wait(), "signaled");
+  assert.equal(view.status, 1);
+});
+
+test("a device that is late keeps its buffer from others until it has finished", PATIENT, async () => {
+  using domain = Domain.create();
+  using timeline = new SoftwareSyncTimeline();
+  using file = timeline.createFence(1);
+  using buffer = domain.allocate(PAGE_SIZE);
+  const fence = kernelFence(domain, file);
+  publish(fence, 20);
+  {
+    using _lock = await buffer.reservation.lock();
+    buffer.reservation.reserveFences(1);
+    buffer.reservation.addFence(fence, "write");
+  }
+  await assert.rejects(fence.result(), { code: "ETIMEDOUT" });
+  fence[Symbol.dispose]();
+  await assert.rejects(buffer.access("read", { timeout: 20 }), {
+    code: "ETIMEDOUT",
+    message: /has not finished its work/,
+  });
+  using descriptor = udmabufOf("late", PAGE_SIZE);
+  await assert.rejects(handOver(buffer, "read", descriptor, { timeout: 20 }), {
+    code: "ETIMEDOUT",
+    message: /has not finished its work/,
+  });
+  const reading = buffer.access("read");
+  timeline.advance();
+  (await reading)[Symbol.dispose]();
+  await handOver(buffer, "read", descriptor);
+  assert.equal(fence.error?.code, "ETIMEDOUT");
 });
 
 test("a deadline reaches the kernel's fence", PATIENT, () => {
