@@ -317,8 +317,8 @@ interface TakenPlace {
 class BlankAttempt implements Awaited {
   taken: TakenPlace | undefined;
   readonly #parts: StreamParts;
-  /** Places at which work was found late. */
-  readonly #late = new Set<number>();
+  /** The places, as bits, at which work was found late. */
+  #late = 0;
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
@@ -342,7 +342,7 @@ class BlankAttempt implements Awaited {
       tried |= 1 << place;
       const buffer = buffers[place]!;
       // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (D6).
-      if (this.#late.has(place) && isLate(buffer)) continue;
+      if ((this.#late & (1 << place)) !== 0 && isLate(buffer)) continue;
       const { holds } = buffer;
       if (!holds.tryTake("write")) continue;
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame (M1).
@@ -352,7 +352,7 @@ class BlankAttempt implements Awaited {
       }
       const isFinished = buffer.reservation.testFinished("read");
       if (!isFinished && isLate(buffer)) {
-        this.#late.add(place);
+        this.#late |= 1 << place;
         holds.release("write");
         continue;
       }
@@ -367,7 +367,7 @@ class BlankAttempt implements Awaited {
     const { place, buffer, release } = this.taken!;
     if (!isLate(buffer)) return false;
     this.taken = undefined;
-    this.#late.add(place);
+    this.#late |= 1 << place;
     release();
     return true;
   }
