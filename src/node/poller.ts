@@ -1,4 +1,5 @@
 import { isMainThread, Worker } from "node:worker_threads";
+import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { threadLedger } from "./thread-ledger.js";
 import type { PollerData, PollerNews } from "./poller-worker.js";
 import {
@@ -17,8 +18,9 @@ import {
  *
  * PO1. One more thread waits for all of them, in the kernel; it keeps the process alive for nobody. It begins with the
  *      first watch, and each thread that watches has its own.
- * PO2. An event counter ends that thread at the exit; without it the exit would wait for the next event. A worker has
- *      no such moment when it is terminated: there the thread waits in slices.
+ * PO2. An event counter ends that thread at the exit; without it the exit would wait for the next event. An exit that comes
+ *      while the thread still begins waits for that, because it must not be ended in the middle of it (SC4). A worker has no
+ *      such moment when it is terminated: there the thread waits in slices.
  * PO3. A watch reports once and is armed again after its callback has returned: a descriptor that stays ready calls back
  *      once in each turn of the event loop, and not faster.
  * PO4. A watch that has ended does not call back, whatever was on its way.
@@ -51,6 +53,8 @@ interface Watch {
 const END_KEY = 0;
 /** As long as a blocked thread is deaf to `terminate()` elsewhere. */
 const SLICE_MS = 50;
+/** Far more than a thread needs to begin. */
+const LONGEST_START_MS = 5_000;
 
 class Poller {
   readonly #epoll = entered(createEpoll);
@@ -60,13 +64,18 @@ class Poller {
   constructor() {
     const end = entered(createEventCounter);
     addToEpoll(this.#epoll, end, POLL.READABLE, END_KEY);
-    const workerData: PollerData = { epoll: this.#epoll, endKey: END_KEY, sliceMs: isMainThread ? -1 : SLICE_MS };
+    const begun = new SharedArrayBuffer(8);
+    const sliceMs = isMainThread ? -1 : SLICE_MS;
+    const workerData: PollerData = { epoll: this.#epoll, endKey: END_KEY, sliceMs, begun };
     const worker = new Worker(new URL("./poller-worker.js", import.meta.url), { workerData, execArgv: [] });
     worker.on("message", (news: PollerNews) => {
       for (const { key, events } of news) this.#report(key, events);
     });
     worker.unref();
-    process.on("exit", () => writeDescriptor(end, new Uint8Array(new BigUint64Array([1n]).buffer)));
+    process.on("exit", () => {
+      createSharedSubstrate(begun).park(0, 0, LONGEST_START_MS);
+      writeDescriptor(end, new Uint8Array(new BigUint64Array([1n]).buffer));
+    });
   }
 
   watch(fd: number, events: number, callback: (events: number) => void): EndWatch {

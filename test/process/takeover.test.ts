@@ -128,6 +128,9 @@ test("a stream's end is the loop's end, and what it fails with is thrown, but fo
   await assert.rejects(one.next(SOON), { code: "EIO" });
   assert.equal(await take(other), 1, "there is none that has not ended");
   await assert.rejects(other.next(SOON), { code: "EIO" });
+  // Its stream, which has failed and not been closed, is found until another one's is heard of.
+  await first.kill();
+  await until(() => domain.agents.length === 2);
   const third = await start(3);
   using last = domain.follow("camera");
   assert.equal(await take(last), 3);
