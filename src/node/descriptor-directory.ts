@@ -2,11 +2,10 @@ import type { Agent } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
+import { askingAgain } from "./asking.js";
 import type { Inbox } from "./inbox.js";
 import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import { duplicateDescriptor } from "./system-calls.js";
-
-const ASK_AGAIN_MS = 500;
 
 /**
  * Descriptors that agents give each other by name: for what is no memory of the domain's, above all the kernel's own
@@ -59,12 +58,8 @@ export class DescriptorDirectory {
     this.#checkJoined();
     const own = this.#offers.get(name);
     if (own !== undefined) return duplicateDescriptor(this.#ledger.descriptorOf(own));
-    const { host } = this.#agent;
     const wanted = this.#want(name);
-    let askedNs = -Infinity;
-    const arm = (): void => {
-      if (host.nowNs() - askedNs < ASK_AGAIN_MS * 1e6) return;
-      askedNs = host.nowNs();
+    const ask = (): void => {
       for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for descriptor", name });
     };
     const ready = (): boolean => {
@@ -72,8 +67,7 @@ export class DescriptorDirectory {
       return wanted.files.length > 0;
     };
     try {
-      arm();
-      if (await this.#agent.wait({ arm, ready, patience: () => ASK_AGAIN_MS }, options)) {
+      if (await this.#agent.wait(askingAgain(this.#agent.host, ask, ready), options)) {
         return this.#ledger.handOver(wanted.files.shift()!);
       }
       throw new DmaBufError("ETIMEDOUT", `Nobody has offered "${name}" in ${options.timeout} ms`);

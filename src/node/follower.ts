@@ -1,8 +1,8 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
-import { DmaBufError } from "../errors.js";
-import type { Consumer, ConsumerOptions } from "../stream/consumer.js";
+import { codeOf, DmaBufError } from "../errors.js";
+import { takeAll, type Consumer, type ConsumerOptions } from "../stream/consumer.js";
 import type { Frame } from "../stream/frame.js";
 import type { FrameStream } from "../stream/frame-stream.js";
 import type { StreamDirectory } from "./stream-directory.js";
@@ -94,16 +94,8 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   }
 
   /** Takes frames until a stream ends; what it follows is left when the loop is. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
-    try {
-      for (;;) {
-        const frame = await this.next();
-        if (frame === undefined) return;
-        yield frame;
-      }
-    } finally {
-      this[Symbol.dispose]();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+    return takeAll(this);
   }
 
   /** Leaves and gives all frames back; a `next()` that waits gets none. */
@@ -165,7 +157,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
       return this.#source;
     } catch (error) {
       stream.close();
-      if ((error as Partial<DmaBufError>).code !== "ESTALE") throw error;
+      if (codeOf(error) !== "ESTALE") throw error;
       // It has just gone.
       return undefined;
     }

@@ -1,13 +1,12 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
 import { countdown, type WaitOptions } from "../domain/pend.js";
-import { DmaBufError } from "../errors.js";
+import { codeOf, DmaBufError } from "../errors.js";
 import type { FrameStream } from "../stream/frame-stream.js";
 import type { StreamHandle } from "../stream/stream-handle.js";
 import { hasProducer, isStream, streamEnd } from "../stream/stream-slot.js";
+import { askingAgain } from "./asking.js";
 import type { Inbox } from "./inbox.js";
-
-const ASK_AGAIN_MS = 500;
 
 /**
  * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
@@ -44,18 +43,8 @@ export class StreamDirectory {
 
   /** Asks for a stream, and again after some time: who produces it may have had no room for a letter, or for a handle. */
   await(name: string): Awaited {
-    const { host } = this.#agent;
-    this.ask();
-    let askedNs = host.nowNs();
-    return {
-      arm: () => {
-        if (host.nowNs() - askedNs < ASK_AGAIN_MS * 1e6) return;
-        askedNs = host.nowNs();
-        this.ask();
-      },
-      ready: () => this.#find(name) !== undefined,
-      patience: () => ASK_AGAIN_MS,
-    };
+    const ask = (): void => this.ask();
+    return askingAgain(this.#agent.host, ask, () => this.#find(name) !== undefined);
   }
 
   /** Another agent asks. */
@@ -94,7 +83,7 @@ export class StreamDirectory {
     try {
       return this.#openStream(found);
     } catch (error) {
-      if ((error as Partial<DmaBufError>).code !== "ESTALE") throw error;
+      if (codeOf(error) !== "ESTALE") throw error;
       // It has just gone.
       this.#known.delete(found.slot);
       return undefined;

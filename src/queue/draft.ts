@@ -2,7 +2,6 @@ import type { Agent, Awaited } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { Fence } from "../fence/fence.js";
-import { publish } from "../fence/shared-fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { LateWork } from "../reservation/late-work.js";
 import type { Reservation } from "../reservation/reservation.js";
@@ -109,18 +108,12 @@ export class Draft<Data> implements Disposable {
     for (const { holder, mode } of this.uses) holder.holds.release(mode);
   }
 
-  /**
-   * What the job must wait for as of now: the newest of each context. The caller holds the locks.
-   *
-   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
-   */
+  /** What the job must wait for as of now: the newest of each context. The caller holds the locks. */
   dependencies(): Fence[] {
     const implicit = this.uses.flatMap(({ reservation, mode }) => reservation.getFences(usageFor(mode)));
     const explicit = this.#dependencies.flatMap((fence) => [...unwrap(fence)]);
     const pending = [...implicit, ...explicit].filter((fence) => !fence.isSignaled());
-    const newest = newestOfEachContext(pending);
-    for (const fence of newest) publish(fence);
-    return newest;
+    return newestOfEachContext(pending);
   }
 
   /** Lets the buffers go. */

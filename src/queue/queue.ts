@@ -309,8 +309,8 @@ export class Queue<Data = undefined> implements Disposable {
   #arm(draft: Draft<Data>): Fence {
     this.#checkOpen();
     const needed = draft.dependencies();
-    const dependencies = this.#owner.resolve(needed, this);
     const guards = needed.map((fence) => publish(fence));
+    const dependencies = this.#owner.resolve(needed, this);
     for (const reservation of draft.reservations) reservation.reserveFences(1);
     const finished = this.#timeline.createFence();
     // The point of no return: nothing below fails.

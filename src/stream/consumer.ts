@@ -112,16 +112,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   }
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
-    try {
-      for (;;) {
-        const frame = await this.next();
-        if (frame === undefined) return;
-        yield frame;
-      }
-    } finally {
-      this[Symbol.dispose]();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+    return takeAll(this);
   }
 
   /** Leaves the stream and gives all frames back; a `next()` that waits gets none. */
@@ -286,5 +278,16 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     const what = late === undefined ? "has published no frame" : "has finished no frame";
     const why = late === undefined ? "" : `: ${late}`;
     throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);
+  }
+}
+
+/** @internal Takes frames until there are no more; what they come from is left when the loop is. */
+export async function* takeAll(
+  source: Disposable & { next(): Promise<Frame | undefined> },
+): AsyncGenerator<Frame, void, undefined> {
+  try {
+    for (let frame = await source.next(); frame !== undefined; frame = await source.next()) yield frame;
+  } finally {
+    source[Symbol.dispose]();
   }
 }
