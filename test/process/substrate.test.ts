@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -43,12 +43,7 @@ test("this process wakes the sleepers of another one, blocked or not, and nobody
     ["sleeper", 1],
     ["asynchronousSleeper", 3],
   ] as const) {
-    const segment = processSegment(PLAN);
-    const { memory } = segment;
-    const child = startProcess(segment, role);
-    t.after(() => child.kill("SIGKILL"));
-    await until(memory, AT.UP);
-    await delay(20);
+    const { memory, child } = await sleeping(t, role);
     assert.equal(memory.wake(0), 0);
     assert.equal(memory.load(AT.DONE), 0);
     memory.add(1, 1);
@@ -92,12 +87,7 @@ for (const role of ["asynchronousSleeper", "sleeper"]) {
     `a process that was killed as ${role} holds up nobody, and its place can be slept at again`,
     PATIENT,
     async (t) => {
-      const segment = processSegment(PLAN);
-      const { memory } = segment;
-      const child = startProcess(segment, role);
-      t.after(() => child.kill("SIGKILL"));
-      await until(memory, AT.UP);
-      await delay(20);
+      const { memory, child } = await sleeping(t, role);
       child.kill("SIGKILL");
       await once(child, "exit");
       // More bytes than a pipe takes: nobody reads them.
@@ -181,6 +171,16 @@ test("closing lets the sleepers of this thread go", PATIENT, async () => {
   memory.close();
   await sleep;
 });
+
+/** A process that sleeps at doorbell 1, and its memory. */
+async function sleeping(t: TestContext, role: string): Promise<{ memory: ProcessSubstrate; child: ChildProcess }> {
+  const segment = processSegment(PLAN);
+  const child = startProcess(segment, role);
+  t.after(() => child.kill("SIGKILL"));
+  await until(segment.memory, AT.UP);
+  await delay(20);
+  return { memory: segment.memory, child };
+}
 
 function startProcess({ fd, pipes }: ProcessSegment, role: string): ChildProcess {
   return spawn(process.execPath, [program, role], { stdio: ["ignore", "inherit", "inherit", fd, ...pipes] });

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitAll, type DmaBuf, type Fence, type JoinedDomain, type ReceivedHandle } from "../../src/index.js";
 
@@ -56,7 +57,23 @@ export async function submit(
   return { raised, torn, errors: fences.flatMap(({ error }) => error?.code ?? []) };
 }
 
-export function counter({ buffer, byteOffset }: Uint8Array): Uint32Array {
+/** @param isWhole Whether these are all who have submitted: what one that died has raised, nobody knows. */
+export async function checkRaised(
+  buffers: readonly DmaBuf[],
+  all: readonly Submitted[],
+  isWhole: boolean,
+): Promise<void> {
+  for (const { torn, errors } of all) assert.deepEqual([torn, errors], [0, []]);
+  for (const [i, buffer] of buffers.entries()) {
+    using access = await buffer.access("read");
+    const [value] = counter(access.bytes);
+    const raised = all.reduce((sum, each) => sum + each.raised[i]!, 0);
+    assert.ok(isWhole ? value === raised : value! >= raised, `buffer ${i}: ${value}, raised ${raised} times`);
+    assert.ok(raised > 0);
+  }
+}
+
+function counter({ buffer, byteOffset }: Uint8Array): Uint32Array {
   return new Uint32Array(buffer, byteOffset, 1);
 }
 
