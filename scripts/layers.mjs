@@ -4,8 +4,9 @@
  * L1. A module imports from its own layer and from lower ones, never from a higher one.
  * L2. A neutral layer imports relative modules only: no Node.js module, no package, nothing at run time.
  * L3. Every file of src/ belongs to exactly one layer.
+ * L4. No module compares the numbers of two fences by hand.
  *
- * Tests may look from above: L1 to L3 hold for `*.test.ts` only as far as their author wishes.
+ * Tests may look from above: L1 to L4 hold for `*.test.ts` only as far as their author wishes.
  */
 
 /** A name with an ending is one file of src/, one without is a folder. */
@@ -34,7 +35,7 @@ export const LAYERS = [
 /** How deep folders may nest in a layer. */
 const DEEPEST = 3;
 
-/** ESLint configuration that enforces L1, L2 and L3. */
+/** ESLint configuration that enforces L1 to L4. */
 export function layerConfig() {
   return [nobody(), ...LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)))];
 }
@@ -67,13 +68,17 @@ function place(layer, rank, depth) {
   patterns.push({ regex: "^dmabuf(/|$)", message: "The package does not import itself: name the module." });
   if (layer.neutral) patterns.push({ regex: "^[^.]", message: `${layer.name} is neutral: relative imports only.` });
   const late = { selector: "ImportExpression", message: `${layer.name} is neutral: no import at run time.` };
+  const order = {
+    selector: 'BinaryExpression[operator=/^([<>]=?|-)$/] > MemberExpression[property.name="seqno"]',
+    message: "How a fence's context counts, and whether its numbers wrap, is known to isLaterFence() alone.",
+  };
   return {
     name: `layers/${layer.name}/${depth}`,
     files: [files],
     ignores: ["**/*.test.ts"],
     rules: {
       "no-restricted-imports": ["error", { patterns }],
-      "no-restricted-syntax": layer.neutral ? ["error", late] : "off",
+      "no-restricted-syntax": layer.neutral ? ["error", late, order] : ["error", order],
     },
   };
 }

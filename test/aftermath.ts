@@ -47,7 +47,7 @@ function countFreeSlots(survivor: JoinedDomain): Aftermath["free"] {
     agents: countUntilFull(() => claimAgentSlot(agent, "")),
     buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
     timelines: countUntilFull(() => claimTimeline(agent, fence)),
-    oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1 })),
+    oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1, seqno32: false })),
     streams: countUntilFull(() => claimStream(agent, "")),
   };
 }

@@ -51,6 +51,15 @@ test("Atomics outside src/substrate/ is an error, in tests too, and through glob
   assert.deepEqual(await broken("src/substrate/planted.ts", use), []);
 });
 
+test("to compare the number of a fence by hand is an error, in neutral layers and in others", async () => {
+  const compares = "export const a = (x: { seqno: number }, y: number): boolean => ";
+  for (const file of ["src/reservation/planted.ts", "src/linux/planted.ts"]) {
+    assert.deepEqual(await broken(file, `${compares}x.seqno > y;`), ["no-restricted-syntax"], file);
+    assert.deepEqual(await broken(file, `${compares}y - x.seqno > 0;`), ["no-restricted-syntax"], file);
+    assert.deepEqual(await broken(file, `${compares}x.seqno === y;`), [], file);
+  }
+});
+
 test("a file of src/ that belongs to no layer is an error", async () => {
   assert.deepEqual(await broken("src/planted.ts", "export const a = 1;"), ["no-restricted-syntax"]);
   assert.deepEqual(await broken("src/planted/a.ts", "export const a = 1;"), ["no-restricted-syntax"]);

@@ -1,4 +1,5 @@
 import { ring, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { isLaterFence, type FencePosition } from "./fence-order.js";
 import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
 import { readName } from "./text.js";
@@ -89,17 +90,26 @@ export function keyOwner({ memory, layout }: Segment, key: FenceKey): Identity {
   return memory.load(ownerWord(layout, key));
 }
 
-/** A fence's context and its number there, or `undefined` if its slot has moved on. */
-export function keyPosition(
-  { memory, layout }: Segment,
-  key: FenceKey,
-): { context: number; seqno: number } | undefined {
+/** A fence's place in its context, or `undefined` if its slot has moved on. */
+export function keyPosition({ memory, layout }: Segment, key: FenceKey): FencePosition | undefined {
   const isTimeline = layout.isTimeline(key.slot);
   const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
   const table = isTimeline ? TIMELINE : ONE_SHOT;
   const context = Number(memory.load64(base + table.CONTEXT));
-  const seqno = isTimeline ? key.sequence : Number(memory.load64(base + ONE_SHOT.SEQUENCE));
-  return memory.load(base + table.GENERATION) === key.generation ? { context, seqno } : undefined;
+  const number = isTimeline
+    ? { seqno: key.sequence, seqno32: false }
+    : oneShot.numberOf(memory.load64(base + ONE_SHOT.SEQUENCE));
+  return memory.load(base + table.GENERATION) === key.generation ? { context, ...number } : undefined;
+}
+
+/** Whether the fence of one key comes after that of another in their context, or is the same. */
+export function isKeyLaterOrSame(segment: Segment, one: FenceKey, other: FenceKey): boolean {
+  // The fences of one slot are those of one timeline, whose numbers do not wrap, or the same.
+  if (one.slot === other.slot && one.generation === other.generation) return one.sequence >= other.sequence;
+  // Two timelines are two contexts; published fences of one agent may share one.
+  if (segment.layout.isTimeline(one.slot) || segment.layout.isTimeline(other.slot)) return false;
+  const [a, b] = [keyPosition(segment, one), keyPosition(segment, other)];
+  return a !== undefined && b !== undefined && isLaterFence(a, b);
 }
 
 /** Milliseconds after which hang recovery may end the fence, or `undefined` if its slot has moved on. */
@@ -112,9 +122,7 @@ export function keyTimeLimit({ memory, layout }: Segment, key: FenceKey): number
 }
 
 /** What stands in a fence's slot about its origin, or `undefined` if the slot has moved on. */
-export interface Origin {
-  readonly context: number;
-  readonly seqno: number;
+export interface Origin extends FencePosition {
   readonly driverName: string;
   readonly timelineName: string;
   readonly timeLimit: number;

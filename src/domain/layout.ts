@@ -13,7 +13,7 @@ export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
  * L2. 64-bit words stand at even indices; every slot's stride is even.
  * L3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version is refused.
  */
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
@@ -94,7 +94,7 @@ export const ONE_SHOT = {
   STATE: 2, // generation << 13 | signaled << 12 | positive errno
   ACKNOWLEDGED: 3, // the last generation whose publisher has let go of the slot
   CONTEXT: 4, // 64 bits
-  SEQUENCE: 6, // 64 bits
+  SEQUENCE: 6, // 64 bits: counts in 32 bits << 63 | number
   TIME: 8, // 64 bits: generation << 53 | nanoseconds, 0 while the fence is pending
   TIME_LIMIT: 10, // milliseconds
   FORGOTTEN_GENERATION: 11,

@@ -22,6 +22,8 @@ const ONE_SHOT_SEQUENCE = 1;
 const ERROR_MASK = 0xfff;
 const SIGNALED = 0x1000;
 const GENERATION_SHIFT = 13;
+const NUMBER_MASK = (1n << 63n) - 1n;
+const NUMBER_WRAPS = 1n << 63n;
 const TIME_BITS = 53n;
 const TIME_MASK = (1n << TIME_BITS) - 1n;
 
@@ -31,6 +33,7 @@ export interface OneShotOptions {
   /** The fence's place among others, for a reservation that compares them. */
   readonly context: number;
   readonly seqno: number;
+  readonly seqno32: boolean;
   /** Milliseconds after which hang recovery may end the fence. */
   readonly timeLimit: number;
 }
@@ -65,7 +68,10 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   const generation = (last + 1) & 0x7fff_ffff || 1;
   memory.store(base + ONE_SHOT.GENERATION, generation);
   memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
-  memory.store64(base + ONE_SHOT.SEQUENCE, BigInt(options.seqno));
+  memory.store64(
+    base + ONE_SHOT.SEQUENCE,
+    (BigInt(options.seqno) & NUMBER_MASK) | (options.seqno32 ? NUMBER_WRAPS : 0n),
+  );
   memory.store64(base + ONE_SHOT.TIME, firstTime(generation));
   memory.store64(base + ONE_SHOT.DEADLINE, 0n);
   memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
@@ -73,6 +79,11 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   writeName(memory, base + ONE_SHOT.NAME, options.name);
   memory.store(base + ONE_SHOT.STATE, generation << GENERATION_SHIFT);
   return generation;
+}
+
+/** What stands in `SEQUENCE`: a fence's number, and whether its context counts in 32 bits. */
+export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
+  return { seqno: Number(word & NUMBER_MASK), seqno32: (word & NUMBER_WRAPS) !== 0n };
 }
 
 /**

@@ -58,6 +58,7 @@ export function withPoint(
  * @param newContext Gives the fence context of a link that begins one.
  */
 export function linkAfter(head: PointLink | undefined, seqno: number, newContext: () => number): PointLink {
+  // eslint-disable-next-line no-restricted-syntax -- a point is compared, not the number of a fence
   if (head !== undefined && seqno > head.seqno) {
     return { seqno, previousSeqno: head.seqno, context: head.context };
   }

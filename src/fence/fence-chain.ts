@@ -74,7 +74,7 @@ export class FenceChain extends Fence {
  */
 export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
   if (seqno === 0) return fence;
-  if (!(fence instanceof FenceChain) || fence.seqno < seqno) {
+  if (!reaches(fence, seqno)) {
     throw new DmaBufError("EINVAL", `Cannot find point ${seqno}: the fence is no chain, or ends before it`);
   }
   let element: Fence | undefined = fence;
@@ -83,6 +83,12 @@ export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
     element = element.previous();
   }
   return element;
+}
+
+/** Whether a fence is a chain that has a point, or one above it. Points have 64 bits, and do not wrap. */
+export function reaches(fence: Fence, point: number): fence is FenceChain {
+  // eslint-disable-next-line no-restricted-syntax -- a point is compared, not the number of a fence
+  return fence instanceof FenceChain && fence.seqno >= point;
 }
 
 function placeOn(previous: Fence | undefined, agent: Agent, seqno: number): PointLink {

@@ -58,7 +58,7 @@ export function fenceHandle(fence: Fence): FenceHandle {
   }
   if (fence instanceof FenceChain) return chainHandle(fence);
   if (fence.context === 0) return { kind: "stub", timestamp: fence.timestamp! };
-  const { context, seqno, driverName, timelineName } = fence;
+  const { context, seqno, seqno32, driverName, timelineName } = fence;
   const key = publish(fence);
   const timeLimit = keyTimeLimit(fence.agent, key) ?? DEFAULT_TIME_LIMIT;
   return {
@@ -67,6 +67,7 @@ export function fenceHandle(fence: Fence): FenceHandle {
     ...key,
     context,
     seqno,
+    seqno32,
     driverName,
     timelineName,
     timeLimit,
@@ -99,9 +100,10 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
   }
 }
 
-function checkKey({ layout }: Agent, { slot, generation, context, seqno }: PlainHandle): void {
+function checkKey({ layout }: Agent, { slot, generation, context, seqno, seqno32 }: PlainHandle): void {
   const slots = layout.sizes.timelines + layout.sizes.oneShots;
-  if ([slot, generation, context, seqno].every(Number.isSafeInteger) && slot >= 0 && slot < slots) return;
+  const areNumbers = [slot, generation, context, seqno].every(Number.isSafeInteger);
+  if (areNumbers && typeof seqno32 === "boolean" && slot >= 0 && slot < slots) return;
   throw new DmaBufError("EINVAL", `Cannot import the fence: its handle names no fence slot (${slot} of ${slots})`);
 }
 

@@ -1,4 +1,5 @@
 import type { Agent, Awaited } from "../domain/agent.js";
+import { isLaterFence } from "../domain/fence-order.js";
 import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode } from "../errors.js";
@@ -91,6 +92,11 @@ export class Fence implements Disposable {
   /** @internal Gives a fence of this agent a place in shared memory. */
   set ops(ops: FenceOps) {
     this.#ops = ops;
+  }
+
+  /** Whether the context counts in 32 bits: its numbers wrap. */
+  get seqno32(): boolean {
+    return this.#ops.seqno32 ?? false;
   }
 
   get driverName(): string {
@@ -263,10 +269,8 @@ export class Fence implements Disposable {
   isLater(other: Fence): boolean {
     if (this.context !== other.context) {
       this.agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
-      return false;
     }
-    if (this.#ops.seqno32) return ((this.seqno - other.seqno) | 0) > 0;
-    return this.seqno > other.seqno;
+    return isLaterFence(this, other);
   }
 
   isLaterOrSame(other: Fence): boolean {

@@ -36,15 +36,20 @@ export class SharedFenceOps implements FenceOps {
   readonly agent: Agent;
   readonly slot: number;
   readonly generation: number;
+  readonly seqno32: boolean;
   /** What waits here for fences of this slot; most of those who import one only look, or block. */
   #armed: Map<Fence, () => void> | undefined = undefined;
   #origin: Origin | undefined;
 
-  /** @param origin What is known of the fences' maker; read from the slot when it is needed, if absent. */
-  constructor(agent: Agent, slot: number, generation: number, origin?: Origin) {
+  /**
+   * @param origin What is known of the fences' maker; read from the slot when it is needed, if absent.
+   * @param seqno32 How the fences' context counts.
+   */
+  constructor(agent: Agent, slot: number, generation: number, origin?: Origin, seqno32 = origin?.seqno32 ?? false) {
     this.agent = agent;
     this.slot = slot;
     this.generation = generation;
+    this.seqno32 = seqno32;
     this.#origin = origin;
   }
 
@@ -62,8 +67,7 @@ export class SharedFenceOps implements FenceOps {
   }
 
   key(fence: Fence): FenceKey {
-    const sequence = this.agent.layout.isTimeline(this.slot) ? fence.seqno : 1;
-    return { slot: this.slot, generation: this.generation, sequence };
+    return { slot: this.slot, generation: this.generation, sequence: this.#sequenceOf(fence) };
   }
 
   signaled(fence: Fence): boolean {
@@ -72,7 +76,7 @@ export class SharedFenceOps implements FenceOps {
     if (status < 0) fence.setError(status);
     else fence.forgetError();
     // Those before it have signaled too, and call back before it.
-    if (this.hasArmed) this.settleArmed(fence.seqno - 1);
+    if (this.hasArmed) this.settleArmed(this.#sequenceOf(fence) - 1);
     return true;
   }
 
@@ -106,12 +110,12 @@ export class SharedFenceOps implements FenceOps {
     return isOwnKey(this.agent, this.key(fence));
   }
 
-  /** Settles the local fences up to a sequence number, in order. */
+  /** Settles the local fences up to a sequence number of the slot, in order. */
   protected settleArmed(upTo: number): void {
     const armed = this.#armed;
     if (armed === undefined) return;
-    const due = [...armed.keys()].filter((fence) => fence.seqno <= upTo);
-    for (const fence of due.sort((a, b) => a.seqno - b.seqno)) {
+    const due = [...armed.keys()].filter((fence) => this.#sequenceOf(fence) <= upTo);
+    for (const fence of due.sort((a, b) => this.#sequenceOf(a) - this.#sequenceOf(b))) {
       // A callback of one may have settled the next.
       armed.get(fence)?.();
       armed.delete(fence);
@@ -122,12 +126,18 @@ export class SharedFenceOps implements FenceOps {
   protected get hasArmed(): boolean {
     return this.#armed !== undefined && this.#armed.size > 0;
   }
+
+  /** The number within the slot and generation, which does not wrap. */
+  #sequenceOf(fence: Fence): number {
+    return this.agent.layout.isTimeline(this.slot) ? fence.seqno : 1;
+  }
 }
 
 /** What can be said of a signaled fence whose slot is in use again; the names are those of current kernels. */
 const DETACHED: Origin = {
   context: 0,
   seqno: 0,
+  seqno32: false,
   driverName: "detached-driver",
   timelineName: "signaled-timeline",
   timeLimit: DEFAULT_TIME_LIMIT,
@@ -188,7 +198,8 @@ export function watchDeadlines(agent: Agent, key: FenceKey, tell: (deadlineNs: n
 export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
   const position = keyPosition(agent, key);
   if (position === undefined) return undefined;
-  return new Fence(agent, new SharedFenceOps(agent, key.slot, key.generation), position.context, position.seqno);
+  const ops = new SharedFenceOps(agent, key.slot, key.generation, undefined, position.seqno32);
+  return new Fence(agent, ops, position.context, position.seqno);
 }
 
 export function checkDomain(agent: Agent, domain: string, what: string): void {
@@ -203,10 +214,10 @@ export function checkDomain(agent: Agent, domain: string, what: string): void {
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
-  const { agent, context, seqno, driverName, timelineName } = fence;
+  const { agent, context, seqno, seqno32, driverName, timelineName } = fence;
   const known = fence.ops.key?.(fence);
   if (known !== undefined) return known;
-  const key = claimOneShot(agent, { context, seqno, driverName, name: timelineName, timeLimit });
+  const key = claimOneShot(agent, { context, seqno, seqno32, driverName, name: timelineName, timeLimit });
   const hearsDeadlines = fence.ops.setDeadline !== undefined;
   const ops = (fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit));
   const { queued } = fence.addCallback(() => ops.settled(fence));

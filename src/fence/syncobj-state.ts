@@ -1,5 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { FenceChain, findSeqno } from "./fence-chain.js";
+import { FenceChain, findSeqno, reaches } from "./fence-chain.js";
 import type { Fence } from "./fence.js";
 import type { SharedPoints } from "./shared-points.js";
 import { stubFence } from "./stub.js";
@@ -85,7 +85,7 @@ export class SyncobjState {
   find(point: number): Fence | undefined {
     const { fence } = this;
     if (fence === undefined || point === 0) return fence;
-    if (!(fence instanceof FenceChain) || fence.seqno < point) return undefined;
+    if (!reaches(fence, point)) return undefined;
     return findSeqno(fence, point) ?? stubFence(this.agent);
   }
 

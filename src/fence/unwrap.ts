@@ -41,6 +41,11 @@ export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
 
 /** The newest fence of each context, in the order of the contexts. */
 export function newestOfEachContext(fences: readonly Fence[]): Fence[] {
-  const sorted = [...fences].sort((a, b) => a.context - b.context || (a.isLater(b) ? -1 : b.isLater(a) ? 1 : 0));
-  return sorted.filter((fence, i) => fence.context !== sorted[i - 1]?.context);
+  // One after the other: numbers that wrap have no order that a sort could rely on.
+  const newest = new Map<number, Fence>();
+  for (const fence of fences) {
+    const known = newest.get(fence.context);
+    if (known === undefined || fence.isLater(known)) newest.set(fence.context, fence);
+  }
+  return [...newest.values()].sort((a, b) => a.context - b.context);
 }

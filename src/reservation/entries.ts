@@ -1,5 +1,5 @@
 import { BUFFER, ENTRY, type Segment } from "../domain/layout.js";
-import { isKeyFinished, isKeySignaled, keyPosition } from "../domain/fence-slot.js";
+import { isKeyFinished, isKeyLaterOrSame, isKeySignaled } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
 /**
@@ -69,17 +69,10 @@ export function hasUnfinished(segment: Segment, entries: readonly Entry[], level
 export function placeFor(segment: Segment, entries: readonly Entry[], added: Entry): number {
   const index = entries.findIndex(
     (entry) =>
-      (entry.level >= added.level && supersedes(segment, added.key, entry.key)) || isKeyFinished(segment, entry.key),
+      (entry.level >= added.level && isKeyLaterOrSame(segment, added.key, entry.key)) ||
+      isKeyFinished(segment, entry.key),
   );
   return index < 0 ? entries.length : index;
-}
-
-function supersedes(segment: Segment, added: FenceKey, present: FenceKey): boolean {
-  if (added.slot === present.slot && added.generation === present.generation) return added.sequence >= present.sequence;
-  // Two timelines are two contexts; published fences of one agent may share one.
-  if (segment.layout.isTimeline(added.slot) || segment.layout.isTimeline(present.slot)) return false;
-  const [later, earlier] = [keyPosition(segment, added), keyPosition(segment, present)];
-  return later !== undefined && later.context === earlier?.context && later.seqno > earlier.seqno;
 }
 
 /** Whether two lists name the same fences with the same usages in the same places. */

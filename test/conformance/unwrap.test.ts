@@ -111,7 +111,7 @@ test("UNW-08 nothing at all is merged into a stub of time 0", () => {
   assert.deepEqual([mergeFences(agent, []).status, mergeFences(agent, []).timestamp], [1, 0]);
 });
 
-test("numbers of 32 bits are deduplicated by their signed difference", () => {
+test("UNW-09 of fences with numbers of 32 bits the one after the wrap is kept", () => {
   const agent = testAgent();
   const context = allocateContexts(agent, 1);
   const before = opsFence(agent, { seqno32: true }, context, 0xffff_ffff);

@@ -96,7 +96,7 @@ export function claim(memory: Substrate, kind: Kind, owner: Identity): number {
   return unlessFull(() => {
     const member = memberOf(memory, owner);
     if (kind === "timeline") return claimTimeline(member, options).generation;
-    return claimOneShot(member, { ...options, context: 1, seqno: 1 }).generation;
+    return claimOneShot(member, { ...options, context: 1, seqno: 1, seqno32: false }).generation;
   });
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { keyPosition } from "../../src/domain/fence-slot.js";
 import { OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { leave } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
 import { Timeline } from "../../src/fence/timeline.js";
@@ -17,6 +19,7 @@ import {
   KINDS,
   LAYOUT,
   look,
+  memberOf,
   NOW,
   OWNER,
   ownerWord,
@@ -139,6 +142,56 @@ for (const kind of KINDS) {
       },
     ],
   });
+}
+
+const NUMBER = LAYOUT.oneShot(1) + ONE_SHOT.SEQUENCE;
+const WRAPS = 1n << 63n;
+
+testProtocol({
+  name: "who looks where a fence stands learns its number with how its context counts, or that its slot has moved on (O2)",
+  options: {
+    prepare(memory) {
+      createDomain(memory);
+      publishNumbered(memory, OWNER, 0xffff_ffff, true);
+    },
+    agents: {
+      next(memory) {
+        complete(memory, keyOf("one-shot"));
+        free(memory, "one-shot", OWNER);
+        publishNumbered(memory, SECOND, 7, false);
+      },
+      reader: (memory) =>
+        [1, 2].map((generation) => keyPosition(memberOf(memory, FIRST), keyOf("one-shot", generation))),
+    },
+    check(memory, { results }) {
+      const [first, second] = results["reader"] as ReturnType<typeof keyPosition>[];
+      if (first !== undefined) assert.deepEqual(first, { context: 1, seqno: 0xffff_ffff, seqno32: true });
+      // A key of the next use is known to nobody before the slot is filled; the context is the same in both.
+      if (second !== undefined)
+        assert.ok([0xffff_ffff, 7].includes(second.seqno) && second.seqno32 === second.seqno > 7);
+      const last = keyPosition(memberOf(memory, FIRST), keyOf("one-shot", 2));
+      assert.deepEqual(last, { context: 1, seqno: 7, seqno32: false });
+    },
+  },
+  mistakes: [
+    {
+      name: "A way of counting that is stored after the number",
+      report: /The check threw/,
+      agent: "next",
+      plant: (memory) => ({
+        store64(word, value) {
+          if (word !== NUMBER) return memory.store64(word, value);
+          memory.store64(word, (value & ~WRAPS) | (memory.load64(word) & WRAPS));
+          memory.store64(word, value);
+        },
+      }),
+    },
+  ],
+});
+
+function publishNumbered(memory: Substrate, owner: number, seqno: number, seqno32: boolean): void {
+  const options = { name: "n", driverName: "d", timeLimit: TIME_LIMIT, context: 1, seqno, seqno32 };
+  claimOneShot(memberOf(memory, owner), options);
 }
 
 testProtocol({

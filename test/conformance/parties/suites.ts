@@ -8,6 +8,7 @@ import { fenceCases } from "./fence-cases.js";
 import { implicitCases } from "./implicit-cases.js";
 import { mergeCases } from "./merge-cases.js";
 import { moveCases } from "./move-cases.js";
+import { numberCases } from "./number-cases.js";
 import type { Place } from "./party.js";
 import { reservationCases } from "./reservation-cases.js";
 import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
@@ -20,9 +21,9 @@ export function fenceSuites(place: Place): void {
   register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases, sharedSyncobjCases });
 }
 
-/** Areas F to I. */
+/** Areas F to I, and the numbers of fences that wrap. */
 export function bufferSuites(place: Place): void {
-  register(place, { reservationCases, lockingCases, bufferCases, implicitCases });
+  register(place, { reservationCases, numberCases, lockingCases, bufferCases, implicitCases });
 }
 
 /** What needs the code of a buffer's exporter in another agent: its operations, and moves. */

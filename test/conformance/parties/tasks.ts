@@ -19,6 +19,7 @@ import { addFence, makeLine, places, type LineKind } from "../reservation-suppor
 export * from "./buffer-tasks.js";
 export * from "./exporter-tasks.js";
 export * from "./move-tasks.js";
+export * from "./number-tasks.js";
 export * from "./queue-tasks.js";
 export * from "./sync-tasks.js";
 export * from "./syncobj-tasks.js";
