@@ -113,7 +113,25 @@ export function errorCode(errno: number): ErrorCode {
 
 /** The errno name of whatever was thrown: its `code` if that is one, and otherwise `EIO`. */
 export function codeOf(reason: unknown): ErrorCode {
+  return errnoOf(reason) ?? "EIO";
+}
+
+/** The `code` of whatever was thrown, if it is an errno name. A getter that throws has none. */
+export function errnoOf(reason: unknown): ErrorCode | undefined {
   if (reason instanceof DmaBufError) return reason.code;
-  const code = (reason as { code?: unknown } | undefined)?.code;
-  return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : "EIO";
+  try {
+    const code = (reason as { code?: unknown } | null | undefined)?.code;
+    return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whatever was thrown as text, for warnings: what cannot be shown is named so. */
+export function textOf(reason: unknown): string {
+  try {
+    return String(reason);
+  } catch {
+    return "something that has no text";
+  }
 }

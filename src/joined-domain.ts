@@ -306,10 +306,16 @@ export abstract class JoinedDomain implements Disposable {
   }
 
   #addStream(parts: StreamParts, isProducer: boolean): FrameStream {
-    const stream = new FrameStream(parts, isProducer, (self) => this.#streams.delete(self));
+    const stream = new FrameStream(parts, isProducer, (self) => {
+      this.#streams.delete(self);
+      this.streamClosed(self);
+    });
     this.#streams.add(stream);
     return stream;
   }
+
+  /** A stream of this thread's is closed: whatever lists it forgets it. */
+  protected streamClosed(_stream: FrameStream): void {}
 
   /** Lets go of what this thread has joined by; called once, when it has left. */
   protected abstract left(): void;

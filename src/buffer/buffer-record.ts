@@ -3,7 +3,7 @@ import { slotOf } from "../domain/agent-slot.js";
 import { countAttachment, discountAttachment } from "../domain/attachment-count.js";
 import { addTransit, dropReference, isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
 import { dropPin, tryAddPin } from "../domain/storage-slot.js";
-import { DmaBufError } from "../errors.js";
+import { DmaBufError, textOf } from "../errors.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Attachment } from "./attachment.js";
@@ -104,7 +104,7 @@ export class BufferRecord {
       try {
         attachment.importer.moveNotify?.(attachment);
       } catch (error) {
-        this.agent.host.warn(`An importer failed: ${String(error)}`);
+        this.agent.host.warn(`An importer failed: ${textOf(error)}`);
       }
     }
   }

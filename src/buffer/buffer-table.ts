@@ -20,7 +20,7 @@ import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
 import { BufferRecord } from "./buffer-record.js";
-import type { Answer } from "./call.js";
+import type { Given } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
 import { plainLink, type ExporterLink } from "./exporter-link.js";
 import type { ReceivedHandle } from "./handle.js";
@@ -231,7 +231,7 @@ export class BufferTable implements StorageKeeper {
     const flags = exporterFlags(this.#agent, key.slot);
     if (flags === 0) return plainLink(known);
     if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, known);
-    const begin = (mode: AccessMode): Answer<void> => {
+    const begin = (mode: AccessMode): Given<void> => {
       this.#server.serve();
       return served.begin(mode);
     };

@@ -1,8 +1,12 @@
 import type { WaitOptions } from "../domain/pend.js";
+import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 
 /** What an exporter's operation gives back: the answer, or a promise of it. */
 export type Answer<T> = T | PromiseLike<T>;
+
+/** An answer as the library goes on with it: what a user's operation gave, by {@link promised}. */
+export type Given<T> = T | Promise<T>;
 
 /** What an operation without an answer gives back: nothing that matters, or a promise that says when it is done. */
 export type Done = unknown;
@@ -17,11 +21,11 @@ export interface Call<T> {
 
 /** An operation of an exporter in this agent. */
 export class LocalCall<T> implements Call<T> {
-  readonly #answer: Answer<T>;
+  readonly #answer: Given<T>;
   readonly #undo: (answer: T) => void;
 
   /** @param undo What takes the operation back when it succeeds after nobody could wait for it. */
-  constructor(answer: Answer<T>, undo: (answer: T) => void = () => {}) {
+  constructor(answer: Given<T>, undo: (answer: T) => void = () => {}) {
     this.#answer = answer;
     this.#undo = undo;
   }
@@ -38,16 +42,13 @@ export class LocalCall<T> implements Call<T> {
   }
 }
 
-export function isLater<T>(answer: Answer<T>): answer is PromiseLike<T> {
-  return typeof (answer as { then?: unknown } | null | undefined)?.then === "function";
-}
-
 /** Goes on with the answer: at once if it is there. */
-export function andThen<T, R>(answer: Answer<T>, next: (value: T) => Answer<R>): Answer<R> {
+export function andThen<T, R>(answer: Given<T>, next: (value: T) => Given<R>): Given<R> {
   return isLater(answer) ? answer.then(next) : next(answer);
 }
 
 /** Nothing, when it is done. */
-export function done(result: Done): Answer<void> {
-  return isLater(result) ? result.then(() => {}) : undefined;
+export function done(result: Done): Given<void> {
+  const given = promised(result);
+  return isLater(given) ? given.then(() => {}) : undefined;
 }

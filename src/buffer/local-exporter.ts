@@ -1,6 +1,7 @@
-import { DmaBufError } from "../errors.js";
+import { isLater, promised } from "../domain/promised.js";
+import { DmaBufError, textOf } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { andThen, done, isLater, LocalCall, type Answer, type Call } from "./call.js";
+import { andThen, done, LocalCall, type Call, type Given } from "./call.js";
 import type { ExporterAttachment, ExporterOps } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
 import type { StorageSegment } from "./storage.js";
@@ -10,11 +11,11 @@ export class LocalExporter implements ExporterLink {
   readonly unmapsLocked = true;
   readonly asksToBegin = false;
   readonly #ops: ExporterOps;
-  readonly #begin: (mode: AccessMode) => Answer<void>;
+  readonly #begin: (mode: AccessMode) => Given<void>;
   readonly #warn: (message: string) => void;
 
   /** @param begin Runs the exporter's `beginCpuAccess`, after all ends that other agents have told of. */
-  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Answer<void>, warn: (message: string) => void) {
+  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Given<void>, warn: (message: string) => void) {
     this.#ops = ops;
     this.#begin = begin;
     this.#warn = warn;
@@ -62,8 +63,8 @@ export class LocalExporter implements ExporterLink {
   }
 
   /** Nobody waits for what is given back, so nobody else would hear of its failure. */
-  #given(answer: Answer<void>): void {
-    if (isLater(answer)) answer.then(undefined, (error) => this.#warn(`An exporter failed: ${String(error)}`));
+  #given(answer: Given<void>): void {
+    if (isLater(answer)) answer.then(undefined, (error) => this.#warn(`An exporter failed: ${textOf(error)}`));
   }
 }
 
@@ -72,14 +73,14 @@ export function mapPinned(
   ops: ExporterOps,
   attachment: ExporterAttachment,
   mode: AccessMode,
-): Answer<readonly StorageSegment[]> {
-  if (attachment.isDynamic || ops.pin === undefined) return ops.map(attachment, mode);
-  const unpin = (error: unknown): Answer<never> =>
+): Given<readonly StorageSegment[]> {
+  if (attachment.isDynamic || ops.pin === undefined) return promised(ops.map(attachment, mode));
+  const unpin = (error: unknown): Given<never> =>
     andThen(done(ops.unpin!(attachment)), () => Promise.reject(error as Error));
   return andThen(done(ops.pin(attachment)), () => {
-    let segments: Answer<readonly StorageSegment[]>;
+    let segments: Given<readonly StorageSegment[]>;
     try {
-      segments = ops.map(attachment, mode);
+      segments = promised(ops.map(attachment, mode));
     } catch (error) {
       const unpinned = done(ops.unpin!(attachment));
       if (!isLater(unpinned)) throw error;
@@ -94,7 +95,7 @@ export function unmapPinned(
   ops: ExporterOps,
   attachment: ExporterAttachment,
   segments: readonly StorageSegment[],
-): Answer<void> {
+): Given<void> {
   return andThen(done(ops.unmap(attachment, segments)), () =>
     attachment.isDynamic ? undefined : done(ops.unpin?.(attachment)),
   );

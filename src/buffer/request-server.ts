@@ -1,9 +1,10 @@
 import type { Agent } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "../domain/request-slot.js";
-import { codeOf, ERRNO } from "../errors.js";
+import { isLater } from "../domain/promised.js";
+import { codeOf, ERRNO, textOf } from "../errors.js";
 import type { ReservationLock } from "../reservation/reservation-lock.js";
-import { isLater, type Answer } from "./call.js";
+import type { Given } from "./call.js";
 import type { BufferKey } from "../domain/buffer-slot.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { ServedExport } from "./served-export.js";
@@ -118,7 +119,7 @@ export class RequestServer {
     let errno = 0;
     let value = false;
     try {
-      const answer: Answer<boolean> = served.perform(request);
+      const answer: Given<boolean> = served.perform(request);
       value = isLater(answer) ? await answer : answer;
     } catch (error) {
       errno = ERRNO[codeOf(error)];
@@ -140,7 +141,7 @@ export class RequestServer {
       const undone = errno === 0 ? served.undo(request) : undefined;
       if (isLater(undone)) await undone;
     } catch (error) {
-      this.#agent.host.warn(`An exporter failed: ${String(error)}`);
+      this.#agent.host.warn(`An exporter failed: ${textOf(error)}`);
     } finally {
       if (!this.#agent.closed) lock?.[Symbol.dispose]();
     }

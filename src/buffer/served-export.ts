@@ -2,10 +2,11 @@ import type { Agent } from "../domain/agent.js";
 import { isLive, type Identity } from "../domain/agent-slot.js";
 import { isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
 import type { PostedRequest } from "../domain/request-slot.js";
-import { DmaBufError } from "../errors.js";
+import { isLater } from "../domain/promised.js";
+import { DmaBufError, textOf } from "../errors.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { andThen, done, isLater, type Answer } from "./call.js";
+import { andThen, done, type Given } from "./call.js";
 import type { ExporterAttachment, ExporterOps } from "./exporter.js";
 import { mapPinned, unmapPinned } from "./local-exporter.js";
 import type { StorageSegment } from "./storage.js";
@@ -40,8 +41,8 @@ export class ServedExport {
   }
 
   /** Begins an access, after the ends of those before it. */
-  begin(mode: AccessMode): Answer<void> {
-    const begin = (): Answer<void> => done(this.ops.beginCpuAccess?.(mode));
+  begin(mode: AccessMode): Given<void> {
+    const begin = (): Given<void> => done(this.ops.beginCpuAccess?.(mode));
     return this.#ends.pending === undefined ? begin() : this.#ends.pending.then(begin);
   }
 
@@ -50,7 +51,7 @@ export class ServedExport {
    *
    * @returns For `attach`, whether storage on another device may be mapped.
    */
-  perform(request: PostedRequest): Answer<boolean> {
+  perform(request: PostedRequest): Given<boolean> {
     const { operation, mode, requester } = request;
     this.#asking.push(requester);
     if (operation === "begin") {
@@ -87,7 +88,7 @@ export class ServedExport {
   }
 
   /** Takes back what {@link perform} has done, with the lock still held if it was. */
-  undo(request: PostedRequest): Answer<void> {
+  undo(request: PostedRequest): Given<void> {
     const { operation, mode, requester } = request;
     const importer = this.#importers.get(`${requester} ${request.attachment}`);
     if (operation === "begin") return this.#end(requester, mode);
@@ -146,22 +147,22 @@ export class ServedExport {
     return [...sequences].map(({ pending }) => pending).filter((pending) => pending !== undefined);
   }
 
-  #unmap(importer: RemoteImporter, mapping: number): Answer<void> {
+  #unmap(importer: RemoteImporter, mapping: number): Given<void> {
     const segments = importer.tables.get(mapping);
     if (segments !== undefined && importer.tables.delete(mapping)) return unmapPinned(this.ops, importer, segments);
   }
 
-  #unpin(importer: RemoteImporter): Answer<void> {
+  #unpin(importer: RemoteImporter): Given<void> {
     if (importer.pins === 0) return;
     importer.pins--;
     return done(this.ops.unpin?.(importer));
   }
 
-  #detach(importer: RemoteImporter): Answer<void> {
+  #detach(importer: RemoteImporter): Given<void> {
     if (this.#importers.delete(importer.id)) return done(this.ops.detach?.(importer));
   }
 
-  #end(owner: Identity, mode: AccessMode): Answer<void> {
+  #end(owner: Identity, mode: AccessMode): Given<void> {
     const index = this.#accesses.findIndex((access) => access.owner === owner && access.mode === mode);
     if (index < 0) return;
     this.#accesses.splice(index, 1);
@@ -169,11 +170,11 @@ export class ServedExport {
   }
 
   /** Runs under the lock. A buffer that is gone has none: nobody is left who could be in the way. */
-  #locked(run: () => Answer<void>): Answer<void> {
+  #locked(run: () => Given<void>): Given<void> {
     if (!isBufferLive(this.#agent, this.key)) return run();
     const lock = this.reservation.tryLock();
     if (lock === undefined) return this.#lockedLater(run);
-    let answer: Answer<void>;
+    let answer: Given<void>;
     try {
       answer = run();
     } catch (error) {
@@ -181,10 +182,10 @@ export class ServedExport {
       throw error;
     }
     if (!isLater(answer)) return lock[Symbol.dispose]();
-    return Promise.resolve(answer).finally(() => lock[Symbol.dispose]());
+    return answer.finally(() => lock[Symbol.dispose]());
   }
 
-  async #lockedLater(run: () => Answer<void>): Promise<void> {
+  async #lockedLater(run: () => Given<void>): Promise<void> {
     using lock = await this.reservation.lock(undefined, { unref: true });
     void lock;
     await run();
@@ -192,7 +193,7 @@ export class ServedExport {
 
   #sequence(): Sequence {
     return new Sequence((error) => {
-      if (!this.#agent.closed) this.#agent.host.warn(`An exporter failed: ${String(error)}`);
+      if (!this.#agent.closed) this.#agent.host.warn(`An exporter failed: ${textOf(error)}`);
     });
   }
 
@@ -244,8 +245,8 @@ class Sequence {
     this.#warn = warn;
   }
 
-  run(run: () => Answer<void>): void {
-    let answer: Answer<void>;
+  run(run: () => Given<void>): void {
+    let answer: Given<void>;
     try {
       answer = this.pending === undefined ? run() : this.pending.then(run);
     } catch (error) {
@@ -253,7 +254,7 @@ class Sequence {
       return;
     }
     if (!isLater(answer)) return;
-    const settled = Promise.resolve(answer).catch(this.#warn);
+    const settled = answer.catch(this.#warn);
     this.pending = settled;
     void settled.then(() => {
       if (this.pending === settled) this.pending = undefined;

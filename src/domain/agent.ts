@@ -1,4 +1,4 @@
-import { DmaBufError } from "../errors.js";
+import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
@@ -211,7 +211,7 @@ export class Agent implements Member {
   #fail(watch: Watch, error: unknown): void {
     this.#watches.delete(watch);
     if (watch.failed !== undefined) watch.failed(error);
-    else this.host.warn(`A watched condition failed: ${String(error)}`);
+    else this.host.warn(`A watched condition failed: ${textOf(error)}`);
   }
 
   #spin(awaited: Awaited, limit: number): boolean {

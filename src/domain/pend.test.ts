@@ -153,3 +153,37 @@ test("a countdown gives what is left of the timeout, and never less than 0", () 
   assert.equal(left(), 0);
   assert.equal(countdown(host)(), Infinity);
 });
+
+test("waits on one signal share one listener, and each hears the abort", PATIENT, async () => {
+  const abort = new AbortController();
+  let listeners = 0;
+  const { signal } = abort;
+  const add = signal.addEventListener.bind(signal) as (...all: unknown[]) => void;
+  signal.addEventListener = (...all: unknown[]) => (listeners++, add(...all));
+  const wait = (): Promise<boolean> =>
+    pend(
+      new ManualHost(),
+      { signal },
+      () => false,
+      () => () => {},
+    );
+  const waits = [wait(), wait(), wait()];
+  assert.equal(listeners, 1);
+  abort.abort("enough");
+  for (const waiting of waits) await assert.rejects(waiting, (reason) => reason === "enough");
+});
+
+test("a signal that throws when it is left changes nothing about the wait's outcome", PATIENT, async () => {
+  const condition = new Condition();
+  const signal = {
+    aborted: false,
+    reason: undefined,
+    addEventListener() {},
+    removeEventListener() {
+      throw new Error("planned");
+    },
+  };
+  const waiting = pend(new ManualHost(), { signal }, condition.look, condition.subscribe);
+  condition.done();
+  assert.equal(await waiting, true);
+});

@@ -42,17 +42,18 @@ export async function pend(
   if (timeout === 0) return false;
   const letGo = unref ? undefined : host.keepAlive();
   let cancelTimer: (() => void) | undefined;
-  let abort: (() => void) | undefined;
+  let forgetAbort: (() => void) | undefined;
   let unsubscribe: (() => void) | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
       // Each end unsubscribes at once: a look that came later could take what nobody would get any more.
-      abort = () => {
-        unsubscribe?.();
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any value
-        reject(signal!.reason);
-      };
-      signal?.addEventListener("abort", abort, { once: true });
+      if (signal !== undefined) {
+        forgetAbort = onAbort(signal, () => {
+          unsubscribe?.();
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any value
+          reject(reasonOf(signal));
+        });
+      }
       if (timeout !== Infinity) {
         // A look may throw; `async` makes that a rejection.
         const lastLook = async (): Promise<boolean> => ready();
@@ -66,9 +67,53 @@ export async function pend(
   } finally {
     unsubscribe?.();
     cancelTimer?.();
-    if (abort) signal?.removeEventListener("abort", abort);
     letGo?.();
+    forgetAbort?.();
   }
+}
+
+/** All waits on one signal have one listener: engines search a list for each that comes or goes. */
+const aborts = new WeakMap<AbortSignalLike, AbortWaits>();
+
+interface AbortWaits {
+  readonly waits: Set<() => void>;
+  readonly listener: () => void;
+}
+
+/** A signal of the user's own making may throw. */
+function reasonOf(signal: AbortSignalLike): unknown {
+  try {
+    return signal.reason;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Calls back when the signal aborts; returns what ends that. */
+function onAbort(signal: AbortSignalLike, aborted: () => void): () => void {
+  const { waits, listener } = aborts.get(signal) ?? listenTo(signal);
+  waits.add(aborted);
+  return () => {
+    if (!waits.delete(aborted) || waits.size > 0 || aborts.get(signal)?.waits !== waits) return;
+    aborts.delete(signal);
+    try {
+      signal.removeEventListener("abort", listener);
+    } catch {
+      // A signal of the user's own making: the wait has its outcome, and may have taken what it waited for.
+    }
+  };
+}
+
+function listenTo(signal: AbortSignalLike): AbortWaits {
+  const waits = new Set<() => void>();
+  const listener = (): void => {
+    aborts.delete(signal);
+    for (const aborted of waits) aborted();
+  };
+  signal.addEventListener("abort", listener, { once: true });
+  const listening = { waits, listener };
+  aborts.set(signal, listening);
+  return listening;
 }
 
 export function checkTimeout(timeout: number): void {

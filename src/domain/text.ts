@@ -4,10 +4,13 @@ import type { Substrate } from "../substrate/substrate.js";
 export const NAME_WORDS = 8;
 const NAME_BYTES = NAME_WORDS * 4 - 1;
 
-/** Writes a name, cut after the last whole character that fits in 31 bytes. */
+/**
+ * Writes a name, cut after the last whole character that fits in 31 bytes. Names are written into slots that have just been
+ * taken, where nothing may fail: one that is no text is empty.
+ */
 export function writeName(memory: Substrate, word: number, name: string): void {
   const bytes = new Uint8Array(NAME_WORDS * 4);
-  encodeInto(name, bytes.subarray(0, NAME_BYTES));
+  if (typeof name === "string") encodeInto(name, bytes.subarray(0, NAME_BYTES));
   for (let i = 0; i < NAME_WORDS; i++) {
     const at = i * 4;
     memory.store(word + i, bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));

@@ -2,7 +2,7 @@ import type { Agent, Awaited } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
 import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import { DmaBufError, ERRNO, errorCode, type ErrorCode } from "../errors.js";
+import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
 
 /**
  * "This piece of asynchronous work has finished", once, with an error or without.
@@ -68,7 +68,8 @@ export class Fence implements Disposable {
   readonly context: number;
   readonly seqno: number;
   #ops: FenceOps;
-  #callbacks: Callback[] | undefined = undefined;
+  /** In the order of registration. */
+  #callbacks: Set<Callback> | undefined = undefined;
   #enabled = false;
   #released = false;
   /** Monotonic nanoseconds; -1 while the fence is pending. */
@@ -183,7 +184,7 @@ export class Fence implements Disposable {
     this.enableSignaling();
     if (!this.isSignaled()) {
       callback.queued = true;
-      (this.#callbacks ??= []).push(callback);
+      (this.#callbacks ??= new Set()).add(callback);
     }
     return callback;
   }
@@ -290,7 +291,7 @@ export class Fence implements Disposable {
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#callbacks !== undefined && this.#callbacks.length > 0 && !this.isSignaled()) {
+    if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) {
       if (this.#ops.abandon !== undefined) this.#ops.abandon(this);
       else this.#abandon();
     }
@@ -298,11 +299,8 @@ export class Fence implements Disposable {
   }
 
   /** @internal Takes a callback out of the queue. */
-  removeCallback(callback: Callback): boolean {
-    const index = this.#callbacks?.indexOf(callback) ?? -1;
-    if (index < 0) return false;
-    this.#callbacks!.splice(index, 1);
-    return true;
+  removeCallback(callback: Callback): void {
+    this.#callbacks?.delete(callback);
   }
 
   /** @internal Drops an error that was stored too late: the fence had been decided in shared memory before. */
@@ -327,7 +325,7 @@ export class Fence implements Disposable {
       try {
         callback.run(this);
       } catch (error) {
-        this.agent.host.warn(`A callback of fence ${this.context}:${this.seqno} threw: ${String(error)}`);
+        this.agent.host.warn(`A callback of fence ${this.context}:${this.seqno} threw: ${textOf(error)}`);
       }
     }
   }

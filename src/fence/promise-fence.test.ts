@@ -91,3 +91,30 @@ test("a promise's fence has the name that it is given", () => {
   assert.deepEqual([view.driverName, view.timelineName], ["promise", "decode"]);
   assert.equal(promiseFence(agent, never).timelineName, "promise");
 });
+
+test("what is no promise is a TypeError in words, and takes no place", () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  for (const value of [undefined, null, 1, {}, () => {}]) {
+    assert.throws(() => promiseFence(agent, value as Promise<void>), /^TypeError: A fence needs a promise/);
+  }
+  promiseFence(agent, new Promise<void>(() => {}));
+});
+
+test("a promise whose `then` throws fails its fence with EIO, and gives its place back", PATIENT, async () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  const throwing = {
+    then(): never {
+      throw new Error("planned");
+    },
+  };
+  const getter = {
+    get then(): never {
+      throw new Error("planned");
+    },
+  };
+  for (const promise of [throwing, getter]) {
+    const fence = promiseFence(agent, promise);
+    await fence.wait();
+    assert.equal(fence.error?.code, "EIO");
+  }
+});

@@ -1,5 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
+import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
 import { Fence } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
@@ -18,15 +19,24 @@ export interface PromiseFenceOptions {
  *
  * The promise is the work: after the time limit, what the fence was added to stays closed to others until it settles.
  *
+ * @throws {TypeError} If there is no promise.
  * @throws {RangeError} Naming the option that is out of range.
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
   const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
   checkTimeLimit(timeLimit);
+  const work = promised(promise);
+  if (!isLater(work)) throw new TypeError(`A fence needs a promise to come from, not ${typeof work}`);
   const fence = new Fence(agent, { driverName: "promise", timelineName: name }, allocateContexts(agent, 1), 1);
-  publish(fence, timeLimit);
-  promise.then(
+  try {
+    publish(fence, timeLimit);
+  } catch (error) {
+    // Nobody hears of it any more.
+    work.catch(() => {});
+    throw error;
+  }
+  work.then(
     () => fence.signal(),
     (reason: unknown) => {
       if (!fence.isSignaled()) fence.setError(codeOf(reason));

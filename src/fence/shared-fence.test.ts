@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { LINE_KINDS, makeLine, type LineKind } from "../../test/conformance/reservation-support.js";
-import { makeFence, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
+import { assertWarnedOnce, makeFence, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
 import { ManualHost } from "../../test/manual-host.js";
 import { fenceHandle, importFence } from "./fence-handle.js";
 import type { Fence } from "./fence.js";
@@ -267,3 +267,37 @@ async function until({ signal }: TestContext, reached: () => boolean): Promise<v
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+test("a fence whose maker throws while it is published has no place, and can be published later", () => {
+  const agent = testAgent({ sizes: { oneShots: 1 } });
+  for (const operation of ["enableSignaling", "signaled"] as const) {
+    let isBad = true;
+    const ops = {
+      [operation]: () => {
+        if (isBad) throw new Error("planned");
+        return operation === "enableSignaling";
+      },
+    };
+    const fence = opsFence(agent, ops);
+    assert.throws(() => publish(fence), /planned/);
+    isBad = false;
+    publish(fence);
+    assert.equal(fence.status, 0);
+    fence.signal();
+  }
+});
+
+test("a timeline that throws when it is told a deadline is reported, and is told the next one", PATIENT, async (t) => {
+  const agent = testAgent();
+  const told: number[] = [];
+  const onDeadline = (deadline: number): void => {
+    told.push(deadline);
+    throw new Error("planned");
+  };
+  const fence = new Timeline(agent, { onDeadline }).createFence();
+  for (const deadline of [2e15, 1e15]) {
+    fence.setDeadline(deadline);
+    await until(t, () => told.at(-1) === deadline);
+    assertWarnedOnce(agent, /planned/);
+  }
+});

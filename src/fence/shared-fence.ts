@@ -15,7 +15,7 @@ import {
 } from "../domain/fence-slot.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import { DmaBufError, ERRNO } from "../errors.js";
+import { DmaBufError, ERRNO, textOf } from "../errors.js";
 import { Fence, type FenceOps } from "./fence.js";
 
 /**
@@ -188,7 +188,13 @@ export function watchDeadlines(agent: Agent, key: FenceKey, tell: (deadlineNs: n
   let told = 0;
   const ready = (): boolean => {
     const earliest = keyDeadline(agent, key);
-    if (earliest !== told) tell((told = earliest));
+    if (earliest === told) return false;
+    told = earliest;
+    try {
+      tell(earliest);
+    } catch (error) {
+      agent.host.warn(`A timeline that was told a deadline threw: ${textOf(error)}`);
+    }
     return false;
   };
   return agent.watch({ arm: () => {}, ready }, () => {});
@@ -217,10 +223,19 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   const { agent, context, seqno, seqno32, driverName, timelineName } = fence;
   const known = fence.ops.key?.(fence);
   if (known !== undefined) return known;
+  const maker = fence.ops;
+  const hearsDeadlines = maker.setDeadline !== undefined;
   const key = claimOneShot(agent, { context, seqno, seqno32, driverName, name: timelineName, timeLimit });
-  const hearsDeadlines = fence.ops.setDeadline !== undefined;
-  const ops = (fence.ops = new PublishedOps(fence.ops, agent, key, timeLimit));
-  const { queued } = fence.addCallback(() => ops.settled(fence));
+  const ops = (fence.ops = new PublishedOps(maker, agent, key, timeLimit));
+  let queued: boolean;
+  try {
+    // The maker's code runs here.
+    queued = fence.addCallback(() => ops.settled(fence)).queued;
+  } catch (error) {
+    fence.ops = maker;
+    ops.withdraw();
+    throw error;
+  }
   if (queued) {
     agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
     if (hearsDeadlines) fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
@@ -307,6 +322,12 @@ class PublishedOps implements FenceOps {
   }
 
   acknowledge(): void {
+    this.free();
+  }
+
+  /** The fence has got no place after all: nobody has seen it there. */
+  withdraw(): void {
+    completeOneShot(this.#agent, this.#key, ERRNO.ECANCELED, this.#agent.host.nowNs());
     this.free();
   }
 

@@ -1,4 +1,4 @@
-import { DmaBufError } from "../errors.js";
+import { DmaBufError, textOf } from "../errors.js";
 import type { Fence, FenceCallback } from "./fence.js";
 import type { SyncobjState } from "./syncobj-state.js";
 
@@ -53,7 +53,7 @@ export class PointEvent implements FenceCallback {
     try {
       this.#run();
     } catch (error) {
-      this.#state.agent.host.warn(`A callback of a syncobj's point threw: ${String(error)}`);
+      this.#state.agent.host.warn(`A callback of a syncobj's point threw: ${textOf(error)}`);
     }
   }
 }

@@ -238,6 +238,10 @@ export class Domain extends JoinedDomain {
     return stream;
   }
 
+  protected override streamClosed(stream: FrameStream): void {
+    this.#directory.forget(stream);
+  }
+
   /**
    * The stream of that name, to consume from it, as soon as there is one whose producer lives. Of several it is one that
    * has not ended; else which one is not said: names are not reserved.

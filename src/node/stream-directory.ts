@@ -18,7 +18,8 @@ import type { Inbox } from "./inbox.js";
 export class StreamDirectory {
   readonly #agent: Agent;
   readonly #inbox: Inbox;
-  readonly #own = new Set<FrameStream>();
+  /** With the handle by which this agent itself knows each. */
+  readonly #own = new Map<FrameStream, StreamHandle>();
   /** By their slots, in the order in which they were first heard of. */
   readonly #known = new Map<number, StreamHandle>();
   readonly #openStream: (handle: StreamHandle) => FrameStream;
@@ -31,9 +32,17 @@ export class StreamDirectory {
 
   /** Tells all agents of a stream that this one produces. */
   announce(stream: FrameStream): void {
-    this.#own.add(stream);
-    this.learn(handleOf(stream));
+    const handle = handleOf(stream);
+    this.#own.set(stream, handle);
+    this.learn(handle);
     for (const to of otherAgents(this.#agent)) this.#tell(to, stream);
+  }
+
+  /** A stream of this agent's is closed. */
+  forget(stream: FrameStream): void {
+    const handle = this.#own.get(stream);
+    if (!this.#own.delete(stream) || handle === undefined) return;
+    if (this.#known.get(handle.slot) === handle) this.#known.delete(handle.slot);
   }
 
   /** Asks all agents for theirs. */
@@ -49,7 +58,7 @@ export class StreamDirectory {
 
   /** Another agent asks. */
   answer(from: Identity): void {
-    for (const stream of this.#own) this.#tell(from, stream);
+    for (const stream of this.#own.keys()) this.#tell(from, stream);
   }
 
   /** An agent tells of its stream. There are never more than the domain has room for. */
@@ -104,8 +113,7 @@ export class StreamDirectory {
   }
 
   #tell(to: Identity, stream: FrameStream): void {
-    if (stream.isClosed) this.#own.delete(stream);
-    else this.#inbox.post(to, { kind: "stream", handle: handleOf(stream) });
+    this.#inbox.post(to, { kind: "stream", handle: handleOf(stream) });
   }
 }
 

@@ -292,3 +292,27 @@ function watched(
   const agent = testAgent();
   return { agent, queue: new Scheduler(agent, { run, ...options }).queue() };
 }
+
+test("whatever the executor gives back or throws, the job ends, and the next one runs", OPTIONS, async () => {
+  const planned = (): never => {
+    throw new Error("planned");
+  };
+  const hostile = Object.defineProperties(new Error("no text"), {
+    toString: { value: planned },
+    code: { get: planned },
+  });
+  const results: Record<string, () => unknown> = {
+    "a `then` that throws": () => ({ then: planned }),
+    "a getter `then` that throws": () => Object.defineProperty({}, "then", { get: planned }),
+    "a promise with a `then` of its own": () => Object.assign(Promise.resolve(), { then: planned }),
+    "an error that has no text": () => Promise.reject(hostile),
+  };
+  const agent = testAgent();
+  const queue = new Scheduler<string>(agent, { run: ({ data }) => results[data]?.() }).queue();
+  for (const what of Object.keys(results)) {
+    const [bad, good] = [await queue.submit({ data: what }), await queue.submit({ data: "good" })];
+    await waitAll([bad, good]);
+    assert.deepEqual([code(bad), code(good)], ["EIO", undefined], what);
+    assert.equal(agent.takeWarnings().length, 1);
+  }
+});

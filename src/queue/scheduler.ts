@@ -1,5 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import { codeOf, DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { isLater, promised } from "../domain/promised.js";
+import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { checkTimeLimit } from "../fence/timeline.js";
 import type { HostAbortSignal } from "../host/abort.js";
@@ -211,7 +212,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     if (this.#running.length === 1) this.#restartTimer();
     let work: unknown;
     try {
-      work = this.#run(job, job.signal);
+      work = promised(this.#run(job, job.signal));
     } catch (error) {
       job.scheduled.signal();
       this.#fail(job, error);
@@ -219,11 +220,11 @@ export class Scheduler<Data = undefined> implements Disposable {
     }
     job.scheduled.signal();
     if (work instanceof Fence) this.#follow(job, work);
-    else if (isPromise(work)) this.#await(job, work);
+    else if (isLater(work)) this.#await(job, work);
     else this.#finish(job, undefined);
   }
 
-  #await(job: Job<Data>, work: PromiseLike<unknown>): void {
+  #await(job: Job<Data>, work: Promise<unknown>): void {
     work.then(
       (result) => (result instanceof Fence ? this.#follow(job, result) : this.#finish(job, undefined)),
       (error: unknown) => this.#fail(job, error),
@@ -240,12 +241,11 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   /** What is no errno is a mistake of the program, whose text a fence could not carry. */
   #fail(job: Job<Data>, error: unknown): void {
-    const code = (error as { readonly code?: unknown } | undefined)?.code;
-    const isErrno = typeof code === "string" && Object.hasOwn(ERRNO, code);
-    if (!isErrno && !job.isOver) {
-      this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${job.queue.name}" threw: ${String(error)}`);
+    const code = errnoOf(error);
+    if (code === undefined && !job.isOver) {
+      this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${job.queue.name}" threw: ${textOf(error)}`);
     }
-    this.#finish(job, codeOf(error));
+    this.#finish(job, code ?? "EIO");
   }
 
   #finish(job: Job<Data>, error: ErrorCode | undefined): void {
@@ -280,7 +280,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     try {
       return this.#onTimeout(job);
     } catch (error) {
-      this.#agent.host.warn(`The handler of a hang of queue "${this.name}" threw: ${String(error)}`);
+      this.#agent.host.warn(`The handler of a hang of queue "${this.name}" threw: ${textOf(error)}`);
       return "reset";
     }
   }
@@ -313,8 +313,4 @@ export class Scheduler<Data = undefined> implements Disposable {
 
 function rank<Data>({ queue }: Job<Data>): number {
   return PRIORITIES.indexOf(queue.priority);
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
 }

@@ -1,29 +1,29 @@
 /** Who comes first does first: a line of asynchronous calls. */
 export class Turns {
-  readonly #line: Turn[] = [];
+  readonly #line = new Set<Turn>();
 
   get isEmpty(): boolean {
-    return this.#line.length === 0;
+    return this.#line.size === 0;
   }
 
   /** A place at the end of the line; dispose it to leave. */
   enter(): Turn {
     const turn = new Turn(this.#line);
-    this.#line.push(turn);
+    this.#line.add(turn);
     return turn;
   }
 }
 
 class Turn implements Disposable {
-  readonly #line: Turn[];
+  readonly #line: Set<Turn>;
   #go: (() => void) | undefined;
 
-  constructor(line: Turn[]) {
+  constructor(line: Set<Turn>) {
     this.#line = line;
   }
 
   get isFirst(): boolean {
-    return this.#line[0] === this;
+    return firstOf(this.#line) === this;
   }
 
   /** Calls back when this is the first; returns what ends that. */
@@ -38,9 +38,11 @@ class Turn implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const place = this.#line.indexOf(this);
-    if (place < 0) return;
-    this.#line.splice(place, 1);
-    if (place === 0) this.#line[0]?.go();
+    const wasFirst = this.isFirst;
+    if (this.#line.delete(this) && wasFirst) firstOf(this.#line)?.go();
   }
+}
+
+function firstOf(line: ReadonlySet<Turn>): Turn | undefined {
+  return line.values().next().value;
 }

@@ -3,6 +3,8 @@ import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { imageFormat, rawFormat, tensorFormat } from "./format.js";
+import type { Blank } from "./frame.js";
+import type { JsonValue } from "./metadata.js";
 import type { StreamOptions } from "./frame-stream.js";
 
 type Context = Parameters<typeof createDomain>[0];
@@ -228,6 +230,21 @@ describe("a blank", () => {
     assert.equal(blank.publish({ data: "123456" }), 0);
     const frame = (await stream.frames().next())!;
     assert.deepEqual([frame.data, frame.bytes[0]], ["123456", 9]);
+  });
+
+  test("that the code of its data gives back, publishes, or ends the stream of, is not published", async (t) => {
+    const { stream } = createStream(t);
+    const within: [code: string, published: number, act: (blank: Blank) => void][] = [
+      ["EBADF", 0, (blank) => blank[Symbol.dispose]()],
+      ["EBADF", 1, (blank) => void blank.publish()],
+      ["EPIPE", 1, () => stream.end()],
+    ];
+    for (const [expected, published, act] of within) {
+      const blank = (await stream.blank())!;
+      const data = { toJSON: () => (act(blank), 1) } as unknown as JsonValue;
+      assert.throws(() => blank.publish({ data }), { code: expected });
+      assert.equal(stream.published, published);
+    }
   });
 
   test("gives its frame the time and the data it is published with", { timeout: 10_000 }, async (t) => {

@@ -7,7 +7,7 @@ import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
-import { Blank, type PublishOptions } from "./frame.js";
+import { Blank, type Publish } from "./frame.js";
 import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import type { StreamHandle } from "./stream-handle.js";
@@ -241,27 +241,26 @@ export class FrameStream implements Disposable {
   }
 
   #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank {
-    const { agent, key, format } = this.#parts;
+    const { agent, key, format, dataBytes } = this.#parts;
     const endUse = buffer.storage.use();
     const release = (): void => {
       endUse();
       giveBack();
     };
     const { bytes, metadata: area } = frameViews(buffer, this.#parts);
-    const publish = (options: PublishOptions): number => {
+    const publish: Publish = (given, data) => {
       const end = streamEnd(agent, key);
       if (end !== undefined)
         throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
       const now = agent.host.nowNs();
-      const { timestamp = now, data } = options;
-      const metadata = { sequence: this.#published, timestamp, publishedAt: now, data };
-      writeMetadata(area, metadata);
+      const metadata = { sequence: this.#published, timestamp: given ?? now, publishedAt: now };
+      writeMetadata(area, metadata, data);
       fillPlace(agent, key.slot, place);
       release();
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return new Blank(format, buffer, bytes, publish, release);
+    return new Blank(format, buffer, bytes, dataBytes, publish, release);
   }
 
   #producing(): StreamParts {

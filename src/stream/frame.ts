@@ -2,7 +2,7 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import { DmaBufError } from "../errors.js";
 import { countedCopy } from "../trace/copies.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
-import type { FrameMetadata, JsonValue } from "./metadata.js";
+import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
 
 /** One plane of a frame: its arrangement, and its bytes in place. */
 export interface Plane extends PlaneFormat {
@@ -87,22 +87,28 @@ export interface PublishOptions {
   readonly data?: JsonValue;
 }
 
+/** Publishes a frame; nothing of a user's runs in it. @param data Bytes of JSON. */
+export type Publish = (timestamp: number | undefined, data: Uint8Array | undefined) => number;
+
 /** A frame to be filled, held by the producer until it is published or disposed. */
 export class Blank extends FrameBytes {
   /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
   readonly buffer: DmaBuf;
-  readonly #publish: (options: PublishOptions) => number;
+  readonly #dataBytes: number;
+  readonly #publish: Publish;
 
-  /** @internal Made by a producer. */
+  /** @internal Made by a producer. @param dataBytes How many bytes of JSON it may carry. */
   constructor(
     format: FrameFormat,
     buffer: DmaBuf,
     bytes: Uint8Array,
-    publish: (options: PublishOptions) => number,
+    dataBytes: number,
+    publish: Publish,
     release: () => void,
   ) {
     super(format, bytes, release);
     this.buffer = buffer;
+    this.#dataBytes = dataBytes;
     this.#publish = publish;
   }
 
@@ -112,10 +118,18 @@ export class Blank extends FrameBytes {
    * @returns The frame's sequence number.
    * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the blank stays); `EPIPE` if the stream has ended;
    *   `EBADF` if it was published or given back.
+   * @throws {TypeError} If the timestamp is no number, or JSON cannot carry the data; the blank stays.
    */
   publish(options: PublishOptions = {}): number {
     void this.bytes;
-    const sequence = this.#publish(options);
+    const { timestamp, data } = options;
+    if (timestamp !== undefined && typeof timestamp !== "number") {
+      throw new TypeError(`Option "timestamp" must be a number, not ${typeof timestamp}`);
+    }
+    const encoded = encodeData(data, this.#dataBytes);
+    // After the last of the user's code, which may have given this blank back.
+    void this.bytes;
+    const sequence = this.#publish(timestamp, encoded);
     this[Symbol.dispose]();
     return sequence;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { metadataOffset, metadataSize, readMetadata, writeMetadata, type JsonValue } from "./metadata.js";
+import { encodeData, metadataOffset, metadataSize, readMetadata, writeMetadata, type JsonValue } from "./metadata.js";
 
 const base = { sequence: 1, timestamp: 2.5, publishedAt: 3e15 };
 
@@ -17,12 +17,12 @@ test("metadata are read as they were written", () => {
     false,
   ];
   for (const data of values) {
-    writeMetadata(area, { ...base, data });
+    writeMetadata(area, base, encodeData(data, 200));
     assert.deepEqual(readMetadata(area), { ...base, data });
   }
-  const extreme = { sequence: 2 ** 53 - 1, timestamp: -0.1, publishedAt: 0, data: undefined };
-  writeMetadata(area, extreme);
-  assert.deepEqual(readMetadata(area), extreme);
+  const extreme = { sequence: 2 ** 53 - 1, timestamp: -0.1, publishedAt: 0 };
+  writeMetadata(area, extreme, undefined);
+  assert.deepEqual(readMetadata(area), { ...extreme, data: undefined });
 });
 
 test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW with both numbers", () => {
@@ -32,20 +32,25 @@ test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW w
     ["𝄞".repeat(4), 18],
   ] as const) {
     const area = new DataView(new ArrayBuffer(metadataSize(bytes)));
-    writeMetadata(area, { ...base, data: text });
+    writeMetadata(area, base, encodeData(text, bytes));
     assert.equal(readMetadata(area).data, text);
     const expected = { code: "EOVERFLOW", message: new RegExp(`${bytes} bytes as JSON, ${bytes - 1} are allowed`) };
-    const short = new DataView(area.buffer, 0, area.byteLength - 1);
-    assert.throws(() => writeMetadata(short, { ...base, data: text }), expected);
-    assert.equal(readMetadata(area).data, text, "nothing was written");
+    assert.throws(() => encodeData(text, bytes - 1), expected);
   }
 });
 
 test("without room for data there is still room for the times", () => {
   const area = new DataView(new ArrayBuffer(metadataSize(0)));
-  writeMetadata(area, { ...base, data: undefined });
+  writeMetadata(area, base, undefined);
   assert.deepEqual(readMetadata(area), { ...base, data: undefined });
-  assert.throws(() => writeMetadata(area, { ...base, data: null }), { code: "EOVERFLOW" });
+  assert.throws(() => encodeData(null, 0), { code: "EOVERFLOW" });
+});
+
+test("what JSON carries as nothing is a TypeError that says what it was", () => {
+  for (const data of [() => 1, Symbol("x"), { toJSON: () => undefined }]) {
+    const expected = { name: "TypeError", message: new RegExp(`JSON carries no ${typeof data}`) };
+    assert.throws(() => encodeData(data as unknown as JsonValue, 100), expected);
+  }
 });
 
 test("metadata stand behind the frame, at a multiple of 8 bytes", () => {
@@ -54,7 +59,7 @@ test("metadata stand behind the frame, at a multiple of 8 bytes", () => {
 
 test("data that would be longer than there is room for are EPROTO, also if what there is of them is JSON", () => {
   const area = new DataView(new ArrayBuffer(metadataSize(4)));
-  writeMetadata(area, { ...base, data: 1234 });
+  writeMetadata(area, base, encodeData(1234, 4));
   area.setUint32(24, 5, true);
   assert.throws(() => readMetadata(area), { code: "EPROTO" });
 });

@@ -29,30 +29,43 @@ export function metadataOffset(frameSize: number): number {
 }
 
 /**
- * @param area All that the frame has for metadata.
- * @throws {DmaBufError} `EOVERFLOW` if `data` has more bytes as JSON than the stream allows; nothing is written then.
+ * A frame's data as bytes of JSON. It runs the code of their author (`toJSON`, getters): call it before anything is looked at.
+ *
+ * @throws {DmaBufError} `EOVERFLOW` if they have more bytes than `limit`.
+ * @throws {TypeError} For what JSON cannot carry; whatever their author's code throws.
  */
-export function writeMetadata(area: DataView, metadata: FrameMetadata): void {
+export function encodeData(data: JsonValue | undefined, limit: number): Uint8Array | undefined {
   // Most frames carry no data, and each array costs as much as all the rest here.
-  const length = metadata.data === undefined ? 0 : writeText(area, JSON.stringify(metadata.data));
-  area.setFloat64(0, metadata.sequence, true);
-  area.setFloat64(8, metadata.timestamp, true);
-  area.setFloat64(16, metadata.publishedAt, true);
-  area.setUint32(24, length, true);
-}
-
-function writeText(area: DataView, text: string): number {
+  if (data === undefined) return undefined;
+  const text = JSON.stringify(data) as string | undefined;
+  if (text === undefined) throw new TypeError(`Cannot publish the frame: JSON carries no ${typeof data}`);
   const encoded = new Uint8Array(text.length * 3);
   const length = encodeInto(text, encoded);
-  const limit = area.byteLength - FIXED_BYTES;
   if (length > limit) {
     throw new DmaBufError(
       "EOVERFLOW",
       `Cannot publish the frame: its data have ${length} bytes as JSON, ${limit} are allowed (option "dataBytes")`,
     );
   }
-  textIn(area, length).set(encoded.subarray(0, length));
-  return length;
+  return encoded.subarray(0, length);
+}
+
+/**
+ * Fails for nothing.
+ *
+ * @param area All that the frame has for metadata.
+ * @param data What {@link encodeData} made of the frame's.
+ */
+export function writeMetadata(
+  area: DataView,
+  metadata: Omit<FrameMetadata, "data">,
+  data: Uint8Array | undefined,
+): void {
+  if (data !== undefined) textIn(area, data.length).set(data);
+  area.setFloat64(0, metadata.sequence, true);
+  area.setFloat64(8, metadata.timestamp, true);
+  area.setFloat64(16, metadata.publishedAt, true);
+  area.setUint32(24, data?.length ?? 0, true);
 }
 
 /** @throws {DmaBufError} `EPROTO` if somebody has damaged them. */

@@ -1,0 +1,21 @@
+/**
+ * What a user's code has given back: itself, or a promise of what it promises, which is really one.
+ *
+ * A `then` of the user's runs neither in this call nor outside a `try`, and what it throws rejects the promise: so no
+ * caller is left in the middle of anything. Every value that may be a `PromiseLike` comes through here.
+ */
+export function promised<T>(given: T | PromiseLike<T>): T | Promise<T> {
+  try {
+    if (typeof (given as { then?: unknown } | null | undefined)?.then !== "function") return given as T;
+  } catch (error) {
+    // A getter.
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any value
+    return Promise.reject(error);
+  }
+  return new Promise((resolve) => resolve(given));
+}
+
+/** Whether a value that came through {@link promised} comes later. */
+export function isLater<T>(answer: T | Promise<T>): answer is Promise<T> {
+  return answer instanceof Promise;
+}
