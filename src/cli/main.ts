@@ -14,6 +14,9 @@ const program = new Command("dmabuf")
   .addCommand(demoCommand())
   .addCommand(doctorCommand());
 
+// Whoever read what is said may have gone: a closed terminal, or head. What was begun is ended in order all the same.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => (process.exitCode ??= 1));
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,103 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
 import sharp from "sharp";
 import { findFfmpeg } from "../../src/cli/demo/ffmpeg.js";
+import { assertNothingLeft, CLIP, inputs, ROOT, run, start, until } from "./demo-run.js";
 
-const ROOT = dirname(createRequire(import.meta.url).resolve("dmabuf/package.json"));
-const MAIN = join(ROOT, "dist", "src", "cli", "main.js");
-const CLIP = join(ROOT, "assets", "clip.mp4");
 const FRAME_BYTES = (1280 * 720 * 3) / 2;
-const WATCHDOG = 60_000;
-
-/** Every process of a run has this directory in its environment, and makes its temporary files in it. */
-let temporary: string;
-let inputs: string;
-
-before(() => {
-  temporary = mkdtempSync(join(tmpdir(), "dmabuf-test-"));
-  inputs = mkdtempSync(join(tmpdir(), "dmabuf-inputs-"));
-});
-after(() => {
-  rmSync(temporary, { recursive: true });
-  rmSync(inputs, { recursive: true });
-});
-
-const children = new Set<ChildProcess>();
-afterEach(() => {
-  // Of a test that failed in the middle; the demo's own children then end by themselves.
-  for (const child of children) child.kill("SIGKILL");
-  children.clear();
-});
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly result: Promise<Result>;
-  /** What it has said on standard error so far. */
-  said(): string;
-}
-
-function start(args: readonly string[], environment: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, TMPDIR: temporary, ...environment },
-    timeout: WATCHDOG,
-    killSignal: "SIGKILL",
-  });
-  children.add(child);
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const result = once(child, "close").then(([code]) => ({ code: code as number | null, stdout, stderr }));
-  return { child, result, said: () => stderr };
-}
-
-async function run(...args: string[]): Promise<Result> {
-  return start(args).result;
-}
-
-/** Command lines of the processes that a run left behind. */
-function leftProcesses(): string[] {
-  const left: string[] = [];
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-      if (environment.includes(`TMPDIR=${temporary}`)) left.push(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return left;
-}
-
-function assertNothingLeft(): void {
-  assert.deepEqual(leftProcesses(), []);
-  assert.deepEqual(readdirSync(temporary), []);
-}
-
-function input(name: string, bytes: Uint8Array | string): string {
-  const path = join(inputs, name);
-  writeFileSync(path, bytes);
-  return path;
-}
-
-async function until(condition: () => boolean, running: Running): Promise<void> {
-  while (!condition()) {
-    if (running.child.exitCode !== null) throw new Error(`The demo ended: ${running.said()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 interface Consumer {
   name: string;
@@ -259,39 +169,6 @@ async function firstPart(url: URL): Promise<Buffer> {
   throw new Error("The stream ended before its first part");
 }
 
-const CUT = 0.55;
-const failures: { what: string; file: () => string; says: RegExp }[] = [
-  { what: "a file that does not exist", file: () => join(inputs, "absent.mp4"), says: /no such file/ },
-  { what: "a directory", file: () => inputs, says: /is a directory/ },
-  { what: "a text", file: () => input("note.txt", "Nothing moves here.\n"), says: /note\.txt is no video/ },
-  { what: "an empty file", file: () => input("empty.mp4", ""), says: /empty\.mp4 is no video/ },
-  {
-    what: "a video whose head is cut off",
-    file: () => input("head.mp4", readFileSync(CLIP).subarray(0, 1000)),
-    says: /head\.mp4 is no video/,
-  },
-  {
-    what: "a video that ends in the middle",
-    file: () => input("cut.mp4", cut(readFileSync(CLIP))),
-    says: /cut\.mp4 ended in the middle, after \d+ frames at 5\.\d of 9\.0 s/,
-  },
-];
-
-function cut(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(0, Math.floor(bytes.length * CUT));
-}
-
-for (const { what, file, says } of failures) {
-  test(`${what} is an error in one line, and leaves no process and no file`, async () => {
-    const { code, stdout, stderr } = await run("demo", "--headless", "--json", file());
-    assert.equal(code, 1);
-    assert.equal(stdout, "");
-    assert.match(stderr, says);
-    assert.equal(stderr.trim().split("\n").length, 1);
-    assertNothingLeft();
-  });
-}
-
 test("a video whose frames come at uneven times is whole when its last one was shown", async () => {
   using ffmpeg = findFfmpeg(process.env);
   const uneven = join(inputs, "uneven.mkv");
@@ -301,31 +178,6 @@ test("a video whose frames come at uneven times is whole when its last one was s
   assert.equal(code, 0, stderr);
   assert.equal((JSON.parse(stdout) as Report).frames, 81);
 });
-
-test("a Matroska file that ends in the middle is an error, too", async () => {
-  using ffmpeg = findFfmpeg(process.env);
-  const whole = join(inputs, "whole.mkv");
-  execFileSync(ffmpeg.path, ["-v", "error", "-y", "-i", CLIP, "-c", "copy", whole]);
-  const { code, stderr } = await run("demo", "--headless", "--json", input("cut.mkv", cut(readFileSync(whole))));
-  assert.equal(code, 1);
-  assert.match(stderr, /cut\.mkv ended in the middle/);
-});
-
-for (const [signal, code, ...workers] of [
-  ["SIGINT", 130] as const,
-  ["SIGTERM", 143] as const,
-  ["SIGTERM", 143, "--processes"] as const,
-  ["SIGTERM", 143, "--processes", "--kill"] as const,
-]) {
-  test(`${signal} ends ${["demo", ...workers].join(" ")} with ${code}, and leaves no process and no file`, async () => {
-    const running = start(["demo", ...workers]);
-    await until(() => running.said().includes("Preview:"), running);
-    await until(() => leftProcesses().some((line) => line.includes("rawvideo")), running);
-    running.child.kill(signal);
-    assert.equal((await running.result).code, code);
-    assertNothingLeft();
-  });
-}
 
 test("an ffmpeg of DMABUF_FFMPEG that cannot be run is an error that names it", async () => {
   const { code, stderr } = await start(["demo", "--headless"], { DMABUF_FFMPEG: "/nowhere/ffmpeg" }).result;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker, type Transferable } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
+import { tiedToUs } from "./program.js";
 
 /** A worker as whoever started it sees it: a thread or a process. */
 export interface Colleague<To = ToConsumer> {
@@ -48,7 +49,11 @@ export function startProcess<From = FromConsumer, To extends object = ToConsumer
   descriptors: readonly number[],
   events: ColleagueEvents<From>,
 ): Colleague<To> {
+  const [execPath, ...execArgv] = [...tiedToUs(), process.execPath, ...process.execArgv];
   const child = fork(fileURLToPath(entry), [JSON.stringify(given)], {
+    // It ends when its channel does; one that is stopped, or blocks, does not see that.
+    execPath: execPath!,
+    execArgv,
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
   });

@@ -94,7 +94,12 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
   });
 }
 
-/** Turns SIGINT and SIGTERM into aborts; of a loop, the first SIGINT is the end that is expected. */
+/** What ends the demo, with the numbers of shells. SIGHUP comes when its terminal is closed. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type Signal = keyof typeof SIGNALS;
+const NAMES = Object.keys(SIGNALS) as Signal[];
+
+/** Turns signals into aborts; of a loop, the first SIGINT is the end that is expected. */
 class Interruption implements Disposable {
   readonly #interrupted = new AbortController();
   readonly #stopped = new AbortController();
@@ -102,8 +107,7 @@ class Interruption implements Disposable {
 
   constructor(endsLoop: boolean) {
     this.#endsLoop = endsLoop;
-    process.on("SIGINT", this.#onSignal);
-    process.on("SIGTERM", this.#onSignal);
+    for (const name of NAMES) process.on(name, this.#onSignal);
   }
 
   get signal(): AbortSignal {
@@ -115,13 +119,12 @@ class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    process.off("SIGINT", this.#onSignal);
-    process.off("SIGTERM", this.#onSignal);
+    for (const name of NAMES) process.off(name, this.#onSignal);
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => {
     if (name === "SIGINT" && this.#endsLoop && !this.#stopped.signal.aborted) this.#stopped.abort();
-    else this.#interrupted.abort(new InterruptedError(name));
+    else this.#interrupted.abort(new InterruptedError(name as Signal));
   };
 }
 
@@ -131,8 +134,8 @@ export class InterruptedError extends Error {
   /** As shells number it: 128 and the signal's number. */
   readonly exitCode: number;
 
-  constructor(signal: NodeJS.Signals) {
+  constructor(signal: Signal) {
     super(`Interrupted by ${signal}`);
-    this.exitCode = signal === "SIGINT" ? 130 : 143;
+    this.exitCode = SIGNALS[signal];
   }
 }

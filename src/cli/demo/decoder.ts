@@ -1,9 +1,7 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { DmaBufError } from "../../errors.js";
 import { FfmpegMessages, secondsOf } from "./ffmpeg-messages.js";
 import { FrameReader, type Blank } from "./frame-reader.js";
+import { Program } from "./program.js";
 import { connectSocketPair } from "./socket-pair.js";
 import type { Video } from "./video.js";
 
@@ -37,32 +35,43 @@ export async function decode(options: DecodeOptions, take: () => Promise<Blank>)
   signal.throwIfAborted();
   using reader = new FrameReader(await take(), take);
   const { reader: socket, writer } = await connectSocketPair(reader.onread);
+  using _sockets = { [Symbol.dispose]: () => [socket, writer].forEach((each) => each.destroy()) };
   const messages = new FfmpegMessages(options.video.input);
   let failure: unknown;
   socket.on("error", (error) => (failure ??= error));
   const socketClosed = new Promise((resolve) => socket.once("close", resolve));
   reader.start(socket);
 
-  const ffmpeg = spawn(options.ffmpeg, decodeArguments(options), { stdio: ["ignore", writer, "pipe", "pipe"] });
+  const ffmpeg = new Program(options.ffmpeg, decodeArguments(options), ["ignore", writer, "pipe", "pipe"]);
   writer.destroy();
-  const ended = ending(ffmpeg, messages);
-  // It is awaited below; a failure to start must not count as unhandled until then.
-  ended.catch(() => {});
-  const abort = (): void => void socket.destroy(signal.reason as Error);
-  const finish = (): void => void ffmpeg.kill("SIGKILL");
+  let progress = "";
+  ffmpeg.read(2, (text) => messages.add(text));
+  // What it said last is all that counts.
+  ffmpeg.read(3, (text) => (progress = (progress + text).slice(-1024)));
+  const abort = (): void => {
+    ffmpeg.kill();
+    socket.destroy(signal.reason as Error);
+  };
+  const finish = (): void => {
+    ffmpeg.kill();
+    // What it started may have the other end.
+    const close = (): void => void socket.destroy();
+    ffmpeg.ended.then(close, close);
+  };
   signal.addEventListener("abort", abort, { once: true });
   stop.addEventListener("abort", finish, { once: true });
   if (signal.aborted) abort();
   if (stop.aborted) finish();
   try {
     await socketClosed;
-    if (failure !== undefined) ffmpeg.kill("SIGKILL");
-    const end = await ended;
+    if (failure !== undefined) ffmpeg.kill();
+    const exit = await ffmpeg.ended;
     signal.throwIfAborted();
     if (failure !== undefined) throw failure as Error;
-    if (!stop.aborted) checkEnding(options, reader, end, messages);
+    if (!stop.aborted) checkEnding(options, reader, { exit, lastTime: lastTimeIn(progress) }, messages);
     return reader.frames;
   } finally {
+    ffmpeg.kill();
     signal.removeEventListener("abort", abort);
     stop.removeEventListener("abort", finish);
   }
@@ -89,20 +98,9 @@ interface Ending {
   readonly lastTime: number;
 }
 
-async function ending(ffmpeg: ChildProcess, messages: FfmpegMessages): Promise<Ending> {
-  let progress = "";
-  ffmpeg.stderr?.setEncoding("utf8").on("data", (text: string) => messages.add(text));
-  // What it said last is all that counts.
-  (ffmpeg.stdio[3] as Readable)
-    .setEncoding("utf8")
-    .on("data", (text: string) => (progress = (progress + text).slice(-1024)));
-  try {
-    const [code, signal] = (await once(ffmpeg, "close")) as [number | null, string | null];
-    const time = /.*^out_time=([\d:.]+)$/ms.exec(progress)?.[1];
-    return { exit: code ?? signal ?? "unknown", lastTime: time === undefined ? 0 : secondsOf(time) };
-  } catch (error) {
-    throw new DmaBufError("EIO", `Cannot run ffmpeg: ${(error as Error).message}`, { cause: error });
-  }
+function lastTimeIn(progress: string): number {
+  const time = /.*^out_time=([\d:.]+)$/ms.exec(progress)?.[1];
+  return time === undefined ? 0 : secondsOf(time);
 }
 
 function checkEnding(
@@ -112,16 +110,17 @@ function checkEnding(
   messages: FfmpegMessages,
 ): void {
   if (exit !== 0) {
-    throw new DmaBufError("EIO", `ffmpeg ended with ${exit} while decoding ${video.name}: ${messages.lastWords}`);
+    throw new DmaBufError("EIO", `ffmpeg ended with ${exit} while decoding ${video.name}: ${messages.lastWords(3)}`);
   }
   if (loop || (frames !== undefined && reader.frames >= frames)) return;
   // Nothing was left to decode.
   if (from > 0 && reader.frames === 0) return;
+  if (reader.frames === 0) throw new DmaBufError("EIO", `${video.name} has no picture that ffmpeg can decode`);
   // The missing part may be of the sound only, unless ffmpeg complained, too.
   const missing = isShort(video.duration, lastTime, from + reader.frames) && (!video.hasSound || messages.any);
   if (!missing && !messages.cutOff && reader.partial === 0) return;
   const of = video.duration === undefined ? "" : ` of ${video.duration.toFixed(1)}`;
-  const reason = messages.any ? ` (${messages.lastWords})` : "";
+  const reason = messages.any ? ` (${messages.lastWords(3)})` : "";
   throw new DmaBufError(
     "EIO",
     `${video.name} ended in the middle, after ${from + reader.frames} frames at ${lastTime.toFixed(1)}${of} s${reason}`,

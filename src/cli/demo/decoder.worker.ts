@@ -26,8 +26,6 @@ endpoint.hear(({ kind }) => {
   else if (kind === "leave") leave.resolve();
   else abort();
 });
-// A terminal's Ctrl-C ends ffmpeg too, maybe before whoever started this process can say so.
-process.on("SIGINT", () => stop.abort());
 try {
   using domain = await Domain.inherit(given.descriptor, { name: "decoder" });
   const { stream: name, buffers, video } = given;

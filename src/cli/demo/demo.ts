@@ -50,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   if (isCamera(options.file)) return runOnCamera(options);
   if (options.processes) checkProcesses();
   using ffmpeg = findFfmpeg(process.env);
-  const video = await probe(ffmpeg.path, fileOf(options), options.signal);
+  const video = await probe(ffmpeg.path, fileOf(options), { signal: options.signal });
   await play(options, video, ffmpeg.path);
 }
 

@@ -30,8 +30,9 @@ export class FfmpegMessages {
     return this.#any;
   }
 
-  get lastWords(): string {
-    return lastWords(this.#tail, this.#input, 3);
+  /** The last lines, in one line. */
+  lastWords(lines: number): string {
+    return lastWords(this.#tail, this.#input, lines);
   }
 }
 

@@ -37,7 +37,8 @@ export function findFfmpeg(environment: Readonly<Record<string, string | undefin
   );
 }
 
-function isExecutable(path: string): boolean {
+/** Whether a path is that of a program. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();

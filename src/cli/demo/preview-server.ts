@@ -1,7 +1,8 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { pipeline } from "node:stream";
 import { DmaBufError } from "../../errors.js";
 import type { Note } from "./jobs/job.js";
 import { previewPage } from "./preview-page.js";
@@ -21,6 +22,10 @@ export interface PreviewServerOptions {
 /**
  * The preview's page, on loopback only: `/` is the page, `/stream.mjpg` the newest frames as a multipart stream of
  * JPEGs, `/events` the news of all jobs, `/thumbnails/frame-N.jpg` a thumbnail.
+ *
+ * PV1. It answers those who ask for it by its own name, and no page of another origin: a page of the web can have a name that leads
+ *      here (421).
+ * PV2. What a request says is parsed inside a `try`. No request ends the process.
  */
 export class PreviewServer {
   readonly #server: Server;
@@ -32,7 +37,8 @@ export class PreviewServer {
   static async listen(options: PreviewServerOptions): Promise<PreviewServer> {
     const preview = new PreviewServer(options);
     await new Promise<void>((resolve, reject) => {
-      preview.#server.once("error", (error) => reject(portError(options.port, error)));
+      // Later errors are those of single connections.
+      preview.#server.on("error", (error) => reject(portError(options.port, error)));
       preview.#server.listen(options.port, "127.0.0.1", resolve);
     });
     return preview;
@@ -82,7 +88,9 @@ export class PreviewServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
+    response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
+    const path = this.#pathOf(request);
+    if (typeof path === "number") return void response.writeHead(path, { Connection: "close" }).end();
     const thumbnail = /^\/thumbnails\/(frame-\d+\.jpg)$/.exec(path)?.[1];
     if (request.method !== "GET") response.writeHead(405, { Allow: "GET" }).end();
     else if (path === "/") this.#sendPage(response);
@@ -91,6 +99,21 @@ export class PreviewServer {
     else if (path === "/events") this.#keep(this.#listeners, response, "text/event-stream");
     else if (thumbnail !== undefined) sendFile(join(this.#options.thumbnails, thumbnail), response);
     else response.writeHead(404).end();
+  }
+
+  /** What is asked for, or the status of a refusal. */
+  #pathOf({ url = "", headers: { host = "" }, socket }: IncomingMessage): string | number {
+    try {
+      const port = socket.localPort;
+      const own = ["localhost", "127.0.0.1", "[::1]"].map((name) => new URL(`http://${name}:${port}`).host);
+      const named = new URL(`http://${host}`);
+      // What is asked for may name a host, too.
+      const asked = new URL(url, named);
+      if (named.href !== `http://${named.host}/`) return 400;
+      return own.includes(named.host) && asked.origin === named.origin ? asked.pathname : 421;
+    } catch {
+      return 400;
+    }
   }
 
   #sendPage(response: ServerResponse): void {
@@ -107,12 +130,19 @@ export class PreviewServer {
 }
 
 function sendFile(path: string, response: ServerResponse): void {
-  const file = createReadStream(path);
-  file.once("error", () => response.writeHead(404).end());
-  file.once("open", () => {
-    response.writeHead(200, { "Content-Type": "image/jpeg", "Cache-Control": "max-age=3600" });
-    file.pipe(response);
-  });
+  if (!isFile(path)) return void response.writeHead(404).end();
+  response.setHeader("Content-Type", "image/jpeg");
+  response.setHeader("Cache-Control", "max-age=3600");
+  pipeline(createReadStream(path), response, () => {});
+}
+
+/** A pipe of that name would be waited for. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function portError(port: number, error: NodeJS.ErrnoException): DmaBufError {

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, writeFile } from "node:fs/promises";
+import { DmaBufError } from "../../../errors.js";
 import type { Picture, Plane } from "../picture.js";
 import type { Findings, Job, JobSettings } from "./job.js";
 
@@ -36,8 +38,21 @@ export class Checksums implements Job {
       `#dimensions 0: ${width}x${height}`,
       "#stream#, dts,        pts, duration,     size, hash",
     ];
+    await using _open = await openToWrite(checksums);
     await writeFile(checksums, [...head, ...this.#lines, ""].join("\n"));
     return found;
+  }
+}
+
+/** Opens a file to write; a named pipe without a reader is an error, where a plain open would wait for one for ever. */
+async function openToWrite(path: string): Promise<AsyncDisposable> {
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o666);
+    return { [Symbol.asyncDispose]: () => file.close() };
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === "ENXIO" ? "it is a pipe that has no reader" : message;
+    throw new DmaBufError("EIO", `Cannot write the checksums to ${path}: ${reason}`, { cause });
   }
 }
 
