@@ -152,7 +152,7 @@ export const ENTRY = {
 export const STREAM = {
   GENERATION: 0,
   OWNER: 1, // identity of the producer, 0 if it has left
-  END: 2, // 0 open, 1 ended, else the positive errno it failed with + 1
+  END: 2, // generation << 12 | producer gone << 11 | 0 open, 1 ended, else the positive errno it failed with + 1
   PUBLISHED: 3, // frames ever published; wraps
   CONSUMERS: 5, // how many consumers' places were ever used
   PRODUCER_WAITS: 4, // 1 while the producer wants to hear of consumers that have moved on
@@ -174,7 +174,7 @@ export const PLACE = {
 /** One consumer of a stream. */
 export const CONSUMER = {
   OWNER: 0, // identity of the consumer's agent, 0 if free
-  POLICY: 1, // CONSUMER_POLICY
+  POLICY: 1, // what it loses (stream-slot.ts), 0 while it only joins or leaves
   CURSOR: 2, // number of the next frame it has not taken; wraps
   WORDS: 4,
 } as const;

@@ -47,11 +47,12 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#parts = parts;
     this.#options = options;
     this.#left = left;
-    this.#word = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
-    this.#joinedAt = publishedFrames(parts.agent, parts.key.slot);
+    const { word, from } = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
+    this.#word = word;
+    this.#joinedAt = from;
   }
 
-  /** How many frames were published since this consumer joined that it did not get. */
+  /** How many frames were published since this consumer joined (or while it did, if it may lose frames) that it did not get. */
   get missed(): number {
     return this.#missed;
   }

@@ -86,13 +86,14 @@ export class FrameStream implements Disposable {
   /** How many frames its producer has published, also if that has died since; 0 once another stream has its place. Modulo 2³². */
   get published(): number {
     const { agent, key } = this.#parts;
-    return isStream(agent, key) ? publishedFrames(agent, key.slot) >>> 0 : 0;
+    const published = publishedFrames(agent, key.slot) >>> 0;
+    return isStream(agent, key) ? published : 0;
   }
 
   /** How many consumers have joined and not left, in all agents. */
   get consumers(): number {
     const { agent, key } = this.#parts;
-    return isStream(agent, key) ? consumerCount(agent, key.slot) : 0;
+    return consumerCount(agent, key);
   }
 
   /**
@@ -103,7 +104,7 @@ export class FrameStream implements Disposable {
     const { agent, key, buffers } = this.#open();
     const users = buffers.flatMap(({ holds }) => holds.users());
     const late = buffers.flatMap(({ reservation }) => reservation.lateWork("read")?.owners ?? []);
-    return [...new Set([...users, ...late, ...slowConsumers(agent, key.slot)])].map((identity) =>
+    return [...new Set([...users, ...late, ...slowConsumers(agent, key)])].map((identity) =>
       agentName(agent, identity),
     );
   }
@@ -206,13 +207,13 @@ export class FrameStream implements Disposable {
   /** Says that no further frame comes: consumers take what there is, then their loops end. */
   end(): void {
     const { agent, key } = this.#producing();
-    endStream(agent, key.slot, 0);
+    endStream(agent, key, 0);
   }
 
   /** As {@link end}, but the consumers' loops fail with this error after the last frame. */
   fail(code: ErrorCode): void {
     const { agent, key } = this.#producing();
-    endStream(agent, key.slot, new DmaBufError(code, "").errno);
+    endStream(agent, key, new DmaBufError(code, "").errno);
   }
 
   /** Leaves the stream: a producer ends it, a consumer's frames are given back. */
@@ -220,7 +221,7 @@ export class FrameStream implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
-    if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key.slot);
+    if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
     this.#onClose(this);
   }

@@ -28,6 +28,10 @@ import { DmaBufError, ERRNO } from "../errors.js";
  * M6. A slot is free when its producer and all its consumers have left. The words of the dead are the reaper's.
  * M7. Who takes a slot raises its generation and then looks for consumers; who joins takes a consumer's place and then
  *     looks at the generation. So no consumer of a past stream gets into the next one.
+ * M8. A consumer has joined from the store of its POLICY on, which is the last of its joining and the first of its leaving.
+ *     Nobody counts it or waits for it before and after; its place is taken all the same, which OWNER says (M6, M7).
+ * M9. END names its stream's generation: what is said too late of a stream is not said of the next one in its slot. It
+ *     says that the producer has left before OWNER is free, since the next owner comes before its generation does.
  */
 
 /** What happens to a consumer that is slower than the producer. */
@@ -44,6 +48,11 @@ export function policyNumber(policy: Policy): number {
 
 const HOLD = 1;
 
+/** Parts of the word END: how the stream has ended, whether its producer is gone, and the generation above them. */
+const END_MASK = 0x7ff;
+const LEFT = 0x800;
+const END_BITS = 12;
+
 export interface StreamKey {
   readonly slot: number;
   readonly generation: number;
@@ -57,13 +66,13 @@ export function claimStream(member: Member, name: string): StreamKey {
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
     const base = layout.stream(slot);
-    if (memory.load(base + STREAM.OWNER) !== 0 || consumerCount(member, slot) > 0) continue;
+    if (memory.load(base + STREAM.OWNER) !== 0 || hasTakenPlaces(member, slot)) continue;
     if (memory.compareExchange(base + STREAM.OWNER, 0, member.identity) !== 0) continue;
     memory.store(hint("streams"), (slot + 1) % count);
     const generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
     memory.store(base + STREAM.GENERATION, generation);
     // SYNC POINT generation-before-consumers: pairs with joinStream().
-    if (consumerCount(member, slot) > 0) {
+    if (hasTakenPlaces(member, slot)) {
       memory.store(base + STREAM.OWNER, 0);
       continue;
     }
@@ -71,29 +80,32 @@ export function claimStream(member: Member, name: string): StreamKey {
     memory.store(base + STREAM.PRODUCER_WAITS, 0);
     for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(placeWord(member, slot, i) + PLACE.FULL, 0);
     writeName(memory, base + STREAM.NAME, name);
-    memory.store(base + STREAM.END, 0);
+    memory.store(base + STREAM.END, openWord(generation));
     return { slot, generation };
   }
   throw new DmaBufError("ENOSPC", `Cannot create the stream: all ${count} are in use (option "streams")`);
 }
 
 /** The producer leaves; consumers may still take what was published. */
-export function leaveStream(member: Member, slot: number): void {
-  endStream(member, slot, 0);
-  member.memory.compareExchange(member.layout.stream(slot) + STREAM.OWNER, member.identity, 0);
+export function leaveStream(member: Member, key: StreamKey): void {
+  endStream(member, key, 0);
+  sayLeft(member, key);
+  member.memory.compareExchange(member.layout.stream(key.slot) + STREAM.OWNER, member.identity, 0);
 }
 
 /** Says that no further frame comes, because of an error or without; the first reason stands. */
-export function endStream(segment: Segment, slot: number, error: number): void {
-  const base = segment.layout.stream(slot);
-  segment.memory.compareExchange(base + STREAM.END, 0, error + 1);
-  ringAll(segment, base + segment.layout.consumerWaiters);
-  ringProducer(segment, slot);
+export function endStream(segment: Segment, key: StreamKey, error: number): void {
+  const { memory, layout } = segment;
+  const base = layout.stream(key.slot);
+  const open = openWord(key.generation);
+  memory.compareExchange(base + STREAM.END, open, open | (error + 1));
+  ringAll(segment, base + layout.consumerWaiters);
+  ringProducer(segment, key.slot);
 }
 
 /** `undefined` while the stream is open, 0 if it has ended, or the positive errno it failed with. */
 export function streamEnd(segment: Segment, key: StreamKey): number | undefined {
-  const end = segment.memory.load(segment.layout.stream(key.slot) + STREAM.END);
+  const end = segment.memory.load(segment.layout.stream(key.slot) + STREAM.END) & END_MASK;
   if (!isStream(segment, key)) return 0;
   return end === 0 ? undefined : end - 1;
 }
@@ -105,10 +117,28 @@ export function isStream({ memory, layout }: Segment, { slot, generation }: Stre
 
 /** Whether its producer is there: it has neither left it nor died, nor given it up by failing it with `ESRCH`. */
 export function hasProducer(segment: Segment, key: StreamKey): boolean {
-  // Before the generation: the owner that was read may be the next stream's.
-  const owner = segment.memory.load(segment.layout.stream(key.slot) + STREAM.OWNER);
-  const end = streamEnd(segment, key);
-  return owner !== 0 && isLive(segment, owner) && isStream(segment, key) && end !== ERRNO.ESRCH;
+  const { memory, layout } = segment;
+  const base = layout.stream(key.slot);
+  const owner = memory.load(base + STREAM.OWNER);
+  // Afterwards: the owner that was read may be the next stream's, which comes when this one's has said that it leaves.
+  const end = memory.load(base + STREAM.END);
+  if (end >>> END_BITS !== openWord(key.generation) >>> END_BITS || (end & LEFT) !== 0) return false;
+  return owner !== 0 && isLive(segment, owner) && isStream(segment, key) && (end & END_MASK) !== ERRNO.ESRCH + 1;
+}
+
+/** The word END of a stream that is open. */
+function openWord(generation: number): number {
+  return generation << END_BITS;
+}
+
+/** Says that the producer is gone, before the slot is free to the next one. Anyone may do it who knows, and twice. */
+function sayLeft({ memory, layout }: Segment, { slot, generation }: StreamKey): void {
+  const word = layout.stream(slot) + STREAM.END;
+  for (;;) {
+    const end = memory.load(word);
+    if (end >>> END_BITS !== openWord(generation) >>> END_BITS || (end & LEFT) !== 0) return;
+    if (memory.compareExchange(word, end, end | LEFT) === end) return;
+  }
 }
 
 /** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (M1). */
@@ -157,8 +187,9 @@ function mayDrop(frame: number, keepFrom: number | undefined): boolean {
 /** The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it. */
 export function heldBackFrom({ memory, layout }: Segment, slot: number): number | undefined {
   let lowest: number | undefined;
-  forEachConsumer({ memory, layout }, slot, (word) => {
-    if (memory.load(word + CONSUMER.OWNER) === 0 || memory.load(word + CONSUMER.POLICY) !== HOLD) return;
+  forEachPlace({ memory, layout }, slot, (word) => {
+    if (memory.load(word + CONSUMER.POLICY) !== HOLD) return;
+    // SYNC POINT cursor-before-policy: pairs with joinStream().
     const cursor = memory.load(word + CONSUMER.CURSOR);
     if (lowest === undefined || ((cursor - lowest) | 0) < 0) lowest = cursor;
   });
@@ -166,15 +197,18 @@ export function heldBackFrom({ memory, layout }: Segment, slot: number): number 
 }
 
 /** The agents of the consumers that may miss no frame and have not taken all. */
-export function slowConsumers({ memory, layout }: Segment, slot: number): Identity[] {
+export function slowConsumers(segment: Segment, { slot, generation }: StreamKey): Identity[] {
+  const { memory } = segment;
   const slow: Identity[] = [];
-  const published = publishedFrames({ memory, layout }, slot);
-  forEachConsumer({ memory, layout }, slot, (word) => {
+  const published = publishedFrames(segment, slot);
+  forEachPlace(segment, slot, (word) => {
     const owner = memory.load(word + CONSUMER.OWNER);
+    const isHolding = memory.load(word + CONSUMER.POLICY) === HOLD;
     const isBehind = ((memory.load(word + CONSUMER.CURSOR) - published) | 0) < 0;
-    if (owner !== 0 && memory.load(word + CONSUMER.POLICY) === HOLD && isBehind) slow.push(owner);
+    // What was read is of one consumer if its place has not changed hands.
+    if (isHolding && isBehind && memory.load(word + CONSUMER.OWNER) === owner && owner !== 0) slow.push(owner);
   });
-  return slow;
+  return isStream(segment, { slot, generation }) ? slow : [];
 }
 
 /** Empties a place, under the write hold of its buffer. */
@@ -207,30 +241,39 @@ export function armProducer({ memory, layout }: Segment, slot: number): void {
   memory.store(layout.stream(slot) + STREAM.PRODUCER_WAITS, 1);
 }
 
+/** A consumer's place. */
+export interface Joined {
+  readonly word: number;
+  /** Frames from this number on were published after it had joined; or while it did, for one that may lose frames. */
+  readonly from: number;
+}
+
 /**
  * Takes a free consumer's place, its cursor at the oldest frame there is.
  *
- * @returns Its word.
  * @throws {DmaBufError} `ENOSPC` if there is none; `ESTALE` if the slot has moved on to another stream.
  */
-export function joinStream(member: Member, key: StreamKey, policy: Policy, buffers: number): number {
-  const { memory, layout } = member;
+export function joinStream(member: Member, key: StreamKey, policy: Policy, buffers: number): Joined {
+  const { memory } = member;
   const number = policyNumber(policy);
-  const joined = claimConsumer(member, key.slot);
+  const word = claimConsumer(member, key.slot);
   // SYNC POINT generation-before-consumers: pairs with claimStream().
   if (!isStream(member, key)) {
-    leaveConsumer(member, key.slot, joined);
+    leaveConsumer(member, key.slot, word);
     throw new DmaBufError("ESTALE", "Cannot join the stream: it is gone, and another has its place");
   }
-  let cursor = memory.load(layout.stream(key.slot) + STREAM.PUBLISHED);
+  const begun = publishedFrames(member, key.slot);
+  let cursor = begun;
   for (let place = 0; place < buffers; place++) {
     const frame = frameIn(member, key.slot, place);
     if (frame !== undefined && ((frame - cursor) | 0) < 0) cursor = frame;
   }
-  memory.store(joined + CONSUMER.CURSOR, cursor);
-  memory.store(joined + CONSUMER.POLICY, number);
+  memory.store(word + CONSUMER.CURSOR, cursor);
+  // SYNC POINT cursor-before-policy: from here on it is counted and waited for (M8).
+  memory.store(word + CONSUMER.POLICY, number);
   ringProducer(member, key.slot);
-  return joined;
+  // What was dropped while it joined, one that holds the producer has not missed: later nothing is dropped before it.
+  return { word, from: number === HOLD ? publishedFrames(member, key.slot) : begun };
 }
 
 function claimConsumer(member: Member, slot: number): number {
@@ -263,19 +306,32 @@ export function armConsumer(member: Member, slot: number): void {
   setBit(memory, layout.stream(slot) + layout.consumerWaiters, slotOf(member.identity));
 }
 
-/** How many consumers have joined the stream that has the slot now, and not left. */
-export function consumerCount(segment: Segment, slot: number): number {
+/** How many consumers have joined the stream and not left. */
+export function consumerCount(segment: Segment, key: StreamKey): number {
   let count = 0;
-  forEachConsumer(segment, slot, (word) => {
-    if (segment.memory.load(word + CONSUMER.OWNER) !== 0) count++;
+  forEachPlace(segment, key.slot, (word) => {
+    if (segment.memory.load(word + CONSUMER.POLICY) !== 0) count++;
   });
-  return count;
+  return isStream(segment, key) ? count : 0;
+}
+
+/** Whether anybody has a consumer's place, be it that it only joins or leaves. */
+function hasTakenPlaces(segment: Segment, slot: number): boolean {
+  let taken = false;
+  forEachPlace(segment, slot, (word) => (taken ||= segment.memory.load(word + CONSUMER.OWNER) !== 0));
+  return taken;
 }
 
 /** The streams of a dead producer fail with `ESRCH`. Anyone may do it, at once and twice. */
 export function failStreams(segment: Segment, dead: Identity): void {
-  for (let slot = 0; slot < segment.layout.sizes.streams; slot++) {
-    if (segment.memory.load(segment.layout.stream(slot) + STREAM.OWNER) === dead) endStream(segment, slot, ERRNO.ESRCH);
+  const { memory, layout } = segment;
+  for (let slot = 0; slot < layout.sizes.streams; slot++) {
+    const base = layout.stream(slot);
+    // SYNC POINT generation-before-owner: the slot may be swept meanwhile, and be a newcomer's.
+    const generation = memory.load(base + STREAM.GENERATION);
+    if (memory.load(base + STREAM.OWNER) !== dead) continue;
+    endStream(segment, { slot, generation }, ERRNO.ESRCH);
+    sayLeft(segment, { slot, generation });
   }
 }
 
@@ -283,7 +339,7 @@ export function failStreams(segment: Segment, dead: Identity): void {
 export function sweepStreams(segment: Segment, dead: Identity): void {
   const { memory, layout } = segment;
   for (let slot = 0; slot < layout.sizes.streams; slot++) {
-    forEachConsumer(segment, slot, (word) => {
+    forEachPlace(segment, slot, (word) => {
       if (memory.load(word + CONSUMER.OWNER) !== dead) return;
       memory.store(word + CONSUMER.POLICY, 0);
       memory.store(word + CONSUMER.OWNER, 0);
@@ -310,7 +366,8 @@ function consumerWord({ layout }: Segment, slot: number, index: number): number 
   return layout.stream(slot) + layout.consumers + index * CONSUMER.WORDS;
 }
 
-function forEachConsumer(segment: Segment, slot: number, visit: (word: number) => void): void {
+/** All consumers' places that were ever used, taken or not. */
+function forEachPlace(segment: Segment, slot: number, visit: (word: number) => void): void {
   const used = Math.min(segment.memory.load(segment.layout.stream(slot) + STREAM.CONSUMERS), STREAM_CONSUMERS);
   for (let i = 0; i < used; i++) visit(consumerWord(segment, slot, i));
 }

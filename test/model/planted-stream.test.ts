@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import { BUFFER, CONSUMER, STREAM } from "../../src/domain/layout.js";
+import type { Substrate } from "../../src/substrate/substrate.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, type Fault, type Scenario } from "./interleavings.js";
 import {
@@ -13,6 +14,7 @@ import {
   scenario,
   seeing,
 } from "./stream-model.js";
+import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onlookers.js";
 
 // Mistakes in the protocol of streams, as memory that does one thing wrongly, and how they show.
 
@@ -22,6 +24,7 @@ const CONSUMER_WAITERS = base + layout.consumerWaiters;
 const PRODUCER_WAITS = base + STREAM.PRODUCER_WAITS;
 const PUBLISHED = base + STREAM.PUBLISHED;
 const GENERATION = base + STREAM.GENERATION;
+const END = base + STREAM.END;
 const USED_PLACES = base + STREAM.CONSUMERS;
 const FIRST_CONSUMER = base + layout.consumers;
 const buffers = [0, 1].map((slot) => layout.buffer(slot));
@@ -138,12 +141,94 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /two streams share a slot/,
   },
+  "M8: a producer that counts whoever has taken a place": {
+    scenario: (fault) => isWaitedFor({ ofProducer: fault }),
+    fault: (memory) => ({
+      load(word) {
+        const value = memory.load(word);
+        return word === FIRST_CONSUMER + CONSUMER.POLICY && value === 0 && memory.load(word - 1) !== 0 ? -1 : value;
+      },
+    }),
+    kind: "check",
+    report: /a consumer has seen (2,3|3)$/m,
+  },
+  "M8: a consumer that is counted before its cursor stands": {
+    scenario: (fault) => isLookedAt(fault),
+    fault: cursorLast,
+    kind: "check",
+    report: /the producer is held back from 1000/,
+  },
+  "M8: a consumer that frees its place before it is counted no more": {
+    scenario: (fault) => isLookedAt(fault),
+    fault: (memory) => ({
+      store(word, value) {
+        if (word !== FIRST_CONSUMER + CONSUMER.POLICY || value !== 0) memory.store(word, value);
+      },
+      compareExchange(word, expected, replacement) {
+        const old = memory.compareExchange(word, expected, replacement);
+        if (word === FIRST_CONSUMER + CONSUMER.OWNER && replacement === 0) memory.store(word + CONSUMER.POLICY, 0);
+        return old;
+      },
+    }),
+    kind: "check",
+    report: /those who have stayed/,
+  },
+  "M9: a producer that leaves and does not say so": {
+    scenario: (fault) => isLookedFor(false, fault),
+    fault: silentlyLeft,
+    kind: "check",
+    report: /a producer that had gone was there again/,
+  },
+  "M9: a reaper that frees a stream without saying that its producer is gone": {
+    scenario: (fault) => isLookedFor(true, fault),
+    fault: silentlyLeft,
+    kind: "check",
+    report: /a producer that had gone was there again/,
+  },
+  "M9: an end that looks at no generation": {
+    scenario: failsTooLate,
+    fault: (memory) => ({
+      compareExchange(word, expected, replacement) {
+        if (word !== END) return memory.compareExchange(word, expected, replacement);
+        const end = memory.load(END);
+        const generation = end & ~0xfff;
+        return memory.compareExchange(END, end, generation | (replacement & 0xfff)) === end ? expected : end;
+      },
+    }),
+    kind: "check",
+    report: /the next stream has/,
+  },
 };
 
 for (const [name, { scenario, fault, kind, report }] of Object.entries(MISTAKES)) {
   test(`${name} is noticed`, EXPLORES, () => {
     assertCaught(domain, scenario(fault), kind, report);
   });
+}
+
+/** The cursor of a consumer that joins is stored when its policy stands. */
+function cursorLast(memory: Substrate): Partial<Substrate> {
+  let cursor: number | undefined;
+  return {
+    store(word, value) {
+      if (word === FIRST_CONSUMER + CONSUMER.CURSOR) {
+        cursor = value;
+        return;
+      }
+      memory.store(word, value);
+      if (word !== FIRST_CONSUMER + CONSUMER.POLICY || cursor === undefined) return;
+      memory.store(FIRST_CONSUMER + CONSUMER.CURSOR, cursor);
+      cursor = undefined;
+    },
+  };
+}
+
+/** What END says of the producer is not stored. */
+function silentlyLeft(memory: Substrate): Partial<Substrate> {
+  return {
+    compareExchange: (word, expected, replacement) =>
+      word === END && (replacement & 0x800) !== 0 ? expected : memory.compareExchange(word, expected, replacement),
+  };
 }
 
 /** While the agent holds a buffer, it believes what it saw of some words before. */

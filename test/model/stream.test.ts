@@ -20,6 +20,7 @@ import {
   TWO,
   type Seen,
 } from "./stream-model.js";
+import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onlookers.js";
 
 // Frames between a producer and its consumers; the contract stands in src/stream/stream-slot.ts.
 
@@ -104,4 +105,20 @@ test("M6: a consumer that dies at any step while it joins or leaves takes no pla
 
 test("M6 M7: no consumer of a past stream gets into the next one in its slot", EXPLORES, (t) => {
   tryAll(t, domain, joinsTooLate());
+});
+
+test("M8: a consumer that only joins or leaves, or dies at that, is not seen before it is whole", EXPLORES, (t) => {
+  for (const dies of [false, true]) tryAll(t, domain, isLookedAt(undefined, { dies }));
+});
+
+test("M2 M8: a consumer that is counted gets every frame that is published then", EXPLORES, (t) => {
+  tryAll(t, domain, isWaitedFor());
+});
+
+test("M9: a producer that has left, or died, is not there again when its slot is taken", EXPLORES, (t) => {
+  for (const death of [false, true]) tryAll(t, domain, isLookedFor(death));
+});
+
+test("M9: the death of a producer, told late, ends no later stream of its slot", EXPLORES, (t) => {
+  tryAll(t, domain, failsTooLate());
 });
