@@ -12,7 +12,7 @@ import type { BufferRecord } from "./buffer-record.js";
 import { CpuAccess } from "./cpu-access.js";
 import type { BufferHandle, HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
-import { exportSyncFile, ImportedFences } from "./implicit-sync.js";
+import { exportSyncFile, ImportedFences, waitUntilReady } from "./implicit-sync.js";
 import { MemoryMap } from "./memory-map.js";
 import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
@@ -138,10 +138,10 @@ export class DmaBuf implements Disposable {
     return this.reservation.testSignaled(usageFor(mode));
   }
 
-  /** Waits until {@link isReady}. The buffer stays alive meanwhile, whoever closes it. */
+  /** Waits until {@link isReady}, also for what is added meanwhile. The buffer stays alive, whoever closes it. */
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
     using holder = this.duplicate();
-    return await holder.reservation.wait(usageFor(mode), options);
+    return await waitUntilReady(holder.reservation, mode, options);
   }
 
   /**

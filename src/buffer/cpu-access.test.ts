@@ -72,6 +72,21 @@ describe("an access waits for the fences of", () => {
 });
 
 describe("an access that waits for a fence", () => {
+  test("begins only when a later one has signaled that was added meanwhile", { timeout: 10_000 }, async (t) => {
+    const domain = createDomain(t);
+    const buffer = domain.allocate(1);
+    for (const mode of ["read", "write"] as const) {
+      const first = addFence(domain, buffer, "write");
+      const waiting = buffer.access(mode);
+      assert.equal(await isPending(waiting), true);
+      const second = addFence(domain, buffer, "write");
+      first.signal();
+      assert.equal(await isPending(waiting), true);
+      second.signal();
+      using _access = await waiting;
+    }
+  });
+
   test("keeps others out meanwhile", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);

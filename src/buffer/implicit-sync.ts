@@ -1,4 +1,5 @@
-import type { Fence } from "../fence/fence.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
+import type { Fence, WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { stubFence } from "../fence/stub.js";
 import { checkSyncFile, SyncFile } from "../fence/sync-file.js";
@@ -11,6 +12,20 @@ import { usageFor, type AccessMode } from "../reservation/usage.js";
 /** A snapshot: fences that are added later are not in it. */
 export function exportSyncFile(reservation: Reservation, mode: AccessMode): SyncFile {
   return new SyncFile(reservation.getSingleton(usageFor(mode)) ?? stubFence(reservation.agent));
+}
+
+/** Waits until no fence is pending that an access waits for: a fence may have been added before the wake-up came. */
+export async function waitUntilReady(
+  reservation: Reservation,
+  mode: AccessMode,
+  options: WaitOptions,
+): Promise<WaitResult> {
+  const usage = usageFor(mode);
+  const left = countdown(reservation.agent.host, options.timeout);
+  do {
+    if ((await reservation.wait(usage, { ...options, timeout: left() })) === "timed-out") return "timed-out";
+  } while (!reservation.testSignaled(usage));
+  return "signaled";
 }
 
 /** What is pending in a sync file, ready to be added to a reservation: what can fail has been done. */

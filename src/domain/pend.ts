@@ -122,8 +122,13 @@ export function checkTimeout(timeout: number): void {
   }
 }
 
-/** Counts a timeout down from now: what is left of it, for a call that waits more than once. */
+/**
+ * Counts a timeout down from now: what is left of it, for a call that waits more than once.
+ *
+ * @throws {DmaBufError} `EINVAL` for a negative timeout.
+ */
 export function countdown(host: Host, timeout = Infinity): () => number {
+  checkTimeout(timeout);
   if (timeout === Infinity) return () => Infinity;
   const end = host.nowNs() + timeout * 1e6;
   return () => Math.max(0, (end - host.nowNs()) / 1e6);

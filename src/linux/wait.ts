@@ -1,4 +1,4 @@
-import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
+import { checkTimeout, countdown, pend, type WaitOptions } from "../domain/pend.js";
 import { threadsHost } from "../host/threads.js";
 import { watchDescriptor } from "../node/poller.js";
 import { closeDescriptor, duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
@@ -8,7 +8,7 @@ import { isDescriptorReady } from "./descriptor.js";
 const SLICE = 50;
 
 /**
- * Waits until a descriptor is ready, also if it is closed meanwhile.
+ * Waits until a descriptor is ready, also if it is closed meanwhile. One that is broken is waited for no longer.
  *
  * @returns False if the time passed first.
  */
@@ -17,13 +17,24 @@ export async function waitForDescriptor(
   direction: "input" | "output",
   options: WaitOptions,
 ): Promise<boolean> {
-  checkTimeout(options.timeout ?? Infinity);
+  const host = threadsHost();
+  const left = countdown(host, options.timeout);
   if (isDescriptorReady(fd, direction)) return true;
   // After the close of the other one, somebody else may get its number.
   const own = duplicateDescriptor(fd);
   try {
     const ready = (): boolean => isDescriptorReady(own, direction);
-    return await pend(threadsHost(), options, ready, (done) => watchReady(own, direction, done));
+    let isBroken = false;
+    const subscribe = (done: () => void): (() => void) =>
+      watchReady(own, direction, (events) => {
+        isBroken = (events & eventsOf(direction)) === 0;
+        done();
+      });
+    // What it was ready for may be over when this thread hears of it: then others have been faster, or work was added.
+    do {
+      if (!(await pend(host, { ...options, timeout: left() }, ready, subscribe))) return false;
+    } while (!isBroken && !ready());
+    return true;
   } finally {
     closeDescriptor(own);
   }
@@ -32,7 +43,7 @@ export async function waitForDescriptor(
 /** As {@link waitForDescriptor}, blocking this thread. */
 export function waitForDescriptorSync(fd: number, direction: "input" | "output", timeout = Infinity): boolean {
   checkTimeout(timeout);
-  const events = direction === "input" ? POLL.READABLE : POLL.WRITABLE;
+  const events = eventsOf(direction);
   const end = performance.now() + timeout;
   for (;;) {
     const left = Math.max(0, end - performance.now());
@@ -42,13 +53,12 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
 }
 
 /**
- * Calls back once, from the event loop, when a descriptor is ready; keeps no process alive. The descriptor may be closed
+ * Calls back once with the bits of `POLL`, from the event loop, when a descriptor is ready or broken; keeps no process alive. The descriptor may be closed
  * meanwhile.
  *
  * @returns What ends that.
  */
-export function watchReady(fd: number, direction: "input" | "output", done: () => void): () => void {
-  const events = direction === "input" ? POLL.READABLE : POLL.WRITABLE;
+export function watchReady(fd: number, direction: "input" | "output", done: (events: number) => void): () => void {
   // A descriptor of its own: several may wait for one, and any of them may be closed.
   const own = duplicateDescriptor(fd);
   let end: (() => void) | undefined;
@@ -60,13 +70,17 @@ export function watchReady(fd: number, direction: "input" | "output", done: () =
     closeDescriptor(own);
   };
   try {
-    end = watchDescriptor(own, events, () => {
+    end = watchDescriptor(own, eventsOf(direction), (events) => {
       stop();
-      done();
+      done(events);
     });
   } catch (error) {
     closeDescriptor(own);
     throw error;
   }
   return stop;
+}
+
+function eventsOf(direction: "input" | "output"): number {
+  return direction === "input" ? POLL.READABLE : POLL.WRITABLE;
 }

@@ -267,8 +267,7 @@ describe("a published fence that a time limit has ended", () => {
       assert.equal(fence.status, ETIMEDOUT);
       assert.equal(mine.testFinished("write"), false);
       settle();
-      await promise.catch(() => {});
-      assert.equal(mine.testFinished("write"), true);
+      assert.equal(await mine.waitFinished("write"), true);
       assert.deepEqual(owner.takeWarnings(), []);
     });
   }

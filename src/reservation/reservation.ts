@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { isKeyFinished, isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
-import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
@@ -243,27 +243,31 @@ export class Reservation {
   }
 
   /**
-   * As {@link wait}, and then until the work behind those fences has finished: for what a time limit has ended, until its
-   * agent says so or is dead. That may take for ever.
+   * Waits until {@link testFinished}, also for what is added meanwhile: for fences until they have signaled, and for what a
+   * time limit has ended until its agent says that it has finished, or is dead. That may take for ever.
    *
    * @returns False if the time passed first.
    */
   async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<boolean> {
-    const left = this.#countdown(options.timeout);
-    const entries = this.#upTo(usage);
-    if (!(await this.#waitFor(this.#pendingOf(entries), { ...options, timeout: left() }))) return false;
-    const late = this.#lateOf(entries);
-    return late === undefined || (await this.agent.wait(late, { ...options, timeout: left() }));
+    const left = countdown(this.agent.host, options.timeout);
+    while (!this.testFinished(usage)) {
+      if (!(await this.#waitFor(this.getFences(usage), { ...options, timeout: left() }))) return false;
+      const late = this.lateWork(usage);
+      if (late !== undefined && !(await this.agent.wait(late, { ...options, timeout: left() }))) return false;
+    }
+    return true;
   }
 
   /** As {@link waitFinished}, blocking this thread. */
   waitFinishedSync(usage: Usage, options: { readonly timeout?: number } = {}): boolean {
-    const left = this.#countdown(options.timeout);
-    const entries = this.#upTo(usage);
-    if (!this.#waitForSync(this.#pendingOf(entries), { timeout: left() })) return false;
-    const late = this.#lateOf(entries);
-    late?.checkBlocking(options.timeout);
-    return late === undefined || this.agent.waitSync(late, left());
+    const left = countdown(this.agent.host, options.timeout);
+    while (!this.testFinished(usage)) {
+      if (!this.#waitForSync(this.getFences(usage), { timeout: left() })) return false;
+      const late = this.lateWork(usage);
+      late?.checkBlocking(options.timeout);
+      if (late !== undefined && !this.agent.waitSync(late, left())) return false;
+    }
+    return true;
   }
 
   /** @internal The work up to a usage that is late now. */
@@ -313,7 +317,7 @@ export class Reservation {
   }
 
   async #waitFor(fences: readonly Fence[], options: WaitOptions): Promise<boolean> {
-    const left = this.#countdown(options.timeout);
+    const left = countdown(this.agent.host, options.timeout);
     for (const fence of fences) {
       if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return false;
     }
@@ -321,7 +325,7 @@ export class Reservation {
   }
 
   #waitForSync(fences: readonly Fence[], options: { readonly timeout?: number }): boolean {
-    const left = this.#countdown(options.timeout);
+    const left = countdown(this.agent.host, options.timeout);
     return fences.every((fence) => fence.waitSync({ timeout: left() }) === "signaled");
   }
 
@@ -380,11 +384,6 @@ export class Reservation {
 
   #timedOut(timeout: number | undefined): never {
     throw new DmaBufError("ETIMEDOUT", `Cannot lock the reservation of ${this.#owner()} in ${timeout} ms`);
-  }
-
-  #countdown(timeout = Infinity): () => number {
-    checkTimeout(timeout);
-    return countdown(this.agent.host, timeout);
   }
 }
 

@@ -62,6 +62,17 @@ test("IMP-17 a wait goes on although its holder is closed, and only then the buf
   assert.equal(domain.statistics().length, 0);
 });
 
+test("IMP-18 a wait that has waited for two fences, one after the other, has one time limit", async () => {
+  using domain = Domain.create();
+  using buffer = domain.allocate(PAGE_SIZE);
+  const first = addFence(domain, buffer, "write");
+  const waiting = buffer.ready("read", { timeout: 50 });
+  addFence(domain, buffer, "write");
+  first.signal();
+  assert.equal(await waiting, "timed-out");
+  await assert.rejects(buffer.ready("read", { timeout: -1 }), { code: "EINVAL" });
+});
+
 test("a buffer whose bookkeeping fence is pending is ready", () => {
   using domain = Domain.create();
   using buffer = domain.allocate(PAGE_SIZE);

@@ -3,7 +3,8 @@ import { usageFor, type AccessMode, type SyncFileHandle, type WaitResult } from 
 import { readinessOf, type Readiness, type Scene } from "./scene.js";
 
 /** Waits for the others, and fills the buffer. */
-export function fill({ buffers }: Scene, buffer: string, value: number): void {
+export function fill({ buffers, begun }: Scene, buffer: string, value: number): void {
+  begun();
   using access = buffers.get(buffer)!.accessSync("write");
   access.bytes.fill(value);
 }

@@ -130,6 +130,37 @@ export function implicitCases(place: Place): void {
     assert.equal(await other.ask("isFree", "b", "write"), false);
   });
 
+  for (const kind of LINE_KINDS) {
+    fact(
+      `IMP-18 a wait looks again after it was woken: another agent's next fence (${kind}) has come`,
+      async (shared) => {
+        const { buffer, other, third } = shared;
+        await other.ask("addFences", "b", kind, ["write"]);
+        const waiting = await begin(third.start("ready", "b", "read"));
+        const waitingHere = buffer.ready("read");
+        await other.ask("addFences", "b", kind, ["kernel"]);
+        await other.ask("signal", "b write");
+        assert.equal(await waiting.isSettled(), false);
+        assert.equal(buffer.isReady("read"), false);
+        await other.ask("signal", "b kernel");
+        assert.deepEqual([await waiting.done, await waitingHere], ["signaled", "signaled"]);
+      },
+    );
+
+    fact(`IMP-18 an access that blocks begins behind another agent's next fence (${kind}), too`, async (shared) => {
+      const { buffer, other, third } = shared;
+      await other.ask("addFences", "b", kind, ["write"]);
+      const filling = await begin(third.start("fill", "b", 7));
+      assert.equal(await filling.isSettled(), false);
+      await other.ask("addFences", "b", kind, ["kernel"]);
+      await other.ask("signal", "b write");
+      assert.equal(await filling.isSettled(), false);
+      await other.ask("signal", "b kernel");
+      await filling.done;
+      assert.equal(buffer.reservation.testFinished("read"), true);
+    });
+  }
+
   fact("IMP-17 a wait goes on although all holders are closed, and only then the buffer is freed", async (shared) => {
     const { domain, buffer, other, third } = shared;
     const fence = addFence(domain, buffer, "write");

@@ -255,6 +255,31 @@ export const BUFFER_CASES: readonly CommonCase[] = [
     },
   },
   {
+    id: "IMP-18",
+    fact: "who waits for a buffer goes on waiting when a later fence has come before the wake-up",
+    async run(world) {
+      for (const timelines of [1, 2]) {
+        const devices = Array.from({ length: timelines }, () => world.timeline());
+        const [first, last] = [devices[0]!, devices.at(-1)!];
+        const buffer = world.allocate(PAGE_SIZE);
+        buffer.importSyncFile("write", first.fence(1));
+        let woken = false;
+        const waiting = buffer.ready("read").then((result) => {
+          woken = true;
+          return result;
+        });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        buffer.importSyncFile("write", last.fence(2));
+        first.advance();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.deepEqual([woken, buffer.isReady("read")], [false, false]);
+        last.advance(2);
+        assert.equal(await waiting, "signaled");
+        assert.equal(buffer.isReady("read"), true);
+      }
+    },
+  },
+  {
     id: "HEP-01",
     fact: "a buffer of a heap is written in two accesses",
     async run(world) {
