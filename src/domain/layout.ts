@@ -351,8 +351,11 @@ export function domainName(memory: Substrate): string {
   return [0, 1, 2, 3].map((i) => (memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
-/** @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version. */
-export function readHeader(memory: Substrate): Layout {
+/**
+ * @param words How long the segment is; of `memory` no more than the header is read.
+ * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
+ */
+export function readHeader(memory: Substrate, words = memory.words): Layout {
   if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
     throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
   }
@@ -365,11 +368,8 @@ export function readHeader(memory: Substrate): Layout {
   }
   const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
   const layout = new Layout(checkReadSizes(sizes));
-  if (memory.words < layout.words) {
-    throw new DmaBufError(
-      "EPROTO",
-      `Cannot join the domain: it has ${memory.words} words, its sizes need ${layout.words}`,
-    );
+  if (words < layout.words) {
+    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
   }
   return layout;
 }

@@ -2,7 +2,8 @@ import { LAYOUT_VERSION } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
 import { applyTo, FirstLines, inWords, sendLine, type WaitLimits } from "./lines.js";
-import { closeDescriptor, MOST_DESCRIPTORS } from "./system-calls.js";
+import { letGo } from "./let-go.js";
+import { MOST_DESCRIPTORS } from "./system-calls.js";
 
 /**
  * How a process gets the descriptors of a domain from a member, through a connected stream socket. The socket stays open:
@@ -10,7 +11,7 @@ import { closeDescriptor, MOST_DESCRIPTORS } from "./system-calls.js";
  *
  * AD1. Whoever asks says the version of the layout that it knows; another version is refused in words.
  * AD2. What comes is believed only if each descriptor is of the kind that stands in its place, and the memory's length is
- *      sealed. Otherwise all of them are closed.
+ *      sealed. Otherwise all of them are let go.
  */
 
 /** What the asking side says. */
@@ -54,18 +55,20 @@ export async function apply(connection: number, where: string, limits: WaitLimit
         throw new DmaBufError("EPROTO", `Cannot join the domain: there is none at ${where}`);
       }
       before = left as number;
-      if (before === 0) return received(lines.takeDescriptors());
+      if (before === 0) return received(lines);
     }
   } finally {
     lines.close();
   }
 }
 
-function received(descriptors: readonly number[]): DomainFiles {
+function received(lines: FirstLines): DomainFiles {
+  const descriptors = lines.takeDescriptors();
   try {
+    lines.handOver();
     return checkFiles(descriptors);
   } catch (error) {
-    descriptors.forEach(closeDescriptor);
+    letGo(...descriptors);
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "./process-substrate.js";
 import type { ResourceLedger } from "./resource-ledger.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { pageSize, viewOf } from "./system-calls.js";
+import { checkViewLength, pageSize, viewOf } from "./system-calls.js";
 
 export interface ControlOptions {
   readonly ledger: ResourceLedger;
@@ -34,7 +34,8 @@ export class ControlSegment implements Segment {
   /** A new domain's. @throws {RangeError} Naming the option that is out of range. */
   static create(sizes: Partial<Sizes>, options: ControlOptions): ControlSegment {
     const layout = new Layout(checkSizes(sizes));
-    const length = Math.ceil((layout.words * 4) / pageSize()) * pageSize();
+    const length = bytesOf(layout);
+    checkViewLength(length, "Cannot make a domain of these sizes");
     const files = createDomainFiles(length, layout.sizes.agents);
     const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
     writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
@@ -43,11 +44,10 @@ export class ControlSegment implements Segment {
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
   static open(files: DomainFiles, options: ControlOptions): ControlSegment {
-    const memory = mapControl(options.ledger, files, fstatSync(files.control).size);
-    const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
-    using header = createProcessSubstrate({ memory, doorbells: none });
-    const layout = readHeader(header);
-    if (layout.sizes.agents === files.bells.length) return new ControlSegment(files, memory, layout, options);
+    const layout = layoutIn(files, options.ledger);
+    if (layout.sizes.agents === files.bells.length) {
+      return new ControlSegment(files, mapControl(options.ledger, files, bytesOf(layout)), layout, options);
+    }
     throw new DmaBufError(
       "EPROTO",
       `Cannot join the domain: it has room for ${layout.sizes.agents} agents, and doorbells for ${files.bells.length}`,
@@ -63,6 +63,22 @@ export class ControlSegment implements Segment {
   close(): void {
     this.#mapped.close();
   }
+}
+
+/** Whole pages. */
+function bytesOf({ words }: Layout): number {
+  return Math.ceil((words * 4) / pageSize()) * pageSize();
+}
+
+/**
+ * The layout that the header tells of. Of a peer's file no more is mapped than that takes.
+ *
+ * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
+ */
+function layoutIn(files: DomainFiles, ledger: ResourceLedger): Layout {
+  const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
+  using header = createProcessSubstrate({ memory: mapControl(ledger, files, pageSize()), doorbells: none });
+  return readHeader(header, Math.floor(fstatSync(files.control).size / 4));
 }
 
 /**

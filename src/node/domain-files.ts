@@ -1,4 +1,4 @@
-import { constants, fchmodSync, fstatSync, type Stats } from "node:fs";
+import { constants, fchmodSync, fstatSync } from "node:fs";
 import {
   addSeals,
   bindSocket,
@@ -8,6 +8,8 @@ import {
   createPipe,
   createSocket,
   fileControl,
+  isPipe,
+  isUnixSocket,
   isWritable,
   pageSize,
   reopenDescriptor,
@@ -70,23 +72,20 @@ export function checkFiles(descriptors: readonly number[]): DomainFiles {
     throw damaged(`${descriptors.length} descriptors are not what belongs to one`);
   }
   const files = filesOf(descriptors);
+  if (!hasFixedLength(files.control)) throw damaged("its control segment is no memory of sealed length");
   const { size } = fstatSync(files.control);
-  if (!hasFixedLength(files.control) || size === 0 || size % pageSize() !== 0 || size > LONGEST_CONTROL) {
-    throw damaged("its control segment is no memory of sealed length");
-  }
+  if (size === 0 || size % pageSize() !== 0) throw damaged(`its control segment of ${size} bytes is no whole pages`);
   if (!isWritable(files.control)) throw damaged("its control segment can only be read");
   // A pipe that blocks would block whoever rings.
-  if (!files.bells.every((bell) => is(bell, (stats) => stats.isFIFO(), constants.O_RDWR | constants.O_NONBLOCK))) {
+  if (!files.bells.every((bell) => is(bell, isPipe, constants.O_RDWR | constants.O_NONBLOCK))) {
     throw damaged("its doorbells are no pipes that do not block");
   }
-  if (!files.inboxes.every((inbox) => is(inbox, (stats) => stats.isSocket(), constants.O_RDWR))) {
+  if (!files.inboxes.every((inbox) => is(inbox, isUnixSocket, constants.O_RDWR))) {
     throw damaged("its inboxes are no sockets");
   }
   return files;
 }
 
-/** Bytes; the largest domain has fewer. */
-const LONGEST_CONTROL = 2 ** 33;
 const F_GETFL = 3;
 
 function hasFixedLength(descriptor: number): boolean {
@@ -100,8 +99,8 @@ function hasFixedLength(descriptor: number): boolean {
 }
 
 /** Whether a descriptor is of a kind, and opened with these flags. */
-function is(descriptor: number, isKind: (stats: Stats) => boolean, flags: number): boolean {
-  return isKind(fstatSync(descriptor)) && (fileControl(descriptor, F_GETFL, 0) & flags) === flags;
+function is(descriptor: number, isKind: (descriptor: number) => boolean, flags: number): boolean {
+  return isKind(descriptor) && (fileControl(descriptor, F_GETFL, 0) & flags) === flags;
 }
 
 function filesOf(descriptors: readonly number[]): DomainFiles {

@@ -1,13 +1,11 @@
 import { Socket } from "node:net";
 import { Agent } from "../domain/agent.js";
 import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
-import type { Sizes } from "../domain/layout.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
-import type { Substrate } from "../substrate/substrate.js";
 import { admit, apply, checkApplication } from "./admission.js";
 import { ControlSegment, type ControlOptions } from "./control-segment.js";
 import { DescriptorDirectory } from "./descriptor-directory.js";
@@ -17,34 +15,19 @@ import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectInTime, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
-import type { ProcessInvitation, WorkerInvitation } from "./invitation.js";
-import { descriptorOf, type WaitLimits } from "./lines.js";
+import { acceptInvitation, createInvitation, type ProcessInvitation, type WorkerInvitation } from "./invitation.js";
+import type { ConnectOptions, ListenOptions } from "./join-options.js";
+import { KnownUsers } from "./known-users.js";
+import { letGo } from "./let-go.js";
+import type { WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
 import { createLedgerMemory, releaseLedger, type ResourceLedger } from "./resource-ledger.js";
 import { giveUpSeat, hasThreadEnded, isGivenUp, lostAgents, setThread, takeSeat, type Seat } from "./seat.js";
 import { Show, type ShowOptions } from "./show.js";
+import { descriptorOf } from "./socket-descriptor.js";
 import { StreamDirectory } from "./stream-directory.js";
 import { threadLedger, useLedgerMemory } from "./thread-ledger.js";
-import { closeDescriptor, createSocketPair, processId, threadId } from "./system-calls.js";
-
-export interface ListenOptions extends Partial<Sizes>, JoinOptions {
-  /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
-  readonly name?: string;
-  /** Other users who may join, by their numbers: they are trusted with everything in the domain. Default: none. */
-  readonly users?: readonly number[];
-  /** @internal For tests: puts something between the domain and its memory. */
-  readonly wrapMemory?: (memory: Substrate) => Substrate;
-}
-
-export interface ConnectOptions extends JoinOptions {
-  /** As in {@link ListenOptions}. */
-  readonly name?: string;
-  /** Milliseconds to wait for an answer. Default 5,000. */
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
-  /** @internal As in {@link ListenOptions}. */
-  readonly wrapMemory?: (memory: Substrate) => Substrate;
-}
+import { closeDescriptor, processId, threadId } from "./system-calls.js";
 
 /**
  * How often an agent looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is for
@@ -52,6 +35,7 @@ export interface ConnectOptions extends JoinOptions {
  */
 const LOOK_MS = 50;
 const CONNECT_TIMEOUT = 5_000;
+const JOINING = "Cannot join the domain";
 
 /** What a domain is put together from, and what it is called back by. */
 interface Parts {
@@ -91,7 +75,8 @@ export class Domain extends JoinedDomain {
     this.#directory = new StreamDirectory(agent, inbox, (handle) => this.openStream(handle));
     this.descriptors = new DescriptorDirectory(agent, parts.ledger, inbox, () => this.#readLetters());
     this.#reception = new Reception({
-      users: options.users ?? [],
+      users: new KnownUsers(options.users),
+      refusal: JOINING,
       admit: (connection, application) => {
         checkApplication(application);
         admit(descriptorOf(connection), segment.files);
@@ -149,21 +134,24 @@ export class Domain extends JoinedDomain {
   /**
    * Joins the domain of the process that listens there.
    *
-   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join; `EPROTO` if the
-   *   layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join, or
+   *   if another user listens there who is not among `users`; `EPROTO` if the layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
    */
   static async connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
     const limits = limitsOf(options);
-    return Domain.#joinThrough(await connectInTime(where, limits), where, options, limits);
+    const approach = { where, users: new KnownUsers(options.users), action: JOINING };
+    return Domain.#joinThrough(await connectInTime(approach, limits), where, options, limits);
   }
 
   /**
    * Joins the domain of the process that has started this one.
    *
    * @param descriptor Where the invitation's descriptor stands in this process.
-   * @throws {DmaBufError} As {@link connect}.
+   * @throws {DmaBufError} `EINVAL` if that is no invitation, or one that was used: nothing has happened to it then.
+   *   Otherwise as {@link connect}.
    */
-  static inherit(descriptor: number, options: ConnectOptions = {}): Promise<Domain> {
+  static async inherit(descriptor: number, options: ConnectOptions = {}): Promise<Domain> {
+    acceptInvitation(descriptor, new KnownUsers(options.users));
     return Domain.#joinThrough(descriptor, `descriptor ${descriptor}`, options, limitsOf(options));
   }
 
@@ -213,7 +201,7 @@ export class Domain extends JoinedDomain {
   /** An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. */
   inviteProcess(): ProcessInvitation {
     this.checkJoined();
-    const [mine, theirs] = createSocketPair("stream");
+    const { mine, theirs } = createInvitation();
     this.#reception.serve(new Socket({ fd: mine }), true);
     let open = true;
     return {
@@ -310,7 +298,7 @@ export class Domain extends JoinedDomain {
       const files = await apply(connection, where, limits);
       domain = Domain.#enter(options, (control) => seatIn(openControl(files, control), name));
     } catch (error) {
-      closeDescriptor(connection);
+      letGo(connection);
       throw error;
     }
     // Only its end says something now.

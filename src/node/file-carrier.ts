@@ -9,7 +9,7 @@ import { DmaBufError } from "../errors.js";
 import { Deposits, serves, type Deposit } from "./deposits.js";
 import { FileStorage, type FilePart } from "./file-storage.js";
 import type { Inbox } from "./inbox.js";
-import type { AskForStorage, NoStorage, StorageLetter, StorageName } from "./letter.js";
+import type { AskForStorage, FileSegment, NoStorage, StorageLetter, StorageName } from "./letter.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
 import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
@@ -207,7 +207,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   #deposit(to: Identity, { key, version, storage }: FileVersion, mode: HandleMode): void {
-    const segments = storage.segments.map(({ offset, length }) => ({ offset, length }));
+    const segments = segmentsOf(storage);
     const letter: StorageLetter = { kind: "storage", ...key, version, mode, isOwned: storage.isOwned, segments };
     if (this.#parts.inbox.post(to, letter, storage.descriptors(mode))) storage.setSent(mode, to);
   }
@@ -238,7 +238,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   #depositOfKept(name: StorageName): Deposit | undefined {
     const kept = this.#keptAt(name);
     if (kept === undefined || !canSend(kept, name)) return undefined;
-    const { isOwned, segments } = kept.storage;
+    const { isOwned } = kept.storage;
+    const segments = segmentsOf(kept.storage);
     const files = this.#parts.ledger.enter(kept.storage.descriptors(name.mode).map(duplicateDescriptor));
     return { kind: "storage", ...kept.key, version: kept.version, mode: name.mode, isOwned, segments, files };
   }
@@ -369,6 +370,11 @@ function canSend({ key, version, storage }: FileVersion, needs: StorageName): bo
 
 function modeOf({ isWritable }: FileStorage): HandleMode {
   return isWritable ? "read-write" : "read";
+}
+
+/** Where the memory is in its files. */
+function segmentsOf({ parts }: FileStorage): FileSegment[] {
+  return parts.map(({ offset, length }) => ({ offset, length }));
 }
 
 function keyOf({ slot, generation }: BufferKey): BufferKey {

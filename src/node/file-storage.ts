@@ -4,7 +4,7 @@ import type { Storage } from "../buffer/storage-carrier.js";
 import { codeOf } from "../errors.js";
 import type { Identity } from "../domain/agent-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";
-import type { MemoryObject } from "./memory-object.js";
+import { pagesBefore, type MemoryObject } from "./memory-object.js";
 
 /** A run of bytes in a memory file. */
 export interface FilePart {
@@ -121,16 +121,16 @@ function mapAll(parts: readonly FilePart[]): MappedSegment[] {
   }
 }
 
-/** One part, mapped into this thread. */
+/** One part, mapped into this thread; its offset is that in the mapping. */
 class MappedSegment implements StorageSegment {
   readonly offset: number;
   readonly length: number;
   readonly #mapping: MemoryMapping;
 
   constructor({ object, offset, length }: FilePart) {
-    this.offset = offset;
+    this.#mapping = object.map({ offset, length });
+    this.offset = offset - pagesBefore(offset);
     this.length = length;
-    this.#mapping = object.map();
   }
 
   /** Empty after the use. */

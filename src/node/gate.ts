@@ -1,19 +1,25 @@
-import { constants, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { constants, lstatSync, renameSync, rmSync, unlinkSync, type BigIntStats } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, DmaBufError } from "../errors.js";
+import type { KnownUsers } from "./known-users.js";
+import { letGo } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
 import type { Reception } from "./reception.js";
 import {
+  acceptConnection,
   bindSocket,
   checkAddress,
   closeDescriptor,
   connectSocket,
   createSocket,
+  endReceiving,
   listenOnSocket,
   openFile,
   poll,
+  setTakesDescriptors,
   threadId,
   tryLockFolder,
   withUmask,
@@ -30,11 +36,16 @@ import {
  *      under a lock on the folder, which ends with them. Who does not get the lock in time goes on without.
  * GA3. Nothing but a socket that refuses connections is replaced.
  * GA4. The file goes with the gate, unless somebody has put another one in its place.
+ * GA5. Nobody can send descriptors to a gate, or to what connects to one before that knows whose the gate is (since Linux
+ *      6.16). Whoever connects asks the kernel for that before it says anything. What waits at a gate that closes is let go.
+ * GA6. Nothing that happens at a gate ends the process: what goes wrong there is a warning.
  */
 export class Gate {
   readonly #server: Server;
+  readonly #descriptor: number;
   readonly #path: string | undefined;
   readonly #inode: bigint | undefined;
+  #isClosed = false;
 
   /**
    * @param where A path, or "@" and an abstract name.
@@ -43,24 +54,64 @@ export class Gate {
    */
   constructor(where: string, reception: Reception) {
     const address = addressAt(where);
-    const descriptor = listenAt(address, reception.admitsOthers ? 0o111 : 0o177);
+    this.#descriptor = listenAt(address, reception.admitsOthers ? 0o111 : 0o177);
     this.#path = "path" in address ? address.path : undefined;
     this.#inode = inodeAt(this.#path);
     this.#server = createServer({ pauseOnConnect: true }, (connection) => reception.serve(connection));
-    this.#server.listen({ fd: descriptor });
+    this.#server.on("error", (error) => reception.warn(`Nobody can come in at ${where} now: ${error.message}`));
+    this.#server.listen({ fd: this.#descriptor });
   }
 
   close(): void {
+    // The number may be somebody else's afterwards.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    endReceiving(this.#descriptor);
+    for (let next = acceptConnection(this.#descriptor); next !== undefined; next = acceptConnection(this.#descriptor)) {
+      letGo(next);
+    }
     this.#server.close();
-    if (this.#path !== undefined && inodeAt(this.#path) === this.#inode) unlinkSync(this.#path);
+    if (this.#path === undefined || this.#inode === undefined || inodeAt(this.#path) !== this.#inode) return;
+    try {
+      unlinkSync(this.#path);
+    } catch {
+      // The folder lets nobody remove it, or is gone: the file stays, and refuses those who come.
+    }
   }
 }
 
-/** A connection to a gate. @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens there. */
-export function connectTo(where: string): number {
+/** How a process comes to a gate. */
+export interface Approach {
+  readonly where: string;
+  /** Whose gate it may be. */
+  readonly users: KnownUsers;
+  /** What cannot be done at any other's: "Cannot join the domain". */
+  readonly action: string;
+}
+
+/**
+ * A connection to a gate, of which it is known whose it is (GA5).
+ *
+ * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens there; `EACCES` if it is no known user's.
+ */
+export function connectTo({ where, users, action }: Approach): number {
+  const descriptor = reach(addressAt(where));
+  try {
+    users.check(descriptor, `${action} at ${where}`);
+    setTakesDescriptors(descriptor, true);
+    return descriptor;
+  } catch (error) {
+    letGo(descriptor);
+    throw error;
+  }
+}
+
+/** A connection to whatever listens there, which can send no descriptors through it. */
+function reach(address: SocketAddress): number {
   const descriptor = createSocket("stream");
   try {
-    connectSocket(descriptor, addressAt(where));
+    setTakesDescriptors(descriptor, false);
+    connectSocket(descriptor, address);
     return descriptor;
   } catch (error) {
     closeDescriptor(descriptor);
@@ -73,15 +124,15 @@ export function connectTo(where: string): number {
  *
  * @throws {DmaBufError} `ETIMEDOUT`; otherwise as {@link connectTo}.
  */
-export async function connectInTime(where: string, { end, signal }: WaitLimits): Promise<number> {
+export async function connectInTime(approach: Approach, { end, signal }: WaitLimits): Promise<number> {
   for (;;) {
     signal?.throwIfAborted();
     try {
-      return connectTo(where);
+      return connectTo(approach);
     } catch (error) {
       if (!(error instanceof DmaBufError) || error.code !== "EAGAIN") throw error;
       if (performance.now() > end) {
-        throw new DmaBufError("ETIMEDOUT", `Too many wait already at ${where}, and nobody lets them in`, {
+        throw new DmaBufError("ETIMEDOUT", `Too many wait already at ${approach.where}, and nobody lets them in`, {
           cause: error,
         });
       }
@@ -117,11 +168,11 @@ function listenAt(address: SocketAddress, umask: number): number {
 
 /** A socket file that refuses a connection has been left behind; where nothing is, nothing is in the way. */
 function isLeftBehind(path: string): boolean {
-  const file = lstatSync(path, { throwIfNoEntry: false });
+  const file = fileAt(path);
   if (file === undefined) return true;
   if (!file.isSocket()) return false;
   try {
-    closeDescriptor(connectTo(path));
+    letGo(reach({ path }));
     return false;
   } catch (error) {
     // Its queue may be full, or it may be somebody else's: only a refusal is sure.
@@ -131,9 +182,7 @@ function isLeftBehind(path: string): boolean {
 
 /** @param folder The path's, by a short name: that of the new socket has no room of its own. */
 function publish(path: string, folder: string, umask: number): number {
-  const fresh = `${folder}/.dmabuf-${threadId()}`;
-  // A thread of this number may have ended in the middle of this.
-  rmSync(fresh, { force: true });
+  const fresh = `${folder}/${freshName(folder)}`;
   const descriptor = listenOn({ path: fresh }, umask);
   try {
     renameSync(fresh, path);
@@ -141,13 +190,26 @@ function publish(path: string, folder: string, umask: number): number {
   } catch (cause) {
     closeDescriptor(descriptor);
     rmSync(fresh, { force: true });
-    throw new DmaBufError(codeOf(cause), `Cannot listen at ${JSON.stringify(path)}`, { syscall: "rename", cause });
+    throw cannotListen(path, cause, "rename");
+  }
+}
+
+/** A name that is free. A thread of the same number may have ended in the middle of this, and left its file. */
+function freshName(folder: string): string {
+  const own = `.dmabuf-${threadId()}`;
+  try {
+    rmSync(`${folder}/${own}`, { force: true });
+    return own;
+  } catch {
+    // Somebody has put a folder there, or it is another user's.
+    return `.dmabuf-${randomUUID()}`;
   }
 }
 
 function listenOn(address: SocketAddress, umask: number): number {
   const descriptor = createSocket("stream");
   try {
+    setTakesDescriptors(descriptor, false);
     withUmask(umask, () => bindSocket(descriptor, address));
     listenOnSocket(descriptor);
     return descriptor;
@@ -166,6 +228,22 @@ function lockFolder(path: string): { readonly folder: string; readonly unlock: (
 }
 
 function inodeAt(path: string | undefined): bigint | undefined {
-  if (path === undefined) return undefined;
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  try {
+    return path === undefined ? undefined : fileAt(path)?.ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function fileAt(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (cause) {
+    throw cannotListen(path, cause, "lstat");
+  }
+}
+
+function cannotListen(path: string, cause: unknown, syscall: string): DmaBufError {
+  const reason = (cause as Error).message;
+  return new DmaBufError(codeOf(cause), `Cannot listen at ${JSON.stringify(path)}: ${reason}`, { syscall, cause });
 }

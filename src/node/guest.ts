@@ -1,20 +1,24 @@
 import { Socket } from "node:net";
-import { codeOf, DmaBufError, type PlainError } from "../errors.js";
+import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { PublishedFrame } from "../stream/frame.js";
 import { formatDamage } from "../stream/received-format.js";
 import { frameBufferSize } from "../stream/stream-handle.js";
 import { metadataOffset, readMetadata } from "../stream/metadata.js";
 import { connectInTime } from "./gate.js";
-import { applyTo, descriptorOf, FirstLines, inWords, onLines, sendLine } from "./lines.js";
+import { KnownUsers } from "./known-users.js";
+import { endConnection, letGo } from "./let-go.js";
+import { applyTo, FirstLines, onLines, saidBy, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
 import type { LedgerEntry } from "./resource-ledger.js";
 import type { ShownStream } from "./show.js";
+import { descriptorOf } from "./socket-descriptor.js";
 import { presentLedger } from "./thread-ledger.js";
-import { closeDescriptor } from "./system-calls.js";
 
 export interface VisitOptions {
+  /** Whose stream it may be beside this user's and root's, by their numbers. Default: no other's. */
+  readonly users?: readonly number[];
   /** Milliseconds to wait for an answer. Default 5,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -71,14 +75,15 @@ export class Guest implements Disposable {
    * Begins to look at the stream that is shown there.
    *
    * @param where A path, or "@" and an abstract name.
-   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody shows anything there; `EACCES` if this user may not look;
-   *   `ENOSPC` if there are too many guests; `ETIMEDOUT`; `EPROTO` if this is no stream, or one that does not fit its
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody shows anything there; `EACCES` if this user may not look,
+   *   or if it is another user's who is not among `users`; `ENOSPC` if there are too many guests; `ETIMEDOUT`; `EPROTO` if this is no stream, or one that does not fit its
    *   memory.
    */
   static async visit(where: string, options: VisitOptions = {}): Promise<Guest> {
-    const { timeout = VISIT_TIMEOUT, signal } = options;
+    const { timeout = VISIT_TIMEOUT, signal, users } = options;
     const limits = { end: performance.now() + timeout, signal };
-    const connection = await connectInTime(where, limits);
+    const approach = { where, users: new KnownUsers(users), action: "Cannot look at the stream" };
+    const connection = await connectInTime(approach, limits);
     const lines = new FirstLines(connection, `The stream at ${where}`);
     const ledger = presentLedger();
     const objects: MemoryObject[] = [];
@@ -89,18 +94,18 @@ export class Guest implements Disposable {
       const shown = checkShown(await lines.next(limits));
       pending.push(...ledger.enter(lines.takeDescriptors()));
       while (pending.length > 0) objects.push(MemoryObject.adopt(ledger, pending.shift()!));
-      const least = frameBufferSize(shown.format, 0);
-      if (objects.length !== shown.buffers || objects.some(({ length }) => length < least)) {
+      const { buffers, bytes } = shown;
+      if (objects.length !== buffers || objects.some(({ length }) => length < bytes)) {
         throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
       }
-      for (const object of objects) mappings.push(object.map());
-      return new Guest(new Socket({ fd: connection }), shown, objects, mappings, lines.rest);
+      for (const object of objects) mappings.push(object.map({ offset: 0, length: bytes }));
+      const rest = lines.handOver();
+      return new Guest(new Socket({ fd: connection }), shown, objects, mappings, rest);
     } catch (error) {
       for (const mapping of mappings) mapping.close();
       for (const object of objects) object.close();
-      for (const file of pending) ledger.close(file);
+      letGo(...pending.map((file) => ledger.handOver(file)), connection);
       lines.close();
-      closeDescriptor(connection);
       throw error;
     }
   }
@@ -148,7 +153,7 @@ export class Guest implements Disposable {
 
   close(): void {
     this.#ended ??= {};
-    this.#connection.destroy();
+    endConnection(this.#connection);
     for (const mapping of this.#mappings) mapping.close();
     for (const object of this.#objects) object.close();
   }
@@ -180,7 +185,7 @@ export class Guest implements Disposable {
       sendLine(descriptorOf(this.#connection), { done: true });
     } catch {
       // Who showed it is gone, or does not listen: no other frame will come.
-      this.#connection.destroy();
+      endConnection(this.#connection);
     }
   }
 
@@ -190,23 +195,25 @@ export class Guest implements Disposable {
     const isDue = !this.#looking && this.#told.length === 0;
     if (typeof place === "number" && this.#mappings[place] !== undefined && isDue) this.#told.push(place);
     else if (end === true) this.#ended = {};
-    else if (failed !== undefined) this.#ended = { error: failureOf(failed) };
+    else if (failed !== undefined) this.#ended = { error: saidBy("Who shows the stream", failed ?? {}) };
     else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
     this.#look();
   }
 }
 
-function failureOf(failed: unknown): DmaBufError {
-  const { code, message } = (failed ?? {}) as Partial<PlainError>;
-  return new DmaBufError(codeOf({ code }), inWords(message));
-}
-
 function checkShown(line: object): ShownStream {
-  const { name, format, buffers } = line as Partial<ShownStream>;
+  const { name, format, buffers, bytes } = line as Partial<ShownStream>;
   const damage = formatDamage(format);
   if (damage !== undefined) throw new DmaBufError("EPROTO", `The stream is shown with a damaged format: ${damage}`);
-  if (typeof name !== "string" || !Number.isInteger(buffers) || !(buffers! > 0)) {
+  if (typeof name !== "string" || !isCount(buffers) || !isCount(bytes)) {
     throw new DmaBufError("EPROTO", "The stream is shown with words that cannot be understood");
   }
-  return { name, format: format!, buffers: buffers! };
+  if (bytes < frameBufferSize(format!, 0)) {
+    throw new DmaBufError("EPROTO", `The stream is shown with buffers of ${bytes} bytes, which no frame fits into`);
+  }
+  return { name, format: format!, buffers, bytes };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }

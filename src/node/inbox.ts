@@ -18,6 +18,7 @@ import { sendMessage, writeDescriptor } from "./system-calls.js";
  * IN4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
  * IN5. A letter that is damaged, or whose descriptors this process has no room for, is dropped with its descriptors, and
  *      a warning says so.
+ *      What a member sends may block where it is closed: members trust each other.
  * IN6. However fast letters come, their agent goes on with its own work after so many.
  */
 

@@ -3,7 +3,8 @@
  * does.
  */
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
-export { Domain, type ConnectOptions, type ListenOptions } from "./domain.js";
+export { Domain } from "./domain.js";
+export type { ConnectOptions, ListenOptions } from "./join-options.js";
 export type { ExportableMemory } from "./file-carrier.js";
 export type { DescriptorDirectory } from "./descriptor-directory.js";
 export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";

@@ -1,6 +1,16 @@
 import type { Identity } from "../domain/agent-slot.js";
 import type { LifelinePort } from "../host/lifeline.js";
+import { DmaBufError } from "../errors.js";
+import type { KnownUsers } from "./known-users.js";
 import type { Seat } from "./seat.js";
+import {
+  createSocketPair,
+  isUnixStream,
+  peekMessage,
+  receiveMessage,
+  sendMessage,
+  setTakesDescriptors,
+} from "./system-calls.js";
 
 /** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
 export interface WorkerInvitation {
@@ -13,4 +23,41 @@ export interface WorkerInvitation {
 /** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
 export interface ProcessInvitation extends Disposable {
   readonly descriptor: number;
+}
+
+/**
+ * What lies in the socket of an invitation from the start. It is looked at before anything is done with the descriptor that a
+ * caller names, and taken out by the one that uses the invitation.
+ */
+const GREETING = Buffer.from('{"invitation":"dmabuf"}\n');
+
+/** The two ends of an invitation: the inviter's, and the one for the child process. */
+export function createInvitation(): { readonly mine: number; readonly theirs: number } {
+  const [mine, theirs] = createSocketPair("stream");
+  setTakesDescriptors(mine, false);
+  sendMessage(mine, GREETING);
+  return { mine, theirs };
+}
+
+/**
+ * Takes an invitation, once. A descriptor that is none is only looked at.
+ *
+ * @throws {DmaBufError} `EINVAL` if it is no invitation, or one that was taken; `EACCES` if it is of an unknown user.
+ */
+export function acceptInvitation(descriptor: number, users: KnownUsers): void {
+  const bytes = Buffer.alloc(GREETING.length);
+  if (!isUnixStream(descriptor) || !lies(GREETING, descriptor, bytes)) {
+    throw new DmaBufError(
+      "EINVAL",
+      `Cannot join the domain: descriptor ${descriptor} of this process is no invitation of inviteProcess(), or was used`,
+    );
+  }
+  users.check(descriptor, "Cannot join the domain");
+  receiveMessage(descriptor, bytes, 0);
+}
+
+/** Whether these bytes are the next ones in a socket. @param bytes Of the same length, to look with. */
+function lies(wanted: Buffer, socket: number, bytes: Buffer): boolean {
+  const seen = peekMessage(socket, bytes);
+  return seen?.length === wanted.length && !seen.hasDescriptors && wanted.equals(bytes);
 }

@@ -1,18 +1,20 @@
 import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as pause } from "node:timers/promises";
-import { codeOf, DmaBufError } from "../errors.js";
-import { closeDescriptor, receiveMessage, sendMessage } from "./system-calls.js";
+import { codeOf, DmaBufError, ERRNO } from "../errors.js";
+import { endConnection, letGo } from "./let-go.js";
+import { receiveMessage, sendMessage, setTakesDescriptors, waitingBytes } from "./system-calls.js";
 
 /**
  * What two processes say through a stream socket: lines of JSON, with descriptors beside some of them.
  *
  * LI1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked field by
  *      field by whoever reads it.
- * LI2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Descriptors that
- *      nobody asked for are closed.
+ * LI2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Where none are
+ *      expected none are taken (since Linux 6.16). What came unasked is let go, which blocks nobody: see let-go.ts.
  * LI3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a domain,
  *      has said what cannot be meant.
+ * LI4. An error with words of the other side says whose words these are.
  */
 
 /** Bytes. */
@@ -49,7 +51,7 @@ export function parseLine(text: string): object {
   } catch {
     // As below.
   }
-  throw new DmaBufError("EPROTO", `Cannot understand ${JSON.stringify(text.slice(0, 80))}`);
+  throw new DmaBufError("EPROTO", `Cannot understand "${inWords(text.slice(0, 80))}"`);
 }
 
 /** How long something is waited for. */
@@ -66,6 +68,8 @@ export class FirstLines {
   readonly #bytes = Buffer.alloc(LONGEST_LINE);
   readonly #decoder = new StringDecoder("utf8");
   #text = "";
+  /** Bytes. */
+  #received = 0;
   #lines = 0;
   #descriptors: number[] = [];
 
@@ -88,7 +92,7 @@ export class FirstLines {
         const line = parseLine(this.#text.slice(0, end)) as Refusal;
         this.#text = this.#text.slice(end + 1);
         if (++this.#lines > MOST_FIRST_LINES) throw new DmaBufError("EPROTO", `${this.#where} says too much`);
-        if (line.code !== undefined) throw refused(line);
+        if (line.code !== undefined) throw saidBy(this.#where, line);
         return line;
       }
       if (this.#text.length > LONGEST_LINE) throw new DmaBufError("EPROTO", `${this.#where} has sent too long a line`);
@@ -106,14 +110,26 @@ export class FirstLines {
     return descriptors;
   }
 
-  /** What has come behind the last line. */
-  get rest(): string {
+  /**
+   * From here on Node.js reads from the socket, and no more descriptors are taken.
+   *
+   * @returns What has come behind the last line.
+   */
+  handOver(): string {
+    setTakesDescriptors(this.#connection, false);
+    // Node.js would drop them in its event loop.
+    for (let left = waitingBytes(this.#connection); left > 0;) {
+      const before = this.#received;
+      if (!this.#receive()) break;
+      left -= this.#received - before;
+    }
+    this.close();
     return this.#text;
   }
 
-  /** Closes what nobody has taken. */
+  /** Lets go of what nobody has taken. */
   close(): void {
-    this.takeDescriptors().forEach(closeDescriptor);
+    letGo(...this.takeDescriptors());
   }
 
   #receive(): boolean {
@@ -124,6 +140,7 @@ export class FirstLines {
       throw new DmaBufError("EPROTO", `${this.#where} has sent more descriptors than any domain has`);
     }
     if (message.length === 0) throw new DmaBufError("ECONNRESET", `${this.#where} has hung up`);
+    this.#received += message.length;
     this.#text += this.#decoder.write(this.#bytes.subarray(0, message.length));
     return true;
   }
@@ -138,20 +155,25 @@ export function refuse(connection: number, error: DmaBufError): void {
   }
 }
 
-interface Refusal {
+export interface Refusal {
   readonly code?: unknown;
   readonly message?: unknown;
 }
 
-function refused({ code, message }: Refusal): DmaBufError {
-  return new DmaBufError(codeOf({ code }), inWords(message));
+/** The error that another process has sent. @param who Whose words these are: it stands before them (LI4). */
+export function saidBy(who: string, { code, message }: Refusal): DmaBufError {
+  const isKnown = typeof code === "string" && Object.hasOwn(ERRNO, code);
+  const unknown = isKnown ? "" : `, with the unknown code "${inWords(code)}"`;
+  return new DmaBufError(codeOf({ code }), `${who} says${unknown}: ${inWords(message)}`);
 }
 
-/** What the other side has sent, for a message: short, on one line, and without an object's own functions. */
+/**
+ * What the other side has sent, for a message: short, on one line, and without an object's own functions. Nothing in it
+ * changes how a terminal shows the rest: no control characters, and none that turn the direction or are not seen.
+ */
 export function inWords(value: unknown): string {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
-  // eslint-disable-next-line no-control-regex -- a terminal must not obey what a peer says
-  const plain = text.slice(0, LONGEST_WORDS).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+  const plain = text.slice(0, LONGEST_WORDS).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
   return text.length > LONGEST_WORDS ? `${plain}…` : plain;
 }
 
@@ -167,22 +189,17 @@ export function onLines(connection: Socket, heard: (line: object) => void, first
       try {
         heard(parseLine(line));
       } catch {
-        connection.destroy();
+        endConnection(connection);
       }
     }
-    if (text.length > LONGEST_LINE) connection.destroy();
+    if (text.length > LONGEST_LINE) endConnection(connection);
   };
   connection.setEncoding("utf8");
   connection.on("data", (some: string) => {
     text += some;
     look();
   });
-  connection.on("error", () => connection.destroy());
+  connection.on("error", () => endConnection(connection));
   connection.unref().resume();
   look();
-}
-
-/** The descriptor of a socket: Node.js has no other way to the number. */
-export function descriptorOf(connection: Socket): number {
-  return (connection as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
 }

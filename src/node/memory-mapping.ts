@@ -1,5 +1,5 @@
 import { DmaBufError } from "../errors.js";
-import { layZeros, type LedgerEntry, type ResourceLedger } from "./resource-ledger.js";
+import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "./resource-ledger.js";
 import { viewOf } from "./system-calls.js";
 
 /**
@@ -21,15 +21,15 @@ export class MemoryMapping implements Disposable {
   #users = 0;
 
   /**
-   * @param fd Kept by the caller; the mapping does not need it any more.
-   * @param length Bytes, a multiple of the page size.
-   * @param isWritable If not, a write to the view is a fault that ends the process.
-   * @throws {DmaBufError} `EACCES` to write through a descriptor that may only read; `EPERM` if the file is sealed
+   * @param file Its descriptor is kept by the caller: the mapping does not need it any more. Offset and length are multiples
+   *     of the page size. If it is not writable, a write to the view is a fault that ends the process.
+   * @throws {DmaBufError} `EFBIG` for more bytes than a view can have; `EACCES` to write through a descriptor that may only read; `EPERM` if the file is sealed
    *     against it; `ENOMEM`.
    */
-  constructor(ledger: ResourceLedger, { fd, length, isWritable }: { fd: number; length: number; isWritable: boolean }) {
+  constructor(ledger: ResourceLedger, file: FileMapping) {
+    const { length } = file;
     this.length = length;
-    const entry = ledger.map({ fd, length, isWritable });
+    const entry = ledger.map(file);
     this.#range = { ledger, entry, length, view: undefined, isLent: false, isStolen: false, isClosed: false, left: 0 };
   }
 

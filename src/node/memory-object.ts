@@ -1,10 +1,12 @@
 import { fchmodSync, fstatSync } from "node:fs";
 import { freemem } from "node:os";
 import { DmaBufError } from "../errors.js";
+import { letGo } from "./let-go.js";
 import { MemoryMapping } from "./memory-mapping.js";
 import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import {
   addSeals,
+  checkViewLength,
   createMemoryFile,
   isWritable,
   pageSize,
@@ -52,7 +54,8 @@ export class MemoryObject implements Disposable {
   /**
    * New zeroed memory, of mode 0600.
    *
-   * @throws {DmaBufError} `ENOMEM` if there is not so much, `EMFILE` if there is no descriptor left.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much, `EMFILE` if there is no descriptor left, `EFBIG` if no view
+   *   could show it.
    * @throws {RangeError} If the length is no multiple of the page size.
    */
   static create(ledger: ResourceLedger, options: MemoryObjectOptions): MemoryObject {
@@ -60,6 +63,8 @@ export class MemoryObject implements Disposable {
     if (!(Number.isSafeInteger(length) && length > 0 && length % pageSize() === 0)) {
       throw new RangeError(`A memory object's length is a multiple of ${pageSize()} bytes, not ${length}`);
     }
+    if (!lazy) checkFree(length);
+    checkViewLength(length, "Cannot allocate memory in one piece");
     const entry = ledger.open(() => createMemoryFile(name));
     try {
       const fd = ledger.descriptorOf(entry);
@@ -75,23 +80,22 @@ export class MemoryObject implements Disposable {
   }
 
   /**
-   * Takes over a descriptor that was received and stands in the ledger. It is closed if it is refused.
+   * Takes over a descriptor that was received and stands in the ledger. It is let go if it is refused.
    *
    * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
    */
   static adopt(ledger: ResourceLedger, entry: LedgerEntry): MemoryObject {
     try {
       const fd = ledger.descriptorOf(entry);
-      const length = lengthOf(fd);
-      if ((sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH && length > 0 && length % pageSize() === 0) {
-        return new MemoryObject(ledger, entry, length);
+      // Of anything but a memory file the length may never be told.
+      const length = (sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH ? lengthOf(fd) : undefined;
+      if (length === undefined || length === 0 || length % pageSize() !== 0) {
+        const what = length === undefined ? "its length is not sealed" : `${length} bytes are not whole pages`;
+        throw new DmaBufError("EPROTO", `Cannot take what was sent as memory: ${what}`);
       }
-      throw new DmaBufError(
-        "EPROTO",
-        `Cannot take memory of ${length} bytes: its length is not sealed, or not whole pages`,
-      );
+      return new MemoryObject(ledger, entry, length);
     } catch (error) {
-      ledger.close(entry);
+      letGo(ledger.handOver(entry));
       throw error;
     }
   }
@@ -102,9 +106,16 @@ export class MemoryObject implements Disposable {
     return this.#ledger.descriptorOf(this.#entry);
   }
 
-  /** Maps it into this thread, to write if its descriptor may. */
-  map(): MemoryMapping {
-    return new MemoryMapping(this.#ledger, { fd: this.fd, length: this.length, isWritable: this.isWritable });
+  /**
+   * Maps it into this thread, to write if its descriptor may.
+   *
+   * @param part Which bytes; the mapping has the whole pages that these are in. Default: all.
+   * @throws {DmaBufError} As of `new MemoryMapping`.
+   */
+  map({ offset, length }: FileRange = { offset: 0, length: this.length }): MemoryMapping {
+    const start = pagesBefore(offset);
+    const pages = { offset: start, length: pagesBefore(offset + length + pageSize() - 1) - start };
+    return new MemoryMapping(this.#ledger, { fd: this.fd, isWritable: this.isWritable, ...pages });
   }
 
   /** The same memory through a descriptor that may only read. */
@@ -145,13 +156,26 @@ export class MemoryObject implements Disposable {
   }
 }
 
+/** A run of bytes in a file. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Where the page of a byte begins. */
+export function pagesBefore(offset: number): number {
+  return offset - (offset % pageSize());
+}
+
+/** The kernel would take what there is, and kill somebody to get more. */
+function checkFree(length: number): void {
+  if (length < LARGE) return;
+  // Where no file system of control groups is mounted, Node.js knows of no limit and says 0.
+  const free = Math.min(freemem(), process.availableMemory() || Infinity);
+  if (length > free) throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${free} free`);
+}
+
 function reserve(fd: number, length: number): void {
-  // The kernel would take what there is, and kill somebody to get more.
-  if (length >= LARGE) {
-    // Where no file system of control groups is mounted, Node.js knows of no limit and says 0.
-    const free = Math.min(freemem(), process.availableMemory() || Infinity);
-    if (length > free) throw new DmaBufError("ENOMEM", `Cannot allocate ${length} bytes: there are ${free} free`);
-  }
   try {
     reservePages(fd, 0, length);
   } catch (cause) {

@@ -2,6 +2,7 @@ import { DmaBufError } from "../errors.js";
 import {
   boundFunction,
   callError,
+  checkViewLength,
   closeDescriptor,
   descriptorsIn,
   forgetDescriptors,
@@ -46,6 +47,8 @@ export interface FileMapping {
   /** Bytes. */
   readonly length: number;
   readonly fd: number;
+  /** Where in the file it begins, in bytes: a multiple of the page size. Default 0. */
+  readonly offset?: number;
   readonly isWritable: boolean;
 }
 
@@ -91,15 +94,20 @@ export class ResourceLedger {
     this.#arrivals = new DataView(memory, ARRIVALS);
   }
 
-  /** Maps a file shared. @throws {DmaBufError} With the errno of mmap(2). */
-  map({ length, fd, isWritable }: FileMapping): LedgerEntry {
+  /**
+   * Maps a file shared, to be viewed.
+   *
+   * @throws {DmaBufError} `EFBIG` for more than a view can have; otherwise with the errno of mmap(2).
+   */
+  map({ length, fd, offset = 0, isWritable }: FileMapping): LedgerEntry {
+    checkViewLength(length);
     const at = this.#claim();
     const protection = PROT_READ | (isWritable ? PROT_WRITE : 0);
     const numbers = this.#numbers;
     const mmap = this.#mmap;
     numbers[at + ENTRY.LENGTH] = length;
     // SYNC POINT ledger-map: no function of ours may be called within this line.
-    numbers[at] = mmap(0, length, protection, MAP_SHARED, fd, 0);
+    numbers[at] = mmap(0, length, protection, MAP_SHARED, fd, offset);
     if (numbers[at] !== -1) return at as LedgerEntry;
     const errno = lastErrno();
     this.#clear(at);

@@ -6,8 +6,10 @@ import type { FrameStream } from "../stream/frame-stream.js";
 import type { Policy } from "../stream/stream-slot.js";
 import type { FileStorage } from "./file-storage.js";
 import { Gate } from "./gate.js";
-import { descriptorOf, sendLine } from "./lines.js";
+import { KnownUsers } from "./known-users.js";
+import { sendLine } from "./lines.js";
 import { Reception } from "./reception.js";
+import { descriptorOf } from "./socket-descriptor.js";
 
 /**
  * A stream shown to guests: processes that may only look. A guest gets the frames' memory through descriptors that cannot
@@ -17,9 +19,10 @@ import { Reception } from "./reception.js";
  *      the connection.
  * SH2. A guest has one frame at a time, and gets the next one when it has given that back: however it behaves, it can
  *      keep one buffer of the ring, and no more. How many guests there may be has a limit.
+ * SH3. A guest sends words and no descriptors: see RE3.
  */
 export interface ShowOptions {
-  /** Which other users may look, by their numbers. Default: none. */
+  /** Which users may look, by their numbers, beside this one's and root. Default: none. */
   readonly users?: readonly number[];
   /** How many guests at the same time. Default 8. */
   readonly guests?: number;
@@ -32,6 +35,8 @@ export interface ShownStream {
   readonly name: string;
   readonly format: FrameStream["format"];
   readonly buffers: number;
+  /** Bytes of each buffer: a frame and its metadata. */
+  readonly bytes: number;
 }
 
 const MOST_GUESTS = 8;
@@ -48,7 +53,8 @@ export class Show implements Disposable {
     this.#stream = stream;
     this.#options = options;
     this.#reception = new Reception({
-      users: options.users ?? [],
+      users: new KnownUsers(options.users),
+      refusal: "Cannot look at the stream",
       admit: (connection, application) => this.#admit(connection, application),
       hungUp: (connection) => {
         this.#guests.get(connection)?.end();
@@ -86,7 +92,7 @@ export class Show implements Disposable {
     }
     const { name, format, buffers } = this.#stream;
     const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
-    const shown: ShownStream = { name, format, buffers: buffers.length };
+    const shown: ShownStream = { name, format, buffers: buffers.length, bytes: buffers[0]!.size };
     const consumer = this.#stream.frames({ policy });
     try {
       sendLine(descriptorOf(connection), shown, descriptors);

@@ -7,7 +7,9 @@ export {
   addressOf,
   boundFunction,
   callError,
+  checkViewLength,
   lastErrno,
+  LONGEST_VIEW,
   nativeFunction,
   uninterrupted,
   viewOf,
@@ -66,6 +68,17 @@ export {
 } from "./system-calls/epoll.js";
 export { effectiveUser, openProcess, processId, signalThread, threadId, withUmask } from "./system-calls/processes.js";
 export {
+  endReceiving,
+  isPipe,
+  isUnixSocket,
+  isUnixStream,
+  mayHoldDescriptors,
+  peerCredentials,
+  setTakesDescriptors,
+  waitingBytes,
+  type PeerCredentials,
+} from "./system-calls/socket-peers.js";
+export {
   acceptConnection,
   bindSocket,
   checkAddress,
@@ -74,13 +87,12 @@ export {
   createSocketPair,
   listenOnSocket,
   MOST_DESCRIPTORS,
-  peerCredentials,
+  peekMessage,
   receiveMessage,
   MESSAGE_BYTES,
   descriptorsIn,
   forgetDescriptors,
   sendMessage,
-  type PeerCredentials,
   type ReceivedMessage,
   type SocketAddress,
   type SocketType,

@@ -3,7 +3,6 @@ import { slotOf, type Identity } from "../../src/domain/agent-slot.js";
 import { apply } from "../../src/node/admission.js";
 import { ControlSegment } from "../../src/node/control-segment.js";
 import type { DomainFiles } from "../../src/node/domain-files.js";
-import { connectTo } from "../../src/node/gate.js";
 import { ResourceLedger } from "../../src/node/resource-ledger.js";
 import {
   acceptConnection,
@@ -14,6 +13,7 @@ import {
   sendMessage,
   writeDescriptor,
 } from "../../src/node/system-calls.js";
+import { connectBare } from "../strangers.js";
 
 /** Sends whatever it likes, and copes with a peer that has had enough. */
 export function say(connection: number, bytes: Uint8Array, descriptors: readonly number[] = []): void {
@@ -58,7 +58,7 @@ export class HostileMember {
   }
 
   static async enter(place: string): Promise<HostileMember> {
-    const connection = connectTo(place);
+    const connection = connectBare(place);
     return new HostileMember(connection, await apply(connection, place, { end: performance.now() + 5_000 }));
   }
 

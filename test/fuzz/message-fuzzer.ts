@@ -5,10 +5,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { LAYOUT_VERSION } from "../../src/domain/layout.js";
 import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandle } from "../../src/index.js";
 import { descriptorsOf, type DomainFiles } from "../../src/node/domain-files.js";
-import { connectTo } from "../../src/node/gate.js";
 import { Domain, Guest } from "../../src/node/index.js";
 import { closeDescriptor } from "../../src/node/system-calls.js";
 import { until } from "../agents.js";
+import { connectBare } from "../strangers.js";
 import { Random } from "../random.js";
 import { HostileListener, HostileMember, say } from "./attacker.js";
 import { mutated, mutatedText } from "./mutation.js";
@@ -147,7 +147,7 @@ export class MessageFuzzer {
   }
 
   async #connect(random: Random, place: string, words: readonly object[]): Promise<void> {
-    const connection = connectTo(place);
+    const connection = connectBare(place);
     this.#lingering.push(connection);
     for (const word of words) {
       const text = random.oneIn(3) ? Buffer.from(`${JSON.stringify(word)}\n`) : mutatedText(word, random);

@@ -22,10 +22,10 @@ import { fileURLToPath } from "node:url";
 import { apply } from "../../src/node/admission.js";
 import { codeOf } from "../../src/errors.js";
 import { descriptorsOf } from "../../src/node/domain-files.js";
-import { connectTo } from "../../src/node/gate.js";
 import { Domain } from "../../src/node/index.js";
 import { closeDescriptor, sendMessage, setFileLength } from "../../src/node/system-calls.js";
 import { until } from "../agents.js";
+import { connectBare } from "../strangers.js";
 import type { ListenerReport } from "./listener.js";
 
 const LIMITED = { timeout: 60_000 };
@@ -185,7 +185,7 @@ function fillQueue(place: string): number[] {
   const connections: number[] = [];
   for (;;) {
     try {
-      connections.push(connectTo(place));
+      connections.push(connectBare(place));
     } catch (error) {
       if (codeOf(error) !== "EAGAIN") throw error;
       return connections;
@@ -198,7 +198,7 @@ test("who asks with another version of the layout is told EPROTO and both number
   const place = join(folder(t), "socket");
   using domain = Domain.listen(place);
   void domain;
-  const connection = connectTo(place);
+  const connection = connectBare(place);
   sendMessage(connection, Buffer.from('{"layout":1}\n'));
   await assert.rejects(apply(connection, place, { end: performance.now() + 5_000 }), {
     code: "EPROTO",
@@ -230,7 +230,7 @@ test("nobody who has a domain's descriptors can cut its memory", LIMITED, async 
   const member = await Domain.connect(place);
   t.after(() => member.close());
   using there = member.import(buffer.handle());
-  const connection = connectTo(place);
+  const connection = connectBare(place);
   const files = await apply(connection, place, { end: performance.now() + 5_000 });
   for (const length of [0, 4096, 2 ** 30]) assert.throws(() => setFileLength(files.control, length), { code: "EPERM" });
   let cut = 0;

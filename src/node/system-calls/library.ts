@@ -1,8 +1,10 @@
+import { constants } from "node:buffer";
 import { createRequire } from "node:module";
 import { arch, endianness } from "node:os";
 import type koffiModule from "koffi";
 import type { LibraryHandle } from "koffi";
 import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
+import { checksOf } from "./native-arguments.js";
 
 /**
  * The door to the C library. No other module imports koffi.
@@ -12,6 +14,8 @@ import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
  * SC3. A failed call becomes a `DmaBufError` with `code`, `errno` and `syscall`.
  * SC4. The first call binds all functions that are declared until then: koffi ends the whole process if its worker is
  *      terminated while a function is being bound, and so there is one moment for it, at the start.
+ * SC5. What does not fit its parameter is a RangeError, and no call is made: koffi would make another number of it, and
+ *      ends the process where it cannot fail.
  */
 
 /** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
@@ -35,13 +39,18 @@ export type NumberedCall = keyof (typeof NUMBERS)["x64"];
  */
 export function nativeFunction(declaration: string): NativeFunction {
   declared.add(declaration);
+  const check = checksOf(declaration);
   let bound: NativeFunction | undefined;
-  return (...values) => (bound ??= boundFunction(declaration))(...values);
+  return (...values) => {
+    check(values);
+    return (bound ??= boundFunction(declaration))(...values);
+  };
 }
 
 /**
  * The function of the C library itself. Between the last JavaScript before the call and the first after it nothing can
- * terminate a worker, which `nativeFunction` with its own function around the call does not promise.
+ * terminate a worker, which `nativeFunction` with its own function around the call does not promise. The caller checks what
+ * it passes (SC5).
  */
 export function boundFunction(declaration: string): NativeFunction {
   const { bind, bound } = library();
@@ -99,9 +108,26 @@ export function addressOf(bytes: ArrayBufferView): bigint {
   return library().koffi.address(bytes);
 }
 
-/** Memory of this process as an `ArrayBuffer`. The runtime does not free it. */
+/** Bytes: no view is longer in this runtime. */
+export const LONGEST_VIEW = constants.MAX_LENGTH;
+
+/**
+ * Memory of this process as an `ArrayBuffer`. The runtime does not free it.
+ *
+ * @throws {DmaBufError} `EFBIG` for more than {@link LONGEST_VIEW} bytes: koffi would end the process.
+ */
 export function viewOf(address: bigint, length: number): ArrayBuffer {
+  checkViewLength(length);
   return library().koffi.view(address, length);
+}
+
+/**
+ * @param action What is not done otherwise.
+ * @throws {DmaBufError} `EFBIG` if a view cannot have so many bytes.
+ */
+export function checkViewLength(length: number, action = "Cannot view memory"): void {
+  if (Number.isSafeInteger(length) && length >= 0 && length <= LONGEST_VIEW) return;
+  throw new DmaBufError("EFBIG", `${action}: ${length} bytes are more than the ${LONGEST_VIEW} that one view has here`);
 }
 
 interface Library {

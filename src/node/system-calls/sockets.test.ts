@@ -14,10 +14,10 @@ import {
   createSocketPair,
   listenOnSocket,
   MOST_DESCRIPTORS,
-  peerCredentials,
   receiveMessage,
   sendMessage,
 } from "./sockets.js";
+import { peerCredentials } from "./socket-peers.js";
 
 const room = new Uint8Array(256);
 

@@ -10,13 +10,6 @@ export type SocketAddress = { readonly path: string } | { readonly abstract: str
 /** `sequenced` keeps the bounds of messages. */
 export type SocketType = "stream" | "sequenced" | "datagram";
 
-/** Who made the other end. */
-export interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
 export interface ReceivedMessage {
   /** Bytes received; 0 at the end. */
   readonly length: number;
@@ -34,8 +27,8 @@ const TYPES = { stream: 1, datagram: 2, sequenced: 5 } as const;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
-const SO_PEERCRED = 17;
 const SCM_RIGHTS = 1;
+const MSG_PEEK = 2;
 const MSG_CTRUNC = 8;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
@@ -52,7 +45,6 @@ const native = {
   accept4: nativeFunction("int accept4(int fd, void *address, void *length, int flags)"),
   sendmsg: nativeFunction("int64_t sendmsg(int fd, void *message, int flags)"),
   recvmsg: nativeFunction("int64_t recvmsg(int fd, void *message, int flags)"),
-  getsockopt: nativeFunction("int getsockopt(int fd, int level, int option, void *value, void *length)"),
 };
 
 export function createSocket(type: SocketType = "stream"): number {
@@ -101,17 +93,6 @@ export function acceptConnection(fd: number): number | undefined {
   const errno = lastErrno();
   if (errno === ERRNO.EAGAIN || errno === ERRNO.ECONNABORTED) return undefined;
   throw callError(errno, "accept4", `Cannot accept a connection on socket ${fd}`);
-}
-
-/** Who connected, or listened, or made the pair, as the kernel knows it. */
-export function peerCredentials(fd: number): PeerCredentials {
-  const value = new Int32Array(3);
-  const length = new Uint32Array([value.byteLength]);
-  if (native.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) < 0) {
-    throw callError(lastErrno(), "getsockopt", `Cannot ask who is at the other end of socket ${fd}`);
-  }
-  const [pid, uid, gid] = value as unknown as [number, number, number];
-  return { pid, uid: uid >>> 0, gid: gid >>> 0 };
 }
 
 /**
@@ -177,6 +158,27 @@ export function receiveMessage(
     throw new DmaBufError("EMSGSIZE", text, { syscall: "recvmsg" });
   }
   return { length, descriptors, truncated: (message.flags & MSG_TRUNC) !== 0 };
+}
+
+/**
+ * Looks at the bytes that wait in a socket, and takes none. Descriptors that came with them do not come into this process.
+ *
+ * @returns How many bytes were copied into `bytes`, and whether descriptors lie among them; undefined if nothing is there.
+ */
+export function peekMessage(
+  fd: number,
+  bytes: Uint8Array,
+): { readonly length: number; readonly hasDescriptors: boolean } | undefined {
+  const message = new Message(bytes, 0);
+  const length = uninterrupted(() => {
+    message.rewind();
+    return native.recvmsg(fd, message.head, MSG_PEEK | MSG_DONTWAIT);
+  });
+  message.release();
+  if (length >= 0) return { length, hasDescriptors: (message.flags & MSG_CTRUNC) !== 0 };
+  const errno = lastErrno();
+  if (errno === ERRNO.EAGAIN) return undefined;
+  throw callError(errno, "recvmsg", `Cannot look into socket ${fd}`);
 }
 
 /** Byte offsets in `struct msghdr` of 64-bit systems, followed by one `struct iovec` and the control data. */
