@@ -1,12 +1,13 @@
+import { checkObject, checkOptions, integer, NAME, required, type Kinds } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
-import { checkSizes, Layout, readHeader, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
+import { checkSizes, Layout, readHeader, SIZES, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
-import { JoinedDomain, type JoinOptions } from "./joined-domain.js";
+import { JOIN, JoinedDomain, type JoinOptions } from "./joined-domain.js";
 import type { Host } from "./substrate/host.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
@@ -24,6 +25,24 @@ export interface Invitation {
   readonly inviter: Identity;
   readonly port: LifelinePort;
 }
+
+const CREATE: Kinds<DomainOptions> = { ...SIZES, ...JOIN, name: NAME };
+const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
+
+const IDENTITY = required(integer(-(2 ** 31), 2 ** 32 - 1));
+const INVITATION: Kinds<Invitation> = {
+  control: required({
+    wanted: "a SharedArrayBuffer",
+    // A page may have none.
+    isKind: (value) => typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer,
+  }),
+  identity: IDENTITY,
+  inviter: IDENTITY,
+  port: required({
+    wanted: "a MessagePort, which is to be in the transfer list of the message that brings the invitation",
+    isKind: (value) => typeof (value as Partial<LifelinePort> | null | undefined)?.postMessage === "function",
+  }),
+};
 
 /** A domain of threads: made by the first one, joined by the others. */
 export class Domain extends JoinedDomain {
@@ -50,9 +69,11 @@ export class Domain extends JoinedDomain {
    * Makes a domain, with the calling thread as its first agent.
    *
    * @param options The sizes of its tables, with room enough for most by default.
-   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {TypeError | RangeError} Naming the option that is wrong.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
    */
   static create(options: DomainOptions = {}): Domain {
+    checkOptions("Domain.create()", options, CREATE);
     const { name = "main", handleLimit, spin, ...sizes } = options;
     const host = hostWith(spin);
     const layout = new Layout(checkSizes(sizes));
@@ -77,6 +98,8 @@ export class Domain extends JoinedDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    checkObject("Domain.join()", "invitation", invitation, INVITATION);
+    checkOptions("Domain.join()", options, JOIN);
     const { control, identity, inviter, port } = invitation;
     const host = hostWith(options.spin);
     const memory = createSharedSubstrate(control, host.mayBlock);
@@ -103,6 +126,7 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `ENOSPC` if the domain has no room for another agent.
    */
   invite(options: { readonly name?: string } = {}): Invitation {
+    checkOptions("Domain.invite()", options, INVITE);
     this.checkJoined();
     const identity = claimAgentSlot(this.agent, options.name ?? "worker");
     const { mine, theirs } = createLifeline();
@@ -134,7 +158,22 @@ export class Domain extends JoinedDomain {
   }
 }
 
+/**
+ * What a page needs for shared memory.
+ *
+ * @see https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/SharedArrayBuffer
+ */
+const ISOLATION =
+  "serve the page, and the scripts of its workers, with the headers " +
+  '"Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
+
 function allocateControl(bytes: number): SharedArrayBuffer {
+  if (typeof SharedArrayBuffer === "undefined") {
+    throw new DmaBufError(
+      "EOPNOTSUPP",
+      `Cannot make a domain: there is no SharedArrayBuffer here, since the page is not cross-origin isolated; ${ISOLATION}`,
+    );
+  }
   try {
     return new SharedArrayBuffer(bytes);
   } catch (cause) {

@@ -1,3 +1,4 @@
+import { check, integer, milliseconds, type Kinds } from "./arguments.js";
 import type { DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
@@ -51,6 +52,13 @@ export interface JoinOptions {
    */
   readonly spin?: number;
 }
+
+export const JOIN: Kinds<JoinOptions> = {
+  handleLimit: milliseconds(0, Infinity),
+  spin: milliseconds(0, 0x7fff_ffff),
+};
+
+const CONTEXTS = integer(1, 0x7fff_ffff);
 
 /** What the layers above the domain's own give back after a death. */
 const RECOVERY: readonly RecoveryStep[] = [
@@ -158,6 +166,7 @@ export abstract class JoinedDomain implements Disposable {
 
   /** The first of `count` consecutive numbers of fence contexts. */
   allocateContexts(count: number): number {
+    check("Domain.allocateContexts()", "count", count, CONTEXTS);
     return allocateContexts(this.agent, count);
   }
 

@@ -1,11 +1,13 @@
+/* eslint-disable max-lines -- one class: each of its functions has its contract and looks at its arguments */
+import { check } from "../arguments.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
-import type { SyncFile } from "../fence/sync-file.js";
+import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
 import type { Reservation } from "../reservation/reservation.js";
-import { usageFor, type AccessMode } from "../reservation/usage.js";
+import { checkAccess, checkAccessMode, checkAccessSync, usageFor, type AccessMode } from "../reservation/usage.js";
 import { AccessAttempt, beginAccess, beginAccessSync } from "./access-attempt.js";
 import { Attachment, type Importer } from "./attachment.js";
 import type { BufferRecord } from "./buffer-record.js";
@@ -105,6 +107,7 @@ export class DmaBuf implements Disposable {
    *   exporter throws.
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
+    checkAccess("DmaBuf.access()", mode, options);
     const attempt = this.#attempt(mode);
     this.#pending++;
     try {
@@ -117,6 +120,7 @@ export class DmaBuf implements Disposable {
 
   /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
+    checkAccessSync("DmaBuf.accessSync()", mode, options);
     this.#attempt(mode).takeSync(options);
     return this.#begun(mode);
   }
@@ -127,6 +131,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EOPNOTSUPP` if the exporter must be asked and is in another agent.
    */
   tryAccess(mode: AccessMode): CpuAccess | undefined {
+    checkAccessMode("DmaBuf.tryAccess()", mode);
     return this.#attempt(mode).tryTake() ? this.#begun(mode) : undefined;
   }
 
@@ -135,11 +140,13 @@ export class DmaBuf implements Disposable {
    * output (`write`) tells. A failed fence is done.
    */
   isReady(mode: AccessMode): boolean {
+    checkAccessMode("DmaBuf.isReady()", mode);
     return this.reservation.testSignaled(usageFor(mode));
   }
 
   /** Waits until {@link isReady}, also for what is added meanwhile. The buffer stays alive, whoever closes it. */
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
+    checkAccess("DmaBuf.ready()", mode, options);
     using holder = this.duplicate();
     return await waitUntilReady(holder.reservation, mode, options);
   }
@@ -149,6 +156,7 @@ export class DmaBuf implements Disposable {
    * nothing.
    */
   exportSyncFile(mode: AccessMode): SyncFile {
+    checkAccessMode("DmaBuf.exportSyncFile()", mode);
     return exportSyncFile(this.reservation, mode);
   }
 
@@ -159,6 +167,8 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EBADF` if the sync file was closed; `ENOMEM` if the reservation has no room; `ETIMEDOUT`.
    */
   async importSyncFile(mode: AccessMode, file: SyncFile, options: WaitOptions = {}): Promise<void> {
+    checkAccess("DmaBuf.importSyncFile()", mode, options);
+    check("DmaBuf.importSyncFile()", "file", file, SYNC_FILE);
     const imported = new ImportedFences(this.reservation, mode, file);
     using _lock = await this.reservation.lock(undefined, options);
     imported.add();
@@ -166,6 +176,8 @@ export class DmaBuf implements Disposable {
 
   /** As {@link importSyncFile}, blocking this thread for the lock. */
   importSyncFileSync(mode: AccessMode, file: SyncFile, options: { readonly timeout?: number } = {}): void {
+    checkAccessSync("DmaBuf.importSyncFileSync()", mode, options);
+    check("DmaBuf.importSyncFileSync()", "file", file, SYNC_FILE);
     const imported = new ImportedFences(this.reservation, mode, file);
     using _lock = this.reservation.lockSync(undefined, options);
     imported.add();
@@ -176,16 +188,19 @@ export class DmaBuf implements Disposable {
    * of this kind must wait for. It excludes nobody; prefer {@link access}.
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
+    checkAccess("DmaBuf.beginCpuAccess()", mode, options);
     await beginAccess(() => this.#open(), mode, options);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
+    checkAccessSync("DmaBuf.beginCpuAccessSync()", mode, options);
     beginAccessSync(this.#open(), mode, options);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
   endCpuAccess(mode: AccessMode): void {
+    checkAccessMode("DmaBuf.endCpuAccess()", mode);
     this.reservation.warnIfHeld("end an access to");
     this.#open().endCpuAccess(mode);
   }

@@ -2,7 +2,7 @@ import type { Agent, Awaited } from "../domain/agent.js";
 import { isLive, liveIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { anyBit, clearBit, forEachBit, setBit } from "../domain/bits.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
-import { checkAccessMode, type AccessMode } from "../reservation/usage.js";
+import type { AccessMode } from "../reservation/usage.js";
 
 /**
  * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
@@ -32,7 +32,6 @@ export class Holds {
 
   /** Takes a hold if nobody is in the way. @throws {TypeError} if the mode is none. */
   tryTake(mode: AccessMode): boolean {
-    checkAccessMode(mode);
     return mode === "read" ? this.#tryRead() : this.#tryWrite();
   }
 
@@ -42,7 +41,6 @@ export class Holds {
    * @throws {TypeError} if the mode is none.
    */
   awaited(mode: AccessMode): Awaited & { giveUp(): void } {
-    checkAccessMode(mode);
     const arm = (): void => this.arm();
     if (mode === "read") return { arm, ready: () => this.#tryRead(), giveUp: () => {} };
     let claimed = false;

@@ -2,7 +2,7 @@ import { countdown, type WaitOptions } from "../domain/pend.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { stubFence } from "../fence/stub.js";
-import { checkSyncFile, SyncFile } from "../fence/sync-file.js";
+import { SyncFile } from "../fence/sync-file.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
@@ -35,12 +35,11 @@ export class ImportedFences {
   readonly #fences: readonly Fence[];
 
   /**
-   * @throws {TypeError} if the mode or the file is none, or the file is of another agent.
+   * @throws {TypeError} if the file is of another agent.
    * @throws {DmaBufError} `EBADF` if the file was closed; `ENOSPC` if too many published fences are pending.
    */
   constructor(reservation: Reservation, mode: AccessMode, file: SyncFile) {
-    usageFor(mode);
-    const { fence } = checkSyncFile(file);
+    const { fence } = file;
     if (fence.agent !== reservation.agent) throw new TypeError("The sync file is of another agent: import it there");
     this.#reservation = reservation;
     this.#mode = mode;

@@ -1,3 +1,4 @@
+import { instance } from "../arguments.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -232,6 +233,9 @@ export class Agent implements Member {
     return false;
   }
 }
+
+/** What an argument `agent` must be. */
+export const AGENT_KIND = instance(Agent);
 
 interface Watch {
   readonly awaited: Awaited;

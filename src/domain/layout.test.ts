@@ -48,10 +48,10 @@ test("sizes that are not given are the defaults", () => {
 
 test("a size that is out of range is refused by its option's name", () => {
   for (const name of NAMES) {
-    for (const size of [0, -1, 1.5, NaN, Infinity, 2 ** 24, "8" as unknown as number]) {
+    for (const size of [0, -1, 1.5, NaN, Infinity, 2 ** 24]) {
       assert.throws(() => checkSizes({ [name]: size }), {
         name: "RangeError",
-        message: new RegExp(`^Option "${name}" must be an integer from 1 to \\d+, not ${size}$`),
+        message: new RegExp(`^Domain.create\\(\\): option "${name}" must be an integer from 1 to \\d+, not ${size}$`),
       });
     }
     assert.equal(checkSizes({ [name]: 1 })[name], 1);
@@ -60,7 +60,7 @@ test("a size that is out of range is refused by its option's name", () => {
 
 test("there can be 1,023 agents and no more", () => {
   assert.equal(checkSizes({ agents: 1023 }).agents, 1023);
-  assert.throws(() => checkSizes({ agents: 1024 }), /Option "agents" must be an integer from 1 to 1023, not 1024/);
+  assert.throws(() => checkSizes({ agents: 1024 }), /option "agents" must be an integer from 1 to 1023, not 1024/);
 });
 
 test("a joiner finds the sizes that the domain was made with", () => {

@@ -3,7 +3,7 @@ import type { Substrate } from "../substrate/substrate.js";
 import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
 import { POINTS_WORDS, SYNCOBJ } from "./syncobj-words.js";
 
-export { checkSizes, DEFAULT_SIZES, type Sizes } from "./sizes.js";
+export { checkSizes, DEFAULT_SIZES, SIZES, type Sizes } from "./sizes.js";
 export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
 
 /**

@@ -1,4 +1,4 @@
-import { DmaBufError } from "../errors.js";
+import { ABORT_SIGNAL, check, checkOptions, FLAG, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../substrate/host.js";
 
 export interface WaitOptions {
@@ -8,6 +8,20 @@ export interface WaitOptions {
   readonly signal?: AbortSignalLike | undefined;
   /** Lets the process end although this wait is pending. Default false. */
   readonly unref?: boolean;
+}
+
+export const WAIT: Kinds<WaitOptions> = { timeout: TIMEOUT, signal: ABORT_SIGNAL, unref: FLAG };
+
+/** Looks at the options of a wait, at the entry of each function that takes them. */
+export function checkWait(call: string, options: WaitOptions): void {
+  checkOptions(call, options, WAIT);
+}
+
+const WAIT_SYNC: Kinds<Pick<WaitOptions, "timeout">> = { timeout: TIMEOUT };
+
+/** The same for one that blocks. */
+export function checkWaitSync(call: string, options: Pick<WaitOptions, "timeout">): void {
+  checkOptions(call, options, WAIT_SYNC);
 }
 
 /** The part of `AbortSignal` that waits use: the core names no global. */
@@ -117,9 +131,7 @@ function listenTo(signal: AbortSignalLike): AbortWaits {
 }
 
 export function checkTimeout(timeout: number): void {
-  if (!(timeout >= 0)) {
-    throw new DmaBufError("EINVAL", `Cannot wait: the timeout must be 0 or more milliseconds, not ${timeout}`);
-  }
+  check("A wait", "timeout", timeout, TIMEOUT);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { checkOptions, integer, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 
 /** How many slots each table of a domain has. */
@@ -41,16 +42,15 @@ const LIMITS: Sizes = {
 /** The order in which they stand in the header. */
 export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
 
+export const SIZES = Object.fromEntries(
+  SIZE_NAMES.map((name): [string, Kind] => [name, integer(1, LIMITS[name])]),
+) as unknown as Kinds<Sizes>;
+
 /** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
 export function checkSizes(sizes: Partial<Sizes>): Sizes {
-  const all = { ...DEFAULT_SIZES, ...sizes };
-  for (const name of SIZE_NAMES) {
-    const size = all[name];
-    if (!Number.isInteger(size) || size < 1 || size > LIMITS[name]) {
-      throw new RangeError(`Option "${name}" must be an integer from 1 to ${LIMITS[name]}, not ${String(size)}`);
-    }
-  }
-  return all;
+  checkOptions<Partial<Sizes>>("Domain.create()", sizes, SIZES);
+  const given = SIZE_NAMES.filter((name) => sizes[name] !== undefined);
+  return { ...DEFAULT_SIZES, ...Object.fromEntries(given.map((name) => [name, sizes[name]])) };
 }
 
 /** The same for sizes that stand in shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */

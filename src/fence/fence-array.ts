@@ -1,7 +1,8 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import { check, checkList, checkOptions, FLAG, integer, type Kinds } from "../arguments.js";
+import { AGENT_KIND, type Agent, type Awaited } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
+import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
 
 /**
  * All of some fences, or any of them, as one fence.
@@ -21,24 +22,31 @@ export interface FenceArrayOptions {
   readonly seqno?: number;
 }
 
+const NUMBER = integer(0);
+const OPTIONS: Kinds<FenceArrayOptions> = { signalOnAny: FLAG, context: NUMBER, seqno: NUMBER };
+
 export class FenceArray extends Fence {
   readonly fences: readonly Fence[];
   readonly signalOnAny: boolean;
 
   /** An array of no fences is reported, and signaled from the start. A member that is a container is reported. */
   constructor(agent: Agent, fences: readonly Fence[], options: FenceArrayOptions = {}) {
+    check("new FenceArray()", "agent", agent, AGENT_KIND);
+    const members = checkList("new FenceArray()", "fences", fences, FENCE);
+    checkOptions("new FenceArray()", options, OPTIONS);
     const { signalOnAny = false, context = allocateContexts(agent, 1), seqno = 1 } = options;
-    if (fences.length === 0) agent.host.warn("A fence array needs at least one fence");
-    if (fences.some((fence) => fence.ops.container !== undefined)) {
+    if (members.length === 0) agent.host.warn("A fence array needs at least one fence");
+    if (members.some((fence) => fence.ops.container !== undefined)) {
       agent.host.warn("A fence array takes plain fences: unwrap its containers first");
     }
-    super(agent, new ArrayOps([...fences], signalOnAny), context, seqno);
-    this.fences = [...fences];
+    super(agent, new ArrayOps(members, signalOnAny), context, seqno);
+    this.fences = members;
     this.signalOnAny = signalOnAny;
   }
 
   /** Whether all members are of this context. */
   matchContext(context: number): boolean {
+    check("FenceArray.matchContext()", "context", context, NUMBER);
     return this.fences.every((fence) => fence.context === context);
   }
 }

@@ -1,9 +1,12 @@
+import { check, checkGiven, integer } from "../arguments.js";
 import type { Agent, Awaited } from "../domain/agent.js";
 import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { Fence, type FenceCallback, type FenceOps } from "./fence.js";
+import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
+
+const SEQNO = integer(0);
 
 /**
  * The points of a timeline: each link holds a fence, and what was there before it.
@@ -30,8 +33,12 @@ export class FenceChain extends Fence {
    * @param fence A chain here is reported.
    * @param link Where the link stands, if that is known: other agents have given it its place.
    */
-  constructor(previous: Fence | undefined, fence: Fence, seqno: number, link = placeOn(previous, fence.agent, seqno)) {
+  constructor(previous: Fence | undefined, fence: Fence, seqno: number, link?: PointLink) {
+    checkGiven("new FenceChain()", "previous", previous, FENCE);
+    check("new FenceChain()", "fence", fence, FENCE);
+    check("new FenceChain()", "seqno", seqno, SEQNO);
     const { agent } = fence;
+    link ??= placeOn(previous, agent, seqno);
     if (fence instanceof FenceChain)
       agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
     super(agent, new ChainOps(), link.context, link.seqno);
@@ -73,6 +80,8 @@ export class FenceChain extends Fence {
  * @throws {DmaBufError} `EINVAL` if `fence` is no chain, or ends before the point.
  */
 export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
+  check("findSeqno()", "fence", fence, FENCE);
+  check("findSeqno()", "seqno", seqno, SEQNO);
   if (seqno === 0) return fence;
   if (!reaches(fence, seqno)) {
     throw new DmaBufError("EINVAL", `Cannot find point ${seqno}: the fence is no chain, or ends before it`);

@@ -1,10 +1,11 @@
+import { ARRAY, check, orElse, shown } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { keyTimeLimit, type Origin } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
-import { Fence } from "./fence.js";
+import { Fence, FENCE } from "./fence.js";
 import { checkDomain, DEFAULT_TIME_LIMIT, publish, SharedFenceOps } from "./shared-fence.js";
 import { privateStub } from "./stub.js";
 
@@ -47,12 +48,19 @@ interface StubHandle {
   readonly timestamp: number;
 }
 
+const KINDS = ["fence", "array", "chain", "stub"];
+const HANDLE = orElse("EINVAL", {
+  wanted: "a handle to a fence",
+  isKind: (value) => KINDS.includes((value as Partial<FenceHandle> | null | undefined)?.kind as string),
+});
+
 /**
  * A handle to a fence. A plain fence of this agent alone is published first.
  *
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function fenceHandle(fence: Fence): FenceHandle {
+  check("Domain.exportFence()", "fence", fence, FENCE);
   if (fence instanceof FenceArray) {
     return { kind: "array", fences: fence.fences.map(fenceHandle), signalOnAny: fence.signalOnAny };
   }
@@ -80,14 +88,17 @@ export function fenceHandle(fence: Fence): FenceHandle {
  * @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle.
  */
 export function importFence(agent: Agent, handle: FenceHandle): Fence {
-  switch (handle?.kind) {
+  check("Domain.importFence()", "handle", handle, HANDLE);
+  switch (handle.kind) {
     case "array": {
+      if (!ARRAY.isKind(handle.fences) || typeof handle.signalOnAny !== "boolean") refuse("its list is damaged");
       const fences = handle.fences.map((member) => importFence(agent, member));
       return new FenceArray(agent, fences, { signalOnAny: handle.signalOnAny });
     }
     case "chain":
       return importChain(agent, handle);
     case "stub":
+      if (!(handle.timestamp >= 0 && handle.timestamp < Infinity)) refuse("its time is damaged");
       return privateStub(agent, handle.timestamp);
     case "fence": {
       checkDomain(agent, handle.domain, "fence");
@@ -95,16 +106,18 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
       const ops = new SharedFenceOps(agent, handle.slot, handle.generation, handle);
       return new Fence(agent, ops, handle.context, handle.seqno);
     }
-    default:
-      throw new DmaBufError("EINVAL", "Cannot import the fence: this is no handle to a fence");
   }
+}
+
+function refuse(why: string): never {
+  throw new DmaBufError("EINVAL", `Cannot import the fence: ${why}`);
 }
 
 function checkKey({ layout }: Agent, { slot, generation, context, seqno, seqno32 }: PlainHandle): void {
   const slots = layout.sizes.timelines + layout.sizes.oneShots;
   const areNumbers = [slot, generation, context, seqno].every(Number.isSafeInteger);
   if (areNumbers && typeof seqno32 === "boolean" && slot >= 0 && slot < slots) return;
-  throw new DmaBufError("EINVAL", `Cannot import the fence: its handle names no fence slot (${slot} of ${slots})`);
+  refuse(`its handle names no fence slot (${shown(slot)} of ${slots})`);
 }
 
 function chainHandle(chain: FenceChain): ChainHandle {
@@ -120,7 +133,12 @@ function chainHandle(chain: FenceChain): ChainHandle {
   };
 }
 
+function isLink(link: LinkHandle | null | undefined): boolean {
+  return [link?.seqno, link?.previousSeqno].every((seqno) => Number.isSafeInteger(seqno) && seqno! >= 0);
+}
+
 function importChain(agent: Agent, handle: ChainHandle): Fence {
+  if (!ARRAY.isKind(handle.links) || !handle.links.every(isLink)) refuse("its chain is damaged");
   const tail = handle.tail && importFence(agent, handle.tail);
   let chain: FenceChain | undefined;
   const add = (fence: Fence, seqno: number): void => void (chain = new FenceChain(chain ?? tail, fence, seqno));

@@ -1,8 +1,11 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import { check, checkObject, FUNCTION, instance, integer, NANOSECONDS, orElse, shown } from "../arguments.js";
+import { Agent, AGENT_KIND, type Awaited } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
-import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
-import type { FenceKey } from "../domain/timeline-slot.js";
+import { checkWait, checkWaitSync, pend, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
+import { FENCE_OPS, type FenceOps } from "./fence-ops.js";
+
+export type { FenceOps } from "./fence-ops.js";
 
 /**
  * "This piece of asynchronous work has finished", once, with an error or without.
@@ -20,37 +23,8 @@ import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors
  * @see linux/drivers/dma-buf/dma-fence.c
  */
 
-/** What the maker of a fence says about it. Only the names are mandatory. */
-export interface FenceOps {
-  readonly driverName: string;
-  readonly timelineName: string;
-  /** Sequence numbers are compared as signed differences of 32 bits, as those of older hardware. Default false. */
-  readonly seqno32?: boolean;
-  /** Set for a fence that stands for other fences, and so goes into no reservation and no array. */
-  readonly container?: "array" | "chain";
-  /** Starts whatever will signal the fence; false if the work has already passed. It may set the error first. */
-  enableSignaling?(fence: Fence): boolean;
-  /** Looks whether the work has finished; once true, always true. It may set the error just before. */
-  signaled?(fence: Fence): boolean;
-  /** When the work finished that `signaled` found, in monotonic nanoseconds. Default: now. */
-  completedAt?(fence: Fence): number | undefined;
-  /** Tells the maker that somebody needs the fence by then (absolute monotonic nanoseconds). */
-  setDeadline?(fence: Fence, deadlineNs: number): void;
-  /** The fence was disposed. */
-  release?(fence: Fence): void;
-  /** The fence was disposed while it is pending and somebody waits for it. By default it fails, which is reported. */
-  abandon?(fence: Fence): void;
-  /** Decides a fence that lives in shared memory; false if somebody else has decided it. */
-  decide?(fence: Fence, error: number, timestampNs: number): boolean;
-  /** The fence is signaled, by whomever; now its maker says that the work has finished. */
-  acknowledge?(fence: Fence): void;
-  /** Where the fence stands in shared memory, if it does. */
-  key?(fence: Fence): FenceKey;
-  /** How a thread blocks for a fence that others signal; that alone makes sure that it will signal. */
-  awaited?(fence: Fence): Awaited;
-  /** Whether only this agent can signal the fence, so that it must not block for it without a limit. */
-  isOwn?(fence: Fence): boolean;
-}
+const NUMBER = integer(0);
+const CALLBACK = orElse("EINVAL", FUNCTION);
 
 /** A callback on a fence. */
 export interface FenceCallback extends Disposable {
@@ -79,6 +53,8 @@ export class Fence implements Disposable {
 
   /** A fence of this agent alone, until it is published. `context` comes from {@link allocateContexts}. */
   constructor(agent: Agent, ops: FenceOps, context: number, seqno: number) {
+    // Timelines make fences often: what has a place in shared memory is the library's own, and known to be good.
+    if (!(agent instanceof Agent) || typeof ops?.key !== "function") checkParts(agent, ops, context, seqno);
     this.agent = agent;
     this.#ops = ops;
     this.context = context;
@@ -134,8 +110,11 @@ export class Fence implements Disposable {
    *
    * @param timestampNs When the work finished, in monotonic nanoseconds. Default: now.
    * @returns False if the fence was signaled before.
+   * @throws {RangeError} If that is no time.
    */
-  signal(timestampNs: number = this.agent.host.nowNs()): boolean {
+  signal(timestampNs?: number): boolean {
+    if (timestampNs === undefined) timestampNs = this.agent.host.nowNs();
+    else check("Fence.signal()", "timestampNs", timestampNs, NANOSECONDS);
     const decides = this.#timestamp < 0 && this.#ops.decide?.(this, this.#error, timestampNs) !== false;
     if (decides) this.#settle(timestampNs);
     // Somebody else has decided it: a time limit may have passed.
@@ -162,9 +141,11 @@ export class Fence implements Disposable {
    * @param error An errno name, or a negative errno from -4095 to -1.
    */
   setError(error: ErrorCode | number): void {
-    const errno = typeof error === "number" ? error : -ERRNO[error];
-    if (!Number.isInteger(errno) || errno < -4095 || errno > -1) {
-      this.agent.host.warn(`A fence's error must be an errno from -4095 to -1, not ${errno}`);
+    const errno = typeof error === "string" && Object.hasOwn(ERRNO, error) ? -ERRNO[error] : error;
+    if (typeof errno !== "number" || !Number.isInteger(errno) || errno < -4095 || errno > -1) {
+      this.agent.host.warn(
+        `Fence.setError(): error must be an errno from -4095 to -1, or the name of one, not ${shown(error)}`,
+      );
     } else if (this.#timestamp >= 0) {
       this.agent.host.warn(`Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`);
     } else {
@@ -179,7 +160,7 @@ export class Fence implements Disposable {
    * @throws {DmaBufError} `EINVAL` if `run` is no function.
    */
   addCallback(run: (fence: Fence) => void): FenceCallback {
-    if (typeof run !== "function") throw new DmaBufError("EINVAL", "Cannot add the callback: it is no function");
+    if (typeof run !== "function") check("Fence.addCallback()", "run", run, CALLBACK);
     const callback = new Callback(this, run);
     this.enableSignaling();
     if (!this.isSignaled()) {
@@ -203,6 +184,7 @@ export class Fence implements Disposable {
    * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts (a signaled fence wins).
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    checkWait("Fence.wait()", options);
     this.enableSignaling();
     const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => {
       const callback = this.addCallback(done);
@@ -223,8 +205,8 @@ export class Fence implements Disposable {
    * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` if only this thread can signal the fence.
    */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
-    const timeout = options.timeout ?? Infinity;
-    checkTimeout(timeout);
+    checkWaitSync("Fence.waitSync()", options);
+    const { timeout = Infinity } = options;
     const awaited = this.awaited();
     if (timeout === Infinity && !this.isSignaled() && this.isOwn) {
       throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
@@ -250,6 +232,7 @@ export class Fence implements Disposable {
    * @throws {DmaBufError} The fence's own error; `ETIMEDOUT` if the time passed first.
    */
   async result(options: WaitOptions = {}): Promise<void> {
+    checkWait("Fence.result()", options);
     if ((await this.wait(options)) === "timed-out") {
       throw new DmaBufError(
         "ETIMEDOUT",
@@ -261,13 +244,13 @@ export class Fence implements Disposable {
 
   /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
   setDeadline(deadlineNs: number): void {
-    if (!Number.isFinite(deadlineNs))
-      throw new RangeError(`A deadline must be a time in nanoseconds, not ${deadlineNs}`);
+    check("Fence.setDeadline()", "deadlineNs", deadlineNs, NANOSECONDS);
     if (this.#ops.setDeadline !== undefined && !this.isSignaled()) this.#ops.setDeadline(this, deadlineNs);
   }
 
   /** Whether this fence comes after `other`. Only fences of one context can be compared. */
   isLater(other: Fence): boolean {
+    if (!(other instanceof Fence)) check("Fence.isLater()", "other", other, FENCE);
     if (this.context !== other.context) {
       this.agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
     }
@@ -275,6 +258,7 @@ export class Fence implements Disposable {
   }
 
   isLaterOrSame(other: Fence): boolean {
+    check("Fence.isLaterOrSame()", "other", other, FENCE);
     return isSameFence(this, other) || this.isLater(other);
   }
 
@@ -331,6 +315,16 @@ export class Fence implements Disposable {
   }
 }
 
+/** What an argument `fence` must be. */
+export const FENCE = instance(Fence);
+
+function checkParts(agent: Agent, ops: FenceOps, context: number, seqno: number): void {
+  check("new Fence()", "agent", agent, AGENT_KIND);
+  checkObject("new Fence()", "ops", ops, FENCE_OPS);
+  check("new Fence()", "context", context, NUMBER);
+  check("new Fence()", "seqno", seqno, NUMBER);
+}
+
 class Callback implements FenceCallback {
   queued = false;
   readonly run: (fence: Fence) => void;
@@ -359,6 +353,8 @@ export function warnAbandoned({ agent, context, seqno }: Fence): void {
 
 /** Whether two objects stand for one fence: the same object, or the same place in shared memory. */
 export function isSameFence(a: Fence, b: Fence): boolean {
+  check("isSameFence()", "a", a, FENCE);
+  check("isSameFence()", "b", b, FENCE);
   if (a === b) return true;
   const [one, other] = [a.ops.key?.(a), b.ops.key?.(b)];
   return (
@@ -372,6 +368,8 @@ export function isSameFence(a: Fence, b: Fence): boolean {
 
 /** The later of two fences of one context, or `undefined` if that one has signaled. */
 export function laterFence(a: Fence, b: Fence): Fence | undefined {
+  check("laterFence()", "a", a, FENCE);
+  check("laterFence()", "b", b, FENCE);
   const later = a.isLater(b) ? a : b;
   return later.isSignaled() ? undefined : later;
 }

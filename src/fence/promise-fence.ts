@@ -1,10 +1,11 @@
+import { checkOptions, NAME, refuse, type Kind, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
 import { Fence } from "./fence.js";
 import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
-import { checkTimeLimit } from "./timeline.js";
+import { TIME_LIMIT } from "./timeline.js";
 
 export interface PromiseFenceOptions {
   /** For people; at most 31 bytes of UTF-8. Default "promise". */
@@ -12,6 +13,10 @@ export interface PromiseFenceOptions {
   /** Milliseconds after which the fence ends with `ETIMEDOUT`, whatever the promise does. Default 10,000. */
   readonly timeLimit?: number;
 }
+
+const OPTIONS: Kinds<PromiseFenceOptions> = { name: NAME, timeLimit: TIME_LIMIT };
+
+const PROMISE: Kind = { wanted: "a promise, or another object with a method then()", isKind: () => false };
 
 /**
  * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
@@ -24,10 +29,10 @@ export interface PromiseFenceOptions {
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
+  checkOptions("Domain.fenceFrom()", options, OPTIONS);
   const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
-  checkTimeLimit(timeLimit);
   const work = promised(promise);
-  if (!isLater(work)) throw new TypeError(`A fence needs a promise to come from, not ${typeof work}`);
+  if (!isLater(work)) refuse("Domain.fenceFrom()", "promise", promise, PROMISE);
   const fence = new Fence(agent, { driverName: "promise", timelineName: name }, allocateContexts(agent, 1), 1);
   try {
     publish(fence, timeLimit);

@@ -1,6 +1,8 @@
-import type { Agent } from "../domain/agent.js";
+import { check, checkOptions, FUNCTION, integer, NAME, orElse, type Kind, type Kinds } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { keyOrigin } from "../domain/fence-slot.js";
+import { isIndex } from "../domain/layout.js";
 import {
   advanceTimeline,
   claimTimeline,
@@ -12,11 +14,15 @@ import {
   type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode } from "../errors.js";
-import { Fence } from "./fence.js";
+import { Fence, FENCE } from "./fence.js";
 import { checkDomain, DEFAULT_TIME_LIMIT, SharedFenceOps, watchDeadlines } from "./shared-fence.js";
-import { checkTimeLimit, type TimelineOptions } from "./timeline.js";
+import { TIME_LIMIT, type TimelineOptions } from "./timeline.js";
 
 export type SoftwareTimelineOptions = Omit<TimelineOptions, "driverName">;
+
+const OPTIONS: Kinds<SoftwareTimelineOptions> = { name: NAME, timeLimit: TIME_LIMIT, onDeadline: FUNCTION };
+
+const STEP = integer(0, LAST_SEQUENCE);
 
 /** A software timeline as a thing to send to another agent, which may then advance it too. */
 export interface SoftwareTimelineHandle {
@@ -25,6 +31,11 @@ export interface SoftwareTimelineHandle {
   readonly slot: number;
   readonly generation: number;
 }
+
+const HANDLE: Kind = orElse("EINVAL", {
+  wanted: "a handle to a software timeline",
+  isKind: (value) => (value as Partial<SoftwareTimelineHandle> | null | undefined)?.kind === "software-timeline",
+});
 
 /**
  * A timeline that programs advance by hand, for tests and for work that nothing else tells the end of. Its fences stand
@@ -70,8 +81,9 @@ export class SoftwareTimeline implements Disposable {
    * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
    */
   static create(agent: Agent, options: SoftwareTimelineOptions = {}): SoftwareTimeline {
+    check("SoftwareTimeline.create()", "agent", agent, AGENT_KIND);
+    checkOptions("SoftwareTimeline.create()", options, OPTIONS);
     const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
-    checkTimeLimit(timeLimit);
     const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
     return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
   }
@@ -82,9 +94,11 @@ export class SoftwareTimeline implements Disposable {
    * @throws {DmaBufError} `ESTALE` if it is gone, or what it has ended with; `EINVAL` for a handle of something else.
    */
   static open(agent: Agent, handle: SoftwareTimelineHandle): SoftwareTimeline {
-    const { kind, domain, slot, generation } = handle ?? {};
-    if (kind !== "software-timeline" || !Number.isInteger(slot) || !agent.layout.isTimeline(slot) || slot < 0) {
-      throw new DmaBufError("EINVAL", "Cannot open the timeline: this is no handle to one");
+    check("SoftwareTimeline.open()", "agent", agent, AGENT_KIND);
+    check("SoftwareTimeline.open()", "handle", handle, HANDLE);
+    const { domain, slot, generation } = handle;
+    if (!isIndex(slot, agent.layout.sizes.timelines) || !Number.isInteger(generation)) {
+      throw new DmaBufError("EINVAL", "Cannot open the timeline: its handle is damaged");
     }
     checkDomain(agent, domain, "timeline");
     const timeline = new SoftwareTimeline(agent, { slot, generation, sequence: 0 }, false, undefined);
@@ -107,7 +121,7 @@ export class SoftwareTimeline implements Disposable {
    * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with.
    */
   createFence(value: number): Fence {
-    checkStep(value, "value");
+    check("SoftwareTimeline.createFence()", "value", value, STEP);
     this.#check("create a fence on");
     const known = this.#points.get(value)?.deref();
     if (known?.isSignaled() === false) return known;
@@ -124,7 +138,7 @@ export class SoftwareTimeline implements Disposable {
    * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with; `EOVERFLOW` at the end of all values.
    */
   advance(amount = 1): void {
-    checkStep(amount, "amount");
+    check("SoftwareTimeline.advance()", "amount", amount, STEP);
     this.#check("advance");
     const { slot, generation } = this.#ops;
     const value = advanceTimeline(this.#agent, { slot, generation }, amount, this.#agent.host.nowNs());
@@ -145,6 +159,7 @@ export class SoftwareTimeline implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the fence is not of this timeline.
    */
   deadline(fence: Fence): number | undefined {
+    check("SoftwareTimeline.deadline()", "fence", fence, FENCE);
     if (fence.ops !== this.#ops) {
       throw new DmaBufError("EINVAL", `Cannot ask for the deadline: the fence is not of timeline "${this.name}"`);
     }
@@ -204,9 +219,4 @@ class PointOps extends SharedFenceOps {
   settle(upTo: number): void {
     if (this.hasArmed) this.settleArmed(upTo);
   }
-}
-
-function checkStep(step: number, what: string): void {
-  if (Number.isInteger(step) && step >= 0 && step <= LAST_SEQUENCE) return;
-  throw new RangeError(`The ${what} must be an integer from 0 to ${LAST_SEQUENCE}, not ${String(step)}`);
 }

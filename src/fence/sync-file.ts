@@ -1,9 +1,10 @@
-import type { Agent } from "../domain/agent.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { CUT_NAME, check, instance, orElse, type Kind } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { cutName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
-import { Fence, type WaitResult } from "./fence.js";
+import { FENCE, type Fence, type WaitResult } from "./fence.js";
 import { mergeFences, unwrap } from "./unwrap.js";
 
 /** A sync file as a thing to send to another agent: post it in a message, and import it there. */
@@ -12,6 +13,11 @@ export interface SyncFileHandle {
   readonly name: string;
   readonly fence: FenceHandle;
 }
+
+const HANDLE: Kind = orElse("EINVAL", {
+  wanted: "a handle to a sync file",
+  isKind: (value) => (value as Partial<SyncFileHandle> | null | undefined)?.kind === "sync-file",
+});
 
 /** What a sync file says of one fence in it. */
 export interface SyncFileFence {
@@ -44,9 +50,10 @@ export class SyncFile implements Disposable {
   readonly #name: string;
   #fence: Fence | undefined;
 
-  /** @param name Cut to 31 bytes of UTF-8. Default: made from the fence. */
+  /** @param name Cut to 31 bytes of UTF-8. Default, and if it is empty: made from the fence. */
   constructor(fence: Fence, name = "") {
-    if (!(fence instanceof Fence)) throw new TypeError("A sync file is made from a Fence");
+    check("new SyncFile()", "fence", fence, FENCE);
+    check("new SyncFile()", "name", name, CUT_NAME);
     this.#fence = fence;
     this.#name = cutName(name);
   }
@@ -58,17 +65,20 @@ export class SyncFile implements Disposable {
    * @throws {DmaBufError} `EBADF` if one of them was closed.
    */
   static merge(name: string, a: SyncFile, b: SyncFile): SyncFile {
-    const fences = [a, b].map(checkSyncFile).map(({ fence }) => fence);
-    const { agent } = fences[0]!;
-    if (fences[1]!.agent !== agent) throw new TypeError("Sync files of two agents cannot be merged: import one first");
+    check("SyncFile.merge()", "name", name, CUT_NAME);
+    check("SyncFile.merge()", "a", a, SYNC_FILE);
+    check("SyncFile.merge()", "b", b, SYNC_FILE);
+    const fences = [a.fence, b.fence];
+    const { agent } = a.fence;
+    if (b.fence.agent !== agent) throw new TypeError("Sync files of two agents cannot be merged: import one first");
     return new SyncFile(mergeFences(agent, fences), name);
   }
 
   /** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle. */
   static import(agent: Agent, handle: SyncFileHandle): SyncFile {
-    if (handle?.kind !== "sync-file" || typeof handle.name !== "string") {
-      throw new DmaBufError("EINVAL", "Cannot import the sync file: this is no handle to one");
-    }
+    check("SyncFile.import()", "agent", agent, AGENT_KIND);
+    check("SyncFile.import()", "handle", handle, HANDLE);
+    check("SyncFile.import()", "handle.name", handle.name, orElse("EINVAL", CUT_NAME));
     return new SyncFile(importFence(agent, handle.fence), handle.name);
   }
 
@@ -101,11 +111,13 @@ export class SyncFile implements Disposable {
 
   /** Waits until {@link isReady}; a close in the meantime does not end the wait. As {@link Fence.wait}. */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    checkWait("SyncFile.wait()", options);
     return this.fence.wait(options);
   }
 
   /** As {@link Fence.waitSync}. */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
+    checkWaitSync("SyncFile.waitSync()", options);
     return this.fence.waitSync(options);
   }
 
@@ -143,8 +155,5 @@ function describeFence(fence: Fence): SyncFileFence {
   return { timelineName, driverName, status: timestamp === undefined ? 0 : fence.status, timestamp };
 }
 
-/** @throws {TypeError} if it is no sync file. */
-export function checkSyncFile(file: SyncFile): SyncFile {
-  if (file instanceof SyncFile) return file;
-  throw new TypeError("This is no SyncFile");
-}
+/** What an argument `file` must be. */
+export const SYNC_FILE = instance(SyncFile);

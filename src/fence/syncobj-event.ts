@@ -1,6 +1,9 @@
-import { DmaBufError, textOf } from "../errors.js";
+import { check, FUNCTION, orElse } from "../arguments.js";
+import { textOf } from "../errors.js";
 import type { Fence, FenceCallback } from "./fence.js";
 import type { SyncobjState } from "./syncobj-state.js";
+
+const CALLBACK = orElse("EINVAL", FUNCTION);
 
 /** A callback for a point: first the point is waited for, then its fence. */
 export class PointEvent implements FenceCallback {
@@ -9,7 +12,7 @@ export class PointEvent implements FenceCallback {
   #end: (() => void) | undefined;
 
   constructor(state: SyncobjState, point: number, run: () => void, available: boolean) {
-    if (typeof run !== "function") throw new DmaBufError("EINVAL", "Cannot add the callback: it is no function");
+    check("Syncobj.onPoint()", "run", run, CALLBACK);
     this.#state = state;
     this.#run = run;
     let isSubmitted = false;

@@ -1,3 +1,4 @@
+import { check, orElse } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isIndex } from "../domain/layout.js";
 import { isTransit, type SlotKey, type Transit } from "../domain/referenced-slot.js";
@@ -50,13 +51,17 @@ export class SyncobjHandle implements Disposable {
 /** The fields of a handle, as they arrive in another agent. */
 export type ReceivedSyncobj = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "transit">;
 
+const HANDLE = orElse("EINVAL", {
+  wanted: "a handle to a syncobj",
+  isKind: (value) => (value as Partial<ReceivedSyncobj> | null | undefined)?.kind === "syncobj",
+});
+
 /** @throws {DmaBufError} `EINVAL` if it is no handle to a syncobj, or one of another domain. */
 export function checkSyncobjHandle(agent: Agent, handle: ReceivedSyncobj): void {
-  const { kind, domain, slot, generation, transit } = handle ?? {};
+  check("Domain.openSyncobj()", "handle", handle, HANDLE);
+  const { domain, slot, generation, transit } = handle;
   const isIntact =
     isIndex(slot, agent.layout.sizes.syncobjs) && Number.isInteger(generation) && isTransit(agent, transit);
-  if (kind !== "syncobj" || !isIntact) {
-    throw new DmaBufError("EINVAL", "Cannot open the syncobj: this is no handle to one");
-  }
+  if (!isIntact) throw new DmaBufError("EINVAL", "Cannot open the syncobj: its handle is damaged");
   checkDomain(agent, domain, "syncobj");
 }

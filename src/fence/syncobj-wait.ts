@@ -1,5 +1,6 @@
+import { FLAG, NANOSECONDS, type Kind, type Kinds } from "../arguments.js";
 import type { Awaited } from "../domain/agent.js";
-import { checkTimeout, pend, type WaitOptions } from "../domain/pend.js";
+import { pend, WAIT, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import type { Fence } from "./fence.js";
@@ -21,6 +22,22 @@ export interface SyncobjWaitOptions extends WaitOptions {
 
 /** Those that can be given to a wait that blocks. */
 export type SyncobjWaitSyncOptions = Omit<SyncobjWaitOptions, "signal" | "unref">;
+
+/** One that has passed only looks, and one that never comes is no limit. */
+const UNTIL: Kind = {
+  wanted: "a time in nanoseconds",
+  isKind: (value) => typeof value === "number",
+  isTaken: (value: number) => !Number.isNaN(value),
+};
+
+export const SYNCOBJ_WAIT: Kinds<SyncobjWaitOptions> = {
+  ...WAIT,
+  all: FLAG,
+  forSubmit: FLAG,
+  available: FLAG,
+  untilNs: UNTIL,
+  deadlineNs: NANOSECONDS,
+};
 
 /** A point of a syncobj that is waited for. */
 export interface AwaitedEntry {
@@ -201,12 +218,10 @@ interface LatchedEntry extends AwaitedEntry {
 }
 
 function timeoutOf(entries: readonly AwaitedEntry[], { timeout = Infinity, untilNs }: SyncobjWaitOptions): number {
-  checkTimeout(timeout);
   const agent = entries[0]?.state.agent;
   if (entries.some(({ state }) => state.agent !== agent)) {
     throw new TypeError("Cannot wait for syncobjs of several agents at once");
   }
   if (untilNs === undefined || agent === undefined) return timeout;
-  if (Number.isNaN(untilNs)) throw new RangeError(`Option "untilNs" must be a time in nanoseconds, not ${untilNs}`);
   return Math.min(timeout, Math.max(0, (untilNs - agent.host.nowNs()) / 1e6));
 }

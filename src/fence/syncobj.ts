@@ -1,16 +1,18 @@
+import { check, checkList, checkOptions, FLAG, instance, integer, type Kind, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceChain } from "./fence-chain.js";
-import { Fence, type FenceCallback } from "./fence.js";
+import { FENCE, type Fence, type FenceCallback } from "./fence.js";
 import { privateStub, stubFence } from "./stub.js";
-import { checkSyncFile, SyncFile } from "./sync-file.js";
+import { SYNC_FILE, SyncFile } from "./sync-file.js";
 import { PointEvent } from "./syncobj-event.js";
 import type { SyncobjHandle } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 import type { SyncobjTable } from "./syncobj-table.js";
 import {
   submittedFence,
+  SYNCOBJ_WAIT,
   waitForPoints,
   waitForPointsSync,
   type AwaitedEntry,
@@ -31,6 +33,12 @@ export interface SyncobjPoint {
   /** From 0 to 2^53 - 1. */
   readonly point?: number;
 }
+
+const OPTIONS: Kinds<SyncobjOptions> = { signaled: FLAG };
+const QUERY: Kinds<{ readonly lastSubmitted?: boolean }> = { lastSubmitted: FLAG };
+const ON_POINT: Kinds<{ readonly available?: boolean }> = { available: FLAG };
+const POINT = integer(0);
+const WAIT_ONE = { ...SYNCOBJ_WAIT, point: POINT };
 
 /** Milliseconds that a transfer waits for a submission by default, as in the kernel. */
 const TRANSFER_TIMEOUT = 5000;
@@ -59,12 +67,13 @@ export class Syncobj implements Disposable {
   #state: SyncobjState | undefined;
 
   /** @internal @param state What it has in common with other holders. */
-  constructor(table: SyncobjTable, { signaled = false }: SyncobjOptions = {}, state = new SyncobjState(table.agent)) {
+  constructor(table: SyncobjTable, options: SyncobjOptions = {}, state = new SyncobjState(table.agent)) {
+    checkOptions("Domain.syncobj()", options, OPTIONS);
     this.agent = table.agent;
     this.#table = table;
     this.#state = state;
     state.hold();
-    if (signaled) this.signal();
+    if (options.signaled) this.signal();
   }
 
   /**
@@ -79,32 +88,43 @@ export class Syncobj implements Disposable {
     entries: readonly (Syncobj | SyncobjPoint)[],
     options: SyncobjWaitOptions = {},
   ): Promise<WaitAnyResult> {
-    return waitForPoints(entries.map(entryOf), options);
+    const call = "Syncobj.wait()";
+    const awaited = entriesOf(call, "entries", entries);
+    checkOptions(call, options, SYNCOBJ_WAIT);
+    return waitForPoints(awaited, options);
   }
 
   /** As {@link Syncobj.wait}, blocking this thread. @throws {DmaBufError} `EDEADLK` if only this thread could end it. */
   static waitSync(entries: readonly (Syncobj | SyncobjPoint)[], options: SyncobjWaitSyncOptions = {}): WaitAnyResult {
-    return waitForPointsSync(entries.map(entryOf), options);
+    const call = "Syncobj.waitSync()";
+    const awaited = entriesOf(call, "entries", entries);
+    checkOptions(call, options as SyncobjWaitOptions, SYNCOBJ_WAIT);
+    return waitForPointsSync(awaited, options);
   }
 
   /** Takes the fences away. @throws {DmaBufError} `EINVAL` for an empty list; `ENOENT` for a closed syncobj. */
   static reset(syncobjs: readonly Syncobj[]): void {
-    for (const { state } of listed(syncobjs)) state.replace(undefined);
+    for (const { state } of listed("Syncobj.reset()", syncobjs)) state.replace(undefined);
   }
 
   /** Puts a signaled fence in each. Errors as {@link Syncobj.reset}. */
   static signal(syncobjs: readonly Syncobj[]): void {
-    for (const { state } of listed(syncobjs)) state.replace(privateStub(state.agent, state.agent.host.nowNs()));
+    for (const { state } of listed("Syncobj.signal()", syncobjs)) {
+      state.replace(privateStub(state.agent, state.agent.host.nowNs()));
+    }
   }
 
   /** Adds a signaled point on top of each; one may be named twice. Errors as {@link Syncobj.reset}. */
   static signalPoints(points: readonly (Syncobj | SyncobjPoint)[]): void {
-    for (const { state, point } of listed(points)) state.addPoint(point, stubFence(state.agent));
+    for (const { state, point } of listed("Syncobj.signalPoints()", points, ENTRY)) {
+      state.addPoint(point, stubFence(state.agent));
+    }
   }
 
   /** How far each timeline has come, see {@link Syncobj.query}. Errors as {@link Syncobj.reset}. */
   static query(syncobjs: readonly Syncobj[], options: { readonly lastSubmitted?: boolean } = {}): number[] {
-    return listed(syncobjs).map(({ state }) => state.query(options.lastSubmitted ?? false));
+    checkOptions("Syncobj.query()", options, QUERY);
+    return listed("Syncobj.query()", syncobjs).map(({ state }) => state.query(options.lastSubmitted ?? false));
   }
 
   /**
@@ -114,7 +134,7 @@ export class Syncobj implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the source has no such point; `ENOENT` for a closed syncobj.
    */
   static transfer(from: Syncobj | SyncobjPoint, to: Syncobj | SyncobjPoint): void {
-    const [source, target] = [entryOf(from), entryOf(to)];
+    const [source, target] = ends("Syncobj.transfer()", from, to);
     const fence = source.state.find(source.point);
     if (fence === undefined) throw missing("transfer", source.point);
     put(target, fence, mergeFences);
@@ -131,7 +151,8 @@ export class Syncobj implements Disposable {
     to: Syncobj | SyncobjPoint,
     options: WaitOptions = {},
   ): Promise<void> {
-    const [source, target] = [entryOf(from), entryOf(to)];
+    const [source, target] = ends("Syncobj.transferWhenSubmitted()", from, to);
+    checkWait("Syncobj.transferWhenSubmitted()", options);
     const fence = await submittedFence(source, { timeout: TRANSFER_TIMEOUT, ...options });
     if (fence === undefined) {
       throw new DmaBufError("ETIME", `Cannot transfer point ${source.point}: nobody has submitted it in time`);
@@ -171,7 +192,7 @@ export class Syncobj implements Disposable {
 
   /** Puts a fence in the place of what was there, or takes it away. */
   replaceFence(fence: Fence | undefined): void {
-    if (fence !== undefined) this.#checkFence(fence);
+    if (fence !== undefined) this.#checkFence("Syncobj.replaceFence()", fence);
     this.state.replace(fence);
   }
 
@@ -190,13 +211,14 @@ export class Syncobj implements Disposable {
    * coarser: see {@link FenceChain}.
    */
   addPoint(point: number, fence: Fence): void {
-    checkPoint(point);
-    this.#checkFence(fence);
+    check("Syncobj.addPoint()", "point", point, POINT);
+    this.#checkFence("Syncobj.addPoint()", fence);
     this.state.addPoint(point, fence);
   }
 
   /** Adds a signaled point; what is below still has to signal. */
   signalPoint(point: number): void {
+    check("Syncobj.signalPoint()", "point", point, POINT);
     Syncobj.signalPoints([{ syncobj: this, point }]);
   }
 
@@ -210,11 +232,13 @@ export class Syncobj implements Disposable {
 
   /** As {@link Syncobj.wait} for one point. */
   async wait(options: SyncobjWaitOptions & { readonly point?: number } = {}): Promise<WaitAnyResult> {
+    checkOptions("Syncobj.wait()", options, WAIT_ONE);
     return Syncobj.wait([{ syncobj: this, point: options.point ?? 0 }], options);
   }
 
   /** As {@link Syncobj.waitSync} for one point. */
   waitSync(options: SyncobjWaitSyncOptions & { readonly point?: number } = {}): WaitAnyResult {
+    checkOptions("Syncobj.waitSync()", options as SyncobjWaitOptions & { readonly point?: number }, WAIT_ONE);
     return Syncobj.waitSync([{ syncobj: this, point: options.point ?? 0 }], options);
   }
 
@@ -224,7 +248,7 @@ export class Syncobj implements Disposable {
    * @throws {DmaBufError} `EINVAL` if there is no such point.
    */
   exportSyncFile(point = 0): SyncFile {
-    checkPoint(point);
+    check("Syncobj.exportSyncFile()", "point", point, POINT);
     const fence = this.state.find(point);
     if (fence === undefined) throw missing("export", point);
     return new SyncFile(fence);
@@ -232,9 +256,10 @@ export class Syncobj implements Disposable {
 
   /** Puts the fence of a sync file in the place of what was there, or adds it as a point. */
   importSyncFile(file: SyncFile, point = 0): void {
-    checkPoint(point);
-    const { fence } = checkSyncFile(file);
-    this.#checkFence(fence);
+    check("Syncobj.importSyncFile()", "file", file, SYNC_FILE);
+    check("Syncobj.importSyncFile()", "point", point, POINT);
+    const { fence } = file;
+    this.#checkFence("Syncobj.importSyncFile()", fence);
     // A link of a chain holds no chain.
     put({ state: this.state, point }, fence, (agent, plain) =>
       fence instanceof FenceChain ? mergeFences(agent, plain) : fence,
@@ -249,7 +274,8 @@ export class Syncobj implements Disposable {
    * @throws {DmaBufError} `EINVAL` if `run` is no function.
    */
   onPoint(point: number, run: () => void, options: { readonly available?: boolean } = {}): FenceCallback {
-    checkPoint(point);
+    check("Syncobj.onPoint()", "point", point, POINT);
+    checkOptions("Syncobj.onPoint()", options, ON_POINT);
     return new PointEvent(this.state, point, run, options.available ?? false);
   }
 
@@ -264,29 +290,48 @@ export class Syncobj implements Disposable {
     this.close();
   }
 
-  #checkFence(fence: Fence): void {
-    if (!(fence instanceof Fence)) throw new TypeError("A syncobj takes a Fence");
+  #checkFence(call: string, fence: Fence): void {
+    check(call, "fence", fence, FENCE);
     if (fence.agent !== this.agent) throw new TypeError("The fence is of another agent: import it first");
   }
 }
 
+/** What an argument `syncobj` must be. */
+const SYNCOBJ = instance(Syncobj);
+
+const ENTRY: Kind = {
+  wanted: "a Syncobj, or an object with a syncobj and a point",
+  isKind: (value) => typeof value === "object" && value !== null && (value instanceof Syncobj || "syncobj" in value),
+};
+
 /** @throws {DmaBufError} `ENOENT` if the syncobj was closed. */
-function entryOf(named: Syncobj | SyncobjPoint): AwaitedEntry {
-  const { syncobj, point = 0 } = named instanceof Syncobj ? { syncobj: named } : named;
-  if (!(syncobj instanceof Syncobj)) throw new TypeError("This is no Syncobj");
-  checkPoint(point);
+function entryOf(call: string, argument: string, named: Syncobj | SyncobjPoint): AwaitedEntry {
+  check(call, argument, named, ENTRY);
+  if (named instanceof Syncobj) return { state: named.state, point: 0 };
+  const { syncobj, point = 0 } = named;
+  check(call, `${argument}.syncobj`, syncobj, SYNCOBJ);
+  check(call, `${argument}.point`, point, POINT);
   return { state: syncobj.state, point };
 }
 
-/** Looks at all of a list before anything is changed. */
-function listed(list: readonly (Syncobj | SyncobjPoint)[]): AwaitedEntry[] {
-  if (list.length === 0) throw new DmaBufError("EINVAL", "The list of syncobjs is empty");
-  return list.map(entryOf);
+function ends(call: string, from: Syncobj | SyncobjPoint, to: Syncobj | SyncobjPoint): [AwaitedEntry, AwaitedEntry] {
+  return [entryOf(call, "from", from), entryOf(call, "to", to)];
 }
 
-function checkPoint(point: number): void {
-  if (Number.isSafeInteger(point) && point >= 0) return;
-  throw new RangeError(`A point must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, not ${String(point)}`);
+function entriesOf(
+  call: string,
+  argument: string,
+  list: readonly (Syncobj | SyncobjPoint)[],
+  kind = ENTRY,
+): AwaitedEntry[] {
+  return checkList(call, argument, list, kind).map((named, i) => entryOf(call, `${argument}[${i}]`, named));
+}
+
+/** Looks at all of a list before anything is changed. */
+function listed(call: string, list: readonly (Syncobj | SyncobjPoint)[], kind = SYNCOBJ): AwaitedEntry[] {
+  const entries = entriesOf(call, kind === SYNCOBJ ? "syncobjs" : "points", list, kind);
+  if (entries.length === 0) throw new DmaBufError("EINVAL", `${call}: the list is empty`);
+  return entries;
 }
 
 /** Point 0 takes the fence as it is, in the place of what was there; another one is added, of what `merge` makes of it. */

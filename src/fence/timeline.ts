@@ -1,4 +1,16 @@
-import type { Agent } from "../domain/agent.js";
+import {
+  check,
+  checkOptions,
+  ERROR_CODE,
+  FUNCTION,
+  integer,
+  milliseconds,
+  NAME,
+  NANOSECONDS,
+  type Kind,
+  type Kinds,
+} from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import {
   acknowledgeTimeline,
@@ -27,6 +39,16 @@ export interface TimelineOptions {
   readonly onDeadline?: (deadlineNs: number) => void;
 }
 
+/** Milliseconds after which hang recovery ends something. */
+export const TIME_LIMIT: Kind = milliseconds(1, 0x7fff_ffff);
+
+const OPTIONS: Kinds<TimelineOptions> = {
+  name: NAME,
+  driverName: NAME,
+  timeLimit: TIME_LIMIT,
+  onDeadline: FUNCTION,
+};
+
 /**
  * A fence context in shared memory: its fences signal in order, for all agents, and creating one costs nothing shared.
  *
@@ -43,8 +65,9 @@ export class Timeline implements Disposable {
 
   /** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
   constructor(agent: Agent, options: TimelineOptions = {}) {
+    check("new Timeline()", "agent", agent, AGENT_KIND);
+    checkOptions("new Timeline()", options, OPTIONS);
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
-    checkTimeLimit(timeLimit);
     const { slot, generation } = claimTimeline(agent, { name, driverName, timeLimit });
     const key = { slot, generation, sequence: 0 };
     const origin = keyOrigin(agent, key)!;
@@ -82,15 +105,18 @@ export class Timeline implements Disposable {
    * @param error What those that were pending failed with.
    * @returns False if that number was signaled before, or the timeline has ended.
    */
-  signal(seqno: number, error?: ErrorCode, timestampNs: number = this.#agent.host.nowNs()): boolean {
+  signal(seqno: number, error?: ErrorCode, timestampNs?: number): boolean {
     if (!Number.isInteger(seqno) || seqno < 1 || seqno > this.#created) {
-      throw new RangeError(`Cannot signal ${seqno}: the timeline's fences are 1 to ${this.#created}`);
+      check("Timeline.signal()", "seqno", seqno, integer(1, this.#created));
     }
-    return this.#ops.complete(seqno, error === undefined ? 0 : ERRNO[error], timestampNs);
+    if (error !== undefined) check("Timeline.signal()", "error", error, ERROR_CODE);
+    if (timestampNs !== undefined) check("Timeline.signal()", "timestampNs", timestampNs, NANOSECONDS);
+    return this.#ops.complete(seqno, error === undefined ? 0 : ERRNO[error], timestampNs ?? this.#agent.host.nowNs());
   }
 
   /** Ends the timeline and gives its slot back. Pending fences fail with `error`: their work touches no memory any more. */
   close(error: ErrorCode = "ECANCELED"): void {
+    check("Timeline.close()", "error", error, ERROR_CODE);
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
@@ -112,11 +138,6 @@ export class Timeline implements Disposable {
       `Cannot create a fence on timeline "${this.name}": ${reason}`,
     );
   }
-}
-
-export function checkTimeLimit(timeLimit: number): void {
-  if (timeLimit >= 1 && timeLimit <= 0x7fff_ffff) return;
-  throw new RangeError(`Option "timeLimit" must be from 1 to ${0x7fff_ffff} milliseconds, not ${timeLimit}`);
 }
 
 class OwnerOps extends SharedFenceOps {

@@ -1,7 +1,8 @@
-import type { Agent } from "../domain/agent.js";
+import { check, checkList } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
-import type { Fence } from "./fence.js";
+import { FENCE, type Fence } from "./fence.js";
 import { privateStub } from "./stub.js";
 
 /**
@@ -10,7 +11,12 @@ import { privateStub } from "./stub.js";
  *
  * @see linux/drivers/dma-buf/dma-fence-unwrap.c
  */
-export function* unwrap(fence: Fence): Generator<Fence> {
+export function unwrap(fence: Fence): Generator<Fence> {
+  check("unwrap()", "fence", fence, FENCE);
+  return plainFences(fence);
+}
+
+function* plainFences(fence: Fence): Generator<Fence> {
   const elements = fence instanceof FenceChain ? fence.elements() : [fence];
   for (const element of elements) {
     const own = element instanceof FenceChain ? element.fence : element;
@@ -26,9 +32,10 @@ export function* unwrap(fence: Fence): Generator<Fence> {
  * @returns The one pending fence itself; an array of several; or a signaled stub with the time of the last one.
  */
 export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
+  check("mergeFences()", "agent", agent, AGENT_KIND);
   let latest = 0;
   const pending: Fence[] = [];
-  for (const fence of fences) {
+  for (const fence of checkList("mergeFences()", "fences", fences, FENCE)) {
     for (const leaf of unwrap(fence)) {
       if (leaf.isSignaled()) latest = Math.max(latest, leaf.timestamp!);
       else pending.push(leaf);
@@ -43,7 +50,7 @@ export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
 export function newestOfEachContext(fences: readonly Fence[]): Fence[] {
   // One after the other: numbers that wrap have no order that a sort could rely on.
   const newest = new Map<number, Fence>();
-  for (const fence of fences) {
+  for (const fence of checkList("newestOfEachContext()", "fences", fences, FENCE)) {
     const known = newest.get(fence.context);
     if (known === undefined || fence.isLater(known)) newest.set(fence.context, fence);
   }

@@ -1,8 +1,9 @@
+import { checkList } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkTimeout, pend, type Subscribe, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, pend, type Subscribe, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import type { Fence, FenceCallback, WaitResult } from "./fence.js";
+import { FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
 
 /**
  * Waiting for several fences at once: for any of them, or for all.
@@ -26,6 +27,8 @@ export type WaitAnyResult =
  *   fence wins).
  */
 export async function waitAny(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitAnyResult> {
+  fences = checkList("waitAny()", "fences", fences, FENCE);
+  checkWait("waitAny()", options);
   const { host } = agentOf(fences);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
   const found = await pend(host, options, () => look() >= 0, onAny(fences));
@@ -40,9 +43,10 @@ export async function waitAny(fences: readonly Fence[], options: WaitOptions = {
  *   this thread can signal any of the fences.
  */
 export function waitAnySync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitAnyResult {
+  fences = checkList("waitAnySync()", "fences", fences, FENCE);
+  checkWaitSync("waitAnySync()", options);
   const { timeout = Infinity } = options;
   const agent = agentOf(fences);
-  checkTimeout(timeout);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
   const found = timeout !== 0 && fences.some(isSignaledOnceEnabled);
   if (timeout === Infinity && !found && fences.every((fence) => fence.isOwn)) refuseToBlock();
@@ -60,7 +64,8 @@ export function waitAnySync(fences: readonly Fence[], options: { readonly timeou
  * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
  */
 export async function waitAll(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitResult> {
-  checkTimeout(options.timeout ?? Infinity);
+  fences = checkList("waitAll()", "fences", fences, FENCE);
+  checkWait("waitAll()", options);
   if (fences.length === 0) return "signaled";
   const { host } = agentOf(fences);
   const look = (): boolean => fences.every((fence) => fence.isSignaled());
@@ -75,8 +80,9 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
  *   this thread can signal one of the pending fences.
  */
 export function waitAllSync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitResult {
+  fences = checkList("waitAllSync()", "fences", fences, FENCE);
+  checkWaitSync("waitAllSync()", options);
   const { timeout = Infinity } = options;
-  checkTimeout(timeout);
   if (fences.length === 0) return "signaled";
   const agent = agentOf(fences);
   if (timeout !== 0) {

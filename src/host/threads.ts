@@ -1,4 +1,5 @@
 import type { Host } from "../substrate/host.js";
+import { sleep } from "../substrate/shared-array.js";
 
 /**
  * The surroundings of a thread in Node.js, Bun, Deno or a browser, found out at run time: no module of any of them is
@@ -10,12 +11,9 @@ export function threadsHost(): Host {
 
 let host: Host | undefined;
 
-/** The same, with another limit for spinning, in milliseconds. @throws {RangeError} If `spin` is no time. */
+/** The same, with another limit for spinning, in milliseconds. */
 export function hostWith(spin: number | undefined): Host {
   if (spin === undefined) return threadsHost();
-  if (!(spin >= 0 && spin < Infinity)) {
-    throw new RangeError(`Option "spin" must be 0 or more milliseconds, not ${String(spin)}`);
-  }
   return { ...threadsHost(), spinNs: spin * 1e6 };
 }
 
@@ -27,16 +25,16 @@ interface Timer {
 
 type HighResolutionTime = () => [seconds: number, nanoseconds: number];
 
-/** The globals that are used where they exist. */
+/** The globals that are used where they exist: an AudioWorklet has neither `performance` nor timers. */
 interface Surroundings {
   readonly process?: { readonly hrtime?: HighResolutionTime; emitWarning?(message: string, type: string): void };
-  readonly performance: { readonly timeOrigin: number; now(): number };
+  readonly performance?: { readonly timeOrigin: number; now(): number };
   readonly navigator?: { readonly hardwareConcurrency?: number };
-  readonly console: { warn(message: string): void };
+  readonly console?: { warn(message: string): void };
   readonly document?: unknown;
-  setTimeout(callback: () => void, ms: number): Timer;
-  clearTimeout(timer: Timer): void;
-  setInterval(callback: () => void, ms: number): Timer;
+  setTimeout?(callback: () => void, ms: number): Timer;
+  clearTimeout?(timer: Timer): void;
+  setInterval?(callback: () => void, ms: number): Timer;
 }
 
 const surroundings = globalThis as unknown as Surroundings;
@@ -49,18 +47,32 @@ function createHost(): Host {
   const { process, navigator, document } = surroundings;
   return {
     nowNs: monotonicClock(process?.hrtime),
-    mayBlock: document === undefined,
+    // A worklet may not block either, and has no timers.
+    mayBlock: document === undefined && surroundings.setTimeout !== undefined,
     spinNs: (navigator?.hardwareConcurrency ?? 2) > 1 ? SPIN_NS : 0,
-    after(ms, callback) {
-      const timer = surroundings.setTimeout(callback, Math.min(ms, LONGEST_TIMER));
-      timer.unref?.();
-      return () => surroundings.clearTimeout(timer);
-    },
+    after: surroundings.setTimeout === undefined ? afterParked : afterTimer,
     keepAlive: keepAliveCounter(),
     warn(message) {
       if (process?.emitWarning) process.emitWarning(message, "DmaBufWarning");
-      else surroundings.console.warn(`dmabuf: ${message}`);
+      else surroundings.console?.warn(`dmabuf: ${message}`);
     },
+  };
+}
+
+function afterTimer(ms: number, callback: () => void): () => void {
+  const timer = surroundings.setTimeout!(callback, Math.min(ms, LONGEST_TIMER));
+  timer.unref?.();
+  return () => surroundings.clearTimeout!(timer);
+}
+
+/** Without timers: a wait for what never comes ends in time all the same. */
+function afterParked(ms: number, callback: () => void): () => void {
+  let isCancelled = false;
+  void sleep(Math.min(ms, LONGEST_TIMER)).then(() => {
+    if (!isCancelled) callback();
+  });
+  return () => {
+    isCancelled = true;
   };
 }
 
@@ -74,7 +86,10 @@ function monotonicClock(hrtime: HighResolutionTime | undefined): () => number {
       return seconds * 1e9 + nanoseconds;
     };
   }
-  return () => (performance.timeOrigin + performance.now()) * 1e6;
+  if (performance !== undefined) return () => (performance.timeOrigin + performance.now()) * 1e6;
+  // It counts from where that of a page begins; should it be set back, this clock stands still meanwhile.
+  let latest = 0;
+  return () => (latest = Math.max(latest, Date.now() * 1e6));
 }
 
 /** One timer, referenced while anybody needs the process: creating one for each wait would cost more than the wait. */
@@ -82,8 +97,8 @@ function keepAliveCounter(): () => () => void {
   let timer: Timer | undefined;
   let needed = 0;
   return () => {
-    timer ??= surroundings.setInterval(() => {}, LONGEST_TIMER);
-    if (needed++ === 0) timer.ref?.();
+    timer ??= surroundings.setInterval?.(() => {}, LONGEST_TIMER);
+    if (needed++ === 0) timer?.ref?.();
     let released = false;
     return () => {
       if (released) return;

@@ -1,8 +1,9 @@
-import type { Agent } from "../domain/agent.js";
+import { check, checkOptions, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
-import { checkTimeLimit } from "../fence/timeline.js";
+import { TIME_LIMIT } from "../fence/timeline.js";
 import type { HostAbortSignal } from "../host/abort.js";
 import type { Job } from "./job.js";
 import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.js";
@@ -60,6 +61,15 @@ export interface SchedulerOptions<Data> {
   readonly onTimeout?: (job: Job<Data>) => Verdict;
 }
 
+const OPTIONS: Kinds<SchedulerOptions<never>> = {
+  name: NAME,
+  run: required(FUNCTION),
+  credits: integer(1),
+  pipeline: FLAG,
+  timeLimit: TIME_LIMIT,
+  onTimeout: FUNCTION,
+};
+
 const DEFAULT_TIME_LIMIT = 10_000;
 /**
  * A queue whose own thread hangs is ended by whoever waits for it, after so many time limits without a finished job. It is
@@ -89,12 +99,9 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   /** @throws {RangeError} Naming the option that is out of range. */
   constructor(agent: Agent, options: SchedulerOptions<Data>) {
+    check("new Scheduler()", "agent", agent, AGENT_KIND);
+    checkOptions("new Scheduler()", options, OPTIONS);
     const { name = "queue", run, credits = 1, pipeline = false, timeLimit = DEFAULT_TIME_LIMIT } = options;
-    if (typeof run !== "function") throw new TypeError('Option "run" must be a function');
-    if (!Number.isSafeInteger(credits) || credits < 1) {
-      throw new RangeError(`Option "credits" must be an integer of at least 1, not ${String(credits)}`);
-    }
-    checkTimeLimit(timeLimit);
     this.name = name;
     this.#agent = agent;
     this.#run = run;

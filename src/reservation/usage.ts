@@ -1,3 +1,6 @@
+import { check, oneOf } from "../arguments.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+
 /**
  * What a fence means for others that use the buffer, strongest first. A query at one level sees the fences of that
  * level and of all stronger ones.
@@ -13,10 +16,12 @@ export type Usage = "kernel" | "write" | "read" | "bookkeep";
 
 export const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 
+export const USAGE = oneOf(...USAGES);
+
 /** The number of a usage: 0 for `kernel` to 3 for `bookkeep`. */
 export function usageLevel(usage: Usage): number {
   const level = USAGES.indexOf(usage);
-  if (level < 0) throw new TypeError(`A usage is one of ${USAGES.join(", ")}, not ${String(usage)}`);
+  if (level < 0) check("A query of fences", "usage", usage, USAGE);
   return level;
 }
 
@@ -25,11 +30,24 @@ export type AccessMode = "read" | "write";
 
 /** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
 export function usageFor(access: AccessMode): Usage {
-  checkAccessMode(access);
+  checkAccessMode("usageFor()", access);
   return access === "write" ? "read" : "write";
 }
 
-export function checkAccessMode(access: AccessMode): void {
-  if (access === "read" || access === "write") return;
-  throw new TypeError(`An access is "read" or "write", not ${String(access)}`);
+export const ACCESS_MODE = oneOf("read", "write");
+
+export function checkAccessMode(call: string, access: AccessMode): void {
+  if (access !== "read" && access !== "write") check(call, "mode", access, ACCESS_MODE);
+}
+
+/** Looks at a mode and the options of the wait that an access may need. */
+export function checkAccess(call: string, mode: AccessMode, options: WaitOptions): void {
+  checkAccessMode(call, mode);
+  checkWait(call, options);
+}
+
+/** The same for one that blocks. */
+export function checkAccessSync(call: string, mode: AccessMode, options: Pick<WaitOptions, "timeout">): void {
+  checkAccessMode(call, mode);
+  checkWaitSync(call, options);
 }

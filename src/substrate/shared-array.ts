@@ -40,4 +40,9 @@ class SharedArraySubstrate extends AtomicWords {
   }
 }
 
+/** Resolves after some milliseconds, where there are no timers. */
+export async function sleep(ms: number): Promise<void> {
+  await Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms).value;
+}
+
 function ignore(): void {}

@@ -1,0 +1,252 @@
+import { DmaBufError, ERRNO, type ErrorCode } from "./errors.js";
+
+/**
+ * What public functions say of a wrong argument, in one form: `CALL: ARGUMENT must be WHAT, not WHAT CAME`.
+ *
+ * AR1. A thing of the wrong kind is a `TypeError`, and so is a word that is none of those wanted. A wrong number is a
+ *      `RangeError`, or the `DmaBufError` that the function documents; a wrong name is `EINVAL`.
+ * AR2. A function looks at its arguments before it does anything else: a call that is refused has changed nothing.
+ * AR3. A function that returns a promise rejects; it does not throw. One that returns a generator throws at the call.
+ * AR4. An option that is `undefined` is not given. Options that a function does not know it does not look at.
+ */
+
+/** What an argument must be. */
+export interface Kind {
+  /** In words, after "must be". */
+  readonly wanted: string;
+  /** Whether it is such a thing at all; if not, that is a `TypeError`. */
+  readonly isKind: (value: unknown) => boolean;
+  /** Whether such a thing has a value that is taken; if not, that is a `RangeError`. Default: it has. */
+  readonly isTaken?: (value: never) => boolean;
+  /** The code of the error for a wrong value, if that is no `RangeError`. */
+  readonly code?: ErrorCode;
+  /** Of an option: it must be given. */
+  readonly isRequired?: boolean;
+}
+
+/** A kind for each of a function's options. A new option without one does not compile. */
+export type Kinds<Options> = { readonly [Name in keyof Required<Options>]: Kind };
+
+/** @throws {TypeError | RangeError | DmaBufError} See AR1. */
+export function check(call: string, argument: string, value: unknown, kind: Kind): void {
+  if (!kind.isKind(value) || kind.isTaken?.(value as never) === false) refuse(call, argument, value, kind);
+}
+
+/** The same for an argument that may be left out. */
+export function checkGiven(call: string, argument: string, value: unknown, kind: Kind): void {
+  if (value !== undefined) check(call, argument, value, kind);
+}
+
+/** Checks an object of options, and each option that it has. */
+export function checkOptions<Options extends object>(call: string, options: Options, kinds: Kinds<Options>): void {
+  check(call, "options", options, OBJECT);
+  checkFields(call, (name) => `option "${name}"`, options, kinds);
+}
+
+/** Checks an object that is more than options, such as an exporter's operations: its fields are named `ops.map`. */
+export function checkObject<T extends object>(call: string, argument: string, object: T, kinds: Kinds<T>): void {
+  check(call, argument, object, OBJECT);
+  checkFields(call, (name) => `${argument}.${name}`, object, kinds);
+}
+
+function checkFields<T extends object>(
+  call: string,
+  named: (name: string) => string,
+  object: T,
+  kinds: Kinds<T>,
+): void {
+  for (const name in kinds) {
+    const kind = kinds[name];
+    const value = object[name];
+    if (value !== undefined || kind.isRequired) {
+      if (!kind.isKind(value) || kind.isTaken?.(value as never) === false) refuse(call, named(name), value, kind);
+    }
+  }
+}
+
+/** What an iterable object gives, as an array. A string is none: its characters are never meant. */
+export function checkList<T>(call: string, argument: string, list: Iterable<T>, kind: Kind): T[] {
+  check(call, argument, list, ITERABLE);
+  const all = [...list];
+  for (let i = 0; i < all.length; i++) check(call, `${argument}[${i}]`, all[i], kind);
+  return all;
+}
+
+/** The error of a check that somebody else has made. */
+export function refuse(call: string, argument: string, value: unknown, { wanted, isKind, code }: Kind): never {
+  const message = `${call}: ${argument} must be ${wanted}, not ${shown(value)}`;
+  if (!isKind(value)) throw new TypeError(message);
+  throw code === undefined ? new RangeError(message) : new DmaBufError(code, message);
+}
+
+export const TEXT: Kind = { wanted: "a string", isKind: isString };
+
+export const FLAG: Kind = { wanted: "true or false", isKind: (value) => typeof value === "boolean" };
+
+export const FUNCTION: Kind = { wanted: "a function", isKind: (value) => typeof value === "function" };
+
+export const OBJECT: Kind = {
+  wanted: "an object",
+  isKind: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+};
+
+export const ITERABLE: Kind = {
+  wanted: "an array or another iterable object",
+  isKind: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === "function",
+};
+
+export const ARRAY: Kind = { wanted: "an array", isKind: (value) => Array.isArray(value) };
+
+/** Milliseconds, or `Infinity`. */
+export const TIMEOUT: Kind = {
+  wanted: "0 or more milliseconds",
+  isKind: isNumber,
+  isTaken: (value: number) => value >= 0,
+  code: "EINVAL",
+};
+
+/** The name of an errno. */
+export const ERROR_CODE: Kind = {
+  wanted: 'the name of an errno, such as "EIO"',
+  isKind: (value) => typeof value === "string" && Object.hasOwn(ERRNO, value),
+};
+
+/** A time on the clock of all agents. */
+export const NANOSECONDS: Kind = {
+  wanted: "a time in nanoseconds, 0 or more",
+  isKind: isNumber,
+  isTaken: (value: number) => value >= 0 && value < Infinity,
+};
+
+export const ABORT_SIGNAL: Kind = {
+  wanted: "an AbortSignal",
+  isKind(value) {
+    if (typeof value !== "object" || value === null) return false;
+    const { aborted, addEventListener, removeEventListener } = value as Record<string, unknown>;
+    return (
+      typeof aborted === "boolean" &&
+      typeof addEventListener === "function" &&
+      typeof removeEventListener === "function"
+    );
+  },
+};
+
+/** The bytes that a name has in the control segment and in the kernel, without the terminator. */
+export const NAME_BYTES = 31;
+
+/** A name is never cut: what was given is what is read again. A wrong one is the kernel's `EINVAL`. */
+export const NAME: Kind = {
+  wanted: `a string of at most ${NAME_BYTES} bytes of UTF-8, without NUL and without half a pair of surrogates`,
+  isKind: isString,
+  isTaken: (name: string) => name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES,
+  code: "EINVAL",
+};
+
+/** The name of a sync file, which is cut to that length, as the kernel does it. */
+export const CUT_NAME: Kind = {
+  wanted: "a string without NUL and without half a pair of surrogates",
+  isKind: isString,
+  isTaken: (name: string) => bytesOf(name) < Infinity,
+  code: "EINVAL",
+};
+
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER, unit = ""): Kind {
+  return {
+    wanted: `an integer from ${least} to ${most}${unit}`,
+    isKind: isNumber,
+    isTaken: (value: number) => Number.isSafeInteger(value) && value >= least && value <= most,
+  };
+}
+
+/** A kind for a time that needs to be no integer. */
+export function milliseconds(least: number, most: number): Kind {
+  return {
+    wanted: `from ${least} to ${most} milliseconds`,
+    isKind: isNumber,
+    isTaken: (value: number) => value >= least && value <= most,
+  };
+}
+
+/** A kind for one of some values. */
+export function oneOf(...values: readonly (string | number)[]): Kind {
+  return {
+    wanted: values.map((value) => JSON.stringify(value)).join(" or "),
+    isKind: (value) => values.includes(value as string | number),
+  };
+}
+
+/** A kind for the objects of a class. */
+export function instance(type: { readonly prototype: object; readonly name: string }): Kind {
+  return {
+    wanted: withArticle(type.name),
+    // `instanceof` wants a constructor that may be called, which a class with a private one is not for the compiler.
+    isKind: (value) => value instanceof (type as unknown as new () => object),
+  };
+}
+
+/** A kind of option that must be given. */
+export function required(kind: Kind): Kind {
+  return { ...kind, isRequired: true };
+}
+
+/** The same kind, where everything else is an error with this code, as the function documents. */
+export function orElse(code: ErrorCode, kind: Kind): Kind {
+  const isTaken = (value: unknown): boolean => kind.isKind(value) && kind.isTaken?.(value as never) !== false;
+  return { wanted: kind.wanted, isKind: () => true, isTaken, code };
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number";
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+/** How many bytes of UTF-8 a text has; `Infinity` for one that cannot be written and read again. */
+function bytesOf(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    if (code === 0 || (code >= 0xd800 && code <= 0xdfff)) return Infinity;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/** How much of a text is shown. */
+const SHOWN = 40;
+
+/** Whatever came, in a few words. Never throws. */
+export function shown(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+    case "bigint":
+      return `${value}n`;
+    case "function":
+      return "a function";
+    case "object":
+      return value === null ? "null" : shownObject(value);
+    default:
+      return String(value);
+  }
+}
+
+function shownObject(object: object): string {
+  try {
+    if (Array.isArray(object)) return "an array";
+    const name: unknown = (Object.getPrototypeOf(object) as object | null)?.constructor?.name;
+    return typeof name === "string" && name !== "" && name !== "Object" ? withArticle(name) : "an object";
+  } catch {
+    // A proxy may throw whatever is asked of it.
+    return "an object";
+  }
+}
+
+function withArticle(noun: string): string {
+  return `${/^[AEIOU]/.test(noun) ? "an" : "a"} ${noun}`;
+}
