@@ -8,6 +8,9 @@ import { createAbortController, type HostAbortController, type HostAbortSignal }
 import type { BufferUse, Draft } from "./draft.js";
 import type { Queue } from "./queue.js";
 
+/** What a job is started after: a fence, or a job of its own scheduler that it may follow in the pipeline. */
+export type Dependency<Data> = Fence | Job<Data>;
+
 /** A piece of work that was submitted to a queue. */
 export class Job<Data = unknown> {
   readonly queue: Queue<Data>;
@@ -22,7 +25,7 @@ export class Job<Data = unknown> {
   readonly #uses: readonly BufferUse[];
   readonly #draft: Disposable;
   readonly #accesses = new Map<BufferUse, CpuAccess>();
-  readonly #dependencies: Fence[];
+  readonly #dependencies: Dependency<Data>[];
   readonly #guards: readonly FenceKey[];
   #controller: HostAbortController | undefined;
   #parent: Fence | undefined;
@@ -41,7 +44,7 @@ export class Job<Data = unknown> {
     queue: Queue<Data>,
     draft: Draft<Data>,
     order: number,
-    dependencies: readonly Fence[],
+    dependencies: readonly Dependency<Data>[],
     guards: readonly FenceKey[],
     fences: { readonly scheduled: Fence; readonly finished: Fence },
   ) {
@@ -102,19 +105,28 @@ export class Job<Data = unknown> {
     this.#parent = fence;
   }
 
-  /** @internal Whether nothing is left to be waited for; otherwise `look` is called when it is time to ask again. */
-  isReady(look: () => void): boolean {
-    for (;;) {
-      const next = this.#dependencies.at(-1);
-      if (next === undefined) return true;
-      if (!next.isSignaled()) {
-        if (this.#awaited === next || next.addCallback(look).queued) {
-          this.#awaited = next;
-          return false;
-        }
+  /**
+   * @internal Whether nothing is left to be waited for; otherwise `look` is called when it is time to ask again.
+   *
+   * @param isKilled Whether the job is never to run.
+   */
+  isReady(look: () => void, isKilled: boolean): boolean {
+    for (let i = this.#dependencies.length - 1; i >= 0; i--) {
+      const dependency = this.#dependencies[i]!;
+      const fence = dependency instanceof Job ? dependency.#passedWith(isKilled) : dependency;
+      if (!fence.isSignaled() && (this.#awaited === fence || fence.addCallback(look).queued)) {
+        this.#awaited = fence;
+        return false;
       }
-      this.#dependencies.pop();
+      // Until it has finished, a job of the pipeline may still fail before this one's turn comes.
+      if (!(dependency instanceof Job) || dependency.finished.isSignaled()) this.#dependencies.splice(i, 1);
     }
+    return true;
+  }
+
+  /** QS10: what a job waits for that follows this one in the pipeline. */
+  #passedWith(isKilled: boolean): Fence {
+    return isKilled || this.#error !== undefined ? this.finished : this.scheduled;
   }
 
   /** @internal Whether a time limit has ended what the job depends on while that may still go on (QS8). */
@@ -137,6 +149,7 @@ export class Job<Data = unknown> {
     if (this.#isOver) return false;
     this.#isOver = true;
     this.#error = error;
+    this.#dependencies.length = 0;
     for (const access of this.#accesses.values()) access[Symbol.dispose]();
     this.#draft[Symbol.dispose]();
     return true;

@@ -6,7 +6,7 @@ import { publish } from "../fence/shared-fence.js";
 import { allocateContexts, Timeline } from "../fence/timeline.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
 import { Draft, type JobRequest, type Obstacle } from "./draft.js";
-import { Job } from "./job.js";
+import { Job, type Dependency } from "./job.js";
 import { Turns } from "./turns.js";
 
 /** Highest first. */
@@ -32,8 +32,8 @@ export interface QueueOwner<Data> {
   readonly refusal: ErrorCode | undefined;
   /** A number that grows with every job. */
   nextOrder(): number;
-  /** Which fences a job of `queue` waits for in the place of these. */
-  resolve(fences: readonly Fence[], queue: Queue<Data>): Fence[];
+  /** What a job of `queue` waits for in the place of these fences. */
+  resolve(fences: readonly Fence[], queue: Queue<Data>): Dependency<Data>[];
   /** A job has come. */
   entered(): void;
   /** A job has finished. */
@@ -221,7 +221,7 @@ export class Queue<Data = undefined> implements Disposable {
       this.fail("ETIMEDOUT");
       return undefined;
     }
-    return head?.isReady(look) ? head : undefined;
+    return head?.isReady(look, this.isKilled) ? head : undefined;
   }
 
   /** @internal Whether the jobs that wait are never to run. */

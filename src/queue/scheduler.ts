@@ -5,7 +5,7 @@ import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
 import type { HostAbortSignal } from "../host/abort.js";
-import type { Job } from "./job.js";
+import type { Dependency, Job } from "./job.js";
 import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.js";
 
 /**
@@ -27,6 +27,8 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
  *      turn comes, the job fails with `ETIMEDOUT` and never runs: its fence must not wait without bound.
  * QS9. When hang recovery ends a queue that still runs a job, the job's end says that its work has finished; then others
  *      get its buffers.
+ * QS10. With `pipeline`, a job follows another of its scheduler as soon as the executor has that one, unless that one has
+ *       failed or was dropped, or the job itself is never to run: then it waits until the other's finished fence signals.
  *
  * @see linux/drivers/gpu/drm/scheduler/sched_main.c
  */
@@ -51,8 +53,8 @@ export interface SchedulerOptions<Data> {
   readonly credits?: number;
   /**
    * Whether the executor itself works in the order in which it is given jobs, as the ring of a device does. A job then needs
-   * not wait until those of this scheduler have finished that it depends on: it is enough that the executor has them.
-   * Default false.
+   * not wait until those of this scheduler have finished that it depends on: it is enough that the executor has them,
+   * and that they have not failed. Default false.
    */
   readonly pipeline?: boolean;
   /** Milliseconds for which the oldest running job may make no progress. Default 10,000. */
@@ -71,6 +73,8 @@ const OPTIONS: Kinds<SchedulerOptions<never>> = {
 };
 
 const DEFAULT_TIME_LIMIT = 10_000;
+/** After so many turns of the queue of microtasks it is known that a promise was settled already when it was made another's. */
+const TURNS_OF_A_PROMISE = 3;
 /**
  * A queue whose own thread hangs is ended by whoever waits for it, after so many time limits without a finished job. It is
  * not 1: the job may first have to wait for what others do in their own time.
@@ -157,12 +161,12 @@ export class Scheduler<Data = undefined> implements Disposable {
     };
   }
 
-  #resolve(fence: Fence, queue: Queue<Data>): Fence[] {
+  #resolve(fence: Fence, queue: Queue<Data>): Dependency<Data>[] {
     const other = [...this.#queues].find(({ context }) => context === fence.context);
     const job = other?.jobAt(fence.seqno);
     if (job === undefined) return [fence];
     if (!this.#pipeline) return [job.finished];
-    return other === queue ? [] : [job.scheduled];
+    return other === queue ? [] : [job];
   }
 
   /** Work that is under way keeps the process alive, and ends when the agent leaves. */
@@ -225,17 +229,20 @@ export class Scheduler<Data = undefined> implements Disposable {
       this.#fail(job, error);
       return;
     }
+    if (isLater(work)) return void this.#await(job, work);
     job.scheduled.signal();
     if (work instanceof Fence) this.#follow(job, work);
-    else if (isLater(work)) this.#await(job, work);
     else this.#finish(job, undefined);
   }
 
-  #await(job: Job<Data>, work: Promise<unknown>): void {
+  async #await(job: Job<Data>, work: Promise<unknown>): Promise<void> {
     work.then(
       (result) => (result instanceof Fence ? this.#follow(job, result) : this.#finish(job, undefined)),
       (error: unknown) => this.#fail(job, error),
     );
+    // Before another job may follow it in the pipeline (QS10), a promise that was rejected from the start has said so.
+    for (let turn = 0; turn < TURNS_OF_A_PROMISE; turn++) await Promise.resolve();
+    job.scheduled.signal();
   }
 
   #follow(job: Job<Data>, parent: Fence): void {

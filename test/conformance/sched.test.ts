@@ -84,6 +84,79 @@ test(
   },
 );
 
+/** How a job fails while an earlier one of its queue keeps its finished fence from signaling. */
+const FAILURES: Readonly<Record<string, (job: Job<string>) => unknown>> = {
+  "throws at once": () => {
+    throw new DmaBufError("EIO", "The device has refused it");
+  },
+  "returns a promise that is rejected at once": async () => {
+    throw new DmaBufError("EIO", "The device has refused it");
+  },
+  "returns a promise that is rejected later": () =>
+    new Promise((_resolve, reject) => setTimeout(() => reject(new DmaBufError("EIO", "The device has failed")), 20)),
+};
+
+for (const [how, fail] of Object.entries(FAILURES)) {
+  for (const when of ["has failed already", "fails later, while there are no credits"]) {
+    test(
+      `SCH-12 behind a job that ${how} and ${when}, a job runs when its finished fence signals`,
+      OPTIONS,
+      async (t) => {
+        const domain = createDomain(t);
+        const [device, gate] = [domain.timeline(), domain.timeline()];
+        const statuses: number[] = [];
+        const scheduler = domain.scheduler<string>({
+          credits: 3,
+          pipeline: true,
+          run(job) {
+            if (job.data === "fails") return fail(job);
+            if (job.data === "dependent") return void statuses.push(failed.status);
+            return (job.data === "slow" ? device : gate).createFence();
+          },
+        });
+        const [one, two, other] = [scheduler.queue(), scheduler.queue(), scheduler.queue()];
+        await one.submit({ data: "slow" });
+        const holdsUp = when !== "has failed already";
+        if (holdsUp) await two.submit({ data: "gate" });
+        const failed = await one.submit({ data: "fails" });
+        const submit = async (): Promise<Fence> => other.submit({ data: "dependent", dependencies: [failed] });
+        let dependent = holdsUp ? await submit() : undefined;
+        await until(() => scheduler.running.every(({ data }) => data !== "fails") && one.length === 0);
+        dependent ??= await submit();
+        if (holdsUp) gate.signal(1);
+        assert.equal(await isPending(dependent.wait()), true);
+        assert.deepEqual(statuses, [], "it has not run");
+        device.signal(1);
+        await dependent.result();
+        assert.ok(statuses.length === 1 && statuses[0]! < 0, `it saw ${statuses.join()}`);
+      },
+    );
+  }
+}
+
+test(
+  "SCH-12 a job that never runs waits until those have finished that it depends on, pipeline or not",
+  OPTIONS,
+  async (t) => {
+    const domain = createDomain(t);
+    const { started, options, device } = ring(domain, 1);
+    const scheduler = domain.scheduler<string>(options);
+    const [one, other, third] = [scheduler.queue(), scheduler.queue(), scheduler.queue()];
+    const first = await one.submit({ data: "A" });
+    const second = await other.submit({ data: "B", dependencies: [first] });
+    await until(() => started.length === 1);
+    other.kill();
+    const behind = await third.submit({ data: "C", dependencies: [second] });
+    assert.equal(await isPending(second.wait()), true);
+    device.signal(1);
+    await assert.rejects(second.result(), { code: "ESRCH" });
+    await until(() => started.length === 2);
+    device.signal(2);
+    await behind.result();
+    assert.deepEqual(started, ["A", "C"]);
+  },
+);
+
 test("SCH-05 of two dependencies of one context only the later one is waited for", OPTIONS, async (t) => {
   const domain = createDomain(t);
   const enabled: number[] = [];

@@ -10,6 +10,7 @@ import { mergeCases } from "./merge-cases.js";
 import { moveCases } from "./move-cases.js";
 import { numberCases } from "./number-cases.js";
 import type { Place } from "./party.js";
+import { queueCases } from "./queue-cases.js";
 import { reservationCases } from "./reservation-cases.js";
 import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
 import { syncFileCases } from "./sync-file-cases.js";
@@ -21,9 +22,9 @@ export function fenceSuites(place: Place): void {
   register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases, sharedSyncobjCases });
 }
 
-/** Areas F to I, and the numbers of fences that wrap. */
+/** Areas F to I and L, and the numbers of fences that wrap. */
 export function bufferSuites(place: Place): void {
-  register(place, { reservationCases, numberCases, lockingCases, bufferCases, implicitCases });
+  register(place, { reservationCases, numberCases, lockingCases, bufferCases, implicitCases, queueCases });
 }
 
 /** What needs the code of a buffer's exporter in another agent: its operations, and moves. */
