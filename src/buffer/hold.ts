@@ -1,6 +1,14 @@
 import type { Agent, Awaited } from "../domain/agent.js";
-import { isLive, liveIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
-import { anyBit, clearBit, forEachBit, setBit } from "../domain/bits.js";
+import {
+  anyLiveAgentIn,
+  isLive,
+  liveAgentsIn,
+  ringAll,
+  slotOf,
+  type Identity,
+  type Member,
+} from "../domain/agent-slot.js";
+import { clearBit, setBit } from "../domain/bits.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
 import type { AccessMode } from "../reservation/usage.js";
 
@@ -14,7 +22,9 @@ import type { AccessMode } from "../reservation/usage.js";
  *     rang itself at each look would never sleep.
  * D3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
  * D4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
- * D5. WRITER names its agent with its generation, so anyone may clear a dead one; a dead reader's bit is the reaper's.
+ * D5. The dead are in no one's way. WRITER names its agent with its generation, so anyone may clear a dead one. A
+ *     reader's bit counts while the agent that has its slot is live; the reaper takes a dead one's away before the slot
+ *     has another agent, and nobody waits for that.
  * D6. Who sees at first that somebody is in the way takes nothing, and so has nothing to ring for (D3): otherwise a wait
  *     would wake itself by its own looks and never sleep.
  */
@@ -82,11 +92,8 @@ export class Holds {
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
     const { writer, readers } = currentHolds(this.#agent, this.#slot);
-    const users = [writer];
-    forEachBit(this.#agent.memory, readers, this.#agent.layout.agentWords, (slot) =>
-      users.push(liveIn(this.#agent, slot)),
-    );
-    return users.filter((identity) => identity !== 0);
+    const users = liveAgentsIn(this.#agent, readers);
+    return isLive(this.#agent, writer) ? [writer, ...users] : users;
   }
 
   #tryRead(): boolean {
@@ -141,7 +148,7 @@ export class Holds {
   }
 
   #anyReader(): boolean {
-    return anyBit(this.#agent.memory, this.#readerBits, this.#agent.layout.agentWords);
+    return anyLiveAgentIn(this.#agent, this.#readerBits);
   }
 
   get #writer(): number {
@@ -166,13 +173,9 @@ export function releaseWriteHolds(segment: Segment, dead: Identity): void {
   });
 }
 
-/** Ends the read holds of a dead agent; for the reaper alone. */
+/** Takes the bits of a dead reader away, for which nobody waits; for the reaper alone. */
 export function sweepReadHolds(segment: Segment, dead: Identity): void {
-  forEachBuffer(segment, (base) => {
-    if (clearBit(segment.memory, base + segment.layout.readers, slotOf(dead))) {
-      ringAll(segment, base + segment.layout.holdWaiters);
-    }
-  });
+  forEachBuffer(segment, (base) => clearBit(segment.memory, base + segment.layout.readers, slotOf(dead)));
 }
 
 /** Who holds a buffer just now: the agent slots of the readers, and the writer's identity or 0. */

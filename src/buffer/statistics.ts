@@ -1,4 +1,4 @@
-import { agentName, slotOf, type Member } from "../domain/agent-slot.js";
+import { agentName, isLive, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
 import { attachmentCount } from "../domain/attachment-count.js";
 import { forEachBit } from "../domain/bits.js";
 import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
@@ -44,7 +44,7 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
       pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
       lateFences: entries.filter(({ key }) => isKeyLate(member, key)).length,
       readers: agentNames(member, holds.readers),
-      writer: holds.writer === 0 ? undefined : agentName(member, holds.writer),
+      writer: isLive(member, holds.writer) ? agentName(member, holds.writer) : undefined,
     };
   });
 }
@@ -61,9 +61,7 @@ export function countReferences({ memory, layout, identity }: Member, bufferSlot
 }
 
 function agentNames(member: Member, bits: number): string[] {
-  const names: string[] = [];
-  forEachBit(member.memory, bits, member.layout.agentWords, (slot) => names.push(agentName(member, slot)));
-  return names;
+  return liveAgentsIn(member, bits).map((identity) => agentName(member, identity));
 }
 
 /** Names of the agents that are joined. */

@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { takeBits } from "./bits.js";
+import { forEachBit, someBit, takeBits, testBit } from "./bits.js";
 import { AGENT, AGENT_STATE, hint, searchStart, type Segment } from "./layout.js";
 import { readName, writeName } from "./text.js";
 
@@ -75,6 +75,7 @@ export function noAgentSlot({ layout }: Segment): DmaBufError {
 
 /** The identity of the live agent in a slot, or 0. */
 export function liveIn({ memory, layout }: Segment, slot: number): Identity {
+  if (slot >= layout.sizes.agents) return 0;
   const state = memory.load(layout.agent(slot) + AGENT.STATE);
   return (state & SLOT_MASK) === AGENT_STATE.LIVE ? (state & ~SLOT_MASK) | slot : 0;
 }
@@ -104,6 +105,32 @@ export function markDead({ memory, layout }: Segment, identity: Identity): boole
 export function deadIn({ memory, layout }: Segment, slot: number): Identity {
   const state = memory.load(layout.agent(slot) + AGENT.STATE);
   return (state & SLOT_MASK) === AGENT_STATE.DEAD ? (state & ~SLOT_MASK) | slot : 0;
+}
+
+/**
+ * The agent whose bit is set for a slot, or 0 if it is not live. The bit of an agent that has died stands until it is
+ * swept, and counts for nothing: no agent waits for the sweep.
+ */
+function liveAgentOf(segment: Segment, array: number, slot: number): Identity {
+  const identity = liveIn(segment, slot);
+  // SYNC POINT sweep-before-free: if the agent that was found is the next one in the slot, the dead one's bit is gone by
+  // now. That agent would be waited for, and would never ring.
+  return identity !== 0 && testBit(segment.memory, array, slot) ? identity : 0;
+}
+
+/** The live agents whose bits are set in an array. */
+export function liveAgentsIn(segment: Segment, array: number): Identity[] {
+  const agents: Identity[] = [];
+  forEachBit(segment.memory, array, segment.layout.agentWords, (slot) =>
+    agents.push(liveAgentOf(segment, array, slot)),
+  );
+  return agents.filter((identity) => identity !== 0);
+}
+
+/** Whether the bit of a live agent is set in an array. */
+export function anyLiveAgentIn(segment: Segment, array: number): boolean {
+  const { memory, layout } = segment;
+  return someBit(memory, array, layout.agentWords, (slot) => liveAgentOf(segment, array, slot) !== 0);
 }
 
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */

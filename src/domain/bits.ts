@@ -27,6 +27,14 @@ export function forEachBit(memory: Substrate, array: number, words: number, visi
   for (let i = 0; i < words; i++) visitBits(memory.load(array + i), i, visit);
 }
 
+/** Whether a bit is set whose slot is as it is asked for. */
+export function someBit(memory: Substrate, array: number, words: number, is: (slot: number) => boolean): boolean {
+  for (let i = 0; i < words; i++) {
+    for (let bits = memory.load(array + i); bits !== 0; bits &= bits - 1) if (is(lowestOf(bits, i))) return true;
+  }
+  return false;
+}
+
 /** Takes all bits out of the array and calls back for each slot whose bit was set. */
 export function takeBits(memory: Substrate, array: number, words: number, visit: (slot: number) => void): void {
   for (let i = 0; i < words; i++) {
@@ -35,9 +43,9 @@ export function takeBits(memory: Substrate, array: number, words: number, visit:
 }
 
 function visitBits(bits: number, word: number, visit: (slot: number) => void): void {
-  while (bits !== 0) {
-    const lowest = 31 - Math.clz32(bits & -bits);
-    visit(word * 32 + lowest);
-    bits &= bits - 1;
-  }
+  for (; bits !== 0; bits &= bits - 1) visit(lowestOf(bits, word));
+}
+
+function lowestOf(bits: number, word: number): number {
+  return word * 32 + 31 - Math.clz32(bits & -bits);
 }

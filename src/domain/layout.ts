@@ -40,6 +40,7 @@ export const AGENT = {
   MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
   SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
   THREAD: 5, // the kernel's number of its thread, 0 where that is not known
+  RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (R8)
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,
@@ -379,7 +380,6 @@ export function hint(table: keyof Sizes): number {
   return HEADER.HINTS + SIZE_NAMES.indexOf(table);
 }
 
-/** That word's slot, whatever stands in it. */
 export function searchStart({ memory, layout }: Segment, table: keyof Sizes): number {
   return (memory.load(hint(table)) >>> 0) % layout.sizes[table];
 }

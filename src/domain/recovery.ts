@@ -5,6 +5,7 @@ import {
   markDead,
   retireAgentSlot,
   ring,
+  slotOf,
   type Identity,
   type Member,
 } from "./agent-slot.js";
@@ -18,21 +19,41 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
 /**
  * What happens when an agent dies or leaves.
  *
- * R1. What a generation protects (fences, locks, holds of writers) anyone may end, at once and twice.
- * R2. What it does not (bits, transits, slots) belongs to one reaper, who claims the dead agent's slot by one
- *     compare-exchange; the claim passes on only when the claimer is dead too.
+ * R1. What others wait for is released by anyone, at once and twice: a generation or an identity says whose it is. Or it
+ *     counts for nothing once its agent is not live, and need not be ended at all.
+ * R2. Slots, and what stands in them by the number of the agent's slot (bits, transits, pins), belong to one reaper, who
+ *     claims the dead agent's slot by one compare-exchange; the claim passes on only when the claimer is dead too. Nobody
+ *     waits for it: a reaper that stands still delays the next use of slots, and nothing else.
  * R3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
- * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody. What is swept was released
- *     before, by the same agent.
+ * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
  * R5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own slot.
  * R6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
- * R7. In the end every agent is rung: the dead one may have opened what they wait for, or taken their bits, and not have
- *     come to the ring.
+ * R7. When all is released, every agent is rung: what it waits for may have been the dead one's, or the dead one may have
+ *     opened it, or taken the agent's bit, and not have come to the ring.
+ * R8. RELEASED says that both were done, and comes before the sweep. Agents that look around do it for a dead one of whom
+ *     it does not say so: whoever began it may be stopped.
+ *
+ * What one agent waits for another for, and what its death makes of it:
+ *
+ * | waited for                           | after the death                                                     |
+ * |--------------------------------------|---------------------------------------------------------------------|
+ * | fences (T1, O1)                      | released: the owner's identity, with the generation                 |
+ * | the frames of a producer (M9)        | released: the owner's identity, with the generation                 |
+ * | a reservation's lock, lent or not (K1, K5) | released, or opened by who finds it: the holder's identity    |
+ * | a syncobj's lock (J6)                | released, or opened by who finds it: the holder's identity          |
+ * | the hold of a writer (D5)            | released, or cleared by who finds it: the writer's identity         |
+ * | the hold of a reader (D5)            | counts for nothing: the agent in the bit's slot is not live         |
+ * | a consumer that misses nothing (M10) | counts for nothing: the consumer's identity                         |
+ * | late work (T8, O4)                   | counts for nothing: the owner's identity                            |
+ * | pins, and a mover (MV5)              | count for nothing: the agent in the pin's slot, the mover's identity |
+ * | an answer to a request (I1)          | none comes: the identity of whoever is asked                        |
+ * | moved storage (FC2)                  | is asked of those that live                                         |
+ * | slots, references, handles in flight | swept by the reaper: nobody waits                                   |
  */
 
 /** What a layer above keeps in the control segment and gives back after a death. */
 export interface RecoveryStep {
-  /** Ends what a generation protects. Runs at once and in any number of agents. */
+  /** Ends what others wait for, by identity or generation (R1). Runs at once and in any number of agents. */
   release(segment: Segment, dead: Identity): void;
   /** Takes away what only the reaper may. */
   sweep(segment: Segment, dead: Identity): void;
@@ -48,7 +69,14 @@ export function recover(member: Member, dead: Identity, steps: readonly Recovery
   markDead(member, dead);
   // Not only this one: a reaper may have died too.
   for (let slot = 0; slot < member.layout.sizes.agents; slot++) reap(member, slot, steps, now);
-  for (let slot = 0; slot < member.layout.sizes.agents; slot++) ring(member, slot);
+}
+
+/** The agents that others have declared dead, and not released: who does that may be stopped, or dead itself (R8). */
+export function* unreleased(segment: Segment): Generator<Identity> {
+  for (let slot = 0; slot < segment.layout.sizes.agents; slot++) {
+    const dead = deadIn(segment, slot);
+    if (dead !== 0 && !isReleased(segment, dead)) yield dead;
+  }
 }
 
 /** Gives back all that the calling agent holds, and its slot. Its pending fences end with `ECANCELED`. */
@@ -62,7 +90,7 @@ function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now:
   const { memory, layout } = member;
   const claim = layout.agent(slot) + AGENT.REAPER;
   for (let dead = deadIn(member, slot); dead !== 0; dead = deadIn(member, slot)) {
-    release(member, dead, steps, ERRNO.ESRCH, now);
+    releaseDead(member, dead, steps, now);
     const claimer = memory.load(claim);
     if (claimer !== 0 && isLive(member, claimer) && claimer !== member.identity) return;
     if (memory.compareExchange(claim, claimer, member.identity) !== claimer) continue;
@@ -74,6 +102,22 @@ function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now:
     memory.store(claim, 0);
     // SYNC POINT look-after-unclaim: somebody may have turned away from our claim.
   }
+}
+
+function releaseDead(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
+  if (isReleased(member, dead)) return;
+  release(member, dead, steps, ERRNO.ESRCH, now);
+  for (let slot = 0; slot < member.layout.sizes.agents; slot++) ring(member, slot);
+  // SYNC POINT ring-before-released: who finds this neither releases nor rings.
+  member.memory.store(releasedWord(member, dead), dead);
+}
+
+function isReleased(segment: Segment, dead: Identity): boolean {
+  return segment.memory.load(releasedWord(segment, dead)) === dead;
+}
+
+function releasedWord({ layout }: Segment, dead: Identity): number {
+  return layout.agent(slotOf(dead)) + AGENT.RELEASED;
 }
 
 function release(member: Member, owner: Identity, steps: readonly RecoveryStep[], error: number, now: number): void {

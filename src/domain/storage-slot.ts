@@ -1,4 +1,4 @@
-import { deadIn, isLive, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { isLive, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { BUFFER, type Segment } from "./layout.js";
 
 /**
@@ -12,7 +12,7 @@ import { BUFFER, type Segment } from "./layout.js";
  * MV4. Pins are added under the lock, or without it by adding one and then looking at MOVER. A mover stores MOVER and
  *      then looks at the pins. So one of them sees the other, and gives way.
  * MV5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word that only it
- *      changes, and after its death the reaper.
+ *      changes, and after its death the reaper; they count while it is live.
  */
 
 /** How often the storage was moved; wraps. */
@@ -69,7 +69,9 @@ export function isPinned(segment: Segment, bufferSlot: number): boolean {
   const { memory, layout } = segment;
   const pins = layout.buffer(bufferSlot) + layout.pins;
   for (let slot = 0; slot < layout.sizes.agents; slot++) {
-    if (memory.load(pins + slot) !== 0 && deadIn(segment, slot) === 0) return true;
+    if (memory.load(pins + slot) === 0 || liveIn(segment, slot) === 0) continue;
+    // SYNC POINT sweep-before-free: if that is the slot's next agent, the dead one's pins are gone by now.
+    if (memory.load(pins + slot) !== 0) return true;
   }
   return false;
 }

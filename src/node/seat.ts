@@ -10,6 +10,7 @@ import {
   type Member,
 } from "../domain/agent-slot.js";
 import { AGENT, type Segment } from "../domain/layout.js";
+import { unreleased } from "../domain/recovery.js";
 import { codeOf } from "../errors.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { closeFiles, type DomainFiles } from "./domain-files.js";
@@ -92,8 +93,9 @@ export function isGivenUp({ state }: Seat): boolean {
   return createSharedSubstrate(state).load(0) !== 0;
 }
 
-/** The agents that have died and not been recovered yet. @param control A descriptor that no seat is locked through. */
+/** The agents that have died and that no agent has begun to recover, or has released yet. @param control A descriptor that no seat is locked through. */
 export function* lostAgents(member: Member, control: number): Generator<Identity> {
+  yield* unreleased(member);
   for (const identity of otherAgents(member)) {
     if (findLockOnFile(control, "write", byteOf(slotOf(identity))) !== undefined) continue;
     // It may have left while the lock was looked for.

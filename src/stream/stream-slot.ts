@@ -32,6 +32,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
  *     Nobody counts it or waits for it before and after; its place is taken all the same, which OWNER says (M6, M7).
  * M9. END names its stream's generation: what is said too late of a stream is not said of the next one in its slot. It
  *     says that the producer has left before OWNER is free, since the next owner comes before its generation does.
+ * M10. The dead are in no one's way: a consumer counts while its agent is live. The reaper frees its place, and only those
+ *      wait for that who want the slot.
  */
 
 /** What happens to a consumer that is slower than the producer. */
@@ -191,6 +193,7 @@ export function heldBackFrom({ memory, layout }: Segment, slot: number): number 
     if (memory.load(word + CONSUMER.POLICY) !== HOLD) return;
     // SYNC POINT cursor-before-policy: pairs with joinStream().
     const cursor = memory.load(word + CONSUMER.CURSOR);
+    if (!isLive({ memory, layout }, memory.load(word + CONSUMER.OWNER))) return;
     if (lowest === undefined || ((cursor - lowest) | 0) < 0) lowest = cursor;
   });
   return lowest;
@@ -206,7 +209,8 @@ export function slowConsumers(segment: Segment, { slot, generation }: StreamKey)
     const isHolding = memory.load(word + CONSUMER.POLICY) === HOLD;
     const isBehind = ((memory.load(word + CONSUMER.CURSOR) - published) | 0) < 0;
     // What was read is of one consumer if its place has not changed hands.
-    if (isHolding && isBehind && memory.load(word + CONSUMER.OWNER) === owner && owner !== 0) slow.push(owner);
+    if (!isHolding || !isBehind || memory.load(word + CONSUMER.OWNER) !== owner) return;
+    if (isLive(segment, owner)) slow.push(owner);
   });
   return isStream(segment, { slot, generation }) ? slow : [];
 }
@@ -306,11 +310,12 @@ export function armConsumer(member: Member, slot: number): void {
   setBit(memory, layout.stream(slot) + layout.consumerWaiters, slotOf(member.identity));
 }
 
-/** How many consumers have joined the stream and not left. */
+/** How many consumers have joined the stream, and neither left nor died. */
 export function consumerCount(segment: Segment, key: StreamKey): number {
   let count = 0;
   forEachPlace(segment, key.slot, (word) => {
-    if (segment.memory.load(word + CONSUMER.POLICY) !== 0) count++;
+    if (segment.memory.load(word + CONSUMER.POLICY) === 0) return;
+    if (isLive(segment, segment.memory.load(word + CONSUMER.OWNER))) count++;
   });
   return isStream(segment, key) ? count : 0;
 }

@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { BUFFER, CONSUMER, STREAM } from "../../src/domain/layout.js";
+import { AGENT, BUFFER, CONSUMER, STREAM } from "../../src/domain/layout.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, type Fault, type Scenario } from "./interleavings.js";
@@ -9,11 +9,16 @@ import {
   joins,
   joinsAndDies,
   joinsTooLate,
+  losesConsumer,
+  losesProducer,
   ONE,
+  PRODUCER,
   produces,
   scenario,
   seeing,
 } from "./stream-model.js";
+import { deadCount } from "./stopped-reaper.js";
+import { identityOf } from "./tiny-domain.js";
 import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onlookers.js";
 
 // Mistakes in the protocol of streams, as memory that does one thing wrongly, and how they show.
@@ -27,6 +32,7 @@ const GENERATION = base + STREAM.GENERATION;
 const END = base + STREAM.END;
 const USED_PLACES = base + STREAM.CONSUMERS;
 const FIRST_CONSUMER = base + layout.consumers;
+const DEAD_PRODUCER = layout.agent(PRODUCER);
 const buffers = [0, 1].map((slot) => layout.buffer(slot));
 const isReaders = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.readers);
 const isHoldWaiters = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.holdWaiters);
@@ -140,6 +146,24 @@ const MISTAKES: Record<string, Mistake> = {
     },
     kind: "check",
     report: /two streams share a slot/,
+  },
+  "M10: a consumer that counts until the reaper takes it out": {
+    scenario: losesConsumer,
+    fault: deadCount(domain, ONE),
+    kind: "deadlock",
+    report: /Nobody is left to wake waiter/,
+  },
+  "R8: a reaper that says that a producer is released before its consumers are rung": {
+    scenario: losesProducer,
+    fault: (memory) => ({
+      compareExchange(word, expected, replacement) {
+        const old = memory.compareExchange(word, expected, replacement);
+        if (word === DEAD_PRODUCER + AGENT.STATE) memory.store(DEAD_PRODUCER + AGENT.RELEASED, identityOf(PRODUCER));
+        return old;
+      },
+    }),
+    kind: "deadlock",
+    report: /Nobody is left to wake waiter/,
   },
   "M8: a producer that counts whoever has taken a place": {
     scenario: (fault) => isWaitedFor({ ofProducer: fault }),

@@ -69,17 +69,24 @@ const prepare = (kind: Kind) => (memory: Substrate) => {
   claim(memory, kind, OWNER);
 };
 
-/** Nobody waits here, so nobody is rung: that leaves room to try the rest. */
-const reaps = (self: number, dead: number) => (memory: Substrate) => {
-  const add = (word: number, amount: number): number => (BELLS.includes(word) ? 0 : memory.add(word, amount));
-  recoverFrom(
-    faulty(memory, () => ({ add, wake: () => 0 })),
-    self,
-    dead,
-  );
-};
+/** Nobody waits here, so nobody is rung: that leaves room to try the rest. @param unsaid Words that are not written. */
+const reaps =
+  (self: number, dead: number, unsaid: readonly number[] = []) =>
+  (memory: Substrate) => {
+    const add = (word: number, amount: number): number => (BELLS.includes(word) ? 0 : memory.add(word, amount));
+    const store = (word: number, value: number): void => {
+      if (!unsaid.includes(word)) memory.store(word, value);
+    };
+    recoverFrom(
+      faulty(memory, () => ({ add, store, wake: () => 0 })),
+      self,
+      dead,
+    );
+  };
 
 const BELLS = [0, 1, 2, 3].map((slot) => LAYOUT.agent(slot) + AGENT.DOORBELL);
+/** Where there is nothing to release, each may do it: that, too, leaves room. */
+const RELEASED = [0, 1, 2, 3].map((slot) => LAYOUT.agent(slot) + AGENT.RELEASED);
 
 const UNCLAIMED: Mistake = {
   name: "A claim that two reapers can have",
@@ -207,10 +214,10 @@ testProtocol({
     prepare: createDomain,
     agents: {
       newcomer: (memory) => unlessFull(() => claimAgentSlot(segmentOf(memory), "a")),
-      first: reaps(FIRST, OWNER),
-      second: reaps(SECOND, OWNER),
+      first: reaps(FIRST, OWNER, RELEASED),
+      second: reaps(SECOND, OWNER, RELEASED),
     },
-    crash: { agents: ["first"], recover: { third: reaps(THIRD, FIRST) } },
+    crash: { agents: ["first"], recover: { third: reaps(THIRD, FIRST, RELEASED) } },
     check(memory, { results, crashed }) {
       checkSlot(memory, 0, results["newcomer"]);
       if (crashed.length > 0) checkSlot(memory, 1, results["newcomer"]);

@@ -26,6 +26,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
 import { ModelMemory } from "../../src/testing/model-memory.js";
 import { faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
+import { stoppedReaper } from "./stopped-reaper.js";
 import { TinyDomain } from "./tiny-domain.js";
 
 /**
@@ -137,6 +138,24 @@ export function joinsTooLate(fault: Fault = SOUND): Scenario {
       assert.equal(memory.load(FIRST_CONSUMER + CONSUMER.OWNER) !== 0, isIn);
       if (isIn) assert.equal(next, "ENOSPC", "two streams share a slot");
     },
+  };
+}
+
+/** A consumer that held the producer has died, and its reaper may be stopped. @param fault The producer's. */
+export function losesConsumer(fault: Fault = SOUND): Scenario {
+  const { prepare } = scenario([], ["hold"]);
+  const waiter = produces(2, { buffers: 1, fault });
+  return { prepare: prepare!, ...stoppedReaper(domain, { waiter, slots: { dead: ONE, looker: PRODUCER } }) };
+}
+
+/** A producer has died, and its reaper may be stopped. @param fault The reaper's. */
+export function losesProducer(fault: Fault = SOUND): Scenario {
+  const { prepare } = scenario([], ["hold"]);
+  const waiter = consumes(ONE, "hold", { buffers: 1 });
+  return {
+    prepare: prepare!,
+    ...stoppedReaper(domain, { waiter, slots: { dead: PRODUCER, looker: ONE }, fault }),
+    check: (_memory, { results }) => assert.deepEqual(results["waiter"], { frames: [], end: "ESRCH" }),
   };
 }
 

@@ -10,6 +10,8 @@ import {
   joins,
   joinsAndDies,
   joinsTooLate,
+  losesConsumer,
+  losesProducer,
   ONE,
   openStream,
   PRODUCER,
@@ -98,6 +100,14 @@ test(
     });
   },
 );
+
+test("M5 M10 R1: a producer does not wait for a dead consumer whose reaper stands still", EXPLORES, (t) => {
+  tryAll(t, domain, losesConsumer());
+});
+
+test("M4 M9 R8: a consumer hears of the death of its producer, whose reaper stands still", EXPLORES, (t) => {
+  tryAll(t, domain, losesProducer());
+});
 
 test("M6: a consumer that dies at any step while it joins or leaves takes no place for ever", EXPLORES, (t) => {
   tryAll(t, domain, joinsAndDies());
