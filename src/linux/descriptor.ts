@@ -1,5 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import { closeDescriptor, duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
+import { giveBack } from "./give-back.js";
 import { call, type Reasons, type Request } from "./ioctl.js";
 import type { Fields, Given, Values } from "./struct.js";
 
@@ -58,7 +59,7 @@ export class Descriptor implements Disposable {
   close(): void {
     const fd = this.#fd;
     this.#fd = undefined;
-    if (fd !== undefined) closeDescriptor(fd);
+    if (fd !== undefined) giveBack(() => closeDescriptor(fd));
   }
 
   [Symbol.dispose](): void {

@@ -9,6 +9,7 @@ import { threadsHost } from "../host/threads.js";
 import { callError, lastErrno, nativeFunction } from "../node/system-calls.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { giveBack } from "./give-back.js";
 import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
 import { MemoryView } from "./memory-view.js";
 import { SyncFileDescriptor } from "./sync-file.js";
@@ -120,11 +121,15 @@ export class DmaBufDescriptor extends Descriptor {
   async access<T>(mode: AccessMode, use: (bytes: Uint8Array<ArrayBuffer>) => T, options: WaitOptions = {}): Promise<T> {
     using view = this.map(mode === "read" ? "read" : "read-write");
     await this.beginCpuAccess(mode, options);
+    let used: T;
     try {
-      return use(view.bytes);
-    } finally {
-      this.endCpuAccess(mode);
+      used = use(view.bytes);
+    } catch (error) {
+      giveBack(() => this.endCpuAccess(mode));
+      throw error;
     }
+    this.endCpuAccess(mode);
+    return used;
   }
 
   /** The name that people see. @throws {DmaBufError} `EINVAL` if it has more than 31 bytes. */

@@ -4,6 +4,7 @@ import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
+import { giveBack, orGiveBack } from "./give-back.js";
 import { UdmabufDevice } from "./udmabuf.js";
 
 /**
@@ -40,17 +41,21 @@ export class ExportedBuffer implements Disposable {
       mapping = await attachment.map("write", options);
       return new ExportedBuffer(dmaBufOf(buffer), attachment, mapping);
     } catch (error) {
-      mapping?.[Symbol.dispose]();
-      attachment[Symbol.dispose]();
+      giveBack(
+        () => mapping?.[Symbol.dispose](),
+        () => attachment[Symbol.dispose](),
+      );
       throw error;
     }
   }
 
   /** Lets the memory move again; others who have the dma-buf keep the memory that it had. Twice does nothing. */
   close(): void {
-    this.descriptor.close();
-    this.#mapping[Symbol.dispose]();
-    this.#attachment[Symbol.dispose]();
+    giveBack(
+      () => this.descriptor.close(),
+      () => this.#mapping[Symbol.dispose](),
+      () => this.#attachment[Symbol.dispose](),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -71,6 +76,11 @@ function dmaBufOf(buffer: DmaBuf): DmaBufDescriptor {
     storage.parts.map(({ object, offset, length }) => ({ memfd: object.fd, offset, size: length })),
   );
   const { name } = buffer;
-  if (name !== "") made.setName(name);
-  return made;
+  return orGiveBack(
+    () => {
+      if (name !== "") made.setName(name);
+      return made;
+    },
+    () => made.close(),
+  );
 }

@@ -27,7 +27,7 @@ export {
   type VideoPlaneFormat,
 } from "./video/device.js";
 export { VideoQueue, type Dequeued, type Enqueued, type QueueOptions } from "./video/queue.js";
-export { record, streamFormat, type RecordOptions } from "./video/record.js";
+export { record, streamFormat, type RecordedData, type RecordOptions } from "./video/record.js";
 export { ExportedBuffer } from "./export-buffer.js";
 export type { Finding, FindingState } from "./survey/finding.js";
 export { survey, type Survey } from "./survey/survey.js";

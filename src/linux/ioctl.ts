@@ -89,6 +89,7 @@ export function explained(error: unknown, request: string, action: string, reaso
 
 const COMMON: Reasons = {
   EBADF: "the descriptor is closed",
+  ENODEV: "the device is gone",
   ENOTTY: "the descriptor is of another kind, or the kernel is too old for the request",
   EMFILE: "this process has as many descriptors as it may",
   ENOMEM: "there is not enough memory",

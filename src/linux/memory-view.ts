@@ -1,5 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import { mapMemory, unmapMemory, viewOf } from "../node/system-calls.js";
+import { orGiveBack } from "./give-back.js";
 
 /** Addresses are given back only when no view can be left that reads them. */
 const leftBehind = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) =>
@@ -23,7 +24,10 @@ export class MemoryView implements Disposable {
     const { offset = 0, length } = range;
     this.length = length;
     this.#address = mapMemory({ fd, length, offset, protection: mode });
-    this.#memory = viewOf(this.#address, length);
+    this.#memory = orGiveBack(
+      () => viewOf(this.#address, length),
+      () => unmapMemory(this.#address, length),
+    );
   }
 
   get isClosed(): boolean {

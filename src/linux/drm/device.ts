@@ -5,6 +5,7 @@ import { addressOf, openFile } from "../../node/system-calls.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
 import { DmaBufDescriptor } from "../dma-buf.js";
+import { giveBack } from "../give-back.js";
 import { request } from "../ioctl.js";
 import { MemoryView } from "../memory-view.js";
 
@@ -183,7 +184,7 @@ export class DrmDevice extends Descriptor {
     const left = this.#uses.get(handle)! - 1;
     if (left > 0) return void this.#uses.set(handle, left);
     this.#uses.delete(handle);
-    this.request(DRM.GEM_CLOSE, { handle }, `Cannot close buffer ${handle}`);
+    giveBack(() => this.request(DRM.GEM_CLOSE, { handle }, `Cannot close buffer ${handle}`));
   }
 }
 

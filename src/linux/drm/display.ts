@@ -1,6 +1,7 @@
 import { addressOf } from "../../node/system-calls.js";
 import type { WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
+import { giveBack, orGiveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { fourCharacters } from "../pixel-format.js";
 import { SyncFileDescriptor } from "../sync-file.js";
@@ -120,8 +121,12 @@ export class Display implements Disposable {
     commit(this.#device, changes, flags, `Cannot show the image on ${this.name}`);
     this.#isOn = true;
     const shown = new SyncFileDescriptor(fence[0]!);
+    const own = orGiveBack(
+      () => shown.duplicate(),
+      () => shown.close(),
+    );
     this.#shown?.close();
-    this.#shown = shown.duplicate();
+    this.#shown = own;
     return shown;
   }
 
@@ -142,11 +147,11 @@ export class Display implements Disposable {
     this.#closed = true;
     this.#shown?.close();
     if (this.device.isClosed) return;
-    try {
-      if (this.#isOn) this.#turnOff();
-    } finally {
-      this.device.request(MODE.DESTROYPROPBLOB, { blob: this.#blob }, `Cannot leave the mode of ${this.name}`);
-    }
+    const action = `Cannot leave the mode of ${this.name}`;
+    giveBack(
+      () => this.#isOn && this.#turnOff(),
+      () => this.device.request(MODE.DESTROYPROPBLOB, { blob: this.#blob }, action),
+    );
   }
 
   [Symbol.dispose](): void {

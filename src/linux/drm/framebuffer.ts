@@ -1,3 +1,4 @@
+import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { fromCharacters } from "../pixel-format.js";
 import type { DrmBuffer, DrmDevice } from "./device.js";
@@ -59,7 +60,8 @@ export class Framebuffer implements Disposable {
     if (this.#closed || this.device.isClosed) return;
     this.#closed = true;
     const { name, number } = MODE.RMFB;
-    rawCall(this.device.fd, name, number, fourWords([this.id]), `Cannot remove the image ${this.id}`);
+    const action = `Cannot remove the image ${this.id}`;
+    giveBack(() => rawCall(this.device.fd, name, number, fourWords([this.id]), action));
   }
 
   [Symbol.dispose](): void {

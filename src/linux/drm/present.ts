@@ -6,6 +6,7 @@ import type { FrameStream } from "../../stream/frame-stream.js";
 import type { Frame } from "../../stream/frame.js";
 import { countedCopyTo } from "../../trace/copies.js";
 import { ExportedBuffer } from "../export-buffer.js";
+import { giveBack, orGiveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";
 import type { DrmBuffer, DrmDevice } from "./device.js";
 import type { Display } from "./display.js";
@@ -100,7 +101,7 @@ class StreamImages implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const each of [...this.#direct.values(), ...this.#copies]) each[Symbol.dispose]();
+    giveBack(...[...this.#direct.values(), ...this.#copies].map((each) => () => each[Symbol.dispose]()));
   }
 
   #copyOf(frame: Frame): Framebuffer {
@@ -119,29 +120,27 @@ class DirectImage implements Disposable {
   private constructor(exported: ExportedBuffer, device: DrmDevice, layout: FramebufferLayout) {
     this.#exported = exported;
     this.#imported = device.importBuffer(exported.descriptor);
-    try {
-      this.image = new Framebuffer(this.#imported, layout);
-    } catch (error) {
-      this.#imported.close();
-      throw error;
-    }
+    this.image = orGiveBack(
+      () => new Framebuffer(this.#imported, layout),
+      () => this.#imported.close(),
+    );
   }
 
   static async create(buffer: DmaBuf, display: Display, format: FrameFormat): Promise<DirectImage> {
     const layout = layoutOf(format, display);
     const exported = await ExportedBuffer.create(buffer);
-    try {
-      return new DirectImage(exported, display.device, layout);
-    } catch (error) {
-      exported.close();
-      throw error;
-    }
+    return orGiveBack(
+      () => new DirectImage(exported, display.device, layout),
+      () => exported.close(),
+    );
   }
 
   [Symbol.dispose](): void {
-    this.image.close();
-    this.#imported.close();
-    this.#exported.close();
+    giveBack(
+      () => this.image.close(),
+      () => this.#imported.close(),
+      () => this.#exported.close(),
+    );
   }
 }
 
@@ -155,8 +154,17 @@ class CopiedImage implements Disposable {
   constructor(device: DrmDevice, { width, height, pixelFormat }: FrameFormat) {
     this.#isSwapped = pixelFormat === "RGBA";
     this.#buffer = device.createDumbBuffer(width!, height!);
-    this.image = new Framebuffer(this.#buffer);
-    this.#view = this.#buffer.map();
+    let image: Framebuffer | undefined;
+    try {
+      this.image = image = new Framebuffer(this.#buffer);
+      this.#view = this.#buffer.map();
+    } catch (error) {
+      giveBack(
+        () => image?.close(),
+        () => this.#buffer.close(),
+      );
+      throw error;
+    }
   }
 
   fill({ planes }: Frame): void {
@@ -173,9 +181,11 @@ class CopiedImage implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.image.close();
-    this.#view.close();
-    this.#buffer.close();
+    giveBack(
+      () => this.image.close(),
+      () => this.#view.close(),
+      () => this.#buffer.close(),
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { threadsHost } from "../../host/threads.js";
 import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls.js";
 import { Descriptor, isDescriptorReady } from "../descriptor.js";
+import { giveBack } from "../give-back.js";
 import { SyncFileDescriptor } from "../sync-file.js";
 import { watchReady } from "../wait.js";
 import type { DrmDevice } from "./device.js";
@@ -238,7 +239,7 @@ export class DrmSyncobj implements Disposable {
     const handle = this.#handle;
     this.#handle = 0;
     if (handle === 0 || this.device.isClosed) return;
-    this.device.request(SYNCOBJ.DESTROY, { handle }, "Cannot close the syncobj");
+    giveBack(() => this.device.request(SYNCOBJ.DESTROY, { handle }, "Cannot close the syncobj"));
   }
 
   [Symbol.dispose](): void {

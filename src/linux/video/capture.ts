@@ -1,5 +1,6 @@
 import type { WaitOptions } from "../../domain/pend.js";
 import type { DmaBufDescriptor } from "../dma-buf.js";
+import { giveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";
 import type { VideoDevice, VideoFormat } from "./device.js";
 import type { Dequeued, VideoQueue } from "./queue.js";
@@ -23,7 +24,8 @@ export interface CaptureOptions extends WaitOptions {
  * when it has none left, it drops images.
  *
  * @param options `timeout`: how long to wait for each image, in milliseconds; `signal` ends the wait.
- * @throws {DmaBufError} `ETIMEDOUT`; `EBUSY` if another program uses the camera; `EIO` if it failed, or is gone.
+ * @throws {DmaBufError} `ETIMEDOUT`; `EBUSY` if another program uses the camera; `EIO` if it failed; `ENODEV`
+ *   if it is gone.
  */
 export async function* capture(device: VideoDevice, options: CaptureOptions = {}): AsyncGenerator<CapturedFrame> {
   const { buffers, ...waiting } = options;
@@ -40,7 +42,7 @@ export async function* capture(device: VideoDevice, options: CaptureOptions = {}
       yield mapped[done.index]!.begin(done);
     }
   } finally {
-    for (const buffer of mapped) buffer.close();
+    giveBack(...mapped.map((buffer) => () => buffer.close()));
   }
 }
 
@@ -48,15 +50,20 @@ export async function* capture(device: VideoDevice, options: CaptureOptions = {}
 class MappedBuffer {
   readonly index: number;
   readonly #queue: VideoQueue;
-  readonly #planes: readonly DmaBufDescriptor[];
-  readonly #views: readonly MemoryView[];
+  readonly #planes: DmaBufDescriptor[] = [];
+  readonly #views: MemoryView[] = [];
   #end: (() => void) | undefined;
 
   constructor(queue: VideoQueue, index: number) {
     this.#queue = queue;
     this.index = index;
-    this.#planes = queue.format.planes.map((_, plane) => queue.export(index, plane));
-    this.#views = this.#planes.map((plane) => plane.map());
+    try {
+      for (const plane of queue.format.planes.keys()) this.#planes.push(queue.export(index, plane));
+      for (const plane of this.#planes) this.#views.push(plane.map());
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   begin(done: Dequeued): CapturedFrame {
@@ -64,8 +71,8 @@ class MappedBuffer {
     const end = (): void => {
       if (this.#end !== end) return;
       this.#end = undefined;
-      for (const plane of this.#planes) plane.endCpuAccess("read");
-      this.#queue.enqueue(this.index);
+      // If the camera cannot take it, the next wait for an image says so.
+      giveBack(...this.#planes.map((plane) => () => plane.endCpuAccess("read")), () => this.#queue.enqueue(this.index));
     };
     this.#end = end;
     return {
@@ -79,7 +86,6 @@ class MappedBuffer {
 
   close(): void {
     this.#end = undefined;
-    for (const view of this.#views) view.close();
-    for (const plane of this.#planes) plane.close();
+    giveBack(...[...this.#views, ...this.#planes].map((each) => () => each.close()));
   }
 }

@@ -1,7 +1,9 @@
-import type { WaitOptions } from "../../domain/pend.js";
+import { countdown, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
+import { threadsHost } from "../../host/threads.js";
 import { addressOf } from "../../node/system-calls.js";
 import { DmaBufDescriptor } from "../dma-buf.js";
+import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { packAll, unpackAll } from "../struct.js";
 import { waitForDescriptor } from "../wait.js";
@@ -103,7 +105,8 @@ export class VideoQueue implements Disposable {
    * A buffer that the device has done with, in the order in which it was given.
    *
    * @returns `undefined` if there is none now.
-   * @throws {DmaBufError} `EIO` if the device failed; `EINVAL` if it does not run; `EPIPE` after the last frame.
+   * @throws {DmaBufError} `EIO` if the device failed; `ENODEV` if it is gone; `EINVAL` if it does not run; `EPIPE` after the
+   *   last frame.
    */
   tryDequeue(): Dequeued | undefined {
     const planes = new Uint8Array(new ArrayBuffer(PLANE.size * MOST_PLANES));
@@ -129,11 +132,12 @@ export class VideoQueue implements Disposable {
 
   /** As {@link tryDequeue}, waiting for it. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
   async dequeue(options: WaitOptions = {}): Promise<Dequeued> {
+    const left = countdown(threadsHost(), options.timeout);
     for (;;) {
       const done = this.tryDequeue();
       if (done !== undefined) return done;
       const direction = this.direction === "capture" ? "input" : "output";
-      if (await waitForDescriptor(this.device.fd, direction, options)) continue;
+      if (await waitForDescriptor(this.device.fd, direction, { ...options, timeout: left() })) continue;
       throw new DmaBufError("ETIMEDOUT", `Cannot take a buffer of ${this.device.path} in ${options.timeout} ms`);
     }
   }
@@ -154,13 +158,17 @@ export class VideoQueue implements Disposable {
     this.#running = false;
   }
 
-  /** Ends the device's work, and gives its buffers back; dma-bufs of them live on. Twice does nothing. */
+  /** Ends the device's work, and gives its buffers back; dma-bufs of them live on. Twice does nothing, and nothing fails. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     if (this.device.isClosed) return;
-    if (this.#running) this.stop();
-    this.#requestBuffers(0);
+    const running = this.#running;
+    this.#running = false;
+    giveBack(
+      () => running && this.stop(),
+      () => this.#requestBuffers(0),
+    );
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@ import { DmaBufError } from "../../errors.js";
 import type { Blank } from "../../stream/frame.js";
 import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../../stream/format.js";
 import type { FrameStream } from "../../stream/frame-stream.js";
+import { giveBack } from "../give-back.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import type { VideoDevice, VideoFormat } from "./device.js";
 import type { Dequeued } from "./queue.js";
@@ -36,10 +37,21 @@ export function streamFormat({ pixelFormat, width, height, planes }: VideoFormat
   return rawFormat(plane.size);
 }
 
+/** What a recorded frame says of itself, in at most 48 bytes of data. */
+export type RecordedData = {
+  /** Counted by the camera from 0; a gap is an image that was lost. */
+  readonly sequence: number;
+  /** The image's bytes. Of a compressed image, as MJPEG, those after them mean nothing. */
+  readonly bytesUsed: number;
+};
+
 export interface RecordOptions extends WaitOptions {
   /** Ends after so many images. Default: when the stream has ended. */
   readonly frames?: number;
-  /** Publishes an image that the camera has written into the blank. Default: with the camera's time and number. */
+  /**
+   * Publishes an image that the camera has written into the blank. Default: with the camera's time, and with
+   * {@link RecordedData} as the frame's data.
+   */
   readonly publish?: (blank: Blank, image: Dequeued) => void;
 }
 
@@ -51,11 +63,12 @@ export interface RecordOptions extends WaitOptions {
  *   buffers are the camera's as long as they are blanks.
  * @param options `signal` ends the recording, and `timeout` is the longest wait for an image, in milliseconds.
  * @returns How many images were published.
- * @throws {DmaBufError} `EOPNOTSUPP` in a domain of threads; `EBUSY` if another program uses the camera; `ETIMEDOUT`.
+ * @throws {DmaBufError} `EOPNOTSUPP` in a domain of threads; `EBUSY` if another program uses the camera; `ETIMEDOUT`;
+ *   `ENODEV` if the camera is gone.
  */
 export async function record(device: VideoDevice, stream: FrameStream, options: RecordOptions = {}): Promise<number> {
   const { frames = Infinity, publish = publishAsTaken, ...waiting } = options;
-  using queue = device.createQueue("capture", { memory: "dma-buf", buffers: AT_THE_CAMERA });
+  const queue = device.createQueue("capture", { memory: "dma-buf", buffers: AT_THE_CAMERA });
   const exported = new Map<number, ExportedBuffer>();
   const filling = new Map<number, Blank>();
   let count = 0;
@@ -78,15 +91,18 @@ export async function record(device: VideoDevice, stream: FrameStream, options: 
       free = [image.index];
     }
   } finally {
-    // The device writes no more before the blanks are given back.
-    queue.close();
-    for (const blank of filling.values()) blank[Symbol.dispose]();
-    for (const buffer of exported.values()) buffer.close();
+    giveBack(
+      // The device writes no more before the blanks are given back.
+      () => queue.close(),
+      ...[...filling.values()].map((blank) => () => blank[Symbol.dispose]()),
+      ...[...exported.values()].map((buffer) => () => buffer.close()),
+    );
   }
 }
 
-function publishAsTaken(blank: Blank, { timestampNs, sequence }: Dequeued): void {
-  blank.publish({ timestamp: Number(timestampNs), data: { sequence } });
+function publishAsTaken(blank: Blank, { timestampNs, sequence, bytesUsed }: Dequeued): void {
+  const data: RecordedData = { sequence, bytesUsed: bytesUsed[0]! };
+  blank.publish({ timestamp: Number(timestampNs), data });
 }
 
 /** False if the stream has ended. */

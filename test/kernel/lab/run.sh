@@ -30,8 +30,8 @@ printf '%q ' "$@" > "$box/command"
 } > "$box/init"
 chmod +x "$box/init"
 
-# Two cameras: one gives images in one plane, the other in several. Two virtual graphics devices come by themselves.
-cameras='vivid.n_devs=2 vivid.multiplanar=1,2 vivid.no_error_inj=1'
+# Two cameras, which take injected errors: one gives images in one plane, the other in several. Two virtual graphics devices come by themselves.
+cameras='vivid.n_devs=2 vivid.multiplanar=1,2'
 root='root=/dev/root rootfstype=hostfs rootflags=/ rw'
 console='con=null con0=null,fd:1 stderr=0 quiet'
 # shellcheck disable=SC2086 -- these are several arguments

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { DmaBufError } from "../errors.js";
+import { Descriptor } from "./descriptor.js";
+import { giveBack, orGiveBack } from "./give-back.js";
+
+function failing(code: "ENODEV" | "EIO"): () => void {
+  return () => {
+    throw new DmaBufError(code, "Cannot stop the device");
+  };
+}
+
+test("GB1, GB2: each is given back, a device that is gone says nothing, and other errors are warnings", async () => {
+  const given: string[] = [];
+  const warned = once(process, "warning") as Promise<[Error]>;
+  giveBack(
+    failing("ENODEV"),
+    () => given.push("second"),
+    failing("EIO"),
+    () => given.push("fourth"),
+  );
+  assert.deepEqual(given, ["second", "fourth"]);
+  const [{ name, message }] = await warned;
+  assert.equal(name, "DmaBufWarning");
+  assert.match(message, /EIO: Cannot stop the device/);
+});
+
+test("GB2: an end that fails does not hide the error that led to it", () => {
+  assert.throws(() => orGiveBack(failing("EIO"), failing("ENODEV")), { code: "EIO" });
+  assert.equal(
+    orGiveBack(() => 7, failing("EIO")),
+    7,
+  );
+});
+
+test("GB2: the close of a descriptor that somebody has closed is a warning", async () => {
+  const warned = once(process, "warning") as Promise<[Error]>;
+  new Descriptor(1_000_000, "the thing").close();
+  assert.match((await warned)[0].message, /EBADF/);
+});
