@@ -351,11 +351,12 @@ export function warnAbandoned({ agent, context, seqno }: Fence): void {
   agent.host.warn(`Fence ${context}:${seqno} was released while somebody waits for it`);
 }
 
-/** Whether two objects stand for one fence: the same object, or the same place in shared memory. */
+/** Whether two objects stand for one fence: the same object, or the same place in the shared memory of one domain. */
 export function isSameFence(a: Fence, b: Fence): boolean {
   check("isSameFence()", "a", a, FENCE);
   check("isSameFence()", "b", b, FENCE);
   if (a === b) return true;
+  if (a.agent.domain !== b.agent.domain) return false;
   const [one, other] = [a.ops.key?.(a), b.ops.key?.(b)];
   return (
     one !== undefined &&

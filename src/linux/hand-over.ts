@@ -47,7 +47,7 @@ export async function handOver(
   const ours: Fence[] = [];
   let imported = 0;
   for (const leaf of fence === undefined ? [] : unwrap(fence)) {
-    const file = syncFileOfFence(leaf);
+    using file = syncFileOfFence(leaf);
     // To look for its origin may have shown that it has signaled.
     if (leaf.isSignaled()) continue;
     if (file === undefined) {

@@ -6,8 +6,10 @@ import type { Fence } from "../fence/fence.js";
 import type { JoinedDomain } from "../joined-domain.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
-import { kernelFence } from "./kernel-fence.js";
+import { giveBack } from "./give-back.js";
+import { KernelWork } from "./kernel-fence.js";
 import type { MemoryView } from "./memory-view.js";
+import type { SyncFileDescriptor } from "./sync-file.js";
 
 /**
  * A dma-buf of the kernel's as a buffer of a domain.
@@ -15,8 +17,8 @@ import type { MemoryView } from "./memory-view.js";
  * KB1. The bytes are the device's own, mapped; nothing is copied.
  * KB2. An access begins with the kernel's fences: they are put into the buffer's reservation, so that it waits for them
  *      as for all others, with its timeout and its signal. Then, and at its end, `DMA_BUF_IOCTL_SYNC` makes caches agree.
- * KB3. What was pending when somebody looked is in the reservation; what devices begin later is found by the next
- *      access, or by `pullFences`.
+ * KB3. What was pending when somebody looked is in the reservation, as one entry for readers and one for writers however often
+ *      they look; what devices begin later is found by the next access, or by `pullFences`.
  * KB4. The buffer can be used by the agent that imported it. Others import a descriptor of their own: no message can
  *      carry this memory, and a handle to it is refused when it arrives.
  */
@@ -56,12 +58,13 @@ export function importDescriptor(
   const { name = "", exporterName } = descriptor.statistics();
   const own = descriptor.duplicate();
   let view: MemoryView | undefined;
+  let made: DmaBuf | undefined;
   try {
     view = own.map(mode);
     const ops = new KernelExporter(domain, own, view);
     const segments = [new MappedSegment(view)];
     const exported = domain.export(segments, { name: options.name ?? name, exporterName, ops });
-    ops.buffer = exported;
+    ops.buffer = made = exported;
     const pullFences = async (wait: WaitOptions = {}): Promise<void> => {
       using _lock = await exported.reservation.lock(undefined, wait);
       ops.addFences();
@@ -76,8 +79,11 @@ export function importDescriptor(
     ops.buffer = buffer;
     return { buffer, pullFences, pullFencesSync };
   } catch (error) {
-    view?.close();
-    own.close();
+    giveBack(
+      () => made?.close(),
+      () => view?.close(),
+      () => own.close(),
+    );
     throw error;
   }
 }
@@ -101,15 +107,19 @@ class MappedSegment implements StorageSegment {
 class KernelExporter implements ExporterOps {
   /** Set as soon as it is exported. */
   buffer!: DmaBuf;
-  readonly #domain: JoinedDomain;
   readonly #descriptor: DmaBufDescriptor;
   readonly #view: MemoryView;
+  /** What each kind of access waits for. */
+  readonly #work: Readonly<Record<AccessMode, KernelWork>>;
+  /** After which fence an access of a kind begins. */
+  readonly #beginsAfter: Partial<Record<AccessMode, Fence | undefined>> = {};
   #wasBegun = false;
 
   constructor(domain: JoinedDomain, descriptor: DmaBufDescriptor, view: MemoryView) {
-    this.#domain = domain;
     this.#descriptor = descriptor;
     this.#view = view;
+    const work = (access: AccessMode): KernelWork => new KernelWork(domain, () => this.#look(access));
+    this.#work = { read: work("read"), write: work("write") };
   }
 
   /**
@@ -119,9 +129,17 @@ class KernelExporter implements ExporterOps {
    */
   addFences(): { readonly read?: Fence; readonly write?: Fence } {
     const { reservation } = this.buffer;
+    const known = new Set([...reservation.lockedFences()].map(({ fence }) => fence.context));
     const fences: { read?: Fence; write?: Fence } = {};
-    for (const { access, fence, usage } of this.#pending()) {
-      reservation.reserveFences(1);
+    // What readers wait for are the writers; what writers wait for are all, and the writers among them once more.
+    for (const [access, usage] of [
+      ["read", "write"],
+      ["write", "read"],
+    ] as const) {
+      const fence = this.#work[access].fence();
+      if (fence === undefined) continue;
+      // It takes the place of the one before.
+      if (!known.has(fence.context)) reservation.reserveFences(1);
       reservation.addFence(fence, usage);
       fences[access] = fence;
     }
@@ -138,23 +156,31 @@ class KernelExporter implements ExporterOps {
 
   /** Whoever asks for the access waits for the reservation next, and finds there what is pending. */
   beginCpuAccess(mode: AccessMode): void {
-    if (this.#descriptor.isReady(mode)) return this.#begin(mode);
+    if (this.#descriptor.isReady(mode)) {
+      this.#work.read.settle();
+      this.#work.write.settle();
+      return this.#begin(mode);
+    }
     const { reservation } = this.buffer;
     using _lock = reservation.isHeldHere ? undefined : reservation.lockSync();
     const fences = this.addFences();
-    const last = mode === "read" ? fences.read : fences.write;
+    const last = fences[mode];
+    if (last !== undefined && last === this.#beginsAfter[mode] && !last.isSignaled()) return;
+    this.#beginsAfter[mode] = last;
     // Before anybody else hears of the signal, caches agree.
     if (last?.addCallback(() => this.#begin(mode)).queued !== true) this.#begin(mode);
   }
 
   /** The kernel pairs no begin with an end, so the end of an access that came to nothing is one too many, and does no harm. */
   endCpuAccess(mode: AccessMode): void {
-    if (this.#wasBegun) this.#descriptor.endCpuAccess(mode);
+    if (this.#wasBegun) giveBack(() => this.#descriptor.endCpuAccess(mode));
   }
 
   release(): void {
-    this.#view.close();
-    this.#descriptor.close();
+    giveBack(
+      () => this.#view.close(),
+      () => this.#descriptor.close(),
+    );
   }
 
   #begin(mode: AccessMode): void {
@@ -163,17 +189,12 @@ class KernelExporter implements ExporterOps {
     this.#descriptor.beginCpuAccessSync(mode);
   }
 
-  #pending(): { access: AccessMode; fence: Fence; usage: AccessMode }[] {
-    const found: { access: AccessMode; fence: Fence; usage: AccessMode }[] = [];
-    // What readers wait for are the writers; what writers wait for are all, and the writers among them once more.
-    for (const [access, usage] of [
-      ["read", "write"],
-      ["write", "read"],
-    ] as const) {
-      if (this.#descriptor.isReady(access)) continue;
-      using file = this.#descriptor.exportSyncFile(access);
-      if (!file.isReady()) found.push({ access, fence: kernelFence(this.#domain, file), usage });
-    }
-    return found;
+  /** Nobody waits any more for a buffer that is closed. */
+  #look(access: AccessMode): SyncFileDescriptor | undefined {
+    if (this.#descriptor.isClosed || this.#descriptor.isReady(access)) return undefined;
+    const file = this.#descriptor.exportSyncFile(access);
+    if (!file.isReady()) return file;
+    file.close();
+    return undefined;
   }
 }

@@ -3,11 +3,13 @@ import type { Awaited } from "../domain/agent.js";
 import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
 import { SyncFile } from "../fence/sync-file.js";
 import type { JoinedDomain } from "../joined-domain.js";
+import { watchDescriptor } from "../node/poller.js";
+import { POLL } from "../node/system-calls.js";
+import { orGiveBack } from "./give-back.js";
 import type { SyncFileDescriptor } from "./sync-file.js";
-import { watchReady } from "./wait.js";
 
 /**
- * A sync_file of the kernel's as a fence of the library's.
+ * A sync_file of the kernel's as a fence of the library's, and all that is pending on a dma-buf as one.
  *
  * KF1. The kernel promises that its fences signal in bounded time, so this one goes wherever a fence goes: into arrays,
  *      chains, reservations and the dependencies of jobs.
@@ -15,23 +17,31 @@ import { watchReady } from "./wait.js";
  * KF3. Other agents see it signal through this one, which must come back to its event loop for that, or wait for it.
  * KF4. The other way does not exist: a fence of this library never enters the kernel. User code decides when it signals,
  *      and the kernel must not depend on that. `handOver` waits instead.
+ * KF5. However often somebody looks at a dma-buf, what is pending there is two fences of one context at most. The first is a
+ *      look that has been taken. The second is a look that is taken when the work of the first has finished, and so it stands for all
+ *      that anybody can see meanwhile. (The kernel tells of no sync_file which fences are in it, so that two looks cannot be compared.)
  */
 
 /** How often a blocked thread looks at the descriptor, in milliseconds. */
 const LOOK_EVERY = 1;
+/** Milliseconds after which a look that the kernel has refused, as without a free descriptor, is tried again. */
+const LOOK_AGAIN = 20;
 
-const forgotten = new FinalizationRegistry<SyncFileDescriptor>((file) => file.close());
+/** Looks at what is pending now; `undefined` if nothing is. */
+export type Look = () => SyncFileDescriptor | undefined;
+
+const forgotten = new FinalizationRegistry<KernelFenceOps>((ops) => ops.forget());
 
 /** This agent's fences of the kernel, as far as they were not seen signaled. */
 const pending = new Map<KernelFenceOps, WeakRef<Fence>>();
 
 /** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
-  const ops = new KernelFenceOps(file.duplicate());
-  const fence = domain.fence(ops);
-  pending.set(ops, new WeakRef(fence));
-  forgotten.register(fence, ops.file, ops);
-  return fence;
+  const own = file.duplicate();
+  return orGiveBack(
+    () => fenceOf(domain, new KernelFenceOps(own)),
+    () => own.close(),
+  );
 }
 
 /** As {@link kernelFence}, as a sync file of the library's. */
@@ -40,41 +50,128 @@ export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): 
 }
 
 /**
- * The kernel's sync_file of a fence that came from there and is pending; it stays the fence's. The fence may have come
+ * A sync_file of the kernel's for a fence that came from there and is pending. The caller closes it. The fence may have come
  * back from a reservation as another object.
  */
 export function syncFileOfFence(fence: Fence): SyncFileDescriptor | undefined {
   for (const [ops, reference] of pending) {
     const original = reference.deref();
     if (original === undefined) pending.delete(ops);
-    else if (isSameFence(original, fence)) return original.isSignaled() ? undefined : ops.file;
+    else if (isSameFence(original, fence)) return original.isSignaled() ? undefined : ops.syncFile();
   }
   return undefined;
+}
+
+/** What is pending on a dma-buf, as fences of one context (KF5). */
+export class KernelWork {
+  readonly #domain: JoinedDomain;
+  readonly #look: Look;
+  readonly #context: number;
+  #seqno = 0;
+  /** The last that was made. */
+  #newest: { readonly ops: KernelFenceOps; readonly fence: Fence } | undefined;
+
+  /** @param look At any time it finds all that was pending before, as far as it is pending still. */
+  constructor(domain: JoinedDomain, look: Look) {
+    this.#domain = domain;
+    this.#look = look;
+    this.#context = domain.allocateContexts(1);
+  }
+
+  /** A fence of all that is pending now; `undefined` if nothing is. @throws {DmaBufError} What the look throws. */
+  fence(): Fence | undefined {
+    if (this.#newest !== undefined) {
+      const { ops, fence } = this.#newest;
+      const looksNowOrLater = !ops.hasLooked;
+      if (!ops.isOver())
+        return looksNowOrLater ? fence : this.#add(new KernelFenceOps({ after: ops, look: this.#look }));
+    }
+    this.#newest = undefined;
+    const file = this.#look();
+    if (file === undefined) return undefined;
+    return orGiveBack(
+      () => this.#add(new KernelFenceOps(file)),
+      () => file.close(),
+    );
+  }
+
+  /** Signals what has finished, which a thread that blocks does not hear of. */
+  settle(): void {
+    this.#newest?.ops.isOver();
+  }
+
+  #add(ops: KernelFenceOps): Fence {
+    const fence = fenceOf(this.#domain, ops, this.#context, ++this.#seqno);
+    this.#newest = { ops, fence };
+    return fence;
+  }
+}
+
+function fenceOf(domain: JoinedDomain, ops: KernelFenceOps, context?: number, seqno?: number): Fence {
+  const fence = domain.fence(ops, context, seqno);
+  const reference = new WeakRef(fence);
+  ops.fence = reference;
+  pending.set(ops, reference);
+  forgotten.register(fence, ops, ops);
+  return fence;
+}
+
+/** Work after that of another fence. */
+interface Later {
+  readonly after: KernelFenceOps;
+  readonly look: Look;
 }
 
 class KernelFenceOps implements FenceOps {
   readonly driverName: string;
   readonly timelineName: string;
-  readonly file: SyncFileDescriptor;
+  fence: WeakRef<Fence> | undefined;
+  #file: SyncFileDescriptor | undefined;
+  /** Until it has looked. */
+  #later: Later | undefined;
+  #isOver = false;
+  #status = 0;
   #completedAt: number | undefined;
+  #deadline: bigint | undefined;
   #endWatch: (() => void) | undefined;
+  readonly #whenOver = new Set<() => void>();
 
-  constructor(file: SyncFileDescriptor) {
-    const { fences } = file.info();
-    this.file = file;
+  /** @param source A descriptor, which is this fence's, or what is to be looked at. */
+  constructor(source: SyncFileDescriptor | Later) {
+    if ("after" in source) {
+      this.#later = source;
+      ({ driverName: this.driverName, timelineName: this.timelineName } = source.after);
+      return;
+    }
+    const { fences } = source.info();
+    this.#file = source;
     // Several fences have no name in common.
     const [only] = fences.length === 1 ? fences : [];
     this.driverName = only?.driverName ?? "sync_file";
     this.timelineName = only?.timelineName ?? "merged";
   }
 
-  signaled(fence: Fence): boolean {
-    if (this.file.isClosed) return true;
-    if (!this.file.isReady()) return false;
-    const { status, fences } = this.file.info();
-    if (status < 0) fence.setError(status);
+  get hasLooked(): boolean {
+    return this.#later === undefined;
+  }
+
+  /** Whether the work has finished, looking actively. The fence may have been ended by a time limit before. */
+  isOver(): boolean {
+    if (!this.#isOver && this.#later?.after.isOver() !== false) this.#takeLook();
+    if (this.#isOver || this.#file?.isReady() !== true) return this.#isOver;
+    const { status, fences } = this.#file.info();
+    this.#status = status;
     this.#completedAt = Math.max(...fences.map(({ timestamp }) => timestamp ?? 0));
-    this.#close();
+    this.#finish();
+    return true;
+  }
+
+  signaled(fence: Fence): boolean {
+    if (!this.isOver()) return false;
+    const status = this.#status;
+    // The look may have signaled it already.
+    this.#status = 0;
+    if (status < 0) fence.setError(status);
     return true;
   }
 
@@ -83,22 +180,15 @@ class KernelFenceOps implements FenceOps {
   }
 
   enableSignaling(fence: Fence): boolean {
-    this.#endWatch = watchReady(this.file.fd, "input", () => {
-      if (!fence.isSignaled() || this.file.isClosed) return;
-      // A time limit has ended the fence before: only now the device has finished with the memory.
-      this.#close();
-      fence.signal();
-    });
+    // While it is watched the fence is not forgotten.
+    this.#watch(() => this.#check(fence));
     return true;
   }
 
   setDeadline(_fence: Fence, deadlineNs: number): void {
-    try {
-      this.file.setDeadline(BigInt(Math.max(0, Math.trunc(deadlineNs))));
-    } catch (error) {
-      // A kernel before 6.4 takes no such hints.
-      if (!(error instanceof DmaBufError) || error.code !== "ENOTTY") throw error;
-    }
+    this.#deadline = BigInt(Math.max(0, Math.trunc(deadlineNs)));
+    if (this.#file !== undefined) hintDeadline(this.#file, this.#deadline);
+    else this.#later?.after.setDeadline(_fence, deadlineNs);
   }
 
   awaited(fence: Fence): Awaited {
@@ -114,14 +204,95 @@ class KernelFenceOps implements FenceOps {
   abandon(): void {}
 
   release(fence: Fence): void {
-    if (!fence.isSignaled() && this.#endWatch === undefined) this.#close();
+    if (!fence.isSignaled() && this.#endWatch === undefined) this.close();
   }
 
-  #close(): void {
+  /** A descriptor of what the fence stands for, for the caller; `undefined` if nothing of it is pending. */
+  syncFile(): SyncFileDescriptor | undefined {
+    return this.#later === undefined ? this.#file?.duplicate() : this.#later.look();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#later = undefined;
     this.#endWatch?.();
     this.#endWatch = undefined;
     forgotten.unregister(this);
     pending.delete(this);
-    this.file.close();
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** The fence is forgotten; another one may still wait for its work. */
+  forget(): void {
+    if (this.#whenOver.size === 0) this.close();
+  }
+
+  /** Looks, if it has not. Nothing happens if the kernel refuses. */
+  #takeLook(): void {
+    if (this.#later === undefined) return;
+    try {
+      this.#file = this.#later.look();
+    } catch {
+      return;
+    }
+    this.#later = undefined;
+    if (this.#file === undefined) this.#finish();
+    else if (this.#deadline !== undefined) hintDeadline(this.#file, this.#deadline);
+  }
+
+  #finish(): void {
+    this.close();
+    const listeners = [...this.#whenOver];
+    this.#whenOver.clear();
+    // Not within this look, which may be another fence's.
+    for (const listener of listeners) queueMicrotask(listener);
+    const fence = this.fence?.deref();
+    // A time limit has ended the fence before: only now the device has finished with the memory.
+    if (fence?.isSignaled() === true) fence.signal();
+  }
+
+  /** Calls back when there is something to look at. */
+  #watch(check: () => void): void {
+    this.#endWatch?.();
+    if (this.#file !== undefined) {
+      // Nobody else has the descriptor.
+      this.#endWatch = watchDescriptor(this.#file.fd, POLL.READABLE, check);
+    } else if (this.#later !== undefined) {
+      this.#endWatch = this.#later.after.#onOver(check);
+    }
+  }
+
+  #onOver(listener: () => void): () => void {
+    if (this.#isOver) return soon(listener);
+    this.#whenOver.add(listener);
+    if (this.#endWatch === undefined) this.#watch(() => this.#check(this.fence?.deref()));
+    return () => void this.#whenOver.delete(listener);
+  }
+
+  #check(fence: Fence | undefined): void {
+    this.#endWatch?.();
+    this.#endWatch = undefined;
+    const again = (): void => this.#check(fence);
+    try {
+      if (!this.isOver()) this.#watch(again);
+    } catch {
+      // There may be no descriptor for it just now.
+      this.#endWatch = soon(again);
+    }
+  }
+}
+
+function soon(callback: () => void): () => void {
+  const timer = setTimeout(callback, LOOK_AGAIN).unref();
+  return () => clearTimeout(timer);
+}
+
+function hintDeadline(file: SyncFileDescriptor, deadlineNs: bigint): void {
+  try {
+    file.setDeadline(deadlineNs);
+  } catch (error) {
+    // A kernel before 6.4 takes no such hints.
+    if (!(error instanceof DmaBufError) || error.code !== "ENOTTY") throw error;
   }
 }

@@ -15,3 +15,14 @@ export function fails(code: ErrorCode, run: () => unknown): void {
 export function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
+
+/** A wait that can be asked whether it is over. */
+export interface Until<T> {
+  readonly result: Promise<T>;
+  readonly isOver: boolean;
+}
+
+export function until<T>(waiting: Promise<T>): Until<T> {
+  const state = { isOver: false, result: waiting.finally(() => (state.isOver = true)) };
+  return state;
+}

@@ -18,7 +18,7 @@ import {
 } from "../../../src/linux/index.js";
 import { publish } from "../../../src/fence/shared-fence.js";
 import { kernelTest } from "../cases/kernel-test.js";
-import { fails, openDescriptors } from "../support.js";
+import { fails, openDescriptors, until } from "../support.js";
 
 const PATIENT = { timeout: 20_000 };
 
@@ -330,16 +330,6 @@ async function collected(): Promise<void> {
     (globalThis as { gc?: () => void }).gc?.();
     await sleep(10);
   }
-}
-
-interface Until<T> {
-  readonly result: Promise<T>;
-  readonly isOver: boolean;
-}
-
-function until<T>(waiting: Promise<T>): Until<T> {
-  const state = { isOver: false, result: waiting.finally(() => (state.isOver = true)) };
-  return state;
 }
 
 function udmabufOf(name: string, size: number) {
