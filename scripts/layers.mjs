@@ -12,6 +12,7 @@
 /** A name with an ending is one file of src/, one without is a folder. */
 export const LAYERS = [
   { name: "errors.ts", neutral: true },
+  { name: "all-or-nothing.ts", neutral: true },
   { name: "arguments.ts", neutral: true },
   { name: "substrate", neutral: true },
   { name: "host", neutral: true },

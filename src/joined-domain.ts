@@ -1,3 +1,4 @@
+import { allOrNothing } from "./all-or-nothing.js";
 import { check, integer, milliseconds, type Kinds } from "./arguments.js";
 import type { DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
@@ -229,15 +230,15 @@ export abstract class JoinedDomain implements Disposable {
     checkStreamOptions(options);
     const { format, name = "stream", buffers: count = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
     const { sealed = false } = options;
-    const buffers: DmaBuf[] = [];
-    try {
-      for (let i = 0; i < count; i++) buffers.push(this.allocate(frameBufferSize(format, dataBytes), { name, sealed }));
+    return allOrNothing((orUndo) => {
+      const buffers = Array.from({ length: count }, () => {
+        const buffer = this.allocate(frameBufferSize(format, dataBytes), { name, sealed });
+        orUndo(() => buffer.close());
+        return buffer;
+      });
       const key = claimStream(this.agent, name);
       return this.#addStream({ agent: this.agent, key, name, format, dataBytes, buffers }, true);
-    } catch (error) {
-      for (const buffer of buffers) buffer.close();
-      throw error;
-    }
+    });
   }
 
   /**
@@ -250,18 +251,15 @@ export abstract class JoinedDomain implements Disposable {
     checkStreamHandle(handle, this.agent.layout.sizes.streams);
     checkDomain(this.agent, handle.domain, "stream");
     const { slot, generation, name, format, dataBytes } = handle;
-    const buffers: DmaBuf[] = [];
-    try {
-      for (const received of handle.buffers) {
+    return allOrNothing((orUndo) => {
+      const buffers = handle.buffers.map((received) => {
         const buffer = this.import(received);
-        buffers.push(buffer);
+        orUndo(() => buffer.close());
         checkFrameBuffer(buffer, handle);
-      }
-    } catch (error) {
-      for (const buffer of buffers) buffer.close();
-      throw error;
-    }
-    return this.#addStream({ agent: this.agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
+        return buffer;
+      });
+      return this.#addStream({ agent: this.agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
+    });
   }
 
   /** Runs jobs on one executor, from several queues. @throws {RangeError} Naming the option that is out of range. */

@@ -1,4 +1,5 @@
 import { constants, fchmodSync, fstatSync } from "node:fs";
+import { allOrNothing } from "../all-or-nothing.js";
 import {
   addSeals,
   bindSocket,
@@ -37,12 +38,11 @@ export interface DomainFiles {
 
 /** @param bytes How long the control segment is. */
 export function createDomainFiles(bytes: number, agents: number): DomainFiles {
-  const open: number[] = [];
-  const keep = (descriptor: number): number => {
-    open.push(descriptor);
-    return descriptor;
-  };
-  try {
+  return allOrNothing((orUndo) => {
+    const keep = (descriptor: number): number => {
+      orUndo(() => closeDescriptor(descriptor));
+      return descriptor;
+    };
     const control = keep(createMemoryFile("dmabuf control"));
     setFileLength(control, bytes);
     // A peer that cut it short would kill everybody else.
@@ -50,10 +50,7 @@ export function createDomainFiles(bytes: number, agents: number): DomainFiles {
     const bells = Array.from({ length: agents }, () => keep(createBell()));
     const inboxes = Array.from({ length: agents }, () => keep(createInbox()));
     return filesOf([control, ...bells, ...inboxes]);
-  } catch (error) {
-    for (const descriptor of open) closeDescriptor(descriptor);
-    throw error;
-  }
+  });
 }
 
 /** All of them in one list, as they are sent to another process. */
@@ -130,9 +127,12 @@ function createBell(): number {
 
 /** Its name serves only to connect it to itself: a socket that is connected takes nothing from any other. */
 function createInbox(): number {
-  const socket = createSocket("datagram");
-  const address = { abstract: `dmabuf inbox ${randomUUID()}` };
-  bindSocket(socket, address);
-  connectSocket(socket, address);
-  return socket;
+  return allOrNothing((orUndo) => {
+    const socket = createSocket("datagram");
+    orUndo(() => closeDescriptor(socket));
+    const address = { abstract: `dmabuf inbox ${randomUUID()}` };
+    bindSocket(socket, address);
+    connectSocket(socket, address);
+    return socket;
+  });
 }

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { allOrNothing } from "../all-or-nothing.js";
 import { Agent } from "../domain/agent.js";
 import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
@@ -221,9 +222,12 @@ export class Domain extends JoinedDomain {
 
   /** As in any domain; other processes find the stream by its name. */
   override createStream(options: StreamOptions): FrameStream {
-    const stream = super.createStream(options);
-    this.#directory.announce(stream);
-    return stream;
+    return allOrNothing((orUndo) => {
+      const stream = super.createStream(options);
+      orUndo(() => stream.close());
+      this.#directory.announce(stream);
+      return stream;
+    });
   }
 
   protected override streamClosed(stream: FrameStream): void {

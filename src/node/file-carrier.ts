@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import type { HandleMode, ReceivedHandle } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
 import type { StorageCarrier } from "../buffer/storage-carrier.js";
@@ -80,16 +81,23 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   allocate(length: number, options: { readonly name?: string; readonly sealed?: boolean }): FileStorage {
     const { name = "", sealed = false } = options;
     const object = MemoryObject.create(this.#parts.ledger, { name: `dmabuf ${name}`.trimEnd(), length, sealed });
-    const storage = this.#exported([{ object, offset: 0, length }], true);
-    // The mapping of this agent is the last one that can write.
-    if (sealed) object.sealWriters();
-    return storage;
+    return allOrNothing((orUndo) => {
+      orUndo(() => object.close());
+      const storage = this.#exported([{ object, offset: 0, length }], true);
+      orUndo(() => storage.release(true));
+      // The mapping of this agent is the last one that can write.
+      if (sealed) object.sealWriters();
+      return storage;
+    });
   }
 
   /** Memory that can be exported, whole or in parts; it is the caller's. */
   createMemory(length: number): ExportableMemory {
     const object = MemoryObject.create(this.#parts.ledger, { name: "dmabuf memory", length });
-    const mapping = object.map();
+    const mapping = allOrNothing((orUndo) => {
+      orUndo(() => object.close());
+      return object.map();
+    });
     mapping.use();
     const memory = mapping.buffer;
     this.#memories.set(memory, { object, mapping });
@@ -97,17 +105,23 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   adopt(segments: readonly StorageSegment[]): FileStorage {
-    const parts = segments.map(({ memory, offset, length }, i): FilePart => {
-      const object = this.#memories.get(memory)?.object;
-      if (object === undefined) {
-        const hint = "use memory of createMemory()";
-        throw new DmaBufError("EINVAL", `Cannot export segment ${i}: no other process could reach it; ${hint}`);
-      }
-      const { ledger } = this.#parts;
-      const entry = ledger.open(() => duplicateDescriptor(object.fd));
-      return { object: MemoryObject.adopt(ledger, entry), offset, length };
+    return allOrNothing((orUndo) => {
+      const parts = segments.map(({ memory, offset, length }, i): FilePart => {
+        const own = this.#memories.get(memory)?.object;
+        if (own === undefined) {
+          const hint = "use memory of createMemory()";
+          throw new DmaBufError("EINVAL", `Cannot export segment ${i}: no other process could reach it; ${hint}`);
+        }
+        const { ledger } = this.#parts;
+        const object = MemoryObject.adopt(
+          ledger,
+          ledger.open(() => duplicateDescriptor(own.fd)),
+        );
+        orUndo(() => object.close());
+        return { object, offset, length };
+      });
+      return this.#exported(parts, false);
     });
-    return this.#exported(parts, false);
   }
 
   send(version: StorageVersion, mode: HandleMode): [] {
@@ -240,7 +254,14 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     if (kept === undefined || !canSend(kept, name)) return undefined;
     const { isOwned } = kept.storage;
     const segments = segmentsOf(kept.storage);
-    const files = this.#parts.ledger.enter(kept.storage.descriptors(name.mode).map(duplicateDescriptor));
+    const { ledger } = this.#parts;
+    const files = allOrNothing((orUndo) =>
+      kept.storage.descriptors(name.mode).map((descriptor) => {
+        const file = ledger.open(() => duplicateDescriptor(descriptor));
+        orUndo(() => ledger.close(file));
+        return file;
+      }),
+    );
     return { kind: "storage", ...kept.key, version: kept.version, mode: name.mode, isOwned, segments, files };
   }
 
@@ -307,27 +328,35 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
 
   /** @param before What the agent has of it for reading alone: it goes with the new one. */
   #open(deposit: Deposit, before: FileStorage | undefined): FileStorage {
-    const { agent, ledger } = this.#parts;
-    const parts: FilePart[] = [];
-    const pending = [...deposit.files];
+    const parts = this.#adoptAll(deposit);
     try {
-      for (const { offset, length } of deposit.segments) {
-        const object = MemoryObject.adopt(ledger, pending.shift()!);
-        parts.push({ object, offset, length });
-        if (offset + length > object.length) throw damaged(`a segment ends beyond its ${object.length} bytes`);
-        if (deposit.mode === "read-write" && !object.isWritable) throw damaged("its memory can only be read");
-      }
-      const [actual, size] = [parts.reduce((sum, { length }) => sum + length, 0), bufferSize(agent, deposit.slot)];
-      if (actual !== size) throw damaged(`its memory has ${actual} bytes, it has ${size}`);
       return new FileStorage(parts, deposit.isOwned, (self, isFreed) => {
         self.closeFiles(isFreed);
         before?.release(false);
       });
     } catch (error) {
-      for (const file of pending) ledger.close(file);
-      for (const { object } of parts) object.close();
+      // There may be room for it later, and then nobody need be asked.
+      this.#deposits.add({ ...deposit, files: parts.map(({ object }) => object.giveUp()) });
       throw error;
     }
+  }
+
+  #adoptAll({ slot, mode, segments, files }: Deposit): FilePart[] {
+    const { agent, ledger } = this.#parts;
+    const pending = [...files];
+    return allOrNothing((orUndo) => {
+      orUndo(() => pending.forEach((file) => ledger.close(file)));
+      const parts = segments.map(({ offset, length }): FilePart => {
+        const object = MemoryObject.adopt(ledger, pending.shift()!);
+        orUndo(() => object.close());
+        if (offset + length > object.length) throw damaged(`a segment ends beyond its ${object.length} bytes`);
+        if (mode === "read-write" && !object.isWritable) throw damaged("its memory can only be read");
+        return { object, offset, length };
+      });
+      const [actual, size] = [parts.reduce((sum, { length }) => sum + length, 0), bufferSize(agent, slot)];
+      if (actual !== size) throw damaged(`its memory has ${actual} bytes, it has ${size}`);
+      return parts;
+    });
   }
 
   /** @param isOwned Whether the memory is the buffer's alone, and goes with it. */

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import type { HandleMode } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
 import type { Storage } from "../buffer/storage-carrier.js";
@@ -35,7 +36,7 @@ export class FileStorage implements Storage {
     this.#parts = parts;
     this.isOwned = isOwned;
     this.#released = released;
-    this.segments = mapAll(parts);
+    this.segments = openAll(parts, (part) => new MappedSegment(part));
     this.isWritable = parts.every(({ object }) => object.isWritable);
   }
 
@@ -78,7 +79,7 @@ export class FileStorage implements Storage {
   /** The descriptors to send for a mode: those that may only read, for readers. */
   descriptors(mode: HandleMode): number[] {
     if (mode === "read-write" || !this.isWritable) return this.#parts.map(({ object }) => object.fd);
-    this.#readers ??= this.#parts.map(({ object }) => object.openReadOnly());
+    this.#readers ??= openAll(this.#parts, ({ object }) => object.openReadOnly());
     return this.#readers.map(({ fd }) => fd);
   }
 
@@ -109,16 +110,14 @@ export class FileStorage implements Storage {
   }
 }
 
-/** All of them, or none. */
-function mapAll(parts: readonly FilePart[]): MappedSegment[] {
-  const mapped: MappedSegment[] = [];
-  try {
-    for (const part of parts) mapped.push(new MappedSegment(part));
-    return mapped;
-  } catch (error) {
-    for (const segment of mapped) segment.close();
-    throw error;
-  }
+function openAll<T extends { close(): void }>(parts: readonly FilePart[], open: (part: FilePart) => T): T[] {
+  return allOrNothing((orUndo) =>
+    parts.map((part) => {
+      const opened = open(part);
+      orUndo(() => opened.close());
+      return opened;
+    }),
+  );
 }
 
 /** One part, mapped into this thread; its offset is that in the mapping. */

@@ -72,7 +72,7 @@ export class MemoryMapping implements Disposable {
       range.ledger.unmap(range.entry);
     } else {
       range.ledger.setLent(range.entry, true);
-      layZeros(range.ledger.addressOf(range.entry), range.length);
+      layZerosOrWait(range);
     }
     // Where the views could not be taken from their users, a user's view is still one of it.
     range.view = undefined;
@@ -125,6 +125,15 @@ function takeBack(range: Range): void {
   range.view = taken;
   range.isLent = false;
   if (!range.isStolen) range.ledger.setLent(range.entry, false);
+}
+
+/** Where the kernel refuses even that, the memory stays until the views are collected. */
+function layZerosOrWait({ ledger, entry, length }: Range): void {
+  try {
+    layZeros(ledger.addressOf(entry), length);
+  } catch {
+    // A close does not fail.
+  }
 }
 
 function isWhole(view: ArrayBuffer, length: number): boolean {

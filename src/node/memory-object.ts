@@ -137,18 +137,29 @@ export class MemoryObject implements Disposable {
   /**
    * Gives all pages back to the system, also while others hold descriptors and mappings: they read zeros.
    *
-   * @returns False if the memory is sealed, or only readable here: it goes with its last descriptor and mapping.
+   * @returns False if the memory is sealed, or only readable here, or the kernel has refused: it goes with its last
+   *   descriptor and mapping.
    */
   giveBack(): boolean {
     if (!this.isWritable || this.isSealed) return false;
-    punchHole(this.fd, 0, this.length);
-    return true;
+    try {
+      punchHole(this.fd, 0, this.length);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#ledger.close(this.#entry);
+  }
+
+  /** Ends the object, and leaves its descriptor open: that is the caller's. */
+  giveUp(): LedgerEntry {
+    this.#open = false;
+    return this.#entry;
   }
 
   [Symbol.dispose](): void {

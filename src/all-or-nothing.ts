@@ -1,0 +1,22 @@
+/**
+ * Takes several things that must be given back if one of the next cannot be had.
+ *
+ * @param take Is given `orUndo`: what it is told is called, the last one first, if `take` throws. An error of these does
+ *   not hide the one that `take` has thrown.
+ * @returns What `take` returns; all that it took is the caller's then.
+ */
+export function allOrNothing<T>(take: (orUndo: (undo: () => void) => void) => T): T {
+  const undos: (() => void)[] = [];
+  try {
+    return take((undo) => void undos.push(undo));
+  } catch (error) {
+    for (const undo of undos.reverse()) {
+      try {
+        undo();
+      } catch {
+        // The first error says more.
+      }
+    }
+    throw error;
+  }
+}
