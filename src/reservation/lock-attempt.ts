@@ -1,11 +1,11 @@
 import type { Agent, Awaited } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
-import { WouldDeadlockError, type AcquireContext } from "./acquire-context.js";
+import type { AcquireContext } from "./acquire-context.js";
 import { armLock, isOlder, lockWord, tryTakeLock } from "./lock.js";
 import type { Reservation } from "./reservation.js";
 
 /** A wait for the lock that ends when it is taken, or when its context must give way. */
-export class LockAttempt implements Awaited {
+export class LockAttempt implements Awaited, Disposable {
   readonly #agent: Agent;
   readonly #reservation: Reservation;
   readonly #slot: number;
@@ -13,7 +13,7 @@ export class LockAttempt implements Awaited {
   readonly #mine: bigint;
 
   constructor(agent: Agent, reservation: Reservation, bufferSlot: number, context: AcquireContext | undefined) {
-    context?.checkOpen();
+    context?.beginAttempt(reservation);
     this.#agent = agent;
     this.#reservation = reservation;
     this.#slot = bufferSlot;
@@ -26,15 +26,20 @@ export class LockAttempt implements Awaited {
   }
 
   ready(): boolean {
+    const context = this.#context;
+    context?.checkOpen();
     const holder = tryTakeLock(this.#agent, this.#slot, this.#mine);
     if (holder === 0n) return true;
-    const context = this.#context;
     if (context === undefined) return false;
     if (holder === this.#mine) {
       const owner = this.#reservation.describeOwner();
       throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
     }
-    if (context.acquired > 0 && isOlder(holder, context.ticket)) throw new WouldDeadlockError(this.#reservation);
+    if (context.acquired > 0 && isOlder(holder, context.ticket)) context.giveWay(this.#reservation);
     return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#context?.endAttempt();
   }
 }

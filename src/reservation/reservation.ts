@@ -62,17 +62,18 @@ export class Reservation {
    * Locks the reservation; dispose the result to open it.
    *
    * @param context Names the attempt when several reservations are locked together; see {@link lockAll}.
-   * @throws {DmaBufError} `EDEADLK` (`WouldDeadlockError`): back off; `EALREADY` if this context holds it.
+   * @throws {DmaBufError} `EDEADLK` (`WouldDeadlockError`): back off, and then lock this one first; `EALREADY` if this
+   *   context holds it; `EINVAL` if the context is done, waits for another, or must back off for another.
    */
   async lock(context?: AcquireContext, options: WaitOptions = {}): Promise<ReservationLock> {
-    const attempt = new LockAttempt(this.agent, this, this.#slot, context);
+    using attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (!(await this.agent.wait(attempt, options))) this.#timedOut(options.timeout);
     return this.#locked(context);
   }
 
   /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   lockSync(context?: AcquireContext, options: { readonly timeout?: number } = {}): ReservationLock {
-    const attempt = new LockAttempt(this.agent, this, this.#slot, context);
+    using attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (options.timeout === undefined && this.#lock !== undefined && !attempt.ready()) {
       throw new DmaBufError(
         "EDEADLK",

@@ -6,7 +6,7 @@ import { AcquireContext, WouldDeadlockError } from "../../src/reservation/acquir
 import { lockAll } from "../../src/reservation/lock-all.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import { BLOCKS } from "../blocking.js";
-import { testAgent, type TestAgent } from "./support.js";
+import { makeReservation, testAgent, type TestAgent } from "./support.js";
 
 const PATIENT = { timeout: 10_000 };
 const STRESS = { timeout: 60_000 };
@@ -95,6 +95,41 @@ fact("WW-05 who has given way waits with nothing held, and keeps its age", async
   await young.b.lock(young.context);
   assert.equal(young.context.acquired, 2);
   assert.equal(young.context.ticket, ticket);
+});
+
+fact("WW-10 who must give way takes no other lock before the contended one", async (old, young) => {
+  const third = makeReservation(young.a.agent);
+  const held = await old.a.lock(old.context);
+  await young.b.lock(young.context);
+  await assert.rejects(young.a.lock(young.context), { code: "EDEADLK" });
+  const refused = { code: "EINVAL", message: /Cannot lock .* must unlock all, and lock that of buffer 0 first/ };
+  for (const backsOff of [false, true]) {
+    if (backsOff) young.context.backOff();
+    await assert.rejects(third.lock(young.context), refused);
+    assert.throws(() => third.lockSync(young.context), refused);
+  }
+  assert.equal(third.isLocked, false);
+  await assert.rejects(young.a.lock(young.context, { timeout: 1 }), { code: "ETIMEDOUT" });
+  await assert.rejects(third.lock(young.context), refused, "a wait that timed out has changed nothing");
+  held[Symbol.dispose]();
+  for (const reservation of [young.a, third, young.b]) await reservation.lock(young.context);
+  assert.equal(young.context.acquired, 3);
+});
+
+fact("WW-11 who must give way takes the contended lock with nothing held, though it is open", async (old, young) => {
+  const held = await old.a.lock(old.context);
+  await young.b.lock(young.context);
+  await assert.rejects(young.a.lock(young.context), { code: "EDEADLK" });
+  held[Symbol.dispose]();
+  await assert.rejects(young.a.lock(young.context), (error) => {
+    assert.ok(error instanceof WouldDeadlockError && error.reservation === young.a);
+    return true;
+  });
+  assert.throws(() => young.a.lockSync(young.context), { code: "EDEADLK" });
+  assert.equal(young.a.isLocked, false);
+  young.context.backOff();
+  await young.a.lock(young.context);
+  assert.equal(young.context.acquired, 1);
 });
 
 fact("WW-06 a younger context that holds nothing waits for an older one", async (old, young) => {

@@ -12,13 +12,13 @@ const STRESS = { timeout: 90_000 };
 type Lock = "lock" | "lockSync";
 
 export function lockingCases(place: Place): void {
-  /** Registers a fact about two agents with a context each, "old" and "young", and the buffers "a" and "b". */
+  /** Registers a fact about two agents with a context each, "old" and "young", and the buffers "a", "b" and "c". */
   function fact(name: string, body: (old: Party, young: Party, lock: Lock) => Promise<void>): void {
     for (const lock of ["lock", "lockSync"] as const) {
       test(`${name} (${lock})`, PATIENT, async (t) => {
         const { domain, parties } = await place.meet(t, 2);
         const [old, young] = [parties[0]!, parties[1]!];
-        for (const name of ["a", "b"]) {
+        for (const name of ["a", "b", "c"]) {
           const buffer = domain.allocate(4096);
           for (const party of parties) await party.ask("openBuffer", name, buffer.handle());
         }
@@ -69,6 +69,34 @@ export function lockingCases(place: Place): void {
     await young.ask(lock, "b", "young");
     assert.deepEqual(await young.ask("acquired", "young"), { acquired: 2, ticket });
   });
+
+  fact("WW-10 who must give way takes no other lock before the contended one", async (old, young, lock) => {
+    await old.ask(lock, "a", "old");
+    await young.ask(lock, "b", "young");
+    await assert.rejects(young.ask(lock, "a", "young"), { code: "EDEADLK" });
+    await assert.rejects(young.ask(lock, "c", "young"), { code: "EINVAL", message: /must unlock all/ });
+    await young.ask("backOff", "young");
+    await assert.rejects(young.ask(lock, "c", "young"), { code: "EINVAL", message: /must unlock all/ });
+    assert.equal(await old.ask("isLocked", "c"), false);
+    await old.ask("unlock", "a");
+    for (const name of ["a", "c", "b"]) await young.ask(lock, name, "young");
+    assert.equal((await young.ask("acquired", "young")).acquired, 3);
+  });
+
+  fact(
+    "WW-11 who must give way takes the contended lock with nothing held, though it is open",
+    async (old, young, lock) => {
+      await old.ask(lock, "a", "old");
+      await young.ask(lock, "b", "young");
+      await assert.rejects(young.ask(lock, "a", "young"), { code: "EDEADLK" });
+      await old.ask("unlock", "a");
+      await assert.rejects(young.ask(lock, "a", "young"), { code: "EDEADLK" });
+      assert.deepEqual([await old.ask("isLocked", "a"), await old.ask("isLocked", "b")], [false, true]);
+      await young.ask("backOff", "young");
+      await young.ask(lock, "a", "young");
+      assert.equal((await young.ask("acquired", "young")).acquired, 1);
+    },
+  );
 
   fact("WW-06 a younger context that holds nothing waits for an older one", async (old, young, lock) => {
     await old.ask(lock, "a", "old");
