@@ -79,6 +79,8 @@ export function refuse(call: string, argument: string, value: unknown, { wanted,
   throw code === undefined ? new RangeError(message) : new DmaBufError(code, message);
 }
 
+export const NUMBER: Kind = { wanted: "a number", isKind: isNumber };
+
 export const TEXT: Kind = { wanted: "a string", isKind: isString };
 
 export const FLAG: Kind = { wanted: "true or false", isKind: (value) => typeof value === "boolean" };
@@ -141,7 +143,7 @@ export const NAME_BYTES = 31;
 export const NAME: Kind = {
   wanted: `a string of at most ${NAME_BYTES} bytes of UTF-8, without NUL and without half a pair of surrogates`,
   isKind: isString,
-  isTaken: (name: string) => name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES,
+  isTaken: isName,
   code: "EINVAL",
 };
 
@@ -192,6 +194,11 @@ export function required(kind: Kind): Kind {
   return { ...kind, isRequired: true };
 }
 
+/** The same kind, where a wrong value is an error with this code, as the function documents. */
+export function withCode(code: ErrorCode, kind: Kind): Kind {
+  return { ...kind, code };
+}
+
 /** The same kind, where everything else is an error with this code, as the function documents. */
 export function orElse(code: ErrorCode, kind: Kind): Kind {
   const isTaken = (value: unknown): boolean => kind.isKind(value) && kind.isTaken?.(value as never) !== false;
@@ -204,6 +211,10 @@ function isNumber(value: unknown): boolean {
 
 function isString(value: unknown): boolean {
   return typeof value === "string";
+}
+
+export function isName(name: string): boolean {
+  return name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
 }
 
 /** How many bytes of UTF-8 a text has; `Infinity` for one that cannot be written and read again. */

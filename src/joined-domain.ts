@@ -1,6 +1,6 @@
 import { allOrNothing } from "./all-or-nothing.js";
-import { check, integer, milliseconds, type Kinds } from "./arguments.js";
-import type { DmaBuf } from "./buffer/buffer.js";
+import { check, checkList, integer, milliseconds, type Kinds } from "./arguments.js";
+import { DMA_BUF, type DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
 import type { ReceivedHandle } from "./buffer/handle.js";
@@ -13,7 +13,7 @@ import type { StorageCarrier } from "./buffer/storage-carrier.js";
 import { createUdmabuf, type UdmabufOptions } from "./buffer/udmabuf.js";
 import type { Agent } from "./domain/agent.js";
 import type { Identity } from "./domain/agent-slot.js";
-import type { WaitOptions } from "./domain/pend.js";
+import { checkWait, type WaitOptions } from "./domain/pend.js";
 import { abandonRequests } from "./domain/request-slot.js";
 import { SYNCOBJ_RECOVERY } from "./domain/syncobj-slot.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
@@ -211,10 +211,12 @@ export abstract class JoinedDomain implements Disposable {
    *
    * @returns What holds them; dispose it to unlock all.
    */
-  lockAll(buffers: Iterable<DmaBuf>, options: WaitOptions = {}): Promise<AcquireContext> {
+  async lockAll(buffers: Iterable<DmaBuf>, options: WaitOptions = {}): Promise<AcquireContext> {
+    const all = checkList("Domain.lockAll()", "buffers", buffers, DMA_BUF);
+    checkWait("Domain.lockAll()", options);
     return lockAll(
       this.agent,
-      [...buffers].map((buffer) => buffer.reservation),
+      all.map((buffer) => buffer.reservation),
       options,
     );
   }

@@ -1,7 +1,8 @@
 import { DmaBufError } from "../errors.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkObject, FLAG, FUNCTION, NAME, type Kinds } from "../arguments.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import type { Reservation } from "../reservation/reservation.js";
-import type { AccessMode } from "../reservation/usage.js";
+import { checkAccess, checkAccessMode, type AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
 import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
@@ -16,6 +17,13 @@ export interface Importer {
   readonly allowPeerToPeer?: boolean;
   /** Called with the reservation locked; map again later, not in this call. */
   moveNotify?(attachment: Attachment): void;
+}
+
+const IMPORTER: Kinds<Importer> = { name: NAME, allowPeerToPeer: FLAG, moveNotify: FUNCTION };
+
+/** Looks at an importer before anything is tied to it. */
+export function checkImporter(call: string, importer: Importer): void {
+  checkObject(call, "importer", importer, IMPORTER);
 }
 
 /**
@@ -63,6 +71,7 @@ export class Attachment implements ExporterAttachment, Disposable {
    *   thread ends meanwhile; `ETIMEDOUT`, also if the work of such a fence is late.
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    checkAccess("Attachment.map()", mode, options);
     const { reservation } = this.buffer;
     reservation.warnIfHeld("map by itself");
     using lock = await reservation.lock(undefined, options);
@@ -85,11 +94,13 @@ export class Attachment implements ExporterAttachment, Disposable {
 
   /** As {@link map} for a caller that holds the reservation lock; waits for no fence. */
   mapLocked(mode: AccessMode = "read"): Mapping {
+    checkAccessMode("Attachment.mapLocked()", mode);
     return this.#mapped(this.#askToMap(mode).resultSync());
   }
 
   /** As {@link mapLocked}, returning to the event loop while an exporter in another agent is asked. */
   async mapLockedAsync(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    checkAccess("Attachment.mapLockedAsync()", mode, options);
     return this.#mapped(await this.#askToMap(mode).result(options));
   }
 
@@ -103,6 +114,7 @@ export class Attachment implements ExporterAttachment, Disposable {
 
   /** As {@link pin}, returning to the event loop while an exporter in another agent is asked. */
   async pinAsync(options: WaitOptions = {}): Promise<void> {
+    checkWait("Attachment.pinAsync()", options);
     await this.#askToPin()?.result(options);
   }
 

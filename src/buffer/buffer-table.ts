@@ -1,3 +1,4 @@
+import { check, checkOptions, NAME, OBJECT, orElse, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import {
   addReference,
@@ -30,7 +31,7 @@ import { KnownStorage } from "./known-storage.js";
 import { PinningLink } from "./pinning-link.js";
 import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
-import { checkStorage, storageSize, type StorageSegment } from "./storage.js";
+import { checkSegments, checkStorage, storageSize, type StorageSegment } from "./storage.js";
 import type { Storage, StorageCarrier } from "./storage-carrier.js";
 import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
@@ -47,6 +48,10 @@ export interface BufferTableOptions {
   /** Milliseconds for which a handle that nobody imports holds its buffer. Default 10,000. */
   readonly handleLimit?: number;
 }
+
+const EXPORT: Kinds<ExportOptions> = { name: NAME, exporterName: NAME, ops: OBJECT };
+
+const HANDLE = orElse("EINVAL", { ...OBJECT, wanted: "a handle to a buffer" });
 
 const DEFAULT_HANDLE_LIMIT = 10_000;
 
@@ -81,9 +86,12 @@ export class BufferTable implements StorageKeeper {
    *   `EBADF` if the agent has left it.
    */
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
+    const given = checkSegments("Domain.export()", "segments", segments);
+    checkOptions("Domain.export()", options, EXPORT);
+    if (options.ops !== undefined) checkExporter("Domain.export()", options.ops);
     this.checkJoined();
-    checkStorage(segments, storageSize(segments));
-    return this.#export(this.#carrier.adopt(segments), options);
+    checkStorage(given, storageSize(given));
+    return this.#export(this.#carrier.adopt(given), options);
   }
 
   /**
@@ -153,7 +161,6 @@ export class BufferTable implements StorageKeeper {
     const { name = "", exporterName = "dmabuf", ops } = options;
     const size = storageSize(storage.segments);
     try {
-      if (ops !== undefined) checkExporter(ops);
       const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
       if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
       return this.#add(size, { key, version: 0, storage }).open("read-write");
@@ -244,7 +251,7 @@ function stale(): DmaBufError {
 }
 
 function checkHandle(handle: ReceivedHandle, agent: Agent): void {
-  if (typeof handle !== "object" || handle === null) refuse("this is no handle to a buffer");
+  check("Domain.import()", "handle", handle, HANDLE);
   const { domain, slot, generation, version, mode, size, transit } = handle;
   const fields = {
     domain: typeof domain === "string",

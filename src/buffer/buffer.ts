@@ -1,7 +1,6 @@
-/* eslint-disable max-lines -- one class: each of its functions has its contract and looks at its arguments */
-import { check } from "../arguments.js";
+import { check, instance, NAME, NUMBER, oneOf } from "../arguments.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
@@ -9,17 +8,19 @@ import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { checkAccess, checkAccessMode, checkAccessSync, usageFor, type AccessMode } from "../reservation/usage.js";
 import { AccessAttempt, beginAccess, beginAccessSync } from "./access-attempt.js";
-import { Attachment, type Importer } from "./attachment.js";
+import { Attachment, checkImporter, type Importer } from "./attachment.js";
 import type { BufferRecord } from "./buffer-record.js";
 import { CpuAccess } from "./cpu-access.js";
-import type { BufferHandle, HandleMode } from "./handle.js";
+import { HANDLE_MODE, type BufferHandle, type HandleMode } from "./handle.js";
 import type { Holds } from "./hold.js";
 import { exportSyncFile, ImportedFences, waitUntilReady } from "./implicit-sync.js";
-import { MemoryMap } from "./memory-map.js";
+import { checkRange, MemoryMap, type PageRange } from "./memory-map.js";
 import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
-import type { StorageSegment } from "./storage.js";
+import { checkSegments, type StorageSegment } from "./storage.js";
 import type { Storage } from "./storage-carrier.js";
+
+const WHENCE = oneOf("set", "current", "end");
 
 /**
  * A buffer, as one holder of it sees it: storage that many agents use at once without a copy.
@@ -60,6 +61,7 @@ export class DmaBuf implements Disposable {
 
   /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
   set name(name: string) {
+    check("DmaBuf.name", "the name", name, NAME);
     const { agent, key } = this.#open();
     renameBuffer(agent, key.slot, name);
   }
@@ -89,12 +91,14 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EACCES` if this holder may only read; `EAGAIN` if too many handles are on their way.
    */
   handle(mode: HandleMode = this.mode): BufferHandle {
+    check("DmaBuf.handle()", "mode", mode, HANDLE_MODE);
     if (mode === "read-write") this.checkWritable("make a read-write handle of");
     return this.#open().createHandle(mode);
   }
 
   /** Another holder of the same buffer in this agent. */
   duplicate(mode: HandleMode = this.mode): DmaBuf {
+    check("DmaBuf.duplicate()", "mode", mode, HANDLE_MODE);
     if (mode === "read-write") this.checkWritable("duplicate");
     return this.#open().open(mode);
   }
@@ -211,6 +215,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`; `ESRCH` if its thread has ended.
    */
   attach(importer: Importer = {}): Attachment {
+    checkImporter("DmaBuf.attach()", importer);
     const record = this.#open();
     const attachment = this.#createAttachment(record, importer);
     record.exporter.attach(attachment)?.resultSync();
@@ -219,6 +224,8 @@ export class DmaBuf implements Disposable {
 
   /** As {@link attach}, returning to the event loop while an exporter in another agent is asked. */
   async attachAsync(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
+    checkImporter("DmaBuf.attachAsync()", importer);
+    checkWait("DmaBuf.attachAsync()", options);
     using holder = this.duplicate();
     const record = holder.#open();
     const attachment = this.#createAttachment(record, importer);
@@ -237,7 +244,8 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping; `EAGAIN`
    *   while the storage is being moved.
    */
-  mmap(range: { readonly offset?: number; readonly length?: number } = {}): MemoryMap {
+  mmap(range: PageRange = {}): MemoryMap {
+    checkRange("DmaBuf.mmap()", range);
     const record = this.#open();
     record.reservation.warnIfHeld("map pages of");
     record.exporter.mmap()?.resultSync();
@@ -276,10 +284,12 @@ export class DmaBuf implements Disposable {
    *   this thread has the reservation lock; `ETIMEDOUT`; whatever `to` throws. The storage is where it was then.
    */
   async move(to: readonly StorageSegment[] | Relocate, options: WaitOptions = {}): Promise<void> {
+    const segments = typeof to === "function" ? undefined : checkSegments("DmaBuf.move()", "to", to);
+    checkWait("DmaBuf.move()", options);
     this.checkWritable("move");
     // It keeps the buffer until the end.
     using holder = this.duplicate();
-    await moveStorage(holder.#open(), typeof to === "function" ? to : copyTo(to, this.size), options);
+    await moveStorage(holder.#open(), segments === undefined ? (to as Relocate) : copyTo(segments, this.size), options);
   }
 
   /**
@@ -289,6 +299,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `ESRCH` if the lock was lost: an importer's thread has ended while it was told.
    */
   async moveNotify(options: WaitOptions = {}): Promise<void> {
+    checkWait("DmaBuf.moveNotify()", options);
     this.reservation.assertHeld("move");
     if (await notifyImporters(this.#open(), () => options)) return;
     throw new DmaBufError("ESRCH", "Cannot tell the importers of a move: the lock went with one of their threads");
@@ -297,9 +308,11 @@ export class DmaBuf implements Disposable {
   /**
    * What `lseek` says of a buffer's descriptor: its size at the end, 0 at the start.
    *
-   * @throws {DmaBufError} `EINVAL` for anything else.
+   * @throws {DmaBufError} `EINVAL` for any other place.
    */
   seek(offset: number, whence: "set" | "current" | "end"): number {
+    check("DmaBuf.seek()", "offset", offset, NUMBER);
+    check("DmaBuf.seek()", "whence", whence, WHENCE);
     void this.#open();
     if (offset === 0 && whence === "end") return this.size;
     if (offset === 0 && whence === "set") return 0;
@@ -409,3 +422,6 @@ export class DmaBuf implements Disposable {
 function closed(): DmaBufError {
   return new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
 }
+
+/** What an argument `buffer` must be. */
+export const DMA_BUF = instance(DmaBuf);

@@ -1,3 +1,4 @@
+import { checkObject, FUNCTION, orElse, required, type Kinds } from "../arguments.js";
 import { EXPORTER_FLAG } from "../domain/request-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -55,13 +56,26 @@ export interface ExporterOps {
   mmap?(): Done;
 }
 
+const MANDATORY = required(orElse("EINVAL", FUNCTION));
+
+const OPS: Kinds<ExporterOps> = {
+  map: MANDATORY,
+  unmap: MANDATORY,
+  release: MANDATORY,
+  attach: FUNCTION,
+  detach: FUNCTION,
+  pin: FUNCTION,
+  unpin: FUNCTION,
+  beginCpuAccess: FUNCTION,
+  endCpuAccess: FUNCTION,
+  vmap: FUNCTION,
+  vunmap: FUNCTION,
+  mmap: FUNCTION,
+};
+
 /** @throws {DmaBufError} `EINVAL` naming the operation that is missing. */
-export function checkExporter(ops: ExporterOps): void {
-  for (const name of ["map", "unmap", "release"] as const) {
-    if (typeof ops?.[name] !== "function") {
-      throw new DmaBufError("EINVAL", `Cannot export the buffer: its exporter has no operation "${name}"`);
-    }
-  }
+export function checkExporter(call: string, ops: ExporterOps): void {
+  checkObject(call, "ops", ops, OPS);
   if ((ops.pin === undefined) !== (ops.unpin === undefined)) {
     const [present, missing] = ops.pin === undefined ? ["unpin", "pin"] : ["pin", "unpin"];
     throw new DmaBufError("EINVAL", `Cannot export the buffer: its exporter has "${present}" but no "${missing}"`);

@@ -201,7 +201,7 @@ describe("import() refuses", () => {
       assert.throws(() => worker.import(damaged), { code: "EINVAL", message }, JSON.stringify(damage));
     }
     for (const nothing of [undefined, null, 7, "handle"]) {
-      const expected = { code: "EINVAL", message: /no handle/ };
+      const expected = { code: "EINVAL", message: /handle must be a handle to a buffer/ };
       assert.throws(() => worker.import(nothing as unknown as ReceivedHandle), expected);
     }
     assert.deepEqual(domain.statistics()[0]?.holders, ["main"]);

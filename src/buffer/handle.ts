@@ -1,9 +1,12 @@
+import { oneOf } from "../arguments.js";
 import { endTransit, type BufferKey, type Transit } from "../domain/buffer-slot.js";
 import type { Segment } from "../domain/layout.js";
 import type { StorageSegment } from "./storage.js";
 
 /** What a handle allows. */
 export type HandleMode = "read" | "read-write";
+
+export const HANDLE_MODE = oneOf("read", "read-write");
 
 /**
  * A buffer as a thing to send to another agent: post it in a message, and import it there.

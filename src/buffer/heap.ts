@@ -1,3 +1,4 @@
+import { check, checkOptions, FLAG, integer, NAME, oneOf, orElse, withCode, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import type { BufferTable } from "./buffer-table.js";
@@ -18,6 +19,16 @@ export interface AllocateOptions {
    */
   readonly sealed?: boolean;
 }
+
+/** Looked at before anything is rounded. */
+const SIZE = withCode("EINVAL", integer(1, Number.MAX_SAFE_INTEGER - PAGE_SIZE));
+
+const ALLOCATE: Kinds<AllocateOptions> = {
+  name: NAME,
+  mode: orElse("EINVAL", oneOf("read", "read-write")),
+  flags: orElse("EINVAL", oneOf(0)),
+  sealed: FLAG,
+};
 
 /** An allocator of buffers. */
 export interface Heap {
@@ -89,18 +100,10 @@ export class AddedHeap implements Heap {
 }
 
 /** The size in whole pages. */
-function checkAllocation(size: number, { mode = "read-write", flags = 0 }: AllocateOptions): number {
-  const length = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-  if (!Number.isSafeInteger(length) || length < PAGE_SIZE) {
-    refuse(`${size} bytes: the size must be an integer of at least 1`);
-  }
-  if (mode !== "read" && mode !== "read-write") refuse(`with mode ${String(mode)}: it is "read" or "read-write"`);
-  if (flags !== 0) refuse(`with flags ${flags}: none is defined`);
-  return length;
-}
-
-function refuse(what: string): never {
-  throw new DmaBufError("EINVAL", `Cannot allocate ${what}`);
+function checkAllocation(size: number, options: AllocateOptions): number {
+  check("Heap.allocate()", "size", size, SIZE);
+  checkOptions("Heap.allocate()", options, ALLOCATE);
+  return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
 }
 
 function firstHolder(buffer: DmaBuf, { mode = "read-write" }: AllocateOptions): DmaBuf {

@@ -1,7 +1,25 @@
-import { cutName } from "../domain/text.js";
+import {
+  check,
+  checkObject,
+  FUNCTION,
+  isName,
+  NAME,
+  orElse,
+  required,
+  TEXT,
+  type Kind,
+  type Kinds,
+} from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { BufferTable } from "./buffer-table.js";
 import { AddedHeap, SystemHeap, type Heap, type HeapOps } from "./heap.js";
+
+const HEAP_NAME: Kind = {
+  ...NAME,
+  wanted: `${NAME.wanted}, and not empty`,
+  isTaken: (name: string) => name !== "" && isName(name),
+};
+const OPS: Kinds<HeapOps> = { allocate: required(orElse("EINVAL", FUNCTION)) };
 
 /** How many heaps an agent can have. */
 const MAX_HEAPS = 128;
@@ -25,6 +43,7 @@ export class Heaps {
 
   /** @throws {DmaBufError} `ENODEV` if there is no heap of that name. */
   get(name: string): Heap {
+    check("Heaps.get()", "name", name, TEXT);
     const heap = this.#heaps.get(name);
     if (heap === undefined) throw new DmaBufError("ENODEV", `No heap has the name "${name}"`);
     return heap;
@@ -43,21 +62,15 @@ export class Heaps {
    *   are 128 heaps.
    */
   add(name: string, ops: HeapOps): Heap {
+    check("Heaps.add()", "name", name, HEAP_NAME);
+    checkObject("Heaps.add()", "ops", ops, OPS);
     this.#buffers.checkJoined();
-    const refused = this.#objection(name, ops);
-    if (refused !== undefined) throw new DmaBufError("EINVAL", `Cannot add heap "${name}": ${refused}`);
+    if (this.#heaps.has(name)) throw new DmaBufError("EINVAL", `Cannot add heap "${name}": the name is in use`);
     if (this.#heaps.size >= MAX_HEAPS) {
       throw new DmaBufError("ENOSPC", `Cannot add heap "${name}": there are ${MAX_HEAPS} already`);
     }
     const heap = new AddedHeap(name, this.#buffers, ops);
     this.#heaps.set(name, heap);
     return heap;
-  }
-
-  #objection(name: string, ops: HeapOps): string | undefined {
-    if (name === "") return "the name is empty";
-    if (cutName(name) !== name) return "the name has more than 31 bytes of UTF-8";
-    if (this.#heaps.has(name)) return "the name is in use";
-    return typeof ops?.allocate === "function" ? undefined : "it has no allocate operation";
   }
 }

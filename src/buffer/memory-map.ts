@@ -1,7 +1,23 @@
+import { checkObject, integer, withCode, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
 import type { Storage } from "./storage-carrier.js";
+
+/** A part of a buffer, in bytes. */
+export interface PageRange {
+  /** A multiple of 4,096. Default 0. */
+  readonly offset?: number;
+  /** Default: all that follows. */
+  readonly length?: number;
+}
+
+const RANGE: Kinds<PageRange> = { offset: withCode("EINVAL", integer(0)), length: withCode("EINVAL", integer(1)) };
+
+/** Looks at a range before anything is mapped. */
+export function checkRange(call: string, range: PageRange): void {
+  checkObject(call, "range", range, RANGE);
+}
 
 /** The bytes of a page range of a buffer. It keeps the buffer alive until it is disposed. */
 export class MemoryMap implements Disposable {
@@ -12,12 +28,7 @@ export class MemoryMap implements Disposable {
   #mapped = true;
 
   /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. @param unpin Runs at its end. */
-  constructor(
-    holder: DmaBuf,
-    storage: Storage,
-    range: { readonly offset?: number; readonly length?: number },
-    unpin: () => void,
-  ) {
+  constructor(holder: DmaBuf, storage: Storage, range: PageRange, unpin: () => void) {
     const { offset = 0, length = holder.size - offset } = range;
     const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
     if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {

@@ -1,3 +1,4 @@
+import { checkList, checkObject, NUMBER, required, OBJECT, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 
 /** A run of bytes in one memory object. A buffer's storage is a list of them. */
@@ -7,6 +8,32 @@ export interface StorageSegment {
   readonly offset: number;
   /** Bytes. */
   readonly length: number;
+}
+
+const MEMORY: Kind = {
+  wanted: "an ArrayBuffer or a SharedArrayBuffer",
+  isKind: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
+    typeof (value as Partial<ArrayBufferLike>).byteLength === "number",
+};
+
+/**
+ * Looks at a list of segments; whether they lie in their memory is for {@link checkStorage}.
+ *
+ * @param memory What their memory must be.
+ */
+export function checkSegments(
+  call: string,
+  argument: string,
+  given: Iterable<StorageSegment>,
+  memory = MEMORY,
+): StorageSegment[] {
+  const kinds: Kinds<StorageSegment> = { memory: required(memory), offset: required(NUMBER), length: required(NUMBER) };
+  const segments = checkList(call, argument, given, OBJECT);
+  segments.forEach((segment, i) => checkObject(call, `${argument}[${i}]`, segment, kinds));
+  return segments;
 }
 
 /** Sizes of buffers are multiples of this, as the kernel's heaps make them. */

@@ -1,7 +1,8 @@
+import { checkOptions, integer, NAME, orElse, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import type { BufferTable } from "./buffer-table.js";
-import { checkStorage, PAGE_SIZE, storageSize, type StorageSegment } from "./storage.js";
+import { checkSegments, checkStorage, PAGE_SIZE, storageSize, type StorageSegment } from "./storage.js";
 
 export interface UdmabufOptions {
   /** For people; at most 31 bytes of UTF-8. */
@@ -15,6 +16,14 @@ export interface UdmabufOptions {
 const LIST_LIMIT = 1024;
 const SIZE_LIMIT = 64 << 20;
 
+/** Memory that threads can share never shrinks, which is what the kernel asks of it by a seal. */
+const SHARED: Kind = orElse("EBADFD", {
+  wanted: "a SharedArrayBuffer",
+  isKind: (value) => value instanceof SharedArrayBuffer,
+});
+
+const OPTIONS: Kinds<UdmabufOptions> = { name: NAME, listLimit: integer(0), sizeLimit: integer(0) };
+
 /**
  * A buffer made of pages that the program has already, in the order of the list. The memory stays the program's: what is
  * written on either side is seen on the other.
@@ -26,15 +35,17 @@ const SIZE_LIMIT = 64 << 20;
 export function createUdmabuf(
   buffers: BufferTable,
   ranges: readonly StorageSegment[],
-  { name = "", listLimit = LIST_LIMIT, sizeLimit = SIZE_LIMIT }: UdmabufOptions = {},
+  options: UdmabufOptions = {},
 ): DmaBuf {
+  ranges = checkSegments("Domain.udmabuf()", "ranges", ranges, SHARED);
+  checkOptions("Domain.udmabuf()", options, OPTIONS);
+  const { name = "", listLimit = LIST_LIMIT, sizeLimit = SIZE_LIMIT } = options;
   if (ranges.length === 0 || ranges.length > listLimit) {
     refuse(`there are ${ranges.length} ranges, not 1 to ${listLimit} (option "listLimit")`);
   }
   ranges.forEach((range, i) => checkPages(range, i));
   const size = storageSize(ranges);
   if (size > sizeLimit) refuse(`the ranges have ${size} bytes, ${sizeLimit} are allowed (option "sizeLimit")`);
-  for (const { memory } of ranges) checkMemory(memory);
   checkStorage(ranges, size);
   return buffers.export(
     ranges.map(({ memory, offset, length }) => ({ memory, offset, length })),
@@ -49,12 +60,6 @@ function checkPages({ offset, length }: StorageSegment, i: number): void {
 
 function isPages(bytes: number): boolean {
   return Number.isSafeInteger(bytes) && bytes >= 0 && bytes % PAGE_SIZE === 0;
-}
-
-/** Memory that threads can share never shrinks, which is what the kernel asks of it by a seal. */
-function checkMemory(memory: unknown): void {
-  if (memory instanceof SharedArrayBuffer) return;
-  throw new DmaBufError("EBADFD", "Cannot make a buffer of the ranges: their memory is no SharedArrayBuffer");
 }
 
 function refuse(reason: string): never {

@@ -124,12 +124,7 @@ export function bufferName({ memory, layout }: Segment, slot: number): string {
   return readName(memory, layout.buffer(slot) + BUFFER.NAME);
 }
 
-/** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
 export function renameBuffer({ memory, layout }: Segment, slot: number, name: string): void {
-  const bytes = encodeURIComponent(name).replace(/%../g, "-").length;
-  if (bytes > 31) {
-    throw new DmaBufError("EINVAL", `Cannot name the buffer: "${name}" has ${bytes} bytes, 31 are allowed`);
-  }
   writeName(memory, layout.buffer(slot) + BUFFER.NAME, name);
 }
 

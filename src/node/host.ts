@@ -8,7 +8,6 @@ import type { Host } from "../substrate/host.js";
  *
  * @param spin Milliseconds for which a wait looks again and again before it sleeps; by default as on threads, and 0 if
  *     this process may use one processor only.
- * @throws {RangeError} If `spin` is no time.
  */
 export function processHost(spin?: number): Host {
   const host = hostWith(spin);

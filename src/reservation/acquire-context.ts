@@ -1,4 +1,5 @@
-import type { Agent } from "../domain/agent.js";
+import { check, instance } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
 import type { Reservation } from "./reservation.js";
@@ -26,6 +27,7 @@ export class AcquireContext implements Disposable {
   #done = false;
 
   constructor(agent: Agent) {
+    check("new AcquireContext()", "agent", agent, AGENT_KIND);
     this.#agent = agent;
     this.ticket = takeTicket(agent);
   }
@@ -108,6 +110,9 @@ export class AcquireContext implements Disposable {
 function refuse(reservation: Reservation, why: string): never {
   throw new DmaBufError("EINVAL", `Cannot lock the reservation of ${reservation.describeOwner()}: ${why}`);
 }
+
+/** What an argument `context` must be. */
+export const CONTEXT = instance(AcquireContext);
 
 /** Thrown to a requester that must give way: release every lock of its context, then lock this one first. */
 export class WouldDeadlockError extends DmaBufError {

@@ -1,7 +1,8 @@
-import type { Agent } from "../domain/agent.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { check, checkList } from "../arguments.js";
+import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { AcquireContext, WouldDeadlockError } from "./acquire-context.js";
-import type { Reservation } from "./reservation.js";
+import { RESERVATION, type Reservation } from "./reservation.js";
 
 /**
  * Locks several reservations together, in any order, without a deadlock: who must give way unlocks everything, waits
@@ -15,7 +16,10 @@ export async function lockAll(
   reservations: Iterable<Reservation>,
   options: WaitOptions = {},
 ): Promise<AcquireContext> {
-  const order = new BackOffOrder(agent, reservations);
+  check("lockAll()", "agent", agent, AGENT_KIND);
+  const all = checkList("lockAll()", "reservations", reservations, RESERVATION);
+  checkWait("lockAll()", options);
+  const order = new BackOffOrder(agent, all);
   try {
     for (let next = order.next(); next !== undefined; next = order.next()) {
       try {
@@ -37,7 +41,10 @@ export function lockAllSync(
   reservations: Iterable<Reservation>,
   options: { readonly timeout?: number } = {},
 ): AcquireContext {
-  const order = new BackOffOrder(agent, reservations);
+  check("lockAllSync()", "agent", agent, AGENT_KIND);
+  const all = checkList("lockAllSync()", "reservations", reservations, RESERVATION);
+  checkWaitSync("lockAllSync()", options);
+  const order = new BackOffOrder(agent, all);
   try {
     for (let next = order.next(); next !== undefined; next = order.next()) {
       try {

@@ -1,11 +1,12 @@
+import { check, checkGiven, instance, integer, NANOSECONDS, orElse } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isKeyFinished, isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceArray } from "../fence/fence-array.js";
-import type { Fence, WaitResult } from "../fence/fence.js";
+import { FENCE, type Fence, type WaitResult } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";
-import type { AcquireContext } from "./acquire-context.js";
+import { CONTEXT, type AcquireContext } from "./acquire-context.js";
 import {
   hasPending,
   hasUnfinished,
@@ -20,7 +21,7 @@ import { LateWork } from "./late-work.js";
 import { LockAttempt } from "./lock-attempt.js";
 import { lockHolder, lockWord, takeOverLock, tryTakeLock } from "./lock.js";
 import { ReservationLock } from "./reservation-lock.js";
-import { USAGES, usageLevel, type Usage } from "./usage.js";
+import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
 
 /**
  * A buffer's fences, which order all work on it without anybody asking.
@@ -66,6 +67,8 @@ export class Reservation {
    *   context holds it; `EINVAL` if the context is done, waits for another, or must back off for another.
    */
   async lock(context?: AcquireContext, options: WaitOptions = {}): Promise<ReservationLock> {
+    checkGiven("Reservation.lock()", "context", context, CONTEXT);
+    checkWait("Reservation.lock()", options);
     using attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (!(await this.agent.wait(attempt, options))) this.#timedOut(options.timeout);
     return this.#locked(context);
@@ -73,6 +76,8 @@ export class Reservation {
 
   /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   lockSync(context?: AcquireContext, options: { readonly timeout?: number } = {}): ReservationLock {
+    checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
+    checkWaitSync("Reservation.lockSync()", options);
     using attempt = new LockAttempt(this.agent, this, this.#slot, context);
     if (options.timeout === undefined && this.#lock !== undefined && !attempt.ready()) {
       throw new DmaBufError(
@@ -111,10 +116,8 @@ export class Reservation {
    * @throws {DmaBufError} `ENOMEM` if the reservation has no room for them; `EINVAL` if `count` is below 1.
    */
   reserveFences(count: number): void {
+    check("Reservation.reserveFences()", "count", count, COUNT);
     this.assertHeld("reserve room for fences of");
-    if (!Number.isInteger(count) || count < 1) {
-      throw new DmaBufError("EINVAL", `Cannot reserve ${count} fences: at least 1 must be asked for`);
-    }
     const { reservationEntries } = this.agent.layout;
     if (this.#entries.length + count > reservationEntries) {
       this.#entries = this.#entries.filter((entry) => !isKeyFinished(this.agent, entry.key));
@@ -134,6 +137,8 @@ export class Reservation {
    * @throws {RangeError} If no room was reserved.
    */
   addFence(fence: Fence, usage: Usage): void {
+    check("Reservation.addFence()", "fence", fence, FENCE);
+    checkUsage("Reservation.addFence()", usage);
     this.assertHeld("add a fence to");
     if (fence.ops.container !== undefined) {
       this.agent.host.warn(`The reservation of ${this.#owner()} takes plain fences: unwrap containers first`);
@@ -152,6 +157,9 @@ export class Reservation {
    * memory once the replacement signals.
    */
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
+    check("Reservation.replaceFences()", "context", context, NUMBER);
+    check("Reservation.replaceFences()", "replacement", replacement, FENCE);
+    checkUsage("Reservation.replaceFences()", usage);
     this.assertHeld("replace fences of");
     const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
     const matches = (entry: Entry): boolean => fenceAt(this.agent, entry.key)?.context === context;
@@ -161,6 +169,7 @@ export class Reservation {
 
   /** Puts the fences of another reservation, as far as they are pending or late, in the place of all fences of this one. */
   copyFences(source: Reservation): void {
+    check("Reservation.copyFences()", "source", source, RESERVATION);
     this.assertHeld("copy fences to");
     this.#entries = source.#snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
     publishEntries(this.agent, this.#slot, this.#entries);
@@ -168,7 +177,12 @@ export class Reservation {
   }
 
   /** All fences up to a usage, signaled ones too, in the order of their places. Needs the lock. */
-  *lockedFences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+  lockedFences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+    checkUsage("Reservation.lockedFences()", usage);
+    return this.#lockedFences(usage);
+  }
+
+  *#lockedFences(usage: Usage): Generator<ReservationFence> {
     this.assertHeld("iterate");
     for (const entry of this.#entries) {
       const fence = entry.level <= usageLevel(usage) ? fenceAt(this.agent, entry.key) : undefined;
@@ -180,7 +194,12 @@ export class Reservation {
    * The pending fences up to a usage, without the lock. If the reservation changes meanwhile, the iteration begins
    * again: the next item then says `restarted`, and everything seen before it must be forgotten.
    */
-  *fences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+  fences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+    checkUsage("Reservation.fences()", usage);
+    return this.#fences(usage);
+  }
+
+  *#fences(usage: Usage): Generator<ReservationFence> {
     let restarted = true;
     let entries = this.#snapshot();
     for (let i = 0; i < entries.length; i++) {
@@ -198,6 +217,7 @@ export class Reservation {
 
   /** The pending fences up to a usage. */
   getFences(usage: Usage): Fence[] {
+    checkUsage("Reservation.getFences()", usage);
     return this.#pendingOf(this.#upTo(usage));
   }
 
@@ -206,6 +226,7 @@ export class Reservation {
    * live, and have neither signaled the fence all the same nor closed its timeline.
    */
   getLateFences(usage: Usage): Fence[] {
+    checkUsage("Reservation.getLateFences()", usage);
     return this.lateWork(usage)?.fences ?? [];
   }
 
@@ -214,17 +235,20 @@ export class Reservation {
    * reservation again.
    */
   getSingleton(usage: Usage): Fence | undefined {
+    checkUsage("Reservation.getSingleton()", usage);
     const fences = this.getFences(usage);
     return fences.length > 1 ? new FenceArray(this.agent, fences) : fences[0];
   }
 
   /** Whether no fence up to a usage is pending. */
   testSignaled(usage: Usage): boolean {
+    checkUsage("Reservation.testSignaled()", usage);
     return !hasPending(this.agent, this.#snapshot(), usageLevel(usage));
   }
 
   /** Whether no work up to a usage is pending or late. */
   testFinished(usage: Usage): boolean {
+    checkUsage("Reservation.testFinished()", usage);
     return !hasUnfinished(this.agent, this.#snapshot(), usageLevel(usage));
   }
 
@@ -235,11 +259,15 @@ export class Reservation {
    * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
    */
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
+    checkUsage("Reservation.wait()", usage);
+    checkWait("Reservation.wait()", options);
     return (await this.#waitFor(this.getFences(usage), options)) ? "signaled" : "timed-out";
   }
 
   /** As {@link wait}, blocking this thread. */
   waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
+    checkUsage("Reservation.waitSync()", usage);
+    checkWaitSync("Reservation.waitSync()", options);
     return this.#waitForSync(this.getFences(usage), options) ? "signaled" : "timed-out";
   }
 
@@ -250,6 +278,8 @@ export class Reservation {
    * @returns False if the time passed first.
    */
   async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<boolean> {
+    checkUsage("Reservation.waitFinished()", usage);
+    checkWait("Reservation.waitFinished()", options);
     const left = countdown(this.agent.host, options.timeout);
     while (!this.testFinished(usage)) {
       if (!(await this.#waitFor(this.getFences(usage), { ...options, timeout: left() }))) return false;
@@ -261,6 +291,8 @@ export class Reservation {
 
   /** As {@link waitFinished}, blocking this thread. */
   waitFinishedSync(usage: Usage, options: { readonly timeout?: number } = {}): boolean {
+    checkUsage("Reservation.waitFinishedSync()", usage);
+    checkWaitSync("Reservation.waitFinishedSync()", options);
     const left = countdown(this.agent.host, options.timeout);
     while (!this.testFinished(usage)) {
       if (!this.#waitForSync(this.getFences(usage), { timeout: left() })) return false;
@@ -278,6 +310,8 @@ export class Reservation {
 
   /** Hints to the makers of all pending fences up to a usage that somebody needs them by then. */
   setDeadline(usage: Usage, deadlineNs: number): void {
+    checkUsage("Reservation.setDeadline()", usage);
+    check("Reservation.setDeadline()", "deadlineNs", deadlineNs, NANOSECONDS);
     for (const fence of this.getFences(usage)) fence.setDeadline(deadlineNs);
   }
 
@@ -388,6 +422,9 @@ export class Reservation {
   }
 }
 
+export const RESERVATION = instance(Reservation);
+const NUMBER = integer(0);
+const COUNT = orElse("EINVAL", integer(1));
 const SNAPSHOT_ATTEMPTS = 64;
 
 export interface ReservationFence {

@@ -16,13 +16,16 @@ export type Usage = "kernel" | "write" | "read" | "bookkeep";
 
 export const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 
-export const USAGE = oneOf(...USAGES);
+const USAGE = oneOf(...USAGES);
+
+/** What an argument `usage` must be. */
+export function checkUsage(call: string, usage: Usage): void {
+  check(call, "usage", usage, USAGE);
+}
 
 /** The number of a usage: 0 for `kernel` to 3 for `bookkeep`. */
 export function usageLevel(usage: Usage): number {
-  const level = USAGES.indexOf(usage);
-  if (level < 0) check("A query of fences", "usage", usage, USAGE);
-  return level;
+  return USAGES.indexOf(usage);
 }
 
 /** What an access uses the buffer for. */
@@ -34,7 +37,7 @@ export function usageFor(access: AccessMode): Usage {
   return access === "write" ? "read" : "write";
 }
 
-export const ACCESS_MODE = oneOf("read", "write");
+const ACCESS_MODE = oneOf("read", "write");
 
 export function checkAccessMode(call: string, access: AccessMode): void {
   if (access !== "read" && access !== "write") check(call, "mode", access, ACCESS_MODE);
