@@ -31,7 +31,10 @@ test("what was packed is unpacked, and fields that were not given are 0", () => 
 });
 
 test("a text that is too long is cut, and one without its end is whole", () => {
-  assert.equal(MIXED.unpack(MIXED.pack({ name: "abcdefgh" })).name, "abcde");
+  const bytes = MIXED.pack({ name: "abcdefgh" });
+  assert.equal(MIXED.unpack(bytes).name, "abcd");
+  bytes[MIXED.offsetOf("name") + 4] = "e".charCodeAt(0);
+  assert.equal(MIXED.unpack(bytes).name, "abcde");
 });
 
 test("several structures stand one after the other", () => {
@@ -43,4 +46,20 @@ test("several structures stand one after the other", () => {
   const bytes = packAll(pair, all);
   assert.equal(bytes.length, 32);
   assert.deepEqual(unpackAll(pair, bytes, 2), all);
+});
+
+test("a text is cut between two characters, and ends with a NUL", () => {
+  const struct = new Struct({ name: { text: 8 }, after: "u8" });
+  for (const [name, kept] of [
+    ["é".repeat(4), "ééé"],
+    ["€€€", "€€"],
+    ["abc😀", "abc😀"],
+    ["abcd😀", "abcd"],
+    ["12345678", "1234567"],
+    ["\ud800", "\ufffd"],
+  ] as const) {
+    const bytes = struct.pack({ name, after: 0xff });
+    assert.equal(bytes[7], 0);
+    assert.deepEqual(struct.unpack(bytes), { name: kept, after: 0xff });
+  }
 });

@@ -1,10 +1,12 @@
+import { encodeInto } from "../domain/text.js";
+
 /**
  * Structures as the kernel lays them out: little-endian, each field aligned to its own size, the whole to its largest.
  *
  * The kernel's interfaces are the same on all 64-bit processors; the system calls refuse every other kind.
  */
 
-/** `text` is NUL-terminated UTF-8; `bytes` is raw, aligned to `align` (default 1). */
+/** `text` is NUL-terminated UTF-8, cut after the last whole character that fits; `bytes` is raw, aligned to `align` (default 1). */
 export type Field =
   | "u8"
   | "u16"
@@ -101,7 +103,7 @@ function writeField(view: DataView, offset: number, field: Field, value: unknown
     const length = "text" in field ? field.text : field.bytes;
     const target = new Uint8Array(view.buffer, view.byteOffset + offset, length);
     if (!("text" in field)) target.set((value as Uint8Array).subarray(0, length));
-    else target.fill(0).set(new TextEncoder().encode(value as string).subarray(0, length));
+    else encodeInto(value as string, target.fill(0).subarray(0, length - 1));
   } else if (field === "u64") view.setBigUint64(offset, BigInt(value as number), true);
   else if (field === "s64") view.setBigInt64(offset, BigInt(value as number), true);
   else if (field === "u32") view.setUint32(offset, value as number, true);

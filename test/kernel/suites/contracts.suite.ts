@@ -13,6 +13,7 @@ import {
   kernelFence,
   kernelSyncFile,
   SoftwareSyncTimeline,
+  SyncFileDescriptor,
   UdmabufDevice,
   VgemFence,
 } from "../../../src/linux/index.js";
@@ -123,6 +124,14 @@ test("a device that is late keeps its buffer from others until it has finished",
   (await reading)[Symbol.dispose]();
   await handOver(buffer, "read", descriptor);
   assert.equal(fence.error?.code, "ETIMEDOUT");
+});
+
+test("the name of merged sync files of the kernel is cut between two characters", PATIENT, () => {
+  using timeline = new SoftwareSyncTimeline();
+  using a = timeline.createFence(1);
+  using b = timeline.createFence(2);
+  using merged = SyncFileDescriptor.merge("é".repeat(16), a, b);
+  assert.equal(merged.name, "é".repeat(15));
 });
 
 test("a deadline reaches the kernel's fence", PATIENT, () => {
