@@ -67,10 +67,21 @@ install() {
   list=$(absent)
   if [[ -z $list ]]; then return; fi
   say "installing $list"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
+  apt update
   # shellcheck disable=SC2086 -- several words are meant
-  apt-get install -y -qq --no-install-recommends $list > /dev/null
+  apt install -y --no-install-recommends $list > /dev/null
+}
+
+# apt-get, once no other is at work: it can wait for the lock of dpkg, and not for that of its own lists.
+apt() {
+  local errors
+  errors=$(mktemp)
+  until DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=-1 "$@" 2> "$errors"; do
+    grep -q 'Could not get lock' "$errors" || { cat "$errors"; rm "$errors"; exit 1; }
+    sleep 1
+  done
+  cat "$errors"
+  rm "$errors"
 }
 
 build() {
@@ -78,8 +89,10 @@ build() {
   mkdir -p "$cache"
   # Two that build at once would only be slower: the second waits, and finds it there.
   exec 9> "$cache/lock"
-  flock 9
+  flock --nonblock 9 || { say 'waiting for another build'; flock 9; }
   if [[ -x $kernel ]]; then return; fi
+  # What a build that was killed has left.
+  rm -rf "$cache"/build.* "$cache"/*.part
 
   local work
   work=$(mktemp -d "$cache/build.XXXXXX")
