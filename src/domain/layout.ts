@@ -39,7 +39,6 @@ export const AGENT = {
   REQUESTS: 2, // requests ever posted to this agent; wraps
   MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
   SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
-  THREAD: 5, // the kernel's number of its thread, 0 where that is not known
   RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (R8)
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own

@@ -3,6 +3,7 @@ import { DmaBufError } from "../errors.js";
 import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
 import { applyTo, FirstLines, inWords, sendLine, type WaitLimits } from "./lines.js";
 import { letGo } from "./let-go.js";
+import { createLedger, leaveLedger } from "./process-ledgers.js";
 import { MOST_DESCRIPTORS } from "./system-calls.js";
 
 /**
@@ -46,7 +47,8 @@ export function admit(connection: number, files: DomainFiles): void {
  * @param where Where the connection goes, for errors.
  */
 export async function apply(connection: number, where: string, limits: WaitLimits): Promise<DomainFiles> {
-  const lines = new FirstLines(connection, `The domain at ${where}`);
+  const { ledger, key } = createLedger();
+  const lines = new FirstLines(connection, `The domain at ${where}`, ledger);
   try {
     applyTo(connection, { layout: LAYOUT_VERSION });
     for (let before = Infinity; ;) {
@@ -55,20 +57,22 @@ export async function apply(connection: number, where: string, limits: WaitLimit
         throw new DmaBufError("EPROTO", `Cannot join the domain: there is none at ${where}`);
       }
       before = left as number;
-      if (before === 0) return received(lines);
+      if (before > 0) continue;
+      const entries = lines.takeDescriptors();
+      try {
+        lines.handOver();
+        return checkFiles(
+          entries.map((entry) => ledger.descriptorOf(entry)),
+          key,
+        );
+      } catch (error) {
+        letGo(...entries.map((entry) => ledger.handOver(entry)));
+        throw error;
+      }
     }
-  } finally {
-    lines.close();
-  }
-}
-
-function received(lines: FirstLines): DomainFiles {
-  const descriptors = lines.takeDescriptors();
-  try {
-    lines.handOver();
-    return checkFiles(descriptors);
   } catch (error) {
-    letGo(...descriptors);
+    lines.close();
+    leaveLedger(key);
     throw error;
   }
 }

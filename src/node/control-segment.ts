@@ -5,9 +5,10 @@ import type { Sizes } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "./process-substrate.js";
-import type { ResourceLedger } from "./resource-ledger.js";
+import { leaveLedger } from "./process-ledgers.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { checkViewLength, pageSize, viewOf } from "./system-calls.js";
+import { checkViewLength, pageSize, viewOf, writtenRanges } from "./system-calls.js";
 
 export interface ControlOptions {
   readonly ledger: ResourceLedger;
@@ -22,9 +23,14 @@ export class ControlSegment implements Segment {
   readonly layout: Layout;
   readonly files: DomainFiles;
   readonly #mapped: ProcessSubstrate;
+  readonly #ledger: ResourceLedger;
+  #mapping: ControlMapping | undefined;
 
-  private constructor(files: DomainFiles, memory: ArrayBuffer, layout: Layout, options: ControlOptions) {
-    const { onSlice, wrapMemory = (mapped) => mapped } = options;
+  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, options: ControlOptions) {
+    const { ledger, onSlice, wrapMemory = (mapped) => mapped } = options;
+    const { memory } = mapping;
+    this.#ledger = ledger;
+    this.#mapping = mapping;
     this.files = files;
     this.layout = layout;
     this.#mapped = createProcessSubstrate({ memory, doorbells: doorbellsOf(layout, files), onSlice });
@@ -37,9 +43,14 @@ export class ControlSegment implements Segment {
     const length = bytesOf(layout);
     checkViewLength(length, "Cannot make a domain of these sizes");
     const files = createDomainFiles(length, layout.sizes.agents);
-    const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
-    writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
-    return segment;
+    try {
+      const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
+      writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
+      return segment;
+    } catch (error) {
+      leaveLedger(files.ledger);
+      throw error;
+    }
   }
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
@@ -59,9 +70,16 @@ export class ControlSegment implements Segment {
     this.#mapped.listenAt(slot, heard);
   }
 
-  /** As {@link ProcessSubstrate.close}. */
+  /**
+   * As {@link ProcessSubstrate.close}. It is unmapped at once: what is left of the domain looks at a copy of the words, as
+   * they are now.
+   */
   close(): void {
-    this.#mapped.close();
+    const mapping = this.#mapping;
+    if (mapping === undefined) return;
+    this.#mapping = undefined;
+    this.#mapped.close(copyOf(mapping.memory, this.files.control));
+    this.#ledger.unmap(mapping.entry);
   }
 }
 
@@ -76,23 +94,36 @@ function bytesOf({ words }: Layout): number {
  * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
  */
 function layoutIn(files: DomainFiles, ledger: ResourceLedger): Layout {
-  const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
-  using header = createProcessSubstrate({ memory: mapControl(ledger, files, pageSize()), doorbells: none });
-  return readHeader(header, Math.floor(fstatSync(files.control).size / 4));
+  const { memory, entry } = mapControl(ledger, files, pageSize());
+  try {
+    const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
+    return readHeader(
+      createProcessSubstrate({ memory, doorbells: none }),
+      Math.floor(fstatSync(files.control).size / 4),
+    );
+  } finally {
+    ledger.unmap(entry);
+  }
 }
 
-/**
- * The view stays whole as long as anybody refers to it: what is left of a domain may look at its words after it was
- * closed, as on threads.
- */
-function mapControl(ledger: ResourceLedger, { control }: DomainFiles, length: number): ArrayBuffer {
+interface ControlMapping {
+  readonly entry: LedgerEntry;
+  readonly memory: ArrayBuffer;
+}
+
+function mapControl(ledger: ResourceLedger, { control }: DomainFiles, length: number): ControlMapping {
   const entry = ledger.map({ fd: control, length, isWritable: true });
-  const memory = viewOf(ledger.addressOf(entry), length);
-  collected.register(memory, () => ledger.unmap(entry));
-  return memory;
+  return { entry, memory: viewOf(ledger.addressOf(entry), length) };
 }
 
-const collected = new FinalizationRegistry<() => void>((unmap) => unmap());
+/** Only what was ever written takes memory in the copy, as it does in the file. */
+function copyOf(memory: ArrayBuffer, control: number): ArrayBuffer {
+  const copy = new ArrayBuffer(memory.byteLength);
+  for (const { start, end } of writtenRanges(control, memory.byteLength)) {
+    new Uint8Array(copy).set(new Uint8Array(memory, start, end - start), start);
+  }
+  return copy;
+}
 
 function doorbellsOf(layout: Layout, { bells }: DomainFiles) {
   return {

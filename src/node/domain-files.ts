@@ -20,10 +20,11 @@ import {
 } from "./system-calls.js";
 import { DmaBufError } from "../errors.js";
 import { randomUUID } from "node:crypto";
+import { createLedger, leaveLedger, type LedgerKey } from "./process-ledgers.js";
 
 /**
- * The descriptors by which a process takes part in a domain: all its threads use the same ones, and the last thread to
- * leave closes them.
+ * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same ones:
+ * they stand in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
  */
 export interface DomainFiles {
   /** The control segment's memory. */
@@ -32,25 +33,25 @@ export interface DomainFiles {
   readonly bells: readonly number[];
   /** One an agent slot: a socket connected to itself, whose messages the agent alone takes out. */
   readonly inboxes: readonly number[];
-  /** How many agents of this process use them: one shared word. */
-  readonly users: SharedArrayBuffer;
+  readonly ledger: LedgerKey;
 }
 
 /** @param bytes How long the control segment is. */
 export function createDomainFiles(bytes: number, agents: number): DomainFiles {
-  return allOrNothing((orUndo) => {
-    const keep = (descriptor: number): number => {
-      orUndo(() => closeDescriptor(descriptor));
-      return descriptor;
-    };
-    const control = keep(createMemoryFile("dmabuf control"));
+  const { ledger, key } = createLedger();
+  const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
+  try {
+    const control = keep(() => createMemoryFile("dmabuf control"));
     setFileLength(control, bytes);
     // A peer that cut it short would kill everybody else.
     addSeals(control, SEAL.SHRINK | SEAL.GROW | SEAL.SEAL);
-    const bells = Array.from({ length: agents }, () => keep(createBell()));
-    const inboxes = Array.from({ length: agents }, () => keep(createInbox()));
-    return filesOf([control, ...bells, ...inboxes]);
-  });
+    const bells = Array.from({ length: agents }, () => keep(createBell));
+    const inboxes = Array.from({ length: agents }, () => keep(createInbox));
+    return { control, bells, inboxes, ledger: key };
+  } catch (error) {
+    leaveLedger(key);
+    throw error;
+  }
 }
 
 /** All of them in one list, as they are sent to another process. */
@@ -61,14 +62,17 @@ export function descriptorsOf({ control, bells, inboxes }: DomainFiles): number[
 /**
  * The reverse of {@link descriptorsOf}, for what another process has sent.
  *
+ * @param ledger Where they stand.
  * @throws {DmaBufError} `EPROTO` if these are not a domain's. They stay open.
  */
-export function checkFiles(descriptors: readonly number[]): DomainFiles {
+export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): DomainFiles {
   const damaged = (what: string): DmaBufError => new DmaBufError("EPROTO", `Cannot join the domain: ${what}`);
   if (descriptors.length < 3 || descriptors.length % 2 === 0) {
     throw damaged(`${descriptors.length} descriptors are not what belongs to one`);
   }
-  const files = filesOf(descriptors);
+  const [control, ...rest] = descriptors as [number, ...number[]];
+  const agents = rest.length / 2;
+  const files = { control, bells: rest.slice(0, agents), inboxes: rest.slice(agents), ledger };
   if (!hasFixedLength(files.control)) throw damaged("its control segment is no memory of sealed length");
   const { size } = fstatSync(files.control);
   if (size === 0 || size % pageSize() !== 0) throw damaged(`its control segment of ${size} bytes is no whole pages`);
@@ -98,18 +102,6 @@ function hasFixedLength(descriptor: number): boolean {
 /** Whether a descriptor is of a kind, and opened with these flags. */
 function is(descriptor: number, isKind: (descriptor: number) => boolean, flags: number): boolean {
   return isKind(descriptor) && (fileControl(descriptor, F_GETFL, 0) & flags) === flags;
-}
-
-function filesOf(descriptors: readonly number[]): DomainFiles {
-  const [control, ...rest] = descriptors as [number, ...number[]];
-  const agents = rest.length / 2;
-  const users = new SharedArrayBuffer(8);
-  return { control, bells: rest.slice(0, agents), inboxes: rest.slice(agents), users };
-}
-
-/** When no agent of this process uses them any more. */
-export function closeFiles(files: DomainFiles): void {
-  for (const descriptor of descriptorsOf(files)) closeDescriptor(descriptor);
 }
 
 function createBell(): number {

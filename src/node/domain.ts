@@ -1,16 +1,15 @@
 import { Socket } from "node:net";
 import { allOrNothing } from "../all-or-nothing.js";
 import { Agent } from "../domain/agent.js";
-import { isLive, slotOf, type Identity } from "../domain/agent-slot.js";
+import { slotOf } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
-import { DmaBufError } from "../errors.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
 import { admit, apply, checkApplication } from "./admission.js";
-import { ControlSegment, type ControlOptions } from "./control-segment.js";
+import type { ControlSegment, ControlOptions } from "./control-segment.js";
 import { DescriptorDirectory } from "./descriptor-directory.js";
-import { closeFiles, type DomainFiles } from "./domain-files.js";
+import { enterExisting, enterInvited, enterNew, type Entry } from "./entry.js";
 import { Follower, type FollowOptions } from "./follower.js";
 import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectInTime, Gate } from "./gate.js";
@@ -22,13 +21,14 @@ import { KnownUsers } from "./known-users.js";
 import { letGo } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
-import { createLedgerMemory, releaseLedger, type ResourceLedger } from "./resource-ledger.js";
-import { giveUpSeat, hasThreadEnded, isGivenUp, lostAgents, setThread, takeSeat, type Seat } from "./seat.js";
+import { leaveLedger, releaseEnded } from "./process-ledgers.js";
+import type { ResourceLedger } from "./resource-ledger.js";
+import type { Seat } from "./seat.js";
 import { Show, type ShowOptions } from "./show.js";
 import { descriptorOf } from "./socket-descriptor.js";
 import { StreamDirectory } from "./stream-directory.js";
-import { threadLedger, useLedgerMemory } from "./thread-ledger.js";
-import { closeDescriptor, processId, threadId } from "./system-calls.js";
+import { threadLedger } from "./thread-ledger.js";
+import { processId } from "./system-calls.js";
 
 /**
  * How often an agent looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is for
@@ -49,12 +49,6 @@ interface Parts {
   readonly callbacks: { lookAround: () => void; readLetters: () => void };
 }
 
-interface InvitedWorker {
-  readonly seat: Seat;
-  readonly ledger: SharedArrayBuffer;
-  readonly endWatch: () => void;
-}
-
 /**
  * A domain of processes: buffers are memory files, waiting is by futex and pipe, and the kernel tells of deaths. Every
  * member may write to the control segment: members trust each other.
@@ -66,12 +60,13 @@ export class Domain extends JoinedDomain {
   readonly #directory: StreamDirectory;
   readonly #reception: Reception;
   readonly #gates = new Set<Gate>();
-  readonly #invited = new Map<Identity, InvitedWorker>();
+  /** What ends the watches on those that were invited and have not ended. */
+  readonly #invited = new Set<() => void>();
   readonly #endings: (() => void)[] = [];
 
   private constructor(parts: Parts, options: ListenOptions) {
     super(parts.agent, parts.carrier, options);
-    const { segment, seat, agent, inbox, callbacks } = parts;
+    const { segment, agent, inbox, callbacks } = parts;
     this.#parts = parts;
     this.#directory = new StreamDirectory(agent, inbox, (handle) => this.openStream(handle));
     this.descriptors = new DescriptorDirectory(agent, parts.ledger, inbox, () => this.#readLetters());
@@ -90,8 +85,7 @@ export class Domain extends JoinedDomain {
     callbacks.readLetters = () => this.#readLetters();
     const timer = setInterval(() => this.#lookAround(), LOOK_MS).unref();
     this.#endings.push(() => clearInterval(timer));
-    setThread(segment, seat.identity, threadId());
-    segment.listenAt(slotOf(seat.identity), () => this.#readLetters());
+    segment.listenAt(slotOf(agent.identity), () => this.#readLetters());
     agent.addInterrupt(() => this.#readLetters());
     this.#directory.ask();
   }
@@ -112,7 +106,7 @@ export class Domain extends JoinedDomain {
       wrapMemory: _wrap,
       ...sizes
     } = options;
-    return Domain.#enter(options, (control) => seatIn(ControlSegment.create(sizes, control), name));
+    return Domain.#enter(options, (control) => enterNew(sizes, control, name));
   }
 
   /**
@@ -162,17 +156,9 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left.
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
-    const { seat, ledger, inviter, port } = invitation;
-    if (isGivenUp(seat)) throw voidInvitation();
-    useLedgerMemory(ledger);
-    const domain = Domain.#enter(options, (control) => {
-      const segment = ControlSegment.open(seat.files, control);
-      if (isLive(segment, seat.identity)) return { segment, seat };
-      segment.close();
-      throw voidInvitation();
-    });
-    // Held until the thread ends, also after it has left: its inviter then releases what stands in its ledger.
-    holdLifeline(port, "", () => domain.recover(inviter));
+    const domain = Domain.#enter(options, (control) => enterInvited(invitation, control));
+    const lifeline = holdLifeline(invitation.port, "", () => domain.#lookSoon());
+    domain.#endings.push(() => lifeline.end());
     return domain;
   }
 
@@ -190,25 +176,31 @@ export class Domain extends JoinedDomain {
   /** An invitation for one more thread of this process. @throws {DmaBufError} `ENOSPC` if the domain is full. */
   invite(options: { readonly name?: string } = {}): WorkerInvitation {
     this.checkJoined();
-    const { segment } = this.#parts;
-    const seat = takeSeat(segment, segment.files, options.name ?? "worker");
-    const ledger = createLedgerMemory();
+    const { segment, seat } = this.#parts;
+    const reservation = seat.reserve(segment, options.name ?? "worker");
     const { mine, theirs } = createLifeline();
-    const endWatch = watchLifeline(mine, "", () => this.#workerEnded(seat.identity));
-    this.#invited.set(seat.identity, { seat, ledger, endWatch });
-    return { seat, ledger, inviter: this.agent.identity, port: theirs };
+    const endWatch = watchLifeline(mine, "", () => {
+      this.#invited.delete(endWatch);
+      endWatch();
+      seat.release(reservation);
+      this.#lookSoon();
+    });
+    this.#invited.add(endWatch);
+    return { reservation, files: segment.files, port: theirs };
   }
 
   /** An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. */
   inviteProcess(): ProcessInvitation {
     this.checkJoined();
+    const { ledger } = this.#parts;
     const { mine, theirs } = createInvitation();
+    const entry = ledger.open(() => theirs);
     this.#reception.serve(new Socket({ fd: mine }), true);
     let open = true;
     return {
       descriptor: theirs,
       [Symbol.dispose]() {
-        if (open) closeDescriptor(theirs);
+        if (open) ledger.close(entry);
         open = false;
       },
     };
@@ -273,18 +265,26 @@ export class Domain extends JoinedDomain {
     for (const end of this.#endings) end();
     for (const gate of this.#gates) gate.close();
     this.#reception.close();
-    for (const { endWatch } of this.#invited.values()) endWatch();
+    for (const endWatch of this.#invited) endWatch();
     this.descriptors.close();
     carrier.close();
     segment.close();
-    giveUpSeat(seat);
+    seat.giveUp();
+    leaveLedger(segment.files.ledger);
+    releaseEnded();
   }
 
-  static #enter(options: ListenOptions, open: (options: ControlOptions) => Pick<Parts, "segment" | "seat">): Domain {
+  static #enter(options: ListenOptions, open: (options: ControlOptions) => Entry): Domain {
+    // What can fail comes before anything is taken.
+    const host = processHost(options.spin);
     const ledger = threadLedger();
     const callbacks = { lookAround: () => {}, readLetters: () => {} };
-    const { segment, seat } = open({ ledger, wrapMemory: options.wrapMemory, onSlice: () => callbacks.lookAround() });
-    const agent = new Agent(segment, seat.identity, processHost(options.spin));
+    const { segment, seat, identity } = open({
+      ledger,
+      wrapMemory: options.wrapMemory,
+      onSlice: () => callbacks.lookAround(),
+    });
+    const agent = new Agent(segment, identity, host);
     const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
     const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
     return new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
@@ -296,17 +296,19 @@ export class Domain extends JoinedDomain {
     options: ConnectOptions,
     limits: WaitLimits,
   ): Promise<Domain> {
+    const ledger = threadLedger();
+    const entry = ledger.open(() => connection);
     let domain: Domain;
     try {
       const { name = defaultName() } = options;
       const files = await apply(connection, where, limits);
-      domain = Domain.#enter(options, (control) => seatIn(openControl(files, control), name));
+      domain = Domain.#enter(options, (control) => enterExisting(files, control, name));
     } catch (error) {
-      letGo(connection);
+      letGo(ledger.handOver(entry));
       throw error;
     }
     // Only its end says something now.
-    const socket = new Socket({ fd: connection }).unref().resume();
+    const socket = new Socket({ fd: ledger.handOver(entry) }).unref().resume();
     socket.on("error", () => socket.destroy());
     socket.on("close", () => domain.#lookSoon());
     domain.#endings.push(() => socket.destroy());
@@ -329,55 +331,20 @@ export class Domain extends JoinedDomain {
     }
   }
 
-  #workerEnded(identity: Identity): void {
-    const worker = this.#invited.get(identity);
-    if (worker === undefined) return;
-    this.#invited.delete(identity);
-    worker.endWatch();
-    this.recover(identity);
-    releaseLedger(worker.ledger);
-    giveUpSeat(worker.seat);
-  }
-
   /** Gives back what the dead held, wherever they were. */
   #lookAround(): void {
     if (this.isClosed) return;
-    const { segment, agent, carrier } = this.#parts;
-    // Its port may tell only when this thread returns to its event loop.
-    for (const identity of this.#invited.keys()) if (hasThreadEnded(segment, identity)) this.#workerEnded(identity);
-    for (const identity of lostAgents(agent, segment.files.control)) this.recover(identity);
+    const { agent, seat, carrier } = this.#parts;
+    for (const identity of seat.lostAgents(agent)) this.recover(identity);
+    releaseEnded();
     carrier.lookAround();
   }
 
-  /** A connection may end before the kernel has let go of the dead process's locks. */
+  /** A connection may end, or a port close, before the locks of who is dead are gone. */
   #lookSoon(): void {
     this.#lookAround();
     for (const ms of [1, 5, 20]) this.agent.host.after(ms, () => this.#lookAround());
   }
-}
-
-function openControl(files: DomainFiles, options: ControlOptions): ControlSegment {
-  try {
-    return ControlSegment.open(files, options);
-  } catch (error) {
-    closeFiles(files);
-    throw error;
-  }
-}
-
-/** A seat for the first agent of this process. Without one, the process has nothing of the domain. */
-function seatIn(segment: ControlSegment, name: string): Pick<Parts, "segment" | "seat"> {
-  try {
-    return { segment, seat: takeSeat(segment, segment.files, name) };
-  } catch (error) {
-    segment.close();
-    closeFiles(segment.files);
-    throw error;
-  }
-}
-
-function voidInvitation(): DmaBufError {
-  return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
 function limitsOf({ timeout = CONNECT_TIMEOUT, signal }: ConnectOptions): WaitLimits {

@@ -14,7 +14,7 @@ import { MemoryObject } from "./memory-object.js";
 import type { LedgerEntry } from "./resource-ledger.js";
 import type { ShownStream } from "./show.js";
 import { descriptorOf } from "./socket-descriptor.js";
-import { presentLedger } from "./thread-ledger.js";
+import { threadLedger } from "./thread-ledger.js";
 
 export interface VisitOptions {
   /** Whose stream it may be beside this user's and root's, by their numbers. Default: no other's. */
@@ -83,16 +83,17 @@ export class Guest implements Disposable {
     const { timeout = VISIT_TIMEOUT, signal, users } = options;
     const limits = { end: performance.now() + timeout, signal };
     const approach = { where, users: new KnownUsers(users), action: "Cannot look at the stream" };
-    const connection = await connectInTime(approach, limits);
-    const lines = new FirstLines(connection, `The stream at ${where}`);
-    const ledger = presentLedger();
+    const ledger = threadLedger();
+    const fd = await connectInTime(approach, limits);
+    const connection = ledger.open(() => fd);
+    const lines = new FirstLines(fd, `The stream at ${where}`, ledger);
     const objects: MemoryObject[] = [];
     const mappings: MemoryMapping[] = [];
     const pending: LedgerEntry[] = [];
     try {
-      applyTo(connection, { guest: true });
+      applyTo(fd, { guest: true });
       const shown = checkShown(await lines.next(limits));
-      pending.push(...ledger.enter(lines.takeDescriptors()));
+      pending.push(...lines.takeDescriptors());
       while (pending.length > 0) objects.push(MemoryObject.adopt(ledger, pending.shift()!));
       const { buffers, bytes } = shown;
       if (objects.length !== buffers || objects.some(({ length }) => length < bytes)) {
@@ -100,11 +101,11 @@ export class Guest implements Disposable {
       }
       for (const object of objects) mappings.push(object.map({ offset: 0, length: bytes }));
       const rest = lines.handOver();
-      return new Guest(new Socket({ fd: connection }), shown, objects, mappings, rest);
+      return new Guest(new Socket({ fd: ledger.handOver(connection) }), shown, objects, mappings, rest);
     } catch (error) {
       for (const mapping of mappings) mapping.close();
       for (const object of objects) object.close();
-      letGo(...pending.map((file) => ledger.handOver(file)), connection);
+      letGo(...[...pending, connection].map((entry) => ledger.handOver(entry)));
       lines.close();
       throw error;
     }

@@ -1,8 +1,8 @@
-import type { Identity } from "../domain/agent-slot.js";
 import type { LifelinePort } from "../host/lifeline.js";
 import { DmaBufError } from "../errors.js";
+import type { DomainFiles } from "./domain-files.js";
 import type { KnownUsers } from "./known-users.js";
-import type { Seat } from "./seat.js";
+import type { Reservation } from "./seat.js";
 import {
   createSocketPair,
   isUnixStream,
@@ -14,9 +14,8 @@ import {
 
 /** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
 export interface WorkerInvitation {
-  readonly seat: Seat;
-  readonly ledger: SharedArrayBuffer;
-  readonly inviter: Identity;
+  readonly reservation: Reservation;
+  readonly files: DomainFiles;
   readonly port: LifelinePort;
 }
 

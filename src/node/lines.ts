@@ -3,7 +3,8 @@ import { StringDecoder } from "node:string_decoder";
 import { setTimeout as pause } from "node:timers/promises";
 import { codeOf, DmaBufError, ERRNO } from "../errors.js";
 import { endConnection, letGo } from "./let-go.js";
-import { receiveMessage, sendMessage, setTakesDescriptors, waitingBytes } from "./system-calls.js";
+import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
+import { sendMessage, setTakesDescriptors, waitingBytes } from "./system-calls.js";
 
 /**
  * What two processes say through a stream socket: lines of JSON, with descriptors beside some of them.
@@ -71,12 +72,17 @@ export class FirstLines {
   /** Bytes. */
   #received = 0;
   #lines = 0;
-  #descriptors: number[] = [];
+  readonly #ledger: ResourceLedger;
+  #descriptors: LedgerEntry[] = [];
 
-  /** @param where Where the connection goes, for errors. */
-  constructor(connection: number, where: string) {
+  /**
+   * @param where Where the connection goes, for errors.
+   * @param ledger In which the descriptors stand.
+   */
+  constructor(connection: number, where: string, ledger: ResourceLedger) {
     this.#connection = connection;
     this.#where = where;
+    this.#ledger = ledger;
   }
 
   /**
@@ -104,7 +110,7 @@ export class FirstLines {
   }
 
   /** What has come with the lines. They belong to the caller now. */
-  takeDescriptors(): number[] {
+  takeDescriptors(): LedgerEntry[] {
     const descriptors = this.#descriptors;
     this.#descriptors = [];
     return descriptors;
@@ -129,13 +135,13 @@ export class FirstLines {
 
   /** Lets go of what nobody has taken. */
   close(): void {
-    letGo(...this.takeDescriptors());
+    letGo(...this.takeDescriptors().map((entry) => this.#ledger.handOver(entry)));
   }
 
   #receive(): boolean {
-    const message = receiveMessage(this.#connection, this.#bytes);
+    const message = this.#ledger.receive(this.#connection, this.#bytes);
     if (message === undefined) return false;
-    this.#descriptors.push(...message.descriptors);
+    this.#descriptors.push(...message.files);
     if (this.#descriptors.length > MOST_FIRST_DESCRIPTORS) {
       throw new DmaBufError("EPROTO", `${this.#where} has sent more descriptors than any domain has`);
     }

@@ -47,8 +47,13 @@ export interface ProcessSubstrateOptions {
 export interface ProcessSubstrate extends Substrate, Disposable {
   /** Calls back from the event loop whenever bytes have come through a doorbell's pipe, also while nobody sleeps there. */
   listenAt(slot: number, heard: () => void): void;
-  /** Lets all asynchronous sleepers of this thread go. Nobody may park on it afterwards. */
-  close(): void;
+  /**
+   * Lets all asynchronous sleepers of this thread go. Nobody may park on it afterwards.
+   *
+   * @param rest Memory of the same length in place of the mapped one, which is no longer touched. Without it the mapping
+   *     must stay.
+   */
+  close(rest?: ArrayBuffer): void;
 }
 
 export function createProcessSubstrate(options: ProcessSubstrateOptions): ProcessSubstrate {
@@ -65,7 +70,7 @@ interface Sleepers {
 const BYTE = new Uint8Array([1]);
 
 class MappedWords extends AtomicWords implements ProcessSubstrate {
-  readonly #address: number;
+  #address: number;
   readonly #doorbells: Doorbells;
   readonly #onSlice: () => void;
   readonly #sleepers = new Map<number, Sleepers>();
@@ -73,7 +78,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
 
   constructor({ memory, doorbells, onSlice = nothing }: ProcessSubstrateOptions) {
     super(memory);
-    this.#address = Number(addressOf(new Uint8Array(memory)));
+    this.#address = addressIn(memory);
     this.#doorbells = doorbells;
     this.#onSlice = onSlice;
   }
@@ -128,7 +133,11 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     this.#watch(slot).heard = heard;
   }
 
-  close(): void {
+  close(rest?: ArrayBuffer): void {
+    if (rest !== undefined) {
+      this.moveTo(rest);
+      this.#address = addressIn(rest);
+    }
     this.#isClosed = true;
     for (const [slot, sleepers] of this.#sleepers) {
       sleepers.watch.close();
@@ -177,6 +186,10 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
   #check(word: number): void {
     this.load(word);
   }
+}
+
+function addressIn(memory: ArrayBuffer): number {
+  return Number(addressOf(new Uint8Array(memory)));
 }
 
 function ring(pipe: number): void {

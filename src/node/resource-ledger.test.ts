@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MemoryObject } from "./memory-object.js";
-import { createLedgerMemory, releaseLedger, ResourceLedger } from "./resource-ledger.js";
+import { createLedgerMemory, LEDGER_BYTES, releaseLedger, ResourceLedger } from "./resource-ledger.js";
 import {
   closeDescriptor,
   createEventCounter,
@@ -135,7 +135,7 @@ test("what has come with a message is released once, whether it has been entered
     const before = openDescriptors();
     const room = new Uint8Array(1);
     if (outcome === "came") {
-      receiveMessage(there, room, MOST_DESCRIPTORS, new DataView(memory, memory.byteLength - MESSAGE_BYTES));
+      receiveMessage(there, room, MOST_DESCRIPTORS, new DataView(memory.buffer, LEDGER_BYTES - MESSAGE_BYTES));
     } else {
       const { files } = ledger.receive(there, room)!;
       if (outcome === "handed over") closeDescriptor(ledger.handOver(files[0]!));

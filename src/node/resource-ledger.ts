@@ -11,12 +11,11 @@ import {
   MESSAGE_BYTES,
   MOST_DESCRIPTORS,
   receiveMessage,
-  unmapMemory,
 } from "./system-calls.js";
 
 /**
  * What one thread of a process has mapped and opened, in memory that the process's other threads can read: the kernel
- * takes back what a dead process had, but not what a terminated worker had.
+ * takes back what a dead process had, but not what a terminated worker had. See process-ledgers.ts for who releases it.
  *
  * RL1. Only its own thread writes a ledger, while it lives; only after its end does another release what stands there.
  * RL2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a function begins
@@ -54,6 +53,10 @@ export interface FileMapping {
 
 const ENTRIES = 8192;
 
+/** How many entries were ever used: the first number of 64 bits, before the entries. */
+const USED = 0;
+const FIRST = 1;
+
 /** One entry, in numbers of 64 bits. */
 const ENTRY = {
   VALUE: 0, // an address or a descriptor + 1, 0 if the entry is free
@@ -62,25 +65,35 @@ const ENTRY = {
   WORDS: 3,
 } as const;
 
+const NUMBERS = FIRST + ENTRIES * ENTRY.WORDS;
 /** Where the entries end, in bytes, and the memory begins into which messages come. */
-const ARRIVALS = ENTRIES * ENTRY.WORDS * Float64Array.BYTES_PER_ELEMENT;
+const ARRIVALS = NUMBERS * Float64Array.BYTES_PER_ELEMENT;
 
 const MAP_SHARED = 1;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 
-/** The memory of a ledger, for a thread to be. */
-export function createLedgerMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(ARRIVALS + MESSAGE_BYTES);
+/** How long a ledger is. */
+export const LEDGER_BYTES = ARRIVALS + MESSAGE_BYTES;
+
+/** Where a ledger is: zeroed memory at first. */
+export interface LedgerMemory {
+  readonly buffer: ArrayBufferLike;
+  /** Bytes, a multiple of 8. */
+  readonly offset: number;
+}
+
+/** Memory for a ledger that only this thread finds, or those that it sends it to. */
+export function createLedgerMemory(): LedgerMemory {
+  return { buffer: new SharedArrayBuffer(LEDGER_BYTES), offset: 0 };
 }
 
 /** A thread's own ledger. */
 export class ResourceLedger {
-  readonly memory: SharedArrayBuffer;
+  readonly memory: LedgerMemory;
   readonly #numbers: Float64Array;
   readonly #arrivals: DataView;
   readonly #free: number[] = [];
-  #used = 0;
   // Taken here, so that nothing stands between these calls and the entries (RL2, RL3).
   readonly #close = boundFunction("int close(int fd)");
   readonly #munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
@@ -88,10 +101,10 @@ export class ResourceLedger {
     "intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
   );
 
-  constructor(memory: SharedArrayBuffer = createLedgerMemory()) {
+  constructor(memory: LedgerMemory = createLedgerMemory()) {
     this.memory = memory;
-    this.#numbers = new Float64Array(memory, 0, ENTRIES * ENTRY.WORDS);
-    this.#arrivals = new DataView(memory, ARRIVALS);
+    this.#numbers = numbersOf(memory);
+    this.#arrivals = arrivalsOf(memory);
   }
 
   /**
@@ -200,13 +213,15 @@ export class ResourceLedger {
   #claim(): number {
     const at = this.#free.pop();
     if (at !== undefined) return at;
-    if (this.#used === ENTRIES) {
+    const used = this.#numbers[USED]!;
+    if (used === ENTRIES) {
       throw new DmaBufError(
         "EMFILE",
         `Cannot map or open more: a thread has at most ${ENTRIES} mappings and descriptors`,
       );
     }
-    return this.#used++ * ENTRY.WORDS;
+    this.#numbers[USED] = used + 1;
+    return FIRST + used * ENTRY.WORDS;
   }
 
   #clear(at: number): void {
@@ -215,31 +230,52 @@ export class ResourceLedger {
   }
 }
 
-/** Releases what stands in the ledger of a thread of this process that has ended, and only then. */
-export function releaseLedger(memory: SharedArrayBuffer): LedgerRelease {
-  const numbers = new Float64Array(memory, 0, ENTRIES * ENTRY.WORDS);
-  const arrivals = new DataView(memory, ARRIVALS);
+/**
+ * Releases what stands in the ledger of a thread of this process that has ended, and only then. Who is ended in the
+ * middle of it has released a part, and left the rest to the next.
+ */
+export function releaseLedger(memory: LedgerMemory): LedgerRelease {
+  const numbers = numbersOf(memory);
+  const arrivals = arrivalsOf(memory);
+  const close = boundFunction("int close(int fd)");
+  const munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
   const arrived = new Set(descriptorsIn(arrivals));
   forgetDescriptors(arrivals);
   let descriptors = 0;
   let mappings = 0;
-  for (let at = 0; at < numbers.length; at += ENTRY.WORDS) {
-    const [value, length, lent] = numbers.subarray(at, at + ENTRY.WORDS) as unknown as [number, number, number];
-    numbers.fill(0, at, at + ENTRY.WORDS);
+  const end = FIRST + numbers[USED]! * ENTRY.WORDS;
+  for (let at = FIRST; at < end; at += ENTRY.WORDS) {
+    const value = numbers[at]!;
+    const length = numbers[at + ENTRY.LENGTH]!;
     // The thread may have ended between a failed mapping and its removal.
-    if (value <= 0) continue;
-    if (length === 0) {
-      arrived.delete(value - 1);
-      closeDescriptor(value - 1);
-      descriptors += 1;
-    } else {
-      if (lent === 0) unmapMemory(BigInt(value), length);
-      else layZeros(BigInt(value), length);
-      mappings += 1;
+    if (value > 0) {
+      if (length === 0) {
+        arrived.delete(value - 1);
+        descriptors += 1;
+        numbers[at] = 0;
+        close(value - 1);
+      } else if (numbers[at + ENTRY.LENT] === 0) {
+        mappings += 1;
+        numbers[at] = 0;
+        munmap(value, length);
+      } else {
+        mappings += 1;
+        layZeros(BigInt(value), length);
+      }
     }
+    numbers.fill(0, at, at + ENTRY.WORDS);
   }
+  numbers[USED] = 0;
   for (const descriptor of arrived) closeDescriptor(descriptor);
   return { descriptors: descriptors + arrived.size, mappings };
+}
+
+function numbersOf({ buffer, offset }: LedgerMemory): Float64Array {
+  return new Float64Array(buffer, offset, NUMBERS);
+}
+
+function arrivalsOf({ buffer, offset }: LedgerMemory): DataView {
+  return new DataView(buffer, offset + ARRIVALS, MESSAGE_BYTES);
 }
 
 /** Zero pages in place of a mapping: its memory is back, and who still has a view reads zeros. */

@@ -1,7 +1,10 @@
+import { constants } from "node:fs";
+import { Socket } from "node:net";
 import {
   agentSlotsToTry,
   isLive,
   liveIn,
+  markDead,
   noAgentSlot,
   otherAgents,
   slotOf,
@@ -9,117 +12,168 @@ import {
   type Identity,
   type Member,
 } from "../domain/agent-slot.js";
-import { AGENT, type Segment } from "../domain/layout.js";
+import type { Segment } from "../domain/layout.js";
 import { unreleased } from "../domain/recovery.js";
-import { codeOf } from "../errors.js";
+import { DmaBufError } from "../errors.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
-import { closeFiles, type DomainFiles } from "./domain-files.js";
-import {
-  closeDescriptor,
-  findLockOnFile,
-  processId,
-  reopenDescriptor,
-  signalThread,
-  tryLockFile,
-  unlockFile,
-  type FileRange,
-} from "./system-calls.js";
+import type { DomainFiles } from "./domain-files.js";
+import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRange } from "./system-calls.js";
 
 /**
- * How the agents of processes show that they live: each holds a lock on a byte of the control segment's file, far beyond
- * its end, through an open file of its own. The kernel lets go of it when the process ends, however it ends, and never
- * before: a stopped process keeps it.
+ * How an agent shows that its thread lives: it holds a lock on bytes of the domain's register, through an open file of its
+ * own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither does it
+ * before: who is stopped keeps the lock.
  *
- * SE1. The byte's number is the agent's slot. The lock is taken before the slot, and given back after it: a live slot
- *     whose byte is not locked belongs to a dead agent.
- * SE2. Only the holder of the lock takes the slot, so no two joiners are mistaken for each other.
- * SE3. A thread that is terminated leaves its open file to its process: the thread that invited it closes that file.
+ * SE1. Each agent slot has two bytes: whoever takes the slot locks both, and an invited agent locks the second. The lock is
+ *     taken before the slot, and given back after it: a live slot without a lock belongs to a dead agent.
+ * SE2. Only the holder of both locks takes the slot, so no two joiners are mistaken for each other.
+ * SE3. The register is a pipe, for of these a thread's end closes what a `Socket` was made of; a plain file's descriptor would
+ *     stay as long as the process. The open file is a `Socket`'s before it has any lock.
+ * SE4. For an agent that was invited its inviter holds the first byte, until the agent has the second one: while it has
+ *     neither, its inviter has ended or left.
+ * SE5. Who finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent that comes in
+ *     this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops stops no other.
  */
 
-/** Beyond what any control segment has. */
-const FIRST_BYTE = 2 ** 40;
-
-/** An agent's slot in a domain, and what belongs to it. It can be sent to another thread of the process. */
-export interface Seat {
-  readonly identity: Identity;
-  /** Shows that the agent lives. */
-  readonly descriptor: number;
+/** One agent's locks in the register: they show who lives. */
+export class Seat {
   readonly files: DomainFiles;
-  /** One shared word: whether the seat has been given up. */
+  /** The open file that its locks are held through. */
+  readonly descriptor: number;
+  readonly #socket: Socket;
+  /** For whom it has reserved slots that they have not taken yet. */
+  readonly #reservations = new Map<Identity, Reservation>();
+
+  private constructor(files: DomainFiles) {
+    this.files = files;
+    this.descriptor = reopenDescriptor(registerOf(files), "read-write", constants.O_NONBLOCK);
+    // It never reads: what others write there is for the pipe's own agent.
+    this.#socket = new Socket({ fd: this.descriptor, readable: false, writable: true }).unref();
+    // Nothing but a close can befall it; without a listener an error would end the process.
+    this.#socket.on("error", () => {});
+  }
+
+  /**
+   * Takes a slot for an agent of this thread.
+   *
+   * @throws {DmaBufError} `ENOSPC` if all are taken.
+   */
+  static take(
+    segment: Segment,
+    files: DomainFiles,
+    name: string,
+  ): { readonly seat: Seat; readonly identity: Identity } {
+    const seat = new Seat(files);
+    try {
+      return { seat, identity: seat.#takeSlot(segment, name) };
+    } catch (error) {
+      seat.giveUp();
+      throw error;
+    }
+  }
+
+  /** Takes the slot that another thread has reserved. @throws {DmaBufError} `ESTALE` if the reservation is void. */
+  static occupy(segment: Segment, files: DomainFiles, { identity, descriptor, state }: Reservation): Seat {
+    const seat = new Seat(files);
+    const slot = slotOf(identity);
+    const words = createSharedSubstrate(state);
+    if (
+      tryLockFile(seat.descriptor, "write", ownByte(slot)) &&
+      words.compareExchange(0, RESERVATION.OPEN, RESERVATION.USED) === RESERVATION.OPEN &&
+      isLive(segment, identity)
+    ) {
+      // If it is no longer the inviter's, it has no lock on this byte: nobody else may have one.
+      unlockFile(descriptor, invitersByte(slot));
+      return seat;
+    }
+    seat.giveUp();
+    throw voidReservation();
+  }
+
+  /** Takes a slot for an agent of another thread of the process. @throws {DmaBufError} `ENOSPC` if all are taken. */
+  reserve(segment: Segment, name: string): Reservation {
+    const identity = this.#takeSlot(segment, name);
+    unlockFile(this.descriptor, ownByte(slotOf(identity)));
+    const reservation = { identity, descriptor: this.descriptor, state: new SharedArrayBuffer(8) };
+    this.#reservations.set(identity, reservation);
+    return reservation;
+  }
+
+  /** Lets go of a slot that it has reserved: unless the thread has come, its agent is lost. */
+  release({ identity, state }: Reservation): void {
+    createSharedSubstrate(state).compareExchange(0, RESERVATION.OPEN, RESERVATION.VOID);
+    unlockFile(this.descriptor, invitersByte(slotOf(identity)));
+    this.#reservations.delete(identity);
+  }
+
+  /**
+   * The agents that have died and that no agent has begun to recover, or has released yet: all of them are declared dead.
+   */
+  *lostAgents(member: Member): Generator<Identity> {
+    yield* unreleased(member);
+    for (const reservation of this.#reservations.values()) if (isUsed(reservation)) this.release(reservation);
+    for (const identity of otherAgents(member)) {
+      // Its own lock would not stand in its way.
+      if (this.#reservations.has(identity)) continue;
+      const bytes = bytesOf(slotOf(identity));
+      if (findLockOnFile(this.descriptor, "read", bytes) !== undefined) continue;
+      // SE5. It may also have left while the lock was looked for.
+      if (!tryLockFile(this.descriptor, "read", bytes)) continue;
+      const isLost = isLive(member, identity) && markDead(member, identity);
+      unlockFile(this.descriptor, bytes);
+      if (isLost) yield identity;
+    }
+  }
+
+  /** Shows no longer that its agent lives, nor those that have not come yet for which it has reserved a slot. */
+  giveUp(): void {
+    this.#socket.destroy();
+  }
+
+  #takeSlot(segment: Segment, name: string): Identity {
+    for (const slot of agentSlotsToTry(segment)) {
+      if (liveIn(segment, slot) !== 0 || !tryLockFile(this.descriptor, "write", bytesOf(slot))) continue;
+      const identity = takeAgentSlot(segment, slot, name);
+      if (identity !== 0) return identity;
+      unlockFile(this.descriptor, bytesOf(slot));
+    }
+    throw noAgentSlot(segment);
+  }
+}
+
+/** A slot for a thread that has not joined yet. It can be posted to the thread. */
+export interface Reservation {
+  readonly identity: Identity;
+  /** What the inviter's lock is held through. */
+  readonly descriptor: number;
+  /** One shared word, of {@link RESERVATION}. */
   readonly state: SharedArrayBuffer;
 }
 
-/**
- * Takes a slot for an agent of this process.
- *
- * @throws {DmaBufError} `ENOSPC` if all are taken.
- */
-export function takeSeat(segment: Segment, files: DomainFiles, name: string): Seat {
-  const descriptor = reopenDescriptor(files.control, "read-write");
-  try {
-    const identity = takeSlot(segment, descriptor, name);
-    setThread(segment, identity, 0);
-    createSharedSubstrate(files.users).add(0, 1);
-    return { identity, descriptor, files, state: new SharedArrayBuffer(8) };
-  } catch (error) {
-    closeDescriptor(descriptor);
-    throw error;
-  }
+const RESERVATION = { OPEN: 0, USED: 1, VOID: 2 } as const;
+
+/** Whether the thread has come. */
+function isUsed({ state }: Reservation): boolean {
+  return createSharedSubstrate(state).load(0) === RESERVATION.USED;
 }
 
-function takeSlot(segment: Segment, descriptor: number, name: string): Identity {
-  for (const slot of agentSlotsToTry(segment)) {
-    if (liveIn(segment, slot) !== 0 || !tryLockFile(descriptor, "write", byteOf(slot))) continue;
-    const identity = takeAgentSlot(segment, slot, name);
-    if (identity !== 0) return identity;
-    unlockFile(descriptor, byteOf(slot));
-  }
-  throw noAgentSlot(segment);
+function voidReservation(): DmaBufError {
+  return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
-/**
- * Gives a seat up, once: its thread does when it leaves, or whoever notices that the thread has ended. The last seat of
- * the process closes the domain's files.
- */
-export function giveUpSeat({ descriptor, files, state }: Seat): void {
-  if (createSharedSubstrate(state).exchange(0, 1) !== 0) return;
-  closeDescriptor(descriptor);
-  if (createSharedSubstrate(files.users).add(0, -1) > 1) return;
-  closeFiles(files);
+/** The pipe that all seats of a domain are locked in. */
+function registerOf({ bells }: DomainFiles): number {
+  return bells[0]!;
 }
 
-/** Whether the thread has left, or ended: the descriptors may be somebody else's by now. */
-export function isGivenUp({ state }: Seat): boolean {
-  return createSharedSubstrate(state).load(0) !== 0;
+function bytesOf(slot: number): FileRange {
+  return { start: 2 * slot, length: 2 };
 }
 
-/** The agents that have died and that no agent has begun to recover, or has released yet. @param control A descriptor that no seat is locked through. */
-export function* lostAgents(member: Member, control: number): Generator<Identity> {
-  yield* unreleased(member);
-  for (const identity of otherAgents(member)) {
-    if (findLockOnFile(control, "write", byteOf(slotOf(identity))) !== undefined) continue;
-    // It may have left while the lock was looked for.
-    if (isLive(member, identity)) yield identity;
-  }
+function invitersByte(slot: number): FileRange {
+  return { start: 2 * slot, length: 1 };
 }
 
-/** @param thread The kernel's number of the thread that the agent is. */
-export function setThread({ memory, layout }: Segment, identity: Identity, thread: number): void {
-  memory.store(layout.agent(slotOf(identity)) + AGENT.THREAD, thread);
-}
-
-/** Whether an agent's thread, of this process, has ended; false while its number is not known. */
-export function hasThreadEnded({ memory, layout }: Segment, identity: Identity): boolean {
-  const thread = memory.load(layout.agent(slotOf(identity)) + AGENT.THREAD);
-  if (thread === 0) return false;
-  try {
-    signalThread(processId(), thread, 0);
-    return false;
-  } catch (error) {
-    return codeOf(error) === "ESRCH";
-  }
-}
-
-function byteOf(slot: number): FileRange {
-  return { start: FIRST_BYTE + slot, length: 1 };
+function ownByte(slot: number): FileRange {
+  return { start: 2 * slot + 1, length: 1 };
 }

@@ -53,6 +53,7 @@ export {
   sealsOf,
   setFileLength,
   unmapMemory,
+  writtenRanges,
   type MapOptions,
   type Protection,
 } from "./system-calls/memory.js";

@@ -3,14 +3,20 @@ import type { ParkResult, Substrate } from "./substrate.js";
 /** The operations on words of every substrate whose memory JavaScript can see; parking and waking differ. */
 export abstract class AtomicWords implements Substrate {
   readonly words: number;
-  readonly #words: Int32Array;
-  readonly #doubles: BigUint64Array;
+  #words: Int32Array;
+  #doubles: BigUint64Array;
 
   /** @param buffer Its length is a multiple of 8 bytes. */
   protected constructor(buffer: ArrayBufferLike) {
     this.#words = new Int32Array(buffer);
     this.#doubles = new BigUint64Array(buffer);
     this.words = this.#words.length;
+  }
+
+  /** From now on the words are those of this memory, of the same length. */
+  protected moveTo(buffer: ArrayBufferLike): void {
+    this.#words = new Int32Array(buffer);
+    this.#doubles = new BigUint64Array(buffer);
   }
 
   load(word: number): number {

@@ -4,7 +4,7 @@
  *
  * Usage: node holder.js, with an IPC channel; its first order is the place to join. Or as a worker, with an invitation.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import {
@@ -186,18 +186,17 @@ function end(how: End): void {
     });
 }
 
-/** What a program does that closes what is not its own: of the two, the seat was opened last. */
+/** What a program does that closes what is not its own. */
 function closeSeat(): void {
-  const seats = readdirSync("/proc/self/fd").filter((fd) => nameOf(fd).startsWith("/memfd:dmabuf control"));
-  closeDescriptor(Math.max(...seats.map(Number)));
+  closeDescriptor(Number(readdirSync("/proc/self/fd").find(holdsLock)));
 }
 
-function nameOf(fd: string): string {
+function holdsLock(fd: string): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
+    return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").includes("OFDLCK");
   } catch {
     // That of the folder itself.
-    return "";
+    return false;
   }
 }
 

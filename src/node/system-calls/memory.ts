@@ -19,8 +19,10 @@ export interface MapOptions {
   readonly offset?: number;
   /** Replace whatever is mapped there. */
   readonly over?: bigint;
-  /** Anonymous pages count for nothing until they are touched. */
+  /** Pages that are private count for nothing until they are touched. */
   readonly noReserve?: boolean;
+  /** Of a file: what is written is seen by this process alone. */
+  readonly private?: boolean;
 }
 
 const MFD_CLOEXEC = 1;
@@ -31,6 +33,8 @@ const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_FIXED = 0x10;
@@ -42,6 +46,7 @@ const native = {
   memfdCreate: nativeFunction("int memfd_create(const char *name, uint32_t flags)"),
   ftruncate: nativeFunction("int ftruncate(int fd, int64_t length)"),
   fallocate: nativeFunction("int fallocate(int fd, int mode, int64_t offset, int64_t length)"),
+  lseek: nativeFunction("int64_t lseek(int fd, int64_t offset, int whence)"),
   fcntl: nativeFunction("int fcntl(int fd, int command, int value)"),
   // An address of user space fits a number; the failure, -1, is the only one that does not.
   mmap: nativeFunction(
@@ -88,6 +93,25 @@ export function reservePages(fd: number, offset: number, length: number): void {
   throw callError(lastErrno(), "fallocate", `Cannot reserve ${length} bytes of descriptor ${fd}`);
 }
 
+/** The ranges of a file that may hold anything but zeros. @param length Bytes, how long it is. */
+export function* writtenRanges(
+  fd: number,
+  length: number,
+): Generator<{ readonly start: number; readonly end: number }> {
+  for (let end = 0; end < length;) {
+    const start = native.lseek(fd, end, SEEK_DATA);
+    if (start < 0) {
+      const errno = lastErrno();
+      // Nothing but zeros from here on.
+      if (errno === ERRNO.ENXIO) return;
+      throw callError(errno, "lseek", `Cannot find what was written to descriptor ${fd}`);
+    }
+    end = native.lseek(fd, start, SEEK_HOLE);
+    if (end < 0) throw callError(lastErrno(), "lseek", `Cannot find what was written to descriptor ${fd}`);
+    yield { start, end: Math.min(end, length) };
+  }
+}
+
 /** Gives the pages of a range back to the system: whoever still maps them reads zeros. */
 export function punchHole(fd: number, offset: number, length: number): void {
   const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
@@ -118,10 +142,10 @@ export function isWritable(fd: number): boolean {
 const F_GETFL = 3;
 const O_ACCMODE = 3;
 
-/** Maps memory and returns its address. A file is mapped shared. */
+/** Maps memory and returns its address. A file is mapped shared, unless it is said otherwise. */
 export function mapMemory(options: MapOptions): bigint {
-  const { length, protection, fd, offset = 0, over, noReserve = false } = options;
-  const kind = fd === undefined ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  const { length, protection, fd, offset = 0, over, noReserve = false, private: isPrivate = false } = options;
+  const kind = fd === undefined ? MAP_PRIVATE | MAP_ANONYMOUS : isPrivate ? MAP_PRIVATE : MAP_SHARED;
   const flags = kind | (over === undefined ? 0 : MAP_FIXED) | (noReserve ? MAP_NORESERVE : 0);
   const address = native.mmap(over ?? 0, length, PROTECTIONS[protection], flags, fd ?? -1, offset);
   if (address !== -1) return BigInt(address);

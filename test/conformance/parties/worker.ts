@@ -10,7 +10,7 @@ const desk: Desk = {
 };
 const invitation = workerData as Invitation | WorkerInvitation;
 
-if ("seat" in invitation) {
+if ("reservation" in invitation) {
   const domain = ProcessDomain.join(invitation);
   serve(domain, (length) => domain.createMemory(length), desk);
 } else {
