@@ -2,9 +2,10 @@
  * `npm run fuzz`: damages control segments, and lets a newcomer read each. The cases run in a worker, so that one which
  * hangs or takes too much memory is known by its number.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
+import { wholeNumber } from "../command-line.js";
 import { SegmentFuzzer } from "./segment-fuzzer.js";
 
 export interface Job {
@@ -69,10 +70,4 @@ async function runAll(seed: number, cases: number): Promise<void> {
 function report(faults: readonly Fault[]): void {
   for (const { index, lines } of faults) for (const line of lines) console.log(`case ${index}: ${line}`);
   if (faults.some(({ lines }) => lines.length > 0)) process.exitCode = 1;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("It must be a whole number.");
-  return value;
 }

@@ -2,9 +2,10 @@
  * `npm run fuzz:messages`: sends damaged messages to honest members of a domain. The cases run in this thread, which a
  * watchdog in another one ends if it hangs.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
+import { wholeNumber } from "../command-line.js";
 import { CASES_PER_LOOK, MessageFuzzer } from "./message-fuzzer.js";
 
 const LONGEST_CASE_MS = 60_000;
@@ -73,10 +74,4 @@ function startWatchdog(): Worker {
   const worker = new Worker(code, { eval: true, workerData: { place, limit: LONGEST_CASE_MS } });
   worker.unref();
   return worker;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("It must be a whole number.");
-  return value;
 }

@@ -1,6 +1,7 @@
 /** `npm run chaos`: processes that are killed and stopped in the middle of their work, and what must hold then. */
 import process from "node:process";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { choice, wholeNumber } from "../../command-line.js";
 import { runChaos } from "./chaos.js";
 import { FAULTS, type Fault } from "./orders.js";
 import { describeBlow, makePlan } from "./plan.js";
@@ -18,10 +19,10 @@ await new Command("chaos")
   .description(
     "Kills and stops processes that work on the same buffers and streams, and looks for anything lost or stuck",
   )
-  .option("--seconds <number>", "how long", count, 60)
-  .option("--seed <number>", "what is done when: the same seed gives the same plan (default: random)", count)
+  .option("--seconds <number>", "how long", wholeNumber, 60)
+  .option("--seed <number>", "what is done when: the same seed gives the same plan (default: random)", wholeNumber)
   .option("--plan", "print the plan, and do nothing", false)
-  .option("--fault <name>", "plant a fault that the run must find", fault)
+  .option("--fault <name>", "plant a fault that the run must find", choice(FAULTS))
   .addHelpText("after", `\nFaults:\n${faults.join("\n")}`)
   .action(main)
   .parseAsync();
@@ -50,15 +51,4 @@ function list(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([name, number]) => `${name} ${number}`)
     .join(", ");
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("It is a whole number.");
-  return value;
-}
-
-function fault(name: string): Fault {
-  if (!Object.hasOwn(FAULTS, name)) throw new InvalidArgumentError(`It is one of ${Object.keys(FAULTS).join(", ")}.`);
-  return name as Fault;
 }
