@@ -174,8 +174,10 @@ export function milliseconds(least: number, most: number): Kind {
 
 /** A kind for one of some values. */
 export function oneOf(...values: readonly (string | number)[]): Kind {
+  const words = values.map((value) => JSON.stringify(value));
+  const last = words.pop()!;
   return {
-    wanted: values.map((value) => JSON.stringify(value)).join(" or "),
+    wanted: words.length === 0 ? last : `${words.join(", ")} or ${last}`,
     isKind: (value) => values.includes(value as string | number),
   };
 }

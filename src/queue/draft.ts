@@ -1,7 +1,7 @@
+import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
 import type { Agent, Awaited } from "../domain/agent.js";
-import { DmaBufError } from "../errors.js";
-import type { DmaBuf } from "../buffer/buffer.js";
-import { Fence } from "../fence/fence.js";
+import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
+import { FENCE, type Fence } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { LateWork } from "../reservation/late-work.js";
 import type { Reservation } from "../reservation/reservation.js";
@@ -56,19 +56,17 @@ export class Draft<Data> implements Disposable {
    *   credits are not from 1 to `limit`.
    * @throws {TypeError} for what is of another agent.
    */
-  constructor(agent: Agent, request: JobNeeds & { readonly data?: Data }, limit: number) {
+  constructor(call: string, agent: Agent, request: JobNeeds & { readonly data?: Data }, limit: number) {
+    check(call, "request", request, OBJECT);
     const { reads = [], writes = [], dependencies = [], credits = 1 } = request;
-    if (!Number.isInteger(credits) || credits < 1 || credits > limit) {
-      throw new DmaBufError("EINVAL", `Cannot submit a job of ${credits} credits: the scheduler has 1 to ${limit}`);
-    }
+    check(call, "request.credits", credits, withCode("EINVAL", integer(1, limit)));
+    const written = checkList(call, "request.writes", writes, DMA_BUF);
+    const read = checkList(call, "request.reads", reads, DMA_BUF);
+    this.#dependencies = checkList(call, "request.dependencies", dependencies, FENCE);
     this.data = request.data as Data;
     this.credits = credits;
-    this.#dependencies = [...dependencies];
-    for (const fence of this.#dependencies) {
-      if (!(fence instanceof Fence)) throw new TypeError("A job depends on fences only");
-      checkAgent(fence.agent, agent);
-    }
-    this.uses = openAll(agent, [...writes], [...reads]);
+    for (const fence of this.#dependencies) checkAgent(fence.agent, agent);
+    this.uses = openAll(agent, written, read);
   }
 
   get reservations(): Reservation[] {

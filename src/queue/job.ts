@@ -1,4 +1,5 @@
-import type { DmaBuf } from "../buffer/buffer.js";
+import { check } from "../arguments.js";
+import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { CpuAccess } from "../buffer/cpu-access.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { isKeyLate } from "../domain/fence-slot.js";
@@ -79,6 +80,7 @@ export class Job<Data = unknown> {
    * @throws {RangeError} if the job does not use the buffer.
    */
   access(buffer: DmaBuf): CpuAccess {
+    check("Job.access()", "buffer", buffer, DMA_BUF);
     const use = this.#uses.find(({ named, holder }) => named === buffer || holder === buffer);
     if (use === undefined) throw new RangeError("Cannot use the bytes: the job has not named this buffer");
     if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");

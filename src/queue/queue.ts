@@ -1,5 +1,6 @@
+import { checkOptions, NAME, oneOf, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { countdown, pend, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, pend, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
@@ -20,6 +21,8 @@ export interface QueueOptions {
   /** Which queue's jobs run first. Default "normal". */
   readonly priority?: Priority;
 }
+
+const OPTIONS: Kinds<QueueOptions> = { name: NAME, priority: oneOf(...PRIORITIES) };
 
 /** What a queue needs of its scheduler. */
 export interface QueueOwner<Data> {
@@ -68,10 +71,8 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** @internal Made by `Scheduler`. */
   constructor(owner: QueueOwner<Data>, options: QueueOptions) {
+    checkOptions("Scheduler.queue()", options, OPTIONS);
     const { name = owner.name, priority = "normal" } = options;
-    if (!PRIORITIES.includes(priority)) {
-      throw new TypeError(`A priority is one of ${PRIORITIES.join(", ")}, not ${String(priority)}`);
-    }
     this.name = name;
     this.priority = priority;
     this.#owner = owner;
@@ -111,7 +112,8 @@ export class Queue<Data = undefined> implements Disposable {
    *   no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was closed; `ETIMEDOUT`.
    */
   async submit(request: JobRequest<Data>, options: WaitOptions = {}): Promise<Fence> {
-    const draft = this.#draft(request);
+    checkWait("Queue.submit()", options);
+    const draft = this.#draft("Queue.submit()", request);
     const { agent } = this.#owner;
     try {
       if (this.#turns.isEmpty) {
@@ -145,7 +147,8 @@ export class Queue<Data = undefined> implements Disposable {
    * @throws {DmaBufError} Besides, `EAGAIN` if an earlier submission of this thread still waits.
    */
   submitSync(request: JobRequest<Data>, options: { readonly timeout?: number } = {}): Fence {
-    const draft = this.#draft(request);
+    checkWaitSync("Queue.submitSync()", options);
+    const draft = this.#draft("Queue.submitSync()", request);
     const { agent } = this.#owner;
     try {
       if (!this.#turns.isEmpty) {
@@ -177,7 +180,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** As {@link submit}, if nobody is in the way; `undefined`, and nothing submitted, if somebody is. */
   trySubmit(request: JobRequest<Data>): Fence | undefined {
-    const draft = this.#draft(request);
+    const draft = this.#draft("Queue.trySubmit()", request);
     let finished: Fence | undefined;
     try {
       if (this.#turns.isEmpty) finished = this.#tryArm(draft);
@@ -189,6 +192,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** Waits until every job submitted so far has been given to the executor, or never will be. */
   async flush(options: WaitOptions = {}): Promise<WaitResult> {
+    checkWait("Queue.flush()", options);
     return (await this.#waiting.at(-1)?.scheduled.wait(options)) ?? "signaled";
   }
 
@@ -278,9 +282,9 @@ export class Queue<Data = undefined> implements Disposable {
     if (this.#deadlineNs > this.#owner.agent.host.nowNs()) parent.setDeadline(this.#deadlineNs);
   }
 
-  #draft(request: JobRequest<Data>): Draft<Data> {
+  #draft(call: string, request: JobRequest<Data>): Draft<Data> {
     this.#checkOpen();
-    return new Draft<Data>(this.#owner.agent, request, this.#owner.credits);
+    return new Draft<Data>(call, this.#owner.agent, request, this.#owner.credits);
   }
 
   async #lockAndArm(draft: Draft<Data>, limits: WaitOptions): Promise<Fence | Obstacle> {

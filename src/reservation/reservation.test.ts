@@ -90,7 +90,7 @@ test("an unknown usage is refused, and nothing is added", () => {
     using _lock = reservation.lockSync();
     reservation.reserveFences(1);
     const add = (): void => reservation.addFence(makeFence(agent, "timeline"), "exclusive" as Usage);
-    assert.throws(add, /^TypeError: .*usage must be "kernel" or "write" or "read" or "bookkeep", not "exclusive"$/);
+    assert.throws(add, /^TypeError: .*usage must be "kernel", "write", "read" or "bookkeep", not "exclusive"$/);
   }
   assert.deepEqual(places(reservation), []);
 });

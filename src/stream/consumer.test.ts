@@ -212,7 +212,7 @@ describe("a consumer", () => {
 
   test("with an unknown policy is refused, and takes no place", (t) => {
     const { stream, theirs } = streamed(t);
-    const expected = { name: "TypeError", message: /hold, drop-oldest, newest, not fastest/ };
+    const expected = { name: "TypeError", message: /"hold", "drop-oldest" or "newest", not "fastest"/ };
     assert.throws(() => theirs.frames({ policy: "fastest" as "newest" }), expected);
     assert.equal(stream.consumers, 0);
   });

@@ -1,7 +1,8 @@
+import type { Kinds } from "../arguments.js";
 import type { Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, WAIT, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
 import { readMetadata, type FrameMetadata } from "./metadata.js";
@@ -12,6 +13,7 @@ import {
   frameIn,
   joinStream,
   leaveConsumer,
+  POLICY,
   publishedFrames,
   streamEnd,
   type Policy,
@@ -24,6 +26,8 @@ export interface ConsumerOptions extends WaitOptions {
    */
   readonly policy?: Policy;
 }
+
+export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY };
 
 /** One consumer of a stream: iterate over it, or take frames one at a time. */
 export class Consumer implements AsyncIterable<Frame>, Disposable {
@@ -64,6 +68,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    *   `EPROTO` if somebody has damaged the frame's data: the next call takes the next frame.
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+    checkWait("Consumer.next()", options);
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limits = options; ; limits = { ...options, timeout: left() }) {
@@ -90,6 +95,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+    checkWaitSync("Consumer.nextSync()", options);
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {

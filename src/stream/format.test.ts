@@ -65,7 +65,7 @@ describe("imageFormat()", () => {
   });
 
   test("refuses an unknown pixel format and names those there are", () => {
-    const expected = { name: "TypeError", message: /RGBA, BGRA, NV12, I420, GREY, not YUY2/ };
+    const expected = { name: "TypeError", message: /"RGBA", "BGRA", "NV12", "I420" or "GREY", not "YUY2"/ };
     assert.throws(() => imageFormat("YUY2" as "GREY", 1, 1), expected);
   });
 });

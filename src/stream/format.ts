@@ -1,3 +1,5 @@
+import { check, checkList, checkOptions, integer, oneOf, type Kinds } from "../arguments.js";
+
 /** How a frame's bytes are arranged. Plain data: it travels with a stream's handle. */
 export interface FrameFormat {
   readonly kind: "image" | "tensor" | "raw";
@@ -55,6 +57,10 @@ const PLANES: Record<PixelFormat, readonly (readonly [bytesPerSample: number, di
 /** @internal The names of the pixel formats. */
 export const PIXEL_FORMATS: readonly string[] = Object.keys(PLANES);
 
+const PIXEL_FORMAT = oneOf(...PIXEL_FORMATS);
+const POSITIVE = integer(1);
+const IMAGE: Kinds<{ readonly strideAlignment?: number }> = { strideAlignment: POSITIVE };
+
 /**
  * The format of an image, its planes one after the other.
  *
@@ -67,14 +73,12 @@ export function imageFormat(
   height: number,
   options: { readonly strideAlignment?: number } = {},
 ): FrameFormat {
+  check("imageFormat()", "pixelFormat", pixelFormat, PIXEL_FORMAT);
+  check("imageFormat()", "width", width, POSITIVE);
+  check("imageFormat()", "height", height, POSITIVE);
+  checkOptions("imageFormat()", options, IMAGE);
   const { strideAlignment = 1 } = options;
   const layout = PLANES[pixelFormat];
-  if (layout === undefined) {
-    throw new TypeError(`A pixel format is one of ${Object.keys(PLANES).join(", ")}, not ${String(pixelFormat)}`);
-  }
-  checkPositive("width", width);
-  checkPositive("height", height);
-  checkPositive("strideAlignment", strideAlignment);
   let size = 0;
   const planes = layout.map(([bytesPerSample, divisor]) => {
     const plane = { width: Math.ceil(width / divisor), height: Math.ceil(height / divisor), bytesPerSample };
@@ -83,12 +87,13 @@ export function imageFormat(
     size += stride * plane.height;
     return { offset, stride, ...plane };
   });
+  check("imageFormat()", "the size of a frame", size, POSITIVE);
   return { kind: "image", size, planes, pixelFormat, width, height };
 }
 
 /** Bytes without a meaning to this library. @throws {RangeError} If `size` is no positive integer. */
 export function rawFormat(size: number): FrameFormat {
-  checkPositive("size", size);
+  check("rawFormat()", "size", size, POSITIVE);
   return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
 }
 
@@ -106,6 +111,8 @@ export const ELEMENTS = {
   uint64: BigUint64Array,
 } as const;
 
+const ELEMENT_TYPE = oneOf(...Object.keys(ELEMENTS));
+
 export type ElementType = keyof typeof ELEMENTS;
 
 export type Tensor = InstanceType<(typeof ELEMENTS)[ElementType]>;
@@ -116,17 +123,17 @@ export type Tensor = InstanceType<(typeof ELEMENTS)[ElementType]>;
  * @throws {RangeError} If a dimension is no positive integer.
  */
 export function tensorFormat(shape: readonly number[], type: ElementType): FrameFormat {
+  shape = checkList("tensorFormat()", "shape", shape, POSITIVE);
+  check("tensorFormat()", "type", type, ELEMENT_TYPE);
+  if (shape.length === 0)
+    throw new RangeError("tensorFormat(): shape must be at least one dimension, not an empty list");
   const elements = ELEMENTS[type];
-  if (elements === undefined) {
-    throw new TypeError(`An element type is one of ${Object.keys(ELEMENTS).join(", ")}, not ${String(type)}`);
-  }
-  if (shape.length === 0) throw new RangeError("A tensor needs at least one dimension");
-  shape.forEach((length, i) => checkPositive(`shape[${i}]`, length));
   const bytesPerSample = elements.BYTES_PER_ELEMENT;
   const width = shape.at(-1)!;
   const height = shape.slice(0, -1).reduce((product, length) => product * length, 1);
   const stride = width * bytesPerSample;
   const plane = { offset: 0, stride, width, height, bytesPerSample };
+  check("tensorFormat()", "the size of a frame", stride * height, POSITIVE);
   return { kind: "tensor", size: stride * height, planes: [plane], shape: [...shape], type };
 }
 
@@ -135,10 +142,4 @@ export function tensorView(format: FrameFormat, bytes: Uint8Array): Tensor {
   if (format.type === undefined) throw new TypeError(`A frame of kind "${format.kind}" is no tensor`);
   const elements = ELEMENTS[format.type];
   return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, format.size / elements.BYTES_PER_ELEMENT);
-}
-
-function checkPositive(what: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`A format's ${what} must be a positive integer, not ${String(value)}`);
-  }
 }

@@ -1,11 +1,24 @@
 import type { DmaBuf } from "../buffer/buffer.js";
+import {
+  check,
+  checkOptions,
+  ERROR_CODE,
+  FLAG,
+  instance,
+  integer,
+  NAME,
+  OBJECT,
+  required,
+  shown,
+  type Kinds,
+} from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { Awaited } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
-import { checkTimeout, countdown, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { Consumer, type ConsumerOptions } from "./consumer.js";
+import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type Publish } from "./frame.js";
 import { writeMetadata } from "./metadata.js";
@@ -40,6 +53,15 @@ export interface StreamOptions {
   /** Whether nobody but the producer can ever write to the frames' memory. Default false. */
   readonly sealed?: AllocateOptions["sealed"];
 }
+
+const OPTIONS: Kinds<StreamOptions> = {
+  format: required(OBJECT),
+  name: NAME,
+  buffers: integer(1, STREAM_BUFFERS),
+  dataBytes: integer(0),
+  sealed: FLAG,
+};
+const COUNT = integer(0);
 
 export const DEFAULT_BUFFERS = 4;
 export const DEFAULT_DATA_BYTES = 1024;
@@ -111,6 +133,8 @@ export class FrameStream implements Disposable {
 
   /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
   async waitForConsumers(count: number, options: WaitOptions = {}): Promise<void> {
+    check("FrameStream.waitForConsumers()", "count", count, COUNT);
+    checkWait("FrameStream.waitForConsumers()", options);
     const { agent, key } = this.#producing();
     const joined = { arm: () => armProducer(agent, key.slot), ready: () => this.consumers >= count };
     if (await agent.wait(joined, options)) return;
@@ -138,6 +162,7 @@ export class FrameStream implements Disposable {
    * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers; `ESTALE` if it is gone.
    */
   frames(options: ConsumerOptions = {}): Consumer {
+    checkOptions("FrameStream.frames()", options, CONSUMER_OPTIONS);
     const consumer = new Consumer(this.#open(), options, () => {
       this.#consumers.delete(consumer);
       if (this.#leaving) this.#closeIfLeft();
@@ -147,7 +172,12 @@ export class FrameStream implements Disposable {
   }
 
   /** Blanks to fill and publish, one after the other, until the stream is ended. */
-  async *blanks(options: WaitOptions = {}): AsyncGenerator<Blank, void, undefined> {
+  blanks(options: WaitOptions = {}): AsyncGenerator<Blank, void, undefined> {
+    checkWait("FrameStream.blanks()", options);
+    return this.#blanks(options);
+  }
+
+  async *#blanks(options: WaitOptions): AsyncGenerator<Blank, void, undefined> {
     for (;;) {
       const blank = await this.blank(options);
       if (blank === undefined) return;
@@ -161,9 +191,9 @@ export class FrameStream implements Disposable {
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPERM` if this end does not produce.
    */
   async blank(options: WaitOptions = {}): Promise<Blank | undefined> {
+    checkWait("FrameStream.blank()", options);
     const attempt = new BlankAttempt(this.#producing());
     const { agent } = this.#parts;
-    checkTimeout(options.timeout ?? Infinity);
     const left = countdown(agent.host, options.timeout);
     for (let limits = options; ; limits = { ...options, timeout: left() }) {
       // Where nothing is to be waited for, a promise would cost more than all the rest.
@@ -185,6 +215,7 @@ export class FrameStream implements Disposable {
 
   /** As {@link blank}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   blankSync(options: { readonly timeout?: number } = {}): Blank | undefined {
+    checkWaitSync("FrameStream.blankSync()", options);
     const attempt = new BlankAttempt(this.#producing());
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
@@ -212,6 +243,7 @@ export class FrameStream implements Disposable {
 
   /** As {@link end}, but the consumers' loops fail with this error after the last frame. */
   fail(code: ErrorCode): void {
+    check("FrameStream.fail()", "code", code, ERROR_CODE);
     const { agent, key } = this.#producing();
     endStream(agent, key, new DmaBufError(code, "").errno);
   }
@@ -288,17 +320,16 @@ export class FrameStream implements Disposable {
   }
 }
 
+/** What an argument `stream` must be. */
+export const FRAME_STREAM = instance(FrameStream);
+
 /** @throws {RangeError} Naming the option that is out of range. @throws {TypeError} For a format that is none. */
 export function checkStreamOptions(options: StreamOptions): void {
-  const { format, buffers = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
-  const damage = formatDamage(format);
-  if (damage !== undefined) throw new TypeError(`Option "format" must be one of a frame: ${damage}`);
-  if (!Number.isInteger(buffers) || buffers < 1 || buffers > STREAM_BUFFERS) {
-    throw new RangeError(`Option "buffers" must be an integer from 1 to ${STREAM_BUFFERS}, not ${String(buffers)}`);
-  }
-  if (!Number.isInteger(dataBytes) || dataBytes < 0) {
-    throw new RangeError(`Option "dataBytes" must be an integer of at least 0, not ${String(dataBytes)}`);
-  }
+  const call = "Domain.createStream()";
+  checkOptions(call, options, OPTIONS);
+  const damage = formatDamage(options.format);
+  if (damage === undefined) return;
+  throw new TypeError(`${call}: option "format" must be one of a frame, not ${shown(options.format)}: ${damage}`);
 }
 
 interface TakenPlace {

@@ -1,3 +1,4 @@
+import { checkOptions, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { DmaBufError } from "../errors.js";
 import { countedCopy } from "../trace/copies.js";
@@ -87,6 +88,18 @@ export interface PublishOptions {
   readonly data?: JsonValue;
 }
 
+const PUBLISH: Kinds<PublishOptions> = {
+  timestamp: {
+    wanted: "a finite number",
+    isKind: (value) => typeof value === "number",
+    isTaken: (value: number) => Number.isFinite(value),
+  },
+  data: {
+    wanted: "what JSON can carry",
+    isKind: (value) => typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint",
+  },
+};
+
 /** Publishes a frame; nothing of a user's runs in it. @param data Bytes of JSON. */
 export type Publish = (timestamp: number | undefined, data: Uint8Array | undefined) => number;
 
@@ -118,14 +131,12 @@ export class Blank extends FrameBytes {
    * @returns The frame's sequence number.
    * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the blank stays); `EPIPE` if the stream has ended;
    *   `EBADF` if it was published or given back.
-   * @throws {TypeError} If the timestamp is no number, or JSON cannot carry the data; the blank stays.
+   * @throws {TypeError | RangeError} If the timestamp is no finite number, or JSON cannot carry the data; the blank stays.
    */
   publish(options: PublishOptions = {}): number {
     void this.bytes;
+    checkOptions("Blank.publish()", options, PUBLISH);
     const { timestamp, data } = options;
-    if (timestamp !== undefined && typeof timestamp !== "number") {
-      throw new TypeError(`Option "timestamp" must be a number, not ${typeof timestamp}`);
-    }
     const encoded = encodeData(data, this.#dataBytes);
     // After the last of the user's code, which may have given this blank back.
     void this.bytes;

@@ -1,3 +1,4 @@
+import { shown } from "../arguments.js";
 import { decode, encodeInto } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 
@@ -37,7 +38,7 @@ export function metadataOffset(frameSize: number): number {
 export function encodeData(data: JsonValue | undefined, limit: number): Uint8Array | undefined {
   // Most frames carry no data, and each array costs as much as all the rest here.
   if (data === undefined) return undefined;
-  const text = JSON.stringify(data) as string | undefined;
+  const text = asJson(data);
   if (text === undefined) throw new TypeError(`Cannot publish the frame: JSON carries no ${typeof data}`);
   const encoded = new Uint8Array(text.length * 3);
   const length = encodeInto(text, encoded);
@@ -48,6 +49,16 @@ export function encodeData(data: JsonValue | undefined, limit: number): Uint8Arr
     );
   }
   return encoded.subarray(0, length);
+}
+
+function asJson(data: JsonValue): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const message = `Blank.publish(): option "data" must be what JSON can carry, not ${shown(data)}: ${cause.message}`;
+    throw new TypeError(message, { cause });
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { oneOf } from "../arguments.js";
 import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import {
@@ -41,11 +42,11 @@ export type Policy = "hold" | "drop-oldest" | "newest";
 
 const POLICIES: readonly Policy[] = ["hold", "drop-oldest", "newest"];
 
+export const POLICY = oneOf(...POLICIES);
+
 /** The number of a policy; 0 stands for a consumer that is only joining or leaving. */
 export function policyNumber(policy: Policy): number {
-  const index = POLICIES.indexOf(policy);
-  if (index < 0) throw new TypeError(`A policy is one of ${POLICIES.join(", ")}, not ${String(policy)}`);
-  return index + 1;
+  return POLICIES.indexOf(policy) + 1;
 }
 
 const HOLD = 1;
