@@ -25,7 +25,8 @@ export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "
 
 export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";
 export { lockAll, lockAllSync } from "./reservation/lock-all.js";
-export type { Reservation, ReservationFence } from "./reservation/reservation.js";
+export type { ReservationFence } from "./reservation/fence-queries.js";
+export type { Reservation } from "./reservation/reservation.js";
 export type { ReservationLock } from "./reservation/reservation-lock.js";
 export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
 

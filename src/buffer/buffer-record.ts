@@ -1,7 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import { slotOf } from "../domain/agent-slot.js";
 import { countAttachment, discountAttachment } from "../domain/attachment-count.js";
-import { addTransit, dropReference, isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
+import { addTransit, isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
 import { dropPin, tryAddPin } from "../domain/storage-slot.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { Reservation } from "../reservation/reservation.js";
@@ -14,6 +13,7 @@ import type { ExporterLink } from "./exporter-link.js";
 import { BufferHandle, type HandleMode } from "./handle.js";
 import { Holds } from "./hold.js";
 import type { KnownStorage } from "./known-storage.js";
+import { once } from "./once.js";
 import type { StorageSegment } from "./storage.js";
 import type { Storage, StorageCarrier } from "./storage-carrier.js";
 import { VirtualMap } from "./virtual-map.js";
@@ -22,7 +22,8 @@ import { VirtualMap } from "./virtual-map.js";
 export interface RecordOwner {
   readonly carrier: StorageCarrier;
   readonly handleLimit: number;
-  closed(): void;
+  /** The record is over, and with it its reference; returns whether the buffer has been freed. */
+  closed(): boolean;
   /** A dynamic importer is about to be attached. */
   follow(): void;
 }
@@ -40,6 +41,9 @@ export class BufferRecord {
   readonly virtualMap: VirtualMap;
   readonly attachments = new Set<Attachment>();
   readonly #holders = new Set<DmaBuf>();
+  /** What needs the buffer besides: locks, and what exporters are asked for. */
+  #kept = 0;
+  #isOver = false;
 
   constructor(
     agent: Agent,
@@ -84,6 +88,15 @@ export class BufferRecord {
     return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, transit, startTimer);
   }
 
+  /** Keeps the record, and so the buffer, until the result is called, although its last holder is closed. */
+  keep(): () => void {
+    this.#kept++;
+    return once(() => {
+      this.#kept--;
+      this.#endIfUnused();
+    });
+  }
+
   /** The exporter has let an importer in. */
   attached(attachment: Attachment): void {
     this.attachments.add(attachment);
@@ -114,7 +127,9 @@ export class BufferRecord {
     if (!tryAddPin(this.agent, this.key.slot)) {
       throw new DmaBufError("EAGAIN", "Cannot map the buffer: its storage is being moved");
     }
-    return () => dropPin(this.agent, this.key.slot);
+    return () => {
+      if (!this.#isOver) dropPin(this.agent, this.key.slot);
+    };
   }
 
   /** Memory of the exporter's, as the storage of this buffer. */
@@ -149,15 +164,26 @@ export class BufferRecord {
     return this.#holders.size;
   }
 
+  /** The agent leaves. */
   closeAll(): void {
     for (const holder of [...this.#holders]) holder.close();
+    this.reservation.close();
+    this.#end();
   }
 
   #close(holder: DmaBuf): void {
     this.#holders.delete(holder);
-    if (this.#holders.size > 0) return;
-    this.holds.releaseAll();
-    this.#owner.closed();
-    this.known.release(dropReference(this.agent, this.key.slot, slotOf(this.agent.identity)));
+    if (this.#holders.size === 0) this.holds.releaseAll();
+    this.#endIfUnused();
+  }
+
+  #endIfUnused(): void {
+    if (this.#holders.size === 0 && this.#kept === 0) this.#end();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.known.release(this.#owner.closed());
   }
 }

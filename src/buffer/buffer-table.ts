@@ -1,17 +1,14 @@
 import { check, checkOptions, NAME, OBJECT, orElse, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import {
-  addReference,
   bufferSize,
   claimBuffer,
-  dropReference,
   exporterFlags,
   exporterOf,
   endTransit,
   isBufferLive,
   type BufferKey,
 } from "../domain/buffer-slot.js";
-import { slotOf } from "../domain/agent-slot.js";
 import { isIndex } from "../domain/layout.js";
 import { isTransit } from "../domain/referenced-slot.js";
 import { storageVersion } from "../domain/storage-slot.js";
@@ -28,7 +25,9 @@ import type { ReceivedHandle } from "./handle.js";
 import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
 import { KnownStorage } from "./known-storage.js";
+import { once } from "./once.js";
 import { PinningLink } from "./pinning-link.js";
+import { References } from "./references.js";
 import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
 import { checkSegments, checkStorage, storageSize, type StorageSegment } from "./storage.js";
@@ -62,6 +61,7 @@ const DEFAULT_HANDLE_LIMIT = 10_000;
 export class BufferTable implements StorageKeeper {
   readonly #agent: Agent;
   readonly #records = new Map<number, BufferRecord>();
+  readonly #references: References;
   readonly #handleLimit: number;
   readonly #server: RequestServer;
   readonly #carrier: StorageCarrier;
@@ -74,6 +74,7 @@ export class BufferTable implements StorageKeeper {
   constructor(agent: Agent, carrier: StorageCarrier, options: BufferTableOptions = {}) {
     this.#agent = agent;
     this.#carrier = carrier;
+    this.#references = new References(agent);
     this.#server = new RequestServer(agent, (buffer) => this.#recordOf(buffer));
     carrier.exchange?.connect(this);
     this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
@@ -118,8 +119,7 @@ export class BufferTable implements StorageKeeper {
       this.#checkStorage(handle);
       record.known.received(handle.version, (held) => this.#carrier.receive(handle, held));
     } else {
-      // A reference of ours to another generation means that the handle's buffer is gone.
-      if (record !== undefined || !addReference(this.#agent, { slot, generation })) throw stale();
+      if (!this.#references.take({ slot, generation })) throw stale();
       record = this.#receive({ slot, generation }, handle);
     }
     // The buffer is held now: the handle's own hold, if it still stands, has done its work.
@@ -152,9 +152,21 @@ export class BufferTable implements StorageKeeper {
     this.#recordOf(key)?.known.isMissing(version);
   }
 
-  /** Closes everything this agent still holds. */
+  /** Closes everything this agent still holds, and opens what it has locked, before its references go. */
   close(): void {
+    this.#server.close();
     for (const record of [...this.#records.values()]) record.closeAll();
+  }
+
+  /**
+   * Keeps a buffer from being freed, whether this agent has holders of it or not, until the result is called; `undefined` if
+   * it is gone.
+   */
+  #keep(key: BufferKey): (() => void) | undefined {
+    const record = this.#recordOf(key);
+    if (record !== undefined) return record.keep();
+    if (this.#agent.closed) return undefined;
+    return this.#references.take(key) ? once(() => void this.#references.drop(key.slot)) : undefined;
   }
 
   #export(storage: Storage, options: ExportOptions): DmaBuf {
@@ -162,7 +174,8 @@ export class BufferTable implements StorageKeeper {
     const size = storageSize(storage.segments);
     try {
       const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
-      if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops));
+      this.#references.exported(key);
+      if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops, () => this.#keep(key)));
       return this.#add(size, { key, version: 0, storage }).open("read-write");
     } catch (error) {
       storage.release(true);
@@ -181,7 +194,7 @@ export class BufferTable implements StorageKeeper {
       this.#checkStorage(handle);
       return this.#add(handle.size, this.#carrier.receive(handle, undefined));
     } catch (error) {
-      dropReference(this.#agent, key.slot, slotOf(this.#agent.identity));
+      this.#references.drop(key.slot);
       throw error;
     }
   }
@@ -203,13 +216,14 @@ export class BufferTable implements StorageKeeper {
   #add(size: number, storage: StorageVersion): BufferRecord {
     const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
-    const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot);
+    const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot, () => record.keep());
     const known = new KnownStorage(this.#agent, this.#carrier.exchange, storage);
     const link = new PinningLink(this.#link(key, known, reservation, served), this.#agent, key.slot);
-    const record = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
+    const record: BufferRecord = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
       closed: () => {
         this.#records.delete(key.slot);
         this.#keepMoved(known.newest);
+        return this.#references.drop(key.slot);
       },
       follow: () => this.#server.follow(),
       carrier: this.#carrier,

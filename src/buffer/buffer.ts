@@ -38,6 +38,7 @@ export class DmaBuf implements Disposable {
   readonly #accesses = new Set<CpuAccess>();
   readonly #attachments = new Set<Attachment>();
   readonly #onClose: (self: DmaBuf) => void;
+  readonly #reservation: Reservation;
   /** Accesses that are waited for. */
   #pending = 0;
   /** Ends the use of the bytes by whoever has asked for {@link segments}. */
@@ -51,6 +52,7 @@ export class DmaBuf implements Disposable {
     this.#record = record;
     this.mode = mode;
     this.size = record.size;
+    this.#reservation = record.reservation.forUser();
     this.#onClose = onClose;
   }
 
@@ -75,9 +77,10 @@ export class DmaBuf implements Disposable {
     return bufferInode(this.#open().agent, this.#open().key.slot);
   }
 
-  /** The buffer's fences. */
+  /** The buffer's fences, until this holder closes. */
   get reservation(): Reservation {
-    return this.#open().reservation;
+    void this.#open();
+    return this.#reservation;
   }
 
   get isClosed(): boolean {
@@ -347,14 +350,15 @@ export class DmaBuf implements Disposable {
   }
 
   /**
-   * Drops this holder: its accesses end, those it waits for fail with `EBADF`, its attachments are detached. The last
-   * holder frees the buffer.
+   * Drops this holder: its accesses end, its attachments are detached, the locks that it has taken open, and what it waits
+   * for fails with `EBADF`. The last holder frees the buffer.
    */
   close(): void {
     if (this.#record === undefined) return;
     const { agent } = this.#record;
     for (const access of [...this.#accesses]) access[Symbol.dispose]();
     for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
+    this.#reservation.close();
     this.#record = undefined;
     this.#endUse?.();
     this.#onClose(this);

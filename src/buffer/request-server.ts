@@ -60,6 +60,11 @@ export class RequestServer {
     served.end();
   }
 
+  /** The agent leaves: opens what is locked here for others, while their buffers are still kept. */
+  close(): void {
+    for (const { reservation } of this.#exports.values()) reservation.close();
+  }
+
   /** Serves what is posted: before this agent itself uses a buffer that others may have said something of. */
   serve(): void {
     if (postCount(this.#agent) !== this.#seen) this.#serve();
@@ -111,7 +116,7 @@ export class RequestServer {
       served?.giveBack(request);
       return;
     }
-    const lock = request.lock === 0n ? undefined : served?.reservation.takeOver(request.lock);
+    const lock = request.lock === 0n ? undefined : this.#takeOver(served, request.lock);
     if (served === undefined || (request.lock !== 0n && lock === undefined)) {
       deliver(this.#agent, request, undefined, ERRNO.ESTALE, false);
       return;
@@ -127,6 +132,14 @@ export class RequestServer {
     if (this.#agent.closed) return;
     await this.#finish(request, served, lock, errno, value);
     if (!this.#agent.closed) served.settled(request);
+  }
+
+  /** The lock keeps the buffer from here on: who has lent it may have died, and the buffer be gone (K7). */
+  #takeOver(served: ServedExport | undefined, holder: bigint): ReservationLock | undefined {
+    const unkeep = served?.keep();
+    const lock = unkeep === undefined ? undefined : served!.reservation.takeOver(holder);
+    unkeep?.();
+    return lock;
   }
 
   async #finish(

@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { isLive, type Identity } from "../domain/agent-slot.js";
-import { isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
+import type { BufferKey } from "../domain/buffer-slot.js";
 import type { PostedRequest } from "../domain/request-slot.js";
 import { isLater } from "../domain/promised.js";
 import { DmaBufError, textOf } from "../errors.js";
@@ -23,6 +23,8 @@ export class ServedExport {
   readonly key: BufferKey;
   readonly ops: ExporterOps;
   readonly reservation: Reservation;
+  /** Keeps the buffer from being freed until the result is called; `undefined` if it is gone. */
+  readonly keep: () => (() => void) | undefined;
   readonly #agent: Agent;
   readonly #importers = new Map<string, RemoteImporter>();
   readonly #accesses: { readonly owner: Identity; readonly mode: AccessMode }[] = [];
@@ -32,11 +34,12 @@ export class ServedExport {
   /** The dead whose things are being given back just now. */
   readonly #swept = new Set<Identity>();
 
-  constructor(agent: Agent, key: BufferKey, ops: ExporterOps) {
+  constructor(agent: Agent, key: BufferKey, ops: ExporterOps, keep: () => (() => void) | undefined) {
     this.#agent = agent;
     this.key = key;
     this.ops = ops;
-    this.reservation = new Reservation(agent, key.slot);
+    this.keep = keep;
+    this.reservation = new Reservation(agent, key.slot, () => keep()!);
     this.#ends = this.#sequence();
   }
 
@@ -171,18 +174,23 @@ export class ServedExport {
 
   /** Runs under the lock. A buffer that is gone has none: nobody is left who could be in the way. */
   #locked(run: () => Given<void>): Given<void> {
-    if (!isBufferLive(this.#agent, this.key)) return run();
+    const unkeep = this.keep();
+    if (unkeep === undefined) return run();
     const lock = this.reservation.tryLock();
-    if (lock === undefined) return this.#lockedLater(run);
+    if (lock === undefined) return this.#lockedLater(run).finally(unkeep);
+    const end = (): void => {
+      lock[Symbol.dispose]();
+      unkeep();
+    };
     let answer: Given<void>;
     try {
       answer = run();
     } catch (error) {
-      lock[Symbol.dispose]();
+      end();
       throw error;
     }
-    if (!isLater(answer)) return lock[Symbol.dispose]();
-    return answer.finally(() => lock[Symbol.dispose]());
+    if (!isLater(answer)) return end();
+    return answer.finally(end);
   }
 
   async #lockedLater(run: () => Given<void>): Promise<void> {

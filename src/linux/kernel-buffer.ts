@@ -4,6 +4,7 @@ import type { StorageSegment } from "../buffer/storage.js";
 import type { WaitOptions } from "../domain/pend.js";
 import type { Fence } from "../fence/fence.js";
 import type { JoinedDomain } from "../joined-domain.js";
+import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
 import { giveBack } from "./give-back.js";
@@ -61,22 +62,20 @@ export function importDescriptor(
   let made: DmaBuf | undefined;
   try {
     view = own.map(mode);
-    const ops = new KernelExporter(domain, own, view);
     const segments = [new MappedSegment(view)];
-    const exported = domain.export(segments, { name: options.name ?? name, exporterName, ops });
-    ops.buffer = made = exported;
+    const ops = new KernelExporter(domain, own, view, segments);
+    const exported = (made = domain.export(segments, { name: options.name ?? name, exporterName, ops }));
+    ops.reservation = exported.reservation.forUser();
+    const buffer = (made = exported.duplicate(mode));
+    exported.close();
     const pullFences = async (wait: WaitOptions = {}): Promise<void> => {
-      using _lock = await exported.reservation.lock(undefined, wait);
+      using _lock = await buffer.reservation.lock(undefined, wait);
       ops.addFences();
     };
     const pullFencesSync = (wait: { readonly timeout?: number } = {}): void => {
-      using _lock = exported.reservation.lockSync(undefined, wait);
+      using _lock = buffer.reservation.lockSync(undefined, wait);
       ops.addFences();
     };
-    if (mode === "read-write") return { buffer: exported, pullFences, pullFencesSync };
-    const buffer = exported.duplicate("read");
-    exported.close();
-    ops.buffer = buffer;
     return { buffer, pullFences, pullFencesSync };
   } catch (error) {
     giveBack(
@@ -105,19 +104,26 @@ class MappedSegment implements StorageSegment {
 }
 
 class KernelExporter implements ExporterOps {
-  /** Set as soon as it is exported. */
-  buffer!: DmaBuf;
+  /** The buffer's, whoever of its holders is open; set as soon as it is exported. */
+  reservation!: Reservation;
   readonly #descriptor: DmaBufDescriptor;
   readonly #view: MemoryView;
+  readonly #segments: readonly StorageSegment[];
   /** What each kind of access waits for. */
   readonly #work: Readonly<Record<AccessMode, KernelWork>>;
   /** After which fence an access of a kind begins. */
   readonly #beginsAfter: Partial<Record<AccessMode, Fence | undefined>> = {};
   #wasBegun = false;
 
-  constructor(domain: JoinedDomain, descriptor: DmaBufDescriptor, view: MemoryView) {
+  constructor(
+    domain: JoinedDomain,
+    descriptor: DmaBufDescriptor,
+    view: MemoryView,
+    segments: readonly StorageSegment[],
+  ) {
     this.#descriptor = descriptor;
     this.#view = view;
+    this.#segments = segments;
     const work = (access: AccessMode): KernelWork => new KernelWork(domain, () => this.#look(access));
     this.#work = { read: work("read"), write: work("write") };
   }
@@ -128,7 +134,7 @@ class KernelExporter implements ExporterOps {
    * @returns What readers and what writers wait for, as far as it is pending.
    */
   addFences(): { readonly read?: Fence; readonly write?: Fence } {
-    const { reservation } = this.buffer;
+    const { reservation } = this;
     const known = new Set([...reservation.lockedFences()].map(({ fence }) => fence.context));
     const fences: { read?: Fence; write?: Fence } = {};
     // What readers wait for are the writers; what writers wait for are all, and the writers among them once more.
@@ -147,7 +153,7 @@ class KernelExporter implements ExporterOps {
   }
 
   map(): readonly StorageSegment[] {
-    return this.buffer.segments;
+    return this.#segments;
   }
 
   unmap(): void {}
@@ -161,7 +167,7 @@ class KernelExporter implements ExporterOps {
       this.#work.write.settle();
       return this.#begin(mode);
     }
-    const { reservation } = this.buffer;
+    const { reservation } = this;
     using _lock = reservation.isHeldHere ? undefined : reservation.lockSync();
     const fences = this.addFences();
     const last = fences[mode];

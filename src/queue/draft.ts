@@ -121,13 +121,13 @@ export class Draft<Data> implements Disposable {
 }
 
 function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf[]): BufferUse[] {
-  const uses = new Map<Reservation, BufferUse>();
+  const uses = new Map<object, BufferUse>();
   const open = (named: DmaBuf, mode: AccessMode): void => {
-    const { reservation } = named;
-    checkAgent(reservation.agent, agent);
-    if (uses.has(reservation)) return;
+    const { agent: actual, shared } = named.reservation;
+    checkAgent(actual, agent);
+    if (uses.has(shared)) return;
     const holder = named.duplicate(mode === "write" ? "read-write" : "read");
-    uses.set(reservation, { mode, named, holder, reservation });
+    uses.set(shared, { mode, named, holder, reservation: holder.reservation });
   };
   try {
     for (const buffer of writes) open(buffer, "write");

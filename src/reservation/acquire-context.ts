@@ -81,9 +81,11 @@ export class AcquireContext implements Disposable {
       throw new TypeError("An acquire context locks reservations of its own agent only: import the buffer there");
     }
     this.checkOpen();
+    // One whose holder has closed it cannot be locked any more.
+    if (this.#contended?.isClosed) this.#contended = undefined;
     const [awaited, contended] = [this.#awaited, this.#contended];
     if (awaited !== undefined) refuse(reservation, `its acquire context waits for that of ${awaited.describeOwner()}`);
-    if (contended !== undefined && contended !== reservation) {
+    if (contended !== undefined && contended.shared !== reservation.shared) {
       refuse(reservation, `its acquire context must unlock all, and lock that of ${contended.describeOwner()} first`);
     }
     if (contended !== undefined && this.acquired > 0) this.giveWay(contended);

@@ -9,7 +9,8 @@ import { RESERVATION, type Reservation } from "./reservation.js";
  * for the contended one first, and begins again with the same ticket. A reservation named twice is locked once.
  *
  * @returns The context that holds them; dispose it to unlock all.
- * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; nothing is locked then.
+ * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also meanwhile.
+ *   Nothing is locked then.
  */
 export async function lockAll(
   agent: Agent,
@@ -68,7 +69,7 @@ class BackOffOrder {
 
   constructor(agent: Agent, reservations: Iterable<Reservation>) {
     this.context = new AcquireContext(agent);
-    this.#order = [...new Set(reservations)];
+    this.#order = [...new Map([...reservations].map((each) => [each.shared, each])).values()];
   }
 
   next(): Reservation | undefined {
@@ -84,6 +85,8 @@ class BackOffOrder {
   }
 
   done(): AcquireContext {
+    // A close has opened the lock of the one while another was waited for.
+    for (const reservation of this.#order) reservation.checkOpen();
     this.context.done();
     return this.context;
   }

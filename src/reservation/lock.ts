@@ -14,6 +14,8 @@ import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
  *     holder's place, with the holder's ticket: the word always names who may write the entries.
  * K6. Who hands the lock back looks afterwards whether the holder still lives, and opens the lock if not: the holder's
  *     recovery may be over, and those who wait have been rung too early.
+ * K7. Only who holds a reference to the buffer takes its lock, and a held lock keeps one until it is open or handed back:
+ *     a buffer is not freed with its lock held, and the next one in its slot is not locked by who waited for this one.
  */
 
 const IDENTITY_MASK = 0xffff_ffffn;

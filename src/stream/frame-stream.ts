@@ -13,6 +13,7 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
+import { once } from "../buffer/once.js";
 import type { Awaited } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -407,13 +408,4 @@ class BlankAttempt implements Awaited {
 /** Whether work on a buffer is late; the agent is then rung when it no longer is. */
 function isLate({ reservation }: DmaBuf): boolean {
   return reservation.lateWork("read")?.armAndLook() ?? false;
-}
-
-/** A function that runs at its first call only. */
-export function once(run: () => void): () => void {
-  let due = true;
-  return () => {
-    if (due) run();
-    due = false;
-  };
 }

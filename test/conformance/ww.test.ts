@@ -5,6 +5,7 @@ import { claimBuffer } from "../../src/domain/buffer-slot.js";
 import { AcquireContext, WouldDeadlockError } from "../../src/reservation/acquire-context.js";
 import { lockAll } from "../../src/reservation/lock-all.js";
 import { Reservation } from "../../src/reservation/reservation.js";
+import { createDomain, joinDomain } from "../agents.js";
 import { BLOCKS } from "../blocking.js";
 import { makeReservation, testAgent, type TestAgent } from "./support.js";
 
@@ -185,6 +186,42 @@ fact("WW-08 a locked reservation says so, and refuses who does not wait", (old, 
   held![Symbol.dispose]();
   assert.equal(young.a.isLocked, false);
 });
+
+test(
+  "WW-12 who waits for a lock and closes the buffer never gets that of the next one in its place",
+  PATIENT,
+  async (t) => {
+    const domain = createDomain(t, { buffers: 1 });
+    const first = domain.allocate(4096);
+    const held = await first.reservation.lock();
+    const waiting = first.reservation.lock();
+    const { reservation } = first;
+    first.close();
+    const next = domain.allocate(4096);
+    held[Symbol.dispose]();
+    await assert.rejects(waiting, { code: "EBADF" });
+    assert.throws(() => reservation.tryLock(), { code: "EBADF" });
+    assert.equal(next.reservation.isLocked, false);
+  },
+);
+
+test(
+  "WW-13 a buffer that is closed with its lock held opens it, and so is the next one in its place",
+  PATIENT,
+  async (t) => {
+    const domain = createDomain(t, { buffers: 1 });
+    const first = domain.allocate(4096);
+    const other = joinDomain(t, domain).import(first.handle());
+    const held = await first.reservation.lock();
+    const waiting = other.reservation.lock();
+    first.close();
+    await waiting;
+    assert.throws(() => domain.allocate(4096), { code: "ENOSPC" });
+    other.close();
+    assert.equal(domain.allocate(4096).reservation.isLocked, false);
+    held[Symbol.dispose]();
+  },
+);
 
 // A lock that lets two in would not show where each takes all the others too: hence the pairs.
 for (const [some, size, of] of [

@@ -268,7 +268,7 @@ function takeFrames(memory: Substrate, consumer: Consumer, frames: number[], mos
 export function openStream(agent: Agent, count: number, isProducer = false): FrameStream {
   const buffers = Array.from({ length: count }, (_, slot) => {
     const storage = sharedMemory.adopt([{ memory: new ArrayBuffer(SIZE), offset: 0, length: SIZE }]);
-    const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => {}, follow: () => {} };
+    const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => false, follow: () => {} };
     const key = { slot, generation: 1 };
     const reservation = new Reservation(agent, slot);
     const known = new KnownStorage(agent, undefined, { key, version: 0, storage });

@@ -130,6 +130,26 @@ export function lockingCases(place: Place): void {
     },
   );
 
+  fact("WW-12 who waits for a lock and closes the buffer never gets it", async (old, young, lock) => {
+    await old.ask(lock, "a");
+    const waiting = await begin(young.start("lock", "a"));
+    assert.equal(await waiting.isSettled(), false);
+    await young.ask("closeBuffer", "a");
+    await assert.rejects(waiting.done, { code: "EBADF" });
+    await old.ask("unlock", "a");
+    await pause();
+    assert.equal(await old.ask("isLocked", "a"), false);
+  });
+
+  fact("WW-13 who closes the buffer with the lock held opens it for whoever waits", async (old, young, lock) => {
+    await old.ask(lock, "a");
+    const waiting = await begin(young.start(lock, "a", "young"));
+    assert.equal(await waiting.isSettled(), false);
+    await old.ask("closeBuffer", "a");
+    await waiting.done;
+    assert.equal((await young.ask("acquired", "young")).acquired, 1);
+  });
+
   // A lock that lets two in would not show where each takes all the others too: hence the pairs.
   for (const [some, size, of] of [
     ["the same 16 buffers", 16, 16],

@@ -202,6 +202,44 @@ kernelTest("a device's pending work is in our reservation once it was pulled", a
   buffer.close();
 });
 
+kernelTest("fences are pulled to read too, for the holder that waits, and not once it is closed", async ({ card }) => {
+  using domain = Domain.create({ buffers: 1 });
+  using image = card.createDumbBuffer(64, 64);
+  using descriptor = image.export();
+  const { buffer, pullFences } = importDescriptor(domain, descriptor, { mode: "read" });
+  const writing = new VgemFence(image, "write");
+  const lock = await buffer.reservation.lock();
+  const pulling = pullFences();
+  await sleep(10);
+  lock[Symbol.dispose]();
+  await pulling;
+  assert.equal(buffer.isReady("read"), false);
+  const again = await buffer.reservation.lock();
+  const waiting = assert.rejects(pullFences(), { code: "EBADF" });
+  buffer.close();
+  const next = domain.allocate(PAGE_SIZE);
+  again[Symbol.dispose]();
+  await waiting;
+  assert.deepEqual([next.reservation.isLocked, next.isReady("write")], [false, true]);
+  writing.signal();
+});
+
+kernelTest("a holder's access waits for a device although the holder that was imported is closed", async ({ card }) => {
+  using domain = Domain.create();
+  using image = card.createDumbBuffer(64, 64);
+  using descriptor = image.export();
+  const { buffer } = importDescriptor(domain, descriptor);
+  const other = buffer.duplicate();
+  buffer.close();
+  const writing = new VgemFence(image, "write");
+  const access = until(other.access("read"));
+  await sleep(20);
+  assert.equal(access.isOver, false);
+  writing.signal();
+  (await access.result)[Symbol.dispose]();
+  other.close();
+});
+
 kernelTest("a late fence holds up poll, export, syncobj and our own waits alike", async ({ card }) => {
   using domain = Domain.create();
   using image = card.createDumbBuffer(64, 64);

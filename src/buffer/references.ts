@@ -1,0 +1,45 @@
+import type { Agent } from "../domain/agent.js";
+import { slotOf } from "../domain/agent-slot.js";
+import { addReference, dropReference, type BufferKey } from "../domain/buffer-slot.js";
+
+/**
+ * The references of an agent: in shared memory one stands for a buffer, however often it is needed here. None is dropped
+ * when the agent has left, which gives all of them back: its slot may be another agent's.
+ */
+export class References {
+  readonly #agent: Agent;
+  /** By slot; while a reference stands, no other buffer has it. */
+  readonly #held = new Map<number, { readonly generation: number; count: number }>();
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  /** Notes the reference that stands for a buffer that has just been exported. */
+  exported({ slot, generation }: BufferKey): void {
+    this.#held.set(slot, { generation, count: 1 });
+  }
+
+  /** @returns False if the buffer is gone. */
+  take(key: BufferKey): boolean {
+    const held = this.#held.get(key.slot);
+    if (held === undefined) {
+      if (!addReference(this.#agent, key)) return false;
+      this.exported(key);
+    } else if (held.generation === key.generation) {
+      held.count++;
+    } else {
+      // A reference of ours to another generation means that the buffer is gone.
+      return false;
+    }
+    return true;
+  }
+
+  /** @returns Whether the buffer has been freed. */
+  drop(slot: number): boolean {
+    const held = this.#held.get(slot)!;
+    if (--held.count > 0) return false;
+    this.#held.delete(slot);
+    return !this.#agent.closed && dropReference(this.#agent, slot, slotOf(this.#agent.identity));
+  }
+}
