@@ -5,8 +5,9 @@
  * L2. A neutral layer imports relative modules only: no Node.js module, no package, nothing at run time.
  * L3. Every file of src/ belongs to exactly one layer.
  * L4. No module compares the numbers of two fences by hand.
+ * L5. No end of anything in `linux` makes a request of a device but through giveBack(), which cannot fail.
  *
- * Tests may look from above: L1 to L4 hold for `*.test.ts` only as far as their author wishes.
+ * Tests may look from above: L1 to L5 hold for `*.test.ts` only as far as their author wishes.
  */
 
 /** A name with an ending is one file of src/, one without is a folder. */
@@ -37,7 +38,7 @@ export const LAYERS = [
 /** How deep folders may nest in a layer. */
 const DEEPEST = 3;
 
-/** ESLint configuration that enforces L1 to L4. */
+/** ESLint configuration that enforces L1 to L5. */
 export function layerConfig() {
   return [nobody(), ...LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)))];
 }
@@ -74,16 +75,26 @@ function place(layer, rank, depth) {
     selector: 'BinaryExpression[operator=/^([<>]=?|-)$/] > MemberExpression[property.name="seqno"]',
     message: "How a fence's context counts, and whether its numbers wrap, is known to isLaterFence() alone.",
   };
+  const general = layer.name === "linux" ? [order, ENDS] : [order];
   return {
     name: `layers/${layer.name}/${depth}`,
     files: [files],
     ignores: ["**/*.test.ts"],
     rules: {
       "no-restricted-imports": ["error", { patterns }],
-      "no-restricted-syntax": layer.neutral ? ["error", late, order] : ["error", order],
+      "no-restricted-syntax": ["error", ...(layer.neutral ? [late] : []), ...general],
     },
   };
 }
+
+/** L5 */
+const ENDS = {
+  selector:
+    ':matches(MethodDefinition[key.name="close"], MethodDefinition[key.property.name="dispose"]) ' +
+    'CallExpression:matches([callee.property.name="request"], [callee.name=/^(rawCall|call|closeDescriptor)$/])' +
+    ':not(CallExpression[callee.name="giveBack"] CallExpression)',
+  message: "The device may be gone: give back by giveBack(), which does not throw.",
+};
 
 /** What follows src/ in a path into the layer, as a regular expression. */
 function target(layer) {

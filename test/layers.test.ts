@@ -60,6 +60,18 @@ test("to compare the number of a fence by hand is an error, in neutral layers an
   }
 });
 
+test("an end in linux/ that makes a request of a device by itself is an error", async () => {
+  const end = (name: string, code: string): string => `export class A { ${name}() { ${code} } }`;
+  const rule = ["no-restricted-syntax"];
+  for (const request of ["this.device.request(STOP)", "rawCall(1, STOP)", "if (this.fd) closeDescriptor(this.fd)"]) {
+    assert.deepEqual(await broken("src/linux/planted.ts", end("close", request)), rule);
+    assert.deepEqual(await broken("src/linux/video/planted.ts", end("[Symbol.dispose]", request)), rule);
+  }
+  const given = "giveBack(() => this.device.request(STOP), () => rawCall(1, STOP));";
+  assert.deepEqual(await broken("src/linux/planted.ts", end("close", given)), []);
+  assert.deepEqual(await broken("src/linux/planted.ts", end("stop", "this.device.request(STOP);")), []);
+});
+
 test("a file of src/ that belongs to no layer is an error", async () => {
   assert.deepEqual(await broken("src/planted.ts", "export const a = 1;"), ["no-restricted-syntax"]);
   assert.deepEqual(await broken("src/planted/a.ts", "export const a = 1;"), ["no-restricted-syntax"]);

@@ -1,10 +1,11 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import type { Attachment, Mapping } from "../buffer/attachment.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
-import { giveBack, orGiveBack } from "./give-back.js";
+import { giveBack } from "./give-back.js";
 import { UdmabufDevice } from "./udmabuf.js";
 
 /**
@@ -72,15 +73,11 @@ function dmaBufOf(buffer: DmaBuf): DmaBufDescriptor {
     );
   }
   using device = new UdmabufDevice();
-  const made = device.createList(
-    storage.parts.map(({ object, offset, length }) => ({ memfd: object.fd, offset, size: length })),
-  );
-  const { name } = buffer;
-  return orGiveBack(
-    () => {
-      if (name !== "") made.setName(name);
-      return made;
-    },
-    () => made.close(),
-  );
+  const parts = storage.parts.map(({ object, offset, length }) => ({ memfd: object.fd, offset, size: length }));
+  return allOrNothing((orUndo) => {
+    const made = device.createList(parts);
+    orUndo(() => made.close());
+    if (buffer.name !== "") made.setName(buffer.name);
+    return made;
+  });
 }

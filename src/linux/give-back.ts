@@ -18,13 +18,3 @@ export function giveBack(...ends: readonly (() => void)[]): void {
     }
   }
 }
-
-/** Makes something of what was taken; if that fails, it is given back. */
-export function orGiveBack<T>(make: () => T, ...ends: readonly (() => void)[]): T {
-  try {
-    return make();
-  } catch (error) {
-    giveBack(...ends);
-    throw error;
-  }
-}

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
 import type { Awaited } from "../domain/agent.js";
 import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
@@ -5,7 +6,6 @@ import { SyncFile } from "../fence/sync-file.js";
 import type { JoinedDomain } from "../joined-domain.js";
 import { watchDescriptor } from "../node/poller.js";
 import { POLL } from "../node/system-calls.js";
-import { orGiveBack } from "./give-back.js";
 import type { SyncFileDescriptor } from "./sync-file.js";
 
 /**
@@ -37,11 +37,11 @@ const pending = new Map<KernelFenceOps, WeakRef<Fence>>();
 
 /** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
-  const own = file.duplicate();
-  return orGiveBack(
-    () => fenceOf(domain, new KernelFenceOps(own)),
-    () => own.close(),
-  );
+  return allOrNothing((orUndo) => {
+    const own = file.duplicate();
+    orUndo(() => own.close());
+    return fenceOf(domain, new KernelFenceOps(own));
+  });
 }
 
 /** As {@link kernelFence}, as a sync file of the library's. */
@@ -89,10 +89,10 @@ export class KernelWork {
     this.#newest = undefined;
     const file = this.#look();
     if (file === undefined) return undefined;
-    return orGiveBack(
-      () => this.#add(new KernelFenceOps(file)),
-      () => file.close(),
-    );
+    return allOrNothing((orUndo) => {
+      orUndo(() => file.close());
+      return this.#add(new KernelFenceOps(file));
+    });
   }
 
   /** Signals what has finished, which a thread that blocks does not hear of. */

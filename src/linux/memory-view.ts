@@ -1,6 +1,6 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
 import { mapMemory, unmapMemory, viewOf } from "../node/system-calls.js";
-import { orGiveBack } from "./give-back.js";
 
 /** Addresses are given back only when no view can be left that reads them. */
 const leftBehind = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) =>
@@ -23,11 +23,11 @@ export class MemoryView implements Disposable {
   constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
     const { offset = 0, length } = range;
     this.length = length;
-    this.#address = mapMemory({ fd, length, offset, protection: mode });
-    this.#memory = orGiveBack(
-      () => viewOf(this.#address, length),
-      () => unmapMemory(this.#address, length),
-    );
+    [this.#address, this.#memory] = allOrNothing((orUndo) => {
+      const address = mapMemory({ fd, length, offset, protection: mode });
+      orUndo(() => unmapMemory(address, length));
+      return [address, viewOf(address, length)];
+    });
   }
 
   get isClosed(): boolean {

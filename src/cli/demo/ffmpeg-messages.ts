@@ -36,6 +36,9 @@ export class FfmpegMessages {
   }
 }
 
+/** What ffmpeg says of itself. */
+const BANNER = /^(ffmpeg version |built with |configuration: |lib(av|sw|post)\w+ +\d)/;
+
 /** The last lines of what ffmpeg wrote, in one line, without repetitions, addresses of its parts, and the file's name. */
 export function lastWords(stderr: string, input: string, lines: number): string {
   const said = stderr
@@ -46,7 +49,7 @@ export function lastWords(stderr: string, input: string, lines: number): string 
         .replace(`${input}: `, "")
         .trim(),
     )
-    .filter((line) => line !== "" && !/^(frame|size)=/.test(line));
+    .filter((line) => line !== "" && !/^(frame|size)=/.test(line) && !BANNER.test(line));
   return said.length === 0 ? "ffmpeg gave no reason" : [...new Set(said)].slice(-lines).join("; ");
 }
 

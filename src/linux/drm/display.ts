@@ -1,7 +1,8 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { addressOf } from "../../node/system-calls.js";
 import type { WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
-import { giveBack, orGiveBack } from "../give-back.js";
+import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { fourCharacters } from "../pixel-format.js";
 import { SyncFileDescriptor } from "../sync-file.js";
@@ -121,10 +122,10 @@ export class Display implements Disposable {
     commit(this.#device, changes, flags, `Cannot show the image on ${this.name}`);
     this.#isOn = true;
     const shown = new SyncFileDescriptor(fence[0]!);
-    const own = orGiveBack(
-      () => shown.duplicate(),
-      () => shown.close(),
-    );
+    const own = allOrNothing((orUndo) => {
+      orUndo(() => shown.close());
+      return shown.duplicate();
+    });
     this.#shown?.close();
     this.#shown = own;
     return shown;

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import type { DmaBuf } from "../../buffer/buffer.js";
 import { DmaBufError } from "../../errors.js";
 import type { ConsumerOptions } from "../../stream/consumer.js";
@@ -6,7 +7,7 @@ import type { FrameStream } from "../../stream/frame-stream.js";
 import type { Frame } from "../../stream/frame.js";
 import { countedCopyTo } from "../../trace/copies.js";
 import { ExportedBuffer } from "../export-buffer.js";
-import { giveBack, orGiveBack } from "../give-back.js";
+import { giveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";
 import type { DrmBuffer, DrmDevice } from "./device.js";
 import type { Display } from "./display.js";
@@ -119,20 +120,20 @@ class DirectImage implements Disposable {
 
   private constructor(exported: ExportedBuffer, device: DrmDevice, layout: FramebufferLayout) {
     this.#exported = exported;
-    this.#imported = device.importBuffer(exported.descriptor);
-    this.image = orGiveBack(
-      () => new Framebuffer(this.#imported, layout),
-      () => this.#imported.close(),
-    );
+    [this.#imported, this.image] = allOrNothing((orUndo) => {
+      const imported = device.importBuffer(exported.descriptor);
+      orUndo(() => imported.close());
+      return [imported, new Framebuffer(imported, layout)];
+    });
   }
 
   static async create(buffer: DmaBuf, display: Display, format: FrameFormat): Promise<DirectImage> {
     const layout = layoutOf(format, display);
     const exported = await ExportedBuffer.create(buffer);
-    return orGiveBack(
-      () => new DirectImage(exported, display.device, layout),
-      () => exported.close(),
-    );
+    return allOrNothing((orUndo) => {
+      orUndo(() => exported.close());
+      return new DirectImage(exported, display.device, layout);
+    });
   }
 
   [Symbol.dispose](): void {
@@ -153,18 +154,13 @@ class CopiedImage implements Disposable {
 
   constructor(device: DrmDevice, { width, height, pixelFormat }: FrameFormat) {
     this.#isSwapped = pixelFormat === "RGBA";
-    this.#buffer = device.createDumbBuffer(width!, height!);
-    let image: Framebuffer | undefined;
-    try {
-      this.image = image = new Framebuffer(this.#buffer);
-      this.#view = this.#buffer.map();
-    } catch (error) {
-      giveBack(
-        () => image?.close(),
-        () => this.#buffer.close(),
-      );
-      throw error;
-    }
+    [this.#buffer, this.image, this.#view] = allOrNothing((orUndo) => {
+      const buffer = device.createDumbBuffer(width!, height!);
+      orUndo(() => buffer.close());
+      const image = new Framebuffer(buffer);
+      orUndo(() => image.close());
+      return [buffer, image, buffer.map()];
+    });
   }
 
   fill({ planes }: Frame): void {

@@ -50,10 +50,10 @@ kernelTest(
     const { buffer, pullFences } = importDescriptor(domain, descriptor);
     begin(0);
     await pullFences();
-    const first = until(buffer.ready("read"));
+    const first = until(buffer.reservation.wait("write"));
     begin(1);
     await pullFences();
-    const second = until(buffer.ready("read"));
+    const second = until(buffer.reservation.wait("write"));
     timelines[0]!.advance();
     await first.result;
     await sleep(30);
@@ -61,7 +61,7 @@ kernelTest(
     // What begins after the second look was taken is the third's.
     begin(2);
     await pullFences();
-    const third = until(buffer.ready("read"));
+    const third = until(buffer.reservation.wait("write"));
     timelines[1]!.advance();
     await second.result;
     await sleep(30);
