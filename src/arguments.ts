@@ -151,7 +151,7 @@ export const NAME: Kind = {
 export const CUT_NAME: Kind = {
   wanted: "a string without NUL and without half a pair of surrogates",
   isKind: isString,
-  isTaken: (name: string) => bytesOf(name) < Infinity,
+  isTaken: isText,
   code: "EINVAL",
 };
 
@@ -217,6 +217,11 @@ function isString(value: unknown): boolean {
 
 export function isName(name: string): boolean {
   return name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
+}
+
+/** Whether a text can be written and read again: without NUL, and without half a pair of surrogates. */
+export function isText(text: string): boolean {
+  return bytesOf(text) < Infinity;
 }
 
 /** How many bytes of UTF-8 a text has; `Infinity` for one that cannot be written and read again. */

@@ -4,7 +4,7 @@ import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, SIZES, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
-import { createLifeline, holdLifeline, watchLifeline, type LifelinePort } from "./host/lifeline.js";
+import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { JOIN, JoinedDomain, type JoinOptions } from "./joined-domain.js";
@@ -38,10 +38,7 @@ const INVITATION: Kinds<Invitation> = {
   }),
   identity: IDENTITY,
   inviter: IDENTITY,
-  port: required({
-    wanted: "a MessagePort, which is to be in the transfer list of the message that brings the invitation",
-    isKind: (value) => typeof (value as Partial<LifelinePort> | null | undefined)?.postMessage === "function",
-  }),
+  port: required(MESSAGE_PORT),
 };
 
 /** A domain of threads: made by the first one, joined by the others. */

@@ -1,3 +1,5 @@
+import type { Kind } from "../arguments.js";
+
 /**
  * How two agents notice each other's end: each holds one end of a message channel, which closes when its thread ends,
  * however it ends. A browser may not tell of the close: there the invited agent holds a Web Lock as well.
@@ -12,6 +14,12 @@ export interface LifelinePort {
   /** Node.js: the port does not keep the process alive. */
   unref?(): void;
 }
+
+/** Where it is missing, it was not in the message's transfer list. */
+export const MESSAGE_PORT: Kind = {
+  wanted: "a MessagePort, which is to be in the transfer list of the message that brings the invitation",
+  isKind: (value) => typeof (value as Partial<LifelinePort> | null | undefined)?.postMessage === "function",
+};
 
 interface LockManager {
   request(name: string, callback: () => unknown): Promise<unknown>;

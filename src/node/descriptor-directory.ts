@@ -1,11 +1,14 @@
+import { check, integer, NAME } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { otherAgents, type Identity } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { askingAgain } from "./asking.js";
 import type { Inbox } from "./inbox.js";
 import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
 import { duplicateDescriptor } from "./system-calls.js";
+
+const DESCRIPTOR = integer(0, 0x7fff_ffff);
 
 /**
  * Descriptors that agents give each other by name: for what is no memory of the domain's, above all the kernel's own
@@ -30,10 +33,13 @@ export class DescriptorDirectory {
   /**
    * Gives a copy of a descriptor to every agent that asks for this name, until the result is disposed.
    *
+   * @param name At most 31 bytes of UTF-8.
    * @param descriptor Stays the caller's, who may close it.
    * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor.
    */
   offer(name: string, descriptor: number): Disposable {
+    check("DescriptorDirectory.offer()", "name", name, NAME);
+    check("DescriptorDirectory.offer()", "descriptor", descriptor, DESCRIPTOR);
     this.#checkJoined();
     if (this.#offers.has(name)) {
       throw new DmaBufError("EEXIST", `Cannot offer descriptor ${descriptor}: "${name}" is offered already`);
@@ -55,6 +61,8 @@ export class DescriptorDirectory {
    * @throws {DmaBufError} `ETIMEDOUT` if nobody offers it in time.
    */
   async take(name: string, options: WaitOptions = {}): Promise<number> {
+    check("DescriptorDirectory.take()", "name", name, NAME);
+    checkWait("DescriptorDirectory.take()", options);
     this.#checkJoined();
     const own = this.#offers.get(name);
     if (own !== undefined) return duplicateDescriptor(this.#ledger.descriptorOf(own));

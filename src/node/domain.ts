@@ -1,22 +1,29 @@
 import { Socket } from "node:net";
+import { check, checkObject, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
-import { JoinedDomain, type JoinOptions } from "../joined-domain.js";
-import type { FrameStream, StreamOptions } from "../stream/frame-stream.js";
+import { JOIN, JoinedDomain, type JoinOptions } from "../joined-domain.js";
+import { FRAME_STREAM, type FrameStream, type StreamOptions } from "../stream/frame-stream.js";
 import { admit, apply, checkApplication } from "./admission.js";
 import type { ControlSegment, ControlOptions } from "./control-segment.js";
 import { DescriptorDirectory } from "./descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, type Entry } from "./entry.js";
-import { Follower, type FollowOptions } from "./follower.js";
+import { FOLLOW, Follower, type FollowOptions } from "./follower.js";
 import { FileCarrier, type ExportableMemory } from "./file-carrier.js";
 import { connectInTime, Gate } from "./gate.js";
 import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
-import { acceptInvitation, createInvitation, type ProcessInvitation, type WorkerInvitation } from "./invitation.js";
-import type { ConnectOptions, ListenOptions } from "./join-options.js";
+import {
+  acceptInvitation,
+  createInvitation,
+  INVITATION,
+  type ProcessInvitation,
+  type WorkerInvitation,
+} from "./invitation.js";
+import { checkPlace, CONNECT, LISTEN, type ConnectOptions, type ListenOptions } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
 import { letGo } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
@@ -24,11 +31,11 @@ import { Reception } from "./reception.js";
 import { leaveLedger, releaseEnded } from "./process-ledgers.js";
 import type { ResourceLedger } from "./resource-ledger.js";
 import type { Seat } from "./seat.js";
-import { Show, type ShowOptions } from "./show.js";
+import { Show, SHOW, type ShowOptions } from "./show.js";
 import { descriptorOf } from "./socket-descriptor.js";
 import { StreamDirectory } from "./stream-directory.js";
 import { threadLedger } from "./thread-ledger.js";
-import { processId } from "./system-calls.js";
+import { pageSize, processId } from "./system-calls.js";
 
 /**
  * How often an agent looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is for
@@ -37,6 +44,14 @@ import { processId } from "./system-calls.js";
 const LOOK_MS = 50;
 const CONNECT_TIMEOUT = 5_000;
 const JOINING = "Cannot join the domain";
+
+const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
+const DESCRIPTOR = integer(0, 0x7fff_ffff);
+const LENGTH: Kind = {
+  wanted: "a multiple of the page size",
+  isKind: (value) => typeof value === "number",
+  isTaken: (length: number) => Number.isSafeInteger(length) && length > 0 && length % pageSize() === 0,
+};
 
 /** What a domain is put together from, and what it is called back by. */
 interface Parts {
@@ -98,6 +113,7 @@ export class Domain extends JoinedDomain {
    *   enough descriptors.
    */
   static create(options: ListenOptions = {}): Domain {
+    checkOptions("Domain.create()", options, LISTEN);
     const {
       name = defaultName(),
       handleLimit: _limit,
@@ -116,6 +132,7 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `EADDRINUSE` if somebody listens there; otherwise as {@link create}.
    */
   static listen(where: string, options: ListenOptions = {}): Domain {
+    checkPlace("Domain.listen()", where);
     const domain = Domain.create(options);
     try {
       domain.listen(where);
@@ -133,6 +150,8 @@ export class Domain extends JoinedDomain {
    *   if another user listens there who is not among `users`; `EPROTO` if the layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
    */
   static async connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
+    checkPlace("Domain.connect()", where);
+    checkOptions("Domain.connect()", options, CONNECT);
     const limits = limitsOf(options);
     const approach = { where, users: new KnownUsers(options.users), action: JOINING };
     return Domain.#joinThrough(await connectInTime(approach, limits), where, options, limits);
@@ -146,6 +165,8 @@ export class Domain extends JoinedDomain {
    *   Otherwise as {@link connect}.
    */
   static async inherit(descriptor: number, options: ConnectOptions = {}): Promise<Domain> {
+    check("Domain.inherit()", "descriptor", descriptor, DESCRIPTOR);
+    checkOptions("Domain.inherit()", options, CONNECT);
     acceptInvitation(descriptor, new KnownUsers(options.users));
     return Domain.#joinThrough(descriptor, `descriptor ${descriptor}`, options, limitsOf(options));
   }
@@ -156,6 +177,8 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left.
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
+    checkObject("Domain.join()", "invitation", invitation, INVITATION);
+    checkOptions("Domain.join()", options, JOIN);
     const domain = Domain.#enter(options, (control) => enterInvited(invitation, control));
     const lifeline = holdLifeline(invitation.port, "", () => domain.#lookSoon());
     domain.#endings.push(() => lifeline.end());
@@ -169,12 +192,14 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
    */
   listen(where: string): void {
+    checkPlace("Domain.listen()", where);
     this.checkJoined();
     this.#gates.add(new Gate(where, this.#reception));
   }
 
   /** An invitation for one more thread of this process. @throws {DmaBufError} `ENOSPC` if the domain is full. */
   invite(options: { readonly name?: string } = {}): WorkerInvitation {
+    checkOptions("Domain.invite()", options, INVITE);
     this.checkJoined();
     const { segment, seat } = this.#parts;
     const reservation = seat.reserve(segment, options.name ?? "worker");
@@ -208,6 +233,7 @@ export class Domain extends JoinedDomain {
 
   /** Zeroed memory that can be exported, whole or in parts: that of other places no other process could reach. */
   createMemory(length: number): ExportableMemory {
+    check("Domain.createMemory()", "length", length, LENGTH);
     this.checkJoined();
     return this.#parts.carrier.createMemory(length);
   }
@@ -233,6 +259,8 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
    */
   async findStream(name: string, options: WaitOptions = {}): Promise<FrameStream> {
+    check("Domain.findStream()", "name", name, NAME);
+    checkWait("Domain.findStream()", options);
     this.checkJoined();
     return this.#directory.findStream(name, options);
   }
@@ -242,6 +270,8 @@ export class Domain extends JoinedDomain {
    * producer's. It ends when a stream is ended.
    */
   follow(name: string, options: FollowOptions = {}): Follower {
+    check("Domain.follow()", "name", name, NAME);
+    checkOptions("Domain.follow()", options, FOLLOW);
     this.checkJoined();
     return new Follower(this.agent, this.#directory, name, options);
   }
@@ -254,6 +284,9 @@ export class Domain extends JoinedDomain {
    * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
    */
   show(where: string, stream: FrameStream, options: ShowOptions = {}): Show {
+    checkPlace("Domain.show()", where);
+    check("Domain.show()", "stream", stream, FRAME_STREAM);
+    checkOptions("Domain.show()", options, SHOW);
     this.checkJoined();
     const show = new Show(where, stream, options, (message) => this.agent.host.warn(message));
     this.#endings.push(() => show.close());

@@ -1,8 +1,9 @@
+import { TIMEOUT, type Kinds } from "../arguments.js";
 import type { Agent, Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { checkWait, countdown, type WaitOptions } from "../domain/pend.js";
 import { codeOf, DmaBufError } from "../errors.js";
-import { takeAll, type Consumer, type ConsumerOptions } from "../stream/consumer.js";
+import { CONSUMER_OPTIONS, takeAll, type Consumer, type ConsumerOptions } from "../stream/consumer.js";
 import type { Frame } from "../stream/frame.js";
 import type { FrameStream } from "../stream/frame-stream.js";
 import type { StreamDirectory } from "./stream-directory.js";
@@ -24,6 +25,8 @@ export interface FollowOptions extends ConsumerOptions {
    */
   readonly findTimeout?: number;
 }
+
+export const FOLLOW: Kinds<FollowOptions> = { ...CONSUMER_OPTIONS, findTimeout: TIMEOUT };
 
 interface Source {
   readonly stream: FrameStream;
@@ -82,6 +85,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
    *   a producer died and no other took over within it; `EBUSY` if another call waits; what a stream has failed with.
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+    checkWait("Follower.next()", options);
     if (this.#closed || this.#agent.closed)
       throw new DmaBufError("EBADF", `Cannot take a frame of streams "${this.name}": they were left`);
     if (this.#taking) throw new DmaBufError("EBUSY", `Cannot take a frame of streams "${this.name}": one is awaited`);

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { PublishedFrame } from "../stream/frame.js";
@@ -6,6 +7,7 @@ import { formatDamage } from "../stream/received-format.js";
 import { frameBufferSize } from "../stream/stream-handle.js";
 import { metadataOffset, readMetadata } from "../stream/metadata.js";
 import { connectInTime } from "./gate.js";
+import { checkPlace, USERS } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
 import { endConnection, letGo } from "./let-go.js";
 import { applyTo, FirstLines, onLines, saidBy, sendLine } from "./lines.js";
@@ -23,6 +25,9 @@ export interface VisitOptions {
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
+
+const VISIT: Kinds<VisitOptions> = { users: USERS, timeout: TIMEOUT, signal: ABORT_SIGNAL };
+const NEXT: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL };
 
 const VISIT_TIMEOUT = 5_000;
 
@@ -80,6 +85,8 @@ export class Guest implements Disposable {
    *   memory.
    */
   static async visit(where: string, options: VisitOptions = {}): Promise<Guest> {
+    checkPlace("Guest.visit()", where);
+    checkOptions("Guest.visit()", options, VISIT);
     const { timeout = VISIT_TIMEOUT, signal, users } = options;
     const limits = { end: performance.now() + timeout, signal };
     const approach = { where, users: new KnownUsers(users), action: "Cannot look at the stream" };
@@ -112,7 +119,12 @@ export class Guest implements Disposable {
   }
 
   /** The frames, until the stream ends. Dispose each before the next: there is one at a time. */
-  async *frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<GuestFrame, void, undefined> {
+  frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<GuestFrame, void, undefined> {
+    checkOptions("Guest.frames()", options, NEXT);
+    return this.#frames(options);
+  }
+
+  async *#frames(options: { readonly signal?: AbortSignal }): AsyncGenerator<GuestFrame, void, undefined> {
     for (;;) {
       const frame = await this.next(options);
       if (frame === undefined) return;
@@ -130,6 +142,7 @@ export class Guest implements Disposable {
    * @throws {DmaBufError} `ECONNRESET` if who showed it is gone; what the stream has failed with.
    */
   async next(options: { readonly signal?: AbortSignal } = {}): Promise<GuestFrame | undefined> {
+    checkOptions("Guest.next()", options, NEXT);
     const { signal } = options;
     this.#connection.ref();
     try {

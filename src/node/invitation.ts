@@ -1,4 +1,5 @@
-import type { LifelinePort } from "../host/lifeline.js";
+import { OBJECT, required, type Kinds } from "../arguments.js";
+import { MESSAGE_PORT, type LifelinePort } from "../host/lifeline.js";
 import { DmaBufError } from "../errors.js";
 import type { DomainFiles } from "./domain-files.js";
 import type { KnownUsers } from "./known-users.js";
@@ -18,6 +19,12 @@ export interface WorkerInvitation {
   readonly files: DomainFiles;
   readonly port: LifelinePort;
 }
+
+export const INVITATION: Kinds<WorkerInvitation> = {
+  reservation: required(OBJECT),
+  files: required(OBJECT),
+  port: required(MESSAGE_PORT),
+};
 
 /** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
 export interface ProcessInvitation extends Disposable {

@@ -1,5 +1,6 @@
-import type { Sizes } from "../domain/layout.js";
-import type { JoinOptions } from "../joined-domain.js";
+import { ABORT_SIGNAL, check, FUNCTION, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../arguments.js";
+import { SIZES, type Sizes } from "../domain/layout.js";
+import { JOIN, type JoinOptions } from "../joined-domain.js";
 import type { Substrate } from "../substrate/substrate.js";
 
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
@@ -24,4 +25,32 @@ export interface ConnectOptions extends JoinOptions {
   readonly users?: readonly number[];
   /** @internal As in {@link ListenOptions}. */
   readonly wrapMemory?: (memory: Substrate) => Substrate;
+}
+
+/** Users by their numbers. */
+export const USERS: Kind = {
+  wanted: "an array of the numbers of users",
+  isKind: (value) => Array.isArray(value) && value.every((user) => Number.isSafeInteger(user) && user >= 0),
+};
+
+export const LISTEN: Kinds<ListenOptions> = { ...SIZES, ...JOIN, name: NAME, users: USERS, wrapMemory: FUNCTION };
+
+export const CONNECT: Kinds<ConnectOptions> = {
+  ...JOIN,
+  name: NAME,
+  timeout: TIMEOUT,
+  signal: ABORT_SIGNAL,
+  users: USERS,
+  wrapMemory: FUNCTION,
+};
+
+const PLACE: Kind = {
+  wanted: 'a path for a socket, or "@" and a name',
+  isKind: (value) => typeof value === "string",
+  isTaken: (where: string) => where !== "" && where !== "@" && isText(where),
+};
+
+/** Looks at the place of a socket; how long it may be, the socket says. */
+export function checkPlace(call: string, where: string): void {
+  check(call, "where", where, PLACE);
 }

@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
+import { integer, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { Consumer } from "../stream/consumer.js";
 import type { Frame } from "../stream/frame.js";
 import type { FrameStream } from "../stream/frame-stream.js";
-import type { Policy } from "../stream/stream-slot.js";
+import { POLICY, type Policy } from "../stream/stream-slot.js";
 import type { FileStorage } from "./file-storage.js";
 import { Gate } from "./gate.js";
+import { USERS } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
 import { sendLine } from "./lines.js";
 import { Reception } from "./reception.js";
@@ -29,6 +31,8 @@ export interface ShowOptions {
   /** What happens when a guest is slower than the producer. Default "newest": it loses frames, and holds up nobody. */
   readonly policy?: Policy;
 }
+
+export const SHOW: Kinds<ShowOptions> = { users: USERS, guests: integer(0), policy: POLICY };
 
 /** What a guest is told first; the descriptors of the buffers come with it. */
 export interface ShownStream {
