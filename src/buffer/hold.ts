@@ -10,6 +10,7 @@ import {
 } from "../domain/agent-slot.js";
 import { clearBit, setBit } from "../domain/bits.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
+import { usedSlots } from "../domain/table.js";
 import type { AccessMode } from "../reservation/usage.js";
 
 /**
@@ -184,6 +185,7 @@ export function currentHolds(member: Member, bufferSlot: number): { writer: Iden
   return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.readers };
 }
 
-function forEachBuffer({ layout }: Segment, visit: (base: number) => void): void {
-  for (let slot = 0; slot < layout.sizes.buffers; slot++) visit(layout.buffer(slot));
+function forEachBuffer(segment: Segment, visit: (base: number) => void): void {
+  const used = usedSlots(segment, "buffers");
+  for (let slot = 0; slot < used; slot++) visit(segment.layout.buffer(slot));
 }

@@ -1,9 +1,15 @@
-import { agentName, isLive, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
+import { agentName, isLive, liveAgents, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
 import { attachmentCount } from "../domain/attachment-count.js";
 import { forEachBit } from "../domain/bits.js";
-import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
+import {
+  bufferInode,
+  bufferName,
+  bufferSize,
+  bufferTransits,
+  exporterName,
+  liveBuffers,
+} from "../domain/buffer-slot.js";
 import { isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
-import { AGENT, AGENT_STATE } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { currentHolds } from "./hold.js";
 
@@ -50,14 +56,14 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
 }
 
 /** References of all kinds: the holders in this agent, the other agents that hold the buffer, the handles in flight. */
-export function countReferences({ memory, layout, identity }: Member, bufferSlot: number, holdersHere: number): number {
+export function countReferences(member: Member, bufferSlot: number, holdersHere: number): number {
+  const { memory, layout, identity } = member;
   const base = layout.buffer(bufferSlot);
   let count = holdersHere;
   forEachBit(memory, base + layout.references, layout.agentWords, (slot) => {
     if (slot !== slotOf(identity)) count++;
   });
-  for (let i = 0; i < layout.sizes.agents; i++) if (memory.load(base + layout.transits + i) !== 0) count++;
-  return count;
+  return count + bufferTransits(member, bufferSlot);
 }
 
 function agentNames(member: Member, bits: number): string[] {
@@ -65,11 +71,6 @@ function agentNames(member: Member, bits: number): string[] {
 }
 
 /** Names of the agents that are joined. */
-export function agentList({ memory, layout }: Member): string[] {
-  const names: string[] = [];
-  for (let slot = 0; slot < layout.sizes.agents; slot++) {
-    const live = (memory.load(layout.agent(slot) + AGENT.STATE) & 0x3ff) === AGENT_STATE.LIVE;
-    if (live) names.push(agentName({ memory, layout }, slot));
-  }
-  return names;
+export function agentList(member: Member): string[] {
+  return [...liveAgents(member)].map((identity) => agentName(member, identity));
 }

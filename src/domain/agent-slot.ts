@@ -1,7 +1,8 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { forEachBit, someBit, takeBits, testBit } from "./bits.js";
-import { AGENT, AGENT_STATE, hint, searchStart, type Segment } from "./layout.js";
+import { AGENT, AGENT_STATE, type Segment } from "./layout.js";
+import { takeSlot, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -37,25 +38,30 @@ export function generationOf(identity: Identity): number {
 /**
  * Takes a free agent slot, which is live from then on.
  *
+ * @param mayTake Asked before a slot is tried. Default: any.
+ * @param passBy Called when a slot that was tried is not free.
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
-export function claimAgentSlot(segment: Segment, name: string): Identity {
-  for (const slot of agentSlotsToTry(segment)) {
-    const identity = takeAgentSlot(segment, slot, name);
-    if (identity !== 0) return identity;
-  }
-  throw noAgentSlot(segment);
-}
-
-/** All slots, from the one on that is the likeliest to be free. */
-export function* agentSlotsToTry({ memory, layout }: Segment): Generator<number> {
-  const count = layout.sizes.agents;
-  const first = searchStart({ memory, layout }, "agents");
-  for (let i = 0; i < count; i++) yield (first + i) % count;
+export function claimAgentSlot(
+  segment: Segment,
+  name: string,
+  mayTake: (slot: number) => boolean = () => true,
+  passBy: (slot: number) => void = () => {},
+): Identity {
+  let identity = 0;
+  takeSlot(segment, "agents", (slot) => {
+    if (!mayTake(slot)) return false;
+    identity = takeAgentSlot(segment, slot, name);
+    if (identity === 0) passBy(slot);
+    return identity !== 0;
+  });
+  if (identity !== 0) return identity;
+  const count = segment.layout.sizes.agents;
+  throw new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
 }
 
 /** Takes one slot; returns 0 if it is not free. */
-export function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity {
+function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity {
   const base = layout.agent(slot);
   const state = memory.load(base + AGENT.STATE);
   // A slot whose generations are used up stays out of use: an identity is never given twice.
@@ -63,14 +69,8 @@ export function takeAgentSlot({ memory, layout }: Segment, slot: number, name: s
   const generation = (state >>> SLOT_BITS) + 1;
   const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
   if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return 0;
-  memory.store(hint("agents"), (slot + 1) % layout.sizes.agents);
   writeName(memory, base + AGENT.NAME, name);
   return (generation << SLOT_BITS) | slot;
-}
-
-export function noAgentSlot({ layout }: Segment): DmaBufError {
-  const count = layout.sizes.agents;
-  return new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
 }
 
 /** The identity of the live agent in a slot, or 0. */
@@ -84,12 +84,18 @@ export function isLive(segment: Segment, identity: Identity): boolean {
   return agentState(segment, identity) === AGENT_STATE.LIVE;
 }
 
+/** All live agents. */
+export function* liveAgents(segment: Segment): Generator<Identity> {
+  const used = usedSlots(segment, "agents");
+  for (let slot = 0; slot < used; slot++) {
+    const identity = liveIn(segment, slot);
+    if (identity !== 0) yield identity;
+  }
+}
+
 /** All live agents but this one. */
 export function* otherAgents(member: Member): Generator<Identity> {
-  for (let slot = 0; slot < member.layout.sizes.agents; slot++) {
-    const identity = liveIn(member, slot);
-    if (identity !== 0 && identity !== member.identity) yield identity;
-  }
+  for (const identity of liveAgents(member)) if (identity !== member.identity) yield identity;
 }
 
 /** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */

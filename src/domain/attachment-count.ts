@@ -1,5 +1,7 @@
 import { liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
 import type { Segment } from "./layout.js";
+import { usedSlots } from "./table.js";
 
 /**
  * How many importers are attached to a buffer: one word an agent, which only that agent changes, and after its death
@@ -9,7 +11,11 @@ import type { Segment } from "./layout.js";
 const DYNAMIC = 1 << 16;
 const ALL_MASK = 0xffff;
 
+/** In TOUCHED: these words were used. */
+const TOUCHED = 1;
+
 export function countAttachment({ memory, layout, identity }: Member, bufferSlot: number, isDynamic: boolean): void {
+  touchArray({ memory, layout }, bufferSlot, TOUCHED);
   memory.add(wordOf(layout, bufferSlot, identity), isDynamic ? DYNAMIC + 1 : 1);
 }
 
@@ -18,10 +24,12 @@ export function discountAttachment({ memory, layout, identity }: Member, bufferS
 }
 
 /** Importers attached in all agents. */
-export function attachmentCount({ memory, layout }: Segment, bufferSlot: number): number {
+export function attachmentCount(segment: Segment, bufferSlot: number): number {
+  const { memory, layout } = segment;
   let count = 0;
   const words = layout.buffer(bufferSlot) + layout.attachments;
-  for (let slot = 0; slot < layout.sizes.agents; slot++) count += memory.load(words + slot) & ALL_MASK;
+  const agents = agentsInArray(segment, bufferSlot, TOUCHED);
+  for (let slot = 0; slot < agents; slot++) count += memory.load(words + slot) & ALL_MASK;
   return count;
 }
 
@@ -30,7 +38,8 @@ export function agentsWithDynamic(segment: Segment, bufferSlot: number): Identit
   const { memory, layout } = segment;
   const words = layout.buffer(bufferSlot) + layout.attachments;
   const agents: Identity[] = [];
-  for (let slot = 0; slot < layout.sizes.agents; slot++) {
+  const used = agentsInArray(segment, bufferSlot, TOUCHED);
+  for (let slot = 0; slot < used; slot++) {
     const identity = memory.load(words + slot) >>> 16 === 0 ? 0 : liveIn(segment, slot);
     if (identity !== 0) agents.push(identity);
   }
@@ -38,8 +47,11 @@ export function agentsWithDynamic(segment: Segment, bufferSlot: number): Identit
 }
 
 /** What the reaper does with the attachments of a dead agent. */
-export function sweepAttachments({ memory, layout }: Segment, dead: Identity): void {
-  for (let slot = 0; slot < layout.sizes.buffers; slot++) {
+export function sweepAttachments(segment: Segment, dead: Identity): void {
+  const { memory, layout } = segment;
+  const used = usedSlots(segment, "buffers");
+  for (let slot = 0; slot < used; slot++) {
+    if (!isArrayTouched(segment, slot, TOUCHED)) continue;
     const word = wordOf(layout, slot, dead);
     if (memory.load(word) !== 0) memory.store(word, 0);
   }

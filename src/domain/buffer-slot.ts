@@ -5,6 +5,7 @@ import {
   addSlotReference,
   addSlotTransit,
   claimSlot,
+  countTransits,
   dropSlotReference,
   endSlotTransit,
   isSlotLive,
@@ -25,6 +26,7 @@ const BUFFERS: ReferencedTable = {
   state: (layout, slot) => layout.buffer(slot) + BUFFER.STATE,
   references: (layout, slot) => layout.buffer(slot) + layout.references,
   transits: (layout, slot) => layout.buffer(slot) + layout.transits,
+  transitsUsed: (layout, slot) => layout.buffer(slot) + BUFFER.TRANSITS_USED,
   beforeFree(segment, slot) {
     // Read before the slot is free: the next buffer there has another exporter.
     const exporter = exporterOf(segment, slot);
@@ -100,6 +102,11 @@ export function addTransit(member: Member, key: BufferKey): Transit {
 /** Ends a handle's hold on the buffer, once; returns whether this call ended it. */
 export function endTransit(segment: Segment, slot: number, transit: Transit): boolean {
   return endSlotTransit(BUFFERS, segment, slot, transit);
+}
+
+/** Handles in flight to a buffer. */
+export function bufferTransits(segment: Segment, slot: number): number {
+  return countTransits(BUFFERS, segment, slot);
 }
 
 /** What the reaper does with the references and transits of a dead agent, and with a slot it was about to fill. */

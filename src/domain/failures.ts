@@ -1,5 +1,6 @@
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { FAILURE, FAILURES_KEPT, HEADER, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import { raiseTo } from "./table.js";
 
 /**
  * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
@@ -113,6 +114,8 @@ export function addObituary(member: Member, obituary: Obituary): void {
   const { memory, layout } = member;
   for (let attempt = 0; attempt < layout.obituariesKept; attempt++) {
     const index = memory.add(HEADER.OBITUARIES, 1) & 0x3fff_ffff;
+    // SYNC POINT used-before-taken: as for a table's slots.
+    raiseTo(memory, HEADER.OBITUARIES_USED, (index % layout.obituariesKept) + 1);
     const entry = layout.obituary(index);
     const tag = memory.load(entry + OBITUARY.TAG);
     if (tag < 0) continue;
@@ -130,15 +133,19 @@ export function addObituary(member: Member, obituary: Obituary): void {
 }
 
 /** Frees the entries that a dead agent was writing. Its fence slots still hold what they would have said. */
-export function sweepObituaries({ memory, layout }: Segment, dead: Identity): void {
-  for (let i = 0; i < layout.obituariesKept; i++) {
+export function sweepObituaries(segment: Segment, dead: Identity): void {
+  const { memory, layout } = segment;
+  const used = usedObituaries(segment);
+  for (let i = 0; i < used; i++) {
     memory.compareExchange(layout.obituary(i) + OBITUARY.TAG, writing(dead), 0);
   }
 }
 
 /** As `findFailure`, for a fence whose slot has moved on to another generation. */
-export function findObituary({ memory, layout }: Segment, slot: number, generation: number, sequence: bigint): number {
-  for (let i = 0; i < layout.obituariesKept; i++) {
+export function findObituary(segment: Segment, slot: number, generation: number, sequence: bigint): number {
+  const { memory, layout } = segment;
+  const used = usedObituaries(segment);
+  for (let i = 0; i < used; i++) {
     const entry = layout.obituary(i);
     const tag = memory.load(entry + OBITUARY.TAG);
     if (tag <= 0 || memory.load(entry + OBITUARY.SLOT) !== slot) continue;
@@ -150,6 +157,10 @@ export function findObituary({ memory, layout }: Segment, slot: number, generati
   }
   const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
   return ((generation - forgotten) | 0) > 0 ? 0 : ESTALE;
+}
+
+function usedObituaries({ memory, layout }: Segment): number {
+  return Math.min(memory.load(HEADER.OBITUARIES_USED) >>> 0, layout.obituariesKept);
 }
 
 function writing(identity: Identity): number {

@@ -12,7 +12,6 @@ import {
   FAILURE,
   FAILURES_KEPT,
   HEADER,
-  hint,
   Layout,
   LAYOUT_VERSION,
   OBITUARY,
@@ -31,6 +30,7 @@ import {
   writeHeader,
   type Sizes,
 } from "./layout.js";
+import { hint, usedWord } from "./table.js";
 
 const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
 /** More agents than one word has bits. */
@@ -139,6 +139,11 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
 test("each table has a hint of its own for the next search", () => {
   assert.equal(new Set(NAMES.map(hint)).size, NAMES.length);
   assert.ok(NAMES.map(hint).every((word) => word >= HEADER.HINTS && word < HEADER.DOMAIN));
+});
+
+test("each table has a word of its own that says how far it was used", () => {
+  assert.equal(new Set(NAMES.map(usedWord)).size, NAMES.length);
+  assert.ok(NAMES.map(usedWord).every((word) => word >= HEADER.USED && word < HEADER.OBITUARIES_USED));
 });
 
 test("a reservation has room for two fences of each agent", () => {

@@ -29,7 +29,9 @@ export const HEADER = {
   REQUESTS: 17, // requests ever made; wraps, and tells which of two came first
   HINTS: 18, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
   DOMAIN: 26, // four words: a random number that names the domain
-  WORDS: 32,
+  USED: 32, // how many slots were ever used: one word a table, in the order of SIZE_NAMES
+  OBITUARIES_USED: 39, // as USED, for the obituaries
+  WORDS: 48,
 } as const;
 
 /** One joined thread. */
@@ -132,6 +134,8 @@ export const BUFFER = {
   FLAGS: 11, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
   VERSION: 12, // how often its storage was moved; wraps
   MOVER: 13, // identity of the agent that moves its storage just now, 0 for none
+  TRANSITS_USED: 14, // how many places for handles in flight were ever used
+  TOUCHED: 15, // which arrays with a word for each agent were ever used: 1 attachments, 2 pins
   NAME: 16,
   EXPORTER_NAME: 24,
   ARRAYS: 32,
@@ -372,15 +376,6 @@ export function readHeader(memory: Substrate, words = memory.words): Layout {
     throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
   }
   return layout;
-}
-
-/** The word that says where the next search for a free slot of a table begins. */
-export function hint(table: keyof Sizes): number {
-  return HEADER.HINTS + SIZE_NAMES.indexOf(table);
-}
-
-export function searchStart({ memory, layout }: Segment, table: keyof Sizes): number {
-  return (memory.load(hint(table)) >>> 0) % layout.sizes[table];
 }
 
 function even(words: number): number {

@@ -2,7 +2,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
 import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { addObituary, findObituary } from "./failures.js";
-import { hint, searchStart, ONE_SHOT, type Segment } from "./layout.js";
+import { ONE_SHOT, type Segment } from "./layout.js";
+import { takeSlot } from "./table.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
 
@@ -45,17 +46,16 @@ export interface OneShotOptions {
  */
 export function claimOneShot(member: Member, options: OneShotOptions): FenceKey {
   const { memory, layout } = member;
-  const count = layout.sizes.oneShots;
-  const first = searchStart(member, "oneShots");
-  for (let i = 0; i < count; i++) {
-    const index = (first + i) % count;
-    const slot = layout.sizes.timelines + index;
-    const base = layout.oneShot(slot);
-    if (memory.load(base + ONE_SHOT.OWNER) !== 0) continue;
-    if (memory.compareExchange(base + ONE_SHOT.OWNER, 0, member.identity) !== 0) continue;
-    memory.store(hint("oneShots"), (index + 1) % count);
+  const first = layout.sizes.timelines;
+  const index = takeSlot(member, "oneShots", (index) => {
+    const owner = layout.oneShot(first + index) + ONE_SHOT.OWNER;
+    return memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+  });
+  if (index >= 0) {
+    const slot = first + index;
     return { slot, generation: openOneShot(member, slot, options), sequence: ONE_SHOT_SEQUENCE };
   }
+  const count = layout.sizes.oneShots;
   throw new DmaBufError("ENOSPC", `Cannot publish the fence: all ${count} places are in use (option "oneShots")`);
 }
 

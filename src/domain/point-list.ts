@@ -91,14 +91,18 @@ export function writePoints({ memory }: Segment, copy: number, elements: readonl
   }
 }
 
-/** Reads one copy. If it is being rewritten, anything may stand there, and what is returned names no slot beyond the table. */
+/**
+ * Reads one copy. If it is being rewritten, anything may stand there, and what is returned names no slot beyond the table,
+ * and no number beyond those that are exact.
+ */
 export function readPoints({ memory, layout }: Segment, copy: number): PointElement[] {
   const count = Math.min(memory.load(copy) >>> 0, SYNCOBJ_FENCES);
   const lastSlot = layout.sizes.timelines + layout.sizes.oneShots - 1;
+  const numberAt = (word: number): number => Number(BigInt.asUintN(53, memory.load64(word)));
   const elements: { fences: (FenceKey | Stub)[]; any: boolean; link: PointLink | undefined }[] = [];
   for (let i = 0, word = copy + 2; i < count; i++, word += POINT.WORDS) {
     const tagged = memory.load(word + POINT.SLOT);
-    const sequence = Number(memory.load64(word + POINT.SEQUENCE));
+    const sequence = numberAt(word + POINT.SEQUENCE);
     const fence =
       (tagged & POINT_FLAG.STUB) !== 0
         ? { timestamp: sequence }
@@ -113,9 +117,12 @@ export function readPoints({ memory, layout }: Segment, copy: number): PointElem
       continue;
     }
     const isLink = (tagged & POINT_FLAG.LINK) !== 0;
-    const number = (field: number): number => Number(memory.load64(word + field));
     const link = isLink
-      ? { seqno: number(POINT.SEQNO), previousSeqno: number(POINT.PREVIOUS), context: number(POINT.CONTEXT) }
+      ? {
+          seqno: numberAt(word + POINT.SEQNO),
+          previousSeqno: numberAt(word + POINT.PREVIOUS),
+          context: numberAt(word + POINT.CONTEXT),
+        }
       : undefined;
     elements.push({ fences: [fence], any: (tagged & POINT_FLAG.ANY) !== 0, link });
   }

@@ -14,6 +14,7 @@ import { ERRNO } from "../errors.js";
 import { sweepObituaries } from "./failures.js";
 import { AGENT, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
 import { completeOneShot, freeOneShot } from "./one-shot-slot.js";
+import { usedSlots } from "./table.js";
 import { endTimeline, freeTimeline } from "./timeline-slot.js";
 
 /**
@@ -32,6 +33,7 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
  *     opened it, or taken the agent's bit, and not have come to the ring.
  * R8. RELEASED says that both were done, and comes before the sweep. Agents that look around do it for a dead one of whom
  *     it does not say so: whoever began it may be stopped.
+ * R9. All this touches what was ever used (TB2): its time and memory grow with that, and not with the sizes of the domain.
  *
  * What one agent waits for another for, and what its death makes of it:
  *
@@ -68,12 +70,14 @@ export interface RecoveryStep {
 export function recover(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
   markDead(member, dead);
   // Not only this one: a reaper may have died too.
-  for (let slot = 0; slot < member.layout.sizes.agents; slot++) reap(member, slot, steps, now);
+  const used = usedSlots(member, "agents");
+  for (let slot = 0; slot < used; slot++) reap(member, slot, steps, now);
 }
 
 /** The agents that others have declared dead, and not released: who does that may be stopped, or dead itself (R8). */
 export function* unreleased(segment: Segment): Generator<Identity> {
-  for (let slot = 0; slot < segment.layout.sizes.agents; slot++) {
+  const used = usedSlots(segment, "agents");
+  for (let slot = 0; slot < used; slot++) {
     const dead = deadIn(segment, slot);
     if (dead !== 0 && !isReleased(segment, dead)) yield dead;
   }
@@ -107,7 +111,8 @@ function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now:
 function releaseDead(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
   if (isReleased(member, dead)) return;
   release(member, dead, steps, ERRNO.ESRCH, now);
-  for (let slot = 0; slot < member.layout.sizes.agents; slot++) ring(member, slot);
+  const used = usedSlots(member, "agents");
+  for (let slot = 0; slot < used; slot++) ring(member, slot);
   // SYNC POINT ring-before-released: who finds this neither releases nor rings.
   member.memory.store(releasedWord(member, dead), dead);
 }
@@ -127,7 +132,7 @@ function release(member: Member, owner: Identity, steps: readonly RecoveryStep[]
 
 function releaseFences(segment: Segment, owner: Identity, error: number, now: number): void {
   const { memory, layout } = segment;
-  const { timelines, oneShots } = layout.sizes;
+  const timelines = usedSlots(segment, "timelines");
   // SYNC POINT generation-before-owner: a slot that a reaper frees meanwhile may belong to a newcomer, whose generation
   // must not be taken for the dead owner's.
   for (let slot = 0; slot < timelines; slot++) {
@@ -135,7 +140,8 @@ function releaseFences(segment: Segment, owner: Identity, error: number, now: nu
     const generation = memory.load(base + TIMELINE.GENERATION);
     if (memory.load(base + TIMELINE.OWNER) === owner) endTimeline(segment, slot, generation, error);
   }
-  for (let slot = timelines; slot < timelines + oneShots; slot++) {
+  const [firstOneShot, oneShots] = [layout.sizes.timelines, usedSlots(segment, "oneShots")];
+  for (let slot = firstOneShot; slot < firstOneShot + oneShots; slot++) {
     const base = layout.oneShot(slot);
     const generation = memory.load(base + ONE_SHOT.GENERATION);
     if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
@@ -145,12 +151,17 @@ function releaseFences(segment: Segment, owner: Identity, error: number, now: nu
 
 function sweep(member: Member, dead: Identity, steps: readonly RecoveryStep[]): void {
   const { memory, layout } = member;
-  const { timelines, oneShots, buffers } = layout.sizes;
+  const [timelines, oneShots, buffers] = [
+    usedSlots(member, "timelines"),
+    usedSlots(member, "oneShots"),
+    usedSlots(member, "buffers"),
+  ];
   for (const step of steps) step.sweep(member, dead);
   for (let slot = 0; slot < timelines; slot++) {
     if (memory.load(layout.timeline(slot) + TIMELINE.OWNER) === dead) freeTimeline(member, slot, dead);
   }
-  for (let slot = timelines; slot < timelines + oneShots; slot++) {
+  const firstOneShot = layout.sizes.timelines;
+  for (let slot = firstOneShot; slot < firstOneShot + oneShots; slot++) {
     if (memory.load(layout.oneShot(slot) + ONE_SHOT.OWNER) === dead) freeOneShot(member, slot, dead);
   }
   for (let slot = 0; slot < buffers; slot++) sweepBuffer(member, slot, dead);

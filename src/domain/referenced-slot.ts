@@ -1,7 +1,8 @@
 import { DmaBufError } from "../errors.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { anyBit, clearBit, setBit } from "./bits.js";
-import { HEADER, hint, isIndex, searchStart, SLOT_STATE, type Layout, type Segment } from "./layout.js";
+import { HEADER, isIndex, SLOT_STATE, type Layout, type Segment } from "./layout.js";
+import { raiseTo, takeSlot, usedSlots } from "./table.js";
 
 /**
  * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
@@ -51,6 +52,7 @@ export interface ReferencedTable {
   state(layout: Layout, slot: number): number;
   references(layout: Layout, slot: number): number;
   transits(layout: Layout, slot: number): number;
+  transitsUsed(layout: Layout, slot: number): number;
   /** Reads what must be known after the slot is freed; what it returns runs then. */
   beforeFree?(segment: Segment, slot: number): () => void;
 }
@@ -67,23 +69,20 @@ export function claimSlot(
   describe: (slot: number) => void,
 ): SlotKey | undefined {
   const { memory, layout } = member;
-  const count = layout.sizes[table.size];
-  const first = searchStart(member, table.size);
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
+  let generation = 0;
+  const slot = takeSlot(member, table.size, (slot) => {
     const state = table.state(layout, slot);
     const free = memory.load64(state);
-    if (stateOf(free) !== SLOT_STATE.FREE) continue;
-    const generation = nextGeneration(free);
+    if (stateOf(free) !== SLOT_STATE.FREE) return false;
+    generation = nextGeneration(free);
     const claimed = pack(generation, slotOf(member.identity), SLOT_STATE.CLAIMED);
-    if (memory.compareExchange64(state, free, claimed) !== free) continue;
-    memory.store(hint(table.size), (slot + 1) % count);
-    describe(slot);
-    setBit(memory, table.references(layout, slot), slotOf(member.identity));
-    memory.store64(state, pack(generation, 0, SLOT_STATE.LIVE));
-    return { slot, generation };
-  }
-  return undefined;
+    return memory.compareExchange64(state, free, claimed) === free;
+  });
+  if (slot < 0) return undefined;
+  describe(slot);
+  setBit(memory, table.references(layout, slot), slotOf(member.identity));
+  memory.store64(table.state(layout, slot), pack(generation, 0, SLOT_STATE.LIVE));
+  return { slot, generation };
 }
 
 export function isSlotLive(table: ReferencedTable, { memory, layout }: Segment, key: SlotKey): boolean {
@@ -92,8 +91,10 @@ export function isSlotLive(table: ReferencedTable, { memory, layout }: Segment, 
 }
 
 /** The live slots of a table. */
-export function* liveSlots(table: ReferencedTable, { memory, layout }: Segment): Generator<SlotKey> {
-  for (let slot = 0; slot < layout.sizes[table.size]; slot++) {
+export function* liveSlots(table: ReferencedTable, segment: Segment): Generator<SlotKey> {
+  const { memory, layout } = segment;
+  const used = usedSlots(segment, table.size);
+  for (let slot = 0; slot < used; slot++) {
     const word = memory.load64(table.state(layout, slot));
     if (stateOf(word) === SLOT_STATE.LIVE) yield { slot, generation: Number(word >> GENERATION_SHIFT) };
   }
@@ -131,6 +132,8 @@ export function addSlotTransit(table: ReferencedTable, member: Member, key: Slot
   const ticket = (memory.add(HEADER.HANDLES, 1) << TRANSIT_SLOT_BITS) | (slotOf(member.identity) + 1);
   for (let index = 0; index < layout.sizes.agents; index++) {
     if (memory.load(transits + index) !== 0) continue;
+    // SYNC POINT used-before-taken: as for a table's slots.
+    raiseTo(memory, table.transitsUsed(layout, key.slot), index + 1);
     if (memory.compareExchange(transits + index, 0, ticket) !== 0) continue;
     raiseVersion(table, member, key);
     return { index, ticket };
@@ -150,6 +153,15 @@ export function endSlotTransit(table: ReferencedTable, segment: Segment, slot: n
   return true;
 }
 
+/** Handles in flight to what a slot holds. */
+export function countTransits(table: ReferencedTable, segment: Segment, slot: number): number {
+  const { memory, layout } = segment;
+  const used = usedTransits(table, segment, slot);
+  let count = 0;
+  for (let i = 0; i < used; i++) if (memory.load(table.transits(layout, slot) + i) !== 0) count++;
+  return count;
+}
+
 /** What the reaper does with the references and transits of a dead agent, and with a slot it was about to fill. */
 export function sweepSlot(table: ReferencedTable, segment: Segment, slot: number, dead: Identity): void {
   const { memory, layout } = segment;
@@ -162,7 +174,8 @@ export function sweepSlot(table: ReferencedTable, segment: Segment, slot: number
     memory.compareExchange64(state, word, word & ~STATE_MASK);
     return;
   }
-  for (let i = 0; i < layout.sizes.agents; i++) {
+  const used = usedTransits(table, segment, slot);
+  for (let i = 0; i < used; i++) {
     const ticket = memory.load(transits + i);
     if (ticket !== 0 && (ticket & ((1 << TRANSIT_SLOT_BITS) - 1)) === slotOf(dead) + 1) {
       endSlotTransit(table, segment, slot, { index: i, ticket });
@@ -190,12 +203,17 @@ function freeIfUnused(table: ReferencedTable, segment: Segment, slot: number): b
     const word = memory.load64(state);
     if (stateOf(word) !== SLOT_STATE.LIVE) return false;
     if (anyBit(memory, table.references(layout, slot), layout.agentWords)) return false;
-    if (anyBit(memory, table.transits(layout, slot), layout.sizes.agents)) return false;
+    if (anyBit(memory, table.transits(layout, slot), usedTransits(table, segment, slot))) return false;
     const afterwards = table.beforeFree?.(segment, slot);
     if (memory.compareExchange64(state, word, word & ~STATE_MASK) !== word) continue;
     afterwards?.();
     return true;
   }
+}
+
+/** How many places for handles in flight were ever used: the others are not looked at (TB2). */
+function usedTransits(table: ReferencedTable, { memory, layout }: Segment, slot: number): number {
+  return Math.min(memory.load(table.transitsUsed(layout, slot)) >>> 0, layout.sizes.agents);
 }
 
 function stateOf(word: bigint): number {

@@ -1,7 +1,8 @@
 import { DmaBufError } from "../errors.js";
 import { isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
-import { AGENT, HEADER, hint, searchStart, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
+import { AGENT, HEADER, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
+import { takeSlot, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -114,7 +115,8 @@ export function postCount({ memory, layout, identity }: Member): number {
 export function postedRequests(member: Member): PostedRequest[] {
   const { memory, layout, identity } = member;
   const requests: PostedRequest[] = [];
-  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+  const used = usedSlots(member, "requests");
+  for (let slot = 0; slot < used; slot++) {
     const base = layout.request(slot);
     const word = memory.load64(base + REQUEST.STATE);
     if (phaseOf(word) !== REQUEST_PHASE.POSTED || memory.load(base + REQUEST.EXPORTER) !== identity) continue;
@@ -180,7 +182,8 @@ export function freeRequest({ memory, layout }: Segment, key: RequestKey): void 
 export function abandonRequests(segment: Segment, gone: Identity): void {
   const { memory, layout } = segment;
   sweepRequests(segment, gone);
-  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+  const used = usedSlots(segment, "requests");
+  for (let slot = 0; slot < used; slot++) {
     const base = layout.request(slot);
     if (memory.load(base + REQUEST.EXPORTER) !== gone) continue;
     const word = memory.load64(base + REQUEST.STATE);
@@ -189,8 +192,10 @@ export function abandonRequests(segment: Segment, gone: Identity): void {
 }
 
 /** What the reaper does with the requests of a dead agent, and with those that it will not answer. */
-export function sweepRequests({ memory, layout }: Segment, dead: Identity): void {
-  for (let slot = 0; slot < layout.sizes.requests; slot++) {
+export function sweepRequests(segment: Segment, dead: Identity): void {
+  const { memory, layout } = segment;
+  const used = usedSlots(segment, "requests");
+  for (let slot = 0; slot < used; slot++) {
     const base = layout.request(slot);
     for (;;) {
       const word = memory.load64(base + REQUEST.STATE);
@@ -205,20 +210,16 @@ export function sweepRequests({ memory, layout }: Segment, dead: Identity): void
 
 function claim(member: Member): RequestKey {
   const { memory, layout } = member;
-  const count = layout.sizes.requests;
-  const first = searchStart(member, "requests");
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
+  let generation = 0;
+  const slot = takeSlot(member, "requests", (slot) => {
     const state = layout.request(slot) + REQUEST.STATE;
     const free = memory.load64(state);
-    if (phaseOf(free) !== REQUEST_PHASE.FREE) continue;
-    const generation = Number(free >> GENERATION_SHIFT);
-    if (memory.compareExchange64(state, free, pack(member.identity, generation, REQUEST_PHASE.CLAIMED)) !== free) {
-      continue;
-    }
-    memory.store(hint("requests"), (slot + 1) % count);
-    return { slot, generation };
-  }
+    if (phaseOf(free) !== REQUEST_PHASE.FREE) return false;
+    generation = Number(free >> GENERATION_SHIFT);
+    return memory.compareExchange64(state, free, pack(member.identity, generation, REQUEST_PHASE.CLAIMED)) === free;
+  });
+  if (slot >= 0) return { slot, generation };
+  const count = layout.sizes.requests;
   throw new DmaBufError("ENOSPC", `Cannot ask the exporter: all ${count} requests are in use (option "requests")`);
 }
 

@@ -1,5 +1,7 @@
 import { isLive, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
 import { BUFFER, type Segment } from "./layout.js";
+import { usedSlots } from "./table.js";
 
 /**
  * Where a buffer's bytes stand: its storage has a version, which each move raises, and pins, which forbid to move it.
@@ -14,6 +16,9 @@ import { BUFFER, type Segment } from "./layout.js";
  * MV5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word that only it
  *      changes, and after its death the reaper; they count while it is live.
  */
+
+/** In TOUCHED: the pins' words were used. */
+const TOUCHED = 2;
 
 /** How often the storage was moved; wraps. */
 export function storageVersion({ memory, layout }: Segment, bufferSlot: number): number {
@@ -46,6 +51,7 @@ export function endMove({ memory, layout }: Segment, bufferSlot: number): void {
 
 /** Keeps the storage where it is, for a caller that has the lock. */
 export function addPin({ memory, layout, identity }: Member, bufferSlot: number): void {
+  touchArray({ memory, layout }, bufferSlot, TOUCHED);
   memory.add(pinsOf(layout, bufferSlot, identity), 1);
 }
 
@@ -68,7 +74,8 @@ export function dropPin({ memory, layout, identity }: Member, bufferSlot: number
 export function isPinned(segment: Segment, bufferSlot: number): boolean {
   const { memory, layout } = segment;
   const pins = layout.buffer(bufferSlot) + layout.pins;
-  for (let slot = 0; slot < layout.sizes.agents; slot++) {
+  const agents = agentsInArray(segment, bufferSlot, TOUCHED);
+  for (let slot = 0; slot < agents; slot++) {
     if (memory.load(pins + slot) === 0 || liveIn(segment, slot) === 0) continue;
     // SYNC POINT sweep-before-free: if that is the slot's next agent, the dead one's pins are gone by now.
     if (memory.load(pins + slot) !== 0) return true;
@@ -77,8 +84,11 @@ export function isPinned(segment: Segment, bufferSlot: number): boolean {
 }
 
 /** What the reaper does with the pins of a dead agent. */
-export function sweepPins({ memory, layout }: Segment, dead: Identity): void {
-  for (let slot = 0; slot < layout.sizes.buffers; slot++) {
+export function sweepPins(segment: Segment, dead: Identity): void {
+  const { memory, layout } = segment;
+  const used = usedSlots(segment, "buffers");
+  for (let slot = 0; slot < used; slot++) {
+    if (!isArrayTouched(segment, slot, TOUCHED)) continue;
     const word = pinsOf(layout, slot, dead);
     if (memory.load(word) !== 0) memory.store(word, 0);
   }

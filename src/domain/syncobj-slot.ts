@@ -17,6 +17,7 @@ import {
   type SlotKey,
   type Transit,
 } from "./referenced-slot.js";
+import { usedSlots } from "./table.js";
 import { allocateContexts } from "./timeline-slot.js";
 
 /**
@@ -40,6 +41,7 @@ const SYNCOBJS: ReferencedTable = {
   state: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.STATE,
   references: (layout, slot) => layout.syncobj(slot) + layout.syncobjReferences,
   transits: (layout, slot) => layout.syncobj(slot) + layout.syncobjTransits,
+  transitsUsed: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.TRANSITS_USED,
 };
 
 /**
@@ -128,14 +130,14 @@ export function armSyncobj({ memory, layout, identity }: Member, slot: number): 
 
 /** What is given back of syncobjs after a death. */
 export const SYNCOBJ_RECOVERY: RecoveryStep = {
-  release({ memory, layout }: Segment, dead: Identity): void {
-    for (let slot = 0; slot < layout.sizes.syncobjs; slot++) {
-      // Woken even if it is open: the dead agent may not have come to that.
-      openLock({ memory, layout }, lockOf({ memory, layout }, slot), dead);
-    }
+  release(segment: Segment, dead: Identity): void {
+    const used = usedSlots(segment, "syncobjs");
+    // Woken even if it is open: the dead agent may not have come to that.
+    for (let slot = 0; slot < used; slot++) openLock(segment, lockOf(segment, slot), dead);
   },
   sweep(segment: Segment, dead: Identity): void {
-    for (let slot = 0; slot < segment.layout.sizes.syncobjs; slot++) sweepSlot(SYNCOBJS, segment, slot, dead);
+    const used = usedSlots(segment, "syncobjs");
+    for (let slot = 0; slot < used; slot++) sweepSlot(SYNCOBJS, segment, slot, dead);
   },
 };
 

@@ -5,7 +5,8 @@ export const SYNCOBJ = {
   STATE: 0, // 64 bits, as a buffer's
   LOCK: 2, // identity of the agent that changes the fences, 0 if open
   PUBLISHED: 3, // counts the changes; its lowest bit says which copy is valid
-  ARRAYS: 4,
+  TRANSITS_USED: 4, // how many places for handles in flight were ever used
+  ARRAYS: 6,
 } as const;
 
 /** How many fences a shared syncobj has room for. */

@@ -2,7 +2,8 @@ import { DmaBufError, ERRNO } from "../errors.js";
 import { addTo64, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
-import { HEADER, hint, searchStart, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { takeSlot } from "./table.js";
 import { writeName } from "./text.js";
 
 /**
@@ -60,16 +61,12 @@ export interface FenceKey {
  */
 export function claimTimeline(member: Member, options: TimelineOptions): { slot: number; generation: number } {
   const { memory, layout } = member;
+  const slot = takeSlot(member, "timelines", (slot) => {
+    const owner = layout.timeline(slot) + TIMELINE.OWNER;
+    return memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+  });
+  if (slot >= 0) return { slot, generation: openTimeline(member, slot, options) };
   const count = layout.sizes.timelines;
-  const first = searchStart(member, "timelines");
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
-    const base = layout.timeline(slot);
-    if (memory.load(base + TIMELINE.OWNER) !== 0) continue;
-    if (memory.compareExchange(base + TIMELINE.OWNER, 0, member.identity) !== 0) continue;
-    memory.store(hint("timelines"), (slot + 1) % count);
-    return { slot, generation: openTimeline(member, slot, options) };
-  }
   throw new DmaBufError("ENOSPC", `Cannot create the timeline: all ${count} are in use (option "timelines")`);
 }
 

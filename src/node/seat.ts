@@ -1,14 +1,12 @@
 import { constants } from "node:fs";
 import { Socket } from "node:net";
 import {
-  agentSlotsToTry,
+  claimAgentSlot,
   isLive,
   liveIn,
   markDead,
-  noAgentSlot,
   otherAgents,
   slotOf,
-  takeAgentSlot,
   type Identity,
   type Member,
 } from "../domain/agent-slot.js";
@@ -131,13 +129,12 @@ export class Seat {
   }
 
   #takeSlot(segment: Segment, name: string): Identity {
-    for (const slot of agentSlotsToTry(segment)) {
-      if (liveIn(segment, slot) !== 0 || !tryLockFile(this.descriptor, "write", bytesOf(slot))) continue;
-      const identity = takeAgentSlot(segment, slot, name);
-      if (identity !== 0) return identity;
-      unlockFile(this.descriptor, bytesOf(slot));
-    }
-    throw noAgentSlot(segment);
+    return claimAgentSlot(
+      segment,
+      name,
+      (slot) => liveIn(segment, slot) === 0 && tryLockFile(this.descriptor, "write", bytesOf(slot)),
+      (slot) => unlockFile(this.descriptor, bytesOf(slot)),
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
+import { usedSlots } from "../domain/table.js";
 
 /**
  * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
@@ -100,7 +101,8 @@ export function isOlder(holder: bigint, ticket: number): boolean {
 
 /** Opens all locks of a dead agent. Anyone may do it, at once and twice. */
 export function releaseLocks(segment: Segment, dead: Identity): void {
-  for (let slot = 0; slot < segment.layout.sizes.buffers; slot++) {
+  const used = usedSlots(segment, "buffers");
+  for (let slot = 0; slot < used; slot++) {
     const holder = lockHolder(segment, slot);
     if (holder !== 0n && holderOf(holder) === dead) openDeadLock(segment, slot, holder);
   }

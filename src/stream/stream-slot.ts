@@ -1,16 +1,8 @@
 import { oneOf } from "../arguments.js";
 import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
-import {
-  CONSUMER,
-  hint,
-  searchStart,
-  PLACE,
-  STREAM,
-  STREAM_BUFFERS,
-  STREAM_CONSUMERS,
-  type Segment,
-} from "../domain/layout.js";
+import { CONSUMER, PLACE, STREAM, STREAM_BUFFERS, STREAM_CONSUMERS, type Segment } from "../domain/layout.js";
+import { raiseTo, takeSlot, usedSlots } from "../domain/table.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
 
@@ -64,29 +56,29 @@ export interface StreamKey {
 /** Takes a free slot for the calling agent as producer. @throws {DmaBufError} `ENOSPC` if all are taken. */
 export function claimStream(member: Member, name: string): StreamKey {
   const { memory, layout } = member;
-  const count = layout.sizes.streams;
-  const first = searchStart(member, "streams");
-  for (let i = 0; i < count; i++) {
-    const slot = (first + i) % count;
+  let generation = 0;
+  const slot = takeSlot(member, "streams", (slot) => {
     const base = layout.stream(slot);
-    if (memory.load(base + STREAM.OWNER) !== 0 || hasTakenPlaces(member, slot)) continue;
-    if (memory.compareExchange(base + STREAM.OWNER, 0, member.identity) !== 0) continue;
-    memory.store(hint("streams"), (slot + 1) % count);
-    const generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
+    if (memory.load(base + STREAM.OWNER) !== 0 || hasTakenPlaces(member, slot)) return false;
+    if (memory.compareExchange(base + STREAM.OWNER, 0, member.identity) !== 0) return false;
+    generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
     memory.store(base + STREAM.GENERATION, generation);
     // SYNC POINT generation-before-consumers: pairs with joinStream().
-    if (hasTakenPlaces(member, slot)) {
-      memory.store(base + STREAM.OWNER, 0);
-      continue;
-    }
-    memory.store(base + STREAM.PUBLISHED, 0);
-    memory.store(base + STREAM.PRODUCER_WAITS, 0);
-    for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(placeWord(member, slot, i) + PLACE.FULL, 0);
-    writeName(memory, base + STREAM.NAME, name);
-    memory.store(base + STREAM.END, openWord(generation));
-    return { slot, generation };
+    if (!hasTakenPlaces(member, slot)) return true;
+    memory.store(base + STREAM.OWNER, 0);
+    return false;
+  });
+  if (slot < 0) {
+    const count = layout.sizes.streams;
+    throw new DmaBufError("ENOSPC", `Cannot create the stream: all ${count} are in use (option "streams")`);
   }
-  throw new DmaBufError("ENOSPC", `Cannot create the stream: all ${count} are in use (option "streams")`);
+  const base = layout.stream(slot);
+  memory.store(base + STREAM.PUBLISHED, 0);
+  memory.store(base + STREAM.PRODUCER_WAITS, 0);
+  for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(placeWord(member, slot, i) + PLACE.FULL, 0);
+  writeName(memory, base + STREAM.NAME, name);
+  memory.store(base + STREAM.END, openWord(generation));
+  return { slot, generation };
 }
 
 /** The producer leaves; consumers may still take what was published. */
@@ -288,7 +280,7 @@ function claimConsumer(member: Member, slot: number): number {
     const word = consumerWord(member, slot, i);
     if (memory.load(word + CONSUMER.OWNER) !== 0) continue;
     // Before the place is taken: whoever dies in between must not have one that no sweep looks at.
-    for (let n = memory.load(used); n <= i; n = memory.load(used)) memory.compareExchange(used, n, i + 1);
+    raiseTo(memory, used, i + 1);
     if (memory.compareExchange(word + CONSUMER.OWNER, 0, member.identity) === 0) return word;
   }
   throw new DmaBufError("ENOSPC", `Cannot join the stream: it has ${STREAM_CONSUMERS} consumers already`);
@@ -331,7 +323,8 @@ function hasTakenPlaces(segment: Segment, slot: number): boolean {
 /** The streams of a dead producer fail with `ESRCH`. Anyone may do it, at once and twice. */
 export function failStreams(segment: Segment, dead: Identity): void {
   const { memory, layout } = segment;
-  for (let slot = 0; slot < layout.sizes.streams; slot++) {
+  const used = usedSlots(segment, "streams");
+  for (let slot = 0; slot < used; slot++) {
     const base = layout.stream(slot);
     // SYNC POINT generation-before-owner: the slot may be swept meanwhile, and be a newcomer's.
     const generation = memory.load(base + STREAM.GENERATION);
@@ -344,7 +337,8 @@ export function failStreams(segment: Segment, dead: Identity): void {
 /** Takes a dead agent out of all streams; for the reaper alone. */
 export function sweepStreams(segment: Segment, dead: Identity): void {
   const { memory, layout } = segment;
-  for (let slot = 0; slot < layout.sizes.streams; slot++) {
+  const used = usedSlots(segment, "streams");
+  for (let slot = 0; slot < used; slot++) {
     forEachPlace(segment, slot, (word) => {
       if (memory.load(word + CONSUMER.OWNER) !== dead) return;
       memory.store(word + CONSUMER.POLICY, 0);

@@ -19,6 +19,8 @@ import {
   type Segment,
   type Sizes,
 } from "../../src/domain/layout.js";
+import { SIZE_NAMES } from "../../src/domain/sizes.js";
+import { usedWord } from "../../src/domain/table.js";
 import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
 import { SYNCOBJ_RECOVERY } from "../../src/domain/syncobj-slot.js";
 import { sweepRequests } from "../../src/domain/request-slot.js";
@@ -63,9 +65,10 @@ export class TinyDomain {
     this.#bells = Array.from({ length: this.layout.sizes.agents }, (_, i) => this.layout.agent(i) + AGENT.DOORBELL);
   }
 
-  /** Makes the memory a domain whose first `joined` agents are joined. */
+  /** Makes the memory a domain whose first `joined` agents are joined. Its slots can be used without being claimed. */
   open(memory: Substrate, joined: number): void {
     writeHeader(memory, this.layout.sizes, [1, 2, 3, 4]);
+    for (const table of SIZE_NAMES) memory.store(usedWord(table), this.layout.sizes[table]);
     for (let slot = 0; slot < joined; slot++) claimAgentSlot({ memory, layout: this.layout }, "");
   }
 

@@ -1,0 +1,52 @@
+import type { Substrate } from "../substrate/substrate.js";
+import { HEADER, type Segment } from "./layout.js";
+import { SIZE_NAMES, type Sizes } from "./sizes.js";
+
+/**
+ * The tables of the control segment: how a free slot is found, and how far a table was ever used.
+ *
+ * TB1. USED of a table is raised beyond a slot before the slot is taken, and is never lowered: an agent that dies in
+ *      between holds nothing that no sweep looks at.
+ * TB2. A loop over a table ends at USED. What was never used is not touched: it costs no time, and its memory no page.
+ * TB3. A hint says where the next search begins. It may be wrong, and then costs time.
+ */
+
+/** How many slots of a table, from the first one on, were ever used. */
+export function usedSlots({ memory, layout }: Segment, table: keyof Sizes): number {
+  return Math.min(memory.load(usedWord(table)) >>> 0, layout.sizes[table]);
+}
+
+/**
+ * Takes a free slot of a table.
+ *
+ * @param take Takes the slot if it is free; says whether it did.
+ * @returns -1 if all are taken.
+ */
+export function takeSlot({ memory, layout }: Segment, table: keyof Sizes, take: (slot: number) => boolean): number {
+  const count = layout.sizes[table];
+  const first = (memory.load(hint(table)) >>> 0) % count;
+  for (let i = 0; i < count; i++) {
+    const slot = (first + i) % count;
+    // SYNC POINT used-before-taken: whoever finds the slot taken finds it counted. Pairs with usedSlots().
+    raiseTo(memory, usedWord(table), slot + 1);
+    if (!take(slot)) continue;
+    memory.store(hint(table), (slot + 1) % count);
+    return slot;
+  }
+  return -1;
+}
+
+/** Raises a word that is only raised. */
+export function raiseTo(memory: Substrate, word: number, count: number): void {
+  for (let n = memory.load(word); n < count; n = memory.load(word)) memory.compareExchange(word, n, count);
+}
+
+/** The word that says where the next search for a free slot of a table begins. */
+export function hint(table: keyof Sizes): number {
+  return HEADER.HINTS + SIZE_NAMES.indexOf(table);
+}
+
+/** The word that says how many of a table's slots were ever used. */
+export function usedWord(table: keyof Sizes): number {
+  return HEADER.USED + SIZE_NAMES.indexOf(table);
+}
