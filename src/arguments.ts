@@ -207,6 +207,20 @@ export function orElse(code: ErrorCode, kind: Kind): Kind {
   return { wanted: kind.wanted, isKind: () => true, isTaken, code };
 }
 
+/**
+ * A handle that was sent. Mostly it is the thing itself that was sent instead, which arrives as its plain fields.
+ *
+ * @param what "a buffer". @param giver What gives its handles: "handle() of the DmaBuf".
+ */
+export function handleTo(what: string, giver: string, isKind: (value: unknown) => boolean): Kind {
+  return orElse("EINVAL", { wanted: `a handle to ${what}, which ${giver} gives (the thing itself cannot be sent)`, isKind });
+}
+
+/** Whether something may be a handle to a slot: what was posted itself has none. */
+export function isHandle(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "slot" in value;
+}
+
 function isNumber(value: unknown): boolean {
   return typeof value === "number";
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BLOCKS } from "../test/blocking.js";
 import { createDomain, die, DIES, joinDomain, joinMortal, until } from "../test/agents.js";
-import { Domain } from "./domain.js";
+import { Domain, type Invitation } from "./domain.js";
 import { HEADER, LAYOUT_VERSION } from "./domain/layout.js";
 import { rawFormat } from "./stream/format.js";
 
@@ -139,6 +139,16 @@ describe("Domain.join()", () => {
     new Int32Array(short).set(new Int32Array(invitation.control, 0, HEADER.WORDS));
     const expected = { code: "EPROTO", message: /it has 48 words, its sizes need \d+/ };
     assert.throws(() => Domain.join({ ...invitation, control: short }), expected);
+  });
+
+  test("refuses in words what is no invitation, or one of a domain between processes", (t) => {
+    const { inviter, port } = createDomain(t).invite();
+    const ofProcesses = { reservation: { identity: 1 }, files: {}, inviter, port };
+    const join = (invitation: unknown) => () => Domain.join(invitation as Invitation);
+    assert.throws(join(ofProcesses), { name: "TypeError", message: /Domain\.join\(\) of dmabuf\/node/ });
+    for (const nothing of [undefined, null, 7, {}]) {
+      assert.throws(join(nothing), { name: "TypeError", message: /^Domain\.join\(\): invitation/ });
+    }
   });
 
   test("adds the agent under its name, which has at most 31 bytes of UTF-8, until it leaves", (t) => {
@@ -347,4 +357,31 @@ describe("an agent that dies", () => {
     mine.close();
     assert.deepEqual(worker.statistics(), []);
   });
+});
+
+test("what was sent itself is refused with the call that gives its handle", (t) => {
+  const domain = createDomain(t);
+  const fence = domain.timeline().createFence();
+  const things: [unknown, (thing: never) => unknown, RegExp][] = [
+    [domain.allocate(1), (thing) => domain.import(thing), /handle\(\) of the DmaBuf gives/],
+    [fence, (thing) => domain.importFence(thing), /domain\.exportFence\(\) gives/],
+    [domain.syncFile(fence), (thing) => domain.importSyncFile(thing), /handle\(\) of the SyncFile gives/],
+    [domain.syncobj(), (thing) => domain.openSyncobj(thing), /handle\(\) of the Syncobj gives/],
+    [
+      domain.softwareTimeline(),
+      (thing) => domain.openSoftwareTimeline(thing),
+      /handle\(\) of the SoftwareTimeline gives/,
+    ],
+    [
+      domain.createStream({ name: "posted", format: rawFormat(64) }),
+      (thing) => domain.openStream(thing),
+      /handle\(\) of the FrameStream gives/,
+    ],
+  ];
+  for (const [thing, take, message] of things) {
+    // As it arrives: functions are not sent, and what is private is not.
+    const arrived = JSON.parse(JSON.stringify(thing)) as never;
+    assert.throws(() => take(arrived), { code: "EINVAL", message });
+    assert.throws(() => take(thing as never), { code: "EINVAL", message });
+  }
 });

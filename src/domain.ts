@@ -1,4 +1,4 @@
-import { checkObject, checkOptions, integer, NAME, required, type Kinds } from "./arguments.js";
+import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
@@ -39,6 +39,11 @@ const INVITATION: Kinds<Invitation> = {
   identity: IDENTITY,
   inviter: IDENTITY,
   port: required(MESSAGE_PORT),
+};
+
+const THREADS: Kind = {
+  wanted: "of a domain between threads (this one, between processes, is for Domain.join() of dmabuf/node)",
+  isKind: (value) => !(typeof value === "object" && value !== null && "reservation" in value),
 };
 
 /** A domain of threads: made by the first one, joined by the others. */
@@ -95,6 +100,7 @@ export class Domain extends JoinedDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    check("Domain.join()", "invitation", invitation, THREADS);
     checkObject("Domain.join()", "invitation", invitation, INVITATION);
     checkOptions("Domain.join()", options, JOIN);
     const { control, identity, inviter, port } = invitation;

@@ -1,4 +1,4 @@
-import { check, checkOptions, NAME, OBJECT, orElse, type Kinds } from "../arguments.js";
+import { check, checkOptions, handleTo, isHandle, NAME, OBJECT, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import {
   bufferSize,
@@ -50,7 +50,7 @@ export interface BufferTableOptions {
 
 const EXPORT: Kinds<ExportOptions> = { name: NAME, exporterName: NAME, ops: OBJECT };
 
-const HANDLE = orElse("EINVAL", { ...OBJECT, wanted: "a handle to a buffer" });
+const HANDLE = handleTo("a buffer", "handle() of the DmaBuf", isHandle);
 
 const DEFAULT_HANDLE_LIMIT = 10_000;
 

@@ -200,8 +200,10 @@ describe("import() refuses", () => {
       const damaged = { ...handle, ...damage };
       assert.throws(() => worker.import(damaged), { code: "EINVAL", message }, JSON.stringify(damage));
     }
-    for (const nothing of [undefined, null, 7, "handle"]) {
-      const expected = { code: "EINVAL", message: /handle must be a handle to a buffer/ };
+    // A DmaBuf that was posted itself arrives as its plain fields.
+    const posted = structuredClone({ mode: "read", size: 1 });
+    for (const nothing of [undefined, null, 7, "handle", posted]) {
+      const expected = { code: "EINVAL", message: /a handle to a buffer, which handle\(\) of the DmaBuf gives/ };
       assert.throws(() => worker.import(nothing as unknown as ReceivedHandle), expected);
     }
     assert.deepEqual(domain.statistics()[0]?.holders, ["main"]);

@@ -1,4 +1,4 @@
-import { ARRAY, check, orElse, shown } from "../arguments.js";
+import { ARRAY, check, handleTo, shown } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { keyTimeLimit, type Origin } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -49,10 +49,9 @@ interface StubHandle {
 }
 
 const KINDS = ["fence", "array", "chain", "stub"];
-const HANDLE = orElse("EINVAL", {
-  wanted: "a handle to a fence",
-  isKind: (value) => KINDS.includes((value as Partial<FenceHandle> | null | undefined)?.kind as string),
-});
+const HANDLE = handleTo("a fence", "domain.exportFence()", (value) =>
+  KINDS.includes((value as Partial<FenceHandle> | null | undefined)?.kind as string),
+);
 
 /**
  * A handle to a fence. A plain fence of this agent alone is published first.

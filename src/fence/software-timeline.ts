@@ -1,4 +1,4 @@
-import { check, checkOptions, FUNCTION, integer, NAME, orElse, type Kind, type Kinds } from "../arguments.js";
+import { check, checkOptions, FUNCTION, handleTo, integer, NAME, type Kinds } from "../arguments.js";
 import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { keyOrigin } from "../domain/fence-slot.js";
@@ -32,10 +32,11 @@ export interface SoftwareTimelineHandle {
   readonly generation: number;
 }
 
-const HANDLE: Kind = orElse("EINVAL", {
-  wanted: "a handle to a software timeline",
-  isKind: (value) => (value as Partial<SoftwareTimelineHandle> | null | undefined)?.kind === "software-timeline",
-});
+const HANDLE = handleTo(
+  "a software timeline",
+  "handle() of the SoftwareTimeline",
+  (value) => (value as Partial<SoftwareTimelineHandle> | null | undefined)?.kind === "software-timeline",
+);
 
 /**
  * A timeline that programs advance by hand, for tests and for work that nothing else tells the end of. Its fences stand

@@ -1,4 +1,4 @@
-import { CUT_NAME, check, instance, orElse, type Kind } from "../arguments.js";
+import { CUT_NAME, check, handleTo, instance, orElse } from "../arguments.js";
 import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { cutName } from "../domain/text.js";
@@ -14,10 +14,11 @@ export interface SyncFileHandle {
   readonly fence: FenceHandle;
 }
 
-const HANDLE: Kind = orElse("EINVAL", {
-  wanted: "a handle to a sync file",
-  isKind: (value) => (value as Partial<SyncFileHandle> | null | undefined)?.kind === "sync-file",
-});
+const HANDLE = handleTo(
+  "a sync file",
+  "handle() of the SyncFile",
+  (value) => (value as Partial<SyncFileHandle> | null | undefined)?.kind === "sync-file",
+);
 
 /** What a sync file says of one fence in it. */
 export interface SyncFileFence {

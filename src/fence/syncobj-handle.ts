@@ -1,4 +1,4 @@
-import { check, orElse } from "../arguments.js";
+import { check, handleTo } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isIndex } from "../domain/layout.js";
 import { isTransit, type SlotKey, type Transit } from "../domain/referenced-slot.js";
@@ -51,10 +51,11 @@ export class SyncobjHandle implements Disposable {
 /** The fields of a handle, as they arrive in another agent. */
 export type ReceivedSyncobj = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "transit">;
 
-const HANDLE = orElse("EINVAL", {
-  wanted: "a handle to a syncobj",
-  isKind: (value) => (value as Partial<ReceivedSyncobj> | null | undefined)?.kind === "syncobj",
-});
+const HANDLE = handleTo(
+  "a syncobj",
+  "handle() of the Syncobj",
+  (value) => (value as Partial<ReceivedSyncobj> | null | undefined)?.kind === "syncobj",
+);
 
 /** @throws {DmaBufError} `EINVAL` if it is no handle to a syncobj, or one of another domain. */
 export function checkSyncobjHandle(agent: Agent, handle: ReceivedSyncobj): void {

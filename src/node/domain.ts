@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { check, checkObject, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
+import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
@@ -18,8 +18,8 @@ import { processHost } from "./host.js";
 import { Inbox } from "./inbox.js";
 import {
   acceptInvitation,
+  checkInvitation,
   createInvitation,
-  INVITATION,
   type ProcessInvitation,
   type WorkerInvitation,
 } from "./invitation.js";
@@ -175,9 +175,10 @@ export class Domain extends JoinedDomain {
    * Joins the domain that another thread of this process has invited this one to.
    *
    * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left.
+   * @throws {TypeError} For an invitation to a domain of `dmabuf`, or what is none.
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): Domain {
-    checkObject("Domain.join()", "invitation", invitation, INVITATION);
+    checkInvitation(invitation);
     checkOptions("Domain.join()", options, JOIN);
     const domain = Domain.#enter(options, (control) => enterInvited(invitation, control));
     const lifeline = holdLifeline(invitation.port, "", () => domain.#lookSoon());

@@ -1,4 +1,4 @@
-import { OBJECT, required, type Kinds } from "../arguments.js";
+import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../arguments.js";
 import { MESSAGE_PORT, type LifelinePort } from "../host/lifeline.js";
 import { DmaBufError } from "../errors.js";
 import type { DomainFiles } from "./domain-files.js";
@@ -20,7 +20,7 @@ export interface WorkerInvitation {
   readonly port: LifelinePort;
 }
 
-export const INVITATION: Kinds<WorkerInvitation> = {
+const FIELDS: Kinds<WorkerInvitation> = {
   reservation: required(OBJECT),
   files: required(OBJECT),
   port: required(MESSAGE_PORT),
@@ -29,6 +29,17 @@ export const INVITATION: Kinds<WorkerInvitation> = {
 /** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
 export interface ProcessInvitation extends Disposable {
   readonly descriptor: number;
+}
+
+const INVITATION: Kind = {
+  wanted: "what invite() of a domain of dmabuf/node gives (one of dmabuf, between threads, is for its own Domain.join())",
+  isKind: (value) => OBJECT.isKind((value as Partial<WorkerInvitation> | null | undefined)?.reservation),
+};
+
+/** @throws {TypeError} For an invitation to a domain of threads, or what is none. */
+export function checkInvitation(invitation: WorkerInvitation): void {
+  check("Domain.join()", "invitation", invitation, INVITATION);
+  checkObject("Domain.join()", "invitation", invitation, FIELDS);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { check, handleTo, isHandle } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { BufferHandle } from "../buffer/handle.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -31,6 +32,8 @@ export function checkFrameBuffer({ storage }: DmaBuf, { format, dataBytes }: Str
   refuse(`a buffer has ${lengths} bytes, a frame needs ${least} in one piece`);
 }
 
+const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
+
 /**
  * A handle comes from user code or from another process. Its buffers' own handles are checked when they are
  * imported, and the buffers by {@link checkFrameBuffer}.
@@ -39,7 +42,7 @@ export function checkFrameBuffer({ storage }: DmaBuf, { format, dataBytes }: Str
  * @throws {DmaBufError} `EINVAL` naming the field that is damaged.
  */
 export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandle {
-  if (typeof handle !== "object" || handle === null) refuse("this is no handle to a stream");
+  check("Domain.openStream()", "handle", handle, HANDLE);
   const { domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandle>;
   const damage = formatDamage(format);
   const fields = {

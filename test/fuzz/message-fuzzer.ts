@@ -82,6 +82,7 @@ export class MessageFuzzer {
       this.#handOverStream,
       this.#answerJoiner,
       this.#answerGuest,
+      this.#inherit,
     ]);
     try {
       await attack.call(this, random);
@@ -208,7 +209,7 @@ export class MessageFuzzer {
   async #answerGuest(random: Random): Promise<void> {
     const visiting = Guest.visit(this.#listener.place, { timeout: PATIENCE });
     const lines = [
-      { name: "shown", format: FORMAT, buffers: 1 },
+      { name: "shown", format: FORMAT, buffers: 1, bytes: 4096 },
       { place: 0 },
       random.oneIn(2) ? { end: true } : { place: 0 },
     ];
@@ -227,6 +228,12 @@ export class MessageFuzzer {
       return guest;
     });
     await this.#answer(random, lines, this.#changed(random, [memory!]), looking);
+  }
+
+  /** A number that is no invitation's: one of an odd descriptor, or any. */
+  async #inherit(random: Random): Promise<void> {
+    const wrong = random.oneIn(2) ? random.pick(this.#odd) : random.below(2 ** 20);
+    (await Domain.inherit(wrong, { timeout: PATIENCE })).close();
   }
 
   async #answer(

@@ -42,6 +42,7 @@ export function oddDescriptors(): Record<string, number> {
     "sealed memory": sealed,
     "more sealed memory": memoryFile(16_384, FIXED),
     "memory to read": reopenDescriptor(sealed, "read"),
+    "memory longer than any view": memoryFile(2 ** 33, FIXED),
     "a counter": createEventCounter(),
     "no device": openSync("/dev/null", "r+"),
     "a folder": openSync("/", "r"),

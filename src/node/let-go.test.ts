@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { test } from "node:test";
+import { until } from "../../test/agents.js";
+import { closeAll, lingeringSocket } from "../../test/strangers.js";
+import { endConnection, letGo } from "./let-go.js";
+import {
+  createEventCounter,
+  createMemoryFile,
+  createPipe,
+  createSocketPair,
+  isClosedOnExec,
+  mayHoldDescriptors,
+  sendMessage,
+} from "./system-calls.js";
+
+/** Seconds: a close that waits for it is seen by the limit of the whole file. */
+const LINGER = 3_600;
+
+test("LG2: memory files, pipes, and sockets without descriptors in them are closed at once", () => {
+  const { reader, writer } = createPipe();
+  const [empty, other] = createSocketPair();
+  const [talked, talker] = createSocketPair();
+  sendMessage(talker, Buffer.from("some words"));
+  const harmless = [createMemoryFile("let go"), reader, writer, empty, talked];
+  letGo(...harmless);
+  for (const descriptor of harmless) assert.throws(() => isClosedOnExec(descriptor), { code: "EBADF" });
+  closeAll([other, talker]);
+});
+
+test("LG1: what lingers, and a socket in which it lies, block nobody", { timeout: 60_000 }, async () => {
+  const before = openDescriptors();
+  const first = lingeringSocket(LINGER);
+  const second = lingeringSocket(LINGER);
+  const third = lingeringSocket(LINGER);
+  const [queue, sender] = createSocketPair();
+  const [connection, peer] = createSocketPair();
+  sendMessage(sender, Buffer.from("words before"));
+  sendMessage(sender, Buffer.from("x"), [second.descriptor]);
+  sendMessage(peer, Buffer.from("x"), [third.descriptor]);
+  closeAll([second.descriptor, third.descriptor]);
+  assert.ok(mayHoldDescriptors(queue));
+  letGo(first.descriptor, queue);
+  const socket = new Socket({ fd: connection, readable: false });
+  endConnection(socket);
+  endConnection(socket);
+  const keep = [first, second, third].flatMap((linger) => linger.keep);
+  await until(() => openDescriptors() === before + keep.length + 2);
+  closeAll([...keep, sender, peer]);
+});
+
+test("LG3: many things go with a few children, and none stays open", { timeout: 60_000 }, async () => {
+  const before = openDescriptors();
+  for (let i = 0; i < 200; i++) letGo(createEventCounter());
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");
+  assert.ok(children.length <= 4, `${children.length} children`);
+  await until(() => openDescriptors() === before);
+});
+
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}

@@ -1,0 +1,14 @@
+/**
+ * A forked process, for tests, that takes a descriptor for an invitation, says how that went, and then uses its channel.
+ *
+ * Usage: node inheritor.js DESCRIPTOR
+ */
+import process from "node:process";
+import { codeOf } from "../../src/errors.js";
+import { Domain } from "../../src/node/index.js";
+
+const descriptor = Number(process.argv[2]);
+const outcome = await Domain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
+const again = await Domain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
+process.send!({ outcome, again });
+process.on("message", () => process.exit(0));
