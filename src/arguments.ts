@@ -213,7 +213,10 @@ export function orElse(code: ErrorCode, kind: Kind): Kind {
  * @param what "a buffer". @param giver What gives its handles: "handle() of the DmaBuf".
  */
 export function handleTo(what: string, giver: string, isKind: (value: unknown) => boolean): Kind {
-  return orElse("EINVAL", { wanted: `a handle to ${what}, which ${giver} gives (the thing itself cannot be sent)`, isKind });
+  return orElse("EINVAL", {
+    wanted: `a handle to ${what}, which ${giver} gives (the thing itself cannot be sent)`,
+    isKind,
+  });
 }
 
 /** Whether something may be a handle to a slot: what was posted itself has none. */

@@ -81,8 +81,10 @@ export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): D
   if (!files.bells.every((bell) => is(bell, isPipe, constants.O_RDWR | constants.O_NONBLOCK))) {
     throw damaged("its doorbells are no pipes that do not block");
   }
-  if (!files.inboxes.every((inbox) => is(inbox, isUnixSocket, constants.O_RDWR))) {
-    throw damaged("its inboxes are no sockets");
+  if (
+    !files.inboxes.every((inbox) => is(inbox, (descriptor) => isUnixSocket(descriptor, "datagram"), constants.O_RDWR))
+  ) {
+    throw damaged("its inboxes are no sockets for messages");
   }
   return files;
 }

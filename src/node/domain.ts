@@ -25,7 +25,7 @@ import {
 } from "./invitation.js";
 import { checkPlace, CONNECT, LISTEN, type ConnectOptions, type ListenOptions } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
-import { letGo } from "./let-go.js";
+import { letGoConnection } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
 import { leaveLedger, releaseEnded } from "./process-ledgers.js";
@@ -102,7 +102,6 @@ export class Domain extends JoinedDomain {
     this.#endings.push(() => clearInterval(timer));
     segment.listenAt(slotOf(agent.identity), () => this.#readLetters());
     agent.addInterrupt(() => this.#readLetters());
-    this.#directory.ask();
   }
 
   /**
@@ -147,7 +146,8 @@ export class Domain extends JoinedDomain {
    * Joins the domain of the process that listens there.
    *
    * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join, or
-   *   if another user listens there who is not among `users`; `EPROTO` if the layout's version is another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
+   *   if another user listens there who is not among `users`; `EPROTO` if the layout's version is
+   *   another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
    */
   static async connect(where: string, options: ConnectOptions = {}): Promise<Domain> {
     checkPlace("Domain.connect()", where);
@@ -321,7 +321,14 @@ export class Domain extends JoinedDomain {
     const agent = new Agent(segment, identity, host);
     const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
     const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
-    return new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
+    const domain = new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
+    try {
+      domain.#directory.ask();
+      return domain;
+    } catch (error) {
+      domain.close();
+      throw error;
+    }
   }
 
   static async #joinThrough(
@@ -338,7 +345,7 @@ export class Domain extends JoinedDomain {
       const files = await apply(connection, where, limits);
       domain = Domain.#enter(options, (control) => enterExisting(files, control, name));
     } catch (error) {
-      letGo(ledger.handOver(entry));
+      letGoConnection(ledger.handOver(entry));
       throw error;
     }
     // Only its end says something now.

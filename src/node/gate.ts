@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { KnownUsers } from "./known-users.js";
-import { letGo } from "./let-go.js";
+import { letGoConnection } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
 import type { Reception } from "./reception.js";
 import {
@@ -68,7 +68,7 @@ export class Gate {
     this.#isClosed = true;
     endReceiving(this.#descriptor);
     for (let next = acceptConnection(this.#descriptor); next !== undefined; next = acceptConnection(this.#descriptor)) {
-      letGo(next);
+      letGoConnection(next);
     }
     this.#server.close();
     if (this.#path === undefined || this.#inode === undefined || inodeAt(this.#path) !== this.#inode) return;
@@ -101,7 +101,7 @@ export function connectTo({ where, users, action }: Approach): number {
     setTakesDescriptors(descriptor, true);
     return descriptor;
   } catch (error) {
-    letGo(descriptor);
+    letGoConnection(descriptor);
     throw error;
   }
 }
@@ -172,7 +172,7 @@ function isLeftBehind(path: string): boolean {
   if (file === undefined) return true;
   if (!file.isSocket()) return false;
   try {
-    letGo(reach({ path }));
+    letGoConnection(reach({ path }));
     return false;
   } catch (error) {
     // Its queue may be full, or it may be somebody else's: only a refusal is sure.

@@ -9,7 +9,7 @@ import { metadataOffset, readMetadata } from "../stream/metadata.js";
 import { connectInTime } from "./gate.js";
 import { checkPlace, USERS } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
-import { endConnection, letGo } from "./let-go.js";
+import { endConnection, letGo, letGoConnection } from "./let-go.js";
 import { applyTo, FirstLines, onLines, saidBy, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
@@ -112,7 +112,8 @@ export class Guest implements Disposable {
     } catch (error) {
       for (const mapping of mappings) mapping.close();
       for (const object of objects) object.close();
-      letGo(...[...pending, connection].map((entry) => ledger.handOver(entry)));
+      letGo(...pending.map((entry) => ledger.handOver(entry)));
+      letGoConnection(ledger.handOver(connection));
       lines.close();
       throw error;
     }

@@ -6,7 +6,7 @@ import type { KnownUsers } from "./known-users.js";
 import type { Reservation } from "./seat.js";
 import {
   createSocketPair,
-  isUnixStream,
+  isUnixSocket,
   peekMessage,
   receiveMessage,
   sendMessage,
@@ -32,7 +32,8 @@ export interface ProcessInvitation extends Disposable {
 }
 
 const INVITATION: Kind = {
-  wanted: "what invite() of a domain of dmabuf/node gives (one of dmabuf, between threads, is for its own Domain.join())",
+  wanted:
+    "what invite() of a domain of dmabuf/node gives (one of dmabuf, between threads, is for its own Domain.join())",
   isKind: (value) => OBJECT.isKind((value as Partial<WorkerInvitation> | null | undefined)?.reservation),
 };
 
@@ -63,7 +64,7 @@ export function createInvitation(): { readonly mine: number; readonly theirs: nu
  */
 export function acceptInvitation(descriptor: number, users: KnownUsers): void {
   const bytes = Buffer.alloc(GREETING.length);
-  if (!isUnixStream(descriptor) || !lies(GREETING, descriptor, bytes)) {
+  if (!isUnixSocket(descriptor, "stream") || !lies(GREETING, descriptor, bytes)) {
     throw new DmaBufError(
       "EINVAL",
       `Cannot join the domain: descriptor ${descriptor} of this process is no invitation of inviteProcess(), or was used`,

@@ -8,7 +8,6 @@ import {
   duplicateDescriptor,
   endReceiving,
   isPipe,
-  isUnixStream,
   mayHoldDescriptors,
   sealsOf,
 } from "./system-calls.js";
@@ -21,14 +20,15 @@ import {
  * LG1. Such a close is not the last one. A child process is started that has the descriptors, too; then they are closed
  *      here, and the child is killed. A process that ends waits for nothing. The closes themselves are done by the
  *      runtime's own threads, never by an event loop.
- * LG2. What cannot block is closed at once: memory files, pipes, and sockets that hold no descriptors.
+ * LG2. What cannot block is closed at once: memory files, pipes, and connections of our own that hold no descriptors.
+ *      A socket that was sent is only closed: its sender may still use it.
  * LG3. However much there is to be closed, a child is started once in a second, or for each {@link MOST_WAITING}.
  * LG4. No file system is asked what a descriptor is: that answer, too, could be kept back.
  */
 export function letGo(...descriptors: readonly number[]): void {
   for (const descriptor of descriptors) {
-    if (mayBlock(descriptor)) waiting.push(descriptor);
-    else closeDescriptor(descriptor);
+    if (isPipe(descriptor) || isMemoryFile(descriptor)) closeDescriptor(descriptor);
+    else waiting.push(descriptor);
   }
   if (waiting.length === 0) return;
   const pause = lastMs + PAUSE - performance.now();
@@ -36,7 +36,13 @@ export function letGo(...descriptors: readonly number[]): void {
   else timer ??= setTimeout(closeWaiting, pause).unref();
 }
 
-/** Ends a connection, as {@link letGo} does. */
+/** Ends a connection of our own, as {@link letGo} does. @param connection A stream socket that no other process has. */
+export function letGoConnection(connection: number): void {
+  if (mayBlock(connection)) letGo(connection);
+  else closeDescriptor(connection);
+}
+
+/** The same for one that Node.js reads from. */
 export function endConnection(connection: Socket): void {
   if (connection.destroyed) return;
   try {
@@ -59,12 +65,9 @@ const waiting: number[] = [];
 let lastMs = -Infinity;
 let timer: NodeJS.Timeout | undefined;
 
-function mayBlock(descriptor: number): boolean {
-  if (isUnixStream(descriptor)) {
-    endReceiving(descriptor);
-    return mayHoldDescriptors(descriptor);
-  }
-  return !isPipe(descriptor) && !isMemoryFile(descriptor);
+function mayBlock(connection: number): boolean {
+  endReceiving(connection);
+  return mayHoldDescriptors(connection);
 }
 
 function isMemoryFile(descriptor: number): boolean {

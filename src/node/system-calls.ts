@@ -72,7 +72,6 @@ export {
   endReceiving,
   isPipe,
   isUnixSocket,
-  isUnixStream,
   mayHoldDescriptors,
   peerCredentials,
   setTakesDescriptors,

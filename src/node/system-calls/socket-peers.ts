@@ -14,6 +14,7 @@ export interface PeerCredentials {
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_PEERCRED = 17;
@@ -43,16 +44,11 @@ export function peerCredentials(fd: number): PeerCredentials {
   return { pid, uid: uid >>> 0, gid: gid >>> 0 };
 }
 
-/** Whether a descriptor is a Unix socket. It asks no file system, which could keep the answer back. */
-export function isUnixSocket(fd: number): boolean {
+/** Whether a descriptor is a Unix socket of that type. It asks no file system, which could keep the answer back. */
+export function isUnixSocket(fd: number, type: "stream" | "datagram"): boolean {
   const value = new Int32Array(1);
-  return readOption(fd, SO_DOMAIN, value) && value[0] === AF_UNIX;
-}
-
-/** As {@link isUnixSocket}, of the type "stream". */
-export function isUnixStream(fd: number): boolean {
-  const value = new Int32Array(1);
-  return isUnixSocket(fd) && readOption(fd, SO_TYPE, value) && value[0] === SOCK_STREAM;
+  if (!readOption(fd, SO_DOMAIN, value) || value[0] !== AF_UNIX) return false;
+  return readOption(fd, SO_TYPE, value) && value[0] === (type === "stream" ? SOCK_STREAM : SOCK_DGRAM);
 }
 
 /** Whether a descriptor is a pipe. It asks no file system. */
