@@ -301,6 +301,7 @@ export abstract class JoinedDomain implements Disposable {
    */
   close(): void {
     if (this.isClosed) return;
+    this.agent.endWaits();
     for (const stream of [...this.#streams]) stream.close();
     this.#buffers.close();
     this.#syncobjs.close();

@@ -1,4 +1,4 @@
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { countdown, type Ending, limitsOf, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
@@ -12,33 +12,32 @@ export class AccessAttempt {
   readonly #open: () => BufferRecord;
   readonly #record: BufferRecord;
   readonly #mode: AccessMode;
+  readonly #ending: Ending;
 
-  /** @param open Throws once the holder has closed the buffer. */
-  constructor(open: () => BufferRecord, mode: AccessMode) {
+  /** @param ending That of the holder. @param open Throws once the holder has closed the buffer. */
+  constructor(open: () => BufferRecord, ending: Ending, mode: AccessMode) {
     this.#open = open;
     this.#record = open();
     this.#mode = mode;
+    this.#ending = ending;
     this.#record.reservation.warnIfHeld("begin an access to");
   }
 
-  async take(options: WaitOptions): Promise<void> {
+  async take(options: WaitTerms): Promise<void> {
     const { agent, holds } = this.#record;
     const mode = this.#mode;
     const hold = holds.awaited(mode);
-    const awaited = { arm: () => hold.arm(), ready: () => this.#open() && hold.ready() };
-    const left = countdown(agent.host, options.timeout);
+    const limits = limitsOf(agent.host, options, this.#ending);
     let held = false;
     let begun = false;
     try {
-      held = await agent.wait(awaited, options);
+      held = await agent.wait(hold, limits());
       if (!held) throw accessTimedOut(mode, options.timeout);
-      if (this.#record.known.look() === undefined) await this.#record.known.wait({ ...options, timeout: left() });
-      await this.#open()
-        .beginCpuAccess(mode)
-        ?.result({ ...options, timeout: left() });
+      if (this.#record.known.look() === undefined) await this.#record.known.wait(limits());
+      await this.#open().beginCpuAccess(mode)?.result(limits());
       begun = true;
       const { reservation } = this.#open();
-      const isFinished = await reservation.waitFinished(usageFor(mode), { ...options, timeout: left() });
+      const isFinished = await reservation.waitFinished(usageFor(mode), limits());
       if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
       void this.#open();
     } catch (error) {
@@ -64,6 +63,8 @@ export class AccessAttempt {
       begun = true;
       const isFinished = reservation.waitFinishedSync(usageFor(mode), { timeout: left() });
       if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
+      // The exporter's code may have closed it.
+      void this.#open();
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
       if (held) holds.release(mode);
@@ -78,14 +79,18 @@ export class AccessAttempt {
     const mode = this.#mode;
     this.#record.checkBegin(mode);
     if (!holds.tryTake(mode)) return false;
+    let begun = false;
     let taken = false;
     try {
       if (known.look() === undefined) known.arm();
       else if (reservation.testFinished(usageFor(mode))) {
         this.#record.beginCpuAccess(mode)?.resultSync();
+        begun = true;
+        void this.#open();
         taken = true;
       }
     } finally {
+      if (begun && !taken) this.#record.abandonCpuAccess(mode);
       if (!taken) holds.release(mode);
     }
     return taken;
@@ -93,12 +98,12 @@ export class AccessAttempt {
 }
 
 /** The kernel's bare begin, which takes no hold. @param open Throws once the holder has closed the buffer. */
-export async function beginAccess(open: () => BufferRecord, mode: AccessMode, options: WaitOptions): Promise<void> {
+export async function beginAccess(open: () => BufferRecord, mode: AccessMode, options: WaitTerms): Promise<void> {
   open().reservation.warnIfHeld("begin an access to");
-  const left = countdown(open().agent.host, options.timeout);
-  await open().beginCpuAccess(mode)?.result(options);
-  await open().known.wait({ ...options, timeout: left() });
-  const fences = await open().reservation.wait(usageFor(mode), { ...options, timeout: left() });
+  const limits = limitsOf(open().agent.host, options);
+  await open().beginCpuAccess(mode)?.result(limits());
+  await open().known.wait(limits());
+  const fences = await open().reservation.wait(usageFor(mode), limits());
   if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
 }
 

@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import { checkObject, FLAG, FUNCTION, NAME, type Kinds } from "../arguments.js";
-import { checkWait, type WaitOptions } from "../domain/pend.js";
+import { checkWait, Ending, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { checkAccess, checkAccessMode, type AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
@@ -42,6 +42,8 @@ export class Attachment implements ExporterAttachment, Disposable {
   readonly #exporter: ExporterLink;
   readonly #detached: (attachment: Attachment) => void;
   readonly #mappings = new Set<Mapping>();
+  /** The end of the tie. */
+  readonly #ending = new Ending();
   #attached = true;
 
   /** @internal Made by `DmaBuf.attach()`. */
@@ -74,12 +76,13 @@ export class Attachment implements ExporterAttachment, Disposable {
     checkAccess("Attachment.map()", mode, options);
     const { reservation } = this.buffer;
     reservation.warnIfHeld("map by itself");
-    using lock = await reservation.lock(undefined, options);
+    const limits = limitsOf(reservation.agent.host, options, this.#ending);
+    using lock = await reservation.lock(undefined, limits());
     void lock;
-    const mapping = await this.mapLockedAsync(mode, options);
+    const mapping = await this.mapLockedAsync(mode, limits());
     if (this.isDynamic) return mapping;
     try {
-      if ((await reservation.wait("kernel", options)) === "timed-out") {
+      if ((await reservation.wait("kernel", limits())) === "timed-out") {
         throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: its storage is still being moved`);
       }
       // With the lock in hand, there must be an end to the waiting.
@@ -101,7 +104,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   /** As {@link mapLocked}, returning to the event loop while an exporter in another agent is asked. */
   async mapLockedAsync(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     checkAccess("Attachment.mapLockedAsync()", mode, options);
-    return this.#mapped(await this.#askToMap(mode).result(options));
+    return this.#mapped(await this.#askToMap(mode).result(this.#terms(options)));
   }
 
   /**
@@ -110,12 +113,14 @@ export class Attachment implements ExporterAttachment, Disposable {
    */
   pin(): void {
     this.#askToPin()?.resultSync();
+    this.#pinned();
   }
 
   /** As {@link pin}, returning to the event loop while an exporter in another agent is asked. */
   async pinAsync(options: WaitOptions = {}): Promise<void> {
     checkWait("Attachment.pinAsync()", options);
-    await this.#askToPin()?.result(options);
+    await this.#askToPin()?.result(this.#terms(options));
+    this.#pinned();
   }
 
   /** The end that belongs to {@link pin}; the caller holds the reservation lock. */
@@ -128,6 +133,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   [Symbol.dispose](): void {
     if (!this.#attached) return;
     this.#attached = false;
+    this.#ending.end(() => this.buffer.ending.error ?? hasDetached("use"));
     for (const mapping of [...this.#mappings]) mapping[Symbol.dispose]();
     this.#detached(this);
   }
@@ -139,7 +145,12 @@ export class Attachment implements ExporterAttachment, Disposable {
     return this.#exporter.map(this, mode);
   }
 
+  /** The importer may have been detached while the exporter was asked, or by the exporter's own code. */
   #mapped(table: Table): Mapping {
+    if (!this.#attached) {
+      this.#exporter.unmap(this, table);
+      throw hasDetached("map");
+    }
     const endUse = this.buffer.storage.use();
     const unmap = (self: Mapping): void => {
       endUse();
@@ -148,10 +159,17 @@ export class Attachment implements ExporterAttachment, Disposable {
     };
     const mapping = new Mapping(table.segments, unmap, this.buffer, this.#exporter.unmapsLocked);
     this.#mappings.add(mapping);
-    // The importer may have been detached while the exporter was asked.
-    if (!this.#attached) mapping[Symbol.dispose]();
-    this.#check("map");
     return mapping;
+  }
+
+  #pinned(): void {
+    if (this.#attached) return;
+    this.#exporter.unpin(this);
+    throw hasDetached("pin");
+  }
+
+  #terms(options: WaitOptions): WaitTerms {
+    return { ...options, ending: this.#ending };
   }
 
   #askToPin(): Call<void> | undefined {
@@ -160,7 +178,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   }
 
   #check(action: string): void {
-    if (!this.#attached) throw new DmaBufError("EINVAL", `Cannot ${action} the buffer: the importer has detached`);
+    if (!this.#attached) throw hasDetached(action);
   }
 
   #checkPin(action: string): void {
@@ -210,4 +228,8 @@ export class Mapping implements Disposable {
     this.#unmap = undefined;
     unmap?.(this);
   }
+}
+
+function hasDetached(action: string): DmaBufError {
+  return new DmaBufError("EINVAL", `Cannot ${action} the buffer: the importer has detached`);
 }

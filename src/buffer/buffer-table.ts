@@ -256,7 +256,7 @@ export class BufferTable implements StorageKeeper {
       this.#server.serve();
       return served.begin(mode);
     };
-    return new LocalExporter(served.ops, begin, (message) => this.#agent.host.warn(message));
+    return new LocalExporter(served.ops, begin, this.#agent);
   }
 }
 

@@ -1,6 +1,5 @@
 import { check, instance, NAME, NUMBER, oneOf } from "../arguments.js";
-import { ring, slotOf } from "../domain/agent-slot.js";
-import { checkWait, type WaitOptions } from "../domain/pend.js";
+import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
@@ -39,8 +38,8 @@ export class DmaBuf implements Disposable {
   readonly #attachments = new Set<Attachment>();
   readonly #onClose: (self: DmaBuf) => void;
   readonly #reservation: Reservation;
-  /** Accesses that are waited for. */
-  #pending = 0;
+  /** @internal The close: what is waited for by this holder fails with `EBADF`. */
+  readonly ending = new Ending();
   /** Ends the use of the bytes by whoever has asked for {@link segments}. */
   #endUse: (() => void) | undefined;
   #used: Storage | undefined;
@@ -115,14 +114,8 @@ export class DmaBuf implements Disposable {
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
-    const attempt = this.#attempt(mode);
-    this.#pending++;
-    try {
-      await attempt.take(options);
-      return this.#begun(mode);
-    } finally {
-      this.#pending--;
-    }
+    await this.#attempt(mode).take(options);
+    return this.#begun(mode);
   }
 
   /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
@@ -177,7 +170,7 @@ export class DmaBuf implements Disposable {
     checkAccess("DmaBuf.importSyncFile()", mode, options);
     check("DmaBuf.importSyncFile()", "file", file, SYNC_FILE);
     const imported = new ImportedFences(this.reservation, mode, file);
-    using _lock = await this.reservation.lock(undefined, options);
+    using _lock = await this.reservation.lock(undefined, this.#terms(options));
     imported.add();
   }
 
@@ -196,7 +189,7 @@ export class DmaBuf implements Disposable {
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
     checkAccess("DmaBuf.beginCpuAccess()", mode, options);
-    await beginAccess(() => this.#open(), mode, options);
+    await beginAccess(() => this.#open(), mode, this.#terms(options));
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. */
@@ -232,10 +225,8 @@ export class DmaBuf implements Disposable {
     using holder = this.duplicate();
     const record = holder.#open();
     const attachment = this.#createAttachment(record, importer);
-    await record.exporter.attach(attachment)?.result(options);
-    if (!this.isClosed) return this.#attached(record, attachment);
-    record.exporter.detach(attachment);
-    throw closed();
+    await record.exporter.attach(attachment)?.result(this.#terms(options));
+    return this.#attached(record, attachment);
   }
 
   /**
@@ -252,11 +243,15 @@ export class DmaBuf implements Disposable {
     const record = this.#open();
     record.reservation.warnIfHeld("map pages of");
     record.exporter.mmap()?.resultSync();
-    const unpin = record.pin();
+    // The exporter's code may have closed this holder.
+    const holder = this.duplicate();
+    let unpin: (() => void) | undefined;
     try {
-      return new MemoryMap(this.duplicate(), record.storage, range, unpin);
+      unpin = record.pin();
+      return new MemoryMap(holder, record.storage, range, unpin);
     } catch (error) {
-      unpin();
+      unpin?.();
+      holder.close();
       throw error;
     }
   }
@@ -284,7 +279,8 @@ export class DmaBuf implements Disposable {
    *
    * @param to New memory of the same size, to which the bytes are copied (it is counted); or what brings them there.
    * @throws {DmaBufError} `EBUSY` if the storage is pinned; `EPERM` for other threads than the exporter's; `EDEADLK` if
-   *   this thread has the reservation lock; `ETIMEDOUT`; whatever `to` throws. The storage is where it was then.
+   *   this thread has the reservation lock; `ETIMEDOUT`; `EBADF` if this holder is closed while the move waits; whatever
+   *   `to` throws. The storage is where it was then.
    */
   async move(to: readonly StorageSegment[] | Relocate, options: WaitOptions = {}): Promise<void> {
     const segments = typeof to === "function" ? undefined : checkSegments("DmaBuf.move()", "to", to);
@@ -292,7 +288,8 @@ export class DmaBuf implements Disposable {
     this.checkWritable("move");
     // It keeps the buffer until the end.
     using holder = this.duplicate();
-    await moveStorage(holder.#open(), segments === undefined ? (to as Relocate) : copyTo(segments, this.size), options);
+    const relocate = segments === undefined ? (to as Relocate) : copyTo(segments, this.size);
+    await moveStorage(holder.#open(), relocate, this.#terms(options));
   }
 
   /**
@@ -304,7 +301,7 @@ export class DmaBuf implements Disposable {
   async moveNotify(options: WaitOptions = {}): Promise<void> {
     checkWait("DmaBuf.moveNotify()", options);
     this.reservation.assertHeld("move");
-    if (await notifyImporters(this.#open(), () => options)) return;
+    if (await notifyImporters(this.#open(), () => this.#terms(options))) return;
     throw new DmaBufError("ESRCH", "Cannot tell the importers of a move: the lock went with one of their threads");
   }
 
@@ -355,14 +352,13 @@ export class DmaBuf implements Disposable {
    */
   close(): void {
     if (this.#record === undefined) return;
-    const { agent } = this.#record;
+    this.ending.end(closed);
     for (const access of [...this.#accesses]) access[Symbol.dispose]();
     for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
     this.#reservation.close();
     this.#record = undefined;
     this.#endUse?.();
     this.#onClose(this);
-    if (this.#pending > 0) ring(agent, slotOf(agent.identity));
   }
 
   [Symbol.dispose](): void {
@@ -400,7 +396,7 @@ export class DmaBuf implements Disposable {
 
   #attempt(mode: AccessMode): AccessAttempt {
     if (mode === "write") this.checkWritable("write to");
-    return new AccessAttempt(() => this.#open(), mode);
+    return new AccessAttempt(() => this.#open(), this.ending, mode);
   }
 
   #createAttachment(record: BufferRecord, importer: Importer): Attachment {
@@ -411,10 +407,19 @@ export class DmaBuf implements Disposable {
     });
   }
 
+  /** The exporter has let it in; its code may have closed this holder. */
   #attached(record: BufferRecord, attachment: Attachment): Attachment {
+    if (this.isClosed) {
+      record.exporter.detach(attachment);
+      throw closed();
+    }
     record.attached(attachment);
     this.#attachments.add(attachment);
     return attachment;
+  }
+
+  #terms(options: WaitOptions): WaitTerms {
+    return { ...options, ending: this.ending };
   }
 
   #open(): BufferRecord {

@@ -1,4 +1,4 @@
-import type { WaitOptions } from "../domain/pend.js";
+import { pend, type Waiter, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 
@@ -23,15 +23,23 @@ export interface Call<T> {
 export class LocalCall<T> implements Call<T> {
   readonly #answer: Given<T>;
   readonly #undo: (answer: T) => void;
+  readonly #waiter: Waiter | undefined;
 
-  /** @param undo What takes the operation back when it succeeds after nobody could wait for it. */
-  constructor(answer: Given<T>, undo: (answer: T) => void = () => {}) {
+  /**
+   * @param undo What takes the operation back when it succeeds after the wait for it has ended.
+   * @param waiter Who need not wait to the end. Without one the answer is waited for all the same: what the exporter has
+   *   begun under the lock (I3).
+   */
+  constructor(answer: Given<T>, undo: (answer: T) => void = () => {}, waiter?: Waiter) {
     this.#answer = answer;
     this.#undo = undo;
+    this.#waiter = waiter;
   }
 
-  async result(): Promise<T> {
-    return this.#answer;
+  async result(options: WaitTerms = {}): Promise<T> {
+    const answer = this.#answer;
+    if (isLater(answer) && this.#waiter !== undefined) await this.#settled(answer, this.#waiter, options);
+    return answer;
   }
 
   resultSync(): T {
@@ -39,6 +47,28 @@ export class LocalCall<T> implements Call<T> {
     if (!isLater(answer)) return answer;
     answer.then(this.#undo, () => {});
     throw new DmaBufError("EOPNOTSUPP", "Cannot block for the exporter: it answers later, in this same thread");
+  }
+
+  async #settled(answer: Promise<T>, waiter: Waiter, options: WaitTerms): Promise<void> {
+    let isSettled = false;
+    const settled = answer.then(
+      () => (isSettled = true),
+      () => (isSettled = true),
+    );
+    const subscribe = (done: () => void): (() => void) => {
+      void settled.then(done);
+      return () => {};
+    };
+    try {
+      if (await pend(waiter, options, () => isSettled, subscribe)) return;
+      throw new DmaBufError(
+        "ETIMEDOUT",
+        `Cannot use the buffer in ${options.timeout} ms: its exporter has not answered`,
+      );
+    } catch (error) {
+      answer.then(this.#undo, () => {});
+      throw error;
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Waiter } from "../domain/pend.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -12,18 +13,18 @@ export class LocalExporter implements ExporterLink {
   readonly asksToBegin = false;
   readonly #ops: ExporterOps;
   readonly #begin: (mode: AccessMode) => Given<void>;
-  readonly #warn: (message: string) => void;
+  readonly #waiter: Waiter;
 
   /** @param begin Runs the exporter's `beginCpuAccess`, after all ends that other agents have told of. */
-  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Given<void>, warn: (message: string) => void) {
+  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Given<void>, waiter: Waiter) {
     this.#ops = ops;
     this.#begin = begin;
-    this.#warn = warn;
+    this.#waiter = waiter;
   }
 
   attach(attachment: ExporterAttachment): Call<void> | undefined {
     if (this.#ops.attach === undefined) return undefined;
-    return new LocalCall(done(this.#ops.attach(attachment)), () => this.detach(attachment));
+    return new LocalCall(done(this.#ops.attach(attachment)), () => this.detach(attachment), this.#waiter);
   }
 
   detach(attachment: ExporterAttachment): void {
@@ -50,7 +51,7 @@ export class LocalExporter implements ExporterLink {
 
   begin(mode: AccessMode): Call<void> | undefined {
     if (this.#ops.beginCpuAccess === undefined && this.#ops.endCpuAccess === undefined) return undefined;
-    return new LocalCall(this.#begin(mode), () => this.end(mode));
+    return new LocalCall(this.#begin(mode), () => this.end(mode), this.#waiter);
   }
 
   end(mode: AccessMode): void {
@@ -58,13 +59,14 @@ export class LocalExporter implements ExporterLink {
   }
 
   mmap(): Call<void> | undefined {
-    if (this.#ops.mmap !== undefined) return new LocalCall(done(this.#ops.mmap()));
+    if (this.#ops.mmap !== undefined) return new LocalCall(done(this.#ops.mmap()), undefined, this.#waiter);
     throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
   }
 
   /** Nobody waits for what is given back, so nobody else would hear of its failure. */
   #given(answer: Given<void>): void {
-    if (isLater(answer)) answer.then(undefined, (error) => this.#warn(`An exporter failed: ${textOf(error)}`));
+    if (isLater(answer))
+      answer.then(undefined, (error) => this.#waiter.host.warn(`An exporter failed: ${textOf(error)}`));
   }
 }
 

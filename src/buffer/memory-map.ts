@@ -32,7 +32,6 @@ export class MemoryMap implements Disposable {
     const { offset = 0, length = holder.size - offset } = range;
     const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
     if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
-      holder.close();
       throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${holder.size} bytes`);
     }
     this.#holder = holder;

@@ -1,7 +1,7 @@
 import { agentsWithDynamic } from "../domain/attachment-count.js";
 import type { Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "../domain/buffer-slot.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { limitsOf, type WaitTerms } from "../domain/pend.js";
 import { beginMove, endMove, isPinned, publishVersion } from "../domain/storage-slot.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
@@ -36,7 +36,7 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
  *
  * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_move_notify`
  */
-export async function moveStorage(record: BufferRecord, relocate: Relocate, options: WaitOptions): Promise<void> {
+export async function moveStorage(record: BufferRecord, relocate: Relocate, options: WaitTerms): Promise<void> {
   const { agent, key, holds } = record;
   if (exporterOf(agent, key.slot) !== agent.identity) {
     throw new DmaBufError("EPERM", "Cannot move the buffer: only the thread that exported it may");
@@ -45,8 +45,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
     throw new DmaBufError("EOPNOTSUPP", "Cannot move the buffer: nothing carries moved storage between these agents");
   }
   record.reservation.assertNotHeld("move");
-  const left = countdown(agent.host, options.timeout);
-  const rest = (): WaitOptions => ({ ...options, timeout: left() });
+  const rest = limitsOf(agent.host, options);
   const hold = holds.awaited("write");
   let held = false;
   try {
@@ -68,7 +67,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
 }
 
 /** @returns False if the lock was lost with an importer's agent, or work has become late. */
-async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitOptions): Promise<boolean> {
+async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitTerms): Promise<boolean> {
   const { agent, key, reservation, size } = record;
   if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned();
   try {
@@ -98,7 +97,7 @@ async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => 
  *
  * @returns Whether the caller still has it: an importer's agent may have ended with it.
  */
-export async function notifyImporters(record: BufferRecord, rest: () => WaitOptions): Promise<boolean> {
+export async function notifyImporters(record: BufferRecord, rest: () => WaitTerms): Promise<boolean> {
   const { agent, key, reservation } = record;
   record.moveNotify();
   for (const importers of agentsWithDynamic(agent, key.slot)) {
@@ -109,11 +108,7 @@ export async function notifyImporters(record: BufferRecord, rest: () => WaitOpti
   return true;
 }
 
-async function ask(
-  { agent, key, reservation }: BufferRecord,
-  importers: Identity,
-  options: WaitOptions,
-): Promise<void> {
+async function ask({ agent, key, reservation }: BufferRecord, importers: Identity, options: WaitTerms): Promise<void> {
   const none = { attachment: 0, mapping: 0, isDynamic: false, allowPeerToPeer: false, name: "" };
   const fields = { exporter: importers, buffer: key, operation: "moveNotify", mode: "write", ...none } as const;
   try {

@@ -3,7 +3,7 @@ import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import { checkTimeout, pend, type WaitOptions } from "./pend.js";
+import { checkTimeout, Ending, pend, type WaitTerms, type Waiter } from "./pend.js";
 import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
 
 /**
@@ -37,15 +37,18 @@ const LEAST_SPIN = 1 / 64;
 const MISSES_TO_RETRY = 64;
 const LOOKS_PER_CLOCK = 16;
 
-export class Agent implements Member {
+export class Agent implements Member, Waiter {
   readonly memory: Substrate;
   readonly layout: Layout;
   readonly identity: Identity;
   readonly host: Host;
+  /** The beginning of its leaving: what waits in it then fails with `ECANCELED`. */
+  readonly ending = new Ending();
+  /** The end of its leaving: its fences have ended, and its buffers are closed. */
+  readonly gone = new Ending();
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
   readonly #interrupts = new Set<() => void>();
-  readonly #closeListeners = new Set<(error: unknown) => void>();
   #domain: string | undefined;
   #parked = false;
   #dispatching = false;
@@ -83,9 +86,9 @@ export class Agent implements Member {
   }
 
   /** As `waitSync`, but returns to the event loop. */
-  wait(awaited: Awaited, options: WaitOptions = {}): Promise<boolean> {
+  wait(awaited: Awaited, options: WaitTerms = {}): Promise<boolean> {
     return pend(
-      this.host,
+      this,
       options,
       () => awaited.ready(),
       (done, failed) => this.watch(awaited, done, failed),
@@ -117,11 +120,9 @@ export class Agent implements Member {
     this.#interrupts.add(run);
   }
 
-  /** Calls back when the agent leaves while somebody waits in it; returns what ends that. */
-  onClose(failed: (error: unknown) => void): () => void {
-    if (this.#closed) failed(hasLeft());
-    else this.#closeListeners.add(failed);
-    return () => this.#closeListeners.delete(failed);
+  /** The agent is about to leave: first its waits end, and then what they wait at. */
+  endWaits(): void {
+    this.ending.end(hasLeft);
   }
 
   /** Ends all watches, and lets the pending look at the doorbell go. What waits in this agent fails with `ECANCELED`. */
@@ -134,7 +135,8 @@ export class Agent implements Member {
       // Leaving has ended this agent's own fences, and freed what nobody else held.
       else this.#finish(watch);
     }
-    for (const failed of this.#closeListeners) failed(error);
+    this.endWaits();
+    this.gone.end(hasLeft);
     this.#watches.clear();
     this.memory.add(this.#bell, 1);
     this.memory.wake(this.#bell);

@@ -32,32 +32,88 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+/** The options of a wait within the library: it also looks at what ends the thing that it waits at. */
+export interface WaitTerms extends WaitOptions {
+  readonly ending?: Ending | undefined;
+}
+
+/**
+ * The end of something that is waited at: a stream, a queue, a holder of a buffer, an agent. Whoever waits there hears of
+ * it at once.
+ */
+export class Ending {
+  #reason: (() => Error) | undefined;
+  #waits: Set<(error: Error) => void> | undefined;
+
+  get isOver(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  /** Ends all waits. @param reason What they, and all later ones, reject with; the first one stands. */
+  end(reason: () => Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    const waits = this.#waits;
+    this.#waits = undefined;
+    for (const ended of waits ?? []) ended(reason());
+  }
+
+  /** What waits reject with, once it is over. */
+  get error(): Error | undefined {
+    return this.#reason?.();
+  }
+
+  /** @throws That error. */
+  check(): void {
+    if (this.#reason !== undefined) throw this.#reason();
+  }
+
+  /** Calls back at the end, in this call if it is over; returns what ends that. */
+  onEnd(ended: (error: Error) => void): () => void {
+    if (this.#reason !== undefined) ended(this.#reason());
+    else (this.#waits ??= new Set()).add(ended);
+    return () => this.#waits?.delete(ended);
+  }
+}
+
+/** Who waits: an agent, whose leaving ends all its waits, or code that belongs to none. */
+export interface Waiter {
+  readonly host: Host;
+  readonly ending?: Ending;
+}
+
 /** Starts to listen for what is awaited; returns what ends the listening. */
 export type Subscribe = (done: () => void, failed: (error: unknown) => void) => () => void;
 
 /**
  * Waits without blocking: every asynchronous wait of the library comes through here.
  *
- * What is ready wins over an abort, an abort over a timeout of 0, and a timer looks once more before it gives up.
+ * What is ready wins over an abort, an abort over an end, an end over a timeout of 0, and a timer looks once more before
+ * it gives up.
  *
  * @returns False if the time passed first.
- * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
+ * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts; what it ends with, if what is
+ *   waited at is over, or the waiter has left its domain.
  */
 export async function pend(
-  host: Host,
-  options: WaitOptions,
+  { host, ending: leaving }: Waiter,
+  options: WaitTerms,
   ready: () => boolean,
   subscribe: Subscribe,
 ): Promise<boolean> {
-  const { timeout = Infinity, signal, unref = false } = options;
+  const { timeout = Infinity, signal, unref = false, ending } = options;
   checkTimeout(timeout);
   if (ready()) return true;
   if (signal?.aborted) throw signal.reason;
+  ending?.check();
+  leaving?.check();
   if (timeout === 0) return false;
   const letGo = unref ? undefined : host.keepAlive();
   let cancelTimer: (() => void) | undefined;
   let forgetAbort: (() => void) | undefined;
   let unsubscribe: (() => void) | undefined;
+  let forgetEnding: (() => void) | undefined;
+  let forgetLeaving: (() => void) | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
       // Each end unsubscribes at once: a look that came later could take what nobody would get any more.
@@ -76,10 +132,18 @@ export async function pend(
           resolve(lastLook());
         });
       }
+      const ended = (error: Error): void => {
+        unsubscribe?.();
+        reject(error);
+      };
+      forgetEnding = ending?.onEnd(ended);
+      forgetLeaving = leaving?.onEnd(ended);
       unsubscribe = subscribe(() => resolve(true), reject);
     });
   } finally {
     unsubscribe?.();
+    forgetEnding?.();
+    forgetLeaving?.();
     cancelTimer?.();
     letGo?.();
     forgetAbort?.();
@@ -144,4 +208,12 @@ export function countdown(host: Host, timeout = Infinity): () => number {
   if (timeout === Infinity) return () => Infinity;
   const end = host.nowNs() + timeout * 1e6;
   return () => Math.max(0, (end - host.nowNs()) / 1e6);
+}
+
+/** What is left of the options of a call that waits more than once. @param ending What ends each of its waits. */
+export function limitsOf(host: Host, options: WaitTerms, ending = options.ending): () => WaitTerms {
+  checkTimeout(options.timeout ?? Infinity);
+  if (options.timeout === undefined) return () => (ending === undefined ? options : { ...options, ending });
+  const left = countdown(host, options.timeout);
+  return () => ({ ...options, timeout: left(), ending });
 }

@@ -12,7 +12,14 @@ export function promised<T>(given: T | PromiseLike<T>): T | Promise<T> {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any value
     return Promise.reject(error);
   }
+  if (isPlain(given)) return given;
   return new Promise((resolve) => resolve(given));
+}
+
+/** Whether a value is a promise of the engine's own, whose `then` runs no code of a user's. */
+function isPlain<T>(given: T | PromiseLike<T>): given is Promise<T> {
+  if (!(given instanceof Promise) || Object.getPrototypeOf(given) !== Promise.prototype) return false;
+  return !Object.hasOwn(given, "then") && !Object.hasOwn(given, "constructor");
 }
 
 /** Whether a value that came through {@link promised} comes later. */

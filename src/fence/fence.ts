@@ -186,16 +186,12 @@ export class Fence implements Disposable {
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("Fence.wait()", options);
     this.enableSignaling();
-    const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => {
+    const subscribe = (done: () => void): (() => void) => {
       const callback = this.addCallback(done);
       if (!callback.queued) done();
-      const forget = this.agent.onClose(failed);
-      return () => {
-        callback.remove();
-        forget();
-      };
+      return () => callback.remove();
     };
-    return (await pend(this.agent.host, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
+    return (await pend(this.agent, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
   }
 
   /**

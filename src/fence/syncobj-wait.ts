@@ -61,10 +61,10 @@ export async function waitForPoints(
   const timeout = timeoutOf(entries, options);
   if (entries.length === 0) return { state: "signaled", index: -1 };
   using wait = new PointsWait(entries, options);
-  const { host } = entries[0]!.state.agent;
+  const { agent } = entries[0]!.state;
   wait.prepare();
-  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => wait.listen(done, failed);
-  return wait.result(await pend(host, { ...options, timeout }, () => wait.isDone(), subscribe));
+  const subscribe = (done: () => void): (() => void) => wait.listen(done);
+  return wait.result(await pend(agent, { ...options, timeout }, () => wait.isDone(), subscribe));
 }
 
 /** As {@link waitForPoints}, blocking this thread: what this thread alone could submit or signal will not come. */
@@ -83,20 +83,14 @@ export function waitForPointsSync(entries: readonly AwaitedEntry[], options: Syn
 export async function submittedFence({ state, point }: AwaitedEntry, options: WaitOptions): Promise<Fence | undefined> {
   let fence = state.find(point);
   const { agent } = state;
-  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => {
-    const forget = agent.onClose(failed);
-    const end = state.whenSubmitted(point, (submitted) => {
+  const subscribe = (done: () => void): (() => void) =>
+    state.whenSubmitted(point, (submitted) => {
       fence = submitted;
       done();
     });
-    return () => {
-      forget();
-      end();
-    };
-  };
   state.hold();
   try {
-    await pend(agent.host, options, () => fence !== undefined, subscribe);
+    await pend(agent, options, () => fence !== undefined, subscribe);
     return fence;
   } finally {
     state.release();
@@ -173,8 +167,8 @@ class PointsWait implements Disposable {
   }
 
   /** Calls back when the wait is done; returns what ends that. */
-  listen(done: () => void, failed: (error: unknown) => void): () => void {
-    const ends = [this.#entries[0]!.state.agent.onClose(failed)];
+  listen(done: () => void): () => void {
+    const ends: (() => void)[] = [];
     const end = (): void => {
       for (const one of ends.splice(0)) one();
     };

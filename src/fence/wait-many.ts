@@ -29,9 +29,9 @@ export type WaitAnyResult =
 export async function waitAny(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitAnyResult> {
   fences = checkList("waitAny()", "fences", fences, FENCE);
   checkWait("waitAny()", options);
-  const { host } = agentOf(fences);
+  const agent = agentOf(fences);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
-  const found = await pend(host, options, () => look() >= 0, onAny(fences));
+  const found = await pend(agent, options, () => look() >= 0, onAny(fences));
   return anyResult(found ? look() : -1);
 }
 
@@ -67,9 +67,9 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
   fences = checkList("waitAll()", "fences", fences, FENCE);
   checkWait("waitAll()", options);
   if (fences.length === 0) return "signaled";
-  const { host } = agentOf(fences);
+  const agent = agentOf(fences);
   const look = (): boolean => fences.every((fence) => fence.isSignaled());
-  return (await pend(host, options, look, onAll(fences))) ? "signaled" : "timed-out";
+  return (await pend(agent, options, look, onAll(fences))) ? "signaled" : "timed-out";
 }
 
 /**
@@ -105,16 +105,16 @@ function agentOf(fences: readonly Fence[]): Agent {
 
 /** Calls back at the first signal; behind a fence that has signaled already, none is enabled. */
 function onAny(fences: readonly Fence[]): Subscribe {
-  return (done, failed) =>
-    listen(agentOf(fences), failed, (add) => {
+  return (done) =>
+    listen((add) => {
       if (fences.some((fence) => !add(fence, done))) done();
     });
 }
 
 /** Calls back at the last signal. */
 function onAll(fences: readonly Fence[]): Subscribe {
-  return (done, failed) =>
-    listen(agentOf(fences), failed, (add) => {
+  return (done) =>
+    listen((add) => {
       // One more than there are callbacks, so that none of them is the last before all have been added.
       let waiting = 1;
       const ended = (): void => {
@@ -129,11 +129,9 @@ function onAll(fences: readonly Fence[]): Subscribe {
 type Add = (fence: Fence, run: () => void) => boolean;
 
 /** Adds callbacks, all or none; returns what removes them. */
-function listen(agent: Agent, failed: (error: unknown) => void, addAll: (add: Add) => void): () => void {
+function listen(addAll: (add: Add) => void): () => void {
   const callbacks: FenceCallback[] = [];
-  const forgetClose = agent.onClose(failed);
   const forget = (): void => {
-    forgetClose();
     for (const callback of callbacks) callback.remove();
   };
   try {

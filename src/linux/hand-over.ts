@@ -1,5 +1,5 @@
 import type { DmaBuf } from "../buffer/buffer.js";
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { limitsOf, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
@@ -36,13 +36,17 @@ export async function handOver(
 ): Promise<HandOver> {
   const { reservation } = buffer;
   const { agent } = reservation;
-  const left = countdown(agent.host, options.timeout);
-  const hold = buffer.holds.awaited(access);
-  if (!(await agent.wait(hold, options))) {
-    hold.giveUp();
-    throw timedOut(options.timeout, "somebody still uses it");
+  const limits = limitsOf(agent.host, options, buffer.ending);
+  const { holds } = buffer;
+  const hold = holds.awaited(access);
+  let isFree = false;
+  try {
+    isFree = await agent.wait(hold, limits());
+  } finally {
+    if (isFree) holds.release(access);
+    else hold.giveUp();
   }
-  buffer.holds.release(access);
+  if (!isFree) throw timedOut(options.timeout, "somebody still uses it");
   const fence = reservation.getSingleton(usageFor(access));
   const ours: Fence[] = [];
   let imported = 0;
@@ -58,11 +62,11 @@ export async function handOver(
       imported++;
     }
   }
-  if ((await waitAll(ours, { ...options, timeout: left() })) === "timed-out") {
+  if ((await waitAll(ours, limits())) === "timed-out") {
     throw timedOut(options.timeout, "work on it is pending");
   }
   const late = reservation.lateWork(usageFor(access));
-  if (late !== undefined && !(await agent.wait(late, { ...options, timeout: left() }))) {
+  if (late !== undefined && !(await agent.wait(late, limits()))) {
     throw timedOut(options.timeout, late.describe() ?? "work on it was late");
   }
   return { imported, waited: ours.length };

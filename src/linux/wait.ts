@@ -32,7 +32,7 @@ export async function waitForDescriptor(
       });
     // What it was ready for may be over when this thread hears of it: then others have been faster, or work was added.
     do {
-      if (!(await pend(host, { ...options, timeout: left() }, ready, subscribe))) return false;
+      if (!(await pend({ host }, { ...options, timeout: left() }, ready, subscribe))) return false;
     } while (!isBroken && !ready());
     return true;
   } finally {

@@ -1,6 +1,6 @@
 import { checkOptions, NAME, oneOf, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, countdown, pend, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, Ending, limitsOf, pend, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
@@ -65,6 +65,8 @@ export class Queue<Data = undefined> implements Disposable {
   /** Jobs whose finished fence is pending, in the order of their numbers. */
   readonly #unfinished: Job<Data>[] = [];
   #last: Job<Data> | undefined;
+  /** That of submissions. */
+  readonly #ending = new Ending();
   #refusal: ErrorCode | undefined;
   #closed = false;
   #deadlineNs = 0;
@@ -109,7 +111,8 @@ export class Queue<Data = undefined> implements Disposable {
    * @param options For these waits. An abort or a timeout takes back what has not been submitted, and nothing else.
    * @returns The job's finished fence, which fails with the job's error.
    * @throws {DmaBufError} `EACCES`, `EBADF` or `EINVAL` for a request that cannot be carried out; `ENOMEM` if a reservation has
-   *   no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was closed; `ETIMEDOUT`.
+   *   no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was closed, also while
+   *   the call waits; `ETIMEDOUT`.
    */
   async submit(request: JobRequest<Data>, options: WaitOptions = {}): Promise<Fence> {
     checkWait("Queue.submit()", options);
@@ -120,10 +123,10 @@ export class Queue<Data = undefined> implements Disposable {
         const finished = this.#tryArm(draft);
         if (finished !== undefined) return finished;
       }
-      const limits = limitsOf(agent, options);
+      const limits = limitsOf(agent.host, options, this.#ending);
       using turn = this.#turns.enter();
       const isFirst = (): boolean => turn.isFirst;
-      if (!(await pend(agent.host, limits(), isFirst, (go) => turn.onFirst(go)))) this.#timedOut(options.timeout);
+      if (!(await pend(agent, limits(), isFirst, (go) => turn.onFirst(go)))) this.#timedOut(options.timeout);
       for (;;) {
         const armed = await this.#lockAndArm(draft, limits());
         if (armed instanceof Fence) return armed;
@@ -154,7 +157,7 @@ export class Queue<Data = undefined> implements Disposable {
       if (!this.#turns.isEmpty) {
         throw new DmaBufError("EAGAIN", `Cannot submit to queue "${this.name}" now: an earlier submission still waits`);
       }
-      const limits = limitsOf(agent, options);
+      const limits = limitsOf(agent.host, options);
       for (;;) {
         let obstacle: Obstacle;
         {
@@ -201,14 +204,14 @@ export class Queue<Data = undefined> implements Disposable {
    * those before it, and then fails with `ESRCH`. Later submissions do so at once.
    */
   kill(): void {
-    this.#refusal ??= "ESRCH";
+    this.#refuse(this.#refusal ?? "ESRCH");
     this.#owner.wake();
   }
 
   /** Kills the queue, and lets go of it when its running jobs have finished. */
   close(): void {
     this.#closed = true;
-    this.#refusal ??= "ECANCELED";
+    this.#refuse(this.#refusal ?? this.#owner.refusal ?? "ECANCELED");
     this.#settleClosed();
     this.#owner.wake();
   }
@@ -248,13 +251,13 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** @internal No job of the queue runs any more. */
   fail(error: ErrorCode): void {
-    this.#refusal = error;
+    this.#refuse(error);
     while (this.#waiting.length > 0) this.drop(error);
   }
 
   /** @internal Forgets everything: the agent has left, and with it all its fences have ended. */
   abandon(): void {
-    this.#refusal = "ECANCELED";
+    this.#refuse("ECANCELED");
     for (const job of this.#unfinished) job.end("ECANCELED");
     this.#waiting.length = this.#unfinished.length = 0;
   }
@@ -287,7 +290,7 @@ export class Queue<Data = undefined> implements Disposable {
     return new Draft<Data>(call, this.#owner.agent, request, this.#owner.credits);
   }
 
-  async #lockAndArm(draft: Draft<Data>, limits: WaitOptions): Promise<Fence | Obstacle> {
+  async #lockAndArm(draft: Draft<Data>, limits: WaitTerms): Promise<Fence | Obstacle> {
     using _locks = await lockAll(this.#owner.agent, draft.reservations, limits);
     return this.#holdAndArm(draft);
   }
@@ -340,23 +343,25 @@ export class Queue<Data = undefined> implements Disposable {
     this.#owner.remove(this);
   }
 
+  /** Takes no more jobs; the submissions that wait end. */
+  #refuse(reason: ErrorCode): void {
+    this.#refusal = reason;
+    this.#ending.end(() => this.#refused(reason));
+  }
+
   #checkOpen(): void {
     const refusal = this.#refusal ?? this.#owner.refusal;
-    if (refusal === undefined) return;
+    if (refusal !== undefined) throw this.#refused(refusal);
+  }
+
+  #refused(refusal: ErrorCode): DmaBufError {
     const why = { ESRCH: "it was killed", ENODEV: "its executor is gone", ETIMEDOUT: "hang recovery has ended it" };
     const reason = refusal in why ? why[refusal as keyof typeof why] : "it is closed";
-    throw new DmaBufError(refusal, `Cannot submit to queue "${this.name}": ${reason}`);
+    return new DmaBufError(refusal, `Cannot submit to queue "${this.name}": ${reason}`);
   }
 
   #timedOut(timeout: number | undefined, obstacle?: Obstacle): never {
     const why = obstacle?.describe() ?? "a buffer is in use";
     throw new DmaBufError("ETIMEDOUT", `Cannot submit to queue "${this.name}" in ${timeout} ms: ${why}`);
   }
-}
-
-/** What is left of the options of a call that waits more than once. */
-function limitsOf<Options extends WaitOptions>({ host }: Agent, options: Options): () => Options {
-  if (options.timeout === undefined) return () => options;
-  const left = countdown(host, options.timeout);
-  return () => ({ ...options, timeout: left() });
 }

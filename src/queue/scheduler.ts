@@ -173,7 +173,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   #entered(): void {
     if (this.#pending++ > 0) return;
     const end = this.#agent.host.keepAlive();
-    const forget = this.#agent.onClose(() => this.#abandon());
+    const forget = this.#agent.gone.onEnd(() => this.#abandon());
     this.#letGo = () => {
       end();
       forget();

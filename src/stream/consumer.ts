@@ -2,7 +2,7 @@ import type { Kinds } from "../arguments.js";
 import type { Awaited } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
-import { checkWait, checkWaitSync, countdown, WAIT, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, Ending, WAIT, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";
 import { readMetadata, type FrameMetadata } from "./metadata.js";
@@ -42,6 +42,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   readonly #frames: (Frame | undefined)[] = [];
   /** Taken, but not returned: a wait for their fences failed. */
   readonly #undelivered: Frame[] = [];
+  /** That of waits for the fences of a frame. */
+  readonly #ending = new Ending();
   #missed = 0;
   #closed = false;
 
@@ -77,19 +79,21 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
       const { reservation } = frame.buffer;
-      if (reservation.testFinished("write")) return this.#closed ? undefined : frame;
+      if (reservation.testFinished("write")) return this.#given(frame);
+      const rest = (): WaitTerms => ({ ...options, timeout: left(), ending: this.#ending });
       try {
         // Work that still writes the frame, by fences.
-        const fences = await reservation.wait("write", { ...options, timeout: left() });
+        const fences = await reservation.wait("write", rest());
         if (fences === "timed-out") this.#timedOut(options.timeout);
         if (this.#passesOver(frame)) continue;
-        const isFinished = await reservation.waitFinished("write", { ...options, timeout: left() });
+        const isFinished = await reservation.waitFinished("write", rest());
         if (!isFinished) this.#timedOut(options.timeout, frame);
       } catch (error) {
         this.#refused(frame);
+        if (this.#closed) return undefined;
         throw error;
       }
-      return this.#closed ? undefined : frame;
+      return this.#given(frame);
     }
   }
 
@@ -135,6 +139,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#closed = true;
     const { agent, key } = this.#parts;
     leaveConsumer(agent, key.slot, this.#word);
+    this.#ending.end(() => new DmaBufError("EBADF", `Stream "${this.#parts.name}" was left`));
     // For the looks of waits of this consumer's.
     ring(agent, slotOf(agent.identity));
     if (!this.#holdsFrames) this.#left();
@@ -260,6 +265,13 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#missed++;
     frame[Symbol.dispose]();
     return true;
+  }
+
+  /** Who has left meanwhile gets no frame. */
+  #given(frame: Frame): Frame | undefined {
+    if (!this.#closed) return frame;
+    frame[Symbol.dispose]();
+    return undefined;
   }
 
   /** A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. */

@@ -17,7 +17,15 @@ import { once } from "../buffer/once.js";
 import type { Awaited } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
-import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../domain/pend.js";
+import {
+  checkWait,
+  checkWaitSync,
+  countdown,
+  Ending,
+  limitsOf,
+  type WaitOptions,
+  type WaitTerms,
+} from "../domain/pend.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
@@ -79,6 +87,8 @@ export class FrameStream implements Disposable {
   readonly #parts: StreamParts;
   readonly #consumers = new Set<Consumer>();
   readonly #onClose: (self: FrameStream) => void;
+  /** That of producing. */
+  readonly #ending = new Ending();
   #published = 0;
   #leaving = false;
   #closed = false;
@@ -132,13 +142,18 @@ export class FrameStream implements Disposable {
     );
   }
 
-  /** Waits until at least `count` consumers have joined. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
+  /**
+   * Waits until at least `count` consumers have joined.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPIPE` if the stream has ended, `EBADF` if it was closed,
+   *   also while the call waits.
+   */
   async waitForConsumers(count: number, options: WaitOptions = {}): Promise<void> {
     check("FrameStream.waitForConsumers()", "count", count, COUNT);
     checkWait("FrameStream.waitForConsumers()", options);
     const { agent, key } = this.#producing();
     const joined = { arm: () => armProducer(agent, key.slot), ready: () => this.consumers >= count };
-    if (await agent.wait(joined, options)) return;
+    if (await agent.wait(joined, limitsOf(agent.host, options, this.#ending)())) return;
     throw new DmaBufError(
       "ETIMEDOUT",
       `Only ${this.consumers} of ${count} consumers have joined stream "${this.name}"`,
@@ -202,12 +217,14 @@ export class FrameStream implements Disposable {
       const { taken } = attempt;
       if (taken === undefined) return undefined;
       if (taken.isFinished) return this.#toBlank(taken);
+      const rest: WaitTerms = { ...options, timeout: left(), ending: this.#ending };
       try {
         // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-        const fences = await taken.buffer.reservation.wait("read", { ...options, timeout: left() });
+        const fences = await taken.buffer.reservation.wait("read", rest);
         if (fences === "timed-out") this.#noBlank(options.timeout);
       } catch (error) {
         taken.release();
+        if (this.#ending.isOver) return undefined;
         throw error;
       }
       if (!attempt.setAsideIfLate()) return this.#toBlank(taken);
@@ -238,15 +255,13 @@ export class FrameStream implements Disposable {
 
   /** Says that no further frame comes: consumers take what there is, then their loops end. */
   end(): void {
-    const { agent, key } = this.#producing();
-    endStream(agent, key, 0);
+    this.#end(0);
   }
 
   /** As {@link end}, but the consumers' loops fail with this error after the last frame. */
   fail(code: ErrorCode): void {
     check("FrameStream.fail()", "code", code, ERROR_CODE);
-    const { agent, key } = this.#producing();
-    endStream(agent, key, new DmaBufError(code, "").errno);
+    this.#end(new DmaBufError(code, "").errno);
   }
 
   /** Leaves the stream: a producer ends it, a consumer's frames are given back. */
@@ -254,6 +269,7 @@ export class FrameStream implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
+    this.#ending.end(() => this.#isClosedHere());
     if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
     this.#onClose(this);
@@ -274,7 +290,18 @@ export class FrameStream implements Disposable {
     if (this.#consumers.size === 0) this.close();
   }
 
-  #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank {
+  #end(errno: number): void {
+    const { agent, key } = this.#producing();
+    endStream(agent, key, errno);
+    this.#ending.end(() => new DmaBufError("EPIPE", `Cannot go on waiting: stream "${this.name}" has ended`));
+  }
+
+  /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
+  #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank | undefined {
+    if (this.#ending.isOver) {
+      giveBack();
+      return undefined;
+    }
     const { agent, key, format, dataBytes } = this.#parts;
     const endUse = buffer.storage.use();
     const release = (): void => {
@@ -305,8 +332,12 @@ export class FrameStream implements Disposable {
   }
 
   #open(): StreamParts {
-    if (this.#closed) throw new DmaBufError("EBADF", `Cannot use stream "${this.name}": it was closed here`);
+    if (this.#closed) throw this.#isClosedHere();
     return this.#parts;
+  }
+
+  #isClosedHere(): DmaBufError {
+    return new DmaBufError("EBADF", `Cannot use stream "${this.name}": it was closed here`);
   }
 
   #noBlank(timeout: number | undefined): never {

@@ -210,7 +210,7 @@ export class DrmSyncobj implements Disposable {
     const { point = 0, available = false } = options;
     using event = this.onPoint(point, { available });
     return await pend(
-      threadsHost(),
+      { host: threadsHost() },
       options,
       () => event.isReady(),
       (done) => watchReady(event.fd, "input", done),
