@@ -7,12 +7,12 @@ import type { ReceivedHandle } from "./buffer/handle.js";
 import type { AllocateOptions } from "./buffer/heap.js";
 import { Heaps } from "./buffer/heaps.js";
 import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
-import { agentList, bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
+import { bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
 import type { StorageSegment } from "./buffer/storage.js";
 import type { StorageCarrier } from "./buffer/storage-carrier.js";
 import { createUdmabuf, type UdmabufOptions } from "./buffer/udmabuf.js";
 import type { Agent } from "./domain/agent.js";
-import type { Identity } from "./domain/agent-slot.js";
+import { agentNames, type Identity } from "./domain/agent-slot.js";
 import { checkWait, type WaitOptions } from "./domain/pend.js";
 import { abandonRequests } from "./domain/request-slot.js";
 import { SYNCOBJ_RECOVERY } from "./domain/syncobj-slot.js";
@@ -292,7 +292,7 @@ export abstract class JoinedDomain implements Disposable {
 
   /** The names of the threads that are joined. */
   get agents(): string[] {
-    return agentList(this.agent);
+    return agentNames(this.agent);
   }
 
   /**

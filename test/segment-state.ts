@@ -39,7 +39,7 @@ function* agents({ memory, layout }: Segment): Generator<string> {
     const reaper = memory.load(base + AGENT.REAPER);
     if ((state & 0x3ff) === AGENT_STATE.FREE && reaper === 0) continue;
     const word = ["free", "live", "dead"][state & 0x3ff];
-    yield `agent ${slot} "${agentName({ memory, layout }, slot)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;
+    yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Agent } from "../domain/agent.js";
 import { attachmentCount } from "../domain/attachment-count.js";
-import { bufferInode, bufferName, bufferSize, exporterName, liveBuffers } from "../domain/buffer-slot.js";
+import { bufferInode, bufferName, bufferSize, exporterName, type BufferKey } from "../domain/buffer-slot.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { BufferTable } from "./buffer-table.js";
-import { countReferences } from "./statistics.js";
+import { countReferences, wholeBuffers } from "./statistics.js";
 
 /** How many importers of other agents have a line of their own. */
 const MOST_LISTED = 100;
@@ -14,33 +14,32 @@ const MOST_LISTED = 100;
  */
 export function bufferInfo(agent: Agent, table: BufferTable): string {
   let text = "\nDma-buf Objects:\nsize    \tflags   \tmode    \tcount   \texp_name\tino     \tname\n";
-  let bytes = 0;
-  let objects = 0;
-  for (const { slot } of liveBuffers(agent)) {
-    const size = bufferSize(agent, slot);
-    const record = table.recordAt(slot);
-    const reservation = record?.reservation ?? new Reservation(agent, slot);
-    const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
-    const attached = attachmentCount(agent, slot);
-    const elsewhere = Math.max(0, attached - names.length);
-    names.push(...Array.from({ length: Math.min(elsewhere, MOST_LISTED) }, () => "(another agent)"));
-    if (elsewhere > MOST_LISTED) names.push(`(${elsewhere - MOST_LISTED} more)`);
-    const columns = [
-      decimal(size),
-      hexadecimal(0),
-      hexadecimal(0),
-      decimal(countReferences(agent, slot, record?.holders ?? 0)),
-      exporterName(agent, slot),
-      decimal(bufferInode(agent, slot)),
-      bufferName(agent, slot) || "<none>",
-    ];
-    text += `${columns.join("\t")}\n${reservation.describe()}`;
-    text += `\tAttached Devices:\n${names.map((name) => `\t${name}\n`).join("")}`;
-    text += `Total ${attached} devices attached\n\n`;
-    bytes += size;
-    objects++;
-  }
-  return `${text}\nTotal ${objects} objects, ${bytes} bytes\n`;
+  const lines = wholeBuffers(agent, (key) => ({ size: bufferSize(agent, key.slot), text: linesOf(agent, table, key) }));
+  for (const line of lines) text += line.text;
+  const bytes = lines.reduce((sum, { size }) => sum + size, 0);
+  return `${text}\nTotal ${lines.length} objects, ${bytes} bytes\n`;
+}
+
+function linesOf(agent: Agent, table: BufferTable, key: BufferKey): string {
+  const { slot } = key;
+  const record = table.recordOf(key);
+  const reservation = record?.reservation ?? new Reservation(agent, slot);
+  const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
+  const attached = attachmentCount(agent, slot);
+  const elsewhere = Math.max(0, attached - names.length);
+  names.push(...Array.from({ length: Math.min(elsewhere, MOST_LISTED) }, () => "(another agent)"));
+  if (elsewhere > MOST_LISTED) names.push(`(${elsewhere - MOST_LISTED} more)`);
+  const columns = [
+    decimal(bufferSize(agent, slot)),
+    hexadecimal(0),
+    hexadecimal(0),
+    decimal(countReferences(agent, slot, record?.holders ?? 0)),
+    exporterName(agent, slot),
+    decimal(bufferInode(agent, slot)),
+    bufferName(agent, slot) || "<none>",
+  ];
+  const importers = names.map((name) => `\t${name}\n`).join("");
+  return `${columns.join("\t")}\n${reservation.describe()}\tAttached Devices:\n${importers}Total ${attached} devices attached\n\n`;
 }
 
 function decimal(value: number): string {

@@ -75,7 +75,7 @@ export class BufferTable implements StorageKeeper {
     this.#agent = agent;
     this.#carrier = carrier;
     this.#references = new References(agent);
-    this.#server = new RequestServer(agent, (buffer) => this.#recordOf(buffer));
+    this.#server = new RequestServer(agent, (buffer) => this.recordOf(buffer));
     carrier.exchange?.connect(this);
     this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
   }
@@ -127,11 +127,6 @@ export class BufferTable implements StorageKeeper {
     return record.open(mode);
   }
 
-  /** What this agent knows of the buffer in a slot, if it holds it. */
-  recordAt(slot: number): BufferRecord | undefined {
-    return this.#records.get(slot);
-  }
-
   /** @throws {DmaBufError} `EBADF` if the agent has left the domain. */
   checkJoined(): void {
     if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
@@ -139,17 +134,17 @@ export class BufferTable implements StorageKeeper {
 
   storageOf(key: BufferKey): StorageVersion | undefined {
     const moved = this.#moved.get(key.slot);
-    return this.#recordOf(key)?.known.newest ?? (moved?.key.generation === key.generation ? moved : undefined);
+    return this.recordOf(key)?.known.newest ?? (moved?.key.generation === key.generation ? moved : undefined);
   }
 
   arrived({ key, version, storage }: StorageVersion): void {
-    const record = this.#recordOf(key);
+    const record = this.recordOf(key);
     if (record === undefined) storage.release(false);
     else record.known.arrived(version, storage);
   }
 
   missing(key: BufferKey, version: number): void {
-    this.#recordOf(key)?.known.isMissing(version);
+    this.recordOf(key)?.known.isMissing(version);
   }
 
   /** Closes everything this agent still holds, and opens what it has locked, before its references go. */
@@ -163,7 +158,7 @@ export class BufferTable implements StorageKeeper {
    * it is gone.
    */
   #keep(key: BufferKey): (() => void) | undefined {
-    const record = this.#recordOf(key);
+    const record = this.recordOf(key);
     if (record !== undefined) return record.keep();
     if (this.#agent.closed) return undefined;
     return this.#references.take(key) ? once(() => void this.#references.drop(key.slot)) : undefined;
@@ -183,7 +178,8 @@ export class BufferTable implements StorageKeeper {
     }
   }
 
-  #recordOf({ slot, generation }: BufferKey): BufferRecord | undefined {
+  /** What this agent knows of a buffer, if it holds it. */
+  recordOf({ slot, generation }: BufferKey): BufferRecord | undefined {
     const record = this.#records.get(slot);
     return record?.key.generation === generation ? record : undefined;
   }

@@ -60,7 +60,7 @@ export class DmaBuf implements Disposable {
     return bufferName(this.#open().agent, this.#open().key.slot);
   }
 
-  /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8. */
+  /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8; `EBUSY` if a thread stands still renaming it. */
   set name(name: string) {
     check("DmaBuf.name", "the name", name, NAME);
     const { agent, key } = this.#open();

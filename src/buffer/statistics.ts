@@ -1,4 +1,4 @@
-import { agentName, isLive, liveAgents, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
+import { agentName, isLive, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
 import { attachmentCount } from "../domain/attachment-count.js";
 import { forEachBit } from "../domain/bits.js";
 import {
@@ -7,9 +7,12 @@ import {
   bufferSize,
   bufferTransits,
   exporterName,
+  isBufferLive,
   liveBuffers,
+  type BufferKey,
 } from "../domain/buffer-slot.js";
 import { isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
+import type { Segment } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { currentHolds } from "./hold.js";
 
@@ -36,23 +39,35 @@ export interface BufferStatistics {
 
 /** All live buffers of the domain. Each is read by itself: the list is no snapshot of one instant. */
 export function bufferStatistics(member: Member): BufferStatistics[] {
-  return [...liveBuffers(member)].map(({ slot }) => {
-    const base = member.layout.buffer(slot);
-    const holds = currentHolds(member, slot);
-    const entries = tryReadEntries(member, slot) ?? [];
-    return {
-      inode: bufferInode(member, slot),
-      name: bufferName(member, slot),
-      size: bufferSize(member, slot),
-      exporterName: exporterName(member, slot),
-      holders: agentNames(member, base + member.layout.references),
-      attachments: attachmentCount(member, slot),
-      pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
-      lateFences: entries.filter(({ key }) => isKeyLate(member, key)).length,
-      readers: agentNames(member, holds.readers),
-      writer: isLive(member, holds.writer) ? agentName(member, holds.writer) : undefined,
-    };
-  });
+  return wholeBuffers(member, ({ slot }) => statisticsOf(member, slot));
+}
+
+/** Reads all live buffers. One that is freed meanwhile is left out: what was read may be of the next one in its slot. */
+export function wholeBuffers<T>(segment: Segment, read: (key: BufferKey) => T): T[] {
+  const found: T[] = [];
+  for (const key of liveBuffers(segment)) {
+    const value = read(key);
+    if (isBufferLive(segment, key)) found.push(value);
+  }
+  return found;
+}
+
+function statisticsOf(member: Member, slot: number): BufferStatistics {
+  const base = member.layout.buffer(slot);
+  const holds = currentHolds(member, slot);
+  const entries = tryReadEntries(member, slot) ?? [];
+  return {
+    inode: bufferInode(member, slot),
+    name: bufferName(member, slot),
+    size: bufferSize(member, slot),
+    exporterName: exporterName(member, slot),
+    holders: agentNamesIn(member, base + member.layout.references),
+    attachments: attachmentCount(member, slot),
+    pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
+    lateFences: entries.filter(({ key }) => isKeyLate(member, key)).length,
+    readers: agentNamesIn(member, holds.readers),
+    writer: isLive(member, holds.writer) ? agentName(member, holds.writer) : undefined,
+  };
 }
 
 /** References of all kinds: the holders in this agent, the other agents that hold the buffer, the handles in flight. */
@@ -66,11 +81,6 @@ export function countReferences(member: Member, bufferSlot: number, holdersHere:
   return count + bufferTransits(member, bufferSlot);
 }
 
-function agentNames(member: Member, bits: number): string[] {
+function agentNamesIn(member: Member, bits: number): string[] {
   return liveAgentsIn(member, bits).map((identity) => agentName(member, identity));
-}
-
-/** Names of the agents that are joined. */
-export function agentList(member: Member): string[] {
-  return [...liveAgents(member)].map((identity) => agentName(member, identity));
 }

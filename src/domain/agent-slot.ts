@@ -13,6 +13,8 @@ import { readName, writeName } from "./text.js";
  * A3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
  * A4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
  * A5. What shared words say of an agent is not believed: who has no slot in the table is not live, and is not rung.
+ * A6. A name is stored after its agent is live, and then NAMED: until that it is nobody's. Who reads one looks afterwards
+ *     whether the slot has moved on: the next agent is live before it writes its name.
  */
 
 const SLOT_BITS = 10;
@@ -70,6 +72,8 @@ function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string):
   const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
   if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return 0;
   writeName(memory, base + AGENT.NAME, name);
+  // SYNC POINT name-before-named: pairs with nameOf().
+  memory.store(base + AGENT.NAMED, generation);
   return (generation << SLOT_BITS) | slot;
 }
 
@@ -152,10 +156,24 @@ export function retireAgentSlot({ memory, layout }: Segment, identity: Identity)
   memory.compareExchange(word, generation | AGENT_STATE.LIVE, generation | AGENT_STATE.FREE);
 }
 
-/** Empty for an identity that no agent can have. */
-export function agentName({ memory, layout }: Segment, identity: Identity): string {
-  if (slotOf(identity) >= layout.sizes.agents) return "";
-  return readName(memory, layout.agent(slotOf(identity)) + AGENT.NAME);
+/** Empty for an identity whose slot has moved on, or that no agent can have. */
+export function agentName(segment: Segment, identity: Identity): string {
+  return nameOf(segment, identity) ?? "";
+}
+
+/** The names of the agents that have joined and not left. */
+export function agentNames(segment: Segment): string[] {
+  return [...liveAgents(segment)].map((identity) => nameOf(segment, identity)).filter((name) => name !== undefined);
+}
+
+/** A6. */
+function nameOf({ memory, layout }: Segment, identity: Identity): string | undefined {
+  if (slotOf(identity) >= layout.sizes.agents) return undefined;
+  const base = layout.agent(slotOf(identity));
+  const generation = generationOf(identity);
+  if (memory.load(base + AGENT.NAMED) !== generation) return undefined;
+  const name = readName(memory, base + AGENT.NAME);
+  return memory.load(base + AGENT.STATE) >>> SLOT_BITS === generation ? name : undefined;
 }
 
 /** Wakes an agent, whether it waits synchronously, asynchronously or both. */

@@ -1,6 +1,7 @@
 import { DmaBufError } from "../errors.js";
+import type { Agent } from "./agent.js";
 import { addTo64, isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
-import { BUFFER, HEADER, type Segment } from "./layout.js";
+import { BUFFER, HEADER, type Layout, type Segment } from "./layout.js";
 import {
   addSlotReference,
   addSlotTransit,
@@ -15,6 +16,7 @@ import {
   type SlotKey,
   type Transit,
 } from "./referenced-slot.js";
+import { shortlyLocked } from "./short-lock.js";
 import { readName, writeName } from "./text.js";
 
 export type { Transit } from "./referenced-slot.js";
@@ -67,7 +69,7 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   memory.store(base + BUFFER.FLAGS, options.flags ?? 0);
   memory.store(base + BUFFER.VERSION, 0);
   memory.store(base + BUFFER.MOVER, 0);
-  writeName(memory, base + BUFFER.NAME, options.name);
+  writeName(memory, nameWord(layout, slot, memory.load(base + BUFFER.NAMED)), options.name);
   writeName(memory, base + BUFFER.EXPORTER_NAME, options.exporterName);
   memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);
 }
@@ -127,12 +129,31 @@ export function bufferInode(segment: Segment, slot: number): number {
   return readPair(segment, segment.layout.buffer(slot) + BUFFER.INODE_LOW);
 }
 
+/** The name as one agent has given it, never parts of two. */
 export function bufferName({ memory, layout }: Segment, slot: number): string {
-  return readName(memory, layout.buffer(slot) + BUFFER.NAME);
+  const named = layout.buffer(slot) + BUFFER.NAMED;
+  for (;;) {
+    const version = memory.load(named);
+    const name = readName(memory, nameWord(layout, slot, version));
+    // SYNC POINT name-before-named: pairs with renameBuffer().
+    if (memory.load(named) === version) return name;
+  }
 }
 
-export function renameBuffer({ memory, layout }: Segment, slot: number, name: string): void {
-  writeName(memory, layout.buffer(slot) + BUFFER.NAME, name);
+/** @throws {DmaBufError} `EBUSY` if another agent stands still while it renames the buffer. */
+export function renameBuffer(agent: Agent, slot: number, name: string): void {
+  const { memory, layout } = agent;
+  const [named, word] = [layout.buffer(slot) + BUFFER.NAMED, layout.buffer(slot) + BUFFER.RENAMER];
+  const version = (): number => memory.load(named);
+  shortlyLocked(agent, { word, noun: "buffer's name", version }, () => {
+    const next = (version() + 1) | 0;
+    writeName(memory, nameWord(layout, slot, next), name);
+    memory.store(named, next);
+  });
+}
+
+function nameWord(layout: Layout, slot: number, version: number): number {
+  return layout.buffer(slot) + ((version & 1) === 0 ? BUFFER.NAME : BUFFER.OTHER_NAME);
 }
 
 export function exporterName({ memory, layout }: Segment, slot: number): string {

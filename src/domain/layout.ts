@@ -42,6 +42,7 @@ export const AGENT = {
   MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
   SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
   RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (R8)
+  NAMED: 7, // generation of the agent whose name stands in NAME as a whole
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own
   WORDS: 32,
@@ -136,9 +137,12 @@ export const BUFFER = {
   MOVER: 13, // identity of the agent that moves its storage just now, 0 for none
   TRANSITS_USED: 14, // how many places for handles in flight were ever used
   TOUCHED: 15, // which arrays with a word for each agent were ever used: 1 attachments, 2 pins
-  NAME: 16,
-  EXPORTER_NAME: 24,
-  ARRAYS: 32,
+  NAMED: 16, // counts the renames; its lowest bit says which of the two copies of the name is valid
+  RENAMER: 17, // identity of the agent that renames it just now, 0 for none
+  NAME: 18,
+  OTHER_NAME: 26, // the second copy
+  EXPORTER_NAME: 34,
+  ARRAYS: 42,
 } as const;
 
 /** Of a slot that is held by references. */

@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
-import { agentName, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { SYNCOBJ, SYNCOBJ_FENCES, type Segment } from "./layout.js";
 import { countFences, readPoints, withPoint, writePoints, type PointElement, type PointFences } from "./point-list.js";
@@ -17,6 +17,7 @@ import {
   type SlotKey,
   type Transit,
 } from "./referenced-slot.js";
+import { openShortLock, shortlyLocked } from "./short-lock.js";
 import { usedSlots } from "./table.js";
 import { allocateContexts } from "./timeline-slot.js";
 
@@ -26,13 +27,10 @@ import { allocateContexts } from "./timeline-slot.js";
  * J4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK writes, only the
  *     copy that is not valid, and publishes it by one store: a change is there as a whole or not at all.
  * J5. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
- * J6. LOCK names its holder, who waits for nothing and calls nobody while it has it. Whoever finds a dead holder there
- *     opens it; nobody waits longer than a limit for a holder that stands still.
+ * J6. LOCK is a short lock, see short-lock.ts: nobody waits long for it, and not at all for the dead.
  * J7. A waiter sets its bit before it looks; whoever has published a fence takes the bits and rings them.
  */
 
-/** Milliseconds for which a change waits for another agent's, which takes microseconds. */
-const LOCK_LIMIT = 1000;
 const READ_ATTEMPTS = 8;
 
 const SYNCOBJS: ReferencedTable = {
@@ -133,7 +131,7 @@ export const SYNCOBJ_RECOVERY: RecoveryStep = {
   release(segment: Segment, dead: Identity): void {
     const used = usedSlots(segment, "syncobjs");
     // Woken even if it is open: the dead agent may not have come to that.
-    for (let slot = 0; slot < used; slot++) openLock(segment, lockOf(segment, slot), dead);
+    for (let slot = 0; slot < used; slot++) openShortLock(segment, lockOf(segment, slot), dead);
   },
   sweep(segment: Segment, dead: Identity): void {
     const used = usedSlots(segment, "syncobjs");
@@ -159,51 +157,10 @@ function publish({ memory, layout }: Segment, slot: number, elements: readonly P
 }
 
 function locked<T>(agent: Agent, slot: number, run: () => T): T {
-  takeLock(agent, slot);
-  try {
-    return run();
-  } finally {
-    openLock(agent, lockOf(agent, slot), agent.identity);
-  }
-}
-
-function takeLock(agent: Agent, slot: number): void {
-  const { memory, host, identity } = agent;
-  const lock = lockOf(agent, slot);
-  let began: number | undefined;
-  let since = 0;
-  let seen: number | undefined;
-  for (;;) {
-    const holder = memory.compareExchange(lock, 0, identity);
-    if (holder === 0) return;
-    if (!isLive(agent, holder)) {
-      // An update that was not published has changed nothing (J4).
-      openLock(agent, lock, holder);
-      continue;
-    }
-    const now = host.nowNs();
-    began ??= now;
-    const version = syncobjVersion(agent, slot);
-    // Others make changes: that this agent has not come to its own yet is bad luck, and nobody stands still.
-    if (version !== seen) since = now;
-    seen = version;
-    const waited = now - since;
-    if (waited >= LOCK_LIMIT * 1e6) {
-      throw new DmaBufError(
-        "EBUSY",
-        `Cannot change the syncobj: agent "${agentName(agent, holder)}" has been changing it for ${LOCK_LIMIT} ms`,
-      );
-    }
-    if (now - began < host.spinNs || !host.mayBlock) memory.pause();
-    else memory.park(lock, holder, LOCK_LIMIT - waited / 1e6);
-  }
+  const version = (): number => syncobjVersion(agent, slot);
+  return shortlyLocked(agent, { word: lockOf(agent, slot), noun: "syncobj", version }, run);
 }
 
 function lockOf({ layout }: Segment, slot: number): number {
   return layout.syncobj(slot) + SYNCOBJ.LOCK;
-}
-
-function openLock({ memory }: Segment, lock: number, holder: Identity): void {
-  memory.compareExchange(lock, holder, 0);
-  memory.wake(lock);
 }
