@@ -33,6 +33,8 @@ const TRIPPED: Record<Fault, RegExp> = {
   wake: /CH2: seat \d+ does nothing any more/,
   descriptor: /CH3: seat \d+ has left with \d+ more descriptors/,
   slot: /all slots to be free \(CH4\)/,
+  seat: /what seat \d+ held to be given back/,
+  stray: /CH7: the threads of seat \d+ have left \d+ descriptors and 0 mappings/,
   fence: /CH5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
 

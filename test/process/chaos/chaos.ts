@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,9 +10,10 @@ import { checkPattern } from "../../pattern.js";
 import { Random } from "../../random.js";
 import { segmentState } from "../../segment-state.js";
 import { Barracks } from "../barracks.js";
+import { House, type Life } from "./house.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
 import { orphans } from "./orphans.js";
-import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, type Blow } from "./plan.js";
+import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
 
 /**
  * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
@@ -24,6 +24,8 @@ import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, type Blow } from "./pl
  * CH4. When all have left, no slot is in use but what the onlooker has.
  * CH5. No fence is pending whose owner is gone.
  * CH6. The same seed gives the same plan.
+ * CH7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a descriptor nor
+ *     a mapping there.
  */
 
 export interface ChaosOptions {
@@ -48,7 +50,9 @@ export interface ChaosResult {
 interface Seat {
   readonly index: number;
   readonly diary: string;
-  child: ChildProcess | undefined;
+  child: Life | undefined;
+  /** The process in which its members live as threads, if they do. */
+  house: House | undefined;
   identity: Identity;
   /** Until when it is stopped, in milliseconds. */
   stoppedUntil: number;
@@ -91,8 +95,8 @@ class ChaosRun {
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.#domain = Domain.create({ name: "onlooker", agents: 12, buffers: 512, timelines: 64, streams: 16 });
-    for (let index = 0; index < SEATS; index++) this.#seats.push(this.#newSeat(index));
+    this.#domain = Domain.create({ name: "onlooker", agents: 14, buffers: 512, timelines: 64, streams: 16 });
+    for (let index = 0; index < SEATS + THREADS; index++) this.#seats.push(this.#newSeat(index));
   }
 
   async run(): Promise<ChaosResult> {
@@ -124,6 +128,7 @@ class ChaosRun {
 
   async end(): Promise<void> {
     this.#barracks.close();
+    for (const { house } of this.#seats) house?.close();
     const children = this.#seats.map(({ child }) => child).filter((child) => child !== undefined);
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
@@ -134,12 +139,12 @@ class ChaosRun {
   #newSeat(index: number): Seat {
     const read = { bytes: 0, at: 0 };
     const diary = join(this.#folder, `diary ${index}`);
-    return { index, diary, child: undefined, identity: 0, stoppedUntil: 0, condemned: false, read };
+    return { index, diary, child: undefined, house: undefined, identity: 0, stoppedUntil: 0, condemned: false, read };
   }
 
   /** Starts a process on a seat. Returns when it has joined. */
   async #seatSomebody(seat: Seat): Promise<void> {
-    const child = await this.#barracks.take();
+    const child = isThread(seat) ? await this.#moveIn(seat) : await this.#barracks.take();
     seat.child = child;
     seat.identity = 0;
     seat.condemned = false;
@@ -162,6 +167,11 @@ class ChaosRun {
     for (const [index, buffer] of this.#buffers) tell(seat, { order: "import", index, handle: handleOf(buffer) });
   }
 
+  async #moveIn(seat: Seat): Promise<Life> {
+    if (seat.house?.isStanding !== true) seat.house = await House.build();
+    return seat.house.take();
+  }
+
   /** Has all buffers exported, each seat its share. */
   async #handOut(): Promise<void> {
     for (let index = 0; index < BUFFERS; index++) tell(this.#seats[index % SEATS]!, { order: "export", index });
@@ -174,7 +184,7 @@ class ChaosRun {
     await this.#until(() => this.#listener !== undefined, 30_000, `seat ${seat.index} to listen`);
   }
 
-  #hear(seat: Seat, child: ChildProcess, report: Report): void {
+  #hear(seat: Seat, child: Life, report: Report): void {
     if (report.report === "failed") this.#fail(`seat ${seat.index} has failed: ${report.reason}`);
     if (report.report === "sent") tell(this.#random.pick(this.#seats), { ...report, order: "receive" });
     if (report.report === "exported") this.#share(seat, report);
@@ -209,6 +219,7 @@ class ChaosRun {
     const seat = this.#seats[blow.seat]!;
     switch (blow.kind) {
       case "kill":
+      case "terminate":
         return this.#kill(seat);
       case "kill listener":
         return this.#kill(this.#seats[this.#listener!]!);
@@ -290,6 +301,20 @@ class ChaosRun {
     // Handles that nobody has imported let go after their limit.
     const isEmpty = (): boolean => segmentState(domain.agent).length === 1;
     await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (CH4)");
+    for (const { index, house } of this.#seats) if (house?.isStanding === true) await this.#checkHouse(index, house);
+  }
+
+  /** CH7. */
+  async #checkHouse(index: number, house: House): Promise<void> {
+    let kept = await house.kept();
+    // Node.js closes sockets some time later.
+    for (const end = Date.now() + 2_000; Math.max(kept.descriptors, kept.mappings) > 0 && Date.now() < end;) {
+      kept = await house.kept();
+    }
+    const { descriptors, mappings } = kept;
+    if (Math.max(descriptors, mappings) <= 0) return;
+    this.#fail(`CH7: the threads of seat ${index} have left ${descriptors} descriptors and ${mappings} mappings`);
+    throw this.#failure!;
   }
 
   /** CH2, CH5 */
@@ -327,6 +352,11 @@ class ChaosRun {
     });
     return [...lines, ...segmentState(this.#domain.agent)];
   }
+}
+
+/** Whether the seat's members are threads of a process that outlives them. */
+function isThread({ index }: Seat): boolean {
+  return index >= SEATS && index < SEATS + THREADS;
 }
 
 /** An order to a process that is gone comes to nothing. */

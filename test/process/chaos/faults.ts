@@ -1,8 +1,10 @@
 /** The faults that members can be told to have, where they are more than a line: see FAULTS. */
+import { readdirSync, readFileSync } from "node:fs";
 import { TIMELINE } from "../../../src/domain/layout.js";
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
 import type { Agent } from "../../../src/domain/agent.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
+import { duplicateDescriptor, openFile } from "../../../src/node/system-calls.js";
 import { SteppedSubstrate } from "../../../src/testing/index.js";
 
 /** The identity of an agent that never was. */
@@ -22,6 +24,25 @@ class DeepSleep extends SteppedSubstrate {
 export function leakSlot(agent: Agent): void {
   const { slot } = claimTimeline(agent, { name: "leaked", driverName: "", timeLimit: 60_000 });
   agent.memory.store(agent.layout.timeline(slot) + TIMELINE.OWNER, NOBODY);
+}
+
+/** As a member that does not leave it to Node.js to close what shows that it lives. */
+export function keepSeat(): void {
+  for (const fd of readdirSync("/proc/self/fd")) if (holdsLock(fd)) duplicateDescriptor(Number(fd));
+}
+
+function holdsLock(fd: string): boolean {
+  try {
+    return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").includes("OFDLCK");
+  } catch {
+    // That of the folder itself.
+    return false;
+  }
+}
+
+/** Without Node.js, which would close it at the thread's end. */
+export function openStray(): void {
+  openFile("/dev/null");
 }
 
 /** All timelines of the agent so far belong to nobody from now on. */

@@ -1,8 +1,9 @@
 /** One of the processes of a chaos run: does random things with what all share until it is told otherwise, or killed. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { once, type EventEmitter } from "node:events";
 import { openSync, readdirSync, writeSync } from "node:fs";
 import process from "node:process";
+import { parentPort } from "node:worker_threads";
 import {
   lockAllSync,
   rawFormat,
@@ -20,7 +21,7 @@ import { Domain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
-import { disown, leakSlot, sleepThrough } from "./faults.js";
+import { disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
 import { BUFFER_BYTES, FRAME_BYTES, type Order, type Report, type Start } from "./orders.js";
 import { STREAMS } from "./plan.js";
 
@@ -76,6 +77,8 @@ class Member {
     }
     if (start.fault === "slot") leakSlot(domain.agent);
     if (start.fault === "fence") disown(domain.agent);
+    if (start.fault === "seat" && parentPort !== null) keepSeat();
+    if (start.fault === "stray" && parentPort !== null) openStray();
     say({ report: "joined", identity: domain.agent.identity });
   }
 
@@ -288,9 +291,13 @@ class Member {
   async #leave(): Promise<void> {
     this.#domain.close();
     // Node.js closes sockets some time later.
-    for (const end = Date.now() + 2_000; countDescriptors() > this.#descriptors && Date.now() < end;) await pause(5);
-    say({ report: "left", descriptors: countDescriptors() - this.#descriptors, deeds: this.#deeds });
-    process.disconnect();
+    // Those of a thread are its process's, which counts them itself.
+    const isAlone = parentPort === null;
+    for (const end = Date.now() + 2_000; isAlone && countDescriptors() > this.#descriptors && Date.now() < end;)
+      await pause(5);
+    say({ report: "left", descriptors: isAlone ? countDescriptors() - this.#descriptors : 0, deeds: this.#deeds });
+    if (parentPort === null) process.disconnect();
+    else parentPort.close();
   }
 
   #pickBuffer(deed: string): DmaBuf | undefined {
@@ -323,8 +330,9 @@ class Member {
   }
 }
 
-function say(report: Report): void {
-  if (process.connected) process.send!(report);
+function say(report: Report | "ready"): void {
+  if (parentPort !== null) parentPort.postMessage(report);
+  else if (process.connected) process.send!(report);
 }
 
 function countDescriptors(): number {
@@ -333,14 +341,17 @@ function countDescriptors(): number {
 
 function nothing(): void {}
 
-process.send!("ready");
-const [{ start }] = (await once(process, "message")) as [Extract<Order, { order: "start" }>];
+say("ready");
+const ears: EventEmitter = (parentPort as EventEmitter | null) ?? process;
+const [{ start }] = (await once(ears, "message")) as [Extract<Order, { order: "start" }>];
 const orders: Order[] = [];
-process.on("message", (order: Order) => orders.push(order));
+ears.on("message", (order: Order) => orders.push(order));
 // The one that runs all this has died.
 process.on("disconnect", () => setTimeout(() => process.exit(1), 5_000).unref());
 process.on("uncaughtException", (error) => {
-  process.send!({ report: "failed", reason: error.stack ?? String(error) } satisfies Report, () => process.exit(1));
+  const report: Report = { report: "failed", reason: error.stack ?? String(error) };
+  if (parentPort === null) process.send!(report, () => process.exit(1));
+  else parentPort.postMessage(report);
 });
 const member = await Member.join(start, orders);
 await member.run();

@@ -8,6 +8,8 @@ export const FAULTS = {
   descriptor: "leaves a file open",
   slot: "takes a slot that nobody gives back",
   fence: "has fences that nobody ends when it dies",
+  seat: "shows that it lives by a descriptor that its thread's end does not close",
+  stray: "opens in its thread what stands in no ledger",
 } as const;
 
 export type Fault = keyof typeof FAULTS;

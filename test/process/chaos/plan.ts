@@ -2,12 +2,14 @@ import { Random } from "../../random.js";
 
 /** What is done to the processes of a chaos run, and when. */
 export type Blow = { readonly at: number; readonly seat: number } & (
-  | { readonly kind: "kill" | "kill listener" | "leave" | "exit" | "visit" }
+  | { readonly kind: "kill" | "kill listener" | "leave" | "exit" | "visit" | "terminate" }
   | { readonly kind: "stop"; readonly ms: number }
   | { readonly kind: "replace"; readonly buffer: number }
 );
 
 export const SEATS = 6;
+/** More seats, behind those: on each sits a thread of a process that outlives it. */
+export const THREADS = 2;
 export const BUFFERS = 24;
 /** One stream is produced on each of the first seats. */
 export const STREAMS = ["east", "west"] as const;
@@ -16,6 +18,7 @@ const KINDS: readonly Blow["kind"][] = [
   ...Array<"kill">(8).fill("kill"),
   ...Array<"stop">(5).fill("stop"),
   ...Array<"replace">(3).fill("replace"),
+  ...Array<"terminate">(6).fill("terminate"),
   "kill listener",
   "kill listener",
   "leave",
@@ -43,6 +46,8 @@ export function makePlan(seed: number, seconds: number): Blow[] {
     const [kind, seat] = [kinds.pop()!, random.below(SEATS)];
     if (kind === "stop") plan.push({ at, seat, kind, ms: random.below(LONGEST_STOP) });
     else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFERS) });
+    else if (kind === "leave" || kind === "exit") plan.push({ at, seat: random.below(SEATS + THREADS), kind });
+    else if (kind === "terminate") plan.push({ at, seat: SEATS + random.below(THREADS), kind });
     else plan.push({ at, seat, kind });
   }
 }

@@ -1,0 +1,98 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { HouseOrder, HouseReport, Kept } from "./house-orders.js";
+import type { Order } from "./orders.js";
+
+/** Who sits on a seat: a process, or a thread of one. */
+export interface Life extends EventEmitter {
+  readonly connected: boolean;
+  readonly exitCode: number | null;
+  readonly signalCode: string | null;
+  send(order: Order, sent: () => void): unknown;
+  kill(signal: NodeJS.Signals): unknown;
+}
+
+/** A process in which members live as workers, one after another: they join by themselves, and it lives on. */
+export class House {
+  readonly #child: ChildProcess;
+  #resident: Resident | undefined;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on("message", (report: HouseReport) => {
+      if (report.report === "said") this.#resident?.emit("message", report.what);
+      if (report.report === "ended") this.#resident?.end(report.code, null);
+    });
+    child.on("exit", (code, signal) => this.#resident?.end(code, signal));
+  }
+
+  static async build(): Promise<House> {
+    const child = fork(fileURLToPath(new URL("house-main.js", import.meta.url)));
+    await once(child, "message");
+    return new House(child);
+  }
+
+  get isStanding(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Has a member move in. */
+  async take(): Promise<Life> {
+    const resident = new Resident((order) => this.#tell(order));
+    this.#resident = resident;
+    this.#tell({ house: "take" });
+    await Promise.race([once(resident, "message"), once(resident, "exit")]);
+    if (!resident.connected) throw new Error("a member's thread has ended before it had an order");
+    return resident;
+  }
+
+  /** What the process has more than when it was built. */
+  async kept(): Promise<Kept> {
+    this.#tell({ house: "count" });
+    for (;;) {
+      const [report] = (await once(this.#child, "message")) as [HouseReport];
+      if (report.report === "counted") return report.kept;
+    }
+  }
+
+  close(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #tell(order: HouseOrder): void {
+    // One that falls says so by its exit.
+    if (this.#child.connected) this.#child.send(order, () => {});
+  }
+}
+
+/** A thread, told and ended as if it were a process. */
+class Resident extends EventEmitter implements Life {
+  exitCode: number | null = null;
+  signalCode: string | null = null;
+  readonly #tell: (order: HouseOrder) => void;
+
+  constructor(tell: (order: HouseOrder) => void) {
+    super();
+    this.#tell = tell;
+  }
+
+  get connected(): boolean {
+    return this.exitCode === null && this.signalCode === null;
+  }
+
+  send(order: Order): void {
+    this.#tell({ house: "tell", order });
+  }
+
+  kill(): void {
+    this.#tell({ house: "terminate" });
+  }
+
+  end(code: number | null, signal: string | null): void {
+    if (!this.connected) return;
+    this.exitCode = code;
+    this.signalCode = signal;
+    this.emit("exit", code, signal);
+  }
+}
