@@ -157,7 +157,7 @@ export class Attachment implements ExporterAttachment, Disposable {
       this.#mappings.delete(self);
       this.#exporter.unmap(this, table);
     };
-    const mapping = new Mapping(table.segments, unmap, this.buffer, this.#exporter.unmapsLocked);
+    const mapping = new Mapping(table.segments, unmap, this.buffer);
     this.#mappings.add(mapping);
     return mapping;
   }
@@ -192,20 +192,13 @@ export class Attachment implements ExporterAttachment, Disposable {
 export class Mapping implements Disposable {
   readonly segments: readonly StorageSegment[];
   readonly #buffer: DmaBuf;
-  readonly #unmapsLocked: boolean;
   #unmap: ((mapping: Mapping) => void) | undefined;
 
-  /** @internal Made by an attachment. @param unmapsLocked Whether `unmap` needs the reservation lock. */
-  constructor(
-    segments: readonly StorageSegment[],
-    unmap: (mapping: Mapping) => void,
-    buffer: DmaBuf,
-    unmapsLocked: boolean,
-  ) {
+  /** @internal Made by an attachment. */
+  constructor(segments: readonly StorageSegment[], unmap: (mapping: Mapping) => void, buffer: DmaBuf) {
     this.segments = segments;
     this.#unmap = unmap;
     this.#buffer = buffer;
-    this.#unmapsLocked = unmapsLocked;
   }
 
   /** Unmaps, for a caller that holds the reservation lock. */
@@ -214,12 +207,8 @@ export class Mapping implements Disposable {
     this.#end();
   }
 
-  /** Unmaps, taking the reservation lock for it where the exporter's operation needs it. Twice does nothing. */
+  /** Unmaps. The exporter hears of it with the reservation locked, as soon as the lock can be had. Twice does nothing. */
   [Symbol.dispose](): void {
-    if (this.#unmap === undefined) return;
-    if (!this.#unmapsLocked || this.#buffer.reservation.isHeldHere) return this.#end();
-    using lock = this.#buffer.reservation.lockSync();
-    void lock;
     this.#end();
   }
 

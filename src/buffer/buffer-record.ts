@@ -61,7 +61,7 @@ export class BufferRecord {
     this.known = known;
     this.exporter = exporter;
     this.reservation = reservation;
-    this.virtualMap = new VirtualMap(virtual);
+    this.virtualMap = new VirtualMap(virtual, agent.host);
     this.holds = new Holds(agent, key.slot);
     this.#owner = owner;
   }

@@ -252,7 +252,7 @@ export class BufferTable implements StorageKeeper {
       this.#server.serve();
       return served.begin(mode);
     };
-    return new LocalExporter(served.ops, begin, this.#agent);
+    return new LocalExporter(served, begin, this.#agent);
   }
 }
 

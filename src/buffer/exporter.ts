@@ -37,7 +37,7 @@ export interface ExporterOps {
    */
   map(attachment: ExporterAttachment, mode: AccessMode): Answer<readonly StorageSegment[]>;
   unmap(attachment: ExporterAttachment, segments: readonly StorageSegment[]): Done;
-  /** The last reference is gone. Runs once. */
+  /** The last reference is gone. Runs once. As all operations that give something back, it cannot fail: that is reported. */
   release(): void;
   /** May refuse an importer: by convention with `EBUSY`. */
   attach?(attachment: ExporterAttachment): Done;
@@ -72,6 +72,9 @@ const OPS: Kinds<ExporterOps> = {
   vunmap: FUNCTION,
   mmap: FUNCTION,
 };
+
+/** Whose failures are reported, in messages. */
+export const EXPORTER = "An exporter";
 
 /** @throws {DmaBufError} `EINVAL` naming the operation that is missing. */
 export function checkExporter(call: string, ops: ExporterOps): void {

@@ -1,23 +1,27 @@
 import type { Waiter } from "../domain/pend.js";
-import { isLater, promised } from "../domain/promised.js";
-import { DmaBufError, textOf } from "../errors.js";
+import { isLater, promised, runEnd, type Reporter } from "../domain/promised.js";
+import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { andThen, done, LocalCall, type Call, type Given } from "./call.js";
-import type { ExporterAttachment, ExporterOps } from "./exporter.js";
+import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
+import type { Sequence, ServedExport } from "./served-export.js";
 import type { StorageSegment } from "./storage.js";
 
 /** The way to an exporter of this same agent. */
 export class LocalExporter implements ExporterLink {
-  readonly unmapsLocked = true;
   readonly asksToBegin = false;
+  readonly #served: ServedExport;
   readonly #ops: ExporterOps;
   readonly #begin: (mode: AccessMode) => Given<void>;
   readonly #waiter: Waiter;
+  /** What each importer gives back, in order. */
+  readonly #returns = new WeakMap<ExporterAttachment, Sequence>();
 
   /** @param begin Runs the exporter's `beginCpuAccess`, after all ends that other agents have told of. */
-  constructor(ops: ExporterOps, begin: (mode: AccessMode) => Given<void>, waiter: Waiter) {
-    this.#ops = ops;
+  constructor(served: ServedExport, begin: (mode: AccessMode) => Given<void>, waiter: Waiter) {
+    this.#served = served;
+    this.#ops = served.ops;
     this.#begin = begin;
     this.#waiter = waiter;
   }
@@ -28,16 +32,19 @@ export class LocalExporter implements ExporterLink {
   }
 
   detach(attachment: ExporterAttachment): void {
-    this.#given(done(this.#ops.detach?.(attachment)));
+    this.#returnsOf(attachment).run(() => done(this.#ops.detach?.(attachment)));
   }
 
   map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
-    const table = andThen(mapPinned(this.#ops, attachment, mode), (segments) => ({ segments, number: 0 }));
+    const table = andThen(mapPinned(this.#ops, attachment, mode, this.#served), (segments) => ({
+      segments,
+      number: 0,
+    }));
     return new LocalCall(table, (late) => this.unmap(attachment, late));
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {
-    this.#given(unmapPinned(this.#ops, attachment, table.segments));
+    this.#giveBackLocked(attachment, () => unmapPinned(this.#ops, attachment, table.segments, this.#served));
   }
 
   pin(attachment: ExporterAttachment): Call<void> | undefined {
@@ -46,7 +53,7 @@ export class LocalExporter implements ExporterLink {
   }
 
   unpin(attachment: ExporterAttachment): void {
-    this.#given(done(this.#ops.unpin?.(attachment)));
+    this.#giveBackLocked(attachment, () => done(this.#ops.unpin?.(attachment)));
   }
 
   begin(mode: AccessMode): Call<void> | undefined {
@@ -55,7 +62,7 @@ export class LocalExporter implements ExporterLink {
   }
 
   end(mode: AccessMode): void {
-    this.#given(done(this.#ops.endCpuAccess?.(mode)));
+    void runEnd(this.#served, EXPORTER, () => this.#ops.endCpuAccess?.(mode));
   }
 
   mmap(): Call<void> | undefined {
@@ -63,10 +70,16 @@ export class LocalExporter implements ExporterLink {
     throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
   }
 
-  /** Nobody waits for what is given back, so nobody else would hear of its failure. */
-  #given(answer: Given<void>): void {
-    if (isLater(answer))
-      answer.then(undefined, (error) => this.#waiter.host.warn(`An exporter failed: ${textOf(error)}`));
+  /** With the lock that the caller holds, or with one that is taken for it, now or later. */
+  #giveBackLocked(attachment: ExporterAttachment, run: () => Given<void>): void {
+    const served = this.#served;
+    this.#returnsOf(attachment).run(() => (served.reservation.isHeldByCaller ? run() : served.locked(run)));
+  }
+
+  #returnsOf(attachment: ExporterAttachment): Sequence {
+    let returns = this.#returns.get(attachment);
+    if (returns === undefined) this.#returns.set(attachment, (returns = this.#served.sequence()));
+    return returns;
   }
 }
 
@@ -75,30 +88,37 @@ export function mapPinned(
   ops: ExporterOps,
   attachment: ExporterAttachment,
   mode: AccessMode,
+  host: Reporter,
 ): Given<readonly StorageSegment[]> {
   if (attachment.isDynamic || ops.pin === undefined) return promised(ops.map(attachment, mode));
-  const unpin = (error: unknown): Given<never> =>
-    andThen(done(ops.unpin!(attachment)), () => Promise.reject(error as Error));
+  const unpin = (error: unknown): Given<never> => {
+    const rethrow = (): never => {
+      throw error;
+    };
+    const unpinned = runEnd(host, EXPORTER, () => ops.unpin!(attachment));
+    return isLater(unpinned) ? unpinned.then(rethrow) : rethrow();
+  };
   return andThen(done(ops.pin(attachment)), () => {
     let segments: Given<readonly StorageSegment[]>;
     try {
       segments = promised(ops.map(attachment, mode));
     } catch (error) {
-      const unpinned = done(ops.unpin!(attachment));
-      if (!isLater(unpinned)) throw error;
-      return unpinned.then(() => Promise.reject(error as Error));
+      return unpin(error);
     }
     return isLater(segments) ? segments.then(undefined, unpin) : segments;
   });
 }
 
-/** The end that belongs to {@link mapPinned}. */
+/** The end that belongs to {@link mapPinned}: what was pinned is unpinned, even if `unmap` fails. */
 export function unmapPinned(
   ops: ExporterOps,
   attachment: ExporterAttachment,
   segments: readonly StorageSegment[],
+  host: Reporter,
 ): Given<void> {
-  return andThen(done(ops.unmap(attachment, segments)), () =>
-    attachment.isDynamic ? undefined : done(ops.unpin?.(attachment)),
+  const unpin = (): Given<void> => (attachment.isDynamic ? undefined : done(ops.unpin?.(attachment)));
+  return andThen(
+    runEnd(host, EXPORTER, () => ops.unmap(attachment, segments)),
+    unpin,
   );
 }

@@ -21,10 +21,6 @@ export class PinningLink implements ExporterLink {
     this.#bufferSlot = bufferSlot;
   }
 
-  get unmapsLocked(): boolean {
-    return this.#link.unmapsLocked;
-  }
-
   get asksToBegin(): boolean {
     return this.#link.asksToBegin;
   }

@@ -13,7 +13,6 @@ import { Question } from "./question.js";
 
 /** The way to an exporter in another agent: it is asked only for what it has operations for. */
 export class RemoteExporter implements ExporterLink {
-  readonly unmapsLocked = false;
   readonly #agent: Agent;
   readonly #buffer: BufferKey;
   readonly #flags: number;

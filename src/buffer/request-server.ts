@@ -5,6 +5,7 @@ import { isLater } from "../domain/promised.js";
 import { codeOf, ERRNO, textOf } from "../errors.js";
 import type { ReservationLock } from "../reservation/reservation-lock.js";
 import type { Given } from "./call.js";
+import { EXPORTER } from "./exporter.js";
 import type { BufferKey } from "../domain/buffer-slot.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { ServedExport } from "./served-export.js";
@@ -154,7 +155,7 @@ export class RequestServer {
       const undone = errno === 0 ? served.undo(request) : undefined;
       if (isLater(undone)) await undone;
     } catch (error) {
-      this.#agent.host.warn(`An exporter failed: ${textOf(error)}`);
+      served.warn(`${EXPORTER} failed: ${textOf(error)}`);
     } finally {
       if (!this.#agent.closed) lock?.[Symbol.dispose]();
     }

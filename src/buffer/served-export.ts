@@ -2,12 +2,13 @@ import type { Agent } from "../domain/agent.js";
 import { isLive, type Identity } from "../domain/agent-slot.js";
 import type { BufferKey } from "../domain/buffer-slot.js";
 import type { PostedRequest } from "../domain/request-slot.js";
-import { isLater } from "../domain/promised.js";
-import { DmaBufError, textOf } from "../errors.js";
+import { isLater, runEnd, type Reporter } from "../domain/promised.js";
+import { DmaBufError } from "../errors.js";
 import { Reservation } from "../reservation/reservation.js";
+import type { ReservationLock } from "../reservation/reservation-lock.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { andThen, done, type Given } from "./call.js";
-import type { ExporterAttachment, ExporterOps } from "./exporter.js";
+import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
 import { mapPinned, unmapPinned } from "./local-exporter.js";
 import type { StorageSegment } from "./storage.js";
 
@@ -29,6 +30,8 @@ export class ServedExport {
   readonly #importers = new Map<string, RemoteImporter>();
   readonly #accesses: { readonly owner: Identity; readonly mode: AccessMode }[] = [];
   readonly #ends: Sequence;
+  /** What importers of this agent give back. */
+  readonly #own = new Set<Sequence>();
   /** For whom the exporter is working just now, each as often as it asked. */
   readonly #asking: Identity[] = [];
   /** The dead whose things are being given back just now. */
@@ -40,7 +43,21 @@ export class ServedExport {
     this.ops = ops;
     this.keep = keep;
     this.reservation = new Reservation(agent, key.slot, () => keep()!);
-    this.#ends = this.#sequence();
+    this.#ends = new Sequence(this);
+  }
+
+  /** Reports what nobody waits for. */
+  warn(message: string): void {
+    if (!this.#agent.closed) this.#agent.host.warn(message);
+  }
+
+  /** In which an importer of this agent gives back what it has; before that is over, the buffer is not released. */
+  sequence(): Sequence {
+    const sequence = new Sequence(this, (isUnderWay) => {
+      if (isUnderWay) this.#own.add(sequence);
+      else this.#own.delete(sequence);
+    });
+    return sequence;
   }
 
   /** Begins an access, after the ends of those before it. */
@@ -65,7 +82,7 @@ export class ServedExport {
     }
     if (operation === "mmap") return andThen(done(this.ops.mmap?.()), () => false);
     const id = `${requester} ${request.attachment}`;
-    const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.reservation, this.#sequence());
+    const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.reservation, new Sequence(this));
     const keep = (): boolean => {
       this.#importers.set(id, importer);
       return importer.peerToPeer;
@@ -78,7 +95,7 @@ export class ServedExport {
       });
     }
     if (operation !== "map") throw new DmaBufError("EINVAL", `Nobody waits for the answer to "${operation}"`);
-    return andThen(mapPinned(this.ops, importer, mode), (segments) => {
+    return andThen(mapPinned(this.ops, importer, mode, this), (segments) => {
       importer.tables.set(request.mapping, segments);
       return keep();
     });
@@ -108,8 +125,8 @@ export class ServedExport {
     if (operation === "end") this.#ends.run(() => this.#end(requester, mode));
     if (importer === undefined) return;
     const { returns } = importer;
-    if (operation === "unmap") returns.run(() => this.#locked(() => this.#unmap(importer, request.mapping)));
-    if (operation === "unpin") returns.run(() => this.#locked(() => this.#unpin(importer)));
+    if (operation === "unmap") returns.run(() => this.locked(() => this.#unmap(importer, request.mapping)));
+    if (operation === "unpin") returns.run(() => this.locked(() => this.#unpin(importer)));
     if (operation === "detach") returns.run(() => this.#detach(importer));
   }
 
@@ -129,8 +146,10 @@ export class ServedExport {
   /** The buffer is gone: gives back what is left, and calls the exporter's `release`. */
   end(): void {
     const pending = this.#owners().flatMap((owner) => this.#giveAllBack(owner));
-    if (pending.length === 0) this.ops.release();
-    else void Promise.all(pending).then(() => this.ops.release());
+    for (const own of this.#own) if (own.pending !== undefined) pending.push(own.pending);
+    const release = (): void => void runEnd(this, EXPORTER, () => this.ops.release());
+    if (pending.length === 0) release();
+    else void Promise.all(pending).then(release);
   }
 
   /** @returns What is still under way. */
@@ -143,8 +162,8 @@ export class ServedExport {
       if (importer.owner !== owner) continue;
       const { returns, tables, pins } = importer;
       sequences.add(returns);
-      for (const mapping of [...tables.keys()]) returns.run(() => this.#locked(() => this.#unmap(importer, mapping)));
-      for (let pin = 0; pin < pins; pin++) returns.run(() => this.#locked(() => this.#unpin(importer)));
+      for (const mapping of [...tables.keys()]) returns.run(() => this.locked(() => this.#unmap(importer, mapping)));
+      for (let pin = 0; pin < pins; pin++) returns.run(() => this.locked(() => this.#unpin(importer)));
       returns.run(() => this.#detach(importer));
     }
     return [...sequences].map(({ pending }) => pending).filter((pending) => pending !== undefined);
@@ -152,7 +171,9 @@ export class ServedExport {
 
   #unmap(importer: RemoteImporter, mapping: number): Given<void> {
     const segments = importer.tables.get(mapping);
-    if (segments !== undefined && importer.tables.delete(mapping)) return unmapPinned(this.ops, importer, segments);
+    if (segments !== undefined && importer.tables.delete(mapping)) {
+      return unmapPinned(this.ops, importer, segments, this);
+    }
   }
 
   #unpin(importer: RemoteImporter): Given<void> {
@@ -173,11 +194,13 @@ export class ServedExport {
   }
 
   /** Runs under the lock. A buffer that is gone has none: nobody is left who could be in the way. */
-  #locked(run: () => Given<void>): Given<void> {
+  locked(run: () => Given<void>): Given<void> {
     const unkeep = this.keep();
     if (unkeep === undefined) return run();
-    const lock = this.reservation.tryLock();
-    if (lock === undefined) return this.#lockedLater(run).finally(unkeep);
+    // An agent that leaves has closed its reservation before its importers are detached.
+    const reservation = this.reservation.isClosed ? this.reservation.forUser() : this.reservation;
+    const lock = reservation.tryLock();
+    if (lock === undefined) return this.#lockedLater(reservation, run).finally(unkeep);
     const end = (): void => {
       lock[Symbol.dispose]();
       unkeep();
@@ -190,19 +213,24 @@ export class ServedExport {
       throw error;
     }
     if (!isLater(answer)) return end();
+    lock.spansTurns = true;
     return answer.finally(end);
   }
 
-  async #lockedLater(run: () => Given<void>): Promise<void> {
-    using lock = await this.reservation.lock(undefined, { unref: true });
-    void lock;
-    await run();
-  }
-
-  #sequence(): Sequence {
-    return new Sequence((error) => {
-      if (!this.#agent.closed) this.#agent.host.warn(`An exporter failed: ${textOf(error)}`);
-    });
+  async #lockedLater(reservation: Reservation, run: () => Given<void>): Promise<void> {
+    let lock: ReservationLock | undefined;
+    try {
+      lock = await reservation.lock(undefined, { unref: true });
+      lock.spansTurns = true;
+    } catch (error) {
+      // In an agent that leaves, there is no lock to be had any more.
+      if (!reservation.isClosed && !this.#agent.closed) throw error;
+    }
+    try {
+      await run();
+    } finally {
+      lock?.[Symbol.dispose]();
+    }
   }
 
   #bereft(): Identity[] {
@@ -243,29 +271,31 @@ class RemoteImporter implements ExporterAttachment {
 }
 
 /** Things that run one after the other, at once if nothing is in the way. */
-class Sequence {
-  readonly #warn: (error: unknown) => void;
+export class Sequence {
+  readonly #host: Reporter;
+  readonly #told: (isUnderWay: boolean) => void;
   /** Resolves when nothing is under way. */
   pending: Promise<void> | undefined;
 
-  /** @param warn Hears of failures: nobody waits for what runs here. */
-  constructor(warn: (error: unknown) => void) {
-    this.#warn = warn;
+  /**
+   * @param host Hears of failures: nobody waits for what runs here.
+   * @param told Hears when something is under way, and when nothing is any more.
+   */
+  constructor(host: Reporter, told: (isUnderWay: boolean) => void = () => {}) {
+    this.#host = host;
+    this.#told = told;
   }
 
   run(run: () => Given<void>): void {
-    let answer: Given<void>;
-    try {
-      answer = this.pending === undefined ? run() : this.pending.then(run);
-    } catch (error) {
-      this.#warn(error);
-      return;
-    }
+    const end = (): Given<void> => runEnd(this.#host, EXPORTER, run);
+    const answer = this.pending === undefined ? end() : this.pending.then(end);
     if (!isLater(answer)) return;
-    const settled = answer.catch(this.#warn);
-    this.pending = settled;
-    void settled.then(() => {
-      if (this.pending === settled) this.pending = undefined;
+    this.pending = answer;
+    this.#told(true);
+    void answer.then(() => {
+      if (this.pending !== answer) return;
+      this.pending = undefined;
+      this.#told(false);
     });
   }
 }

@@ -1,15 +1,21 @@
 import { DmaBufError } from "../errors.js";
-import type { ExporterOps } from "./exporter.js";
+import { runEnd, type Reporter } from "../domain/promised.js";
+import { EXPORTER, type ExporterOps } from "./exporter.js";
 
 /** The exporter's one mapping of a whole buffer for this agent's own code, however many use it. */
 export class VirtualMap {
   readonly #exporter: Pick<ExporterOps, "vmap" | "vunmap">;
+  readonly #host: Reporter;
   #users = 0;
   #bytes: Uint8Array | undefined;
 
-  /** @param exporter Nothing of it in other agents than its own: its mapping is its own agent's memory. */
-  constructor(exporter: Pick<ExporterOps, "vmap" | "vunmap">) {
+  /**
+   * @param exporter Nothing of it in other agents than its own: its mapping is its own agent's memory.
+   * @param host Hears of an end that fails.
+   */
+  constructor(exporter: Pick<ExporterOps, "vmap" | "vunmap">, host: Reporter) {
     this.#exporter = exporter;
+    this.#host = host;
   }
 
   get isMapped(): boolean {
@@ -31,6 +37,6 @@ export class VirtualMap {
     if (this.#users === 0) throw new RangeError("Cannot unmap the buffer: it is not mapped");
     if (--this.#users > 0) return;
     this.#bytes = undefined;
-    this.#exporter.vunmap?.();
+    void runEnd(this.#host, EXPORTER, () => this.#exporter.vunmap?.());
   }
 }

@@ -1,3 +1,6 @@
+import { textOf } from "../errors.js";
+import type { Host } from "../substrate/host.js";
+
 /**
  * What a user's code has given back: itself, or a promise of what it promises, which is really one.
  *
@@ -25,4 +28,24 @@ function isPlain<T>(given: T | PromiseLike<T>): given is Promise<T> {
 /** Whether a value that came through {@link promised} comes later. */
 export function isLater<T>(answer: T | Promise<T>): answer is Promise<T> {
   return answer instanceof Promise;
+}
+
+/** Who hears of what nobody waits for. */
+export type Reporter = Pick<Host, "warn">;
+
+/**
+ * Ends something by a user's code, or gives it back. The end of anything cannot fail, near or far: what the code throws, or
+ * rejects with later, is reported, and what comes after it goes on.
+ *
+ * @param who Whose code it is, for the report.
+ * @returns When it is over, if that is later; it never rejects.
+ */
+export function runEnd(host: Reporter, who: string, end: () => unknown): void | Promise<void> {
+  const report = (error: unknown): void => host.warn(`${who} failed: ${textOf(error)}`);
+  try {
+    const given = promised(end());
+    if (isLater(given)) return given.then(() => {}, report);
+  } catch (error) {
+    report(error);
+  }
 }

@@ -191,3 +191,18 @@ test("to remove a callback takes no longer when there are many of them", () => {
   const [few, many] = [each(4_000), each(64_000)];
   assert.ok(many < few * 8, `${many * 1e6} ns of 64,000, ${few * 1e6} ns of 4,000`);
 });
+
+test("a fence whose maker fails at its end is disposed all the same, and that is reported", () => {
+  const agent = testAgent();
+  const fail = (): never => {
+    throw new Error("planned");
+  };
+  for (const ops of [{ release: fail }, { abandon: fail }, { signaled: () => false, release: fail }]) {
+    const fence = opsFence(agent, ops);
+    fence.addCallback(() => {});
+    if (!("abandon" in ops)) fence.signal();
+    fence[Symbol.dispose]();
+    fence[Symbol.dispose]();
+    assertWarnedOnce(agent, /^The maker of a fence failed: Error: planned$/);
+  }
+});

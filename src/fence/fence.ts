@@ -2,6 +2,7 @@ import { check, checkObject, FUNCTION, instance, integer, NANOSECONDS, orElse, s
 import { Agent, AGENT_KIND, type Awaited } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
 import { checkWait, checkWaitSync, pend, type WaitOptions } from "../domain/pend.js";
+import { runEnd } from "../domain/promised.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
 import { FENCE_OPS, type FenceOps } from "./fence-ops.js";
 
@@ -271,11 +272,12 @@ export class Fence implements Disposable {
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) {
+    void runEnd(this.agent.host, MAKER, () => {
+      if (this.#callbacks === undefined || this.#callbacks.size === 0 || this.isSignaled()) return;
       if (this.#ops.abandon !== undefined) this.#ops.abandon(this);
       else this.#abandon();
-    }
-    this.#ops.release?.(this);
+    });
+    void runEnd(this.agent.host, MAKER, () => this.#ops.release?.(this));
   }
 
   /** @internal Takes a callback out of the queue. */
@@ -342,6 +344,9 @@ class Callback implements FenceCallback {
     this.remove();
   }
 }
+
+/** Whose failures are reported, in messages. */
+const MAKER = "The maker of a fence";
 
 export function warnAbandoned({ agent, context, seqno }: Fence): void {
   agent.host.warn(`Fence ${context}:${seqno} was released while somebody waits for it`);

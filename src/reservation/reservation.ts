@@ -143,6 +143,11 @@ export class Reservation extends FenceQueries {
     return !this.#closed && this.#state.lock?.isLent === false;
   }
 
+  /** @internal Whether the code that runs now may hold the lock: it is not the library that has it over turns. */
+  get isHeldByCaller(): boolean {
+    return this.isHeldHere && !this.#state.lock!.spansTurns;
+  }
+
   /** The acquire context under which this agent holds the lock, if it does. */
   get lockingContext(): AcquireContext | undefined {
     return this.#state.lock?.context;
@@ -286,7 +291,7 @@ export class Reservation extends FenceQueries {
    * the event loop, the library itself, is another party than the caller.
    */
   warnIfHeld(action: string): void {
-    if (!this.isHeldHere || this.#state.lock!.spansTurns) return;
+    if (!this.isHeldByCaller) return;
     this.agent.host.warn(`Do not ${action} ${this.describeOwner()} while this thread has locked its reservation`);
   }
 

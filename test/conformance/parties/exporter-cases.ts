@@ -69,6 +69,29 @@ export function exporterCases(place: Place): void {
     assert.deepEqual(calls, ["begin", "begin done", "end", "begin", "begin done", "end"]);
   });
 
+  test(
+    "DBF-34 an exporter whose every end fails fails none of its importers, in its agent or another",
+    LIMIT,
+    async (t) => {
+      const { domain, exporter, importer, watcher } = await scene(place, t, "fails to end");
+      const ends = ["end", "unmap", "unpin", "detach"];
+      for (const party of [exporter, importer]) {
+        const before = await exporter.ask("callsOf", "b");
+        await party.ask("raiseFirst", "b");
+        await party.ask("attachAndWrite", "b");
+        await party.ask("detach", "b");
+        const calls = await callsWhen(exporter, (each) => each.slice(before.length).includes("detach"));
+        const ended = calls.slice(before.length).filter((call) => ends.includes(call));
+        assert.deepEqual(ended, ends);
+        assert.deepEqual(held(domain), nothingHeld);
+      }
+      for (const party of [exporter, importer]) await party.ask("closeBuffer", "b");
+      watcher.close();
+      await callsWhen(exporter, (each) => each.includes("release"));
+      await until(() => domain.statistics().length === 0);
+    },
+  );
+
   test("an exporter that refuses is EBUSY in another agent, and the lock opens", LIMIT, async (t) => {
     const { domain, exporter, importer, watcher } = await scene(place, t, "busy");
     await assert.rejects(importer.ask("attachAndWriteSync", "b"), { code: "EBUSY" });

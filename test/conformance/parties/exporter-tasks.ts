@@ -9,7 +9,7 @@ import {
 import type { Scene } from "./scene.js";
 
 /** How the exporter answers. */
-export type Style = "at once" | "slow" | "busy" | "never";
+export type Style = "at once" | "slow" | "busy" | "never" | "fails to end";
 
 /** Exports a page by an exporter that notes its calls. */
 export function exportWithOps(scene: Scene, buffer: string, style: Style): ReceivedHandle {
@@ -45,6 +45,10 @@ export function attachAndWriteSync({ buffers, attachments }: Scene, name: string
   writeSeven(mapping.segments);
 }
 
+export function detach({ attachments }: Scene, buffer: string): void {
+  attachments.get(buffer)![Symbol.dispose]();
+}
+
 export async function pinAndUnpin({ buffers }: Scene, name: string): Promise<void> {
   const buffer = buffers.get(name)!;
   using attachment = await buffer.attachAsync({ name: "display", moveNotify() {} });
@@ -73,13 +77,18 @@ function exporter(style: Style, memory: StorageSegment, calls: string[]): Export
     if (style === "never") await new Promise(() => {});
     calls.push(`${name} done`);
   };
+  const end = (name: string): void => {
+    calls.push(name);
+    if (style === "fails to end") throw new Error("The device is gone");
+  };
   return {
     map: () => answer("map").then(() => [memory]),
-    unmap: () => void calls.push("unmap"),
+    unmap: () => end("unmap"),
     pin: () => void calls.push("pin"),
-    unpin: () => void calls.push("unpin"),
-    beginCpuAccess: () => answer("begin"),
-    endCpuAccess: () => void calls.push("end"),
-    release: () => void calls.push("release"),
+    unpin: () => end("unpin"),
+    ...(style === "fails to end" && { detach: () => end("detach") }),
+    beginCpuAccess: () => (style === "fails to end" ? void calls.push("begin") : answer("begin")),
+    endCpuAccess: () => end("end"),
+    release: () => end("release"),
   };
 }
