@@ -18,7 +18,7 @@ export class MemoryView implements Disposable {
 
   /**
    * @param range `offset` and `length` in bytes; the offset is a multiple of the page size.
-   * @throws {DmaBufError} `EACCES` if the descriptor does not allow it; `EINVAL` if the range does not lie in it.
+   * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if the range does not lie in it.
    */
   constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
     const { offset = 0, length } = range;

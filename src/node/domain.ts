@@ -25,7 +25,7 @@ import {
 } from "./invitation.js";
 import { checkPlace, CONNECT, LISTEN, type ConnectOptions, type ListenOptions } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
-import { letGoConnection } from "./let-go.js";
+import { endConnection, letGoConnection } from "./let-go.js";
 import type { WaitLimits } from "./lines.js";
 import { Reception } from "./reception.js";
 import { leaveLedger, releaseEnded } from "./process-ledgers.js";
@@ -350,9 +350,9 @@ export class Domain extends JoinedDomain {
     }
     // Only its end says something now.
     const socket = new Socket({ fd: ledger.handOver(entry) }).unref().resume();
-    socket.on("error", () => socket.destroy());
+    socket.on("error", () => endConnection(socket));
     socket.on("close", () => domain.#lookSoon());
-    domain.#endings.push(() => socket.destroy());
+    domain.#endings.push(() => endConnection(socket));
     return domain;
   }
 

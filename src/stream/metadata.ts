@@ -97,9 +97,9 @@ function textIn({ buffer, byteOffset }: DataView, length: number): Uint8Array {
 function readData(area: DataView, length: number): JsonValue {
   // Cut short, they could still be JSON, and say something else.
   if (length > area.byteLength - FIXED_BYTES) throw damaged();
-  const text = decode(textIn(area, length).slice());
   try {
-    return JSON.parse(text) as JsonValue;
+    // A text may also be longer than any string.
+    return JSON.parse(decode(textIn(area, length).slice())) as JsonValue;
   } catch (cause) {
     throw damaged(cause);
   }

@@ -167,7 +167,8 @@ test("of a shown stream's memory only the frames are mapped, and never more than
   assert.equal(frame!.bytes.length, 64);
   const tooMuch = Guest.visit(listener.place, { timeout: 5_000 });
   answer(listener, { ...shown, bytes: HUGE }, [file]);
-  await assert.rejects(tooMuch, { code: "EFBIG", message: /more than the \d+ that one view has/ });
+  if (LONGEST_VIEW >= HUGE) (await tooMuch).close();
+  else await assert.rejects(tooMuch, { code: "EFBIG", message: /more than the \d+ that one view has/ });
   for (const bytes of [0, -1, 63, "4096", undefined]) {
     const refused = Guest.visit(listener.place, { timeout: 5_000 });
     answer(listener, { ...shown, bytes }, [file]);
@@ -175,7 +176,9 @@ test("of a shown stream's memory only the frames are mapped, and never more than
   }
 });
 
-test("memory that no view can show is EFBIG, where it is made and where it is viewed", LIMITED, () => {
+const SHORT_VIEWS = { ...LIMITED, skip: LONGEST_VIEW > HUGE && "a view of this runtime has no limit that matters" };
+
+test("memory that no view can show is EFBIG, where it is made and where it is viewed", SHORT_VIEWS, () => {
   const length = LONGEST_VIEW + 4096;
   assert.throws(() => Domain.create({ agents: 1023, buffers: 65_536 }), { code: "EFBIG", message: /of these sizes/ });
   const address = mapMemory({ length, protection: "read", noReserve: true });

@@ -7,7 +7,8 @@ test("SC5: an integer that does not fit its parameter is refused by its name, an
   const cases: [string, readonly NativeArgument[], readonly NativeArgument[]][] = [
     ["int", [-(2 ** 31), 2 ** 31 - 1, -1n], [-(2 ** 31) - 1, 2 ** 31, 2n ** 31n]],
     ["uint32_t", [0, 2 ** 32 - 1], [-1, 2 ** 32]],
-    ["int64_t", [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], [2 ** 53, -(2 ** 53), 2n ** 63n]],
+    ["int64_t", [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, -(2n ** 63n)], [2 ** 53, -(2 ** 53), 2n ** 63n]],
+    ["uint64_t", [0, 2n ** 64n - 1n], [-1, 2 ** 53, 2n ** 64n]],
     ["size_t", [0, Number.MAX_SAFE_INTEGER, 7n], [-1, -1n, 2 ** 53]],
     ["uintptr_t", [0, 2 ** 47], [-1, 2n ** 64n]],
   ];

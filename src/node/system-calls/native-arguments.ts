@@ -2,17 +2,20 @@ import type { NativeArgument } from "./library.js";
 
 /** Checks what is passed to C functions (SC5): koffi takes any number for any integer, and cuts it. */
 
-/** From, to. An address or a length beyond 53 bits is none. */
-const RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  int: [-(2 ** 31), 2 ** 31 - 1],
-  int32_t: [-(2 ** 31), 2 ** 31 - 1],
-  uint32_t: [0, 2 ** 32 - 1],
-  long: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  int64_t: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  intptr_t: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  uint64_t: [0, Number.MAX_SAFE_INTEGER],
-  size_t: [0, Number.MAX_SAFE_INTEGER],
-  uintptr_t: [0, Number.MAX_SAFE_INTEGER],
+/** From, to; a plain number beyond 53 bits may be another one already. */
+type Range = readonly [bigint, bigint];
+const SIGNED: Range = [-(2n ** 63n), 2n ** 63n - 1n];
+const UNSIGNED: Range = [0n, 2n ** 64n - 1n];
+const RANGES: Readonly<Record<string, Range>> = {
+  int: [-(2n ** 31n), 2n ** 31n - 1n],
+  int32_t: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint32_t: [0n, 2n ** 32n - 1n],
+  long: SIGNED,
+  int64_t: SIGNED,
+  intptr_t: SIGNED,
+  uint64_t: UNSIGNED,
+  size_t: UNSIGNED,
+  uintptr_t: UNSIGNED,
 };
 
 /**
@@ -33,7 +36,7 @@ export function checksOf(declaration: string): (values: readonly NativeArgument[
         if (typeof value === "string" && value.includes("\0")) refuse(name!, parameter, JSON.stringify(value));
         continue;
       }
-      const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value));
+      const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value));
       if (isInteger && value >= range[0] && value <= range[1]) continue;
       refuse(name!, parameter, typeof value === "number" || typeof value === "bigint" ? String(value) : typeof value);
     }
