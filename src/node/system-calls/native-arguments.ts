@@ -2,14 +2,18 @@ import type { NativeArgument } from "./library.js";
 
 /** Checks what is passed to C functions (SC5): koffi takes any number for any integer, and cuts it. */
 
-/** From, to; a plain number beyond 53 bits may be another one already. */
-type Range = readonly [bigint, bigint];
-const SIGNED: Range = [-(2n ** 63n), 2n ** 63n - 1n];
-const UNSIGNED: Range = [0n, 2n ** 64n - 1n];
+/** From, to: of a plain number at most 53 bits, beyond which it may be another one already. */
+interface Range {
+  readonly numbers: readonly [number, number];
+  readonly bigints: readonly [bigint, bigint];
+}
+
+const SIGNED = rangeOf(-(2n ** 63n), 2n ** 63n - 1n);
+const UNSIGNED = rangeOf(0n, 2n ** 64n - 1n);
 const RANGES: Readonly<Record<string, Range>> = {
-  int: [-(2n ** 31n), 2n ** 31n - 1n],
-  int32_t: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32_t: [0n, 2n ** 32n - 1n],
+  int: rangeOf(-(2n ** 31n), 2n ** 31n - 1n),
+  int32_t: rangeOf(-(2n ** 31n), 2n ** 31n - 1n),
+  uint32_t: rangeOf(0n, 2n ** 32n - 1n),
   long: SIGNED,
   int64_t: SIGNED,
   intptr_t: SIGNED,
@@ -36,11 +40,21 @@ export function checksOf(declaration: string): (values: readonly NativeArgument[
         if (typeof value === "string" && value.includes("\0")) refuse(name!, parameter, JSON.stringify(value));
         continue;
       }
-      const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value));
-      if (isInteger && value >= range[0] && value <= range[1]) continue;
+      if (typeof value === "number") {
+        const [from, to] = range.numbers;
+        if (Number.isInteger(value) && value >= from && value <= to) continue;
+      } else if (typeof value === "bigint") {
+        const [from, to] = range.bigints;
+        if (value >= from && value <= to) continue;
+      }
       refuse(name!, parameter, typeof value === "number" || typeof value === "bigint" ? String(value) : typeof value);
     }
   };
+}
+
+function rangeOf(from: bigint, to: bigint): Range {
+  const [least, most] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  return { numbers: [Math.max(Number(from), least), Math.min(Number(to), most)], bigints: [from, to] };
 }
 
 function parameterOf(text: string, declaration: string) {
