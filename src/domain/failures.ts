@@ -41,8 +41,11 @@ export function recordFailure(
   memory.store64(entry + FAILURE.LAST, last);
   memory.store(entry + FAILURE.ERROR, error);
   // SYNC POINT failure-before-count: a reader trusts the entries below the count. Pairs with findFailure().
-  memory.store(base + TIMELINE.FAILURES, count + 1);
+  memory.store(base + TIMELINE.FAILURES, count + 1 === FAILURES_LAP ? FAILURES_KEPT + 1 : count + 1);
 }
+
+/** Where the count goes back by whole laps of the ring, far below 2^31: as many entries are readable as before. */
+const FAILURES_LAP = (FAILURES_KEPT + 1) * 2 ** 20;
 
 /** The positive errno a completed fence failed with, 0 for none, `ESTALE` if that is no longer known. */
 export function findFailure({ memory, layout }: Segment, slot: number, sequence: bigint): number {
@@ -185,6 +188,15 @@ function forgetGeneration(segment: Segment, slot: number, generation: number): v
     if (((forgotten - generation) | 0) >= 0 || memory.compareExchange(word, forgotten, generation) === forgotten)
       return;
   }
+}
+
+/** How far a slot's generation may be from the last that may be forgotten: they are compared by their signed difference. */
+const FARTHEST_GENERATION = 2 ** 30;
+
+/** A slot begins another generation: one that is too far back for a comparison counts as forgotten (X5). */
+export function forgetTooOld(segment: Segment, slot: number, generation: number): void {
+  const oldest = (generation - FARTHEST_GENERATION) | 0;
+  if (((segment.memory.load(forgottenWord(segment, slot)) - oldest) | 0) < 0) forgetGeneration(segment, slot, oldest);
 }
 
 function forgottenWord({ layout }: Segment, slot: number): number {

@@ -1,7 +1,7 @@
 import { DmaBufError, ERRNO } from "../errors.js";
 import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
-import { addObituary, findObituary } from "./failures.js";
+import { addObituary, findObituary, forgetTooOld } from "./failures.js";
 import { ONE_SHOT, type Segment } from "./layout.js";
 import { takeSlot } from "./table.js";
 import { writeName } from "./text.js";
@@ -65,7 +65,8 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   const last = memory.load(base + ONE_SHOT.GENERATION);
   const error = memory.load(base + ONE_SHOT.STATE) & ERROR_MASK;
   if (error !== 0) addObituary(member, { slot, generation: last, error, first: 1n, last: 1n });
-  const generation = (last + 1) & 0x7fff_ffff || 1;
+  const generation = (last + 1) | 0 || 1;
+  forgetTooOld(member, slot, generation);
   memory.store(base + ONE_SHOT.GENERATION, generation);
   memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
   memory.store64(

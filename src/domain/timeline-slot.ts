@@ -1,7 +1,16 @@
 import { DmaBufError, ERRNO } from "../errors.js";
 import { addTo64, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
-import { buryTimeline, endError, findFailure, findObituary, recordEnd, recordFailure, resetEnd } from "./failures.js";
+import {
+  buryTimeline,
+  endError,
+  findFailure,
+  findObituary,
+  forgetTooOld,
+  recordEnd,
+  recordFailure,
+  resetEnd,
+} from "./failures.js";
 import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
 import { takeSlot } from "./table.js";
 import { writeName } from "./text.js";
@@ -75,6 +84,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   const base = layout.timeline(slot);
   const generation = (memory.load(base + TIMELINE.GENERATION) + 1) | 0 || 1;
   buryTimeline(member, slot, memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
+  forgetTooOld(member, slot, generation);
   // SYNC POINT generation-before-reset: a reader that saw any of the words below finds another generation.
   // Pairs with timelineStatus().
   memory.store(base + TIMELINE.GENERATION, generation);

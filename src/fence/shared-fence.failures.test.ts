@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
-import { FAILURES_KEPT, OBITUARIES_KEPT } from "../domain/layout.js";
+import { FAILURES_KEPT, OBITUARIES_KEPT, ONE_SHOT, TIMELINE } from "../domain/layout.js";
 import { ERRNO, type ErrorCode } from "../errors.js";
 import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
 import { publish } from "./shared-fence.js";
@@ -168,4 +168,56 @@ function failInSlot(agent: TestAgent, kind: "timeline" | "published", round: num
   fence.setError(error);
   fence.signal();
   return { handle: fenceHandle(fence), error };
+}
+
+// Counters that wrap: how they stand is set here, since nobody can wait for 2^31 of anything.
+
+test("failures are found when more have been counted than a positive number of 32 bits can say", () => {
+  const agent = testAgent();
+  const timeline = new Timeline(agent);
+  const { slot } = fenceHandle(timeline.createFence()) as unknown as { slot: number };
+  const count = agent.layout.timeline(slot) + TIMELINE.FAILURES;
+  timeline.signal(1);
+  // Whole laps of the ring, as so many failures would have counted.
+  const lap = (FAILURES_KEPT + 1) * 2 ** 20;
+  agent.memory.store(count, lap - FAILURES_KEPT - 1);
+  const before = Array.from({ length: FAILURES_KEPT }, (_, round) => failOne(timeline, round));
+  const reader = agent.another();
+  for (let round = 0; round < 3 * FAILURES_KEPT; round++) {
+    before.push(failOne(timeline, round));
+    for (const { handle, error } of before.slice(-FAILURES_KEPT)) assert.equal(statusOf(reader, handle), -ERRNO[error]);
+    assert.ok(agent.memory.load(count) >= FAILURES_KEPT && agent.memory.load(count) < lap);
+  }
+  assert.equal(statusOf(reader, before[0]!.handle), -ERRNO.ESTALE);
+});
+
+for (const last of [2 ** 30, 2 ** 31 - 2, 2 ** 31 - 1, -3, -1]) {
+  test(`a slot whose generation was ${last | 0} still knows how the fences of its next ones ended`, () => {
+    const agent = testAgent({ sizes: { oneShots: 1, timelines: 1 } });
+    const words = [agent.layout.timeline(0) + TIMELINE.GENERATION, agent.layout.oneShot(1) + ONE_SHOT.GENERATION];
+    for (const word of words) {
+      const forgotten = word === words[0] ? TIMELINE.FORGOTTEN_GENERATION - 1 : ONE_SHOT.FORGOTTEN_GENERATION - 1;
+      agent.memory.store(word, last);
+      // As the uses so far have left it.
+      agent.memory.store(word + forgotten, (last - 2 ** 30) | 0);
+    }
+    const reader = agent.another();
+    const seen: [handle: FenceHandle, status: number][] = [];
+    for (let round = 0; round < 4; round++) {
+      const single = opsFence(agent);
+      const timeline = new Timeline(agent);
+      const [good, bad] = [timeline.createFence(), timeline.createFence()];
+      for (const fence of [good, single, bad]) seen.push([fenceHandle(fence), fence === good ? 1 : -ERRNO.EIO]);
+      good.signal();
+      for (const fence of [single, bad]) {
+        fence.setError("EIO");
+        fence.signal();
+      }
+      const fine = opsFence(agent);
+      seen.push([fenceHandle(fine), 1]);
+      fine.signal();
+      timeline.close();
+      for (const [handle, status] of seen) assert.equal(statusOf(reader, handle), status, JSON.stringify(handle));
+    }
+  });
 }
