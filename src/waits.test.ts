@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain } from "../test/agents.js";
-import type { ExporterOps } from "./buffer/exporter.js";
+import { exported, never, streamOf } from "../test/waiting.js";
 import type { Domain } from "./domain.js";
 import type { FrameStream } from "./stream/frame-stream.js";
-import { rawFormat } from "./stream/format.js";
 
 const PATIENT = { timeout: 20_000 };
 
@@ -21,12 +20,6 @@ type Case = [
   start: (domain: Domain, other: Domain) => Waiting | Promise<Waiting>,
 ];
 
-const never = (): Promise<void> => new Promise(() => {});
-
-function streamOf(domain: Domain, buffers = 1): FrameStream {
-  return domain.createStream({ format: rawFormat(8), buffers });
-}
-
 /** A stream whose one buffer has a fence of work that reads or writes it. */
 async function busyStream(domain: Domain, usage: "read" | "write"): Promise<FrameStream> {
   const stream = streamOf(domain);
@@ -38,12 +31,6 @@ async function busyStream(domain: Domain, usage: "read" | "write"): Promise<Fram
   reservation.addFence(domain.timeline({ timeLimit: 60_000 }).createFence(), usage);
   if (usage === "write") blank.publish();
   return stream;
-}
-
-function exported(domain: Domain, ops: Partial<ExporterOps>) {
-  const memory = new SharedArrayBuffer(4096);
-  const segments = [{ memory, offset: 0, length: 4096 }];
-  return domain.export(segments, { ops: { map: () => segments, unmap() {}, release() {}, ...ops } });
 }
 
 const CASES: Case[] = [

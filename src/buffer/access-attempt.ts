@@ -1,8 +1,9 @@
+import { waitsFor } from "../domain/agent-slot.js";
 import { countdown, type Ending, limitsOf, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
-import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
+import { checkBlocking } from "./hold.js";
 
 /**
  * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the
@@ -32,13 +33,13 @@ export class AccessAttempt {
     let begun = false;
     try {
       held = await agent.wait(hold, limits());
-      if (!held) throw accessTimedOut(mode, options.timeout);
+      if (!held) throw accessTimedOut(mode, options.timeout, waitsFor(agent, hold.inTheWay()));
       if (this.#record.known.look() === undefined) await this.#record.known.wait(limits());
       await this.#open().beginCpuAccess(mode)?.result(limits());
       begun = true;
       const { reservation } = this.#open();
       const isFinished = await reservation.waitFinished(usageFor(mode), limits());
-      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
+      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation.waitsFor(usageFor(mode)));
       void this.#open();
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
@@ -56,13 +57,14 @@ export class AccessAttempt {
     let held = false;
     let begun = false;
     try {
+      checkBlocking(holds, mode, options.timeout, `${mode} the buffer`);
       held = agent.waitSync(hold, options.timeout);
-      if (!held) throw accessTimedOut(mode, options.timeout);
+      if (!held) throw accessTimedOut(mode, options.timeout, waitsFor(agent, hold.inTheWay()));
       this.#record.known.waitSync({ timeout: left() });
       this.#record.beginCpuAccess(mode)?.resultSync({ timeout: left() });
       begun = true;
       const isFinished = reservation.waitFinishedSync(usageFor(mode), { timeout: left() });
-      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation);
+      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation.waitsFor(usageFor(mode)));
       // The exporter's code may have closed it.
       void this.#open();
     } catch (error) {
@@ -104,7 +106,7 @@ export async function beginAccess(open: () => BufferRecord, mode: AccessMode, op
   await open().beginCpuAccess(mode)?.result(limits());
   await open().known.wait(limits());
   const fences = await open().reservation.wait(usageFor(mode), limits());
-  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout, open().reservation.waitsFor(usageFor(mode)));
 }
 
 /** As {@link beginAccess}, blocking this thread. */
@@ -114,11 +116,9 @@ export function beginAccessSync(record: BufferRecord, mode: AccessMode, options:
   record.beginCpuAccess(mode)?.resultSync(options);
   record.known.waitSync({ timeout: left() });
   const fences = record.reservation.waitSync(usageFor(mode), { timeout: left() });
-  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout);
+  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout, record.reservation.waitsFor(usageFor(mode)));
 }
 
-/** @param reservation Names who is late, if that was it. */
-function accessTimedOut(mode: AccessMode, timeout: number | undefined, reservation?: Reservation): DmaBufError {
-  const why = reservation?.lateWork(usageFor(mode))?.describe() ?? "others still use it";
+function accessTimedOut(mode: AccessMode, timeout: number | undefined, why: string): DmaBufError {
   return new DmaBufError("ETIMEDOUT", `Cannot ${mode} the buffer in ${timeout} ms: ${why}`);
 }

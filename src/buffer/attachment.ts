@@ -83,7 +83,7 @@ export class Attachment implements ExporterAttachment, Disposable {
     if (this.isDynamic) return mapping;
     try {
       if ((await reservation.wait("kernel", limits())) === "timed-out") {
-        throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: its storage is still being moved`);
+        throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer yet: ${reservation.waitsFor("kernel")}`);
       }
       // With the lock in hand, there must be an end to the waiting.
       const late = reservation.lateWork("kernel")?.describe();

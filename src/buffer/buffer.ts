@@ -118,7 +118,12 @@ export class DmaBuf implements Disposable {
     return this.#begun(mode);
   }
 
-  /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  /**
+   * As {@link access}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself is in the way.
+   */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
     checkAccessSync("DmaBuf.accessSync()", mode, options);
     this.#attempt(mode).takeSync(options);

@@ -9,9 +9,18 @@ import {
   type Member,
 } from "../domain/agent-slot.js";
 import { clearBit, setBit } from "../domain/bits.js";
+import { DmaBufError } from "../errors.js";
 import { BUFFER, type Segment } from "../domain/layout.js";
 import { usedSlots } from "../domain/table.js";
 import type { AccessMode } from "../reservation/usage.js";
+
+/** A wait for a hold that ends when it is taken. */
+export interface AwaitedHold extends Awaited {
+  /** The end of a wait that has not taken the hold. */
+  giveUp(): void;
+  /** The agents that hold it up just now. */
+  inTheWay(): Identity[];
+}
 
 /**
  * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
@@ -51,12 +60,15 @@ export class Holds {
    *
    * @throws {TypeError} if the mode is none.
    */
-  awaited(mode: AccessMode): Awaited & { giveUp(): void } {
+  awaited(mode: AccessMode): AwaitedHold {
     const arm = (): void => this.arm();
-    if (mode === "read") return { arm, ready: () => this.#tryRead(), giveUp: () => {} };
+    const users = (): Identity[] => this.users();
+    if (mode === "read") return { arm, ready: () => this.#tryRead(), inTheWay: users, giveUp: () => {} };
     let claimed = false;
     return {
       arm,
+      // Its own claim keeps others out, and is not in its own way.
+      inTheWay: () => (claimed ? this.#readingAgents() : users()),
       ready: () => {
         claimed ||= this.#claimWriter();
         if (!claimed || this.#readers > 0 || this.#anyReader()) return false;
@@ -92,9 +104,18 @@ export class Holds {
 
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
-    const { writer, readers } = currentHolds(this.#agent, this.#slot);
-    const users = liveAgentsIn(this.#agent, readers);
-    return isLive(this.#agent, writer) ? [writer, ...users] : users;
+    const { writer } = currentHolds(this.#agent, this.#slot);
+    const readers = this.#readingAgents();
+    return isLive(this.#agent, writer) ? [writer, ...readers] : readers;
+  }
+
+  /** Whether this agent itself is in the way of one more hold of its own: if it blocked for that, it would never wake. */
+  isInOwnWay(mode: AccessMode): boolean {
+    return this.#readers > 0 ? mode === "write" : this.#writing;
+  }
+
+  #readingAgents(): Identity[] {
+    return liveAgentsIn(this.#agent, currentHolds(this.#agent, this.#slot).readers);
   }
 
   #tryRead(): boolean {
@@ -163,6 +184,12 @@ export class Holds {
   get #waiters(): number {
     return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.holdWaiters;
   }
+}
+
+/** @throws {DmaBufError} `EDEADLK` if this thread is to block without a limit for a hold that it is itself in the way of. */
+export function checkBlocking(holds: Holds, mode: AccessMode, timeout = Infinity, action = "use the buffer"): void {
+  if (timeout !== Infinity || !holds.isInOwnWay(mode)) return;
+  throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
 }
 
 /** Ends the write holds of a dead agent. Anyone may do it, at once and twice. */

@@ -1,8 +1,8 @@
 import { agentsWithDynamic } from "../domain/attachment-count.js";
-import type { Identity } from "../domain/agent-slot.js";
+import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "../domain/buffer-slot.js";
 import { limitsOf, type WaitTerms } from "../domain/pend.js";
-import { beginMove, endMove, isPinned, publishVersion } from "../domain/storage-slot.js";
+import { beginMove, endMove, isPinned, pinners, publishVersion } from "../domain/storage-slot.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
@@ -50,11 +50,11 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
   let held = false;
   try {
     held = await agent.wait(hold, options);
-    if (!held) throw timedOut(options.timeout, "others still use it");
+    if (!held) throw timedOut(options.timeout, waitsFor(agent, hold.inTheWay()));
     for (let moved = false; !moved;) {
       const late = record.reservation.lateWork("bookkeep");
       if (late !== undefined && !(await agent.wait(late, rest()))) {
-        throw timedOut(options.timeout, late.describe() ?? "work on it was late");
+        throw timedOut(options.timeout, record.reservation.waitsFor("bookkeep"));
       }
       using lock = await record.reservation.lock(undefined, rest());
       lock.spansTurns = true;
@@ -69,12 +69,12 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
 /** @returns False if the lock was lost with an importer's agent, or work has become late. */
 async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitTerms): Promise<boolean> {
   const { agent, key, reservation, size } = record;
-  if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned();
+  if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned(record);
   try {
     if (!(await notifyImporters(record, rest))) return false;
-    if (record.virtualMap.isMapped || isPinned(agent, key.slot)) throw pinned();
+    if (record.virtualMap.isMapped || isPinned(agent, key.slot)) throw pinned(record);
     const fences = await reservation.wait("bookkeep", rest());
-    if (fences === "timed-out") throw timedOut(rest().timeout, "work on it has not finished");
+    if (fences === "timed-out") throw timedOut(rest().timeout, reservation.waitsFor("bookkeep"));
     if (reservation.lateWork("bookkeep") !== undefined) return false;
     reservation.reserveFences(1);
     const { segments, copied } = await relocate(record.known.current.segments);
@@ -141,8 +141,10 @@ function copySegments(from: readonly StorageSegment[], to: readonly StorageSegme
   }
 }
 
-function pinned(): DmaBufError {
-  return new DmaBufError("EBUSY", "Cannot move the buffer: its storage is pinned");
+function pinned({ agent, key, virtualMap }: BufferRecord): DmaBufError {
+  const own = virtualMap.isMapped ? [agent.identity] : [];
+  const names = nameAgents(agent, [...own, ...pinners(agent, key.slot)]);
+  return new DmaBufError("EBUSY", `Cannot move the buffer: its storage is pinned${names === "" ? "" : ` by ${names}`}`);
 }
 
 function timedOut(timeout: number | undefined, reason: string): DmaBufError {

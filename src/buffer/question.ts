@@ -1,5 +1,5 @@
 import type { Agent, Awaited } from "../domain/agent.js";
-import { isLive } from "../domain/agent-slot.js";
+import { agentName, isLive } from "../domain/agent-slot.js";
 import type { WaitOptions } from "../domain/pend.js";
 import {
   freeRequest,
@@ -131,7 +131,10 @@ export class Question implements Awaited, Call<boolean> {
 
   #timedOut(timeout: number | undefined): DmaBufError {
     const action = VERBS[this.#fields.operation];
-    return new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: its exporter has not answered`);
+    return new DmaBufError(
+      "ETIMEDOUT",
+      `Cannot ${action} in ${timeout} ms: agent "${agentName(this.#agent, this.#fields.exporter)}" has not answered`,
+    );
   }
 }
 

@@ -176,6 +176,22 @@ function nameOf({ memory, layout }: Segment, identity: Identity): string | undef
   return memory.load(base + AGENT.STATE) >>> SLOT_BITS === generation ? name : undefined;
 }
 
+/** Who holds a call up, for its message. */
+export function waitsFor(member: Member, others: Iterable<Identity>): string {
+  const names = nameAgents(member, others);
+  return names === "" ? "what it waited for has only just ended" : `it waits for ${names}`;
+}
+
+/** Agents for messages; empty if there are none. @param others Each may be named several times; 0 is no agent. */
+export function nameAgents(member: Member, others: Iterable<Identity>): string {
+  const identities = [...new Set(others)].filter((identity) => identity !== 0);
+  const named = (identity: Identity): string => `"${agentName(member, identity)}"`;
+  const agents = identities.filter((identity) => identity !== member.identity).map(named);
+  const parts = agents.length === 0 ? [] : [`agent ${agents.join(", ")}`];
+  if (agents.length < identities.length) parts.unshift(`this thread (${named(member.identity)})`);
+  return parts.join(" and ");
+}
+
 /** Wakes an agent, whether it waits synchronously, asynchronously or both. */
 export function ring({ memory, layout }: Segment, slot: number): void {
   if (slot >= layout.sizes.agents) return;

@@ -1,4 +1,4 @@
-import { isLive, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { isLive, liveAgents, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
 import { BUFFER, type Segment } from "./layout.js";
 import { usedSlots } from "./table.js";
@@ -81,6 +81,13 @@ export function isPinned(segment: Segment, bufferSlot: number): boolean {
     if (memory.load(pins + slot) !== 0) return true;
   }
   return false;
+}
+
+/** The live agents that have pinned the storage. */
+export function pinners(segment: Segment, bufferSlot: number): Identity[] {
+  const { memory, layout } = segment;
+  const pins = layout.buffer(bufferSlot) + layout.pins;
+  return [...liveAgents(segment)].filter((identity) => memory.load(pins + slotOf(identity)) !== 0);
 }
 
 /** What the reaper does with the pins of a dead agent. */

@@ -1,4 +1,5 @@
 import type { DmaBuf } from "../buffer/buffer.js";
+import { waitsFor } from "../domain/agent-slot.js";
 import { limitsOf, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
@@ -46,7 +47,7 @@ export async function handOver(
     if (isFree) holds.release(access);
     else hold.giveUp();
   }
-  if (!isFree) throw timedOut(options.timeout, "somebody still uses it");
+  if (!isFree) throw timedOut(options.timeout, waitsFor(agent, hold.inTheWay()));
   const fence = reservation.getSingleton(usageFor(access));
   const ours: Fence[] = [];
   let imported = 0;
@@ -63,7 +64,7 @@ export async function handOver(
     }
   }
   if ((await waitAll(ours, limits())) === "timed-out") {
-    throw timedOut(options.timeout, "work on it is pending");
+    throw timedOut(options.timeout, reservation.waitsFor(usageFor(access)));
   }
   const late = reservation.lateWork(usageFor(access));
   if (late !== undefined && !(await agent.wait(late, limits()))) {

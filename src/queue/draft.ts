@@ -1,5 +1,7 @@
 import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
+import { checkBlocking } from "../buffer/hold.js";
 import type { Agent, Awaited } from "../domain/agent.js";
+import { waitsFor } from "../domain/agent-slot.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { FENCE, type Fence } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
@@ -140,13 +142,18 @@ function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf
 }
 
 /** The hold is only to be waited for: a job's own comes when its buffers are locked. */
-function holdInTheWay({ holder: { holds }, mode }: BufferUse): Obstacle {
+function holdInTheWay({ holder: { holds }, reservation: { agent }, mode }: BufferUse): Obstacle {
   const awaited = holds.awaited(mode);
   const end = (isReady: boolean): void => {
     if (isReady) holds.release(mode);
     else awaited.giveUp();
   };
-  return { awaited, end, checkBlocking: () => {}, describe: () => "a buffer is in use" };
+  return {
+    awaited,
+    end,
+    checkBlocking: (timeout) => checkBlocking(holds, mode, timeout),
+    describe: () => waitsFor(agent, awaited.inTheWay()),
+  };
 }
 
 function workInTheWay(late: LateWork): Obstacle {

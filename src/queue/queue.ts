@@ -147,7 +147,8 @@ export class Queue<Data = undefined> implements Disposable {
   /**
    * As {@link submit}, blocking this thread. The job runs later, from the event loop.
    *
-   * @throws {DmaBufError} Besides, `EAGAIN` if an earlier submission of this thread still waits.
+   * @throws {DmaBufError} Besides, `EAGAIN` if an earlier submission of this thread still waits; `EDEADLK` without
+   *   a limit if this thread itself uses a buffer.
    */
   submitSync(request: JobRequest<Data>, options: { readonly timeout?: number } = {}): Fence {
     checkWaitSync("Queue.submitSync()", options);

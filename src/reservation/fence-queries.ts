@@ -1,6 +1,7 @@
 import { check, NANOSECONDS } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
+import { waitsFor } from "../domain/agent-slot.js";
+import { isKeyLate, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../domain/pend.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
@@ -134,6 +135,17 @@ export abstract class FenceQueries {
       if (late !== undefined && !this.agent.waitSync(late, left())) return false;
     }
     return true;
+  }
+
+  /** @internal Who holds up what waits for all work up to a usage, for messages. */
+  waitsFor(usage: Usage): string {
+    const late = this.lateWork(usage)?.describe();
+    if (late !== undefined) return late;
+    const pending = this.#upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
+    return waitsFor(
+      this.agent,
+      pending.map(({ key }) => keyOwner(this.agent, key)),
+    );
   }
 
   /** @internal The work up to a usage that is late now. */

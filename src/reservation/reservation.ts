@@ -1,6 +1,6 @@
 import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { ring, slotOf } from "../domain/agent-slot.js";
+import { ring, slotOf, waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
@@ -10,7 +10,7 @@ import { CONTEXT, type AcquireContext } from "./acquire-context.js";
 import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.js";
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
 import { LockAttempt } from "./lock-attempt.js";
-import { lockHolder, takeOverLock } from "./lock.js";
+import { holderOf, lockHolder, takeOverLock } from "./lock.js";
 import { ReservationLock } from "./reservation-lock.js";
 import { ReservationState, type KeepBuffer } from "./reservation-state.js";
 import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
@@ -116,7 +116,7 @@ export class Reservation extends FenceQueries {
     checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
     checkWaitSync("Reservation.lockSync()", options);
     using attempt = new LockAttempt(this, context);
-    if (options.timeout === undefined && this.#state.lock !== undefined && !attempt.ready()) {
+    if ((options.timeout ?? Infinity) === Infinity && this.#state.lock !== undefined && !attempt.ready()) {
       throw new DmaBufError(
         "EDEADLK",
         `Cannot block for the reservation of ${this.describeOwner()}: this thread holds it itself`,
@@ -305,7 +305,11 @@ export class Reservation extends FenceQueries {
   }
 
   #timedOut(timeout: number | undefined): never {
-    throw new DmaBufError("ETIMEDOUT", `Cannot lock the reservation of ${this.describeOwner()} in ${timeout} ms`);
+    const why = waitsFor(this.agent, [holderOf(lockHolder(this.agent, this.slot))]);
+    throw new DmaBufError(
+      "ETIMEDOUT",
+      `Cannot lock the reservation of ${this.describeOwner()} in ${timeout} ms: ${why}`,
+    );
   }
 }
 

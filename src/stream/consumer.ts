@@ -13,6 +13,7 @@ import {
   frameIn,
   joinStream,
   leaveConsumer,
+  producerOf,
   POLICY,
   publishedFrames,
   streamEnd,
@@ -97,14 +98,20 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     }
   }
 
-  /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  /**
+   * As {@link next}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if there is no frame, and this thread itself produces them.
+   */
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {
       const attempt = this.#attempt();
-      if (!agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
+      if ((limit ?? Infinity) === Infinity && !attempt.ready()) this.#checkBlocking();
+      if (attempt.taken === undefined && !agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
       const { reservation } = frame.buffer;
@@ -265,6 +272,13 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     this.#missed++;
     frame[Symbol.dispose]();
     return true;
+  }
+
+  /** @throws {DmaBufError} `EDEADLK` if there is no frame, and only this thread could publish one. */
+  #checkBlocking(): void {
+    const { agent, key, name } = this.#parts;
+    if (producerOf(agent, key.slot) !== agent.identity || this.#wanted(this.#cursor, 0) !== undefined) return;
+    throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
   }
 
   /** Who has left meanwhile gets no frame. */

@@ -15,7 +15,7 @@ import {
 import type { AllocateOptions } from "../buffer/heap.js";
 import { once } from "../buffer/once.js";
 import type { Awaited } from "../domain/agent.js";
-import { agentName } from "../domain/agent-slot.js";
+import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import {
   checkWait,
@@ -41,9 +41,11 @@ import {
   emptyPlace,
   endStream,
   fillPlace,
+  frameIn,
   heldBackFrom,
   isStream,
   leaveStream,
+  mayDrop,
   mayReuse,
   placeToReuse,
   publishedFrames,
@@ -134,12 +136,8 @@ export class FrameStream implements Disposable {
    * is late, and those whose consumers may miss none (policy `"hold"`) and have not taken all.
    */
   get waitsFor(): string[] {
-    const { agent, key, buffers } = this.#open();
-    const users = buffers.flatMap(({ holds }) => holds.users());
-    const late = buffers.flatMap(({ reservation }) => reservation.lateWork("read")?.owners ?? []);
-    return [...new Set([...users, ...late, ...slowConsumers(agent, key)])].map((identity) =>
-      agentName(agent, identity),
-    );
+    const { agent } = this.#open();
+    return [...this.#inTheWay()].map((identity) => agentName(agent, identity));
   }
 
   /**
@@ -231,14 +229,25 @@ export class FrameStream implements Disposable {
     }
   }
 
-  /** As {@link blank}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  /**
+   * As {@link blank}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself uses all buffers.
+   */
   blankSync(options: { readonly timeout?: number } = {}): Blank | undefined {
     checkWaitSync("FrameStream.blankSync()", options);
     const attempt = new BlankAttempt(this.#producing());
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {
-      if (!agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
+      if (!attempt.ready() && (limit ?? Infinity) === Infinity && attempt.isInOwnWay()) {
+        throw new DmaBufError(
+          "EDEADLK",
+          `Cannot block for a buffer of stream "${this.name}": this thread itself uses all of them`,
+        );
+      }
+      if (attempt.taken === undefined && !agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
       const { taken } = attempt;
       if (taken === undefined) return undefined;
       if (taken.isFinished) return this.#toBlank(taken);
@@ -340,15 +349,19 @@ export class FrameStream implements Disposable {
     return new DmaBufError("EBADF", `Cannot use stream "${this.name}": it was closed here`);
   }
 
+  #inTheWay(): Set<Identity> {
+    const { agent, key, buffers } = this.#open();
+    const users = buffers.flatMap(({ holds }) => holds.users());
+    const late = buffers.flatMap(({ reservation }) => reservation.lateWork("read")?.owners ?? []);
+    return new Set([...users, ...late, ...slowConsumers(agent, key)]);
+  }
+
   #noBlank(timeout: number | undefined): never {
-    const names = this.waitsFor.map((name) => `"${name}"`).join(", ");
-    const late = this.#parts.buffers.map(({ reservation }) => reservation.lateWork("read")?.describe());
-    const reasons = [names === "" ? undefined : `it waits for agent ${names}`, late.find((text) => text !== undefined)];
+    const { agent, buffers } = this.#parts;
+    const late = buffers.map(({ reservation }) => reservation.lateWork("read")?.describe());
+    const reasons = [waitsFor(agent, this.#inTheWay()), late.find((text) => text !== undefined)];
     const reason = reasons.filter((text) => text !== undefined).join("; ");
-    throw new DmaBufError(
-      "ETIMEDOUT",
-      `No buffer of stream "${this.name}" became free in ${timeout} ms${reason === "" ? "" : `: ${reason}`}`,
-    );
+    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms: ${reason}`);
   }
 }
 
@@ -423,6 +436,16 @@ class BlankAttempt implements Awaited {
       this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
       return true;
     }
+  }
+
+  /** Whether this thread itself keeps every place: by its holds, or by consumers of its own that may miss no frame. */
+  isInOwnWay(): boolean {
+    const { agent, key, buffers } = this.#parts;
+    const keepFrom = heldBackFrom(agent, key.slot, agent.identity);
+    return buffers.every(({ holds }, place) => {
+      const frame = frameIn(agent, key.slot, place);
+      return holds.isInOwnWay("write") || (frame !== undefined && !mayDrop(frame, keepFrom));
+    });
   }
 
   /** Gives back the place that was taken if its work has become late; the next look goes round it. */

@@ -175,18 +175,24 @@ export function mayReuse(segment: Segment, slot: number, place: number): boolean
   return frame === undefined || mayDrop(frame, heldBackFrom(segment, slot));
 }
 
-function mayDrop(frame: number, keepFrom: number | undefined): boolean {
+/** @param keepFrom See {@link heldBackFrom}. */
+export function mayDrop(frame: number, keepFrom: number | undefined): boolean {
   return keepFrom === undefined || ((frame - keepFrom) | 0) < 0;
 }
 
-/** The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it. */
-export function heldBackFrom({ memory, layout }: Segment, slot: number): number | undefined {
+/**
+ * The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it.
+ *
+ * @param of Whose consumers. Default: all agents'.
+ */
+export function heldBackFrom({ memory, layout }: Segment, slot: number, of?: Identity): number | undefined {
   let lowest: number | undefined;
   forEachPlace({ memory, layout }, slot, (word) => {
     if (memory.load(word + CONSUMER.POLICY) !== HOLD) return;
     // SYNC POINT cursor-before-policy: pairs with joinStream().
     const cursor = memory.load(word + CONSUMER.CURSOR);
-    if (!isLive({ memory, layout }, memory.load(word + CONSUMER.OWNER))) return;
+    const owner = memory.load(word + CONSUMER.OWNER);
+    if (!isLive({ memory, layout }, owner) || (of ?? owner) !== owner) return;
     if (lowest === undefined || ((cursor - lowest) | 0) < 0) lowest = cursor;
   });
   return lowest;
@@ -206,6 +212,11 @@ export function slowConsumers(segment: Segment, { slot, generation }: StreamKey)
     if (isLive(segment, owner)) slow.push(owner);
   });
   return isStream(segment, { slot, generation }) ? slow : [];
+}
+
+/** The agent that produces the stream which has the slot now, 0 if it has left. */
+export function producerOf({ memory, layout }: Segment, slot: number): Identity {
+  return memory.load(layout.stream(slot) + STREAM.OWNER);
 }
 
 /** Empties a place, under the write hold of its buffer. */

@@ -1,0 +1,180 @@
+/** Who holds a call up is named, and no thread blocks for what only it could end. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createDomain, joinDomain } from "../test/agents.js";
+import { BLOCKS } from "../test/blocking.js";
+import { exported, never, streamOf } from "../test/waiting.js";
+import type { Domain } from "./domain.js";
+
+const PATIENT = { timeout: 20_000 };
+
+/** What holds a call up that has 5 ms, and what its message names. */
+const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Domain) => Promise<unknown>][] = [
+  [
+    "access() under an own access",
+    /it waits for this thread \("main"\)$/,
+    (domain) => {
+      const buffer = domain.allocate(1);
+      buffer.accessSync("read");
+      return buffer.access("write", { timeout: 5 });
+    },
+  ],
+  [
+    "access() behind another agent's",
+    /it waits for agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      other.import(buffer.handle()).accessSync("write");
+      return buffer.access("read", { timeout: 5 });
+    },
+  ],
+  [
+    "access() of a writer behind readers",
+    /it waits for this thread \("main"\) and agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      buffer.accessSync("read");
+      other.import(buffer.handle()).accessSync("read");
+      return buffer.access("write", { timeout: 5 });
+    },
+  ],
+  [
+    "access() behind work",
+    /it waits for agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      const theirs = other.import(buffer.handle());
+      using lock = theirs.reservation.lockSync();
+      void lock;
+      theirs.reservation.reserveFences(1);
+      theirs.reservation.addFence(other.timeline().createFence(), "write");
+      return buffer.access("read", { timeout: 5 });
+    },
+  ],
+  [
+    "lock()",
+    /it waits for agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      other.import(buffer.handle()).reservation.lockSync();
+      return buffer.reservation.lock(undefined, { timeout: 5 });
+    },
+  ],
+  [
+    "move()",
+    /it waits for agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      other.import(buffer.handle()).accessSync("read");
+      return buffer.move([{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }], { timeout: 5 });
+    },
+  ],
+  [
+    "submit()",
+    /it waits for agent "other"$/,
+    (domain, other) => {
+      const buffer = domain.allocate(1);
+      other.import(buffer.handle()).accessSync("read");
+      return domain.queue({ run() {} }).submit({ writes: [buffer] }, { timeout: 5 });
+    },
+  ],
+  [
+    "blank()",
+    /it waits for this thread \("main"\)$/,
+    async (domain) => {
+      const stream = streamOf(domain);
+      stream.frames();
+      (await stream.blank())!.publish();
+      return stream.blank({ timeout: 5 });
+    },
+  ],
+  [
+    "the answer of an exporter elsewhere",
+    /agent "main" has not answered$/,
+    (domain, other) => {
+      const buffer = other.import(exported(domain, { attach: never }).handle());
+      return buffer.attachAsync({}, { timeout: 5 });
+    },
+  ],
+];
+
+describe("a call that has timed out names who holds it up:", () => {
+  for (const [what, message, start] of HELD_UP) {
+    test(what, PATIENT, async (t) => {
+      const domain = createDomain(t, { name: "main" });
+      await assert.rejects(start(domain, joinDomain(t, domain, "other")), { code: "ETIMEDOUT", message });
+    });
+  }
+});
+
+test("a move names who has pinned the storage", PATIENT, async (t) => {
+  const domain = createDomain(t, { name: "main" });
+  const buffer = domain.allocate(4096);
+  joinDomain(t, domain, "other").import(buffer.handle()).mmap();
+  buffer.mmap();
+  await assert.rejects(buffer.move([{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }]), {
+    code: "EBUSY",
+    message: /pinned by this thread \("main"\) and agent "other"$/,
+  });
+});
+
+describe("a call that would block this thread for itself is EDEADLK:", BLOCKS, () => {
+  const modes: [own: "read" | "write", asked: "read" | "write"][] = [
+    ["read", "write"],
+    ["write", "read"],
+    ["write", "write"],
+  ];
+  for (const [own, asked] of modes) {
+    test(`accessSync("${asked}") under an own access to ${own}`, PATIENT, (t) => {
+      const buffer = createDomain(t).allocate(1);
+      const access = buffer.accessSync(own);
+      assert.throws(() => buffer.accessSync(asked), { code: "EDEADLK", message: /this thread itself/ });
+      assert.throws(() => buffer.accessSync(asked, { timeout: 1 }), { code: "ETIMEDOUT", message: /this thread/ });
+      access[Symbol.dispose]();
+      buffer.accessSync(asked);
+    });
+  }
+
+  test("accessSync() behind an own writer that waits", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const buffer = domain.allocate(1);
+    const theirs = joinDomain(t, domain).import(buffer.handle()).accessSync("read");
+    const waiting = buffer.access("write");
+    assert.throws(() => buffer.accessSync("read"), { code: "EDEADLK" });
+    theirs[Symbol.dispose]();
+    (await waiting)[Symbol.dispose]();
+    buffer.accessSync("read");
+  });
+
+  test("submitSync() of a buffer under an own access", PATIENT, (t) => {
+    const domain = createDomain(t);
+    const [buffer, queue] = [domain.allocate(1), domain.queue({ run() {} })];
+    using _access = buffer.accessSync("read");
+    assert.throws(() => queue.submitSync({ writes: [buffer] }), { code: "EDEADLK" });
+    queue.submitSync({ reads: [buffer] });
+  });
+
+  test("blankSync(), if own frames, blanks or consumers keep all buffers", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const stream = streamOf(domain, 2);
+    const consumer = stream.frames();
+    stream.blankSync()!.publish();
+    const blank = stream.blankSync()!;
+    assert.throws(() => stream.blankSync(), { code: "EDEADLK", message: /this thread itself/ });
+    blank.publish();
+    const frame = (await consumer.next())!;
+    assert.throws(() => stream.blankSync(), { code: "EDEADLK" });
+    frame[Symbol.dispose]();
+    assert.notEqual(stream.blankSync(), undefined);
+  });
+
+  test("nextSync() of a stream of its own, without a frame", PATIENT, (t) => {
+    const stream = streamOf(createDomain(t));
+    const consumer = stream.frames();
+    assert.throws(() => consumer.nextSync(), { code: "EDEADLK", message: /this thread itself produces it/ });
+    stream.blankSync()!.publish();
+    assert.equal(consumer.nextSync()!.sequence, 0);
+    stream.end();
+    assert.equal(consumer.nextSync(), undefined);
+  });
+});
