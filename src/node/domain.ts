@@ -77,7 +77,8 @@ export class Domain extends JoinedDomain {
   readonly #gates = new Set<Gate>();
   /** What ends the watches on those that were invited and have not ended. */
   readonly #invited = new Set<() => void>();
-  readonly #endings: (() => void)[] = [];
+  /** What ends with the domain. */
+  readonly #endings = new Set<() => void>();
 
   private constructor(parts: Parts, options: ListenOptions) {
     super(parts.agent, parts.carrier, options);
@@ -98,10 +99,16 @@ export class Domain extends JoinedDomain {
     });
     callbacks.lookAround = () => this.#lookAround();
     callbacks.readLetters = () => this.#readLetters();
+  }
+
+  /** All that can fail once the domain is there. */
+  #begin(): void {
+    const { segment, agent } = this.#parts;
     const timer = setInterval(() => this.#lookAround(), LOOK_MS).unref();
-    this.#endings.push(() => clearInterval(timer));
+    this.#endings.add(() => clearInterval(timer));
     segment.listenAt(slotOf(agent.identity), () => this.#readLetters());
     agent.addInterrupt(() => this.#readLetters());
+    this.#directory.ask();
   }
 
   /**
@@ -182,7 +189,7 @@ export class Domain extends JoinedDomain {
     checkOptions("Domain.join()", options, JOIN);
     const domain = Domain.#enter(options, (control) => enterInvited(invitation, control));
     const lifeline = holdLifeline(invitation.port, "", () => domain.#lookSoon());
-    domain.#endings.push(() => lifeline.end());
+    domain.#endings.add(() => lifeline.end());
     return domain;
   }
 
@@ -289,8 +296,12 @@ export class Domain extends JoinedDomain {
     check("Domain.show()", "stream", stream, FRAME_STREAM);
     checkOptions("Domain.show()", options, SHOW);
     this.checkJoined();
-    const show = new Show(where, stream, options, (message) => this.agent.host.warn(message));
-    this.#endings.push(() => show.close());
+    const end = (): void => show.close();
+    const show = new Show(where, stream, options, {
+      warn: (message) => this.agent.host.warn(message),
+      closed: () => this.#endings.delete(end),
+    });
+    this.#endings.add(end);
     return show;
   }
 
@@ -318,17 +329,15 @@ export class Domain extends JoinedDomain {
       wrapMemory: options.wrapMemory,
       onSlice: () => callbacks.lookAround(),
     });
-    const agent = new Agent(segment, identity, host);
-    const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
-    const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
-    const domain = new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
-    try {
-      domain.#directory.ask();
+    return allOrNothing((orUndo) => {
+      const agent = new Agent(segment, identity, host);
+      const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
+      const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
+      const domain = new Domain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
+      orUndo(() => domain.close());
+      domain.#begin();
       return domain;
-    } catch (error) {
-      domain.close();
-      throw error;
-    }
+    });
   }
 
   static async #joinThrough(
@@ -352,7 +361,7 @@ export class Domain extends JoinedDomain {
     const socket = new Socket({ fd: ledger.handOver(entry) }).unref().resume();
     socket.on("error", () => endConnection(socket));
     socket.on("close", () => domain.#lookSoon());
-    domain.#endings.push(() => endConnection(socket));
+    domain.#endings.add(() => endConnection(socket));
     return domain;
   }
 

@@ -3,6 +3,7 @@ import { constants, lstatSync, renameSync, rmSync, unlinkSync, type BigIntStats 
 import { setTimeout as pause } from "node:timers/promises";
 import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
+import { allOrNothing } from "../all-or-nothing.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { KnownUsers } from "./known-users.js";
 import { letGoConnection } from "./let-go.js";
@@ -66,16 +67,27 @@ export class Gate {
     // The number may be somebody else's afterwards.
     if (this.#isClosed) return;
     this.#isClosed = true;
-    endReceiving(this.#descriptor);
-    for (let next = acceptConnection(this.#descriptor); next !== undefined; next = acceptConnection(this.#descriptor)) {
-      letGoConnection(next);
-    }
+    this.#sendAway();
     this.#server.close();
     if (this.#path === undefined || this.#inode === undefined || inodeAt(this.#path) !== this.#inode) return;
     try {
       unlinkSync(this.#path);
     } catch {
       // The folder lets nobody remove it, or is gone: the file stays, and refuses those who come.
+    }
+  }
+
+  /** Those that wait to be let in. */
+  #sendAway(): void {
+    try {
+      endReceiving(this.#descriptor);
+      for (;;) {
+        const next = acceptConnection(this.#descriptor);
+        if (next === undefined) return;
+        letGoConnection(next);
+      }
+    } catch {
+      // There is no room to take them in: the kernel ends them with the socket.
     }
   }
 }
@@ -221,10 +233,14 @@ function listenOn(address: SocketAddress, umask: number): number {
 
 /** Locks the folder that a path is in. */
 function lockFolder(path: string): { readonly folder: string; readonly unlock: () => void } {
-  const descriptor = openFile(dirname(path), "read", constants.O_DIRECTORY);
-  // Somebody of another user could keep it for ever: it is for those who mean well.
-  for (let tries = 0; tries < LOCK_TRIES && !tryLockFolder(descriptor); tries++) poll([], LOCK_PAUSE);
-  return { folder: `/proc/self/fd/${descriptor}`, unlock: () => closeDescriptor(descriptor) };
+  return allOrNothing((orUndo) => {
+    const descriptor = openFile(dirname(path), "read", constants.O_DIRECTORY);
+    const unlock = (): void => closeDescriptor(descriptor);
+    orUndo(unlock);
+    // Somebody of another user could keep it for ever: it is for those who mean well.
+    for (let tries = 0; tries < LOCK_TRIES && !tryLockFolder(descriptor); tries++) poll([], LOCK_PAUSE);
+    return { folder: `/proc/self/fd/${descriptor}`, unlock };
+  });
 }
 
 function inodeAt(path: string | undefined): bigint | undefined {

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { allOrNothing } from "../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
@@ -13,7 +14,6 @@ import { endConnection, letGo, letGoConnection } from "./let-go.js";
 import { applyTo, FirstLines, onLines, saidBy, sendLine } from "./lines.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
-import type { LedgerEntry } from "./resource-ledger.js";
 import type { ShownStream } from "./show.js";
 import { descriptorOf } from "./socket-descriptor.js";
 import { threadLedger } from "./thread-ledger.js";
@@ -92,31 +92,33 @@ export class Guest implements Disposable {
     const approach = { where, users: new KnownUsers(users), action: "Cannot look at the stream" };
     const ledger = threadLedger();
     const fd = await connectInTime(approach, limits);
-    const connection = ledger.open(() => fd);
-    const lines = new FirstLines(fd, `The stream at ${where}`, ledger);
-    const objects: MemoryObject[] = [];
-    const mappings: MemoryMapping[] = [];
-    const pending: LedgerEntry[] = [];
-    try {
+    return allOrNothing(async (orUndo) => {
+      const connection = ledger.open(() => fd);
+      orUndo(() => letGoConnection(ledger.handOver(connection)));
+      const lines = new FirstLines(fd, `The stream at ${where}`, ledger);
+      orUndo(() => lines.close());
       applyTo(fd, { guest: true });
       const shown = checkShown(await lines.next(limits));
-      pending.push(...lines.takeDescriptors());
-      while (pending.length > 0) objects.push(MemoryObject.adopt(ledger, pending.shift()!));
+      const pending = [...lines.takeDescriptors()];
+      orUndo(() => letGo(...pending.map((entry) => ledger.handOver(entry))));
+      const objects: MemoryObject[] = [];
+      while (pending.length > 0) {
+        const object = MemoryObject.adopt(ledger, pending.shift()!);
+        orUndo(() => object.close());
+        objects.push(object);
+      }
       const { buffers, bytes } = shown;
       if (objects.length !== buffers || objects.some(({ length }) => length < bytes)) {
         throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
       }
-      for (const object of objects) mappings.push(object.map({ offset: 0, length: bytes }));
+      const mappings = objects.map((object) => {
+        const mapping = object.map({ offset: 0, length: bytes });
+        orUndo(() => mapping.close());
+        return mapping;
+      });
       const rest = lines.handOver();
       return new Guest(new Socket({ fd: ledger.handOver(connection) }), shown, objects, mappings, rest);
-    } catch (error) {
-      for (const mapping of mappings) mapping.close();
-      for (const object of objects) object.close();
-      letGo(...pending.map((entry) => ledger.handOver(entry)));
-      letGoConnection(ledger.handOver(connection));
-      lines.close();
-      throw error;
-    }
+    });
   }
 
   /** The frames, until the stream ends. Dispose each before the next: there is one at a time. */

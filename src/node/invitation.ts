@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../arguments.js";
 import { MESSAGE_PORT, type LifelinePort } from "../host/lifeline.js";
 import { DmaBufError } from "../errors.js";
@@ -5,6 +6,7 @@ import type { DomainFiles } from "./domain-files.js";
 import type { KnownUsers } from "./known-users.js";
 import type { Reservation } from "./seat.js";
 import {
+  closeDescriptor,
   createSocketPair,
   isUnixSocket,
   peekMessage,
@@ -51,10 +53,13 @@ const GREETING = Buffer.from('{"invitation":"dmabuf"}\n');
 
 /** The two ends of an invitation: the inviter's, and the one for the child process. */
 export function createInvitation(): { readonly mine: number; readonly theirs: number } {
-  const [mine, theirs] = createSocketPair("stream");
-  setTakesDescriptors(mine, false);
-  sendMessage(mine, GREETING);
-  return { mine, theirs };
+  return allOrNothing((orUndo) => {
+    const [mine, theirs] = createSocketPair("stream");
+    orUndo(() => [mine, theirs].forEach(closeDescriptor));
+    setTakesDescriptors(mine, false);
+    sendMessage(mine, GREETING);
+    return { mine, theirs };
+  });
 }
 
 /**

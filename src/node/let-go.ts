@@ -65,9 +65,14 @@ const waiting: number[] = [];
 let lastMs = -Infinity;
 let timer: NodeJS.Timeout | undefined;
 
+/** What cannot be said for certain may. */
 function mayBlock(connection: number): boolean {
-  endReceiving(connection);
-  return mayHoldDescriptors(connection);
+  try {
+    endReceiving(connection);
+    return mayHoldDescriptors(connection);
+  } catch {
+    return true;
+  }
 }
 
 function isMemoryFile(descriptor: number): boolean {

@@ -43,6 +43,11 @@ export interface ShownStream {
   readonly bytes: number;
 }
 
+interface ShowCallbacks {
+  readonly warn: (message: string) => void;
+  readonly closed: () => void;
+}
+
 const MOST_GUESTS = 8;
 
 export class Show implements Disposable {
@@ -51,11 +56,13 @@ export class Show implements Disposable {
   readonly #guests = new Map<Socket, ShownTo>();
   readonly #reception: Reception;
   readonly #gate: Gate;
+  readonly #closed: () => void;
 
   /** @internal Made by `Domain.show()`. */
-  constructor(where: string, stream: FrameStream, options: ShowOptions, warn: (message: string) => void) {
+  constructor(where: string, stream: FrameStream, options: ShowOptions, { warn, closed }: ShowCallbacks) {
     this.#stream = stream;
     this.#options = options;
+    this.#closed = closed;
     this.#reception = new Reception({
       users: new KnownUsers(options.users),
       refusal: "Cannot look at the stream",
@@ -77,6 +84,7 @@ export class Show implements Disposable {
   close(): void {
     this.#gate.close();
     this.#reception.close();
+    this.#closed();
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,174 @@
+/**
+ * Each public function, with each of its system calls failing in turn, and with each table of the domain too full for it:
+ * nothing is left of it then. What is compared: descriptors, mappings of memory files, and all that is in use in the
+ * control segment.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { claimBuffer } from "../../src/domain/buffer-slot.js";
+import { claimOneShot } from "../../src/domain/one-shot-slot.js";
+import { claimTimeline } from "../../src/domain/timeline-slot.js";
+import { DmaBufError } from "../../src/index.js";
+import { Domain } from "../../src/node/index.js";
+import { claimStream } from "../../src/stream/stream-slot.js";
+import { pause } from "../agents.js";
+import { segmentState } from "../segment-state.js";
+import { FailingLibrary } from "./failing-library.js";
+import { collectGarbage, mappedFiles, openFiles } from "./open-files.js";
+import { PUBLIC_CALLS, SIZES, type PublicCall, type World } from "./public-calls.js";
+
+const LIMIT = { timeout: 240_000, concurrency: 1 };
+/** How long what is given back on the event loop may take. */
+const SETTLING_MS = 20_000;
+
+const library = FailingLibrary.install();
+const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
+test.after(() => rmSync(folder, { recursive: true }));
+
+async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
+  const place = join(folder, "place");
+  using first = Domain.listen(place, { ...SIZES, name: "first" });
+  using second = await Domain.connect(place, { name: "second" });
+  await act({ first, second, place, folder, name: "frames" });
+}
+
+for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
+  test(`nothing is left of ${name} when one of its system calls fails`, LIMIT, (t) =>
+    inWorld(async (world) => {
+      // What is made once for the whole thread is there afterwards.
+      await tryCall(world, call, async (run) => void (await run()));
+      let at = 0;
+      const failures = new Set<string>();
+      for (let failed: string | undefined = ""; failed !== undefined;) {
+        at++;
+        await tryCall(world, call, async (run) => {
+          library.begin(at);
+          const outcome = await run();
+          failed = library.end();
+          if (failed !== undefined) failures.add(failed);
+          return `call ${at}, ${failed}, has failed: ${outcome?.message ?? "it went on"}`;
+        });
+      }
+      t.diagnostic(`${at - 1} calls failed: ${[...failures].join(", ")}`);
+    }),
+  );
+}
+
+/** How each table is filled, by an agent that leaves afterwards. */
+const CLAIMS: Record<string, (filler: Domain) => unknown> = {
+  buffers: ({ agent }) => claimBuffer(agent, { size: 1, name: "", exporterName: "" }),
+  timelines: ({ agent }) => claimTimeline(agent, { name: "", driverName: "", timeLimit: 60_000 }),
+  oneShots: ({ agent }) =>
+    claimOneShot(agent, { name: "", driverName: "", timeLimit: 60_000, context: 1, seqno: 1, seqno32: false }),
+  streams: ({ agent }) => claimStream(agent, ""),
+  syncobjs: (filler) => filler.syncobj().handle(),
+  agents: (filler) => filler.invite(),
+};
+
+for (const table of Object.keys(CLAIMS)) {
+  test(`nothing is left of any call for which there are too few ${table}`, LIMIT, () =>
+    inWorld(async (world) => {
+      let refused = 0;
+      for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
+        for (let free = 0, isFull = true; isFull; free++) {
+          isFull = false;
+          await tryCall(world, call, async (run) => {
+            using _filler = await fill(world, table, free);
+            const outcome = await run();
+            isFull = outcome instanceof DmaBufError && outcome.code === "ENOSPC";
+            if (isFull) refused++;
+            else assert.equal(outcome, undefined, name);
+            return `${name}, with ${free} free ${table}`;
+          });
+        }
+      }
+      assert.ok(refused > 0, "no call takes one of these");
+    }),
+  );
+}
+
+/** Leaves so many slots of a table free. */
+async function fill({ place }: World, table: string, free: number): Promise<Domain> {
+  const filler = await Domain.connect(place, { name: "filler" });
+  const agents = table === "agents";
+  const capacity = SIZES[table as keyof typeof SIZES];
+  const claimed: unknown[] = [];
+  try {
+    while (claimed.length < capacity) claimed.push(CLAIMS[table]!(filler));
+  } catch (error) {
+    assert.equal((error as DmaBufError).code, "ENOSPC");
+  }
+  assert.ok(claimed.length >= free && (agents || claimed.length > 0));
+  filler.close();
+  const again = await Domain.connect(place, { name: "filler" });
+  for (let i = 0; i < claimed.length - free; i++) CLAIMS[table]!(again);
+  return again;
+}
+
+/** The call's error, if it fails. */
+type Run = () => Promise<Error | undefined>;
+
+/**
+ * Makes the call, looks for what it has left if it failed, disposes what it gave and what it was given, and looks again.
+ *
+ * @param around Runs it; that gives the error, or `undefined`. It returns what was done, for people.
+ */
+async function tryCall(
+  world: World,
+  { before, usesUp = false, call }: PublicCall,
+  around: (run: Run) => Promise<unknown>,
+): Promise<void> {
+  const kept: Disposable[] = [];
+  const atFirst = await settledState(world);
+  const given = await before?.(world, (made) => {
+    kept.push(made);
+    return made;
+  });
+  const prepared = await settledState(world);
+  let hasFailed = false;
+  const what = await around(async () => {
+    try {
+      const result = await call(world, given);
+      (result as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+      return undefined;
+    } catch (error) {
+      hasFailed = true;
+      assert.ok(error instanceof DmaBufError, `it fails with another error: ${(error as Error).stack}`);
+      return error;
+    }
+  });
+  if (hasFailed && !usesUp) await checkState(world, prepared, `at a failure, ${String(what)}`);
+  for (const made of kept.reverse()) made[Symbol.dispose]();
+  await checkState(world, atFirst, `when all is closed, ${String(what)}`);
+}
+
+async function checkState(world: World, expected: readonly string[], when: string): Promise<void> {
+  let actual = state(world);
+  for (const end = Date.now() + SETTLING_MS; !isEqual(actual, expected) && Date.now() < end; actual = state(world)) {
+    await pause(1);
+    // Memory of which a view is left goes with the view.
+    collectGarbage();
+  }
+  assert.deepEqual(actual, expected, when);
+}
+
+/** The state when what is under way has come to its end: it is the same for a while. */
+async function settledState(world: World): Promise<string[]> {
+  for (let last = state(world); ;) {
+    await pause(5);
+    const next = state(world);
+    if (isEqual(last, next)) return next;
+    last = next;
+  }
+}
+
+function isEqual(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((line, index) => line === other[index]);
+}
+
+function state({ first }: World): string[] {
+  return [...openFiles(), `${mappedFiles()} mappings`, ...segmentState(first.agent)];
+}

@@ -1,0 +1,314 @@
+import { fstatSync } from "node:fs";
+import { join } from "node:path";
+import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
+import { Domain, Guest } from "../../src/node/index.js";
+
+/** Two agents of one domain, both in the calling thread, and where they can be reached. */
+export interface World {
+  readonly first: Domain;
+  readonly second: Domain;
+  /** Where the first one listens. */
+  readonly place: string;
+  /** For sockets of a call's own. */
+  readonly folder: string;
+  /** For streams: no other world of the domain has the same. */
+  readonly name: string;
+}
+
+export const SIZES = { agents: 6, buffers: 16, timelines: 8, oneShots: 8, streams: 4, requests: 4, syncobjs: 4 };
+
+/** One public function, as a test calls it again and again. */
+export interface PublicCall<Given = unknown> {
+  /** Makes what the call needs. */
+  readonly before?: (world: World, keep: Keep) => Given | Promise<Given>;
+  /** Whether a call that fails may use up what it was given: a handle's first import ends the handle's own hold. */
+  readonly usesUp?: boolean;
+  /**
+   * Whether it makes a view of memory, or what it needs does: koffi ends the process if its worker is terminated in the
+   * middle of that (ARCHITECTURE, "Limits").
+   */
+  readonly views?: boolean;
+  /** Calls it. What it gives is disposed afterwards, and then all is as it was before. */
+  readonly call: (world: World, given: Given) => unknown;
+}
+
+/** Takes note of something that is disposed at the end. */
+export type Keep = <T extends Disposable>(made: T) => T;
+
+/** Makes what a call needs, calls it, and gives everything back. */
+export async function callOnce(world: World, { before, call }: PublicCall): Promise<void> {
+  const kept: Disposable[] = [];
+  const given = await before?.(world, (made) => {
+    kept.push(made);
+    return made;
+  });
+  const result = (await call(world, given)) as Partial<Disposable> | undefined;
+  result?.[Symbol.dispose]?.();
+  for (const made of kept.reverse()) made[Symbol.dispose]();
+}
+
+const FORMAT = rawFormat(4096);
+
+export const PUBLIC_CALLS: Record<string, PublicCall> = {
+  "Domain.create": { views: true, call: () => Domain.create(SIZES) },
+  "Domain.listen": { views: true, call: ({ folder }) => Domain.listen(join(folder, "other"), SIZES) },
+  "Domain.connect": { views: true, call: ({ place }) => Domain.connect(place) },
+  "domain.inviteProcess and Domain.inherit": {
+    views: true,
+    call: async ({ first }) => {
+      const invitation = first.inviteProcess();
+      const { ino } = fstatSync(invitation.descriptor);
+      try {
+        return await Domain.inherit(invitation.descriptor);
+      } catch (error) {
+        // What it could not prove to be an invitation it has left open.
+        if (inodeOf(invitation.descriptor) === ino) invitation[Symbol.dispose]();
+        throw error;
+      }
+    },
+  },
+  "domain.listen": made({
+    views: true,
+    before: (_world, keep) => keep(Domain.create(SIZES)),
+    call: ({ folder }, domain) => domain.listen(join(folder, "other")),
+  }),
+  "domain.invite": made({
+    views: true,
+    before: (_world, keep) => keep(Domain.create(SIZES)),
+    call: (_world, domain) => void domain.invite(),
+  }),
+  "domain.inviteProcess": made({
+    views: true,
+    before: (_world, keep) => keep(Domain.create(SIZES)),
+    call: (_world, domain) => domain.inviteProcess(),
+  }),
+  "domain.allocate": { call: ({ first }) => first.allocate(100_000) },
+  "domain.allocate, and its bytes": {
+    views: true,
+    call: ({ first }) => using(first.allocate(100_000), (buffer) => buffer.accessSync("write").bytes.fill(1)),
+  },
+  "domain.createMemory": { views: true, call: ({ first }) => first.createMemory(8192) },
+  "domain.export": made({
+    views: true,
+    before: ({ first }, keep) => keep(first.createMemory(16_384)),
+    call: ({ first }, { memory }) => first.export([{ memory, offset: 4096, length: 8192 }]),
+  }),
+  "buffer.handle": made({
+    before: ({ first }, keep) => keep(first.allocate(1)),
+    call: (_world, buffer) => buffer.handle(),
+  }),
+  "domain.import": made({ before: sent, call: ({ second }, handle) => second.import(handle) }),
+  "domain.import, read-only": made({
+    views: true,
+    before: (world, keep) => structuredClone(keep(keep(world.first.allocate(1)).handle("read"))),
+    call: ({ second }, handle) => using(second.import(handle), (buffer) => void buffer.accessSync("read").bytes[0]),
+  }),
+  "buffer.access": made({
+    views: true,
+    before: imported,
+    call: async (_world, buffer) => using(await buffer.access("write"), ({ bytes }) => bytes.fill(1)),
+  }),
+  "buffer.accessSync": made({
+    views: true,
+    before: imported,
+    call: (_world, buffer) => looked(buffer.accessSync("read")),
+  }),
+  "buffer.tryAccess": made({
+    views: true,
+    before: imported,
+    call: (_world, buffer) => looked(buffer.tryAccess("write")!),
+  }),
+  "buffer.attach, and a mapping": made({
+    before: imported,
+    call: async (_world, buffer) => {
+      using attachment = buffer.attach();
+      using _mapping = await attachment.map();
+    },
+  }),
+  "buffer.move": made({
+    views: true,
+    before: async (world, keep) => ({
+      buffer: keep(world.first.allocate(1)),
+      memory: keep(world.first.createMemory(4096)),
+    }),
+    call: (_world, { buffer, memory }) => buffer.move([memory]),
+  }),
+  "domain.createStream": { call: ({ first }) => first.createStream({ format: FORMAT, buffers: 3 }) },
+  "domain.openStream": made({
+    before: (world, keep) => structuredClone(keptHandle(streamOf(world, keep), keep)),
+    usesUp: true,
+    call: ({ second }, handle) => second.openStream(handle),
+  }),
+  "domain.findStream": made({
+    before: streamOf,
+    usesUp: true,
+    call: ({ second, name }) => second.findStream(name, { timeout: 20_000 }),
+  }),
+  "stream.handle": made({
+    before: streamOf,
+    call: (_world, stream) => disposing(stream.handle().buffers as unknown as Disposable[]),
+  }),
+  "stream.frames": made({ before: found, call: (_world, { theirs }) => theirs.frames() }),
+  "stream.blank, and its publishing": made({
+    views: true,
+    before: streamOf,
+    call: async (_world, stream) => {
+      const blank = (await stream.blank({ timeout: 20_000 }))!;
+      try {
+        blank.bytes.fill(1);
+        blank.publish({ data: "of the frame" });
+      } catch (error) {
+        blank[Symbol.dispose]();
+        throw error;
+      }
+    },
+  }),
+  "consumer.next": made({
+    views: true,
+    before: async (world, keep) => {
+      const { mine, theirs } = await found(world, keep);
+      const consumer = keep(theirs.frames());
+      (await mine.blank())!.publish();
+      return consumer;
+    },
+    call: async (_world, consumer) => looked((await consumer.next({ timeout: 20_000 }))!),
+  }),
+  "domain.follow": made({
+    views: true,
+    before: async (world, keep) => {
+      const stream = streamOf(world, keep);
+      (await stream.blank())!.publish();
+    },
+    usesUp: true,
+    call: async ({ second, name }) => {
+      using follower = second.follow(name);
+      using _frame = await follower.next({ timeout: 20_000 });
+    },
+  }),
+  "domain.show and Guest.visit": made({
+    views: true,
+    before: (world, keep) => {
+      const stream = streamOf(world, keep);
+      return keep(world.first.show(join(world.folder, "shown"), stream));
+    },
+    call: ({ folder }) => Guest.visit(join(folder, "shown")),
+  }),
+  "domain.show": made({
+    views: true,
+    before: streamOf,
+    call: ({ first, folder }, stream) => first.show(join(folder, "shown"), stream),
+  }),
+  "domain.timeline": { call: ({ first }) => closing(first.timeline()) },
+  "domain.softwareTimeline, and its handle": {
+    call: ({ first, second }) => {
+      using timeline = first.softwareTimeline();
+      using _again = second.openSoftwareTimeline(timeline.handle());
+    },
+  },
+  "domain.exportFence and importFence": {
+    call: ({ first, second }) => {
+      using fence = first.fence({ driverName: "driver", timelineName: "line" });
+      using _again = second.importFence(first.exportFence(fence));
+      fence.signal();
+    },
+  },
+  "domain.fenceFrom": {
+    call: async ({ first }) => {
+      using fence = first.fenceFrom(Promise.resolve(1));
+      await fence.wait();
+    },
+  },
+  "domain.syncFile, and its handle": {
+    call: ({ first, second }) => {
+      using timeline = first.softwareTimeline();
+      using fence = timeline.createFence(1);
+      using file = first.syncFile(fence);
+      using _again = second.importSyncFile(file.handle());
+      timeline.advance(1);
+    },
+  },
+  "domain.syncobj": { call: ({ first }) => first.syncobj() },
+  "syncobj.handle and domain.openSyncobj": made({
+    before: ({ first }, keep) => keep(first.syncobj()),
+    call: ({ second }, syncobj) => {
+      using handle = syncobj.handle();
+      using _again = second.openSyncobj(structuredClone(handle));
+    },
+  }),
+  "domain.lockAll": made({
+    before: imported,
+    call: ({ second }, buffer) => second.lockAll([buffer]),
+  }),
+  "domain.queue": { call: ({ first }) => first.queue({ name: "queue", run: () => undefined }) },
+  "queue.submit": made({
+    before: ({ first }, keep) => ({
+      buffer: keep(first.allocate(1)),
+      queue: keep(first.queue({ name: "queue", run: (job) => void job })),
+    }),
+    call: async (_world, { buffer, queue }) => {
+      const finished = await queue.submit({ data: undefined, writes: [buffer] });
+      await finished.wait();
+    },
+  }),
+  "descriptors.offer": { call: ({ first }) => first.descriptors.offer("output", 1) },
+  "domain.statistics": { call: ({ first }) => void first.statistics() },
+};
+
+function inodeOf(descriptor: number): number | undefined {
+  try {
+    return fstatSync(descriptor).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+/** With the type of what `before` gives. */
+function made<Given>(call: PublicCall<Given>): PublicCall {
+  return call as PublicCall;
+}
+
+function sent(world: World, keep: Keep): ReturnType<DmaBuf["handle"]> {
+  return structuredClone(keep(keep(world.first.allocate(1)).handle()));
+}
+
+function imported(world: World, keep: Keep): DmaBuf {
+  return keep(world.second.import(sent(world, keep)));
+}
+
+function streamOf({ first, name }: World, keep: Keep): FrameStream {
+  return keep(first.createStream({ name, format: FORMAT, buffers: 2 }));
+}
+
+function keptHandle(stream: FrameStream, keep: Keep): ReturnType<FrameStream["handle"]> {
+  const handle = stream.handle();
+  for (const buffer of handle.buffers) keep(buffer as unknown as Disposable);
+  return handle;
+}
+
+async function found(world: World, keep: Keep): Promise<{ mine: FrameStream; theirs: FrameStream }> {
+  const mine = streamOf(world, keep);
+  return { mine, theirs: keep(await world.second.findStream(world.name, { timeout: 20_000 })) };
+}
+
+function looked<T extends Disposable & { readonly bytes: Uint8Array }>(access: T): T {
+  return using(access, ({ bytes }) => void bytes[0]);
+}
+
+/** Does something with what was made, and disposes that if it fails. */
+function using<T extends Disposable>(made: T, act: (made: T) => void): T {
+  try {
+    act(made);
+    return made;
+  } catch (error) {
+    made[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function closing(made: { close(): void }): Disposable {
+  return { [Symbol.dispose]: () => made.close() };
+}
+
+function disposing(all: readonly Disposable[]): Disposable {
+  return { [Symbol.dispose]: () => all.forEach((one) => one[Symbol.dispose]()) };
+}
