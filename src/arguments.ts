@@ -1,4 +1,6 @@
-import { DmaBufError, ERRNO, type ErrorCode } from "./errors.js";
+import { DmaBufError, ERRNO, shown, withArticle, type ErrorCode } from "./errors.js";
+
+export { shown } from "./errors.js";
 
 /**
  * What public functions say of a wrong argument, in one form: `CALL: ARGUMENT must be WHAT, not WHAT CAME`.
@@ -250,38 +252,4 @@ function bytesOf(text: string): number {
     bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
   }
   return bytes;
-}
-
-/** How much of a text is shown. */
-const SHOWN = 40;
-
-/** Whatever came, in a few words. Never throws. */
-export function shown(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
-    case "bigint":
-      return `${value}n`;
-    case "function":
-      return "a function";
-    case "object":
-      return value === null ? "null" : shownObject(value);
-    default:
-      return String(value);
-  }
-}
-
-function shownObject(object: object): string {
-  try {
-    if (Array.isArray(object)) return "an array";
-    const name: unknown = (Object.getPrototypeOf(object) as object | null)?.constructor?.name;
-    return typeof name === "string" && name !== "" && name !== "Object" ? withArticle(name) : "an object";
-  } catch {
-    // A proxy may throw whatever is asked of it.
-    return "an object";
-  }
-}
-
-function withArticle(noun: string): string {
-  return `${/^[AEIOU]/.test(noun) ? "an" : "a"} ${noun}`;
 }

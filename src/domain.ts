@@ -1,7 +1,7 @@
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
-import { claimAgentSlot, isLive, type Identity } from "./domain/agent-slot.js";
+import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, SIZES, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type LifelinePort } from "./host/lifeline.js";
@@ -107,7 +107,7 @@ export class Domain extends JoinedDomain {
     const host = hostWith(options.spin);
     const memory = createSharedSubstrate(control, host.mayBlock);
     const segment = { memory, layout: readHeader(memory) };
-    if (!isLive(segment, identity)) {
+    if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
       throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
     }
     const domain = new Domain(control, segment, identity, host, options);

@@ -89,6 +89,7 @@ export class DmaBufError extends Error {
   readonly syscall?: string;
 
   constructor(code: ErrorCode, message: string, options: { syscall?: string; cause?: unknown } = {}) {
+    checkError(code, message, options);
     super(`${code}: ${message}`, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.errno = ERRNO[code];
@@ -103,6 +104,9 @@ export class DmaBufError extends Error {
 
   /** Rebuilds an error that crossed threads. */
   static from(plain: PlainError): DmaBufError {
+    if (typeof plain !== "object" || plain === null) {
+      throw new TypeError(`DmaBufError.from(): plain must be what toPlain() gives, not ${shown(plain)}`);
+    }
     return new DmaBufError(plain.code, plain.message, plain.syscall === undefined ? {} : { syscall: plain.syscall });
   }
 }
@@ -135,4 +139,54 @@ export function textOf(reason: unknown): string {
   } catch {
     return "something that has no text";
   }
+}
+
+/** The checks of arguments stand upon these errors, and so not here. */
+function checkError(code: unknown, message: unknown, options: { readonly syscall?: unknown } | null): void {
+  const call = "new DmaBufError()";
+  if (typeof code !== "string" || !Object.hasOwn(ERRNO, code)) {
+    throw new TypeError(`${call}: code must be the name of an errno, such as "EIO", not ${shown(code)}`);
+  }
+  if (typeof message !== "string") throw new TypeError(`${call}: message must be a string, not ${shown(message)}`);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(`${call}: options must be an object, not ${shown(options)}`);
+  }
+  const { syscall } = options;
+  if (syscall === undefined || typeof syscall === "string") return;
+  throw new TypeError(`${call}: option "syscall" must be a string, not ${shown(syscall)}`);
+}
+
+/** How much of a text is shown. */
+const SHOWN = 40;
+
+/** Whatever came, in a few words. Never throws. */
+export function shown(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+    case "bigint":
+      return `${value}n`;
+    case "function":
+      return "a function";
+    case "object":
+      return value === null ? "null" : shownObject(value);
+    default:
+      return String(value);
+  }
+}
+
+function shownObject(object: object): string {
+  try {
+    if (Array.isArray(object)) return "an array";
+    const name: unknown = (Object.getPrototypeOf(object) as object | null)?.constructor?.name;
+    return typeof name === "string" && name !== "" && name !== "Object" ? withArticle(name) : "an object";
+  } catch {
+    // A proxy may throw whatever is asked of it.
+    return "an object";
+  }
+}
+
+/** "a Fence", "an AcquireContext". */
+export function withArticle(noun: string): string {
+  return `${/^[AEIOU]/.test(noun) ? "an" : "a"} ${noun}`;
 }

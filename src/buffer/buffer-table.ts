@@ -266,8 +266,8 @@ function checkHandle(handle: ReceivedHandle, agent: Agent): void {
   const fields = {
     domain: typeof domain === "string",
     slot: isIndex(slot, agent.layout.sizes.buffers),
-    generation: Number.isInteger(generation),
-    version: Number.isInteger(version),
+    generation: Number.isSafeInteger(generation),
+    version: Number.isSafeInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
     transit: isTransit(agent, transit),

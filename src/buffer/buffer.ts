@@ -1,4 +1,4 @@
-import { check, instance, NAME, NUMBER, oneOf } from "../arguments.js";
+import { check, instance, integer, NAME, oneOf, orElse, withCode } from "../arguments.js";
 import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { DmaBufError } from "../errors.js";
@@ -19,7 +19,9 @@ import { countReferences } from "./statistics.js";
 import { checkSegments, type StorageSegment } from "./storage.js";
 import type { Storage } from "./storage-carrier.js";
 
-const WHENCE = oneOf("set", "current", "end");
+/** Only the start and the end have a place. */
+const START = withCode("EINVAL", { ...integer(0, 0), wanted: "0" });
+const WHENCE = orElse("EINVAL", oneOf("set", "end"));
 
 /**
  * A buffer, as one holder of it sees it: storage that many agents use at once without a copy.
@@ -316,15 +318,10 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EINVAL` for any other place.
    */
   seek(offset: number, whence: "set" | "current" | "end"): number {
-    check("DmaBuf.seek()", "offset", offset, NUMBER);
+    check("DmaBuf.seek()", "offset", offset, START);
     check("DmaBuf.seek()", "whence", whence, WHENCE);
     void this.#open();
-    if (offset === 0 && whence === "end") return this.size;
-    if (offset === 0 && whence === "set") return 0;
-    throw new DmaBufError(
-      "EINVAL",
-      `Cannot seek to ${offset} from "${whence}": only the start and the end have a place`,
-    );
+    return whence === "end" ? this.size : 0;
   }
 
   /**

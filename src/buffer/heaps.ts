@@ -1,15 +1,4 @@
-import {
-  check,
-  checkObject,
-  FUNCTION,
-  isName,
-  NAME,
-  orElse,
-  required,
-  TEXT,
-  type Kind,
-  type Kinds,
-} from "../arguments.js";
+import { check, checkObject, FUNCTION, isName, NAME, orElse, required, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { BufferTable } from "./buffer-table.js";
 import { AddedHeap, SystemHeap, type Heap, type HeapOps } from "./heap.js";
@@ -43,7 +32,7 @@ export class Heaps {
 
   /** @throws {DmaBufError} `ENODEV` if there is no heap of that name. */
   get(name: string): Heap {
-    check("Heaps.get()", "name", name, TEXT);
+    check("Heaps.get()", "name", name, NAME);
     const heap = this.#heaps.get(name);
     if (heap === undefined) throw new DmaBufError("ENODEV", `No heap has the name "${name}"`);
     return heap;

@@ -1,4 +1,4 @@
-import { check, checkGiven, integer } from "../arguments.js";
+import { check, checkGiven, checkObject, integer, required, type Kinds } from "../arguments.js";
 import type { Agent, Awaited } from "../domain/agent.js";
 import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
@@ -7,6 +7,7 @@ import { AwaitedFences } from "./awaited-fences.js";
 import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
 
 const SEQNO = integer(0);
+const LINK: Kinds<PointLink> = { context: required(SEQNO), seqno: required(SEQNO), previousSeqno: required(SEQNO) };
 
 /**
  * The points of a timeline: each link holds a fence, and what was there before it.
@@ -37,6 +38,7 @@ export class FenceChain extends Fence {
     checkGiven("new FenceChain()", "previous", previous, FENCE);
     check("new FenceChain()", "fence", fence, FENCE);
     check("new FenceChain()", "seqno", seqno, SEQNO);
+    if (link !== undefined) checkObject("new FenceChain()", "link", link, LINK);
     const { agent } = fence;
     link ??= placeOn(previous, agent, seqno);
     if (fence instanceof FenceChain)

@@ -1,4 +1,4 @@
-import { ARRAY, check, handleTo, shown } from "../arguments.js";
+import { ARRAY, check, handleTo, isName, shown } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { keyTimeLimit, type Origin } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -112,11 +112,16 @@ function refuse(why: string): never {
   throw new DmaBufError("EINVAL", `Cannot import the fence: ${why}`);
 }
 
-function checkKey({ layout }: Agent, { slot, generation, context, seqno, seqno32 }: PlainHandle): void {
+function checkKey({ layout }: Agent, handle: PlainHandle): void {
+  const { slot, generation, sequence, context, seqno, seqno32, driverName, timelineName, timeLimit } = handle;
   const slots = layout.sizes.timelines + layout.sizes.oneShots;
-  const areNumbers = [slot, generation, context, seqno].every(Number.isSafeInteger);
-  if (areNumbers && typeof seqno32 === "boolean" && slot >= 0 && slot < slots) return;
-  refuse(`its handle names no fence slot (${shown(slot)} of ${slots})`);
+  const areCounts = [slot, sequence, context, seqno].every((count) => Number.isSafeInteger(count) && count >= 0);
+  if (!areCounts || !Number.isSafeInteger(generation) || typeof seqno32 !== "boolean" || slot >= slots) {
+    refuse(`its handle names no fence slot (${shown(slot)} of ${slots})`);
+  }
+  const areNames = [driverName, timelineName].every((name) => typeof name === "string" && isName(name));
+  if (!areNames || typeof timeLimit !== "number" || !(timeLimit > 0 && timeLimit <= 0x7fff_ffff))
+    refuse("what its handle says of its maker is damaged");
 }
 
 function chainHandle(chain: FenceChain): ChainHandle {

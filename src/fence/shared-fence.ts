@@ -210,7 +210,10 @@ export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
 
 export function checkDomain(agent: Agent, domain: string, what: string): void {
   if (domain === agent.domain) return;
-  throw new DmaBufError("EINVAL", `Cannot import the ${what}: it belongs to domain ${domain}, not ${agent.domain}`);
+  throw new DmaBufError(
+    "EINVAL",
+    `Cannot import the ${what}: it belongs to domain ${String(domain)}, not ${agent.domain}`,
+  );
 }
 
 /**

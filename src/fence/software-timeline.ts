@@ -98,7 +98,7 @@ export class SoftwareTimeline implements Disposable {
     check("SoftwareTimeline.open()", "agent", agent, AGENT_KIND);
     check("SoftwareTimeline.open()", "handle", handle, HANDLE);
     const { domain, slot, generation } = handle;
-    if (!isIndex(slot, agent.layout.sizes.timelines) || !Number.isInteger(generation)) {
+    if (!isIndex(slot, agent.layout.sizes.timelines) || !Number.isSafeInteger(generation)) {
       throw new DmaBufError("EINVAL", "Cannot open the timeline: its handle is damaged");
     }
     checkDomain(agent, domain, "timeline");

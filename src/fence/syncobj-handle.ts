@@ -62,7 +62,7 @@ export function checkSyncobjHandle(agent: Agent, handle: ReceivedSyncobj): void 
   check("Domain.openSyncobj()", "handle", handle, HANDLE);
   const { domain, slot, generation, transit } = handle;
   const isIntact =
-    isIndex(slot, agent.layout.sizes.syncobjs) && Number.isInteger(generation) && isTransit(agent, transit);
+    isIndex(slot, agent.layout.sizes.syncobjs) && Number.isSafeInteger(generation) && isTransit(agent, transit);
   if (!isIntact) throw new DmaBufError("EINVAL", "Cannot open the syncobj: its handle is damaged");
   checkDomain(agent, domain, "syncobj");
 }

@@ -1,4 +1,4 @@
-import { check, instance } from "../arguments.js";
+import { check, instance, type Kind } from "../arguments.js";
 import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
@@ -116,11 +116,18 @@ function refuse(reservation: Reservation, why: string): never {
 /** What an argument `context` must be. */
 export const CONTEXT = instance(AcquireContext);
 
+/** By what it needs: the class stands upon this one. */
+const RESERVATION: Kind = {
+  wanted: "a Reservation",
+  isKind: (value) => typeof (value as Partial<Reservation> | null | undefined)?.describeOwner === "function",
+};
+
 /** Thrown to a requester that must give way: release every lock of its context, then lock this one first. */
 export class WouldDeadlockError extends DmaBufError {
   readonly reservation: Reservation;
 
   constructor(reservation: Reservation) {
+    check("new WouldDeadlockError()", "reservation", reservation, RESERVATION);
     const owner = reservation.describeOwner();
     super("EDEADLK", `Cannot lock the reservation of ${owner}: its acquire context must give way to an older ticket`);
     this.reservation = reservation;

@@ -33,7 +33,7 @@ export type AccessMode = "read" | "write";
 
 /** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
 export function usageFor(access: AccessMode): Usage {
-  checkAccessMode("usageFor()", access);
+  if (access !== "read" && access !== "write") check("usageFor()", "access", access, ACCESS_MODE);
   return access === "write" ? "read" : "write";
 }
 

@@ -1,4 +1,4 @@
-import { check, handleTo, isHandle } from "../arguments.js";
+import { check, handleTo, isHandle, isName } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { BufferHandle } from "../buffer/handle.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -48,8 +48,8 @@ export function checkStreamHandle(handle: unknown, streams: number): asserts han
   const fields = {
     domain: typeof domain === "string",
     slot: isCount(slot) && slot < streams,
-    generation: Number.isInteger(generation),
-    name: typeof name === "string",
+    generation: Number.isSafeInteger(generation),
+    name: typeof name === "string" && isName(name),
     dataBytes: isCount(dataBytes),
     buffers: Array.isArray(buffers) && buffers.length >= 1 && buffers.length <= STREAM_BUFFERS,
   };

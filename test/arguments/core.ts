@@ -1,0 +1,327 @@
+import {
+  AcquireContext,
+  Domain,
+  FenceArray,
+  FenceChain,
+  rawFormat,
+  type DmaBuf,
+  type Fence,
+  type FrameStream,
+  type Job,
+  type JoinedDomain,
+  type Queue,
+  type SyncFile,
+} from "../../src/index.js";
+import type { Exceptions } from "./nonsense.js";
+
+/** What the functions of `dmabuf` are called on and with, rightly. A function that is missing here fails the test. */
+
+const SIZES = { agents: 4, buffers: 16, timelines: 8, oneShots: 32, streams: 2, requests: 4, syncobjs: 4 };
+
+/** A domain, and things in it, made anew for each function. */
+export class World {
+  readonly domain: JoinedDomain;
+  readonly #opened: Disposable[] = [];
+  readonly #control: Uint8Array;
+
+  constructor() {
+    const domain = Domain.create(SIZES);
+    this.domain = domain;
+    this.#control = new Uint8Array(domain.invite().control);
+  }
+
+  /** All that the agents have in common. */
+  get state(): Uint8Array {
+    return this.#control.slice();
+  }
+
+  get agent(): JoinedDomain["agent"] {
+    return this.domain.agent;
+  }
+
+  fence(): Fence {
+    return this.domain.timeline().createFence();
+  }
+
+  syncFile(): SyncFile {
+    return this.domain.syncFile(this.fence());
+  }
+
+  buffer(): DmaBuf {
+    return this.domain.allocate(4096);
+  }
+
+  stream(): FrameStream {
+    return this.domain.createStream({ format: rawFormat(64), buffers: 2 });
+  }
+
+  queue(): Queue {
+    return this.domain.queue({ run: () => {} });
+  }
+
+  /** A buffer whose reservation is locked, with room for fences. */
+  locked(): DmaBuf {
+    const buffer = this.buffer();
+    this.#opened.push(buffer.reservation.lockSync());
+    buffer.reservation.reserveFences(2);
+    return buffer;
+  }
+
+  close(): void {
+    for (const one of this.#opened) one[Symbol.dispose]();
+    this.domain.close();
+  }
+}
+
+const OPS = { driverName: "driver", timelineName: "timeline" };
+const NOW: { timeout: number } = { timeout: 0 };
+const noOps = { map: () => [], unmap() {}, release() {} };
+
+function segments(): { memory: ArrayBufferLike; offset: number; length: number }[] {
+  return [{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }];
+}
+
+function fields(handle: object): unknown {
+  return structuredClone(handle);
+}
+
+/** What a method is called on; for a class that has no static function with which it could be made. */
+export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promise<object>>> = {
+  JoinedDomain: ({ domain }) => domain,
+  Domain: ({ domain }) => domain,
+  Fence: (world) => world.fence(),
+  FenceArray: (world) => new FenceArray(world.agent, [world.fence()]),
+  FenceQueries: (world) => world.locked().reservation,
+  Reservation: (world) => world.locked().reservation,
+  DmaBuf: (world) => world.buffer(),
+  SyncFile: (world) => world.syncFile(),
+  Syncobj: ({ domain }) => domain.syncobj({ signaled: true }),
+  Attachment: (world) => world.locked().attach({ moveNotify() {} }),
+  Heap: ({ domain }) => domain.heaps.get("system"),
+  Heaps: ({ domain }) => domain.heaps,
+  Timeline({ domain }) {
+    const timeline = domain.timeline();
+    timeline.createFence();
+    return timeline;
+  },
+  SoftwareTimeline: ({ domain }) => domain.softwareTimeline(),
+  FrameStream: (world) => world.stream(),
+  Consumer(world) {
+    const stream = world.stream();
+    const consumer = stream.frames();
+    stream.blankSync()!.publish();
+    return consumer;
+  },
+  Blank: (world) => world.stream().blankSync()!,
+  Queue: (world) => world.queue(),
+  Scheduler: ({ domain }) => domain.scheduler({ run: () => {} }),
+  Job: ({ domain }) =>
+    new Promise<Job<undefined>>((resolve) => {
+      const run = (job: Job<undefined>): Promise<never> => {
+        resolve(job);
+        // It runs until the domain is closed.
+        return new Promise(() => {});
+      };
+      domain.queue({ run }).submitSync({ reads: [domain.allocate(4096)] });
+    }),
+};
+
+type Valid = (world: World, receiver: never) => readonly unknown[];
+
+/** Arguments with which each function is called rightly. */
+export const VALID: Readonly<Record<string, Valid>> = {
+  "DmaBuf.name": () => ["name"],
+  "new Fence()": ({ agent }) => [agent, OPS, 1, 1],
+  "new DmaBufError()": () => ["EIO", "message", {}],
+  "DmaBufError.from()": () => [{ code: "EIO", message: "message" }],
+  "Fence.signal()": ({ agent }) => [agent.host.nowNs()],
+  "Fence.setError()": () => ["EIO"],
+  "Fence.addCallback()": () => [() => {}],
+  "Fence.wait()": () => [NOW],
+  "Fence.waitSync()": () => [NOW],
+  "Fence.result()": () => [NOW],
+  "Fence.setDeadline()": ({ agent }) => [agent.host.nowNs()],
+  "Fence.isLater()": (_world, fence: Fence) => [fence],
+  "Fence.isLaterOrSame()": (_world, fence: Fence) => [fence],
+  "FenceQueries.fences()": () => ["read"],
+  "FenceQueries.getFences()": () => ["read"],
+  "FenceQueries.getLateFences()": () => ["read"],
+  "FenceQueries.getSingleton()": () => ["read"],
+  "FenceQueries.testSignaled()": () => ["read"],
+  "FenceQueries.testFinished()": () => ["read"],
+  "FenceQueries.wait()": () => ["read", NOW],
+  "FenceQueries.waitSync()": () => ["read", NOW],
+  "FenceQueries.waitFinished()": () => ["read", NOW],
+  "FenceQueries.waitFinishedSync()": () => ["read", NOW],
+  "FenceQueries.setDeadline()": () => ["read", 1],
+  "new AcquireContext()": ({ agent }) => [agent],
+  "Reservation.lock()": ({ agent }) => [new AcquireContext(agent), NOW],
+  "Reservation.lockSync()": ({ agent }) => [new AcquireContext(agent), NOW],
+  "Reservation.reserveFences()": () => [1],
+  "Reservation.addFence()": (world) => [world.fence(), "read"],
+  "Reservation.replaceFences()": (world) => [1, world.fence(), "read"],
+  "Reservation.copyFences()": (world) => [world.buffer().reservation],
+  "Reservation.lockedFences()": () => ["read"],
+  "DmaBuf.handle()": () => ["read"],
+  "DmaBuf.duplicate()": () => ["read"],
+  "DmaBuf.access()": () => ["read", NOW],
+  "DmaBuf.accessSync()": () => ["read", NOW],
+  "DmaBuf.tryAccess()": () => ["read"],
+  "DmaBuf.isReady()": () => ["read"],
+  "DmaBuf.ready()": () => ["read", NOW],
+  "new SyncFile()": (world) => [world.fence(), "name"],
+  "SyncFile.merge()": (world) => ["name", world.syncFile(), world.syncFile()],
+  "SyncFile.import()": (world) => [world.agent, fields(world.syncFile().handle())],
+  "SyncFile.wait()": () => [NOW],
+  "SyncFile.waitSync()": () => [NOW],
+  "SyncFile.setDeadline()": () => [1],
+  "DmaBuf.exportSyncFile()": () => ["read"],
+  "DmaBuf.importSyncFile()": (world) => ["read", world.syncFile(), NOW],
+  "DmaBuf.importSyncFileSync()": (world) => ["read", world.syncFile(), NOW],
+  "DmaBuf.beginCpuAccess()": () => ["read", NOW],
+  "DmaBuf.beginCpuAccessSync()": () => ["read", NOW],
+  "DmaBuf.endCpuAccess()": () => ["read"],
+  "Attachment.map()": () => ["read", NOW],
+  "Attachment.mapLocked()": () => ["read"],
+  "Attachment.mapLockedAsync()": () => ["read", NOW],
+  "Attachment.pinAsync()": () => [NOW],
+  "DmaBuf.attach()": () => [{}],
+  "DmaBuf.attachAsync()": () => [{}, NOW],
+  "DmaBuf.mmap()": () => [{}],
+  "DmaBuf.move()": () => [segments(), { timeout: 1000 }],
+  "DmaBuf.moveNotify()": () => [NOW],
+  "DmaBuf.seek()": () => [0, "end"],
+  "Heap.allocate()": () => [4096, {}],
+  "Heaps.get()": () => ["system"],
+  "Heaps.add()": () => ["heap", { allocate: () => ({ segments: segments() }) }],
+  "JoinedDomain.allocate()": () => [4096, {}],
+  "JoinedDomain.udmabuf()": () => [segments(), {}],
+  "JoinedDomain.export()": () => [segments(), { ops: noOps }],
+  "JoinedDomain.import()": (world) => [fields(world.buffer().handle())],
+  "new Timeline()": ({ agent }) => [agent, {}],
+  "Timeline.signal()": () => [1, "EIO", 1],
+  "Timeline.close()": () => ["EIO"],
+  "JoinedDomain.timeline()": () => [{}],
+  "SoftwareTimeline.create()": ({ agent }) => [agent, {}],
+  "SoftwareTimeline.open()": ({ agent, domain }) => [agent, domain.softwareTimeline().handle()],
+  "SoftwareTimeline.createFence()": () => [1],
+  "SoftwareTimeline.advance()": () => [1],
+  "SoftwareTimeline.deadline()": (_world, timeline: ReturnType<JoinedDomain["softwareTimeline"]>) => [
+    timeline.createFence(1),
+  ],
+  "JoinedDomain.softwareTimeline()": () => [{}],
+  "JoinedDomain.openSoftwareTimeline()": ({ domain }) => [domain.softwareTimeline().handle()],
+  "JoinedDomain.fence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
+  "JoinedDomain.fenceFrom()": () => [Promise.resolve(), {}],
+  "JoinedDomain.allocateContexts()": () => [1],
+  "JoinedDomain.exportFence()": (world) => [world.fence()],
+  "JoinedDomain.importFence()": (world) => [world.domain.exportFence(world.fence())],
+  "JoinedDomain.syncFile()": (world) => [world.fence()],
+  "JoinedDomain.importSyncFile()": (world) => [world.syncFile().handle()],
+  "Syncobj.wait()": ({ domain }) => [[domain.syncobj({ signaled: true })], NOW],
+  "Syncobj.waitSync()": ({ domain }) => [[domain.syncobj({ signaled: true })], NOW],
+  "Syncobj.reset()": ({ domain }) => [[domain.syncobj()]],
+  "Syncobj.signal()": ({ domain }) => [[domain.syncobj()]],
+  "Syncobj.signalPoints()": ({ domain }) => [[{ syncobj: domain.syncobj(), point: 1 }]],
+  "Syncobj.query()": ({ domain }) => [[domain.syncobj()], {}],
+  "Syncobj.transfer()": ({ domain }) => [
+    { syncobj: domain.syncobj({ signaled: true }), point: 0 },
+    { syncobj: domain.syncobj(), point: 1 },
+  ],
+  "Syncobj.transferWhenSubmitted()": ({ domain }) => [
+    { syncobj: domain.syncobj({ signaled: true }), point: 0 },
+    { syncobj: domain.syncobj(), point: 1 },
+    NOW,
+  ],
+  "Syncobj.replaceFence()": (world) => [world.fence()],
+  "Syncobj.addPoint()": (world) => [1, world.fence()],
+  "Syncobj.signalPoint()": () => [1],
+  "Syncobj#query()": () => [{}],
+  "Syncobj#wait()": () => [NOW],
+  "Syncobj#waitSync()": () => [NOW],
+  "Syncobj.exportSyncFile()": () => [0],
+  "Syncobj.importSyncFile()": (world) => [world.syncFile(), 1],
+  "Syncobj.onPoint()": () => [1, () => {}, {}],
+  "JoinedDomain.syncobj()": () => [{}],
+  "JoinedDomain.openSyncobj()": ({ domain }) => [fields(domain.syncobj().handle())],
+  "JoinedDomain.lockAll()": (world) => [[world.buffer()], NOW],
+  "FrameStream.waitForConsumers()": () => [0, NOW],
+  "Consumer.next()": () => [NOW],
+  "Consumer.nextSync()": () => [NOW],
+  "FrameStream.frames()": () => [{}],
+  "Blank.publish()": () => [{}],
+  "FrameStream.blanks()": () => [NOW],
+  "FrameStream.blank()": () => [NOW],
+  "FrameStream.blankSync()": () => [NOW],
+  "FrameStream.fail()": () => ["EIO"],
+  "JoinedDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
+  "JoinedDomain.openStream()": (world) => [fields(world.stream().handle())],
+  "new Scheduler()": ({ agent }) => [agent, { run: () => {} }],
+  "Queue.submit()": (world) => [{ reads: [world.buffer()] }, NOW],
+  "Queue.submitSync()": (world) => [{ reads: [world.buffer()] }, NOW],
+  "Queue.trySubmit()": (world) => [{ reads: [world.buffer()] }],
+  "Queue.flush()": () => [NOW],
+  "Scheduler.queue()": () => [{}],
+  "Job.access()": (_world, job: Job) => [job.reads[0]],
+  "JoinedDomain.scheduler()": () => [{ run: () => {} }],
+  "JoinedDomain.queue()": () => [{ run: () => {} }],
+  "Domain.create()": () => [SIZES],
+  "Domain.join()": ({ domain }) => [(domain as Domain).invite(), {}],
+  "Domain.invite()": () => [{}],
+  "isSameFence()": (world) => [world.fence(), world.fence()],
+  "laterFence()": (world) => [world.fence(), world.fence()],
+  "privateStub()": ({ agent }) => [agent, 1],
+  "stubFence()": ({ agent }) => [agent],
+  "new FenceArray()": (world) => [world.agent, [world.fence()], {}],
+  "FenceArray.matchContext()": () => [1],
+  "new FenceChain()": (world) => [world.fence(), world.fence(), 1, { context: 1, seqno: 1, previousSeqno: 0 }],
+  "findSeqno()": (world) => [new FenceChain(undefined, world.fence(), 1), 1],
+  "mergeFences()": (world) => [world.agent, [world.fence()]],
+  "newestOfEachContext()": (world) => [[world.fence()]],
+  "unwrap()": (world) => [world.fence()],
+  "waitAll()": (world) => [[world.fence()], NOW],
+  "waitAllSync()": (world) => [[world.fence()], NOW],
+  "waitAny()": (world) => [[world.fence()], NOW],
+  "waitAnySync()": (world) => [[world.fence()], NOW],
+  "new WouldDeadlockError()": (world) => [world.buffer().reservation],
+  "lockAll()": (world) => [world.agent, [world.buffer().reservation], NOW],
+  "lockAllSync()": (world) => [world.agent, [world.buffer().reservation], NOW],
+  "usageFor()": () => ["read"],
+  "imageFormat()": () => ["RGBA", 4, 4, {}],
+  "rawFormat()": () => [64],
+  "tensorFormat()": () => [[2, 3], "float32"],
+};
+
+/** What is taken although it looks like nonsense. */
+export const EXCEPTIONS: Exceptions = {
+  // The names of sync files are cut, as the kernel does it.
+  "new SyncFile() name": ["100 kB of text"],
+  "SyncFile.merge() name": ["100 kB of text"],
+  "SyncFile.import() handle.name": ["100 kB of text"],
+  "JoinedDomain.importSyncFile() handle.name": ["100 kB of text"],
+  // An agent that holds the buffer knows its storage.
+  "JoinedDomain.import() handle.segments": ["*"],
+  // Numbers that wrap: it is an earlier version or generation, which is another matter.
+  "JoinedDomain.import() handle.version": ["-1"],
+  "JoinedDomain.importFence() handle.generation": ["-1"],
+  // Whether the stream is gone shows when it is joined.
+  "JoinedDomain.openStream() handle.generation": ["-1"],
+  // What a user's code gives back is used as a promise: the fence fails as it does.
+  "JoinedDomain.fenceFrom() promise": ["a throwing proxy"],
+  // JSON carries them all in its way.
+  "Blank.publish() options.data": [
+    "NaN",
+    "-1",
+    "1.5",
+    "Infinity",
+    "-Infinity",
+    "9007199254740992",
+    "[]",
+    "[undefined]",
+    "a date",
+    "half a pair",
+    "NUL",
+    // It is too long, which is said.
+    "100 kB of text",
+  ],
+};
