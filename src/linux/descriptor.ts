@@ -1,42 +1,46 @@
 import { DmaBufError } from "../errors.js";
-import { closeDescriptor, duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
+import type { LedgerEntry } from "../node/resource-ledger.js";
+import { duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
+import { threadLedger } from "../node/thread-ledger.js";
 import { giveBack } from "./give-back.js";
 import { call, type Reasons, type Request } from "./ioctl.js";
 import type { Fields, Given, Values } from "./struct.js";
 
 /**
  * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by nobody else. One that is
- * forgotten stays open as long as the process.
+ * forgotten stays open as long as its thread.
  */
 export class Descriptor implements Disposable {
   readonly #what: string;
-  #fd: number | undefined;
+  /** In this thread's ledger. */
+  #entry: LedgerEntry | undefined;
 
   /**
-   * Takes over a descriptor.
+   * Takes over a descriptor, which is closed if that fails.
    *
    * @param what What it stands for, for errors: `the dma-buf`.
    */
   constructor(fd: number, what: string) {
     if (!Number.isInteger(fd) || fd < 0) throw new DmaBufError("EBADF", `Cannot use ${what}: ${fd} is no descriptor`);
-    this.#fd = fd;
+    [this.#entry] = threadLedger().enter([fd]);
     this.#what = what;
   }
 
   /** The number. @throws {DmaBufError} `EBADF` after the close, as all methods. */
   get fd(): number {
-    if (this.#fd === undefined) throw new DmaBufError("EBADF", `Cannot use ${this.#what}: it is closed`);
-    return this.#fd;
+    if (this.#entry === undefined) throw new DmaBufError("EBADF", `Cannot use ${this.#what}: it is closed`);
+    return threadLedger().descriptorOf(this.#entry);
   }
 
   get isClosed(): boolean {
-    return this.#fd === undefined;
+    return this.#entry === undefined;
   }
 
   /** Gives the descriptor away: it stays open, and this object is closed. */
   release(): number {
     const { fd } = this;
-    this.#fd = undefined;
+    threadLedger().handOver(this.#entry!);
+    this.#entry = undefined;
     return fd;
   }
 
@@ -57,9 +61,9 @@ export class Descriptor implements Disposable {
 
   /** Closes the descriptor. Twice does nothing. */
   close(): void {
-    const fd = this.#fd;
-    this.#fd = undefined;
-    if (fd !== undefined) giveBack(() => closeDescriptor(fd));
+    const entry = this.#entry;
+    this.#entry = undefined;
+    if (entry !== undefined) giveBack(() => threadLedger().close(entry));
   }
 
   [Symbol.dispose](): void {

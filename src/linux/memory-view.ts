@@ -1,11 +1,11 @@
 import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
-import { mapMemory, unmapMemory, viewOf } from "../node/system-calls.js";
+import { layZeros, type LedgerEntry } from "../node/resource-ledger.js";
+import { viewOf } from "../node/system-calls.js";
+import { threadLedger } from "../node/thread-ledger.js";
 
 /** Addresses are given back only when no view can be left that reads them. */
-const leftBehind = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) =>
-  unmapMemory(address, length),
-);
+const leftBehind = new FinalizationRegistry<LedgerEntry>((entry) => threadLedger().unmap(entry));
 
 /** Node.js 22 and later. */
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
@@ -13,7 +13,8 @@ type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 /** The bytes of a device's or a kernel's memory, mapped into this process and shared. */
 export class MemoryView implements Disposable {
   readonly length: number;
-  readonly #address: bigint;
+  /** In this thread's ledger, with views of it at user code's. */
+  readonly #entry: LedgerEntry;
   #memory: ArrayBuffer | undefined;
 
   /**
@@ -23,10 +24,12 @@ export class MemoryView implements Disposable {
   constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
     const { offset = 0, length } = range;
     this.length = length;
-    [this.#address, this.#memory] = allOrNothing((orUndo) => {
-      const address = mapMemory({ fd, length, offset, protection: mode });
-      orUndo(() => unmapMemory(address, length));
-      return [address, viewOf(address, length)];
+    const ledger = threadLedger();
+    [this.#entry, this.#memory] = allOrNothing((orUndo) => {
+      const entry = ledger.map({ fd, length, offset, isWritable: mode === "read-write" });
+      orUndo(() => ledger.unmap(entry));
+      ledger.setLent(entry, true);
+      return [entry, viewOf(ledger.addressOf(entry), length)];
     });
   }
 
@@ -56,12 +59,12 @@ export class MemoryView implements Disposable {
     const isWhole = memory.byteLength === this.length;
     if (isWhole && memory.transfer !== undefined) {
       memory.transfer();
-      unmapMemory(this.#address, this.length);
+      threadLedger().unmap(this.#entry);
       return;
     }
-    mapMemory({ length: this.length, protection: "read-write", over: this.#address, noReserve: true });
+    layZeros(threadLedger().addressOf(this.#entry), this.length);
     // Of one that was transferred nobody knows when its views are gone: its addresses stay.
-    if (isWhole) leftBehind.register(memory, { address: this.#address, length: this.length });
+    if (isWhole) leftBehind.register(memory, this.#entry);
   }
 
   [Symbol.dispose](): void {

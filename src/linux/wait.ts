@@ -1,8 +1,8 @@
 import { checkTimeout, countdown, pend, type WaitOptions } from "../domain/pend.js";
 import { threadsHost } from "../host/threads.js";
 import { watchDescriptor } from "../node/poller.js";
-import { closeDescriptor, duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
-import { isDescriptorReady } from "./descriptor.js";
+import { duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
+import { Descriptor, isDescriptorReady } from "./descriptor.js";
 
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
 const SLICE = 50;
@@ -21,12 +21,12 @@ export async function waitForDescriptor(
   const left = countdown(host, options.timeout);
   if (isDescriptorReady(fd, direction)) return true;
   // After the close of the other one, somebody else may get its number.
-  const own = duplicateDescriptor(fd);
+  const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
   try {
-    const ready = (): boolean => isDescriptorReady(own, direction);
+    const ready = (): boolean => isDescriptorReady(own.fd, direction);
     let isBroken = false;
     const subscribe = (done: () => void): (() => void) =>
-      watchReady(own, direction, (events) => {
+      watchReady(own.fd, direction, (events) => {
         isBroken = (events & eventsOf(direction)) === 0;
         done();
       });
@@ -36,7 +36,7 @@ export async function waitForDescriptor(
     } while (!isBroken && !ready());
     return true;
   } finally {
-    closeDescriptor(own);
+    own.close();
   }
 }
 
@@ -60,22 +60,22 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
  */
 export function watchReady(fd: number, direction: "input" | "output", done: (events: number) => void): () => void {
   // A descriptor of its own: several may wait for one, and any of them may be closed.
-  const own = duplicateDescriptor(fd);
+  const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
   let end: (() => void) | undefined;
   const stop = (): void => {
     const endWatch = end;
     end = undefined;
     if (endWatch === undefined) return;
     endWatch();
-    closeDescriptor(own);
+    own.close();
   };
   try {
-    end = watchDescriptor(own, eventsOf(direction), (events) => {
+    end = watchDescriptor(own.fd, eventsOf(direction), (events) => {
       stop();
       done(events);
     });
   } catch (error) {
-    closeDescriptor(own);
+    own.close();
     throw error;
   }
   return stop;
