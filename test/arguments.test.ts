@@ -7,8 +7,12 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import * as core from "../src/index.js";
+import * as node from "../src/node/index.js";
 import { EXCEPTIONS, RECEIVERS, VALID, World } from "./arguments/core.js";
-import { publicFunctions, type PublicFunction } from "./arguments/surface.js";
+import * as processes from "./arguments/node.js";
+import { ProcessWorld } from "./arguments/node.js";
+import type { Exceptions } from "./arguments/nonsense.js";
+import { publicFunctions } from "./arguments/surface.js";
 import { tryAll, type Plan } from "./arguments/try-all.js";
 
 const LONG = { timeout: 120_000 };
@@ -25,29 +29,49 @@ after(() => {
 const known = new Set<string>();
 
 describe("dmabuf refuses nonsense in its own words, and changes nothing:", () => {
-  const plan: Plan<World> = {
-    world: () => new World(),
-    async receiver(fn, world) {
-      if (fn.kind === "function") return core;
-      if (fn.kind !== "method" && fn.kind !== "setter") return core[fn.owner as keyof typeof core] as object;
-      const make = RECEIVERS[fn.owner];
-      assert.ok(make, `It is not known how to make a ${fn.owner}: say so in the table`);
-      return make(world);
-    },
-    valid: (fn, world, receiver) => validOf(fn)?.(world, receiver as never),
-    exceptions: EXCEPTIONS,
-    state: (world) => world.state,
-    warnings: () => warnings,
-  };
-  testAll(publicFunctions("index", known), plan);
+  testAll("index", core, () => new World(), { RECEIVERS, VALID, EXCEPTIONS });
 });
 
-function validOf({ kind, owner, member, id }: PublicFunction): (typeof VALID)[string] | undefined {
-  return (kind === "method" ? VALID[`${owner}#${member}()`] : undefined) ?? VALID[id];
+describe(
+  "dmabuf/node refuses nonsense in its own words, and changes nothing:",
+  { skip: !node.capabilities().processes },
+  () => {
+    testAll("node/index", node, () => new ProcessWorld(), processes);
+  },
+);
+
+/** What is known of an entry's functions. */
+interface Table<W> {
+  readonly RECEIVERS: Readonly<Record<string, (world: W) => object | Promise<object>>>;
+  readonly VALID: Readonly<Record<string, (world: W, receiver: never) => readonly unknown[]>>;
+  readonly EXCEPTIONS: Exceptions;
 }
 
-function testAll<W extends { close(): void }>(functions: readonly PublicFunction[], plan: Plan<W>): void {
-  assert.ok(functions.length > 0);
+interface AnyWorld {
+  readonly state: Uint8Array;
+  close(): void;
+}
+
+function testAll<W extends AnyWorld>(entry: string, module: object, world: () => W, table: Table<W>): void {
+  const plan: Plan<W> = {
+    world,
+    async receiver({ kind, owner }, made) {
+      if (kind === "function") return module;
+      if (kind !== "method" && kind !== "setter") return module[owner as keyof typeof module];
+      const make = table.RECEIVERS[owner];
+      assert.ok(make, `It is not known how to make a ${owner}: say so in the table`);
+      return make(made);
+    },
+    valid({ kind, owner, member, id }, made, receiver) {
+      const own = kind === "method" ? table.VALID[`${owner}#${member}()`] : undefined;
+      return (own ?? table.VALID[id])?.(made, receiver as never);
+    },
+    exceptions: table.EXCEPTIONS,
+    state: ({ state }) => state,
+    warnings: () => warnings,
+  };
+  const functions = publicFunctions(entry, known);
+  assert.ok(functions.length > 10);
   for (const fn of functions) {
     test(fn.id, LONG, async () => assert.deepEqual(await tryAll(fn, plan), []));
   }

@@ -44,13 +44,19 @@ export const CONNECT: Kinds<ConnectOptions> = {
   wrapMemory: FUNCTION,
 };
 
+/** What the kernel has room for. */
+const PLACE_BYTES = 107;
+
 const PLACE: Kind = {
-  wanted: 'a path for a socket, or "@" and a name',
+  wanted: `a path for a socket, or "@" and a name, of at most ${PLACE_BYTES} bytes`,
   isKind: (value) => typeof value === "string",
-  isTaken: (where: string) => where !== "" && where !== "@" && isText(where),
+  isTaken(where: string) {
+    const name = where.startsWith("@") ? where.slice(1) : where;
+    return name !== "" && isText(name) && Buffer.byteLength(name) <= PLACE_BYTES;
+  },
 };
 
-/** Looks at the place of a socket; how long it may be, the socket says. */
+/** Looks at the place of a socket. */
 export function checkPlace(call: string, where: string): void {
   check(call, "where", where, PLACE);
 }

@@ -53,7 +53,8 @@ function isTaken(objection: string): boolean {
 /** The table is right: with its arguments the function finds nothing wrong with them. */
 async function checkValid(run: () => unknown): Promise<string[]> {
   try {
-    await run();
+    const result = (await run()) as Partial<Disposable> | undefined;
+    result?.[Symbol.dispose]?.();
     return [];
   } catch (error) {
     return / must (be|have) .*, not /.test(String(error)) ? [`does not take what the table has: ${String(error)}`] : [];
