@@ -61,8 +61,8 @@ export const JOIN: Kinds<JoinOptions> = {
 
 const CONTEXTS = integer(1, 0x7fff_ffff);
 
-/** What the layers above the domain's own give back after a death. */
-const RECOVERY: readonly RecoveryStep[] = [
+/** @internal What the layers above the domain's own give back after a death. */
+export const RECOVERY: readonly RecoveryStep[] = [
   SYNCOBJ_RECOVERY,
   ...BUFFER_RECOVERY,
   { release: failStreams, sweep: sweepStreams },

@@ -1,4 +1,4 @@
-import { agentName, slotOf } from "../src/domain/agent-slot.js";
+import { agentName, isLive, slotOf } from "../src/domain/agent-slot.js";
 import { forEachBit } from "../src/domain/bits.js";
 import { isKeyLate, isKeySignaled } from "../src/domain/fence-slot.js";
 import {
@@ -37,7 +37,8 @@ function* agents({ memory, layout }: Segment): Generator<string> {
     const base = layout.agent(slot);
     const state = memory.load(base + AGENT.STATE);
     const reaper = memory.load(base + AGENT.REAPER);
-    if ((state & 0x3ff) === AGENT_STATE.FREE && reaper === 0) continue;
+    // A claim that outlives its claimer passes on (R2): it died when it had freed the slot.
+    if ((state & 0x3ff) === AGENT_STATE.FREE && !isLive({ memory, layout }, reaper)) continue;
     const word = ["free", "live", "dead"][state & 0x3ff];
     yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;
   }

@@ -1,4 +1,3 @@
-import { releaseWriteHolds, sweepReadHolds } from "../../src/buffer/hold.js";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
 import {
@@ -21,25 +20,11 @@ import {
 } from "../../src/domain/layout.js";
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { usedWord } from "../../src/domain/table.js";
-import { recover, type RecoveryStep } from "../../src/domain/recovery.js";
-import { SYNCOBJ_RECOVERY } from "../../src/domain/syncobj-slot.js";
-import { sweepRequests } from "../../src/domain/request-slot.js";
-import { sweepPins } from "../../src/domain/storage-slot.js";
-import { releaseLocks } from "../../src/reservation/lock.js";
-import { failStreams, sweepStreams } from "../../src/stream/stream-slot.js";
+import { recover } from "../../src/domain/recovery.js";
+import { RECOVERY } from "../../src/joined-domain.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
 import { faulty, SOUND, type Fault } from "./interleavings.js";
-
-/** The steps that the domain's front door takes after a death. */
-const RECOVERY: readonly RecoveryStep[] = [
-  { release: releaseLocks, sweep: () => {} },
-  { release: releaseWriteHolds, sweep: sweepReadHolds },
-  { release: failStreams, sweep: sweepStreams },
-  { release: () => {}, sweep: sweepPins },
-  { release: () => {}, sweep: sweepRequests },
-  SYNCOBJ_RECOVERY,
-];
 
 /** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
 export class TinyDomain {

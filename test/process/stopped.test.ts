@@ -1,17 +1,26 @@
 /** A process that is stopped is not dead: what it has stays its own, and when it goes on nothing was done behind its back. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { deadIn, slotOf } from "../../src/domain/agent-slot.js";
 import { rawFormat, type DmaBuf, type FenceHandle } from "../../src/index.js";
 import type { Domain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import { checkPattern, writePattern } from "../pattern.js";
 import { Holder, listen } from "./holding.js";
+import { Undertaker } from "./undertaking.js";
 
 const LIMITED = { timeout: 60_000 };
 /** Milliseconds; longer than everything by which an agent that is dead would be noticed. */
 const LONG = 1_500;
 
-async function withBuffer(t: TestContext): Promise<{ domain: Domain; buffer: DmaBuf; holder: Holder }> {
+interface Shared {
+  readonly domain: Domain;
+  readonly place: string;
+  readonly buffer: DmaBuf;
+  readonly holder: Holder;
+}
+
+async function withBuffer(t: TestContext): Promise<Shared> {
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);
   const buffer = domain.allocate(16_384);
@@ -20,7 +29,7 @@ async function withBuffer(t: TestContext): Promise<{ domain: Domain; buffer: Dma
     writePattern(access.bytes, 7, domain.agent.identity, () => {});
   }
   await holder.ask({ order: "import", handle: buffer.handle() });
-  return { domain, buffer, holder };
+  return { domain, place, buffer, holder };
 }
 
 function versionIn(buffer: DmaBuf): number | undefined {
@@ -122,4 +131,38 @@ test("a stopped process is not declared dead", LIMITED, async (t) => {
   assert.equal(domain.agents.length, 2);
   await holder.kill();
   await until(() => domain.agents.length === 1);
+});
+
+test("who is dead blocks nobody, though who recovers it is stopped, until that goes on", LIMITED, async (t) => {
+  for (let round = 1; ; round++) {
+    const { domain, place, buffer, holder } = await withBuffer(t);
+    const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });
+    await holder.ask({ order: "read" });
+    const held = holder.ask({ order: "consume", name: "frames", policy: "hold" });
+    await stream.waitForConsumers(1, { timeout: 20_000 });
+    const publish = async (version: number): Promise<void> => {
+      const blank = (await stream.blank({ timeout: 20_000 }))!;
+      writePattern(blank.bytes, version, domain.agent.identity, () => {});
+      blank.publish({ data: version });
+    };
+    // It holds the first frame, and has not taken the second one.
+    await publish(0);
+    await held;
+    await publish(1);
+    const undertaker = new Undertaker({ joinsAt: place, pid: holder.child.pid!, identity: holder.identity, step: 0 });
+    t.after(() => undertaker.kill());
+    await until(() => undertaker.identity !== 0);
+    undertaker.bury();
+    await until(() => undertaker.hasBuried || undertaker.standsStill);
+    // This thread may have been faster.
+    if (!undertaker.standsStill && round < 20) continue;
+    assert.ok(undertaker.standsStill, "it was never the first");
+    assert.equal(deadIn(domain.agent, slotOf(holder.identity)), holder.identity);
+    (await buffer.access("write", { timeout: 20_000 }))[Symbol.dispose]();
+    for (const version of [2, 3]) await publish(version);
+    assert.deepEqual([stream.consumers, stream.waitsFor], [0, []]);
+    undertaker.goOn();
+    await until(() => deadIn(domain.agent, slotOf(holder.identity)) === 0);
+    return;
+  }
 });

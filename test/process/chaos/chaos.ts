@@ -11,6 +11,7 @@ import { Random } from "../../random.js";
 import { segmentState } from "../../segment-state.js";
 import { Barracks } from "../barracks.js";
 import { House, type Life } from "./house.js";
+import { Undertaker } from "../undertaking.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
 import { orphans } from "./orphans.js";
 import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
@@ -26,6 +27,7 @@ import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } f
  * CH6. The same seed gives the same plan.
  * CH7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a descriptor nor
  *     a mapping there.
+ * CH8. Nobody waits for what a dead one held, not even while its reaper stands still.
  */
 
 export interface ChaosOptions {
@@ -56,6 +58,8 @@ interface Seat {
   identity: Identity;
   /** Until when it is stopped, in milliseconds. */
   stoppedUntil: number;
+  /** Whether it has carried out what it was told to say so of. */
+  done: boolean;
   /** Whether its process is to end. */
   condemned: boolean;
   read: { bytes: number; at: number };
@@ -88,6 +92,7 @@ class ChaosRun {
   readonly #deeds: Record<string, number> = {};
   readonly #recoveries: number[] = [];
   readonly #visits: Promise<void>[] = [];
+  readonly #undertakers = new Set<Undertaker>();
   readonly #domain: Domain;
   #listener: number | undefined;
   #failure: Error | undefined;
@@ -95,7 +100,7 @@ class ChaosRun {
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.#domain = Domain.create({ name: "onlooker", agents: 14, buffers: 512, timelines: 64, streams: 16 });
+    this.#domain = Domain.create({ name: "onlooker", agents: 16, buffers: 512, timelines: 64, streams: 16 });
     for (let index = 0; index < SEATS + THREADS; index++) this.#seats.push(this.#newSeat(index));
   }
 
@@ -129,6 +134,7 @@ class ChaosRun {
   async end(): Promise<void> {
     this.#barracks.close();
     for (const { house } of this.#seats) house?.close();
+    for (const undertaker of this.#undertakers) undertaker.kill();
     const children = this.#seats.map(({ child }) => child).filter((child) => child !== undefined);
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
@@ -139,7 +145,17 @@ class ChaosRun {
   #newSeat(index: number): Seat {
     const read = { bytes: 0, at: 0 };
     const diary = join(this.#folder, `diary ${index}`);
-    return { index, diary, child: undefined, house: undefined, identity: 0, stoppedUntil: 0, condemned: false, read };
+    return {
+      index,
+      diary,
+      child: undefined,
+      house: undefined,
+      identity: 0,
+      stoppedUntil: 0,
+      done: false,
+      condemned: false,
+      read,
+    };
   }
 
   /** Starts a process on a seat. Returns when it has joined. */
@@ -148,6 +164,7 @@ class ChaosRun {
     seat.child = child;
     seat.identity = 0;
     seat.condemned = false;
+    seat.done = true;
     seat.read = { bytes: -1, at: Date.now() };
     closeSync(openSync(seat.diary, "w"));
     child.on("message", (report: Report) => this.#hear(seat, child, report));
@@ -190,6 +207,7 @@ class ChaosRun {
     if (report.report === "exported") this.#share(seat, report);
     if (report.report === "left") this.#countDeeds(seat, report);
     if (seat.child !== child) return;
+    if (report.report === "done") seat.done = true;
     if (report.report === "listens") this.#listener = seat.index;
     if (report.report === "joined") seat.identity = report.identity;
   }
@@ -225,6 +243,8 @@ class ChaosRun {
         return this.#kill(this.#seats[this.#listener!]!);
       case "stop":
         return this.#stop(seat, blow.ms);
+      case "stop reaper":
+        return this.#bury(seat, blow.step);
       case "replace":
         return tell(seat, { order: "export", index: blow.buffer });
       case "visit":
@@ -242,25 +262,71 @@ class ChaosRun {
   }
 
   /** Has a process end; when it is gone, another one takes its seat. */
-  async #replace(seat: Seat, end: () => void): Promise<void> {
+  async #replace(seat: Seat, end: () => void, meanwhile?: () => Promise<void>): Promise<void> {
     const wasListening = this.#listener === seat.index;
-    await this.#remove(seat, end);
+    await this.#remove(seat, end, meanwhile);
     // Somebody else listens at the place again.
     if (wasListening) await this.#letListen(this.#seats[(seat.index + 1) % SEATS]!);
     await this.#seatSomebody(seat);
   }
 
-  async #remove(seat: Seat, end: () => void): Promise<void> {
+  async #remove(seat: Seat, end: () => void, meanwhile?: () => Promise<void>): Promise<void> {
     const { child, identity } = seat;
     seat.condemned = true;
     end();
     const hasEnded = (): boolean => child!.exitCode !== null || child!.signalCode !== null;
     await this.#until(hasEnded, 30_000, `seat ${seat.index} to end`);
+    await meanwhile?.();
     const gone = performance.now();
-    const { agent } = this.#domain;
-    const isRecovered = (): boolean => !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
-    await this.#until(isRecovered, RECOVERY_LIMIT, `what seat ${seat.index} held to be given back`);
+    await this.#until(
+      () => this.#isRecovered(identity),
+      RECOVERY_LIMIT,
+      `what seat ${seat.index} held to be given back`,
+    );
     this.#recoveries.push(performance.now() - gone);
+  }
+
+  #isRecovered(identity: Identity): boolean {
+    const { agent } = this.#domain;
+    return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
+  }
+
+  /** A member is killed while it reads, and who recovers it stops in the middle of that. */
+  async #bury(seat: Seat, step: number): Promise<void> {
+    const { identity, child } = seat;
+    const undertaker = new Undertaker({ joinsAt: this.#place, pid: child!.pid!, identity, step });
+    this.#undertakers.add(undertaker);
+    await this.#until(() => undertaker.identity !== 0, 30_000, "an undertaker to join");
+    await this.#carryOut([seat], "hold", (index) => `seat ${index} does not begin to read`);
+    const meanwhile = async (): Promise<void> => {
+      const hasBegun = (): boolean => undertaker.hasBuried || undertaker.standsStill;
+      await this.#until(hasBegun, RECOVERY_LIMIT, "an undertaker");
+      const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
+      const waits = (index: number): string =>
+        `CH8: seat ${index} waits for what seat ${seat.index} held, whose reaper stands still`;
+      await this.#carryOut(others, "write all", waits);
+      // It goes on, or a reaper dies, too.
+      if (this.#random.oneIn(2)) undertaker.goOn();
+      else undertaker.kill();
+      const isDone = (): boolean => undertaker.hasBuried || this.#isRecovered(undertaker.identity);
+      await this.#until(isDone, RECOVERY_LIMIT, "a reaper");
+      undertaker.kill();
+      this.#undertakers.delete(undertaker);
+      await this.#until(() => this.#isRecovered(undertaker.identity), RECOVERY_LIMIT, "a reaper to be given back");
+    };
+    await this.#replace(seat, () => undertaker.bury(), meanwhile);
+  }
+
+  /** Has some members do something, and waits until they have. */
+  async #carryOut(seats: readonly Seat[], order: "hold" | "write all", late: (index: number) => string): Promise<void> {
+    for (const seat of seats) {
+      seat.done = false;
+      tell(seat, { order });
+    }
+    const limit = Date.now() + (this.#options.silence ?? 60_000);
+    await this.#until(() => seats.every(({ done }) => done) || Date.now() > limit, Infinity, order);
+    for (const { index, done } of seats) if (!done) this.#fail(late(index));
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #stop(seat: Seat, ms: number): void {
@@ -324,7 +390,9 @@ class ChaosRun {
     for (const seat of this.#seats) {
       if (seat.child === undefined || seat.identity === 0) continue;
       const bytes = statSync(seat.diary).size;
-      if (bytes !== seat.read.bytes || now < seat.stoppedUntil + 500) seat.read = { bytes, at: now };
+      // What it is told to say that it has done has a limit of its own (CH8).
+      const isExcused = now < seat.stoppedUntil + 500 || !seat.done;
+      if (bytes !== seat.read.bytes || isExcused) seat.read = { bytes, at: now };
       if (now - seat.read.at > (this.#options.silence ?? 20_000)) {
         this.#fail(`CH2: seat ${seat.index} does nothing any more`);
       }

@@ -1,6 +1,6 @@
 /** The faults that members can be told to have, where they are more than a line: see FAULTS. */
 import { readdirSync, readFileSync } from "node:fs";
-import { TIMELINE } from "../../../src/domain/layout.js";
+import { AGENT, AGENT_STATE, HEADER, TIMELINE } from "../../../src/domain/layout.js";
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
 import type { Agent } from "../../../src/domain/agent.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
@@ -18,6 +18,21 @@ export function sleepThrough(memory: Substrate): Substrate {
 class DeepSleep extends SteppedSubstrate {
   override parkAsync(word: number, expected: number): Promise<void> | undefined {
     return super.parkAsync(word, expected) && new Promise(() => {});
+  }
+}
+
+/** Memory of an agent to which the dead are as the living until their slots are free. */
+export function believeInTheDead(memory: Substrate): Substrate {
+  return new Faith(memory);
+}
+
+class Faith extends SteppedSubstrate {
+  override load(word: number): number {
+    const value = super.load(word);
+    const within = word - HEADER.WORDS;
+    const isState =
+      within >= 0 && within < super.load(HEADER.SIZES) * AGENT.WORDS && within % AGENT.WORDS === AGENT.STATE;
+    return isState && (value & 1023) === AGENT_STATE.DEAD ? value - AGENT_STATE.DEAD + AGENT_STATE.LIVE : value;
   }
 }
 

@@ -6,6 +6,8 @@ import type { Order } from "./orders.js";
 
 /** Who sits on a seat: a process, or a thread of one. */
 export interface Life extends EventEmitter {
+  /** Of a process. */
+  readonly pid?: number | undefined;
   readonly connected: boolean;
   readonly exitCode: number | null;
   readonly signalCode: string | null;

@@ -18,12 +18,19 @@ import {
 } from "../../../src/index.js";
 import { isLive } from "../../../src/domain/agent-slot.js";
 import { Domain } from "../../../src/node/index.js";
+import type { Substrate } from "../../../src/substrate/substrate.js";
 import { pause } from "../../agents.js";
 import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
-import { disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
-import { BUFFER_BYTES, FRAME_BYTES, type Order, type Report, type Start } from "./orders.js";
+import { believeInTheDead, disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
+import { BUFFER_BYTES, FRAME_BYTES, type Fault, type Order, type Report, type Start } from "./orders.js";
 import { STREAMS } from "./plan.js";
+
+/** The faults of a member's memory. */
+const WRAPPERS: Partial<Record<Fault, (memory: Substrate) => Substrate>> = {
+  wake: sleepThrough,
+  dead: believeInTheDead,
+};
 
 interface Consumed {
   readonly name: string;
@@ -53,9 +60,14 @@ class Member {
     // Whoever listened may have been killed a moment ago.
     for (const end = Date.now() + 20_000; ; await pause(5)) {
       try {
-        const wrap = start.fault === "wake" ? { wrapMemory: sleepThrough } : {};
+        const wrap = start.fault === undefined ? undefined : WRAPPERS[start.fault];
         const name = `seat ${start.seat}`;
-        const domain = await Domain.connect(start.joinsAt, { name, timeout: 20_000, handleLimit: 1_000, ...wrap });
+        const domain = await Domain.connect(start.joinsAt, {
+          name,
+          timeout: 20_000,
+          handleLimit: 1_000,
+          ...(wrap && { wrapMemory: wrap }),
+        });
         return new Member(start, orders, domain, diary, descriptors);
       } catch (error) {
         const { code } = error as DmaBufError;
@@ -89,6 +101,8 @@ class Member {
       for (let order = this.#orders.shift(); order !== undefined; order = this.#orders.shift()) {
         this.#note(order.order);
         if (order.order === "leave") return this.#leave();
+        if (order.order === "hold") return this.#hold();
+        if (order.order === "write all") await this.#writeAll();
         this.#obey(order);
       }
       const deed = this.#random.pick(deeds);
@@ -121,6 +135,9 @@ class Member {
         break;
       case "exit":
         return process.exit(0);
+      case "write all":
+        break;
+      case "hold":
       case "start":
       case "leave":
         throw new Error(`${order.order} does not come here`);
@@ -154,6 +171,22 @@ class Member {
     checkPattern(access.bytes, nothing, this.#isDead);
     this.#fill(access);
     this.#count("writes");
+  }
+
+  /** Reads a buffer until it is killed. */
+  async #hold(): Promise<void> {
+    const access = await this.#pickBuffer("hold")?.access("read");
+    say({ report: "done" });
+    await new Promise(() => {});
+    access?.[Symbol.dispose]();
+  }
+
+  async #writeAll(): Promise<void> {
+    for (const buffer of this.#buffers.values()) {
+      using access = await buffer.access("write");
+      this.#fill(access);
+    }
+    say({ report: "done" });
   }
 
   /** Locks some buffers, adds a fence to them, opens them again, and signals the fence some time later. */

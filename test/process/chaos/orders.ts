@@ -10,6 +10,7 @@ export const FAULTS = {
   fence: "has fences that nobody ends when it dies",
   seat: "shows that it lives by a descriptor that its thread's end does not close",
   stray: "opens in its thread what stands in no ledger",
+  dead: "waits for what a dead one holds until its reaper has taken it away",
 } as const;
 
 export type Fault = keyof typeof FAULTS;
@@ -44,13 +45,19 @@ export type Order =
   | ({ readonly order: "import" } & SharedBuffer)
   | ({ readonly order: "receive" } & Parcel)
   | { readonly order: "export"; readonly index: number }
-  | { readonly order: "listen" | "leave" | "exit" };
+  | { readonly order: "listen" | "leave" | "exit" }
+  /** Reads a buffer, and goes on for ever with that. */
+  | { readonly order: "hold" }
+  /** Writes each buffer once. */
+  | { readonly order: "write all" };
 
 export type Report =
   | { readonly report: "joined"; readonly identity: number }
   | ({ readonly report: "exported" } & SharedBuffer)
   | ({ readonly report: "sent" } & Parcel)
   | { readonly report: "listens" }
+  /** Of an order to hold or to write. */
+  | { readonly report: "done" }
   /** How many more descriptors it has than before it joined. */
   | { readonly report: "left"; readonly descriptors: number; readonly deeds: Readonly<Record<string, number>> }
   | { readonly report: "failed"; readonly reason: string };

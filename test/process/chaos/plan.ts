@@ -4,6 +4,8 @@ import { Random } from "../../random.js";
 export type Blow = { readonly at: number; readonly seat: number } & (
   | { readonly kind: "kill" | "kill listener" | "leave" | "exit" | "visit" | "terminate" }
   | { readonly kind: "stop"; readonly ms: number }
+  /** It is killed, and its reaper stops before that step of the recovery, or at 0 when it has claimed the slot. */
+  | { readonly kind: "stop reaper"; readonly step: number }
   | { readonly kind: "replace"; readonly buffer: number }
 );
 
@@ -19,6 +21,8 @@ const KINDS: readonly Blow["kind"][] = [
   ...Array<"stop">(5).fill("stop"),
   ...Array<"replace">(3).fill("replace"),
   ...Array<"terminate">(6).fill("terminate"),
+  "stop reaper",
+  "stop reaper",
   "kill listener",
   "kill listener",
   "leave",
@@ -33,6 +37,9 @@ const LONGEST_PEACE = 450;
 /** Milliseconds. */
 const LONGEST_STOP = 1_500;
 
+/** A recovery has about so many steps. */
+const LAST_STEP = 1_000;
+
 /** The plan that a seed stands for: always the same. A longer one begins like a shorter one. */
 export function makePlan(seed: number, seconds: number): Blow[] {
   const random = new Random(seed);
@@ -45,6 +52,7 @@ export function makePlan(seed: number, seconds: number): Blow[] {
     if (kinds.length === 0) kinds = random.shuffle(KINDS);
     const [kind, seat] = [kinds.pop()!, random.below(SEATS)];
     if (kind === "stop") plan.push({ at, seat, kind, ms: random.below(LONGEST_STOP) });
+    else if (kind === "stop reaper") plan.push({ at, seat, kind, step: random.below(2) * random.below(LAST_STEP) });
     else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFERS) });
     else if (kind === "leave" || kind === "exit") plan.push({ at, seat: random.below(SEATS + THREADS), kind });
     else if (kind === "terminate") plan.push({ at, seat: SEATS + random.below(THREADS), kind });
@@ -54,6 +62,12 @@ export function makePlan(seed: number, seconds: number): Blow[] {
 
 export function describeBlow(blow: Blow): string {
   const { at, seat, kind } = blow;
-  const detail = kind === "stop" ? `, ${blow.ms} ms` : kind === "replace" ? `, buffer ${blow.buffer}` : "";
+  const detail = detailOf(blow);
   return `${(at / 1000).toFixed(2).padStart(6)} s: ${kind}${kind === "kill listener" ? "" : ` at seat ${seat}`}${detail}`;
+}
+
+function detailOf(blow: Blow): string {
+  if (blow.kind === "stop") return `, ${blow.ms} ms`;
+  if (blow.kind === "stop reaper") return blow.step === 0 ? ", with its claim" : `, step ${blow.step}`;
+  return blow.kind === "replace" ? `, buffer ${blow.buffer}` : "";
 }

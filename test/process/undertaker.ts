@@ -1,0 +1,62 @@
+/** A process of a chaos run that kills a member, is the first to recover it, and stands still in the middle of that. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import type { Identity } from "../../src/domain/agent-slot.js";
+import { AGENT } from "../../src/domain/layout.js";
+import { recover } from "../../src/domain/recovery.js";
+import { RECOVERY } from "../../src/joined-domain.js";
+import { Domain } from "../../src/node/index.js";
+import { SteppedSubstrate } from "../../src/testing/index.js";
+
+export interface Burial {
+  readonly joinsAt: string;
+  /** Whom it kills. */
+  readonly pid: number;
+  readonly identity: Identity;
+  /** Before which step of the recovery it stops itself; 0 for when it has claimed the dead agent's slot. */
+  readonly step: number;
+}
+
+/** Memory whose agent stands still when it has claimed a dead agent's slot. */
+class ClaimingSubstrate extends SteppedSubstrate {
+  reaperWord = -1;
+
+  override compareExchange(word: number, expected: number, replacement: number): number {
+    const found = super.compareExchange(word, expected, replacement);
+    if (word === this.reaperWord && found === expected && replacement !== 0) standStill();
+    return found;
+  }
+}
+
+process.on("disconnect", () => process.exit(1));
+const [burial] = (await once(process, "message")) as [Burial];
+let memory: ClaimingSubstrate | undefined;
+const domain = await Domain.connect(burial.joinsAt, {
+  name: "undertaker",
+  timeout: 20_000,
+  wrapMemory: (real) => (memory = new ClaimingSubstrate(real)),
+});
+process.send!(domain.agent.identity);
+await once(process, "message");
+
+process.kill(burial.pid, "SIGKILL");
+while (isRunning(burial.pid));
+const { agent } = domain;
+if (burial.step === 0) memory!.reaperWord = agent.layout.agent(burial.identity & 1023) + AGENT.REAPER;
+else memory!.begin({ at: burial.step, happen: standStill });
+recover(agent, burial.identity, RECOVERY, agent.host.nowNs());
+memory!.begin({});
+process.send!("buried");
+
+function standStill(): void {
+  process.kill(process.pid, "SIGSTOP");
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
