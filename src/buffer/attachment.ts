@@ -45,9 +45,19 @@ export class Attachment implements ExporterAttachment, Disposable {
   /** The end of the tie. */
   readonly #ending = new Ending();
   #attached = true;
+  /** What the exporter is doing for it. */
+  #works = 0;
+  readonly #keep: () => () => void;
 
-  /** @internal Made by `DmaBuf.attach()`. */
-  constructor(buffer: DmaBuf, importer: Importer, exporter: ExporterLink, detached: (attachment: Attachment) => void) {
+  /** @internal Made by `DmaBuf.attach()`. @param keep Keeps the buffer until the result is called. */
+  constructor(
+    buffer: DmaBuf,
+    importer: Importer,
+    exporter: ExporterLink,
+    keep: () => () => void,
+    detached: (attachment: Attachment) => void,
+  ) {
+    this.#keep = keep;
     this.buffer = buffer;
     this.importer = importer;
     this.peerToPeer = importer.allowPeerToPeer ?? false;
@@ -77,8 +87,17 @@ export class Attachment implements ExporterAttachment, Disposable {
     const { reservation } = this.buffer;
     reservation.warnIfHeld("map by itself");
     const limits = limitsOf(reservation.agent.host, options, this.#ending);
-    using lock = await reservation.lock(undefined, limits());
-    void lock;
+    const lock = await reservation.lock(undefined, limits());
+    const endWork = this.#work();
+    try {
+      return await this.#mapSettled(reservation, mode, limits);
+    } finally {
+      lock[Symbol.dispose]();
+      endWork();
+    }
+  }
+
+  async #mapSettled(reservation: Reservation, mode: AccessMode, limits: () => WaitTerms): Promise<Mapping> {
     const mapping = await this.mapLockedAsync(mode, limits());
     if (this.isDynamic) return mapping;
     try {
@@ -104,7 +123,13 @@ export class Attachment implements ExporterAttachment, Disposable {
   /** As {@link mapLocked}, returning to the event loop while an exporter in another agent is asked. */
   async mapLockedAsync(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     checkAccess("Attachment.mapLockedAsync()", mode, options);
-    return this.#mapped(await this.#askToMap(mode).result(this.#terms(options)));
+    const call = this.#askToMap(mode);
+    const endWork = this.#workLocked();
+    try {
+      return this.#mapped(await call.result(this.#terms(options)));
+    } finally {
+      endWork();
+    }
   }
 
   /**
@@ -119,8 +144,15 @@ export class Attachment implements ExporterAttachment, Disposable {
   /** As {@link pin}, returning to the event loop while an exporter in another agent is asked. */
   async pinAsync(options: WaitOptions = {}): Promise<void> {
     checkWait("Attachment.pinAsync()", options);
-    await this.#askToPin()?.result(this.#terms(options));
-    this.#pinned();
+    const call = this.#askToPin();
+    if (call === undefined) return;
+    const endWork = this.#workLocked();
+    try {
+      await call.result(this.#terms(options));
+      this.#pinned();
+    } finally {
+      endWork();
+    }
   }
 
   /** The end that belongs to {@link pin}; the caller holds the reservation lock. */
@@ -135,7 +167,27 @@ export class Attachment implements ExporterAttachment, Disposable {
     this.#attached = false;
     this.#ending.end(() => this.buffer.ending.error ?? hasDetached("use"));
     for (const mapping of [...this.#mappings]) mapping[Symbol.dispose]();
-    this.#detached(this);
+    if (this.#works === 0) this.#detached(this);
+  }
+
+  /** An exporter works for this importer: the tie and the buffer stay until the result is called, whoever lets them go. */
+  #work(): () => void {
+    const unkeep = this.#keep();
+    this.#works++;
+    return () => {
+      if (--this.#works === 0 && !this.#attached) this.#detached(this);
+      unkeep();
+    };
+  }
+
+  /** As {@link #work}, and the lock stays too. */
+  #workLocked(): () => void {
+    const endWork = this.#work();
+    const unuse = this.buffer.reservation.use();
+    return () => {
+      unuse();
+      endWork();
+    };
   }
 
   #askToMap(mode: AccessMode): Call<Table> {
@@ -149,7 +201,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   #mapped(table: Table): Mapping {
     if (!this.#attached) {
       this.#exporter.unmap(this, table);
-      throw hasDetached("map");
+      throw this.buffer.ending.error ?? hasDetached("map");
     }
     const endUse = this.buffer.storage.use();
     const unmap = (self: Mapping): void => {
@@ -165,7 +217,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   #pinned(): void {
     if (this.#attached) return;
     this.#exporter.unpin(this);
-    throw hasDetached("pin");
+    throw this.buffer.ending.error ?? hasDetached("pin");
   }
 
   #terms(options: WaitOptions): WaitTerms {

@@ -107,7 +107,8 @@ export class BufferRecord {
   detach(attachment: Attachment): void {
     this.reservation.warnIfHeld("detach from");
     this.attachments.delete(attachment);
-    discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
+    // An agent that has left has given back all that it had: the words may be another one's.
+    if (!this.agent.closed) discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
     this.exporter.detach(attachment);
   }
 

@@ -403,7 +403,8 @@ export class DmaBuf implements Disposable {
 
   #createAttachment(record: BufferRecord, importer: Importer): Attachment {
     record.reservation.warnIfHeld("attach to");
-    return new Attachment(this, importer, record.exporter, (self) => {
+    const keep = (): (() => void) => record.keep();
+    return new Attachment(this, importer, record.exporter, keep, (self) => {
       this.#attachments.delete(self);
       record.detach(self);
     });

@@ -1,4 +1,4 @@
-import type { Member } from "../domain/agent-slot.js";
+import type { Agent } from "../domain/agent.js";
 import { addPin, dropPin } from "../domain/storage-slot.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Call } from "./call.js";
@@ -11,13 +11,13 @@ import type { ExporterLink, Table } from "./exporter-link.js";
  */
 export class PinningLink implements ExporterLink {
   readonly #link: ExporterLink;
-  readonly #member: Member;
+  readonly #agent: Agent;
   readonly #bufferSlot: number;
   readonly #pins = new Map<ExporterAttachment, number>();
 
-  constructor(link: ExporterLink, member: Member, bufferSlot: number) {
+  constructor(link: ExporterLink, agent: Agent, bufferSlot: number) {
     this.#link = link;
-    this.#member = member;
+    this.#agent = agent;
     this.#bufferSlot = bufferSlot;
   }
 
@@ -31,7 +31,7 @@ export class PinningLink implements ExporterLink {
 
   detach(attachment: ExporterAttachment): void {
     this.#link.detach(attachment);
-    for (let pins = this.#pins.get(attachment) ?? 0; pins > 0; pins--) dropPin(this.#member, this.#bufferSlot);
+    for (let pins = this.#pins.get(attachment) ?? 0; pins > 0; pins--) this.#dropPin();
     this.#pins.delete(attachment);
   }
 
@@ -101,13 +101,18 @@ export class PinningLink implements ExporterLink {
 
   #add(attachment: ExporterAttachment): void {
     this.#pins.set(attachment, (this.#pins.get(attachment) ?? 0) + 1);
-    addPin(this.#member, this.#bufferSlot);
+    addPin(this.#agent, this.#bufferSlot);
   }
 
   #drop(attachment: ExporterAttachment): void {
     const pins = this.#pins.get(attachment) ?? 0;
     if (pins === 0) return;
     this.#pins.set(attachment, pins - 1);
-    dropPin(this.#member, this.#bufferSlot);
+    this.#dropPin();
+  }
+
+  /** Those of an agent that has left are gone already. */
+  #dropPin(): void {
+    if (!this.#agent.closed) dropPin(this.#agent, this.#bufferSlot);
   }
 }

@@ -2,6 +2,7 @@ import { ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { isLaterFence, type FencePosition } from "./fence-order.js";
 import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
+import { timed, timeIn } from "./tagged-time.js";
 import { readName } from "./text.js";
 import * as timeline from "./timeline-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
@@ -65,19 +66,22 @@ export function keyProgress({ memory, layout }: Segment, key: FenceKey): number 
 export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number, now: number): void {
   const { memory, layout } = segment;
   const word = deadlineWord(layout, key);
-  const deadline = BigInt(Math.max(1, Math.floor(deadlineNs)));
+  const deadline = timed(key.generation, deadlineNs);
   for (;;) {
     const earliest = memory.load64(word);
-    if (earliest !== 0n && (earliest === deadline || (earliest < deadline && Number(earliest) >= now))) return;
+    const time = timeIn(earliest, key.generation);
+    // The slot has moved on: the fence has signaled, and this is nothing for the next owner.
+    if (time === undefined) return;
+    if (time !== 0 && (earliest === deadline || (earliest < deadline && time >= now))) return;
     if (memory.compareExchange64(word, earliest, deadline) === earliest) break;
   }
-  const owner = memory.load(ownerWord(layout, key));
+  const owner = keyOwner(segment, key);
   if (owner !== 0) ring(segment, slotOf(owner));
 }
 
 /** The earliest deadline that anybody has asked of the fence's context, in nanoseconds; 0 for none. */
 export function keyDeadline({ memory, layout }: Segment, key: FenceKey): number {
-  return Number(memory.load64(deadlineWord(layout, key)));
+  return timeIn(memory.load64(deadlineWord(layout, key)), key.generation) ?? 0;
 }
 
 /** Whether the calling agent is the one that signals the fence. */
@@ -85,9 +89,15 @@ export function isOwnKey({ memory, layout, identity }: Member, key: FenceKey): b
   return keyOwner({ memory, layout }, key) === identity;
 }
 
-/** The agent that signals the fence, 0 if its slot is free. */
+/** The agent that signals the fence, 0 if its slot is free or has moved on. */
 export function keyOwner({ memory, layout }: Segment, key: FenceKey): Identity {
-  return memory.load(ownerWord(layout, key));
+  const owner = memory.load(ownerWord(layout, key));
+  const isTimeline = layout.isTimeline(key.slot);
+  const generation = isTimeline
+    ? layout.timeline(key.slot) + TIMELINE.GENERATION
+    : layout.oneShot(key.slot) + ONE_SHOT.GENERATION;
+  // Looked at afterwards: the next owner comes before its generation.
+  return memory.load(generation) === key.generation ? owner : 0;
 }
 
 /** A fence's place in its context, or `undefined` if its slot has moved on. */

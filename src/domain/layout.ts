@@ -56,7 +56,7 @@ export const TIMELINE = {
   GENERATION: 1, // counts the slot's uses
   COMPLETED: 2, // 64 bits: generation << 48 | ended << 47 | sequence number
   AWAITED: 4, // 64 bits: the lowest sequence number somebody waits for, 0 for nobody
-  DEADLINE: 6, // 64 bits: the earliest deadline asked for, CLOCK_MONOTONIC nanoseconds, 0 for none
+  DEADLINE: 6, // 64 bits: generation << 53 | the earliest deadline asked for, CLOCK_MONOTONIC nanoseconds, 0 for none
   CONTEXT: 8, // 64 bits: the fence context number
   FORGOTTEN: 10, // 64 bits: the last sequence number of the failures no longer kept
   END_ERROR: 12, // generation << 12 | positive errno that pending fences end with, 0 while the timeline is open
@@ -101,7 +101,7 @@ export const ONE_SHOT = {
   TIME: 8, // 64 bits: generation << 53 | nanoseconds, 0 while the fence is pending
   TIME_LIMIT: 10, // milliseconds
   FORGOTTEN_GENERATION: 11,
-  DEADLINE: 12, // 64 bits
+  DEADLINE: 12, // 64 bits, as a timeline's
   DRIVER_NAME: 14,
   NAME: 22,
   ARRAYS: 30,

@@ -4,6 +4,7 @@ import { setBit } from "./bits.js";
 import { addObituary, findObituary, forgetTooOld } from "./failures.js";
 import { ONE_SHOT, type Segment } from "./layout.js";
 import { takeSlot } from "./table.js";
+import { timed, timeIn, timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
 
@@ -25,8 +26,6 @@ const SIGNALED = 0x1000;
 const GENERATION_SHIFT = 13;
 const NUMBER_MASK = (1n << 63n) - 1n;
 const NUMBER_WRAPS = 1n << 63n;
-const TIME_BITS = 53n;
-const TIME_MASK = (1n << TIME_BITS) - 1n;
 
 export interface OneShotOptions {
   readonly driverName: string;
@@ -73,8 +72,8 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
     base + ONE_SHOT.SEQUENCE,
     (BigInt(options.seqno) & NUMBER_MASK) | (options.seqno32 ? NUMBER_WRAPS : 0n),
   );
-  memory.store64(base + ONE_SHOT.TIME, firstTime(generation));
-  memory.store64(base + ONE_SHOT.DEADLINE, 0n);
+  memory.store64(base + ONE_SHOT.TIME, timeless(generation));
+  memory.store64(base + ONE_SHOT.DEADLINE, timeless(generation));
   memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
   writeName(memory, base + ONE_SHOT.DRIVER_NAME, options.driverName);
   writeName(memory, base + ONE_SHOT.NAME, options.name);
@@ -99,8 +98,7 @@ export function completeOneShot(segment: Segment, key: FenceKey, error: number, 
   const pending = key.generation << GENERATION_SHIFT;
   if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
   // Whoever decides the fence finds a time that stands, and one who is too late does not find the next fence's.
-  const timeless = firstTime(key.generation);
-  memory.compareExchange64(base + ONE_SHOT.TIME, timeless, timeless | BigInt(Math.floor(timestamp)));
+  memory.compareExchange64(base + ONE_SHOT.TIME, timeless(key.generation), timed(key.generation, timestamp));
   const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, pending | SIGNALED | error) === pending;
   ringAll(segment, base + ONE_SHOT.ARRAYS);
   return decided;
@@ -153,13 +151,8 @@ export function oneShotStatus(segment: Segment, key: FenceKey): number {
 /** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */
 export function oneShotTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
   const base = layout.oneShot(key.slot);
-  const time = memory.load64(base + ONE_SHOT.TIME) & TIME_MASK;
-  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? Number(time) : undefined;
-}
-
-/** The `TIME` word of a generation's pending fence. */
-function firstTime(generation: number): bigint {
-  return BigInt.asUintN(64, BigInt(generation) << TIME_BITS);
+  const time = timeIn(memory.load64(base + ONE_SHOT.TIME), key.generation);
+  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? time : undefined;
 }
 
 /** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */

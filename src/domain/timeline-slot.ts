@@ -11,8 +11,9 @@ import {
   recordFailure,
   resetEnd,
 } from "./failures.js";
-import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Layout, type Segment } from "./layout.js";
 import { takeSlot } from "./table.js";
+import { timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
 
 /**
@@ -27,7 +28,7 @@ import { writeName } from "./text.js";
  *     clears it and takes the bits, in this order. So one of them sees the other.
  * T6. A signal below AWAITED rings nobody.
  * T7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until nobody was
- *     faster. The time that stands with a number may then be that of a call that was slower.
+ *     faster. The time that stands with a number may then be that of a call that was slower, as a whole.
  * T8. A fence that hang recovery has ended is late, while its owner lives, until the owner says that the work has
  *     finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
  * T9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All numbers are
@@ -92,7 +93,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   memory.store(base + TIMELINE.FAILURES, 0);
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
   resetEnd(member, slot, generation);
-  memory.store64(base + TIMELINE.DEADLINE, 0n);
+  memory.store64(base + TIMELINE.DEADLINE, timeless(generation));
   memory.store64(base + TIMELINE.ACKNOWLEDGED, 0n);
   for (let i = 0; i < TIMES_KEPT; i++) memory.store(base + layout.times + i * TIME.WORDS + TIME.TAGGED_HIGH, 0);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
@@ -131,7 +132,17 @@ export function completeTimeline(
   if (error !== 0) {
     recordFailure(member, slot, BigInt(firstFailed), BigInt(sequence), error);
   }
-  writeTime(member, base, sequence, timestamp);
+  const [high, low] = timeWords(sequence, memory.load(base + TIMELINE.GENERATION), timestamp);
+  const entry = timeEntry(layout, base, sequence);
+  memory.store(entry + TIME.TAGGED_HIGH, high);
+  memory.store(entry + TIME.LOW, low);
+  return moveOn(member, slot, previous, next);
+}
+
+/** T1. Rings whoever waits for a number up to the new one. */
+function moveOn(member: Member, slot: number, previous: bigint, next: bigint): boolean {
+  const { memory, layout } = member;
+  const base = layout.timeline(slot);
   if (memory.compareExchange64(base + TIMELINE.COMPLETED, previous, next) !== previous) return false;
   // SYNC POINT completed-before-awaited: pairs with armTimeline().
   const awaited = memory.load64(base + TIMELINE.AWAITED);
@@ -162,8 +173,10 @@ export function advanceTimeline(
     if (sequence > LAST_SEQUENCE) {
       throw new DmaBufError("EOVERFLOW", `Cannot advance the timeline to ${sequence}: it ends at ${LAST_SEQUENCE}`);
     }
-    const next = word + BigInt(amount);
-    if (completeTimeline(member, slot, word, next, sequence, timestamp, 0, sequence)) return sequence;
+    // In one word: several calls may write the time of one number at once.
+    const [high, low] = timeWords(sequence, generation, timestamp);
+    memory.store64(timeEntry(layout, base, sequence), (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
+    if (moveOn(member, slot, word, word + BigInt(amount))) return sequence;
   }
 }
 
@@ -304,22 +317,28 @@ export function timelineTime({ memory, layout }: Segment, key: FenceKey): number
   // Fences that completed together have one time, which stands with the last of them.
   const last = Math.min(completed, key.sequence + TIMES_KEPT - 1);
   for (let sequence = key.sequence; sequence <= last; sequence++) {
-    const entry = base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+    const entry = timeEntry(layout, base, sequence);
     const tagged = memory.load(entry + TIME.TAGGED_HIGH);
     const low = memory.load(entry + TIME.LOW) >>> 0;
-    if (tagged >>> TIME_HIGH_BITS !== timeTag(sequence) || memory.load(entry + TIME.TAGGED_HIGH) !== tagged) continue;
+    const isOther = tagged >>> TIME_HIGH_BITS !== timeTag(sequence, key.generation);
+    if (isOther || memory.load(entry + TIME.TAGGED_HIGH) !== tagged) continue;
     if (memory.load(base + TIMELINE.GENERATION) !== key.generation) return undefined;
     return (tagged & (2 ** TIME_HIGH_BITS - 1)) * 2 ** 32 + low;
   }
   return undefined;
 }
 
-/** The time goes before the completion, in an entry that tells by its tag when it belongs to a later fence. */
-function writeTime({ memory, layout }: Segment, base: number, sequence: number, timestamp: number): void {
-  const entry = base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+function timeEntry(layout: Layout, base: number, sequence: number): number {
+  return base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+}
+
+/**
+ * A time's words, high and low. They go before the completion, into an entry that tells by its tag when it belongs to a
+ * later fence, or to one of another generation, whose last call was late.
+ */
+function timeWords(sequence: number, generation: number, timestamp: number): readonly [high: number, low: number] {
   const high = Math.floor(timestamp / 2 ** 32);
-  memory.store(entry + TIME.TAGGED_HIGH, (timeTag(sequence) << TIME_HIGH_BITS) | high);
-  memory.store(entry + TIME.LOW, (timestamp - high * 2 ** 32) | 0);
+  return [(timeTag(sequence, generation) << TIME_HIGH_BITS) | high, (timestamp - high * 2 ** 32) | 0];
 }
 
 /** 2^53 nanoseconds, 104 days of uptime, and 2,047 laps of the ring fit in one word beside the low half. */
@@ -327,6 +346,9 @@ const TIME_HIGH_BITS = 21;
 const TIME_LAPS = 2 ** 11 - 1;
 
 /** Never 0, which stands in an entry that was not written. */
-function timeTag(sequence: number): number {
-  return 1 + (Math.floor(sequence / TIMES_KEPT) % TIME_LAPS);
+function timeTag(sequence: number, generation: number): number {
+  return 1 + ((Math.floor(sequence / TIMES_KEPT) + (generation & TIME_LAPS) * APART) % TIME_LAPS);
 }
+
+/** How far apart the tags of one lap are in two generations that follow each other. */
+const APART = 1021;

@@ -292,3 +292,34 @@ test("who leaves the domain keeps what stood there last, for itself; the others 
   assert.ok(!isMissing(mine, 2));
   assert.throws(() => other.openSyncobj(sent(mine)), { code: "EBADF" });
 });
+
+test(
+  "a transfer that waits goes to the syncobj that was named, although its holder here is closed",
+  PATIENT,
+  async (t) => {
+    const domain = createDomain(t, { syncobjs: 1 });
+    const [source, target] = [domain.syncobj(), domain.syncobj()];
+    const theirs = joinDomain(t, domain).openSyncobj(sent(target));
+    const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
+    target.close();
+    assert.equal(await isPending(transfer), true);
+    source.addPoint(1, pendingFence(domain));
+    await transfer;
+    assert.equal(theirs.query({ lastSubmitted: true }), 3);
+  },
+);
+
+test("a transfer that waits changes no syncobj in the place of one that is gone", PATIENT, async (t) => {
+  const domain = createDomain(t, { syncobjs: 1 });
+  const [source, target] = [domain.syncobj(), domain.syncobj()];
+  const theirs = joinDomain(t, domain).openSyncobj(sent(target));
+  const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
+  target.close();
+  theirs.close();
+  const next = domain.syncobj();
+  assert.throws(() => next.handle(), { code: "ENOSPC" });
+  source.addPoint(1, pendingFence(domain));
+  await transfer;
+  void next.handle();
+  assert.equal(next.fence, undefined);
+});

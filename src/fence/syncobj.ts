@@ -153,11 +153,17 @@ export class Syncobj implements Disposable {
   ): Promise<void> {
     const [source, target] = ends("Syncobj.transferWhenSubmitted()", from, to);
     checkWait("Syncobj.transferWhenSubmitted()", options);
-    const fence = await submittedFence(source, { timeout: TRANSFER_TIMEOUT, ...options });
-    if (fence === undefined) {
-      throw new DmaBufError("ETIME", `Cannot transfer point ${source.point}: nobody has submitted it in time`);
+    // The transfer is to the object that was named, also if its holder here is closed meanwhile.
+    target.state.hold();
+    try {
+      const fence = await submittedFence(source, { timeout: TRANSFER_TIMEOUT, ...options });
+      if (fence === undefined) {
+        throw new DmaBufError("ETIME", `Cannot transfer point ${source.point}: nobody has submitted it in time`);
+      }
+      put(target, fence, mergeFences);
+    } finally {
+      target.state.release();
     }
-    put(target, fence, mergeFences);
   }
 
   /** @internal @throws {DmaBufError} `ENOENT` after the close, as all of a syncobj's methods. */

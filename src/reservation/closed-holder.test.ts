@@ -193,6 +193,17 @@ test("an iteration that goes on after the close is EBADF, and shows nothing of t
   assert.throws(() => fences.next(), EBADF);
 });
 
+for (const wait of ["wait", "waitFinished"] as const) {
+  test(`${wait}() that waits for a fence is EBADF when its holder is closed`, TIMEOUT, async (t) => {
+    const { domain, first } = slotOfOne(t);
+    await first.importSyncFile("write", pendingFile(domain));
+    const waiting = first.reservation[wait]("write");
+    assert.equal(await isPending(waiting), true);
+    first.close();
+    await assert.rejects(waiting, EBADF);
+  });
+}
+
 describe("an exporter that works under a lock that was lent to it", () => {
   /** An exporter that maps when it is told to, and another thread that has asked for that. */
   async function asked(t: TestContext) {

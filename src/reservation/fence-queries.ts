@@ -2,7 +2,7 @@ import { check, NANOSECONDS } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { isKeyLate, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
@@ -23,6 +23,9 @@ export abstract class FenceQueries {
 
   /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
   protected abstract snapshot(): Entry[];
+
+  /** How long a wait goes on. */
+  protected abstract terms(options: WaitTerms): WaitTerms;
 
   /**
    * The pending fences up to a usage, without the lock. If the reservation changes meanwhile, the iteration begins
@@ -90,12 +93,13 @@ export abstract class FenceQueries {
    * Waits until every fence up to a usage that is pending now has signaled, with or without the lock. What is added
    * meanwhile is not waited for: new work could keep a waiter for ever.
    *
-   * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
+   * @throws {DmaBufError} `EINVAL` for a negative timeout; `EBADF` if the holder is closed meanwhile; the signal's reason if
+   *   it aborts.
    */
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
     checkUsage("Reservation.wait()", usage);
     checkWait("Reservation.wait()", options);
-    return (await this.#waitFor(this.getFences(usage), options)) ? "signaled" : "timed-out";
+    return (await this.#waitFor(this.getFences(usage), this.terms(options))) ? "signaled" : "timed-out";
   }
 
   /** As {@link wait}, blocking this thread. */
@@ -114,11 +118,11 @@ export abstract class FenceQueries {
   async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<boolean> {
     checkUsage("Reservation.waitFinished()", usage);
     checkWait("Reservation.waitFinished()", options);
-    const left = countdown(this.agent.host, options.timeout);
+    const limits = limitsOf(this.agent.host, this.terms(options));
     while (!this.testFinished(usage)) {
-      if (!(await this.#waitFor(this.getFences(usage), { ...options, timeout: left() }))) return false;
+      if (!(await this.#waitFor(this.getFences(usage), limits()))) return false;
       const late = this.lateWork(usage);
-      if (late !== undefined && !(await this.agent.wait(late, { ...options, timeout: left() }))) return false;
+      if (late !== undefined && !(await this.agent.wait(late, limits()))) return false;
     }
     return true;
   }
@@ -165,10 +169,10 @@ export abstract class FenceQueries {
     return [...this.fences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`).join("");
   }
 
-  async #waitFor(fences: readonly Fence[], options: WaitOptions): Promise<boolean> {
-    const left = countdown(this.agent.host, options.timeout);
+  async #waitFor(fences: readonly Fence[], options: WaitTerms): Promise<boolean> {
+    const limits = limitsOf(this.agent.host, options);
     for (const fence of fences) {
-      if ((await fence.wait({ ...options, timeout: left() })) === "timed-out") return false;
+      if ((await fence.wait(limits())) === "timed-out") return false;
     }
     return true;
   }

@@ -1,8 +1,8 @@
 import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { ring, slotOf, waitsFor } from "../domain/agent-slot.js";
+import { waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FENCE, type Fence } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";
@@ -40,9 +40,7 @@ export class Reservation extends FenceQueries {
   readonly #state: ReservationState;
   /** What was locked by this object and has not been opened. */
   readonly #locks = new Set<ReservationLock>();
-  #closed = false;
-  /** How many wait for the lock. */
-  #pending = 0;
+  readonly #ending = new Ending();
 
   /** @param keep How a held lock keeps the buffer. @param state What the users of the reservation in this agent share. */
   constructor(
@@ -69,20 +67,20 @@ export class Reservation extends FenceQueries {
 
   /** @internal The end of this object (V7). */
   close(): void {
-    this.#closed = true;
+    this.#ending.end(() => {
+      return new DmaBufError("EBADF", `Cannot use the reservation of ${this.describeOwner()}: it was closed here`);
+    });
     for (const lock of [...this.#locks]) lock[Symbol.dispose]();
-    if (this.#pending > 0) ring(this.agent, slotOf(this.agent.identity));
   }
 
   /** @internal */
   get isClosed(): boolean {
-    return this.#closed;
+    return this.#ending.isOver;
   }
 
   /** @internal @throws {DmaBufError} `EBADF` after the close. */
   checkOpen(): void {
-    if (!this.#closed) return;
-    throw new DmaBufError("EBADF", `Cannot use the reservation of ${this.describeOwner()}: it was closed here`);
+    this.#ending.check();
   }
 
   /** Whose reservation this is, for messages. */
@@ -102,12 +100,7 @@ export class Reservation extends FenceQueries {
     checkGiven("Reservation.lock()", "context", context, CONTEXT);
     checkWait("Reservation.lock()", options);
     using attempt = new LockAttempt(this, context);
-    this.#pending++;
-    try {
-      if (!(await this.agent.wait(attempt, options))) this.#timedOut(options.timeout);
-    } finally {
-      this.#pending--;
-    }
+    if (!(await this.agent.wait(attempt, this.terms(options)))) this.#timedOut(options.timeout);
     return attempt.granted;
   }
 
@@ -140,7 +133,7 @@ export class Reservation extends FenceQueries {
 
   /** Whether this agent holds the lock. */
   get isHeldHere(): boolean {
-    return !this.#closed && this.#state.lock?.isLent === false;
+    return !this.isClosed && this.#state.lock?.isLent === false;
   }
 
   /** @internal Whether the code that runs now may hold the lock: it is not the library that has it over turns. */
@@ -261,6 +254,16 @@ export class Reservation extends FenceQueries {
     this.#locks.add(lock);
     context?.add(lock);
     return lock;
+  }
+
+  /** @internal An exporter works under the lock of this agent, which opens at the earliest when the result is called. */
+  use(): () => void {
+    return this.#state.lock!.use();
+  }
+
+  /** Waits end with this object, or with what the library waits at and lets go before. */
+  protected override terms(options: WaitTerms): WaitTerms {
+    return { ...options, ending: options.ending ?? this.#ending };
   }
 
   protected override snapshot(): Entry[] {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { keyDeadline } from "../../src/domain/fence-slot.js";
 import { ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -40,7 +41,7 @@ for (const kind of KINDS) {
           agentOf(memory, OWNER).waitSync({
             arm: () => {},
             ready() {
-              const deadline = Number(memory.load64(word));
+              const deadline = keyDeadline({ memory, layout: LAYOUT }, keyOf(kind));
               if (deadline !== (heard.at(-1) ?? 0)) heard.push(deadline);
               return deadline === NOW + 100;
             },
@@ -52,7 +53,7 @@ for (const kind of KINDS) {
         third: asksFor(THIRD, 200),
       },
       check(memory, { results }) {
-        assert.equal(memory.load64(word), BigInt(NOW + 100));
+        assert.equal(keyDeadline({ memory, layout: LAYOUT }, keyOf(kind)), NOW + 100);
         const heard = results["owner"] as number[];
         assert.deepEqual(
           heard,
