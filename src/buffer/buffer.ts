@@ -1,6 +1,7 @@
 import { check, instance, integer, NAME, oneOf, orElse, withCode } from "../arguments.js";
 import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
+import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
@@ -36,7 +37,7 @@ export class DmaBuf implements Disposable {
   readonly mode: HandleMode;
   /** Bytes; does not change while the buffer lives. */
   readonly size: number;
-  readonly #accesses = new Set<CpuAccess>();
+  readonly #accesses = new Set<Held>();
   readonly #attachments = new Set<Attachment>();
   readonly #onClose: (self: DmaBuf) => void;
   readonly #reservation: Reservation;
@@ -355,7 +356,7 @@ export class DmaBuf implements Disposable {
   close(): void {
     if (this.#record === undefined) return;
     this.ending.end(closed);
-    for (const access of [...this.#accesses]) access[Symbol.dispose]();
+    for (const access of [...this.#accesses]) access.end();
     for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
     this.#reservation.close();
     this.#record = undefined;
@@ -386,14 +387,16 @@ export class DmaBuf implements Disposable {
   #begun(mode: AccessMode): CpuAccess {
     const record = this.#open();
     const endUse = record.storage.use();
-    const access = new CpuAccess(mode, record.storage.segments, () => {
-      this.#accesses.delete(access);
+    const { agent, key } = record;
+    const what = (): string => `An access to ${mode} buffer "${bufferName(agent, key.slot)}"`;
+    const held: Held = new Held(agent.held, what, () => {
+      this.#accesses.delete(held);
       endUse();
       record.endCpuAccess(mode);
       record.holds.release(mode);
     });
-    this.#accesses.add(access);
-    return access;
+    this.#accesses.add(held);
+    return owned(held, new CpuAccess(mode, record.storage.segments, held));
   }
 
   #attempt(mode: AccessMode): AccessAttempt {

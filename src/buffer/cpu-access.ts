@@ -1,3 +1,4 @@
+import type { Held, Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { countedCopy } from "../trace/copies.js";
@@ -7,17 +8,17 @@ import { segmentBytes, type StorageSegment } from "./storage.js";
  * The right to use a buffer's bytes from this thread's own code, until it is disposed. A reader shares it with other
  * readers; a writer has it alone.
  */
-export class CpuAccess implements Disposable {
+export class CpuAccess implements Disposable, Viewed {
   readonly mode: AccessMode;
   readonly #segments: readonly StorageSegment[];
   #views: readonly Uint8Array[] | undefined;
-  #end: (() => void) | undefined;
+  readonly #held: Held;
 
   /** @internal Made by `DmaBuf.access()`. */
-  constructor(mode: AccessMode, segments: readonly StorageSegment[], end: () => void) {
+  constructor(mode: AccessMode, segments: readonly StorageSegment[], held: Held) {
     this.mode = mode;
     this.#segments = segments;
-    this.#end = end;
+    this.#held = held;
   }
 
   /**
@@ -37,8 +38,19 @@ export class CpuAccess implements Disposable {
 
   /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` if the access has ended. */
   get segments(): readonly Uint8Array[] {
-    if (this.#end === undefined) throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
-    return (this.#views ??= this.#segments.map(segmentBytes));
+    if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
+    return (this.#views ??= this.#segments.map((segment) => this.#viewOf(segment)));
+  }
+
+  /** @internal */
+  views(): Iterable<object> {
+    return this.#views ?? [];
+  }
+
+  #viewOf(segment: StorageSegment): Uint8Array {
+    const view = segmentBytes(segment);
+    this.#held.keepWith(view, this);
+    return view;
   }
 
   /** A copy of all bytes in memory of its own, for interfaces that refuse shared memory. It is counted. */
@@ -56,8 +68,6 @@ export class CpuAccess implements Disposable {
 
   /** Ends the access. Twice does nothing. */
   [Symbol.dispose](): void {
-    const end = this.#end;
-    this.#end = undefined;
-    end?.();
+    this.#held.end();
   }
 }

@@ -1,4 +1,5 @@
 import { checkObject, integer, withCode, type Kinds } from "../arguments.js";
+import { Held, owned, type Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
@@ -20,12 +21,9 @@ export function checkRange(call: string, range: PageRange): void {
 }
 
 /** The bytes of a page range of a buffer. It keeps the buffer alive until it is disposed. */
-export class MemoryMap implements Disposable {
-  readonly #holder: DmaBuf;
+export class MemoryMap implements Disposable, Viewed {
   readonly #segments: readonly Uint8Array[];
-  readonly #endUse: () => void;
-  readonly #unpin: () => void;
-  #mapped = true;
+  readonly #held: Held;
 
   /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. @param unpin Runs at its end. */
   constructor(holder: DmaBuf, storage: Storage, range: PageRange, unpin: () => void) {
@@ -34,10 +32,9 @@ export class MemoryMap implements Disposable {
     if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
       throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${holder.size} bytes`);
     }
-    this.#holder = holder;
     this.#segments = cut(storage.segments, offset, length);
-    this.#endUse = storage.use();
-    this.#unpin = unpin;
+    this.#held = holdOf(holder, storage.use(), unpin);
+    owned(this.#held, this);
   }
 
   /** The bytes, in place. @throws {DmaBufError} `EBADF` after the end; `EOPNOTSUPP` if they are in several segments. */
@@ -49,17 +46,28 @@ export class MemoryMap implements Disposable {
 
   /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` after the end. */
   get segments(): readonly Uint8Array[] {
-    if (!this.#mapped) throw new DmaBufError("EBADF", "Cannot use the bytes: they are no longer mapped");
+    if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: they are no longer mapped");
     return this.#segments;
   }
 
   [Symbol.dispose](): void {
-    if (!this.#mapped) return;
-    this.#mapped = false;
-    this.#endUse();
-    this.#unpin();
-    this.#holder.close();
+    this.#held.end();
   }
+
+  /** @internal */
+  views(): Iterable<object> {
+    return this.#segments;
+  }
+}
+
+/** It names no object of the user's (HE1). */
+function holdOf(holder: DmaBuf, endUse: () => void, unpin: () => void): Held {
+  const what = (): string => `A mapping of buffer "${holder.name}"`;
+  return new Held(holder.reservation.agent.held, what, () => {
+    endUse();
+    unpin();
+    holder.close();
+  });
 }
 
 /** The part of some storage from `offset` on. */

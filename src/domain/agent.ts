@@ -4,6 +4,7 @@ import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { checkTimeout, Ending, pend, type WaitTerms, type Waiter } from "./pend.js";
+import { HeldList } from "./held.js";
 import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
 
 /**
@@ -46,6 +47,8 @@ export class Agent implements Member, Waiter {
   readonly ending = new Ending();
   /** The end of its leaving: its fences have ended, and its buffers are closed. */
   readonly gone = new Ending();
+  /** What only objects of the user's can end. */
+  readonly held: HeldList;
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
   readonly #interrupts = new Set<() => void>();
@@ -62,6 +65,7 @@ export class Agent implements Member, Waiter {
     this.layout = segment.layout;
     this.identity = identity;
     this.host = host;
+    this.held = new HeldList(host);
     this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;
     this.#spinNs = host.spinNs;
   }
@@ -136,6 +140,7 @@ export class Agent implements Member, Waiter {
       else this.#finish(watch);
     }
     this.endWaits();
+    this.held.close();
     this.gone.end(hasLeft);
     this.#watches.clear();
     this.memory.add(this.#bell, 1);

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import { allOrNothing } from "../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../arguments.js";
+import { Held, HeldList, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { PublishedFrame } from "../stream/frame.js";
@@ -8,6 +9,7 @@ import { formatDamage } from "../stream/received-format.js";
 import { frameBufferSize } from "../stream/stream-handle.js";
 import { metadataOffset, readMetadata } from "../stream/metadata.js";
 import { connectInTime } from "./gate.js";
+import { processHost } from "./host.js";
 import { checkPlace, USERS } from "./join-options.js";
 import { KnownUsers } from "./known-users.js";
 import { endConnection, letGo, letGoConnection } from "./let-go.js";
@@ -34,9 +36,9 @@ const VISIT_TIMEOUT = 5_000;
 /** A frame that a guest looks at. Its bytes can only be read: writing to them ends the process. */
 export class GuestFrame extends PublishedFrame {
   /** @internal Made by a guest. */
-  constructor(format: FrameFormat, whole: Uint8Array, release: () => void) {
+  constructor(format: FrameFormat, whole: Uint8Array, held: Held) {
     const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
-    super(format, whole.subarray(0, format.size), metadata, release);
+    super(format, whole.subarray(0, format.size), metadata, held);
   }
 }
 
@@ -54,6 +56,7 @@ export class Guest implements Disposable {
   readonly #told: number[] = [];
   /** A frame is being looked at. */
   #looking = false;
+  readonly #list = new HeldList(processHost());
   #ended: { readonly error?: DmaBufError } | undefined;
   #look: () => void = () => {};
 
@@ -182,15 +185,19 @@ export class Guest implements Disposable {
   #frameAt(place: number): GuestFrame {
     const mapping = this.#mappings[place]!;
     const endUse = mapping.use();
-    const release = (): void => {
-      endUse();
-      this.#giveBack();
-    };
+    const held = new Held(
+      this.#list,
+      () => `A frame of stream "${this.name}"`,
+      () => {
+        endUse();
+        this.#giveBack();
+      },
+    );
     this.#looking = true;
     try {
-      return new GuestFrame(this.format, new Uint8Array(mapping.buffer), release);
+      return owned(held, new GuestFrame(this.format, new Uint8Array(mapping.buffer), held));
     } catch (error) {
-      release();
+      held.end();
       throw error;
     }
   }

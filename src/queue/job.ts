@@ -4,6 +4,8 @@ import { CpuAccess } from "../buffer/cpu-access.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { isKeyLate } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import type { Agent } from "../domain/agent.js";
+import { Held } from "../domain/held.js";
 import type { Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
 import type { BufferUse, Draft } from "./draft.js";
@@ -86,7 +88,7 @@ export class Job<Data = unknown> {
     if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
     let access = this.#accesses.get(use);
     if (access === undefined) {
-      access = new CpuAccess(use.mode, use.holder.segments, () => {});
+      access = new CpuAccess(use.mode, use.holder.segments, untilOver(this.finished.agent));
       this.#accesses.set(use, access);
     }
     return access;
@@ -165,4 +167,13 @@ export class Job<Data = unknown> {
   #holders(mode: BufferUse["mode"]): DmaBuf[] {
     return this.#uses.filter((use) => use.mode === mode).map(({ holder }) => holder);
   }
+}
+
+/** A job's access ends with the job: nothing of it can be forgotten. */
+function untilOver({ held }: Agent): Held {
+  return new Held(
+    held,
+    () => "",
+    () => {},
+  );
 }

@@ -16,6 +16,7 @@ import type { AllocateOptions } from "../buffer/heap.js";
 import { once } from "../buffer/once.js";
 import type { Awaited } from "../domain/agent.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
+import { Held, owned } from "../domain/held.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import {
   checkWait,
@@ -27,6 +28,7 @@ import {
   type WaitTerms,
 } from "../domain/pend.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
+import { ConsumerPlace } from "./consumer-place.js";
 import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
 import { Blank, type Publish } from "./frame.js";
@@ -87,7 +89,7 @@ export class FrameStream implements Disposable {
   /** Whether this end may produce. */
   readonly isProducer: boolean;
   readonly #parts: StreamParts;
-  readonly #consumers = new Set<Consumer>();
+  readonly #consumers = new Set<ConsumerPlace>();
   readonly #onClose: (self: FrameStream) => void;
   /** That of producing. */
   readonly #ending = new Ending();
@@ -177,12 +179,13 @@ export class FrameStream implements Disposable {
    */
   frames(options: ConsumerOptions = {}): Consumer {
     checkOptions("FrameStream.frames()", options, CONSUMER_OPTIONS);
-    const consumer = new Consumer(this.#open(), options, () => {
-      this.#consumers.delete(consumer);
+    const { policy = "hold" } = options;
+    const place: ConsumerPlace = new ConsumerPlace(this.#open(), policy, () => {
+      this.#consumers.delete(place);
       if (this.#leaving) this.#closeIfLeft();
     });
-    this.#consumers.add(consumer);
-    return consumer;
+    this.#consumers.add(place);
+    return new Consumer(place, options);
   }
 
   /** Blanks to fill and publish, one after the other, until the stream is ended. */
@@ -277,7 +280,7 @@ export class FrameStream implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const consumer of [...this.#consumers]) consumer[Symbol.dispose]();
+    for (const place of [...this.#consumers]) place.close();
     this.#ending.end(() => this.#isClosedHere());
     if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
@@ -287,7 +290,7 @@ export class FrameStream implements Disposable {
   /** @internal As {@link close}, at a consumer's end; but frames that were taken stay, and it closes with the last one. */
   leave(): void {
     this.#leaving = true;
-    for (const consumer of [...this.#consumers]) consumer.leave();
+    for (const place of [...this.#consumers]) place.held.end();
     this.#closeIfLeft();
   }
 
@@ -313,10 +316,12 @@ export class FrameStream implements Disposable {
     }
     const { agent, key, format, dataBytes } = this.#parts;
     const endUse = buffer.storage.use();
-    const release = (): void => {
+    // The close has given the place back.
+    const what = (): string | undefined => (this.#closed ? undefined : `A blank of stream "${this.name}"`);
+    const held = new Held(agent.held, what, () => {
       endUse();
       giveBack();
-    };
+    });
     const { bytes, metadata: area } = frameViews(buffer, this.#parts);
     const publish: Publish = (given, data) => {
       const end = streamEnd(agent, key);
@@ -326,11 +331,11 @@ export class FrameStream implements Disposable {
       const metadata = { sequence: this.#published, timestamp: given ?? now, publishedAt: now };
       writeMetadata(area, metadata, data);
       fillPlace(agent, key.slot, place);
-      release();
+      held.end();
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return new Blank(format, buffer, bytes, dataBytes, publish, release);
+    return owned(held, new Blank(format, buffer, bytes, dataBytes, publish, held));
   }
 
   #producing(): StreamParts {

@@ -1,7 +1,9 @@
 import { checkOptions, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
+import type { Held, Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { countedCopy } from "../trace/copies.js";
+import { forgetViews } from "./stream-parts.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
 
@@ -11,28 +13,37 @@ export interface Plane extends PlaneFormat {
 }
 
 /** A frame's bytes, in place until they are given back. */
-export abstract class FrameBytes implements Disposable {
+export abstract class FrameBytes implements Disposable, Viewed {
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
   #planes: readonly Plane[] | undefined;
-  #release: (() => void) | undefined;
+  readonly #held: Held;
 
-  constructor(format: FrameFormat, bytes: Uint8Array, release: () => void) {
+  constructor(format: FrameFormat, bytes: Uint8Array, held: Held) {
     this.format = format;
     this.#whole = bytes;
-    this.#release = release;
+    this.#held = held;
   }
 
   /** All bytes of the frame, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
   get bytes(): Uint8Array {
-    if (this.#release === undefined) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
+    if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
     return this.#whole;
   }
 
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
   get planes(): readonly Plane[] {
     const bytes = this.bytes;
-    return (this.#planes ??= this.format.planes.map((plane) => planeOf(plane, bytes)));
+    return (this.#planes ??= this.format.planes.map((plane) => {
+      const made = planeOf(plane, bytes);
+      this.#held.keepWith(made.bytes, this);
+      return made;
+    }));
+  }
+
+  /** @internal */
+  views(): Iterable<object> {
+    return [this.#whole, ...(this.#planes ?? []).map(({ bytes }) => bytes)];
   }
 
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
@@ -42,9 +53,7 @@ export abstract class FrameBytes implements Disposable {
 
   /** Gives the frame back. Twice does nothing. */
   [Symbol.dispose](): void {
-    const release = this.#release;
-    this.#release = undefined;
-    release?.();
+    this.#held.end();
   }
 }
 
@@ -55,8 +64,8 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   readonly publishedAt: number;
   readonly data: JsonValue | undefined;
 
-  constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
-    super(format, bytes, release);
+  constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata, held: Held) {
+    super(format, bytes, held);
     this.sequence = metadata.sequence;
     this.timestamp = metadata.timestamp;
     this.publishedAt = metadata.publishedAt;
@@ -75,9 +84,15 @@ export class Frame extends PublishedFrame {
   readonly buffer: DmaBuf;
 
   /** @internal Made by a consumer. */
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, release: () => void) {
-    super(format, bytes, metadata, release);
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, held: Held) {
+    super(format, bytes, metadata, held);
     this.buffer = buffer;
+  }
+
+  /** @internal */
+  override views(): Iterable<object> {
+    forgetViews(this.buffer);
+    return super.views();
   }
 }
 
@@ -111,18 +126,17 @@ export class Blank extends FrameBytes {
   readonly #publish: Publish;
 
   /** @internal Made by a producer. @param dataBytes How many bytes of JSON it may carry. */
-  constructor(
-    format: FrameFormat,
-    buffer: DmaBuf,
-    bytes: Uint8Array,
-    dataBytes: number,
-    publish: Publish,
-    release: () => void,
-  ) {
-    super(format, bytes, release);
+  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, dataBytes: number, publish: Publish, held: Held) {
+    super(format, bytes, held);
     this.buffer = buffer;
     this.#dataBytes = dataBytes;
     this.#publish = publish;
+  }
+
+  /** @internal */
+  override views(): Iterable<object> {
+    forgetViews(this.buffer);
+    return super.views();
   }
 
   /**

@@ -40,6 +40,11 @@ export function frameViews(buffer: DmaBuf, { format, dataBytes }: StreamParts): 
   return views;
 }
 
+/** The views of a frame that is held for long are its own: they then go with it. */
+export function forgetViews(buffer: DmaBuf): void {
+  lastViews.delete(buffer);
+}
+
 /** The reason a stream failed with, as an error. */
 export function streamError(name: string, errno: number): DmaBufError {
   const code = errorCode(errno);

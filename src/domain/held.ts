@@ -1,0 +1,152 @@
+import { textOf } from "../errors.js";
+import type { Host } from "../substrate/host.js";
+
+/**
+ * What only an object of the user's can end: an access, a frame, a blank, a lock, a consumer, a mapping. Where that is forgotten, others
+ * would wait for ever, and nothing would say why. So when the object is collected, this is warned of, once, and given
+ * back, from the event loop of its agent.
+ *
+ * HE1. Nothing that is kept here, or that the library lists, refers to the object of the user's; nor does what ends it.
+ * HE2. It ends once: by its object, by the library, or when that object is collected.
+ * HE3. What ends soon costs no finalizer: only what is still held after some time is watched.
+ * HE4. While a view of its bytes that was handed out is in use, its object counts as in use; views that the user's code
+ *      makes of that view do not.
+ */
+export class Held {
+  readonly #list: HeldList;
+  readonly #what: () => string | undefined;
+  readonly #giveBack: (() => void) | undefined;
+  #end: (() => void) | undefined;
+  /** The object, until it is watched. */
+  #young: object | undefined;
+  #isWatched = false;
+  /** @internal Its place among the young. */
+  place = -1;
+
+  /**
+   * @param what Names it in the warning; nothing if none is due.
+   * @param end Ends it; does not fail.
+   * @param giveBack What ends it when it was forgotten, if that is something else.
+   */
+  constructor(list: HeldList, what: () => string | undefined, end: () => void, giveBack?: () => void) {
+    this.#list = list;
+    this.#what = what;
+    this.#end = end;
+    this.#giveBack = giveBack;
+  }
+
+  get isOver(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** @internal See {@link owned}. */
+  ownedBy(object: object): void {
+    this.#young = object;
+    this.#list.add(this);
+  }
+
+  /** Twice does nothing. */
+  end(): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    this.#end = undefined;
+    if (this.#young !== undefined) this.#list.remove(this);
+    else if (this.#isWatched) collected.unregister(this);
+    this.#young = undefined;
+    end();
+  }
+
+  /** @internal HE3. */
+  watch(): void {
+    const object = this.#young;
+    if (object === undefined) return;
+    this.#young = undefined;
+    this.#isWatched = true;
+    for (const view of (object as Partial<Viewed>).views?.() ?? []) owners.set(view, object);
+    collected.register(object, this, this);
+  }
+
+  /** HE4, for a view that is made later. */
+  keepWith(view: object, object: object): void {
+    if (this.#isWatched) owners.set(view, object);
+  }
+
+  /** @internal The object was collected. */
+  forgotten(): void {
+    if (this.isOver || this.#list.isClosed) return;
+    const { host } = this.#list;
+    try {
+      const what = this.#what();
+      if (what !== undefined)
+        host.warn(`${what} was forgotten, and is given back now: end it by "using" or by [Symbol.dispose]()`);
+      if (this.#giveBack === undefined) this.end();
+      else this.#giveBack();
+    } catch (error) {
+      host.warn(`What was forgotten could not be given back: ${textOf(error)}`);
+    }
+  }
+}
+
+/** Names the object that ends something, and gives it back: no closure of the caller's sees it (HE1). */
+export function owned<T extends object>(held: Held, object: T): T {
+  held.ownedBy(object);
+  return object;
+}
+
+/** An object of the user's that ends something, and hands out views of bytes. */
+export interface Viewed {
+  /** @internal Those that it has handed out, or will. */
+  views(): Iterable<object>;
+}
+
+/** Keys keep their values: a view its object. */
+const owners = new WeakMap<object, object>();
+
+const collected = new FinalizationRegistry<Held>((held) => held.forgotten());
+
+/** Milliseconds. What is held longer is worth a finalizer; the time itself is of no importance. */
+const YOUNG_MS = 100;
+
+/** What was taken in an agent only just now. */
+export class HeldList {
+  readonly host: Host;
+  #young: Held[] = [];
+  #cancelTimer: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  add(held: Held): void {
+    if (this.#isClosed) return;
+    held.place = this.#young.length;
+    this.#young.push(held);
+    this.#cancelTimer ??= this.host.after(YOUNG_MS, () => this.#age());
+  }
+
+  remove(held: Held): void {
+    const last = this.#young.pop();
+    if (last === undefined || last === held) return;
+    this.#young[held.place] = last;
+    last.place = held.place;
+  }
+
+  /** The agent has left: nothing that was held in it is any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    this.#young = [];
+  }
+
+  #age(): void {
+    this.#cancelTimer = undefined;
+    const young = this.#young;
+    this.#young = [];
+    for (const held of young) held.watch();
+  }
+}

@@ -1,0 +1,150 @@
+/** What an object of the user's holds is given back when that object is forgotten (HE1 to HE4). */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { createDomain, joinDomain } from "../test/agents.js";
+import { streamOf } from "../test/waiting.js";
+import type { Domain } from "./domain.js";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+const PATIENT = { timeout: 60_000 };
+
+type Context = Parameters<typeof createDomain>[0];
+
+/** The warnings that are given meanwhile, until there are `count`, or 20 collections have brought no more. */
+async function warningsOf(t: Context, count: number, act: () => unknown): Promise<string[]> {
+  const warnings: string[] = [];
+  const heard = ({ name, message }: Error): void => {
+    if (name === "DmaBufWarning") warnings.push(message);
+  };
+  process.on("warning", heard);
+  t.after(() => process.off("warning", heard));
+  await act();
+  for (let turn = 0; turn < 20 && warnings.length < count; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collectGarbage();
+  }
+  return warnings;
+}
+
+/** What is forgotten, how it is named, and what then works for others. */
+const FORGOTTEN: [
+  what: string,
+  named: RegExp,
+  forget: (domain: Domain) => unknown,
+  works: (domain: Domain, other: Domain) => unknown,
+][] = [
+  [
+    "an access",
+    /^An access to write buffer "mine" was forgotten/,
+    (domain) => domain.allocate(1, { name: "mine" }).access("write"),
+    (domain) => assert.equal(domain.statistics()[0]!.writer, undefined),
+  ],
+  [
+    "a blank",
+    /^A blank of stream "stream" was forgotten/,
+    (domain) => streamOf(domain).blank(),
+    (domain) => assert.equal(domain.statistics()[0]!.writer, undefined),
+  ],
+  [
+    "a mapping",
+    /^A mapping of buffer "mine" was forgotten/,
+    (domain) => void domain.allocate(1, { name: "mine" }).mmap(),
+    (domain) => assert.equal(domain.statistics().length, 1),
+  ],
+];
+
+describe("forgotten, and given back:", () => {
+  for (const [what, named, forget, works] of FORGOTTEN) {
+    test(what, PATIENT, async (t) => {
+      const domain = createDomain(t);
+      const other = joinDomain(t, domain);
+      const warnings = await warningsOf(t, 1, () => forget(domain));
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0]!, named);
+      works(domain, other);
+    });
+  }
+
+  test("a frame, for a producer that waits", PATIENT, async (t) => {
+    const stream = streamOf(createDomain(t));
+    const consumer = stream.frames();
+    (await stream.blank())!.publish();
+    const warnings = await warningsOf(t, 1, () => consumer.next());
+    assert.match(warnings.join(), /^A frame of stream "stream" was forgotten/);
+    assert.notEqual(await stream.blank({ timeout: 5_000 }), undefined);
+    assert.equal(consumer.missed, 0);
+  });
+
+  test("a consumer, for a producer that it holds; but not after the end of its stream", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const stream = streamOf(domain);
+    const warnings = await warningsOf(t, 1, () => void stream.frames());
+    assert.match(warnings.join(), /^A consumer of stream "stream" was forgotten/);
+    assert.equal(stream.consumers, 0);
+    const ended = streamOf(domain);
+    ended.end();
+    const more = await warningsOf(t, 1, () => void ended.frames());
+    assert.deepEqual([more, ended.consumers], [[], 0]);
+  });
+});
+
+describe("what is in use is not forgotten:", () => {
+  test("a consumer that waits", PATIENT, async (t) => {
+    const stream = streamOf(createDomain(t));
+    let frame: Promise<unknown> = Promise.resolve();
+    const warnings = await warningsOf(t, 1, () => void (frame = stream.frames().next()));
+    assert.deepEqual(warnings, []);
+    (await stream.blank())!.publish();
+    assert.notEqual(await frame, undefined);
+  });
+
+  test("an access, a frame and a mapping of which somebody has the bytes", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const stream = streamOf(domain);
+    const [buffer, mapped, consumer] = [domain.allocate(1), domain.allocate(1), stream.frames()];
+    (await stream.blank())!.publish();
+    const bytes: Uint8Array[] = [];
+    const warnings = await warningsOf(t, 1, async () => {
+      bytes.push((await buffer.access("write")).bytes, (await consumer.next())!.bytes, mapped.mmap().bytes);
+    });
+    assert.deepEqual(warnings, []);
+    assert.equal(buffer.tryAccess("read"), undefined);
+    bytes.length = 0;
+    const after = await warningsOf(t, 3, () => {});
+    assert.equal(after.length, 3);
+    assert.notEqual(buffer.tryAccess("read"), undefined);
+  });
+
+  test(
+    "what was ended, by itself, by the close of its buffer or stream, or by leaving the domain",
+    PATIENT,
+    async (t) => {
+      const domain = createDomain(t);
+      const stream = streamOf(domain);
+      const buffer = domain.allocate(1);
+      const left = joinDomain(t, domain);
+      const warnings = await warningsOf(t, 1, async () => {
+        for (let i = 0; i < 100; i++) {
+          buffer.accessSync("write")[Symbol.dispose]();
+          (await stream.blank())![Symbol.dispose]();
+        }
+        const held = [
+          buffer.accessSync("read"),
+          stream.frames(),
+          await stream.blank(),
+          left.allocate(1).accessSync("read"),
+        ];
+        // Long enough that they are watched.
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        buffer.close();
+        stream.close();
+        left.close();
+        held.length = 0;
+      });
+      assert.deepEqual(warnings, []);
+    },
+  );
+});
