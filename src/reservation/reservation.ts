@@ -1,6 +1,6 @@
 import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { waitsFor } from "../domain/agent-slot.js";
+import { isLive, waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
@@ -125,10 +125,10 @@ export class Reservation extends FenceQueries {
     return attempt.ready() ? attempt.granted : undefined;
   }
 
-  /** Whether anybody holds the lock. */
+  /** Whether an agent that lives holds the lock. */
   get isLocked(): boolean {
     this.checkOpen();
-    return lockHolder(this.agent, this.slot) !== 0n;
+    return isLive(this.agent, holderOf(lockHolder(this.agent, this.slot)));
   }
 
   /** Whether this agent holds the lock. */

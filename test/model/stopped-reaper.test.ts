@@ -5,6 +5,9 @@ import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
 import { AGENT, BUFFER } from "../../src/domain/layout.js";
 import { addPin, beginMove, endMove } from "../../src/domain/storage-slot.js";
 import type { AccessMode } from "../../src/reservation/usage.js";
+import { Question } from "../../src/buffer/question.js";
+import { codeOf } from "../../src/errors.js";
+import { armLock, lockHolder, lockWord, openLock, tryTakeLock } from "../../src/reservation/lock.js";
 import { landmark } from "../../src/testing/index.js";
 import {
   assertCaught,
@@ -18,7 +21,7 @@ import {
 } from "./interleavings.js";
 import { unlessFull } from "./model-domain.js";
 import { DEAD, deadCount, MORTAL, REAPER, stoppedReaper, WAITER, type StoppedReaper } from "./stopped-reaper.js";
-import { TinyDomain } from "./tiny-domain.js";
+import { identityOf, TinyDomain } from "./tiny-domain.js";
 
 // Who is dead blocks nobody, even when its reaper is stopped; the contract stands in src/domain/recovery.ts.
 
@@ -29,6 +32,18 @@ const WRITER = layout.buffer(BUFFER_SLOT) + BUFFER.WRITER;
 const READERS = layout.buffer(BUFFER_SLOT) + layout.readers;
 const WAITERS = layout.buffer(BUFFER_SLOT) + layout.holdWaiters;
 const PINS = layout.buffer(BUFFER_SLOT) + layout.pins;
+const LOCK_WAITERS = layout.buffer(BUFFER_SLOT) + layout.lockWaiters;
+const REQUEST = {
+  exporter: DEAD,
+  buffer: { slot: BUFFER_SLOT, generation: 1 },
+  operation: "attach",
+  mode: "read",
+  attachment: 0,
+  mapping: 0,
+  isDynamic: false,
+  allowPeerToPeer: false,
+  name: "",
+} as const;
 const BELL = layout.agent(WAITER) + AGENT.DOORBELL;
 const RELEASED = layout.agent(MORTAL) + AGENT.RELEASED;
 
@@ -49,6 +64,45 @@ test("D5 R3: the bit of a dead reader is not taken for that of the next agent in
 test("MV5 R3: the pin of a dead agent is not taken for one of the next agent in its slot", EXPLORES, (t) => {
   tryAll(t, domain, pinnedByTheDead());
 });
+
+test("K1 R1 R8: who waits for the lock of a dead agent gets it though its reaper stands still", EXPLORES, (t) => {
+  const mine = lockWord(identityOf(WAITER), 0);
+  const locks: Program = (memory) => {
+    const agent = domain.agent(memory, WAITER, { arms: [LOCK_WAITERS], state: () => "" });
+    const ready = (): boolean => tryTakeLock(agent, BUFFER_SLOT, mine) === 0n;
+    agent.waitSync({ arm: () => armLock(agent, BUFFER_SLOT), ready });
+    landmark(memory, "has the lock");
+    openLock(agent, BUFFER_SLOT, mine);
+  };
+  tryAll(t, domain, {
+    prepare(memory) {
+      domain.open(memory, 3);
+      tryTakeLock(domain.member(memory, MORTAL), BUFFER_SLOT, lockWord(DEAD, 0));
+    },
+    ...stoppedReaper(domain, { waiter: locks }),
+    check: (memory) => assert.equal(lockHolder(domain.segment(memory), BUFFER_SLOT), 0n),
+  });
+});
+
+test(
+  "I1 R7 R8: who waits for a dead agent's answer hears that none comes though its reaper stands still",
+  EXPLORES,
+  (t) => {
+    const asks: Program = (memory) => {
+      const agent = domain.agent(memory, WAITER, { state: () => "" });
+      try {
+        return new Question(agent, REQUEST).resultSync();
+      } catch (error) {
+        return codeOf(error);
+      }
+    };
+    tryAll(t, domain, {
+      prepare: (memory) => domain.open(memory, 3),
+      ...stoppedReaper(domain, { waiter: asks }),
+      check: (_memory, { results }) => assert.equal(results["waiter"], "ESRCH"),
+    });
+  },
+);
 
 /** Takes what a word holds when it is looked at twice in a row for what it was at the first look. */
 const seenOnce =
