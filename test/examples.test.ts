@@ -65,6 +65,11 @@ test(
   },
 );
 
+test("examples/file.ts writes every frame as it was, in both ways", { timeout: 60_000 }, () => {
+  const { stdout } = spawnSync(process.execPath, [compiled("file.ts")], { encoding: "utf8", timeout: 30_000 });
+  assert.equal(stdout, "in place 50 of 50 frames are right\ncopied 50 of 50 frames are right\n");
+});
+
 test("every TypeScript program in README.md stands in examples/ to the letter", () => {
   const readme = readFileSync(new URL("README.md", root), "utf8");
   const programs = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program);

@@ -22,7 +22,8 @@ export class CpuAccess implements Disposable, Viewed {
   }
 
   /**
-   * The bytes, in place. Do not use them after the access has ended.
+   * The bytes, in place. Do not use them after the access has ended: others then write there. What works later, as a
+   * stream or a socket, needs the access until it has called back, or a {@link copy}.
    *
    * @throws {DmaBufError} `EBADF` if the access has ended; `EOPNOTSUPP` if the storage is in several segments (see
    *   {@link segments}).
