@@ -27,6 +27,8 @@ export interface Awaited {
   ready(): boolean;
   /** Milliseconds until somebody must look again even if nobody rings; it is then looked at. */
   patience?(): number;
+  /** Looks, before a thread blocks for it without a limit, whether that would be for ever. @throws {DmaBufError} `EDEADLK`. */
+  checkBlocking?(): void;
 }
 
 /** Each time that spinning has not helped it is halved, down to this fraction of the host's limit. */
@@ -80,7 +82,7 @@ export class Agent implements Member, Waiter {
    *
    * @param timeout Milliseconds; `Infinity` for no limit.
    * @returns False if the time passed first.
-   * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden.
+   * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden; what is awaited may refuse to be without a limit.
    */
   waitSync(awaited: Awaited, timeout = Infinity): boolean {
     checkTimeout(timeout);
@@ -155,6 +157,7 @@ export class Agent implements Member, Waiter {
     if (!this.host.mayBlock) {
       throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
     }
+    if (timeout === Infinity) awaited.checkBlocking?.();
     const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
     if (this.#spin(awaited, limit)) return true;
     for (;;) {

@@ -106,8 +106,7 @@ export class ConsumerPlace {
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {
       const attempt = this.#attempt();
-      if ((limit ?? Infinity) === Infinity && !attempt.ready()) this.#checkBlocking();
-      if (attempt.taken === undefined && !agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
+      if (!agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
       const { reservation } = frame.buffer;
@@ -167,6 +166,7 @@ export class ConsumerPlace {
         attempt.taken = this.#undelivered.shift() ?? this.#tryTake();
         return attempt.taken !== undefined || end !== undefined;
       },
+      checkBlocking: () => this.#checkBlocking(),
     };
     return attempt;
   }

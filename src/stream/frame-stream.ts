@@ -244,13 +244,7 @@ export class FrameStream implements Disposable {
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {
-      if (!attempt.ready() && (limit ?? Infinity) === Infinity && attempt.isInOwnWay()) {
-        throw new DmaBufError(
-          "EDEADLK",
-          `Cannot block for a buffer of stream "${this.name}": this thread itself uses all of them`,
-        );
-      }
-      if (attempt.taken === undefined && !agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
+      if (!agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
       const { taken } = attempt;
       if (taken === undefined) return undefined;
       if (taken.isFinished) return this.#toBlank(taken);
@@ -443,14 +437,19 @@ class BlankAttempt implements Awaited {
     }
   }
 
-  /** Whether this thread itself keeps every place: by its holds, or by consumers of its own that may miss no frame. */
-  isInOwnWay(): boolean {
-    const { agent, key, buffers } = this.#parts;
+  /** @throws {DmaBufError} `EDEADLK` if this thread itself keeps every place: by holds, or by consumers that miss no frame. */
+  checkBlocking(): void {
+    const { agent, key, buffers, name } = this.#parts;
     const keepFrom = heldBackFrom(agent, key.slot, agent.identity);
-    return buffers.every(({ holds }, place) => {
+    const isFree = buffers.some(({ holds }, place) => {
       const frame = frameIn(agent, key.slot, place);
-      return holds.isInOwnWay("write") || (frame !== undefined && !mayDrop(frame, keepFrom));
+      return !holds.isInOwnWay("write") && (frame === undefined || mayDrop(frame, keepFrom));
     });
+    if (isFree) return;
+    throw new DmaBufError(
+      "EDEADLK",
+      `Cannot block for a buffer of stream "${name}": this thread itself uses all of them`,
+    );
   }
 
   /** Gives back the place that was taken if its work has become late; the next look goes round it. */
