@@ -1,5 +1,5 @@
 import { allOrNothing } from "./all-or-nothing.js";
-import { check, checkList, integer, milliseconds, type Kinds } from "./arguments.js";
+import { check, checkList, instance, integer, milliseconds, type Kinds } from "./arguments.js";
 import { DMA_BUF, type DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
@@ -340,3 +340,6 @@ export abstract class JoinedDomain implements Disposable {
     if (this.isClosed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 }
+
+/** What an argument `domain` must be. */
+export const JOINED_DOMAIN = instance(JoinedDomain);

@@ -1,10 +1,18 @@
+import { check, checkGiven, checkObject, instance, OBJECT, required, TEXT, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { LedgerEntry } from "../node/resource-ledger.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
 import { threadLedger } from "../node/thread-ledger.js";
 import { giveBack } from "./give-back.js";
 import { call, type Reasons, type Request } from "./ioctl.js";
-import type { Fields, Given, Values } from "./struct.js";
+import { FD, U32 } from "./kinds.js";
+import { Struct, type Fields, type Given, type Values } from "./struct.js";
+
+const REQUEST: Kinds<Request<Fields>> = {
+  name: required(TEXT),
+  number: required(U32),
+  struct: required(instance(Struct)),
+};
 
 /**
  * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by nobody else. One that is
@@ -21,7 +29,9 @@ export class Descriptor implements Disposable {
    * @param what What it stands for, for errors: `the dma-buf`.
    */
   constructor(fd: number, what: string) {
-    if (!Number.isInteger(fd) || fd < 0) throw new DmaBufError("EBADF", `Cannot use ${what}: ${fd} is no descriptor`);
+    const call = `new ${new.target.name}()`;
+    check(call, "what", what, TEXT);
+    check(call, "fd", fd, FD);
     [this.#entry] = threadLedger().enter([fd]);
     this.#what = what;
   }
@@ -56,6 +66,12 @@ export class Descriptor implements Disposable {
     action = `Cannot use ${this.#what}`,
     reasons: Reasons = {},
   ): Values<F> & { readonly result: number } {
+    checkObject("Descriptor.request()", "which", which, REQUEST);
+    check("Descriptor.request()", "given", given, OBJECT);
+    check("Descriptor.request()", "action", action, TEXT);
+    check("Descriptor.request()", "reasons", reasons, OBJECT);
+    for (const [code, reason] of Object.entries(reasons))
+      checkGiven("Descriptor.request()", `reasons.${code}`, reason, TEXT);
     return call(this.fd, which, given, action, reasons);
   }
 
@@ -76,3 +92,6 @@ export function isDescriptorReady(fd: number, direction: "input" | "output"): bo
   const events = direction === "input" ? POLL.READABLE : POLL.WRITABLE;
   return (poll([{ fd, events }])[0]! & events) !== 0;
 }
+
+/** What an argument `descriptor` must be. */
+export const DESCRIPTOR = instance(Descriptor);

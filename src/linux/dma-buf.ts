@@ -1,18 +1,21 @@
+import { check, FUNCTION, instance, NAME, oneOf } from "../arguments.js";
 import { readFileSync, statSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import type { WaitOptions } from "../domain/pend.js";
 import { countdown } from "../domain/pend.js";
-import { cutName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
+import { HANDLE_MODE } from "../buffer/handle.js";
+import { checkRange } from "../buffer/memory-map.js";
 import type { WaitResult } from "../fence/fence.js";
 import { threadsHost } from "../host/threads.js";
 import { callError, lastErrno, nativeFunction } from "../node/system-calls.js";
-import type { AccessMode } from "../reservation/usage.js";
+import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 import { giveBack } from "./give-back.js";
 import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
+import { OFFSET } from "./kinds.js";
 import { MemoryView } from "./memory-view.js";
-import { SyncFileDescriptor } from "./sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "./sync-file.js";
 import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
 
 /** @see linux/include/uapi/linux/dma-buf.h */
@@ -33,7 +36,7 @@ const ACCESS: Readonly<Record<AccessMode, number>> = {
   write: DMA_BUF_FLAG.READ | DMA_BUF_FLAG.WRITE,
 };
 const IMPLICIT: Readonly<Record<AccessMode, number>> = { read: DMA_BUF_FLAG.READ, write: DMA_BUF_FLAG.WRITE };
-const LONGEST_NAME = 31;
+const WHENCE = oneOf("set", "end");
 const SEEK_SET = 0;
 const SEEK_END = 2;
 
@@ -74,6 +77,8 @@ export class DmaBufDescriptor extends Descriptor {
 
   /** What `lseek` gives. @throws {DmaBufError} `EINVAL` for anything but offset 0 from the start or the end. */
   seek(offset: number, whence: "set" | "end"): number {
+    check("DmaBufDescriptor.seek()", "offset", offset, OFFSET);
+    check("DmaBufDescriptor.seek()", "whence", whence, WHENCE);
     const place = lseek(this.fd, offset, whence === "set" ? SEEK_SET : SEEK_END);
     if (place >= 0) return place;
     throw callError(lastErrno(), "lseek", `Cannot seek to ${offset} from "${whence}" in the dma-buf`);
@@ -91,6 +96,8 @@ export class DmaBufDescriptor extends Descriptor {
     mode: "read" | "read-write" = "read-write",
     range: { readonly offset?: number; readonly length?: number } = {},
   ): MemoryView {
+    check("DmaBufDescriptor.map()", "mode", mode, HANDLE_MODE);
+    checkRange("DmaBufDescriptor.map()", range);
     const { offset = 0, length = this.size - offset } = range;
     return new MemoryView(this.fd, mode, { offset, length });
   }
@@ -102,23 +109,28 @@ export class DmaBufDescriptor extends Descriptor {
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; what the exporter refuses it with.
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
+    checkAccess("DmaBufDescriptor.beginCpuAccess()", mode, options);
     if ((await this.ready(mode, options)) === "timed-out") timedOut(mode, options.timeout);
     this.#sync(ACCESS[mode]);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
+    checkAccessSync("DmaBufDescriptor.beginCpuAccessSync()", mode, options);
     if (this.readySync(mode, options) === "timed-out") timedOut(mode, options.timeout);
     this.#sync(ACCESS[mode]);
   }
 
   /** The end that belongs to it. Waits for nothing. @throws {DmaBufError} `EINVAL` of a udmabuf that was not begun. */
   endCpuAccess(mode: AccessMode): void {
+    checkAccessMode("DmaBufDescriptor.endCpuAccess()", mode);
     this.#sync(ACCESS[mode] | DMA_BUF_FLAG.END);
   }
 
   /** Begins, runs `use` with the bytes, and ends. They are not valid afterwards. */
   async access<T>(mode: AccessMode, use: (bytes: Uint8Array<ArrayBuffer>) => T, options: WaitOptions = {}): Promise<T> {
+    checkAccess("DmaBufDescriptor.access()", mode, options);
+    check("DmaBufDescriptor.access()", "use", use, FUNCTION);
     using view = this.map(mode === "read" ? "read" : "read-write");
     await this.beginCpuAccess(mode, options);
     let used: T;
@@ -134,25 +146,26 @@ export class DmaBufDescriptor extends Descriptor {
 
   /** The name that people see. @throws {DmaBufError} `EINVAL` if it has more than 31 bytes. */
   setName(name: string): void {
-    if (name.includes("\0") || cutName(name) !== name) {
-      throw new DmaBufError("EINVAL", `Cannot name the dma-buf: a name has at most ${LONGEST_NAME} bytes and no NUL`);
-    }
+    check("DmaBufDescriptor.setName()", "name", name, NAME);
     const { number, name: requestName } = DMA_BUF.SET_NAME;
     rawCall(this.fd, requestName, number, Buffer.from(`${name}\0`), "Cannot name the dma-buf");
   }
 
   /** Whether all fences are done that an access of this kind must wait for. */
   isReady(mode: AccessMode): boolean {
+    checkAccessMode("DmaBufDescriptor.isReady()", mode);
     return isDescriptorReady(this.fd, direction(mode));
   }
 
   /** Waits until {@link isReady}. */
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
+    checkAccess("DmaBufDescriptor.ready()", mode, options);
     return (await waitForDescriptor(this.fd, direction(mode), options)) ? "signaled" : "timed-out";
   }
 
   /** As {@link ready}, blocking this thread. */
   readySync(mode: AccessMode, options: { readonly timeout?: number } = {}): WaitResult {
+    checkAccessSync("DmaBufDescriptor.readySync()", mode, options);
     const left = countdown(threadsHost(), options.timeout);
     return waitForDescriptorSync(this.fd, direction(mode), left()) ? "signaled" : "timed-out";
   }
@@ -163,6 +176,7 @@ export class DmaBufDescriptor extends Descriptor {
    * @throws {DmaBufError} `ENOTTY` before Linux 6.0.
    */
   exportSyncFile(mode: AccessMode): SyncFileDescriptor {
+    checkAccessMode("DmaBufDescriptor.exportSyncFile()", mode);
     const given = { flags: IMPLICIT[mode], fd: -1 };
     return new SyncFileDescriptor(
       this.request(DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd,
@@ -176,6 +190,8 @@ export class DmaBufDescriptor extends Descriptor {
    * @throws {DmaBufError} `EINVAL` if it is none; `ENOTTY` before Linux 6.0.
    */
   importSyncFile(mode: AccessMode, file: SyncFileDescriptor): void {
+    checkAccessMode("DmaBufDescriptor.importSyncFile()", mode);
+    check("DmaBufDescriptor.importSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
     this.request(
       DMA_BUF.IMPORT_SYNC_FILE,
       { flags: IMPLICIT[mode], fd: file.fd },
@@ -214,6 +230,9 @@ export class DmaBufDescriptor extends Descriptor {
     }
   }
 }
+
+/** What an argument must be that is a dma-buf of the kernel's. */
+export const DMA_BUF_DESCRIPTOR = instance(DmaBufDescriptor);
 
 function direction(mode: AccessMode): "input" | "output" {
   return mode === "read" ? "input" : "output";

@@ -1,7 +1,8 @@
+import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import type { Attachment, Mapping } from "../buffer/attachment.js";
-import type { DmaBuf } from "../buffer/buffer.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { DMA_BUF as BUFFER, type DmaBuf } from "../buffer/buffer.js";
+import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
@@ -34,6 +35,8 @@ export class ExportedBuffer implements Disposable {
    *   `ENOENT` or `EACCES` if there is no udmabuf, or no right to it.
    */
   static async create(buffer: DmaBuf, options: WaitOptions = {}): Promise<ExportedBuffer> {
+    check("ExportedBuffer.create()", "buffer", buffer, BUFFER);
+    checkWait("ExportedBuffer.create()", options);
     buffer.checkWritable("export");
     const attachment = await buffer.attachAsync({ name: "udmabuf" }, options);
     let mapping: Mapping | undefined;

@@ -1,12 +1,13 @@
-import type { DmaBuf } from "../buffer/buffer.js";
+import { check } from "../arguments.js";
+import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { limitsOf, type WaitOptions } from "../domain/pend.js";
+import { checkWait, limitsOf, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
 import { waitAll } from "../fence/wait-many.js";
-import { usageFor, type AccessMode } from "../reservation/usage.js";
-import type { DmaBufDescriptor } from "./dma-buf.js";
+import { checkAccessMode, usageFor, type AccessMode } from "../reservation/usage.js";
+import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
 import { syncFileOfFence } from "./kernel-fence.js";
 
 /** What a hand-over came to. */
@@ -35,6 +36,10 @@ export async function handOver(
   descriptor: DmaBufDescriptor,
   options: WaitOptions = {},
 ): Promise<HandOver> {
+  check("handOver()", "buffer", buffer, DMA_BUF);
+  checkAccessMode("handOver()", access, "access");
+  check("handOver()", "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
+  checkWait("handOver()", options);
   const { reservation } = buffer;
   const { agent } = reservation;
   const limits = limitsOf(agent.host, options, buffer.ending);

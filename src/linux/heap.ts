@@ -1,10 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DmaBufError } from "../errors.js";
+import { check, type Kind } from "../arguments.js";
 import { openFile } from "../node/system-calls.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { DmaBufDescriptor } from "./dma-buf.js";
+import { BYTES, isPath, PATH } from "./kinds.js";
 import { request } from "./ioctl.js";
 
 /** @see linux/include/uapi/linux/dma-heap.h */
@@ -21,6 +22,13 @@ export const HEAP_FOLDER = "/dev/dma_heap";
 
 const O_CLOEXEC = 0o2000000;
 const O_RDWR = 2;
+
+const HEAP_NAME: Kind = {
+  wanted: "the name of a heap",
+  isKind: PATH.isKind,
+  isTaken: (name: string) => !name.includes("/") && isPath(name),
+  code: "EINVAL",
+};
 
 /** An allocator of the kernel's: each heap is memory of another kind. */
 export class DmaHeap extends Descriptor {
@@ -46,7 +54,7 @@ export class DmaHeap extends Descriptor {
    * @throws {DmaBufError} `ENOENT` if there is none of that name; `EACCES` without the right to it.
    */
   static open(name = "system"): DmaHeap {
-    if (name === "" || name.includes("/")) throw new DmaBufError("EINVAL", `Cannot open a heap named "${name}"`);
+    check("DmaHeap.open()", "name", name, HEAP_NAME);
     const path = join(HEAP_FOLDER, name);
     try {
       return new DmaHeap(openFile(path, "read"), name);
@@ -62,9 +70,7 @@ export class DmaHeap extends Descriptor {
    * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM`.
    */
   allocate(size: number): DmaBufDescriptor {
-    if (!Number.isSafeInteger(size) || size < 1) {
-      throw new DmaBufError("EINVAL", `Cannot allocate ${size} bytes: the size must be an integer of at least 1`);
-    }
+    check("DmaHeap.allocate()", "size", size, BYTES);
     const given = { len: size, fdFlags: O_RDWR | O_CLOEXEC };
     const { fd } = this.request(DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
     return new DmaBufDescriptor(fd);

@@ -1,12 +1,14 @@
+import { check, checkOptions, NAME, type Kinds } from "../arguments.js";
 import type { ExporterOps } from "../buffer/exporter.js";
 import type { DmaBuf } from "../buffer/buffer.js";
+import { HANDLE_MODE } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
-import type { WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import type { Fence } from "../fence/fence.js";
-import type { JoinedDomain } from "../joined-domain.js";
+import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { DmaBufDescriptor } from "./dma-buf.js";
+import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
 import { giveBack } from "./give-back.js";
 import { KernelWork } from "./kernel-fence.js";
 import type { MemoryView } from "./memory-view.js";
@@ -30,6 +32,8 @@ export interface KernelBufferOptions {
   /** What may be done with it. Default "read-write". */
   readonly mode?: "read" | "read-write";
 }
+
+const OPTIONS: Kinds<KernelBufferOptions> = { name: NAME, mode: HANDLE_MODE };
 
 /** A dma-buf in a domain, and its ties to the kernel. */
 export interface KernelBuffer {
@@ -55,6 +59,9 @@ export function importDescriptor(
   descriptor: DmaBufDescriptor,
   options: KernelBufferOptions = {},
 ): KernelBuffer {
+  check("importDescriptor()", "domain", domain, JOINED_DOMAIN);
+  check("importDescriptor()", "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
+  checkOptions("importDescriptor()", options, OPTIONS);
   const { mode = "read-write" } = options;
   const { name = "", exporterName } = descriptor.statistics();
   const own = descriptor.duplicate();
@@ -69,10 +76,12 @@ export function importDescriptor(
     const buffer = (made = exported.duplicate(mode));
     exported.close();
     const pullFences = async (wait: WaitOptions = {}): Promise<void> => {
+      checkWait("KernelBuffer.pullFences()", wait);
       using _lock = await buffer.reservation.lock(undefined, wait);
       ops.addFences();
     };
     const pullFencesSync = (wait: { readonly timeout?: number } = {}): void => {
+      checkWaitSync("KernelBuffer.pullFencesSync()", wait);
       using _lock = buffer.reservation.lockSync(undefined, wait);
       ops.addFences();
     };

@@ -1,12 +1,13 @@
+import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
 import type { Awaited } from "../domain/agent.js";
 import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
 import { SyncFile } from "../fence/sync-file.js";
-import type { JoinedDomain } from "../joined-domain.js";
+import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
 import { watchDescriptor } from "../node/poller.js";
 import { POLL } from "../node/system-calls.js";
-import type { SyncFileDescriptor } from "./sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
 
 /**
  * A sync_file of the kernel's as a fence of the library's, and all that is pending on a dma-buf as one.
@@ -37,6 +38,8 @@ const pending = new Map<KernelFenceOps, WeakRef<Fence>>();
 
 /** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
+  check("kernelFence()", "domain", domain, JOINED_DOMAIN);
+  check("kernelFence()", "file", file, SYNC_FILE_DESCRIPTOR);
   return allOrNothing((orUndo) => {
     const own = file.duplicate();
     orUndo(() => own.close());
@@ -46,6 +49,8 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
 
 /** As {@link kernelFence}, as a sync file of the library's. */
 export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): SyncFile {
+  check("kernelSyncFile()", "domain", domain, JOINED_DOMAIN);
+  check("kernelSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
   return new SyncFile(kernelFence(domain, file), file.name);
 }
 

@@ -1,14 +1,22 @@
+import { check, checkObject, required, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
+import { HANDLE_MODE } from "../buffer/handle.js";
 import { DmaBufError } from "../errors.js";
 import { layZeros, type LedgerEntry } from "../node/resource-ledger.js";
 import { viewOf } from "../node/system-calls.js";
 import { threadLedger } from "../node/thread-ledger.js";
+import { BYTES, FD, OFFSET } from "./kinds.js";
 
 /** Addresses are given back only when no view can be left that reads them. */
 const leftBehind = new FinalizationRegistry<LedgerEntry>((entry) => threadLedger().unmap(entry));
 
 /** Node.js 22 and later. */
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
+
+const RANGE: Kinds<{ readonly offset?: number; readonly length: number }> = {
+  offset: OFFSET,
+  length: required(BYTES),
+};
 
 /** The bytes of a device's or a kernel's memory, mapped into this process and shared. */
 export class MemoryView implements Disposable {
@@ -22,6 +30,9 @@ export class MemoryView implements Disposable {
    * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if the range does not lie in it.
    */
   constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
+    check("new MemoryView()", "fd", fd, FD);
+    check("new MemoryView()", "mode", mode, HANDLE_MODE);
+    checkObject("new MemoryView()", "range", range, RANGE);
     const { offset = 0, length } = range;
     this.length = length;
     const ledger = threadLedger();

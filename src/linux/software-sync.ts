@@ -1,8 +1,10 @@
+import { check } from "../arguments.js";
 import { openFile } from "../node/system-calls.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { request } from "./ioctl.js";
-import { SyncFileDescriptor } from "./sync-file.js";
+import { U32 } from "./kinds.js";
+import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "./sync-file.js";
 
 /** @see linux/drivers/dma-buf/sw_sync.c */
 export const SW_SYNC = {
@@ -34,13 +36,15 @@ export class SoftwareSyncTimeline extends Descriptor {
 
   /** A sync_file that signals when the timeline comes to `value` (32 bits, which wrap around). */
   createFence(value: number): SyncFileDescriptor {
-    const { fence } = this.request(SW_SYNC.CREATE_FENCE, { value: value >>> 0, fence: -1 }, "Cannot make a fence");
+    check("SoftwareSyncTimeline.createFence()", "value", value, U32);
+    const { fence } = this.request(SW_SYNC.CREATE_FENCE, { value, fence: -1 }, "Cannot make a fence");
     return new SyncFileDescriptor(fence);
   }
 
   /** Goes on by `count`, and signals what lies between. */
   advance(count = 1): void {
-    this.request(SW_SYNC.INC, { amount: count >>> 0 }, "Cannot advance the software timeline");
+    check("SoftwareSyncTimeline.advance()", "count", count, U32);
+    this.request(SW_SYNC.INC, { amount: count }, "Cannot advance the software timeline");
   }
 
   /**
@@ -49,6 +53,7 @@ export class SoftwareSyncTimeline extends Descriptor {
    * @throws {DmaBufError} `ENOENT` if none was set; `EINVAL` if it is no such fence; `ENOTTY` before Linux 6.4.
    */
   deadline(file: SyncFileDescriptor): bigint {
+    check("SoftwareSyncTimeline.deadline()", "file", file, SYNC_FILE_DESCRIPTOR);
     return this.request(SW_SYNC.GET_DEADLINE, { fenceFd: file.fd }, "Cannot read the deadline").deadlineNs;
   }
 }

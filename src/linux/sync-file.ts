@@ -1,10 +1,12 @@
-import type { WaitOptions } from "../domain/pend.js";
+import { check, CUT_NAME, instance } from "../arguments.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
 import { addressOf } from "../node/system-calls.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 import { request } from "./ioctl.js";
+import { DEADLINE } from "./kinds.js";
 import { Struct, unpackAll } from "./struct.js";
 import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
 
@@ -51,6 +53,9 @@ export class SyncFileDescriptor extends Descriptor {
    * @throws {DmaBufError} `EMFILE`; `ENOENT` if `b` is open and no sync_file.
    */
   static merge(name: string, a: SyncFileDescriptor, b: SyncFileDescriptor): SyncFileDescriptor {
+    check("SyncFileDescriptor.merge()", "name", name, CUT_NAME);
+    check("SyncFileDescriptor.merge()", "a", a, SYNC_FILE_DESCRIPTOR);
+    check("SyncFileDescriptor.merge()", "b", b, SYNC_FILE_DESCRIPTOR);
     const given = { name, fd2: b.fd };
     const reasons = { ENOENT: "the second is no sync_file" };
     return new SyncFileDescriptor(a.request(SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
@@ -63,11 +68,13 @@ export class SyncFileDescriptor extends Descriptor {
 
   /** Waits until {@link isReady}. */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
+    checkWait("SyncFileDescriptor.wait()", options);
     return (await waitForDescriptor(this.fd, "input", options)) ? "signaled" : "timed-out";
   }
 
   /** As {@link wait}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
+    checkWaitSync("SyncFileDescriptor.waitSync()", options);
     return waitForDescriptorSync(this.fd, "input", options.timeout) ? "signaled" : "timed-out";
   }
 
@@ -103,7 +110,9 @@ export class SyncFileDescriptor extends Descriptor {
    * @throws {DmaBufError} `ENOTTY` before Linux 6.4.
    */
   setDeadline(deadlineNs: number | bigint): void {
-    this.request(SYNC_FILE.SET_DEADLINE, { deadlineNs }, "Cannot set the deadline of the sync_file");
+    check("SyncFileDescriptor.setDeadline()", "deadlineNs", deadlineNs, DEADLINE);
+    const whole = typeof deadlineNs === "number" ? Math.floor(deadlineNs) : deadlineNs;
+    this.request(SYNC_FILE.SET_DEADLINE, { deadlineNs: whole }, "Cannot set the deadline of the sync_file");
   }
 
   /** Another descriptor of the same sync_file. */
@@ -115,6 +124,9 @@ export class SyncFileDescriptor extends Descriptor {
     return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").numFences;
   }
 }
+
+/** What an argument must be that is a sync_file of the kernel's. */
+export const SYNC_FILE_DESCRIPTOR = instance(SyncFileDescriptor);
 
 function describeFence(fence: {
   timelineName: string;

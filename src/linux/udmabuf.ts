@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { DmaBufError } from "../errors.js";
+import { check, checkList, checkObject, NAME, OBJECT, required, type Kinds } from "../arguments.js";
 import {
   addSeals,
   createMemoryFile,
@@ -14,6 +14,7 @@ import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { DmaBufDescriptor } from "./dma-buf.js";
 import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
+import { BYTES, FD, OFFSET } from "./kinds.js";
 import { MemoryView } from "./memory-view.js";
 import { packAll, Struct } from "./struct.js";
 
@@ -45,6 +46,8 @@ export interface MemoryRange {
   readonly size: number;
 }
 
+const RANGE: Kinds<MemoryRange> = { memfd: required(FD), offset: required(OFFSET), size: required(BYTES) };
+
 /** The device that makes dma-bufs of memory files, so that devices can use memory that programs filled. */
 export class UdmabufDevice extends Descriptor {
   /** @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
@@ -58,8 +61,10 @@ export class UdmabufDevice extends Descriptor {
    * @throws {DmaBufError} `EBADFD` if the descriptor is no memory file; `EINVAL` for missing or forbidding seals, a
    *   range that is no whole pages or does not lie in the file, or more than the module allows (64 MiB by default).
    */
-  create({ memfd, offset, size }: MemoryRange): DmaBufDescriptor {
-    clearPages({ memfd, offset, size });
+  create(range: MemoryRange): DmaBufDescriptor {
+    checkObject("UdmabufDevice.create()", "range", range, RANGE);
+    const { memfd, offset, size } = range;
+    clearPages(range);
     const given = { memfd, flags: CLOEXEC, offset, size };
     const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
     return new DmaBufDescriptor(result);
@@ -67,6 +72,8 @@ export class UdmabufDevice extends Descriptor {
 
   /** One dma-buf over several ranges, one after the other. @throws {DmaBufError} As {@link create}. */
   createList(ranges: readonly MemoryRange[]): DmaBufDescriptor {
+    ranges = checkList("UdmabufDevice.createList()", "ranges", ranges, OBJECT);
+    ranges.forEach((range, i) => checkObject("UdmabufDevice.createList()", `ranges[${i}]`, range, RANGE));
     ranges.forEach(clearPages);
     const head = UDMABUF_HEAD.pack({ flags: CLOEXEC, count: ranges.length });
     const items = packAll(UDMABUF_ITEM, ranges);
@@ -86,7 +93,8 @@ export class UdmabufDevice extends Descriptor {
  * @returns Its descriptor, which the caller owns.
  */
 export function createSealedMemory(name: string, size: number): Descriptor {
-  if (!Number.isSafeInteger(size) || size < 1) throw new DmaBufError("EINVAL", `Cannot make a file of ${size} bytes`);
+  check("createSealedMemory()", "name", name, NAME);
+  check("createSealedMemory()", "size", size, BYTES);
   const file = new Descriptor(createMemoryFile(name), "the memory file");
   try {
     setFileLength(file.fd, size);

@@ -33,14 +33,15 @@ export type AccessMode = "read" | "write";
 
 /** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
 export function usageFor(access: AccessMode): Usage {
-  if (access !== "read" && access !== "write") check("usageFor()", "access", access, ACCESS_MODE);
+  checkAccessMode("usageFor()", access, "access");
   return access === "write" ? "read" : "write";
 }
 
 const ACCESS_MODE = oneOf("read", "write");
 
-export function checkAccessMode(call: string, access: AccessMode): void {
-  if (access !== "read" && access !== "write") check(call, "mode", access, ACCESS_MODE);
+/** @param argument What it is called there. */
+export function checkAccessMode(call: string, access: AccessMode, argument = "mode"): void {
+  if (access !== "read" && access !== "write") check(call, argument, access, ACCESS_MODE);
 }
 
 /** Looks at a mode and the options of the wait that an access may need. */

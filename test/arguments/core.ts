@@ -55,6 +55,12 @@ export class World {
     return this.domain.createStream({ format: rawFormat(64), buffers: 2 });
   }
 
+  endedStream(): FrameStream {
+    const stream = this.stream();
+    stream.end();
+    return stream;
+  }
+
   queue(): Queue {
     return this.domain.queue({ run: () => {} });
   }

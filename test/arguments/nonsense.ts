@@ -54,6 +54,10 @@ const TAKEN: Readonly<Record<string, readonly unknown[]>> = {
   // Texts of any kind, for people.
   syscall: ["\ud800", "a\0b", "x".repeat(100_000)],
   message: ["\ud800", "a\0b", "x".repeat(100_000)],
+  what: ["\ud800", "a\0b", "x".repeat(100_000)],
+  action: ["\ud800", "a\0b", "x".repeat(100_000)],
+  // No end.
+  frames: [Infinity],
   label: ["\ud800", "a\0b", "x".repeat(100_000)],
 };
 

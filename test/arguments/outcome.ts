@@ -58,7 +58,7 @@ function objection(fn: PublicFunction, { argument, field }: Case, error: unknown
 
 const HANGS = Symbol("hangs");
 
-async function inTime(promise: Promise<unknown>): Promise<unknown> {
+export async function inTime(promise: Promise<unknown>): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise((resolve) => (timer = setTimeout(() => resolve(HANGS), PATIENCE)));
   try {

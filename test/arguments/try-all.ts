@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { cases, type Exceptions } from "./nonsense.js";
-import { judge } from "./outcome.js";
+import { inTime, judge } from "./outcome.js";
 import type { PublicFunction } from "./surface.js";
 
 /** How the functions of one entry are called. */
@@ -53,7 +53,7 @@ function isTaken(objection: string): boolean {
 /** The table is right: with its arguments the function finds nothing wrong with them. */
 async function checkValid(run: () => unknown): Promise<string[]> {
   try {
-    const result = (await run()) as Partial<Disposable> | undefined;
+    const result = (await inTime(Promise.resolve(run()))) as Partial<Disposable> | undefined;
     result?.[Symbol.dispose]?.();
     return [];
   } catch (error) {

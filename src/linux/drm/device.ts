@@ -1,12 +1,15 @@
 import { constants, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Buffer } from "node:buffer";
+import { check, instance, NAME, oneOf } from "../../arguments.js";
+import { HANDLE_MODE } from "../../buffer/handle.js";
 import { addressOf, openFile } from "../../node/system-calls.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
-import { DmaBufDescriptor } from "../dma-buf.js";
+import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { request } from "../ioctl.js";
+import { COUNT, PATH } from "../kinds.js";
 import { MemoryView } from "../memory-view.js";
 
 const O_CLOEXEC = 0o2000000;
@@ -56,6 +59,9 @@ export const DRM_CAPABILITY = {
   SYNCOBJ_TIMELINE: 0x14,
 } as const;
 
+const CAPABILITY = oneOf(...Object.keys(DRM_CAPABILITY));
+const KIND = oneOf("card", "renderD", "");
+
 export const DRM_FOLDER = "/dev/dri";
 
 export interface DrmVersion {
@@ -101,6 +107,7 @@ export class DrmDevice extends Descriptor {
 
   /** @throws {DmaBufError} `ENOENT` if there is no such device; `EACCES` without the right to it. */
   static open(path: string): DrmDevice {
+    check("DrmDevice.open()", "path", path, PATH);
     try {
       return new DrmDevice(openFile(path, "read-write"), path);
     } catch (error) {
@@ -115,6 +122,8 @@ export class DrmDevice extends Descriptor {
    * @returns `undefined` if there is none that this user may open.
    */
   static find(driver: string, kind: "card" | "renderD" | "" = ""): DrmDevice | undefined {
+    check("DrmDevice.find()", "driver", driver, NAME);
+    check("DrmDevice.find()", "kind", kind, KIND);
     for (const path of DrmDevice.list().filter((each) => each.startsWith(join(DRM_FOLDER, kind)))) {
       let device: DrmDevice | undefined;
       try {
@@ -146,6 +155,7 @@ export class DrmDevice extends Descriptor {
 
   /** The value of a capability, 0 for one that is missing or that the kernel does not know. */
   capability(name: keyof typeof DRM_CAPABILITY): number {
+    check("DrmDevice.capability()", "name", name, CAPABILITY);
     try {
       return Number(this.request(DRM.GET_CAP, { capability: DRM_CAPABILITY[name] }).value);
     } catch {
@@ -155,6 +165,9 @@ export class DrmDevice extends Descriptor {
 
   /** An image that the processor can fill. @throws {DmaBufError} `ENOSYS` or `EOPNOTSUPP` if the driver has none. */
   createDumbBuffer(width: number, height: number, bitsPerPixel = 32): DrmBuffer {
+    check("DrmDevice.createDumbBuffer()", "width", width, COUNT);
+    check("DrmDevice.createDumbBuffer()", "height", height, COUNT);
+    check("DrmDevice.createDumbBuffer()", "bitsPerPixel", bitsPerPixel, COUNT);
     const given = { width, height, bitsPerPixel };
     const { handle, pitch, size } = this.request(DRM.CREATE_DUMB, given, `Cannot make an image of ${width}×${height}`, {
       EACCES: "a render node makes no such images: use the card",
@@ -169,6 +182,7 @@ export class DrmDevice extends Descriptor {
    * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if the driver cannot use its memory.
    */
   importBuffer(buffer: DmaBufDescriptor): DrmBuffer {
+    check("DrmDevice.importBuffer()", "buffer", buffer, DMA_BUF_DESCRIPTOR);
     const action = `Cannot import the dma-buf into ${this.path}`;
     const { handle } = this.request(DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
     return new DrmBuffer(this, handle, undefined);
@@ -207,6 +221,7 @@ export class DrmBuffer implements Disposable {
 
   /** The buffer as a dma-buf. @param mode What may be mapped of it. The mode of the first export stays. */
   export(mode: "read" | "read-write" = "read-write"): DmaBufDescriptor {
+    check("DrmBuffer.export()", "mode", mode, HANDLE_MODE);
     const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
     const action = `Cannot export buffer ${this.handle} of ${this.device.path}`;
     const { fd } = this.device.request(DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
@@ -231,3 +246,7 @@ export class DrmBuffer implements Disposable {
     this.close();
   }
 }
+
+/** What arguments must be that are graphics devices, and buffers of one. */
+export const DRM_DEVICE = instance(DrmDevice);
+export const DRM_BUFFER = instance(DrmBuffer);

@@ -1,14 +1,16 @@
+import { check, checkOptions, instance, NAME, type Kinds } from "../../arguments.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { addressOf } from "../../node/system-calls.js";
-import type { WaitOptions } from "../../domain/pend.js";
+import { WAIT, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
+import { COUNT } from "../kinds.js";
 import { fourCharacters } from "../pixel-format.js";
-import { SyncFileDescriptor } from "../sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
 import { commit, ModeObject, type Change } from "./atomic.js";
-import type { DrmDevice } from "./device.js";
-import type { Framebuffer } from "./framebuffer.js";
+import { DRM_DEVICE, type DrmDevice } from "./device.js";
+import { FRAMEBUFFER, type Framebuffer } from "./framebuffer.js";
 import { connectorObject, modeObjects, planeObjects, type ConnectorObject, type ModeInfo } from "./mode-objects.js";
 import { ATOMIC_FLAG, CLIENT_CAP, MODE, MODE_INFO, MODE_TYPE, OBJECT, PLANE_TYPE } from "./mode-requests.js";
 
@@ -49,6 +51,10 @@ export interface DisplayOptions {
   readonly height?: number;
 }
 
+const OPTIONS: Kinds<DisplayOptions> = { connector: NAME, width: COUNT, height: COUNT };
+const QUEUE: Kinds<{ readonly after?: SyncFileDescriptor }> = { after: SYNC_FILE_DESCRIPTOR };
+const SHOW: Kinds<WaitOptions & { readonly after?: SyncFileDescriptor }> = { ...WAIT, ...QUEUE };
+
 export class Display implements Disposable {
   readonly device: DrmDevice;
   /** The connector's name. */
@@ -68,6 +74,7 @@ export class Display implements Disposable {
 
   /** The connectors of a device. @throws {DmaBufError} `EOPNOTSUPP` if it can have none; `EACCES` for a render node. */
   static connectors(device: DrmDevice): DisplayConnector[] {
+    check("Display.connectors()", "device", device, DRM_DEVICE);
     return modeObjects(device)
       .connectors.map((id) => connectorObject(device, id))
       .map(({ name, isConnected, modes }) => ({ name, isConnected, modes: modes.map(describeMode) }));
@@ -81,6 +88,8 @@ export class Display implements Disposable {
    *   has no mode of that size; `ENOSPC` if others use all controllers.
    */
   constructor(device: DrmDevice, options: DisplayOptions = {}) {
+    check("new Display()", "device", device, DRM_DEVICE);
+    checkOptions("new Display()", options, OPTIONS);
     const objects = modeObjects(device);
     becomeMaster(device);
     const connectors = objects.connectors.map((id) => connectorObject(device, id));
@@ -111,6 +120,8 @@ export class Display implements Disposable {
    *   master; `EINVAL` if the driver cannot show such an image; `EBADF` after the close.
    */
   queue(image: Framebuffer, options: { readonly after?: SyncFileDescriptor } = {}): SyncFileDescriptor {
+    check("Display.queue()", "image", image, FRAMEBUFFER);
+    checkOptions("Display.queue()", options, QUEUE);
     const { after } = options;
     const fence = fencePlace();
     const changes: Change[] = [
@@ -137,6 +148,8 @@ export class Display implements Disposable {
    * @throws {DmaBufError} As {@link queue}; `ETIMEDOUT` if the time passed first: the image may then still come.
    */
   async show(image: Framebuffer, options: WaitOptions & { readonly after?: SyncFileDescriptor } = {}): Promise<void> {
+    check("Display.show()", "image", image, FRAMEBUFFER);
+    checkOptions("Display.show()", options, SHOW);
     if (this.#shown !== undefined) await this.#wait(this.#shown, options);
     using shown = this.queue(image, options);
     await this.#wait(shown, options);
@@ -272,3 +285,6 @@ function findPlane(device: DrmDevice, crtc: number, bit: number): { plane: ModeO
 function fencePlace(): Int32Array {
   return new Int32Array(new ArrayBuffer(128)).fill(-1);
 }
+
+/** What an argument `display` must be. */
+export const DISPLAY = instance(Display);

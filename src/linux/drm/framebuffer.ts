@@ -1,7 +1,9 @@
+import { check, checkObject, instance, required, type Kinds } from "../../arguments.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
+import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fromCharacters } from "../pixel-format.js";
-import type { DrmBuffer, DrmDevice } from "./device.js";
+import { DRM_BUFFER, type DrmBuffer, type DrmDevice } from "./device.js";
 import { MODE } from "./mode-requests.js";
 
 /** How an image lies in a buffer, for a display. */
@@ -18,6 +20,18 @@ export interface FramebufferLayout {
   readonly planes: readonly { readonly offset: number; readonly stride: number }[];
 }
 
+const LAYOUT: Kinds<FramebufferLayout> = {
+  width: required(COUNT),
+  height: required(COUNT),
+  pixelFormat: required(PIXEL_FORMAT),
+  planes: required({
+    wanted: "an array of 1 to 4 planes",
+    isKind: (value) => Array.isArray(value),
+    isTaken: (planes: readonly unknown[]) => planes.length >= 1 && planes.length <= 4,
+  }),
+};
+const PLANE: Kinds<FramebufferLayout["planes"][number]> = { offset: required(U32), stride: required(U32) };
+
 /** An image that a display can show, in the memory of a buffer. */
 export class Framebuffer implements Disposable {
   readonly device: DrmDevice;
@@ -32,6 +46,9 @@ export class Framebuffer implements Disposable {
    * @throws {DmaBufError} `EINVAL` if no plane of the device can show such an image, or it does not fit into the buffer.
    */
   constructor(buffer: DrmBuffer, layout: FramebufferLayout = dumbLayout(buffer)) {
+    check("new Framebuffer()", "buffer", buffer, DRM_BUFFER);
+    checkObject("new Framebuffer()", "layout", layout, LAYOUT);
+    layout.planes.forEach((plane, i) => checkObject("new Framebuffer()", `layout.planes[${i}]`, plane, PLANE));
     const { device, handle } = buffer;
     const { width, height, pixelFormat, planes } = layout;
     this.device = device;
@@ -69,7 +86,12 @@ export class Framebuffer implements Disposable {
   }
 }
 
-function dumbLayout({ layout, handle }: DrmBuffer): FramebufferLayout {
+/** What an argument `image` must be. */
+export const FRAMEBUFFER = instance(Framebuffer);
+
+function dumbLayout(buffer: DrmBuffer): FramebufferLayout {
+  check("new Framebuffer()", "buffer", buffer, DRM_BUFFER);
+  const { layout, handle } = buffer;
   if (layout?.bitsPerPixel !== 32) throw new TypeError(`The layout of buffer ${handle} must be given`);
   const { width, height, pitch } = layout;
   return { width, height, pixelFormat: "XR24", planes: [{ offset: 0, stride: pitch }] };

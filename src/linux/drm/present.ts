@@ -1,16 +1,17 @@
+import { check, checkOptions, FUNCTION, oneOf, type Kinds } from "../../arguments.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import type { DmaBuf } from "../../buffer/buffer.js";
 import { DmaBufError } from "../../errors.js";
-import type { ConsumerOptions } from "../../stream/consumer.js";
+import { CONSUMER_OPTIONS, type ConsumerOptions } from "../../stream/consumer.js";
 import type { FrameFormat, PixelFormat } from "../../stream/format.js";
-import type { FrameStream } from "../../stream/frame-stream.js";
+import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import type { Frame } from "../../stream/frame.js";
 import { countedCopyTo } from "../../trace/copies.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import { giveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";
 import type { DrmBuffer, DrmDevice } from "./device.js";
-import type { Display } from "./display.js";
+import { DISPLAY, type Display } from "./display.js";
 import { Framebuffer, type FramebufferLayout } from "./framebuffer.js";
 
 /** What displays call the formats of images. An alpha has no meaning on a screen, so those without one stand first. */
@@ -34,6 +35,8 @@ export interface PresentOptions extends ConsumerOptions {
   readonly onShown?: (frame: Frame) => void | Promise<void>;
 }
 
+const OPTIONS: Kinds<PresentOptions> = { ...CONSUMER_OPTIONS, copy: oneOf("if-needed", "never"), onShown: FUNCTION };
+
 /** What became of a stream's frames. */
 export interface Presented {
   readonly shown: number;
@@ -50,6 +53,9 @@ export interface Presented {
  *   `EOPNOTSUPP` in a domain of threads, `EINVAL` if the driver refuses.
  */
 export async function present(stream: FrameStream, display: Display, options: PresentOptions = {}): Promise<Presented> {
+  check("present()", "stream", stream, FRAME_STREAM);
+  check("present()", "display", display, DISPLAY);
+  checkOptions("present()", options, OPTIONS);
   const { copy = "if-needed", onShown, ...consuming } = options;
   using consumer = stream.frames({ policy: "newest", ...consuming });
   // Closed first, and the screen is dark: it reads no more when the consumer gives its frames back.

@@ -1,13 +1,15 @@
-import { checkTimeout, pend, type WaitOptions } from "../../domain/pend.js";
+import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import { pend, WAIT, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { threadsHost } from "../../host/threads.js";
 import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls.js";
-import { Descriptor, isDescriptorReady } from "../descriptor.js";
+import { DESCRIPTOR, Descriptor, isDescriptorReady } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
-import { SyncFileDescriptor } from "../sync-file.js";
+import { U64 } from "../kinds.js";
+import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
 import { watchReady } from "../wait.js";
-import type { DrmDevice } from "./device.js";
+import { DRM_DEVICE, type DrmDevice } from "./device.js";
 import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
 
 /** One point of a timeline; 0 is the current fence as it is. */
@@ -26,6 +28,13 @@ export interface DrmSyncobjWaitOptions {
   /** An entry is done as soon as it has a fence. Default false: when that has signaled. */
   readonly available?: boolean;
 }
+
+const CREATE: Kinds<{ readonly signaled?: boolean }> = { signaled: FLAG };
+const QUERY: Kinds<{ readonly lastSubmitted?: boolean }> = { lastSubmitted: FLAG };
+const ON_POINT: Kinds<{ readonly available?: boolean }> = { available: FLAG };
+const WAIT_SYNC: Kinds<DrmSyncobjWaitOptions> = { timeout: TIMEOUT, all: FLAG, forSubmit: FLAG, available: FLAG };
+const WAIT_ONE_SYNC = { ...WAIT_SYNC, point: U64 };
+const WAIT_ONE = { ...WAIT, ...ON_POINT, point: U64 };
 
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
 const SLICE = 50;
@@ -51,13 +60,17 @@ export class DrmSyncobj implements Disposable {
   }
 
   /** @throws {DmaBufError} `EOPNOTSUPP` if the driver has no syncobjs. */
-  static create(device: DrmDevice, { signaled = false }: { readonly signaled?: boolean } = {}): DrmSyncobj {
-    const flags = signaled ? SYNCOBJ_FLAG.SIGNALED : 0;
+  static create(device: DrmDevice, options: { readonly signaled?: boolean } = {}): DrmSyncobj {
+    check("DrmSyncobj.create()", "device", device, DRM_DEVICE);
+    checkOptions("DrmSyncobj.create()", options, CREATE);
+    const flags = options.signaled ? SYNCOBJ_FLAG.SIGNALED : 0;
     return new DrmSyncobj(device, device.request(SYNCOBJ.CREATE, { flags }, "Cannot make a syncobj", REASONS).handle);
   }
 
   /** The syncobj of a descriptor, which stays the caller's. @throws {DmaBufError} `EINVAL` if it is none. */
   static import(device: DrmDevice, syncobj: Descriptor): DrmSyncobj {
+    check("DrmSyncobj.import()", "device", device, DRM_DEVICE);
+    check("DrmSyncobj.import()", "syncobj", syncobj, DESCRIPTOR);
     const reasons = { ...REASONS, EINVAL: "the descriptor is no syncobj" };
     const { handle } = device.request(SYNCOBJ.FD_TO_HANDLE, { fd: syncobj.fd }, "Cannot import the syncobj", reasons);
     return new DrmSyncobj(device, handle);
@@ -73,13 +86,14 @@ export class DrmSyncobj implements Disposable {
     entries: readonly (DrmSyncobj | DrmSyncobjPoint)[],
     options: DrmSyncobjWaitOptions = {},
   ): WaitAnyResult {
+    const named = entriesOf("DrmSyncobj.waitSync()", "entries", entries);
+    checkOptions("DrmSyncobj.waitSync()", options, WAIT_SYNC);
     const { timeout = Infinity, all = false, forSubmit = false, available = false } = options;
-    checkTimeout(timeout);
     const flags =
       (all ? SYNCOBJ_WAIT.ALL : 0) |
       (forSubmit ? SYNCOBJ_WAIT.FOR_SUBMIT : 0) |
       (available ? SYNCOBJ_WAIT.AVAILABLE : 0);
-    const { device, handles, points } = lists(entries);
+    const { device, handles, points } = lists(named);
     const end = process.hrtime.bigint() + BigInt(timeout === Infinity ? 0 : Math.ceil(timeout * 1e6));
     for (;;) {
       const now = process.hrtime.bigint();
@@ -98,28 +112,30 @@ export class DrmSyncobj implements Disposable {
 
   /** Takes the fences away: of all, or of none if one is closed (`ENOENT`). */
   static reset(syncobjs: readonly DrmSyncobj[]): void {
-    const { device, handles } = lists(syncobjs);
+    const { device, handles } = lists(entriesOf("DrmSyncobj.reset()", "syncobjs", syncobjs, DRM_SYNCOBJ));
     const given = { handles: addressOf(handles), count: handles.length };
     device.request(SYNCOBJ.RESET, given, "Cannot reset the syncobjs", REASONS);
   }
 
   /** Puts a signaled fence in each: in all, or in none if one is closed (`ENOENT`). */
   static signal(syncobjs: readonly DrmSyncobj[]): void {
-    const { device, handles } = lists(syncobjs);
+    const { device, handles } = lists(entriesOf("DrmSyncobj.signal()", "syncobjs", syncobjs, DRM_SYNCOBJ));
     const given = { handles: addressOf(handles), count: handles.length };
     device.request(SYNCOBJ.SIGNAL, given, "Cannot signal the syncobjs", REASONS);
   }
 
   /** Adds a signaled point on top of each: on all, or on none if one is closed (`ENOENT`). */
   static signalPoints(entries: readonly (DrmSyncobj | DrmSyncobjPoint)[]): void {
-    const { device, handles, points } = lists(entries);
+    const { device, handles, points } = lists(entriesOf("DrmSyncobj.signalPoints()", "entries", entries));
     const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length };
     device.request(SYNCOBJ.TIMELINE_SIGNAL, given, "Cannot signal points of the syncobjs", REASONS);
   }
 
   /** How far each timeline has come; with `lastSubmitted`, up to where points were added. */
   static query(syncobjs: readonly DrmSyncobj[], options: { readonly lastSubmitted?: boolean } = {}): bigint[] {
-    const { device, handles, points } = lists(syncobjs);
+    const named = entriesOf("DrmSyncobj.query()", "syncobjs", syncobjs, DRM_SYNCOBJ);
+    checkOptions("DrmSyncobj.query()", options, QUERY);
+    const { device, handles, points } = lists(named);
     const flags = options.lastSubmitted === true ? SYNCOBJ_FLAG.LAST_SUBMITTED : 0;
     const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length, flags };
     device.request(SYNCOBJ.QUERY, given, "Cannot query the syncobjs", REASONS);
@@ -132,7 +148,10 @@ export class DrmSyncobj implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the source has no such point; `ENOENT` if one is closed.
    */
   static transfer(from: DrmSyncobj | DrmSyncobjPoint, to: DrmSyncobj | DrmSyncobjPoint): void {
-    const [source, target] = [pointOf(from), pointOf(to)];
+    const [source, target] = [
+      entryOf("DrmSyncobj.transfer()", "from", from),
+      entryOf("DrmSyncobj.transfer()", "to", to),
+    ];
     const { device } = source.syncobj;
     const given = {
       source: source.syncobj.handle,
@@ -172,6 +191,7 @@ export class DrmSyncobj implements Disposable {
 
   /** Puts the fence of a sync_file in the place of what was there. */
   importSyncFile(file: SyncFileDescriptor): void {
+    check("DrmSyncobj.importSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
     const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: file.fd };
     this.device.request(SYNCOBJ.FD_TO_HANDLE, given, "Cannot put the fence in the syncobj", REASONS);
   }
@@ -185,6 +205,7 @@ export class DrmSyncobj implements Disposable {
   }
 
   signalPoint(point: number | bigint): void {
+    check("DrmSyncobj.signalPoint()", "point", point, U64);
     DrmSyncobj.signalPoints([{ syncobj: this, point }]);
   }
 
@@ -194,6 +215,7 @@ export class DrmSyncobj implements Disposable {
 
   /** As {@link DrmSyncobj.waitSync} for one point. */
   waitSync(options: DrmSyncobjWaitOptions & { readonly point?: number | bigint } = {}): WaitAnyResult {
+    checkOptions("DrmSyncobj.waitSync()", options, WAIT_ONE_SYNC);
     return DrmSyncobj.waitSync([{ syncobj: this, point: options.point ?? 0 }], options);
   }
 
@@ -207,6 +229,7 @@ export class DrmSyncobj implements Disposable {
   async wait(
     options: WaitOptions & { readonly point?: number | bigint; readonly available?: boolean } = {},
   ): Promise<boolean> {
+    checkOptions("DrmSyncobj.wait()", options, WAIT_ONE);
     const { point = 0, available = false } = options;
     using event = this.onPoint(point, { available });
     return await pend(
@@ -222,7 +245,10 @@ export class DrmSyncobj implements Disposable {
    *
    * @throws {DmaBufError} `ENOTTY` before Linux 6.6; `ENOENT` after the close.
    */
-  onPoint(point: number | bigint, { available = false }: { readonly available?: boolean } = {}): SyncobjEvent {
+  onPoint(point: number | bigint, options: { readonly available?: boolean } = {}): SyncobjEvent {
+    check("DrmSyncobj.onPoint()", "point", point, U64);
+    checkOptions("DrmSyncobj.onPoint()", options, ON_POINT);
+    const { available = false } = options;
     const counter = createEventCounter();
     try {
       const given = { handle: this.handle, flags: available ? SYNCOBJ_WAIT.AVAILABLE : 0, point, fd: counter };
@@ -259,17 +285,36 @@ export class SyncobjEvent extends Descriptor {
   }
 }
 
-function pointOf(entry: DrmSyncobj | DrmSyncobjPoint): DrmSyncobjPoint {
-  return entry instanceof DrmSyncobj ? { syncobj: entry, point: 0 } : entry;
+const DRM_SYNCOBJ = instance(DrmSyncobj);
+
+const ENTRY: Kind = {
+  wanted: "a DrmSyncobj, or an object with a syncobj and a point",
+  isKind: (value) => typeof value === "object" && value !== null && (value instanceof DrmSyncobj || "syncobj" in value),
+};
+
+function entryOf(call: string, argument: string, entry: DrmSyncobj | DrmSyncobjPoint): DrmSyncobjPoint {
+  check(call, argument, entry, ENTRY);
+  if (entry instanceof DrmSyncobj) return { syncobj: entry, point: 0 };
+  check(call, `${argument}.syncobj`, entry.syncobj, DRM_SYNCOBJ);
+  check(call, `${argument}.point`, entry.point, U64);
+  return entry;
+}
+
+function entriesOf(
+  call: string,
+  argument: string,
+  list: readonly (DrmSyncobj | DrmSyncobjPoint)[],
+  kind = ENTRY,
+): DrmSyncobjPoint[] {
+  return checkList(call, argument, list, kind).map((entry, i) => entryOf(call, `${argument}[${i}]`, entry));
 }
 
 /** @throws {DmaBufError} `EINVAL` for no entries: they would name no device. */
-function lists(entries: readonly (DrmSyncobj | DrmSyncobjPoint)[]): {
+function lists(all: readonly DrmSyncobjPoint[]): {
   device: DrmDevice;
   handles: Uint32Array<ArrayBuffer>;
   points: BigUint64Array<ArrayBuffer>;
 } {
-  const all = entries.map(pointOf);
   const device = all[0]?.syncobj.device;
   if (device === undefined) throw new DmaBufError("EINVAL", "Cannot use syncobjs: there are none");
   const handles = new Uint32Array(new ArrayBuffer(all.length * 4));

@@ -1,6 +1,7 @@
-import type { AccessMode } from "../../reservation/usage.js";
+import { check } from "../../arguments.js";
+import { checkAccessMode, type AccessMode } from "../../reservation/usage.js";
 import { request } from "../ioctl.js";
-import type { DrmBuffer } from "./device.js";
+import { DRM_BUFFER, type DrmBuffer } from "./device.js";
 
 /** @see linux/include/uapi/drm/vgem_drm.h */
 export const VGEM = {
@@ -28,6 +29,8 @@ export class VgemFence {
    * @throws {DmaBufError} `EBUSY` if a fence that is pending stands in the way of such an access.
    */
   constructor(buffer: DrmBuffer, mode: AccessMode) {
+    check("new VgemFence()", "buffer", buffer, DRM_BUFFER);
+    checkAccessMode("new VgemFence()", mode);
     const flags = mode === "write" ? WRITE : 0;
     this.#buffer = buffer;
     this.#fence = buffer.device.request(

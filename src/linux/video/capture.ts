@@ -1,8 +1,10 @@
-import type { WaitOptions } from "../../domain/pend.js";
+import { check, checkOptions, type Kinds } from "../../arguments.js";
+import { WAIT, type WaitOptions } from "../../domain/pend.js";
 import type { DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
+import { COUNT } from "../kinds.js";
 import type { MemoryView } from "../memory-view.js";
-import type { VideoDevice, VideoFormat } from "./device.js";
+import { VIDEO_DEVICE, type VideoDevice, type VideoFormat } from "./device.js";
 import type { Dequeued, VideoQueue } from "./queue.js";
 
 /** One image of a camera, in the camera's own memory. Dispose it to give the memory back to the camera. */
@@ -19,6 +21,8 @@ export interface CaptureOptions extends WaitOptions {
   readonly buffers?: number;
 }
 
+const OPTIONS: Kinds<CaptureOptions> = { ...WAIT, buffers: COUNT };
+
 /**
  * The images of a camera, without a copy, until the loop is left. A frame that is not disposed is missing to the camera:
  * when it has none left, it drops images.
@@ -27,7 +31,13 @@ export interface CaptureOptions extends WaitOptions {
  * @throws {DmaBufError} `ETIMEDOUT`; `EBUSY` if another program uses the camera; `EIO` if it failed; `ENODEV`
  *   if it is gone.
  */
-export async function* capture(device: VideoDevice, options: CaptureOptions = {}): AsyncGenerator<CapturedFrame> {
+export function capture(device: VideoDevice, options: CaptureOptions = {}): AsyncGenerator<CapturedFrame> {
+  check("capture()", "device", device, VIDEO_DEVICE);
+  checkOptions("capture()", options, OPTIONS);
+  return images(device, options);
+}
+
+async function* images(device: VideoDevice, options: CaptureOptions): AsyncGenerator<CapturedFrame> {
   const { buffers, ...waiting } = options;
   using queue = device.createQueue("capture", buffers === undefined ? {} : { buffers });
   const mapped: MappedBuffer[] = [];

@@ -1,12 +1,14 @@
 import { constants, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { check, checkObject, checkOptions, instance, oneOf, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import { openFile } from "../../node/system-calls.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
+import { PATH, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fourCharacters, fromCharacters } from "../pixel-format.js";
 import { unpackAll } from "../struct.js";
-import { VideoQueue, type QueueOptions } from "./queue.js";
+import { QUEUE, VideoQueue, type QueueOptions } from "./queue.js";
 import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, QUEUE_TYPE, SINGLE_FORMAT, VIDEO } from "./requests.js";
 
 /** What a queue carries: images from the device (`capture`), or to it (`output`). */
@@ -43,6 +45,9 @@ export interface VideoCapabilities {
   readonly isMultiPlanar: boolean;
 }
 
+const DIRECTION = oneOf("capture", "output");
+const WANTED: Kinds<Partial<Omit<VideoFormat, "planes">>> = { pixelFormat: PIXEL_FORMAT, width: U32, height: U32 };
+
 /** A camera, or another device for moving images. */
 export class VideoDevice extends Descriptor {
   readonly path: string;
@@ -73,6 +78,7 @@ export class VideoDevice extends Descriptor {
 
   /** @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right; `ENOTTY` if it is something else. */
   static open(path: string): VideoDevice {
+    check("VideoDevice.open()", "path", path, PATH);
     let fd: number;
     try {
       fd = openFile(path, "read-write", constants.O_NONBLOCK);
@@ -84,6 +90,7 @@ export class VideoDevice extends Descriptor {
 
   /** The pixel formats of a direction, each four characters. */
   pixelFormats(direction: VideoDirection): string[] {
+    check("VideoDevice.pixelFormats()", "direction", direction, DIRECTION);
     const formats: string[] = [];
     for (let index = 0; ; index++) {
       try {
@@ -98,6 +105,7 @@ export class VideoDevice extends Descriptor {
 
   /** How the images of a direction look now. @throws {DmaBufError} `EINVAL` if the device has no such direction. */
   format(direction: VideoDirection): VideoFormat {
+    check("VideoDevice.format()", "direction", direction, DIRECTION);
     const action = `Cannot ask ${this.path} for its format`;
     return this.#unpack(this.request(VIDEO.G_FMT, { type: this.queueType(direction) }, action).format);
   }
@@ -109,6 +117,8 @@ export class VideoDevice extends Descriptor {
    * @throws {DmaBufError} `EBUSY` while there are buffers; `EINVAL` if the device has no such direction.
    */
   setFormat(direction: VideoDirection, wanted: Partial<Omit<VideoFormat, "planes">>): VideoFormat {
+    check("VideoDevice.setFormat()", "direction", direction, DIRECTION);
+    checkObject("VideoDevice.setFormat()", "wanted", wanted, WANTED);
     const type = this.queueType(direction);
     const { width, height, pixelFormat } = { ...this.format(direction), ...wanted };
     const struct = this.capabilities.isMultiPlanar ? MULTI_FORMAT : SINGLE_FORMAT;
@@ -127,6 +137,8 @@ export class VideoDevice extends Descriptor {
    * @throws {DmaBufError} `EINVAL` if the device or its driver cannot do it so; `EBUSY` if another program uses it.
    */
   createQueue(direction: VideoDirection, options: QueueOptions = {}): VideoQueue {
+    check("VideoDevice.createQueue()", "direction", direction, DIRECTION);
+    checkOptions("VideoDevice.createQueue()", options, QUEUE);
     return new VideoQueue(this, direction, this.format(direction), options);
   }
 
@@ -168,3 +180,6 @@ export class VideoDevice extends Descriptor {
     return { pixelFormat: fourCharacters(pixelFormat), width, height, planes: each };
   }
 }
+
+/** What an argument `device` must be, of functions for moving images. */
+export const VIDEO_DEVICE = instance(VideoDevice);

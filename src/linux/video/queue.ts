@@ -1,10 +1,12 @@
-import { countdown, type WaitOptions } from "../../domain/pend.js";
+import { ARRAY, check, checkList, checkOptions, oneOf, withCode, type Kinds } from "../../arguments.js";
+import { checkWait, countdown, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import { threadsHost } from "../../host/threads.js";
 import { addressOf } from "../../node/system-calls.js";
-import { DmaBufDescriptor } from "../dma-buf.js";
+import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
+import { COUNT, U32 } from "../kinds.js";
 import { packAll, unpackAll } from "../struct.js";
 import { waitForDescriptor } from "../wait.js";
 import type { VideoDevice, VideoDirection, VideoFormat } from "./device.js";
@@ -19,6 +21,11 @@ export interface QueueOptions {
    */
   readonly memory?: "device" | "dma-buf";
 }
+
+export const QUEUE: Kinds<QueueOptions> = { buffers: COUNT, memory: oneOf("device", "dma-buf") };
+
+const INDEX = withCode("EINVAL", U32);
+const ENQUEUED: Kinds<Enqueued> = { planes: ARRAY, bytesUsed: ARRAY };
 
 /** What is given to the device with a buffer. */
 export interface Enqueued {
@@ -71,6 +78,8 @@ export class VideoQueue implements Disposable {
    * @throws {DmaBufError} `EINVAL` for a buffer or plane that is not there, or a queue for dma-bufs of others.
    */
   export(index: number, plane = 0): DmaBufDescriptor {
+    check("VideoQueue.export()", "index", index, INDEX);
+    check("VideoQueue.export()", "plane", plane, INDEX);
     const given = { type: this.#type, index, plane, flags: O_RDWR_CLOEXEC, fd: -1 };
     const action = `Cannot export buffer ${index} of ${this.device.path}`;
     return new DmaBufDescriptor(this.device.request(VIDEO.EXPBUF, given, action).fd);
@@ -81,7 +90,12 @@ export class VideoQueue implements Disposable {
    *
    * @throws {DmaBufError} `EINVAL` if the device has it already, or a dma-buf is missing, too small or of no use to it.
    */
-  enqueue(index: number, { planes = [], bytesUsed = [] }: Enqueued = {}): void {
+  enqueue(index: number, options: Enqueued = {}): void {
+    check("VideoQueue.enqueue()", "index", index, INDEX);
+    checkOptions("VideoQueue.enqueue()", options, ENQUEUED);
+    const { planes = [], bytesUsed = [] } = options;
+    checkList("VideoQueue.enqueue()", "planes", planes, DMA_BUF_DESCRIPTOR);
+    checkList("VideoQueue.enqueue()", "bytesUsed", bytesUsed, U32);
     const lengths = this.format.planes.map(({ size }, i) => bytesUsed[i] ?? (this.direction === "output" ? size : 0));
     const fds = this.format.planes.map((_, i) => planes[i]?.fd ?? -1);
     const isOurs = this.#memory === MEMORY.DMABUF;
@@ -132,6 +146,7 @@ export class VideoQueue implements Disposable {
 
   /** As {@link tryDequeue}, waiting for it. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
   async dequeue(options: WaitOptions = {}): Promise<Dequeued> {
+    checkWait("VideoQueue.dequeue()", options);
     const left = countdown(threadsHost(), options.timeout);
     for (;;) {
       const done = this.tryDequeue();

@@ -1,11 +1,13 @@
-import type { WaitOptions } from "../../domain/pend.js";
+import { ARRAY, check, checkObject, checkOptions, FUNCTION, required, type Kind, type Kinds } from "../../arguments.js";
+import { WAIT, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import type { Blank } from "../../stream/frame.js";
 import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../../stream/format.js";
-import type { FrameStream } from "../../stream/frame-stream.js";
+import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import { giveBack } from "../give-back.js";
 import { ExportedBuffer } from "../export-buffer.js";
-import type { VideoDevice, VideoFormat } from "./device.js";
+import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
+import { VIDEO_DEVICE, type VideoDevice, type VideoFormat } from "./device.js";
 import type { Dequeued } from "./queue.js";
 
 /** Formats that both name, and lay out alike. */
@@ -18,13 +20,24 @@ const COMMON: Readonly<Record<string, PixelFormat>> = {
   XR24: "BGRA",
 };
 
+const FORMAT: Kinds<VideoFormat> = {
+  pixelFormat: required(PIXEL_FORMAT),
+  width: required(COUNT),
+  height: required(COUNT),
+  planes: required(ARRAY),
+};
+const PLANE: Kinds<VideoFormat["planes"][number]> = { stride: required(U32), size: required(COUNT) };
+
 /**
  * The format of a stream that takes a camera's images as they are: an image, or raw bytes where the library has no name
  * for them.
  *
  * @throws {DmaBufError} `EOPNOTSUPP` for images whose planes are in several dma-bufs.
  */
-export function streamFormat({ pixelFormat, width, height, planes }: VideoFormat): FrameFormat {
+export function streamFormat(format: VideoFormat): FrameFormat {
+  checkObject("streamFormat()", "format", format, FORMAT);
+  const { pixelFormat, width, height, planes } = format;
+  planes.forEach((each, i) => checkObject("streamFormat()", `format.planes[${i}]`, each, PLANE));
   const [plane] = planes;
   if (plane === undefined || planes.length > 1) {
     throw new DmaBufError("EOPNOTSUPP", `Cannot stream images of ${planes.length} separate planes: set another format`);
@@ -36,6 +49,12 @@ export function streamFormat({ pixelFormat, width, height, planes }: VideoFormat
   }
   return rawFormat(plane.size);
 }
+
+const FRAMES: Kind = {
+  wanted: "an integer of at least 1, or Infinity",
+  isKind: (value) => typeof value === "number",
+  isTaken: (frames: number) => frames === Infinity || (Number.isSafeInteger(frames) && frames >= 1),
+};
 
 /** What a recorded frame says of itself, in at most 48 bytes of data. */
 export type RecordedData = {
@@ -55,6 +74,8 @@ export interface RecordOptions extends WaitOptions {
   readonly publish?: (blank: Blank, image: Dequeued) => void;
 }
 
+const OPTIONS: Kinds<RecordOptions> = { ...WAIT, frames: FRAMES, publish: FUNCTION };
+
 /**
  * Publishes a camera's images in a stream, without a copy: the camera writes into the stream's own buffers. Resolves when
  * the stream has ended.
@@ -67,6 +88,9 @@ export interface RecordOptions extends WaitOptions {
  *   `ENODEV` if the camera is gone.
  */
 export async function record(device: VideoDevice, stream: FrameStream, options: RecordOptions = {}): Promise<number> {
+  check("record()", "device", device, VIDEO_DEVICE);
+  check("record()", "stream", stream, FRAME_STREAM);
+  checkOptions("record()", options, OPTIONS);
   const { frames = Infinity, publish = publishAsTaken, ...waiting } = options;
   const queue = device.createQueue("capture", { memory: "dma-buf", buffers: AT_THE_CAMERA });
   const exported = new Map<number, ExportedBuffer>();
