@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createDomain, joinDomain } from "../test/agents.js";
-import { streamOf } from "../test/waiting.js";
+import { exported, streamOf } from "../test/waiting.js";
 import type { Domain } from "./domain.js";
 
 setFlagsFromString("--expose-gc");
@@ -88,6 +88,34 @@ describe("forgotten, and given back:", () => {
     ended.end();
     const more = await warningsOf(t, 1, () => void ended.frames());
     assert.deepEqual([more, ended.consumers], [[], 0]);
+  });
+});
+
+describe("forgotten, and given back:", () => {
+  test("a lock; but not one under a context, which opens it", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const [buffer, other] = [domain.allocate(1, { name: "mine" }), domain.allocate(1)];
+    const context = await domain.lockAll([other]);
+    const warnings = await warningsOf(t, 2, () => void buffer.reservation.lockSync());
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!, /^The lock of the reservation of buffer "mine" was forgotten/);
+    assert.deepEqual([buffer.reservation.isLocked, other.reservation.isLocked], [false, true]);
+    context[Symbol.dispose]();
+  });
+
+  test("an importer's mapping", PATIENT, async (t) => {
+    const unmapped: string[] = [];
+    const buffer = exported(createDomain(t), { unmap: () => void unmapped.push("unmap") });
+    const attachment = buffer.attach();
+    const kept: (readonly object[])[] = [];
+    const none = await warningsOf(t, 1, async () => kept.push((await attachment.map()).segments));
+    assert.deepEqual([none, unmapped, kept.length], [[], [], 1]);
+    kept.length = 0;
+    const warnings = await warningsOf(t, 1, () => {});
+    assert.match(warnings.join(), /^A mapping of buffer "" was forgotten/);
+    assert.deepEqual(unmapped, ["unmap"]);
+    attachment[Symbol.dispose]();
+    assert.deepEqual(unmapped, ["unmap"]);
   });
 });
 

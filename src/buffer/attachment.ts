@@ -1,6 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import { checkObject, FLAG, FUNCTION, NAME, type Kinds } from "../arguments.js";
 import { checkWait, Ending, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { Held, owned, type Viewed } from "../domain/held.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { checkAccess, checkAccessMode, type AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
@@ -41,7 +42,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   peerToPeer: boolean;
   readonly #exporter: ExporterLink;
   readonly #detached: (attachment: Attachment) => void;
-  readonly #mappings = new Set<Mapping>();
+  readonly #mappings = new Set<Held>();
   /** The end of the tie. */
   readonly #ending = new Ending();
   #attached = true;
@@ -166,7 +167,7 @@ export class Attachment implements ExporterAttachment, Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     this.#ending.end(() => this.buffer.ending.error ?? hasDetached("use"));
-    for (const mapping of [...this.#mappings]) mapping[Symbol.dispose]();
+    for (const mapping of [...this.#mappings]) mapping.end();
     if (this.#works === 0) this.#detached(this);
   }
 
@@ -204,14 +205,14 @@ export class Attachment implements ExporterAttachment, Disposable {
       throw this.buffer.ending.error ?? hasDetached("map");
     }
     const endUse = this.buffer.storage.use();
-    const unmap = (self: Mapping): void => {
+    const what = (): string => `A mapping of buffer "${this.buffer.name}"`;
+    const held: Held = new Held(this.buffer.reservation.agent.held, what, () => {
       endUse();
-      this.#mappings.delete(self);
+      this.#mappings.delete(held);
       this.#exporter.unmap(this, table);
-    };
-    const mapping = new Mapping(table.segments, unmap, this.buffer);
-    this.#mappings.add(mapping);
-    return mapping;
+    });
+    this.#mappings.add(held);
+    return owned(held, new Mapping([...table.segments], held, this.buffer));
   }
 
   #pinned(): void {
@@ -241,33 +242,32 @@ export class Attachment implements ExporterAttachment, Disposable {
 }
 
 /** An importer's view of a buffer's storage. It is the importer's own until it is unmapped. */
-export class Mapping implements Disposable {
+export class Mapping implements Disposable, Viewed {
   readonly segments: readonly StorageSegment[];
   readonly #buffer: DmaBuf;
-  #unmap: ((mapping: Mapping) => void) | undefined;
+  readonly #held: Held;
 
-  /** @internal Made by an attachment. */
-  constructor(segments: readonly StorageSegment[], unmap: (mapping: Mapping) => void, buffer: DmaBuf) {
+  /** @internal Made by an attachment. @param segments A list of its own: who has it uses the mapping. */
+  constructor(segments: readonly StorageSegment[], held: Held, buffer: DmaBuf) {
     this.segments = segments;
-    this.#unmap = unmap;
+    this.#held = held;
     this.#buffer = buffer;
+  }
+
+  /** @internal */
+  views(): Iterable<object> {
+    return [this.segments];
   }
 
   /** Unmaps, for a caller that holds the reservation lock. */
   unmapLocked(): void {
     this.#buffer.reservation.assertHeld("unmap");
-    this.#end();
+    this.#held.end();
   }
 
   /** Unmaps. The exporter hears of it with the reservation locked, as soon as the lock can be had. Twice does nothing. */
   [Symbol.dispose](): void {
-    this.#end();
-  }
-
-  #end(): void {
-    const unmap = this.#unmap;
-    this.#unmap = undefined;
-    unmap?.(this);
+    this.#held.end();
   }
 }
 

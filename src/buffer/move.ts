@@ -57,7 +57,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
         throw timedOut(options.timeout, record.reservation.waitsFor("bookkeep"));
       }
       using lock = await record.reservation.lock(undefined, rest());
-      lock.spansTurns = true;
+      lock.spanTurns();
       moved = await moveLocked(record, relocate, rest);
     }
   } finally {

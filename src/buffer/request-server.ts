@@ -3,7 +3,7 @@ import { ring, slotOf } from "../domain/agent-slot.js";
 import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "../domain/request-slot.js";
 import { isLater } from "../domain/promised.js";
 import { codeOf, ERRNO, textOf } from "../errors.js";
-import type { ReservationLock } from "../reservation/reservation-lock.js";
+import type { TakenLock } from "../reservation/reservation-lock.js";
 import type { Given } from "./call.js";
 import { EXPORTER } from "./exporter.js";
 import type { BufferKey } from "../domain/buffer-slot.js";
@@ -136,7 +136,7 @@ export class RequestServer {
   }
 
   /** The lock keeps the buffer from here on: who has lent it may have died, and the buffer be gone (K7). */
-  #takeOver(served: ServedExport | undefined, holder: bigint): ReservationLock | undefined {
+  #takeOver(served: ServedExport | undefined, holder: bigint): TakenLock | undefined {
     const unkeep = served?.keep();
     const lock = unkeep === undefined ? undefined : served!.reservation.takeOver(holder);
     unkeep?.();
@@ -146,7 +146,7 @@ export class RequestServer {
   async #finish(
     request: PostedRequest,
     served: ServedExport,
-    lock: ReservationLock | undefined,
+    lock: TakenLock | undefined,
     errno: number,
     value: boolean,
   ): Promise<void> {
@@ -186,7 +186,7 @@ export function tellOfMove(agent: Agent, request: PostedRequest, followers: Foll
 export function deliver(
   agent: Agent,
   request: PostedRequest,
-  lock: ReservationLock | undefined,
+  lock: TakenLock | undefined,
   errno: number,
   value: boolean,
 ): boolean {

@@ -213,7 +213,7 @@ export class ServedExport {
       throw error;
     }
     if (!isLater(answer)) return end();
-    lock.spansTurns = true;
+    lock.spanTurns();
     return answer.finally(end);
   }
 
@@ -221,7 +221,7 @@ export class ServedExport {
     let lock: ReservationLock | undefined;
     try {
       lock = await reservation.lock(undefined, { unref: true });
-      lock.spansTurns = true;
+      lock.spanTurns();
     } catch (error) {
       // In an agent that leaves, there is no lock to be had any more.
       if (!reservation.isClosed && !this.#agent.closed) throw error;

@@ -3,7 +3,7 @@ import { AGENT_KIND, type Agent } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
 import type { Reservation } from "./reservation.js";
-import type { ReservationLock } from "./reservation-lock.js";
+import type { TakenLock } from "./reservation-lock.js";
 
 /**
  * One attempt to lock several reservations. Its ticket is taken once and kept over every back-off, so that it grows
@@ -19,7 +19,7 @@ import type { ReservationLock } from "./reservation-lock.js";
 export class AcquireContext implements Disposable {
   readonly ticket: number;
   readonly #agent: Agent;
-  readonly #held = new Set<ReservationLock>();
+  readonly #held = new Set<TakenLock>();
   /** What it must give way for, until it has that. */
   #contended: Reservation | undefined;
   /** What it waits for just now. */
@@ -56,7 +56,7 @@ export class AcquireContext implements Disposable {
   }
 
   /** @internal It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (AC3). */
-  add(lock: ReservationLock): void {
+  add(lock: TakenLock): void {
     if (this.#done) {
       lock[Symbol.dispose]();
       this.checkOpen();
@@ -66,7 +66,7 @@ export class AcquireContext implements Disposable {
   }
 
   /** @internal */
-  remove(lock: ReservationLock): void {
+  remove(lock: TakenLock): void {
     this.#held.delete(lock);
   }
 

@@ -2,7 +2,7 @@ import type { Awaited } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { AcquireContext } from "./acquire-context.js";
 import { armLock, isOlder, lockWord, tryTakeLock } from "./lock.js";
-import type { ReservationLock } from "./reservation-lock.js";
+import type { TakenLock } from "./reservation-lock.js";
 import type { Reservation } from "./reservation.js";
 
 /**
@@ -14,7 +14,7 @@ export class LockAttempt implements Awaited, Disposable {
   readonly #context: AcquireContext | undefined;
   readonly #mine: bigint;
   /** Made by the look that takes the lock: a close that comes before anybody hears of that must open it. */
-  #taken: ReservationLock | undefined;
+  #taken: TakenLock | undefined;
 
   constructor(reservation: Reservation, context: AcquireContext | undefined) {
     reservation.checkOpen();
@@ -53,7 +53,7 @@ export class LockAttempt implements Awaited, Disposable {
    *
    * @throws {DmaBufError} `EBADF`, `EINVAL` if the holder was closed or the context done since that look: it is open again.
    */
-  get granted(): ReservationLock {
+  get granted(): TakenLock {
     try {
       this.#reservation.checkOpen();
       this.#context?.checkOpen();

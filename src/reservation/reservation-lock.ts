@@ -1,17 +1,47 @@
+import { bufferName } from "../domain/buffer-slot.js";
+import { Held, owned } from "../domain/held.js";
 import type { AcquireContext } from "./acquire-context.js";
 import { delegateWord, handBackLock, lockWord, openLock } from "./lock.js";
 import type { ReservationState } from "./reservation-state.js";
 
-/** A held lock, which keeps its buffer (K7). Disposing it twice does nothing. */
+/** A held lock. Disposing it twice does nothing. */
 export class ReservationLock implements Disposable {
+  readonly #taken: TakenLock;
+
+  /** @internal Made by `Reservation.lock()`. */
+  constructor(taken: TakenLock) {
+    this.#taken = taken;
+    // One under a context is the context's, which opens it: its user need not keep this object.
+    if (taken.context === undefined) owned(taken.held, this);
+  }
+
+  get context(): AcquireContext | undefined {
+    return this.#taken.context;
+  }
+
+  /** @internal The library goes on holding it while other code of this agent runs. */
+  spanTurns(): void {
+    this.#taken.spansTurns = true;
+  }
+
+  /** Opens the lock; while an exporter works under it, when that has ended. */
+  [Symbol.dispose](): void {
+    this.#taken[Symbol.dispose]();
+  }
+}
+
+/** A lock that this agent has, as the library knows it. It keeps its buffer (K7). */
+export class TakenLock implements Disposable {
+  /** What the user's object ends. */
+  readonly held: Held;
   readonly context: AcquireContext | undefined;
-  /** @internal What stands in shared memory while the lock is held. */
+  /** What stands in shared memory while the lock is held. */
   readonly word: bigint;
   readonly #state: ReservationState;
   readonly #holder: bigint | undefined;
   readonly #unkeep: () => void;
   #ended: (() => void) | undefined;
-  /** @internal Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
+  /** Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
   spansTurns: boolean;
   #isLent = false;
   /** Operations of exporters that run under it. */
@@ -19,7 +49,7 @@ export class ReservationLock implements Disposable {
   #openWhenFree = false;
 
   /**
-   * @internal Made for a lock that has just been taken.
+   * Made for a lock that has just been taken.
    *
    * @param holder The word of the agent for which this one holds the lock as its delegate.
    * @param ended Called when it is no longer held.
@@ -38,6 +68,8 @@ export class ReservationLock implements Disposable {
     this.word = holder === undefined ? lockWord(identity, context?.ticket ?? 0) : delegateWord(holder, identity);
     this.#ended = ended;
     this.#unkeep = state.keep();
+    const what = (): string => `The lock of the reservation of buffer "${bufferName(state.agent, state.slot)}"`;
+    this.held = new Held(state.agent.held, what, () => this[Symbol.dispose]());
     state.lock = this;
     state.readAgain();
   }
@@ -48,7 +80,7 @@ export class ReservationLock implements Disposable {
     else this.#end(() => openLock(this.#state.agent, this.#state.slot, this.word));
   }
 
-  /** @internal An exporter works under the lock, until the result is called. */
+  /** An exporter works under the lock, until the result is called. */
   use(): () => void {
     this.#uses++;
     return () => {
@@ -57,18 +89,18 @@ export class ReservationLock implements Disposable {
     };
   }
 
-  /** @internal Whether the exporter's agent may have the lock just now. */
+  /** Whether the exporter's agent may have the lock just now. */
   get isLent(): boolean {
     return this.#isLent;
   }
 
-  /** @internal */
+  /** */
   lend(): void {
     this.#isLent = true;
     this.#uses++;
   }
 
-  /** @internal @param isBack False if the lock was lost. */
+  /** @param isBack False if the lock was lost. */
   takeBack(isBack: boolean): void {
     this.#isLent = false;
     this.#uses--;
@@ -76,7 +108,7 @@ export class ReservationLock implements Disposable {
     else if (this.#openWhenFree) this[Symbol.dispose]();
   }
 
-  /** @internal Gives the lock back to the agent for which it was taken over. */
+  /** Gives the lock back to the agent for which it was taken over. */
   handBack(): void {
     this.#end(() => handBackLock(this.#state.agent, this.#state.slot, this.#holder!));
   }
@@ -86,6 +118,7 @@ export class ReservationLock implements Disposable {
     const ended = this.#ended;
     if (ended === undefined) return;
     this.#ended = undefined;
+    this.held.end();
     if (this.#state.lock === this) this.#state.lock = undefined;
     ended();
     this.context?.remove(this);

@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { readEntries, type Entry } from "./entries.js";
-import type { ReservationLock } from "./reservation-lock.js";
+import type { TakenLock } from "./reservation-lock.js";
 
 /** Keeps a buffer from being freed until the result is called. Whoever calls it holds a reference, which may go then. */
 export type KeepBuffer = () => () => void;
@@ -10,7 +10,7 @@ export class ReservationState {
   readonly agent: Agent;
   readonly slot: number;
   readonly keep: KeepBuffer;
-  lock: ReservationLock | undefined;
+  lock: TakenLock | undefined;
   /** Valid while the lock is held. */
   entries: Entry[] = [];
   room = 0;

@@ -11,7 +11,7 @@ import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
 import { LockAttempt } from "./lock-attempt.js";
 import { holderOf, lockHolder, takeOverLock } from "./lock.js";
-import { ReservationLock } from "./reservation-lock.js";
+import { ReservationLock, TakenLock } from "./reservation-lock.js";
 import { ReservationState, type KeepBuffer } from "./reservation-state.js";
 import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
 
@@ -39,7 +39,7 @@ export class Reservation extends FenceQueries {
   readonly slot: number;
   readonly #state: ReservationState;
   /** What was locked by this object and has not been opened. */
-  readonly #locks = new Set<ReservationLock>();
+  readonly #locks = new Set<TakenLock>();
   readonly #ending = new Ending();
 
   /** @param keep How a held lock keeps the buffer. @param state What the users of the reservation in this agent share. */
@@ -101,7 +101,7 @@ export class Reservation extends FenceQueries {
     checkWait("Reservation.lock()", options);
     using attempt = new LockAttempt(this, context);
     if (!(await this.agent.wait(attempt, this.terms(options)))) this.#timedOut(options.timeout);
-    return attempt.granted;
+    return new ReservationLock(attempt.granted);
   }
 
   /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
@@ -116,13 +116,13 @@ export class Reservation extends FenceQueries {
       );
     }
     if (!this.agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
-    return attempt.granted;
+    return new ReservationLock(attempt.granted);
   }
 
   /** Locks the reservation if it is open. */
   tryLock(): ReservationLock | undefined {
     const attempt = new LockAttempt(this, undefined);
-    return attempt.ready() ? attempt.granted : undefined;
+    return attempt.ready() ? new ReservationLock(attempt.granted) : undefined;
   }
 
   /** Whether an agent that lives holds the lock. */
@@ -243,14 +243,14 @@ export class Reservation extends FenceQueries {
    * @internal Takes over the lock of another agent that has lent it; `undefined` if that agent lost it. The caller keeps
    * the buffer: that agent may have died, and its reference with it.
    */
-  takeOver(holder: bigint): ReservationLock | undefined {
+  takeOver(holder: bigint): TakenLock | undefined {
     this.checkOpen();
     return takeOverLock(this.agent, this.slot, holder) ? this.took(undefined, holder) : undefined;
   }
 
   /** @internal The lock has just been taken by this object. */
-  took(context: AcquireContext | undefined, holder?: bigint): ReservationLock {
-    const lock = new ReservationLock(this.#state, context, holder, () => this.#locks.delete(lock));
+  took(context: AcquireContext | undefined, holder?: bigint): TakenLock {
+    const lock: TakenLock = new TakenLock(this.#state, context, holder, () => this.#locks.delete(lock));
     this.#locks.add(lock);
     context?.add(lock);
     return lock;
