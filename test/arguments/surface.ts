@@ -191,6 +191,7 @@ class Surface {
 
   /** Whether a type is described by its fields: no class, and nothing of the language's or of Node.js'. */
   #isOurs(type: ts.Type): boolean {
+    if (INNER.has(type.symbol?.name)) return false;
     if (type.isIntersection()) return type.types.some((part) => this.#isOurs(part));
     const [declaration] = (type.aliasSymbol ?? type.symbol)?.declarations ?? [];
     return (
