@@ -1,6 +1,7 @@
 import { check, FUNCTION, instance, NAME, oneOf } from "../arguments.js";
 import { readFileSync, statSync } from "node:fs";
 import { Buffer } from "node:buffer";
+import { allOrNothing } from "../all-or-nothing.js";
 import type { WaitOptions } from "../domain/pend.js";
 import { countdown } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
@@ -8,12 +9,12 @@ import { HANDLE_MODE } from "../buffer/handle.js";
 import { checkRange } from "../buffer/memory-map.js";
 import type { WaitResult } from "../fence/fence.js";
 import { threadsHost } from "../host/threads.js";
-import { callError, lastErrno, nativeFunction } from "../node/system-calls.js";
+import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls.js";
 import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 import { giveBack } from "./give-back.js";
 import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
-import { OFFSET } from "./kinds.js";
+import { FD, OFFSET } from "./kinds.js";
 import { MemoryView } from "./memory-view.js";
 import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "./sync-file.js";
 import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
@@ -64,10 +65,18 @@ export class DmaBufDescriptor extends Descriptor {
    *
    * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if it is of another kind. It is then not taken over.
    */
-  constructor(fd: number) {
+  constructor(fd: number, /** @internal */ size = checkedSize(fd)) {
     super(fd, "the dma-buf");
-    checkKind(fd);
-    this.size = sizeOf(fd);
+    this.size = size;
+  }
+
+  /** @internal What the kernel has just made for this program: it is closed if it cannot be used. */
+  static own(fd: number): DmaBufDescriptor {
+    const size = allOrNothing((orUndo) => {
+      orUndo(() => closeDescriptor(fd));
+      return checkedSize(fd);
+    });
+    return new DmaBufDescriptor(fd, size);
   }
 
   /** The kernel's number of the buffer: the same for all descriptors of it. */
@@ -215,7 +224,7 @@ export class DmaBufDescriptor extends Descriptor {
 
   /** Another descriptor of the same buffer. */
   duplicate(): DmaBufDescriptor {
-    return new DmaBufDescriptor(this.duplicateDescriptor());
+    return DmaBufDescriptor.own(this.duplicateDescriptor());
   }
 
   #sync(flags: number): void {
@@ -236,6 +245,13 @@ export const DMA_BUF_DESCRIPTOR = instance(DmaBufDescriptor);
 
 function direction(mode: AccessMode): "input" | "output" {
   return mode === "read" ? "input" : "output";
+}
+
+/** The size of what is surely a dma-buf. */
+function checkedSize(fd: number): number {
+  check("new DmaBufDescriptor()", "fd", fd, FD);
+  checkKind(fd);
+  return sizeOf(fd);
 }
 
 /** Only a dma-buf knows its requests; it refuses this one for its missing flags. */

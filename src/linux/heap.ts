@@ -73,6 +73,6 @@ export class DmaHeap extends Descriptor {
     check("DmaHeap.allocate()", "size", size, BYTES);
     const given = { len: size, fdFlags: O_RDWR | O_CLOEXEC };
     const { fd } = this.request(DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
-    return new DmaBufDescriptor(fd);
+    return DmaBufDescriptor.own(fd);
   }
 }

@@ -67,7 +67,7 @@ export class UdmabufDevice extends Descriptor {
     clearPages(range);
     const given = { memfd, flags: CLOEXEC, offset, size };
     const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
-    return new DmaBufDescriptor(result);
+    return DmaBufDescriptor.own(result);
   }
 
   /** One dma-buf over several ranges, one after the other. @throws {DmaBufError} As {@link create}. */
@@ -82,7 +82,7 @@ export class UdmabufDevice extends Descriptor {
     argument.set(items, head.length);
     const { name, number } = UDMABUF.CREATE_LIST;
     const action = `Cannot make a dma-buf of ${ranges.length} ranges`;
-    return new DmaBufDescriptor(rawCall(this.fd, name, number, argument, action, REASONS));
+    return DmaBufDescriptor.own(rawCall(this.fd, name, number, argument, action, REASONS));
   }
 }
 

@@ -95,7 +95,7 @@ export class Domain extends JoinedDomain {
         return undefined;
       },
       hungUp: () => this.#lookSoon(),
-      warn: (message) => agent.host.warn(message),
+      host: agent.host,
     });
     callbacks.lookAround = () => this.#lookAround();
     callbacks.readLetters = () => this.#readLetters();
@@ -298,7 +298,7 @@ export class Domain extends JoinedDomain {
     this.checkJoined();
     const end = (): void => show.close();
     const show = new Show(where, stream, options, {
-      warn: (message) => this.agent.host.warn(message),
+      host: this.agent.host,
       closed: () => this.#endings.delete(end),
     });
     this.#endings.add(end);

@@ -2,7 +2,6 @@ import { Socket } from "node:net";
 import { allOrNothing } from "../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../arguments.js";
 import { Held, HeldList, owned } from "../domain/held.js";
-import { pend } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { PublishedFrame } from "../stream/frame.js";
@@ -59,7 +58,7 @@ export class Guest implements Disposable {
   #looking = false;
   readonly #list = new HeldList(processHost());
   #ended: { readonly error?: DmaBufError } | undefined;
-  readonly #looks = new Set<() => void>();
+  #look: () => void = () => {};
 
   private constructor(
     connection: Socket,
@@ -75,7 +74,7 @@ export class Guest implements Disposable {
     this.#mappings = mappings;
     connection.on("close", () => {
       this.#ended ??= { error: new DmaBufError("ECONNRESET", "Cannot look at the stream: who showed it is gone") };
-      this.#wake();
+      this.#look();
     });
     onLines(connection, (line) => this.#heard(line), rest);
   }
@@ -151,13 +150,21 @@ export class Guest implements Disposable {
   async next(options: { readonly signal?: AbortSignal } = {}): Promise<GuestFrame | undefined> {
     checkOptions("Guest.next()", options, NEXT);
     const { signal } = options;
-    const ready = (): boolean => this.#told.length > 0 || this.#ended !== undefined;
-    const subscribe = (done: () => void): (() => void) => {
-      this.#looks.add(done);
-      return () => this.#looks.delete(done);
-    };
-    // Another call may have taken what all were woken for.
-    while (!ready()) await pend({ host: processHost() }, { signal }, ready, subscribe);
+    this.#connection.ref();
+    try {
+      while (this.#told.length === 0 && this.#ended === undefined) {
+        signal?.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          this.#look = () => {
+            signal?.removeEventListener("abort", this.#look);
+            resolve();
+          };
+          signal?.addEventListener("abort", this.#look);
+        });
+      }
+    } finally {
+      this.#connection.unref();
+    }
     const place = this.#told.shift();
     if (place !== undefined) return this.#frameAt(place);
     if (this.#ended?.error !== undefined) throw this.#ended.error;
@@ -166,7 +173,6 @@ export class Guest implements Disposable {
 
   close(): void {
     this.#ended ??= {};
-    this.#wake();
     endConnection(this.#connection);
     for (const mapping of this.#mappings) mapping.close();
     for (const object of this.#objects) object.close();
@@ -174,10 +180,6 @@ export class Guest implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #wake(): void {
-    for (const look of [...this.#looks]) look();
   }
 
   #frameAt(place: number): GuestFrame {
@@ -219,7 +221,7 @@ export class Guest implements Disposable {
     else if (end === true) this.#ended = {};
     else if (failed !== undefined) this.#ended = { error: saidBy("Who shows the stream", failed ?? {}) };
     else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
-    this.#wake();
+    this.#look();
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Host } from "../substrate/host.js";
+
 /** Milliseconds. */
 const PERIOD = 10_000;
 const MOST_AT_ONCE = 3;
@@ -7,21 +9,21 @@ const MOST_AT_ONCE = 3;
  * the log.
  */
 export class LimitedWarnings {
-  readonly #warn: (message: string) => void;
+  readonly #host: Pick<Host, "warn" | "after">;
   #left = MOST_AT_ONCE;
   #more = 0;
   #last = "";
-  #timer: NodeJS.Timeout | undefined;
+  #endPeriod: (() => void) | undefined;
 
-  constructor(warn: (message: string) => void) {
-    this.#warn = warn;
+  constructor(host: Pick<Host, "warn" | "after">) {
+    this.#host = host;
   }
 
   warn(message: string): void {
-    this.#timer ??= setTimeout(() => this.flush(), PERIOD).unref();
+    this.#endPeriod ??= this.#host.after(PERIOD, () => this.flush());
     if (this.#left > 0) {
       this.#left -= 1;
-      this.#warn(message);
+      this.#host.warn(message);
     } else {
       this.#more += 1;
       this.#last = message;
@@ -30,10 +32,10 @@ export class LimitedWarnings {
 
   /** Says what has not been said; the next few are warned of at once again. */
   flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#endPeriod?.();
+    this.#endPeriod = undefined;
     this.#left = MOST_AT_ONCE;
-    if (this.#more > 0) this.#warn(`${this.#more} more of this kind, the last one: ${this.#last}`);
+    if (this.#more > 0) this.#host.warn(`${this.#more} more of this kind, the last one: ${this.#last}`);
     this.#more = 0;
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { DmaBufError } from "../errors.js";
 import type { KnownUsers } from "./known-users.js";
 import { endConnection } from "./let-go.js";
+import type { Host } from "../substrate/host.js";
 import { LimitedWarnings } from "./limited-warnings.js";
 import { onLines, refuse } from "./lines.js";
 import { descriptorOf } from "./socket-descriptor.js";
@@ -20,7 +21,8 @@ export interface Welcome {
   admit(connection: Socket, application: object): ((line: object) => void) | undefined;
   /** A process that was admitted is gone, or may be. */
   hungUp(connection: Socket): void;
-  warn(message: string): void;
+  /** Where warnings go, and what their pauses are measured by. */
+  readonly host: Pick<Host, "warn" | "after">;
 }
 
 /** Milliseconds for a peer to say what it wants. */
@@ -48,7 +50,7 @@ export class Reception {
 
   constructor(welcome: Welcome) {
     this.#welcome = welcome;
-    this.#warnings = new LimitedWarnings((message) => welcome.warn(message));
+    this.#warnings = new LimitedWarnings(welcome.host);
   }
 
   /** Whether users other than this process's may come in. */

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { integer, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
+import type { Host } from "../substrate/host.js";
 import type { Consumer } from "../stream/consumer.js";
 import type { Frame } from "../stream/frame.js";
 import type { FrameStream } from "../stream/frame-stream.js";
@@ -44,7 +45,7 @@ export interface ShownStream {
 }
 
 interface ShowCallbacks {
-  readonly warn: (message: string) => void;
+  readonly host: Host;
   readonly closed: () => void;
 }
 
@@ -59,7 +60,7 @@ export class Show implements Disposable {
   readonly #closed: () => void;
 
   /** @internal Made by `Domain.show()`. */
-  constructor(where: string, stream: FrameStream, options: ShowOptions, { warn, closed }: ShowCallbacks) {
+  constructor(where: string, stream: FrameStream, options: ShowOptions, { host, closed }: ShowCallbacks) {
     this.#stream = stream;
     this.#options = options;
     this.#closed = closed;
@@ -71,7 +72,7 @@ export class Show implements Disposable {
         this.#guests.get(connection)?.end();
         this.#guests.delete(connection);
       },
-      warn,
+      host,
     });
     this.#gate = new Gate(where, this.#reception);
   }

@@ -134,12 +134,12 @@ for (const kind of KINDS) {
         report: /the next owner was asked/,
         agent: "late",
         plant: (memory) => ({
-          load64: (at) => (at === word ? (memory.load64(at) & ((1n << 53n) - 1n)) | (1n << 53n) : memory.load64(at)),
+          load64: (at) => (at === word ? (memory.load64(at) & ((1n << 54n) - 1n)) | (1n << 54n) : memory.load64(at)),
           compareExchange64(at, expected, replacement) {
             if (at !== word) return memory.compareExchange64(at, expected, replacement);
             const old = memory.load64(at);
-            const tag = old & ~((1n << 53n) - 1n);
-            const put = tag | (replacement & ((1n << 53n) - 1n));
+            const tag = old & ~((1n << 54n) - 1n);
+            const put = tag | (replacement & ((1n << 54n) - 1n));
             return memory.compareExchange64(at, old, put) === old ? expected : old;
           },
         }),

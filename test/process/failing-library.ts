@@ -37,6 +37,15 @@ const ERRNOS: Record<string, number> = {
 const COMMANDS: Record<number, number> = { 1030: 24, 37: 37, 1033: 1 };
 const F_OFD_SETLK = 37;
 const F_UNLCK = 2;
+const EPOLL_CTL_DEL = 2;
+const MAP_FIXED = 0x10;
+
+/** What only takes something away, or puts it in the place of something: there is always room for that. */
+const TAKES_NOTHING: Record<string, (values: readonly unknown[]) => boolean> = {
+  fcntl: ([, command, record]) => command === F_OFD_SETLK && (record as DataView).getInt16(0, true) === F_UNLCK,
+  epoll_ctl: ([, operation]) => operation === EPOLL_CTL_DEL,
+  mmap: ([, , , flags]) => ((flags as number) & MAP_FIXED) !== 0,
+};
 
 type Call = (...values: unknown[]) => unknown;
 
@@ -96,14 +105,10 @@ export class FailingLibrary {
   /** The errno with which this call fails, if it is its turn. */
   #errnoOf(name: string, values: readonly unknown[]): number | undefined {
     const errno = name === "fcntl" ? COMMANDS[values[1] as number] : ERRNOS[name];
-    if (errno === undefined || (name === "fcntl" && isUnlock(values))) return undefined;
+    if (errno === undefined || TAKES_NOTHING[name]?.(values) === true) return undefined;
     this.#calls++;
     if (this.#calls !== this.#at) return undefined;
     this.#failed = name;
     return errno;
   }
-}
-
-function isUnlock([, command, record]: readonly unknown[]): boolean {
-  return command === F_OFD_SETLK && (record as DataView).getInt16(0, true) === F_UNLCK;
 }

@@ -225,7 +225,7 @@ export class DrmBuffer implements Disposable {
     const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
     const action = `Cannot export buffer ${this.handle} of ${this.device.path}`;
     const { fd } = this.device.request(DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
-    return new DmaBufDescriptor(fd);
+    return DmaBufDescriptor.own(fd);
   }
 
   /** The bytes of an image, mapped into this process. */

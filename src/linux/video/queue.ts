@@ -82,7 +82,7 @@ export class VideoQueue implements Disposable {
     check("VideoQueue.export()", "plane", plane, INDEX);
     const given = { type: this.#type, index, plane, flags: O_RDWR_CLOEXEC, fd: -1 };
     const action = `Cannot export buffer ${index} of ${this.device.path}`;
-    return new DmaBufDescriptor(this.device.request(VIDEO.EXPBUF, given, action).fd);
+    return DmaBufDescriptor.own(this.device.request(VIDEO.EXPBUF, given, action).fd);
   }
 
   /**
