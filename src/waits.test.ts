@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain } from "../test/agents.js";
 import { exported, never, streamOf } from "../test/waiting.js";
 import type { Domain } from "./domain.js";
+import { Syncobj } from "./fence/syncobj.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 
 const PATIENT = { timeout: 20_000 };
@@ -184,6 +185,23 @@ const CASES: Case[] = [
       other.import(buffer.handle()).accessSync("read");
       const memory = new SharedArrayBuffer(4096);
       return { wait: buffer.move([{ memory, offset: 0, length: 4096 }]), end: () => buffer.close() };
+    },
+  ],
+  [
+    "a syncobj's wait(), for a point, with the last holder",
+    "ENOENT",
+    (domain) => {
+      const syncobj = domain.syncobj();
+      return { wait: syncobj.wait({ point: 3, forSubmit: true }), end: () => syncobj.close() };
+    },
+  ],
+  [
+    "a syncobj's transfer(), for a point, with the last holder",
+    "ENOENT",
+    (domain) => {
+      const [source, target] = [domain.syncobj(), domain.syncobj()];
+      const to = { syncobj: target, point: 1 };
+      return { wait: Syncobj.transferWhenSubmitted({ syncobj: source, point: 3 }, to), end: () => source.close() };
     },
   ],
   [

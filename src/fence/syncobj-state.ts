@@ -14,7 +14,10 @@ export class SyncobjState {
   #fence: Fence | undefined;
   #shared: SharedPoints | undefined;
   #letGo: (() => void) | undefined;
+  /** Holders and waits. */
   #holders = 0;
+  /** Holders alone: who may submit. */
+  #users = 0;
   readonly #awaited = new Set<AwaitedPoint>();
   #unwatch: (() => void) | undefined;
   /** How far a walk along the chain has come that drops what has signaled. */
@@ -52,9 +55,27 @@ export class SyncobjState {
     this.#letGoOfShared();
   }
 
-  /** Counts a holder, or a wait. */
+  /** Counts a wait. */
   hold(): void {
     this.#holders++;
+  }
+
+  /** Counts a holder. */
+  open(): void {
+    this.#users++;
+    this.hold();
+  }
+
+  /** The end that belongs to {@link open}: with the last holder of a syncobj of this agent alone, nothing more is submitted. */
+  close(): void {
+    this.#users--;
+    if (this.isAbandoned) for (const { abandoned } of [...this.#awaited]) abandoned?.();
+    this.release();
+  }
+
+  /** Whether no point can be submitted any more. */
+  get isAbandoned(): boolean {
+    return this.#users === 0 && this.#shared === undefined;
   }
 
   /** With the last holder, those who only listen are forgotten. */
@@ -92,10 +113,11 @@ export class SyncobjState {
   /**
    * Calls back once when a point that has no fence gets one; maybe in this call, if another agent has just submitted it.
    *
+   * @param abandoned Called when it will get none.
    * @returns What ends that.
    */
-  whenSubmitted(point: number, submitted: (fence: Fence) => void): () => void {
-    const awaited = { point, submitted };
+  whenSubmitted(point: number, submitted: (fence: Fence) => void, abandoned?: () => void): () => void {
+    const awaited = { point, submitted, abandoned };
     this.#awaited.add(awaited);
     this.#watch();
     return () => this.#awaited.delete(awaited);
@@ -161,4 +183,5 @@ export class SyncobjState {
 interface AwaitedPoint {
   readonly point: number;
   readonly submitted: (fence: Fence) => void;
+  readonly abandoned: (() => void) | undefined;
 }

@@ -63,7 +63,7 @@ export async function waitForPoints(
   using wait = new PointsWait(entries, options);
   const { agent } = entries[0]!.state;
   wait.prepare();
-  const subscribe = (done: () => void): (() => void) => wait.listen(done);
+  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => wait.listen(done, failed);
   return wait.result(await pend(agent, { ...options, timeout }, () => wait.isDone(), subscribe));
 }
 
@@ -83,11 +83,15 @@ export function waitForPointsSync(entries: readonly AwaitedEntry[], options: Syn
 export async function submittedFence({ state, point }: AwaitedEntry, options: WaitOptions): Promise<Fence | undefined> {
   let fence = state.find(point);
   const { agent } = state;
-  const subscribe = (done: () => void): (() => void) =>
-    state.whenSubmitted(point, (submitted) => {
-      fence = submitted;
-      done();
-    });
+  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) =>
+    state.whenSubmitted(
+      point,
+      (submitted) => {
+        fence = submitted;
+        done();
+      },
+      () => failed(abandoned(point)),
+    );
   state.hold();
   try {
     await pend(agent, options, () => fence !== undefined, subscribe);
@@ -166,14 +170,25 @@ class PointsWait implements Disposable {
     return this.#options.all ? open.some(isOwn) : open.every(isOwn);
   }
 
+  /** An entry that no one can submit any more, if the wait cannot end without it. */
+  #hopeless(): LatchedEntry | undefined {
+    const open = this.#entries.filter((entry) => !this.#isEntryDone(entry));
+    const gone = open.filter(({ fence, state }) => fence === undefined && state.isAbandoned);
+    return this.#options.all || gone.length === open.length ? gone[0] : undefined;
+  }
+
   /** Calls back when the wait is done; returns what ends that. */
-  listen(done: () => void): () => void {
+  listen(done: () => void, failed: (error: unknown) => void): () => void {
     const ends: (() => void)[] = [];
     const end = (): void => {
       for (const one of ends.splice(0)) one();
     };
     const look = (): void => {
       if (this.isDone()) done();
+    };
+    const giveUp = (): void => {
+      const hopeless = this.#hopeless();
+      if (hopeless !== undefined) failed(abandoned(hopeless.point));
     };
     const latched = (fence: Fence): void => {
       const callback = this.#options.available ? undefined : fence.addCallback(look);
@@ -183,7 +198,10 @@ class PointsWait implements Disposable {
     try {
       for (const entry of this.#entries) {
         if (entry.fence !== undefined) latched(entry.fence);
-        else ends.push(entry.state.whenSubmitted(entry.point, (fence) => latched((entry.fence = fence))));
+        else {
+          const submitted = (fence: Fence): void => latched((entry.fence = fence));
+          ends.push(entry.state.whenSubmitted(entry.point, submitted, giveUp));
+        }
       }
     } catch (error) {
       end();
@@ -218,4 +236,8 @@ function timeoutOf(entries: readonly AwaitedEntry[], { timeout = Infinity, until
   }
   if (untilNs === undefined || agent === undefined) return timeout;
   return Math.min(timeout, Math.max(0, (untilNs - agent.host.nowNs()) / 1e6));
+}
+
+function abandoned(point: number): DmaBufError {
+  return new DmaBufError("ENOENT", `Cannot go on waiting for point ${point}: the syncobj's last holder was closed`);
 }

@@ -72,7 +72,7 @@ export class Syncobj implements Disposable {
     this.agent = table.agent;
     this.#table = table;
     this.#state = state;
-    state.hold();
+    state.open();
     if (options.signaled) this.signal();
   }
 
@@ -285,11 +285,14 @@ export class Syncobj implements Disposable {
     return new PointEvent(this.state, point, run, options.available ?? false);
   }
 
-  /** Drops this holder. Waits that are under way go on. */
+  /**
+   * Drops this holder. Waits that are under way go on; but those for points that were not submitted end with `ENOENT` if it was
+   * the last holder of a syncobj that no other agent knows.
+   */
   close(): void {
     const state = this.#state;
     this.#state = undefined;
-    state?.release();
+    state?.close();
   }
 
   [Symbol.dispose](): void {

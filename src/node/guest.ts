@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { allOrNothing } from "../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../arguments.js";
 import { Held, HeldList, owned } from "../domain/held.js";
+import { pend } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "../stream/format.js";
 import { PublishedFrame } from "../stream/frame.js";
@@ -58,7 +59,7 @@ export class Guest implements Disposable {
   #looking = false;
   readonly #list = new HeldList(processHost());
   #ended: { readonly error?: DmaBufError } | undefined;
-  #look: () => void = () => {};
+  readonly #looks = new Set<() => void>();
 
   private constructor(
     connection: Socket,
@@ -74,7 +75,7 @@ export class Guest implements Disposable {
     this.#mappings = mappings;
     connection.on("close", () => {
       this.#ended ??= { error: new DmaBufError("ECONNRESET", "Cannot look at the stream: who showed it is gone") };
-      this.#look();
+      this.#wake();
     });
     onLines(connection, (line) => this.#heard(line), rest);
   }
@@ -150,21 +151,13 @@ export class Guest implements Disposable {
   async next(options: { readonly signal?: AbortSignal } = {}): Promise<GuestFrame | undefined> {
     checkOptions("Guest.next()", options, NEXT);
     const { signal } = options;
-    this.#connection.ref();
-    try {
-      while (this.#told.length === 0 && this.#ended === undefined) {
-        signal?.throwIfAborted();
-        await new Promise<void>((resolve) => {
-          this.#look = () => {
-            signal?.removeEventListener("abort", this.#look);
-            resolve();
-          };
-          signal?.addEventListener("abort", this.#look);
-        });
-      }
-    } finally {
-      this.#connection.unref();
-    }
+    const ready = (): boolean => this.#told.length > 0 || this.#ended !== undefined;
+    const subscribe = (done: () => void): (() => void) => {
+      this.#looks.add(done);
+      return () => this.#looks.delete(done);
+    };
+    // Another call may have taken what all were woken for.
+    while (!ready()) await pend({ host: processHost() }, { signal }, ready, subscribe);
     const place = this.#told.shift();
     if (place !== undefined) return this.#frameAt(place);
     if (this.#ended?.error !== undefined) throw this.#ended.error;
@@ -173,6 +166,7 @@ export class Guest implements Disposable {
 
   close(): void {
     this.#ended ??= {};
+    this.#wake();
     endConnection(this.#connection);
     for (const mapping of this.#mappings) mapping.close();
     for (const object of this.#objects) object.close();
@@ -180,6 +174,10 @@ export class Guest implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #wake(): void {
+    for (const look of [...this.#looks]) look();
   }
 
   #frameAt(place: number): GuestFrame {
@@ -221,7 +219,7 @@ export class Guest implements Disposable {
     else if (end === true) this.#ended = {};
     else if (failed !== undefined) this.#ended = { error: saidBy("Who shows the stream", failed ?? {}) };
     else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
-    this.#look();
+    this.#wake();
   }
 }
 

@@ -63,7 +63,7 @@ export class Queue<Data = undefined> implements Disposable {
   /** Jobs that have not been given to the executor. */
   readonly #waiting: Job<Data>[] = [];
   /** Jobs whose finished fence is pending, in the order of their numbers. */
-  readonly #unfinished: Job<Data>[] = [];
+  readonly #unfinished = new Map<number, Job<Data>>();
   #last: Job<Data> | undefined;
   /** That of submissions. */
   readonly #ending = new Ending();
@@ -259,14 +259,16 @@ export class Queue<Data = undefined> implements Disposable {
   /** @internal Forgets everything: the agent has left, and with it all its fences have ended. */
   abandon(): void {
     this.#refuse("ECANCELED");
-    for (const job of this.#unfinished) job.end("ECANCELED");
-    this.#waiting.length = this.#unfinished.length = 0;
+    for (const job of this.#unfinished.values()) job.end("ECANCELED");
+    this.#waiting.length = 0;
+    this.#unfinished.clear();
   }
 
   /** @internal Signals what has ended, in the order of the numbers. */
   settle(): void {
-    for (let job = this.#unfinished[0]; job?.isOver; job = this.#unfinished[0]) {
-      this.#unfinished.shift();
+    for (const [seqno, job] of this.#unfinished) {
+      if (!job.isOver) break;
+      this.#unfinished.delete(seqno);
       if (job.error !== undefined && !job.finished.isSignaled()) job.finished.setError(job.error);
       // If hang recovery has ended the timeline, this says that the job no longer touches its buffers.
       job.finished.signal();
@@ -277,7 +279,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** @internal The job with a finished fence of this queue, if it is pending. */
   jobAt(seqno: number): Job<Data> | undefined {
-    return this.#unfinished.find(({ finished }) => finished.seqno === seqno);
+    return this.#unfinished.get(seqno);
   }
 
   /** @internal The executor's own fence for a job hears the deadline that was asked of the job's. */
@@ -327,7 +329,7 @@ export class Queue<Data = undefined> implements Disposable {
     const scheduled = new Fence(agent, this.#scheduledOps, this.#scheduledContext, finished.seqno);
     const job = new Job(this, draft, this.#owner.nextOrder(), dependencies, guards, { scheduled, finished });
     this.#waiting.push(job);
-    this.#unfinished.push(job);
+    this.#unfinished.set(finished.seqno, job);
     this.#owner.entered();
     this.#owner.wake();
     return finished;
@@ -335,11 +337,11 @@ export class Queue<Data = undefined> implements Disposable {
 
   #hint(deadlineNs: number): void {
     this.#deadlineNs = deadlineNs;
-    for (const { parent } of this.#unfinished) parent?.setDeadline(deadlineNs);
+    for (const { parent } of this.#unfinished.values()) parent?.setDeadline(deadlineNs);
   }
 
   #settleClosed(): void {
-    if (!this.#closed || this.#unfinished.length > 0) return;
+    if (!this.#closed || this.#unfinished.size > 0) return;
     this.#timeline.close();
     this.#owner.remove(this);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain, pause, until } from "../../test/agents.js";
-import { testAgent, type TestAgent } from "../../test/conformance/support.js";
+import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
 import type { Domain } from "../domain.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
@@ -301,13 +301,14 @@ test("whatever the executor gives back or throws, the job ends, and the next one
     toString: { value: planned },
     code: { get: planned },
   });
+  const agent = testAgent();
   const results: Record<string, () => unknown> = {
     "a `then` that throws": () => ({ then: planned }),
     "a getter `then` that throws": () => Object.defineProperty({}, "then", { get: planned }),
     "a promise with a `then` of its own": () => Object.assign(Promise.resolve(), { then: planned }),
+    "a fence whose maker throws": () => opsFence(agent, { enableSignaling: planned }),
     "an error that has no text": () => Promise.reject(hostile),
   };
-  const agent = testAgent();
   const queue = new Scheduler<string>(agent, { run: ({ data }) => results[data]?.() }).queue();
   for (const what of Object.keys(results)) {
     const [bad, good] = [await queue.submit({ data: what }), await queue.submit({ data: "good" })];

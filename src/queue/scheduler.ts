@@ -92,7 +92,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   readonly #owner: QueueOwner<Data>;
   readonly #queues = new Set<Queue<Data>>();
   /** The oldest first. */
-  readonly #running: Job<Data>[] = [];
+  readonly #running = new Set<Job<Data>>();
   #free: number;
   #orders = 0;
   #pending = 0;
@@ -219,8 +219,8 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   #start(job: Job<Data>): void {
     this.#free -= job.credits;
-    this.#running.push(job);
-    if (this.#running.length === 1) this.#restartTimer();
+    this.#running.add(job);
+    if (this.#running.size === 1) this.#restartTimer();
     let work: unknown;
     try {
       work = promised(this.#run(job, job.signal));
@@ -248,9 +248,13 @@ export class Scheduler<Data = undefined> implements Disposable {
   #follow(job: Job<Data>, parent: Fence): void {
     if (job.isOver) return;
     const finish = (): void => this.#finish(job, parent.error?.code);
-    const { queued } = parent.addCallback(finish);
-    if (queued) job.queue.follow(job, parent);
-    else finish();
+    try {
+      // The code of the fence's maker runs here.
+      if (parent.addCallback(finish).queued) job.queue.follow(job, parent);
+      else finish();
+    } catch (error) {
+      this.#fail(job, error);
+    }
   }
 
   /** What is no errno is a mistake of the program, whose text a fence could not carry. */
@@ -264,22 +268,26 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   #finish(job: Job<Data>, error: ErrorCode | undefined): void {
     if (!job.end(error)) return;
-    const place = this.#running.indexOf(job);
-    this.#running.splice(place, 1);
+    const wasOldest = job === this.#oldest;
+    this.#running.delete(job);
     this.#free += job.credits;
-    if (place === 0) this.#restartTimer();
+    if (wasOldest) this.#restartTimer();
     job.queue.settle();
     this.#wake();
+  }
+
+  get #oldest(): Job<Data> | undefined {
+    return this.#running.values().next().value;
   }
 
   #restartTimer(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    if (this.#running.length > 0) this.#cancelTimer = this.#agent.host.after(this.#timeLimit, () => this.#timeOut());
+    if (this.#running.size > 0) this.#cancelTimer = this.#agent.host.after(this.#timeLimit, () => this.#timeOut());
   }
 
   #timeOut(): void {
-    const job = this.#running[0]!;
+    const job = this.#oldest!;
     const verdict = this.#judge(job);
     if (job.isOver || verdict === "no-hang") {
       this.#restartTimer();
@@ -316,7 +324,8 @@ export class Scheduler<Data = undefined> implements Disposable {
   #abandon(): void {
     this.#refusal = "ECANCELED";
     this.#cancelTimer?.();
-    const stopped = this.#running.splice(0);
+    const stopped = [...this.#running];
+    this.#running.clear();
     for (const queue of [...this.#queues]) queue.abandon();
     for (const job of stopped)
       job.abort(new DmaBufError("ECANCELED", "The job is stopped: its thread leaves the domain"));

@@ -136,6 +136,21 @@ for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
   });
 }
 
+test("several calls of next() each get a frame, and what waits is told of the guest's close", LIMITED, async (t) => {
+  const shown = show(t);
+  const guest = await Guest.visit(shown.place);
+  t.after(() => guest.close());
+  const waits = [guest.next(), guest.next(), guest.next()];
+  for (const wait of waits.slice(0, 2)) {
+    (await shown.stream.blank())!.publish();
+    const frame = await wait;
+    assert.notEqual(frame, undefined);
+    frame![Symbol.dispose]();
+  }
+  guest.close();
+  assert.equal(await waits[2], undefined);
+});
+
 test("a guest whose show is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
   const shown = show(t);
   const closing = shown.domain.show(`${shown.place} too`, shown.stream);
