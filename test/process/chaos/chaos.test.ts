@@ -35,6 +35,8 @@ const TRIPPED: Record<Fault, RegExp> = {
   slot: /all slots to be free \(CH4\)/,
   seat: /what seat \d+ held to be given back/,
   stray: /CH7: the threads of seat \d+ have left \d+ descriptors and 0 mappings/,
+  early: /CH9: the only consumer that was waited for misses a frame/,
+  lock: /CH2: seat \d+ does nothing any more/,
   dead: /CH8: seat \d+ waits for what seat \d+ held, whose reaper stands still/,
   fence: /CH5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
@@ -42,8 +44,8 @@ const TRIPPED: Record<Fault, RegExp> = {
 for (const [fault, found] of Object.entries(TRIPPED) as [Fault, RegExp][]) {
   test(`a chaos run finds the fault that is planted in its members: ${fault}`, LIMIT, async () => {
     // It takes some deaths until a reaper is stopped at a bad moment.
-    const seconds = fault === "dead" ? 20 : 2;
-    const silence = { wake: 4_000, dead: 10_000 }[fault as string] ?? 30_000;
+    const seconds = fault === "dead" ? 20 : fault === "early" ? 6 : 2;
+    const silence = { wake: 4_000, lock: 4_000, dead: 10_000 }[fault as string] ?? 30_000;
     await assert.rejects(runChaos({ seed: 3, seconds, silence, fault }), found);
   });
 }

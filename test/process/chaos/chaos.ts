@@ -28,6 +28,8 @@ import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } f
  * CH7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a descriptor nor
  *     a mapping there.
  * CH8. Nobody waits for what a dead one held, not even while its reaper stands still.
+ * CH9. The only consumer that a producer has waited for gets every frame.
+ * CH10. A holder that is closed has no lock any more, and its wait for one has ended.
  */
 
 export interface ChaosOptions {

@@ -22,6 +22,7 @@ import type { Substrate } from "../../../src/substrate/substrate.js";
 import { pause } from "../../agents.js";
 import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
+import { attend, closeUnderLock, performFor } from "./closings.js";
 import { believeInTheDead, disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
 import { BUFFER_BYTES, FRAME_BYTES, type Fault, type Order, type Report, type Start } from "./orders.js";
 import { STREAMS } from "./plan.js";
@@ -96,6 +97,7 @@ class Member {
 
   async run(): Promise<void> {
     const deeds = [this.#read, this.#write, this.#lock, this.#wait, this.#claim, this.#send, this.#take, this.#take];
+    deeds.push(this.#perform, this.#attend, this.#attend, this.#close);
     if (this.#own !== undefined) deeds.push(this.#publish, this.#publish, this.#publish);
     for (;;) {
       for (let order = this.#orders.shift(); order !== undefined; order = this.#orders.shift()) {
@@ -247,6 +249,24 @@ class Member {
     using buffer = this.#domain.allocate(BUFFER_BYTES, { name: "parcel" });
     const version = this.#fill(buffer.tryAccess("write")!);
     say({ report: "sent", parcel: buffer.handle("read"), version });
+  }
+
+  async #perform(): Promise<void> {
+    if (!this.#random.oneIn(3)) return;
+    this.#note("perform");
+    if (await performFor(this.#domain, this.#random, this.#start.fault === "early")) this.#count("performances");
+  }
+
+  async #attend(): Promise<void> {
+    this.#note("attend");
+    if (await attend(this.#domain)) this.#count("attended");
+  }
+
+  async #close(): Promise<void> {
+    const buffer = this.#pickBuffer("close");
+    if (buffer === undefined) return;
+    await closeUnderLock(buffer, this.#random, this.#start.fault === "lock");
+    this.#count("closed under the lock");
   }
 
   #publish(): void {

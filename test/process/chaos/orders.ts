@@ -10,6 +10,8 @@ export const FAULTS = {
   fence: "has fences that nobody ends when it dies",
   seat: "shows that it lives by a descriptor that its thread's end does not close",
   stray: "opens in its thread what stands in no ledger",
+  early: "publishes before the consumer has come for which it waits",
+  lock: "keeps a lock whose holder it should close",
   dead: "waits for what a dead one holds until its reaper has taken it away",
 } as const;
 
