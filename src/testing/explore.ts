@@ -1,3 +1,4 @@
+import { checkOptions, FLAG, FUNCTION, integer, OBJECT, required, TEXT, type Kind, type Kinds } from "../arguments.js";
 import { ConstantWords } from "./constant-words.js";
 import { ExplorationError } from "./exploration-error.js";
 import { Explorer, LongSchedule, planAgents } from "./explorer.js";
@@ -77,6 +78,33 @@ export interface ExploreOptions {
   replay?: string;
 }
 
+const AGENTS: Kind = {
+  wanted: "an object or an array of functions, or of arrays of them",
+  isKind: (value) => typeof value === "object" && value !== null && Object.values(value).every(isProgram),
+};
+
+function isProgram(value: unknown): boolean {
+  return typeof value === "function" || (Array.isArray(value) && value.every((part) => typeof part === "function"));
+}
+
+const OPTIONS: Kinds<ExploreOptions> = {
+  words: required(integer(1, 1 << 24)),
+  prepare: FUNCTION,
+  agents: required(AGENTS),
+  crash: OBJECT,
+  check: FUNCTION,
+  invariant: FUNCTION,
+  timeouts: FLAG,
+  spuriousWakes: integer(0),
+  vainLooks: integer(0),
+  prune: FLAG,
+  merge: FLAG,
+  landmarks: FLAG,
+  limits: OBJECT,
+  nameOf: FUNCTION,
+  replay: TEXT,
+};
+
 export type Agents = Record<string, AgentProgram | readonly AgentProgram[]> | readonly AgentProgram[];
 
 export interface Outcome {
@@ -99,6 +127,7 @@ export interface Exploration {
 
 /** @throws {ExplorationError} at the first schedule that goes wrong. */
 export function explore(options: ExploreOptions): Exploration {
+  checkOptions("explore()", options, OPTIONS);
   const memory = new ModelMemory(options.words);
   options.prepare?.(memory);
   const { moves, changing } = parseSchedule(options.replay ?? ":");

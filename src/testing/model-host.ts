@@ -1,6 +1,16 @@
-import { RecordedMemory } from "./recorded-agent.js";
+import { check, checkObject, FLAG, FUNCTION, integer, type Kinds } from "../arguments.js";
+import { MEMORY, RecordedMemory } from "./recorded-agent.js";
 import type { Host } from "../substrate/host.js";
 import type { Substrate } from "../substrate/substrate.js";
+
+const HOST: Kinds<Host> = {
+  nowNs: FUNCTION,
+  mayBlock: FLAG,
+  spinNs: integer(0),
+  after: FUNCTION,
+  keepAlive: FUNCTION,
+  warn: FUNCTION,
+};
 
 /** A host whose warnings can be read. */
 export interface ModelHost extends Host {
@@ -17,6 +27,8 @@ export interface ModelHost extends Host {
  * @param overrides What is to be different, for instance `mayBlock`.
  */
 export function modelHost(memory: Substrate, overrides: Partial<Host> = {}): ModelHost {
+  check("modelHost()", "memory", memory, MEMORY);
+  checkObject<Partial<Host>>("modelHost()", "overrides", overrides, HOST);
   const warnings: string[] = [];
   return {
     nowNs: () => START_NS + (memory instanceof RecordedMemory ? memory.elapsedMs * 1e6 : 0),

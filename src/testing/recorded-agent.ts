@@ -1,3 +1,4 @@
+import { check, TEXT, type Kind } from "../arguments.js";
 import type { ConstantWords } from "./constant-words.js";
 import { checkWord, checkWord64, join64 } from "./model-memory.js";
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
@@ -47,8 +48,16 @@ function callBackAtOnce(callback?: (() => unknown) | null): unknown {
  * @param memory The memory that the agent got; with any other nothing happens.
  */
 export function landmark(memory: Substrate, label: string): void {
+  if (typeof label !== "string") check("landmark()", "label", label, TEXT);
   if (memory instanceof RecordedMemory) memory.reach(label);
+  else check("landmark()", "memory", memory, MEMORY);
 }
+
+/** What an argument `memory` must be, by one of the functions that it has. */
+export const MEMORY: Kind = {
+  wanted: "a Substrate, such as an agent gets",
+  isKind: (value) => typeof (value as Partial<Substrate> | null | undefined)?.compareExchange === "function",
+};
 
 /** The shared memory as one run of an agent sees it. */
 export class RecordedMemory implements Substrate {

@@ -1,3 +1,5 @@
+import { check, checkObject, FUNCTION, integer, type Kind, type Kinds } from "../arguments.js";
+import { MEMORY } from "./recorded-agent.js";
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
 
 /**
@@ -28,6 +30,13 @@ export interface StepPlan {
   readonly happen?: (step: Step) => void;
 }
 
+const STEP_KINDS: Kind = {
+  wanted: "an array of the names of a Substrate's functions",
+  isKind: (value) => Array.isArray(value) && value.every((name) => typeof name === "string"),
+};
+
+const PLAN: Kinds<StepPlan> = { at: integer(0), kinds: STEP_KINDS, happen: FUNCTION };
+
 /** The end of an agent that a test has asked for. */
 export class AgentDeath extends Error {
   override readonly name = "AgentDeath";
@@ -45,12 +54,14 @@ export class SteppedSubstrate implements Substrate {
   #death: { readonly reason: unknown } | undefined;
 
   constructor(memory: Substrate) {
+    check("new SteppedSubstrate()", "memory", memory, MEMORY);
     this.words = memory.words;
     this.#memory = memory;
   }
 
   /** Begins to number the operations anew. */
   begin(plan: StepPlan): void {
+    checkObject("SteppedSubstrate.begin()", "plan", plan, PLAN);
     this.#plan = plan;
     this.#steps = 0;
   }

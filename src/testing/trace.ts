@@ -1,3 +1,4 @@
+import { shown } from "../arguments.js";
 import type { ConstantWords } from "./constant-words.js";
 import type { AgentPlan, Machine, Move, Step } from "./machine.js";
 import { describe } from "./recorded-agent.js";
@@ -95,7 +96,8 @@ export class Trace {
  */
 export function parseSchedule(schedule: string): { moves: Move[]; changing: number[] } {
   const parts = /^((?:[?~!]?[0-9a-z])*):((?:\d+(?:-\d+)?(?:,|$))*)$/.exec(schedule);
-  if (parts === null) throw new RangeError(`Cannot read the schedule "${schedule}"`);
+  if (parts === null)
+    throw new RangeError(`Option "replay" must be a schedule, as an ExplorationError gives it, not ${shown(schedule)}`);
   const moves = (parts[1]!.match(/[?~!]?[0-9a-z]/g) ?? []).map((token) => {
     const kind = KINDS.find((candidate) => MARKS[candidate] !== "" && token.startsWith(MARKS[candidate])) ?? "step";
     return { kind, who: parseInt(token.at(-1)!, 36) };

@@ -4,6 +4,7 @@ import * as linux from "../../src/linux/index.js";
 import { Struct } from "../../src/linux/struct.js";
 import type { World } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
+import type { PublicFunction } from "./surface.js";
 
 /**
  * What the functions of `dmabuf/linux` are called with, rightly. Most machines have no such devices, and they are not needed:
@@ -126,4 +127,6 @@ export const EXCEPTIONS: Exceptions = {
 };
 
 /** Functions of objects that only a device makes: no empty object has them. */
-export const UNTRIED = new Set(["KernelBuffer"]);
+export function isUntried({ owner }: PublicFunction): boolean {
+  return owner === "KernelBuffer";
+}

@@ -6,6 +6,9 @@ import ts from "typescript";
 /** Reached through `domain.agent`, or what a user or the platform makes: no functions that programs call on us. */
 const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "LifelinePort"]);
 
+/** Objects of ours that are not looked into: only their class, or what they can do, is asked about. */
+const OPAQUE = new Set(["Agent", "Layout", "Substrate"]);
+
 /** What values a type takes, as far as nonsense needs it. */
 export interface Shape {
   /** Whether any value at all is taken. */
@@ -191,6 +194,7 @@ class Surface {
 
   /** Whether a type is described by its fields: no class, and nothing of the language's or of Node.js'. */
   #isOurs(type: ts.Type): boolean {
+    if (OPAQUE.has(type.symbol?.name)) return false;
     if (type.isIntersection()) return type.types.some((part) => this.#isOurs(part));
     const [declaration] = (type.aliasSymbol ?? type.symbol)?.declarations ?? [];
     return (
