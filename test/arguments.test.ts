@@ -10,7 +10,7 @@ import * as testing from "../src/testing/index.js";
 import * as core from "../src/index.js";
 import * as linux from "../src/linux/index.js";
 import * as node from "../src/node/index.js";
-import { EXCEPTIONS, RECEIVERS, VALID, World } from "./arguments/core.js";
+import { EXCEPTIONS, OF_ANY_DOMAIN, RECEIVERS, VALID, World } from "./arguments/core.js";
 import * as devices from "./arguments/linux.js";
 import * as models from "./arguments/testing.js";
 import { TestingWorld } from "./arguments/testing.js";
@@ -18,7 +18,7 @@ import * as processes from "./arguments/node.js";
 import { ProcessWorld } from "./arguments/node.js";
 import type { Exceptions } from "./arguments/nonsense.js";
 import { publicFunctions, type PublicFunction } from "./arguments/surface.js";
-import { tryAll, type Plan } from "./arguments/try-all.js";
+import { tryAll, tryForeign, type Plan } from "./arguments/try-all.js";
 
 const LONG = { timeout: 120_000 };
 
@@ -34,7 +34,7 @@ after(() => {
 const known = new Set<string>();
 
 describe("dmabuf refuses nonsense in its own words, and changes nothing:", () => {
-  testAll("index", core, () => new World(), { RECEIVERS, VALID, EXCEPTIONS });
+  testAll("index", core, () => new World(), { RECEIVERS, VALID, EXCEPTIONS, OF_ANY_DOMAIN });
 });
 
 describe(
@@ -62,6 +62,8 @@ interface Table<W> {
   readonly RECEIVERS: Readonly<Record<string, (world: W) => object | Promise<object>>>;
   readonly VALID: Readonly<Record<string, (world: W, receiver: never) => readonly unknown[]>>;
   readonly EXCEPTIONS: Exceptions;
+  /** What may be of another domain than the rest. Default: no such thing is tried. */
+  readonly OF_ANY_DOMAIN?: ReadonlySet<string>;
   /** Whether a function is not tried here, and why: see there. */
   readonly isUntried?: (fn: PublicFunction) => boolean;
 }
@@ -93,6 +95,9 @@ function testAll<W extends AnyWorld>(entry: string, module: object, world: () =>
   assert.ok(functions.length > 4);
   for (const fn of functions) {
     if (table.isUntried?.(fn)) continue;
-    test(fn.id, LONG, async () => assert.deepEqual(await tryAll(fn, plan), []));
+    test(fn.id, LONG, async () => {
+      assert.deepEqual(await tryAll(fn, plan), []);
+      if (table.OF_ANY_DOMAIN !== undefined) assert.deepEqual(await tryForeign(fn, plan, table.OF_ANY_DOMAIN), []);
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { check, checkList, checkOptions, FLAG, integer, type Kinds } from "../arguments.js";
-import { AGENT_KIND, type Agent, type Awaited } from "../domain/agent.js";
+import { AGENT_KIND, checkOwn, type Agent, type Awaited } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
@@ -33,6 +33,7 @@ export class FenceArray extends Fence {
   constructor(agent: Agent, fences: readonly Fence[], options: FenceArrayOptions = {}) {
     check("new FenceArray()", "agent", agent, AGENT_KIND);
     const members = checkList("new FenceArray()", "fences", fences, FENCE);
+    for (const [i, fence] of members.entries()) checkOwn("new FenceArray()", `fences[${i}]`, fence, agent);
     checkOptions("new FenceArray()", options, OPTIONS);
     const { signalOnAny = false, context = allocateContexts(agent, 1), seqno = 1 } = options;
     if (members.length === 0) agent.host.warn("A fence array needs at least one fence");

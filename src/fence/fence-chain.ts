@@ -1,5 +1,5 @@
 import { check, checkGiven, checkObject, integer, required, type Kinds } from "../arguments.js";
-import type { Agent, Awaited } from "../domain/agent.js";
+import { checkOwn, type Agent, type Awaited } from "../domain/agent.js";
 import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
@@ -40,6 +40,7 @@ export class FenceChain extends Fence {
     check("new FenceChain()", "seqno", seqno, SEQNO);
     if (link !== undefined) checkObject("new FenceChain()", "link", link, LINK);
     const { agent } = fence;
+    if (previous !== undefined) checkOwn("new FenceChain()", "previous", previous, agent);
     link ??= placeOn(previous, agent, seqno);
     if (fence instanceof FenceChain)
       agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");

@@ -1,5 +1,5 @@
 import { check, checkList, checkOptions, FLAG, instance, integer, type Kind, type Kinds } from "../arguments.js";
-import type { Agent } from "../domain/agent.js";
+import { checkOwn, type Agent } from "../domain/agent.js";
 import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { FenceChain } from "./fence-chain.js";
@@ -324,7 +324,9 @@ function entryOf(call: string, argument: string, named: Syncobj | SyncobjPoint):
 }
 
 function ends(call: string, from: Syncobj | SyncobjPoint, to: Syncobj | SyncobjPoint): [AwaitedEntry, AwaitedEntry] {
-  return [entryOf(call, "from", from), entryOf(call, "to", to)];
+  const [source, target] = [entryOf(call, "from", from), entryOf(call, "to", to)];
+  checkOwn(call, "to", target.state, source.state.agent);
+  return [source, target];
 }
 
 function entriesOf(

@@ -1,5 +1,5 @@
 import { check, checkList } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { AGENT_KIND, checkOwn, type Agent } from "../domain/agent.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
 import { FENCE, type Fence } from "./fence.js";
@@ -35,7 +35,9 @@ export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
   check("mergeFences()", "agent", agent, AGENT_KIND);
   let latest = 0;
   const pending: Fence[] = [];
-  for (const fence of checkList("mergeFences()", "fences", fences, FENCE)) {
+  const all = checkList("mergeFences()", "fences", fences, FENCE);
+  for (const [i, fence] of all.entries()) checkOwn("mergeFences()", `fences[${i}]`, fence, agent);
+  for (const fence of all) {
     for (const leaf of unwrap(fence)) {
       if (leaf.isSignaled()) latest = Math.max(latest, leaf.timestamp!);
       else pending.push(leaf);

@@ -9,6 +9,7 @@ import { endKey } from "../domain/fence-slot.js";
 import { recover } from "../domain/recovery.js";
 import { ERRNO } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
+import { fenceHandle, importFence } from "../fence/fence-handle.js";
 import { promiseFence } from "../fence/promise-fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { Timeline } from "../fence/timeline.js";
@@ -195,16 +196,17 @@ describe("the fences of a timeline that a time limit has ended", () => {
 
   test("are late until it is closed, and not those of its slot's next owner", PATIENT, async () => {
     const owner = testAgent({ sizes: { timelines: 1 } });
-    const reservation = makeReservation(owner.another());
+    const other = owner.another();
+    const reservation = makeReservation(other);
     const timeline = new Timeline(owner);
     const fence = timeline.createFence();
-    addFence(reservation, fence, "write");
+    addFence(reservation, importFence(other, fenceHandle(fence)), "write");
     timeOut(fence);
     const waiting = reservation.waitFinished("write");
     assert.equal(await isPending(waiting), true);
     timeline.close();
     assert.equal(await waiting, true);
-    const next = new Timeline(owner.another()).createFence();
+    const next = new Timeline(other).createFence();
     addFence(reservation, next, "write");
     assert.equal(fence.signal(), false);
     timeOut(next);

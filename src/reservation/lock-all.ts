@@ -1,5 +1,5 @@
 import { check, checkList } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { AGENT_KIND, checkOwn, type Agent } from "../domain/agent.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { AcquireContext, WouldDeadlockError } from "./acquire-context.js";
 import { RESERVATION, type Reservation } from "./reservation.js";
@@ -19,6 +19,7 @@ export async function lockAll(
 ): Promise<AcquireContext> {
   check("lockAll()", "agent", agent, AGENT_KIND);
   const all = checkList("lockAll()", "reservations", reservations, RESERVATION);
+  for (const [i, reservation] of all.entries()) checkOwn("lockAll()", `reservations[${i}]`, reservation, agent);
   checkWait("lockAll()", options);
   const order = new BackOffOrder(agent, all);
   try {
@@ -44,6 +45,7 @@ export function lockAllSync(
 ): AcquireContext {
   check("lockAllSync()", "agent", agent, AGENT_KIND);
   const all = checkList("lockAllSync()", "reservations", reservations, RESERVATION);
+  for (const [i, reservation] of all.entries()) checkOwn("lockAllSync()", `reservations[${i}]`, reservation, agent);
   checkWaitSync("lockAllSync()", options);
   const order = new BackOffOrder(agent, all);
   try {

@@ -1,5 +1,5 @@
 import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
-import type { Agent } from "../domain/agent.js";
+import { checkOwn, type Agent } from "../domain/agent.js";
 import { isLive, waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
@@ -174,6 +174,7 @@ export class Reservation extends FenceQueries {
    */
   addFence(fence: Fence, usage: Usage): void {
     check("Reservation.addFence()", "fence", fence, FENCE);
+    checkOwn("Reservation.addFence()", "fence", fence, this.agent);
     checkUsage("Reservation.addFence()", usage);
     this.assertHeld("add a fence to");
     if (fence.ops.container !== undefined) {
@@ -195,6 +196,7 @@ export class Reservation extends FenceQueries {
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
     check("Reservation.replaceFences()", "context", context, NUMBER);
     check("Reservation.replaceFences()", "replacement", replacement, FENCE);
+    checkOwn("Reservation.replaceFences()", "replacement", replacement, this.agent);
     checkUsage("Reservation.replaceFences()", usage);
     this.assertHeld("replace fences of");
     const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
@@ -206,6 +208,7 @@ export class Reservation extends FenceQueries {
   /** Puts the fences of another reservation, as far as they are pending or late, in the place of all fences of this one. */
   copyFences(source: Reservation): void {
     check("Reservation.copyFences()", "source", source, RESERVATION);
+    checkOwn("Reservation.copyFences()", "source", source, this.agent);
     this.assertHeld("copy fences to");
     this.#state.entries = source.snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
     publishEntries(this.agent, this.slot, this.#state.entries);

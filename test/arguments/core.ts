@@ -331,3 +331,24 @@ export const EXCEPTIONS: Exceptions = {
     "100 kB of text",
   ],
 };
+
+/** What may be of any domain: it is only asked, or all that the function is about is of that one. */
+export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
+  ...["new Fence()", "new AcquireContext()", "new Timeline()", "new Scheduler()", "SoftwareTimeline.create()"].map(
+    (id) => `${id} agent`,
+  ),
+  ...["privateStub()", "stubFence()"].map((id) => `${id} agent`),
+  ...["new SyncFile()", "JoinedDomain.exportFence()", "JoinedDomain.syncFile()", "findSeqno()", "unwrap()"].map(
+    (id) => `${id} fence`,
+  ),
+  ...["waitAll()", "waitAllSync()", "waitAny()", "waitAnySync()", "newestOfEachContext()"].map((id) => `${id} fences`),
+  ...["wait", "waitSync"].map((member) => `Syncobj.${member}() entries`),
+  ...["reset", "signal", "query"].map((member) => `Syncobj.${member}() syncobjs`),
+  "Syncobj.signalPoints() points",
+  "Fence.isLater() other",
+  "Fence.isLaterOrSame() other",
+  ...["isSameFence()", "laterFence()"].flatMap((id) => [`${id} a`, `${id} b`]),
+  "new WouldDeadlockError() reservation",
+  // A promise is of none.
+  "JoinedDomain.fenceFrom() promise",
+]);

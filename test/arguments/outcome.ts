@@ -45,6 +45,7 @@ function objection(fn: PublicFunction, { argument, field }: Case, error: unknown
   if (ENGINE.test(message.replace(/: (?=[^:]*$).*/, ""))) return `answers in the engine's words: ${message}`;
   // A handle or an invitation is damaged as a whole: which field it was may be of no interest, or not be known.
   if (argument === "handle" || argument === "invitation") return undefined;
+  if (argument === "") return undefined;
   if (message.length > 1000) return `says too much: ${message.slice(0, 100)}…`;
   // Of an object without what it must have, that is what is named.
   const required = (fn.parameters.find(({ name }) => name === argument)?.shape.fields ?? []).filter(

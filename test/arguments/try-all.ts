@@ -46,6 +46,48 @@ export async function tryAll<World extends { close(): void }>(
   return wrong;
 }
 
+/**
+ * Calls a function with things of another domain among its own. @returns What is wrong: each is to be refused, and neither
+ * domain to be changed.
+ *
+ * @param taken Arguments, as `Fence.isLater() other`, that may be of any domain.
+ */
+export async function tryForeign<World extends { close(): void }>(
+  fn: PublicFunction,
+  plan: Plan<World>,
+  taken: ReadonlySet<string>,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const [world, other] = [plan.world(), plan.world()];
+  try {
+    const [receiver, foreign] = [await plan.receiver(fn, world), await plan.receiver(fn, other)];
+    const valid = plan.valid(fn, world, receiver) ?? [];
+    const others = plan.valid(fn, other, foreign) ?? [];
+    for (const [i, { name: argument }] of fn.parameters.entries()) {
+      if (!isOfDomain(others[i]) || taken.has(`${fn.id} ${argument}`)) continue;
+      const before = [world, other].map(plan.state);
+      const args = Object.assign([...valid], { [i]: others[i] });
+      const tried = { name: argument, argument: "", field: "", args };
+      const objection = await judge(fn, tried, () => call(fn, receiver, args), plan.warnings);
+      if (objection !== undefined) wrong.push(`${argument} of another domain: ${objection}`);
+      const after = [world, other].map(plan.state);
+      if (after.some((state, w) => Buffer.compare(state, before[w]!) !== 0))
+        wrong.push(`${argument} has changed something`);
+    }
+  } finally {
+    world.close();
+    other.close();
+  }
+  return wrong;
+}
+
+/** Whether something belongs to a domain: an object of a class, a handle to one, or a list that has some. */
+function isOfDomain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(isOfDomain);
+  return Object.getPrototypeOf(value) !== Object.prototype || "domain" in value || "syncobj" in value;
+}
+
 function isTaken(objection: string): boolean {
   return objection.startsWith("was taken") || objection === "hangs";
 }
