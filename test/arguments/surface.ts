@@ -149,15 +149,12 @@ class Surface {
   #add(named: Pick<PublicFunction, "id" | "kind" | "owner" | "member">, declaration: ts.SignatureDeclaration): void {
     const signature = this.#checker.getSignatureFromDeclaration(declaration)!;
     if (!ts.isConstructorDeclaration(declaration)) this.#follow(signature.getReturnType());
-    if (declaration.parameters.length === 0) return;
-    const parameters = declaration.parameters.map((parameter, i): Field => {
+    const given = declaration.parameters.filter((parameter) => !parameter.getFullText().includes("@internal"));
+    if (given.length === 0) return;
+    const parameters = given.map((parameter, i): Field => {
       const type = this.#checker.getTypeAtLocation(parameter);
       // In an emitted declaration a parameter that is taken apart has no name.
-      const name = ts.isIdentifier(parameter.name)
-        ? parameter.name.text
-        : i === declaration.parameters.length - 1
-          ? "options"
-          : "";
+      const name = ts.isIdentifier(parameter.name) ? parameter.name.text : i === given.length - 1 ? "options" : "";
       return { name, isOptional: parameter.questionToken !== undefined, shape: this.#shapeOf(type, 1) };
     });
     const isAsync = signature.getReturnType().symbol?.name === "Promise";
