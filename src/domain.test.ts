@@ -9,6 +9,18 @@ import { rawFormat } from "./stream/format.js";
 const pending = (): Promise<never> => new Promise(() => {});
 
 describe("Domain.create()", () => {
+  test("says what a page lacks that is not cross-origin isolated, and which headers bring it", () => {
+    const { SharedArrayBuffer } = globalThis;
+    try {
+      Reflect.deleteProperty(globalThis, "SharedArrayBuffer");
+      const message =
+        /no SharedArrayBuffer.*Cross-Origin-Opener-Policy: same-origin.*Cross-Origin-Embedder-Policy: require-corp/;
+      assert.throws(() => Domain.create(), { code: "EOPNOTSUPP", message });
+    } finally {
+      globalThis.SharedArrayBuffer = SharedArrayBuffer;
+    }
+  });
+
   test("refuses a size out of range and names the option", () => {
     for (const option of ["agents", "buffers", "timelines", "oneShots", "streams"] as const) {
       for (const size of [0, -1, 1.5, 2 ** 21, NaN]) {

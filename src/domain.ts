@@ -1,3 +1,4 @@
+import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
 import { Agent } from "./domain/agent.js";
@@ -126,13 +127,17 @@ export class Domain extends JoinedDomain {
    * held is given back: its fences end with `ESRCH`, its locks open, its references go.
    *
    * @param options `name`: the thread's name, for people; at most 31 bytes of UTF-8. Default "worker".
-   * @throws {DmaBufError} `ENOSPC` if the domain has no room for another agent.
+   * @throws {DmaBufError} `ENOSPC` if the domain has no room for another agent; `EOPNOTSUPP` in an AudioWorklet, which cannot
+   *   invite.
    */
   invite(options: { readonly name?: string } = {}): Invitation {
     checkOptions("Domain.invite()", options, INVITE);
     this.checkJoined();
-    const identity = claimAgentSlot(this.agent, options.name ?? "worker");
     const { mine, theirs } = createLifeline();
+    const identity = allOrNothing((orUndo) => {
+      orUndo(() => mine.close());
+      return claimAgentSlot(this.agent, options.name ?? "worker");
+    });
     const end = watchLifeline(mine, this.#lockName(identity), () => {
       this.#lifelines.delete(end);
       end();

@@ -1,4 +1,5 @@
 import type { Kind } from "../arguments.js";
+import { DmaBufError } from "../errors.js";
 
 /**
  * How two agents notice each other's end: each holds one end of a message channel, which closes when its thread ends,
@@ -26,7 +27,8 @@ interface LockManager {
 }
 
 interface Surroundings {
-  readonly MessageChannel: new () => { readonly port1: LifelinePort; readonly port2: LifelinePort };
+  /** An AudioWorklet has none: it can be invited, and invites nobody. */
+  readonly MessageChannel?: new () => { readonly port1: LifelinePort; readonly port2: LifelinePort };
   readonly navigator?: { readonly locks?: LockManager };
   readonly process?: unknown;
 }
@@ -37,6 +39,9 @@ const { MessageChannel, navigator, process } = globalThis as unknown as Surround
 const locks = process === undefined ? navigator?.locks : undefined;
 
 export function createLifeline(): { readonly mine: LifelinePort; readonly theirs: LifelinePort } {
+  if (MessageChannel === undefined) {
+    throw new DmaBufError("EOPNOTSUPP", "Cannot invite a thread: there is no MessageChannel here, as in an AudioWorklet");
+  }
   const { port1, port2 } = new MessageChannel();
   return { mine: port1, theirs: port2 };
 }
