@@ -40,7 +40,10 @@ const locks = process === undefined ? navigator?.locks : undefined;
 
 export function createLifeline(): { readonly mine: LifelinePort; readonly theirs: LifelinePort } {
   if (MessageChannel === undefined) {
-    throw new DmaBufError("EOPNOTSUPP", "Cannot invite a thread: there is no MessageChannel here, as in an AudioWorklet");
+    throw new DmaBufError(
+      "EOPNOTSUPP",
+      "Cannot invite a thread: there is no MessageChannel here, as in an AudioWorklet",
+    );
   }
   const { port1, port2 } = new MessageChannel();
   return { mine: port1, theirs: port2 };
