@@ -65,18 +65,18 @@ export class DmaBufDescriptor extends Descriptor {
    *
    * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if it is of another kind. It is then not taken over.
    */
-  constructor(fd: number, /** @internal */ size = checkedSize(fd)) {
+  constructor(fd: number) {
+    const size = checkedSize(fd);
     super(fd, "the dma-buf");
     this.size = size;
   }
 
   /** @internal What the kernel has just made for this program: it is closed if it cannot be used. */
   static own(fd: number): DmaBufDescriptor {
-    const size = allOrNothing((orUndo) => {
+    return allOrNothing((orUndo) => {
       orUndo(() => closeDescriptor(fd));
-      return checkedSize(fd);
+      return new DmaBufDescriptor(fd);
     });
-    return new DmaBufDescriptor(fd, size);
   }
 
   /** The kernel's number of the buffer: the same for all descriptors of it. */

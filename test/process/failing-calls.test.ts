@@ -4,9 +4,6 @@
  * control segment.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { claimBuffer } from "../../src/domain/buffer-slot.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
@@ -18,22 +15,13 @@ import { pause } from "../agents.js";
 import { segmentState } from "../segment-state.js";
 import { FailingLibrary } from "./failing-library.js";
 import { collectGarbage, mappedFiles, openFiles } from "./open-files.js";
-import { PUBLIC_CALLS, SIZES, type PublicCall, type World } from "./public-calls.js";
+import { inWorld, PUBLIC_CALLS, SIZES, type PublicCall, type World } from "./public-calls.js";
 
 const LIMIT = { timeout: 240_000, concurrency: 1 };
 /** How long what is given back on the event loop may take. */
 const SETTLING_MS = 20_000;
 
 const library = FailingLibrary.install();
-const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-test.after(() => rmSync(folder, { recursive: true }));
-
-async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
-  const place = join(folder, "place");
-  using first = Domain.listen(place, { ...SIZES, name: "first" });
-  using second = await Domain.connect(place, { name: "second" });
-  await act({ first, second, place, folder, name: "frames" });
-}
 
 for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
   test(`nothing is left of ${name} when one of its system calls fails`, LIMIT, (t) =>

@@ -1,14 +1,10 @@
 /** Each public function again and again: the heap does not grow with what is over. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { Domain } from "../../src/node/index.js";
 import { pause } from "../agents.js";
 import { collectGarbage } from "./open-files.js";
-import { callOnce, PUBLIC_CALLS, SIZES, type PublicCall, type World } from "./public-calls.js";
+import { callOnce, inWorld, PUBLIC_CALLS, type PublicCall } from "./public-calls.js";
 
 const LIMIT = { timeout: 120_000, concurrency: 1 };
 const CALLS = 50;
@@ -16,16 +12,6 @@ const CALLS = 50;
 const NOISE = 2_000;
 /** What is compiled late looks like growth once, and not again. */
 const TRIES = 4;
-
-const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-test.after(() => rmSync(folder, { recursive: true }));
-
-async function inWorld<T>(act: (world: World) => Promise<T>): Promise<T> {
-  const place = join(folder, "place");
-  using first = Domain.listen(place, { ...SIZES, name: "first" });
-  using second = await Domain.connect(place, { name: "second" });
-  return await act({ first, second, place, folder, name: "frames" });
-}
 
 for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
   test(`the heap does not grow with ${name}`, LIMIT, () =>

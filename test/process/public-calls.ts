@@ -1,4 +1,5 @@
-import { fstatSync } from "node:fs";
+import { fstatSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
 import { Domain, Guest } from "../../src/node/index.js";
@@ -34,6 +35,19 @@ export interface PublicCall<Given = unknown> {
 
 /** Takes note of something that is disposed at the end. */
 export type Keep = <T extends Disposable>(made: T) => T;
+
+/** Two agents for as long as `act` runs. */
+export async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
+  const place = join(folder, "place");
+  try {
+    using first = Domain.listen(place, { ...SIZES, name: "first" });
+    using second = await Domain.connect(place, { name: "second" });
+    await act({ first, second, place, folder, name: "frames" });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** Makes what a call needs, calls it, and gives everything back. */
 export async function callOnce(world: World, { before, call }: PublicCall): Promise<void> {
