@@ -42,26 +42,23 @@ export function checkGiven(call: string, argument: string, value: unknown, kind:
 /** Checks an object of options, and each option that it has. */
 export function checkOptions<Options extends object>(call: string, options: Options, kinds: Kinds<Options>): void {
   check(call, "options", options, OBJECT);
-  checkFields(call, (name) => `option "${name}"`, options, kinds);
+  checkFields(call, undefined, options, kinds);
 }
 
 /** Checks an object that is more than options, such as an exporter's operations: its fields are named `ops.map`. */
 export function checkObject<T extends object>(call: string, argument: string, object: T, kinds: Kinds<T>): void {
   check(call, argument, object, OBJECT);
-  checkFields(call, (name) => `${argument}.${name}`, object, kinds);
+  checkFields(call, argument, object, kinds);
 }
 
-function checkFields<T extends object>(
-  call: string,
-  named: (name: string) => string,
-  object: T,
-  kinds: Kinds<T>,
-): void {
+/** @param argument `undefined` for options. */
+function checkFields<T extends object>(call: string, argument: string | undefined, object: T, kinds: Kinds<T>): void {
   for (const name in kinds) {
     const kind = kinds[name];
     const value = object[name];
     if (value !== undefined || kind.isRequired) {
-      if (!kind.isKind(value) || kind.isTaken?.(value as never) === false) refuse(call, named(name), value, kind);
+      if (kind.isKind(value) && kind.isTaken?.(value as never) !== false) continue;
+      refuse(call, argument === undefined ? `option "${name}"` : `${argument}.${name}`, value, kind);
     }
   }
 }
@@ -91,8 +88,13 @@ export const FUNCTION: Kind = { wanted: "a function", isKind: (value) => typeof 
 
 export const OBJECT: Kind = {
   wanted: "an object",
-  isKind: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  isKind: isObject,
 };
+
+/** What {@link OBJECT} asks, for hot paths: they look at the fields that they know before they look at a table. */
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 export const ITERABLE: Kind = {
   wanted: "an array or another iterable object",

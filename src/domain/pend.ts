@@ -1,4 +1,4 @@
-import { ABORT_SIGNAL, check, checkOptions, FLAG, TIMEOUT, type Kinds } from "../arguments.js";
+import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../substrate/host.js";
 
 export interface WaitOptions {
@@ -14,14 +14,20 @@ export const WAIT: Kinds<WaitOptions> = { timeout: TIMEOUT, signal: ABORT_SIGNAL
 
 /** Looks at the options of a wait, at the entry of each function that takes them. */
 export function checkWait(call: string, options: WaitOptions): void {
-  checkOptions(call, options, WAIT);
+  // Most waits have none, and a table is slow to go through.
+  const isPlain = isObject(options) && options.signal === undefined && options.unref === undefined;
+  if (!isPlain || !isTime(options.timeout)) checkOptions(call, options, WAIT);
+}
+
+function isTime(timeout: unknown): boolean {
+  return timeout === undefined || (typeof timeout === "number" && timeout >= 0);
 }
 
 const WAIT_SYNC: Kinds<Pick<WaitOptions, "timeout">> = { timeout: TIMEOUT };
 
 /** The same for one that blocks. */
 export function checkWaitSync(call: string, options: Pick<WaitOptions, "timeout">): void {
-  checkOptions(call, options, WAIT_SYNC);
+  if (!isObject(options) || !isTime(options.timeout)) checkOptions(call, options, WAIT_SYNC);
 }
 
 /** The part of `AbortSignal` that waits use: the core names no global. */

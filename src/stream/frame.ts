@@ -1,4 +1,4 @@
-import { checkOptions, type Kinds } from "../arguments.js";
+import { checkOptions, isObject, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { Held, Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
@@ -158,7 +158,8 @@ export class Blank extends FrameBytes {
    */
   publish(options: PublishOptions = {}): number {
     void this.bytes;
-    checkOptions("Blank.publish()", options, PUBLISH);
+    const isPlain = isObject(options) && options.timestamp === undefined && options.data === undefined;
+    if (!isPlain) checkOptions("Blank.publish()", options, PUBLISH);
     const { timestamp, data } = options;
     const encoded = encodeData(data, this.#dataBytes);
     // After the last of the user's code, which may have given this blank back.
