@@ -36,7 +36,8 @@ const TRIPPED: Record<Fault, RegExp> = {
   seat: /what seat \d+ held to be given back/,
   stray: /CH7: the threads of seat \d+ have left \d+ descriptors and 0 mappings/,
   early: /CH9: the only consumer that was waited for misses a frame/,
-  lock: /CH2: seat \d+ does nothing any more/,
+  // The member itself may be the first that wants it.
+  lock: /CH2: seat \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
   dead: /CH8: seat \d+ waits for what seat \d+ held, whose reaper stands still/,
   fence: /CH5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
