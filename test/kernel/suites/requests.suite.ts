@@ -55,9 +55,12 @@ kernelTest("SYF-11 a merge with flags or padding is EINVAL", () => {
 kernelTest("SYF-15 information with too little room is EINVAL, and to a wrong place EFAULT", () => {
   const timelines = [1, 2, 3].map(() => new SoftwareSyncTimeline());
   const file = timelines.map((each) => each.createFence(1)).reduce((a, b) => SyncFileDescriptor.merge("", a, b));
-  const fences = addressOf(new Uint8Array(new ArrayBuffer(1024)));
+  const room = new Uint8Array(new ArrayBuffer(1024));
+  const fences = addressOf(room);
   refuses(file, SYNC_FILE.FILE_INFO, ["EINVAL", { numFences: 2, fences }], ["EFAULT", { numFences: 3, fences: 1 }]);
   assert.equal(file.request(SYNC_FILE.FILE_INFO, { numFences: 10, fences }).numFences, 3);
+  // Until here the memory at the address is not collected.
+  assert.equal(room.byteLength, 1024);
 });
 
 for (const id of ["SYF-17", "SYF-18", "SYF-25"]) {
@@ -214,21 +217,25 @@ kernelTest("SYO-04 an import needs a syncobj, known flags and no padding", ({ ca
 });
 
 kernelTest("SYO-11 unknown flags of a wait are EINVAL", ({ card }) => {
-  const handles = addressOf(
-    new Uint32Array(new ArrayBuffer(4)).fill(card.request(SYNCOBJ.CREATE, { flags: 1 }).handle),
-  );
+  const { handle } = card.request(SYNCOBJ.CREATE, { flags: 1 });
+  const list = new Uint32Array(new ArrayBuffer(4)).fill(handle);
+  const handles = addressOf(list);
   refuses(card, SYNCOBJ.WAIT, ["EINVAL", { handles, count: 1, flags: 0x80 }], ["EFAULT", { handles: 1, count: 1 }]);
   refuses(card, SYNCOBJ.TIMELINE_WAIT, ["EINVAL", { handles, count: 1, flags: 0x80 }]);
+  // Until here the memory at the address is not collected.
+  assert.equal(list[0], handle);
 });
 
 kernelTest("SYO-12 padding and unknown flags are EINVAL everywhere else", ({ card }) => {
   const { handle } = card.request(SYNCOBJ.CREATE, { flags: 1 });
-  const handles = addressOf(new Uint32Array(new ArrayBuffer(4)).fill(handle));
+  const list = new Uint32Array(new ArrayBuffer(4)).fill(handle);
+  const handles = addressOf(list);
   refuses(card, SYNCOBJ.RESET, ["EINVAL", { handles, count: 1, pad: 1 }]);
   refuses(card, SYNCOBJ.SIGNAL, ["EINVAL", { handles, count: 1, pad: 1 }]);
   refuses(card, SYNCOBJ.QUERY, ["EINVAL", { handles, count: 1, flags: 2 }], ["EFAULT", { handles, count: 1 }]);
   refuses(card, SYNCOBJ.TIMELINE_SIGNAL, ["EINVAL", { handles, count: 1, flags: 1 }]);
   refuses(card, SYNCOBJ.TRANSFER, ["EINVAL", { source: handle, target: handle, pad: 1 }]);
+  assert.equal(list[0], handle);
 });
 
 kernelTest("SYO-33 an event needs known flags, no padding, a syncobj and an eventfd", ({ card }) => {
