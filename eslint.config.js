@@ -8,7 +8,7 @@ import { layerConfig } from "./scripts/layers.mjs";
 const NODE_TEST = { from: "package", package: "node:test", name: ["test", "it", "describe", "suite"] };
 
 export default defineConfig(
-  globalIgnores(["dist/", "node_modules", "demo-output/"]),
+  globalIgnores(["**/dist/", "node_modules", "demo-output/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
   comments.recommended,
@@ -51,6 +51,6 @@ export default defineConfig(
     files: ["**/*.{js,mjs}"],
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
   },
-  { files: ["src/substrate/**/*.ts"], rules: { "no-restricted-globals": "off" } },
+  { files: ["packages/dmabuf/src/substrate/**/*.ts"], rules: { "no-restricted-globals": "off" } },
   layerConfig(),
 );

@@ -10,6 +10,9 @@
  * Tests may look from above: L1 to L5 hold for `*.test.ts` only as far as their author wishes.
  */
 
+/** Where the library is. */
+const HOME = "packages/dmabuf/src";
+
 /** A name with an ending is one file of src/, one without is a folder. */
 export const LAYERS = [
   { name: "errors.ts", neutral: true },
@@ -48,7 +51,7 @@ function nobody() {
   const message = "This file belongs to no layer: name its layer in scripts/layers.mjs";
   return {
     name: "layers/nobody",
-    files: ["src/**/*.ts"],
+    files: [`${HOME}/**/*.ts`],
     ignores: ["**/*.test.ts"],
     rules: { "no-restricted-syntax": ["error", { selector: "Program", message }] },
   };
@@ -62,7 +65,7 @@ function depths(layer) {
 /** L1 and L2 for the files of one layer at one depth: the depth tells how a path to another layer begins. */
 function place(layer, rank, depth) {
   const root = depth === 0 ? "\\./" : "\\.\\./".repeat(depth);
-  const files = isFile(layer) ? `src/${layer.name}` : `src/${layer.name}/${"*/".repeat(depth - 1)}*.ts`;
+  const files = isFile(layer) ? `${HOME}/${layer.name}` : `${HOME}/${layer.name}/${"*/".repeat(depth - 1)}*.ts`;
   const patterns = LAYERS.slice(rank + 1).map((higher) => ({
     regex: `^${root}${target(higher)}`,
     message: `${layer.name} is a lower layer than ${higher.name}, and no layer imports upward.`,

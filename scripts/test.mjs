@@ -27,7 +27,7 @@ const GROUPS = {
   kernel: { folder: "test/kernel", minutes: 20, before: "test/kernel/lab/build.sh" },
 };
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "packages", "dmabuf");
 
 process.exitCode = main(process.argv.slice(2));
 

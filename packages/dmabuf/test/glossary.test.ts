@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const root = join(import.meta.dirname, "..", "..");
-const glossary = readFileSync(join(root, "docs", "glossary.md"), "utf8");
+const glossary = readFileSync(join(root, "..", "..", "docs", "glossary.md"), "utf8");
 
 test("every name of ours in the glossary stands in the sources", () => {
   const known = new Set(sources().flatMap((source) => source.match(/[A-Za-z_]\w*/g) ?? []));

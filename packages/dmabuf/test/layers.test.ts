@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ESLint } from "eslint";
 import tseslint from "typescript-eslint";
 
+const WORKSPACE = join(import.meta.dirname, "../../../..");
+
 /** The project's own configuration, without the rules that need the file to exist. */
-const eslint = new ESLint({ overrideConfig: [tseslint.configs.disableTypeChecked] });
+const eslint = new ESLint({ cwd: WORKSPACE, overrideConfig: [tseslint.configs.disableTypeChecked] });
 
 /** The rules that `code` breaks when it stands in `file`. */
 async function broken(file: string, code: string): Promise<string[]> {
-  const results = await eslint.lintText(`${code}\n`, { filePath: file });
+  const results = await eslint.lintText(`${code}\n`, { filePath: join(WORKSPACE, "packages/dmabuf", file) });
   return results.flatMap((result) => result.messages.map((message) => message.ruleId ?? message.message));
 }
 

@@ -71,7 +71,7 @@ test("examples/file.ts writes every frame as it was, in both ways", { timeout: 6
 });
 
 test("every TypeScript program in README.md stands in examples/ to the letter", () => {
-  const readme = readFileSync(new URL("README.md", root), "utf8");
+  const readme = readFileSync(new URL("../../README.md", root), "utf8");
   const programs = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program);
   const examples = sources.map((source) => readFileSync(new URL(`examples/${source}`, root), "utf8"));
   assert.ok(programs.length > 0);
