@@ -1,6 +1,6 @@
 // One buffer, two threads, and nobody writes while somebody reads: node dist/examples/buffer.js
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { Domain, type Invitation, type ReceivedHandle } from "dmabuf";
+import { Domain, type Invitation, type BufferHandleData } from "dmabuf";
 
 if (isMainThread) {
   using domain = Domain.create();
@@ -20,7 +20,7 @@ if (isMainThread) {
   console.log("the worker wrote", new Float32Array(access.bytes.buffer)[0]);
   await worker.terminate(); // whatever it held comes back by itself
 } else {
-  const { invitation, handle } = workerData as { invitation: Invitation; handle: ReceivedHandle };
+  const { invitation, handle } = workerData as { invitation: Invitation; handle: BufferHandleData };
   const domain = Domain.join(invitation);
   const buffer = domain.import(handle);
   parentPort!.once("message", () => {

@@ -1,8 +1,8 @@
 // A camera's frames for other processes, without a copy: node dist/examples/camera.js /dev/video0
 import { record, streamFormat, VideoDevice } from "dmabuf/linux";
-import { Domain } from "dmabuf/node";
+import { ProcessDomain } from "dmabuf/node";
 
-using domain = Domain.listen("@camera"); // examples/consumer.ts finds it there
+using domain = ProcessDomain.listen("@camera"); // examples/consumer.ts finds it there
 using device = VideoDevice.open(process.argv[2] ?? "/dev/video0");
 device.setFormat("capture", { pixelFormat: "NV12", width: 640, height: 360 });
 using stream = domain.createStream({ name: "camera", format: streamFormat(device.format("capture")), buffers: 6 });

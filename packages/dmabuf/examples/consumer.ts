@@ -1,7 +1,7 @@
 // Frames of another process. In a second terminal, and in a third: node dist/examples/consumer.js
-import { Domain } from "dmabuf/node";
+import { ProcessDomain } from "dmabuf/node";
 
-using domain = await Domain.connect(process.argv[2] ?? "@camera");
+using domain = await ProcessDomain.connect(process.argv[2] ?? "@camera");
 using stream = await domain.findStream("camera", { timeout: 5000 });
 
 for await (using frame of stream.frames({ policy: "drop-oldest" })) {

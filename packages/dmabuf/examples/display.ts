@@ -1,9 +1,9 @@
 // A camera on a screen, without a copy: node dist/examples/display.js /dev/video0 /dev/dri/card0
 import { Display, DrmDevice, present, record, streamFormat, VideoDevice } from "dmabuf/linux";
-import { Domain } from "dmabuf/node";
+import { ProcessDomain } from "dmabuf/node";
 
 const [camera = "/dev/video0", card = "/dev/dri/card0", seconds = "10"] = process.argv.slice(2);
-using domain = Domain.create();
+using domain = ProcessDomain.create();
 using device = VideoDevice.open(camera);
 device.setFormat("capture", { pixelFormat: "XR24", width: 640, height: 360 });
 using stream = domain.createStream({ format: streamFormat(device.format("capture")), buffers: 6 });

@@ -6,7 +6,7 @@ using domain = Domain.create();
 using buffer = domain.allocate(1 << 20, { name: "texture" });
 
 // A device that works on the buffer: its timeline's fences signal in order.
-using timeline = domain.timeline({ name: "blitter", timeLimit: 1000 });
+using timeline = domain.createTimeline({ name: "blitter", timeLimit: 1000 });
 const blit = timeline.createFence();
 {
   using lock = await buffer.reservation.lock();

@@ -38,9 +38,9 @@ rmSync(folder, { recursive: true });
 
 async function produce(stream: FrameStream): Promise<void> {
   for (let n = 0; n < 50; n++) {
-    using blank = await stream.blank();
-    blank?.bytes.fill(n);
-    blank?.publish();
+    using loan = await stream.loan();
+    loan?.bytes.fill(n);
+    loan?.publish();
   }
   stream.end();
 }

@@ -13,10 +13,10 @@ if (isMainThread) {
   await stream.waitForConsumers(1);
 
   for (let n = 0; n < 5; n++) {
-    using blank = await stream.blank();
-    if (blank === undefined) break;
-    blank.planes[0]!.bytes.fill(n * 10); // draw into the shared memory itself
-    blank.publish({ data: { title: `frame ${n}` } });
+    using loan = await stream.loan();
+    if (loan === undefined) break;
+    loan.planes[0]!.bytes.fill(n * 10); // draw into the shared memory itself
+    loan.publish({ data: { title: `frame ${n}` } });
   }
   stream.end();
   await new Promise((ended) => worker.once("exit", ended));

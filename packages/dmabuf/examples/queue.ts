@@ -7,14 +7,14 @@ using image = domain.allocate(1 << 20, { name: "image" });
 using blurred = domain.allocate(1 << 20, { name: "blurred" });
 
 // Two devices, each with a queue of its own.
-using camera = domain.queue<{ level: number }>({
+using camera = domain.createQueue<{ level: number }>({
   name: "camera",
   async run(job) {
     await sleep(20); // the device works
     job.access(image).bytes.fill(job.data.level);
   },
 });
-using blitter = domain.queue({
+using blitter = domain.createQueue({
   name: "blitter",
   timeLimit: 1000, // a job that hangs fails with ETIMEDOUT, and the next one runs
   run(job) {

@@ -86,10 +86,10 @@ describe("a full table is ENOSPC, names its option, and has room again when one 
 
   test("timelines", (t) => {
     const domain = createDomain(t, { timelines: 1 });
-    const timeline = domain.timeline();
-    assert.throws(() => domain.timeline(), { code: "ENOSPC", message: /all 1 .*option "timelines"/ });
+    const timeline = domain.createTimeline();
+    assert.throws(() => domain.createTimeline(), { code: "ENOSPC", message: /all 1 .*option "timelines"/ });
     timeline.close();
-    domain.timeline();
+    domain.createTimeline();
   });
 
   test("oneShots", (t) => {
@@ -202,7 +202,7 @@ describe("Domain.close()", () => {
       () => domain.heaps.get("system").allocate(1),
       () => domain.export([]),
       () => domain.import(handle),
-      () => domain.timeline(),
+      () => domain.createTimeline(),
       () => domain.fenceFrom(pending()),
       () => domain.createStream({ format: rawFormat(1) }),
       () => buffer.handle(),
@@ -220,14 +220,14 @@ describe("Domain.close()", () => {
     using _lock = buffer.reservation.tryLock()!;
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
     const theirs = worker.createStream({ format: rawFormat(1), buffers: 1 });
-    using _blank = await theirs.blank();
+    using _loan = await theirs.loan();
     const waits = [
       mine.access("read"),
       mine.access("write"),
       mine.reservation.lock(),
       worker.lockAll([mine]),
       worker.openStream(stream.handle()).frames().next(),
-      worker.importFence(domain.exportFence(domain.timeline().createFence())).wait(),
+      worker.importFence(domain.exportFence(domain.createTimeline().createFence())).wait(),
     ];
     worker.close();
     for (const wait of waits) await assert.rejects(wait, { code: "ECANCELED" });
@@ -236,7 +236,7 @@ describe("Domain.close()", () => {
   test("ends this agent's pending fences with ECANCELED, for all", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t);
     const worker = joinDomain(t, domain);
-    const fences = [worker.timeline().createFence(), worker.fenceFrom(pending())];
+    const fences = [worker.createTimeline().createFence(), worker.fenceFrom(pending())];
     const seen = fences.map((fence) => domain.importFence(worker.exportFence(fence)));
     const waits = seen.map((fence) => fence.result());
     worker.close();
@@ -257,7 +257,7 @@ describe("Domain.close()", () => {
     let called = 0;
     domain.fenceFrom(pending()).addCallback(() => void called++);
     domain
-      .timeline()
+      .createTimeline()
       .createFence()
       .addCallback(() => void called++);
     domain.close();
@@ -270,12 +270,12 @@ describe("Domain.close()", () => {
     const buffer = domain.allocate(1);
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
     const consumer = worker.openStream(stream.handle()).frames();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     await consumer.next();
     const theirs = worker.import(buffer.handle());
     await theirs.access("write");
     await theirs.reservation.lock();
-    const waits = [buffer.access("write"), buffer.reservation.lock(), stream.blank()];
+    const waits = [buffer.access("write"), buffer.reservation.lock(), stream.loan()];
     worker.close();
     await Promise.all(waits);
     assert.equal(stream.consumers, 0);
@@ -307,7 +307,7 @@ describe("an agent that dies", () => {
     await theirs.access("write");
     using lock = await theirs.reservation.lock();
     void lock;
-    const timeline = mortal.timeline().createFence();
+    const timeline = mortal.createTimeline().createFence();
     const oneShot = mortal.fenceFrom(pending());
     const fences = [timeline, oneShot].map((fence) => domain.importFence(mortal.exportFence(fence)));
     theirs.reservation.reserveFences(1);
@@ -331,11 +331,11 @@ describe("an agent that dies", () => {
     const { domain: mortal, die } = joinMortal(domain);
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
     const consumer = mortal.openStream(stream.handle()).frames();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     await consumer.next();
-    const blank = stream.blank();
+    const loan = stream.loan();
     await die();
-    assert.notEqual(await blank, undefined);
+    assert.notEqual(await loan, undefined);
     assert.equal(stream.consumers, 0);
   });
 
@@ -344,7 +344,7 @@ describe("an agent that dies", () => {
     const { domain: mortal, die } = joinMortal(domain);
     const stream = mortal.createStream({ format: rawFormat(1) });
     const consumer = domain.openStream(stream.handle()).frames();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     await die();
     assert.equal((await consumer.next())?.sequence, 0);
     await assert.rejects(consumer.next(), { code: "ESRCH", message: /producer died/ });

@@ -9,7 +9,7 @@ import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type Lifelin
 import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { JOIN, JoinedDomain, type JoinOptions } from "./joined-domain.js";
-import type { Host } from "./substrate/host.js";
+import type { Host } from "./host/host.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
 export interface DomainOptions extends Partial<Sizes>, JoinOptions {

@@ -5,14 +5,14 @@ import { rawFormat } from "./stream/format.js";
 
 test("what was sent itself is refused with the call that gives its handle", (t) => {
   const domain = createDomain(t);
-  const fence = domain.timeline().createFence();
+  const fence = domain.createTimeline().createFence();
   const things: [unknown, (thing: never) => unknown, RegExp][] = [
     [domain.allocate(1), (thing) => domain.import(thing), /handle\(\) of the DmaBuf gives/],
     [fence, (thing) => domain.importFence(thing), /domain\.exportFence\(\) gives/],
-    [domain.syncFile(fence), (thing) => domain.importSyncFile(thing), /handle\(\) of the SyncFile gives/],
-    [domain.syncobj(), (thing) => domain.openSyncobj(thing), /handle\(\) of the Syncobj gives/],
+    [domain.createSyncFile(fence), (thing) => domain.importSyncFile(thing), /handle\(\) of the SyncFile gives/],
+    [domain.createSyncobj(), (thing) => domain.openSyncobj(thing), /handle\(\) of the Syncobj gives/],
     [
-      domain.softwareTimeline(),
+      domain.createSoftwareTimeline(),
       (thing) => domain.openSoftwareTimeline(thing),
       /handle\(\) of the SoftwareTimeline gives/,
     ],

@@ -47,7 +47,7 @@ const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Doma
       using lock = theirs.reservation.lockSync();
       void lock;
       theirs.reservation.reserveFences(1);
-      theirs.reservation.addFence(other.timeline().createFence(), "write");
+      theirs.reservation.addFence(other.createTimeline().createFence(), "write");
       return buffer.access("read", { timeout: 5 });
     },
   ],
@@ -75,17 +75,17 @@ const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Doma
     (domain, other) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).accessSync("read");
-      return domain.queue({ run() {} }).submit({ writes: [buffer] }, { timeout: 5 });
+      return domain.createQueue({ run() {} }).submit({ writes: [buffer] }, { timeout: 5 });
     },
   ],
   [
-    "blank()",
+    "loan()",
     /it waits for this thread \("main"\)$/,
     async (domain) => {
       const stream = streamOf(domain);
       stream.frames();
-      (await stream.blank())!.publish();
-      return stream.blank({ timeout: 5 });
+      (await stream.loan())!.publish();
+      return stream.loan({ timeout: 5 });
     },
   ],
   [
@@ -93,7 +93,7 @@ const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Doma
     /agent "main" has not answered$/,
     (domain, other) => {
       const buffer = other.import(exported(domain, { attach: never }).handle());
-      return buffer.attachAsync({}, { timeout: 5 });
+      return buffer.attach({}, { timeout: 5 });
     },
   ],
 ];
@@ -148,31 +148,31 @@ describe("a call that would block this thread for itself is EDEADLK:", BLOCKS, (
 
   test("submitSync() of a buffer under an own access", PATIENT, (t) => {
     const domain = createDomain(t);
-    const [buffer, queue] = [domain.allocate(1), domain.queue({ run() {} })];
+    const [buffer, queue] = [domain.allocate(1), domain.createQueue({ run() {} })];
     using _access = buffer.accessSync("read");
     assert.throws(() => queue.submitSync({ writes: [buffer] }), { code: "EDEADLK" });
     queue.submitSync({ reads: [buffer] });
   });
 
-  test("blankSync(), if own frames, blanks or consumers keep all buffers", PATIENT, async (t) => {
+  test("loanSync(), if own frames, loans or consumers keep all buffers", PATIENT, async (t) => {
     const domain = createDomain(t);
     const stream = streamOf(domain, 2);
     const consumer = stream.frames();
-    stream.blankSync()!.publish();
-    const blank = stream.blankSync()!;
-    assert.throws(() => stream.blankSync(), { code: "EDEADLK", message: /this thread itself/ });
-    blank.publish();
+    stream.loanSync()!.publish();
+    const loan = stream.loanSync()!;
+    assert.throws(() => stream.loanSync(), { code: "EDEADLK", message: /this thread itself/ });
+    loan.publish();
     const frame = (await consumer.next())!;
-    assert.throws(() => stream.blankSync(), { code: "EDEADLK" });
+    assert.throws(() => stream.loanSync(), { code: "EDEADLK" });
     frame[Symbol.dispose]();
-    assert.notEqual(stream.blankSync(), undefined);
+    assert.notEqual(stream.loanSync(), undefined);
   });
 
   test("nextSync() of a stream of its own, without a frame", PATIENT, (t) => {
     const stream = streamOf(createDomain(t));
     const consumer = stream.frames();
     assert.throws(() => consumer.nextSync(), { code: "EDEADLK", message: /this thread itself produces it/ });
-    stream.blankSync()!.publish();
+    stream.loanSync()!.publish();
     assert.equal(consumer.nextSync()!.sequence, 0);
     stream.end();
     assert.equal(consumer.nextSync(), undefined);

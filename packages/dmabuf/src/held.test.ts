@@ -43,9 +43,9 @@ const FORGOTTEN: [
     (domain) => assert.equal(domain.statistics()[0]!.writer, undefined),
   ],
   [
-    "a blank",
-    /^A blank of stream "stream" was forgotten/,
-    (domain) => streamOf(domain).blank(),
+    "a loan",
+    /^A loan of stream "stream" was forgotten/,
+    (domain) => streamOf(domain).loan(),
     (domain) => assert.equal(domain.statistics()[0]!.writer, undefined),
   ],
   [
@@ -71,10 +71,10 @@ describe("forgotten, and given back:", () => {
   test("a frame, for a producer that waits", PATIENT, async (t) => {
     const stream = streamOf(createDomain(t));
     const consumer = stream.frames();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     const warnings = await warningsOf(t, 1, () => consumer.next());
     assert.match(warnings.join(), /^A frame of stream "stream" was forgotten/);
-    assert.notEqual(await stream.blank({ timeout: 5_000 }), undefined);
+    assert.notEqual(await stream.loan({ timeout: 5_000 }), undefined);
     assert.equal(consumer.missed, 0);
   });
 
@@ -106,7 +106,7 @@ describe("forgotten, and given back:", () => {
   test("an importer's mapping", PATIENT, async (t) => {
     const unmapped: string[] = [];
     const buffer = exported(createDomain(t), { unmap: () => void unmapped.push("unmap") });
-    const attachment = buffer.attach();
+    const attachment = buffer.attachSync();
     const kept: (readonly object[])[] = [];
     const none = await warningsOf(t, 1, async () => kept.push((await attachment.map()).segments));
     assert.deepEqual([none, unmapped, kept.length], [[], [], 1]);
@@ -125,7 +125,7 @@ describe("what is in use is not forgotten:", () => {
     let frame: Promise<unknown> = Promise.resolve();
     const warnings = await warningsOf(t, 1, () => void (frame = stream.frames().next()));
     assert.deepEqual(warnings, []);
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     assert.notEqual(await frame, undefined);
   });
 
@@ -133,7 +133,7 @@ describe("what is in use is not forgotten:", () => {
     const domain = createDomain(t);
     const stream = streamOf(domain);
     const [buffer, mapped, consumer] = [domain.allocate(1), domain.allocate(1), stream.frames()];
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     const bytes: Uint8Array[] = [];
     const warnings = await warningsOf(t, 1, async () => {
       bytes.push((await buffer.access("write")).bytes, (await consumer.next())!.bytes, mapped.mmap().bytes);
@@ -157,12 +157,12 @@ describe("what is in use is not forgotten:", () => {
       const warnings = await warningsOf(t, 1, async () => {
         for (let i = 0; i < 100; i++) {
           buffer.accessSync("write")[Symbol.dispose]();
-          (await stream.blank())![Symbol.dispose]();
+          (await stream.loan())![Symbol.dispose]();
         }
         const held = [
           buffer.accessSync("read"),
           stream.frames(),
-          await stream.blank(),
+          await stream.loan(),
           left.allocate(1).accessSync("read"),
         ];
         // Long enough that they are watched.

@@ -17,7 +17,7 @@ export {
 } from "./fence/software-timeline.js";
 export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } from "./fence/sync-file.js";
 export { Syncobj, type SyncobjOptions, type SyncobjPoint } from "./fence/syncobj.js";
-export type { ReceivedSyncobj, SyncobjHandle } from "./fence/syncobj-handle.js";
+export type { SyncobjHandleData, SyncobjHandle } from "./fence/syncobj-handle.js";
 export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
 export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
@@ -36,7 +36,7 @@ export type { ExportOptions } from "./buffer/buffer-table.js";
 export type { CpuAccess } from "./buffer/cpu-access.js";
 export type { Answer } from "./buffer/call.js";
 export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
-export type { BufferHandle, HandleMode, ReceivedHandle } from "./buffer/handle.js";
+export type { BufferHandle, HandleMode, BufferHandleData } from "./buffer/handle.js";
 export type { AllocateOptions, Heap, HeapOps, HeapStorage } from "./buffer/heap.js";
 export type { Heaps } from "./buffer/heaps.js";
 export type { BufferStatistics } from "./buffer/statistics.js";
@@ -54,16 +54,16 @@ export {
   type Tensor,
 } from "./stream/format.js";
 export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
-export type { Blank, Frame, Plane, PublishOptions } from "./stream/frame.js";
+export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
 export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
 export type { StreamHandle } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 
-export type { JobNeeds, JobRequest } from "./queue/draft.js";
+export type { JobNeeds, JobRequest } from "./queue/submission.js";
 export type { Job } from "./queue/job.js";
 export type { Priority, Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
 export type { HostAbortSignal } from "./host/abort.js";
 
-export { copiedBytes } from "./trace/copies.js";
+export { copiedBytes } from "./buffer/copies.js";

@@ -3,7 +3,7 @@ import { check, checkList, instance, integer, milliseconds, type Kinds } from ".
 import { DMA_BUF, type DmaBuf } from "./buffer/buffer.js";
 import { bufferInfo } from "./buffer/buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
-import type { ReceivedHandle } from "./buffer/handle.js";
+import type { BufferHandleData } from "./buffer/handle.js";
 import type { AllocateOptions } from "./buffer/heap.js";
 import { Heaps } from "./buffer/heaps.js";
 import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
@@ -26,7 +26,7 @@ import { SoftwareTimeline } from "./fence/software-timeline.js";
 import type { SoftwareTimelineHandle, SoftwareTimelineOptions } from "./fence/software-timeline.js";
 import { SyncFile, type SyncFileHandle } from "./fence/sync-file.js";
 import { Syncobj, type SyncobjOptions } from "./fence/syncobj.js";
-import type { ReceivedSyncobj } from "./fence/syncobj-handle.js";
+import type { SyncobjHandleData } from "./fence/syncobj-handle.js";
 import { SyncobjTable } from "./fence/syncobj-table.js";
 import { allocateContexts, Timeline, type TimelineOptions } from "./fence/timeline.js";
 import type { Queue } from "./queue/queue.js";
@@ -104,7 +104,7 @@ export abstract class JoinedDomain implements Disposable {
   }
 
   /** A buffer made of whole pages of shared memory that the program has already, in the order of the list. */
-  udmabuf(ranges: readonly StorageSegment[], options: UdmabufOptions = {}): DmaBuf {
+  createUdmabuf(ranges: readonly StorageSegment[], options: UdmabufOptions = {}): DmaBuf {
     return createUdmabuf(this.#buffers, ranges, options);
   }
 
@@ -122,13 +122,13 @@ export abstract class JoinedDomain implements Disposable {
    *
    * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain.
    */
-  import(handle: ReceivedHandle): DmaBuf {
+  import(handle: BufferHandleData): DmaBuf {
     this.checkJoined();
     return this.#buffers.import(handle);
   }
 
   /** A timeline of this thread's. @throws {DmaBufError} `ENOSPC` if all are in use. */
-  timeline(options: TimelineOptions = {}): Timeline {
+  createTimeline(options: TimelineOptions = {}): Timeline {
     this.checkJoined();
     return new Timeline(this.agent, options);
   }
@@ -138,7 +138,7 @@ export abstract class JoinedDomain implements Disposable {
    *
    * @throws {DmaBufError} `ENOSPC` if all timelines are in use.
    */
-  softwareTimeline(options: SoftwareTimelineOptions = {}): SoftwareTimeline {
+  createSoftwareTimeline(options: SoftwareTimelineOptions = {}): SoftwareTimeline {
     this.checkJoined();
     return SoftwareTimeline.create(this.agent, options);
   }
@@ -154,7 +154,7 @@ export abstract class JoinedDomain implements Disposable {
    *
    * @param context From {@link allocateContexts}. Default: a new one.
    */
-  fence(ops: FenceOps, context = this.allocateContexts(1), seqno = 1): Fence {
+  createFence(ops: FenceOps, context = this.allocateContexts(1), seqno = 1): Fence {
     this.checkJoined();
     return new Fence(this.agent, ops, context, seqno);
   }
@@ -183,7 +183,7 @@ export abstract class JoinedDomain implements Disposable {
   }
 
   /** A fence with a name, for explicit synchronization. */
-  syncFile(fence: Fence): SyncFile {
+  createSyncFile(fence: Fence): SyncFile {
     this.checkJoined();
     return new SyncFile(fence);
   }
@@ -195,13 +195,13 @@ export abstract class JoinedDomain implements Disposable {
   }
 
   /** A place for a fence that does not exist yet, or for a timeline of them. */
-  syncobj(options: SyncobjOptions = {}): Syncobj {
+  createSyncobj(options: SyncobjOptions = {}): Syncobj {
     this.checkJoined();
     return new Syncobj(this.#syncobjs, options);
   }
 
   /** The syncobj that was sent. @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` for another domain's. */
-  openSyncobj(handle: ReceivedSyncobj): Syncobj {
+  openSyncobj(handle: SyncobjHandleData): Syncobj {
     this.checkJoined();
     return new Syncobj(this.#syncobjs, {}, this.#syncobjs.open(handle));
   }
@@ -265,7 +265,7 @@ export abstract class JoinedDomain implements Disposable {
   }
 
   /** Runs jobs on one executor, from several queues. @throws {RangeError} Naming the option that is out of range. */
-  scheduler<Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> {
+  createScheduler<Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> {
     this.checkJoined();
     return new Scheduler<Data>(this.agent, options);
   }
@@ -276,8 +276,8 @@ export abstract class JoinedDomain implements Disposable {
    * @throws {RangeError} Naming the option that is out of range.
    * @throws {DmaBufError} `ENOSPC` if all timelines are in use.
    */
-  queue<Data = undefined>(options: SchedulerOptions<Data>): Queue<Data> {
-    return this.scheduler<Data>(options).queue();
+  createQueue<Data = undefined>(options: SchedulerOptions<Data>): Queue<Data> {
+    return this.createScheduler<Data>(options).createQueue();
   }
 
   /** What the domain knows of all live buffers, in all threads. */

@@ -24,13 +24,13 @@ type Case = [
 /** A stream whose one buffer has a fence of work that reads or writes it. */
 async function busyStream(domain: Domain, usage: "read" | "write"): Promise<FrameStream> {
   const stream = streamOf(domain);
-  using blank = (await stream.blank())!;
-  const { reservation } = blank.buffer;
+  using loan = (await stream.loan())!;
+  const { reservation } = loan.buffer;
   using lock = reservation.lockSync();
   void lock;
   reservation.reserveFences(1);
-  reservation.addFence(domain.timeline({ timeLimit: 60_000 }).createFence(), usage);
-  if (usage === "write") blank.publish();
+  reservation.addFence(domain.createTimeline({ timeLimit: 60_000 }).createFence(), usage);
+  if (usage === "write") loan.publish();
   return stream;
 }
 
@@ -60,19 +60,19 @@ const CASES: Case[] = [
     },
   ],
   [
-    "blank(), for the fences of one, with its stream's end",
+    "loan(), for the fences of one, with its stream's end",
     undefined,
     async (domain) => {
       const stream = await busyStream(domain, "read");
-      return { wait: stream.blank(), end: () => stream.end() };
+      return { wait: stream.loan(), end: () => stream.end() };
     },
   ],
   [
-    "blank(), for the fences of one, with its stream's close",
+    "loan(), for the fences of one, with its stream's close",
     undefined,
     async (domain) => {
       const stream = await busyStream(domain, "read");
-      return { wait: stream.blank(), end: () => stream.close() };
+      return { wait: stream.loan(), end: () => stream.close() };
     },
   ],
   [
@@ -88,7 +88,7 @@ const CASES: Case[] = [
       `submit(), for an access, with its queue's ${how}()`,
       how === "kill" ? "ESRCH" : "ECANCELED",
       (domain) => {
-        const [queue, buffer] = [domain.queue({ run() {} }), domain.allocate(1)];
+        const [queue, buffer] = [domain.createQueue({ run() {} }), domain.allocate(1)];
         buffer.accessSync("write");
         return { wait: queue.submit({ writes: [buffer] }), end: () => queue[how]() };
       },
@@ -97,7 +97,7 @@ const CASES: Case[] = [
       `submit(), behind another one, with its queue's ${how}()`,
       how === "kill" ? "ESRCH" : "ECANCELED",
       (domain) => {
-        const [queue, buffer] = [domain.queue({ run() {} }), domain.allocate(1)];
+        const [queue, buffer] = [domain.createQueue({ run() {} }), domain.allocate(1)];
         buffer.accessSync("write");
         queue.submit({ writes: [buffer] }).catch(() => {});
         return { wait: queue.submit({}), end: () => queue[how]() };
@@ -107,7 +107,7 @@ const CASES: Case[] = [
       `submit(), for a lock, with its queue's ${how}()`,
       how === "kill" ? "ESRCH" : "ECANCELED",
       (domain, other) => {
-        const [queue, buffer] = [domain.queue({ run() {} }), domain.allocate(1)];
+        const [queue, buffer] = [domain.createQueue({ run() {} }), domain.allocate(1)];
         other.import(buffer.handle()).reservation.lockSync();
         return { wait: queue.submit({ writes: [buffer] }), end: () => queue[how]() };
       },
@@ -117,9 +117,9 @@ const CASES: Case[] = [
     "submit(), for an access, with its scheduler",
     "ECANCELED",
     (domain) => {
-      const [scheduler, buffer] = [domain.scheduler({ run() {} }), domain.allocate(1)];
+      const [scheduler, buffer] = [domain.createScheduler({ run() {} }), domain.allocate(1)];
       buffer.accessSync("write");
-      return { wait: scheduler.queue().submit({ writes: [buffer] }), end: () => scheduler.close() };
+      return { wait: scheduler.createQueue().submit({ writes: [buffer] }), end: () => scheduler.close() };
     },
   ],
   [
@@ -139,7 +139,7 @@ const CASES: Case[] = [
       using lock = buffer.reservation.lockSync();
       void lock;
       buffer.reservation.reserveFences(1);
-      buffer.reservation.addFence(domain.timeline({ timeLimit: 60_000 }).createFence(), "write");
+      buffer.reservation.addFence(domain.createTimeline({ timeLimit: 60_000 }).createFence(), "write");
       return { wait: buffer.access("read"), end: () => buffer.close() };
     },
   ],
@@ -165,7 +165,7 @@ const CASES: Case[] = [
     (domain, other) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).reservation.lockSync();
-      const file = domain.syncFile(domain.timeline().createFence());
+      const file = domain.createSyncFile(domain.createTimeline().createFence());
       return { wait: buffer.importSyncFile("write", file), end: () => buffer.close() };
     },
   ],
@@ -174,7 +174,7 @@ const CASES: Case[] = [
     "EBADF",
     (domain) => {
       const buffer = exported(domain, { attach: never });
-      return { wait: buffer.attachAsync(), end: () => buffer.close() };
+      return { wait: buffer.attach(), end: () => buffer.close() };
     },
   ],
   [
@@ -191,7 +191,7 @@ const CASES: Case[] = [
     "a syncobj's wait(), for a point, with the last holder",
     "ENOENT",
     (domain) => {
-      const syncobj = domain.syncobj();
+      const syncobj = domain.createSyncobj();
       return { wait: syncobj.wait({ point: 3, forSubmit: true }), end: () => syncobj.close() };
     },
   ],
@@ -199,7 +199,7 @@ const CASES: Case[] = [
     "a syncobj's transfer(), for a point, with the last holder",
     "ENOENT",
     (domain) => {
-      const [source, target] = [domain.syncobj(), domain.syncobj()];
+      const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
       const to = { syncobj: target, point: 1 };
       return { wait: Syncobj.transferWhenSubmitted({ syncobj: source, point: 3 }, to), end: () => source.close() };
     },
@@ -210,7 +210,7 @@ const CASES: Case[] = [
     (domain, other) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).reservation.lockSync();
-      const attachment = buffer.attach();
+      const attachment = buffer.attachSync();
       return { wait: attachment.map(), end: () => attachment[Symbol.dispose]() };
     },
   ],
@@ -251,7 +251,7 @@ describe("an exporter whose operation closes the buffer that it is asked for", (
   const within: [operation: string, use: (buffer: ReturnType<typeof exported>) => unknown, left: string[]][] = [
     ["beginCpuAccess", (buffer) => buffer.accessSync("read"), ["endCpuAccess"]],
     ["beginCpuAccess", (buffer) => buffer.tryAccess("read"), ["endCpuAccess"]],
-    ["attach", (buffer) => buffer.attach(), ["detach"]],
+    ["attach", (buffer) => buffer.attachSync(), ["detach"]],
     ["mmap", (buffer) => buffer.mmap(), []],
   ];
   for (const [operation, use, undone] of within) {

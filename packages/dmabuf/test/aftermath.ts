@@ -12,7 +12,7 @@ export interface Aftermath {
   readonly survivor: JoinedDomain;
   /** All buffers there are, but those of the stream. */
   readonly buffers: readonly DmaBuf[];
-  /** The only stream, with a blank or a frame that nobody waits for. */
+  /** The only stream, with a loan or a frame that nobody waits for. */
   readonly stream: FrameStream;
   /** How many slots the survivor has not taken. */
   readonly free: Readonly<Record<"agents" | "buffers" | "timelines" | "oneShots" | "streams" | "syncobjs", number>>;
@@ -22,10 +22,10 @@ export interface Aftermath {
 export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermath): void {
   const [name] = survivor.agents;
   for (const buffer of survivor.statistics()) {
-    const { holders, readers, writer, attachments, pendingFences, lateFences } = buffer;
+    const { holders, readers, writer, attachments, pendingFences, overdueFences } = buffer;
     assert.deepEqual(
-      { holders, readers, writer, attachments, pendingFences, lateFences },
-      { holders: [name], readers: [], writer: undefined, attachments: 0, pendingFences: 0, lateFences: 0 },
+      { holders, readers, writer, attachments, pendingFences, overdueFences },
+      { holders: [name], readers: [], writer: undefined, attachments: 0, pendingFences: 0, overdueFences: 0 },
     );
   }
   assert.equal(survivor.agents.length, 1);
@@ -34,7 +34,7 @@ export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermat
     buffer.reservation.tryLock()![Symbol.dispose]();
   }
   assert.equal(stream.consumers, 0);
-  stream.blankSync({ timeout: 0 })!.publish();
+  stream.loanSync({ timeout: 0 })!.publish();
   assert.ok(survivor.openStream(structuredClone(stream.handle())).frames().nextSync({ timeout: 0 }));
   assert.deepEqual(countFreeSlots(survivor), free);
 }
@@ -43,7 +43,7 @@ function countFreeSlots(survivor: JoinedDomain): Aftermath["free"] {
   const { agent } = survivor;
   const fence = { name: "", driverName: "", timeLimit: 1 };
   return {
-    syncobjs: countUntilFull(() => survivor.syncobj().handle()),
+    syncobjs: countUntilFull(() => survivor.createSyncobj().handle()),
     agents: countUntilFull(() => claimAgentSlot(agent, "")),
     buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
     timelines: countUntilFull(() => claimTimeline(agent, fence)),

@@ -5,7 +5,7 @@ import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Sizes } from "../src/domain/layout.js";
 import { threadsHost } from "../src/host/threads.js";
 import { JoinedDomain } from "../src/joined-domain.js";
-import type { Host } from "../src/substrate/host.js";
+import type { Host } from "../src/host/host.js";
 import type { Substrate } from "../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Host } from "../src/substrate/host.js";
+import type { Host } from "../src/host/host.js";
 
 /** Surroundings whose clock stands still, and whose timers run, until the test says otherwise. */
 export class ManualHost implements Host {

@@ -1,8 +1,8 @@
 import { after } from "node:test";
-import { MemoryObject } from "../src/node/memory-object.js";
-import { createProcessSubstrate, type ProcessSubstrate } from "../src/node/process-substrate.js";
-import { ResourceLedger } from "../src/node/resource-ledger.js";
-import { closeDescriptor, createPipe, pageSize, viewOf } from "../src/node/system-calls.js";
+import { MemoryObject } from "../src/node/memory/memory-object.js";
+import { createProcessSubstrate, type ProcessSubstrate } from "../src/node/waiting/process-substrate.js";
+import { ResourceLedger } from "../src/node/memory/resource-ledger.js";
+import { closeDescriptor, createPipe, pageSize, viewOf } from "../src/node/system-calls/index.js";
 
 /**
  * A segment for tests of the process substrate: the doorbells are the first words, each with its count of sleepers

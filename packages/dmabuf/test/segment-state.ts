@@ -1,6 +1,6 @@
 import { agentName, isLive, slotOf } from "../src/domain/agent-slot.js";
 import { forEachBit } from "../src/domain/bits.js";
-import { isKeyLate, isKeySignaled } from "../src/domain/fence-slot.js";
+import { isKeyOverdue, isKeySignaled } from "../src/domain/fence-slot.js";
 import {
   AGENT,
   AGENT_STATE,
@@ -77,7 +77,7 @@ function* buffers(segment: Segment): Generator<string> {
     const transits = Array.from({ length: layout.sizes.agents }, (_, i) => memory.load(base + layout.transits + i));
     const entries = tryReadEntries(segment, slot);
     const pending = entries?.filter(({ key }) => !isKeySignaled(segment, key));
-    const late = entries?.filter(({ key }) => isKeyLate(segment, key));
+    const late = entries?.filter(({ key }) => isKeyOverdue(segment, key));
     yield [
       `buffer ${slot} "${readName(memory, base + BUFFER.NAME)}" in state ${state}:`,
       `held by [${bits(segment, base + layout.references)}]`,

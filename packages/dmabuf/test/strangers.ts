@@ -1,6 +1,6 @@
-import { connectTo } from "../src/node/gate.js";
-import { KnownUsers } from "../src/node/known-users.js";
-import { closeDescriptor, fileControl, nativeFunction, writeDescriptor } from "../src/node/system-calls.js";
+import { connectTo } from "../src/node/joining/listening-socket.js";
+import { KnownUsers } from "../src/node/joining/known-users.js";
+import { closeDescriptor, fileControl, nativeFunction, writeDescriptor } from "../src/node/system-calls/index.js";
 
 /** A bare connection to a gate of this user's. It is the caller's. */
 export function connectBare(where: string): number {

@@ -15,7 +15,7 @@ export function streamed(t: Context, buffers = 4): { domain: Domain; stream: Fra
 }
 
 export async function publish(stream: FrameStream, count = 1): Promise<void> {
-  for (let i = 0; i < count; i++) (await stream.blank({ timeout: 5_000 }))!.publish();
+  for (let i = 0; i < count; i++) (await stream.loan({ timeout: 5_000 }))!.publish();
 }
 
 /** The sequence numbers of all frames that are there, each given back at once. */

@@ -13,7 +13,7 @@ export interface FencePlan {
 }
 
 /** What is needed of a domain, of threads or of processes. */
-type FenceDomain = Pick<Domain, "timeline" | "exportFence" | "importFence">;
+type FenceDomain = Pick<Domain, "createTimeline" | "exportFence" | "importFence">;
 
 /** How the two sides send each other their fences. */
 export interface Line {
@@ -75,7 +75,7 @@ class End {
   constructor(line: Line, domain: FenceDomain, buffer: DmaBuf, bytes: number) {
     this.#line = line;
     this.#domain = domain;
-    this.#timeline = domain.timeline();
+    this.#timeline = domain.createTimeline();
     // For good: between processes the memory is lent for as long as it is used.
     buffer.storage.use();
     const { memory, offset } = buffer.segments[0]!;

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { Domain, type Invitation, type ReceivedHandle } from "../../src/index.js";
+import { Domain, type Invitation, type BufferHandleData } from "../../src/index.js";
 import type { Figures } from "../figures.js";
 import { followFences, leadFences, type FencePlan, type Line, type Wait } from "./fence-ends.js";
 import { nextMessage, twoWorkers, type WorkersParameters } from "./two-workers.js";
@@ -21,7 +21,7 @@ async function lead(port: MessagePort, parameters: FenceRoundTripParameters): Pr
 }
 
 async function follow(port: MessagePort, parameters: FenceRoundTripParameters): Promise<void> {
-  const [invitation, handle] = await nextMessage<[Invitation, ReceivedHandle]>(port);
+  const [invitation, handle] = await nextMessage<[Invitation, BufferHandleData]>(port);
   const domain = Domain.join(invitation, spinOption(parameters.wait));
   await followFences(lineOf(port), domain, domain.import(handle), parameters);
 }

@@ -16,14 +16,14 @@ report(sample(plan, sides[what]()));
 if (signaled === 0) throw new Error("No fence has signaled");
 
 function signal(): Run<void> {
-  const timeline = Domain.create().timeline();
+  const timeline = Domain.create().createTimeline();
   return (first, count) => {
     for (let i = first; i < first + count; i++) if (timeline.createFence().signal()) signaled++;
   };
 }
 
 function check(): Run<void> {
-  const timeline = Domain.create().timeline();
+  const timeline = Domain.create().createTimeline();
   return (first, count) => {
     for (let i = first; i < first + count; i++) {
       const fence = timeline.createFence();

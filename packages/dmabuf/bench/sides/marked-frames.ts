@@ -1,33 +1,33 @@
-import type { Blank, Frame, FrameStream } from "../../src/index.js";
+import type { Loan, Frame, FrameStream } from "../../src/index.js";
 import type { Figures } from "../figures.js";
 import { sample, sampleAsync, type Plan } from "./sampling.js";
 
 /** Frames whose first and last byte are written by the producer and checked by the consumer. */
 
-/** A round trip by one buffer: from the publication of a frame until the producer has the next blank. */
+/** A round trip by one buffer: from the publication of a frame until the producer has the next loan. */
 export async function sampleGivenBack(stream: FrameStream, plan: Plan, isAsync: boolean): Promise<Figures> {
-  let blank = await stream.blank();
+  let loan = await stream.loan();
   if (isAsync) {
     return sampleAsync(plan, async (first, count) => {
       for (let i = first; i < first + count; i++) {
-        publish(blank, i);
-        blank = await stream.blank();
+        publish(loan, i);
+        loan = await stream.loan();
       }
     });
   }
   return sample(plan, (first, count) => {
     for (let i = first; i < first + count; i++) {
-      publish(blank, i);
-      blank = stream.blankSync();
+      publish(loan, i);
+      loan = stream.loanSync();
     }
   });
 }
 
-export function publish(blank: Blank | undefined, mark: number): void {
-  const { bytes } = blank!;
+export function publish(loan: Loan | undefined, mark: number): void {
+  const { bytes } = loan!;
   bytes[0] = mark;
   bytes[bytes.length - 1] = mark;
-  blank!.publish();
+  loan!.publish();
 }
 
 export function giveBack(frame: Frame | undefined, mark: number): void {

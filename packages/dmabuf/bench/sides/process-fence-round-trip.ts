@@ -1,6 +1,6 @@
 import process from "node:process";
-import type { ReceivedHandle } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import type { BufferHandleData } from "../../src/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { followFences, leadFences, type FencePlan, type Line } from "./fence-ends.js";
 import { SPIN_MS } from "./sampling.js";
 import { twoProcesses, type Shared } from "./two-processes.js";
@@ -12,7 +12,7 @@ export interface ProcessFenceRoundTripParameters extends WorkersParameters, Fenc
 await twoProcesses<ProcessFenceRoundTripParameters>(import.meta.url, prepare, follow);
 
 function prepare(parameters: ProcessFenceRoundTripParameters): Shared {
-  const domain = Domain.create({ spin: SPIN_MS[parameters.wait], agents: 4 });
+  const domain = ProcessDomain.create({ spin: SPIN_MS[parameters.wait], agents: 4 });
   const invitation = domain.inviteProcess();
   const lead: Shared["lead"] = async (line) => {
     const buffer = domain.allocate(parameters.bytes);
@@ -27,12 +27,12 @@ function prepare(parameters: ProcessFenceRoundTripParameters): Shared {
 }
 
 async function follow([descriptor]: readonly number[], parameters: ProcessFenceRoundTripParameters): Promise<void> {
-  const domain = await Domain.inherit(descriptor!, { spin: SPIN_MS[parameters.wait] });
+  const domain = await ProcessDomain.inherit(descriptor!, { spin: SPIN_MS[parameters.wait] });
   const line: Line = {
     post: (message) => process.send!(message),
     next: <M>() => new Promise<M>((resolve) => process.once("message", resolve as (message: unknown) => void)),
   };
-  const handle = line.next<ReceivedHandle>();
+  const handle = line.next<BufferHandleData>();
   line.post("joined");
   await followFences(line, domain, domain.import(await handle), parameters);
   domain.close();

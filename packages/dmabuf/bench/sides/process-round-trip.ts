@@ -1,7 +1,7 @@
-import { MemoryObject } from "../../src/node/memory-object.js";
-import { createProcessSubstrate, type Doorbells } from "../../src/node/process-substrate.js";
-import { ResourceLedger } from "../../src/node/resource-ledger.js";
-import { createPipe, pageSize, viewOf } from "../../src/node/system-calls.js";
+import { MemoryObject } from "../../src/node/memory/memory-object.js";
+import { createProcessSubstrate, type Doorbells } from "../../src/node/waiting/process-substrate.js";
+import { ResourceLedger } from "../../src/node/memory/resource-ledger.js";
+import { createPipe, pageSize, viewOf } from "../../src/node/system-calls/index.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { Figures } from "../figures.js";
 import { operations, sample, sampleAsync, type Plan } from "./sampling.js";

@@ -1,5 +1,5 @@
 import { rawFormat, type Consumer, type FrameStream } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import type { Figures } from "../figures.js";
 import { giveBack, publish, sampleGivenBack } from "./marked-frames.js";
 import { operations, sample, sampleAsync, SPIN_MS, type Plan } from "./sampling.js";
@@ -10,7 +10,7 @@ import type { WorkersParameters } from "./two-workers.js";
  * Two processes of one domain. The first and last byte of each frame are written and checked.
  *
  * By `there and back`, each has a frame stream: a frame of the one is answered by a frame of the other. By `given back`,
- * there is one stream with one buffer: the frame is taken and given back, and the producer has the next blank.
+ * there is one stream with one buffer: the frame is taken and given back, and the producer has the next loan.
  */
 export interface ProcessStreamRoundTripParameters extends WorkersParameters {
   readonly plan: Plan;
@@ -25,7 +25,7 @@ type Parameters = ProcessStreamRoundTripParameters;
 await twoProcesses<Parameters>(import.meta.url, prepare, follow);
 
 function prepare(parameters: Parameters): Shared {
-  const domain = Domain.create({ ...waiting(parameters), agents: 4 });
+  const domain = ProcessDomain.create({ ...waiting(parameters), agents: 4 });
   const invitation = domain.inviteProcess();
   const lead = async (): Promise<Figures> => {
     const figures = await leadIn(domain, parameters);
@@ -36,7 +36,7 @@ function prepare(parameters: Parameters): Shared {
   return { descriptors: [invitation.descriptor], lead };
 }
 
-async function leadIn(domain: Domain, { plan, wait, way, bytes }: Parameters): Promise<Figures> {
+async function leadIn(domain: ProcessDomain, { plan, wait, way, bytes }: Parameters): Promise<Figures> {
   const ping = domain.createStream({ name: "ping", format: rawFormat(bytes), buffers: buffers(way), dataBytes: 0 });
   await ping.waitForConsumers(1);
   if (way === "there and back") {
@@ -44,14 +44,14 @@ async function leadIn(domain: Domain, { plan, wait, way, bytes }: Parameters): P
     if (wait === "async") {
       return sampleAsync(plan, async (first, count) => {
         for (let i = first; i < first + count; i++) {
-          publish(await ping.blank(), i);
+          publish(await ping.loan(), i);
           giveBack(await pong.next(), i);
         }
       });
     }
     return sample(plan, (first, count) => {
       for (let i = first; i < first + count; i++) {
-        publish(ping.blankSync(), i);
+        publish(ping.loanSync(), i);
         giveBack(pong.nextSync(), i);
       }
     });
@@ -61,7 +61,7 @@ async function leadIn(domain: Domain, { plan, wait, way, bytes }: Parameters): P
 
 async function follow([descriptor]: readonly number[], parameters: Parameters): Promise<void> {
   const { plan, wait, way, bytes } = parameters;
-  const domain = await Domain.inherit(descriptor!, waiting(parameters));
+  const domain = await ProcessDomain.inherit(descriptor!, waiting(parameters));
   let pong: FrameStream | undefined;
   if (way === "there and back") {
     pong = domain.createStream({ name: "pong", format: rawFormat(bytes), buffers: buffers(way), dataBytes: 0 });
@@ -78,14 +78,14 @@ async function follow([descriptor]: readonly number[], parameters: Parameters): 
 async function answerLater(ping: Consumer, pong: FrameStream | undefined, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     giveBack(await ping.next(), i);
-    if (pong !== undefined) publish(await pong.blank(), i);
+    if (pong !== undefined) publish(await pong.loan(), i);
   }
 }
 
 async function answerAtOnce(ping: Consumer, pong: FrameStream | undefined, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     giveBack(ping.nextSync(), i);
-    if (pong !== undefined) publish(pong.blankSync(), i);
+    if (pong !== undefined) publish(pong.loanSync(), i);
   }
 }
 

@@ -14,7 +14,7 @@ report(sample(plan, what === "bare" ? bare() : reservation()));
 /** Each fence takes the place of the one before, which is of the same timeline. */
 function reservation(): Run<void> {
   const domain = Domain.create();
-  const timeline = domain.timeline();
+  const timeline = domain.createTimeline();
   const { reservation } = domain.allocate(4096);
   return (first, count) => {
     for (let i = first; i < first + count; i++) {

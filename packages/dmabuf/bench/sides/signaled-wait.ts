@@ -10,7 +10,7 @@ export interface SignaledWaitParameters {
 
 const { plan, what } = parameters<SignaledWaitParameters>();
 const domain = Domain.create();
-const fence = domain.timeline().createFence();
+const fence = domain.createTimeline().createFence();
 fence.signal();
 const word = new Int32Array(new SharedArrayBuffer(4));
 

@@ -7,7 +7,7 @@ import { nextMessage, twoWorkers, type WorkersParameters } from "./two-workers.j
 
 /**
  * A frame stream of one buffer: its producer publishes a frame, the consumer takes it and gives it back, and the round
- * trip ends when the producer has the next blank. The first and last byte are written and checked.
+ * trip ends when the producer has the next loan. The first and last byte are written and checked.
  */
 export interface StreamRoundTripParameters extends WorkersParameters {
   readonly plan: Plan;

@@ -7,7 +7,7 @@ import { checkBlocking } from "./hold.js";
 
 /**
  * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the
- * work that is pending or late. What fails gives back what it has taken.
+ * work that is pending or overdue. What fails gives back what it has taken.
  */
 export class AccessAttempt {
   readonly #open: () => BufferRecord;

@@ -50,7 +50,7 @@ export class Attachment implements ExporterAttachment, Disposable {
   #works = 0;
   readonly #keep: () => () => void;
 
-  /** @internal Made by `DmaBuf.attach()`. @param keep Keeps the buffer until the result is called. */
+  /** @internal Made by `DmaBuf.attachSync()`. @param keep Keeps the buffer until the result is called. */
   constructor(
     buffer: DmaBuf,
     importer: Importer,
@@ -81,7 +81,7 @@ export class Attachment implements ExporterAttachment, Disposable {
    * fences have signaled; a dynamic one waits for them itself before it touches the memory.
    *
    * @throws {DmaBufError} `EACCES` for writing through a read handle; whatever the exporter throws; `ESRCH` if its
-   *   thread ends meanwhile; `ETIMEDOUT`, also if the work of such a fence is late.
+   *   thread ends meanwhile; `ETIMEDOUT`, also if the work of such a fence is overdue.
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     checkAccess("Attachment.map()", mode, options);
@@ -99,15 +99,15 @@ export class Attachment implements ExporterAttachment, Disposable {
   }
 
   async #mapSettled(reservation: Reservation, mode: AccessMode, limits: () => WaitTerms): Promise<Mapping> {
-    const mapping = await this.mapLockedAsync(mode, limits());
+    const mapping = await this.mapLocked(mode, limits());
     if (this.isDynamic) return mapping;
     try {
       if ((await reservation.wait("kernel", limits())) === "timed-out") {
         throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer yet: ${reservation.waitsFor("kernel")}`);
       }
       // With the lock in hand, there must be an end to the waiting.
-      const late = reservation.lateWork("kernel")?.describe();
-      if (late !== undefined) throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: ${late}`);
+      const overdue = reservation.overdueWork("kernel")?.describe();
+      if (overdue !== undefined) throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer: ${overdue}`);
       return mapping;
     } catch (error) {
       mapping.unmapLocked();
@@ -116,14 +116,14 @@ export class Attachment implements ExporterAttachment, Disposable {
   }
 
   /** As {@link map} for a caller that holds the reservation lock; waits for no fence. */
-  mapLocked(mode: AccessMode = "read"): Mapping {
-    checkAccessMode("Attachment.mapLocked()", mode);
+  mapLockedSync(mode: AccessMode = "read"): Mapping {
+    checkAccessMode("Attachment.mapLockedSync()", mode);
     return this.#mapped(this.#askToMap(mode).resultSync());
   }
 
-  /** As {@link mapLocked}, returning to the event loop while an exporter in another agent is asked. */
-  async mapLockedAsync(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
-    checkAccess("Attachment.mapLockedAsync()", mode, options);
+  /** As {@link mapLockedSync}, returning to the event loop while an exporter in another agent is asked. */
+  async mapLocked(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    checkAccess("Attachment.mapLocked()", mode, options);
     const call = this.#askToMap(mode);
     const endWork = this.#workLocked();
     try {
@@ -137,14 +137,14 @@ export class Attachment implements ExporterAttachment, Disposable {
    * Keeps the storage where it is, for uses such as a display that cannot follow a move. Balance it with {@link unpin}.
    * The caller holds the reservation lock.
    */
-  pin(): void {
+  pinSync(): void {
     this.#askToPin()?.resultSync();
     this.#pinned();
   }
 
-  /** As {@link pin}, returning to the event loop while an exporter in another agent is asked. */
-  async pinAsync(options: WaitOptions = {}): Promise<void> {
-    checkWait("Attachment.pinAsync()", options);
+  /** As {@link pinSync}, returning to the event loop while an exporter in another agent is asked. */
+  async pin(options: WaitOptions = {}): Promise<void> {
+    checkWait("Attachment.pin()", options);
     const call = this.#askToPin();
     if (call === undefined) return;
     const endWork = this.#workLocked();
@@ -156,7 +156,7 @@ export class Attachment implements ExporterAttachment, Disposable {
     }
   }
 
-  /** The end that belongs to {@link pin}; the caller holds the reservation lock. */
+  /** The end that belongs to {@link pinSync}; the caller holds the reservation lock. */
   unpin(): void {
     this.#checkPin("unpin");
     this.#exporter.unpin(this);

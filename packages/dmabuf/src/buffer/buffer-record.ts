@@ -12,7 +12,7 @@ import type { ExporterOps } from "./exporter.js";
 import type { ExporterLink } from "./exporter-link.js";
 import { BufferHandle, type HandleMode } from "./handle.js";
 import { Holds } from "./hold.js";
-import type { KnownStorage } from "./known-storage.js";
+import type { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
 import type { StorageSegment } from "./storage.js";
 import type { Storage, StorageCarrier } from "./storage-carrier.js";
@@ -33,7 +33,7 @@ export class BufferRecord {
   readonly agent: Agent;
   readonly key: BufferKey;
   readonly size: number;
-  readonly known: KnownStorage;
+  readonly known: CurrentStorage;
   readonly exporter: ExporterLink;
   readonly reservation: Reservation;
   readonly holds: Holds;
@@ -49,7 +49,7 @@ export class BufferRecord {
     agent: Agent,
     key: BufferKey,
     size: number,
-    known: KnownStorage,
+    known: CurrentStorage,
     exporter: ExporterLink,
     reservation: Reservation,
     virtual: Pick<ExporterOps, "vmap" | "vunmap">,

@@ -21,10 +21,10 @@ import { BufferRecord } from "./buffer-record.js";
 import type { Given } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
 import { plainLink, type ExporterLink } from "./exporter-link.js";
-import type { ReceivedHandle } from "./handle.js";
+import type { BufferHandleData } from "./handle.js";
 import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
-import { KnownStorage } from "./known-storage.js";
+import { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
 import { PinningLink } from "./pinning-link.js";
 import { References } from "./references.js";
@@ -111,7 +111,7 @@ export class BufferTable implements StorageKeeper {
    *
    * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged.
    */
-  import(handle: ReceivedHandle): DmaBuf {
+  import(handle: BufferHandleData): DmaBuf {
     checkHandle(handle, this.#agent);
     const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
@@ -185,7 +185,7 @@ export class BufferTable implements StorageKeeper {
   }
 
   /** A record for a buffer that this agent has just taken a reference to. */
-  #receive(key: BufferKey, handle: ReceivedHandle): BufferRecord {
+  #receive(key: BufferKey, handle: BufferHandleData): BufferRecord {
     try {
       this.#checkStorage(handle);
       return this.#add(handle.size, this.#carrier.receive(handle, undefined));
@@ -196,7 +196,7 @@ export class BufferTable implements StorageKeeper {
   }
 
   /** What the handle says of the buffer's storage, against what is known of it while a reference is held. */
-  #checkStorage({ slot, size, version }: ReceivedHandle): void {
+  #checkStorage({ slot, size, version }: BufferHandleData): void {
     if (size !== bufferSize(this.#agent, slot)) refuse('"size" of its handle is damaged');
     // A handle is of a version that was published before: nobody has a later one.
     if (((storageVersion(this.#agent, slot) - version) | 0) < 0) refuse('"version" of its handle is damaged');
@@ -213,7 +213,7 @@ export class BufferTable implements StorageKeeper {
     const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
     const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot, () => record.keep());
-    const known = new KnownStorage(this.#agent, this.#carrier.exchange, storage);
+    const known = new CurrentStorage(this.#agent, this.#carrier.exchange, storage);
     const link = new PinningLink(this.#link(key, known, reservation, served), this.#agent, key.slot);
     const record: BufferRecord = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
       closed: () => {
@@ -244,7 +244,12 @@ export class BufferTable implements StorageKeeper {
     });
   }
 
-  #link(key: BufferKey, known: KnownStorage, reservation: Reservation, served: ServedExport | undefined): ExporterLink {
+  #link(
+    key: BufferKey,
+    known: CurrentStorage,
+    reservation: Reservation,
+    served: ServedExport | undefined,
+  ): ExporterLink {
     const flags = exporterFlags(this.#agent, key.slot);
     if (flags === 0) return plainLink(known);
     if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, known);
@@ -260,7 +265,7 @@ function stale(): DmaBufError {
   return new DmaBufError("ESTALE", "Cannot import the buffer: it was freed before the handle was imported");
 }
 
-function checkHandle(handle: ReceivedHandle, agent: Agent): void {
+function checkHandle(handle: BufferHandleData, agent: Agent): void {
   check("Domain.import()", "handle", handle, HANDLE);
   const { domain, slot, generation, version, mode, size, transit } = handle;
   const fields = {

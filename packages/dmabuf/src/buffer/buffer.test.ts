@@ -133,7 +133,7 @@ describe("the exporter's release", () => {
         },
       }),
     );
-    const fence = domain.timeline().createFence();
+    const fence = domain.createTimeline().createFence();
     const waiting = fence.wait();
     failing.close();
     await until(() => domain.statistics().length === 1);
@@ -165,7 +165,7 @@ describe("a holder", () => {
       () => buffer.tryAccess("read"),
       () => buffer.beginCpuAccessSync("read"),
       () => buffer.endCpuAccess("read"),
-      () => buffer.attach(),
+      () => buffer.attachSync(),
     ];
     for (const use of uses) assert.throws(use, { code: "EBADF" }, use.toString());
     await assert.rejects(buffer.access("read"), { code: "EBADF" });
@@ -191,9 +191,9 @@ describe("a holder", () => {
     const ops = exporter({ detach: ({ importer }) => void detached.push(importer.name!) });
     const buffer = domain.export([page()], ops);
     const other = buffer.duplicate();
-    const attachment = buffer.attach({ name: "mine" });
+    const attachment = buffer.attachSync({ name: "mine" });
     const mapping = await attachment.map();
-    other.attach({ name: "other" });
+    other.attachSync({ name: "other" });
     buffer.close();
     assert.deepEqual([detached, domain.statistics()[0]!.attachments], [["mine"], 1]);
     await assert.rejects(attachment.map());
@@ -230,7 +230,7 @@ describe("a buffer's", () => {
   test("fences and holds are not those of the buffer that had its slot before", (t) => {
     const domain = createDomain(t, { buffers: 1 });
     const old = domain.allocate(1);
-    const fence = domain.timeline().createFence();
+    const fence = domain.createTimeline().createFence();
     {
       using _lock = old.reservation.tryLock();
       old.reservation.reserveFences(1);
@@ -249,15 +249,15 @@ test("the statistics are the same in all agents and tell of all live buffers", a
   const first = domain.allocate(10_000, { name: "first" });
   const second = worker.export([page()], { name: "second", exporterName: "camera" });
   domain.import(second.handle());
-  second.attach();
-  const fence = worker.timeline().createFence();
+  second.attachSync();
+  const fence = worker.createTimeline().createFence();
   {
     using _lock = await second.reservation.lock();
     second.reservation.reserveFences(1);
     second.reservation.addFence(fence, "read");
   }
   first.handle();
-  const none = { readers: [], writer: undefined, attachments: 0, pendingFences: 0, lateFences: 0 };
+  const none = { readers: [], writer: undefined, attachments: 0, pendingFences: 0, overdueFences: 0 };
   const expected = [
     { ...none, inode: 1, name: "first", size: 12288, exporterName: "system", holders: ["main"] },
     { ...none, inode: 2, name: "second", size: 4096, exporterName: "camera", holders: ["main", "worker"] },

@@ -218,18 +218,18 @@ export class DmaBuf implements Disposable {
    *
    * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`; `ESRCH` if its thread has ended.
    */
-  attach(importer: Importer = {}): Attachment {
-    checkImporter("DmaBuf.attach()", importer);
+  attachSync(importer: Importer = {}): Attachment {
+    checkImporter("DmaBuf.attachSync()", importer);
     const record = this.#open();
     const attachment = this.#createAttachment(record, importer);
     record.exporter.attach(attachment)?.resultSync();
     return this.#attached(record, attachment);
   }
 
-  /** As {@link attach}, returning to the event loop while an exporter in another agent is asked. */
-  async attachAsync(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
-    checkImporter("DmaBuf.attachAsync()", importer);
-    checkWait("DmaBuf.attachAsync()", options);
+  /** As {@link attachSync}, returning to the event loop while an exporter in another agent is asked. */
+  async attach(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
+    checkImporter("DmaBuf.attach()", importer);
+    checkWait("DmaBuf.attach()", options);
     using holder = this.duplicate();
     const record = holder.#open();
     const attachment = this.#createAttachment(record, importer);

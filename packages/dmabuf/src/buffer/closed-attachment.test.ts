@@ -48,7 +48,7 @@ async function scene(t: TestContext, where: "its exporter's thread" | "another t
     buffer = joinDomain(t, domain, "importer").import(exported.handle());
     exported.close();
   }
-  return { domain, buffer, attachment: await buffer.attachAsync({ moveNotify: () => {} }), done, answer };
+  return { domain, buffer, attachment: await buffer.attach({ moveNotify: () => {} }), done, answer };
 }
 
 /** What an exporter is asked for, and what it does then. */
@@ -57,14 +57,14 @@ const CALLS: Record<string, [ask: (scene: Scene) => Promise<unknown>, operation:
   "mapLockedAsync()": [
     async ({ attachment }) => {
       await attachment.reservation.lock();
-      return attachment.mapLockedAsync();
+      return attachment.mapLocked();
     },
     "map",
   ],
   "pinAsync()": [
     async ({ attachment }) => {
       await attachment.reservation.lock();
-      await attachment.pinAsync();
+      await attachment.pin();
     },
     "pin",
   ],
@@ -122,7 +122,7 @@ test(
     const first = domain.allocate(4096);
     const other = joinDomain(t, domain, "other");
     const buffer = other.import(first.handle());
-    const attachment = buffer.attach();
+    const attachment = buffer.attachSync();
     const map = buffer.mmap();
     const access = await buffer.access("read");
     const lock = await buffer.reservation.lock();
@@ -132,7 +132,7 @@ test(
     const second = domain.allocate(4096);
     const newcomer = joinDomain(t, domain, "newcomer").import(second.handle());
     using _access = await newcomer.access("read");
-    using _attachment = newcomer.attach();
+    using _attachment = newcomer.attachSync();
     for (const end of [attachment, map, access, lock, handle]) end[Symbol.dispose]();
     const [now] = domain.statistics();
     assert.deepEqual(now?.holders.toSorted(), ["main", "newcomer"].toSorted());
@@ -157,7 +157,7 @@ test(
     };
     const exported = domain.export([segment], { ops: { map, unmap: () => {}, release: () => {} } });
     const other = joinDomain(t, domain, "other");
-    const mapping = other.import(exported.handle()).attach().map();
+    const mapping = other.import(exported.handle()).attachSync().map();
     mapping.catch(() => {});
     await until(() => begun);
     const { slot } = exported.reservation;
@@ -165,7 +165,7 @@ test(
     other.close();
     await assert.rejects(mapping);
     const newcomer = joinDomain(t, domain, "newcomer").import(exported.handle());
-    using _attachment = newcomer.attach();
+    using _attachment = newcomer.attachSync();
     answer();
     await isPending(new Promise(() => {}));
     assert.equal(domain.statistics()[0]?.attachments, 1);

@@ -5,14 +5,14 @@ import { BLOCKS } from "../../test/blocking.js";
 import type { Domain } from "../domain.js";
 import type { Fence } from "../fence/fence.js";
 import type { Usage } from "../reservation/usage.js";
-import { copiedBytes } from "../trace/copies.js";
+import { copiedBytes } from "./copies.js";
 import type { DmaBuf } from "./buffer.js";
 import type { ExporterOps } from "./exporter.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
 
 /** Adds a pending fence of the domain's to a buffer. */
 function addFence(domain: Domain, buffer: DmaBuf, usage: Usage): Fence {
-  const fence = domain.timeline().createFence();
+  const fence = domain.createTimeline().createFence();
   using _lock = buffer.reservation.tryLock()!;
   buffer.reservation.reserveFences(1);
   buffer.reservation.addFence(fence, usage);

@@ -1,7 +1,7 @@
 import type { Held, Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { countedCopy } from "../trace/copies.js";
+import { countedCopy } from "./copies.js";
 import { segmentBytes, type StorageSegment } from "./storage.js";
 
 /**

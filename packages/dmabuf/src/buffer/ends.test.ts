@@ -62,13 +62,13 @@ const ENDS = ["unmap", "unpin", "detach", "endCpuAccess", "vunmap", "release"] a
 for (const [how, fail] of Object.entries(FAILURES)) {
   test(`an exporter whose every end ${how} is reported for each, and all is given back`, PATIENT, async (t) => {
     const { domain, buffer, calls, warnings } = scene(t, fail, ENDS);
-    const attachment = buffer.attach({ name: "importer" });
+    const attachment = buffer.attachSync({ name: "importer" });
     const mapping = await attachment.map("read");
     const access = await buffer.access("read");
-    using pinning = buffer.attach({ name: "display", moveNotify() {} });
+    using pinning = buffer.attachSync({ name: "display", moveNotify() {} });
     {
       using _lock = await buffer.reservation.lock();
-      pinning.pin();
+      pinning.pinSync();
       pinning.unpin();
       buffer.vmap();
       buffer.vunmap();
@@ -94,7 +94,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
 
   test(`a close ends all that a holder has, though each end ${how}`, PATIENT, async (t) => {
     const { domain, buffer, calls } = scene(t, fail, ENDS);
-    const attachment = buffer.attach();
+    const attachment = buffer.attachSync();
     await attachment.map();
     await buffer.access("read");
     await buffer.access("read");
@@ -110,10 +110,10 @@ for (const [how, fail] of Object.entries(FAILURES)) {
       throw new Error("no such memory");
     };
     const { domain, buffer, warnings } = scene(t, fail, ["unpin"], { map: refuse });
-    using attachment = buffer.attach();
+    using attachment = buffer.attachSync();
     await assert.rejects(attachment.map(), /no such memory/);
     const theirs = joinDomain(t, domain).import(buffer.handle());
-    using other = await theirs.attachAsync();
+    using other = await theirs.attach();
     await assert.rejects(other.map(), (error: { code?: string }) => error.code === "EIO");
     await until(() => warnings.length === 2);
     for (const warning of warnings) assert.equal(warning, "An exporter failed: Error: planned");
@@ -127,7 +127,7 @@ test(
   async (t) => {
     const { domain, buffer, calls } = scene(t, () => {}, []);
     const theirs = joinDomain(t, domain).import(buffer.handle());
-    const attachment = buffer.attach();
+    const attachment = buffer.attachSync();
     await attachment.map();
     const lock = theirs.reservation.lockSync();
     attachment[Symbol.dispose]();
@@ -147,7 +147,7 @@ test("what is undone for a caller that could not wait cannot fail either", PATIE
     attach: async () => {},
   });
   assert.throws(() => buffer.accessSync("read"), { code: "EOPNOTSUPP" });
-  assert.throws(() => buffer.attach(), { code: "EOPNOTSUPP" });
+  assert.throws(() => buffer.attachSync(), { code: "EOPNOTSUPP" });
   await until(() => warnings.length === 2);
 });
 
@@ -155,7 +155,7 @@ test("an agent that leaves gives back to its own exporter all that it has, with 
   const locked: boolean[] = [];
   const noteLock = (): void => void locked.push(buffer.reservation.isLocked);
   const { domain, buffer, calls } = scene(t, noteLock, ["unmap", "unpin"]);
-  await buffer.attach().map();
+  await buffer.attachSync().map();
   await buffer.access("read");
   domain.close();
   await until(() => calls.includes("release"));

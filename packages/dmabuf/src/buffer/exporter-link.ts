@@ -1,7 +1,7 @@
 import type { AccessMode } from "../reservation/usage.js";
 import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
-import type { KnownStorage } from "./known-storage.js";
+import type { CurrentStorage } from "./current-storage.js";
 import type { StorageSegment } from "./storage.js";
 import type { Storage } from "./storage-carrier.js";
 
@@ -38,7 +38,7 @@ export interface ExporterLink {
 }
 
 /** The way to the exporter of plain data, which any agent uses without its help. */
-export function plainLink(known: KnownStorage): ExporterLink {
+export function plainLink(known: CurrentStorage): ExporterLink {
   const table = ({ segments }: Storage): Table => ({
     segments: segments.map(({ memory, offset, length }) => ({ memory, offset, length })),
     number: 0,

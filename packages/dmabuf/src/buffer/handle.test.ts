@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, DIES, joinDomain, joinMortal, pause, until } from "../../test/agents.js";
-import type { ReceivedHandle } from "./handle.js";
+import type { BufferHandleData } from "./handle.js";
 
 describe("a handle", () => {
   test("that is cloned as a message would be, gives the same buffer and bytes to another agent", (t) => {
@@ -122,13 +122,13 @@ describe("a handle", () => {
     const domain = createDomain(t, { agents: 2 });
     const buffer = domain.allocate(1);
     const { domain: mortal, die } = joinMortal(domain);
-    const late = mortal.import(buffer.handle()).handle();
+    const overdue = mortal.import(buffer.handle()).handle();
     await die();
     const worker = joinDomain(t, domain);
     const theirs = worker.import(buffer.handle());
     const inFlight = theirs.handle();
     theirs.close();
-    domain.import(late).close();
+    domain.import(overdue).close();
     buffer.close();
     assert.equal(domain.import(inFlight).size, 4096);
   });
@@ -204,7 +204,7 @@ describe("import() refuses", () => {
     const posted = structuredClone({ mode: "read", size: 1 });
     for (const nothing of [undefined, null, 7, "handle", posted]) {
       const expected = { code: "EINVAL", message: /a handle to a buffer, which handle\(\) of the DmaBuf gives/ };
-      assert.throws(() => worker.import(nothing as unknown as ReceivedHandle), expected);
+      assert.throws(() => worker.import(nothing as unknown as BufferHandleData), expected);
     }
     assert.deepEqual(domain.statistics()[0]?.holders, ["main"]);
     assert.equal(worker.import(handle).size, 4096);
@@ -222,7 +222,7 @@ describe("a read handle", () => {
     assert.throws(() => theirs.tryAccess("write"), refused);
     assert.throws(() => theirs.handle("read-write"), refused);
     assert.throws(() => theirs.duplicate("read-write"), refused);
-    await assert.rejects(theirs.attach().map("write"), refused);
+    await assert.rejects(theirs.attachSync().map("write"), refused);
     assert.equal(theirs.handle().mode, "read");
     assert.equal(theirs.duplicate().mode, "read");
     assert.equal(theirs.tryAccess("read")!.bytes.length, 4096);

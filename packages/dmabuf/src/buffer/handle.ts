@@ -58,7 +58,7 @@ export class BufferHandle implements Disposable {
 }
 
 /** The fields of a handle, as they arrive in another agent. */
-export type ReceivedHandle = Pick<
+export type BufferHandleData = Pick<
   BufferHandle,
   "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "transit"
 >;

@@ -1,4 +1,4 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
 import {
   anyLiveAgentIn,
   isLive,
@@ -15,7 +15,7 @@ import { usedSlots } from "../domain/table.js";
 import type { AccessMode } from "../reservation/usage.js";
 
 /** A wait for a hold that ends when it is taken. */
-export interface AwaitedHold extends Awaited {
+export interface AwaitedHold extends WaitCondition {
   /** The end of a wait that has not taken the hold. */
   giveUp(): void;
   /** The agents that hold it up just now. */

@@ -40,7 +40,7 @@ export class LocalExporter implements ExporterLink {
       segments,
       number: 0,
     }));
-    return new LocalCall(table, (late) => this.unmap(attachment, late));
+    return new LocalCall(table, (overdue) => this.unmap(attachment, overdue));
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, until } from "../../test/agents.js";
 import type { Fence } from "../fence/fence.js";
-import { copiedBytes } from "../trace/copies.js";
+import { copiedBytes } from "./copies.js";
 import type { DmaBuf } from "./buffer.js";
 import type { NewStorage } from "./move.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
@@ -117,7 +117,7 @@ describe("moving a buffer", () => {
   test("waits for fences of every usage", LIMIT, async (t) => {
     for (const usage of ["read", "bookkeep"] as const) {
       const { user, exported, buffer } = moved(t);
-      const fence = user.timeline().createFence();
+      const fence = user.createTimeline().createFence();
       addFence(buffer, fence, usage);
       const moving = exported.move([pages()]);
       assert.equal(await isPending(moving), true);
@@ -130,7 +130,7 @@ describe("moving a buffer", () => {
     const { owner, exported, buffer } = moved(t);
     await write(buffer, 1);
     const target = pages();
-    const copied = owner.timeline({ name: "copier" }).createFence();
+    const copied = owner.createTimeline({ name: "copier" }).createFence();
     await exported.move(() => ({ segments: [target], copied }));
     assert.equal(buffer.reservation.testSignaled("kernel"), false);
     const reading = read(buffer);
@@ -143,7 +143,7 @@ describe("moving a buffer", () => {
   test("leaves the storage where it was when it comes to nothing", LIMIT, async (t) => {
     const { user, exported, buffer } = moved(t);
     const old = exported.segments[0]!;
-    const fence = user.timeline().createFence();
+    const fence = user.createTimeline().createFence();
     await assert.rejects(buffer.move([pages()]), { code: "EPERM" });
     await assert.rejects(exported.move([pages(2)]), { code: "EINVAL" });
     await assert.rejects(
@@ -174,16 +174,16 @@ describe("moving a buffer", () => {
   test("is refused while a mapping, a pin or a map of pages keeps the storage, in any agent", LIMIT, async (t) => {
     const { exported, buffer } = moved(t);
     for (const holder of [exported, buffer]) {
-      using attachment = holder.attach();
+      using attachment = holder.attachSync();
       const mapping = await attachment.map();
       assert.equal(await isMovable(exported), false);
       mapping[Symbol.dispose]();
       assert.equal(await isMovable(exported), true);
-      using follower = holder.attach({ moveNotify() {} });
+      using follower = holder.attachSync({ moveNotify() {} });
       {
         using lock = await holder.reservation.lock();
         void lock;
-        follower.pin();
+        follower.pinSync();
       }
       assert.equal(await isMovable(exported), false);
       follower[Symbol.dispose]();
@@ -264,9 +264,9 @@ describe("dynamic importers", () => {
   test("are told in all agents with the lock, and what they still do is waited for", LIMIT, async (t) => {
     const { owner, user, exported, buffer } = moved(t);
     const told: string[] = [];
-    const works = user.timeline().createFence();
-    using mine = exported.attach({ moveNotify: () => void told.push(`owner ${exported.reservation.isHeldHere}`) });
-    using theirs = buffer.attach({
+    const works = user.createTimeline().createFence();
+    using mine = exported.attachSync({ moveNotify: () => void told.push(`owner ${exported.reservation.isHeldHere}`) });
+    using theirs = buffer.attachSync({
       moveNotify: ({ reservation }) => {
         told.push(`user ${reservation.isHeldHere} ${exported.reservation.isHeldHere}`);
         reservation.reserveFences(1);
@@ -299,7 +299,7 @@ describe("dynamic importers", () => {
     const [host, before] = [user.agent.host, { ...user.agent.host }];
     Object.assign(host, { warn: (message: string) => void warnings.push(message) });
     t.after(() => Object.assign(host, before));
-    using attachment = buffer.attach({
+    using attachment = buffer.attachSync({
       moveNotify() {
         throw new RangeError("The display is gone");
       },
@@ -312,7 +312,7 @@ describe("dynamic importers", () => {
   test("that do not answer hold the move up until its time has passed, and may be told again", LIMIT, async (t) => {
     const { user, exported, buffer } = moved(t);
     let told = 0;
-    using attachment = buffer.attach({ moveNotify: () => void told++ });
+    using attachment = buffer.attachSync({ moveNotify: () => void told++ });
     void attachment;
     user.agent.close();
     await assert.rejects(exported.move([pages()], { timeout: 5 }), { code: "ETIMEDOUT" });
@@ -346,7 +346,7 @@ describe("the end of an agent", () => {
     const owner = createDomain(t);
     const { domain: user, die } = joinMortal(owner, "user");
     const exported = owner.export([pages()]);
-    const attachment = user.import(exported.handle()).attach();
+    const attachment = user.import(exported.handle()).attachSync();
     await attachment.map();
     assert.equal(await isMovable(exported), false);
     await die();

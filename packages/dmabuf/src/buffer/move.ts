@@ -6,10 +6,10 @@ import { beginMove, endMove, isPinned, pinners, publishVersion } from "../domain
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
-import { countedCopyTo } from "../trace/copies.js";
+import { countedCopyTo } from "./copies.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { Answer } from "./call.js";
-import { Question } from "./question.js";
+import { PendingRequest } from "./pending-request.js";
 import { checkStorage, segmentBytes, type StorageSegment } from "./storage.js";
 
 /** Where the bytes of a buffer that is moved are from then on. */
@@ -29,7 +29,7 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
  * MO1. The mover first has the write hold, then the lock: no code of users is at the bytes, and none begins.
  * MO2. Dynamic importers are told, agent by agent, each with the lock in its agent. One that dies with the lock takes it
  *      along: the mover locks again and begins again.
- * MO3. All fences are waited for, whatever their usage, with the lock; for late work, which has no limit, the mover waits
+ * MO3. All fences are waited for, whatever their usage, with the lock; for overdue work, which has no limit, the mover waits
  *      without the lock, and begins again. Then the bytes are where only the exporter uses them.
  * MO4. What can fail is done before the new storage is announced: after that come the fence of the copy, the version and
  *      the ends of lock and hold, in this order.
@@ -52,8 +52,8 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
     held = await agent.wait(hold, options);
     if (!held) throw timedOut(options.timeout, waitsFor(agent, hold.inTheWay()));
     for (let moved = false; !moved;) {
-      const late = record.reservation.lateWork("bookkeep");
-      if (late !== undefined && !(await agent.wait(late, rest()))) {
+      const overdue = record.reservation.overdueWork("bookkeep");
+      if (overdue !== undefined && !(await agent.wait(overdue, rest()))) {
         throw timedOut(options.timeout, record.reservation.waitsFor("bookkeep"));
       }
       using lock = await record.reservation.lock(undefined, rest());
@@ -66,7 +66,7 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
   }
 }
 
-/** @returns False if the lock was lost with an importer's agent, or work has become late. */
+/** @returns False if the lock was lost with an importer's agent, or work has become overdue. */
 async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitTerms): Promise<boolean> {
   const { agent, key, reservation, size } = record;
   if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned(record);
@@ -75,7 +75,7 @@ async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => 
     if (record.virtualMap.isMapped || isPinned(agent, key.slot)) throw pinned(record);
     const fences = await reservation.wait("bookkeep", rest());
     if (fences === "timed-out") throw timedOut(rest().timeout, reservation.waitsFor("bookkeep"));
-    if (reservation.lateWork("bookkeep") !== undefined) return false;
+    if (reservation.overdueWork("bookkeep") !== undefined) return false;
     reservation.reserveFences(1);
     const { segments, copied } = await relocate(record.known.current.segments);
     checkStorage(segments, size);
@@ -112,7 +112,7 @@ async function ask({ agent, key, reservation }: BufferRecord, importers: Identit
   const none = { attachment: 0, mapping: 0, isDynamic: false, allowPeerToPeer: false, name: "" };
   const fields = { exporter: importers, buffer: key, operation: "moveNotify", mode: "write", ...none } as const;
   try {
-    await new Question(agent, fields, reservation).result(options);
+    await new PendingRequest(agent, fields, reservation).result(options);
   } catch (error) {
     // They have ended, or let the buffer go meanwhile.
     if (codeOf(error) !== "ESRCH" && codeOf(error) !== "ESTALE") throw error;

@@ -83,7 +83,7 @@ describe("an importer in another agent", () => {
   test("is served by the exporter's operations in the kernel's order", LIMIT, async (t) => {
     const { calls, ops } = recorder();
     const { owner, buffer, exported } = exportTo(t, ops);
-    const attachment = await buffer.attachAsync({ name: "camera" });
+    const attachment = await buffer.attach({ name: "camera" });
     assert.equal(attached(owner), 1);
     const mapping = await attachment.map();
     assert.equal(mapping.segments[0]!.memory, exported.segments[0]!.memory);
@@ -105,7 +105,7 @@ describe("an importer in another agent", () => {
       const { calls, ops } = recorder({ [operation]: busy });
       const { owner, buffer } = exportTo(t, ops);
       const use = async (): Promise<void> => {
-        using attachment = await buffer.attachAsync();
+        using attachment = await buffer.attach();
         using mapping = await attachment.map();
         void mapping;
       };
@@ -122,10 +122,10 @@ describe("an importer in another agent", () => {
   test("hears of a peer-to-peer permission that the exporter withdraws", LIMIT, async (t) => {
     const { ops } = recorder({ attach: (attachment) => void (attachment.peerToPeer = false) });
     const { buffer } = exportTo(t, ops);
-    using attachment = await buffer.attachAsync({ allowPeerToPeer: true });
+    using attachment = await buffer.attach({ allowPeerToPeer: true });
     assert.equal(attachment.peerToPeer, false);
     const willing = exportTo(t, recorder().ops);
-    using other = await willing.buffer.attachAsync({ allowPeerToPeer: true });
+    using other = await willing.buffer.attach({ allowPeerToPeer: true });
     assert.equal(other.peerToPeer, true);
   });
 
@@ -134,12 +134,12 @@ describe("an importer in another agent", () => {
     const look = ({ reservation }: { reservation: DmaBuf["reservation"] }): void =>
       void held.push(reservation.isHeldHere);
     const { buffer, exported } = exportTo(t, recorder({ pin: look, unpin: look }).ops);
-    using attachment = await buffer.attachAsync({ moveNotify() {} });
-    await assert.rejects(attachment.pinAsync(), { code: "EPERM" });
+    using attachment = await buffer.attach({ moveNotify() {} });
+    await assert.rejects(attachment.pin(), { code: "EPERM" });
     {
       using lock = await buffer.reservation.lock();
       void lock;
-      await attachment.pinAsync();
+      await attachment.pin();
       assert.equal(buffer.reservation.isHeldHere, true);
       attachment.unpin();
     }
@@ -150,7 +150,7 @@ describe("an importer in another agent", () => {
 
   test("finds the fences that the exporter adds while it maps", LIMIT, async (t) => {
     const owner = createDomain(t);
-    const move = owner.timeline({ name: "mover" }).createFence();
+    const move = owner.createTimeline({ name: "mover" }).createFence();
     const { ops } = recorder({
       async map({ reservation }) {
         await Promise.resolve();
@@ -160,10 +160,10 @@ describe("an importer in another agent", () => {
       },
     });
     const buffer = joinDomain(t, owner).import(owner.export([page()], { ops }).handle());
-    using attachment = await buffer.attachAsync({ moveNotify() {} });
+    using attachment = await buffer.attach({ moveNotify() {} });
     using lock = await buffer.reservation.lock();
     void lock;
-    using mapping = await attachment.mapLockedAsync();
+    using mapping = await attachment.mapLocked();
     void mapping;
     assert.deepEqual(
       [...buffer.reservation.lockedFences()].map(({ fence, usage }) => [fence.timelineName, usage]),
@@ -175,9 +175,9 @@ describe("an importer in another agent", () => {
     const answer = promised();
     const { ops } = recorder({ map: () => answer.promise.then(() => [page()]) });
     const { buffer, exported } = exportTo(t, ops);
-    using attachment = await buffer.attachAsync({ moveNotify() {} });
+    using attachment = await buffer.attach({ moveNotify() {} });
     const lock = await buffer.reservation.lock();
-    const mapping = attachment.mapLockedAsync();
+    const mapping = attachment.mapLocked();
     await until(() => exported.reservation.isHeldHere);
     assert.throws(() => buffer.reservation.reserveFences(1), { code: "EPERM" });
     lock[Symbol.dispose]();
@@ -225,7 +225,7 @@ describe("an importer in another agent", () => {
     const answer = promised();
     const { ops } = recorder({ map: () => answer.promise.then(() => [page()]) });
     const { buffer, exported } = exportTo(t, ops);
-    using attachment = await buffer.attachAsync({ moveNotify() {} });
+    using attachment = await buffer.attach({ moveNotify() {} });
     const mapping = attachment.map("read", { timeout: 50 });
     await until(() => exported.reservation.isHeldHere);
     setTimeout(answer.resolve, 100);
@@ -237,7 +237,7 @@ describe("an importer in another agent", () => {
     const { buffer } = exportTo(t, { map: () => [page()], unmap() {}, release() {} });
     using access = buffer.tryAccess("write");
     assert.notEqual(access, undefined);
-    using attachment = buffer.attach({ moveNotify() {} });
+    using attachment = buffer.attachSync({ moveNotify() {} });
     assert.throws(() => buffer.mmap(), { code: "EINVAL" });
     using mapping = await attachment.map();
     assert.equal(mapping.segments.length, 1);
@@ -250,10 +250,10 @@ describe("an importer in another agent", () => {
       const answer = promised();
       const { calls, ops } = recorder({ mmap: () => answer.promise, beginCpuAccess: () => answer.promise });
       const { owner, buffer } = exportTo(t, ops, { requests: 1 });
-      const attachment = await buffer.attachAsync();
+      const attachment = await buffer.attach();
       const waiting = buffer.access("read");
       await until(() => !isTableFree(owner));
-      await assert.rejects(buffer.attachAsync(), { code: "ENOSPC", message: /"requests"/ });
+      await assert.rejects(buffer.attach(), { code: "ENOSPC", message: /"requests"/ });
       attachment[Symbol.dispose]();
       answer.resolve();
       await waiting;
@@ -266,13 +266,13 @@ describe("an importer's agent that dies", () => {
   test("leaves no mapping, pin or access with the exporter", DIES, async (t) => {
     const { calls, ops } = recorder();
     const { owner, buffer, die } = exportToMortal(t, ops);
-    const attachment = await buffer.attachAsync();
+    const attachment = await buffer.attach();
     await attachment.map();
-    const follower = await buffer.attachAsync({ name: "follower", moveNotify() {} });
+    const follower = await buffer.attach({ name: "follower", moveNotify() {} });
     {
       using lock = await buffer.reservation.lock();
       void lock;
-      await follower.pinAsync();
+      await follower.pin();
     }
     await buffer.access("read");
     calls.length = 0;
@@ -287,7 +287,7 @@ describe("an importer's agent that dies", () => {
     const answer = promised();
     const { calls, ops } = recorder({ map: () => answer.promise.then(() => [page()]) });
     const { owner, exported, buffer, die } = exportToMortal(t, ops);
-    const attachment = await buffer.attachAsync();
+    const attachment = await buffer.attach();
     void attachment.map().catch(() => {});
     await until(() => exported.reservation.isHeldHere);
     const next = exported.reservation.lock();
@@ -306,23 +306,23 @@ describe("an exporter's agent that dies", () => {
   test("before it answers gives ESRCH, and the lock opens", DIES, async (t) => {
     const { ops } = recorder({ map: () => new Promise(() => {}) });
     const { user, buffer, die } = importFromMortal(t, ops);
-    using attachment = await buffer.attachAsync();
+    using attachment = await buffer.attach();
     const mapping = attachment.map();
     assert.equal(await isPending(mapping), true);
     await Promise.all([die(), assert.rejects(mapping, { code: "ESRCH" })]);
     assert.equal(buffer.reservation.isLocked, false);
     await assert.rejects(attachment.map(), { code: "ESRCH" });
     await assert.rejects(buffer.access("read"), { code: "ESRCH" });
-    await assert.rejects(buffer.attachAsync(), { code: "ESRCH" });
+    await assert.rejects(buffer.attach(), { code: "ESRCH" });
     assert.equal(isTableFree(user), true);
   });
 
   test("takes the lock with it that it had been lent: the guard opens nothing", DIES, async (t) => {
     const { ops } = recorder({ map: () => new Promise(() => {}) });
     const { buffer, user, die } = importFromMortal(t, ops);
-    using attachment = await buffer.attachAsync();
+    using attachment = await buffer.attach();
     const lock = await buffer.reservation.lock();
-    const mapping = attachment.mapLockedAsync();
+    const mapping = attachment.mapLocked();
     const other = joinDomain(t, user).import(buffer.handle());
     const next = other.reservation.lock();
     await Promise.all([die(), assert.rejects(mapping, { code: "ESRCH" })]);
@@ -351,7 +351,7 @@ test("an importer in the exporter's own agent waits for operations that answer l
   const later = async (): Promise<void> => {};
   const { ops } = recorder({ pin: later, beginCpuAccess: later, map: async () => [page()] });
   using buffer = owner.export([page()], { ops });
-  using attachment = buffer.attach();
+  using attachment = buffer.attachSync();
   using mapping = await attachment.map();
   assert.equal(mapping.segments.length, 1);
   assert.throws(() => buffer.accessSync("read"), { code: "EOPNOTSUPP" });

@@ -8,8 +8,8 @@ import type { AccessMode } from "../reservation/usage.js";
 import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
-import type { KnownStorage } from "./known-storage.js";
-import { Question } from "./question.js";
+import type { CurrentStorage } from "./current-storage.js";
+import { PendingRequest } from "./pending-request.js";
 
 /** The way to an exporter in another agent: it is asked only for what it has operations for. */
 export class RemoteExporter implements ExporterLink {
@@ -17,11 +17,11 @@ export class RemoteExporter implements ExporterLink {
   readonly #buffer: BufferKey;
   readonly #flags: number;
   readonly #reservation: Reservation;
-  readonly #known: KnownStorage;
+  readonly #known: CurrentStorage;
   /** The numbers under which the exporter knows this agent's importers: those of them that it knows. */
   readonly #numbers = new Map<ExporterAttachment, number>();
 
-  constructor(agent: Agent, buffer: BufferKey, flags: number, reservation: Reservation, known: KnownStorage) {
+  constructor(agent: Agent, buffer: BufferKey, flags: number, reservation: Reservation, known: CurrentStorage) {
     this.#agent = agent;
     this.#buffer = buffer;
     this.#flags = flags;
@@ -43,7 +43,7 @@ export class RemoteExporter implements ExporterLink {
 
   map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
     const number = nextNumber();
-    const ask = (): Question => this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
+    const ask = (): PendingRequest => this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
     // First the storage, which the lock keeps as it is: what fails then has asked for nothing.
     return {
       result: async (options) => {
@@ -98,8 +98,8 @@ export class RemoteExporter implements ExporterLink {
     attachment: ExporterAttachment | undefined,
     more: Partial<RequestFields> = {},
     reservation?: Reservation,
-  ): Question {
-    return new Question(this.#agent, this.#fields(operation, attachment, more), reservation);
+  ): PendingRequest {
+    return new PendingRequest(this.#agent, this.#fields(operation, attachment, more), reservation);
   }
 
   /** Tells the exporter something that wants no answer. While there is no place for it, it waits for one. */
@@ -154,7 +154,11 @@ function nextNumber(): number {
 }
 
 /** A question whose answer means something to the caller. */
-function answered<T>(question: Question, taken: (value: boolean) => T, failed: () => unknown = () => {}): Call<T> {
+function answered<T>(
+  question: PendingRequest,
+  taken: (value: boolean) => T,
+  failed: () => unknown = () => {},
+): Call<T> {
   const refused = (error: unknown): never => {
     failed();
     throw error;

@@ -86,7 +86,7 @@ export class RequestServer {
   }
 
   #isAnyBereft(): boolean {
-    for (const served of this.#exports.values()) if (served.isBereft) return true;
+    for (const served of this.#exports.values()) if (served.hasDeadClients) return true;
     return false;
   }
 

@@ -131,7 +131,7 @@ export class ServedExport {
   }
 
   /** Whether an agent is dead that has something of the buffer. */
-  get isBereft(): boolean {
+  get hasDeadClients(): boolean {
     return this.#bereft().length > 0;
   }
 

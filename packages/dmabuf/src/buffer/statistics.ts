@@ -11,7 +11,7 @@ import {
   liveBuffers,
   type BufferKey,
 } from "../domain/buffer-slot.js";
-import { isKeyLate, isKeySignaled } from "../domain/fence-slot.js";
+import { isKeyOverdue, isKeySignaled } from "../domain/fence-slot.js";
 import type { Segment } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { currentHolds } from "./hold.js";
@@ -30,7 +30,7 @@ export interface BufferStatistics {
   /** Fences that have not signaled. */
   readonly pendingFences: number;
   /** Fences that a time limit has ended while the agents that signal them may still be at the memory. */
-  readonly lateFences: number;
+  readonly overdueFences: number;
   /** Names of the agents whose code reads it just now. */
   readonly readers: readonly string[];
   /** Name of the agent whose code writes it just now. */
@@ -64,7 +64,7 @@ function statisticsOf(member: Member, slot: number): BufferStatistics {
     holders: agentNamesIn(member, base + member.layout.references),
     attachments: attachmentCount(member, slot),
     pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
-    lateFences: entries.filter(({ key }) => isKeyLate(member, key)).length,
+    overdueFences: entries.filter(({ key }) => isKeyOverdue(member, key)).length,
     readers: agentNamesIn(member, holds.readers),
     writer: isLive(member, holds.writer) ? agentName(member, holds.writer) : undefined,
   };

@@ -1,4 +1,4 @@
-import type { HandleMode, ReceivedHandle } from "./handle.js";
+import type { HandleMode, BufferHandleData } from "./handle.js";
 import type { StorageSegment } from "./storage.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
 
@@ -36,5 +36,5 @@ export interface StorageCarrier {
    *   handle does, and goes with what is given back otherwise.
    * @throws {DmaBufError} `EINVAL` if the handle is damaged; `ESTALE` if the storage is gone.
    */
-  receive(handle: ReceivedHandle, held: StorageVersion | undefined): StorageVersion;
+  receive(handle: BufferHandleData, held: StorageVersion | undefined): StorageVersion;
 }

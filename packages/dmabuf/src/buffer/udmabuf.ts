@@ -37,8 +37,8 @@ export function createUdmabuf(
   ranges: readonly StorageSegment[],
   options: UdmabufOptions = {},
 ): DmaBuf {
-  ranges = checkSegments("Domain.udmabuf()", "ranges", ranges, SHARED);
-  checkOptions("Domain.udmabuf()", options, OPTIONS);
+  ranges = checkSegments("Domain.createUdmabuf()", "ranges", ranges, SHARED);
+  checkOptions("Domain.createUdmabuf()", options, OPTIONS);
   const { name = "", listLimit = LIST_LIMIT, sizeLimit = SIZE_LIMIT } = options;
   if (ranges.length === 0 || ranges.length > listLimit) {
     refuse(`there are ${ranges.length} ranges, not 1 to ${listLimit} (option "listLimit")`);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createDomain, isPending, joinDomain, pause, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { slotOf } from "./agent-slot.js";
-import { Agent, type Awaited } from "./agent.js";
+import { Agent, type WaitCondition } from "./agent.js";
 import { AGENT } from "./layout.js";
 
 const never = { arm: () => {}, ready: () => false };
@@ -79,7 +79,7 @@ test("a watch whose condition or callback throws is reported, and the others go 
 test("a watch that was ended is not looked at again", async (t) => {
   const { agent } = createDomain(t);
   let looks = 0;
-  const counted: Awaited = { arm: () => {}, ready: () => looks++ < 0, patience: () => 1 };
+  const counted: WaitCondition = { arm: () => {}, ready: () => looks++ < 0, recheckAfter: () => 1 };
   const end = agent.watch(counted, unexpected);
   end();
   ring(agent);
@@ -90,7 +90,7 @@ test("a watch that was ended is not looked at again", async (t) => {
 test("a wait that begins after its agent has left is ECANCELED", { timeout: 10_000 }, async (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
-  const fence = worker.importFence(domain.exportFence(domain.timeline().createFence()));
+  const fence = worker.importFence(domain.exportFence(domain.createTimeline().createFence()));
   worker.close();
   await assert.rejects(worker.agent.wait(never), { code: "ECANCELED" });
   await assert.rejects(fence.wait(), { code: "ECANCELED" });
@@ -102,14 +102,14 @@ test("waitSync() and wait() look again at the end of their time", { ...BLOCKS, t
   assert.equal(agent.waitSync(never, 5), false);
   let looks = 0;
   // Ready only at a look that no ring asks for.
-  const late = { arm: () => {}, ready: () => ++looks === 3 };
-  assert.equal(await agent.wait(late, { timeout: 5 }), true);
+  const overdue = { arm: () => {}, ready: () => ++looks === 3 };
+  assert.equal(await agent.wait(overdue, { timeout: 5 }), true);
 });
 
 test("a blocking wait for another agent's fence leaves no sleeper behind", { ...BLOCKS, timeout: 10_000 }, (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
-  const fence = worker.importFence(domain.exportFence(domain.timeline().createFence()));
+  const fence = worker.importFence(domain.exportFence(domain.createTimeline().createFence()));
   assert.equal(fence.waitSync({ timeout: 1 }), "timed-out");
   assert.equal(ring(worker.agent), 0);
 });

@@ -1,6 +1,6 @@
 import { instance } from "../arguments.js";
 import { DmaBufError, textOf } from "../errors.js";
-import type { Host } from "../substrate/host.js";
+import type { Host } from "../host/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { checkTimeout, Ending, pend, type WaitTerms, type Waiter } from "./pend.js";
@@ -21,12 +21,12 @@ import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
  */
 
 /** Something that becomes ready once, or again and again. */
-export interface Awaited {
+export interface WaitCondition {
   /** Makes sure that this agent is rung when `ready` may have become true. */
   arm(): void;
   ready(): boolean;
   /** Milliseconds until somebody must look again even if nobody rings; it is then looked at. */
-  patience?(): number;
+  recheckAfter?(): number;
   /** Looks, before a thread blocks for it without a limit, whether that would be for ever. @throws {DmaBufError} `EDEADLK`. */
   checkBlocking?(): void;
 }
@@ -84,7 +84,7 @@ export class Agent implements Member, Waiter {
    * @returns False if the time passed first.
    * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden; what is awaited may refuse to be without a limit.
    */
-  waitSync(awaited: Awaited, timeout = Infinity): boolean {
+  waitSync(awaited: WaitCondition, timeout = Infinity): boolean {
     checkTimeout(timeout);
     if (awaited.ready()) return true;
     // What is ready already costs no more than the look: the compiler takes only short functions into their callers.
@@ -92,7 +92,7 @@ export class Agent implements Member, Waiter {
   }
 
   /** As `waitSync`, but returns to the event loop. */
-  wait(awaited: Awaited, options: WaitTerms = {}): Promise<boolean> {
+  wait(awaited: WaitCondition, options: WaitTerms = {}): Promise<boolean> {
     return pend(
       this,
       options,
@@ -106,7 +106,7 @@ export class Agent implements Member, Waiter {
    *
    * @returns A function that ends the watch.
    */
-  watch(awaited: Awaited, done: () => void, failed?: (error: unknown) => void): () => void {
+  watch(awaited: WaitCondition, done: () => void, failed?: (error: unknown) => void): () => void {
     const watch: Watch = { awaited, done, failed, cancelTimer: undefined };
     if (this.#closed) failed?.(hasLeft());
     else {
@@ -153,7 +153,7 @@ export class Agent implements Member, Waiter {
     return this.#closed;
   }
 
-  #block(awaited: Awaited, timeout: number): boolean {
+  #block(awaited: WaitCondition, timeout: number): boolean {
     if (!this.host.mayBlock) {
       throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
     }
@@ -167,7 +167,7 @@ export class Agent implements Member, Waiter {
       if (awaited.ready()) return true;
       const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
       if (left <= 0) return false;
-      this.memory.park(this.#bell, bell, Math.min(left, awaited.patience?.() ?? Infinity));
+      this.memory.park(this.#bell, bell, Math.min(left, awaited.recheckAfter?.() ?? Infinity));
       // What is ready now needs no arming, which would have this agent rung for nothing later.
       if (awaited.ready()) return true;
     }
@@ -203,7 +203,7 @@ export class Agent implements Member, Waiter {
       return;
     }
     if (this.#finish(watch)) return;
-    const patience = watch.awaited.patience?.() ?? Infinity;
+    const patience = watch.awaited.recheckAfter?.() ?? Infinity;
     if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
   }
 
@@ -225,7 +225,7 @@ export class Agent implements Member, Waiter {
     else this.host.warn(`A watched condition failed: ${textOf(error)}`);
   }
 
-  #spin(awaited: Awaited, limit: number): boolean {
+  #spin(awaited: WaitCondition, limit: number): boolean {
     if (this.#spinNs === 0) return false;
     const end = Math.min(this.host.nowNs() + this.#spinNs, limit);
     do {
@@ -254,7 +254,7 @@ export function checkOwn(call: string, argument: string, thing: { readonly agent
 }
 
 interface Watch {
-  readonly awaited: Awaited;
+  readonly awaited: WaitCondition;
   readonly done: () => void;
   readonly failed: ((error: unknown) => void) | undefined;
   cancelTimer: (() => void) | undefined;

@@ -16,7 +16,7 @@ export function isKeySignaled(segment: Segment, key: FenceKey): boolean {
 }
 
 /**
- * Whether a fence is signaled and its work has finished. It is late otherwise: hang recovery has ended it, and its owner
+ * Whether a fence is signaled and its work has finished. It is overdue otherwise: hang recovery has ended it, and its owner
  * lives and has not said that the work no longer touches any memory.
  */
 export function isKeyFinished(segment: Segment, key: FenceKey): boolean {
@@ -25,7 +25,7 @@ export function isKeyFinished(segment: Segment, key: FenceKey): boolean {
     : oneShot.isOneShotFinished(segment, key);
 }
 
-export function isKeyLate(segment: Segment, key: FenceKey): boolean {
+export function isKeyOverdue(segment: Segment, key: FenceKey): boolean {
   return isKeySignaled(segment, key) && !isKeyFinished(segment, key);
 }
 
@@ -113,7 +113,7 @@ export function keyPosition({ memory, layout }: Segment, key: FenceKey): FencePo
 }
 
 /** Whether the fence of one key comes after that of another in their context, or is the same. */
-export function isKeyLaterOrSame(segment: Segment, one: FenceKey, other: FenceKey): boolean {
+export function isKeyOverduerOrSame(segment: Segment, one: FenceKey, other: FenceKey): boolean {
   // The fences of one slot are those of one timeline, whose numbers do not wrap, or the same.
   if (one.slot === other.slot && one.generation === other.generation) return one.sequence >= other.sequence;
   // Two timelines are two contexts; published fences of one agent may share one.

@@ -15,7 +15,7 @@ import type { FenceKey } from "./timeline-slot.js";
  *     fence, once, and its error with it. TIME is set before that, once.
  * O2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
  * O3. A signaled slot may be used again at once; an error moves to the obituaries before the generation moves on.
- * O4. A fence that hang recovery has ended is late, while its publisher lives, until the publisher gives the slot back:
+ * O4. A fence that hang recovery has ended is overdue, while its publisher lives, until the publisher gives the slot back:
  *     so it says that the work has finished. It stores the generation in ACKNOWLEDGED before that, and then takes the bits.
  */
 
@@ -121,7 +121,7 @@ export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): b
   return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
 }
 
-/** Whether the fence is signaled and its work has finished: it is not late (O4). */
+/** Whether the fence is signaled and its work has finished: it is not overdue (O4). */
 export function isOneShotFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.oneShot(key.slot);

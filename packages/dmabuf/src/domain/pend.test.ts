@@ -110,7 +110,7 @@ test("an abort after the end changes nothing", PATIENT, async () => {
   const abort = new AbortController();
   const waiting = pend({ host }, { signal: abort.signal }, condition.look, condition.subscribe);
   condition.done();
-  abort.abort("late");
+  abort.abort("overdue");
   assert.equal(await waiting, true);
 });
 

@@ -1,5 +1,5 @@
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
-import type { Host } from "../substrate/host.js";
+import type { Host } from "../host/host.js";
 
 export interface WaitOptions {
   /** Milliseconds; 0 only looks. Default: no limit. */

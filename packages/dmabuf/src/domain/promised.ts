@@ -1,5 +1,5 @@
 import { textOf } from "../errors.js";
-import type { Host } from "../substrate/host.js";
+import type { Host } from "../host/host.js";
 
 /**
  * What a user's code has given back: itself, or a promise of what it promises, which is really one.

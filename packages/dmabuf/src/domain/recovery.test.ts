@@ -44,7 +44,7 @@ test("R9: what a death touches does not grow with the sizes of the domain", () =
 test("R9: what a death touches grows with what was used, by a few words for each thing", () => {
   const use: Record<string, (domain: BareDomain) => void> = {
     buffer: (domain) => void domain.allocate(1),
-    timeline: (domain) => void domain.timeline(),
+    timeline: (domain) => void domain.createTimeline(),
     "published fence": (domain) => void domain.exportFence(promiseFence(domain.agent, new Promise(() => {}))),
     stream: (domain) => void domain.createStream({ format: rawFormat(1), buffers: 1 }),
   };
@@ -68,10 +68,10 @@ test("TB2: handles, attachments and pins of some buffers cost a death nothing at
   const used = new Couple(LARGE);
   const first = Array.from({ length: 20 }, () => used.survivor.allocate(1))[0]!;
   first.handle();
-  const attachment = first.attach({ moveNotify: () => {} });
+  const attachment = first.attachSync({ moveNotify: () => {} });
   using lock = first.reservation.lockSync();
   void lock;
-  attachment.pin();
+  attachment.pinSync();
   const more = used.wordsTouchedByDeath() - before;
   assert.ok(more > 0 && more < 10, `${more} words more`);
 });

@@ -46,7 +46,7 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
  * | the hold of a writer (D5)            | released, or cleared by who finds it: the writer's identity         |
  * | the hold of a reader (D5)            | counts for nothing: the agent in the bit's slot is not live         |
  * | a consumer that misses nothing (M10) | counts for nothing: the consumer's identity                         |
- * | late work (T8, O4)                   | counts for nothing: the owner's identity                            |
+ * | overdue work (T8, O4)                   | counts for nothing: the owner's identity                            |
  * | pins, and a mover (MV5)              | count for nothing: the agent in the pin's slot, the mover's identity |
  * | an answer to a request (I1)          | none comes: the identity of whoever is asked                        |
  * | moved storage (FC2)                  | is asked of those that live                                         |

@@ -29,10 +29,10 @@ import { writeName } from "./text.js";
  * T6. A signal below AWAITED rings nobody.
  * T7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until nobody was
  *     faster. The time that stands with a number may then be that of a call that was slower, as a whole.
- * T8. A fence that hang recovery has ended is late, while its owner lives, until the owner says that the work has
+ * T8. A fence that hang recovery has ended is overdue, while its owner lives, until the owner says that the work has
  *     finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
  * T9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All numbers are
- *     acknowledged before the slot is free: its next owner is not taken for the late one.
+ *     acknowledged before the slot is free: its next owner is not taken for the overdue one.
  */
 
 const SEQUENCE_BITS = 47n;
@@ -243,7 +243,7 @@ export function isTimelineSignaled({ memory, layout }: Segment, key: FenceKey): 
   return memory.load(base + TIMELINE.GENERATION) !== key.generation;
 }
 
-/** Whether a fence is signaled and its work has finished: it is not late (T8). */
+/** Whether a fence is signaled and its work has finished: it is not overdue (T8). */
 export function isTimelineFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.timeline(key.slot);
@@ -334,7 +334,7 @@ function timeEntry(layout: Layout, base: number, sequence: number): number {
 
 /**
  * A time's words, high and low. They go before the completion, into an entry that tells by its tag when it belongs to a
- * later fence, or to one of another generation, whose last call was late.
+ * later fence, or to one of another generation, whose last call was overdue.
  */
 function timeWords(sequence: number, generation: number, timestamp: number): readonly [high: number, low: number] {
   const high = Math.floor(timestamp / 2 ** 32);

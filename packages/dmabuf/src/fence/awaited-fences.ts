@@ -1,12 +1,12 @@
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import type { Fence } from "./fence.js";
 
 /** How a blocking thread waits for something that depends on several fences. */
-export class AwaitedFences implements Awaited {
+export class AwaitedFences implements WaitCondition {
   readonly ready: () => boolean;
   readonly #pending: () => Iterable<Fence>;
   /** Kept from look to look: each knows since when its fence has made no progress. */
-  #awaited = new Map<Fence, Awaited>();
+  #awaited = new Map<Fence, WaitCondition>();
 
   /** @param pending The fences of which each may decide what comes next; asked again at each look. */
   constructor(ready: () => boolean, pending: () => Iterable<Fence>) {
@@ -28,9 +28,9 @@ export class AwaitedFences implements Awaited {
     } while (!this.ready() && this.#hasSignaled());
   }
 
-  patience(): number {
+  recheckAfter(): number {
     let least = Infinity;
-    for (const one of this.#awaited.values()) least = Math.min(least, one.patience?.() ?? Infinity);
+    for (const one of this.#awaited.values()) least = Math.min(least, one.recheckAfter?.() ?? Infinity);
     return least;
   }
 
@@ -40,7 +40,7 @@ export class AwaitedFences implements Awaited {
   }
 
   #look(): void {
-    const awaited = new Map<Fence, Awaited>();
+    const awaited = new Map<Fence, WaitCondition>();
     for (const fence of this.#pending()) awaited.set(fence, this.#awaited.get(fence) ?? fence.awaited());
     this.#awaited = awaited;
   }

@@ -1,5 +1,5 @@
 import { check, checkList, checkOptions, FLAG, integer, type Kinds } from "../arguments.js";
-import { AGENT_KIND, checkOwn, type Agent, type Awaited } from "../domain/agent.js";
+import { AGENT_KIND, checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
@@ -99,7 +99,7 @@ class ArrayOps implements FenceOps {
     for (const fence of this.#fences) fence.setDeadline(deadlineNs);
   }
 
-  awaited(array: Fence): Awaited {
+  awaited(array: Fence): WaitCondition {
     return new AwaitedFences(
       () => array.isSignaled(),
       () => this.#fences.filter((fence) => !fence.isSignaled()),

@@ -1,5 +1,5 @@
 import { check, checkGiven, checkObject, integer, required, type Kinds } from "../arguments.js";
-import { checkOwn, type Agent, type Awaited } from "../domain/agent.js";
+import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
 import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
@@ -125,7 +125,7 @@ class ChainOps implements FenceOps {
     for (const element of (chain as FenceChain).elements()) ownFence(element).setDeadline(deadlineNs);
   }
 
-  awaited(chain: Fence): Awaited {
+  awaited(chain: Fence): WaitCondition {
     // One at a time: a chain may be so long that asking for all of them at each ring would never end.
     return new AwaitedFences(
       () => chain.isSignaled(),

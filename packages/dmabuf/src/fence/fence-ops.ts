@@ -1,5 +1,5 @@
 import { FLAG, FUNCTION, NAME, oneOf, required, type Kinds } from "../arguments.js";
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Fence } from "./fence.js";
 
@@ -30,7 +30,7 @@ export interface FenceOps {
   /** Where the fence stands in shared memory, if it does. */
   key?(fence: Fence): FenceKey;
   /** How a thread blocks for a fence that others signal; that alone makes sure that it will signal. */
-  awaited?(fence: Fence): Awaited;
+  awaited?(fence: Fence): WaitCondition;
   /** Whether only this agent can signal the fence, so that it must not block for it without a limit. */
   isOwn?(fence: Fence): boolean;
 }

@@ -26,12 +26,12 @@ test("numbers of 32 bits compare by their signed difference, whatever stands abo
 
 test("laterFence() is the later one, the second of two equal ones, and nothing if that has signaled", () => {
   const agent = testAgent();
-  const [early, late, same] = [opsFence(agent, {}, 9, 1), opsFence(agent, {}, 9, 2), opsFence(agent, {}, 9, 2)];
-  assert.equal(laterFence(early, late), late);
-  assert.equal(laterFence(late, early), late);
-  assert.equal(laterFence(late, same), same);
-  late.signal();
-  assert.equal(laterFence(late, early), undefined);
+  const [early, overdue, same] = [opsFence(agent, {}, 9, 1), opsFence(agent, {}, 9, 2), opsFence(agent, {}, 9, 2)];
+  assert.equal(laterFence(early, overdue), overdue);
+  assert.equal(laterFence(overdue, early), overdue);
+  assert.equal(laterFence(overdue, same), same);
+  overdue.signal();
+  assert.equal(laterFence(overdue, early), undefined);
 });
 
 test("a fence describes itself as current kernels do", () => {

@@ -1,5 +1,5 @@
 import { check, checkObject, FUNCTION, instance, integer, NANOSECONDS, orElse, shown } from "../arguments.js";
-import { Agent, AGENT_KIND, type Awaited } from "../domain/agent.js";
+import { Agent, AGENT_KIND, type WaitCondition } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
 import { checkWait, checkWaitSync, pend, type WaitOptions } from "../domain/pend.js";
 import { runEnd } from "../domain/promised.js";
@@ -217,10 +217,10 @@ export class Fence implements Disposable {
   }
 
   /** @internal How this thread blocks for the fence, which will signal by itself from now on. */
-  awaited(): Awaited {
+  awaited(): WaitCondition {
     if (this.#ops.awaited !== undefined) return this.#ops.awaited(this);
     this.enableSignaling();
-    return { arm: () => {}, ready: () => this.isSignaled(), patience: () => 1 };
+    return { arm: () => {}, ready: () => this.isSignaled(), recheckAfter: () => 1 };
   }
 
   /**

@@ -5,7 +5,7 @@ import { Domain, isSameFence } from "../index.js";
 test("fences of two domains are not the same, also where their places in shared memory have the same numbers", () => {
   using one = Domain.create();
   using other = Domain.create();
-  const [a, b] = [one, other].map((domain) => domain.timeline().createFence());
+  const [a, b] = [one, other].map((domain) => domain.createTimeline().createFence());
   assert.deepEqual(a!.ops.key?.(a!), b!.ops.key?.(b!));
   assert.equal(isSameFence(a!, b!), false);
   using joined = Domain.join(one.invite());

@@ -1,4 +1,4 @@
-import type { Agent, Awaited } from "../domain/agent.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
 import {
   armKey,
   endKey,
@@ -24,7 +24,7 @@ import { Fence, type FenceOps } from "./fence.js";
  * H1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once it signaled.
  * H2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
  * H3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits for it.
- * H4. Its work is late then, until the agent that signals it says that it has finished: by signaling it all the same, or
+ * H4. Its work is overdue then, until the agent that signals it says that it has finished: by signaling it all the same, or
  *     one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or by its death.
  */
 
@@ -102,7 +102,7 @@ export class SharedFenceOps implements FenceOps {
   /** Only a view is dropped: the fence is its owner's, and who waits for it here goes on waiting. */
   abandon(_fence: Fence): void {}
 
-  awaited(fence: Fence): Awaited {
+  awaited(fence: Fence): WaitCondition {
     return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
   }
 
@@ -143,7 +143,7 @@ const DETACHED: Origin = {
   timeLimit: DEFAULT_TIME_LIMIT,
 };
 
-class SharedAwaited implements Awaited {
+class SharedAwaited implements WaitCondition {
   readonly #agent: Agent;
   readonly #fence: Fence;
   readonly #key: FenceKey;
@@ -166,7 +166,7 @@ class SharedAwaited implements Awaited {
     return this.#fence.isSignaled();
   }
 
-  patience(): number {
+  recheckAfter(): number {
     const now = this.#agent.host.nowNs();
     const progress = keyProgress(this.#agent, this.#key);
     if (progress !== this.#progress) {
@@ -340,7 +340,7 @@ class PublishedOps implements FenceOps {
     freeOneShot(this.#agent, this.#key.slot, this.#agent.identity);
   }
 
-  awaited(fence: Fence): Awaited {
+  awaited(fence: Fence): WaitCondition {
     fence.enableSignaling();
     return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
   }

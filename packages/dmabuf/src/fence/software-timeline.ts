@@ -44,7 +44,7 @@ const HANDLE = handleTo(
  *
  * It belongs to the agent that made it, and ends when that agent closes it or dies; every agent that it was sent to may
  * make fences on it and advance it. Values have 47 bits and do not wrap. If hang recovery ends it, the work that its fences
- * stand for counts as late until its owner closes it: only the owner knows who advances it.
+ * stand for counts as overdue until its owner closes it: only the owner knows who advances it.
  *
  * @see linux/drivers/dma-buf/sw_sync.c
  */

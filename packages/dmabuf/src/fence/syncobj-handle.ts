@@ -49,16 +49,16 @@ export class SyncobjHandle implements Disposable {
 }
 
 /** The fields of a handle, as they arrive in another agent. */
-export type ReceivedSyncobj = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "transit">;
+export type SyncobjHandleData = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "transit">;
 
 const HANDLE = handleTo(
   "a syncobj",
   "handle() of the Syncobj",
-  (value) => (value as Partial<ReceivedSyncobj> | null | undefined)?.kind === "syncobj",
+  (value) => (value as Partial<SyncobjHandleData> | null | undefined)?.kind === "syncobj",
 );
 
 /** @throws {DmaBufError} `EINVAL` if it is no handle to a syncobj, or one of another domain. */
-export function checkSyncobjHandle(agent: Agent, handle: ReceivedSyncobj): void {
+export function checkSyncobjHandle(agent: Agent, handle: SyncobjHandleData): void {
   check("Domain.openSyncobj()", "handle", handle, HANDLE);
   const { domain, slot, generation, transit } = handle;
   const isIntact =

@@ -26,7 +26,7 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const [below, one, two, three] = pendingFences(domain, 4) as [Fence, Fence, Fence, Fence];
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   mine.replaceFence(below);
   mine.addPoint(3, new FenceArray(domain.agent, [one, two], { signalOnAny: true }));
   mine.signalPoint(4);
@@ -52,7 +52,7 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
 test("a syncobj is changed by whoever has it, and all see it", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const theirs = other.openSyncobj(sent(mine));
   assert.equal(theirs.fence, undefined);
   const [first, second] = [pendingFence(domain), pendingFence(other)];
@@ -72,7 +72,7 @@ test("a syncobj is changed by whoever has it, and all see it", (t) => {
 test("an agent keeps its own objects for what stands there, until somebody changes it", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const fence = pendingFence(domain);
   mine.replaceFence(fence);
   const theirs = other.openSyncobj(sent(mine));
@@ -87,7 +87,7 @@ test("an agent keeps its own objects for what stands there, until somebody chang
 test("the error of a fence that has failed is seen wherever it goes, and after its slot was used again", (t) => {
   const domain = createDomain(t, { oneShots: 1 });
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const failed = pendingFence(domain);
   failed.setError("EIO");
   failed.signal();
@@ -102,7 +102,7 @@ test("the error of a fence that has failed is seen wherever it goes, and after i
 test("domain.openSyncobj(): the same syncobj for all handles, in flight too, until the last holder has gone", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj({ signaled: true });
+  const mine = domain.createSyncobj({ signaled: true });
   const [first, second] = [sent(mine), sent(mine)];
   mine.close();
   const [one, two] = [other.openSyncobj(first), other.openSyncobj(second)];
@@ -122,13 +122,13 @@ test(
   PATIENT,
   async (t) => {
     const domain = createDomain(t, { handleLimit: 5 });
-    const mine = domain.syncobj();
+    const mine = domain.createSyncobj();
     const [disposed, late] = [mine.handle(), mine.handle()];
     disposed[Symbol.dispose]();
     mine.close();
     domain.openSyncobj(structuredClone(late)).close();
     assert.throws(() => domain.openSyncobj(late), { code: "ESTALE" });
-    const next = domain.syncobj();
+    const next = domain.createSyncobj();
     const limited = next.handle();
     next.close();
     await pause(30);
@@ -139,7 +139,7 @@ test(
 test("domain.openSyncobj() refuses what is no handle, or one of another domain", (t) => {
   const domain = createDomain(t);
   const stranger = createDomain(t);
-  const handle = sent(domain.syncobj());
+  const handle = sent(domain.createSyncobj());
   assert.throws(() => stranger.openSyncobj(handle), { code: "EINVAL", message: /belongs to domain/ });
   const wrong = [undefined, 3, { ...handle, kind: "fence" }, { ...handle, slot: -1 }, { ...handle, slot: 1e6 }];
   for (const each of [...wrong, { ...handle, transit: { index: 99, ticket: 1 } }, { ...handle, generation: 0.5 }]) {
@@ -149,7 +149,7 @@ test("domain.openSyncobj() refuses what is no handle, or one of another domain",
 
 test("a domain has as many shared syncobjs as its option says, and any number of others", (t) => {
   const domain = createDomain(t, { syncobjs: 1 });
-  const [one, two] = [domain.syncobj(), domain.syncobj()];
+  const [one, two] = [domain.createSyncobj(), domain.createSyncobj()];
   const handle = one.handle();
   assert.throws(() => two.handle(), { code: "ENOSPC", message: /option "syncobjs"/ });
   one.close();
@@ -159,7 +159,7 @@ test("a domain has as many shared syncobjs as its option says, and any number of
 
 test("a shared syncobj has room for 64 pending fences, and says so before anything changes", (t) => {
   const domain = createDomain(t, { oneShots: 100 });
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const fences = pendingFences(domain, ROOM + 1);
   fences.forEach((fence, i) => mine.addPoint(i + 1, fence));
   const full = { code: "ENOSPC", message: /65 fences .* room for 64/ };
@@ -177,9 +177,9 @@ test("a shared syncobj has room for 64 pending fences, and says so before anythi
 
 test("links that have signaled make room, however many points are added", (t) => {
   const domain = createDomain(t);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   for (let point = 1; point <= 1000; point++) {
     mine.addPoint(point, timeline.createFence(point));
     if (point > 20) timeline.advance();
@@ -191,7 +191,7 @@ for (const point of [0, 3]) {
   test(`a wait and an event hear of point ${point} that another agent submits and signals`, PATIENT, async (t) => {
     const domain = createDomain(t);
     const other = joinDomain(t, domain);
-    const mine = domain.syncobj();
+    const mine = domain.createSyncobj();
     const runs: string[] = [];
     mine.onPoint(point, () => runs.push("available"), { available: true });
     const theirs = other.openSyncobj(sent(mine));
@@ -215,7 +215,7 @@ for (const point of [0, 3]) {
 
 test("a transfer waits for what another agent submits", PATIENT, async (t) => {
   const domain = createDomain(t);
-  const [mine, target] = [domain.syncobj(), domain.syncobj()];
+  const [mine, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
   const transfer = Syncobj.transferWhenSubmitted({ syncobj: mine, point: 2 }, { syncobj: target, point: 7 });
   theirs.signalPoint(1);
@@ -230,7 +230,7 @@ test(
   { ...BLOCKS, ...PATIENT },
   (t) => {
     const domain = createDomain(t);
-    const mine = domain.syncobj();
+    const mine = domain.createSyncobj();
     assert.throws(() => mine.waitSync({ forSubmit: true }), { code: "EDEADLK" });
     const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
     assert.deepEqual(mine.waitSync({ forSubmit: true, timeout: 2 }), { state: "timed-out" });
@@ -242,11 +242,11 @@ test(
 test("a deadline reaches the agent whose fence it is", PATIENT, async (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const theirs = other.openSyncobj(sent(mine));
   const asked = new Promise<number>((resolve) => {
     const setDeadline = (_fence: Fence, deadlineNs: number): void => resolve(deadlineNs);
-    theirs.addPoint(1, other.fence({ driverName: "driver", timelineName: "line", setDeadline }));
+    theirs.addPoint(1, other.createFence({ driverName: "driver", timelineName: "line", setDeadline }));
   });
   assert.deepEqual(await mine.wait({ point: 1, timeout: 1, deadlineNs: 7e15 }), { state: "timed-out" });
   assert.equal(await asked, 7e15);
@@ -254,7 +254,7 @@ test("a deadline reaches the agent whose fence it is", PATIENT, async (t) => {
 
 test("when an agent dies, its points end and those of others stay", DIES, async (t) => {
   const domain = createDomain(t);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const { domain: mortal, die } = joinMortal(domain);
   const theirs = mortal.openSyncobj(sent(mine));
   const fence = pendingFence(domain);
@@ -271,16 +271,16 @@ test("when an agent dies, its points end and those of others stay", DIES, async 
 test("a syncobj goes with the death of its last holder, and with the handles it had sent", DIES, async (t) => {
   const domain = createDomain(t, { syncobjs: 1 });
   const { domain: mortal, die } = joinMortal(domain);
-  const handle = sent(mortal.syncobj());
+  const handle = sent(mortal.createSyncobj());
   await die();
   assert.throws(() => domain.openSyncobj(handle), { code: "ESTALE" });
-  assert.equal(domain.syncobj().handle().slot, 0);
+  assert.equal(domain.createSyncobj().handle().slot, 0);
 });
 
 test("who leaves the domain keeps what stood there last, for itself; the others go on", PATIENT, async (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
-  const mine = domain.syncobj();
+  const mine = domain.createSyncobj();
   const theirs = other.openSyncobj(sent(mine));
   theirs.signalPoint(1);
   const waiting = theirs.wait({ point: 2, forSubmit: true });
@@ -298,7 +298,7 @@ test(
   PATIENT,
   async (t) => {
     const domain = createDomain(t, { syncobjs: 1 });
-    const [source, target] = [domain.syncobj(), domain.syncobj()];
+    const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
     const theirs = joinDomain(t, domain).openSyncobj(sent(target));
     const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
     target.close();
@@ -311,12 +311,12 @@ test(
 
 test("a transfer that waits changes no syncobj in the place of one that is gone", PATIENT, async (t) => {
   const domain = createDomain(t, { syncobjs: 1 });
-  const [source, target] = [domain.syncobj(), domain.syncobj()];
+  const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const theirs = joinDomain(t, domain).openSyncobj(sent(target));
   const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
   target.close();
   theirs.close();
-  const next = domain.syncobj();
+  const next = domain.createSyncobj();
   assert.throws(() => next.handle(), { code: "ENOSPC" });
   source.addPoint(1, pendingFence(domain));
   await transfer;

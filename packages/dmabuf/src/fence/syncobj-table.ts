@@ -2,7 +2,7 @@ import type { Agent } from "../domain/agent.js";
 import { addSyncobjReference, dropSyncobjReference, endSyncobjTransit } from "../domain/syncobj-slot.js";
 import { DmaBufError } from "../errors.js";
 import { SharedPoints } from "./shared-points.js";
-import { checkSyncobjHandle, SyncobjHandle, type ReceivedSyncobj } from "./syncobj-handle.js";
+import { checkSyncobjHandle, SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 
 export interface SyncobjTableOptions {
@@ -43,7 +43,7 @@ export class SyncobjTable {
    *
    * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
    */
-  open(handle: ReceivedSyncobj): SyncobjState {
+  open(handle: SyncobjHandleData): SyncobjState {
     checkSyncobjHandle(this.agent, handle);
     const { slot, generation, transit } = handle;
     let state = this.#states.get(slot);

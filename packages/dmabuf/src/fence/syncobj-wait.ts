@@ -1,5 +1,5 @@
 import { FLAG, NANOSECONDS, type Kind, type Kinds } from "../arguments.js";
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { pend, WAIT, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
@@ -139,7 +139,7 @@ class PointsWait implements Disposable {
   }
 
   /** How this thread blocks for it. */
-  awaited(): Awaited {
+  awaited(): WaitCondition {
     const fences = new AwaitedFences(
       () => this.isDone(),
       () => this.pending(),
@@ -155,7 +155,7 @@ class PointsWait implements Disposable {
         this.#latch();
         return this.isDone();
       },
-      patience: () => fences.patience(),
+      recheckAfter: () => fences.recheckAfter(),
     };
   }
 

@@ -68,7 +68,7 @@ export class Syncobj implements Disposable {
 
   /** @internal @param state What it has in common with other holders. */
   constructor(table: SyncobjTable, options: SyncobjOptions = {}, state = new SyncobjState(table.agent)) {
-    checkOptions("Domain.syncobj()", options, OPTIONS);
+    checkOptions("Domain.createSyncobj()", options, OPTIONS);
     this.agent = table.agent;
     this.#table = table;
     this.#state = state;

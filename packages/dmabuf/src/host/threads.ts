@@ -1,4 +1,4 @@
-import type { Host } from "../substrate/host.js";
+import type { Host } from "./host.js";
 import { sleep } from "../substrate/shared-array.js";
 
 /**

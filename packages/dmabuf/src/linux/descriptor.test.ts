@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { releaseEnded } from "../node/process-ledgers.js";
-import { createEventCounter, writeDescriptor } from "../node/system-calls.js";
+import { releaseEnded } from "../node/memory/process-ledgers.js";
+import { createEventCounter, writeDescriptor } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
@@ -31,7 +31,7 @@ test("a worker that is terminated leaves no descriptor and no view of the kernel
       parentPort.postMessage(globalThis.view.bytes.fill(7)[4095]);
       setInterval(() => file.fd, 1e9);
     });`;
-  const modules = ["./descriptor.js", "./memory-view.js", "../node/system-calls.js"];
+  const modules = ["./descriptor.js", "./memory-view.js", "../node/system-calls/index.js"];
   const workerData = modules.map((module) => new URL(module, import.meta.url).href);
   releaseEnded();
   const before = readdirSync("/proc/self/fd").length;

@@ -9,7 +9,7 @@ import { HANDLE_MODE } from "../buffer/handle.js";
 import { checkRange } from "../buffer/memory-map.js";
 import type { WaitResult } from "../fence/fence.js";
 import { threadsHost } from "../host/threads.js";
-import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls.js";
+import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls/index.js";
 import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 import { giveBack } from "./give-back.js";

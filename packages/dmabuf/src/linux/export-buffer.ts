@@ -4,7 +4,7 @@ import type { Attachment, Mapping } from "../buffer/attachment.js";
 import { DMA_BUF as BUFFER, type DmaBuf } from "../buffer/buffer.js";
 import { checkWait, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
-import { FileStorage } from "../node/file-storage.js";
+import { FileStorage } from "../node/memory/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
 import { giveBack } from "./give-back.js";
 import { UdmabufDevice } from "./udmabuf.js";
@@ -38,7 +38,7 @@ export class ExportedBuffer implements Disposable {
     check("ExportedBuffer.create()", "buffer", buffer, BUFFER);
     checkWait("ExportedBuffer.create()", options);
     buffer.checkWritable("export");
-    const attachment = await buffer.attachAsync({ name: "udmabuf" }, options);
+    const attachment = await buffer.attach({ name: "udmabuf" }, options);
     let mapping: Mapping | undefined;
     try {
       // Mapped, the storage does not move.

@@ -71,9 +71,9 @@ export async function handOver(
   if ((await waitAll(ours, limits())) === "timed-out") {
     throw timedOut(options.timeout, reservation.waitsFor(usageFor(access)));
   }
-  const late = reservation.lateWork(usageFor(access));
-  if (late !== undefined && !(await agent.wait(late, limits()))) {
-    throw timedOut(options.timeout, late.describe() ?? "work on it was late");
+  const overdue = reservation.overdueWork(usageFor(access));
+  if (overdue !== undefined && !(await agent.wait(overdue, limits()))) {
+    throw timedOut(options.timeout, overdue.describe() ?? "work on it was overdue");
   }
   return { imported, waited: ours.length };
 }

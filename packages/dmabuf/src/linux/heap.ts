@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { check, type Kind } from "../arguments.js";
-import { openFile } from "../node/system-calls.js";
+import { openFile } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { DmaBufDescriptor } from "./dma-buf.js";

@@ -26,7 +26,7 @@ export {
   type VideoFormat,
   type VideoPlaneFormat,
 } from "./video/device.js";
-export { VideoQueue, type Dequeued, type Enqueued, type QueueOptions } from "./video/queue.js";
+export { VideoQueue, type Dequeued, type Enqueued, type VideoQueueOptions } from "./video/queue.js";
 export { record, streamFormat, type RecordedData, type RecordOptions } from "./video/record.js";
 export { ExportedBuffer } from "./export-buffer.js";
 export type { Finding, FindingState } from "./survey/finding.js";

@@ -1,5 +1,5 @@
 import { DmaBufError, type ErrorCode } from "../errors.js";
-import { ioctl } from "../node/system-calls.js";
+import { ioctl } from "../node/system-calls/index.js";
 import { Struct, type Fields, type Given, type Values } from "./struct.js";
 
 /** Which way a request's structure goes, as the program sees it. */

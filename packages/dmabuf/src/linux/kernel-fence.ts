@@ -1,12 +1,12 @@
 import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
 import { SyncFile } from "../fence/sync-file.js";
 import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
-import { watchDescriptor } from "../node/poller.js";
-import { POLL } from "../node/system-calls.js";
+import { watchDescriptor } from "../node/waiting/poller.js";
+import { POLL } from "../node/system-calls/index.js";
 import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
 
 /**
@@ -113,7 +113,7 @@ export class KernelWork {
 }
 
 function fenceOf(domain: JoinedDomain, ops: KernelFenceOps, context?: number, seqno?: number): Fence {
-  const fence = domain.fence(ops, context, seqno);
+  const fence = domain.createFence(ops, context, seqno);
   const reference = new WeakRef(fence);
   ops.fence = reference;
   pending.set(ops, reference);
@@ -196,9 +196,9 @@ class KernelFenceOps implements FenceOps {
     else this.#later?.after.setDeadline(_fence, deadlineNs);
   }
 
-  awaited(fence: Fence): Awaited {
+  awaited(fence: Fence): WaitCondition {
     fence.enableSignaling();
-    return { arm: () => {}, ready: () => fence.isSignaled(), patience: () => LOOK_EVERY };
+    return { arm: () => {}, ready: () => fence.isSignaled(), recheckAfter: () => LOOK_EVERY };
   }
 
   isOwn(): boolean {

@@ -1,5 +1,5 @@
 import { check } from "../arguments.js";
-import { openFile } from "../node/system-calls.js";
+import { openFile } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { request } from "./ioctl.js";

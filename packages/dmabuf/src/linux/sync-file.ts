@@ -3,7 +3,7 @@ import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
-import { addressOf } from "../node/system-calls.js";
+import { addressOf } from "../node/system-calls/index.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 import { request } from "./ioctl.js";
 import { DEADLINE } from "./kinds.js";

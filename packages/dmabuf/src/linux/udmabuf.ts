@@ -9,7 +9,7 @@ import {
   SEAL,
   sealsOf,
   setFileLength,
-} from "../node/system-calls.js";
+} from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { DmaBufDescriptor } from "./dma-buf.js";

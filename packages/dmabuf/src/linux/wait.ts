@@ -1,7 +1,7 @@
 import { checkTimeout, countdown, pend, type WaitOptions } from "../domain/pend.js";
 import { threadsHost } from "../host/threads.js";
-import { watchDescriptor } from "../node/poller.js";
-import { duplicateDescriptor, POLL, poll } from "../node/system-calls.js";
+import { watchDescriptor } from "../node/waiting/poller.js";
+import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
 import { Descriptor, isDescriptorReady } from "./descriptor.js";
 
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */

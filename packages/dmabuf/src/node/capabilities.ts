@@ -30,7 +30,7 @@ import {
   setFileLength,
   unmapMemory,
   whyUnavailable,
-} from "./system-calls.js";
+} from "./system-calls/index.js";
 
 /** Something that domains between processes need and that cannot be done here. */
 export interface MissingCapability {

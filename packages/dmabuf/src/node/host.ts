@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { hostWith } from "../host/threads.js";
-import type { Host } from "../substrate/host.js";
+import type { Host } from "../host/host.js";
 
 /**
  * The surroundings of a thread of a process: its clock is CLOCK_MONOTONIC, which all processes share, and every thread

@@ -3,11 +3,11 @@
  * does.
  */
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
-export { Domain } from "./domain.js";
-export type { ConnectOptions, ListenOptions } from "./join-options.js";
-export type { ExportableMemory } from "./file-carrier.js";
-export type { DescriptorDirectory } from "./descriptor-directory.js";
-export { Guest, type GuestFrame, type VisitOptions } from "./guest.js";
-export type { Follower, FollowOptions } from "./follower.js";
-export type { ProcessInvitation, WorkerInvitation } from "./invitation.js";
-export type { Show, ShowOptions } from "./show.js";
+export { ProcessDomain } from "./process-domain.js";
+export type { ConnectOptions, ListenOptions } from "./joining/join-options.js";
+export type { ExportableMemory } from "./memory/file-carrier.js";
+export type { DescriptorDirectory } from "./messages/descriptor-directory.js";
+export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
+export type { Follower, FollowOptions } from "./messages/follower.js";
+export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
+export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";

@@ -2,13 +2,13 @@ import { check } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { CpuAccess } from "../buffer/cpu-access.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
-import { isKeyLate } from "../domain/fence-slot.js";
+import { isKeyOverdue } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
 import type { Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
-import type { BufferUse, Draft } from "./draft.js";
+import type { BufferUse, Submission } from "./submission.js";
 import type { Queue } from "./queue.js";
 
 /** What a job is started after: a fence, or a job of its own scheduler that it may follow in the pipeline. */
@@ -45,7 +45,7 @@ export class Job<Data = unknown> {
    */
   constructor(
     queue: Queue<Data>,
-    draft: Draft<Data>,
+    draft: Submission<Data>,
     order: number,
     dependencies: readonly Dependency<Data>[],
     guards: readonly FenceKey[],
@@ -134,8 +134,8 @@ export class Job<Data = unknown> {
   }
 
   /** @internal Whether a time limit has ended what the job depends on while that may still go on (QS8). */
-  get dependsOnLate(): boolean {
-    return this.#guards.some((key) => isKeyLate(this.finished.agent, key));
+  get dependsOnOverdue(): boolean {
+    return this.#guards.some((key) => isKeyOverdue(this.finished.agent, key));
   }
 
   /** @internal */

@@ -12,7 +12,7 @@ import type { Usage } from "../reservation/usage.js";
 const OPTIONS = { timeout: 20_000 };
 
 function addFence(domain: Domain, buffer: DmaBuf, usage: Usage): Fence {
-  const fence = domain.timeline().createFence();
+  const fence = domain.createTimeline().createFence();
   using _lock = buffer.reservation.tryLock()!;
   buffer.reservation.reserveFences(1);
   buffer.reservation.addFence(fence, usage);
@@ -27,7 +27,7 @@ describe("a job", () => {
   test("stands on all its buffers, as a reader or a writer, when submit() returns", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const [a, b] = [domain.allocate(1), domain.allocate(1)];
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const submitted = queue.submit({ reads: [a], writes: [b] });
     assert.deepEqual([usages(a), usages(b)], [["read"], ["write"]]);
     const finished = await submitted;
@@ -38,7 +38,7 @@ describe("a job", () => {
   test("that reads and writes a buffer is a writer of it", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const finished = queue.trySubmit({ reads: [buffer, buffer.duplicate()], writes: [buffer] });
     assert.deepEqual(usages(buffer), ["write"]);
     await finished!.result();
@@ -52,7 +52,7 @@ describe("a job", () => {
         const domain = createDomain(t);
         const buffer = domain.allocate(1);
         const fence = addFence(domain, buffer, usage);
-        const queue = domain.queue({ run: () => {} });
+        const queue = domain.createQueue({ run: () => {} });
         const finished = await queue.submit({ [use]: [buffer] });
         assert.equal(await isPending(finished.wait()), isAwaited);
         fence.signal();
@@ -67,8 +67,8 @@ describe("a job", () => {
     const shared = domain.allocate(1);
     const theirs = other.import(shared.handle());
     let end = (): void => {};
-    const slow = domain.queue({ run: () => new Promise<void>((resolve) => (end = resolve)) });
-    const quick = other.queue({ run: () => {} });
+    const slow = domain.createQueue({ run: () => new Promise<void>((resolve) => (end = resolve)) });
+    const quick = other.createQueue({ run: () => {} });
     const first = await slow.submit({ reads: [shared] });
     const reader = await quick.submit({ reads: [theirs] });
     await reader.result();
@@ -87,7 +87,7 @@ describe("a job", () => {
       access.bytes.fill(7);
     }
     let late = (): unknown => undefined;
-    const queue = domain.queue({
+    const queue = domain.createQueue({
       run(job) {
         job.access(job.writes[0]!).bytes.set(job.access(from).bytes);
         const access = job.access(to);
@@ -105,8 +105,8 @@ describe("a job", () => {
   test("keeps its buffers alive when its owner closes them", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
-    const gate = domain.timeline().createFence();
-    const queue = domain.queue({ run: (job) => void job.access(buffer).bytes.fill(1) });
+    const gate = domain.createTimeline().createFence();
+    const queue = domain.createQueue({ run: (job) => void job.access(buffer).bytes.fill(1) });
     const finished = await queue.submit({ writes: [buffer], dependencies: [gate] });
     buffer.close();
     assert.equal(domain.statistics().length, 1);
@@ -117,7 +117,7 @@ describe("a job", () => {
 
   test("does not run inside the call that submits it", OPTIONS, async (t) => {
     let runs = 0;
-    const queue = createDomain(t).queue({ run: () => void runs++ });
+    const queue = createDomain(t).createQueue({ run: () => void runs++ });
     const finished = queue.trySubmit({})!;
     assert.equal(runs, 0);
     await finished.result();
@@ -126,15 +126,15 @@ describe("a job", () => {
 
   test("finishes when the promise that it returns settles, with the code that it rejects with", OPTIONS, async (t) => {
     const domain = createDomain(t);
-    const queue = domain.queue({ run: () => Promise.reject(new DmaBufError("ENODATA", "Nothing there")) });
+    const queue = domain.createQueue({ run: () => Promise.reject(new DmaBufError("ENODATA", "Nothing there")) });
     const finished = await queue.submit({});
     await assert.rejects(finished.result(), { code: "ENODATA" });
   });
 
   test("finishes when the fence signals that it promises, with that fence's error", OPTIONS, async (t) => {
     const domain = createDomain(t);
-    const work = domain.timeline().createFence();
-    const queue = domain.queue({ run: async () => work });
+    const work = domain.createTimeline().createFence();
+    const queue = domain.createQueue({ run: async () => work });
     const finished = await queue.submit({});
     assert.equal(await isPending(finished.wait()), true);
     work.setError("ENOSPC");
@@ -146,8 +146,8 @@ describe("a job", () => {
     const domain = createDomain(t);
     const deadlines: number[] = [];
     const ops = { driverName: "d", timelineName: "t", setDeadline: (_: Fence, ns: number) => deadlines.push(ns) };
-    const work = domain.fence(ops);
-    const queue = domain.queue({ run: () => work });
+    const work = domain.createFence(ops);
+    const queue = domain.createQueue({ run: () => work });
     const deadline = domain.agent.host.nowNs() + 1e9;
     const finished = await queue.submit({});
     finished.setDeadline(deadline);
@@ -162,7 +162,7 @@ describe("a job", () => {
     const buffer = domain.allocate(1);
     const mortal = joinMortal(domain);
     const theirs = mortal.domain.import(buffer.handle());
-    const queue = mortal.domain.queue({ run: () => new Promise(() => {}) });
+    const queue = mortal.domain.createQueue({ run: () => new Promise(() => {}) });
     await queue.submit({ writes: [theirs] });
     const [pending] = buffer.reservation.getFences("read");
     await mortal.die();
@@ -178,7 +178,7 @@ describe("a submission", () => {
     const other = joinDomain(t, domain);
     const buffer = domain.allocate(1);
     const theirs = other.import(buffer.handle());
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const access = await theirs.access("read");
     assert.equal(queue.trySubmit({ writes: [buffer] }), undefined);
     const submitted = queue.submit({ writes: [buffer] });
@@ -195,7 +195,7 @@ describe("a submission", () => {
     const other = joinDomain(t, domain);
     const [a, b] = [domain.allocate(1), domain.allocate(1)];
     const [theirA, theirB] = [other.import(a.handle()), other.import(b.handle())];
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const first = await theirB.access("write");
     const submitted = queue.submit({ writes: [a, b] });
     assert.equal(await isPending(submitted), true);
@@ -211,7 +211,7 @@ describe("a submission", () => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     let end = (): void => {};
-    const queue = domain.queue({ run: () => new Promise<void>((resolve) => (end = resolve)) });
+    const queue = domain.createQueue({ run: () => new Promise<void>((resolve) => (end = resolve)) });
     await queue.submit({ writes: [buffer] });
     assert.equal(buffer.tryAccess("read"), undefined);
     const waiting = buffer.access("read");
@@ -226,7 +226,7 @@ describe("a submission", () => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const ran: string[] = [];
-    const queue = domain.queue<string>({ run: ({ data }) => void ran.push(data) });
+    const queue = domain.createQueue<string>({ run: ({ data }) => void ran.push(data) });
     using access = await buffer.access("read");
     const controller = new AbortController();
     const aborted = queue.submit({ data: "aborted", writes: [buffer] }, { signal: controller.signal });
@@ -245,7 +245,7 @@ describe("a submission", () => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const ran: string[] = [];
-    const queue = domain.queue<string>({ run: ({ data }) => void ran.push(data) });
+    const queue = domain.createQueue<string>({ run: ({ data }) => void ran.push(data) });
     const lock = buffer.reservation.tryLock()!;
     const fences = [queue.submit({ data: "first", writes: [buffer] }), queue.submit({ data: "second" })];
     lock[Symbol.dispose]();
@@ -257,7 +257,7 @@ describe("a submission", () => {
     const domain = createDomain(t);
     const [open, closed] = [domain.allocate(1), domain.allocate(1)];
     closed.close();
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     using reader = open.duplicate("read");
     await assert.rejects(queue.submit({ writes: [reader] }), { code: "EACCES" });
     await assert.rejects(queue.submit({ writes: [open, closed] }), { code: "EBADF" });
@@ -266,16 +266,16 @@ describe("a submission", () => {
   });
 
   test("of no credits, or of more than there are, is EINVAL", OPTIONS, async (t) => {
-    const queue = createDomain(t).queue({ run: () => {}, credits: 2 });
+    const queue = createDomain(t).createQueue({ run: () => {}, credits: 2 });
     for (const credits of [0, 3, 1.5]) await assert.rejects(queue.submit({ credits }), { code: "EINVAL" });
   });
 
   test("with a buffer or a fence of another agent is a TypeError", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const other = joinDomain(t, domain);
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     await assert.rejects(queue.submit({ reads: [other.allocate(1)] }), TypeError);
-    await assert.rejects(queue.submit({ dependencies: [other.timeline().createFence()] }), TypeError);
+    await assert.rejects(queue.submit({ dependencies: [other.createTimeline().createFence()] }), TypeError);
   });
 
   test("for whose fence a buffer has no room is ENOMEM, and is on none of its buffers", OPTIONS, async (t) => {
@@ -283,7 +283,7 @@ describe("a submission", () => {
     const [roomy, full] = [domain.allocate(1), domain.allocate(1)];
     const room = domain.agent.layout.reservationEntries;
     const fences = Array.from({ length: room }, () => addFence(domain, full, "bookkeep"));
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     await assert.rejects(queue.submit({ writes: [roomy, full] }), { code: "ENOMEM" });
     assert.deepEqual(usages(roomy), []);
     fences[0]!.signal();
@@ -296,7 +296,7 @@ describe("submitSync()", BLOCKS, () => {
     const domain = createDomain(t);
     const other = joinDomain(t, domain);
     const buffer = domain.allocate(1);
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const access = await other.import(buffer.handle()).access("write");
     assert.throws(() => queue.submitSync({ reads: [buffer] }, { timeout: 10 }), { code: "ETIMEDOUT" });
     assert.deepEqual(usages(buffer), []);
@@ -307,7 +307,7 @@ describe("submitSync()", BLOCKS, () => {
   test("does not overtake a submission that waits", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
-    const queue = domain.queue({ run: () => {} });
+    const queue = domain.createQueue({ run: () => {} });
     const access = await buffer.access("write");
     const submitted = queue.submit({ reads: [buffer] });
     assert.throws(() => queue.submitSync({}), { code: "EAGAIN" });

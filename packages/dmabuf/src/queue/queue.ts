@@ -6,9 +6,9 @@ import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { allocateContexts, Timeline } from "../fence/timeline.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
-import { Draft, type JobRequest, type Obstacle } from "./draft.js";
+import { Submission, type JobRequest, type Obstacle } from "./submission.js";
 import { Job, type Dependency } from "./job.js";
-import { Turns } from "./turns.js";
+import { FifoQueue } from "./fifo-queue.js";
 
 /** Highest first. */
 export const PRIORITIES = ["kernel", "high", "normal", "low"] as const;
@@ -59,7 +59,7 @@ export class Queue<Data = undefined> implements Disposable {
   readonly #timeline: Timeline;
   readonly #scheduledContext: number;
   readonly #scheduledOps: FenceOps;
-  readonly #turns = new Turns();
+  readonly #turns = new FifoQueue();
   /** Jobs that have not been given to the executor. */
   readonly #waiting: Job<Data>[] = [];
   /** Jobs whose finished fence is pending, in the order of their numbers. */
@@ -73,7 +73,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** @internal Made by `Scheduler`. */
   constructor(owner: QueueOwner<Data>, options: QueueOptions) {
-    checkOptions("Scheduler.queue()", options, OPTIONS);
+    checkOptions("Scheduler.createQueue()", options, OPTIONS);
     const { name = owner.name, priority = "normal" } = options;
     this.name = name;
     this.priority = priority;
@@ -105,7 +105,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /**
    * Submits a job. If nobody is in the way it stands in the queue when this call returns; otherwise it waits for the
-   * accesses that are in progress, for work that is late and for the locks of its buffers, and later submissions to this
+   * accesses that are in progress, for work that is overdue and for the locks of its buffers, and later submissions to this
    * queue wait behind it.
    *
    * @param options For these waits. An abort or a timeout takes back what has not been submitted, and nothing else.
@@ -288,17 +288,17 @@ export class Queue<Data = undefined> implements Disposable {
     if (this.#deadlineNs > this.#owner.agent.host.nowNs()) parent.setDeadline(this.#deadlineNs);
   }
 
-  #draft(call: string, request: JobRequest<Data>): Draft<Data> {
+  #draft(call: string, request: JobRequest<Data>): Submission<Data> {
     this.#checkOpen();
-    return new Draft<Data>(call, this.#owner.agent, request, this.#owner.credits);
+    return new Submission<Data>(call, this.#owner.agent, request, this.#owner.credits);
   }
 
-  async #lockAndArm(draft: Draft<Data>, limits: WaitTerms): Promise<Fence | Obstacle> {
+  async #lockAndArm(draft: Submission<Data>, limits: WaitTerms): Promise<Fence | Obstacle> {
     using _locks = await lockAll(this.#owner.agent, draft.reservations, limits);
     return this.#holdAndArm(draft);
   }
 
-  #tryArm(draft: Draft<Data>): Fence | undefined {
+  #tryArm(draft: Submission<Data>): Fence | undefined {
     using locks = draft.tryLockAll();
     if (locks === undefined) return undefined;
     const armed = this.#holdAndArm(draft);
@@ -306,7 +306,7 @@ export class Queue<Data = undefined> implements Disposable {
   }
 
   /** Makes the job's fences and adds them to its buffers, if nothing is in the way. The caller holds the locks. */
-  #holdAndArm(draft: Draft<Data>): Fence | Obstacle {
+  #holdAndArm(draft: Submission<Data>): Fence | Obstacle {
     const obstacle = draft.tryHoldAll();
     if (obstacle !== undefined) return obstacle;
     try {
@@ -316,7 +316,7 @@ export class Queue<Data = undefined> implements Disposable {
     }
   }
 
-  #arm(draft: Draft<Data>): Fence {
+  #arm(draft: Submission<Data>): Fence {
     this.#checkOpen();
     const needed = draft.dependencies();
     const guards = needed.map((fence) => publish(fence));

@@ -40,9 +40,9 @@ function code({ error }: Fence): string | undefined {
 describe("of several queues", () => {
   test("the highest priority goes first, and then the oldest job", OPTIONS, async (t) => {
     const manual = new Manual();
-    const scheduler = createDomain(t).scheduler<string>(manual);
+    const scheduler = createDomain(t).createScheduler<string>(manual);
     const queues = (["low", "normal", "normal", "high", "kernel"] as const).map((priority) =>
-      scheduler.queue({ priority }),
+      scheduler.createQueue({ priority }),
     );
     const fences = [await queues[1]!.submit({ data: "first" })];
     await until(() => manual.started.length === 1);
@@ -56,8 +56,8 @@ describe("of several queues", () => {
 
   test("none overtakes a job that only lacks credits", OPTIONS, async (t) => {
     const manual = new Manual();
-    const scheduler = createDomain(t).scheduler<string>({ ...manual, credits: 3 });
-    const [one, other] = [scheduler.queue(), scheduler.queue({ priority: "low" })];
+    const scheduler = createDomain(t).createScheduler<string>({ ...manual, credits: 3 });
+    const [one, other] = [scheduler.createQueue(), scheduler.createQueue({ priority: "low" })];
     await one.submit({ data: "small" });
     await one.submit({ data: "large", credits: 3 });
     const last = await other.submit({ data: "late" });
@@ -71,9 +71,9 @@ describe("of several queues", () => {
   test("one that waits for a fence holds up none of the others", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const ran: string[] = [];
-    const scheduler = domain.scheduler<string>({ run: ({ data }) => void ran.push(data) });
-    const [one, other] = [scheduler.queue({ priority: "kernel" }), scheduler.queue()];
-    const gate = domain.timeline().createFence();
+    const scheduler = domain.createScheduler<string>({ run: ({ data }) => void ran.push(data) });
+    const [one, other] = [scheduler.createQueue({ priority: "kernel" }), scheduler.createQueue()];
+    const gate = domain.createTimeline().createFence();
     const waiting = await one.submit({ data: "waits", dependencies: [gate] });
     await (await other.submit({ data: "goes on" })).result();
     gate.signal();
@@ -87,8 +87,8 @@ describe("without a pipeline", () => {
     const manual = new Manual();
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
-    const scheduler = domain.scheduler<string>({ ...manual, credits: 4 });
-    const [one, other] = [scheduler.queue(), scheduler.queue()];
+    const scheduler = domain.createScheduler<string>({ ...manual, credits: 4 });
+    const [one, other] = [scheduler.createQueue(), scheduler.createQueue()];
     await one.submit({ data: "writes", writes: [buffer] });
     const reader = await other.submit({ data: "reads", reads: [buffer] });
     const same = await one.submit({ data: "reads too", reads: [buffer] });
@@ -102,7 +102,7 @@ describe("without a pipeline", () => {
 
   test("a job that ends before an earlier one of its queue signals after it", OPTIONS, async (t) => {
     const manual = new Manual();
-    const queue = createDomain(t).queue<string>({ ...manual, credits: 2 });
+    const queue = createDomain(t).createQueue<string>({ ...manual, credits: 2 });
     const [first, second] = [await queue.submit({ data: "1" }), await queue.submit({ data: "2" })];
     await manual.end("2", new DmaBufError("ENOSPC", "Full"));
     assert.equal(await isPending(second.wait()), true);
@@ -116,7 +116,7 @@ describe("a job whose time is over", () => {
   test("fails with ETIMEDOUT and hears it by its signal, and the next one runs", OPTIONS, async (t) => {
     const manual = new Manual();
     const run: typeof manual.run = (job, signal) => (job.data === "hangs" ? manual.run(job, signal) : undefined);
-    const queue = createDomain(t).queue<string>({ run, timeLimit: 30 });
+    const queue = createDomain(t).createQueue<string>({ run, timeLimit: 30 });
     const hung = await queue.submit({ data: "hangs" });
     const next = await queue.submit({ data: "next" });
     await hung.wait();
@@ -130,10 +130,10 @@ describe("a job whose time is over", () => {
   test("takes all others with it if the executor is gone, and no more are taken", OPTIONS, async (t) => {
     const manual = new Manual();
     const domain = createDomain(t);
-    const verdict = (): Verdict => "gone";
-    const scheduler = domain.scheduler<string>({ ...manual, credits: 2, timeLimit: 30, onTimeout: verdict });
-    const [one, other] = [scheduler.queue(), scheduler.queue()];
-    const gate = domain.timeline().createFence();
+    const verdict = (): Verdict => "lost";
+    const scheduler = domain.createScheduler<string>({ ...manual, credits: 2, timeLimit: 30, onTimeout: verdict });
+    const [one, other] = [scheduler.createQueue(), scheduler.createQueue()];
+    const gate = domain.createTimeline().createFence();
     const fences = [
       await one.submit({ data: "hangs" }),
       await one.submit({ data: "runs" }),
@@ -145,13 +145,13 @@ describe("a job whose time is over", () => {
     assert.deepEqual(manual.started, ["hangs", "runs"]);
     assert.equal(manual.signals.get("runs")!.aborted, true);
     await assert.rejects(one.submit({ data: "more" }), { code: "ENODEV" });
-    assert.throws(() => scheduler.queue(), { code: "ENODEV" });
+    assert.throws(() => scheduler.createQueue(), { code: "ENODEV" });
     assert.deepEqual(scheduler.running, []);
   });
 
   test("counts from when it became the oldest", OPTIONS, async (t) => {
     const manual = new Manual();
-    const queue = createDomain(t).queue<string>({ ...manual, credits: 2, timeLimit: 200 });
+    const queue = createDomain(t).createQueue<string>({ ...manual, credits: 2, timeLimit: 200 });
     const [first, second] = [await queue.submit({ data: "1" }), await queue.submit({ data: "2" })];
     await pause(120);
     const then = performance.now();
@@ -166,7 +166,7 @@ describe("a job whose time is over", () => {
 describe("a queue that is killed", () => {
   test("lets the job go on that runs", OPTIONS, async (t) => {
     const manual = new Manual();
-    const queue = createDomain(t).queue<string>(manual);
+    const queue = createDomain(t).createQueue<string>(manual);
     const [runs, waits] = [await queue.submit({ data: "runs" }), await queue.submit({ data: "waits" })];
     await until(() => manual.started.length === 1);
     queue.kill();
@@ -179,21 +179,21 @@ describe("a queue that is killed", () => {
   test("gives its timeline back when it is closed and its last job has finished", OPTIONS, async (t) => {
     const manual = new Manual();
     const domain = createDomain(t, { timelines: 1 });
-    const queue = domain.queue<string>(manual);
+    const queue = domain.createQueue<string>(manual);
     const finished = await queue.submit({ data: "runs" });
     await until(() => manual.started.length === 1);
     queue.close();
-    assert.throws(() => domain.timeline(), { code: "ENOSPC" });
+    assert.throws(() => domain.createTimeline(), { code: "ENOSPC" });
     await manual.end("runs");
     await finished.result();
-    domain.timeline().close();
+    domain.createTimeline().close();
     await assert.rejects(queue.submit({ data: "late" }), { code: "ECANCELED" });
   });
 });
 
 test("flush() waits until every job was given to the executor", OPTIONS, async (t) => {
   const manual = new Manual();
-  const queue = createDomain(t).queue<string>(manual);
+  const queue = createDomain(t).createQueue<string>(manual);
   assert.equal(await queue.flush(), "signaled");
   await queue.submit({ data: "1" });
   await queue.submit({ data: "2" });
@@ -207,8 +207,8 @@ test("flush() waits until every job was given to the executor", OPTIONS, async (
 
 test("a scheduler that is closed stops what runs with ECANCELED, and runs no more", OPTIONS, async (t) => {
   const manual = new Manual();
-  const scheduler = createDomain(t).scheduler<string>(manual);
-  const queue = scheduler.queue();
+  const scheduler = createDomain(t).createScheduler<string>(manual);
+  const queue = scheduler.createQueue();
   const [runs, waits] = [await queue.submit({ data: "runs" }), await queue.submit({ data: "waits" })];
   await until(() => manual.started.length === 1);
   scheduler.close();
@@ -216,7 +216,7 @@ test("a scheduler that is closed stops what runs with ECANCELED, and runs no mor
   assert.deepEqual([code(runs), code(waits)], ["ECANCELED", "ESRCH"]);
   assert.equal(manual.signals.get("runs")!.aborted, true);
   assert.deepEqual(manual.started, ["runs"]);
-  assert.throws(() => scheduler.queue(), { code: "ECANCELED" });
+  assert.throws(() => scheduler.createQueue(), { code: "ECANCELED" });
 });
 
 test("an agent that leaves stops its jobs, and for others their fences end with ECANCELED", OPTIONS, async (t) => {
@@ -224,7 +224,7 @@ test("an agent that leaves stops its jobs, and for others their fences end with 
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
   const buffer = domain.allocate(1);
-  const queue = worker.queue<string>(manual);
+  const queue = worker.createQueue<string>(manual);
   await queue.submit({ data: "runs", writes: [worker.import(buffer.handle())] });
   await queue.submit({ data: "waits" });
   await until(() => manual.started.length === 1);
@@ -243,7 +243,7 @@ test("jobs that wait do not run once a waiter has ended the queue, whose thread 
   const other = joinDomain(t, domain);
   const buffer = domain.allocate(1);
   const theirs = other.import(buffer.handle());
-  const queue = domain.queue<string>({ ...manual, timeLimit: 20, onTimeout: () => "no-hang" });
+  const queue = domain.createQueue<string>({ ...manual, timeLimit: 20, onTimeout: () => "no-hang" });
   const runs = await queue.submit({ data: "runs", writes: [buffer] });
   const waits = await queue.submit({ data: "waits" });
   await assert.rejects(theirs.reservation.getFences("read")[0]!.result(), { code: "ETIMEDOUT" });
@@ -278,10 +278,10 @@ test("a handler of hangs that throws is reported, and the job has failed", OPTIO
 test("an option that is out of range is refused by its name", (t) => {
   const domain: Domain = createDomain(t);
   const run = (): void => {};
-  assert.throws(() => domain.queue({ run, credits: 0 }), /RangeError: .*option "credits"/);
-  assert.throws(() => domain.queue({ run, timeLimit: 0 }), /RangeError: .*option "timeLimit"/);
-  assert.throws(() => domain.queue({ run: undefined as never }), TypeError);
-  assert.throws(() => domain.scheduler({ run }).queue({ priority: "urgent" as never }), TypeError);
+  assert.throws(() => domain.createQueue({ run, credits: 0 }), /RangeError: .*option "credits"/);
+  assert.throws(() => domain.createQueue({ run, timeLimit: 0 }), /RangeError: .*option "timeLimit"/);
+  assert.throws(() => domain.createQueue({ run: undefined as never }), TypeError);
+  assert.throws(() => domain.createScheduler({ run }).createQueue({ priority: "urgent" as never }), TypeError);
 });
 
 /** A queue whose agent keeps what the core reports. */
@@ -290,7 +290,7 @@ function watched(
   options: Partial<SchedulerOptions<undefined>> = {},
 ): { agent: TestAgent; queue: Queue } {
   const agent = testAgent();
-  return { agent, queue: new Scheduler(agent, { run, ...options }).queue() };
+  return { agent, queue: new Scheduler(agent, { run, ...options }).createQueue() };
 }
 
 test("whatever the executor gives back or throws, the job ends, and the next one runs", OPTIONS, async () => {
@@ -309,7 +309,7 @@ test("whatever the executor gives back or throws, the job ends, and the next one
     "a fence whose maker throws": () => opsFence(agent, { enableSignaling: planned }),
     "an error that has no text": () => Promise.reject(hostile),
   };
-  const queue = new Scheduler<string>(agent, { run: ({ data }) => results[data]?.() }).queue();
+  const queue = new Scheduler<string>(agent, { run: ({ data }) => results[data]?.() }).createQueue();
   for (const what of Object.keys(results)) {
     const [bad, good] = [await queue.submit({ data: what }), await queue.submit({ data: "good" })];
     await waitAll([bad, good]);

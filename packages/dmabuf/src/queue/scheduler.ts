@@ -11,7 +11,7 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
 /**
  * Runs the jobs of some queues on one executor.
  *
- * QS1. A job waits for accesses that are in progress, and for work that is late, before its fence exists, and holding
+ * QS1. A job waits for accesses that are in progress, and for work that is overdue, before its fence exists, and holding
  *      nothing; never after.
  * QS2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each: whoever looks
  *      sees it on all of them or on none, and whoever takes a hold later sees it.
@@ -35,9 +35,9 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
 
 /**
  * What became of a job whose time was over: `"reset"`, the executor can go on, and the job has failed with `ETIMEDOUT`;
- * `"no-hang"`, it was a false alarm, and the job gets as much time again; `"gone"`, the executor can do nothing any more.
+ * `"no-hang"`, it was a false alarm, and the job gets as much time again; `"lost"`, the executor can do nothing any more.
  */
-export type Verdict = "reset" | "no-hang" | "gone";
+export type Verdict = "reset" | "no-hang" | "lost";
 
 export interface SchedulerOptions<Data> {
   /** For people; at most 31 bytes of UTF-8. Default "queue". */
@@ -117,7 +117,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   }
 
   /** Another line of jobs. @throws {DmaBufError} `ENOSPC` if the domain has no timeline left; `ENODEV`, `ECANCELED`. */
-  queue(options: QueueOptions = {}): Queue<Data> {
+  createQueue(options: QueueOptions = {}): Queue<Data> {
     if (this.#refusal !== undefined) {
       throw new DmaBufError(this.#refusal, `Cannot make a queue: scheduler "${this.name}" has stopped`);
     }
@@ -199,7 +199,7 @@ export class Scheduler<Data = undefined> implements Disposable {
       while (queue.isKilled && queue.ready(look) !== undefined) queue.drop("ESRCH");
     }
     for (let job = this.#next(look); job !== undefined && job.credits <= this.#free; job = this.#next(look)) {
-      if (job.dependsOnLate) {
+      if (job.dependsOnOverdue) {
         job.queue.drop("ETIMEDOUT");
       } else {
         job.queue.shift();
@@ -295,7 +295,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     }
     job.abort(new DmaBufError("ETIMEDOUT", `The job has made no progress in ${this.#timeLimit} ms`));
     this.#finish(job, "ETIMEDOUT");
-    if (verdict === "gone") this.#executorGone();
+    if (verdict === "lost") this.#executorGone();
   }
 
   #judge(job: Job<Data>): Verdict {

@@ -27,8 +27,8 @@ function checkUntouched(domain: Domain): void {
   second.close();
 }
 
-function pendingFile(domain: Domain): ReturnType<Domain["syncFile"]> {
-  return domain.syncFile(domain.timeline({ timeLimit: 60_000 }).createFence());
+function pendingFile(domain: Domain): ReturnType<Domain["createSyncFile"]> {
+  return domain.createSyncFile(domain.createTimeline({ timeLimit: 60_000 }).createFence());
 }
 
 /** What waits for a lock. */
@@ -37,7 +37,7 @@ const WAITS: Record<string, (domain: Domain, buffer: DmaBuf) => Promise<unknown>
   "lock() with a context": (domain, buffer) => buffer.reservation.lock(new AcquireContext(domain.agent)),
   "lockAll()": (domain, buffer) => domain.lockAll([buffer]),
   "importSyncFile()": (domain, buffer) => buffer.importSyncFile("write", pendingFile(domain)),
-  "attachment.map()": (_, buffer) => buffer.attach().map(),
+  "attachment.map()": (_, buffer) => buffer.attachSync().map(),
 };
 
 for (const [name, wait] of Object.entries(WAITS)) {
@@ -148,13 +148,13 @@ const CALLS: Record<string, (reservation: Reservation, domain: Domain) => unknow
   tryLock: (reservation) => reservation.tryLock(),
   isLocked: (reservation) => reservation.isLocked,
   reserveFences: (reservation) => reservation.reserveFences(1),
-  addFence: (reservation, domain) => reservation.addFence(domain.timeline().createFence(), "write"),
-  replaceFences: (reservation, domain) => reservation.replaceFences(1, domain.timeline().createFence(), "write"),
+  addFence: (reservation, domain) => reservation.addFence(domain.createTimeline().createFence(), "write"),
+  replaceFences: (reservation, domain) => reservation.replaceFences(1, domain.createTimeline().createFence(), "write"),
   copyFences: (reservation) => reservation.copyFences(reservation),
   lockedFences: (reservation) => [...reservation.lockedFences()],
   fences: (reservation) => [...reservation.fences()],
   getFences: (reservation) => reservation.getFences("bookkeep"),
-  getLateFences: (reservation) => reservation.getLateFences("bookkeep"),
+  getLateFences: (reservation) => reservation.getOverdueFences("bookkeep"),
   getSingleton: (reservation) => reservation.getSingleton("bookkeep"),
   testSignaled: (reservation) => reservation.testSignaled("bookkeep"),
   testFinished: (reservation) => reservation.testFinished("bookkeep"),
@@ -184,8 +184,8 @@ for (const [name, call] of Object.entries(CALLS)) {
 
 test("an iteration that goes on after the close is EBADF, and shows nothing of the next buffer", TIMEOUT, async (t) => {
   const { domain, first } = slotOfOne(t);
-  const timelines = [domain.timeline(), domain.timeline()];
-  for (const timeline of timelines) await first.importSyncFile("read", domain.syncFile(timeline.createFence()));
+  const timelines = [domain.createTimeline(), domain.createTimeline()];
+  for (const timeline of timelines) await first.importSyncFile("read", domain.createSyncFile(timeline.createFence()));
   const fences = first.reservation.fences();
   assert.equal(fences.next().done, false);
   first.close();
@@ -221,7 +221,7 @@ describe("an exporter that works under a lock that was lent to it", () => {
     const other = joinDomain(t, domain, "importer");
     const imported = other.import(exported.handle());
     exported.close();
-    const mapped = imported.attach().map();
+    const mapped = imported.attachSync().map();
     mapped.catch(() => {});
     while (!isAsked) await isPending(new Promise(() => {}));
     return { domain, other, imported, mapped, answer };

@@ -1,5 +1,5 @@
 import { BUFFER, ENTRY, type Segment } from "../domain/layout.js";
-import { isKeyFinished, isKeyLaterOrSame, isKeySignaled } from "../domain/fence-slot.js";
+import { isKeyFinished, isKeyOverduerOrSame, isKeySignaled } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
 /**
@@ -8,7 +8,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
  * E1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of PUBLISHED.
  * E2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
  * E3. A writer that dies before the store has changed nothing.
- * E4. A signaled entry whose work is late keeps its place, until a later fence of its context has that.
+ * E4. A signaled entry whose work is overdue keeps its place, until a later fence of its context has that.
  */
 
 export interface Entry {
@@ -57,19 +57,19 @@ export function hasPending(segment: Segment, entries: readonly Entry[], level: n
   return entries.some((entry) => entry.level <= level && !isKeySignaled(segment, entry.key));
 }
 
-/** As {@link hasPending}, for work that has not finished: it is pending or late. */
+/** As {@link hasPending}, for work that has not finished: it is pending or overdue. */
 export function hasUnfinished(segment: Segment, entries: readonly Entry[], level: number): boolean {
   return entries.some((entry) => entry.level <= level && !isKeyFinished(segment, entry.key));
 }
 
 /**
  * Where a new fence goes by the kernel's rules: over an older fence of its context with the same or a weaker usage,
- * over a signaled one that is not late, or at the end.
+ * over a signaled one that is not overdue, or at the end.
  */
 export function placeFor(segment: Segment, entries: readonly Entry[], added: Entry): number {
   const index = entries.findIndex(
     (entry) =>
-      (entry.level >= added.level && isKeyLaterOrSame(segment, added.key, entry.key)) ||
+      (entry.level >= added.level && isKeyOverduerOrSame(segment, added.key, entry.key)) ||
       isKeyFinished(segment, entry.key),
   );
   return index < 0 ? entries.length : index;

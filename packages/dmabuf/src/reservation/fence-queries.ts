@@ -1,13 +1,13 @@
 import { check, NANOSECONDS } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { isKeyLate, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, countdown, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
 import { hasPending, hasUnfinished, sameEntries, type Entry } from "./entries.js";
-import { LateWork } from "./late-work.js";
+import { OverdueWork } from "./overdue-work.js";
 import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
 
 export interface ReservationFence {
@@ -62,9 +62,9 @@ export abstract class FenceQueries {
    * The fences up to a usage that a time limit has ended while the agents that signal them may still be at the memory: they
    * live, and have neither signaled the fence all the same nor closed its timeline.
    */
-  getLateFences(usage: Usage): Fence[] {
-    checkUsage("Reservation.getLateFences()", usage);
-    return this.lateWork(usage)?.fences ?? [];
+  getOverdueFences(usage: Usage): Fence[] {
+    checkUsage("Reservation.getOverdueFences()", usage);
+    return this.overdueWork(usage)?.fences ?? [];
   }
 
   /**
@@ -83,7 +83,7 @@ export abstract class FenceQueries {
     return !hasPending(this.agent, this.snapshot(), usageLevel(usage));
   }
 
-  /** Whether no work up to a usage is pending or late. */
+  /** Whether no work up to a usage is pending or overdue. */
   testFinished(usage: Usage): boolean {
     checkUsage("Reservation.testFinished()", usage);
     return !hasUnfinished(this.agent, this.snapshot(), usageLevel(usage));
@@ -121,8 +121,8 @@ export abstract class FenceQueries {
     const limits = limitsOf(this.agent.host, this.terms(options));
     while (!this.testFinished(usage)) {
       if (!(await this.#waitFor(this.getFences(usage), limits()))) return false;
-      const late = this.lateWork(usage);
-      if (late !== undefined && !(await this.agent.wait(late, limits()))) return false;
+      const overdue = this.overdueWork(usage);
+      if (overdue !== undefined && !(await this.agent.wait(overdue, limits()))) return false;
     }
     return true;
   }
@@ -134,17 +134,17 @@ export abstract class FenceQueries {
     const left = countdown(this.agent.host, options.timeout);
     while (!this.testFinished(usage)) {
       if (!this.#waitForSync(this.getFences(usage), { timeout: left() })) return false;
-      const late = this.lateWork(usage);
-      late?.checkBlocking(options.timeout);
-      if (late !== undefined && !this.agent.waitSync(late, left())) return false;
+      const overdue = this.overdueWork(usage);
+      overdue?.checkBlocking(options.timeout);
+      if (overdue !== undefined && !this.agent.waitSync(overdue, left())) return false;
     }
     return true;
   }
 
   /** @internal Who holds up what waits for all work up to a usage, for messages. */
   waitsFor(usage: Usage): string {
-    const late = this.lateWork(usage)?.describe();
-    if (late !== undefined) return late;
+    const overdue = this.overdueWork(usage)?.describe();
+    if (overdue !== undefined) return overdue;
     const pending = this.#upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
     return waitsFor(
       this.agent,
@@ -152,9 +152,9 @@ export abstract class FenceQueries {
     );
   }
 
-  /** @internal The work up to a usage that is late now. */
-  lateWork(usage: Usage): LateWork | undefined {
-    return this.#lateOf(this.#upTo(usage));
+  /** @internal The work up to a usage that is overdue now. */
+  overdueWork(usage: Usage): OverdueWork | undefined {
+    return this.#overdueAmong(this.#upTo(usage));
   }
 
   /** Hints to the makers of all pending fences up to a usage that somebody needs them by then. */
@@ -189,9 +189,9 @@ export abstract class FenceQueries {
       .filter((fence) => fence !== undefined);
   }
 
-  #lateOf(entries: readonly Entry[]): LateWork | undefined {
-    const late = entries.filter(({ key }) => isKeyLate(this.agent, key));
-    return late.length === 0 ? undefined : new LateWork(this.agent, late);
+  #overdueAmong(entries: readonly Entry[]): OverdueWork | undefined {
+    const overdue = entries.filter(({ key }) => isKeyOverdue(this.agent, key));
+    return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
   }
 
   #upTo(usage: Usage): Entry[] {

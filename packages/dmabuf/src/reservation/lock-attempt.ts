@@ -1,4 +1,4 @@
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { AcquireContext } from "./acquire-context.js";
 import { armLock, isOlder, lockWord, tryTakeLock } from "./lock.js";
@@ -9,7 +9,7 @@ import type { Reservation } from "./reservation.js";
  * A wait for the lock that ends when it is taken, when its context must give way, or when the holder that waits is closed:
  * after that the slot may be another buffer's (K7).
  */
-export class LockAttempt implements Awaited, Disposable {
+export class LockAttempt implements WaitCondition, Disposable {
   readonly #reservation: Reservation;
   readonly #context: AcquireContext | undefined;
   readonly #mine: bigint;

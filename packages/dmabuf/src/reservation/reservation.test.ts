@@ -101,11 +101,11 @@ test("an iteration without the lock begins again when another agent adds a fence
   const [mine, theirs] = [new Reservation(agent, slot), new Reservation(agent.another(), slot)];
   const first = [makeFence(agent, "timeline"), makeFence(agent, "timeline")];
   for (const fence of first) addFence(mine, fence, "read");
-  const late = makeFence(theirs.agent, "timeline");
+  const overdue = makeFence(theirs.agent, "timeline");
   const seen: [context: number, restarted: boolean][] = [];
   for (const { fence, restarted } of mine.fences("read")) {
     seen.push([fence.context, restarted]);
-    if (seen.length === 2) addFence(theirs, late, "write");
+    if (seen.length === 2) addFence(theirs, overdue, "write");
   }
   const [one, two] = contexts(first);
   assert.deepEqual(seen, [
@@ -113,7 +113,7 @@ test("an iteration without the lock begins again when another agent adds a fence
     [two, false],
     [one, true],
     [two, false],
-    [late.context, false],
+    [overdue.context, false],
   ]);
 });
 

@@ -161,7 +161,7 @@ export class Reservation extends FenceQueries {
     if (this.#state.entries.length + count > reservationEntries) {
       throw new DmaBufError(
         "ENOMEM",
-        `Cannot reserve ${count} fences on ${this.describeOwner()}: ${this.#state.entries.length} of ${reservationEntries} are pending or late (option "agents")`,
+        `Cannot reserve ${count} fences on ${this.describeOwner()}: ${this.#state.entries.length} of ${reservationEntries} are pending or overdue (option "agents")`,
       );
     }
     this.#state.room = Math.max(this.#state.room, this.#state.entries.length + count);
@@ -205,7 +205,7 @@ export class Reservation extends FenceQueries {
     publishEntries(this.agent, this.slot, this.#state.entries);
   }
 
-  /** Puts the fences of another reservation, as far as they are pending or late, in the place of all fences of this one. */
+  /** Puts the fences of another reservation, as far as they are pending or overdue, in the place of all fences of this one. */
   copyFences(source: Reservation): void {
     check("Reservation.copyFences()", "source", source, RESERVATION);
     checkOwn("Reservation.copyFences()", "source", source, this.agent);

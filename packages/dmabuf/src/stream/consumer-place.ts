@@ -1,4 +1,4 @@
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
 import { checkWait, checkWaitSync, countdown, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
@@ -140,7 +140,7 @@ export class ConsumerPlace {
     if (!this.#holdsFrames) this.#left();
   }
 
-  #attempt(): Awaited & { readonly taken: Frame | undefined } {
+  #attempt(): WaitCondition & { readonly taken: Frame | undefined } {
     if (this.#closed)
       throw new DmaBufError("EBADF", `Cannot take a frame of stream "${this.#parts.name}": it was left`);
     const { agent, key } = this.#parts;
@@ -182,7 +182,7 @@ export class ConsumerPlace {
       const buffer = buffers[place]!;
       const { holds } = buffer;
       if (!holds.tryTake("read")) {
-        if (this.policy === "hold") return undefined;
+        if (this.policy === "block") return undefined;
         continue;
       }
       if (frameIn(agent, key.slot, place) !== number) {
@@ -255,9 +255,9 @@ export class ConsumerPlace {
     return best < 0 ? undefined : { place: best, number: bestNumber };
   }
 
-  /** A frame whose writing is late is lost to a consumer that may lose frames. One that holds the producer waits for it. */
+  /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
   #passesOver(frame: Frame): boolean {
-    if (this.policy === "hold" || this.#closed || frame.buffer.reservation.testFinished("write")) return false;
+    if (this.policy === "block" || this.#closed || frame.buffer.reservation.testFinished("write")) return false;
     this.#missed++;
     frame[Symbol.dispose]();
     return true;
@@ -296,9 +296,9 @@ export class ConsumerPlace {
 
   /** @param frame One that is there, but is still written. */
   #timedOut(timeout: number | undefined, frame?: Frame): never {
-    const late = frame?.buffer.reservation.lateWork("write")?.describe();
-    const what = late === undefined ? "has published no frame" : "has finished no frame";
-    const why = late === undefined ? "" : `: ${late}`;
+    const overdue = frame?.buffer.reservation.overdueWork("write")?.describe();
+    const what = overdue === undefined ? "has published no frame" : "has finished no frame";
+    const why = overdue === undefined ? "" : `: ${overdue}`;
     throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);
   }
 }

@@ -5,9 +5,9 @@ import { BLOCKS } from "../../test/blocking.js";
 import { publish, streamed, takeAll } from "../../test/streams.js";
 import type { Domain } from "../domain.js";
 import type { Fence } from "../fence/fence.js";
-import { copiedBytes } from "../trace/copies.js";
+import { copiedBytes } from "../buffer/copies.js";
 import { rawFormat } from "./format.js";
-import type { Blank } from "./frame.js";
+import type { Loan } from "./frame.js";
 import type { FrameStream } from "./frame-stream.js";
 
 describe("several consumers", () => {
@@ -21,12 +21,12 @@ describe("several consumers", () => {
       frames.map((frame) => frame!.sequence),
       [0, 0, 0],
     );
-    const blank = stream.blank();
+    const loan = stream.loan();
     for (const frame of frames) {
-      assert.equal(await isPending(blank), true);
+      assert.equal(await isPending(loan), true);
       frame![Symbol.dispose]();
     }
-    await blank;
+    await loan;
   });
 
   test("may be in the producer's own agent", { timeout: 10_000 }, async (t) => {
@@ -58,21 +58,25 @@ describe("a consumer", () => {
     const consumer = theirs.frames();
     await publish(stream, 3);
     const frames = [await consumer.next(), await consumer.next(), await consumer.next()];
-    const blank = stream.blank();
-    assert.equal(await isPending(blank), true);
+    const loan = stream.loan();
+    assert.equal(await isPending(loan), true);
     frames[1]![Symbol.dispose]();
-    (await blank)!.publish();
+    (await loan)!.publish();
     assert.equal((await consumer.next())!.sequence, 3);
     assert.equal(frames[0]!.bytes.length, 8);
   });
 
-  test("that joins late begins with the oldest frame there is, and has missed none", { timeout: 10_000 }, async (t) => {
-    const { stream, theirs } = streamed(t, 3);
-    await publish(stream, 5);
-    const consumer = theirs.frames();
-    assert.deepEqual(await takeAll(consumer), [2, 3, 4]);
-    assert.equal(consumer.missed, 0);
-  });
+  test(
+    "that joins overdue begins with the oldest frame there is, and has missed none",
+    { timeout: 10_000 },
+    async (t) => {
+      const { stream, theirs } = streamed(t, 3);
+      await publish(stream, 5);
+      const consumer = theirs.frames();
+      assert.deepEqual(await takeAll(consumer), [2, 3, 4]);
+      assert.equal(consumer.missed, 0);
+    },
+  );
 
   test("has not missed what was gone between the frames that it found", { timeout: 10_000 }, async (t) => {
     const { stream, theirs } = streamed(t, 2);
@@ -192,11 +196,11 @@ describe("a consumer", () => {
       await publish(stream);
       const frame = (await consumer.next())!;
       const waiting = consumer.next();
-      const blank = stream.blank();
-      assert.equal(await isPending(blank), true);
+      const loan = stream.loan();
+      assert.equal(await isPending(loan), true);
       consumer[Symbol.dispose]();
       consumer[Symbol.dispose]();
-      (await blank)!.publish();
+      (await loan)!.publish();
       assert.equal(await waiting, undefined);
       assert.throws(() => frame.bytes, { code: "EBADF" });
       await assert.rejects(consumer.next(), { code: "EBADF", message: /it was left/ });
@@ -212,7 +216,7 @@ describe("a consumer", () => {
 
   test("with an unknown policy is refused, and takes no place", (t) => {
     const { stream, theirs } = streamed(t);
-    const expected = { name: "TypeError", message: /"hold", "drop-oldest" or "newest", not "fastest"/ };
+    const expected = { name: "TypeError", message: /"block", "drop-oldest" or "newest", not "fastest"/ };
     assert.throws(() => theirs.frames({ policy: "fastest" as "newest" }), expected);
     assert.equal(stream.consumers, 0);
   });
@@ -227,7 +231,7 @@ describe("a frame", () => {
     frame[Symbol.dispose]();
     frame[Symbol.dispose]();
     assert.equal(kept.bytes.length, 8);
-    await assert.rejects(stream.blank({ timeout: 10 }), { code: "ETIMEDOUT" });
+    await assert.rejects(stream.loan({ timeout: 10 }), { code: "ETIMEDOUT" });
   });
 
   test(
@@ -252,14 +256,14 @@ describe("a frame", () => {
 describe("a frame that a fence still writes", () => {
   /** Publishes a frame whose bytes come with a fence. */
   async function publishPending(domain: Domain, stream: FrameStream): Promise<Fence> {
-    const blank: Blank = (await stream.blank())!;
-    const fence = domain.timeline().createFence();
+    const loan: Loan = (await stream.loan())!;
+    const fence = domain.createTimeline().createFence();
     {
-      using _lock = await blank.buffer.reservation.lock();
-      blank.buffer.reservation.reserveFences(1);
-      blank.buffer.reservation.addFence(fence, "write");
+      using _lock = await loan.buffer.reservation.lock();
+      loan.buffer.reservation.reserveFences(1);
+      loan.buffer.reservation.addFence(fence, "write");
     }
-    blank.publish();
+    loan.publish();
     return fence;
   }
 

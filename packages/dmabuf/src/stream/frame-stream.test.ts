@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { imageFormat, rawFormat, tensorFormat } from "./format.js";
-import type { Blank } from "./frame.js";
+import type { Loan } from "./frame.js";
 import type { JsonValue } from "./metadata.js";
 import type { StreamOptions } from "./frame-stream.js";
 
@@ -40,7 +40,7 @@ describe("createStream()", () => {
 describe("a producer", () => {
   test("without consumers never waits, and the oldest frames are lost", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { buffers: 3 });
-    for (let i = 0; i < 10; i++) assert.equal((await stream.blank())!.publish(), i);
+    for (let i = 0; i < 10; i++) assert.equal((await stream.loan())!.publish(), i);
     const consumer = stream.frames();
     const sequences = [1, 2, 3].map(async () => (await consumer.next())!.sequence);
     assert.deepEqual(await Promise.all(sequences), [7, 8, 9]);
@@ -49,10 +49,10 @@ describe("a producer", () => {
   test("has published what it gave away, and all ends of the stream know how many frames", async (t) => {
     const { domain, stream } = createStream(t);
     const other = joinDomain(t, domain).openStream(stream.handle());
-    for (let i = 0; i < 6; i++) (await stream.blank())!.publish();
-    using blank = await stream.blank();
+    for (let i = 0; i < 6; i++) (await stream.loan())!.publish();
+    using loan = await stream.loan();
     assert.deepEqual([stream.published, other.published], [6, 6]);
-    blank!.publish();
+    loan!.publish();
     stream.close();
     assert.equal(other.published, 7);
   });
@@ -63,13 +63,13 @@ describe("a producer", () => {
     async (t) => {
       const { stream } = createStream(t, { buffers: 2 });
       const consumer = stream.frames();
-      for (let i = 0; i < 2; i++) (await stream.blank())!.publish();
-      const blank = stream.blank();
-      assert.equal(await isPending(blank), true);
+      for (let i = 0; i < 2; i++) (await stream.loan())!.publish();
+      const loan = stream.loan();
+      assert.equal(await isPending(loan), true);
       const frame = (await consumer.next())!;
-      assert.equal(await isPending(blank), true);
+      assert.equal(await isPending(loan), true);
       frame[Symbol.dispose]();
-      (await blank)!.publish();
+      (await loan)!.publish();
       assert.equal((await consumer.next())!.sequence, 1);
     },
   );
@@ -77,29 +77,29 @@ describe("a producer", () => {
   test("goes on when the consumer that held it back leaves", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t, { buffers: 1 });
     const consumer = joinDomain(t, domain).openStream(stream.handle()).frames();
-    (await stream.blank())!.publish();
-    const blank = stream.blank();
-    assert.equal(await isPending(blank), true);
+    (await stream.loan())!.publish();
+    const loan = stream.loan();
+    assert.equal(await isPending(loan), true);
     consumer[Symbol.dispose]();
-    await blank;
+    await loan;
   });
 
   test(
-    "gets every buffer as a blank at once, and numbers the frames as they are published",
+    "gets every buffer as a loan at once, and numbers the frames as they are published",
     { timeout: 10_000 },
     async (t) => {
       const { stream } = createStream(t, { buffers: 3 });
-      const blanks = [1, 2, 3].map(async (byte) => {
-        const blank = (await stream.blank())!;
-        blank.bytes[0] = byte;
-        return blank;
+      const loans = [1, 2, 3].map(async (byte) => {
+        const loan = (await stream.loan())!;
+        loan.bytes[0] = byte;
+        return loan;
       });
-      const [one, two, three] = await Promise.all(blanks);
+      const [one, two, three] = await Promise.all(loans);
       const enough = new AbortController();
-      assert.equal(await isPending(stream.blank({ signal: enough.signal }).catch(() => {})), true);
+      assert.equal(await isPending(stream.loan({ signal: enough.signal }).catch(() => {})), true);
       enough.abort();
       assert.deepEqual(
-        [three, one, two].map((blank) => blank!.publish()),
+        [three, one, two].map((loan) => loan!.publish()),
         [0, 1, 2],
       );
       const consumer = stream.frames();
@@ -108,42 +108,42 @@ describe("a producer", () => {
     },
   );
 
-  test("that gives a blank back has published nothing", { timeout: 10_000 }, async (t) => {
+  test("that gives a loan back has published nothing", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { buffers: 1 });
     const consumer = stream.frames();
-    for (let i = 0; i < 3; i++) (await stream.blank())![Symbol.dispose]();
+    for (let i = 0; i < 3; i++) (await stream.loan())![Symbol.dispose]();
     await assert.rejects(consumer.next({ timeout: 0 }), { code: "ETIMEDOUT" });
-    assert.equal((await stream.blank())!.publish(), 0);
+    assert.equal((await stream.loan())!.publish(), 0);
     assert.equal((await consumer.next())!.sequence, 0);
   });
 
   test("waits for fences of work that reads the buffer", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t, { buffers: 1 });
-    const first = (await stream.blank())!;
-    const fence = domain.timeline().createFence();
+    const first = (await stream.loan())!;
+    const fence = domain.createTimeline().createFence();
     {
       using _lock = await first.buffer.reservation.lock();
       first.buffer.reservation.reserveFences(1);
       first.buffer.reservation.addFence(fence, "read");
     }
     first.publish();
-    await assert.rejects(stream.blank({ timeout: 10 }), { code: "ETIMEDOUT" });
-    const blank = stream.blank();
-    assert.equal(await isPending(blank), true);
+    await assert.rejects(stream.loan({ timeout: 10 }), { code: "ETIMEDOUT" });
+    const loan = stream.loan();
+    assert.equal(await isPending(loan), true);
     fence.signal();
-    await blank;
+    await loan;
   });
 
-  test("gives up waiting for a blank after its time, or when told to", { ...BLOCKS, timeout: 10_000 }, async (t) => {
+  test("gives up waiting for a loan after its time, or when told to", { ...BLOCKS, timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { buffers: 1 });
-    const held = (await stream.blank())!;
+    const held = (await stream.loan())!;
     const expected = { code: "ETIMEDOUT", message: /No buffer of stream "stream" became free in 5 ms/ };
-    await assert.rejects(stream.blank({ timeout: 5 }), expected);
-    assert.throws(() => stream.blankSync({ timeout: 5 }), expected);
+    await assert.rejects(stream.loan({ timeout: 5 }), expected);
+    assert.throws(() => stream.loanSync({ timeout: 5 }), expected);
     const reason = new Error("enough");
-    await assert.rejects(stream.blank({ signal: AbortSignal.abort(reason) }), reason);
+    await assert.rejects(stream.loan({ signal: AbortSignal.abort(reason) }), reason);
     held[Symbol.dispose]();
-    assert.notEqual(stream.blankSync(), undefined);
+    assert.notEqual(stream.loanSync(), undefined);
   });
 
   test("says for whom it waits", { timeout: 10_000 }, async (t) => {
@@ -151,13 +151,13 @@ describe("a producer", () => {
     const slow = joinDomain(t, domain, "slow");
     const user = joinDomain(t, domain, "user");
     const used = user.openStream(stream.handle()).frames({ policy: "newest" });
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     using _frame = await used.next();
     assert.deepEqual(stream.waitsFor, ["user"]);
-    slow.openStream(stream.handle()).frames({ policy: "hold" });
-    (await stream.blank())!.publish();
+    slow.openStream(stream.handle()).frames({ policy: "block" });
+    (await stream.loan())!.publish();
     assert.deepEqual(stream.waitsFor, ["user", "slow"]);
-    await assert.rejects(stream.blank({ timeout: 5 }), { message: /it waits for agent "user", "slow"$/ });
+    await assert.rejects(stream.loan({ timeout: 5 }), { message: /it waits for agent "user", "slow"$/ });
   });
 
   test("waits until enough consumers have joined", { timeout: 10_000 }, async (t) => {
@@ -175,16 +175,16 @@ describe("a producer", () => {
   });
 });
 
-describe("a blank", () => {
+describe("a loan", () => {
   test("shows the bytes and the planes of its buffer in place", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { format: imageFormat("NV12", 6, 4, { strideAlignment: 8 }) });
-    const blank = (await stream.blank())!;
-    blank.bytes.forEach((_, i) => (blank.bytes[i] = i));
-    const [luma, chroma] = blank.planes;
+    const loan = (await stream.loan())!;
+    loan.bytes.forEach((_, i) => (loan.bytes[i] = i));
+    const [luma, chroma] = loan.planes;
     assert.deepEqual([luma!.stride, luma!.height, luma!.bytes.length], [8, 4, 32]);
     assert.deepEqual([chroma!.offset, chroma!.bytes.length, chroma!.bytes[0]], [32, 16, 32]);
-    assert.equal(luma!.bytes.buffer, blank.buffer.segments[0]!.memory);
-    blank.publish();
+    assert.equal(luma!.bytes.buffer, loan.buffer.segments[0]!.memory);
+    loan.publish();
     const frame = (await stream.frames().next())!;
     assert.deepEqual(
       [...frame.planes[1]!.bytes],
@@ -194,9 +194,9 @@ describe("a blank", () => {
 
   test("of a tensor shows its elements in place", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { format: tensorFormat([2, 3], "float32") });
-    const blank = (await stream.blank())!;
-    blank.tensor.set([1, 2, 3, 4, 5, 6.5] as never);
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.tensor.set([1, 2, 3, 4, 5, 6.5] as never);
+    loan.publish();
     const frame = (await stream.frames().next())!;
     assert.deepEqual([...frame.tensor], [1, 2, 3, 4, 5, 6.5]);
     assert.equal(frame.format.type, "float32");
@@ -204,45 +204,45 @@ describe("a blank", () => {
 
   test("is gone when it is published or given back, and either twice does no harm", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { buffers: 1 });
-    const published = (await stream.blank())!;
+    const published = (await stream.loan())!;
     published.publish();
     published[Symbol.dispose]();
-    const given = (await stream.blank())!;
+    const given = (await stream.loan())!;
     given[Symbol.dispose]();
     given[Symbol.dispose]();
-    const held = (await stream.blank())!;
+    const held = (await stream.loan())!;
     given[Symbol.dispose]();
-    for (const blank of [published, given]) {
-      for (const use of [() => blank.bytes, () => blank.planes, () => blank.publish()]) {
+    for (const loan of [published, given]) {
+      for (const use of [() => loan.bytes, () => loan.planes, () => loan.publish()]) {
         assert.throws(use, { code: "EBADF", message: /was given back/ });
       }
     }
-    await assert.rejects(stream.blank({ timeout: 0 }), { code: "ETIMEDOUT" });
+    await assert.rejects(stream.loan({ timeout: 0 }), { code: "ETIMEDOUT" });
     assert.equal(held.publish(), 1);
   });
 
   test("stays when its data are too long, and can be published with less", { timeout: 10_000 }, async (t) => {
     const { stream } = createStream(t, { dataBytes: 8 });
-    const blank = (await stream.blank())!;
-    blank.bytes[0] = 9;
+    const loan = (await stream.loan())!;
+    loan.bytes[0] = 9;
     const expected = { code: "EOVERFLOW", message: /9 bytes as JSON, 8 are allowed \(option "dataBytes"\)/ };
-    assert.throws(() => blank.publish({ data: "1234567" }), expected);
-    assert.equal(blank.publish({ data: "123456" }), 0);
+    assert.throws(() => loan.publish({ data: "1234567" }), expected);
+    assert.equal(loan.publish({ data: "123456" }), 0);
     const frame = (await stream.frames().next())!;
     assert.deepEqual([frame.data, frame.bytes[0]], ["123456", 9]);
   });
 
   test("that the code of its data gives back, publishes, or ends the stream of, is not published", async (t) => {
     const { stream } = createStream(t);
-    const within: [code: string, published: number, act: (blank: Blank) => void][] = [
-      ["EBADF", 0, (blank) => blank[Symbol.dispose]()],
-      ["EBADF", 1, (blank) => void blank.publish()],
+    const within: [code: string, published: number, act: (loan: Loan) => void][] = [
+      ["EBADF", 0, (loan) => loan[Symbol.dispose]()],
+      ["EBADF", 1, (loan) => void loan.publish()],
       ["EPIPE", 1, () => stream.end()],
     ];
     for (const [expected, published, act] of within) {
-      const blank = (await stream.blank())!;
-      const data = { toJSON: () => (act(blank), 1) } as unknown as JsonValue;
-      assert.throws(() => blank.publish({ data }), { code: expected });
+      const loan = (await stream.loan())!;
+      const data = { toJSON: () => (act(loan), 1) } as unknown as JsonValue;
+      assert.throws(() => loan.publish({ data }), { code: expected });
       assert.equal(stream.published, published);
     }
   });
@@ -250,8 +250,8 @@ describe("a blank", () => {
   test("gives its frame the time and the data it is published with", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t);
     const before = domain.agent.host.nowNs();
-    (await stream.blank())!.publish();
-    (await stream.blank())!.publish({ timestamp: 40, data: { key: true } });
+    (await stream.loan())!.publish();
+    (await stream.loan())!.publish({ timestamp: 40, data: { key: true } });
     const consumer = stream.frames();
     const [plain, rich] = [(await consumer.next())!, (await consumer.next())!];
     assert.equal(plain.timestamp, plain.publishedAt);
@@ -266,12 +266,12 @@ describe("a stream that has ended", () => {
     "fail()": (stream: { fail(code: "EIO"): void }) => stream.fail("EIO"),
     "close()": (stream: { close(): void }) => stream.close(),
   })) {
-    test(`by ${how} gives no blank, also not to one who waits for it already`, { timeout: 10_000 }, async (t) => {
+    test(`by ${how} gives no loan, also not to one who waits for it already`, { timeout: 10_000 }, async (t) => {
       const { stream } = createStream(t, { buffers: 1 });
-      const held = (await stream.blank())!;
-      const waiting = stream.blank();
+      const held = (await stream.loan())!;
+      const waiting = stream.loan();
       const looping = (async () => {
-        for await (const _ of stream.blanks()) return "a blank";
+        for await (const _ of stream.loans()) return "a loan";
         return "the end";
       })();
       assert.equal(await isPending(waiting), true);
@@ -297,10 +297,10 @@ describe("a stream in an agent that does not produce", () => {
     const theirs = joinDomain(t, domain).openStream(stream.handle());
     assert.deepEqual([theirs.isProducer, theirs.name, theirs.format], [false, "stream", stream.format]);
     const expected = { code: "EPERM", message: /belongs to another agent/ };
-    await assert.rejects(theirs.blank(), expected);
-    await assert.rejects(theirs.blanks().next(), expected);
+    await assert.rejects(theirs.loan(), expected);
+    await assert.rejects(theirs.loans().next(), expected);
     await assert.rejects(theirs.waitForConsumers(0), expected);
-    for (const produce of [() => theirs.blankSync(), () => theirs.end(), () => theirs.fail("EIO")])
+    for (const produce of [() => theirs.loanSync(), () => theirs.end(), () => theirs.fail("EIO")])
       assert.throws(produce, expected);
     theirs.close();
     theirs.close();
@@ -312,7 +312,7 @@ describe("a stream in an agent that does not produce", () => {
     const middle = joinDomain(t, domain);
     const last = joinDomain(t, domain);
     const consumer = last.openStream(structuredClone(middle.openStream(stream.handle()).handle())).frames();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     assert.equal((await consumer.next())!.sequence, 0);
   });
 });
@@ -344,7 +344,7 @@ describe("openStream()", () => {
   test("of a stream whose producer has left still gives what it published", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t);
     const handle = stream.handle();
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     stream.close();
     const consumer = joinDomain(t, domain).openStream(handle).frames();
     assert.equal((await consumer.next())?.sequence, 0);
@@ -356,7 +356,7 @@ test("a stream's buffers are free when all who had it have closed it", { timeout
   const { domain, stream } = createStream(t);
   const theirs = joinDomain(t, domain).openStream(stream.handle());
   const frames = theirs.frames();
-  (await stream.blank())!.publish();
+  (await stream.loan())!.publish();
   const frame = (await frames.next())!;
   stream.close();
   assert.equal(domain.statistics().length, 4);

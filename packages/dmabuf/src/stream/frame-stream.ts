@@ -14,7 +14,7 @@ import {
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import { once } from "../buffer/once.js";
-import type { Awaited } from "../domain/agent.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { Held, owned } from "../domain/held.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -31,7 +31,7 @@ import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
-import { Blank, type Publish } from "./frame.js";
+import { Loan, type Publish } from "./frame.js";
 import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import type { StreamHandle } from "./stream-handle.js";
@@ -134,8 +134,8 @@ export class FrameStream implements Disposable {
   }
 
   /**
-   * Names of the agents for whom the producer waits if no blank is free: those that use a frame, those whose work on one
-   * is late, and those whose consumers may miss none (policy `"hold"`) and have not taken all.
+   * Names of the agents for whom the producer waits if no loan is free: those that use a frame, those whose work on one
+   * is overdue, and those whose consumers may miss none (policy `"block"`) and have not taken all.
    */
   get waitsFor(): string[] {
     const { agent } = this.#open();
@@ -179,7 +179,7 @@ export class FrameStream implements Disposable {
    */
   frames(options: ConsumerOptions = {}): Consumer {
     checkOptions("FrameStream.frames()", options, CONSUMER_OPTIONS);
-    const { policy = "hold" } = options;
+    const { policy = "block" } = options;
     const place: ConsumerPlace = new ConsumerPlace(this.#open(), policy, () => {
       this.#consumers.delete(place);
       if (this.#leaving) this.#closeIfLeft();
@@ -188,74 +188,74 @@ export class FrameStream implements Disposable {
     return new Consumer(place, options);
   }
 
-  /** Blanks to fill and publish, one after the other, until the stream is ended. */
-  blanks(options: WaitOptions = {}): AsyncGenerator<Blank, void, undefined> {
-    checkWait("FrameStream.blanks()", options);
-    return this.#blanks(options);
+  /** Loans to fill and publish, one after the other, until the stream is ended. */
+  loans(options: WaitOptions = {}): AsyncGenerator<Loan, void, undefined> {
+    checkWait("FrameStream.loans()", options);
+    return this.#loans(options);
   }
 
-  async *#blanks(options: WaitOptions): AsyncGenerator<Blank, void, undefined> {
+  async *#loans(options: WaitOptions): AsyncGenerator<Loan, void, undefined> {
     for (;;) {
-      const blank = await this.blank(options);
-      if (blank === undefined) return;
-      yield blank;
+      const loan = await this.loan(options);
+      if (loan === undefined) return;
+      yield loan;
     }
   }
 
   /**
-   * The next blank to fill; `undefined` once the stream has ended.
+   * The next loan to fill; `undefined` once the stream has ended.
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPERM` if this end does not produce.
    */
-  async blank(options: WaitOptions = {}): Promise<Blank | undefined> {
-    checkWait("FrameStream.blank()", options);
-    const attempt = new BlankAttempt(this.#producing());
+  async loan(options: WaitOptions = {}): Promise<Loan | undefined> {
+    checkWait("FrameStream.loan()", options);
+    const attempt = new LoanAttempt(this.#producing());
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limits = options; ; limits = { ...options, timeout: left() }) {
       // Where nothing is to be waited for, a promise would cost more than all the rest.
-      if (!attempt.ready() && !(await agent.wait(attempt, limits))) this.#noBlank(options.timeout);
+      if (!attempt.ready() && !(await agent.wait(attempt, limits))) this.#noLoan(options.timeout);
       const { taken } = attempt;
       if (taken === undefined) return undefined;
-      if (taken.isFinished) return this.#toBlank(taken);
+      if (taken.isFinished) return this.#toLoan(taken);
       const rest: WaitTerms = { ...options, timeout: left(), ending: this.#ending };
       try {
         // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
         const fences = await taken.buffer.reservation.wait("read", rest);
-        if (fences === "timed-out") this.#noBlank(options.timeout);
+        if (fences === "timed-out") this.#noLoan(options.timeout);
       } catch (error) {
         taken.release();
         if (this.#ending.isOver) return undefined;
         throw error;
       }
-      if (!attempt.setAsideIfLate()) return this.#toBlank(taken);
+      if (!attempt.setAsideIfOverdue()) return this.#toLoan(taken);
     }
   }
 
   /**
-   * As {@link blank}, blocking this thread.
+   * As {@link loan}, blocking this thread.
    *
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself uses all buffers.
    */
-  blankSync(options: { readonly timeout?: number } = {}): Blank | undefined {
-    checkWaitSync("FrameStream.blankSync()", options);
-    const attempt = new BlankAttempt(this.#producing());
+  loanSync(options: { readonly timeout?: number } = {}): Loan | undefined {
+    checkWaitSync("FrameStream.loanSync()", options);
+    const attempt = new LoanAttempt(this.#producing());
     const { agent } = this.#parts;
     const left = countdown(agent.host, options.timeout);
     for (let limit = options.timeout; ; limit = left()) {
-      if (!agent.waitSync(attempt, limit)) this.#noBlank(options.timeout);
+      if (!agent.waitSync(attempt, limit)) this.#noLoan(options.timeout);
       const { taken } = attempt;
       if (taken === undefined) return undefined;
-      if (taken.isFinished) return this.#toBlank(taken);
+      if (taken.isFinished) return this.#toLoan(taken);
       try {
         const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
-        if (fences === "timed-out") this.#noBlank(options.timeout);
+        if (fences === "timed-out") this.#noLoan(options.timeout);
       } catch (error) {
         taken.release();
         throw error;
       }
-      if (!attempt.setAsideIfLate()) return this.#toBlank(taken);
+      if (!attempt.setAsideIfOverdue()) return this.#toLoan(taken);
     }
   }
 
@@ -303,7 +303,7 @@ export class FrameStream implements Disposable {
   }
 
   /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
-  #toBlank({ place, buffer, release: giveBack }: TakenPlace): Blank | undefined {
+  #toLoan({ place, buffer, release: giveBack }: TakenPlace): Loan | undefined {
     if (this.#ending.isOver) {
       giveBack();
       return undefined;
@@ -311,7 +311,7 @@ export class FrameStream implements Disposable {
     const { agent, key, format, dataBytes } = this.#parts;
     const endUse = buffer.storage.use();
     // The close has given the place back.
-    const what = (): string | undefined => (this.#closed ? undefined : `A blank of stream "${this.name}"`);
+    const what = (): string | undefined => (this.#closed ? undefined : `A loan of stream "${this.name}"`);
     const held = new Held(agent.held, what, () => {
       endUse();
       giveBack();
@@ -329,7 +329,7 @@ export class FrameStream implements Disposable {
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return owned(held, new Blank(format, buffer, bytes, dataBytes, publish, held));
+    return owned(held, new Loan(format, buffer, bytes, dataBytes, publish, held));
   }
 
   #producing(): StreamParts {
@@ -351,14 +351,14 @@ export class FrameStream implements Disposable {
   #inTheWay(): Set<Identity> {
     const { agent, key, buffers } = this.#open();
     const users = buffers.flatMap(({ holds }) => holds.users());
-    const late = buffers.flatMap(({ reservation }) => reservation.lateWork("read")?.owners ?? []);
-    return new Set([...users, ...late, ...slowConsumers(agent, key)]);
+    const overdue = buffers.flatMap(({ reservation }) => reservation.overdueWork("read")?.owners ?? []);
+    return new Set([...users, ...overdue, ...slowConsumers(agent, key)]);
   }
 
-  #noBlank(timeout: number | undefined): never {
+  #noLoan(timeout: number | undefined): never {
     const { agent, buffers } = this.#parts;
-    const late = buffers.map(({ reservation }) => reservation.lateWork("read")?.describe());
-    const reasons = [waitsFor(agent, this.#inTheWay()), late.find((text) => text !== undefined)];
+    const overdue = buffers.map(({ reservation }) => reservation.overdueWork("read")?.describe());
+    const reasons = [waitsFor(agent, this.#inTheWay()), overdue.find((text) => text !== undefined)];
     const reason = reasons.filter((text) => text !== undefined).join("; ");
     throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms: ${reason}`);
   }
@@ -387,13 +387,13 @@ interface TakenPlace {
 
 /**
  * A wait for a place that may be filled; ready without one once the stream has ended. It goes round places where work is
- * late, as round those that somebody holds.
+ * overdue, as round those that somebody holds.
  */
-class BlankAttempt implements Awaited {
+class LoanAttempt implements WaitCondition {
   taken: TakenPlace | undefined;
   readonly #parts: StreamParts;
-  /** The places, as bits, at which work was found late. */
-  #late = 0;
+  /** The places, as bits, at which work was found overdue. */
+  #overdue = 0;
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
@@ -417,7 +417,7 @@ class BlankAttempt implements Awaited {
       tried |= 1 << place;
       const buffer = buffers[place]!;
       // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (D6).
-      if ((this.#late & (1 << place)) !== 0 && isLate(buffer)) continue;
+      if ((this.#overdue & (1 << place)) !== 0 && isOverdue(buffer)) continue;
       const { holds } = buffer;
       if (!holds.tryTake("write")) continue;
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame (M1).
@@ -426,8 +426,8 @@ class BlankAttempt implements Awaited {
         continue;
       }
       const isFinished = buffer.reservation.testFinished("read");
-      if (!isFinished && isLate(buffer)) {
-        this.#late |= 1 << place;
+      if (!isFinished && isOverdue(buffer)) {
+        this.#overdue |= 1 << place;
         holds.release("write");
         continue;
       }
@@ -452,18 +452,18 @@ class BlankAttempt implements Awaited {
     );
   }
 
-  /** Gives back the place that was taken if its work has become late; the next look goes round it. */
-  setAsideIfLate(): boolean {
+  /** Gives back the place that was taken if its work has become overdue; the next look goes round it. */
+  setAsideIfOverdue(): boolean {
     const { place, buffer, release } = this.taken!;
-    if (!isLate(buffer)) return false;
+    if (!isOverdue(buffer)) return false;
     this.taken = undefined;
-    this.#late |= 1 << place;
+    this.#overdue |= 1 << place;
     release();
     return true;
   }
 }
 
-/** Whether work on a buffer is late; the agent is then rung when it no longer is. */
-function isLate({ reservation }: DmaBuf): boolean {
-  return reservation.lateWork("read")?.armAndLook() ?? false;
+/** Whether work on a buffer is overdue; the agent is then rung when it no longer is. */
+function isOverdue({ reservation }: DmaBuf): boolean {
+  return reservation.overdueWork("read")?.armAndLook() ?? false;
 }

@@ -2,7 +2,7 @@ import { checkOptions, isObject, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { Held, Viewed } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import { countedCopy } from "../trace/copies.js";
+import { countedCopy } from "../buffer/copies.js";
 import { forgetViews } from "./stream-parts.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
@@ -128,7 +128,7 @@ const PUBLISH: Kinds<PublishOptions> = {
 export type Publish = (timestamp: number | undefined, data: Uint8Array | undefined) => number;
 
 /** A frame to be filled, held by the producer until it is published or disposed. */
-export class Blank extends FrameBytes {
+export class Loan extends FrameBytes {
   /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
   readonly buffer: DmaBuf;
   readonly #dataBytes: number;
@@ -152,17 +152,17 @@ export class Blank extends FrameBytes {
    * Hands the frame to the consumers; its bytes must not be touched afterwards.
    *
    * @returns The frame's sequence number.
-   * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the blank stays); `EPIPE` if the stream has ended;
+   * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the loan stays); `EPIPE` if the stream has ended;
    *   `EBADF` if it was published or given back.
-   * @throws {TypeError | RangeError} If the timestamp is no finite number, or JSON cannot carry the data; the blank stays.
+   * @throws {TypeError | RangeError} If the timestamp is no finite number, or JSON cannot carry the data; the loan stays.
    */
   publish(options: PublishOptions = {}): number {
     void this.bytes;
     const isPlain = isObject(options) && options.timestamp === undefined && options.data === undefined;
-    if (!isPlain) checkOptions("Blank.publish()", options, PUBLISH);
+    if (!isPlain) checkOptions("Loan.publish()", options, PUBLISH);
     const { timestamp, data } = options;
     const encoded = encodeData(data, this.#dataBytes);
-    // After the last of the user's code, which may have given this blank back.
+    // After the last of the user's code, which may have given this loan back.
     void this.bytes;
     const sequence = this.#publish(timestamp, encoded);
     this[Symbol.dispose]();

@@ -25,12 +25,12 @@ class Pair {
     this.publishAll(2);
   }
 
-  /** Publishes frames as long as there are blanks. */
+  /** Publishes frames as long as there are loans. */
   publishAll(most: number): number[] {
     const published: number[] = [];
     for (let i = 0; i < most; i++) {
       try {
-        published.push(this.stream.blankSync({ timeout: 0 })!.publish());
+        published.push(this.stream.loanSync({ timeout: 0 })!.publish());
       } catch {
         break;
       }
@@ -57,7 +57,7 @@ test("a consumer that is counted gets every frame from then on, and says that it
   for (let at = 1; ; at++) {
     const pair = new Pair();
     let published: number[] = [];
-    const consumer = joinsWith(pair, at, "hold", () => {
+    const consumer = joinsWith(pair, at, "block", () => {
       if (pair.stream.consumers > 0) published = pair.publishAll(6);
     });
     if (consumer === undefined) break;
@@ -94,7 +94,7 @@ test("a producer neither counts a consumer that only joins or leaves, nor waits 
     const pair = new Pair();
     const seen: [number, string[]][] = [];
     const look = (): void => void seen.push([pair.stream.consumers, pair.stream.waitsFor]);
-    const consumer = joinsWith(pair, at, "hold", look);
+    const consumer = joinsWith(pair, at, "block", look);
     if (consumer === undefined) break;
     pair.steps.begin({ at, happen: look });
     consumer[Symbol.dispose]();

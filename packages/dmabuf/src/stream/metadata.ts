@@ -56,7 +56,7 @@ function asJson(data: JsonValue): string | undefined {
     return JSON.stringify(data);
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    const message = `Blank.publish(): option "data" must be what JSON can carry, not ${shown(data)}: ${cause.message}`;
+    const message = `Loan.publish(): option "data" must be what JSON can carry, not ${shown(data)}: ${cause.message}`;
     throw new TypeError(message, { cause });
   }
 }

@@ -42,13 +42,13 @@ test("a frame whose data somebody has damaged is EPROTO, and the next one comes"
   const domain = createDomain(t);
   const stream = domain.createStream({ format: rawFormat(8), dataBytes: 16 });
   using consumer = stream.frames();
-  const blank = stream.blankSync()!;
-  const { memory, offset } = blank.buffer.storage.segments[0]!;
-  blank.publish({ data: "text" });
+  const loan = stream.loanSync()!;
+  const { memory, offset } = loan.buffer.storage.segments[0]!;
+  loan.publish({ data: "text" });
   new Uint8Array(memory, offset).set([0x7b, 0x6e], 40);
   assert.throws(() => consumer.nextSync(), { code: "EPROTO" });
   assert.equal(consumer.missed, 1);
-  stream.blankSync()!.publish({ data: "more" });
+  stream.loanSync()!.publish({ data: "more" });
   assert.equal(consumer.nextSync()?.data, "more");
 });
 

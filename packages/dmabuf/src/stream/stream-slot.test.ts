@@ -29,10 +29,10 @@ describe("policy hold", () => {
     const { stream, theirs } = streamed(t, 2);
     const slow = theirs.frames();
     const fast = theirs.frames({ policy: "newest" });
-    assert.equal(slow.policy, "hold");
+    assert.equal(slow.policy, "block");
     await publish(stream, 2);
     assert.deepEqual(await takeAll(fast), [1]);
-    await assert.rejects(stream.blank({ timeout: 10 }), { code: "ETIMEDOUT" });
+    await assert.rejects(stream.loan({ timeout: 10 }), { code: "ETIMEDOUT" });
     assert.deepEqual(await takeAll(slow), [0, 1]);
     await publish(stream);
   });
@@ -55,9 +55,9 @@ describe("policy drop-oldest", () => {
   test("keeps the frame that it holds while all others are dropped", { timeout: 10_000 }, async (t) => {
     const { stream, theirs } = streamed(t, 2);
     const consumer = theirs.frames({ policy: "drop-oldest" });
-    const blank = (await stream.blank())!;
-    blank.bytes.fill(7);
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.bytes.fill(7);
+    loan.publish();
     const frame = (await consumer.next())!;
     await publish(stream, 5);
     assert.deepEqual([...frame.bytes], Array<number>(8).fill(7));
@@ -88,13 +88,13 @@ test(
     const domain = createDomain(t, { streams: 1 });
     const old = domain.createStream({ format: rawFormat(1) });
     const theirs = joinDomain(t, domain).openStream(old.handle());
-    (await old.blank())!.publish();
+    (await old.loan())!.publish();
     old.close();
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     assert.throws(() => theirs.frames(), { code: "ESTALE", message: /another has its place/ });
     assert.deepEqual([theirs.consumers, stream.consumers], [0, 0]);
-    assert.equal((await stream.blank())!.publish(), 1);
+    assert.equal((await stream.loan())!.publish(), 1);
   },
 );
 
@@ -102,7 +102,7 @@ test("a slot is not used again while a consumer of its last stream has not left"
   const domain = createDomain(t, { streams: 1 });
   const old = domain.createStream({ format: rawFormat(1) });
   const consumer = joinDomain(t, domain).openStream(old.handle()).frames();
-  (await old.blank())!.publish();
+  (await old.loan())!.publish();
   old.close();
   assert.throws(() => domain.createStream({ format: rawFormat(1) }), { code: "ENOSPC" });
   assert.equal((await consumer.next())!.sequence, 0);

@@ -30,9 +30,9 @@ import { DmaBufError, ERRNO } from "../errors.js";
  */
 
 /** What happens to a consumer that is slower than the producer. */
-export type Policy = "hold" | "drop-oldest" | "newest";
+export type Policy = "block" | "drop-oldest" | "newest";
 
-const POLICIES: readonly Policy[] = ["hold", "drop-oldest", "newest"];
+const POLICIES: readonly Policy[] = ["block", "drop-oldest", "newest"];
 
 export const POLICY = oneOf(...POLICIES);
 

@@ -1,6 +1,6 @@
 import { check, checkObject, FLAG, FUNCTION, integer, type Kinds } from "../arguments.js";
 import { MEMORY, RecordedMemory } from "./recorded-agent.js";
-import type { Host } from "../substrate/host.js";
+import type { Host } from "../host/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 
 const HOST: Kinds<Host> = {

@@ -10,7 +10,7 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
  *     pending operation, and ends the run by throwing.
  * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
  *     change nothing; how the run ended is read from the run, never from the error that came out.
- * R3. On a word that no agent changes, what would leave it as it is has its result at once: that is no operation.
+ * R3. On a word that no agent changes, what would leave it is has its result at once: that is no operation.
  */
 
 export type AgentProgram = (memory: Substrate) => unknown;

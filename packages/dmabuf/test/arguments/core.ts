@@ -40,11 +40,11 @@ export class World {
   }
 
   fence(): Fence {
-    return this.domain.timeline().createFence();
+    return this.domain.createTimeline().createFence();
   }
 
   syncFile(): SyncFile {
-    return this.domain.syncFile(this.fence());
+    return this.domain.createSyncFile(this.fence());
   }
 
   buffer(): DmaBuf {
@@ -62,7 +62,7 @@ export class World {
   }
 
   queue(): Queue {
-    return this.domain.queue({ run: () => {} });
+    return this.domain.createQueue({ run: () => {} });
   }
 
   /** A buffer whose reservation is locked, with room for fences. */
@@ -101,26 +101,26 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
   Reservation: (world) => world.locked().reservation,
   DmaBuf: (world) => world.buffer(),
   SyncFile: (world) => world.syncFile(),
-  Syncobj: ({ domain }) => domain.syncobj({ signaled: true }),
-  Attachment: (world) => world.locked().attach({ moveNotify() {} }),
+  Syncobj: ({ domain }) => domain.createSyncobj({ signaled: true }),
+  Attachment: (world) => world.locked().attachSync({ moveNotify() {} }),
   Heap: ({ domain }) => domain.heaps.get("system"),
   Heaps: ({ domain }) => domain.heaps,
   Timeline({ domain }) {
-    const timeline = domain.timeline();
+    const timeline = domain.createTimeline();
     timeline.createFence();
     return timeline;
   },
-  SoftwareTimeline: ({ domain }) => domain.softwareTimeline(),
+  SoftwareTimeline: ({ domain }) => domain.createSoftwareTimeline(),
   FrameStream: (world) => world.stream(),
   Consumer(world) {
     const stream = world.stream();
     const consumer = stream.frames();
-    stream.blankSync()!.publish();
+    stream.loanSync()!.publish();
     return consumer;
   },
-  Blank: (world) => world.stream().blankSync()!,
+  Loan: (world) => world.stream().loanSync()!,
   Queue: (world) => world.queue(),
-  Scheduler: ({ domain }) => domain.scheduler({ run: () => {} }),
+  Scheduler: ({ domain }) => domain.createScheduler({ run: () => {} }),
   Job: ({ domain }) =>
     new Promise<Job<undefined>>((resolve) => {
       const run = (job: Job<undefined>): Promise<never> => {
@@ -128,7 +128,7 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
         // It runs until the domain is closed.
         return new Promise(() => {});
       };
-      domain.queue({ run }).submitSync({ reads: [domain.allocate(4096)] });
+      domain.createQueue({ run }).submitSync({ reads: [domain.allocate(4096)] });
     }),
 };
 
@@ -151,7 +151,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Fence.isLaterOrSame()": (_world, fence: Fence) => [fence],
   "FenceQueries.fences()": () => ["read"],
   "FenceQueries.getFences()": () => ["read"],
-  "FenceQueries.getLateFences()": () => ["read"],
+  "FenceQueries.getOverdueFences()": () => ["read"],
   "FenceQueries.getSingleton()": () => ["read"],
   "FenceQueries.testSignaled()": () => ["read"],
   "FenceQueries.testFinished()": () => ["read"],
@@ -188,11 +188,11 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "DmaBuf.beginCpuAccessSync()": () => ["read", NOW],
   "DmaBuf.endCpuAccess()": () => ["read"],
   "Attachment.map()": () => ["read", NOW],
-  "Attachment.mapLocked()": () => ["read"],
-  "Attachment.mapLockedAsync()": () => ["read", NOW],
-  "Attachment.pinAsync()": () => [NOW],
-  "DmaBuf.attach()": () => [{}],
-  "DmaBuf.attachAsync()": () => [{}, NOW],
+  "Attachment.mapLockedSync()": () => ["read"],
+  "Attachment.mapLocked()": () => ["read", NOW],
+  "Attachment.pin()": () => [NOW],
+  "DmaBuf.attachSync()": () => [{}],
+  "DmaBuf.attach()": () => [{}, NOW],
   "DmaBuf.mmap()": () => [{}],
   "DmaBuf.move()": () => [segments(), { timeout: 1000 }],
   "DmaBuf.moveNotify()": () => [NOW],
@@ -201,42 +201,42 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Heaps.get()": () => ["system"],
   "Heaps.add()": () => ["heap", { allocate: () => ({ segments: segments() }) }],
   "JoinedDomain.allocate()": () => [4096, {}],
-  "JoinedDomain.udmabuf()": () => [segments(), {}],
+  "JoinedDomain.createUdmabuf()": () => [segments(), {}],
   "JoinedDomain.export()": () => [segments(), { ops: noOps }],
   "JoinedDomain.import()": (world) => [fields(world.buffer().handle())],
   "new Timeline()": ({ agent }) => [agent, {}],
   "Timeline.signal()": () => [1, "EIO", 1],
   "Timeline.close()": () => ["EIO"],
-  "JoinedDomain.timeline()": () => [{}],
+  "JoinedDomain.createTimeline()": () => [{}],
   "SoftwareTimeline.create()": ({ agent }) => [agent, {}],
-  "SoftwareTimeline.open()": ({ agent, domain }) => [agent, domain.softwareTimeline().handle()],
+  "SoftwareTimeline.open()": ({ agent, domain }) => [agent, domain.createSoftwareTimeline().handle()],
   "SoftwareTimeline.createFence()": () => [1],
   "SoftwareTimeline.advance()": () => [1],
-  "SoftwareTimeline.deadline()": (_world, timeline: ReturnType<JoinedDomain["softwareTimeline"]>) => [
+  "SoftwareTimeline.deadline()": (_world, timeline: ReturnType<JoinedDomain["createSoftwareTimeline"]>) => [
     timeline.createFence(1),
   ],
-  "JoinedDomain.softwareTimeline()": () => [{}],
-  "JoinedDomain.openSoftwareTimeline()": ({ domain }) => [domain.softwareTimeline().handle()],
-  "JoinedDomain.fence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
+  "JoinedDomain.createSoftwareTimeline()": () => [{}],
+  "JoinedDomain.openSoftwareTimeline()": ({ domain }) => [domain.createSoftwareTimeline().handle()],
+  "JoinedDomain.createFence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
   "JoinedDomain.fenceFrom()": () => [Promise.resolve(), {}],
   "JoinedDomain.allocateContexts()": () => [1],
   "JoinedDomain.exportFence()": (world) => [world.fence()],
   "JoinedDomain.importFence()": (world) => [world.domain.exportFence(world.fence())],
-  "JoinedDomain.syncFile()": (world) => [world.fence()],
+  "JoinedDomain.createSyncFile()": (world) => [world.fence()],
   "JoinedDomain.importSyncFile()": (world) => [world.syncFile().handle()],
-  "Syncobj.wait()": ({ domain }) => [[domain.syncobj({ signaled: true })], NOW],
-  "Syncobj.waitSync()": ({ domain }) => [[domain.syncobj({ signaled: true })], NOW],
-  "Syncobj.reset()": ({ domain }) => [[domain.syncobj()]],
-  "Syncobj.signal()": ({ domain }) => [[domain.syncobj()]],
-  "Syncobj.signalPoints()": ({ domain }) => [[{ syncobj: domain.syncobj(), point: 1 }]],
-  "Syncobj.query()": ({ domain }) => [[domain.syncobj()], {}],
+  "Syncobj.wait()": ({ domain }) => [[domain.createSyncobj({ signaled: true })], NOW],
+  "Syncobj.waitSync()": ({ domain }) => [[domain.createSyncobj({ signaled: true })], NOW],
+  "Syncobj.reset()": ({ domain }) => [[domain.createSyncobj()]],
+  "Syncobj.signal()": ({ domain }) => [[domain.createSyncobj()]],
+  "Syncobj.signalPoints()": ({ domain }) => [[{ syncobj: domain.createSyncobj(), point: 1 }]],
+  "Syncobj.query()": ({ domain }) => [[domain.createSyncobj()], {}],
   "Syncobj.transfer()": ({ domain }) => [
-    { syncobj: domain.syncobj({ signaled: true }), point: 0 },
-    { syncobj: domain.syncobj(), point: 1 },
+    { syncobj: domain.createSyncobj({ signaled: true }), point: 0 },
+    { syncobj: domain.createSyncobj(), point: 1 },
   ],
   "Syncobj.transferWhenSubmitted()": ({ domain }) => [
-    { syncobj: domain.syncobj({ signaled: true }), point: 0 },
-    { syncobj: domain.syncobj(), point: 1 },
+    { syncobj: domain.createSyncobj({ signaled: true }), point: 0 },
+    { syncobj: domain.createSyncobj(), point: 1 },
     NOW,
   ],
   "Syncobj.replaceFence()": (world) => [world.fence()],
@@ -248,17 +248,17 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Syncobj.exportSyncFile()": () => [0],
   "Syncobj.importSyncFile()": (world) => [world.syncFile(), 1],
   "Syncobj.onPoint()": () => [1, () => {}, {}],
-  "JoinedDomain.syncobj()": () => [{}],
-  "JoinedDomain.openSyncobj()": ({ domain }) => [fields(domain.syncobj().handle())],
+  "JoinedDomain.createSyncobj()": () => [{}],
+  "JoinedDomain.openSyncobj()": ({ domain }) => [fields(domain.createSyncobj().handle())],
   "JoinedDomain.lockAll()": (world) => [[world.buffer()], NOW],
   "FrameStream.waitForConsumers()": () => [0, NOW],
   "Consumer.next()": () => [NOW],
   "Consumer.nextSync()": () => [NOW],
   "FrameStream.frames()": () => [{}],
-  "Blank.publish()": () => [{}],
-  "FrameStream.blanks()": () => [NOW],
-  "FrameStream.blank()": () => [NOW],
-  "FrameStream.blankSync()": () => [NOW],
+  "Loan.publish()": () => [{}],
+  "FrameStream.loans()": () => [NOW],
+  "FrameStream.loan()": () => [NOW],
+  "FrameStream.loanSync()": () => [NOW],
   "FrameStream.fail()": () => ["EIO"],
   "JoinedDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
   "JoinedDomain.openStream()": (world) => [fields(world.stream().handle())],
@@ -267,10 +267,10 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Queue.submitSync()": (world) => [{ reads: [world.buffer()] }, NOW],
   "Queue.trySubmit()": (world) => [{ reads: [world.buffer()] }],
   "Queue.flush()": () => [NOW],
-  "Scheduler.queue()": () => [{}],
+  "Scheduler.createQueue()": () => [{}],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
-  "JoinedDomain.scheduler()": () => [{ run: () => {} }],
-  "JoinedDomain.queue()": () => [{ run: () => {} }],
+  "JoinedDomain.createScheduler()": () => [{ run: () => {} }],
+  "JoinedDomain.createQueue()": () => [{ run: () => {} }],
   "Domain.create()": () => [SIZES],
   "Domain.join()": ({ domain }) => [(domain as Domain).invite(), {}],
   "Domain.invite()": () => [{}],
@@ -315,7 +315,7 @@ export const EXCEPTIONS: Exceptions = {
   // What a user's code gives back is used as a promise: the fence fails as it does.
   "JoinedDomain.fenceFrom() promise": ["a throwing proxy"],
   // JSON carries them all in its way.
-  "Blank.publish() options.data": [
+  "Loan.publish() options.data": [
     "NaN",
     "-1",
     "1.5",
@@ -338,7 +338,7 @@ export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
     (id) => `${id} agent`,
   ),
   ...["privateStub()", "stubFence()"].map((id) => `${id} agent`),
-  ...["new SyncFile()", "JoinedDomain.exportFence()", "JoinedDomain.syncFile()", "findSeqno()", "unwrap()"].map(
+  ...["new SyncFile()", "JoinedDomain.exportFence()", "JoinedDomain.createSyncFile()", "findSeqno()", "unwrap()"].map(
     (id) => `${id} fence`,
   ),
   ...["waitAll()", "waitAllSync()", "waitAny()", "waitAnySync()", "newestOfEachContext()"].map((id) => `${id} fences`),

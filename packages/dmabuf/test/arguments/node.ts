@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { rawFormat } from "../../src/index.js";
-import { Domain, Guest } from "../../src/node/index.js";
+import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
 import type { Exceptions } from "./nonsense.js";
 
 /** What the functions of `dmabuf/node` are called on and with, rightly. */
@@ -12,7 +12,7 @@ let places = 0;
 
 /** A domain of processes, with one process in it. */
 export class ProcessWorld {
-  readonly domain = Domain.create(SIZES);
+  readonly domain = ProcessDomain.create(SIZES);
   /** Where somebody can come in. */
   readonly where = `@dmabuf arguments ${process.pid} ${++places}`;
 
@@ -31,12 +31,12 @@ export class ProcessWorld {
 }
 
 export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object | Promise<object>>> = {
-  Domain: ({ domain }) => domain,
+  ProcessDomain: ({ domain }) => domain,
   DescriptorDirectory: ({ domain }) => domain.descriptors,
   Follower: ({ domain }) => domain.follow("name"),
-  Guest({ domain, where }) {
-    domain.show(where, domain.createStream({ format: rawFormat(64) }));
-    return Guest.visit(where);
+  StreamViewer({ domain, where }) {
+    domain.serveViewers(where, domain.createStream({ format: rawFormat(64) }));
+    return StreamViewer.connect(where);
   },
 };
 
@@ -45,25 +45,25 @@ const NOW = { timeout: 0 };
 export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly unknown[]>> = {
   "DescriptorDirectory.offer()": () => ["name", 0],
   "DescriptorDirectory.take()": () => ["name", NOW],
-  "Domain.create()": () => [SIZES],
-  "Domain.listen()": ({ where }) => [where, SIZES],
-  "Domain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
-  "Domain.inherit()": ({ domain }) => [domain.inviteProcess().descriptor, {}],
-  "Domain.join()": ({ domain }) => [domain.invite(), {}],
+  "ProcessDomain.create()": () => [SIZES],
+  "ProcessDomain.listen()": ({ where }) => [where, SIZES],
+  "ProcessDomain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
+  "ProcessDomain.inherit()": ({ domain }) => [domain.inviteProcess().descriptor, {}],
+  "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
-  "Domain.invite()": () => [{}],
-  "Domain.createMemory()": () => [65_536],
-  "Domain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
-  "Domain.findStream()": () => ["name", NOW],
+  "ProcessDomain.invite()": () => [{}],
+  "ProcessDomain.createMemory()": () => [65_536],
+  "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
+  "ProcessDomain.findStream()": () => ["name", NOW],
   "Follower.next()": () => [NOW],
-  "Domain.follow()": () => ["name", {}],
-  "Domain.show()": ({ domain, where }) => [where, domain.createStream({ format: rawFormat(64) }), {}],
-  "Guest.visit()": ({ domain, where }) => (
-    domain.show(where, domain.createStream({ format: rawFormat(64) })),
+  "ProcessDomain.follow()": () => ["name", {}],
+  "ProcessDomain.serveViewers()": ({ domain, where }) => [where, domain.createStream({ format: rawFormat(64) }), {}],
+  "StreamViewer.connect()": ({ domain, where }) => (
+    domain.serveViewers(where, domain.createStream({ format: rawFormat(64) })),
     [where, {}]
   ),
-  "Guest.frames()": () => [{}],
-  "Guest.next()": () => [{ signal: AbortSignal.abort() }],
+  "StreamViewer.frames()": () => [{}],
+  "StreamViewer.next()": () => [{ signal: AbortSignal.abort() }],
 };
 
 export const EXCEPTIONS: Exceptions = {};

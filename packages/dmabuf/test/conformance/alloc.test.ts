@@ -107,27 +107,27 @@ test("HEP-10 a heap has one call, to allocate", (t) => {
 
 test("UDM-01 a range that begins inside a page is refused", (t) => {
   const domain = createDomain(t);
-  fails("EINVAL", () => domain.udmabuf([{ memory: pages(4), offset: PAGE_SIZE / 2, length: PAGE_SIZE }]));
+  fails("EINVAL", () => domain.createUdmabuf([{ memory: pages(4), offset: PAGE_SIZE / 2, length: PAGE_SIZE }]));
 });
 
 test("UDM-02 a range that ends inside a page, or is empty, is refused", (t) => {
   const domain = createDomain(t);
-  fails("EINVAL", () => domain.udmabuf([{ memory: pages(4), offset: 0, length: PAGE_SIZE / 2 }]));
-  fails("EINVAL", () => domain.udmabuf([{ memory: pages(4), offset: 0, length: 0 }]));
-  fails("EINVAL", () => domain.udmabuf([]));
+  fails("EINVAL", () => domain.createUdmabuf([{ memory: pages(4), offset: 0, length: PAGE_SIZE / 2 }]));
+  fails("EINVAL", () => domain.createUdmabuf([{ memory: pages(4), offset: 0, length: 0 }]));
+  fails("EINVAL", () => domain.createUdmabuf([]));
 });
 
 test("UDM-03 memory that threads cannot share is refused", (t) => {
   const domain = createDomain(t);
   for (const memory of [new ArrayBuffer(PAGE_SIZE), 0, undefined]) {
-    fails("EBADFD", () => domain.udmabuf([{ memory: memory as never, offset: 0, length: PAGE_SIZE }]));
+    fails("EBADFD", () => domain.createUdmabuf([{ memory: memory as never, offset: 0, length: PAGE_SIZE }]));
   }
   assert.deepEqual(domain.statistics(), []);
 });
 
 test("UDM-04 four pages of shared memory become a buffer of four pages", (t) => {
   const domain = createDomain(t);
-  const buffer = domain.udmabuf([{ memory: pages(4), offset: 0, length: 4 * PAGE_SIZE }], { name: "mine" });
+  const buffer = domain.createUdmabuf([{ memory: pages(4), offset: 0, length: 4 * PAGE_SIZE }], { name: "mine" });
   assert.equal(buffer.size, 4 * PAGE_SIZE);
   assert.equal(buffer.exporterName, "udmabuf");
   assert.equal(buffer.name, "mine");
@@ -137,8 +137,8 @@ test("UDM-05 memory that can shrink is refused, and memory that can grow is not"
   const domain = createDomain(t);
   const range = { offset: 0, length: PAGE_SIZE };
   const [shrinks, grows] = resizable(2 * PAGE_SIZE);
-  fails("EBADFD", () => domain.udmabuf([{ memory: shrinks, ...range }]));
-  const buffer = domain.udmabuf([{ memory: grows, ...range }]);
+  fails("EBADFD", () => domain.createUdmabuf([{ memory: shrinks, ...range }]));
+  const buffer = domain.createUdmabuf([{ memory: grows, ...range }]);
   grows.grow(2 * PAGE_SIZE);
   assert.equal(buffer.size, PAGE_SIZE);
 });
@@ -151,7 +151,7 @@ test("UDM-06 pieces of one memory are one buffer in the order of the list, and s
   const starts = [30, 2, 20, 9];
   const list: StorageSegment[] = starts.map((page) => ({ memory, offset: page * PAGE_SIZE, length: 4 * PAGE_SIZE }));
   for (const start of starts) bytes.fill(start, start * PAGE_SIZE, (start + 4) * PAGE_SIZE);
-  using buffer = domain.udmabuf(list);
+  using buffer = domain.createUdmabuf(list);
   using imported = other.import(buffer.handle());
   const shown = (): (number | undefined)[] => bytesOf(imported).map((piece) => piece[5]);
   assert.deepEqual(shown(), starts);
@@ -166,15 +166,15 @@ test("UDM-07 more ranges or more bytes than the limits are refused", (t) => {
   const domain = createDomain(t);
   const memory = pages(1);
   const range = { memory, offset: 0, length: PAGE_SIZE };
-  fails("EINVAL", () => domain.udmabuf(Array<StorageSegment>(1025).fill(range)));
-  assert.equal(domain.udmabuf(Array<StorageSegment>(1024).fill(range)).size, 1024 * PAGE_SIZE);
-  fails("EINVAL", () => domain.udmabuf([{ memory, offset: 0, length: 65 * MEBIBYTE }]));
-  fails("EINVAL", () => domain.udmabuf([{ memory: pages(2), offset: PAGE_SIZE, length: 2 * PAGE_SIZE }]));
+  fails("EINVAL", () => domain.createUdmabuf(Array<StorageSegment>(1025).fill(range)));
+  assert.equal(domain.createUdmabuf(Array<StorageSegment>(1024).fill(range)).size, 1024 * PAGE_SIZE);
+  fails("EINVAL", () => domain.createUdmabuf([{ memory, offset: 0, length: 65 * MEBIBYTE }]));
+  fails("EINVAL", () => domain.createUdmabuf([{ memory: pages(2), offset: PAGE_SIZE, length: 2 * PAGE_SIZE }]));
 });
 
 test("UDM-08 the end of an access that never began changes nothing", (t) => {
   const domain = createDomain(t);
-  const buffer = domain.udmabuf([{ memory: pages(1), offset: 0, length: PAGE_SIZE }]);
+  const buffer = domain.createUdmabuf([{ memory: pages(1), offset: 0, length: PAGE_SIZE }]);
   const before = domain.statistics();
   buffer.endCpuAccess("write");
   assert.deepEqual(domain.statistics(), before);
@@ -183,7 +183,7 @@ test("UDM-08 the end of an access that never began changes nothing", (t) => {
 test("UDM-09 a mapping is the memory itself, and a copy is a copy", async (t) => {
   const domain = createDomain(t);
   const memory = pages(1);
-  using buffer = domain.udmabuf([{ memory, offset: 0, length: PAGE_SIZE }]);
+  using buffer = domain.createUdmabuf([{ memory, offset: 0, length: PAGE_SIZE }]);
   using map = buffer.mmap();
   map.bytes[0] = 1;
   assert.equal(new Uint8Array(memory)[0], 1);

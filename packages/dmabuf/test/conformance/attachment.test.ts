@@ -38,7 +38,7 @@ test("DBF-24 an exporter that refuses an importer keeps no attachment, and sees 
     throw new DmaBufError("EBUSY", "The device cannot reach this memory");
   };
   using buffer = exportWith(domain, { attach, detach: () => (detached += 1) });
-  fails("EBUSY", () => buffer.attach());
+  fails("EBUSY", () => buffer.attachSync());
   assert.equal(domain.statistics()[0]!.attachments, 0);
   buffer.close();
   assert.equal(detached, 0);
@@ -47,7 +47,7 @@ test("DBF-24 an exporter that refuses an importer keeps no attachment, and sees 
 test("DBF-25 a static importer is mapped only when the kernel's fence has signaled", { timeout: 30_000 }, async () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
-  using attachment = buffer.attach();
+  using attachment = buffer.attachSync();
   const move = addFence(domain, buffer, "kernel");
   setTimeout(() => move.signal(), 50);
   using mapping = await attachment.map();
@@ -58,7 +58,7 @@ test("DBF-25 a static importer is mapped only when the kernel's fence has signal
 test("DBF-26 a pending writer does not hold up the mapping of a static importer", async () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
-  using attachment = buffer.attach();
+  using attachment = buffer.attachSync();
   addFence(domain, buffer, "write");
   using mapping = await attachment.map("read", { timeout: 0 });
   assert.equal(mapping.segments.length, 1);
@@ -67,11 +67,11 @@ test("DBF-26 a pending writer does not hold up the mapping of a static importer"
 test("DBF-27 a dynamic importer is mapped at once although the kernel's fence is pending", () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
-  using attachment = buffer.attach({ moveNotify() {} });
+  using attachment = buffer.attachSync({ moveNotify() {} });
   addFence(domain, buffer, "kernel");
   using lock = buffer.reservation.lockSync();
   void lock;
-  using mapping = attachment.mapLocked();
+  using mapping = attachment.mapLockedSync();
   assert.equal(mapping.segments.length, 1);
 });
 
@@ -87,7 +87,7 @@ test("DBF-28 for a static importer the storage is pinned before it is mapped, an
     },
     unmap: () => calls.push("unmap"),
   });
-  using attachment = buffer.attach();
+  using attachment = buffer.attachSync();
   const mapping = await attachment.map();
   mapping[Symbol.dispose]();
   assert.deepEqual(calls, ["pin", "map", "unmap", "unpin"]);
@@ -101,9 +101,9 @@ test("DBF-29 a move is told to the two dynamic importers and not to the static o
     name,
     moveNotify: () => void told.push(`${name} ${buffer.reservation.isHeldHere ? "locked" : "open"}`),
   });
-  using first = buffer.attach(follow("first"));
-  using fixed = buffer.attach({ name: "static" });
-  using second = buffer.attach(follow("second"));
+  using first = buffer.attachSync(follow("first"));
+  using fixed = buffer.attachSync({ name: "static" });
+  using second = buffer.attachSync(follow("second"));
   assert.deepEqual(
     [first, fixed, second].map((attachment) => attachment.isDynamic),
     [true, false, true],
@@ -118,8 +118,8 @@ test("DBF-29 a move is told to the two dynamic importers and not to the static o
 test("DBF-30 mapping without the reservation lock is refused", () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
-  using attachment = buffer.attach({ moveNotify() {} });
-  fails("EPERM", () => attachment.mapLocked());
+  using attachment = buffer.attachSync({ moveNotify() {} });
+  fails("EPERM", () => attachment.mapLockedSync());
 });
 
 test("DBF-32 a buffer tells its size, holders, exporter and name", () => {
@@ -136,8 +136,8 @@ test("DBF-33 the list of buffers counts them, their devices, and shows the write
   using first = exportWith(domain, {});
   using second = exportWith(domain, {});
   addFence(domain, first, "write");
-  using camera = first.attach({ name: "camera" });
-  using display = first.attach({ name: "display" });
+  using camera = first.attachSync({ name: "camera" });
+  using display = first.attachSync({ name: "display" });
   assert.equal(camera.buffer, display.buffer);
   const info = domain.bufferInfo();
   assert.match(info, /^\twrite fence:.* unsignalled$/m);

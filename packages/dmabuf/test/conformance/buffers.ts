@@ -29,7 +29,7 @@ export function exportWith(domain: Domain, ops: Partial<ExporterOps>): DmaBuf {
 
 /** Adds a pending fence of a new timeline to a buffer's reservation. */
 export function addFence(domain: JoinedDomain, buffer: DmaBuf, usage: Usage): Fence {
-  const fence = domain.timeline({ name: "line" }).createFence();
+  const fence = domain.createTimeline({ name: "line" }).createFence();
   const { reservation } = buffer;
   using lock = reservation.lockSync();
   void lock;

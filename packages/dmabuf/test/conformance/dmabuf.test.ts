@@ -125,7 +125,7 @@ test("DBF-14 a name of 31 bytes and an empty one are taken, one of 32 is refused
 test("DBF-15 a buffer with attachments can be named", () => {
   using domain = Domain.create();
   using buffer = domain.allocate(PAGE_SIZE);
-  using attachment = buffer.attach();
+  using attachment = buffer.attachSync();
   buffer.name = "attached";
   assert.equal(attachment.buffer.name, "attached");
 });

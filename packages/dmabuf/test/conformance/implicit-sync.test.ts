@@ -85,8 +85,8 @@ for (const [name, mode, pending] of IMPORTS) {
     test(`${name} (${blocking ? "importSyncFileSync" : "importSyncFile"})`, async () => {
       using domain = Domain.create();
       using buffer = domain.allocate(PAGE_SIZE);
-      using timeline = domain.softwareTimeline();
-      using file = domain.syncFile(timeline.createFence(1));
+      using timeline = domain.createSoftwareTimeline();
+      using file = domain.createSyncFile(timeline.createFence(1));
       if (blocking) buffer.importSyncFileSync(mode, file);
       else await buffer.importSyncFile(mode, file);
       assert.deepEqual([ready(buffer), exported(buffer)], [pending, pending]);
@@ -96,10 +96,10 @@ for (const [name, mode, pending] of IMPORTS) {
 
 test("IMP-10 what was imported is done when the timeline has come there", async () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   for (const mode of ["read", "write"] as const) {
     using buffer = domain.allocate(PAGE_SIZE);
-    using file = domain.syncFile(timeline.createFence(timeline.value + 1));
+    using file = domain.createSyncFile(timeline.createFence(timeline.value + 1));
     await buffer.importSyncFile(mode, file);
     timeline.advance();
     assert.deepEqual([ready(buffer), exported(buffer)], [BOTH, BOTH]);
@@ -127,7 +127,7 @@ test("IMP-12 only an open sync file of this agent can be imported", async () => 
     buffer,
     file.fence,
     file.handle(),
-    other.syncFile(other.softwareTimeline().createFence(1)),
+    other.createSyncFile(other.createSoftwareTimeline().createFence(1)),
   ]) {
     await assert.rejects(buffer.importSyncFile("read", wrong as never), TypeError);
   }
@@ -149,8 +149,8 @@ test("IMP-13 an idle buffer exports a sync file that is signaled", () => {
 test("IMP-14 a merge of three timelines is imported as three fences", async () => {
   using domain = Domain.create();
   using buffer = domain.allocate(PAGE_SIZE);
-  const timelines = [1, 2, 3].map(() => domain.softwareTimeline());
-  const files = timelines.map((timeline) => domain.syncFile(timeline.createFence(1)));
+  const timelines = [1, 2, 3].map(() => domain.createSoftwareTimeline());
+  const files = timelines.map((timeline) => domain.createSyncFile(timeline.createFence(1)));
   const merged = files.reduce((merged, file) => SyncFile.merge("merged", merged, file));
   await buffer.importSyncFile("write", merged);
   const contexts = buffer.reservation.getFences("write").map(({ context }) => context);
@@ -166,11 +166,11 @@ test("IMP-14 a fence of this agent alone is published by its import, and one tha
   using domain = Domain.create();
   using other = Domain.join(domain.invite());
   using buffer = domain.allocate(PAGE_SIZE);
-  const [pending, signaled] = [1, 2].map(() => domain.fence({ driverName: "driver", timelineName: "line" }));
+  const [pending, signaled] = [1, 2].map(() => domain.createFence({ driverName: "driver", timelineName: "line" }));
   signaled!.signal();
-  using file = domain.syncFile(pending!);
+  using file = domain.createSyncFile(pending!);
   await buffer.importSyncFile("write", file);
-  await buffer.importSyncFile("write", domain.syncFile(signaled!));
+  await buffer.importSyncFile("write", domain.createSyncFile(signaled!));
   using there = other.import(buffer.handle());
   assert.equal(there.reservation.getFences("write").length, 1);
   assert.equal(there.isReady("read"), false);

@@ -26,9 +26,9 @@ const CALLED: Readonly<Record<keyof ExporterOps | "moveNotify", "locked" | "open
 
 /** Calls that need the lock, by an importer that follows moves. */
 const NEED_THE_LOCK: Readonly<Record<string, (scene: Scene) => unknown>> = {
-  pin: ({ attachment }) => attachment.pin(),
+  pin: ({ attachment }) => attachment.pinSync(),
   unpin: ({ attachment }) => attachment.unpin(),
-  map: ({ attachment }) => attachment.mapLocked(),
+  map: ({ attachment }) => attachment.mapLockedSync(),
   unmap: ({ mapping }) => mapping.unmapLocked(),
   vmap: ({ buffer }) => buffer.vmap(),
   vunmap: ({ buffer }) => buffer.vunmap(),
@@ -37,7 +37,7 @@ const NEED_THE_LOCK: Readonly<Record<string, (scene: Scene) => unknown>> = {
 
 /** Calls that must not have it; what they return is disposed. */
 const MUST_NOT_HAVE_IT: Readonly<Record<string, (scene: Scene) => unknown>> = {
-  attach: ({ buffer }) => buffer.attach(),
+  attach: ({ buffer }) => buffer.attachSync(),
   detach: ({ attachment }) => attachment[Symbol.dispose](),
   mmap: ({ buffer }) => buffer.mmap(),
   beginCpuAccess: ({ buffer }) => buffer.beginCpuAccessSync("read"),
@@ -58,13 +58,13 @@ for (const where of ["its exporter's own thread", "another thread"]) {
         called.set(name, reservation.isHeldHere ? "locked" : "open");
       });
       const reservation = use.reservation;
-      const attachment = await use.attachAsync({
+      const attachment = await use.attach({
         moveNotify: (self) => void called.set("moveNotify", self.reservation.isHeldHere ? "locked" : "open"),
       });
       {
         using lock = await reservation.lock();
         void lock;
-        await attachment.pinAsync();
+        await attachment.pin();
         attachment.unpin();
       }
       (await attachment.map())[Symbol.dispose]();
@@ -127,7 +127,7 @@ describe("a caller with the lock", () => {
 test("code that runs while the library moves the storage is not taken for its lock's holder", LIMIT, async (t) => {
   const { buffer, warnings } = await scene(t);
   await buffer.move(() => {
-    buffer.attach()[Symbol.dispose]();
+    buffer.attachSync()[Symbol.dispose]();
     return { segments: memoryOf(1) };
   });
   assert.deepEqual(warnings, []);
@@ -142,7 +142,7 @@ async function scene(t: TestContext) {
   Object.assign(host, { warn: (message: string) => void warnings.push(message) });
   t.after(() => Object.assign(host, before));
   const { exported: buffer } = exportRecorded(t, domain, () => {});
-  const attachment = buffer.attach({ moveNotify() {} });
+  const attachment = buffer.attachSync({ moveNotify() {} });
   const mapping = await attachment.map();
   warnings.length = 0;
   return { domain, buffer, attachment, mapping, warnings };

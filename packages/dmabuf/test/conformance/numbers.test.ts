@@ -91,9 +91,9 @@ test("SCH-11 a job that reads a buffer waits for the write after the wrap", PATI
   using buffer = domain.allocate(4096);
   const ops = { driverName: "device", timelineName: "ring", seqno32: true };
   const context = domain.allocateContexts(1);
-  const [before, after] = [0xffff_ffff, 1].map((seqno) => domain.fence(ops, context, seqno));
+  const [before, after] = [0xffff_ffff, 1].map((seqno) => domain.createFence(ops, context, seqno));
   let status: number | undefined;
-  const queue = domain.queue({ run: () => void (status = after!.status) });
+  const queue = domain.createQueue({ run: () => void (status = after!.status) });
   for (const fence of [before!, after!]) addFence(buffer.reservation, fence, "write");
   const job = await queue.submit({ reads: [buffer], dependencies: [before!] });
   before!.signal();

@@ -21,7 +21,7 @@ test(
   OPTIONS,
   async (t) => {
     const ran: number[] = [];
-    const queue = createDomain(t).queue<number>({ run: ({ data }) => void ran.push(data) });
+    const queue = createDomain(t).createQueue<number>({ run: ({ data }) => void ran.push(data) });
     const fences: Fence[] = [];
     for (const data of [1, 2, 3]) fences.push(await queue.submit({ data }));
     await waitAll(fences);
@@ -34,8 +34,8 @@ test(
 test("SCH-02 a job runs only after what it depends on has signaled", OPTIONS, async (t) => {
   const domain = createDomain(t);
   let before: number | undefined;
-  const dependency = domain.timeline().createFence();
-  const queue = domain.queue({ run: () => (before = dependency.status) });
+  const dependency = domain.createTimeline().createFence();
+  const queue = domain.createQueue({ run: () => (before = dependency.status) });
   const finished = await queue.submit({ dependencies: [dependency] });
   assert.equal(await isPending(finished.wait()), true);
   assert.equal(before, undefined);
@@ -50,7 +50,7 @@ test(
   async (t) => {
     const domain = createDomain(t);
     const { started, options, device } = ring(domain, 2);
-    const queue = domain.queue<string>(options);
+    const queue = domain.createQueue<string>(options);
     const first = await queue.submit({ data: "first" });
     const second = await queue.submit({ data: "second", dependencies: [first] });
     await until(() => started.length === 2);
@@ -68,9 +68,9 @@ test(
   async (t) => {
     const domain = createDomain(t);
     const { started, options, device } = ring(domain, 2);
-    const scheduler = domain.scheduler<string>(options);
-    const [one, other] = [scheduler.queue(), scheduler.queue({ priority: "high" })];
-    const gate = domain.timeline().createFence();
+    const scheduler = domain.createScheduler<string>(options);
+    const [one, other] = [scheduler.createQueue(), scheduler.createQueue({ priority: "high" })];
+    const gate = domain.createTimeline().createFence();
     const first = await one.submit({ data: "A", dependencies: [gate] });
     const second = await other.submit({ data: "B", dependencies: [first] });
     assert.equal(await isPending(second.wait()), true);
@@ -103,9 +103,9 @@ for (const [how, fail] of Object.entries(FAILURES)) {
       OPTIONS,
       async (t) => {
         const domain = createDomain(t);
-        const [device, gate] = [domain.timeline(), domain.timeline()];
+        const [device, gate] = [domain.createTimeline(), domain.createTimeline()];
         const statuses: number[] = [];
-        const scheduler = domain.scheduler<string>({
+        const scheduler = domain.createScheduler<string>({
           credits: 3,
           pipeline: true,
           run(job) {
@@ -114,7 +114,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
             return (job.data === "slow" ? device : gate).createFence();
           },
         });
-        const [one, two, other] = [scheduler.queue(), scheduler.queue(), scheduler.queue()];
+        const [one, two, other] = [scheduler.createQueue(), scheduler.createQueue(), scheduler.createQueue()];
         await one.submit({ data: "slow" });
         const holdsUp = when !== "has failed already";
         if (holdsUp) await two.submit({ data: "gate" });
@@ -140,8 +140,8 @@ test(
   async (t) => {
     const domain = createDomain(t);
     const { started, options, device } = ring(domain, 1);
-    const scheduler = domain.scheduler<string>(options);
-    const [one, other, third] = [scheduler.queue(), scheduler.queue(), scheduler.queue()];
+    const scheduler = domain.createScheduler<string>(options);
+    const [one, other, third] = [scheduler.createQueue(), scheduler.createQueue(), scheduler.createQueue()];
     const first = await one.submit({ data: "A" });
     const second = await other.submit({ data: "B", dependencies: [first] });
     await until(() => started.length === 1);
@@ -166,8 +166,8 @@ test("SCH-05 of two dependencies of one context only the later one is waited for
     enableSignaling: ({ seqno }) => enabled.push(seqno) > 0,
   };
   const context = domain.allocateContexts(1);
-  const [earlier, later] = [domain.fence(ops, context, 1), domain.fence(ops, context, 2)];
-  const queue = domain.queue({ run: () => {} });
+  const [earlier, later] = [domain.createFence(ops, context, 1), domain.createFence(ops, context, 2)];
+  const queue = domain.createQueue({ run: () => {} });
   const finished = await queue.submit({ dependencies: [later, earlier] });
   assert.equal(await isPending(finished.wait()), true);
   assert.deepEqual(enabled, [2]);
@@ -176,7 +176,7 @@ test("SCH-05 of two dependencies of one context only the later one is waited for
 });
 
 test("SCH-06 a job without work of its own has succeeded, one that fails at once has failed", OPTIONS, async (t) => {
-  const queue = createDomain(t).queue<boolean>({
+  const queue = createDomain(t).createQueue<boolean>({
     run({ data: isGood }) {
       if (!isGood) throw new DmaBufError("EIO", "The device has said no");
     },
@@ -192,7 +192,7 @@ test("SCH-07 the jobs of a killed queue fail with ESRCH, in their order, and non
   const domain = createDomain(t);
   const ended: number[] = [];
   let runs = 0;
-  const queue = domain.queue({ run: () => void runs++ });
+  const queue = domain.createQueue({ run: () => void runs++ });
   const gate = pendingFence(domain);
   const fences = [
     await queue.submit({ dependencies: [gate] }),
@@ -219,7 +219,7 @@ test("SCH-07 the jobs of a killed queue fail with ESRCH, in their order, and non
 test("SCH-08 when the time is over, the oldest job that runs is handed over", OPTIONS, async (t) => {
   const handed: Job<string>[] = [];
   const verdicts: Verdict[] = ["no-hang", "reset"];
-  const queue = createDomain(t).queue<string>({
+  const queue = createDomain(t).createQueue<string>({
     credits: 2,
     timeLimit: 20,
     run: ({ data }) => (data === "hangs" ? new Promise(() => {}) : undefined),
@@ -239,9 +239,9 @@ test("SCH-08 when the time is over, the oldest job that runs is handed over", OP
 
 test("SCH-09 a job runs although what it depends on has failed", OPTIONS, async (t) => {
   const domain = createDomain(t);
-  const dependency = domain.timeline().createFence();
+  const dependency = domain.createTimeline().createFence();
   let runs = 0;
-  const queue = domain.queue({ run: () => void runs++ });
+  const queue = domain.createQueue({ run: () => void runs++ });
   const finished = await queue.submit({ dependencies: [dependency] });
   dependency.setError("EIO");
   dependency.signal();
@@ -253,7 +253,7 @@ test("SCH-10 no more jobs run at once than the limit allows, and so many do", OP
   const domain = createDomain(t);
   let running = 0;
   let most = 0;
-  const queue = domain.queue({
+  const queue = domain.createQueue({
     credits: 2,
     async run() {
       most = Math.max(most, ++running);
@@ -270,7 +270,7 @@ test("SCH-10 no more jobs run at once than the limit allows, and so many do", OP
 /** A device that takes jobs in order, and whose own fences say when each has finished. */
 function ring(domain: Domain, credits: number) {
   const started: string[] = [];
-  const device = domain.timeline({ name: "device" });
+  const device = domain.createTimeline({ name: "device" });
   const options: SchedulerOptions<string> = {
     credits,
     pipeline: true,

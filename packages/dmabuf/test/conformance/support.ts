@@ -8,7 +8,7 @@ import { publish } from "../../src/fence/shared-fence.js";
 import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
 import { threadsHost } from "../../src/host/threads.js";
 import { Reservation } from "../../src/reservation/reservation.js";
-import type { Host } from "../../src/substrate/host.js";
+import type { Host } from "../../src/host/host.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 
 /** Room enough for a case, and quickly made. */

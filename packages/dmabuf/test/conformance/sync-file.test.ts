@@ -5,7 +5,7 @@ import { Domain, DmaBufError, SyncFile, type SoftwareTimeline } from "../../src/
 
 /** A sync file for a value of a software timeline, as the kernel's own call makes it. */
 function point(domain: Domain, timeline: SoftwareTimeline, value: number): SyncFile {
-  return domain.syncFile(timeline.createFence(value));
+  return domain.createSyncFile(timeline.createFence(value));
 }
 
 /** How many fences are pending, and how many have signaled. */
@@ -19,18 +19,18 @@ const SIGNALED_ONCE = { active: 0, signaled: 1 };
 
 test("SYF-01 a timeline can be made and closed", () => {
   using domain = Domain.create({ timelines: 1 });
-  for (let i = 0; i < 3; i++) domain.softwareTimeline().close();
+  for (let i = 0; i < 3; i++) domain.createSoftwareTimeline().close();
 });
 
 test("SYF-02 a value of a timeline makes a sync file of one pending fence", () => {
   using domain = Domain.create();
-  using file = point(domain, domain.softwareTimeline(), 1);
+  using file = point(domain, domain.createSoftwareTimeline(), 1);
   assert.deepEqual(counts(file), { active: 1, signaled: 0 });
 });
 
 test("SYF-03 a closed timeline makes no fences, and a handle of another kind opens none", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
   const handle = file.handle();
   timeline.close();
@@ -49,7 +49,7 @@ test("SYF-03 a closed timeline makes no fences, and a handle of another kind ope
 
 test("SYF-04 a sync file is ready when the timeline has come to its value, and stays so", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 5);
   const ready = [0, 1, 4, 10].map((amount) => {
     timeline.advance(amount);
@@ -61,7 +61,7 @@ test("SYF-04 a sync file is ready when the timeline has come to its value, and s
 
 test("SYF-05 points of one timeline are merged into the last of them", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   const [a, b, c] = [1, 2, 3].map((value) => point(domain, timeline, value)) as [SyncFile, SyncFile, SyncFile];
   const d = SyncFile.merge("d", c, SyncFile.merge("ba", b, a));
   for (const file of [a, b, c, d]) assert.deepEqual(counts(file), { active: 1, signaled: 0 });
@@ -69,7 +69,7 @@ test("SYF-05 points of one timeline are merged into the last of them", () => {
 
 test("SYF-06 points of one timeline signal in turn, and their merge with the last", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   const [a, b, c] = [1, 2, 3].map((value) => point(domain, timeline, value)) as [SyncFile, SyncFile, SyncFile];
   const d = SyncFile.merge("d", c, SyncFile.merge("ba", b, a));
   const seen: boolean[][] = [];
@@ -87,7 +87,7 @@ test("SYF-06 points of one timeline signal in turn, and their merge with the las
 
 test("SYF-07 a sync file merged with itself holds its fence once", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 5);
   using merged = SyncFile.merge("twice", file, file);
   assert.equal(merged.isReady(), false);
@@ -104,7 +104,7 @@ interface Merged {
 
 /** Point 5 of each of three timelines, merged. */
 function mergedOfThree(domain: Domain): Merged {
-  const timelines = [1, 2, 3].map(() => domain.softwareTimeline());
+  const timelines = [1, 2, 3].map(() => domain.createSoftwareTimeline());
   const inputs = timelines.map((timeline) => point(domain, timeline, 5));
   const file = inputs.reduce((merged, input) => SyncFile.merge("merged", merged, input));
   return { timelines, inputs, file };
@@ -134,9 +134,9 @@ test("SYF-09 a merge of three timelines is ready when the last of them has come 
 test("SYF-10 only open sync files of this agent can be merged", () => {
   using domain = Domain.create();
   using other = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
-  using foreign = point(other, other.softwareTimeline(), 1);
+  using foreign = point(other, other.createSoftwareTimeline(), 1);
   for (const wrong of [-1, undefined, timeline, file.fence, foreign]) {
     assert.throws(() => SyncFile.merge("", file, wrong as never), TypeError);
     assert.throws(() => SyncFile.merge("", wrong as never, file), TypeError);
@@ -144,7 +144,7 @@ test("SYF-10 only open sync files of this agent can be merged", () => {
   const closed = point(domain, timeline, 2);
   closed.close();
   assert.throws(() => SyncFile.merge("", file, closed), { code: "EBADF" });
-  assert.throws(() => domain.syncFile(timeline as never), TypeError);
+  assert.throws(() => domain.createSyncFile(timeline as never), TypeError);
 });
 
 test("SYF-11 a merge takes a name and two sync files, and no flags", () => {
@@ -153,7 +153,7 @@ test("SYF-11 a merge takes a name and two sync files, and no flags", () => {
 
 test("SYF-12 a merge has its own name, and its inputs stay as they are", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline({ name: "line" });
+  using timeline = domain.createSoftwareTimeline({ name: "line" });
   const [a, b] = [point(domain, timeline, 1), point(domain, timeline, 2)];
   const names = [a.name, b.name];
   using merged = SyncFile.merge("frame", a, b);
@@ -165,16 +165,16 @@ test("SYF-12 a merge has its own name, and its inputs stay as they are", () => {
 
 test("SYF-13 a name is cut to 31 bytes, after a whole character", () => {
   using domain = Domain.create();
-  using file = point(domain, domain.softwareTimeline(), 1);
+  using file = point(domain, domain.createSoftwareTimeline(), 1);
   assert.equal(SyncFile.merge("n".repeat(40), file, file).name, "n".repeat(31));
   assert.equal(SyncFile.merge("n".repeat(30) + "äx", file, file).name, "n".repeat(30));
-  using long = point(domain, domain.softwareTimeline({ name: "l".repeat(31) }), 1);
+  using long = point(domain, domain.createSoftwareTimeline({ name: "l".repeat(31) }), 1);
   assert.equal(long.name, `sw_sync-${"l".repeat(23)}`);
 });
 
 test("SYF-14 a sync file without a name is named by its fence", () => {
   using domain = Domain.create({ name: "app" });
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 7);
   const { name, status, fences } = file.info();
   assert.deepEqual([name, status, fences.length], [`sw_sync-app${timeline.context}-7`, 0, 1]);
@@ -189,7 +189,7 @@ test("SYF-15 info() tells of all fences, however many there are", () => {
 
 test("SYF-16 info() tells timeline, driver, status and time of each fence", () => {
   using domain = Domain.create();
-  const timelines = ["a", "b", "c"].map((name) => domain.softwareTimeline({ name }));
+  const timelines = ["a", "b", "c"].map((name) => domain.createSoftwareTimeline({ name }));
   const files = timelines.map((timeline) => point(domain, timeline, 1));
   using merged = files.reduce((merged, file) => SyncFile.merge("abc", merged, file));
   timelines[1]!.close();
@@ -207,7 +207,7 @@ test("SYF-16 info() tells timeline, driver, status and time of each fence", () =
 
 test("SYF-16 the first fence that has not succeeded gives the status, the first that failed that of the whole", () => {
   using domain = Domain.create();
-  const [a, b] = [domain.softwareTimeline(), domain.softwareTimeline()];
+  const [a, b] = [domain.createSoftwareTimeline(), domain.createSoftwareTimeline()];
   const file = SyncFile.merge("", point(domain, a, 1), point(domain, b, 1));
   b.close();
   assert.deepEqual([file.info().status, file.status], [0, 0]);
@@ -219,18 +219,18 @@ test("SYF-16 the first fence that has not succeeded gives the status, the first 
 
 test("SYF-17 info() takes nothing that could be wrong", () => {
   using domain = Domain.create();
-  using file = point(domain, domain.softwareTimeline(), 1);
+  using file = point(domain, domain.createSoftwareTimeline(), 1);
   assert.equal(file.info.length, 0);
 });
 
 test("SYF-18 a sync file has methods, and no numbered call", () => {
   using domain = Domain.create();
-  assert.equal("ioctl" in point(domain, domain.softwareTimeline(), 1), false);
+  assert.equal("ioctl" in point(domain, domain.createSoftwareTimeline(), 1), false);
 });
 
 test("SYF-18 every method of a closed sync file is refused", async () => {
   using domain = Domain.create();
-  const file = point(domain, domain.softwareTimeline(), 1);
+  const file = point(domain, domain.createSoftwareTimeline(), 1);
   file.close();
   file.close();
   assert.equal(file.isClosed, true);
@@ -251,7 +251,7 @@ test("SYF-18 every method of a closed sync file is refused", async () => {
 
 test("SYF-19 a fence has a time of the monotonic clock once it has signaled, and none before", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
   assert.equal(file.info().fences[0]!.timestamp, undefined);
   const before = domain.agent.host.nowNs();
@@ -262,7 +262,7 @@ test("SYF-19 a fence has a time of the monotonic clock once it has signaled, and
 
 test("SYF-19 all fences that one long step passes have a time of that step", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   const files = [1, 70, 999, 1_000_000].map((value) => point(domain, timeline, value));
   timeline.advance(1_000_000);
   const after = domain.agent.host.nowNs();
@@ -271,7 +271,7 @@ test("SYF-19 all fences that one long step passes have a time of that step", () 
 
 test("SYF-20 a merge does not need its inputs any more", async () => {
   using domain = Domain.create();
-  const [a, b] = [domain.softwareTimeline(), domain.softwareTimeline()];
+  const [a, b] = [domain.createSoftwareTimeline(), domain.createSoftwareTimeline()];
   const inputs = [point(domain, a, 1), point(domain, b, 1)];
   using merged = SyncFile.merge("", inputs[0]!, inputs[1]!);
   inputs[0]!.close();
@@ -284,7 +284,7 @@ test("SYF-20 a merge does not need its inputs any more", async () => {
 
 test("SYF-23 the close of a timeline changes nothing for what had signaled before", () => {
   using domain = Domain.create();
-  const timeline = domain.softwareTimeline();
+  const timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
   using later = point(domain, timeline, 2);
   timeline.advance();
@@ -292,13 +292,13 @@ test("SYF-23 the close of a timeline changes nothing for what had signaled befor
   assert.deepEqual([file.isReady(), file.status], [true, 1]);
   assert.equal(later.fence.error?.code, "ENOENT");
   // Nor does the next use of its place.
-  using _next = domain.softwareTimeline();
+  using _next = domain.createSoftwareTimeline();
   assert.equal(file.status, 1);
 });
 
 test("SYF-24 each point is ready at once when the timeline comes there", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   timeline.advance(10);
   const primes = Array.from({ length: 98 }, (_, i) => i + 2).filter((n) => {
     for (let divisor = 2; divisor * divisor <= n; divisor++) if (n % divisor === 0) return false;
@@ -315,7 +315,7 @@ test("SYF-24 each point is ready at once when the timeline comes there", () => {
 
 test("SYF-25 a deadline is a time, whether it has passed or not", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
   for (const wrong of [NaN, Infinity]) assert.throws(() => file.setDeadline(wrong), RangeError);
   file.setDeadline(1);
@@ -325,7 +325,7 @@ test("SYF-25 a deadline is a time, whether it has passed or not", () => {
 
 test("SYF-26 of several deadlines the earliest is kept", () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   using file = point(domain, timeline, 1);
   assert.equal(timeline.deadline(file.fence), undefined);
   const now = domain.agent.host.nowNs();
@@ -333,7 +333,7 @@ test("SYF-26 of several deadlines the earliest is kept", () => {
   assert.equal(timeline.deadline(file.fence), now + 100 * 1e6);
   using other = point(domain, timeline, 2);
   assert.equal(timeline.deadline(other.fence), undefined);
-  const foreign = domain.softwareTimeline().createFence(1);
+  const foreign = domain.createSoftwareTimeline().createFence(1);
   assert.throws(() => timeline.deadline(foreign), { code: "EINVAL" });
 });
 
@@ -354,7 +354,7 @@ test("a sync file arrives in another agent with its name and all of its fences",
 test("a handle of something else, or of another domain, makes no sync file", () => {
   using domain = Domain.create();
   using other = Domain.create();
-  using file = point(domain, domain.softwareTimeline(), 1);
+  using file = point(domain, domain.createSoftwareTimeline(), 1);
   const handle = file.handle();
   assert.throws(() => other.importSyncFile(handle), { code: "EINVAL" });
   for (const wrong of [undefined, handle.fence, { ...handle, fence: undefined }, { ...handle, fence: {} }]) {

@@ -7,8 +7,8 @@ import { closedSyncobj, counter, pendingFence, signaledFence } from "./syncobjs.
 
 test("SYO-33 an event calls a function, of a syncobj that is open", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
-  for (const wrong of [undefined, 3, domain.syncFile(pendingFence(domain))]) {
+  using syncobj = domain.createSyncobj();
+  for (const wrong of [undefined, 3, domain.createSyncFile(pendingFence(domain))]) {
     fails("EINVAL", () => syncobj.onPoint(0, wrong as never));
   }
   fails("ENOENT", () => closedSyncobj(domain).onPoint(0, () => {}));
@@ -31,7 +31,7 @@ for (const point of [0, 1]) {
 
   test(`SYO-34 a submitted point is available, and signaled when its fence is (${kind})`, () => {
     using domain = Domain.create();
-    using syncobj = domain.syncobj();
+    using syncobj = domain.createSyncobj();
     const fence = pendingFence(domain);
     submit(syncobj, fence);
     const runs = events(syncobj, point);
@@ -42,7 +42,7 @@ for (const point of [0, 1]) {
 
   test(`SYO-35 a point that nobody has submitted is neither, until somebody does (${kind})`, () => {
     using domain = Domain.create();
-    using syncobj = domain.syncobj();
+    using syncobj = domain.createSyncobj();
     const runs = events(syncobj, point);
     assert.deepEqual(runs(), { available: 0, signaled: 0 });
     syncobj.reset();
@@ -55,7 +55,7 @@ for (const point of [0, 1]) {
 
   test(`SYO-36 a point that is signaled already is both at once (${kind})`, () => {
     using domain = Domain.create();
-    using syncobj = domain.syncobj();
+    using syncobj = domain.createSyncobj();
     submit(syncobj, signaledFence(domain));
     assert.deepEqual(events(syncobj, point)(), { available: 1, signaled: 1 });
   });
@@ -63,7 +63,7 @@ for (const point of [0, 1]) {
 
 test("SYO-35 once its point exists, an event belongs to that fence", () => {
   using domain = Domain.create();
-  const syncobj = domain.syncobj();
+  const syncobj = domain.createSyncobj();
   const fence = pendingFence(domain);
   syncobj.addPoint(1, fence);
   const runs = events(syncobj, 1);
@@ -77,7 +77,7 @@ test("SYO-35 once its point exists, an event belongs to that fence", () => {
 
 test("SYO-35 a plain fence is point 0 alone, and a point waits for all below it", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const runs = events(syncobj, 2);
   syncobj.signal();
   assert.deepEqual(runs(), { available: 0, signaled: 0 });
@@ -91,7 +91,7 @@ test("SYO-35 a plain fence is point 0 alone, and a point waits for all below it"
 
 test("SYO-35 an event for a point is forgotten with the last holder, or when it is removed", () => {
   using domain = Domain.create();
-  const first = domain.syncobj();
+  const first = domain.createSyncobj();
   const second = first.duplicate();
   const count = counter();
   const removed = first.onPoint(0, count.run);

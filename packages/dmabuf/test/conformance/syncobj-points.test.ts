@@ -7,7 +7,7 @@ import { closedSyncobj, counter, isDone, isMissing, pendingFence, signaledFence 
 
 test("SYO-23 points of several timelines are signaled together, the last one as a binary syncobj", () => {
   using domain = Domain.create();
-  const four = [1, 1, 1, 0].map((point) => ({ syncobj: domain.syncobj(), point }));
+  const four = [1, 1, 1, 0].map((point) => ({ syncobj: domain.createSyncobj(), point }));
   Syncobj.signalPoints(four);
   assert.ok(four.slice(0, 3).every(({ syncobj }) => isDone(syncobj, 1)));
   assert.ok(isDone(four[3]!.syncobj));
@@ -15,7 +15,7 @@ test("SYO-23 points of several timelines are signaled together, the last one as 
 
 test("SYO-24 a timeline that is signaled at point 0 is done at point 0, and as a whole", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   syncobj.signalPoint(0);
   assert.ok(isDone(syncobj, 0) && isDone(syncobj));
   assert.equal(syncobj.query(), 0);
@@ -26,7 +26,7 @@ test("SYO-24 a timeline that is signaled at point 0 is done at point 0, and as a
 
 test("SYO-25 a transfer from or to a closed syncobj is refused", async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj({ signaled: true });
+  using syncobj = domain.createSyncobj({ signaled: true });
   const closed = closedSyncobj(domain);
   fails("ENOENT", () => Syncobj.transfer(syncobj, closed));
   fails("ENOENT", () => Syncobj.transfer(closed, syncobj));
@@ -35,7 +35,7 @@ test("SYO-25 a transfer from or to a closed syncobj is refused", async () => {
 
 test("SYO-26 a point can be transferred to a later point of the same timeline", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   syncobj.signalPoint(63);
   Syncobj.transfer({ syncobj, point: 63 }, { syncobj, point: 74 });
   assert.ok(isDone(syncobj, 74));
@@ -44,7 +44,7 @@ test("SYO-26 a point can be transferred to a later point of the same timeline", 
 
 test("SYO-26 a transfer from a point that nobody has submitted is refused", () => {
   using domain = Domain.create();
-  const [empty, target] = [domain.syncobj(), domain.syncobj()];
+  const [empty, target] = [domain.createSyncobj(), domain.createSyncobj()];
   fails("EINVAL", () => Syncobj.transfer(empty, target));
   empty.signalPoint(3);
   fails("EINVAL", () => Syncobj.transfer({ syncobj: empty, point: 4 }, target));
@@ -53,7 +53,7 @@ test("SYO-26 a transfer from a point that nobody has submitted is refused", () =
 
 test("SYO-26 a transfer may wait for the submission, with a time limit", { timeout: 10_000 }, async () => {
   using domain = Domain.create();
-  const [source, target] = [domain.syncobj(), domain.syncobj()];
+  const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const from = { syncobj: source, point: 2 };
   await assert.rejects(Syncobj.transferWhenSubmitted(from, target, { timeout: 5 }), { code: "ETIME" });
   const transfer = Syncobj.transferWhenSubmitted(from, { syncobj: target, point: 1 });
@@ -68,9 +68,9 @@ test("SYO-26 a transfer may wait for the submission, with a time limit", { timeo
 
 test("SYO-27 the fence of a software timeline's point becomes a point, which signals with it", async () => {
   using domain = Domain.create();
-  using timeline = domain.softwareTimeline();
-  const [binary, syncobj] = [domain.syncobj(), domain.syncobj()];
-  binary.importSyncFile(domain.syncFile(timeline.createFence(1)));
+  using timeline = domain.createSoftwareTimeline();
+  const [binary, syncobj] = [domain.createSyncobj(), domain.createSyncobj()];
+  binary.importSyncFile(domain.createSyncFile(timeline.createFence(1)));
   Syncobj.transfer(binary, { syncobj, point: 1 });
   assert.equal(syncobj.query(), 0);
   assert.deepEqual(await syncobj.wait({ point: 1, timeout: 0 }), { state: "timed-out" });
@@ -81,7 +81,7 @@ test("SYO-27 the fence of a software timeline's point becomes a point, which sig
 
 test("SYO-28 a point that was signaled by hand is transferred to the next", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   syncobj.addPoint(1, signaledFence(domain));
   syncobj.signalPoint(2);
   Syncobj.transfer({ syncobj, point: 2 }, { syncobj, point: 3 });
@@ -90,7 +90,7 @@ test("SYO-28 a point that was signaled by hand is transferred to the next", () =
 
 test("SYO-28 a transfer to point 0 takes the fence as it is: a chain makes the other a timeline", () => {
   using domain = Domain.create();
-  const [source, target] = [domain.syncobj(), domain.syncobj()];
+  const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const fences = [1, 2, 3].map(() => pendingFence(domain));
   fences.forEach((fence, i) => source.addPoint(i + 1, fence));
   fences[0]!.signal();
@@ -105,7 +105,7 @@ test("SYO-28 a transfer to point 0 takes the fence as it is: a chain makes the o
 
 test("SYO-32 each of 100 points is what the timeline has come to, and is done with the one before", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   let point = 0;
   for (let i = 0; i < 100; i++) {
     point += 1 + Math.floor(Math.random() * 1000);
@@ -117,7 +117,7 @@ test("SYO-32 each of 100 points is what the timeline has come to, and is done wi
 
 test("a query tells the last point that is done with all before it, or the last there is", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const fences = [1, 2, 3].map(() => pendingFence(domain));
   fences.forEach((fence, i) => syncobj.addPoint(10 * (i + 1), fence));
   fences[1]!.signal();
@@ -137,7 +137,7 @@ test("a point that is added backwards lets the query start again, and run ahead"
     syncobj.addPoint(point, fence);
     return fence;
   };
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   add(syncobj, 1).signal();
   add(syncobj, 5);
   assert.equal(syncobj.query(), 1);
@@ -150,7 +150,7 @@ test("a point that is added backwards lets the query start again, and run ahead"
 
 test("a plain fence below a point still has to signal", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const below = pendingFence(domain);
   syncobj.replaceFence(below);
   syncobj.signalPoint(1);
@@ -161,7 +161,7 @@ test("a plain fence below a point still has to signal", () => {
 
 test("100,000 points that signal one after the other are added, queried and found", { timeout: 60_000 }, () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const POINTS = 100_000;
   const pending: Fence[] = [];
   for (let point = 1; point <= POINTS; point++) {
@@ -176,9 +176,9 @@ test("100,000 points that signal one after the other are added, queried and foun
 
 test("100,000 pending points are added one on top of the other, and signal", { timeout: 60_000 }, () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const POINTS = 100_000;
-  using timeline = domain.softwareTimeline();
+  using timeline = domain.createSoftwareTimeline();
   for (let point = 1; point <= POINTS; point++) syncobj.addPoint(point, timeline.createFence(point));
   const count = counter();
   syncobj.onPoint(1, count.run);

@@ -14,25 +14,25 @@ const MISSING = { code: "EINVAL" };
 type Standing = "unsubmitted" | "submitted" | "signaled";
 
 function standing(domain: Domain, how: Standing): Syncobj {
-  const syncobj = domain.syncobj({ signaled: how === "signaled" });
+  const syncobj = domain.createSyncobj({ signaled: how === "signaled" });
   if (how === "submitted") syncobj.replaceFence(pendingFence(domain));
   return syncobj;
 }
 
 test("SYO-05 a syncobj that was made signaled is done", async () => {
   using domain = Domain.create();
-  assert.deepEqual(await domain.syncobj({ signaled: true }).wait({ timeout: 0 }), FIRST);
+  assert.deepEqual(await domain.createSyncobj({ signaled: true }).wait({ timeout: 0 }), FIRST);
 });
 
 test("SYO-11 an option that does not exist is not looked at", async () => {
   using domain = Domain.create();
   const options = { timeout: 0, waitForever: true } as SyncobjWaitOptions;
-  assert.deepEqual(await domain.syncobj({ signaled: true }).wait(options), FIRST);
+  assert.deepEqual(await domain.createSyncobj({ signaled: true }).wait(options), FIRST);
 });
 
 test("SYO-13 what nobody has submitted is refused, or waited for", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   for (const timeout of [0, 20]) {
     await assert.rejects(syncobj.wait({ timeout }), MISSING);
     for (const option of ["forSubmit", "available"]) {
@@ -90,7 +90,7 @@ for (const all of [false, true]) {
 
 test("SYO-17 a wait ends when the fence signals", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const fence = pendingFence(domain);
   syncobj.replaceFence(fence);
   const waits = [syncobj.wait(), Syncobj.wait([standing(domain, "submitted"), syncobj])];
@@ -100,7 +100,7 @@ test("SYO-17 a wait ends when the fence signals", PATIENT, async () => {
 
 test("SYO-18 a wait for submission ends when a signaled fence is attached", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const waits = [0, 1].map((point) => syncobj.wait({ forSubmit: true, point }));
   setTimeout(() => syncobj.signal(), 5);
   assert.deepEqual(await waits[0], FIRST);
@@ -110,7 +110,7 @@ test("SYO-18 a wait for submission ends when a signaled fence is attached", PATI
 
 test("SYO-19 a reset of what has no fence changes nothing", async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   await assert.rejects(syncobj.wait(), MISSING);
   syncobj.reset();
   await assert.rejects(syncobj.wait(), MISSING);
@@ -125,7 +125,7 @@ test("SYO-20 after a reset there is no fence", async () => {
 
 test("SYO-22 a syncobj is used after a wait in vain", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   await assert.rejects(syncobj.wait({ timeout: 5 }), MISSING);
   assert.deepEqual(await syncobj.wait({ timeout: 5, forSubmit: true }), TIMED_OUT);
   syncobj.signal();
@@ -134,7 +134,7 @@ test("SYO-22 a syncobj is used after a wait in vain", PATIENT, async () => {
 
 test("a wait keeps the fence that it has seen first, over reset, replacement and close", PATIENT, async () => {
   using domain = Domain.create();
-  const syncobj = domain.syncobj();
+  const syncobj = domain.createSyncobj();
   const fence = pendingFence(domain);
   const waiting = syncobj.wait({ forSubmit: true });
   syncobj.replaceFence(fence);
@@ -148,7 +148,7 @@ test("a wait keeps the fence that it has seen first, over reset, replacement and
 
 test("a wait for all tells which was done when it began", PATIENT, async () => {
   using domain = Domain.create();
-  const [one, two] = [domain.syncobj(), domain.syncobj()];
+  const [one, two] = [domain.createSyncobj(), domain.createSyncobj()];
   const fences = [pendingFence(domain), pendingFence(domain)];
   one.replaceFence(fences[0]);
   two.replaceFence(fences[1]);
@@ -162,7 +162,7 @@ test("a wait for all tells which was done when it began", PATIENT, async () => {
 
 test("points of one timeline are waited for each by itself", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const fences = [pendingFence(domain), pendingFence(domain)];
   const waits = [2, 1].map((point) => syncobj.wait({ point, forSubmit: true }));
   fences.forEach((fence, i) => syncobj.addPoint(i + 1, fence));
@@ -182,7 +182,7 @@ test("a fence that failed is done", async () => {
 
 test("a wait for availability ends with the submission", PATIENT, async () => {
   using domain = Domain.create();
-  const [one, two] = [standing(domain, "submitted"), domain.syncobj()];
+  const [one, two] = [standing(domain, "submitted"), domain.createSyncobj()];
   const waiting = Syncobj.wait([one, two], { all: true, available: true });
   two.replaceFence(pendingFence(domain));
   assert.deepEqual(await waiting, FIRST);
@@ -204,7 +204,7 @@ test("the end of a wait may be given as a time, and the earlier of two limits co
 
 test("a wait is aborted by its signal, and leaves nothing behind", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const controller = new AbortController();
   const waiting = syncobj.wait({ forSubmit: true, signal: controller.signal });
   controller.abort(new Error("enough"));
@@ -225,19 +225,19 @@ test("a wait ends when its thread leaves the domain", PATIENT, async () => {
 /** A fence that tells the deadlines it was given. */
 function listening(domain: Domain, deadlines: number[]): Fence {
   const setDeadline = (_fence: Fence, deadlineNs: number): void => void deadlines.push(deadlineNs);
-  return domain.fence({ driverName: "driver", timelineName: "line", setDeadline });
+  return domain.createFence({ driverName: "driver", timelineName: "line", setDeadline });
 }
 
 test("a wait that has to sleep hints its deadline to every pending fence that it knows", PATIENT, async () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   const deadlines: number[] = [];
   for (let point = 1; point <= 3; point++) syncobj.addPoint(point, listening(domain, deadlines));
   assert.deepEqual(await syncobj.wait({ timeout: 0, deadlineNs: 7 }), TIMED_OUT);
   assert.deepEqual(deadlines, [7, 7, 7]);
   // Neither one that comes later, nor any if there is nothing to wait for.
   const done = Syncobj.wait([syncobj, standing(domain, "signaled")], { deadlineNs: 8 });
-  const later = domain.syncobj();
+  const later = domain.createSyncobj();
   const waiting = later.wait({ forSubmit: true, deadlineNs: 8, timeout: 5 });
   later.replaceFence(listening(domain, deadlines));
   await Promise.all([done, waiting]);
@@ -265,9 +265,9 @@ test("a blocking wait ends with a fence of another agent", { ...BLOCKS, ...PATIE
   const domain = Domain.create();
   t.after(() => domain.close());
   using other = Domain.join(domain.invite());
-  using timeline = other.timeline({ timeLimit: 30 });
+  using timeline = other.createTimeline({ timeLimit: 30 });
   const foreign = domain.importFence(other.exportFence(timeline.createFence()));
-  const [mine, theirs] = [standing(domain, "submitted"), domain.syncobj()];
+  const [mine, theirs] = [standing(domain, "submitted"), domain.createSyncobj()];
   theirs.replaceFence(signaledFence(domain));
   theirs.addPoint(1, foreign);
   const entry = { syncobj: theirs, point: 1 };

@@ -53,7 +53,7 @@ class History {
   /** @param domains The agents. With several, the syncobj is common to them from the start. */
   constructor(domains: readonly Domain[]) {
     this.#domains = domains;
-    const first = domains[0]!.syncobj();
+    const first = domains[0]!.createSyncobj();
     this.#views = [first, ...domains.slice(1).map((domain) => domain.openSyncobj(structuredClone(first.handle())))];
     this.#begin(0, "empty");
   }

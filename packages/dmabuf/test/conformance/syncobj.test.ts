@@ -7,7 +7,7 @@ import { closedSyncobj, isDone, isMissing, pendingFence } from "./syncobjs.js";
 
 test("SYO-01 a syncobj is closed once, and again does nothing", () => {
   using domain = Domain.create();
-  const syncobj = domain.syncobj();
+  const syncobj = domain.createSyncobj();
   syncobj.close();
   syncobj.close();
   assert.equal(syncobj.isClosed, true);
@@ -15,9 +15,9 @@ test("SYO-01 a syncobj is closed once, and again does nothing", () => {
 
 test("SYO-02 a new syncobj has no fence, unless it is to be signaled", () => {
   using domain = Domain.create();
-  assert.equal(domain.syncobj().fence, undefined);
+  assert.equal(domain.createSyncobj().fence, undefined);
   const before = domain.agent.host.nowNs();
-  const { fence } = domain.syncobj({ signaled: true });
+  const { fence } = domain.createSyncobj({ signaled: true });
   assert.equal(fence!.status, 1);
   assert.ok(fence!.timestamp! >= before);
 });
@@ -30,11 +30,11 @@ test("SYO-03 a closed syncobj is neither duplicated nor exported", () => {
 
 test("SYO-04 only a sync file is imported", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   for (const wrong of [-1, undefined, syncobj, pendingFence(domain)]) {
     assert.throws(() => syncobj.importSyncFile(wrong as never), TypeError);
   }
-  const file = domain.syncFile(pendingFence(domain));
+  const file = domain.createSyncFile(pendingFence(domain));
   fails("ENOENT", () => closedSyncobj(domain).importSyncFile(file));
   file.close();
   fails("EBADF", () => syncobj.importSyncFile(file));
@@ -42,7 +42,7 @@ test("SYO-04 only a sync file is imported", () => {
 
 test("SYO-06 a duplicate is another holder of the same object, which lives until the last is closed", () => {
   using domain = Domain.create();
-  const first = domain.syncobj();
+  const first = domain.createSyncobj();
   const second = first.duplicate();
   assert.notEqual(first, second);
   first.replaceFence(pendingFence(domain));
@@ -87,7 +87,7 @@ test("SYO-08 a closed syncobj is refused by every call", async () => {
 
 /** Three syncobjs of which the second is closed. */
 function withOneClosed(domain: Domain, options = {}): [Syncobj, Syncobj, Syncobj] {
-  return [domain.syncobj(options), closedSyncobj(domain), domain.syncobj(options)];
+  return [domain.createSyncobj(options), closedSyncobj(domain), domain.createSyncobj(options)];
 }
 
 test("SYO-09 a reset of several resets none if one of them is closed", () => {
@@ -110,21 +110,21 @@ test("SYO-12 a call on several takes a list, and what is in it must be syncobjs"
   using domain = Domain.create();
   assert.deepEqual([Syncobj.reset.length, Syncobj.signal.length, Syncobj.signalPoints.length], [1, 1, 1]);
   for (const wrong of [0, undefined, { syncobj: 3 }, pendingFence(domain)]) {
-    assert.throws(() => Syncobj.signal([domain.syncobj(), wrong as never]), TypeError);
+    assert.throws(() => Syncobj.signal([domain.createSyncobj(), wrong as never]), TypeError);
   }
 });
 
 test("SYO-21 several are reset together", () => {
   using domain = Domain.create();
-  const three = [0, 1, 2].map(() => domain.syncobj({ signaled: true }));
+  const three = [0, 1, 2].map(() => domain.createSyncobj({ signaled: true }));
   Syncobj.reset(three);
   assert.ok(three.every((syncobj) => isMissing(syncobj)));
 });
 
 test("SYO-29 a sync file that was imported is its own: reset and signal of the syncobj leave it alone", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
-  using file = domain.syncFile(pendingFence(domain));
+  using syncobj = domain.createSyncobj();
+  using file = domain.createSyncFile(pendingFence(domain));
   syncobj.importSyncFile(file);
   syncobj.reset();
   syncobj.signal();
@@ -135,7 +135,7 @@ test("SYO-29 a sync file that was imported is its own: reset and signal of the s
 
 test("SYO-30 a sync file that was exported does not hear of a signal by hand", () => {
   using domain = Domain.create();
-  using syncobj = domain.syncobj();
+  using syncobj = domain.createSyncobj();
   syncobj.replaceFence(pendingFence(domain));
   using file = syncobj.exportSyncFile();
   syncobj.signal();
@@ -145,7 +145,7 @@ test("SYO-30 a sync file that was exported does not hear of a signal by hand", (
 test("SYO-30 the export of a timeline holds all of it: its import makes a timeline with the same points", () => {
   using domain = Domain.create();
   using other = Domain.join(domain.invite());
-  const [source, target] = [domain.syncobj(), other.syncobj()];
+  const [source, target] = [domain.createSyncobj(), other.createSyncobj()];
   const fences = [1, 2].map(() => pendingFence(domain));
   fences.forEach((fence, i) => source.addPoint(i + 1, fence));
   target.importSyncFile(other.importSyncFile(source.exportSyncFile().handle()));
@@ -157,7 +157,7 @@ test("SYO-30 the export of a timeline holds all of it: its import makes a timeli
 
 test("SYO-30 a point is exported, and a sync file imported as a point", () => {
   using domain = Domain.create();
-  const [source, target] = [domain.syncobj(), domain.syncobj()];
+  const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const fences = [1, 2].map(() => pendingFence(domain));
   fences.forEach((fence, i) => source.addPoint(i + 1, fence));
   fails("EINVAL", () => source.exportSyncFile(3));
@@ -171,14 +171,14 @@ test("SYO-30 a point is exported, and a sync file imported as a point", () => {
 
 test("SYO-31 a syncobj without a fence is not exported", () => {
   using domain = Domain.create();
-  fails("EINVAL", () => domain.syncobj().exportSyncFile());
+  fails("EINVAL", () => domain.createSyncobj().exportSyncFile());
 });
 
 test("a syncobj takes fences of its own agent, and points that are counted", () => {
   using domain = Domain.create();
   using other = Domain.join(domain.invite());
-  using syncobj = domain.syncobj();
-  for (const wrong of [3, domain.syncobj(), pendingFence(other)]) {
+  using syncobj = domain.createSyncobj();
+  for (const wrong of [3, domain.createSyncobj(), pendingFence(other)]) {
     assert.throws(() => syncobj.replaceFence(wrong as never), TypeError);
     assert.throws(() => syncobj.addPoint(1, wrong as never), TypeError);
   }

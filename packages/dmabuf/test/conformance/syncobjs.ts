@@ -3,7 +3,7 @@ import type { Fence, JoinedDomain, Syncobj } from "../../src/index.js";
 
 /** A fence of its agent alone. */
 export function pendingFence(domain: JoinedDomain): Fence {
-  return domain.fence({ driverName: "driver", timelineName: "line" });
+  return domain.createFence({ driverName: "driver", timelineName: "line" });
 }
 
 export function signaledFence(domain: JoinedDomain): Fence {
@@ -13,7 +13,7 @@ export function signaledFence(domain: JoinedDomain): Fence {
 }
 
 export function closedSyncobj(domain: JoinedDomain): Syncobj {
-  const syncobj = domain.syncobj();
+  const syncobj = domain.createSyncobj();
   syncobj.close();
   return syncobj;
 }

@@ -1,9 +1,9 @@
 import { AGENT } from "../../src/domain/layout.js";
 import { slotOf, type Identity } from "../../src/domain/agent-slot.js";
-import { apply } from "../../src/node/admission.js";
-import { ControlSegment } from "../../src/node/control-segment.js";
-import type { DomainFiles } from "../../src/node/domain-files.js";
-import { ResourceLedger } from "../../src/node/resource-ledger.js";
+import { apply } from "../../src/node/joining/join-protocol.js";
+import { ControlSegment } from "../../src/node/joining/control-segment.js";
+import type { DomainFiles } from "../../src/node/joining/domain-files.js";
+import { ResourceLedger } from "../../src/node/memory/resource-ledger.js";
 import {
   acceptConnection,
   bindSocket,
@@ -12,7 +12,7 @@ import {
   listenOnSocket,
   sendMessage,
   writeDescriptor,
-} from "../../src/node/system-calls.js";
+} from "../../src/node/system-calls/index.js";
 import { connectBare } from "../strangers.js";
 
 /** Sends whatever it likes, and copes with a peer that has had enough. */

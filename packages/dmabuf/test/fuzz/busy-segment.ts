@@ -5,24 +5,24 @@ import {
   type DmaBuf,
   type Fence,
   type FenceHandle,
-  type ReceivedHandle,
+  type BufferHandleData,
   type SoftwareTimelineHandle,
   type StreamHandle,
   type Usage,
 } from "../../src/index.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
-import type { ReceivedSyncobj } from "../../src/fence/syncobj-handle.js";
+import type { SyncobjHandleData } from "../../src/fence/syncobj-handle.js";
 import { BareDomain, createMemory } from "../bare-domain.js";
 
 /** What two agents have left for a third one in a control segment in which every table is in use. */
 export interface BusySegment {
   readonly words: Int32Array<ArrayBuffer>;
-  readonly buffers: readonly ReceivedHandle[];
+  readonly buffers: readonly BufferHandleData[];
   readonly fences: readonly FenceHandle[];
   readonly timeline: SoftwareTimelineHandle;
   readonly stream: StreamHandle;
-  readonly syncobj: ReceivedSyncobj;
+  readonly syncobj: SyncobjHandleData;
 }
 
 export const SIZES = { agents: 6, buffers: 8, timelines: 12, oneShots: 8, streams: 3, requests: 3, syncobjs: 4 };
@@ -35,34 +35,34 @@ export function busySegment(): BusySegment {
   const buffers = [1, 2].map(() => one.allocate(1, { name: "plain" }));
   const there = two.import(buffers[0]!.handle());
   there.accessSync("read", { timeout: 0 });
-  for (const usage of USAGES) addFence(buffers[0]!, one.timeline().createFence(), usage);
-  addFence(there, two.fence({ driverName: "driver", timelineName: "line" }), "read");
-  there.attach({ name: "device" });
+  for (const usage of USAGES) addFence(buffers[0]!, one.createTimeline().createFence(), usage);
+  addFence(there, two.createFence({ driverName: "driver", timelineName: "line" }), "read");
+  there.attachSync({ name: "device" });
   buffers[1]!.reservation.lockSync();
 
-  const failing = two.timeline();
+  const failing = two.createTimeline();
   const fences = [1, 2, 3, 4].map(() => failing.createFence());
   fences[0]!.signal();
   fences[1]!.setError("EIO");
   fences[1]!.signal();
-  const software = one.softwareTimeline();
+  const software = one.createSoftwareTimeline();
   software.createFence(1);
   software.advance();
   addObituary(one.agent, { slot: 0, generation: 1, error: 5, first: 1n, last: 3n });
 
   const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
-  stream.blankSync()!.publish();
+  stream.loanSync()!.publish();
   two.openStream(structuredClone(stream.handle())).frames();
-  stream.blankSync()!.publish();
+  stream.loanSync()!.publish();
 
-  const syncobj = two.syncobj();
+  const syncobj = two.createSyncobj();
   const syncobjHandle = structuredClone(syncobj.handle());
   for (const point of [1, 2, 3]) syncobj.addPoint(point, failing.createFence());
   one.openSyncobj(syncobjHandle);
 
   // An agent that nobody has buried yet.
   dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });
-  dead.timeline().createFence();
+  dead.createTimeline().createFence();
   postRequest(
     two.agent,
     {

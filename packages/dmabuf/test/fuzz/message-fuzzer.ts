@@ -4,9 +4,9 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { LAYOUT_VERSION } from "../../src/domain/layout.js";
 import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandle } from "../../src/index.js";
-import { descriptorsOf, type DomainFiles } from "../../src/node/domain-files.js";
-import { Domain, Guest } from "../../src/node/index.js";
-import { closeDescriptor } from "../../src/node/system-calls.js";
+import { descriptorsOf, type DomainFiles } from "../../src/node/joining/domain-files.js";
+import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { closeDescriptor } from "../../src/node/system-calls/index.js";
 import { until } from "../agents.js";
 import { connectBare } from "../strangers.js";
 import { Random } from "../random.js";
@@ -30,14 +30,14 @@ export class MessageFuzzer {
   readonly #seed: number;
   readonly #place = `@dmabuf fuzz ${randomUUID()}`;
   readonly #showPlace = `@dmabuf fuzz ${randomUUID()}`;
-  readonly #host = Domain.listen(this.#place, { agents: 6, buffers: 32, streams: 4 });
+  readonly #host = ProcessDomain.listen(this.#place, { agents: 6, buffers: 32, streams: 4 });
   /** Somebody else's, with which the hostile listener baits. */
-  readonly #decoy = Domain.listen(`${this.#place} decoy`, { agents: 3 });
+  readonly #decoy = ProcessDomain.listen(`${this.#place} decoy`, { agents: 3 });
   readonly #listener = new HostileListener(`dmabuf fuzz ${randomUUID()}`);
   readonly #odd = Object.values(oddDescriptors());
   readonly #stream: FrameStream;
-  #member!: Domain;
-  #guest!: Guest;
+  #member!: ProcessDomain;
+  #guest!: StreamViewer;
   #attacker!: HostileMember;
   #decoyFiles!: DomainFiles;
   #bait!: DmaBuf;
@@ -48,7 +48,7 @@ export class MessageFuzzer {
   private constructor(seed: number) {
     this.#seed = seed;
     this.#stream = this.#host.createStream({ name: "shown", format: FORMAT, buffers: 5, dataBytes: 64 });
-    this.#host.show(this.#showPlace, this.#stream, { guests: 4 });
+    this.#host.serveViewers(this.#showPlace, this.#stream, { guests: 4 });
   }
 
   static async create(seed: number): Promise<MessageFuzzer> {
@@ -58,8 +58,8 @@ export class MessageFuzzer {
   }
 
   async #settle(): Promise<void> {
-    this.#member = await Domain.connect(this.#place, { name: "honest" });
-    this.#guest = await Guest.visit(this.#showPlace);
+    this.#member = await ProcessDomain.connect(this.#place, { name: "honest" });
+    this.#guest = await StreamViewer.connect(this.#showPlace);
     this.#attacker = await HostileMember.enter(this.#place);
     const decoy = await HostileMember.enter(`${this.#place} decoy`);
     this.#decoyFiles = decoy.files;
@@ -112,9 +112,9 @@ export class MessageFuzzer {
       assert.equal(reading.bytes[8191], 7);
       assert.equal(back.size, 4096);
     }
-    const blank = (await this.#stream.blank({ timeout: 5_000 }))!;
-    blank.bytes[0] = 9;
-    blank.publish({ data: { honest: true } });
+    const loan = (await this.#stream.loan({ timeout: 5_000 }))!;
+    loan.bytes[0] = 9;
+    loan.publish({ data: { honest: true } });
     using frame = (await this.#guest.next({ signal: AbortSignal.timeout(5_000) }))!;
     assert.equal(frame.bytes[0], 9);
     if (this.#open.length === 0) return;
@@ -201,13 +201,13 @@ export class MessageFuzzer {
 
   /** A listener that is none. */
   async #answerJoiner(random: Random): Promise<void> {
-    const joined = Domain.connect(this.#listener.place, { timeout: PATIENCE });
+    const joined = ProcessDomain.connect(this.#listener.place, { timeout: PATIENCE });
     await this.#answer(random, [{ left: 0 }], this.#changed(random, descriptorsOf(this.#decoyFiles)), joined);
   }
 
   /** Somebody who shows a stream that is none. */
   async #answerGuest(random: Random): Promise<void> {
-    const visiting = Guest.visit(this.#listener.place, { timeout: PATIENCE });
+    const visiting = StreamViewer.connect(this.#listener.place, { timeout: PATIENCE });
     const lines = [
       { name: "shown", format: FORMAT, buffers: 1, bytes: 4096 },
       { place: 0 },
@@ -233,7 +233,7 @@ export class MessageFuzzer {
   /** A number that is no invitation's: one of an odd descriptor, or any. */
   async #inherit(random: Random): Promise<void> {
     const wrong = random.oneIn(2) ? random.pick(this.#odd) : random.below(2 ** 20);
-    (await Domain.inherit(wrong, { timeout: PATIENCE })).close();
+    (await ProcessDomain.inherit(wrong, { timeout: PATIENCE })).close();
   }
 
   async #answer(

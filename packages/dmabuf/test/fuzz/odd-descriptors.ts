@@ -8,7 +8,7 @@ import {
   reopenDescriptor,
   SEAL,
   setFileLength,
-} from "../../src/node/system-calls.js";
+} from "../../src/node/system-calls/index.js";
 
 export const FIXED = SEAL.SHRINK | SEAL.GROW;
 

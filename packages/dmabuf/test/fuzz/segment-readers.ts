@@ -26,8 +26,8 @@ export const READERS: Record<string, Reader> = {
       for (const usage of USAGES) {
         buffer.reservation.testSignaled(usage);
         buffer.reservation.testFinished(usage);
-        buffer.reservation.getLateFences(usage);
-        buffer.reservation.lateWork(usage)?.describe();
+        buffer.reservation.getOverdueFences(usage);
+        buffer.reservation.overdueWork(usage)?.describe();
         buffer.reservation.getSingleton(usage)?.describe();
         buffer.reservation.setDeadline(usage, 1_000);
       }
@@ -50,28 +50,28 @@ export const READERS: Record<string, Reader> = {
       void lock;
       for (const { fence } of buffer.reservation.lockedFences()) void [fence.status, fence.timestamp, fence.describe()];
       buffer.reservation.reserveFences(1);
-      buffer.reservation.addFence(domain.timeline().createFence(), "write");
+      buffer.reservation.addFence(domain.createTimeline().createFence(), "write");
     },
     "adds a published fence"(buffer, domain) {
       using lock = buffer.reservation.lockSync(undefined, PATIENT);
       void lock;
       buffer.reservation.reserveFences(2);
-      const fence = domain.fence({ driverName: "driver", timelineName: "line" });
+      const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
       buffer.reservation.addFence(fence, "read");
       fence.signal();
-      buffer.reservation.replaceFences(fence.context, domain.timeline().createFence(), "write");
+      buffer.reservation.replaceFences(fence.context, domain.createTimeline().createFence(), "write");
     },
     imports(buffer, domain) {
-      using timeline = domain.softwareTimeline();
-      buffer.importSyncFileSync("write", domain.syncFile(timeline.createFence(1)), PATIENT);
+      using timeline = domain.createSoftwareTimeline();
+      buffer.importSyncFileSync("write", domain.createSyncFile(timeline.createFence(1)), PATIENT);
       timeline.advance();
     },
     attaches(buffer, domain) {
       if (asksExporter(buffer, domain)) return;
-      using attachment = buffer.attach();
+      using attachment = buffer.attachSync();
       using lock = buffer.reservation.lockSync(undefined, PATIENT);
       void lock;
-      attachment.mapLocked().unmapLocked();
+      attachment.mapLockedSync().unmapLocked();
     },
     maps(buffer, domain) {
       if (!asksExporter(buffer, domain)) buffer.mmap()[Symbol.dispose]();
@@ -89,7 +89,7 @@ export const READERS: Record<string, Reader> = {
     theirs.query();
     theirs.fence?.describe();
     theirs.signalPoint(9);
-    theirs.addPoint(10, domain.timeline().createFence());
+    theirs.addPoint(10, domain.createTimeline().createFence());
     theirs.exportSyncFile(10).info();
     theirs.reset();
   },
@@ -98,9 +98,9 @@ export const READERS: Record<string, Reader> = {
     for (const point of [0, 2, 50]) theirs.waitSync({ ...PATIENT, point, forSubmit: true });
   },
   "own syncobj"(domain) {
-    using mine = domain.syncobj();
+    using mine = domain.createSyncobj();
     using again = domain.openSyncobj(structuredClone(mine.handle()));
-    mine.addPoint(1, domain.timeline().createFence());
+    mine.addPoint(1, domain.createTimeline().createFence());
     again.query();
   },
   ...forEachPolicy(),
@@ -109,7 +109,7 @@ export const READERS: Record<string, Reader> = {
     stream.handle();
     using consumer = stream.frames();
     for (let frame = 0; frame < 3; frame++) {
-      stream.blankSync(PATIENT)!.publish();
+      stream.loanSync(PATIENT)!.publish();
       consumer.nextSync(PATIENT)![Symbol.dispose]();
     }
     stream.end();
@@ -122,7 +122,7 @@ export const READERS: Record<string, Reader> = {
     buffer.accessSync("write", PATIENT)[Symbol.dispose]();
   },
   "own timeline"(domain) {
-    const timeline = domain.timeline();
+    const timeline = domain.createTimeline();
     for (let i = 0; i < 3; i++) {
       const fence = timeline.createFence();
       if (i === 1) fence.setError("EIO");
@@ -133,7 +133,7 @@ export const READERS: Record<string, Reader> = {
     timeline.close();
   },
   "own fence"(domain) {
-    const fence = domain.fence({ driverName: "driver", timelineName: "line" });
+    const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
     const handle = domain.exportFence(fence);
     fence.setError("EIO");
     fence.signal();
@@ -189,7 +189,7 @@ function forEachFence(): Record<string, Reader> {
 
 function forEachPolicy(): Record<string, Reader> {
   const readers: Record<string, Reader> = {};
-  for (const policy of ["hold", "drop-oldest", "newest"] as const) {
+  for (const policy of ["block", "drop-oldest", "newest"] as const) {
     readers[`stream: ${policy}`] = (domain, { stream }) => {
       using theirs = domain.openStream(stream);
       void theirs.consumers;

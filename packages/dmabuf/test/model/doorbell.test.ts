@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Agent, Awaited } from "../../src/domain/agent.js";
+import type { Agent, WaitCondition } from "../../src/domain/agent.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { armTimeline, isTimelineSignaled } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -21,7 +21,7 @@ import { testProtocol, type Mistake } from "./protocol.js";
 
 const BELL = LAYOUT.agent(1) + AGENT.DOORBELL;
 
-function awaited(agent: Agent, sequence: number): Awaited {
+function awaited(agent: Agent, sequence: number): WaitCondition {
   const arm = (): void => armTimeline(agent, 0, BigInt(sequence));
   return { arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) };
 }

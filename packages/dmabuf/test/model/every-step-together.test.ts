@@ -73,7 +73,7 @@ const TASKS: Record<string, (agents: TwoAgents) => Parts> = {
   "submits jobs that read and write buffers which another agent uses"({ survivor, mortal }) {
     const [one, two] = [survivor.allocate(1), survivor.allocate(1)];
     const [a, b] = [one, two].map((buffer) => mortal.import(structuredClone(buffer.handle())));
-    const queue = mortal.queue({
+    const queue = mortal.createQueue({
       run: (job) => void [...job.reads, ...job.writes].map((used) => job.access(used).bytes[0]),
     });
     return {
@@ -150,10 +150,10 @@ function isTableFree({ memory, layout }: Agent): boolean {
 /** Everything that can be asked of an exporter. */
 async function useAll(buffer: DmaBuf): Promise<void> {
   {
-    using attachment = await buffer.attachAsync({ name: "importer", moveNotify() {} });
+    using attachment = await buffer.attach({ name: "importer", moveNotify() {} });
     using _mapping = await attachment.map("write");
     using _lock = await buffer.reservation.lock();
-    await attachment.pinAsync();
+    await attachment.pin();
     attachment.unpin();
   }
   (await buffer.access("write"))[Symbol.dispose]();
@@ -163,7 +163,7 @@ async function useAll(buffer: DmaBuf): Promise<void> {
 /** Is told of moves, and reads what must be there before and after each. */
 async function follow(buffer: DmaBuf): Promise<void> {
   {
-    using attachment = await buffer.attachAsync({ name: "follower", moveNotify() {} });
+    using attachment = await buffer.attach({ name: "follower", moveNotify() {} });
     for (let i = 0; i < 3; i++) {
       using _mapping = await attachment.map();
       await readOne(buffer);

@@ -8,7 +8,7 @@ import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { checkNothingIsLeft } from "../aftermath.js";
 import { BareDomain, createMemory } from "../bare-domain.js";
-import { MORTAL_TASKS, type Given } from "../mortal-tasks.js";
+import { MORTAL_TASKS, type Given } from "../doomed-tasks.js";
 import { EXPLORES } from "./interleavings.js";
 
 const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
@@ -29,14 +29,14 @@ class World {
     this.mortal = new BareDomain(this.steps, "mortal");
     this.#buffers = [1, 2, 3].map(() => this.survivor.allocate(1));
     this.#stream = this.survivor.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
-    this.#stream.blankSync()!.publish();
+    this.#stream.loanSync()!.publish();
     const [one, two, three] = this.#buffers;
-    const pending = this.survivor.exportFence(this.survivor.timeline().createFence());
+    const pending = this.survivor.exportFence(this.survivor.createTimeline().createFence());
     this.given = {
       buffers: [this.mortal.import(one!.handle()), this.mortal.import(two!.handle())],
       handle: structuredClone(three!.handle()),
       stream: structuredClone(this.#stream.handle()),
-      timeline: this.survivor.softwareTimeline().handle(),
+      timeline: this.survivor.createSoftwareTimeline().handle(),
       fence: this.mortal.importFence(pending),
     };
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Holds } from "../../src/buffer/hold.js";
-import { Question } from "../../src/buffer/question.js";
+import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { tellOfMove } from "../../src/buffer/request-server.js";
 import { isLive, ring } from "../../src/domain/agent-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
@@ -144,7 +144,7 @@ function tell(agent: Agent, reservation: Reservation): void {
   const buffer = { slot: 0, generation: 1 };
   const fields = { exporter: identityOf(USER), buffer, operation: "moveNotify", mode: "write", ...none } as const;
   try {
-    new Question(agent, fields, reservation).resultSync();
+    new PendingRequest(agent, fields, reservation).resultSync();
   } catch (error) {
     if (!(error instanceof DmaBufError && error.code === "ESRCH")) throw error;
   }

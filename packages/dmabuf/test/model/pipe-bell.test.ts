@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { announceBlocked, announceSleeper, clearSleepers, endBlocked, ringSleepers } from "../../src/node/pipe-bell.js";
+import {
+  announceBlocked,
+  announceSleeper,
+  clearSleepers,
+  endBlocked,
+  ringSleepers,
+} from "../../src/node/waiting/pipe-bell.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES } from "./interleavings.js";

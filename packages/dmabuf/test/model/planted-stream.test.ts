@@ -62,19 +62,19 @@ const MISTAKES: Record<string, Mistake> = {
     report: /a consumer has seen 2,2/,
   },
   "M1: a producer that believes what it saw of the consumers before it held the buffer": {
-    scenario: (fault) => seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3, { fault }), joins(ONE, "hold")], [])),
+    scenario: (fault) => seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3, { fault }), joins(ONE, "block")], [])),
     fault: believing(isOfConsumers),
     kind: "check",
     report: /a consumer has seen 1,3/,
   },
   "M2: a consumer that wants frames beyond those that it knows of": {
-    scenario: (fault) => seeing([[1, 2]], scenario([produces(2), consumes(ONE, "hold", { fault })], ["hold"])),
+    scenario: (fault) => seeing([[1, 2]], scenario([produces(2), consumes(ONE, "block", { fault })], ["block"])),
     fault: (memory) => ({ load: (word) => (word === PUBLISHED ? 1000 : memory.load(word)) }),
     kind: "check",
     report: /a consumer has seen 2$/m,
   },
   "M3: a consumer that moves on before it has the hold": {
-    scenario: (fault) => seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "hold", { fault })], ["hold"])),
+    scenario: (fault) => seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "block", { fault })], ["block"])),
     fault: (memory) => ({
       or(word, bits) {
         if (isReaders(word)) memory.add(FIRST_CONSUMER + CONSUMER.CURSOR, 1);
@@ -86,7 +86,7 @@ const MISTAKES: Record<string, Mistake> = {
     report: /a consumer has seen/,
   },
   "M4: a frame that is announced without a ring": {
-    scenario: (fault) => scenario([produces(1, { fault }), consumes(ONE, "hold")], ["hold"]),
+    scenario: (fault) => scenario([produces(1, { fault }), consumes(ONE, "block")], ["block"]),
     fault: (memory) => ({ exchange: (word, value) => (word === CONSUMER_WAITERS ? 0 : memory.exchange(word, value)) }),
     kind: "deadlock",
     report: /Nobody is left to wake/,
@@ -112,7 +112,7 @@ const MISTAKES: Record<string, Mistake> = {
     report: /Nobody is left to wake/,
   },
   "M5: a consumer that leaves and does not look whether the producer waits": {
-    scenario: (fault) => scenario([produces(3), consumes(ONE, "hold", { most: 0, fault })], ["hold"]),
+    scenario: (fault) => scenario([produces(3), consumes(ONE, "block", { most: 0, fault })], ["block"]),
     fault: (memory) => ({ load: (word) => (word === PRODUCER_WAITS ? 0 : memory.load(word)) }),
     kind: "deadlock",
     report: /Nobody is left to wake/,

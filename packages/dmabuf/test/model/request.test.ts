@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Question } from "../../src/buffer/question.js";
+import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { deliver } from "../../src/buffer/request-server.js";
 import { isLive } from "../../src/domain/agent-slot.js";
 import { AGENT, AGENT_STATE, BUFFER, REQUEST } from "../../src/domain/layout.js";
@@ -169,11 +169,11 @@ function asks(withLock: boolean, timeout = Infinity, fault?: Fault): Program {
   return (memory) => {
     const agent = domain.agent(memory, REQUESTER, { fault });
     const reservation = new Reservation(agent, 0);
-    if (!withLock) return outcome(() => new Question(agent, FIELDS).resultSync({ timeout }));
+    if (!withLock) return outcome(() => new PendingRequest(agent, FIELDS).resultSync({ timeout }));
     using lock = reservation.lockSync();
     void lock;
     write(memory, REQUESTER);
-    const answer = outcome(() => new Question(agent, FIELDS, reservation).resultSync({ timeout }));
+    const answer = outcome(() => new PendingRequest(agent, FIELDS, reservation).resultSync({ timeout }));
     if (reservation.isHeldHere) write(memory, REQUESTER);
     return answer;
   };

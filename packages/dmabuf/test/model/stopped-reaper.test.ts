@@ -5,7 +5,7 @@ import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
 import { AGENT, BUFFER } from "../../src/domain/layout.js";
 import { addPin, beginMove, endMove } from "../../src/domain/storage-slot.js";
 import type { AccessMode } from "../../src/reservation/usage.js";
-import { Question } from "../../src/buffer/question.js";
+import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { codeOf } from "../../src/errors.js";
 import { armLock, lockHolder, lockWord, openLock, tryTakeLock } from "../../src/reservation/lock.js";
 import { landmark } from "../../src/testing/index.js";
@@ -91,7 +91,7 @@ test(
     const asks: Program = (memory) => {
       const agent = domain.agent(memory, WAITER, { state: () => "" });
       try {
-        return new Question(agent, REQUEST).resultSync();
+        return new PendingRequest(agent, REQUEST).resultSync();
       } catch (error) {
         return codeOf(error);
       }

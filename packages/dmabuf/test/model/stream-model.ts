@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BufferRecord } from "../../src/buffer/buffer-record.js";
 import { plainLink } from "../../src/buffer/exporter-link.js";
-import { KnownStorage } from "../../src/buffer/known-storage.js";
+import { CurrentStorage } from "../../src/buffer/current-storage.js";
 import { sharedMemory } from "../../src/buffer/shared-memory.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
@@ -12,7 +12,7 @@ import { DmaBufError } from "../../src/errors.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import type { Consumer } from "../../src/stream/consumer.js";
 import { rawFormat } from "../../src/stream/format.js";
-import type { Blank, Frame } from "../../src/stream/frame.js";
+import type { Loan, Frame } from "../../src/stream/frame.js";
 import { FrameStream } from "../../src/stream/frame-stream.js";
 import {
   claimStream,
@@ -42,8 +42,8 @@ export const domain = new TinyDomain({ agents: 3, buffers: 2 }, ["buffer 0 BYTES
 const SIZE = 64;
 export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.consumers;
 
-/** Where the bytes of a frame or a blank stand. */
-export function bytesOf({ buffer }: Blank | Frame): number {
+/** Where the bytes of a frame or a loan stand. */
+export function bytesOf({ buffer }: Loan | Frame): number {
   return domain.extra(`buffer ${buffer.inode - 1} BYTES`);
 }
 
@@ -100,7 +100,7 @@ export function joinsAndDies(fault: Fault = SOUND): Scenario {
     agents: [
       (memory) => {
         const member = domain.member(faulty(memory, fault), ONE);
-        leaveConsumer(member, KEY.slot, joinStream(member, KEY, "hold", 2).word);
+        leaveConsumer(member, KEY.slot, joinStream(member, KEY, "block", 2).word);
       },
       // It takes the second place if the first one is taken, and leaves it.
       (memory) => {
@@ -114,7 +114,7 @@ export function joinsAndDies(fault: Fault = SOUND): Scenario {
       leaveStream(producer, KEY);
       const next = { slot: 0, generation: 2 };
       assert.deepEqual(claimStream(producer, ""), next, "the slot is not free");
-      const places = Array.from({ length: 3 }, () => joinStream(producer, next, "hold", 2).word);
+      const places = Array.from({ length: 3 }, () => joinStream(producer, next, "block", 2).word);
       const first = domain.layout.stream(0) + domain.layout.consumers;
       assert.deepEqual(
         places,
@@ -130,7 +130,7 @@ export function joinsTooLate(fault: Fault = SOUND): Scenario {
     prepare: openDomain,
     agents: {
       producer: (memory) => leaveStream(domain.member(memory, PRODUCER), KEY),
-      consumer: (memory) => failure(() => void joinStream(domain.member(faulty(memory, fault), ONE), KEY, "hold", 2)),
+      consumer: (memory) => failure(() => void joinStream(domain.member(faulty(memory, fault), ONE), KEY, "block", 2)),
       next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "")),
     },
     check(memory, { results: { consumer, next } }) {
@@ -143,15 +143,15 @@ export function joinsTooLate(fault: Fault = SOUND): Scenario {
 
 /** A consumer that held the producer has died, and its reaper may be stopped. @param fault The producer's. */
 export function losesConsumer(fault: Fault = SOUND): Scenario {
-  const { prepare } = scenario([], ["hold"]);
+  const { prepare } = scenario([], ["block"]);
   const waiter = produces(2, { buffers: 1, fault });
   return { prepare: prepare!, ...stoppedReaper(domain, { waiter, slots: { dead: ONE, looker: PRODUCER } }) };
 }
 
 /** A producer has died, and its reaper may be stopped. @param fault The reaper's. */
 export function losesProducer(fault: Fault = SOUND): Scenario {
-  const { prepare } = scenario([], ["hold"]);
-  const waiter = consumes(ONE, "hold", { buffers: 1 });
+  const { prepare } = scenario([], ["block"]);
+  const waiter = consumes(ONE, "block", { buffers: 1 });
   return {
     prepare: prepare!,
     ...stoppedReaper(domain, { waiter, slots: { dead: PRODUCER, looker: ONE }, fault }),
@@ -190,11 +190,11 @@ export function produces(count: number, { buffers = 2, fault }: { buffers?: numb
     const agent = domain.agent(memory, PRODUCER, { fault, state: () => `published ${published}` });
     const stream = openStream(agent, buffers, true);
     while (published < count) {
-      using blank = stream.blankSync()!;
-      const bytes = bytesOf(blank);
+      using loan = stream.loanSync()!;
+      const bytes = bytesOf(loan);
       landmark(memory, `fills ${bytes} after ${published}`);
       memory.store(bytes, published + 1);
-      blank.publish();
+      loan.publish();
       published++;
       landmark(memory, `published ${published}`);
     }
@@ -271,7 +271,7 @@ export function openStream(agent: Agent, count: number, isProducer = false): Fra
     const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => false, follow: () => {} };
     const key = { slot, generation: 1 };
     const reservation = new Reservation(agent, slot);
-    const known = new KnownStorage(agent, undefined, { key, version: 0, storage });
+    const known = new CurrentStorage(agent, undefined, { key, version: 0, storage });
     return new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner).open("read-write");
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };

@@ -71,9 +71,9 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
     agents: {
       consumer(memory) {
         const member = domain.member(faulty(memory, fault), ONE);
-        leaveConsumer(member, KEY.slot, joinStream(member, KEY, "hold", 2).word);
+        leaveConsumer(member, KEY.slot, joinStream(member, KEY, "block", 2).word);
       },
-      other: (memory) => void (dies || joinStream(domain.member(memory, PRODUCER), KEY, "hold", 2)),
+      other: (memory) => void (dies || joinStream(domain.member(memory, PRODUCER), KEY, "block", 2)),
       onlooker(memory): Onlook {
         const member = domain.member(memory, TWO);
         return {
@@ -110,7 +110,7 @@ export function isWaitedFor({
     landmark(memory, "a consumer has joined");
     return produces(3, { fault: ofProducer })(memory);
   };
-  return seeing([[1, 2, 3]], scenario([waits, joins(ONE, "hold", { fault: ofConsumer })], []));
+  return seeing([[1, 2, 3]], scenario([waits, joins(ONE, "block", { fault: ofConsumer })], []));
 }
 
 /** A producer leaves a stream that it has ended, or is dead, and another stream takes the slot: who looks for a producer sees it go, once. */

@@ -27,7 +27,7 @@ import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onl
 // Frames between a producer and its consumers; the contract stands in src/stream/stream-slot.ts.
 
 test("M2 M4 M5: a consumer that holds the producer sees every frame, once and in order", EXPLORES, (t) => {
-  tryAll(t, domain, seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "hold")], ["hold"])));
+  tryAll(t, domain, seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "block")], ["block"])));
 });
 
 for (const policy of ["drop-oldest", "newest"] as const) {
@@ -47,7 +47,7 @@ test(
   "M1 M2 M3: a consumer that joins at any time, and holds the producer, misses nothing after its first frame",
   EXPLORES,
   (t) => {
-    tryAll(t, domain, seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3), joins(ONE, "hold")], [])));
+    tryAll(t, domain, seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3), joins(ONE, "block")], [])));
   },
 );
 
@@ -60,27 +60,27 @@ test("M3 M5: a producer waits for one consumer to take a frame, and for another 
     ringAll(segment, domain.layout.buffer(0) + domain.layout.holdWaiters);
   };
   const one = { buffers: 1 };
-  const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "hold", one), givesBack], ["hold"]);
+  const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "block", one), givesBack], ["block"]);
   tryAll(t, domain, {
     ...seeing([[1, 1]], rest),
     prepare(memory) {
       prepare!(memory);
       const producer = openStream(domain.agent(memory, PRODUCER), 1, true);
-      const blank = producer.blankSync()!;
-      memory.store(bytesOf(blank), 1);
-      blank.publish();
+      const loan = producer.loanSync()!;
+      memory.store(bytesOf(loan), 1);
+      loan.publish();
       assert.ok(openStream(domain.agent(memory, TWO), 1).frames().nextSync());
     },
   });
 });
 
 test("M5: a consumer that leaves at any time lets the producer go on", EXPLORES, (t) => {
-  tryAll(t, domain, seeing([[1]], scenario([produces(3), consumes(ONE, "hold", { most: 1 })], ["hold"])));
+  tryAll(t, domain, seeing([[1]], scenario([produces(3), consumes(ONE, "block", { most: 1 })], ["block"])));
 });
 
 test("M3 M5: a consumer may die at any step, and the producer goes on", EXPLORES, (t) => {
   const one = { buffers: 1 };
-  const living = scenario([produces(2, one), consumes(ONE, "hold", one)], ["hold"]);
+  const living = scenario([produces(2, one), consumes(ONE, "block", one)], ["block"]);
   tryAll(t, domain, { ...living, crash: { agents: [1], recover: { reaper: recovers } } });
 });
 
@@ -88,7 +88,7 @@ test(
   "M1 M2 M4: a producer may die at any step, and the consumer sees what was published, and that it died",
   EXPLORES,
   (t) => {
-    const { check, ...rest } = seeing([[], [1], [1, 2]], scenario([produces(2), consumes(ONE, "hold")], ["hold"]));
+    const { check, ...rest } = seeing([[], [1], [1, 2]], scenario([produces(2), consumes(ONE, "block")], ["block"]));
     tryAll(t, domain, {
       ...rest,
       crash: { agents: [0], recover: { reaper: recovers } },

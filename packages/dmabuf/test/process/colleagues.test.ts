@@ -8,14 +8,14 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test, type TestContext } from "node:test";
 import { PAGE_SIZE } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { bufferCases } from "../conformance/parties/buffer-cases.js";
 import { exporterCases } from "../conformance/parties/exporter-cases.js";
 import { moveCases } from "../conformance/parties/move-cases.js";
 import { COLLEAGUES } from "../conformance/parties/processes.js";
 import { bufferSuites, exporterSuites, fenceSuites } from "../conformance/parties/suites.js";
 import { writePattern } from "../pattern.js";
-import { Holder, listen, WorkerHolder } from "./holding.js";
+import { Holder, listen, WorkerHolder } from "./holder-process.js";
 
 const LIMITED = { timeout: 60_000 };
 
@@ -38,7 +38,7 @@ for (const [from, to] of [
     const producer = await join(from, t, domain, place);
     const consumer = await join(to, t, domain, place);
     await producer.ask({ order: "publish", name: "frames", versions: [5] });
-    assert.equal(await consumer.ask({ order: "consume", name: "frames", policy: "hold" }), 5);
+    assert.equal(await consumer.ask({ order: "consume", name: "frames", policy: "block" }), 5);
     await producer.ask({ order: "publish", name: "frames", versions: [6] });
     assert.equal(await consumer.ask({ order: "check frame" }), 5);
   });
@@ -47,7 +47,7 @@ for (const [from, to] of [
 for (const who of ["worker", "process"] as const) {
   test(`a ${who} that joins after a buffer has moved reads its newest storage`, LIMITED, async (t) => {
     const { domain, place } = listen(t);
-    const exporter = await Domain.connect(place);
+    const exporter = await ProcessDomain.connect(place);
     t.after(() => exporter.close());
     const buffer = exporter.export([exporter.createMemory(PAGE_SIZE)]);
     const early = { ...buffer.handle() };
@@ -77,7 +77,7 @@ for (const who of ["worker", "process"] as const) {
 function join(
   who: "worker" | "process",
   t: TestContext,
-  domain: Domain,
+  domain: ProcessDomain,
   place: string,
 ): Promise<Holder | WorkerHolder> {
   return who === "worker" ? WorkerHolder.start(t, domain) : Holder.start(t, place);

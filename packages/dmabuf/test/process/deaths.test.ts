@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { deadIn, isLive, slotOf } from "../../src/domain/agent-slot.js";
 import type { DmaBuf, FenceHandle } from "../../src/index.js";
-import type { Domain } from "../../src/node/index.js";
+import type { ProcessDomain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
-import { ENDS, Holder, listen, WorkerHolder, type End } from "./holding.js";
+import { ENDS, Holder, listen, WorkerHolder, type End } from "./holder-process.js";
 
 const LIMITED = { timeout: 60_000 };
 
-function isGone({ agent }: Domain, { identity }: Holder | WorkerHolder): boolean {
+function isGone({ agent }: ProcessDomain, { identity }: Holder | WorkerHolder): boolean {
   return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
 }
 
@@ -21,14 +21,14 @@ function checkUsable(buffer: DmaBuf): void {
 }
 
 interface Case {
-  readonly start: (t: TestContext, domain: Domain, place: string) => Promise<Holder | WorkerHolder>;
+  readonly start: (t: TestContext, domain: ProcessDomain, place: string) => Promise<Holder | WorkerHolder>;
   readonly end: (holder: Holder & WorkerHolder) => void;
   /** Whether it says good-bye: then its stream has ended, and not failed. */
   readonly leaves?: boolean;
 }
 
-const start = (t: TestContext, _domain: Domain, place: string): Promise<Holder> => Holder.start(t, place);
-const startWorker = (t: TestContext, domain: Domain): Promise<WorkerHolder> => WorkerHolder.start(t, domain);
+const start = (t: TestContext, _domain: ProcessDomain, place: string): Promise<Holder> => Holder.start(t, place);
+const startWorker = (t: TestContext, domain: ProcessDomain): Promise<WorkerHolder> => WorkerHolder.start(t, domain);
 const order =
   (how: End): Case["end"] =>
   (holder) =>
@@ -134,8 +134,8 @@ test(
   async (t) => {
     const { domain: first, place } = listen(t);
     const second = await Holder.start(t, place);
-    const { Domain } = await import("../../src/node/index.js");
-    const third = await Domain.connect(place);
+    const { ProcessDomain } = await import("../../src/node/index.js");
+    const third = await ProcessDomain.connect(place);
     t.after(() => third.close());
     const buffer = third.allocate(4096);
     await second.ask({ order: "import", handle: buffer.handle() });

@@ -45,7 +45,7 @@ test("the shipped clip reaches four workers without a copy, and postMessage copi
   );
   for (const consumer of report.consumers) {
     assert.equal(consumer.frames + consumer.missed, 270, consumer.name);
-    if (consumer.policy === "hold") assert.equal(consumer.missed, 0, consumer.name);
+    if (consumer.policy === "block") assert.equal(consumer.missed, 0, consumer.name);
     assert.equal(consumer.bytes_copied, 0, consumer.name);
   }
   assert.equal(report.postmessage?.frames, 270);
@@ -72,7 +72,7 @@ test("with --processes five processes share each frame without a copy, and none 
   assert.equal(report.bytes_copied, 0);
   for (const { name, policy, frames, missed } of report.consumers) {
     assert.equal(frames + missed, 60, name);
-    if (policy === "hold") assert.equal(missed, 0, name);
+    if (policy === "block") assert.equal(missed, 0, name);
   }
   assert.equal(report.process_ipc?.frames, 60);
   assert.ok(report.process_ipc.bytes_copied >= 3 * 60 * FRAME_BYTES);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { Domain } from "../../src/node/index.js";
-import { closeDescriptor, createPipe, readDescriptor, writeDescriptor } from "../../src/node/system-calls.js";
+import { ProcessDomain } from "../../src/node/index.js";
+import { closeDescriptor, createPipe, readDescriptor, writeDescriptor } from "../../src/node/system-calls/index.js";
 import { randomUUID } from "node:crypto";
 import { until } from "../agents.js";
 import { Peer } from "./peer.js";
@@ -14,7 +14,7 @@ test(
   LIMITED,
   async (t) => {
     const place = `@dmabuf test ${randomUUID()}`;
-    using domain = Domain.listen(place, { agents: 4 });
+    using domain = ProcessDomain.listen(place, { agents: 4 });
     const peer = await Peer.start(t, place);
     const { reader, writer } = createPipe();
     const taken = peer.ask({ order: "write to descriptor", name: "pipe", text: "one" });
@@ -36,7 +36,7 @@ test(
   "what nobody offers is ETIMEDOUT, what is offered twice EEXIST, and an agent takes its own offer",
   LIMITED,
   async () => {
-    using domain = Domain.create({ agents: 2 });
+    using domain = ProcessDomain.create({ agents: 2 });
     await assert.rejects(domain.descriptors.take("nothing", { timeout: 20 }), { code: "ETIMEDOUT" });
     const { reader, writer } = createPipe();
     using offer = domain.descriptors.offer("pipe", writer);
@@ -50,9 +50,9 @@ test(
 );
 
 test("whoever leaves keeps nothing open of what it has offered", LIMITED, async () => {
-  using domain = Domain.create({ agents: 2 });
+  using domain = ProcessDomain.create({ agents: 2 });
   const before = readdirSync("/proc/self/fd").length;
-  const other = Domain.join(domain.invite());
+  const other = ProcessDomain.join(domain.invite());
   const offers = Array.from({ length: 20 }, (_, i) => other.descriptors.offer(`output ${i}`, 1));
   other.close();
   await until(() => readdirSync("/proc/self/fd").length <= before);
@@ -61,8 +61,8 @@ test("whoever leaves keeps nothing open of what it has offered", LIMITED, async 
 
 test("several waits of one agent get a descriptor each, and none stays behind", LIMITED, async () => {
   const place = `@dmabuf test ${randomUUID()}`;
-  using domain = Domain.listen(place, { agents: 4 });
-  const other = await Domain.connect(place);
+  using domain = ProcessDomain.listen(place, { agents: 4 });
+  const other = await ProcessDomain.connect(place);
   const { reader, writer } = createPipe();
   const before = readdirSync("/proc/self/fd").length;
   const takes = [1, 2, 3].map(() => other.descriptors.take("pipe", { timeout: 10_000 }));

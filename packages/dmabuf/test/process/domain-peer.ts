@@ -4,12 +4,12 @@
  * Usage: node domain-peer.js PLACE|DESCRIPTOR
  */
 import process from "node:process";
-import type { CpuAccess, DmaBuf, ReceivedHandle } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
-import { closeDescriptor, writeDescriptor } from "../../src/node/system-calls.js";
+import type { CpuAccess, DmaBuf, BufferHandleData } from "../../src/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
+import { closeDescriptor, writeDescriptor } from "../../src/node/system-calls/index.js";
 
 export type Order =
-  | { readonly order: "import"; readonly handle: ReceivedHandle }
+  | { readonly order: "import"; readonly handle: BufferHandleData }
   | { readonly order: "export"; readonly name: string; readonly value: number }
   | { readonly order: "access"; readonly mode: "read" | "write" }
   | { readonly order: "write"; readonly value: number }
@@ -22,7 +22,7 @@ export type Order =
   | { readonly order: "leave" };
 
 const place = process.argv[2]!;
-const domain = await (/^\d+$/.test(place) ? Domain.inherit(Number(place)) : Domain.connect(place));
+const domain = await (/^\d+$/.test(place) ? ProcessDomain.inherit(Number(place)) : ProcessDomain.connect(place));
 let buffer: DmaBuf | undefined;
 let access: CpuAccess | undefined;
 
@@ -69,7 +69,7 @@ async function obey(message: Order): Promise<unknown> {
     }
     case "block":
       process.send?.("blocking");
-      domain.timeline({ timeLimit: 60_000 }).createFence().waitSync({ timeout: 60_000 });
+      domain.createTimeline({ timeLimit: 60_000 }).createFence().waitSync({ timeout: 60_000 });
       return undefined;
     case "leave":
       domain.close();

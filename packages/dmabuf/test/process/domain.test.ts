@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { test } from "node:test";
-import { rawFormat, type ReceivedHandle } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { rawFormat, type BufferHandleData } from "../../src/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { until } from "../agents.js";
-import { listen } from "./holding.js";
+import { listen } from "./holder-process.js";
 import { Peer } from "./peer.js";
 
 const LIMITED = { timeout: 30_000 };
@@ -39,7 +39,7 @@ test("an importer needs nothing of an exporter that blocks", LIMITED, async (t) 
   const handle = buffer.handle();
   const imported = peer.ask({ order: "import", handle });
   // Nothing of this process's event loop turns until the other one has the buffer.
-  const fence = domain.timeline().createFence();
+  const fence = domain.createTimeline().createFence();
   assert.equal(fence.waitSync({ timeout: 500 }), "timed-out");
   assert.match(buffer.describe(), /count:\t2/);
   assert.equal(await imported, "mine");
@@ -75,9 +75,9 @@ test("a stream is found by its name, and its frames come in order", LIMITED, asy
   using stream = domain.createStream({ name: "numbers", format: rawFormat(100) });
   await stream.waitForConsumers(1, { timeout: 5_000 });
   for (let i = 0; i < 20; i++) {
-    const blank = (await stream.blank())!;
-    blank.bytes[0] = i;
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.bytes[0] = i;
+    loan.publish();
   }
   assert.deepEqual(await consumed, [...Array(20).keys()]);
 });
@@ -89,11 +89,11 @@ test(
     const { domain, place } = listen(t);
     assert.equal(statSync(place).mode & 0o777, 0o600);
     const peer = await Peer.start(t, place);
-    assert.throws(() => Domain.listen(place), { code: "EADDRINUSE" });
+    assert.throws(() => ProcessDomain.listen(place), { code: "EADDRINUSE" });
     domain.close();
     assert.equal(existsSync(place), false);
     await peer.kill();
-    await assert.rejects(Domain.connect(place), { code: "ENOENT" });
+    await assert.rejects(ProcessDomain.connect(place), { code: "ENOENT" });
   },
 );
 
@@ -102,7 +102,7 @@ test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
   const count = (): number => readdirSync("/proc/self/fd").length;
   const before = count();
   for (let i = 0; i < 20; i++) {
-    const other = await Domain.connect(place);
+    const other = await ProcessDomain.connect(place);
     using buffer = domain.allocate(4096);
     other.import(buffer.handle("read"));
     other.close();
@@ -113,7 +113,7 @@ test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
 test("a buffer whose exporter was killed can be had from whoever holds it", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const exporter = await Peer.start(t, place);
-  const handle = (await exporter.ask({ order: "export", name: "orphan", value: 9 })) as ReceivedHandle;
+  const handle = (await exporter.ask({ order: "export", name: "orphan", value: 9 })) as BufferHandleData;
   const buffer = domain.import(handle);
   await exporter.kill();
   await until(() => domain.agents.length === 1);
@@ -136,10 +136,10 @@ test(
   LIMITED,
   async (t) => {
     const { domain, place } = listen(t);
-    const others = await Promise.all(Array.from({ length: 7 }, () => Domain.connect(place)));
+    const others = await Promise.all(Array.from({ length: 7 }, () => ProcessDomain.connect(place)));
     t.after(() => others.forEach((other) => other.close()));
     const before = readdirSync("/proc/self/fd").length;
-    await assert.rejects(Domain.connect(place), { code: "ENOSPC" });
+    await assert.rejects(ProcessDomain.connect(place), { code: "ENOSPC" });
     await until(() => readdirSync("/proc/self/fd").length <= before);
     assert.equal(domain.agents.length, 8);
   },
@@ -148,8 +148,8 @@ test(
 test("an invitation of a worker serves once", LIMITED, (t) => {
   const { domain } = listen(t);
   const invitation = domain.invite();
-  Domain.join(invitation).close();
-  assert.throws(() => Domain.join(invitation), { code: "ESTALE" });
+  ProcessDomain.join(invitation).close();
+  assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE" });
 });
 
 test("whoever joins later imports what a handle still holds, though its exporter has closed it", LIMITED, async (t) => {
@@ -189,6 +189,6 @@ test("a stream is found although its producer could make no handle when it was a
   const peer = await Peer.start(t, place);
   const consumed = peer.ask({ order: "consume", name: "busy", frames: 1 });
   await stream.waitForConsumers(1, { timeout: 10_000 });
-  (await stream.blank())!.publish();
+  (await stream.loan())!.publish();
   assert.deepEqual(await consumed, [0]);
 });

@@ -14,13 +14,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { deadIn, otherAgents } from "../../src/domain/agent-slot.js";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { checkNothingIsLeft } from "../aftermath.js";
 import { until } from "../agents.js";
-import { MORTAL_TASKS } from "../mortal-tasks.js";
+import { MORTAL_TASKS } from "../doomed-tasks.js";
 import { Random } from "../random.js";
-import { Barracks } from "./barracks.js";
-import { JOINING_TASKS, type Errand } from "./errand.js";
+import { Barracks } from "./process-pool.js";
+import { JOINING_TASKS, type Errand } from "./child-task.js";
 
 const STEPS = process.env["DMABUF_STEPS"] === "all" ? Infinity : Number(process.env["DMABUF_STEPS"] ?? 3);
 const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -29,17 +29,17 @@ const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, r
 
 /** A domain with somebody who lives on, for one death. */
 class World implements Disposable {
-  readonly #domain: Domain;
+  readonly #domain: ProcessDomain;
   readonly #place: string;
   readonly #buffers: readonly DmaBuf[];
   readonly #stream: FrameStream;
 
   constructor(place: string) {
     this.#place = place;
-    this.#domain = Domain.listen(place, { ...SIZES, name: "survivor" });
+    this.#domain = ProcessDomain.listen(place, { ...SIZES, name: "survivor" });
     this.#buffers = [1, 2, 3].map(() => this.#domain.allocate(1));
     this.#stream = this.#domain.createStream({ name: "frames", format: rawFormat(1), buffers: 2, dataBytes: 0 });
-    this.#stream.blankSync()!.publish();
+    this.#stream.loanSync()!.publish();
   }
 
   /** @returns How many steps the task has, if it came to its end. */
@@ -54,8 +54,8 @@ class World implements Disposable {
       handle: three.handle(),
       stream: this.#stream.handle(),
       streamName: "frames",
-      timeline: domain.softwareTimeline().handle(),
-      fence: domain.exportFence(domain.timeline().createFence()),
+      timeline: domain.createSoftwareTimeline().handle(),
+      fence: domain.exportFence(domain.createTimeline().createFence()),
     };
     let steps: number | undefined;
     child.once("message", (message) => (steps = message as number));
@@ -83,7 +83,7 @@ class World implements Disposable {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-const barracks = new Barracks(new URL("mortal.js", import.meta.url));
+const barracks = new Barracks(new URL("doomed-agent.js", import.meta.url));
 const random = new Random(SEED);
 
 test.after(() => {

@@ -9,7 +9,7 @@ import { claimBuffer } from "../../src/domain/buffer-slot.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
 import { pause } from "../agents.js";
 import { segmentState } from "../segment-state.js";
@@ -46,13 +46,13 @@ for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
 }
 
 /** How each table is filled, by an agent that leaves afterwards. */
-const CLAIMS: Record<string, (filler: Domain) => unknown> = {
+const CLAIMS: Record<string, (filler: ProcessDomain) => unknown> = {
   buffers: ({ agent }) => claimBuffer(agent, { size: 1, name: "", exporterName: "" }),
   timelines: ({ agent }) => claimTimeline(agent, { name: "", driverName: "", timeLimit: 60_000 }),
   oneShots: ({ agent }) =>
     claimOneShot(agent, { name: "", driverName: "", timeLimit: 60_000, context: 1, seqno: 1, seqno32: false }),
   streams: ({ agent }) => claimStream(agent, ""),
-  syncobjs: (filler) => filler.syncobj().handle(),
+  syncobjs: (filler) => filler.createSyncobj().handle(),
   agents: (filler) => filler.invite(),
 };
 
@@ -79,8 +79,8 @@ for (const table of Object.keys(CLAIMS)) {
 }
 
 /** Leaves so many slots of a table free. */
-async function fill({ place }: World, table: string, free: number): Promise<Domain> {
-  const filler = await Domain.connect(place, { name: "filler" });
+async function fill({ place }: World, table: string, free: number): Promise<ProcessDomain> {
+  const filler = await ProcessDomain.connect(place, { name: "filler" });
   const agents = table === "agents";
   const capacity = SIZES[table as keyof typeof SIZES];
   const claimed: unknown[] = [];
@@ -91,7 +91,7 @@ async function fill({ place }: World, table: string, free: number): Promise<Doma
   }
   assert.ok(claimed.length >= free && (agents || claimed.length > 0));
   filler.close();
-  const again = await Domain.connect(place, { name: "filler" });
+  const again = await ProcessDomain.connect(place, { name: "filler" });
   for (let i = 0; i < claimed.length - free; i++) CLAIMS[table]!(again);
   return again;
 }

@@ -10,27 +10,27 @@ import { parentPort, workerData } from "node:worker_threads";
 import {
   rawFormat,
   type AccessMode,
-  type Blank,
+  type Loan,
   type DmaBuf,
   type Fence,
   type Frame,
   type FrameStream,
 } from "../../src/index.js";
-import { Domain, Guest, type GuestFrame, type WorkerInvitation } from "../../src/node/index.js";
-import { closeDescriptor } from "../../src/node/system-calls.js";
+import { ProcessDomain, StreamViewer, type ViewedFrame, type WorkerInvitation } from "../../src/node/index.js";
+import { closeDescriptor } from "../../src/node/system-calls/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { checkPattern, writePattern } from "../pattern.js";
-import { WorkerHolder, type End, type HolderOrder } from "./holding.js";
+import { WorkerHolder, type End, type HolderOrder } from "./holder-process.js";
 
-let domain: Domain;
+let domain: ProcessDomain;
 let steps: SteppedSubstrate;
 let buffer: DmaBuf;
 let frame: Frame | undefined;
 let produced: FrameStream | undefined;
 /** A frame in the middle. */
-let half: Blank | undefined;
+let half: Loan | undefined;
 /** What it keeps as a guest. */
-let seen: GuestFrame | undefined;
+let seen: ViewedFrame | undefined;
 let lock: Disposable | undefined;
 /** What goes on with an access that was begun. */
 let goOn: (() => unknown) | undefined;
@@ -48,7 +48,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
       buffer = domain.import(order.handle);
       return undefined;
     case "fence":
-      return domain.exportFence(domain.timeline({ timeLimit: order.timeLimit }).createFence());
+      return domain.exportFence(domain.createTimeline({ timeLimit: order.timeLimit }).createFence());
     case "lock":
       lock = await buffer.reservation.lock();
       return undefined;
@@ -67,8 +67,8 @@ async function obey(order: HolderOrder): Promise<unknown> {
       return work(order.on, order.mode, order.timeLimit);
     case "produce": {
       const stream = domain.createStream({ name: order.name, format: rawFormat(4096), buffers: 2 });
-      (await stream.blank())!.publish();
-      await stream.blank();
+      (await stream.loan())!.publish();
+      await stream.loan();
       return undefined;
     }
     case "publish":
@@ -88,7 +88,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
     case "check frame":
       return checkPattern(frame!.bytes, nothing, () => false);
     case "visit":
-      seen = await (await Guest.visit(order.place)).next();
+      seen = await (await StreamViewer.connect(order.place)).next();
       return seen!.bytes[0];
     case "hire": {
       const worker = await WorkerHolder.start({ after() {} }, domain);
@@ -113,17 +113,17 @@ async function publish(name: string, versions: readonly number[], bytes: number)
   produced ??= domain.createStream({ name, format: rawFormat(bytes), buffers: 4 });
   half?.[Symbol.dispose]();
   for (const version of versions) {
-    const blank = (await produced.blank({ timeout: 10_000 }))!;
-    writePattern(blank.bytes, version, domain.agent.identity, nothing);
-    blank.publish({ data: version });
+    const loan = (await produced.loan({ timeout: 10_000 }))!;
+    writePattern(loan.bytes, version, domain.agent.identity, nothing);
+    loan.publish({ data: version });
   }
-  half = (await produced.blank({ timeout: 10_000 }))!;
+  half = (await produced.loan({ timeout: 10_000 }))!;
   half.bytes.fill(255, 0, bytes >> 1);
 }
 
-async function join(place: string): Promise<Domain> {
-  if (parentPort !== null) return Domain.join(workerData as WorkerInvitation);
-  return Domain.connect(place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
+async function join(place: string): Promise<ProcessDomain> {
+  if (parentPort !== null) return ProcessDomain.join(workerData as WorkerInvitation);
+  return ProcessDomain.connect(place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
 }
 
 async function writeHalf(): Promise<void> {
@@ -151,7 +151,7 @@ async function work(on: "buffer" | "frame", mode: AccessMode, timeLimit: number)
   const target = on === "buffer" ? buffer : frame!.buffer;
   const { memory, offset, length } = target.segments[0]!;
   const bytes = new Uint8Array(memory, offset, Math.min(length, WORKED_ON));
-  const fence = domain.timeline({ name: "device", timeLimit }).createFence();
+  const fence = domain.createTimeline({ name: "device", timeLimit }).createFence();
   {
     using _lock = await target.reservation.lock();
     target.reservation.reserveFences(1);

@@ -5,10 +5,10 @@
  */
 import process from "node:process";
 import { codeOf } from "../../src/errors.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 
 const descriptor = Number(process.argv[2]);
-const outcome = await Domain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
-const again = await Domain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
+const outcome = await ProcessDomain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
+const again = await ProcessDomain.inherit(descriptor, { timeout: 5_000 }).then(() => "joined", codeOf);
 process.send!({ outcome, again });
 process.on("message", () => process.exit(0));

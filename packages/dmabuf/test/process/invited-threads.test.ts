@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker, type MessagePort } from "node:worker_threads";
 import { rawFormat } from "../../src/index.js";
-import { Domain, type WorkerInvitation } from "../../src/node/index.js";
+import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import { until } from "../agents.js";
-import { listen } from "./holding.js";
+import { listen } from "./holder-process.js";
 
 const LIMITED = { timeout: 60_000 };
 const MODULE = new URL("../../src/node/index.js", import.meta.url).href;
@@ -62,16 +62,16 @@ test("an invitation whose inviter has ended is void, and the slot that it kept i
   assert.deepEqual(domain.agents, ["here", "inviter", "invited"]);
   await worker.terminate();
   await until(() => domain.agents.length === 1);
-  assert.throws(() => Domain.join(invitation), { code: "ESTALE" });
+  assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE" });
   assert.deepEqual(domain.agents, ["here"]);
 });
 
 test("an invitation whose inviter has left is void", LIMITED, async (t) => {
   const { domain, place } = listen(t);
-  const other = await Domain.connect(place, { name: "other" });
+  const other = await ProcessDomain.connect(place, { name: "other" });
   const invitation = other.invite();
   other.close();
-  assert.throws(() => Domain.join(invitation), { code: "ESTALE" });
+  assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE" });
   await until(() => domain.agents.length === 1);
 });
 
@@ -81,7 +81,7 @@ test("a consumer goes on with the stream of the next thread when the first has b
     const domain = await Domain.connect(place);
     const stream = domain.createStream({ name: "camera", format: rawFormat(64) });
     await stream.waitForConsumers(1);
-    (await stream.blank()).publish({ data: handle });
+    (await stream.loan()).publish({ data: handle });
     parentPort.postMessage("published");`;
   using follower = domain.follow("camera");
   for (const version of [1, 2, 3]) {
@@ -97,8 +97,8 @@ test("a consumer goes on with the stream of the next thread when the first has b
 test("a close unmaps the control segment at once, and what is left of the domain sees the words as they were", () => {
   const mapped = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:dmabuf control").length - 1;
   const before = mapped();
-  const domain = Domain.create();
-  const timeline = domain.timeline();
+  const domain = ProcessDomain.create();
+  const timeline = domain.createTimeline();
   const [good, bad, pending] = [timeline.createFence(), timeline.createFence(), timeline.createFence()];
   good.signal();
   bad.setError("EIO");

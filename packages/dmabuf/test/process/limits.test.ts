@@ -6,7 +6,7 @@ import process from "node:process";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { listen } from "./holding.js";
+import { listen } from "./holder-process.js";
 
 const PROGRAM = fileURLToPath(new URL("limits.js", import.meta.url));
 const LIMITED = { timeout: 120_000 };
@@ -92,8 +92,8 @@ test("a full table is an error that names the option, and is no longer full when
   const invited = domain.invite();
   assert.throws(() => domain.invite(), { code: "ENOSPC", message: /option "agents"/ });
   invited.port.close();
-  const timelines = [1, 2].map(() => domain.timeline());
-  assert.throws(() => domain.timeline(), { code: "ENOSPC", message: /option "timelines"/ });
+  const timelines = [1, 2].map(() => domain.createTimeline());
+  assert.throws(() => domain.createTimeline(), { code: "ENOSPC", message: /option "timelines"/ });
   timelines[0]!.close();
-  domain.timeline();
+  domain.createTimeline();
 });

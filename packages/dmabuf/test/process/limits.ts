@@ -6,8 +6,8 @@
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
-import { rawFormat, type DmaBuf, type DmaBufError, type ReceivedHandle } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import { rawFormat, type DmaBuf, type DmaBufError, type BufferHandleData } from "../../src/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { pause } from "../agents.js";
 
 const MIB = 1 << 20;
@@ -16,26 +16,26 @@ const cases: Record<string, () => unknown> = {
   /** How much a domain with the default sizes takes that nobody uses: memory of its own, and of the control segment. */
   idle() {
     // What the first one loads is not the domain's.
-    const domains = [Domain.create()];
+    const domains = [ProcessDomain.create()];
     const before = residentBytes();
     const COUNT = 4;
-    for (let i = 0; i < COUNT; i++) domains.push(Domain.create());
+    for (let i = 0; i < COUNT; i++) domains.push(ProcessDomain.create());
     return (residentBytes() - before) / COUNT / MIB;
   },
 
   /** What 10,000 frames leave behind. */
   async frames() {
-    const domain = Domain.create({ agents: 4 });
+    const domain = ProcessDomain.create({ agents: 4 });
     const here = `@dmabuf limits ${process.pid}`;
     domain.listen(here);
-    const other = await Domain.connect(here);
+    const other = await ProcessDomain.connect(here);
     const stream = domain.createStream({ name: "frames", format: rawFormat(65_536) });
     const consumer = (await other.findStream("frames", { timeout: 5_000 })).frames();
     const pass = async (frames: number): Promise<void> => {
       for (let i = 0; i < frames; i++) {
-        const blank = (await stream.blank())!;
-        blank.bytes[0] = i;
-        blank.publish({ data: i });
+        const loan = (await stream.loan())!;
+        loan.bytes[0] = i;
+        loan.publish({ data: i });
         using frame = await consumer.next();
         void frame!.bytes[0];
       }
@@ -56,7 +56,7 @@ const cases: Record<string, () => unknown> = {
 
   /** The memory of a closed buffer, seen through a descriptor that lies about, right before and right after the close. */
   closed() {
-    const domain = Domain.create({ agents: 4 });
+    const domain = ProcessDomain.create({ agents: 4 });
     const buffer = domain.allocate(16 * MIB, { name: "large" });
     {
       using access = buffer.tryAccess("write")!;
@@ -72,7 +72,7 @@ const cases: Record<string, () => unknown> = {
 
   /** A view that is transferred away, and touched after the buffer is closed. */
   stolen() {
-    const domain = Domain.create({ agents: 4 });
+    const domain = ProcessDomain.create({ agents: 4 });
     const buffer = domain.allocate(MIB);
     // The first view of some memory cannot be transferred, a later one can.
     buffer.tryAccess("write")![Symbol.dispose]();
@@ -92,12 +92,12 @@ const cases: Record<string, () => unknown> = {
 
   /** More buffers than descriptors: which error, and whether it goes on when one is closed. */
   descriptors() {
-    const domain = Domain.create({ agents: 4, buffers: 1_024 });
+    const domain = ProcessDomain.create({ agents: 4, buffers: 1_024 });
     const buffers: DmaBuf[] = [];
     const code = codeOf(() => {
       for (;;) buffers.push(domain.allocate(4_096));
     });
-    const more = codeOf(() => Domain.create({ agents: 4 }));
+    const more = codeOf(() => ProcessDomain.create({ agents: 4 }));
     buffers.pop()!.close();
     buffers.push(domain.allocate(4_096));
     for (const buffer of buffers) buffer.close();
@@ -106,13 +106,13 @@ const cases: Record<string, () => unknown> = {
 
   /** A buffer comes to an agent that has no descriptor left for it, and then has one. */
   async received() {
-    const domain = await Domain.connect(place!);
+    const domain = await ProcessDomain.connect(place!);
     const files: number[] = [];
     const full = codeOf(() => {
       for (;;) files.push(openSync("/dev/null", "r"));
     });
     process.send!("full");
-    const [handle] = (await once(process, "message")) as [ReceivedHandle];
+    const [handle] = (await once(process, "message")) as [BufferHandleData];
     const code = codeOf(() => void domain.import(handle));
     for (const file of files) closeSync(file);
     const later = codeOf(() => domain.import(handle).close());
@@ -122,7 +122,7 @@ const cases: Record<string, () => unknown> = {
   /** Joining without descriptors enough. */
   async join() {
     const before = readdirSync("/proc/self/fd").length;
-    const code = await Domain.connect(place!).then(
+    const code = await ProcessDomain.connect(place!).then(
       () => "none",
       (error: DmaBufError) => error.code,
     );

@@ -5,8 +5,8 @@
  */
 import process from "node:process";
 import { codeOf } from "../../src/errors.js";
-import type { ReceivedHandle } from "../../src/index.js";
-import { Domain } from "../../src/node/index.js";
+import type { BufferHandleData } from "../../src/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 
 export interface ListenerReport {
   /** "joined", or an error's code. */
@@ -15,18 +15,19 @@ export interface ListenerReport {
   readonly id?: string;
 }
 
-let joined: Domain | undefined;
+let joined: ProcessDomain | undefined;
 const [, , what, place] = process.argv as [string, string, string, string];
 process.send!(await report());
 // What it is sent it hands on, to read. The channel to the parent keeps it alive.
-process.on("message", (handle: ReceivedHandle) => {
+process.on("message", (handle: BufferHandleData) => {
   const handedOn = joined!.import(handle).handle("read");
   process.send!(structuredClone(handedOn));
 });
 
 async function report(): Promise<ListenerReport> {
   try {
-    const domain = what === "listen" ? Domain.listen(place) : await Domain.connect(place, { timeout: 5_000 });
+    const domain =
+      what === "listen" ? ProcessDomain.listen(place) : await ProcessDomain.connect(place, { timeout: 5_000 });
     joined = domain;
     using buffer = domain.allocate(4096);
     using access = buffer.accessSync("write", { timeout: 1_000 });

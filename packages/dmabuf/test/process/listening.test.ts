@@ -19,11 +19,11 @@ import { join } from "node:path";
 import { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { apply } from "../../src/node/admission.js";
+import { apply } from "../../src/node/joining/join-protocol.js";
 import { codeOf } from "../../src/errors.js";
-import { descriptorsOf } from "../../src/node/domain-files.js";
-import { Domain } from "../../src/node/index.js";
-import { closeDescriptor, sendMessage, setFileLength } from "../../src/node/system-calls.js";
+import { descriptorsOf } from "../../src/node/joining/domain-files.js";
+import { ProcessDomain } from "../../src/node/index.js";
+import { closeDescriptor, sendMessage, setFileLength } from "../../src/node/system-calls/index.js";
 import { until } from "../agents.js";
 import { connectBare } from "../strangers.js";
 import type { ListenerReport } from "./listener.js";
@@ -58,16 +58,16 @@ test(
   async (t) => {
     const place = join(folder(t), "socket");
     const first = await start(t, "listen", place);
-    const member = await Domain.connect(place);
+    const member = await ProcessDomain.connect(place);
     t.after(() => member.close());
-    const other = await Domain.connect(place);
+    const other = await ProcessDomain.connect(place);
     t.after(() => other.close());
     using buffer = member.allocate(4096);
     await first.kill();
     assert.ok(existsSync(place));
-    await assert.rejects(Domain.connect(place), { code: "ECONNREFUSED" });
+    await assert.rejects(ProcessDomain.connect(place), { code: "ECONNREFUSED" });
     member.listen(place);
-    const newcomer = await Domain.connect(place);
+    const newcomer = await ProcessDomain.connect(place);
     t.after(() => newcomer.close());
     assert.equal(newcomer.id, member.id);
     using there = newcomer.import(buffer.handle());
@@ -85,7 +85,7 @@ test("of many who want a place that was left behind one gets it, and all others 
   const outcomes = racers.map(({ report }) => report.outcome).sort();
   assert.deepEqual(outcomes, ["EADDRINUSE", "EADDRINUSE", "EADDRINUSE", "EADDRINUSE", "joined"]);
   const winner = racers.find(({ report }) => report.outcome === "joined")!;
-  const domain = await Domain.connect(place);
+  const domain = await ProcessDomain.connect(place);
   t.after(() => domain.close());
   assert.equal(domain.id, winner.report.id);
   assert.deepEqual(readdirSync(join(place, "..")), ["socket"]);
@@ -94,10 +94,10 @@ test("of many who want a place that was left behind one gets it, and all others 
 test("what is no socket is never replaced", LIMITED, (t) => {
   const place = join(folder(t), "notes");
   writeFileSync(place, "precious");
-  assert.throws(() => Domain.listen(place), { code: "EADDRINUSE" });
+  assert.throws(() => ProcessDomain.listen(place), { code: "EADDRINUSE" });
   assert.equal(readFileSync(place, "utf8"), "precious");
   mkdirSync(`${place}.d`);
-  assert.throws(() => Domain.listen(`${place}.d`), { code: "EADDRINUSE" });
+  assert.throws(() => ProcessDomain.listen(`${place}.d`), { code: "EADDRINUSE" });
 });
 
 test(
@@ -105,10 +105,10 @@ test(
   LIMITED,
   (t) => {
     const path = folder(t);
-    assert.throws(() => Domain.listen(join(path, "x".repeat(108))), RangeError);
-    assert.throws(() => Domain.listen(join(path, "none", "socket")), { code: "ENOENT" });
+    assert.throws(() => ProcessDomain.listen(join(path, "x".repeat(108))), RangeError);
+    assert.throws(() => ProcessDomain.listen(join(path, "none", "socket")), { code: "ENOENT" });
     const longest = join(path, "x".repeat(107 - path.length - 1));
-    using domain = Domain.listen(longest);
+    using domain = ProcessDomain.listen(longest);
     assert.equal(statSync(longest).mode & 0o777, 0o600);
     domain.close();
     assert.deepEqual(readdirSync(path), []);
@@ -126,9 +126,9 @@ test("an abstract name is in use while its listener lives, and free afterwards",
   const place = `@dmabuf listening ${process.pid}`;
   const first = await start(t, "listen", place);
   assert.equal(first.report.outcome, "joined");
-  assert.throws(() => Domain.listen(place), { code: "EADDRINUSE" });
+  assert.throws(() => ProcessDomain.listen(place), { code: "EADDRINUSE" });
   await first.kill();
-  Domain.listen(place).close();
+  ProcessDomain.listen(place).close();
 });
 
 test(
@@ -143,7 +143,7 @@ test(
       [[NOBODY], "joined"],
     ] as const) {
       for (const place of [join(path, "socket"), `@dmabuf users ${process.pid}`]) {
-        using domain = Domain.listen(place, { users, agents: 4 });
+        using domain = ProcessDomain.listen(place, { users, agents: 4 });
         const { child, report, kill } = await start(t, "connect", place, NOBODY);
         assert.equal(report.outcome, outcome, place);
         if (outcome === "joined") {
@@ -164,20 +164,20 @@ test("a listener that is stopped is ETIMEDOUT, and a signal ends the wait earlie
   const { child } = await start(t, "listen", place);
   child.kill("SIGSTOP");
   const open = readdirSync("/proc/self/fd").length;
-  await assert.rejects(Domain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
+  await assert.rejects(ProcessDomain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
   const reason = new Error("enough");
   const aborter = new AbortController();
-  const joining = Domain.connect(place, { signal: aborter.signal });
+  const joining = ProcessDomain.connect(place, { signal: aborter.signal });
   aborter.abort(reason);
   await assert.rejects(joining, reason);
-  await assert.rejects(Domain.connect(place, { signal: AbortSignal.abort(reason) }), reason);
+  await assert.rejects(ProcessDomain.connect(place, { signal: AbortSignal.abort(reason) }), reason);
   // Also where its queue is full, so that nobody can so much as knock.
   const queue = fillQueue(place);
-  await assert.rejects(Domain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
+  await assert.rejects(ProcessDomain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
   queue.forEach(closeDescriptor);
   assert.equal(readdirSync("/proc/self/fd").length, open);
   child.kill("SIGCONT");
-  (await Domain.connect(place)).close();
+  (await ProcessDomain.connect(place)).close();
 });
 
 /** Connections until there is room for no other one. */
@@ -196,7 +196,7 @@ function fillQueue(place: string): number[] {
 test("who asks with another version of the layout is told EPROTO and both numbers", LIMITED, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
   const place = join(folder(t), "socket");
-  using domain = Domain.listen(place);
+  using domain = ProcessDomain.listen(place);
   void domain;
   const connection = connectBare(place);
   sendMessage(connection, Buffer.from('{"layout":1}\n'));
@@ -209,10 +209,10 @@ test("who asks with another version of the layout is told EPROTO and both number
 
 test("a child that is started inherits no descriptor of a domain", LIMITED, async (t) => {
   const place = join(folder(t), "socket");
-  using domain = Domain.listen(place);
+  using domain = ProcessDomain.listen(place);
   using stream = domain.allocate(4096, { name: "kept" });
   stream.handle("read");
-  const member = await Domain.connect(place);
+  const member = await ProcessDomain.connect(place);
   t.after(() => member.close());
   const list =
     "process.stdout.write(JSON.stringify(fs.readdirSync('/proc/self/fd').map(fd => { try { return fs.readlinkSync('/proc/self/fd/' + fd) } catch { return '' } })))";
@@ -225,9 +225,9 @@ test("a child that is started inherits no descriptor of a domain", LIMITED, asyn
 
 test("nobody who has a domain's descriptors can cut its memory", LIMITED, async (t) => {
   const place = join(folder(t), "socket");
-  using domain = Domain.listen(place, { agents: 4 });
+  using domain = ProcessDomain.listen(place, { agents: 4 });
   using buffer = domain.allocate(8192);
-  const member = await Domain.connect(place);
+  const member = await ProcessDomain.connect(place);
   t.after(() => member.close());
   using there = member.import(buffer.handle());
   const connection = connectBare(place);

@@ -23,9 +23,9 @@ async function useBuffers(): Promise<Watched[]> {
   (await allocated.access("write"))[Symbol.dispose]();
   const theirs = other.import(allocated.handle());
   (await theirs.access("read")).copy();
-  const attachment = allocated.attach();
+  const attachment = allocated.attachSync();
   await attachment.map("write");
-  const fence = domain.timeline().createFence();
+  const fence = domain.createTimeline().createFence();
   {
     using _lock = await allocated.reservation.lock();
     allocated.reservation.reserveFences(1);
@@ -54,9 +54,9 @@ async function useBuffers(): Promise<Watched[]> {
 async function useStream(): Promise<Watched[]> {
   const stream = domain.createStream({ format: rawFormat(8), buffers: 1 });
   const consumer = other.openStream(stream.handle());
-  const blank = (await stream.blank())!;
-  const watched = [watch("a stream's buffer", blank.buffer)];
-  blank.publish({ data: "frame" });
+  const loan = (await stream.loan())!;
+  const watched = [watch("a stream's buffer", loan.buffer)];
+  loan.publish({ data: "frame" });
   for await (using frame of consumer.frames()) {
     void frame.planes[0]!.bytes;
     break;

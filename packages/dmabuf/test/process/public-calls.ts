@@ -2,12 +2,12 @@ import { fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
-import { Domain, Guest } from "../../src/node/index.js";
+import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
 export interface World {
-  readonly first: Domain;
-  readonly second: Domain;
+  readonly first: ProcessDomain;
+  readonly second: ProcessDomain;
   /** Where the first one listens. */
   readonly place: string;
   /** For sockets of a call's own. */
@@ -41,8 +41,8 @@ export async function inWorld(act: (world: World) => Promise<void>): Promise<voi
   const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
   const place = join(folder, "place");
   try {
-    using first = Domain.listen(place, { ...SIZES, name: "first" });
-    using second = await Domain.connect(place, { name: "second" });
+    using first = ProcessDomain.listen(place, { ...SIZES, name: "first" });
+    using second = await ProcessDomain.connect(place, { name: "second" });
     await act({ first, second, place, folder, name: "frames" });
   } finally {
     rmSync(folder, { recursive: true });
@@ -64,16 +64,16 @@ export async function callOnce(world: World, { before, call }: PublicCall): Prom
 const FORMAT = rawFormat(4096);
 
 export const PUBLIC_CALLS: Record<string, PublicCall> = {
-  "Domain.create": { views: true, call: () => Domain.create(SIZES) },
-  "Domain.listen": { views: true, call: ({ folder }) => Domain.listen(join(folder, "other"), SIZES) },
-  "Domain.connect": { views: true, call: ({ place }) => Domain.connect(place) },
-  "domain.inviteProcess and Domain.inherit": {
+  "ProcessDomain.create": { views: true, call: () => ProcessDomain.create(SIZES) },
+  "ProcessDomain.listen": { views: true, call: ({ folder }) => ProcessDomain.listen(join(folder, "other"), SIZES) },
+  "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
+  "domain.inviteProcess and ProcessDomain.inherit": {
     views: true,
     call: async ({ first }) => {
       const invitation = first.inviteProcess();
       const { ino } = fstatSync(invitation.descriptor);
       try {
-        return await Domain.inherit(invitation.descriptor);
+        return await ProcessDomain.inherit(invitation.descriptor);
       } catch (error) {
         // What it could not prove to be an invitation it has left open.
         if (inodeOf(invitation.descriptor) === ino) invitation[Symbol.dispose]();
@@ -83,17 +83,17 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   },
   "domain.listen": made({
     views: true,
-    before: (_world, keep) => keep(Domain.create(SIZES)),
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
     call: ({ folder }, domain) => domain.listen(join(folder, "other")),
   }),
   "domain.invite": made({
     views: true,
-    before: (_world, keep) => keep(Domain.create(SIZES)),
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
     call: (_world, domain) => void domain.invite(),
   }),
   "domain.inviteProcess": made({
     views: true,
-    before: (_world, keep) => keep(Domain.create(SIZES)),
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
     call: (_world, domain) => domain.inviteProcess(),
   }),
   "domain.allocate": { call: ({ first }) => first.allocate(100_000) },
@@ -135,7 +135,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "buffer.attach, and a mapping": made({
     before: imported,
     call: async (_world, buffer) => {
-      using attachment = buffer.attach();
+      using attachment = buffer.attachSync();
       using _mapping = await attachment.map();
     },
   }),
@@ -163,16 +163,16 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     call: (_world, stream) => disposing(stream.handle().buffers as unknown as Disposable[]),
   }),
   "stream.frames": made({ before: found, call: (_world, { theirs }) => theirs.frames() }),
-  "stream.blank, and its publishing": made({
+  "stream.loan, and its publishing": made({
     views: true,
     before: streamOf,
     call: async (_world, stream) => {
-      const blank = (await stream.blank({ timeout: 20_000 }))!;
+      const loan = (await stream.loan({ timeout: 20_000 }))!;
       try {
-        blank.bytes.fill(1);
-        blank.publish({ data: "of the frame" });
+        loan.bytes.fill(1);
+        loan.publish({ data: "of the frame" });
       } catch (error) {
-        blank[Symbol.dispose]();
+        loan[Symbol.dispose]();
         throw error;
       }
     },
@@ -182,7 +182,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     before: async (world, keep) => {
       const { mine, theirs } = await found(world, keep);
       const consumer = keep(theirs.frames());
-      (await mine.blank())!.publish();
+      (await mine.loan())!.publish();
       return consumer;
     },
     call: async (_world, consumer) => looked((await consumer.next({ timeout: 20_000 }))!),
@@ -191,7 +191,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     before: async (world, keep) => {
       const stream = streamOf(world, keep);
-      (await stream.blank())!.publish();
+      (await stream.loan())!.publish();
     },
     usesUp: true,
     call: async ({ second, name }) => {
@@ -203,25 +203,25 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     before: (world, keep) => {
       const stream = streamOf(world, keep);
-      return keep(world.first.show(join(world.folder, "shown"), stream));
+      return keep(world.first.serveViewers(join(world.folder, "shown"), stream));
     },
-    call: ({ folder }) => Guest.visit(join(folder, "shown")),
+    call: ({ folder }) => StreamViewer.connect(join(folder, "shown")),
   }),
   "domain.show": made({
     views: true,
     before: streamOf,
-    call: ({ first, folder }, stream) => first.show(join(folder, "shown"), stream),
+    call: ({ first, folder }, stream) => first.serveViewers(join(folder, "shown"), stream),
   }),
-  "domain.timeline": { call: ({ first }) => closing(first.timeline()) },
+  "domain.createTimeline": { call: ({ first }) => closing(first.createTimeline()) },
   "domain.softwareTimeline, and its handle": {
     call: ({ first, second }) => {
-      using timeline = first.softwareTimeline();
+      using timeline = first.createSoftwareTimeline();
       using _again = second.openSoftwareTimeline(timeline.handle());
     },
   },
   "domain.exportFence and importFence": {
     call: ({ first, second }) => {
-      using fence = first.fence({ driverName: "driver", timelineName: "line" });
+      using fence = first.createFence({ driverName: "driver", timelineName: "line" });
       using _again = second.importFence(first.exportFence(fence));
       fence.signal();
     },
@@ -234,16 +234,16 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   },
   "domain.syncFile, and its handle": {
     call: ({ first, second }) => {
-      using timeline = first.softwareTimeline();
+      using timeline = first.createSoftwareTimeline();
       using fence = timeline.createFence(1);
-      using file = first.syncFile(fence);
+      using file = first.createSyncFile(fence);
       using _again = second.importSyncFile(file.handle());
       timeline.advance(1);
     },
   },
-  "domain.syncobj": { call: ({ first }) => first.syncobj() },
+  "domain.createSyncobj": { call: ({ first }) => first.createSyncobj() },
   "syncobj.handle and domain.openSyncobj": made({
-    before: ({ first }, keep) => keep(first.syncobj()),
+    before: ({ first }, keep) => keep(first.createSyncobj()),
     call: ({ second }, syncobj) => {
       using handle = syncobj.handle();
       using _again = second.openSyncobj(structuredClone(handle));
@@ -253,11 +253,11 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     before: imported,
     call: ({ second }, buffer) => second.lockAll([buffer]),
   }),
-  "domain.queue": { call: ({ first }) => first.queue({ name: "queue", run: () => undefined }) },
+  "domain.createQueue": { call: ({ first }) => first.createQueue({ name: "queue", run: () => undefined }) },
   "queue.submit": made({
     before: ({ first }, keep) => ({
       buffer: keep(first.allocate(1)),
-      queue: keep(first.queue({ name: "queue", run: (job) => void job })),
+      queue: keep(first.createQueue({ name: "queue", run: (job) => void job })),
     }),
     call: async (_world, { buffer, queue }) => {
       const finished = await queue.submit({ data: undefined, writes: [buffer] });

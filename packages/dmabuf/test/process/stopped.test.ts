@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { deadIn, slotOf } from "../../src/domain/agent-slot.js";
 import { rawFormat, type DmaBuf, type FenceHandle } from "../../src/index.js";
-import type { Domain } from "../../src/node/index.js";
+import type { ProcessDomain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import { checkPattern, writePattern } from "../pattern.js";
-import { Holder, listen } from "./holding.js";
+import { Holder, listen } from "./holder-process.js";
 import { Undertaker } from "./undertaking.js";
 
 const LIMITED = { timeout: 60_000 };
@@ -14,7 +14,7 @@ const LIMITED = { timeout: 60_000 };
 const LONG = 1_500;
 
 interface Shared {
-  readonly domain: Domain;
+  readonly domain: ProcessDomain;
   readonly place: string;
   readonly buffer: DmaBuf;
   readonly holder: Holder;
@@ -90,9 +90,9 @@ test("a stream goes round the frame that a stopped consumer holds", LIMITED, asy
   const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 3 });
   const consumer = stream.frames();
   const publish = async (version: number): Promise<void> => {
-    const blank = (await stream.blank({ timeout: 5_000 }))!;
-    writePattern(blank.bytes, version, domain.agent.identity, () => {});
-    blank.publish({ data: version });
+    const loan = (await stream.loan({ timeout: 5_000 }))!;
+    writePattern(loan.bytes, version, domain.agent.identity, () => {});
+    loan.publish({ data: version });
     using frame = await consumer.next({ timeout: 5_000 });
     assert.equal(frame!.data, version);
   };
@@ -110,14 +110,14 @@ test("a producer that is held by a stopped consumer says for whom it waits", LIM
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);
   const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });
-  const held = holder.ask({ order: "consume", name: "frames", policy: "hold" });
+  const held = holder.ask({ order: "consume", name: "frames", policy: "block" });
   await stream.waitForConsumers(1, { timeout: 5_000 });
-  (await stream.blank())!.publish({ data: 0 });
+  (await stream.loan())!.publish({ data: 0 });
   await held;
   await holder.stop();
-  (await stream.blank({ timeout: 5_000 }))!.publish();
+  (await stream.loan({ timeout: 5_000 }))!.publish();
   const name = `process ${holder.child.pid}`;
-  await assert.rejects(stream.blank({ timeout: 200 }), {
+  await assert.rejects(stream.loan({ timeout: 200 }), {
     code: "ETIMEDOUT",
     message: new RegExp(`waits for .*"${name}"`),
   });
@@ -138,12 +138,12 @@ test("who is dead blocks nobody, though who recovers it is stopped, until that g
     const { domain, place, buffer, holder } = await withBuffer(t);
     const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });
     await holder.ask({ order: "read" });
-    const held = holder.ask({ order: "consume", name: "frames", policy: "hold" });
+    const held = holder.ask({ order: "consume", name: "frames", policy: "block" });
     await stream.waitForConsumers(1, { timeout: 20_000 });
     const publish = async (version: number): Promise<void> => {
-      const blank = (await stream.blank({ timeout: 20_000 }))!;
-      writePattern(blank.bytes, version, domain.agent.identity, () => {});
-      blank.publish({ data: version });
+      const loan = (await stream.loan({ timeout: 20_000 }))!;
+      writePattern(loan.bytes, version, domain.agent.identity, () => {});
+      loan.publish({ data: version });
     };
     // It holds the first frame, and has not taken the second one.
     await publish(0);

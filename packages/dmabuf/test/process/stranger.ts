@@ -16,7 +16,7 @@ import {
   receiveMessage,
   sendMessage,
   type SocketAddress,
-} from "../../src/node/system-calls.js";
+} from "../../src/node/system-calls/index.js";
 import { codeOf } from "../../src/errors.js";
 import { pause } from "../agents.js";
 import { lingeringSocket } from "../strangers.js";

@@ -10,8 +10,8 @@ import { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rawFormat } from "../../src/index.js";
-import { Domain, Guest } from "../../src/node/index.js";
-import { closeDescriptor, createSocket, setTakesDescriptors } from "../../src/node/system-calls.js";
+import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { closeDescriptor, createSocket, setTakesDescriptors } from "../../src/node/system-calls/index.js";
 import { pause, until } from "../agents.js";
 import { takeDescriptorsAgain } from "../strangers.js";
 import type { StrangerReport } from "./stranger.js";
@@ -65,10 +65,10 @@ function places(t: TestContext): Record<string, string> {
     "a path for others, too": join(folder, "socket"),
     "a show": `@dmabuf strangers ${randomUUID()}`,
   };
-  const domain = Domain.listen(names["an abstract name"], { users: [1], agents: 4 });
+  const domain = ProcessDomain.listen(names["an abstract name"], { users: [1], agents: 4 });
   t.after(() => domain.close());
   domain.listen(names["a path for others, too"]);
-  domain.show(names["a show"], domain.createStream({ name: "shown", format: rawFormat(64), buffers: 2 }));
+  domain.serveViewers(names["a show"], domain.createStream({ name: "shown", format: rawFormat(64), buffers: 2 }));
   return names;
 }
 
@@ -111,7 +111,7 @@ for (const [kernel, prepare] of [
 
   test(`GA5: on ${kernel} a gate that closes is held up by nobody who waits there`, AS_ROOT, async (t) => {
     const place = `@dmabuf strangers ${randomUUID()}`;
-    const domain = Domain.listen(place, { agents: 2 });
+    const domain = ProcessDomain.listen(place, { agents: 2 });
     prepare();
     const file = join(openFolder(t), "sent");
     const stranger = new Stranger(t, ["send", place, file]);
@@ -124,12 +124,12 @@ for (const [kernel, prepare] of [
 
 test("LI2: what a listener of this user's sends unasked holds up nobody who connects or visits", LIMITED, async (t) => {
   const comers = {
-    '{"left":-1}\n': (place: string) => Domain.connect(place, { timeout: 500 }),
-    '{"left":0}\n': (place: string) => Domain.connect(place, { timeout: 500 }),
-    '{"left":1}\n': (place: string) => Domain.connect(place, { timeout: 500 }),
-    '{"guest":1}\n': (place: string) => Guest.visit(place, { timeout: 500 }),
+    '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+    '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+    '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+    '{"guest":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
     [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
-      Guest.visit(place, { timeout: 500 }),
+      StreamViewer.connect(place, { timeout: 500 }),
   };
   for (const [words, come] of Object.entries(comers)) {
     const place = `@dmabuf strangers ${randomUUID()}`;
@@ -149,8 +149,8 @@ test(
   AS_ROOT,
   async (t) => {
     const ways = [
-      (place: string, options: object) => Domain.connect(place, options),
-      (place: string, options: object) => Guest.visit(place, options),
+      (place: string, options: object) => ProcessDomain.connect(place, options),
+      (place: string, options: object) => StreamViewer.connect(place, options),
     ];
     for (const come of ways) {
       const place = `@dmabuf strangers ${randomUUID()}`;
@@ -171,12 +171,12 @@ test(
 test("RE4: of many who may not come in a few are warned of, and all are counted", AS_ROOT, async (t) => {
   const { mock } = t.mock.method(process, "emitWarning", () => {});
   const place = `@dmabuf strangers ${randomUUID()}`;
-  const domain = Domain.listen(place, { agents: 2 });
+  const domain = ProcessDomain.listen(place, { agents: 2 });
   const stranger = new Stranger(t, ["knock", place, "100"]);
   assert.equal(await stranger.report(), "knocked");
   await stranger.end();
   // All have been accepted when somebody who came after them is let in.
-  (await Domain.connect(place)).close();
+  (await ProcessDomain.connect(place)).close();
   domain.close();
   const texts = mock.calls.map((call) => String((call as { arguments: unknown[] }).arguments[0]));
   assert.equal(texts.length, 4, texts.join("\n"));

@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { ProcessSubstrate } from "../../src/node/process-substrate.js";
+import type { ProcessSubstrate } from "../../src/node/waiting/process-substrate.js";
 import { processSegment, type ProcessSegment } from "../process-segment.js";
 
 // The words of substrate-party.ts, which runs when it is imported.

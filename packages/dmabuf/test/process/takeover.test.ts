@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { rawFormat, type Frame } from "../../src/index.js";
-import { Domain, type Follower } from "../../src/node/index.js";
+import { ProcessDomain, type Follower } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import { checkPattern } from "../pattern.js";
-import { Holder, listen } from "./holding.js";
+import { Holder, listen } from "./holder-process.js";
 
 const LIMITED = { timeout: 60_000 };
 /** Milliseconds; longer than everything by which an agent that is dead would be noticed. */
@@ -170,7 +170,7 @@ test("the name of a stream finds no stream of the dead, though its frames are he
 });
 
 /** What a follower waits for. */
-const STATES: Record<string, (domain: Domain) => Promise<Follower>> = {
+const STATES: Record<string, (domain: ProcessDomain) => Promise<Follower>> = {
   "a first producer": async (domain) => domain.follow("camera"),
   "a frame": async (domain) => {
     domain.createStream({ name: "camera", format: rawFormat(16) });
@@ -179,7 +179,7 @@ const STATES: Record<string, (domain: Domain) => Promise<Follower>> = {
   "a next producer": async (domain) => {
     const stream = domain.createStream({ name: "camera", format: rawFormat(16) });
     const follower = domain.follow("camera");
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     (await follower.next())![Symbol.dispose]();
     stream.fail("ESRCH");
     return follower;
@@ -219,10 +219,10 @@ test("thirty producers one after the other leave nothing behind with whoever fol
   const { domain, place } = listen(t, { streams: 4 });
   using follower = domain.follow("camera", { policy: "drop-oldest" });
   const produce = async (version: number): Promise<void> => {
-    using other = await Domain.connect(place);
+    using other = await ProcessDomain.connect(place);
     const stream = other.createStream({ name: "camera", format: rawFormat(4096) });
-    const blank = (await stream.blank())!;
-    blank.publish({ data: version });
+    const loan = (await stream.loan())!;
+    loan.publish({ data: version });
     using frame = await follower.next(SOON);
     assert.equal(frame!.data, version);
     stream.fail("ESRCH");

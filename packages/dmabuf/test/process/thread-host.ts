@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { isMainThread, MessageChannel, parentPort, Worker, workerData, type MessagePort } from "node:worker_threads";
 import { rawFormat } from "../../src/index.js";
-import { Domain, type WorkerInvitation } from "../../src/node/index.js";
+import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import type { Catch, HostOrder, ThreadEnd, ThreadStart } from "./threads.js";
 
 const SELF = new URL(import.meta.url);
@@ -59,11 +59,11 @@ function startWorker(details: Details, transferList: MessagePort[]): Worker {
 /** The main thread. */
 function serve(): void {
   let thread: Thread;
-  let inviter: Domain | undefined;
+  let inviter: ProcessDomain | undefined;
   const obey = async (order: HostOrder): Promise<unknown> => {
     switch (order.order) {
       case "start": {
-        if (order.way === "join") inviter ??= await Domain.connect(order.place, { name: "inviter" });
+        if (order.way === "join") inviter ??= await ProcessDomain.connect(order.place, { name: "inviter" });
         thread = new Thread(order, order.way === "join" ? inviter?.invite({ name: order.name }) : undefined);
         return thread.caught();
       }
@@ -88,21 +88,21 @@ function serve(): void {
   process.send!("ready");
 }
 
-async function enter({ way, place, name, invitation }: Details): Promise<Domain> {
+async function enter({ way, place, name, invitation }: Details): Promise<ProcessDomain> {
   switch (way) {
     case "create": {
-      const domain = Domain.create({ name, agents: 8 });
+      const domain = ProcessDomain.create({ name, agents: 8 });
       domain.listen(place);
       return domain;
     }
     case "listen":
-      return Domain.listen(place, { name, agents: 8 });
+      return ProcessDomain.listen(place, { name, agents: 8 });
     case "connect":
-      return Domain.connect(place, { name });
+      return ProcessDomain.connect(place, { name });
     case "inherit":
-      return Domain.inherit(Number(place), { name });
+      return ProcessDomain.inherit(Number(place), { name });
     case "join":
-      return Domain.join(invitation!);
+      return ProcessDomain.join(invitation!);
   }
 }
 
@@ -112,10 +112,10 @@ async function live(details: Details): Promise<void> {
   const domain = await enter(details);
   const buffer = domain.allocate(4096, { name });
   const handle = buffer.handle();
-  const fence = domain.exportFence(domain.timeline({ timeLimit: 60_000 }).createFence());
+  const fence = domain.exportFence(domain.createTimeline({ timeLimit: 60_000 }).createFence());
   const stream = domain.createStream({ name, format: rawFormat(4096), buffers: 2 });
-  (await stream.blank())!.publish();
-  const held = [await stream.blank(), await buffer.access("write"), await buffer.reservation.lock()];
+  (await stream.loan())!.publish();
+  const held = [await stream.loan(), await buffer.access("write"), await buffer.reservation.lock()];
   port.postMessage({ handle, fence } satisfies Catch);
   port.on("message", (how: ThreadEnd) => {
     if (how === "process.exit()") process.exit(held.length);

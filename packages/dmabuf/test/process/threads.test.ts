@@ -5,9 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
-import { listen } from "./holding.js";
+import { listen } from "./holder-process.js";
 import { INHERITED, THREAD_ENDS, ThreadHost, WAYS, type Catch, type ThreadEnd, type Way } from "./threads.js";
 
 const LIMITED = { timeout: 120_000 };
@@ -23,7 +23,7 @@ const canRunOut = (way: Way): boolean => !OWN.includes(way);
 
 /** Everything that a thread held comes back here, while its process lives. */
 async function checkEnd(
-  domain: Domain,
+  domain: ProcessDomain,
   { handle, fence }: Catch,
   name: string,
   end: () => Promise<void>,
@@ -59,7 +59,7 @@ async function endsUnseen(t: TestContext, way: Way, depth: number, how: ThreadEn
     name,
     place: { connect: "", join: "", ...place }[way] || here.place,
   });
-  const domain = OWN.includes(way) ? await Domain.connect(`${here.place}-own`, { name: "here" }) : here.domain;
+  const domain = OWN.includes(way) ? await ProcessDomain.connect(`${here.place}-own`, { name: "here" }) : here.domain;
   t.after(() => domain.close());
   await checkEnd(domain, caught, name, () => host.endThread(how));
   await until(() => domain.agents.length === 1);
@@ -89,7 +89,7 @@ test("a process whose threads come and end for ever keeps no descriptor and no m
     const name = `thread ${round}`;
     const caught = await host.startThread({ way, depth, name, place: isOwn ? `${place}-${round}` : place });
     if (isOwn) {
-      using theirs = await Domain.connect(`${place}-${round}`);
+      using theirs = await ProcessDomain.connect(`${place}-${round}`);
       await checkEnd(theirs, caught, name, () => host.endThread(how));
     } else await checkEnd(domain, caught, name, () => host.endThread(how));
     // The last one's are released by the next one that comes, or by an agent that its process has.

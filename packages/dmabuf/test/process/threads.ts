@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { FenceHandle, ReceivedHandle } from "../../src/index.js";
+import type { FenceHandle, BufferHandleData } from "../../src/index.js";
 
 export const WAYS = ["create", "listen", "connect", "inherit", "join"] as const;
 export type Way = (typeof WAYS)[number];
@@ -21,7 +21,7 @@ export interface ThreadStart {
 
 /** What a thread has taken hold of: others wait for it. */
 export interface Catch {
-  readonly handle: ReceivedHandle;
+  readonly handle: BufferHandleData;
   readonly fence: FenceHandle;
 }
 

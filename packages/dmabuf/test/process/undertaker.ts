@@ -6,7 +6,7 @@ import type { Identity } from "../../src/domain/agent-slot.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { recover } from "../../src/domain/recovery.js";
 import { RECOVERY } from "../../src/joined-domain.js";
-import { Domain } from "../../src/node/index.js";
+import { ProcessDomain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 
 export interface Burial {
@@ -32,7 +32,7 @@ class ClaimingSubstrate extends SteppedSubstrate {
 process.on("disconnect", () => process.exit(1));
 const [burial] = (await once(process, "message")) as [Burial];
 let memory: ClaimingSubstrate | undefined;
-const domain = await Domain.connect(burial.joinsAt, {
+const domain = await ProcessDomain.connect(burial.joinsAt, {
   name: "undertaker",
   timeout: 20_000,
   wrapMemory: (real) => (memory = new ClaimingSubstrate(real)),

@@ -1,12 +1,12 @@
 /** Many workers at once, and many signals. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Domain, PAGE_SIZE, type ReceivedHandle } from "../../src/index.js";
+import { Domain, PAGE_SIZE, type BufferHandleData } from "../../src/index.js";
 import { slotOf } from "../../src/domain/agent-slot.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import { until } from "../agents.js";
-import { hire } from "./hand.js";
+import { hire } from "./worker-party.js";
 
 test(
   "64 agents read one buffer at the same time, see the same bytes, and the last one frees it once",
@@ -25,7 +25,7 @@ test(
     writing[Symbol.dispose]();
     const reading = await buffer.access("read");
     const barrier = new SharedArrayBuffer(8);
-    const handle: ReceivedHandle = structuredClone(buffer.handle());
+    const handle: BufferHandleData = structuredClone(buffer.handle());
     const hands = Array.from({ length: READERS }, () => hire(domain, "reader", { buffer: handle, barrier }));
     try {
       const sums = await Promise.all(hands.map((hand) => hand.says<number>()));
@@ -57,7 +57,7 @@ for (const blocking of [true, false]) {
       const SIGNALS = 10_000;
       using domain = Domain.create({ agents: 2 });
       const { memory, layout } = domain.agent;
-      const timeline = domain.timeline();
+      const timeline = domain.createTimeline();
       const fences = Array.from({ length: SIGNALS }, () => timeline.createFence());
       await using waiter = hire(domain, "waiter", { fence: domain.exportFence(fences.at(-1)!), blocking });
       const bell = layout.agent(slotOf(waiter.identity)) + AGENT.DOORBELL;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Domain, rawFormat, type StreamHandle } from "../../src/index.js";
 import { until } from "../agents.js";
-import { hire, type Hand } from "./hand.js";
+import { hire, type Hand } from "./worker-party.js";
 import type { End, Estate, Legacy } from "./roles.js";
 
 const ENDS: readonly End[] = [
@@ -35,7 +35,7 @@ for (const way of ENDS) {
       using domain = Domain.create({ agents: 4, buffers: 32 });
       const [locked, written, read] = [domain.allocate(1), domain.allocate(1), domain.allocate(1)];
       const consumed = domain.createStream({ format: rawFormat(8), buffers: 1 });
-      (await consumed.blank())!.publish();
+      (await consumed.loan())!.publish();
       const estate = (): Estate => ({
         locked: structuredClone(locked.handle()),
         written: structuredClone(written.handle()),
@@ -51,14 +51,14 @@ for (const way of ENDS) {
       await using blocking = hire(domain, "blockingHeir", { estate: estate(), legacy });
       await using waiting = hire(domain, "waitingHeir", { estate: estate(), legacy });
       assert.deepEqual([await blocking.says(), await waiting.says()], ["waiting", "waiting"]);
-      const blank = consumed.blank();
+      const loan = consumed.loan();
       const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.importFence(handle));
       const ends = fences.map((fence) => assert.rejects(fence.result(), { code: "ESRCH" }));
 
       await end(victim, way);
       const inherited = { errors: ["ESRCH", "ESRCH"], first: 0, then: "ESRCH" };
       assert.deepEqual([await blocking.says(), await waiting.says()], [inherited, inherited]);
-      await Promise.all([blank, ...ends]);
+      await Promise.all([loan, ...ends]);
       await Promise.all([blocking.ended, waiting.ended]);
       await until(() => domain.agents.length === 1);
       assert.throws(() => domain.import(legacy.sent), { code: "ESTALE" });
@@ -94,9 +94,9 @@ describe("frame streams", () => {
     await stream.waitForConsumers(3);
     const producing = (async () => {
       let sequence = 0;
-      for await (const blank of stream.blanks()) {
-        blank.bytes.fill(sequence & 0xff);
-        sequence = blank.publish() + 1;
+      for await (const loan of stream.loans()) {
+        loan.bytes.fill(sequence & 0xff);
+        sequence = loan.publish() + 1;
         if (sequence === COUNT) stream.end();
       }
     })();

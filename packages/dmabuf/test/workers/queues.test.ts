@@ -1,8 +1,8 @@
 /** Queues of several workers on the same buffers: the buffers alone order their jobs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Domain, type DmaBuf, type ReceivedHandle } from "../../src/index.js";
-import { hire, type Hand } from "./hand.js";
+import { Domain, type DmaBuf, type BufferHandleData } from "../../src/index.js";
+import { hire, type Hand } from "./worker-party.js";
 import { checkRaised, type Submitted } from "./submitter.js";
 
 const WORKERS = 3;
@@ -29,6 +29,6 @@ for (const dies of [false, true]) {
 }
 
 function hireSubmitter(domain: Domain, buffers: readonly DmaBuf[], seed: number): Hand {
-  const handles = buffers.map((buffer): ReceivedHandle => structuredClone(buffer.handle()));
+  const handles = buffers.map((buffer): BufferHandleData => structuredClone(buffer.handle()));
   return hire(domain, "submitter", { buffers: handles, jobs: JOBS, seed });
 }

@@ -1,7 +1,7 @@
 /** Joins the domain and plays the role that it is told. */
 import { workerData } from "node:worker_threads";
 import { Domain, type Invitation } from "../../src/index.js";
-import type { Task } from "./hand.js";
+import type { Task } from "./worker-party.js";
 import { roles } from "./roles.js";
 
 const { invitation, task } = workerData as { invitation: Invitation; task: Task };

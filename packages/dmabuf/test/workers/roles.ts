@@ -6,7 +6,7 @@ import {
   type DmaBuf,
   type FenceHandle,
   rawFormat,
-  type ReceivedHandle,
+  type BufferHandleData,
   type StreamHandle,
 } from "../../src/index.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
@@ -18,9 +18,9 @@ export type End =
 
 /** What the victim takes hold of before it ends, and the others wait for. */
 export interface Estate {
-  readonly locked: ReceivedHandle;
-  readonly written: ReceivedHandle;
-  readonly read: ReceivedHandle;
+  readonly locked: BufferHandleData;
+  readonly written: BufferHandleData;
+  readonly read: BufferHandleData;
 }
 
 /** What the victim leaves for others to wait for. */
@@ -28,7 +28,7 @@ export interface Legacy {
   readonly timeline: FenceHandle;
   readonly oneShot: FenceHandle;
   readonly produced: StreamHandle;
-  readonly sent: ReceivedHandle;
+  readonly sent: BufferHandleData;
 }
 
 export const roles = {
@@ -42,11 +42,11 @@ export const roles = {
     await written!.access("write");
     await read!.access("read");
     const frame = await domain.openStream(consumed).frames().next();
-    const timeline = domain.timeline().createFence();
+    const timeline = domain.createTimeline().createFence();
     const oneShot = domain.fenceFrom(new Promise(() => {}));
     const stream = domain.createStream({ format: frame!.format });
-    (await stream.blank())!.publish();
-    await stream.blank();
+    (await stream.loan())!.publish();
+    await stream.loan();
     say<Legacy>({
       timeline: domain.exportFence(timeline),
       oneShot: domain.exportFence(oneShot),
@@ -117,9 +117,9 @@ export const roles = {
     say(plain(stream.handle()));
     await stream.waitForConsumers(2);
     let sequence = 0;
-    for await (const blank of stream.blanks()) {
-      blank.bytes.fill(sequence & 0xff);
-      sequence = blank.publish() + 1;
+    for await (const loan of stream.loans()) {
+      loan.bytes.fill(sequence & 0xff);
+      sequence = loan.publish() + 1;
       if (sequence === count) say("published");
     }
   },
@@ -127,7 +127,7 @@ export const roles = {
   /** Reads the whole buffer while all others do, and says the sum of its bytes. */
   async reader(
     domain: Domain,
-    { buffer, barrier }: { buffer: ReceivedHandle; barrier: SharedArrayBuffer },
+    { buffer, barrier }: { buffer: BufferHandleData; barrier: SharedArrayBuffer },
   ): Promise<void> {
     using mine = domain.import(buffer);
     {
@@ -155,7 +155,7 @@ export const roles = {
   /** Submits jobs to a queue of its own; says what it has done, and whether its buffers changed under it. */
   async submitter(
     domain: Domain,
-    { buffers, jobs, seed }: { buffers: readonly ReceivedHandle[]; jobs: number; seed: number },
+    { buffers, jobs, seed }: { buffers: readonly BufferHandleData[]; jobs: number; seed: number },
   ): Promise<void> {
     say("submitting");
     say(await submit(domain, buffers, jobs, seed));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { waitAll, type DmaBuf, type Fence, type JoinedDomain, type ReceivedHandle } from "../../src/index.js";
+import { waitAll, type DmaBuf, type Fence, type JoinedDomain, type BufferHandleData } from "../../src/index.js";
 
 /** What a submitter has done and seen. */
 export interface Submitted {
@@ -18,7 +18,7 @@ export interface Submitted {
  */
 export async function submit(
   domain: JoinedDomain,
-  handles: readonly ReceivedHandle[],
+  handles: readonly BufferHandleData[],
   jobs: number,
   seed: number,
 ): Promise<Submitted> {
@@ -26,7 +26,7 @@ export async function submit(
   const raised = buffers.map(() => 0);
   const random = randomNumbers(seed);
   let torn = 0;
-  const queue = domain.queue<readonly number[]>({
+  const queue = domain.createQueue<readonly number[]>({
     async run(job) {
       const [reads, writes] = [job.reads, job.writes].map((list) =>
         list.map((buffer) => counter(job.access(buffer).bytes)),

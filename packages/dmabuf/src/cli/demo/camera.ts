@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { DmaBufError } from "../../errors.js";
-import type { Blank, FrameStream } from "../../index.js";
+import type { Loan, FrameStream } from "../../index.js";
 import { record, type VideoDevice } from "../../linux/index.js";
 import type { Video } from "./video.js";
 
@@ -52,11 +52,11 @@ export interface FilmOptions {
   readonly signal: AbortSignal;
   /** Ends the film as if it ended here. */
   readonly stop: AbortSignal;
-  readonly publish: (blank: Blank) => void;
+  readonly publish: (loan: Loan) => void;
 }
 
 /**
- * Takes a camera's images, each straight into a blank.
+ * Takes a camera's images, each straight into a loan.
  *
  * @returns How many were published.
  */
@@ -68,8 +68,8 @@ export async function film(camera: VideoDevice, stream: FrameStream, options: Fi
       timeout: LATE,
       signal: AbortSignal.any([signal, stop]),
       ...(frames !== undefined && { frames }),
-      publish: (blank) => {
-        options.publish(blank);
+      publish: (loan) => {
+        options.publish(loan);
         count++;
       },
     });

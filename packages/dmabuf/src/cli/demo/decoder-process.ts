@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DmaBufError, type FrameStream, type PlainError } from "../../index.js";
-import type { Domain } from "../../node/index.js";
+import type { ProcessDomain } from "../../node/index.js";
 import { FIRST_INHERITED, startProcess, type Colleague } from "./colleague.js";
 import type { PipelineOptions } from "./pipeline.js";
 import { STREAM, type Production } from "./production.js";
@@ -57,7 +57,7 @@ export interface DecoderEvents {
  *      repeats none and leaves none out.
  */
 export class DecoderProcess implements Production {
-  readonly #domain: Domain;
+  readonly #domain: ProcessDomain;
   readonly #options: PipelineOptions;
   readonly #events: DecoderEvents;
   readonly #decoded = settleable<number>();
@@ -72,7 +72,7 @@ export class DecoderProcess implements Production {
   #before = 0;
   #ended = false;
 
-  constructor(domain: Domain, options: PipelineOptions, events: DecoderEvents) {
+  constructor(domain: ProcessDomain, options: PipelineOptions, events: DecoderEvents) {
     this.#domain = domain;
     this.#options = options;
     this.#events = events;

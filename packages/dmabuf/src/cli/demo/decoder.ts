@@ -1,6 +1,6 @@
 import { DmaBufError } from "../../errors.js";
 import { FfmpegMessages, secondsOf } from "./ffmpeg-messages.js";
-import { FrameReader, type Blank } from "./frame-reader.js";
+import { FrameReader, type Loan } from "./frame-reader.js";
 import { Program } from "./program.js";
 import { connectSocketPair } from "./socket-pair.js";
 import type { Video } from "./video.js";
@@ -23,14 +23,14 @@ export interface DecodeOptions {
 }
 
 /**
- * Decodes a video to NV12, each frame straight into a blank.
+ * Decodes a video to NV12, each frame straight into a loan.
  *
- * @param take Waits for a blank of the frame's size.
+ * @param take Waits for a loan of the frame's size.
  * @returns How many frames were published.
  * @throws {DmaBufError} `EIO` when ffmpeg fails or the video ends before its end; the signal's reason when aborted.
  *   No process is left in either case.
  */
-export async function decode(options: DecodeOptions, take: () => Promise<Blank>): Promise<number> {
+export async function decode(options: DecodeOptions, take: () => Promise<Loan>): Promise<number> {
   const { signal, stop } = options;
   signal.throwIfAborted();
   using reader = new FrameReader(await take(), take);

@@ -1,6 +1,6 @@
 /** The decoder as a process of its own, which can be killed: the next one goes on with the frame after its last one. */
 import { copiedBytes, DmaBufError, imageFormat, type FrameStream } from "../../index.js";
-import { Domain } from "../../node/index.js";
+import { ProcessDomain } from "../../node/index.js";
 import { decode } from "./decoder.js";
 import type { DecoderGiven, FromDecoder, ToDecoder } from "./decoder-process.js";
 import { openEndpoint } from "./endpoint.js";
@@ -27,7 +27,7 @@ endpoint.hear(({ kind }) => {
   else abort();
 });
 try {
-  using domain = await Domain.inherit(given.descriptor, { name: "decoder" });
+  using domain = await ProcessDomain.inherit(given.descriptor, { name: "decoder" });
   const { stream: name, buffers, video } = given;
   using stream = domain.createStream({ name, buffers, format: imageFormat("NV12", video.width, video.height) });
   endpoint.tell({ kind: "ready" });

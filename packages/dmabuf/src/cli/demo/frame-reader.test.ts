@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { FrameReader, type Blank } from "./frame-reader.js";
+import { FrameReader, type Loan } from "./frame-reader.js";
 import { connectSocketPair } from "./socket-pair.js";
 
 const SIZE = 100_000;
 const options = { timeout: 20_000 };
 
-/** Hands out blanks over shared memory, as many as `release` allows. */
+/** Hands out loans over shared memory, as many as `release` allows. */
 class Ring {
   readonly published: Uint8Array[] = [];
   held = 0;
@@ -18,7 +18,7 @@ class Ring {
     this.#allowed = allowed;
   }
 
-  readonly take = async (): Promise<Blank> => {
+  readonly take = async (): Promise<Loan> => {
     while (this.#allowed === 0) await new Promise<void>((resolve) => (this.#waiting = resolve));
     this.#allowed--;
     this.held++;
@@ -68,23 +68,19 @@ test("FrameReader reads every byte in its place, however the stream is cut", opt
   );
 });
 
-test(
-  "FrameReader publishes no frame before the next blank is there, and loses no byte meanwhile",
-  options,
-  async () => {
-    const ring = new Ring(1);
-    const { reader, writer, closed } = await connect(ring);
-    writer.end(Buffer.concat([frame(0), frame(1)]));
-    while (reader.partial < SIZE - 1) await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.equal(reader.frames, 0);
-    ring.release();
-    while (reader.frames < 1) await new Promise((resolve) => setTimeout(resolve, 5));
-    ring.release();
-    await closed;
-    assert.equal(reader.frames, 2);
-    assert.deepEqual(Buffer.from(ring.published[1]!), Buffer.from(frame(1)));
-  },
-);
+test("FrameReader publishes no frame before the next loan is there, and loses no byte meanwhile", options, async () => {
+  const ring = new Ring(1);
+  const { reader, writer, closed } = await connect(ring);
+  writer.end(Buffer.concat([frame(0), frame(1)]));
+  while (reader.partial < SIZE - 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(reader.frames, 0);
+  ring.release();
+  while (reader.frames < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  ring.release();
+  await closed;
+  assert.equal(reader.frames, 2);
+  assert.deepEqual(Buffer.from(ring.published[1]!), Buffer.from(frame(1)));
+});
 
 test("FrameReader tells how much of a frame came when the stream ends in the middle", options, async () => {
   const { reader, writer, closed } = await connect(new Ring(Infinity));
@@ -94,7 +90,7 @@ test("FrameReader tells how much of a frame came when the stream ends in the mid
   assert.equal(reader.partial, 1234);
 });
 
-test("FrameReader gives its blanks back, also the one that arrives after its end", options, async () => {
+test("FrameReader gives its loans back, also the one that arrives after its end", options, async () => {
   const ring = new Ring(1);
   const { reader, writer, closed } = await connect(ring);
   writer.end();
@@ -107,7 +103,7 @@ test("FrameReader gives its blanks back, also the one that arrives after its end
   assert.equal(ring.held, 0);
 });
 
-test("a rejected wait for a blank ends the socket with its error", options, async () => {
+test("a rejected wait for a loan ends the socket with its error", options, async () => {
   const ring = new Ring(1);
   const reader = new FrameReader(await ring.take(), () => Promise.reject(new Error("no more")));
   const { reader: socket, writer } = await connectSocketPair(reader.onread);

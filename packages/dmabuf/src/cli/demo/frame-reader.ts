@@ -1,26 +1,26 @@
 import type net from "node:net";
 
 /** A frame's memory that nobody reads yet. Disposing it unpublished gives it back. */
-export interface Blank extends Disposable {
+export interface Loan extends Disposable {
   readonly bytes: Uint8Array;
   /** Hands the frame to the consumers. */
   publish(): void;
 }
 
 /**
- * Cuts a byte stream into frames of one size, each read by the operating system straight into its blank.
+ * Cuts a byte stream into frames of one size, each read by the operating system straight into its loan.
  *
- * R1. No byte is copied in JavaScript: the socket is given the blank's own memory to read into.
- * R2. The last byte of a frame is read only when the next blank is there. After each read Node.js asks at once where
+ * R1. No byte is copied in JavaScript: the socket is given the loan's own memory to read into.
+ * R2. The last byte of a frame is read only when the next loan is there. After each read Node.js asks at once where
  *     the next one goes, and a socket that was paused still reads into what it was told then; so there is always a
  *     place for the next byte, and a socket without one is paused in front of a frame's last byte.
- * R3. At most two blanks are held: the one being filled and the one after it.
+ * R3. At most two loans are held: the one being filled and the one after it.
  */
 export class FrameReader implements Disposable {
-  readonly #take: () => Promise<Blank>;
-  #current: Blank;
+  readonly #take: () => Promise<Loan>;
+  #current: Loan;
   #filled = 0;
-  #next: Blank | undefined;
+  #next: Loan | undefined;
   #taking = false;
   #paused = false;
   #closed = false;
@@ -28,10 +28,10 @@ export class FrameReader implements Disposable {
   #socket: net.Socket | undefined;
 
   /**
-   * @param first The blank of the first frame; its length is the size of every frame.
-   * @param take Waits for another blank of the same size; its rejection destroys the socket with that error.
+   * @param first The loan of the first frame; its length is the size of every frame.
+   * @param take Waits for another loan of the same size; its rejection destroys the socket with that error.
    */
-  constructor(first: Blank, take: () => Promise<Blank>) {
+  constructor(first: Loan, take: () => Promise<Loan>) {
     this.#current = first;
     this.#take = take;
   }
@@ -57,7 +57,7 @@ export class FrameReader implements Disposable {
     socket.resume();
   }
 
-  /** Gives back the blanks it holds. */
+  /** Gives back the loans it holds. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -87,7 +87,7 @@ export class FrameReader implements Disposable {
 
   #complete(): void {
     // R2: the last byte was not read without it.
-    const next = this.#next as Blank;
+    const next = this.#next as Loan;
     this.#next = undefined;
     const complete = this.#current;
     this.#current = next;
@@ -101,13 +101,13 @@ export class FrameReader implements Disposable {
     if (this.#taking) return;
     this.#taking = true;
     this.#take().then(
-      (blank) => {
+      (loan) => {
         this.#taking = false;
         if (this.#closed) {
-          blank[Symbol.dispose]();
+          loan[Symbol.dispose]();
           return;
         }
-        this.#next = blank;
+        this.#next = loan;
         if (!this.#paused) return;
         this.#paused = false;
         this.#socket?.resume();

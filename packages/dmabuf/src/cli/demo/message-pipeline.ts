@@ -1,7 +1,7 @@
 import { startProcess, startThread } from "./colleague.js";
 import { Crew, type Start } from "./crew.js";
 import { decode } from "./decoder.js";
-import type { Blank } from "./frame-reader.js";
+import type { Loan } from "./frame-reader.js";
 import type { JobName } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import { MemoryMeter } from "./memory.js";
@@ -34,9 +34,9 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   using memory = new MemoryMeter(options.processes ? () => crew.processes : undefined);
   let [sequence, bytesCopied] = [0, 0];
   let started = 0;
-  // What was posted has been copied, so its memory is blank again: two suffice, and two is what the reader holds.
+  // What was posted has been copied, so its memory is loan again: two suffice, and two is what the reader holds.
   const memories: Uint8Array[] = [new Uint8Array(size), new Uint8Array(size)];
-  const take = async (): Promise<Blank> => {
+  const take = async (): Promise<Loan> => {
     await lanes.room();
     const bytes = memories.shift() as Uint8Array;
     let published = false;
@@ -88,7 +88,7 @@ class Lanes {
 
   /** Who gets the frame that is published now; each has one more under way from here on. */
   takers(): JobName[] {
-    const takers = [...this.#underWay].filter(([name, count]) => policyOf(name) === "hold" || count === 0);
+    const takers = [...this.#underWay].filter(([name, count]) => policyOf(name) === "block" || count === 0);
     for (const [name, count] of takers) this.#underWay.set(name, count + 1);
     return takers.map(([name]) => name);
   }

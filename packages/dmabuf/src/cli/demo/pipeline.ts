@@ -7,11 +7,11 @@ import type { Kills } from "./killer.js";
 import type { Video } from "./video.js";
 
 /** How frames reach a consumer that is slower than the producer. */
-export type Policy = "hold" | "newest";
+export type Policy = "block" | "newest";
 
 /** The preview shows what is newest; the others must see every frame. */
 export function policyOf(name: JobName): Policy {
-  return name === "preview" ? "newest" : "hold";
+  return name === "preview" ? "newest" : "block";
 }
 
 export interface PipelineOptions {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Blank as StreamBlank, FrameStream } from "../../index.js";
+import type { Loan as StreamLoan, FrameStream } from "../../index.js";
 import { checksumOf } from "./checksum.js";
-import type { Blank } from "./frame-reader.js";
+import type { Loan } from "./frame-reader.js";
 
 /**
  * What travels with each frame where some are killed. Whoever looks at a frame compares its bytes with the checksum then;
@@ -27,7 +27,7 @@ export interface PublisherOptions {
   readonly onPublished: (frames: number) => void;
 }
 
-/** Where a decoder gets its blanks from; it gives each frame its number, its time and its checksum. */
+/** Where a decoder gets its loans from; it gives each frame its number, its time and its checksum. */
 export class Publisher {
   readonly #stream: FrameStream;
   readonly #options: PublisherOptions;
@@ -40,27 +40,27 @@ export class Publisher {
     this.#options = options;
   }
 
-  readonly publish = (blank: StreamBlank): void => {
+  readonly publish = (loan: StreamLoan): void => {
     const { first, frameRate, withData, onPublished } = this.#options;
     const number = first + this.#published;
-    const data: FrameData | undefined = withData ? { number, checksum: checksumOf(blank.bytes) } : undefined;
-    blank.publish({ timestamp: Math.round((number * 1e9) / frameRate), ...(data && { data }) });
+    const data: FrameData | undefined = withData ? { number, checksum: checksumOf(loan.bytes) } : undefined;
+    loan.publish({ timestamp: Math.round((number * 1e9) / frameRate), ...(data && { data }) });
     onPublished(++this.#published);
   };
 
-  readonly take = async (): Promise<Blank> => {
+  readonly take = async (): Promise<Loan> => {
     await this.#pace();
     const { signal } = this.#options;
-    const blank = await this.#stream.blank({ signal });
-    if (blank === undefined) throw new Error("The stream ended under its producer");
+    const loan = await this.#stream.loan({ signal });
+    if (loan === undefined) throw new Error("The stream ended under its producer");
     return {
-      bytes: blank.bytes,
-      publish: () => this.publish(blank),
-      [Symbol.dispose]: () => blank[Symbol.dispose](),
+      bytes: loan.bytes,
+      publish: () => this.publish(loan),
+      [Symbol.dispose]: () => loan[Symbol.dispose](),
     };
   };
 
-  /** A frame is complete only when there is a blank for the next one: so that one is held back. */
+  /** A frame is complete only when there is a loan for the next one: so that one is held back. */
   async #pace(): Promise<void> {
     if (!this.#options.paced) return;
     if (this.#taken === 0) this.#begun = performance.now();

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { copiedBytes, Domain, type JoinedDomain } from "../../index.js";
-import { Domain as ProcessDomain } from "../../node/index.js";
+import { ProcessDomain } from "../../node/index.js";
 import { FIRST_INHERITED, startProcess, startThread } from "./colleague.js";
 import { Crew, type Start } from "./crew.js";
 import { DecoderProcess } from "./decoder-process.js";

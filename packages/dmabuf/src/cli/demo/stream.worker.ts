@@ -8,7 +8,7 @@ import {
   type Plane,
   type StreamHandle,
 } from "../../index.js";
-import { Domain as ProcessDomain } from "../../node/index.js";
+import { ProcessDomain } from "../../node/index.js";
 import { checksumOf } from "./checksum.js";
 import { Consumer } from "./consumer.js";
 import { openEndpoint } from "./endpoint.js";

@@ -1,4 +1,4 @@
-import { addressOf } from "../../node/system-calls.js";
+import { addressOf } from "../../node/system-calls/index.js";
 import { DmaBufError } from "../../errors.js";
 import type { Reasons } from "../ioctl.js";
 import type { DrmDevice } from "./device.js";

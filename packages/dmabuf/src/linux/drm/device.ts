@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import { check, instance, NAME, oneOf } from "../../arguments.js";
 import { HANDLE_MODE } from "../../buffer/handle.js";
-import { addressOf, openFile } from "../../node/system-calls.js";
+import { addressOf, openFile } from "../../node/system-calls/index.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
 import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";

@@ -1,4 +1,4 @@
-import { addressOf } from "../../node/system-calls.js";
+import { addressOf } from "../../node/system-calls/index.js";
 import { unpackAll } from "../struct.js";
 import type { DrmDevice } from "./device.js";
 import { CONNECTION, CONNECTOR_TYPES, MODE, MODE_INFO } from "./mode-requests.js";

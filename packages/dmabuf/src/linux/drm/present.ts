@@ -6,7 +6,7 @@ import { CONSUMER_OPTIONS, type ConsumerOptions } from "../../stream/consumer.js
 import type { FrameFormat, PixelFormat } from "../../stream/format.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import type { Frame } from "../../stream/frame.js";
-import { countedCopyTo } from "../../trace/copies.js";
+import { countedCopyTo } from "../../buffer/copies.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import { giveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";

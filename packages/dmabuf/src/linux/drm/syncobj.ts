@@ -3,7 +3,7 @@ import { pend, WAIT, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { threadsHost } from "../../host/threads.js";
-import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls.js";
+import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls/index.js";
 import { DESCRIPTOR, Descriptor, isDescriptorReady } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
 import { U64 } from "../kinds.js";

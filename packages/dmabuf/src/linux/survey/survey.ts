@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { capabilities } from "../../node/capabilities.js";
-import { whyUnavailable } from "../../node/system-calls.js";
+import { whyUnavailable } from "../../node/system-calls/index.js";
 import { surveyAllocators } from "./allocators.js";
 import { surveyDevices } from "./devices.js";
 import type { Finding } from "./finding.js";

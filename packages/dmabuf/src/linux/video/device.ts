@@ -2,13 +2,13 @@ import { constants, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { check, checkObject, checkOptions, instance, oneOf, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
-import { openFile } from "../../node/system-calls.js";
+import { openFile } from "../../node/system-calls/index.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
 import { PATH, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fourCharacters, fromCharacters } from "../pixel-format.js";
 import { unpackAll } from "../struct.js";
-import { QUEUE, VideoQueue, type QueueOptions } from "./queue.js";
+import { QUEUE, VideoQueue, type VideoQueueOptions } from "./queue.js";
 import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, QUEUE_TYPE, SINGLE_FORMAT, VIDEO } from "./requests.js";
 
 /** What a queue carries: images from the device (`capture`), or to it (`output`). */
@@ -136,7 +136,7 @@ export class VideoDevice extends Descriptor {
    *
    * @throws {DmaBufError} `EINVAL` if the device or its driver cannot do it so; `EBUSY` if another program uses it.
    */
-  createQueue(direction: VideoDirection, options: QueueOptions = {}): VideoQueue {
+  createQueue(direction: VideoDirection, options: VideoQueueOptions = {}): VideoQueue {
     check("VideoDevice.createQueue()", "direction", direction, DIRECTION);
     checkOptions("VideoDevice.createQueue()", options, QUEUE);
     return new VideoQueue(this, direction, this.format(direction), options);

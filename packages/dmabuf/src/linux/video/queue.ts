@@ -2,7 +2,7 @@ import { ARRAY, check, checkList, checkOptions, oneOf, withCode, type Kinds } fr
 import { checkWait, countdown, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
 import { threadsHost } from "../../host/threads.js";
-import { addressOf } from "../../node/system-calls.js";
+import { addressOf } from "../../node/system-calls/index.js";
 import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
@@ -12,7 +12,7 @@ import { waitForDescriptor } from "../wait.js";
 import type { VideoDevice, VideoDirection, VideoFormat } from "./device.js";
 import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, VIDEO } from "./requests.js";
 
-export interface QueueOptions {
+export interface VideoQueueOptions {
   /** How many buffers. Default 4; the driver may make more, or fewer. */
   readonly buffers?: number;
   /**
@@ -22,7 +22,7 @@ export interface QueueOptions {
   readonly memory?: "device" | "dma-buf";
 }
 
-export const QUEUE: Kinds<QueueOptions> = { buffers: COUNT, memory: oneOf("device", "dma-buf") };
+export const QUEUE: Kinds<VideoQueueOptions> = { buffers: COUNT, memory: oneOf("device", "dma-buf") };
 
 const INDEX = withCode("EINVAL", U32);
 const ENQUEUED: Kinds<Enqueued> = { planes: ARRAY, bytesUsed: ARRAY };
@@ -61,7 +61,7 @@ export class VideoQueue implements Disposable {
   #closed = false;
 
   /** @internal Made by `VideoDevice.createQueue`. */
-  constructor(device: VideoDevice, direction: VideoDirection, format: VideoFormat, options: QueueOptions) {
+  constructor(device: VideoDevice, direction: VideoDirection, format: VideoFormat, options: VideoQueueOptions) {
     const { buffers = 4, memory = "device" } = options;
     this.device = device;
     this.direction = direction;

@@ -1,7 +1,7 @@
 import { ARRAY, check, checkObject, checkOptions, FUNCTION, required, type Kind, type Kinds } from "../../arguments.js";
 import { WAIT, type WaitOptions } from "../../domain/pend.js";
 import { DmaBufError } from "../../errors.js";
-import type { Blank } from "../../stream/frame.js";
+import type { Loan } from "../../stream/frame.js";
 import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../../stream/format.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import { giveBack } from "../give-back.js";
@@ -68,10 +68,10 @@ export interface RecordOptions extends WaitOptions {
   /** Ends after so many images. Default: when the stream has ended. */
   readonly frames?: number;
   /**
-   * Publishes an image that the camera has written into the blank. Default: with the camera's time, and with
+   * Publishes an image that the camera has written into the loan. Default: with the camera's time, and with
    * {@link RecordedData} as the frame's data.
    */
-  readonly publish?: (blank: Blank, image: Dequeued) => void;
+  readonly publish?: (loan: Loan, image: Dequeued) => void;
 }
 
 const OPTIONS: Kinds<RecordOptions> = { ...WAIT, frames: FRAMES, publish: FUNCTION };
@@ -81,7 +81,7 @@ const OPTIONS: Kinds<RecordOptions> = { ...WAIT, frames: FRAMES, publish: FUNCTI
  * the stream has ended.
  *
  * @param stream Made by this agent in a domain between processes, with {@link streamFormat} and at least 3 buffers. Its
- *   buffers are the camera's as long as they are blanks.
+ *   buffers are the camera's as long as they are loans.
  * @param options `signal` ends the recording, and `timeout` is the longest wait for an image, in milliseconds.
  * @returns How many images were published.
  * @throws {DmaBufError} `EOPNOTSUPP` in a domain of threads; `EBUSY` if another program uses the camera; `ETIMEDOUT`;
@@ -94,43 +94,43 @@ export async function record(device: VideoDevice, stream: FrameStream, options: 
   const { frames = Infinity, publish = publishAsTaken, ...waiting } = options;
   const queue = device.createQueue("capture", { memory: "dma-buf", buffers: AT_THE_CAMERA });
   const exported = new Map<number, ExportedBuffer>();
-  const filling = new Map<number, Blank>();
+  const filling = new Map<number, Loan>();
   let count = 0;
   try {
     for (let free = Array.from({ length: queue.size }, (_, i) => i); ;) {
       for (const index of free) {
-        const blank = await stream.blank(waiting);
-        if (blank === undefined) return count;
-        filling.set(index, blank);
-        let known = exported.get(blank.buffer.inode);
-        if (known === undefined) exported.set(blank.buffer.inode, (known = await ExportedBuffer.create(blank.buffer)));
+        const loan = await stream.loan(waiting);
+        if (loan === undefined) return count;
+        filling.set(index, loan);
+        let known = exported.get(loan.buffer.inode);
+        if (known === undefined) exported.set(loan.buffer.inode, (known = await ExportedBuffer.create(loan.buffer)));
         queue.enqueue(index, { planes: [known.descriptor] });
       }
       if (filling.size === queue.size && !queue.isRunning) queue.start();
       const image = await queue.dequeue(waiting);
-      const blank = filling.get(image.index)!;
+      const loan = filling.get(image.index)!;
       filling.delete(image.index);
-      if (image.isDamaged) blank[Symbol.dispose]();
-      else if (!published(() => publish(blank, image), blank) || ++count === frames) return count;
+      if (image.isDamaged) loan[Symbol.dispose]();
+      else if (!published(() => publish(loan, image), loan) || ++count === frames) return count;
       free = [image.index];
     }
   } finally {
     giveBack(
-      // The device writes no more before the blanks are given back.
+      // The device writes no more before the loans are given back.
       () => queue.close(),
-      ...[...filling.values()].map((blank) => () => blank[Symbol.dispose]()),
+      ...[...filling.values()].map((loan) => () => loan[Symbol.dispose]()),
       ...[...exported.values()].map((buffer) => () => buffer.close()),
     );
   }
 }
 
-function publishAsTaken(blank: Blank, { timestampNs, sequence, bytesUsed }: Dequeued): void {
+function publishAsTaken(loan: Loan, { timestampNs, sequence, bytesUsed }: Dequeued): void {
   const data: RecordedData = { sequence, bytesUsed: bytesUsed[0]! };
-  blank.publish({ timestamp: Number(timestampNs), data });
+  loan.publish({ timestamp: Number(timestampNs), data });
 }
 
 /** False if the stream has ended. */
-function published(publish: () => void, blank: Blank): boolean {
+function published(publish: () => void, loan: Loan): boolean {
   try {
     publish();
     return true;
@@ -139,7 +139,7 @@ function published(publish: () => void, blank: Blank): boolean {
     throw error;
   } finally {
     // It was given back if it was published.
-    blank[Symbol.dispose]();
+    loan[Symbol.dispose]();
   }
 }
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as dmabuf from "../../../src/index.js";
-import { Domain, rawFormat, type FenceHandle, type ReceivedHandle, type StreamHandle } from "../../../src/index.js";
+import { Domain, rawFormat, type FenceHandle, type BufferHandleData, type StreamHandle } from "../../../src/index.js";
 import { until } from "../../agents.js";
-import { hire } from "./hand.js";
+import { hire } from "./worker-party.js";
 
 const PATIENT = { timeout: 30_000 };
 
@@ -29,7 +29,7 @@ describe("with workers", () => {
     const before = dmabuf.copiedBytes();
     using adder = hire(domain, "adder", { buffer: buffer.handle() });
     buffer.close();
-    const answer = domain.import(await adder.says<ReceivedHandle>());
+    const answer = domain.import(await adder.says<BufferHandleData>());
     assert.equal(answer.name, "answer");
     assert.equal(new Uint32Array((await answer.access("read")).bytes.buffer)[0], 4096 * 5);
     assert.equal(dmabuf.copiedBytes(), before);
@@ -46,16 +46,16 @@ describe("with workers", () => {
     const COUNT = 200;
     using domain = createDomain();
     const stream = domain.createStream({ format: rawFormat(1000), buffers: 3 });
-    const join = (blocking: boolean, policy: "hold" | "newest") =>
+    const join = (blocking: boolean, policy: "block" | "newest") =>
       hire(domain, "consumer", { stream: stream.handle(), policy, blocking });
-    using blocking = join(true, "hold");
-    using waiting = join(false, "hold");
+    using blocking = join(true, "block");
+    using waiting = join(false, "block");
     using newest = join(false, "newest");
     for (const hand of [blocking, waiting, newest]) assert.equal(await hand.says(), "joined");
     for (let sequence = 0; sequence < COUNT; sequence++) {
-      const blank = (await stream.blank())!;
-      blank.bytes.fill(sequence & 0xff);
-      assert.equal(blank.publish(), sequence);
+      const loan = (await stream.loan())!;
+      loan.bytes.fill(sequence & 0xff);
+      assert.equal(loan.publish(), sequence);
     }
     stream.end();
     const all = { sequences: Array.from({ length: COUNT }, (_, i) => i), end: "ended" };
@@ -67,7 +67,7 @@ describe("with workers", () => {
 
   test("a worker that blocks is woken by a signal", PATIENT, async () => {
     using domain = createDomain();
-    const fence = domain.timeline().createFence();
+    const fence = domain.createTimeline().createFence();
     using blocker = hire(domain, "blocker", { fence: domain.exportFence(fence) });
     assert.equal(await blocker.says(), "blocking");
     fence.signal();
@@ -82,9 +82,9 @@ test("a wait that would block a page is EOPNOTSUPP, and leaves nothing behind", 
   assert.equal(await writer.says(), "writing");
   const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
   const consumer = stream.frames();
-  const blank = (await stream.blank())!;
+  const loan = (await stream.loan())!;
   using other = Domain.join(domain.invite());
-  const fence = domain.importFence(other.exportFence(other.timeline().createFence()));
+  const fence = domain.importFence(other.exportFence(other.createTimeline().createFence()));
   const theirs = other.import(buffer.handle());
   using lock = await theirs.reservation.lock();
   const waits: (() => unknown)[] = [
@@ -93,20 +93,20 @@ test("a wait that would block a page is EOPNOTSUPP, and leaves nothing behind", 
     () => buffer.reservation.lockSync(),
     () => fence.waitSync(),
     () => fence.waitSync({ timeout: 1 }),
-    () => stream.blankSync(),
+    () => stream.loanSync(),
     () => consumer.nextSync(),
   ];
   const expected = { code: "EOPNOTSUPP", message: /use the asynchronous form/ };
   for (const wait of waits) assert.throws(wait, expected, wait.toString());
   lock[Symbol.dispose]();
-  blank.publish();
+  loan.publish();
   writer.tell("enough");
   (await buffer.access("write"))[Symbol.dispose]();
   // What need not wait need not be asynchronous.
   buffer.accessSync("write")[Symbol.dispose]();
   buffer.reservation.lockSync()[Symbol.dispose]();
   consumer.nextSync()![Symbol.dispose]();
-  stream.blankSync()!.publish();
+  stream.loanSync()!.publish();
   assert.equal(fence.waitSync({ timeout: 0 }), "timed-out");
 });
 
@@ -137,16 +137,16 @@ describe("a worker that ends", () => {
     using domain = createDomain();
     const stream = domain.createStream({ format: rawFormat(8), buffers: 1 });
     using keeper = hire(domain, "frameKeeper", { stream: stream.handle() });
-    using other = hire(domain, "consumer", { stream: stream.handle(), policy: "hold", blocking: false });
+    using other = hire(domain, "consumer", { stream: stream.handle(), policy: "block", blocking: false });
     assert.equal(await other.says(), "joined");
     await stream.waitForConsumers(2);
-    (await stream.blank())!.publish();
+    (await stream.loan())!.publish();
     assert.equal(await keeper.says(), 0);
-    await assert.rejects(stream.blank({ timeout: 50 }), { code: "ETIMEDOUT" });
+    await assert.rejects(stream.loan({ timeout: 50 }), { code: "ETIMEDOUT" });
     keeper.terminate();
-    const blank = (await stream.blank())!;
-    blank.bytes.fill(1);
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.bytes.fill(1);
+    loan.publish();
     stream.end();
     assert.deepEqual(await other.says(), { sequences: [0, 1], end: "ended" });
   });
@@ -155,7 +155,7 @@ describe("a worker that ends", () => {
     using domain = createDomain();
     using producer = hire(domain, "producer", undefined);
     const handle = await producer.says<StreamHandle>();
-    using other = hire(domain, "consumer", { stream: handle, policy: "hold", blocking: true });
+    using other = hire(domain, "consumer", { stream: handle, policy: "block", blocking: true });
     assert.equal(await other.says(), "joined");
     let frames = 0;
     const consuming = (async () => {

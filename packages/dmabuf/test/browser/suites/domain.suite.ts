@@ -30,9 +30,9 @@ test("frames go from the page to two workers, all of them to each", LIMIT, async
   const drained = [1, 2].map(() => ask(domain, { do: "drain", stream: stream.handle() }));
   await stream.waitForConsumers(2);
   for (let n = 0; n < 20; n++) {
-    const blank = (await stream.blank())!;
-    blank.bytes[0] = n;
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.bytes[0] = n;
+    loan.publish();
   }
   stream.end();
   for (const { worker, answer } of await Promise.all(drained)) {
@@ -66,7 +66,7 @@ test("the fence of a worker that is terminated ends with ESRCH", LIMIT, async ()
 test("the hold and the lock of terminated workers open", LIMIT, async () => {
   using domain = Domain.create();
   using buffer = domain.allocate(PAGE_SIZE);
-  const { worker: holder } = await ask(domain, { do: "hold", buffer: buffer.handle() });
+  const { worker: holder } = await ask(domain, { do: "block", buffer: buffer.handle() });
   const { worker: locker } = await ask(domain, { do: "lock", buffer: buffer.handle() });
   assert.equal(buffer.tryAccess("read"), undefined);
   assert.equal(buffer.reservation.isLocked, true);
@@ -82,12 +82,12 @@ test("the hold and the lock of terminated workers open", LIMIT, async () => {
 test("the frame of a consumer that is terminated in the middle of it goes back", LIMIT, async () => {
   using domain = Domain.create();
   using stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
-  (await stream.blank())!.publish();
+  (await stream.loan())!.publish();
   const { worker } = await ask(domain, { do: "take", stream: stream.handle() });
-  await assert.rejects(stream.blank({ timeout: 20 }), { code: "ETIMEDOUT" });
+  await assert.rejects(stream.loan({ timeout: 20 }), { code: "ETIMEDOUT" });
   worker.terminate();
-  using blank = await stream.blank();
-  assert.equal(blank?.bytes.length, 1);
+  using loan = await stream.loan();
+  assert.equal(loan?.bytes.length, 1);
 });
 
 test("a producer that is terminated ends its consumers with ESRCH, after its last frame", LIMIT, async () => {

@@ -1,13 +1,13 @@
 /** A worker that joins a domain, does what it is asked to, says so, and then stays in the middle of it. */
-import { Domain, type Invitation, type ReceivedHandle } from "../../../src/index.js";
+import { Domain, type Invitation, type BufferHandleData } from "../../../src/index.js";
 import { rawFormat } from "../../../src/stream/format.js";
 import type { StreamHandle } from "../../../src/stream/stream-handle.js";
 
 /** What a worker is asked to do. */
 export type Task =
-  | { readonly do: "fill"; readonly buffer: ReceivedHandle; readonly value: number }
-  | { readonly do: "hold"; readonly buffer: ReceivedHandle }
-  | { readonly do: "lock"; readonly buffer: ReceivedHandle }
+  | { readonly do: "fill"; readonly buffer: BufferHandleData; readonly value: number }
+  | { readonly do: "block"; readonly buffer: BufferHandleData }
+  | { readonly do: "lock"; readonly buffer: BufferHandleData }
   | { readonly do: "fence" }
   | { readonly do: "take"; readonly stream: StreamHandle }
   | { readonly do: "drain"; readonly stream: StreamHandle }
@@ -37,14 +37,14 @@ async function carryOut(domain: Domain, task: Task): Promise<unknown> {
       access.bytes.fill(task.value);
       return access.bytes.length;
     }
-    case "hold":
+    case "block":
       kept.push(domain.import(task.buffer).accessSync("write"));
       return "held";
     case "lock":
       kept.push(domain.import(task.buffer).reservation.lockSync());
       return "locked";
     case "fence": {
-      const fence = domain.timeline({ name: "browser" }).createFence();
+      const fence = domain.createTimeline({ name: "browser" }).createFence();
       kept.push(fence);
       return domain.exportFence(fence);
     }
@@ -61,7 +61,7 @@ async function carryOut(domain: Domain, task: Task): Promise<unknown> {
     case "produce": {
       const stream = domain.createStream({ format: rawFormat(1), buffers: 2 });
       kept.push(stream);
-      (await stream.blank())!.publish();
+      (await stream.loan())!.publish();
       return stream.handle();
     }
   }

@@ -5,7 +5,7 @@ import {
   type Domain,
   type FenceHandle,
   type Policy,
-  type ReceivedHandle,
+  type BufferHandleData,
   type StreamHandle,
 } from "../../../src/index.js";
 
@@ -19,7 +19,7 @@ const realm = globalThis as unknown as WorkerRealm;
 
 export const roles = {
   /** Adds one to every byte of the buffer, and sends back one of its own with the sum of them. */
-  async adder(domain: Domain, { buffer }: { buffer: ReceivedHandle }): Promise<void> {
+  async adder(domain: Domain, { buffer }: { buffer: BufferHandleData }): Promise<void> {
     const mine = domain.import(buffer);
     let sum = 0;
     {
@@ -67,9 +67,9 @@ export const roles = {
   async keeper(
     domain: Domain,
     details: {
-      locked: ReceivedHandle;
-      written: ReceivedHandle;
-      read: ReceivedHandle;
+      locked: BufferHandleData;
+      written: BufferHandleData;
+      read: BufferHandleData;
       then: "blocks" | "waits" | "closes";
     },
   ): Promise<void> {
@@ -77,7 +77,7 @@ export const roles = {
     await locked!.reservation.lock();
     await written!.access("write");
     await read!.access("read");
-    realm.postMessage(domain.exportFence(domain.timeline().createFence()));
+    realm.postMessage(domain.exportFence(domain.createTimeline().createFence()));
     await heard();
     if (details.then === "closes") realm.close();
     if (details.then === "blocks") written!.accessSync("read");
@@ -90,9 +90,9 @@ export const roles = {
     realm.postMessage(stream.handle());
     await stream.waitForConsumers(1);
     let sequence = 0;
-    for await (const blank of stream.blanks()) {
-      blank.bytes.fill(sequence & 0xff);
-      sequence = blank.publish() + 1;
+    for await (const loan of stream.loans()) {
+      loan.bytes.fill(sequence & 0xff);
+      sequence = loan.publish() + 1;
     }
   },
 
@@ -105,7 +105,7 @@ export const roles = {
   },
 
   /** Keeps a write access until it is told to end it. */
-  async writer(domain: Domain, { buffer }: { buffer: ReceivedHandle }): Promise<void> {
+  async writer(domain: Domain, { buffer }: { buffer: BufferHandleData }): Promise<void> {
     const access = domain.import(buffer).accessSync("write");
     realm.postMessage("writing");
     await heard();

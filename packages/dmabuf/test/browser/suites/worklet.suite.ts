@@ -33,9 +33,9 @@ test("an AudioWorklet joins, waits with and without a limit, and takes every blo
   port.postMessage({ invitation, handle: stream.handle() }, [invitation.port]);
   await stream.waitForConsumers(1);
   for (let block = 0; block < 30; block++) {
-    const blank = (await stream.blank())!;
-    blank.bytes.fill(block);
-    blank.publish();
+    const loan = (await stream.loan())!;
+    loan.bytes.fill(block);
+    loan.publish();
   }
   stream.end();
   assert.deepEqual(await answers, {

@@ -83,9 +83,9 @@ export function arrayCases(place: Place): void {
       const members = MEMBERS.map(() => {
         let hear: (deadlineNs: number) => void = () => {};
         heard.push(new Promise((resolve) => (hear = resolve)));
-        if (kind === "timeline") return domain.timeline({ onDeadline: hear }).createFence();
+        if (kind === "timeline") return domain.createTimeline({ onDeadline: hear }).createFence();
         const setDeadline = (_fence: unknown, deadlineNs: number): void => hear(deadlineNs);
-        return domain.fence({ driverName: "", timelineName: "", setDeadline });
+        return domain.createFence({ driverName: "", timelineName: "", setDeadline });
       });
       const array = domain.exportFence(new FenceArray(domain.agent, members));
       await parties[0]!.ask("setDeadline", array, 1_000);

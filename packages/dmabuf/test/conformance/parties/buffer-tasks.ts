@@ -37,7 +37,7 @@ export function rename({ buffers }: Scene, buffer: string, name: string): void {
 
 /** Attaches a device of this name, until the party ends. */
 export function attach({ buffers }: Scene, buffer: string, name: string): void {
-  buffers.get(buffer)!.attach({ name });
+  buffers.get(buffer)!.attachSync({ name });
 }
 
 // Waiting for its fences.
@@ -65,7 +65,7 @@ export async function mapFor(
   importer: "static" | "dynamic",
   timeout = Infinity,
 ): Promise<void> {
-  using attachment = scene.buffers.get(buffer)!.attach(importer === "dynamic" ? { moveNotify() {} } : {});
+  using attachment = scene.buffers.get(buffer)!.attachSync(importer === "dynamic" ? { moveNotify() {} } : {});
   const waiting = attachment.map("read", { timeout });
   scene.begun();
   using _mapping = await waiting;

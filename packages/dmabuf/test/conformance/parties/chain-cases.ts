@@ -18,7 +18,7 @@ export function chainCases(place: Place): void {
         const fences: Fence[] = [];
         let chain: FenceChain | undefined;
         for (let i = 1; i <= LINKS; i++) {
-          const fence = domain.fence({ driverName: "driver", timelineName: "line" });
+          const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
           fences.push(fence);
           chain = new FenceChain(chain, fence, i);
         }

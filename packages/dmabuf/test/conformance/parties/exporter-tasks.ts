@@ -3,7 +3,7 @@ import {
   DmaBufError,
   PAGE_SIZE,
   type ExporterOps,
-  type ReceivedHandle,
+  type BufferHandleData,
   type StorageSegment,
 } from "../../../src/index.js";
 import type { Scene } from "./scene.js";
@@ -12,7 +12,7 @@ import type { Scene } from "./scene.js";
 export type Style = "at once" | "slow" | "busy" | "never" | "fails to end";
 
 /** Exports a page by an exporter that notes its calls. */
-export function exportWithOps(scene: Scene, buffer: string, style: Style): ReceivedHandle {
+export function exportWithOps(scene: Scene, buffer: string, style: Style): BufferHandleData {
   const { domain, buffers, calls, createMemory } = scene;
   const own: string[] = [];
   calls.set(buffer, own);
@@ -28,7 +28,7 @@ export function callsOf({ calls }: Scene, buffer: string): readonly string[] {
 
 /** Attaches, maps to write, and writes 7. */
 export async function attachAndWrite({ buffers, attachments }: Scene, buffer: string): Promise<void> {
-  const attachment = await buffers.get(buffer)!.attachAsync({ name: "importer" });
+  const attachment = await buffers.get(buffer)!.attach({ name: "importer" });
   attachments.set(buffer, attachment);
   using mapping = await attachment.map("write");
   writeSeven(mapping.segments);
@@ -37,11 +37,11 @@ export async function attachAndWrite({ buffers, attachments }: Scene, buffer: st
 /** As {@link attachAndWrite}, for a dynamic importer that blocks with the lock. */
 export function attachAndWriteSync({ buffers, attachments }: Scene, name: string): void {
   const buffer = buffers.get(name)!;
-  const attachment = buffer.attach({ name: "importer", moveNotify() {} });
+  const attachment = buffer.attachSync({ name: "importer", moveNotify() {} });
   attachments.set(name, attachment);
   using lock = buffer.reservation.lockSync();
   void lock;
-  using mapping = attachment.mapLocked("write");
+  using mapping = attachment.mapLockedSync("write");
   writeSeven(mapping.segments);
 }
 
@@ -51,10 +51,10 @@ export function detach({ attachments }: Scene, buffer: string): void {
 
 export async function pinAndUnpin({ buffers }: Scene, name: string): Promise<void> {
   const buffer = buffers.get(name)!;
-  using attachment = await buffer.attachAsync({ name: "display", moveNotify() {} });
+  using attachment = await buffer.attach({ name: "display", moveNotify() {} });
   using lock = await buffer.reservation.lock();
   void lock;
-  await attachment.pinAsync();
+  await attachment.pin();
   attachment.unpin();
 }
 

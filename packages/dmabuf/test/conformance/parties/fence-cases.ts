@@ -138,8 +138,12 @@ export function fenceCases(place: Place): void {
       const heard = new Promise<number>((resolve) => (hear = resolve));
       const fence =
         kind === "timeline"
-          ? domain.timeline({ onDeadline: hear }).createFence()
-          : domain.fence({ driverName: "", timelineName: "", setDeadline: (_fence, deadlineNs) => hear(deadlineNs) });
+          ? domain.createTimeline({ onDeadline: hear }).createFence()
+          : domain.createFence({
+              driverName: "",
+              timelineName: "",
+              setDeadline: (_fence, deadlineNs) => hear(deadlineNs),
+            });
       await parties[0]!.ask("setDeadline", domain.exportFence(fence), 1_000);
       assert.equal(await heard, 1_000);
     });

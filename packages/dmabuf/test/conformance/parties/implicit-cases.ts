@@ -76,8 +76,8 @@ export function implicitCases(place: Place): void {
       `${imported} IMP-10 a point that another agent imports to ${mode} keeps others away until then`,
       async (shared) => {
         const { domain, buffer, other, third } = shared;
-        using timeline = domain.softwareTimeline();
-        const file = domain.syncFile(timeline.createFence(1)).handle();
+        using timeline = domain.createSoftwareTimeline();
+        const file = domain.createSyncFile(timeline.createFence(1)).handle();
         await other.ask("importFile", "b", mode, file);
         assert.deepEqual([readinessOf(buffer), await third.ask("readiness", "b")], [left, left]);
         await third.ask("advance", timeline.handle(), 1);
@@ -98,9 +98,14 @@ export function implicitCases(place: Place): void {
 
   fact("IMP-10 what was imported is done when another agent's timeline has come there", async (shared) => {
     const { domain, buffer, other, third } = shared;
-    using timeline = domain.softwareTimeline();
+    using timeline = domain.createSoftwareTimeline();
     for (const mode of ["read", "write"] as const) {
-      await other.ask("importFile", "b", mode, domain.syncFile(timeline.createFence(timeline.value + 1)).handle());
+      await other.ask(
+        "importFile",
+        "b",
+        mode,
+        domain.createSyncFile(timeline.createFence(timeline.value + 1)).handle(),
+      );
       const waiting = await begin(third.start("ready", "b", "write"));
       assert.equal(await waiting.isSettled(), false);
       await other.ask("advance", timeline.handle(), 1);
@@ -110,8 +115,8 @@ export function implicitCases(place: Place): void {
   });
 
   fact("IMP-14 a merge of three timelines is imported elsewhere as three fences", async ({ domain, buffer, other }) => {
-    const timelines = [1, 2, 3].map(() => domain.softwareTimeline());
-    const files = timelines.map((timeline) => domain.syncFile(timeline.createFence(1)));
+    const timelines = [1, 2, 3].map(() => domain.createSoftwareTimeline());
+    const files = timelines.map((timeline) => domain.createSyncFile(timeline.createFence(1)));
     const merged = files.reduce((merged, file) => SyncFile.merge("merged", merged, file));
     await other.ask("importFile", "b", "write", merged.handle());
     const contexts = buffer.reservation.getFences("write").map(({ context }) => context);

@@ -3,7 +3,7 @@ import {
   PAGE_SIZE,
   type FenceHandle,
   type Mapping,
-  type ReceivedHandle,
+  type BufferHandleData,
   type StorageSegment,
 } from "../../../src/index.js";
 import { pendingFence } from "../syncobjs.js";
@@ -17,7 +17,7 @@ const LENGTH = 4 * PAGE_SIZE;
 const GARBAGE = 0xdead;
 
 /** Exports memory of the agent's own. */
-export function exportBuffer({ domain, buffers, memories, createMemory }: Scene, buffer: string): ReceivedHandle {
+export function exportBuffer({ domain, buffers, memories, createMemory }: Scene, buffer: string): BufferHandleData {
   const memory = createMemory(LENGTH);
   memories.set(buffer, memory);
   buffers.set(buffer, domain.export([memory]));
@@ -44,7 +44,7 @@ export async function moveForEver({ buffers, begun }: Scene, buffer: string): Pr
 /** Attaches an importer that follows moves; the fence signals when it is told of the first. */
 export function follow({ domain, buffers }: Scene, buffer: string, how: "at once" | "slowly" | "never"): FenceHandle {
   const told = pendingFence(domain);
-  buffers.get(buffer)!.attach({
+  buffers.get(buffer)!.attachSync({
     moveNotify() {
       told.signal();
       if (how === "at once") return;
@@ -108,16 +108,16 @@ function readBlocking({ buffers, begun }: Scene, buffer: string, last: number): 
 async function readMapped({ domain, buffers }: Scene, name: string, last: number): Promise<string[]> {
   const buffer = buffers.get(name)!;
   const check = new Check(true);
-  using timeline = domain.timeline();
+  using timeline = domain.createTimeline();
   let mapping: Mapping | undefined;
-  using attachment = buffer.attach({ moveNotify: () => (mapping = undefined) });
+  using attachment = buffer.attachSync({ moveNotify: () => (mapping = undefined) });
   while (check.last < last) {
     const fence = timeline.createFence();
     let segments: Mapping["segments"];
     {
       using lock = await buffer.reservation.lock(undefined, { timeout: 30_000 });
       void lock;
-      mapping ??= await attachment.mapLockedAsync();
+      mapping ??= await attachment.mapLocked();
       segments = mapping.segments;
       buffer.reservation.reserveFences(1);
       buffer.reservation.addFence(fence, "read");

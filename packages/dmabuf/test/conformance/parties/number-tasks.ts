@@ -8,7 +8,7 @@ export function makeWrapping({ domain, fences }: Scene, numbers: number[]): Fenc
   const context = domain.allocateContexts(1);
   const ops = { driverName: "device", timelineName: "ring", seqno32: true };
   return numbers.map((seqno) => {
-    const fence = domain.fence(ops, context, seqno);
+    const fence = domain.createFence(ops, context, seqno);
     fences.set(String(seqno), fence);
     return domain.exportFence(fence);
   });
@@ -37,7 +37,7 @@ export function mergeOf(scene: Scene, buffer: string, usage: Usage): FenceHandle
 export async function jobAfter({ domain, begun }: Scene, handles: FenceHandle[]): Promise<number> {
   const dependencies = handles.map((handle) => domain.importFence(handle));
   let status = 0;
-  const queue = domain.queue({ run: () => void (status = dependencies.at(-1)!.status) });
+  const queue = domain.createQueue({ run: () => void (status = dependencies.at(-1)!.status) });
   const job = await queue.submit({ dependencies });
   begun();
   await job.result();

@@ -1,6 +1,6 @@
 /** The process of a party: it joins a domain, does what it is asked, leaves, and joins the next one. */
 import process from "node:process";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { serve, type Reply, type Request } from "./serve.js";
 
 export type Order =
@@ -10,7 +10,7 @@ export type Order =
 export type Answer = Reply | "left";
 
 interface Joined {
-  readonly domain: Domain;
+  readonly domain: ProcessDomain;
   readonly perform: (request: Request) => void;
 }
 
@@ -30,7 +30,7 @@ async function obey(order: Order): Promise<void> {
 }
 
 async function join(where: string): Promise<Joined> {
-  const domain = await Domain.connect(where);
+  const domain = await ProcessDomain.connect(where);
   return new Promise((resolve) => {
     serve(domain, (length) => domain.createMemory(length), {
       hear: (perform) => resolve({ domain, perform }),

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { gather, type Line, type Place } from "./party.js";
 import type { Answer, Order } from "./process.js";
 import { callWorker } from "./workers.js";
@@ -20,7 +20,7 @@ export const PROCESSES: Place = {
   name: "processes",
   async meet(t, count, options = {}) {
     const where = `@dmabuf parties ${randomUUID()}`;
-    const domain = Domain.listen(where, options);
+    const domain = ProcessDomain.listen(where, options);
     return gather(t, domain, count, () => callProcess(where));
   },
 };
@@ -30,7 +30,7 @@ export const COLLEAGUES: Place = {
   name: "workers and processes",
   async meet(t, count, options = {}) {
     const where = `@dmabuf parties ${randomUUID()}`;
-    const domain = Domain.listen(where, options);
+    const domain = ProcessDomain.listen(where, options);
     let called = 0;
     return gather(t, domain, count, () => (called++ % 2 === 0 ? callWorker(domain.invite()) : callProcess(where)));
   },

@@ -13,7 +13,7 @@ export function queueCases(place: Place): void {
       PATIENT,
       async (t) => {
         const { domain, parties } = await place.meet(t, 1);
-        const slow = domain.timeline().createFence();
+        const slow = domain.createTimeline().createFence();
         const dependent = await begin(parties[0]!.start("followFailed", domain.exportFence(slow), how));
         assert.equal(await dependent.isSettled(), false);
         slow.signal();

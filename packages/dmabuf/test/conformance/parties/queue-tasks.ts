@@ -1,11 +1,11 @@
 /** What another agent can be asked to do with queues. */
-import { DmaBufError, type FenceHandle, type ReceivedHandle } from "../../../src/index.js";
+import { DmaBufError, type FenceHandle, type BufferHandleData } from "../../../src/index.js";
 import { submit, type Submitted } from "../../workers/submitter.js";
 import type { Scene } from "./scene.js";
 
 export async function submitJobs(
   { domain, begun }: Scene,
-  buffers: ReceivedHandle[],
+  buffers: BufferHandleData[],
   jobs: number,
   seed: number,
 ): Promise<Submitted> {
@@ -25,7 +25,7 @@ export async function followFailed(
   const refuse = (): never => {
     throw new DmaBufError("EIO", "The device has refused it");
   };
-  using scheduler = domain.scheduler<string>({
+  using scheduler = domain.createScheduler<string>({
     credits: 3,
     pipeline: true,
     run({ data }) {
@@ -35,7 +35,7 @@ export async function followFailed(
       return undefined;
     },
   });
-  const [one, other] = [scheduler.queue(), scheduler.queue()];
+  const [one, other] = [scheduler.createQueue(), scheduler.createQueue()];
   await one.submit({ data: "slow" });
   const failed = await one.submit({ data: "fails" });
   while (scheduler.running.length !== 1 || one.length > 0) await new Promise((resolve) => setTimeout(resolve, 1));

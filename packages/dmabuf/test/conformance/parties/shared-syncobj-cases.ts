@@ -1,7 +1,7 @@
 /** Area K of the conformance cases, with syncobjs that parties in different places have in common. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FenceChain, JoinedDomain, ReceivedSyncobj, Syncobj } from "../../../src/index.js";
+import type { FenceChain, JoinedDomain, SyncobjHandleData, Syncobj } from "../../../src/index.js";
 import { until } from "../../agents.js";
 import type { Place } from "./party.js";
 import type { SentPoint } from "./syncobj-tasks.js";
@@ -12,7 +12,7 @@ const FIRST = { state: "signaled", index: 0 };
 const TIMED_OUT = { state: "timed-out" };
 
 /** As many handles as parties open it: each is its own. */
-function sent(syncobj: Syncobj): ReceivedSyncobj {
+function sent(syncobj: Syncobj): SyncobjHandleData {
   return structuredClone(syncobj.handle());
 }
 
@@ -21,13 +21,13 @@ function sentPoint(syncobj: Syncobj, point = 0): SentPoint {
 }
 
 function shared(domain: JoinedDomain, count: number): Syncobj[] {
-  return Array.from({ length: count }, () => domain.syncobj());
+  return Array.from({ length: count }, () => domain.createSyncobj());
 }
 
 export function sharedSyncobjCases(place: Place): void {
   test("SYO-06 what an agent was sent is the same object, for as long as anybody holds it", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 2);
-    const syncobj = domain.syncobj();
+    const syncobj = domain.createSyncobj();
     const [first, second] = [sent(syncobj), sent(syncobj)];
     await parties[0]!.ask("submit", { syncobj: first, point: 2 }, "fence");
     assert.deepEqual(await parties[1]!.ask("querySyncobj", second), [0, 2]);
@@ -107,7 +107,7 @@ export function sharedSyncobjCases(place: Place): void {
 
   test("SYO-20 SYO-21 three that an agent resets have no fence here", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 1);
-    const three = [0, 1, 2].map(() => domain.syncobj({ signaled: true }));
+    const three = [0, 1, 2].map(() => domain.createSyncobj({ signaled: true }));
     await parties[0]!.ask("resetSyncobjs", three.map(sent));
     assert.ok(three.every((syncobj) => isMissing(syncobj)));
   });
@@ -151,7 +151,7 @@ export function sharedSyncobjCases(place: Place): void {
   test("SYO-29 SYO-30 a sync file goes into and out of a syncobj in two agents, and is its own", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 2);
     const [syncobj] = shared(domain, 1) as [Syncobj];
-    using file = domain.syncFile(pendingFence(domain));
+    using file = domain.createSyncFile(pendingFence(domain));
     await parties[0]!.ask("importPoint", sentPoint(syncobj, 1), file.handle());
     using exported = domain.importSyncFile(await parties[1]!.ask("exportPoint", sentPoint(syncobj)));
     await parties[0]!.ask("signalSyncobjs", [sent(syncobj)]);

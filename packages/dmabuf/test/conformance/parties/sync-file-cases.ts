@@ -13,8 +13,8 @@ export function syncFileCases(place: Place): void {
     PATIENT,
     async (t: TestContext) => {
       const { domain, parties } = await place.meet(t, 2);
-      using timeline = domain.softwareTimeline();
-      using file = domain.syncFile(timeline.createFence(2));
+      using timeline = domain.createSoftwareTimeline();
+      using file = domain.createSyncFile(timeline.createFence(2));
       const waits = [parties[0]!.start("poll", file.handle()), parties[1]!.start("pollSync", file.handle())];
       await Promise.all(waits.map(({ begun }) => begun));
       timeline.advance();
@@ -29,8 +29,8 @@ export function syncFileCases(place: Place): void {
     PATIENT,
     async (t) => {
       const { domain, parties } = await place.meet(t, 1);
-      const timelines = [0, 1].map(() => domain.softwareTimeline());
-      const files = timelines.map((timeline) => domain.syncFile(timeline.createFence(1)));
+      const timelines = [0, 1].map(() => domain.createSoftwareTimeline());
+      const files = timelines.map((timeline) => domain.createSyncFile(timeline.createFence(1)));
       using merged = SyncFile.merge("both", files[0]!, files[1]!);
       const wait = parties[0]!.start("poll", merged.handle());
       await wait.begun;
@@ -50,8 +50,8 @@ export function syncFileCases(place: Place): void {
       PATIENT,
       async (t: TestContext) => {
         const { domain, parties } = await place.meet(t, 1);
-        using timeline = domain.softwareTimeline();
-        using file = domain.syncFile(timeline.createFence(1));
+        using timeline = domain.createSoftwareTimeline();
+        using file = domain.createSyncFile(timeline.createFence(1));
         const advanced = parties[0]!.ask("advance", timeline.handle(), 1, 100);
         assert.equal(file.isReady(), false);
         if (blocking) assert.equal(file.waitSync(), "signaled");
@@ -64,8 +64,8 @@ export function syncFileCases(place: Place): void {
 
   test("SYF-22 a timeline that was sent on by its receiver is still the same one", PATIENT, async (t: TestContext) => {
     const { domain, parties } = await place.meet(t, 2);
-    using timeline = domain.softwareTimeline();
-    using file = domain.syncFile(timeline.createFence(2));
+    using timeline = domain.createSoftwareTimeline();
+    using file = domain.createSyncFile(timeline.createFence(2));
     const handle = timeline.handle();
     await parties[0]!.ask("advance", handle, 1);
     assert.equal(file.isReady(), false);
@@ -76,8 +76,8 @@ export function syncFileCases(place: Place): void {
 
   test("SYF-06 a merge made elsewhere is active until its last point, then one signaled entry", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 1);
-    using timeline = domain.softwareTimeline();
-    const points = [1, 2, 3].map((value) => domain.syncFile(timeline.createFence(value)).handle());
+    using timeline = domain.createSoftwareTimeline();
+    const points = [1, 2, 3].map((value) => domain.createSyncFile(timeline.createFence(value)).handle());
     const inner = await parties[0]!.ask("mergeFiles", "inner", points[1]!, points[0]!);
     using merged = domain.importSyncFile(await parties[0]!.ask("mergeFiles", "outer", points[2]!, inner));
     assert.equal(merged.name, "outer");
@@ -89,8 +89,8 @@ export function syncFileCases(place: Place): void {
 
   test("SYF-20 a merge needs neither the inputs nor who merged them", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 2);
-    const timelines = [0, 1].map(() => domain.softwareTimeline());
-    const [a, b] = timelines.map((timeline) => domain.syncFile(timeline.createFence(1)));
+    const timelines = [0, 1].map(() => domain.createSoftwareTimeline());
+    const [a, b] = timelines.map((timeline) => domain.createSyncFile(timeline.createFence(1)));
     const merged = await parties[0]!.ask("mergeFiles", "both", a!.handle(), b!.handle());
     a!.close();
     await parties[0]![Symbol.asyncDispose]();
@@ -103,8 +103,8 @@ export function syncFileCases(place: Place): void {
 
   test("SYF-23 a point that was reached stays ready after the timeline is closed", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 1);
-    const timeline = domain.softwareTimeline();
-    const file = domain.syncFile(timeline.createFence(1)).handle();
+    const timeline = domain.createSoftwareTimeline();
+    const file = domain.createSyncFile(timeline.createFence(1)).handle();
     timeline.advance();
     timeline.close();
     assert.equal(await parties[0]!.ask("pollSync", file), "signaled");
@@ -114,8 +114,8 @@ export function syncFileCases(place: Place): void {
   test("several agents advance one timeline at once, and no step is lost", PATIENT, async (t: TestContext) => {
     const STEPS = 20_000;
     const { domain, parties } = await place.meet(t, 2);
-    using timeline = domain.softwareTimeline();
-    using file = domain.syncFile(timeline.createFence(3 * STEPS));
+    using timeline = domain.createSoftwareTimeline();
+    using file = domain.createSyncFile(timeline.createFence(3 * STEPS));
     const others = parties.map((party) => party.start("advanceOften", timeline.handle(), STEPS));
     await Promise.all(others.map(({ begun }) => begun));
     for (let step = 0; step < STEPS; step++) timeline.advance();
@@ -131,8 +131,8 @@ export function syncFileCases(place: Place): void {
       const CONSUMERS = 8;
       const ROUNDS = 4096;
       const { domain, parties } = await place.meet(t, CONSUMERS);
-      using points = domain.softwareTimeline();
-      using looked = domain.softwareTimeline();
+      using points = domain.createSoftwareTimeline();
+      using looked = domain.createSoftwareTimeline();
       using buffer = domain.allocate(PAGE_SIZE);
       const counter = new Int32Array(buffer.segments[0]!.memory, 0, 1);
       const consumers = parties.map((party, k) =>

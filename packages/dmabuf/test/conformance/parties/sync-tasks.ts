@@ -1,7 +1,7 @@
 /** What another agent can be asked to do with sync files and software timelines. */
 import {
   SyncFile,
-  type ReceivedHandle,
+  type BufferHandleData,
   type SoftwareTimelineHandle,
   type SyncFileHandle,
   type SyncFileInfo,
@@ -51,7 +51,7 @@ export interface Turns {
   readonly points: SoftwareTimelineHandle;
   readonly looked: SoftwareTimelineHandle;
   /** Its first word is the counter. */
-  readonly counter: ReceivedHandle;
+  readonly counter: BufferHandleData;
   readonly first: number;
   readonly step: number;
   readonly last: number;
@@ -66,7 +66,7 @@ export function takeTurns({ domain, begun }: Scene, turns: Turns): number {
   let wrong = 0;
   begun();
   for (let value = turns.first; value <= turns.last; value += turns.step) {
-    using file = domain.syncFile(points.createFence(value));
+    using file = domain.createSyncFile(points.createFence(value));
     if (file.waitSync({ timeout: 60_000 }) !== "signaled" || counter[0] !== value) wrong++;
     looked.advance();
   }

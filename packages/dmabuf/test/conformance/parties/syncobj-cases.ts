@@ -12,9 +12,9 @@ export function syncobjCases(place: Place): void {
       const name = `SYO-17 ${blocking ? "waitSync()" : "wait()"} ends when a agent signals ${point === 0 ? "the fence" : "a point's fence"}`;
       test(name, PATIENT, async (t: TestContext) => {
         const { domain, parties } = await place.meet(t, 1);
-        using timeline = domain.softwareTimeline();
-        using syncobj = domain.syncobj();
-        syncobj.importSyncFile(domain.syncFile(timeline.createFence(1)), point);
+        using timeline = domain.createSoftwareTimeline();
+        using syncobj = domain.createSyncobj();
+        syncobj.importSyncFile(domain.createSyncFile(timeline.createFence(1)), point);
         const advanced = parties[0]!.ask("advance", timeline.handle(), 1, 50);
         assert.deepEqual(blocking ? syncobj.waitSync({ point }) : await syncobj.wait({ point }), FIRST);
         await advanced;
@@ -24,8 +24,8 @@ export function syncobjCases(place: Place): void {
 
   test("SYO-18 a wait for submission ends when the fence that comes is signaled by a agent", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 1);
-    using timeline = domain.softwareTimeline();
-    using syncobj = domain.syncobj();
+    using timeline = domain.createSoftwareTimeline();
+    using syncobj = domain.createSyncobj();
     const waiting = syncobj.wait({ forSubmit: true, point: 2 });
     syncobj.signalPoint(1);
     syncobj.addPoint(2, timeline.createFence(1));
@@ -39,8 +39,8 @@ export function syncobjCases(place: Place): void {
     PATIENT,
     async (t) => {
       const { domain, parties } = await place.meet(t, 1);
-      using timeline = domain.softwareTimeline();
-      using syncobj = domain.syncobj();
+      using timeline = domain.createSoftwareTimeline();
+      using syncobj = domain.createSyncobj();
       syncobj.addPoint(1, timeline.createFence(1));
       const file = syncobj.exportSyncFile().handle();
       const wait = parties[0]!.start("pollSync", file);

@@ -1,7 +1,7 @@
 /** What another agent can be asked to do with syncobjs that were sent to it. */
 import {
   Syncobj,
-  type ReceivedSyncobj,
+  type SyncobjHandleData,
   type SyncFileHandle,
   type SyncobjWaitOptions,
   type WaitAnyResult,
@@ -10,7 +10,7 @@ import type { Scene } from "./scene.js";
 import { pendingFence } from "../syncobjs.js";
 
 export interface SentPoint {
-  readonly syncobj: ReceivedSyncobj;
+  readonly syncobj: SyncobjHandleData;
   readonly point: number;
 }
 
@@ -25,7 +25,7 @@ export function submit({ domain, fences }: Scene, { syncobj: handle, point }: Se
   else syncobj.addPoint(point, fence);
 }
 
-export async function signalSyncobjs({ domain }: Scene, handles: ReceivedSyncobj[], afterMs = 0): Promise<void> {
+export async function signalSyncobjs({ domain }: Scene, handles: SyncobjHandleData[], afterMs = 0): Promise<void> {
   await pause(afterMs);
   Syncobj.signal(handles.map((handle) => domain.openSyncobj(handle)));
 }
@@ -35,11 +35,11 @@ export async function signalPoints({ domain }: Scene, points: SentPoint[], after
   Syncobj.signalPoints(points.map((each) => opened(domain, each)));
 }
 
-export function resetSyncobjs({ domain }: Scene, handles: ReceivedSyncobj[]): void {
+export function resetSyncobjs({ domain }: Scene, handles: SyncobjHandleData[]): void {
   Syncobj.reset(handles.map((handle) => domain.openSyncobj(handle)));
 }
 
-export function querySyncobj({ domain }: Scene, handle: ReceivedSyncobj): [signaled: number, submitted: number] {
+export function querySyncobj({ domain }: Scene, handle: SyncobjHandleData): [signaled: number, submitted: number] {
   using syncobj = domain.openSyncobj(handle);
   return [syncobj.query(), syncobj.query({ lastSubmitted: true })];
 }
@@ -107,9 +107,9 @@ export function importPoint({ domain }: Scene, { syncobj: handle, point }: SentP
  *
  * @returns How often the timeline seemed to go back, or lacked its last point.
  */
-export function addOften({ domain, begun }: Scene, handle: ReceivedSyncobj, points: number[]): number {
+export function addOften({ domain, begun }: Scene, handle: SyncobjHandleData, points: number[]): number {
   using syncobj = domain.openSyncobj(handle);
-  using line = domain.timeline();
+  using line = domain.createTimeline();
   const pending = [];
   let [wrong, last] = [0, 0];
   begun();

@@ -8,7 +8,7 @@ import {
   waitAnySync as waitForAnySync,
   type ErrorCode,
   type FenceHandle,
-  type ReceivedHandle,
+  type BufferHandleData,
   type Usage,
   type WaitAnyResult,
   type WaitResult,
@@ -113,7 +113,7 @@ export function signal({ fences }: Scene, name: string, error?: ErrorCode, times
 
 // Reservations.
 
-export function openBuffer({ domain, buffers }: Scene, name: string, handle: ReceivedHandle): void {
+export function openBuffer({ domain, buffers }: Scene, name: string, handle: BufferHandleData): void {
   buffers.set(name, domain.import(handle));
 }
 

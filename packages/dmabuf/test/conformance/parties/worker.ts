@@ -1,7 +1,7 @@
 /** The worker thread of a party. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Domain, type Invitation } from "../../../src/index.js";
-import { Domain as ProcessDomain, type WorkerInvitation } from "../../../src/node/index.js";
+import { ProcessDomain, type WorkerInvitation } from "../../../src/node/index.js";
 import { serve, type Desk } from "./serve.js";
 
 const desk: Desk = {

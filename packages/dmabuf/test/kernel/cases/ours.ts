@@ -8,7 +8,7 @@ export function ourWorld(): World {
   const file = (like: SyncFileLike): SyncFile => like as SyncFile;
   return {
     name: "ours",
-    timeline: () => timelineLike(domain, domain.softwareTimeline()),
+    timeline: () => timelineLike(domain, domain.createSoftwareTimeline()),
     merge: (name, a, b) => SyncFile.merge(name, file(a), file(b)),
     allocate: (size) => bufferLike(domain, domain.allocate(size)),
     deviceBuffer: () => {
@@ -19,7 +19,7 @@ export function ourWorld(): World {
       };
       return { buffer: bufferLike(domain, buffer), work };
     },
-    syncobj: (options) => syncobjLike(domain.syncobj(options)),
+    syncobj: (options) => syncobjLike(domain.createSyncobj(options)),
     syncobjs: {
       reset: (all) => Syncobj.reset(all.map(syncobjOf)),
       signal: (all) => Syncobj.signal(all.map(syncobjOf)),
@@ -34,7 +34,7 @@ export function ourWorld(): World {
 
 function timelineLike(domain: Domain, timeline: SoftwareTimeline): TimelineLike {
   return {
-    fence: (value) => domain.syncFile(timeline.createFence(value)),
+    fence: (value) => domain.createSyncFile(timeline.createFence(value)),
     advance: (amount) => timeline.advance(amount),
     deadline: (file) => timeline.deadline((file as SyncFile).fence),
     close: () => timeline.close(),

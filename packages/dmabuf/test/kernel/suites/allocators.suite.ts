@@ -21,7 +21,7 @@ import {
   nativeFunction,
   SEAL,
   setFileLength,
-} from "../../../src/node/system-calls.js";
+} from "../../../src/node/system-calls/index.js";
 import { CLOSED, kernelTest, refuses, unknownRequest, withRegularFile } from "../cases/kernel-test.js";
 import { fails } from "../support.js";
 

@@ -67,10 +67,10 @@ test("a kernel's fence stands in arrays, in merges and beside our own", PATIENT,
   using domain = Domain.create();
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
-  const own = domain.timeline().createFence();
+  const own = domain.createTimeline().createFence();
   const theirs = kernelFence(domain, file);
   const both = new FenceArray(domain.agent, [own, theirs]);
-  const merged = SyncFile.merge("both", domain.syncFile(own), kernelSyncFile(domain, file));
+  const merged = SyncFile.merge("both", domain.createSyncFile(own), kernelSyncFile(domain, file));
   assert.deepEqual(
     merged.info().fences.map(({ status }) => status),
     [0, 0],
@@ -278,8 +278,8 @@ kernelTest("a hand-over gives the kernel its own fences and waits for ours", asy
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
   const buffer = domain.allocate(PAGE_SIZE);
-  const own = domain.timeline().createFence();
-  await buffer.importSyncFile("write", SyncFile.merge("", domain.syncFile(own), kernelSyncFile(domain, file)));
+  const own = domain.createTimeline().createFence();
+  await buffer.importSyncFile("write", SyncFile.merge("", domain.createSyncFile(own), kernelSyncFile(domain, file)));
   await assert.rejects(handOver(buffer, "write", descriptor, { timeout: 20 }), { code: "ETIMEDOUT" });
   const handing = until(handOver(buffer, "write", descriptor));
   await sleep(20);

@@ -26,7 +26,9 @@ test("the demo on a camera hands every image to four processes and copies none",
   assert.deepEqual([status, stderr], [0, ""]);
   const report = JSON.parse(stdout) as Record<string, unknown> & { consumers: Record<string, unknown>[] };
   assert.deepEqual([report["frames"], report["bytes_copied"]], [12, 0]);
-  const seen = report.consumers.filter(({ policy }) => policy === "hold").map(({ frames, missed }) => [frames, missed]);
+  const seen = report.consumers
+    .filter(({ policy }) => policy === "block")
+    .map(({ frames, missed }) => [frames, missed]);
   assert.deepEqual(seen, [
     [12, 0],
     [12, 0],

@@ -21,7 +21,7 @@ import {
 } from "../../../src/linux/index.js";
 import { MODE, MODE_INFO } from "../../../src/linux/drm/mode-requests.js";
 import { ioctlNumber, rawCall } from "../../../src/linux/ioctl.js";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { refuses } from "../cases/kernel-test.js";
 import { fails, openDescriptors } from "../support.js";
 
@@ -294,7 +294,7 @@ async function presentThree(stream: FrameStream, options: PresentOptions = {}, o
   using display = new Display(device, SMALL);
   const [red, green, blue] = [order[2]!, order[1]!, order[0]!];
   const presenting = present(stream, display, {
-    policy: "hold",
+    policy: "block",
     timeout: 20_000,
     ...options,
     onShown: async ({ bytes }) => {
@@ -307,9 +307,9 @@ async function presentThree(stream: FrameStream, options: PresentOptions = {}, o
   const producing = (async () => {
     await stream.waitForConsumers(1, { timeout: 20_000 });
     for (let n = 0; n < 3; n++) {
-      using blank = (await stream.blank({ timeout: 20_000 }))!;
-      draw(blank.bytes, n);
-      blank.publish();
+      using loan = (await stream.loan({ timeout: 20_000 }))!;
+      draw(loan.bytes, n);
+      loan.publish();
     }
     stream.end();
   })();
@@ -318,7 +318,7 @@ async function presentThree(stream: FrameStream, options: PresentOptions = {}, o
 }
 
 test("a stream's frames are shown from the stream's own buffers, pixel by pixel", PATIENT, async () => {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   using stream = domain.createStream({ format: imageFormat("BGRA", 320, 180) });
   const copied = copiedBytes();
   assert.deepEqual(await presentThree(stream, { copy: "never" }), { shown: 3, copied: 0 });
@@ -326,7 +326,7 @@ test("a stream's frames are shown from the stream's own buffers, pixel by pixel"
 });
 
 test("frames that a display does not take are copied, counted, unless that is forbidden", PATIENT, async () => {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   using threads = ThreadDomain.create();
   for (const [place, pixelFormat, order] of [
     [domain, "RGBA", [2, 1, 0]],
@@ -345,7 +345,7 @@ test("frames that a display does not take are copied, counted, unless that is fo
 });
 
 test("a camera's images go to a display without any copy", PATIENT, async () => {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   using source = camera();
   source.setFormat("capture", { width: 640, height: 360, pixelFormat: "XR24" });
   const format = streamFormat(source.format("capture"));

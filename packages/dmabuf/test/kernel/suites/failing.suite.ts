@@ -21,7 +21,7 @@ import {
   UdmabufDevice,
   VideoDevice,
 } from "../../../src/linux/index.js";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import { collectGarbage, mappedFiles, openFiles } from "../../process/open-files.js";
 import { failingLibrary } from "../failing.js";
@@ -72,7 +72,7 @@ const CALLS: Record<string, () => void | Promise<void>> = {
     using _access = await reading;
   },
   async "a buffer of a domain as a dma-buf"() {
-    using domain = Domain.create({ agents: 2 });
+    using domain = ProcessDomain.create({ agents: 2 });
     using buffer = domain.allocate(PAGE_SIZE);
     using exported = await ExportedBuffer.create(buffer);
     assert.equal(exported.descriptor.size, PAGE_SIZE);
@@ -104,7 +104,7 @@ const CALLS: Record<string, () => void | Promise<void>> = {
     }
   },
   async "a camera's images in a stream"() {
-    using domain = Domain.create({ agents: 2 });
+    using domain = ProcessDomain.create({ agents: 2 });
     using device = camera();
     using stream = domain.createStream({ format: streamFormat(device.format("capture")), buffers: 4 });
     const stop = new AbortController();
@@ -112,8 +112,8 @@ const CALLS: Record<string, () => void | Promise<void>> = {
     const recording = record(device, stream, {
       signal: stop.signal,
       timeout: 10_000,
-      publish: (blank) => {
-        blank.publish();
+      publish: (loan) => {
+        loan.publish();
         if (++frames === 2) stop.abort();
       },
     });

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { ExportedBuffer } from "../../../src/linux/index.js";
-import { Domain, type WorkerInvitation } from "../../../src/node/index.js";
+import { ProcessDomain, type WorkerInvitation } from "../../../src/node/index.js";
 
 /** What the worker tells of each image. */
 export interface Inverted {
@@ -18,7 +18,7 @@ export interface Inverted {
 }
 
 const { invitation, frames } = workerData as { invitation: WorkerInvitation; frames: number };
-const domain = Domain.join(invitation);
+const domain = ProcessDomain.join(invitation);
 const stream = await domain.findStream("camera", { timeout: 20_000 });
 let left = frames;
 

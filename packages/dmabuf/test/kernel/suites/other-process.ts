@@ -5,8 +5,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Descriptor, DmaBufDescriptor } from "../../../src/linux/index.js";
 import { SW_SYNC } from "../../../src/linux/software-sync.js";
-import { Domain } from "../../../src/node/index.js";
-import { receiveMessage } from "../../../src/node/system-calls.js";
+import { ProcessDomain } from "../../../src/node/index.js";
+import { receiveMessage } from "../../../src/node/system-calls/index.js";
 
 const INHERITED = 4;
 /** Milliseconds; long enough for the parent to wait. */
@@ -27,7 +27,7 @@ const tasks: Record<string, () => Promise<void>> = {
     await buffer.access("write", (bytes) => bytes.fill(0x77));
   },
   async "write taken"() {
-    using domain = await Domain.connect(process.argv[3]!);
+    using domain = await ProcessDomain.connect(process.argv[3]!);
     using buffer = new DmaBufDescriptor(await domain.descriptors.take("buffer", { timeout: 10_000 }));
     await buffer.access("write", (bytes) => bytes.fill(0x88));
     advance(await domain.descriptors.take("timeline", { timeout: 10_000 }));

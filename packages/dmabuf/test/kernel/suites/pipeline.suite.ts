@@ -15,8 +15,8 @@ import {
   streamFormat,
   VideoDevice,
 } from "../../../src/linux/index.js";
-import { Domain } from "../../../src/node/index.js";
-import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls.js";
+import { ProcessDomain } from "../../../src/node/index.js";
+import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls/index.js";
 import { fails } from "../support.js";
 import type { Inverted } from "./inverter.worker.js";
 
@@ -42,7 +42,7 @@ test(
   "a camera's images go through a stream, a worker and udmabuf to another process, pixel by pixel",
   PATIENT,
   async () => {
-    using domain = Domain.create({ agents: 8, name: "camera" });
+    using domain = ProcessDomain.create({ agents: 8, name: "camera" });
     using device = smallCamera("NV12");
     const format = streamFormat(device.format("capture"));
     assert.deepEqual([format.pixelFormat, format.width, format.height], ["NV12", WIDTH, HEIGHT]);
@@ -77,7 +77,7 @@ test(
 );
 
 test("a recording fills the stream's own buffers, in the camera's order", PATIENT, async () => {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   using device = smallCamera("YUYV");
   using stream = domain.createStream({ format: streamFormat(device.format("capture")), name: "raw", buffers: 5 });
   const stop = new AbortController();
@@ -103,7 +103,7 @@ test(
   "a buffer that was filled here is a device's, without a copy, and its memory stays where it is",
   PATIENT,
   async () => {
-    using domain = Domain.create({ agents: 4 });
+    using domain = ProcessDomain.create({ agents: 4 });
     const buffer = domain.allocate(4 * PAGE_SIZE, { name: "ours" });
     {
       using access = await buffer.access("write");
@@ -127,7 +127,7 @@ test(
 );
 
 test("a domain between processes refuses a dma-buf, and keeps nothing of it", PATIENT, () => {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   using heap = DmaHeap.open();
   using buffer = heap.allocate(PAGE_SIZE);
   fails("EINVAL", () => importDescriptor(domain, buffer));
@@ -137,7 +137,7 @@ test("a domain between processes refuses a dma-buf, and keeps nothing of it", PA
 test("what cannot become a dma-buf says why", PATIENT, async () => {
   using threads = ThreadDomain.create();
   await assert.rejects(ExportedBuffer.create(threads.allocate(PAGE_SIZE)), { code: "EOPNOTSUPP" });
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   const buffer = domain.allocate(PAGE_SIZE);
   await assert.rejects(ExportedBuffer.create(buffer.duplicate("read")), { code: "EACCES" });
   const large = domain.allocate(65 << 20);

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DmaBufDescriptor } from "../../../src/linux/index.js";
-import { receiveMessage } from "../../../src/node/system-calls.js";
+import { receiveMessage } from "../../../src/node/system-calls/index.js";
 
 const SOCKET = 4;
 

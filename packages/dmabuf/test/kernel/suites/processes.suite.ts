@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PAGE_SIZE } from "../../../src/index.js";
 import { DmaHeap, SoftwareSyncTimeline } from "../../../src/linux/index.js";
-import { Domain } from "../../../src/node/index.js";
-import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls.js";
+import { ProcessDomain } from "../../../src/node/index.js";
+import { closeDescriptor, createSocketPair, sendMessage } from "../../../src/node/system-calls/index.js";
 import { kernelTest } from "../cases/kernel-test.js";
 
 const PATIENT = { timeout: 30_000 };
@@ -50,7 +50,7 @@ test("DBF-10 what another process writes to a buffer is read here", PATIENT, asy
 
 test("a member of a domain gets a buffer and a timeline of the kernel's by their names", PATIENT, async () => {
   const place = `@dmabuf lab ${process.pid}`;
-  using domain = Domain.listen(place, { agents: 4 });
+  using domain = ProcessDomain.listen(place, { agents: 4 });
   using heap = DmaHeap.open();
   using buffer = heap.allocate(PAGE_SIZE);
   using timeline = new SoftwareSyncTimeline();

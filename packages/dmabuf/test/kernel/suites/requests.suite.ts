@@ -16,7 +16,7 @@ import { SYNCOBJ } from "../../../src/linux/drm/syncobj-requests.js";
 import { rawCall } from "../../../src/linux/ioctl.js";
 import { SW_SYNC } from "../../../src/linux/software-sync.js";
 import { SYNC_FILE } from "../../../src/linux/sync-file.js";
-import { addressOf, isClosedOnExec } from "../../../src/node/system-calls.js";
+import { addressOf, isClosedOnExec } from "../../../src/node/system-calls/index.js";
 import { CLOSED, kernelTest, refuses, unknownRequest, withRegularFile } from "../cases/kernel-test.js";
 import { fails, openDescriptors } from "../support.js";
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { capture, record, streamFormat, VideoDevice, type RecordedData } from "../../../src/linux/index.js";
 import { request } from "../../../src/linux/ioctl.js";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { fails, openDescriptors } from "../support.js";
 
 const PATIENT = { timeout: 60_000 };
@@ -39,7 +39,7 @@ async function recordUntil(
   device: VideoDevice,
   end: (stop: () => void) => void,
 ): Promise<{ error: unknown; back: number; stay: number }> {
-  using domain = Domain.create({ agents: 4 });
+  using domain = ProcessDomain.create({ agents: 4 });
   const before = openDescriptors();
   const stream = domain.createStream({ format: streamFormat(device.format("capture")), buffers: 5 });
   const frames = stream.frames({ policy: "newest" });
@@ -54,20 +54,20 @@ async function recordUntil(
   frames[Symbol.dispose]();
   let back = 0;
   if (error !== undefined) {
-    const blanks = [];
+    const loans = [];
     for (; back < 5; back++) {
-      const blank = await stream.blank({ timeout: LATE });
-      if (blank === undefined) break;
-      blanks.push(blank);
+      const loan = await stream.loan({ timeout: LATE });
+      if (loan === undefined) break;
+      loans.push(loan);
     }
-    for (const blank of blanks) blank[Symbol.dispose]();
+    for (const loan of loans) loan[Symbol.dispose]();
   }
   stream.close();
   return { error, back, stay: openDescriptors() - before };
 }
 
 test(
-  "a recording of a camera that is unplugged rejects with ENODEV, and gives back its blanks and descriptors",
+  "a recording of a camera that is unplugged rejects with ENODEV, and gives back its loans and descriptors",
   PATIENT,
   async () => {
     using device = smallCamera();

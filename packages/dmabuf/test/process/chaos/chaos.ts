@@ -3,13 +3,13 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deadIn, isLive, slotOf, type Identity } from "../../../src/domain/agent-slot.js";
-import type { DmaBuf, DmaBufError, ReceivedHandle } from "../../../src/index.js";
-import { Domain } from "../../../src/node/index.js";
+import type { DmaBuf, DmaBufError, BufferHandleData } from "../../../src/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import { checkPattern } from "../../pattern.js";
 import { Random } from "../../random.js";
 import { segmentState } from "../../segment-state.js";
-import { Barracks } from "../barracks.js";
+import { Barracks } from "../process-pool.js";
 import { House, type Life } from "./house.js";
 import { Undertaker } from "../undertaking.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
@@ -95,14 +95,14 @@ class ChaosRun {
   readonly #recoveries: number[] = [];
   readonly #visits: Promise<void>[] = [];
   readonly #undertakers = new Set<Undertaker>();
-  readonly #domain: Domain;
+  readonly #domain: ProcessDomain;
   #listener: number | undefined;
   #failure: Error | undefined;
 
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.#domain = Domain.create({ name: "onlooker", agents: 16, buffers: 512, timelines: 64, streams: 16 });
+    this.#domain = ProcessDomain.create({ name: "onlooker", agents: 16, buffers: 512, timelines: 64, streams: 16 });
     for (let index = 0; index < SEATS + THREADS; index++) this.#seats.push(this.#newSeat(index));
   }
 
@@ -435,7 +435,7 @@ function tell({ child }: Seat, order: Order): void {
 }
 
 /** The onlooker holds the buffer: the handle need not. */
-function handleOf(buffer: DmaBuf): ReceivedHandle {
+function handleOf(buffer: DmaBuf): BufferHandleData {
   using handle = buffer.handle();
   return structuredClone(handle);
 }

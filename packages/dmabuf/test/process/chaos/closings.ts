@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { otherAgents, type Identity } from "../../../src/domain/agent-slot.js";
 import { rawFormat, type Consumer, type DmaBuf, type DmaBufError } from "../../../src/index.js";
-import type { Domain } from "../../../src/node/index.js";
+import type { ProcessDomain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import type { Random } from "../../random.js";
 
@@ -15,13 +15,13 @@ const FRAMES = 3;
  * @param early The planted fault: all frames but the last do not wait, and the first of them are lost.
  * @returns Whether it has come.
  */
-export async function performFor(domain: Domain, random: Random, early: boolean): Promise<boolean> {
+export async function performFor(domain: ProcessDomain, random: Random, early: boolean): Promise<boolean> {
   const guests = [...otherAgents(domain.agent)];
   if (guests.length === 0) return false;
   const stream = domain.createStream({ name: nameFor(random.pick(guests)), format: rawFormat(16), buffers: 2 });
   try {
     const publish = async (data: number): Promise<void> => {
-      (await stream.blank({ timeout: 2_000 }))!.publish({ data });
+      (await stream.loan({ timeout: 2_000 }))!.publish({ data });
     };
     let number = 0;
     while (early && number < FRAMES) await publish(number++);
@@ -38,10 +38,10 @@ export async function performFor(domain: Domain, random: Random, early: boolean)
 }
 
 /** Takes all frames of a stream that is for this agent alone. @returns Whether there is one. */
-export async function attend(domain: Domain): Promise<boolean> {
+export async function attend(domain: ProcessDomain): Promise<boolean> {
   try {
     using stream = await domain.findStream(nameFor(domain.agent.identity), { timeout: 5 });
-    using consumer = stream.frames({ policy: "hold" });
+    using consumer = stream.frames({ policy: "block" });
     await takeAll(consumer);
     return true;
   } catch (error) {

@@ -4,7 +4,7 @@ import { AGENT, AGENT_STATE, HEADER, TIMELINE } from "../../../src/domain/layout
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
 import type { Agent } from "../../../src/domain/agent.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
-import { duplicateDescriptor, openFile } from "../../../src/node/system-calls.js";
+import { duplicateDescriptor, openFile } from "../../../src/node/system-calls/index.js";
 import { SteppedSubstrate } from "../../../src/testing/index.js";
 
 /** The identity of an agent that never was. */

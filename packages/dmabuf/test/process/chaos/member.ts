@@ -17,7 +17,7 @@ import {
   type Timeline,
 } from "../../../src/index.js";
 import { isLive } from "../../../src/domain/agent-slot.js";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
 import { pause } from "../../agents.js";
 import { checkPattern, writePattern } from "../../pattern.js";
@@ -43,7 +43,7 @@ interface Consumed {
 class Member {
   readonly #start: Start;
   readonly #random: Random;
-  readonly #domain: Domain;
+  readonly #domain: ProcessDomain;
   readonly #timeline: Timeline;
   readonly #diary: number;
   readonly #descriptors: number;
@@ -63,7 +63,7 @@ class Member {
       try {
         const wrap = start.fault === undefined ? undefined : WRAPPERS[start.fault];
         const name = `seat ${start.seat}`;
-        const domain = await Domain.connect(start.joinsAt, {
+        const domain = await ProcessDomain.connect(start.joinsAt, {
           name,
           timeout: 20_000,
           handleLimit: 1_000,
@@ -77,14 +77,14 @@ class Member {
     }
   }
 
-  private constructor(start: Start, orders: Order[], domain: Domain, diary: number, descriptors: number) {
+  private constructor(start: Start, orders: Order[], domain: ProcessDomain, diary: number, descriptors: number) {
     this.#start = start;
     this.#orders = orders;
     this.#domain = domain;
     this.#diary = diary;
     this.#descriptors = descriptors;
     this.#random = new Random(start.seed);
-    this.#timeline = domain.timeline();
+    this.#timeline = domain.createTimeline();
     if (start.produces !== undefined) {
       this.#own = domain.createStream({ name: start.produces, format: rawFormat(FRAME_BYTES) });
     }
@@ -236,7 +236,7 @@ class Member {
     if (this.#start.fault === "descriptor") openSync("/dev/null", "r");
     const kind = this.#random.below(4);
     if (kind === 0) this.#domain.allocate(1).close();
-    if (kind === 1) this.#domain.timeline().close();
+    if (kind === 1) this.#domain.createTimeline().close();
     if (kind === 2) this.#domain.createStream({ format: rawFormat(16), buffers: 2 }).close();
     if (kind === 3) return this.#domain.fenceFrom(Promise.resolve()).result();
     return undefined;
@@ -272,10 +272,10 @@ class Member {
   #publish(): void {
     this.#note("publish");
     this.#tolerate(["ETIMEDOUT"], () => {
-      const blank = this.#own!.blankSync({ timeout: 0 })!;
+      const loan = this.#own!.loanSync({ timeout: 0 })!;
       const version = this.#random.below(2 ** 31);
-      writePattern(blank.bytes, version, this.#domain.agent.identity, this.#step);
-      blank.publish({ data: version });
+      writePattern(loan.bytes, version, this.#domain.agent.identity, this.#step);
+      loan.publish({ data: version });
       this.#count("published");
     });
   }
@@ -305,7 +305,7 @@ class Member {
     this.#note(`find ${name}`);
     try {
       const stream = await this.#domain.findStream(name, { timeout: 20 });
-      const policy = this.#random.pick(["hold", "drop-oldest", "newest"] as const);
+      const policy = this.#random.pick(["block", "drop-oldest", "newest"] as const);
       const consumed = { name, stream, consumer: stream.frames({ policy }), last: undefined };
       this.#consumed.set(name, consumed);
       return consumed;
@@ -326,7 +326,7 @@ class Member {
     const version = checkPattern(frame.bytes, this.#step, () => false);
     assert.equal(version, frame.data, `frame ${frame.sequence} has the bytes of another`);
     const { last, consumer } = consumed;
-    if (consumer.policy === "hold") assert.equal(consumer.missed, 0, `at frame ${frame.sequence}`);
+    if (consumer.policy === "block") assert.equal(consumer.missed, 0, `at frame ${frame.sequence}`);
     if (last !== undefined) assert.ok(frame.sequence > last, `frame ${frame.sequence} came after ${last}`);
     consumed.last = frame.sequence;
   }

@@ -1,5 +1,5 @@
 /** What the processes of a chaos run and the one that runs it tell each other. */
-import type { ReceivedHandle } from "../../../src/index.js";
+import type { BufferHandleData } from "../../../src/index.js";
 
 /** Faults that a member can be told to have: one for each invariant. */
 export const FAULTS = {
@@ -33,12 +33,12 @@ export interface Start {
 
 export interface SharedBuffer {
   readonly index: number;
-  readonly handle: ReceivedHandle;
+  readonly handle: BufferHandleData;
 }
 
 /** A buffer that is sent on its way once, with what stands in it. */
 export interface Parcel {
-  readonly parcel: ReceivedHandle;
+  readonly parcel: BufferHandleData;
   readonly version: number;
 }
 

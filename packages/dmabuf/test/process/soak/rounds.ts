@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { isMainThread, threadId } from "node:worker_threads";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import type { Random } from "../../random.js";
 import { collectGarbage, mappedFiles, openFiles } from "../open-files.js";
@@ -35,12 +35,12 @@ export class Rounds implements Disposable {
   }
 
   /** @param first The first of the two; by default it connects, too. */
-  static async at(place: string, random: Random, first?: Domain): Promise<Rounds> {
+  static async at(place: string, random: Random, first?: ProcessDomain): Promise<Rounds> {
     const name = `${process.pid}.${threadId}`;
     const folder = mkdtempSync(join(tmpdir(), "dmabuf-soak-"));
     const world = {
-      first: first ?? (await Domain.connect(place, { name, timeout: 60_000 })),
-      second: await Domain.connect(place, { name: `${name}b`, timeout: 60_000 }),
+      first: first ?? (await ProcessDomain.connect(place, { name, timeout: 60_000 })),
+      second: await ProcessDomain.connect(place, { name: `${name}b`, timeout: 60_000 }),
       place,
       folder,
       name,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
-import { Domain } from "../../../src/node/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
 import { pause } from "../../agents.js";
 import { Random } from "../../random.js";
 import { segmentState } from "../../segment-state.js";
@@ -98,7 +98,7 @@ class Soak {
   readonly #options: SoakOptions;
   readonly #random: Random;
   readonly #folder: string;
-  readonly #domain: Domain;
+  readonly #domain: ProcessDomain;
   readonly #rounds: Rounds;
   readonly #peer: ChildProcess;
   readonly #leaks: Uint8Array[] = [];
@@ -107,7 +107,7 @@ class Soak {
   #killed = 0;
   #failure: Error | undefined;
 
-  private constructor(options: SoakOptions, folder: string, domain: Domain, rounds: Rounds) {
+  private constructor(options: SoakOptions, folder: string, domain: ProcessDomain, rounds: Rounds) {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#folder = folder;
@@ -121,7 +121,7 @@ class Soak {
   static async begin(options: SoakOptions): Promise<Soak> {
     const folder = mkdtempSync(join(tmpdir(), "dmabuf-soak-"));
     const place = join(folder, "place");
-    const domain = Domain.listen(place, { ...SIZES, name: "soak" });
+    const domain = ProcessDomain.listen(place, { ...SIZES, name: "soak" });
     return new Soak(options, folder, domain, await Rounds.at(place, new Random(options.seed), domain));
   }
 

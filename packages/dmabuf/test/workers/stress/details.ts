@@ -1,11 +1,11 @@
 /** What the main thread tells the workers of the stress run. */
-import type { FenceHandle, ReceivedHandle, StreamHandle } from "../../../src/index.js";
+import type { FenceHandle, BufferHandleData, StreamHandle } from "../../../src/index.js";
 
 export interface Details {
   readonly seat: number;
   readonly seed: number;
   readonly orders: SharedArrayBuffer;
-  readonly buffers: readonly ReceivedHandle[];
+  readonly buffers: readonly BufferHandleData[];
   readonly stream: StreamHandle;
   /** One word a buffer: who has its reservation locked. */
   readonly owners: SharedArrayBuffer;
@@ -19,7 +19,7 @@ export const DEEDS = ["reads", "writes", "torn", "locks", "frames", "imports", "
 
 /** From the main thread: something from another worker, or the end. */
 export type Message =
-  { readonly buffer: ReceivedHandle; readonly version: number } | { readonly stream: StreamHandle } | "finish";
+  { readonly buffer: BufferHandleData; readonly version: number } | { readonly stream: StreamHandle } | "finish";
 
 export const BUFFER_BYTES = 8192;
 export const FRAME_BYTES = 4096;

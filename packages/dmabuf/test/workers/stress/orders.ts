@@ -10,7 +10,7 @@ export const SECTIONS = [
   "join",
   "import",
   "claim",
-  "hold",
+  "block",
   "read",
   "write",
   "lock",

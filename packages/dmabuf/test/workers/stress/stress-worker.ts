@@ -45,7 +45,7 @@ class StressWorker {
   constructor() {
     parentPort!.on("message", (message: Message) => this.#inbox.push(message));
     this.#domain = this.#obedience.within("join", () => Domain.join(invitation, { handleLimit: 500 }));
-    this.#timeline = this.#domain.timeline();
+    this.#timeline = this.#domain.createTimeline();
     this.#never = this.#domain.importFence(details.never);
     this.#buffers = details.buffers.map((handle) => this.#domain.import(handle));
     this.#own = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), buffers: 3, name: `of ${details.seat}` });
@@ -55,8 +55,8 @@ class StressWorker {
 
   async run(): Promise<void> {
     const actions: [Section[], () => unknown][] = [
-      [["hold", "read"], () => this.#read()],
-      [["hold", "write"], () => this.#write()],
+      [["block", "read"], () => this.#read()],
+      [["block", "write"], () => this.#write()],
       [["lock", "fence", "signal"], () => this.#lock()],
       [["wait"], () => this.#wait()],
       [["claim"], () => this.#claim()],
@@ -78,20 +78,20 @@ class StressWorker {
 
   async #read(): Promise<void> {
     const buffer = this.#random.pick(this.#buffers);
-    const access = await this.#obedience.within("hold", () => this.#access(buffer, "read"));
+    const access = await this.#obedience.within("block", () => this.#access(buffer, "read"));
     if (access === undefined) return;
     const version = this.#obedience.within("read", () => checkPattern(access.bytes, this.#step, this.#isDead));
-    this.#obedience.within("hold", () => access[Symbol.dispose]());
+    this.#obedience.within("block", () => access[Symbol.dispose]());
     this.#count(version === undefined ? "torn" : "reads");
   }
 
   async #write(): Promise<void> {
     const buffer = this.#random.pick(this.#buffers);
-    const access = await this.#obedience.within("hold", () => this.#access(buffer, "write"));
+    const access = await this.#obedience.within("block", () => this.#access(buffer, "write"));
     if (access === undefined) return;
     checkPattern(access.bytes, () => {}, this.#isDead);
     this.#obedience.within("write", () => this.#fill(access.bytes));
-    this.#obedience.within("hold", () => access[Symbol.dispose]());
+    this.#obedience.within("block", () => access[Symbol.dispose]());
     this.#count("writes");
   }
 
@@ -176,7 +176,7 @@ class StressWorker {
     return this.#obedience.within("claim", () => {
       const kind = this.#random.below(4);
       if (kind === 0) this.#domain.allocate(1).close();
-      if (kind === 1) this.#domain.timeline().close();
+      if (kind === 1) this.#domain.createTimeline().close();
       if (kind === 2) this.#domain.createStream({ format: rawFormat(16), buffers: 2 }).close();
       if (kind === 3) return this.#domain.fenceFrom(Promise.resolve()).result();
       return undefined;
@@ -211,9 +211,9 @@ class StressWorker {
 
   #publish(): void {
     void this.#tolerate(["ETIMEDOUT"], () => {
-      const blank = this.#obedience.within("publish", () => this.#own.blankSync({ timeout: 0 }))!;
-      const version = this.#obedience.within("fill", () => this.#fill(blank.bytes));
-      this.#obedience.within("publish", () => blank.publish({ data: version }));
+      const loan = this.#obedience.within("publish", () => this.#own.loanSync({ timeout: 0 }))!;
+      const version = this.#obedience.within("fill", () => this.#fill(loan.bytes));
+      this.#obedience.within("publish", () => loan.publish({ data: version }));
       this.#count("published");
     });
   }
@@ -223,7 +223,7 @@ class StressWorker {
     void this.#tolerate(["ESTALE"], () => {
       this.#obedience.within("import", () => {
         const stream = this.#domain.openStream(handle);
-        const policy = this.#random.pick(["hold", "drop-oldest", "newest"] as const);
+        const policy = this.#random.pick(["block", "drop-oldest", "newest"] as const);
         this.#consumed.push({ stream, consumer: stream.frames({ policy }), last: undefined });
       });
     });
@@ -254,7 +254,7 @@ class StressWorker {
     const version = checkPattern(frame.bytes, this.#step, () => false);
     assert.equal(version, frame.data, `frame ${frame.sequence} has the bytes of another`);
     const { last, consumer } = consumed;
-    if (consumer.policy === "hold") assert.equal(consumer.missed, 0, `at frame ${frame.sequence}`);
+    if (consumer.policy === "block") assert.equal(consumer.missed, 0, `at frame ${frame.sequence}`);
     if (last !== undefined) assert.ok(frame.sequence > last, `frame ${frame.sequence} came after ${last}`);
     consumed.last = frame.sequence;
   }

@@ -71,7 +71,7 @@ class StressRun {
   readonly #heartbeat = new SharedArrayBuffer(8);
   readonly #buffers: readonly DmaBuf[];
   readonly #stream: FrameStream;
-  readonly #never = this.#domain.timeline({ name: "never", timeLimit: 0x7fff_ffff });
+  readonly #never = this.#domain.createTimeline({ name: "never", timeLimit: 0x7fff_ffff });
   readonly #seats: readonly Seat[];
   #watchdog: Worker | undefined;
   #control = new SharedArrayBuffer(0);
@@ -241,9 +241,9 @@ class StressRun {
   /** Publishes frames for all workers, as fast as those who hold it back allow, but not faster than one a millisecond. */
   async #produce(): Promise<void> {
     for (let version = 0; !this.#finishing; version++) {
-      const blank = await this.#stream.blank();
-      writePattern(blank!.bytes, version, 1, () => {});
-      blank!.publish({ data: version });
+      const loan = await this.#stream.loan();
+      writePattern(loan!.bytes, version, 1, () => {});
+      loan!.publish({ data: version });
       await pause(1);
       if (this.#failure !== undefined) return;
     }

@@ -1,0 +1,172 @@
+import type { Agent, WaitCondition } from "../domain/agent.js";
+import { ring, slotOf } from "../domain/agent-slot.js";
+import type { BufferKey } from "../domain/buffer-slot.js";
+import { countdown, type WaitOptions } from "../domain/pend.js";
+import { storageVersion } from "../domain/storage-slot.js";
+import { DmaBufError } from "../errors.js";
+import type { Storage } from "./storage-carrier.js";
+import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
+
+/**
+ * What an agent knows of where a buffer's bytes stand (MV3). Storage that has arrived counts when its version is
+ * published; what it replaces is let go then.
+ *
+ * As an {@link WaitCondition} it is ready when the storage of the version is here that is published then.
+ */
+export class CurrentStorage implements WaitCondition {
+  readonly #agent: Agent;
+  readonly #key: BufferKey;
+  readonly #exchange: StorageExchange | undefined;
+  #storage: Storage;
+  #version: number;
+  /** Newer than what counts here, by version: at most the published one, and one that is not published yet. */
+  readonly #arrived = new Map<number, Storage>();
+  #asked: number | undefined;
+  #missing: number | undefined;
+
+  /** @param exchange Nothing where storage cannot be moved. */
+  constructor(agent: Agent, exchange: StorageExchange | undefined, { key, version, storage }: StorageVersion) {
+    this.#agent = agent;
+    this.#exchange = exchange;
+    this.#key = key;
+    this.#version = version;
+    this.#storage = storage;
+  }
+
+  /** The newest that has counted here: its version may no longer be the published one. */
+  get newest(): StorageVersion {
+    this.look();
+    return { key: this.#key, version: this.#version, storage: this.#storage };
+  }
+
+  /** The storage, if that of the published version is here. */
+  look(): Storage | undefined {
+    const published = storageVersion(this.#agent, this.#key.slot);
+    if (published === this.#version) return this.#storage;
+    const arrived = this.#arrived.get(published);
+    if (arrived === undefined) return undefined;
+    this.#storage.release(false);
+    this.#storage = arrived;
+    this.#version = published;
+    this.#arrived.delete(published);
+    this.#forgetBefore(published);
+    return arrived;
+  }
+
+  /** The storage at once. @throws {DmaBufError} `EAGAIN` if it was moved and is not here yet. */
+  get current(): Storage {
+    const storage = this.look();
+    if (storage !== undefined) return storage;
+    this.arm();
+    throw new DmaBufError(
+      "EAGAIN",
+      "Cannot use the buffer yet: its storage was moved; wait by access() or beginCpuAccess()",
+    );
+  }
+
+  arm(): void {
+    const published = storageVersion(this.#agent, this.#key.slot);
+    if (this.#asked === published || this.look() !== undefined) return;
+    this.#asked = published;
+    this.#exchange?.ask(this.#key, published);
+  }
+
+  ready(): boolean {
+    if (this.look() !== undefined) return true;
+    if (this.#missing !== storageVersion(this.#agent, this.#key.slot)) return false;
+    this.#asked = undefined;
+    this.#missing = undefined;
+    throw new DmaBufError("ESRCH", "Cannot use the buffer: the threads have ended that had its moved storage");
+  }
+
+  /** @throws {DmaBufError} `ETIMEDOUT`; `ESRCH` if nobody who can be reached has it. */
+  async wait(options: WaitOptions = {}): Promise<Storage> {
+    const left = countdown(this.#agent.host, options.timeout);
+    for (;;) {
+      const here = this.look();
+      if (here !== undefined) return here;
+      if (!(await this.#agent.wait(this, { ...options, timeout: left() }))) throw notHere(options.timeout);
+    }
+  }
+
+  /** As {@link wait}, blocking this thread. @throws {DmaBufError} `EOPNOTSUPP` where a blocked thread gets no storage. */
+  waitSync(options: { readonly timeout?: number } = {}): Storage {
+    const here = this.look();
+    if (here !== undefined) return here;
+    const left = countdown(this.#agent.host, options.timeout);
+    if (this.#exchange?.receivesWhileBlocked !== true) {
+      throw new DmaBufError(
+        "EOPNOTSUPP",
+        "Cannot block for the buffer's moved storage, which comes by a message: use the asynchronous form of the call",
+      );
+    }
+    for (;;) {
+      if (!this.#agent.waitSync(this, left())) throw notHere(options.timeout);
+      const arrived = this.look();
+      if (arrived !== undefined) return arrived;
+    }
+  }
+
+  /** Whether the exporter can move the storage in this domain. */
+  get isMovable(): boolean {
+    return this.#exchange !== undefined;
+  }
+
+  /** For the mover: announces new storage, which counts when `publish` has returned. */
+  replace(version: number, storage: Storage, publish: () => void): void {
+    this.#exchange!.announce({ key: this.#key, version, storage });
+    this.#arrived.set(version, storage);
+    publish();
+    this.look();
+  }
+
+  /**
+   * A handle has come to this agent.
+   *
+   * @param version The handle's.
+   * @param receive Takes the handle's storage; gives back what is held, if that is as new and allows as much.
+   */
+  received(version: number, receive: (held: StorageVersion | undefined) => StorageVersion): void {
+    const held = this.newest;
+    const received = receive(((held.version - version) | 0) >= 0 ? held : undefined);
+    // Other storage may have arrived meanwhile.
+    if (received.storage === this.#storage) return;
+    if (received.version === this.#version) this.#storage = received.storage;
+    else this.arrived(received.version, received.storage);
+  }
+
+  /** Storage has come. It may be old by now. */
+  arrived(version: number, storage: Storage): void {
+    const isNewer = ((version - this.#version) | 0) > 0;
+    if (!isNewer || this.#arrived.has(version)) return storage.release(false);
+    this.#arrived.set(version, storage);
+    this.#forgetBefore(storageVersion(this.#agent, this.#key.slot));
+    this.look();
+    ring(this.#agent, slotOf(this.#agent.identity));
+  }
+
+  /** Nobody has this version who can be reached. */
+  isMissing(version: number): void {
+    this.#missing = version;
+    ring(this.#agent, slotOf(this.#agent.identity));
+  }
+
+  /** The agent no longer holds the buffer. @param isFreed Whether nobody else does either. */
+  release(isFreed: boolean): void {
+    for (const storage of this.#arrived.values()) storage.release(isFreed);
+    this.#arrived.clear();
+    this.#storage.release(isFreed);
+  }
+
+  #forgetBefore(published: number): void {
+    for (const [version, storage] of this.#arrived) {
+      if (((version - published) | 0) >= 0) continue;
+      this.#arrived.delete(version);
+      storage.release(false);
+    }
+  }
+}
+
+function notHere(timeout: number | undefined): DmaBufError {
+  return new DmaBufError("ETIMEDOUT", `Cannot use the buffer in ${timeout} ms: its moved storage has not arrived`);
+}

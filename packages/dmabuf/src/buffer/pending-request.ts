@@ -1,0 +1,154 @@
+import type { Agent, WaitCondition } from "../domain/agent.js";
+import { agentName, isLive } from "../domain/agent-slot.js";
+import type { WaitOptions } from "../domain/pend.js";
+import {
+  freeRequest,
+  postRequest,
+  requestState,
+  takeBack,
+  type RequestFields,
+  type RequestKey,
+} from "../domain/request-slot.js";
+import { DmaBufError, errorCode } from "../errors.js";
+import { delegateWord, lockHolder } from "../reservation/lock.js";
+import type { Reservation } from "../reservation/reservation.js";
+import type { Call } from "./call.js";
+
+/**
+ * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter does.
+ *
+ * I1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without one.
+ * I2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is back. If the
+ *     exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH` then, too, if
+ *     there was an answer: who gets one has the lock.
+ * I3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is waited for all
+ *     the same; what it has begun without the lock it undoes when it finds nobody there.
+ */
+export class PendingRequest implements WaitCondition, Call<boolean> {
+  readonly #agent: Agent;
+  readonly #reservation: Reservation | undefined;
+  readonly #fields: RequestFields;
+  readonly #key: RequestKey | undefined;
+  #outcome: Outcome | undefined;
+
+  /** @param reservation Locked; for the operations that run with the lock. */
+  constructor(agent: Agent, fields: Omit<RequestFields, "lock">, reservation?: Reservation) {
+    this.#agent = agent;
+    this.#reservation = reservation;
+    this.#fields = { ...fields, lock: reservation?.lend() ?? 0n };
+    try {
+      this.#key = postRequest(agent, this.#fields, true);
+    } catch (error) {
+      reservation?.takeBack(true);
+      throw error;
+    }
+  }
+
+  arm(): void {
+    // The exporter rings its requester, and recovery rings everybody.
+  }
+
+  ready(): boolean {
+    this.#outcome ??= this.#look();
+    return this.#outcome !== undefined;
+  }
+
+  async result(options: WaitOptions = {}): Promise<boolean> {
+    let isReady = false;
+    let reason: unknown;
+    try {
+      isReady = await this.#agent.wait(this, options);
+      if (!isReady) reason = this.#timedOut(options.timeout);
+    } catch (error) {
+      reason = error;
+    }
+    if (!isReady) {
+      if (this.#giveUp()) throw reason;
+      await this.#agent.wait(this);
+    }
+    return this.#take();
+  }
+
+  resultSync(options: { readonly timeout?: number } = {}): boolean {
+    let isReady = false;
+    let reason: unknown;
+    try {
+      isReady = this.#agent.waitSync(this, options.timeout);
+      if (!isReady) reason = this.#timedOut(options.timeout);
+    } catch (error) {
+      reason = error;
+    }
+    if (!isReady) {
+      if (this.#giveUp()) throw reason;
+      this.#agent.waitSync(this);
+    }
+    return this.#take();
+  }
+
+  #look(): Outcome | undefined {
+    if (this.#key === undefined) return "gone";
+    const answered = this.#answered(this.#key);
+    if (answered !== undefined) return answered;
+    if (isLive(this.#agent, this.#fields.exporter)) return undefined;
+    // SYNC POINT answer-before-end: it may have answered between the two looks.
+    return this.#answered(this.#key) ?? "gone";
+  }
+
+  #answered(key: RequestKey): Outcome | undefined {
+    const state = requestState(this.#agent, key);
+    if (state.phase === "gone") return "gone";
+    return state.phase === "done" && !this.#isLockAway() ? state : undefined;
+  }
+
+  /** Whether the wait may end now; the reservation is as it was before then. */
+  #giveUp(): boolean {
+    const key = this.#key!;
+    const isBack =
+      takeBack(this.#agent, key, "posted") ||
+      (this.#reservation === undefined && takeBack(this.#agent, key, "taken")) ||
+      this.#agent.closed;
+    if (isBack) this.#reservation?.takeBack(!this.#agent.closed);
+    return isBack;
+  }
+
+  #take(): boolean {
+    const outcome = this.#outcome!;
+    const { operation, buffer, lock } = this.#fields;
+    if (this.#key !== undefined) freeRequest(this.#agent, this.#key);
+    const isLockBack = this.#reservation === undefined || lockHolder(this.#agent, buffer.slot) === lock;
+    this.#reservation?.takeBack(isLockBack);
+    if (outcome === "gone" || !isLockBack) {
+      throw new DmaBufError("ESRCH", `Cannot ${VERBS[operation]}: its exporter's thread has ended`);
+    }
+    if (outcome.errno === 0) return outcome.value;
+    throw new DmaBufError(errorCode(outcome.errno), `Cannot ${VERBS[operation]}: its exporter refuses`);
+  }
+
+  #isLockAway(): boolean {
+    const { exporter, buffer, lock } = this.#fields;
+    return lock !== 0n && lockHolder(this.#agent, buffer.slot) === delegateWord(lock, exporter);
+  }
+
+  #timedOut(timeout: number | undefined): DmaBufError {
+    const action = VERBS[this.#fields.operation];
+    return new DmaBufError(
+      "ETIMEDOUT",
+      `Cannot ${action} in ${timeout} ms: agent "${agentName(this.#agent, this.#fields.exporter)}" has not answered`,
+    );
+  }
+}
+
+type Outcome = "gone" | { readonly errno: number; readonly value: boolean };
+
+const VERBS: Record<RequestFields["operation"], string> = {
+  attach: "attach to the buffer",
+  detach: "detach from the buffer",
+  map: "map the buffer",
+  unmap: "unmap the buffer",
+  pin: "pin the buffer",
+  unpin: "unpin the buffer",
+  begin: "begin to use the buffer",
+  end: "end the use of the buffer",
+  mmap: "map the buffer",
+  moveNotify: "tell an importer of the move",
+};

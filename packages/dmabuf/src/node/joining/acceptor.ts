@@ -1,0 +1,120 @@
+import type { Socket } from "node:net";
+import { DmaBufError } from "../../errors.js";
+import type { KnownUsers } from "./known-users.js";
+import { endConnection } from "../memory/let-go.js";
+import type { Host } from "../../host/host.js";
+import { LimitedWarnings } from "./limited-warnings.js";
+import { onLines, refuse } from "./json-lines.js";
+import { descriptorOf } from "./socket-descriptor.js";
+
+/** What is done for a process that may come in. */
+export interface Welcome {
+  readonly users: KnownUsers;
+  /** What a process that may not come in has asked for in vain: "Cannot join the domain". */
+  readonly refusal: string;
+  /**
+   * Answers the first line that the process has sent.
+   *
+   * @returns Who hears the other lines, if there are to be any.
+   * @throws {DmaBufError} Which is told to the process.
+   */
+  admit(connection: Socket, application: object): ((line: object) => void) | undefined;
+  /** A process that was admitted is gone, or may be. */
+  hungUp(connection: Socket): void;
+  /** Where warnings go, and what their pauses are measured by. */
+  readonly host: Pick<Host, "warn" | "after">;
+}
+
+/** Milliseconds for a peer to say what it wants. */
+const APPLICATION_LIMIT = 5_000;
+/** So many may be let to say it at the same time; whoever has been silent the longest goes for another. */
+const MOST_SILENT = 64;
+
+/**
+ * Lets processes in, each through a connected stream socket.
+ *
+ * RE1. The kernel is asked who comes, before anything is read: only the users that may come in are listened to.
+ * RE2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices: no
+ *      descriptor stays open for it, and those that say nothing leave room for others.
+ * RE3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the gate), and
+ *      what lies in a socket otherwise is let go with it, which blocks nobody (let-go.ts). Before Linux 6.16 this does not
+ *      hold for what a process sends that was let in: Node.js reads it.
+ * RE4. However many are refused, there are a few warnings with a count.
+ */
+export class Reception {
+  readonly #welcome: Welcome;
+  readonly #warnings: LimitedWarnings;
+  readonly #connections = new Set<Socket>();
+  /** In the order in which they came. */
+  readonly #silent = new Set<Socket>();
+
+  constructor(welcome: Welcome) {
+    this.#welcome = welcome;
+    this.#warnings = new LimitedWarnings(welcome.host);
+  }
+
+  /** Whether users other than this process's may come in. */
+  get admitsOthers(): boolean {
+    return this.#welcome.users.hasOthers;
+  }
+
+  /** @param isInvited Whoever was invited may take its time to start: a stranger who says nothing is sent away. */
+  serve(connection: Socket, isInvited = false): void {
+    let isAdmitted = false;
+    let heard: ((line: object) => void) | undefined;
+    const limit = isInvited ? undefined : setTimeout(() => endConnection(connection), APPLICATION_LIMIT).unref();
+    connection.on("error", () => endConnection(connection));
+    connection.on("close", () => {
+      clearTimeout(limit);
+      this.#connections.delete(connection);
+      this.#silent.delete(connection);
+      if (isAdmitted) this.#welcome.hungUp(connection);
+    });
+    this.#connections.add(connection);
+    if (!this.#attempt(connection, () => this.#checkUser(connection))) return;
+    if (!isInvited) this.#listenTo(connection);
+    onLines(connection, (line) => {
+      if (isAdmitted && heard === undefined) return void endConnection(connection);
+      if (heard !== undefined) return heard(line);
+      clearTimeout(limit);
+      this.#silent.delete(connection);
+      isAdmitted = this.#attempt(connection, () => (heard = this.#welcome.admit(connection, line)));
+    });
+  }
+
+  /** Warns of what those who come have caused. */
+  warn(message: string): void {
+    this.#warnings.warn(message);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) endConnection(connection);
+    this.#warnings.flush();
+  }
+
+  #listenTo(connection: Socket): void {
+    this.#silent.add(connection);
+    if (this.#silent.size <= MOST_SILENT) return;
+    const [longest] = this.#silent;
+    endConnection(longest!);
+    this.#silent.delete(longest!);
+  }
+
+  /** Whether it could be done; otherwise the peer is told why not, and its connection ends. */
+  #attempt(connection: Socket, admit: () => void): boolean {
+    try {
+      admit();
+      return true;
+    } catch (error) {
+      this.warn(`A process was not let in: ${String(error)}`);
+      if (error instanceof DmaBufError && !connection.destroyed) refuse(descriptorOf(connection), error);
+      // Not only its half: a peer that never closes the other one would keep it open.
+      endConnection(connection);
+      return false;
+    }
+  }
+
+  #checkUser(connection: Socket): void {
+    this.#welcome.users.check(descriptorOf(connection), this.#welcome.refusal);
+  }
+}

@@ -1,0 +1,136 @@
+import { AGENT, checkSizes, Layout, readHeader, writeHeader, type Segment } from "../../domain/layout.js";
+import { randomFillSync } from "node:crypto";
+import { fstatSync } from "node:fs";
+import type { Sizes } from "../../domain/layout.js";
+import { DmaBufError } from "../../errors.js";
+import { createDomainFiles, type DomainFiles } from "./domain-files.js";
+import { createProcessSubstrate, type ProcessSubstrate } from "../waiting/process-substrate.js";
+import { leaveLedger } from "../memory/process-ledgers.js";
+import type { LedgerEntry, ResourceLedger } from "../memory/resource-ledger.js";
+import type { Substrate } from "../../substrate/substrate.js";
+import { checkViewLength, pageSize, viewOf, writtenRanges } from "../system-calls/index.js";
+
+export interface ControlOptions {
+  readonly ledger: ResourceLedger;
+  readonly onSlice: () => void;
+  /** Puts something between the domain and its memory: tests number the operations. */
+  readonly wrapMemory?: ((memory: Substrate) => Substrate) | undefined;
+}
+
+/** A domain's control segment, mapped into this thread. */
+export class ControlSegment implements Segment {
+  readonly memory: Substrate;
+  readonly layout: Layout;
+  readonly files: DomainFiles;
+  readonly #mapped: ProcessSubstrate;
+  readonly #ledger: ResourceLedger;
+  #mapping: ControlMapping | undefined;
+
+  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, options: ControlOptions) {
+    const { ledger, onSlice, wrapMemory = (mapped) => mapped } = options;
+    const { memory } = mapping;
+    this.#ledger = ledger;
+    this.#mapping = mapping;
+    this.files = files;
+    this.layout = layout;
+    this.#mapped = createProcessSubstrate({ memory, doorbells: doorbellsOf(layout, files), onSlice });
+    this.memory = wrapMemory(this.#mapped);
+  }
+
+  /** A new domain's. @throws {RangeError} Naming the option that is out of range. */
+  static create(sizes: Partial<Sizes>, options: ControlOptions): ControlSegment {
+    const layout = new Layout(checkSizes(sizes));
+    const length = bytesOf(layout);
+    checkViewLength(length, "Cannot make a domain of these sizes");
+    const files = createDomainFiles(length, layout.sizes.agents);
+    try {
+      const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
+      writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
+      return segment;
+    } catch (error) {
+      leaveLedger(files.ledger);
+      throw error;
+    }
+  }
+
+  /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
+  static open(files: DomainFiles, options: ControlOptions): ControlSegment {
+    const layout = layoutIn(files, options.ledger);
+    if (layout.sizes.agents === files.bells.length) {
+      return new ControlSegment(files, mapControl(options.ledger, files, bytesOf(layout)), layout, options);
+    }
+    throw new DmaBufError(
+      "EPROTO",
+      `Cannot join the domain: it has room for ${layout.sizes.agents} agents, and doorbells for ${files.bells.length}`,
+    );
+  }
+
+  /** As {@link ProcessSubstrate.listenAt}. */
+  listenAt(slot: number, heard: () => void): void {
+    this.#mapped.listenAt(slot, heard);
+  }
+
+  /**
+   * As {@link ProcessSubstrate.close}. It is unmapped at once: what is left of the domain looks at a copy of the words, as
+   * they are now.
+   */
+  close(): void {
+    const mapping = this.#mapping;
+    if (mapping === undefined) return;
+    this.#mapping = undefined;
+    this.#mapped.close(copyOf(mapping.memory, this.files.control));
+    this.#ledger.unmap(mapping.entry);
+  }
+}
+
+/** Whole pages. */
+function bytesOf({ words }: Layout): number {
+  return Math.ceil((words * 4) / pageSize()) * pageSize();
+}
+
+/**
+ * The layout that the header tells of. Of a peer's file no more is mapped than that takes.
+ *
+ * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
+ */
+function layoutIn(files: DomainFiles, ledger: ResourceLedger): Layout {
+  const { memory, entry } = mapControl(ledger, files, pageSize());
+  try {
+    const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
+    return readHeader(
+      createProcessSubstrate({ memory, doorbells: none }),
+      Math.floor(fstatSync(files.control).size / 4),
+    );
+  } finally {
+    ledger.unmap(entry);
+  }
+}
+
+interface ControlMapping {
+  readonly entry: LedgerEntry;
+  readonly memory: ArrayBuffer;
+}
+
+function mapControl(ledger: ResourceLedger, { control }: DomainFiles, length: number): ControlMapping {
+  const entry = ledger.map({ fd: control, length, isWritable: true });
+  return { entry, memory: viewOf(ledger.addressOf(entry), length) };
+}
+
+/** Only what was ever written takes memory in the copy, as it does in the file. */
+function copyOf(memory: ArrayBuffer, control: number): ArrayBuffer {
+  const copy = new ArrayBuffer(memory.byteLength);
+  for (const { start, end } of writtenRanges(control, memory.byteLength)) {
+    new Uint8Array(copy).set(new Uint8Array(memory, start, end - start), start);
+  }
+  return copy;
+}
+
+function doorbellsOf(layout: Layout, { bells }: DomainFiles) {
+  return {
+    slots: layout.sizes.agents,
+    bell: layout.agent(0) + AGENT.DOORBELL,
+    sleepers: layout.agent(0) + AGENT.SLEEPERS,
+    stride: AGENT.WORDS,
+    pipeOf: (slot: number) => bells[slot]!,
+  };
+}

@@ -1,0 +1,132 @@
+import { constants, fchmodSync, fstatSync } from "node:fs";
+import { allOrNothing } from "../../all-or-nothing.js";
+import {
+  addSeals,
+  bindSocket,
+  closeDescriptor,
+  connectSocket,
+  createMemoryFile,
+  createPipe,
+  createSocket,
+  fileControl,
+  isPipe,
+  isUnixSocket,
+  isWritable,
+  pageSize,
+  reopenDescriptor,
+  SEAL,
+  sealsOf,
+  setFileLength,
+} from "../system-calls/index.js";
+import { DmaBufError } from "../../errors.js";
+import { randomUUID } from "node:crypto";
+import { createLedger, leaveLedger, type LedgerKey } from "../memory/process-ledgers.js";
+
+/**
+ * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same ones:
+ * they stand in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
+ */
+export interface DomainFiles {
+  /** The control segment's memory. */
+  readonly control: number;
+  /** One an agent slot: a pipe, opened to read and write, whose bytes wake the agent's event loop. */
+  readonly bells: readonly number[];
+  /** One an agent slot: a socket connected to itself, whose messages the agent alone takes out. */
+  readonly inboxes: readonly number[];
+  readonly ledger: LedgerKey;
+}
+
+/** @param bytes How long the control segment is. */
+export function createDomainFiles(bytes: number, agents: number): DomainFiles {
+  const { ledger, key } = createLedger();
+  const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
+  try {
+    const control = keep(() => createMemoryFile("dmabuf control"));
+    setFileLength(control, bytes);
+    // A peer that cut it short would kill everybody else.
+    addSeals(control, SEAL.SHRINK | SEAL.GROW | SEAL.SEAL);
+    const bells = Array.from({ length: agents }, () => keep(createBell));
+    const inboxes = Array.from({ length: agents }, () => keep(createInbox));
+    return { control, bells, inboxes, ledger: key };
+  } catch (error) {
+    leaveLedger(key);
+    throw error;
+  }
+}
+
+/** All of them in one list, as they are sent to another process. */
+export function descriptorsOf({ control, bells, inboxes }: DomainFiles): number[] {
+  return [control, ...bells, ...inboxes];
+}
+
+/**
+ * The reverse of {@link descriptorsOf}, for what another process has sent.
+ *
+ * @param ledger Where they stand.
+ * @throws {DmaBufError} `EPROTO` if these are not a domain's. They stay open.
+ */
+export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): DomainFiles {
+  const damaged = (what: string): DmaBufError => new DmaBufError("EPROTO", `Cannot join the domain: ${what}`);
+  if (descriptors.length < 3 || descriptors.length % 2 === 0) {
+    throw damaged(`${descriptors.length} descriptors are not what belongs to one`);
+  }
+  const [control, ...rest] = descriptors as [number, ...number[]];
+  const agents = rest.length / 2;
+  const files = { control, bells: rest.slice(0, agents), inboxes: rest.slice(agents), ledger };
+  if (!hasFixedLength(files.control)) throw damaged("its control segment is no memory of sealed length");
+  const { size } = fstatSync(files.control);
+  if (size === 0 || size % pageSize() !== 0) throw damaged(`its control segment of ${size} bytes is no whole pages`);
+  if (!isWritable(files.control)) throw damaged("its control segment can only be read");
+  // A pipe that blocks would block whoever rings.
+  if (!files.bells.every((bell) => is(bell, isPipe, constants.O_RDWR | constants.O_NONBLOCK))) {
+    throw damaged("its doorbells are no pipes that do not block");
+  }
+  if (
+    !files.inboxes.every((inbox) => is(inbox, (descriptor) => isUnixSocket(descriptor, "datagram"), constants.O_RDWR))
+  ) {
+    throw damaged("its inboxes are no sockets for messages");
+  }
+  return files;
+}
+
+const F_GETFL = 3;
+
+function hasFixedLength(descriptor: number): boolean {
+  const fixed = SEAL.SHRINK | SEAL.GROW;
+  try {
+    return (sealsOf(descriptor) & fixed) === fixed;
+  } catch {
+    // What is no memory file has no seals.
+    return false;
+  }
+}
+
+/** Whether a descriptor is of a kind, and opened with these flags. */
+function is(descriptor: number, isKind: (descriptor: number) => boolean, flags: number): boolean {
+  return isKind(descriptor) && (fileControl(descriptor, F_GETFL, 0) & flags) === flags;
+}
+
+function createBell(): number {
+  const { reader, writer } = createPipe();
+  try {
+    const bell = reopenDescriptor(reader, "read-write", constants.O_NONBLOCK);
+    // Another user who was let in opens it once more, to watch it. Who has no descriptor of it cannot.
+    fchmodSync(bell, 0o666);
+    return bell;
+  } finally {
+    closeDescriptor(reader);
+    closeDescriptor(writer);
+  }
+}
+
+/** Its name serves only to connect it to itself: a socket that is connected takes nothing from any other. */
+function createInbox(): number {
+  return allOrNothing((orUndo) => {
+    const socket = createSocket("datagram");
+    orUndo(() => closeDescriptor(socket));
+    const address = { abstract: `dmabuf inbox ${randomUUID()}` };
+    bindSocket(socket, address);
+    connectSocket(socket, address);
+    return socket;
+  });
+}

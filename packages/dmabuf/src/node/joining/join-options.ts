@@ -1,0 +1,62 @@
+import { ABORT_SIGNAL, check, FUNCTION, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import { SIZES, type Sizes } from "../../domain/layout.js";
+import { JOIN, type JoinOptions } from "../../joined-domain.js";
+import type { Substrate } from "../../substrate/substrate.js";
+
+export interface ListenOptions extends Partial<Sizes>, JoinOptions {
+  /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
+  readonly name?: string;
+  /**
+   * Other users whose processes may be members beside this user's and root's, by their numbers: they are trusted with
+   * everything in the domain. Default: none.
+   */
+  readonly users?: readonly number[];
+  /** @internal For tests: puts something between the domain and its memory. */
+  readonly wrapMemory?: (memory: Substrate) => Substrate;
+}
+
+export interface ConnectOptions extends JoinOptions {
+  /** As in {@link ListenOptions}. */
+  readonly name?: string;
+  /** Milliseconds to wait for an answer. Default 5,000. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+  /** As in {@link ListenOptions}; also whose domain it may be that this process joins. */
+  readonly users?: readonly number[];
+  /** @internal As in {@link ListenOptions}. */
+  readonly wrapMemory?: (memory: Substrate) => Substrate;
+}
+
+/** Users by their numbers. */
+export const USERS: Kind = {
+  wanted: "an array of the numbers of users",
+  isKind: (value) => Array.isArray(value) && value.every((user) => Number.isSafeInteger(user) && user >= 0),
+};
+
+export const LISTEN: Kinds<ListenOptions> = { ...SIZES, ...JOIN, name: NAME, users: USERS, wrapMemory: FUNCTION };
+
+export const CONNECT: Kinds<ConnectOptions> = {
+  ...JOIN,
+  name: NAME,
+  timeout: TIMEOUT,
+  signal: ABORT_SIGNAL,
+  users: USERS,
+  wrapMemory: FUNCTION,
+};
+
+/** What the kernel has room for. */
+const PLACE_BYTES = 107;
+
+const PLACE: Kind = {
+  wanted: `a path for a socket, or "@" and a name, of at most ${PLACE_BYTES} bytes`,
+  isKind: (value) => typeof value === "string",
+  isTaken(where: string) {
+    const name = where.startsWith("@") ? where.slice(1) : where;
+    return name !== "" && isText(name) && Buffer.byteLength(name) <= PLACE_BYTES;
+  },
+};
+
+/** Looks at the place of a socket. */
+export function checkPlace(call: string, where: string): void {
+  check(call, "where", where, PLACE);
+}

@@ -1,0 +1,176 @@
+import { constants } from "node:fs";
+import { Socket } from "node:net";
+import {
+  claimAgentSlot,
+  isLive,
+  liveIn,
+  markDead,
+  otherAgents,
+  slotOf,
+  type Identity,
+  type Member,
+} from "../../domain/agent-slot.js";
+import type { Segment } from "../../domain/layout.js";
+import { unreleased } from "../../domain/recovery.js";
+import { DmaBufError } from "../../errors.js";
+import { createSharedSubstrate } from "../../substrate/shared-array.js";
+import type { DomainFiles } from "./domain-files.js";
+import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRange } from "../system-calls/index.js";
+
+/**
+ * How an agent shows that its thread lives: it holds a lock on bytes of the domain's register, through an open file of its
+ * own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither does it
+ * before: who is stopped keeps the lock.
+ *
+ * SE1. Each agent slot has two bytes: whoever takes the slot locks both, and an invited agent locks the second. The lock is
+ *     taken before the slot, and given back after it: a live slot without a lock belongs to a dead agent.
+ * SE2. Only the holder of both locks takes the slot, so no two joiners are mistaken for each other.
+ * SE3. The register is a pipe, for of these a thread's end closes what a `Socket` was made of; a plain file's descriptor would
+ *     stay as long as the process. The open file is a `Socket`'s before it has any lock.
+ * SE4. For an agent that was invited its inviter holds the first byte, until the agent has the second one: while it has
+ *     neither, its inviter has ended or left.
+ * SE5. Who finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent that comes in
+ *     this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops stops no other.
+ */
+
+/** One agent's locks in the register: they show who lives. */
+export class Seat {
+  readonly files: DomainFiles;
+  /** The open file that its locks are held through. */
+  readonly descriptor: number;
+  readonly #socket: Socket;
+  /** For whom it has reserved slots that they have not taken yet. */
+  readonly #reservations = new Map<Identity, Reservation>();
+
+  private constructor(files: DomainFiles) {
+    this.files = files;
+    this.descriptor = reopenDescriptor(registerOf(files), "read-write", constants.O_NONBLOCK);
+    // It never reads: what others write there is for the pipe's own agent.
+    this.#socket = new Socket({ fd: this.descriptor, readable: false, writable: true }).unref();
+    // Nothing but a close can befall it; without a listener an error would end the process.
+    this.#socket.on("error", () => {});
+  }
+
+  /**
+   * Takes a slot for an agent of this thread.
+   *
+   * @throws {DmaBufError} `ENOSPC` if all are taken.
+   */
+  static take(
+    segment: Segment,
+    files: DomainFiles,
+    name: string,
+  ): { readonly seat: Seat; readonly identity: Identity } {
+    const seat = new Seat(files);
+    try {
+      return { seat, identity: seat.#takeSlot(segment, name) };
+    } catch (error) {
+      seat.giveUp();
+      throw error;
+    }
+  }
+
+  /** Takes the slot that another thread has reserved. @throws {DmaBufError} `ESTALE` if the reservation is void. */
+  static occupy(segment: Segment, files: DomainFiles, { identity, descriptor, state }: Reservation): Seat {
+    const seat = new Seat(files);
+    const slot = slotOf(identity);
+    const words = createSharedSubstrate(state);
+    if (
+      tryLockFile(seat.descriptor, "write", ownByte(slot)) &&
+      words.compareExchange(0, RESERVATION.OPEN, RESERVATION.USED) === RESERVATION.OPEN &&
+      isLive(segment, identity)
+    ) {
+      // If it is no longer the inviter's, it has no lock on this byte: nobody else may have one.
+      unlockFile(descriptor, invitersByte(slot));
+      return seat;
+    }
+    seat.giveUp();
+    throw voidReservation();
+  }
+
+  /** Takes a slot for an agent of another thread of the process. @throws {DmaBufError} `ENOSPC` if all are taken. */
+  reserve(segment: Segment, name: string): Reservation {
+    const identity = this.#takeSlot(segment, name);
+    unlockFile(this.descriptor, ownByte(slotOf(identity)));
+    const reservation = { identity, descriptor: this.descriptor, state: new SharedArrayBuffer(8) };
+    this.#reservations.set(identity, reservation);
+    return reservation;
+  }
+
+  /** Lets go of a slot that it has reserved: unless the thread has come, its agent is lost. */
+  release({ identity, state }: Reservation): void {
+    createSharedSubstrate(state).compareExchange(0, RESERVATION.OPEN, RESERVATION.VOID);
+    unlockFile(this.descriptor, invitersByte(slotOf(identity)));
+    this.#reservations.delete(identity);
+  }
+
+  /**
+   * The agents that have died and that no agent has begun to recover, or has released yet: all of them are declared dead.
+   */
+  *lostAgents(member: Member): Generator<Identity> {
+    yield* unreleased(member);
+    for (const reservation of this.#reservations.values()) if (isUsed(reservation)) this.release(reservation);
+    for (const identity of otherAgents(member)) {
+      // Its own lock would not stand in its way.
+      if (this.#reservations.has(identity)) continue;
+      const bytes = bytesOf(slotOf(identity));
+      if (findLockOnFile(this.descriptor, "read", bytes) !== undefined) continue;
+      // SE5. It may also have left while the lock was looked for.
+      if (!tryLockFile(this.descriptor, "read", bytes)) continue;
+      const isLost = isLive(member, identity) && markDead(member, identity);
+      unlockFile(this.descriptor, bytes);
+      if (isLost) yield identity;
+    }
+  }
+
+  /** Shows no longer that its agent lives, nor those that have not come yet for which it has reserved a slot. */
+  giveUp(): void {
+    this.#socket.destroy();
+  }
+
+  #takeSlot(segment: Segment, name: string): Identity {
+    return claimAgentSlot(
+      segment,
+      name,
+      (slot) => liveIn(segment, slot) === 0 && tryLockFile(this.descriptor, "write", bytesOf(slot)),
+      (slot) => unlockFile(this.descriptor, bytesOf(slot)),
+    );
+  }
+}
+
+/** A slot for a thread that has not joined yet. It can be posted to the thread. */
+export interface Reservation {
+  readonly identity: Identity;
+  /** What the inviter's lock is held through. */
+  readonly descriptor: number;
+  /** One shared word, of {@link RESERVATION}. */
+  readonly state: SharedArrayBuffer;
+}
+
+const RESERVATION = { OPEN: 0, USED: 1, VOID: 2 } as const;
+
+/** Whether the thread has come. */
+function isUsed({ state }: Reservation): boolean {
+  return createSharedSubstrate(state).load(0) === RESERVATION.USED;
+}
+
+function voidReservation(): DmaBufError {
+  return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+}
+
+/** The pipe that all seats of a domain are locked in. */
+function registerOf({ bells }: DomainFiles): number {
+  return bells[0]!;
+}
+
+function bytesOf(slot: number): FileRange {
+  return { start: 2 * slot, length: 2 };
+}
+
+function invitersByte(slot: number): FileRange {
+  return { start: 2 * slot, length: 1 };
+}
+
+function ownByte(slot: number): FileRange {
+  return { start: 2 * slot + 1, length: 1 };
+}

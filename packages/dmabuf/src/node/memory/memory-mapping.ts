@@ -1,0 +1,141 @@
+import { DmaBufError } from "../../errors.js";
+import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "./resource-ledger.js";
+import { viewOf } from "../system-calls/index.js";
+
+/**
+ * A memory file mapped in this thread, as an `ArrayBuffer` that is lent out for a time.
+ *
+ * MM1. A mapping makes one view of its memory, once: making one takes about 45 µs, and koffi ends the process if its
+ *      worker is terminated in one of them.
+ * MM2. At the end of a use the memory is taken back by `ArrayBuffer.prototype.transfer`, where there is one (Node.js 22
+ *      and later): all views of it that were handed out then have length 0.
+ * MM3. Closing gives the memory back at once: zero pages take its place. A view that is left reads zeros, and what is
+ *      written there is lost; nothing crashes.
+ * MM4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If somebody has transferred one,
+ *      nobody knows when that is: then they stay, which takes addresses and no memory.
+ * MM5. No view is marked as untransferable: Node.js 24 and 26 then abort at the exit.
+ */
+export class MemoryMapping implements Disposable {
+  readonly length: number;
+  readonly #range: Range;
+  #users = 0;
+
+  /**
+   * @param file Its descriptor is kept by the caller: the mapping does not need it any more. Offset and length are multiples
+   *     of the page size. If it is not writable, a write to the view is a fault that ends the process.
+   * @throws {DmaBufError} `EFBIG` for more bytes than a view can have; `EACCES` to write through a descriptor that may only read; `EPERM` if the file is sealed
+   *     against it; `ENOMEM`.
+   */
+  constructor(ledger: ResourceLedger, file: FileMapping) {
+    const { length } = file;
+    this.length = length;
+    const entry = ledger.map(file);
+    this.#range = { ledger, entry, length, view: undefined, isLent: false, isStolen: false, isClosed: false, left: 0 };
+  }
+
+  /** The memory. It becomes empty at the end of the use. @throws {DmaBufError} `EBADF` when the mapping is closed. */
+  get buffer(): ArrayBuffer {
+    const range = this.#range;
+    if (range.isClosed) throw new DmaBufError("EBADF", "Cannot use the memory: it is no longer mapped");
+    if (range.view !== undefined && !isWhole(range.view, range.length)) {
+      // Somebody has transferred it.
+      range.isStolen = true;
+      range.view = undefined;
+    }
+    range.view ??= viewOf(range.ledger.addressOf(range.entry), range.length);
+    if (!range.isLent) lend(range, range.view);
+    return range.view;
+  }
+
+  get isClosed(): boolean {
+    return this.#range.isClosed;
+  }
+
+  /** Somebody begins to use the memory; the result is called once at the end. The last end takes the memory back. */
+  use(): () => void {
+    this.#users += 1;
+    let using = true;
+    return () => {
+      if (!using) return;
+      using = false;
+      if (--this.#users === 0 && !this.isClosed) takeBack(this.#range);
+    };
+  }
+
+  /** Gives the memory back, whoever still uses it. */
+  close(): void {
+    const range = this.#range;
+    if (range.isClosed) return;
+    takeBack(range);
+    range.isClosed = true;
+    if (range.left === 0 && !range.isStolen) {
+      range.ledger.unmap(range.entry);
+    } else {
+      range.ledger.setLent(range.entry, true);
+      layZerosOrWait(range);
+    }
+    // Where the views could not be taken from their users, a user's view is still one of it.
+    range.view = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** What outlives the mapping while views of it are left. */
+interface Range {
+  readonly ledger: ResourceLedger;
+  readonly entry: LedgerEntry;
+  readonly length: number;
+  view: ArrayBuffer | undefined;
+  /** The view is one that was handed out. */
+  isLent: boolean;
+  isStolen: boolean;
+  isClosed: boolean;
+  /** How many `ArrayBuffer`s that were handed out are not collected yet. */
+  left: number;
+}
+
+type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
+
+const handedOut = new FinalizationRegistry<Range>((range) => {
+  range.left -= 1;
+  if (range.left === 0 && range.isClosed && !range.isStolen) range.ledger.unmap(range.entry);
+});
+
+function lend(range: Range, view: ArrayBuffer): void {
+  range.isLent = true;
+  range.left += 1;
+  range.ledger.setLent(range.entry, true);
+  handedOut.register(view, range);
+}
+
+function takeBack(range: Range): void {
+  const { view } = range;
+  if (!range.isLent || view === undefined) return;
+  if (!isWhole(view, range.length)) {
+    range.isStolen = true;
+    range.isLent = false;
+    range.view = undefined;
+    return;
+  }
+  const taken = (view as TransferableBuffer).transfer?.();
+  if (taken === undefined) return;
+  range.view = taken;
+  range.isLent = false;
+  if (!range.isStolen) range.ledger.setLent(range.entry, false);
+}
+
+/** Where the kernel refuses even that, the memory stays until the views are collected. */
+function layZerosOrWait({ ledger, entry, length }: Range): void {
+  try {
+    layZeros(ledger.addressOf(entry), length);
+  } catch {
+    // A close does not fail.
+  }
+}
+
+function isWhole(view: ArrayBuffer, length: number): boolean {
+  return view.byteLength === length;
+}

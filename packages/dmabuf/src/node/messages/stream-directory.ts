@@ -1,0 +1,125 @@
+import type { Agent, WaitCondition } from "../../domain/agent.js";
+import { otherAgents, type Identity } from "../../domain/agent-slot.js";
+import { countdown, type WaitOptions } from "../../domain/pend.js";
+import { codeOf, DmaBufError } from "../../errors.js";
+import type { FrameStream } from "../../stream/frame-stream.js";
+import type { StreamHandle } from "../../stream/stream-handle.js";
+import { hasProducer, isStream, streamEnd } from "../../stream/stream-slot.js";
+import { askingAgain } from "./asking.js";
+import type { Inbox } from "./mailbox.js";
+
+/**
+ * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
+ * all. There is no list that could be wrong for everybody.
+ *
+ * SD1. A stream is found while its producer is there, and not when that has closed it, or died.
+ * SD2. Of several with one name one is found that has not ended, if there is any; of those, the one that was new last.
+ */
+export class StreamDirectory {
+  readonly #agent: Agent;
+  readonly #inbox: Inbox;
+  /** With the handle by which this agent itself knows each. */
+  readonly #own = new Map<FrameStream, StreamHandle>();
+  /** By their slots, in the order in which they were first heard of. */
+  readonly #known = new Map<number, StreamHandle>();
+  readonly #openStream: (handle: StreamHandle) => FrameStream;
+
+  constructor(agent: Agent, inbox: Inbox, openStream: (handle: StreamHandle) => FrameStream) {
+    this.#agent = agent;
+    this.#inbox = inbox;
+    this.#openStream = openStream;
+  }
+
+  /** Tells all agents of a stream that this one produces. */
+  announce(stream: FrameStream): void {
+    const handle = handleOf(stream);
+    this.#own.set(stream, handle);
+    this.learn(handle);
+    for (const to of otherAgents(this.#agent)) this.#tell(to, stream);
+  }
+
+  /** A stream of this agent's is closed. */
+  forget(stream: FrameStream): void {
+    const handle = this.#own.get(stream);
+    if (!this.#own.delete(stream) || handle === undefined) return;
+    if (this.#known.get(handle.slot) === handle) this.#known.delete(handle.slot);
+  }
+
+  /** Asks all agents for theirs. */
+  ask(): void {
+    for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for streams" });
+  }
+
+  /** Asks for a stream, and again after some time: who produces it may have had no room for a letter, or for a handle. */
+  await(name: string): WaitCondition {
+    const ask = (): void => this.ask();
+    return askingAgain(this.#agent.host, ask, () => this.#find(name) !== undefined);
+  }
+
+  /** Another agent asks. */
+  answer(from: Identity): void {
+    for (const stream of this.#own.keys()) this.#tell(from, stream);
+  }
+
+  /** An agent tells of its stream. There are never more than the domain has room for. */
+  learn(handle: StreamHandle): void {
+    if (!isStream(this.#agent, handle)) return;
+    // What is told again keeps its place.
+    if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
+    this.#known.set(handle.slot, handle);
+  }
+
+  /**
+   * The stream of that name, to consume from it, as soon as there is one.
+   *
+   * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
+   */
+  async findStream(name: string, options: WaitOptions): Promise<FrameStream> {
+    const awaited = this.await(name);
+    const left = countdown(this.#agent.host, options.timeout);
+    for (;;) {
+      const found = await this.#agent.wait(awaited, { ...options, timeout: left() });
+      if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
+      const stream = this.open(name);
+      if (stream !== undefined) return stream;
+    }
+  }
+
+  /** The stream of that name, to consume from it, if it is known here and still there. */
+  open(name: string): FrameStream | undefined {
+    const found = this.#find(name);
+    if (found === undefined) return undefined;
+    try {
+      return this.#openStream(found);
+    } catch (error) {
+      if (codeOf(error) !== "ESTALE") throw error;
+      // It has just gone.
+      this.#known.delete(found.slot);
+      return undefined;
+    }
+  }
+
+  /** SD1, SD2. */
+  #find(name: string): StreamHandle | undefined {
+    let open: StreamHandle | undefined;
+    let ended: StreamHandle | undefined;
+    for (const handle of this.#known.values()) {
+      if (!hasProducer(this.#agent, handle)) this.#known.delete(handle.slot);
+      else if (handle.name !== name) continue;
+      else if (streamEnd(this.#agent, handle) === undefined) open = handle;
+      else ended = handle;
+    }
+    return open ?? ended;
+  }
+
+  #tell(to: Identity, stream: FrameStream): void {
+    this.#inbox.post(to, { kind: "stream", handle: handleOf(stream) });
+  }
+}
+
+/** The producer holds the buffers while the stream lives: the handles need not, however long they lie about. */
+function handleOf(stream: FrameStream): StreamHandle {
+  const handle = stream.handle();
+  for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+  return handle;
+}

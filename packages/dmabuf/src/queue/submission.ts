@@ -1,0 +1,174 @@
+import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
+import { checkBlocking } from "../buffer/hold.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
+import { waitsFor } from "../domain/agent-slot.js";
+import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
+import { FENCE, type Fence } from "../fence/fence.js";
+import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
+import type { OverdueWork } from "../reservation/overdue-work.js";
+import type { Reservation } from "../reservation/reservation.js";
+import { usageFor, type AccessMode } from "../reservation/usage.js";
+
+/** What a job is to do. */
+export type JobRequest<Data = undefined> = JobNeeds &
+  (undefined extends Data ? { readonly data?: Data } : { readonly data: Data });
+
+export interface JobNeeds {
+  /** The buffers that the job reads: it waits for their writers, and later writers wait for it. */
+  readonly reads?: Iterable<DmaBuf>;
+  /** The buffers that the job writes, or reads and writes: it waits for all, and all wait for it. */
+  readonly writes?: Iterable<DmaBuf>;
+  /** Fences that the job must wait for besides. What nobody else can see yet is published. */
+  readonly dependencies?: Iterable<Fence>;
+  /** How much of the scheduler's capacity the job takes while it runs. Default 1. */
+  readonly credits?: number;
+}
+
+/** One buffer of a job. */
+export interface BufferUse {
+  readonly mode: AccessMode;
+  /** The holder that the job's owner named. */
+  readonly named: DmaBuf;
+  /** The job's own, which keeps the buffer alive until the job has finished. */
+  readonly holder: DmaBuf;
+  readonly reservation: Reservation;
+}
+
+/** What a job must wait for before its fence exists. */
+export interface Obstacle {
+  readonly awaited: WaitCondition;
+  /** Call it when the wait has ended. @param isReady Whether with what was waited for. */
+  end(isReady: boolean): void;
+  /** @throws {DmaBufError} `EDEADLK` if this thread must not block for it. */
+  checkBlocking(timeout: number | undefined): void;
+  /** For messages. */
+  describe(): string;
+}
+
+/** A job that has no fence yet: what can fail fails here. */
+export class Submission<Data> implements Disposable {
+  readonly data: Data;
+  readonly credits: number;
+  /** One for each buffer. */
+  readonly uses: readonly BufferUse[];
+  readonly #dependencies: readonly Fence[];
+
+  /**
+   * @throws {DmaBufError} `EACCES` for writing a buffer whose holder may only read; `EBADF` for a closed one; `EINVAL` if the
+   *   credits are not from 1 to `limit`.
+   * @throws {TypeError} for what is of another agent.
+   */
+  constructor(call: string, agent: Agent, request: JobNeeds & { readonly data?: Data }, limit: number) {
+    check(call, "request", request, OBJECT);
+    const { reads = [], writes = [], dependencies = [], credits = 1 } = request;
+    check(call, "request.credits", credits, withCode("EINVAL", integer(1, limit)));
+    const written = checkList(call, "request.writes", writes, DMA_BUF);
+    const read = checkList(call, "request.reads", reads, DMA_BUF);
+    this.#dependencies = checkList(call, "request.dependencies", dependencies, FENCE);
+    this.data = request.data as Data;
+    this.credits = credits;
+    for (const fence of this.#dependencies) checkAgent(fence.agent, agent);
+    this.uses = openAll(agent, written, read);
+  }
+
+  get reservations(): Reservation[] {
+    return this.uses.map(({ reservation }) => reservation);
+  }
+
+  /** Locks all reservations if all are open. */
+  tryLockAll(): Disposable | undefined {
+    const locks: Disposable[] = [];
+    for (const { reservation } of this.uses) {
+      const lock = reservation.tryLock();
+      if (lock === undefined) {
+        disposeAll(locks);
+        return undefined;
+      }
+      locks.push(lock);
+    }
+    return { [Symbol.dispose]: () => disposeAll(locks) };
+  }
+
+  /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or somebody's hold. */
+  tryHoldAll(): Obstacle | undefined {
+    for (const { reservation, mode } of this.uses) {
+      const overdue = reservation.overdueWork(usageFor(mode));
+      if (overdue !== undefined) return workInTheWay(overdue);
+    }
+    for (const [i, use] of this.uses.entries()) {
+      if (use.holder.holds.tryTake(use.mode)) continue;
+      for (const taken of this.uses.slice(0, i)) taken.holder.holds.release(taken.mode);
+      return holdInTheWay(use);
+    }
+    return undefined;
+  }
+
+  /** The end that belongs to {@link tryHoldAll}. */
+  releaseHolds(): void {
+    for (const { holder, mode } of this.uses) holder.holds.release(mode);
+  }
+
+  /** What the job must wait for as of now: the newest of each context. The caller holds the locks. */
+  dependencies(): Fence[] {
+    const implicit = this.uses.flatMap(({ reservation, mode }) => reservation.getFences(usageFor(mode)));
+    const explicit = this.#dependencies.flatMap((fence) => [...unwrap(fence)]);
+    const pending = [...implicit, ...explicit].filter((fence) => !fence.isSignaled());
+    return newestOfEachContext(pending);
+  }
+
+  /** Lets the buffers go. */
+  [Symbol.dispose](): void {
+    for (const { holder } of this.uses) holder.close();
+  }
+}
+
+function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf[]): BufferUse[] {
+  const uses = new Map<object, BufferUse>();
+  const open = (named: DmaBuf, mode: AccessMode): void => {
+    const { agent: actual, shared } = named.reservation;
+    checkAgent(actual, agent);
+    if (uses.has(shared)) return;
+    const holder = named.duplicate(mode === "write" ? "read-write" : "read");
+    uses.set(shared, { mode, named, holder, reservation: holder.reservation });
+  };
+  try {
+    for (const buffer of writes) open(buffer, "write");
+    for (const buffer of reads) open(buffer, "read");
+  } catch (error) {
+    for (const { holder } of uses.values()) holder.close();
+    throw error;
+  }
+  return [...uses.values()];
+}
+
+/** The hold is only to be waited for: a job's own comes when its buffers are locked. */
+function holdInTheWay({ holder: { holds }, reservation: { agent }, mode }: BufferUse): Obstacle {
+  const awaited = holds.awaited(mode);
+  const end = (isReady: boolean): void => {
+    if (isReady) holds.release(mode);
+    else awaited.giveUp();
+  };
+  return {
+    awaited,
+    end,
+    checkBlocking: (timeout) => checkBlocking(holds, mode, timeout),
+    describe: () => waitsFor(agent, awaited.inTheWay()),
+  };
+}
+
+function workInTheWay(overdue: OverdueWork): Obstacle {
+  return {
+    awaited: overdue,
+    end: () => {},
+    checkBlocking: (timeout) => overdue.checkBlocking(timeout),
+    describe: () => overdue.describe() ?? "work on a buffer was overdue",
+  };
+}
+
+function checkAgent(actual: Agent, wanted: Agent): void {
+  if (actual !== wanted) throw new TypeError("A job's buffers and fences are of its queue's agent: import them there");
+}
+
+function disposeAll(locks: readonly Disposable[]): void {
+  for (const lock of locks) lock[Symbol.dispose]();
+}

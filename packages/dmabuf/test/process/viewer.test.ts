@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { getuid } from "node:process";
+import { connect } from "node:net";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { rawFormat, type FrameStream } from "../../src/index.js";
+import { codeOf } from "../../src/errors.js";
+import { ProcessDomain, StreamViewer, type ServeViewersOptions } from "../../src/node/index.js";
+import { until } from "../agents.js";
+import type { GuestReport } from "./viewer-peer.js";
+import { Holder, listen, WorkerHolder } from "./holder-process.js";
+
+const LIMITED = { timeout: 30_000 };
+const NOBODY = 65534;
+const OTHER_USER = { ...LIMITED, skip: getuid?.() === 0 ? false : "only root can start a process of another user" };
+
+interface Shown {
+  readonly domain: ProcessDomain;
+  readonly place: string;
+  readonly stream: FrameStream;
+}
+
+function show(t: TestContext, options: ServeViewersOptions & { readonly sealed?: boolean } = {}): Shown {
+  const domain = ProcessDomain.create({ agents: 4 });
+  t.after(() => domain.close());
+  const { sealed = false, ...others } = options;
+  const stream = domain.createStream({ name: "shown", format: rawFormat(1000), buffers: 3, sealed });
+  const place = `@dmabuf test ${randomUUID()}`;
+  domain.serveViewers(place, stream, others);
+  return { domain, place, stream };
+}
+
+/** A process that takes so many frames, and reports. */
+async function visit({ place }: Shown, frames: number, uid?: number): Promise<GuestReport> {
+  const script = fileURLToPath(new URL("viewer-peer.js", import.meta.url));
+  const child = fork(script, [place, String(frames)], uid === undefined ? {} : { uid, gid: uid });
+  const [report] = (await once(child, "message")) as [GuestReport];
+  return report;
+}
+
+/** Publishes until the guest has seen enough. */
+async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void> {
+  let done = false;
+  void until.finally(() => (done = true));
+  for (let i = 0; !done; i++) {
+    const loan = (await stream.loan())!;
+    new DataView(loan.bytes.buffer, loan.bytes.byteOffset).setUint32(0, i);
+    loan.publish();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test("a guest sees the frames in order, and has no memory but theirs, to read", LIMITED, async (t) => {
+  const shown = show(t);
+  const report = visit(shown, 10);
+  await produce(shown, report);
+  const { seen, memory, failed } = await report;
+  assert.equal(failed, undefined);
+  assert.equal(seen.length, 10);
+  assert.deepEqual(
+    seen,
+    [...seen].sort((a, b) => a - b),
+  );
+  assert.deepEqual(memory, Array(3).fill("/memfd:dmabuf shown (deleted) read"));
+});
+
+test("a guest of the same user cannot get at sealed memory to write, and can at other memory", LIMITED, async (t) => {
+  for (const [sealed, outcome] of [
+    [true, "EPERM"],
+    [false, "written"],
+  ] as const) {
+    const shown = show(t, { sealed });
+    const report = visit(shown, 1);
+    await produce(shown, report);
+    assert.equal((await report).attack, outcome);
+  }
+});
+
+test("a guest of another user cannot get at the memory to write", OTHER_USER, async (t) => {
+  const shown = show(t, { users: [NOBODY] });
+  const report = visit(shown, 1, NOBODY);
+  await produce(shown, report);
+  const { attack, failed } = await report;
+  assert.equal(failed, undefined);
+  assert.equal(attack, "EACCES");
+});
+
+test("a user who is not named may not look", OTHER_USER, async (t) => {
+  const warned = t.mock.method(process, "emitWarning", () => {});
+  assert.equal((await visit(show(t), 1, NOBODY)).failed, "EACCES");
+  assert.equal(warned.mock.callCount(), 1);
+});
+
+test("a guest that gives nothing back, or says what it should not, holds up nobody", LIMITED, async (t) => {
+  const shown = show(t);
+  const guests = ["", "no JSON\n", '{"done":true}\n', "x".repeat(100_000)].map((words) => {
+    const guest = connect(`\0${shown.place.slice(1)}`);
+    t.after(() => guest.destroy());
+    // Its end comes behind what it is told.
+    guest.on("error", () => {}).resume();
+    guest.write('{"guest":true}\n');
+    guest.write(words);
+    return guest;
+  });
+  const enough = new Promise((resolve) => setTimeout(resolve, 300));
+  await produce(shown, enough);
+  await until(() => guests.slice(1).every((guest) => guest.destroyed || guest.readableEnded));
+});
+
+for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
+  test(`a guest that ends by ${how} while it looks at a frame gives it back`, LIMITED, async (t) => {
+    const { domain, place } = listen(t);
+    const [stream, hall] = [domain.createStream({ format: rawFormat(1000), buffers: 1 }), `${place} of the show`];
+    const shown = domain.serveViewers(hall, stream, { policy: "block" });
+    // The first guest has this process open what it keeps for the others.
+    (await StreamViewer.connect(hall)).close();
+    await until(() => shown.viewers === 0 && stream.consumers === 0);
+    const before = remains();
+    const inWorker = how === "terminate()";
+    const guest = inWorker ? await WorkerHolder.start(t, domain) : await Holder.start(t, place);
+    const looking = guest.ask({ order: "visit", place: hall });
+    await stream.waitForConsumers(1, { timeout: 10_000 });
+    (await stream.loan())!.publish();
+    assert.equal(await looking, 0);
+    assert.equal(await stream.loan({ timeout: 20 }).catch(codeOf), "ETIMEDOUT");
+    if (inWorker) void (guest as WorkerHolder).worker.terminate();
+    else if (how === "SIGKILL") (guest as Holder).child.kill(how);
+    else guest.tell({ order: "end", how });
+    assert.ok(await stream.loan({ timeout: 10_000 }));
+    await until(() => shown.viewers === 0 && stream.consumers === 0);
+    await until(() => remains().descriptors <= before.descriptors && remains().mappings <= before.mappings);
+  });
+}
+
+test("several calls of next() each get a frame, and what waits is told of the guest's close", LIMITED, async (t) => {
+  const shown = show(t);
+  const guest = await StreamViewer.connect(shown.place);
+  t.after(() => guest.close());
+  const waits = [guest.next(), guest.next(), guest.next()];
+  for (const wait of waits.slice(0, 2)) {
+    (await shown.stream.loan())!.publish();
+    const frame = await wait;
+    assert.notEqual(frame, undefined);
+    frame![Symbol.dispose]();
+  }
+  guest.close();
+  assert.equal(await waits[2], undefined);
+});
+
+test("a guest whose show is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
+  const shown = show(t);
+  const closing = shown.domain.serveViewers(`${shown.place} too`, shown.stream);
+  const guest = await StreamViewer.connect(`${shown.place} too`);
+  t.after(() => guest.close());
+  const loan = (await shown.stream.loan())!;
+  loan.bytes[0] = 7;
+  loan.publish();
+  const frame = (await guest.next())!;
+  closing.close();
+  await assert.rejects(guest.next(), { code: "ECONNRESET" });
+  assert.equal(frame.bytes[0], 7);
+  frame[Symbol.dispose]();
+  await until(() => shown.stream.consumers === 0);
+});
+
+/** What this process has open, and what it maps of memory files. */
+function remains(): { readonly descriptors: number; readonly mappings: number } {
+  const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+  const mappings = maps.filter((line) => line.includes("memfd:dmabuf")).length;
+  return { descriptors: readdirSync("/proc/self/fd").length, mappings };
+}
