@@ -1,13 +1,13 @@
 /**
  * The layers of src/, from low to high.
  *
- * L1. A module imports from its own layer and from lower ones, never from a higher one.
- * L2. A neutral layer imports relative modules only: no Node.js module, no package, nothing at run time.
- * L3. Every file of src/ belongs to exactly one layer.
- * L4. No module compares the numbers of two fences by hand.
- * L5. No end of anything in `linux` makes a request of a device but through giveBack(), which cannot fail.
+ * layers.1. A module imports from its own layer and from lower ones, never from a higher one.
+ * layers.2. A neutral layer imports relative modules only: no Node.js module, no package, nothing at run time.
+ * layers.3. Every file of src/ belongs to exactly one layer.
+ * layers.4. No module compares the numbers of two fences by hand.
+ * layers.5. No end of anything in `linux` makes a request of a device but through giveBack(), which cannot fail.
  *
- * Tests may look from above: L1 to L5 hold for `*.test.ts` only as far as their author wishes.
+ * Tests may look from above: layers.1 to layers.5 hold for `*.test.ts` only as far as their author wishes.
  */
 
 /** Where the library is. */
@@ -41,12 +41,12 @@ export const LAYERS = [
 /** How deep folders may nest in a layer. */
 const DEEPEST = 3;
 
-/** ESLint configuration that enforces L1 to L5. */
+/** ESLint configuration that enforces layers.1 to layers.5. */
 export function layerConfig() {
   return [nobody(), ...LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)))];
 }
 
-/** L3: whatever no later entry claims. */
+/** layers.3: whatever no later entry claims. */
 function nobody() {
   const message = "This file belongs to no layer: name its layer in scripts/layers.mjs";
   return {
@@ -62,7 +62,7 @@ function depths(layer) {
   return isFile(layer) ? [0] : Array.from({ length: DEEPEST }, (_, index) => index + 1);
 }
 
-/** L1 and L2 for the files of one layer at one depth: the depth tells how a path to another layer begins. */
+/** layers.1 and layers.2 for the files of one layer at one depth: the depth tells how a path to another layer begins. */
 function place(layer, rank, depth) {
   const root = depth === 0 ? "\\./" : "\\.\\./".repeat(depth);
   const files = isFile(layer) ? `${HOME}/${layer.name}` : `${HOME}/${layer.name}/${"*/".repeat(depth - 1)}*.ts`;
@@ -90,7 +90,7 @@ function place(layer, rank, depth) {
   };
 }
 
-/** L5 */
+/** layers.5 */
 const ENDS = {
   selector:
     ':matches(MethodDefinition[key.name="close"], MethodDefinition[key.property.name="dispose"]) ' +

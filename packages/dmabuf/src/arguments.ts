@@ -5,11 +5,13 @@ export { shown } from "./errors.js";
 /**
  * What public functions say of a wrong argument, in one form: `CALL: ARGUMENT must be WHAT, not WHAT CAME`.
  *
- * AR1. A thing of the wrong kind is a `TypeError`, and so is a word that is none of those wanted. A wrong number is a
- *      `RangeError`, or the `DmaBufError` that the function documents; a wrong name is `EINVAL`.
- * AR2. A function looks at its arguments before it does anything else: a call that is refused has changed nothing.
- * AR3. A function that returns a promise rejects; it does not throw. One that returns a generator throws at the call.
- * AR4. An option that is `undefined` is not given. Options that a function does not know it does not look at.
+ * arguments.1. A thing of the wrong kind is a `TypeError`, and so is a word that is none of those wanted. A wrong
+ *      number is a `RangeError`, or the `DmaBufError` that the function documents; a wrong name is `EINVAL`.
+ * arguments.2. A function looks at its arguments before it does anything else: a call that is refused has changed
+ *      nothing.
+ * arguments.3. A function that returns a promise rejects; it does not throw. One that returns a generator throws at the
+ *      call.
+ * arguments.4. An option that is `undefined` is not given. Options that a function does not know it does not look at.
  */
 
 /** What an argument must be. */
@@ -29,7 +31,7 @@ export interface Kind {
 /** A kind for each of a function's options. A new option without one does not compile. */
 export type Kinds<Options> = { readonly [Name in keyof Required<Options>]: Kind };
 
-/** @throws {TypeError | RangeError | DmaBufError} See AR1. */
+/** @throws {TypeError | RangeError | DmaBufError} See arguments.1. */
 export function check(call: string, argument: string, value: unknown, kind: Kind): void {
   if (!kind.isKind(value) || kind.isTaken?.(value as never) === false) refuse(call, argument, value, kind);
 }

@@ -1,4 +1,4 @@
-/** What an object of the user's holds is given back when that object is forgotten (HE1 to HE4). */
+/** What an object of the user's holds is given back when that object is forgotten (held.1 to held.4). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";

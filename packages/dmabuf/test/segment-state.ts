@@ -37,7 +37,7 @@ function* agents({ memory, layout }: Segment): Generator<string> {
     const base = layout.agent(slot);
     const state = memory.load(base + AGENT.STATE);
     const reaper = memory.load(base + AGENT.REAPER);
-    // A claim that outlives its claimer passes on (R2): it died when it had freed the slot.
+    // A claim that outlives its claimer passes on (recovery.2): it died when it had freed the slot.
     if ((state & 0x3ff) === AGENT_STATE.FREE && !isLive({ memory, layout }, reaper)) continue;
     const word = ["free", "live", "dead"][state & 0x3ff];
     yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;

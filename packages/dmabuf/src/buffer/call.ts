@@ -28,7 +28,7 @@ export class LocalCall<T> implements Call<T> {
   /**
    * @param undo What takes the operation back when it succeeds after the wait for it has ended.
    * @param waiter Who need not wait to the end. Without one the answer is waited for all the same: what the exporter has
-   *   begun under the lock (I3).
+   *   begun under the lock (pending-request.3).
    */
   constructor(answer: Given<T>, undo: (answer: T) => void = () => {}, waiter?: Waiter) {
     this.#answer = answer;

@@ -8,8 +8,8 @@ import type { Storage } from "./storage-carrier.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
 
 /**
- * What an agent knows of where a buffer's bytes stand (MV3). Storage that has arrived counts when its version is
- * published; what it replaces is let go then.
+ * What an agent knows of where a buffer's bytes stand (storage-slot.3). Storage that has arrived counts when its
+ * version is published; what it replaces is let go then.
  *
  * As an {@link WaitCondition} it is ready when the storage of the version is here that is published then.
  */

@@ -6,7 +6,7 @@ import type { DmaBuf } from "./buffer.js";
 import type { ExporterOps } from "./exporter.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
 
-// The end of anything cannot fail: C1 of exporter-link.ts, in the exporter's own agent as in any other.
+// The end of anything cannot fail: exporter-link.1 of exporter-link.ts, in the exporter's own agent as in any other.
 
 const PATIENT = { timeout: 10_000 };
 

@@ -16,10 +16,12 @@ export interface Table {
  * The way from a buffer to its exporter's code: none for plain data, a call in the exporter's own agent, and a request
  * from any other. What there is nothing to ask for gives `undefined`.
  *
- * C1. What is given back (`unmap`, `unpin`, `detach`, `end`) waits for nothing and cannot fail: what the exporter throws is
- *     reported in its agent, and the lock is taken for `unmap` and `unpin` as soon as it can be had. Each importer's things
- *     are given back in order, and the exporter hears of an end before it is asked for any later begin.
- * C2. `map` and `pin` are asked for with the reservation locked. An exporter in another agent has the lock meanwhile.
+ * exporter-link.1. What is given back (`unmap`, `unpin`, `detach`, `end`) waits for nothing and cannot fail: what the
+ *     exporter throws is reported in its agent, and the lock is taken for `unmap` and `unpin` as soon as it can be had.
+ *     Each importer's things are given back in order, and the exporter hears of an end before it is asked for any later
+ *     begin.
+ * exporter-link.2. `map` and `pin` are asked for with the reservation locked. An exporter in another agent has the lock
+ *      meanwhile.
  */
 export interface ExporterLink {
   /** Whether `begin` asks another agent, so that it cannot have its answer at once. */

@@ -12,7 +12,7 @@ function shared(t: Parameters<typeof createDomain>[0]): { mine: DmaBuf; theirs: 
   return { mine, theirs: theirs!, others: others! };
 }
 
-describe("accesses of several agents (D1)", () => {
+describe("accesses of several agents (hold.1)", () => {
   test("any number of readers share a buffer", (t) => {
     const { mine, theirs, others } = shared(t);
     for (const buffer of [mine, theirs, others, theirs]) assert.notEqual(buffer.tryAccess("read"), undefined);
@@ -89,7 +89,7 @@ describe("accesses of several agents (D1)", () => {
   });
 });
 
-describe("accesses within one agent (D1)", () => {
+describe("accesses within one agent (hold.1)", () => {
   test("readers share the buffer, and the agent's hold lasts until the last has ended", (t) => {
     const { mine, theirs } = shared(t);
     const [first, second] = [mine.tryAccess("read")!, mine.duplicate().tryAccess("read")!];
@@ -119,7 +119,7 @@ describe("accesses within one agent (D1)", () => {
   });
 });
 
-describe("a writer that waits (D4)", () => {
+describe("a writer that waits (hold.4)", () => {
   test("holds new readers up, and gets the buffer before them", { timeout: 10_000 }, async (t) => {
     const { mine, theirs, others } = shared(t);
     const order: string[] = [];
@@ -179,7 +179,7 @@ describe("a writer that waits (D4)", () => {
   });
 });
 
-describe("an agent that dies (D5)", () => {
+describe("an agent that dies (hold.5)", () => {
   for (const mode of ["read", "write"] as const) {
     test(`while it holds the buffer to ${mode} it lets the others in`, DIES, async (t) => {
       const domain = createDomain(t);

@@ -26,17 +26,17 @@ export interface AwaitedHold extends WaitCondition {
  * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
  * decides its end; the death of its agent ends it. No fence ever depends on one.
  *
- * D1. At any time a buffer has one writer and no readers, or no writer and any number of readers.
- * D2. A reader sets its bit and then looks at WRITER; a writer sets WRITER and then looks at the bits. So one of them
- *     sees the other, and gives way. Who sees the other beforehand does not try: giving way rings (D3), and a wait that
- *     rang itself at each look would never sleep.
- * D3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
- * D4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
- * D5. The dead are in no one's way. WRITER names its agent with its generation, so anyone may clear a dead one. A
+ * hold.1. At any time a buffer has one writer and no readers, or no writer and any number of readers.
+ * hold.2. A reader sets its bit and then looks at WRITER; a writer sets WRITER and then looks at the bits. So one of
+ *     them sees the other, and gives way. Who sees the other beforehand does not try: giving way rings (hold.3), and a
+ *     wait that rang itself at each look would never sleep.
+ * hold.3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
+ * hold.4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
+ * hold.5. The dead are in no one's way. WRITER names its agent with its generation, so anyone may clear a dead one. A
  *     reader's bit counts while the agent that has its slot is live; the reaper takes a dead one's away before the slot
  *     has another agent, and nobody waits for that.
- * D6. Who sees at first that somebody is in the way takes nothing, and so has nothing to ring for (D3): otherwise a wait
- *     would wake itself by its own looks and never sleep.
+ * hold.6. Who sees at first that somebody is in the way takes nothing, and so has nothing to ring for (hold.3):
+ *     otherwise a wait would wake itself by its own looks and never sleep.
  */
 export class Holds {
   readonly #agent: Agent;

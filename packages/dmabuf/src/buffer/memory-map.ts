@@ -60,7 +60,7 @@ export class MemoryMap implements Disposable, Viewed {
   }
 }
 
-/** It names no object of the user's (HE1). */
+/** It names no object of the user's (held.1). */
 function holdOf(holder: DmaBuf, endUse: () => void, unpin: () => void): Held {
   const what = (): string => `A mapping of buffer "${holder.name}"`;
   return new Held(holder.reservation.agent.held, what, () => {

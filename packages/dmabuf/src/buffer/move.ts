@@ -26,13 +26,13 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
 /**
  * Moves a buffer's storage; its exporter's agent alone may do it.
  *
- * MO1. The mover first has the write hold, then the lock: no code of users is at the bytes, and none begins.
- * MO2. Dynamic importers are told, agent by agent, each with the lock in its agent. One that dies with the lock takes it
- *      along: the mover locks again and begins again.
- * MO3. All fences are waited for, whatever their usage, with the lock; for overdue work, which has no limit, the mover waits
- *      without the lock, and begins again. Then the bytes are where only the exporter uses them.
- * MO4. What can fail is done before the new storage is announced: after that come the fence of the copy, the version and
- *      the ends of lock and hold, in this order.
+ * move.1. The mover first has the write hold, then the lock: no code of users is at the bytes, and none begins.
+ * move.2. Dynamic importers are told, agent by agent, each with the lock in its agent. One that dies with the lock
+ *      takes it along: the mover locks again and begins again.
+ * move.3. All fences are waited for, whatever their usage, with the lock; for overdue work, which has no limit, the
+ *      mover waits without the lock, and begins again. Then the bytes are where only the exporter uses them.
+ * move.4. What can fail is done before the new storage is announced: after that come the fence of the copy, the version
+ *      and the ends of lock and hold, in this order.
  *
  * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_move_notify`
  */

@@ -17,12 +17,13 @@ import type { Call } from "./call.js";
 /**
  * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter does.
  *
- * I1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without one.
- * I2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is back. If the
- *     exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH` then, too, if
- *     there was an answer: who gets one has the lock.
- * I3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is waited for all
- *     the same; what it has begun without the lock it undoes when it finds nobody there.
+ * pending-request.1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without
+ *      one.
+ * pending-request.2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is
+ *     back. If the exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH`
+ *     then, too, if there was an answer: who gets one has the lock.
+ * pending-request.3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is
+ *     waited for all the same; what it has begun without the lock it undoes when it finds nobody there.
  */
 export class PendingRequest implements WaitCondition, Call<boolean> {
   readonly #agent: Agent;

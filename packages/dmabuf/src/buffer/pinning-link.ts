@@ -7,7 +7,7 @@ import type { ExporterLink, Table } from "./exporter-link.js";
 
 /**
  * The way to an exporter, with what forbids to move the storage counted on it: pins, and mappings of importers that cannot
- * follow (MV4). What an importer still has when it is detached goes with it.
+ * follow (storage-slot.4). What an importer still has when it is detached goes with it.
  */
 export class PinningLink implements ExporterLink {
   readonly #link: ExporterLink;

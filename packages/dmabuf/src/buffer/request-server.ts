@@ -14,12 +14,13 @@ import type { ServedExport } from "./served-export.js";
  * Serves from its agent's event loop what other agents ask of the exporters in it, while there are any, and tells the
  * dynamic importers in it of moves.
  *
- * G1. A request is taken before anything is done for it, and the lock after that: who lent it then waits for the answer.
- * G2. The answer is decided before the lock goes back: either the requester gets both, or nobody wants the answer, and
- *     what was done is undone under the lock, which then opens.
- * G3. An exporter's agent that blocks its thread serves nobody meanwhile; plain data needs nobody.
- * G4. Importers are told of a move even while their agent blocks its thread: the mover has the lock that it may block for.
- *     An agent that has ever had a dynamic importer answers until it leaves.
+ * request-server.1. A request is taken before anything is done for it, and the lock after that: who lent it then waits
+ *      for the answer.
+ * request-server.2. The answer is decided before the lock goes back: either the requester gets both, or nobody wants
+ *     the answer, and what was done is undone under the lock, which then opens.
+ * request-server.3. An exporter's agent that blocks its thread serves nobody meanwhile; plain data needs nobody.
+ * request-server.4. Importers are told of a move even while their agent blocks its thread: the mover has the lock that
+ *     it may block for. An agent that has ever had a dynamic importer answers until it leaves.
  */
 export class RequestServer {
   readonly #agent: Agent;
@@ -135,7 +136,7 @@ export class RequestServer {
     if (!this.#agent.closed) served.settled(request);
   }
 
-  /** The lock keeps the buffer from here on: who has lent it may have died, and the buffer be gone (K7). */
+  /** The lock keeps the buffer from here on: who has lent it may have died, and the buffer be gone (lock.7). */
   #takeOver(served: ServedExport | undefined, holder: bigint): TakenLock | undefined {
     const unkeep = served?.keep();
     const lock = unkeep === undefined ? undefined : served!.reservation.takeOver(holder);

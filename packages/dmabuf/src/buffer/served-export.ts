@@ -16,9 +16,10 @@ import type { StorageSegment } from "./storage.js";
  * A buffer that this agent exports with operations of its own, and what other agents have of it: their importers, with
  * their mappings and pins, and their accesses. It lives as long as the buffer does, whoever holds it.
  *
- * U1. What an agent was given is given back once: when it says so, when it no longer wants what it asked for, or when
- *     it is dead and nothing is being done for it.
- * U2. What is given back runs in order: an importer's mappings before its end, ends of accesses before later begins.
+ * served-export.1. What an agent was given is given back once: when it says so, when it no longer wants what it asked
+ *     for, or when it is dead and nothing is being done for it.
+ * served-export.2. What is given back runs in order: an importer's mappings before its end, ends of accesses before
+ *      later begins.
  */
 export class ServedExport {
   readonly key: BufferKey;

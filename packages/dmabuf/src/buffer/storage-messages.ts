@@ -11,11 +11,13 @@ import type { StorageExchange, StorageKeeper, StorageVersion } from "./storage-e
  * Moved storage among threads: only a message can carry a `SharedArrayBuffer`, and messages go along lifelines, from
  * neighbour to neighbour.
  *
- * SX1. New storage goes to all neighbours, and each forwards it to its others: lifelines form a tree, so it comes once.
- * SX2. A question goes the same way until somebody has the storage; the answer goes back by the way of the question. Who
- *      has none answers so when all those have whom it asked itself, or have ended. So every question is answered.
- * SX3. A sender raises the receiver's MESSAGES after the message and then rings: a thread that blocks looks at MESSAGES
- *      before it sleeps, where it can take messages without returning to its event loop.
+ * storage-messages.1. New storage goes to all neighbours, and each forwards it to its others: lifelines form a tree, so
+ *      it comes once.
+ * storage-messages.2. A question goes the same way until somebody has the storage; the answer goes back by the way of
+ *      the question. Who has none answers so when all those have whom it asked itself, or have ended. So every question
+ *      is answered.
+ * storage-messages.3. A sender raises the receiver's MESSAGES after the message and then rings: a thread that blocks
+ *      looks at MESSAGES before it sleeps, where it can take messages without returning to its event loop.
  */
 export class StorageMessages implements StorageExchange {
   readonly #agent: Agent;

@@ -3,7 +3,7 @@ import { usedSlots } from "./table.js";
 
 /**
  * A buffer's arrays with a word for each agent. Most buffers never use them: TOUCHED says which were used, and is set
- * before that, so that a sweep leaves the others' memory alone (TB2).
+ * before that, so that a sweep leaves the others' memory alone (table.2).
  */
 
 export function touchArray({ memory, layout }: Segment, bufferSlot: number, array: number): void {

@@ -8,13 +8,14 @@ import { readName, writeName } from "./text.js";
 /**
  * Who is joined: one slot an agent.
  *
- * A1. An identity, (generation, slot) in one word, is never given to two agents, and is never 0.
- * A2. A slot goes FREE → LIVE → DEAD → FREE with the next generation; each step is one compare-exchange.
- * A3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
- * A4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
- * A5. What shared words say of an agent is not believed: who has no slot in the table is not live, and is not rung.
- * A6. A name is stored after its agent is live, and then NAMED: until that it is nobody's. Who reads one looks afterwards
- *     whether the slot has moved on: the next agent is live before it writes its name.
+ * agent-slot.1. An identity, (generation, slot) in one word, is never given to two agents, and is never 0.
+ * agent-slot.2. A slot goes FREE → LIVE → DEAD → FREE with the next generation; each step is one compare-exchange.
+ * agent-slot.3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
+ * agent-slot.4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
+ * agent-slot.5. What shared words say of an agent is not believed: who has no slot in the table is not live, and is not
+ *      rung.
+ * agent-slot.6. A name is stored after its agent is live, and then NAMED: until that it is nobody's. Who reads one
+ *     looks afterwards whether the slot has moved on: the next agent is live before it writes its name.
  */
 
 const SLOT_BITS = 10;
@@ -166,7 +167,7 @@ export function agentNames(segment: Segment): string[] {
   return [...liveAgents(segment)].map((identity) => nameOf(segment, identity)).filter((name) => name !== undefined);
 }
 
-/** A6. */
+/** agent-slot.6. */
 function nameOf({ memory, layout }: Segment, identity: Identity): string | undefined {
   if (slotOf(identity) >= layout.sizes.agents) return undefined;
   const base = layout.agent(slotOf(identity));

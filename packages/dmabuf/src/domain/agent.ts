@@ -10,14 +10,14 @@ import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
 /**
  * One thread's membership of a domain, and all waiting that it does.
  *
- * W1. A wait looks, spins for a bounded time, and parks on the agent's doorbell.
- * W2. Before it parks it reads the doorbell, arms what it waits for, and looks again, in this order: whoever makes the
- *     thing ready afterwards rings, and the doorbell no longer holds what was read.
- * W3. A ring wakes everything that waits in the agent; each looks for itself and arms itself again.
- * W4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
+ * agent.1. A wait looks, spins for a bounded time, and parks on the agent's doorbell.
+ * agent.2. Before it parks it reads the doorbell, arms what it waits for, and looks again, in this order: whoever makes
+ *     the thing ready afterwards rings, and the doorbell no longer holds what was read.
+ * agent.3. A ring wakes everything that waits in the agent; each looks for itself and arms itself again.
+ * agent.4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
  *     without bound.
- * W5. What others need of this agent even while it blocks is an interrupt: it runs each time before the thread sleeps, and
- *     whoever needs it rings.
+ * agent.5. What others need of this agent even while it blocks is an interrupt: it runs each time before the thread
+ *     sleeps, and whoever needs it rings.
  */
 
 /** Something that becomes ready once, or again and again. */
@@ -121,7 +121,7 @@ export class Agent implements Member, Waiter {
     };
   }
 
-  /** Has `run` called whenever this thread is about to sleep in a blocking wait (W5). It neither blocks nor throws. */
+  /** Has `run` called whenever this thread is about to sleep in a blocking wait (agent.5). It neither blocks nor throws. */
   addInterrupt(run: () => void): void {
     this.#interrupts.add(run);
   }

@@ -5,12 +5,14 @@ import { raiseTo } from "./table.js";
 /**
  * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
  *
- * X1. A failure is complete in memory before the exchange that makes its fence signaled.
- * X2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised before that.
- * X3. The failures of a slot's past use stand among the obituaries before the slot's generation moves on.
- * X4. An obituary is overwritten only after its slot's FORGOTTEN_GENERATION says so.
- * X5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
- * X6. An obituary for which no entry can be had is forgotten at once: its slot says so, as if it had been overwritten.
+ * failures.1. A failure is complete in memory before the exchange that makes its fence signaled.
+ * failures.2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised
+ *      before that.
+ * failures.3. The failures of a slot's past use stand among the obituaries before the slot's generation moves on.
+ * failures.4. An obituary is overwritten only after its slot's FORGOTTEN_GENERATION says so.
+ * failures.5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
+ * failures.6. An obituary for which no entry can be had is forgotten at once: its slot says so, as if it had been
+ *      overwritten.
  */
 
 /** No sequence number reaches this. */
@@ -193,7 +195,7 @@ function forgetGeneration(segment: Segment, slot: number, generation: number): v
 /** How far a slot's generation may be from the last that may be forgotten: they are compared by their signed difference. */
 const FARTHEST_GENERATION = 2 ** 30;
 
-/** A slot begins another generation: one that is too far back for a comparison counts as forgotten (X5). */
+/** A slot begins another generation: one that is too far back for a comparison counts as forgotten (failures.5). */
 export function forgetTooOld(segment: Segment, slot: number, generation: number): void {
   const oldest = (generation - FARTHEST_GENERATION) | 0;
   if (((segment.memory.load(forgottenWord(segment, slot)) - oldest) | 0) < 0) forgetGeneration(segment, slot, oldest);

@@ -6,11 +6,12 @@ import type { Host } from "../host/host.js";
  * would wait for ever, and nothing would say why. So when the object is collected, this is warned of, once, and given
  * back, from the event loop of its agent.
  *
- * HE1. Nothing that is kept here, or that the library lists, refers to the object of the user's; nor does what ends it.
- * HE2. It ends once: by its object, by the library, or when that object is collected.
- * HE3. What ends soon costs no finalizer: only what is still held after some time is watched.
- * HE4. While a view of its bytes that was handed out is in use, its object counts as in use; views that the user's code
- *      makes of that view do not.
+ * held.1. Nothing that is kept here, or that the library lists, refers to the object of the user's; nor does what ends
+ *      it.
+ * held.2. It ends once: by its object, by the library, or when that object is collected.
+ * held.3. What ends soon costs no finalizer: only what is still held after some time is watched.
+ * held.4. While a view of its bytes that was handed out is in use, its object counts as in use; views that the user's
+ *      code makes of that view do not.
  */
 export class Held {
   readonly #list: HeldList;
@@ -56,7 +57,7 @@ export class Held {
     end();
   }
 
-  /** @internal HE3. */
+  /** @internal held.3. */
   watch(): void {
     const object = this.#young;
     if (object === undefined) return;
@@ -66,7 +67,7 @@ export class Held {
     collected.register(object, this, this);
   }
 
-  /** HE4, for a view that is made later. */
+  /** held.4, for a view that is made later. */
   keepWith(view: object, object: object): void {
     if (this.#isWatched) owners.set(view, object);
   }
@@ -87,7 +88,7 @@ export class Held {
   }
 }
 
-/** Names the object that ends something, and gives it back: no closure of the caller's sees it (HE1). */
+/** Names the object that ends something, and gives it back: no closure of the caller's sees it (held.1). */
 export function owned<T extends object>(held: Held, object: T): T {
   held.ownedBy(object);
   return object;

@@ -9,9 +9,10 @@ export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
 /**
  * Where everything in the control segment stands. No other module computes an offset.
  *
- * L1. A zeroed segment with a valid header is an empty domain: no table needs to be initialised.
- * L2. 64-bit words stand at even indices; every slot's stride is even.
- * L3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version is refused.
+ * layout.1. A zeroed segment with a valid header is an empty domain: no table needs to be initialised.
+ * layout.2. 64-bit words stand at even indices; every slot's stride is even.
+ * layout.3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version
+ *      is refused.
  */
 export const LAYOUT_VERSION = 6;
 
@@ -41,7 +42,7 @@ export const AGENT = {
   REQUESTS: 2, // requests ever posted to this agent; wraps
   MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
   SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
-  RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (R8)
+  RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (recovery.8)
   NAMED: 7, // generation of the agent whose name stands in NAME as a whole
   NAME: 8,
   DOORBELL: 16, // counts the rings; a line of its own

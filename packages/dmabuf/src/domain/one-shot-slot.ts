@@ -11,12 +11,14 @@ import type { FenceKey } from "./timeline-slot.js";
 /**
  * A published fence that is no timeline's: a promise, a GPU submission, a local fence that others must see.
  *
- * O1. STATE holds generation, "signaled" and the error in one word; the exchange that sets "signaled" decides the
- *     fence, once, and its error with it. TIME is set before that, once.
- * O2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
- * O3. A signaled slot may be used again at once; an error moves to the obituaries before the generation moves on.
- * O4. A fence that hang recovery has ended is overdue, while its publisher lives, until the publisher gives the slot back:
- *     so it says that the work has finished. It stores the generation in ACKNOWLEDGED before that, and then takes the bits.
+ * one-shot-slot.1. STATE holds generation, "signaled" and the error in one word; the exchange that sets "signaled"
+ *     decides the fence, once, and its error with it. TIME is set before that, once.
+ * one-shot-slot.2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
+ * one-shot-slot.3. A signaled slot may be used again at once; an error moves to the obituaries before the generation
+ *      moves on.
+ * one-shot-slot.4. A fence that hang recovery has ended is overdue, while its publisher lives, until the publisher
+ *     gives the slot back: so it says that the work has finished. It stores the generation in ACKNOWLEDGED before that,
+ *     and then takes the bits.
  */
 
 const ONE_SHOT_SEQUENCE = 1;
@@ -121,7 +123,7 @@ export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): b
   return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
 }
 
-/** Whether the fence is signaled and its work has finished: it is not overdue (O4). */
+/** Whether the fence is signaled and its work has finished: it is not overdue (one-shot-slot.4). */
 export function isOneShotFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.oneShot(key.slot);

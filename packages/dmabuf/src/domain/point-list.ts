@@ -39,7 +39,7 @@ export function countFences(elements: readonly PointElement[]): number {
   return elements.reduce((sum, { fences }) => sum + fences.length, 0);
 }
 
-/** The list with one more link, by the rules of a fence chain (N2, N3): what has signaled below is left out. */
+/** The list with one more link, by the rules of a fence chain (fence-chain.2, fence-chain.3): what has signaled below is left out. */
 export function withPoint(
   segment: Segment,
   elements: readonly PointElement[],

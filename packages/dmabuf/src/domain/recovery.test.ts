@@ -33,15 +33,15 @@ class Couple {
   }
 }
 
-test("R9: a death in a domain of the default sizes that was hardly used touches fewer than a hundred words", () => {
+test("recovery.9: a death in a domain of the default sizes that was hardly used touches fewer than a hundred words", () => {
   assert.ok(new Couple({}).wordsTouchedByDeath() < 100);
 });
 
-test("R9: what a death touches does not grow with the sizes of the domain", () => {
+test("recovery.9: what a death touches does not grow with the sizes of the domain", () => {
   assert.equal(new Couple(LARGE).wordsTouchedByDeath(), new Couple({}).wordsTouchedByDeath());
 });
 
-test("R9: what a death touches grows with what was used, by a few words for each thing", () => {
+test("recovery.9: what a death touches grows with what was used, by a few words for each thing", () => {
   const use: Record<string, (domain: BareDomain) => void> = {
     buffer: (domain) => void domain.allocate(1),
     timeline: (domain) => void domain.createTimeline(),
@@ -61,7 +61,7 @@ test("R9: what a death touches grows with what was used, by a few words for each
   }
 });
 
-test("TB2: handles, attachments and pins of some buffers cost a death nothing at the others", () => {
+test("table.2: handles, attachments and pins of some buffers cost a death nothing at the others", () => {
   const couple = new Couple(LARGE);
   for (let i = 0; i < 20; i++) couple.survivor.allocate(1);
   const before = couple.wordsTouchedByDeath();
@@ -76,7 +76,7 @@ test("TB2: handles, attachments and pins of some buffers cost a death nothing at
   assert.ok(more > 0 && more < 10, `${more} words more`);
 });
 
-test("TB2: a leave, and looks at all agents and buffers, touch what was used", () => {
+test("table.2: a leave, and looks at all agents and buffers, touch what was used", () => {
   for (const sizes of [DEFAULT_SIZES, LARGE]) {
     const couple = new Couple(sizes);
     couple.survivor.allocate(1);

@@ -20,42 +20,44 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
 /**
  * What happens when an agent dies or leaves.
  *
- * R1. What others wait for is released by anyone, at once and twice: a generation or an identity says whose it is. Or it
- *     counts for nothing once its agent is not live, and need not be ended at all.
- * R2. Slots, and what stands in them by the number of the agent's slot (bits, transits, pins), belong to one reaper, who
- *     claims the dead agent's slot by one compare-exchange; the claim passes on only when the claimer is dead too. Nobody
- *     waits for it: a reaper that stands still delays the next use of slots, and nothing else.
- * R3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
- * R4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
- * R5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own slot.
- * R6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
- * R7. When all is released, every agent is rung: what it waits for may have been the dead one's, or the dead one may have
- *     opened it, or taken the agent's bit, and not have come to the ring.
- * R8. RELEASED says that both were done, and comes before the sweep. Agents that look around do it for a dead one of whom
- *     it does not say so: whoever began it may be stopped.
- * R9. All this touches what was ever used (TB2): its time and memory grow with that, and not with the sizes of the domain.
+ * recovery.1. What others wait for is released by anyone, at once and twice: a generation or an identity says whose it
+ *     is. Or it counts for nothing once its agent is not live, and need not be ended at all.
+ * recovery.2. Slots, and what stands in them by the number of the agent's slot (bits, transits, pins), belong to one
+ *     reaper, who claims the dead agent's slot by one compare-exchange; the claim passes on only when the claimer is
+ *     dead too. Nobody waits for it: a reaper that stands still delays the next use of slots, and nothing else.
+ * recovery.3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
+ * recovery.4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
+ * recovery.5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own
+ *      slot.
+ * recovery.6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
+ * recovery.7. When all is released, every agent is rung: what it waits for may have been the dead one's, or the dead
+ *     one may have opened it, or taken the agent's bit, and not have come to the ring.
+ * recovery.8. RELEASED says that both were done, and comes before the sweep. Agents that look around do it for a dead
+ *     one of whom it does not say so: whoever began it may be stopped.
+ * recovery.9. All this touches what was ever used (table.2): its time and memory grow with that, and not with the sizes
+ *      of the domain.
  *
  * What one agent waits for another for, and what its death makes of it:
  *
  * | waited for                           | after the death                                                     |
  * |--------------------------------------|---------------------------------------------------------------------|
- * | fences (T1, O1)                      | released: the owner's identity, with the generation                 |
- * | the frames of a producer (M9)        | released: the owner's identity, with the generation                 |
- * | a reservation's lock, lent or not (K1, K5) | released, or opened by who finds it: the holder's identity    |
- * | a syncobj's lock (J6)                | released, or opened by who finds it: the holder's identity          |
- * | the hold of a writer (D5)            | released, or cleared by who finds it: the writer's identity         |
- * | the hold of a reader (D5)            | counts for nothing: the agent in the bit's slot is not live         |
- * | a consumer that misses nothing (M10) | counts for nothing: the consumer's identity                         |
- * | overdue work (T8, O4)                   | counts for nothing: the owner's identity                            |
- * | pins, and a mover (MV5)              | count for nothing: the agent in the pin's slot, the mover's identity |
- * | an answer to a request (I1)          | none comes: the identity of whoever is asked                        |
- * | moved storage (FC2)                  | is asked of those that live                                         |
+ * | fences (timeline-slot.1, one-shot-slot.1)                      | released: the owner's identity, with the generation                 |
+ * | the frames of a producer (stream-slot.9)        | released: the owner's identity, with the generation                 |
+ * | a reservation's lock, lent or not (lock.1, lock.5) | released, or opened by who finds it: the holder's identity    |
+ * | a syncobj's lock (syncobj-slot.6)                | released, or opened by who finds it: the holder's identity          |
+ * | the hold of a writer (hold.5)            | released, or cleared by who finds it: the writer's identity         |
+ * | the hold of a reader (hold.5)            | counts for nothing: the agent in the bit's slot is not live         |
+ * | a consumer that misses nothing (stream-slot.10) | counts for nothing: the consumer's identity                         |
+ * | overdue work (timeline-slot.8, one-shot-slot.4)                   | counts for nothing: the owner's identity                            |
+ * | pins, and a mover (storage-slot.5)              | count for nothing: the agent in the pin's slot, the mover's identity |
+ * | an answer to a request (pending-request.1)          | none comes: the identity of whoever is asked                        |
+ * | moved storage (file-carrier.2)                  | is asked of those that live                                         |
  * | slots, references, handles in flight | swept by the reaper: nobody waits                                   |
  */
 
 /** What a layer above keeps in the control segment and gives back after a death. */
 export interface RecoveryStep {
-  /** Ends what others wait for, by identity or generation (R1). Runs at once and in any number of agents. */
+  /** Ends what others wait for, by identity or generation (recovery.1). Runs at once and in any number of agents. */
   release(segment: Segment, dead: Identity): void;
   /** Takes away what only the reaper may. */
   sweep(segment: Segment, dead: Identity): void;
@@ -74,7 +76,7 @@ export function recover(member: Member, dead: Identity, steps: readonly Recovery
   for (let slot = 0; slot < used; slot++) reap(member, slot, steps, now);
 }
 
-/** The agents that others have declared dead, and not released: who does that may be stopped, or dead itself (R8). */
+/** The agents that others have declared dead, and not released: who does that may be stopped, or dead itself (recovery.8). */
 export function* unreleased(segment: Segment): Generator<Identity> {
   const used = usedSlots(segment, "agents");
   for (let slot = 0; slot < used; slot++) {

@@ -7,14 +7,16 @@ import { raiseTo, takeSlot, usedSlots } from "./table.js";
 /**
  * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
  *
- * B1. A slot is live while a bit or a transit stands. STATE holds generation, version and state in one 64-bit word.
- * B2. Whoever adds a bit or a transit then raises the version, and does it only while the slot is live in the same
- *     generation; otherwise it takes back what it added.
- * B3. Whoever takes one away then looks at all of them, and frees the slot by exchanging the word it read before
- *     looking: if anything was added meanwhile, the version differs and it looks again.
- * B4. Hence the last reference frees the slot, once; and a reference moves from a handle to a bit without a gap.
- * B5. A bit belongs to its agent, a transit to its sender: after their death only the reaper takes them away. It looks
- *     at every slot, for those who died between taking away and looking (B3).
+ * referenced-slot.1. A slot is live while a bit or a transit stands. STATE holds generation, version and state in one
+ *      64-bit word.
+ * referenced-slot.2. Whoever adds a bit or a transit then raises the version, and does it only while the slot is live
+ *     in the same generation; otherwise it takes back what it added.
+ * referenced-slot.3. Whoever takes one away then looks at all of them, and frees the slot by exchanging the word it
+ *     read before looking: if anything was added meanwhile, the version differs and it looks again.
+ * referenced-slot.4. Hence the last reference frees the slot, once; and a reference moves from a handle to a bit
+ *      without a gap.
+ * referenced-slot.5. A bit belongs to its agent, a transit to its sender: after their death only the reaper takes them
+ *     away. It looks at every slot, for those who died between taking away and looking (referenced-slot.3).
  */
 
 const STATE_BITS = 2n;
@@ -182,7 +184,8 @@ export function sweepSlot(table: ReferencedTable, segment: Segment, slot: number
     }
   }
   clearBit(memory, references, slotOf(dead));
-  // Even if the dead agent held nothing: it may have dropped the last reference, and died before it looked (B3).
+  // Even if the dead agent held nothing: it may have dropped the last reference, and died before it looked
+  // (referenced-slot.3).
   freeIfUnused(table, segment, slot);
 }
 
@@ -211,7 +214,7 @@ function freeIfUnused(table: ReferencedTable, segment: Segment, slot: number): b
   }
 }
 
-/** How many places for handles in flight were ever used: the others are not looked at (TB2). */
+/** How many places for handles in flight were ever used: the others are not looked at (table.2). */
 function usedTransits(table: ReferencedTable, { memory, layout }: Segment, slot: number): number {
   return Math.min(memory.load(table.transitsUsed(layout, slot)) >>> 0, layout.sizes.agents);
 }

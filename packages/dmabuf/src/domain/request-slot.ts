@@ -8,17 +8,18 @@ import { readName, writeName } from "./text.js";
 /**
  * What one agent asks of an exporter in another, or an exporter of the importers in another (`moveNotify`).
  *
- * P1. STATE holds generation, requester, phase and answer in one 64-bit word. Each step is one exchange of it: FREE →
- *     CLAIMED → POSTED → TAKEN → DONE → FREE. The generation rises when the slot becomes FREE.
- * P2. Only the requester writes the other words, while the slot is CLAIMED. Who read them and then exchanged STATE
- *     from what it was before, has read this request and no other.
- * P3. A requester that gives up or dies takes the slot back whatever its phase: the exporter's next exchange fails, and
- *     tells it that nobody wants the answer.
- * P4. A request that wants no answer becomes FREE when it is done. If its exporter dies, only the reaper frees it.
- * P5. POSTED is stored before the exporter is rung, and the exporter is looked at after that: if it is dead, nobody else
- *     will take the request back.
- * P6. ORDER tells which of two requests was made first; who makes one after another has seen a change in shared memory
- *     that followed the first, has the higher one.
+ * request-slot.1. STATE holds generation, requester, phase and answer in one 64-bit word. Each step is one exchange of
+ *     it: FREE → CLAIMED → POSTED → TAKEN → DONE → FREE. The generation rises when the slot becomes FREE.
+ * request-slot.2. Only the requester writes the other words, while the slot is CLAIMED. Who read them and then
+ *     exchanged STATE from what it was before, has read this request and no other.
+ * request-slot.3. A requester that gives up or dies takes the slot back whatever its phase: the exporter's next
+ *     exchange fails, and tells it that nobody wants the answer.
+ * request-slot.4. A request that wants no answer becomes FREE when it is done. If its exporter dies, only the reaper
+ *      frees it.
+ * request-slot.5. POSTED is stored before the exporter is rung, and the exporter is looked at after that: if it is
+ *     dead, nobody else will take the request back.
+ * request-slot.6. ORDER tells which of two requests was made first; who makes one after another has seen a change in
+ *     shared memory that followed the first, has the higher one.
  */
 
 export const OPERATIONS = [

@@ -6,15 +6,15 @@ import { usedSlots } from "./table.js";
 /**
  * Where a buffer's bytes stand: its storage has a version, which each move raises, and pins, which forbid to move it.
  *
- * MV1. Only the exporter's agent moves the storage, with the buffer's write hold and its reservation locked.
- * MV2. The list of a new version is announced to all agents before VERSION names it. VERSION changes by one store: a
- *      mover that dies before it has moved nothing.
- * MV3. An agent uses the list that VERSION names, and looks at VERSION while it has a hold, the lock or a pin. Each of
- *      them keeps the mover out; so nobody reads old storage.
- * MV4. Pins are added under the lock, or without it by adding one and then looking at MOVER. A mover stores MOVER and
- *      then looks at the pins. So one of them sees the other, and gives way.
- * MV5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word that only it
- *      changes, and after its death the reaper; they count while it is live.
+ * storage-slot.1. Only the exporter's agent moves the storage, with the buffer's write hold and its reservation locked.
+ * storage-slot.2. The list of a new version is announced to all agents before VERSION names it. VERSION changes by one
+ *      store: a mover that dies before it has moved nothing.
+ * storage-slot.3. An agent uses the list that VERSION names, and looks at VERSION while it has a hold, the lock or a
+ *      pin. Each of them keeps the mover out; so nobody reads old storage.
+ * storage-slot.4. Pins are added under the lock, or without it by adding one and then looking at MOVER. A mover stores
+ *      MOVER and then looks at the pins. So one of them sees the other, and gives way.
+ * storage-slot.5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word
+ *      that only it changes, and after its death the reaper; they count while it is live.
  */
 
 /** In TOUCHED: the pins' words were used. */

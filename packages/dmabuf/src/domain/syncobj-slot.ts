@@ -22,13 +22,15 @@ import { usedSlots } from "./table.js";
 import { allocateContexts } from "./timeline-slot.js";
 
 /**
- * A syncobj that several agents use. It belongs to nobody: it lives while an agent or a handle holds it (B1–B5).
+ * A syncobj that several agents use. It belongs to nobody: it lives while an agent or a handle holds it
+ * (referenced-slot.1–referenced-slot.5).
  *
- * J4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK writes, only the
- *     copy that is not valid, and publishes it by one store: a change is there as a whole or not at all.
- * J5. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
- * J6. LOCK is a short lock, see short-lock.ts: nobody waits long for it, and not at all for the dead.
- * J7. A waiter sets its bit before it looks; whoever has published a fence takes the bits and rings them.
+ * syncobj-slot.4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK
+ *     writes, only the copy that is not valid, and publishes it by one store: a change is there as a whole or not at
+ *     all.
+ * syncobj-slot.5. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
+ * syncobj-slot.6. LOCK is a short lock, see short-lock.ts: nobody waits long for it, and not at all for the dead.
+ * syncobj-slot.7. A waiter sets its bit before it looks; whoever has published a fence takes the bits and rings them.
  */
 
 const READ_ATTEMPTS = 8;
@@ -121,7 +123,7 @@ export function addSyncobjPoint(agent: Agent, slot: number, seqno: number, fence
   ringAll(agent, layout.syncobj(slot) + layout.syncobjWaiters);
 }
 
-/** Asks that this agent's doorbell rings when a fence comes. The caller looks again afterwards (J7). */
+/** Asks that this agent's doorbell rings when a fence comes. The caller looks again afterwards (syncobj-slot.7). */
 export function armSyncobj({ memory, layout, identity }: Member, slot: number): void {
   setBit(memory, layout.syncobj(slot) + layout.syncobjWaiters, slotOf(identity));
 }

@@ -5,10 +5,11 @@ import { SIZE_NAMES, type Sizes } from "./sizes.js";
 /**
  * The tables of the control segment: how a free slot is found, and how far a table was ever used.
  *
- * TB1. USED of a table is raised beyond a slot before the slot is taken, and is never lowered: an agent that dies in
- *      between holds nothing that no sweep looks at.
- * TB2. A loop over a table ends at USED. What was never used is not touched: it costs no time, and its memory no page.
- * TB3. A hint says where the next search begins. It may be wrong, and then costs time.
+ * table.1. USED of a table is raised beyond a slot before the slot is taken, and is never lowered: an agent that dies
+ *      in between holds nothing that no sweep looks at.
+ * table.2. A loop over a table ends at USED. What was never used is not touched: it costs no time, and its memory no
+ *      page.
+ * table.3. A hint says where the next search begins. It may be wrong, and then costs time.
  */
 
 /** How many slots of a table, from the first one on, were ever used. */

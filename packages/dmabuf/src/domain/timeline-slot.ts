@@ -19,20 +19,21 @@ import { writeName } from "./text.js";
 /**
  * A timeline's slot: what a sequence-number page and an interrupt are to a GPU's driver.
  *
- * T1. COMPLETED holds generation, ended and sequence number in one 64-bit word. A fence is decided by the one
- *     compare-exchange that moves the number past it or sets ended: the owner and hang recovery never both decide it.
- * T2. Within a generation the number only rises, and not at all once ended.
- * T3. An error, and the reason of the end, are written before the exchange that makes them visible.
- * T4. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
- * T5. A waiter sets its bit, then lowers AWAITED, then looks again; a signaler raises COMPLETED, then looks at AWAITED,
- *     clears it and takes the bits, in this order. So one of them sees the other.
- * T6. A signal below AWAITED rings nobody.
- * T7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until nobody was
- *     faster. The time that stands with a number may then be that of a call that was slower, as a whole.
- * T8. A fence that hang recovery has ended is overdue, while its owner lives, until the owner says that the work has
- *     finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
- * T9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All numbers are
- *     acknowledged before the slot is free: its next owner is not taken for the overdue one.
+ * timeline-slot.1. COMPLETED holds generation, ended and sequence number in one 64-bit word. A fence is decided by the
+ *     one compare-exchange that moves the number past it or sets ended: the owner and hang recovery never both decide
+ *     it.
+ * timeline-slot.2. Within a generation the number only rises, and not at all once ended.
+ * timeline-slot.3. An error, and the reason of the end, are written before the exchange that makes them visible.
+ * timeline-slot.4. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
+ * timeline-slot.5. A waiter sets its bit, then lowers AWAITED, then looks again; a signaler raises COMPLETED, then
+ *     looks at AWAITED, clears it and takes the bits, in this order. So one of them sees the other.
+ * timeline-slot.6. A signal below AWAITED rings nobody.
+ * timeline-slot.7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until
+ *     nobody was faster. The time that stands with a number may then be that of a call that was slower, as a whole.
+ * timeline-slot.8. A fence that hang recovery has ended is overdue, while its owner lives, until the owner says that
+ *     the work has finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
+ * timeline-slot.9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All
+ *     numbers are acknowledged before the slot is free: its next owner is not taken for the overdue one.
  */
 
 const SEQUENCE_BITS = 47n;
@@ -139,7 +140,7 @@ export function completeTimeline(
   return moveOn(member, slot, previous, next);
 }
 
-/** T1. Rings whoever waits for a number up to the new one. */
+/** timeline-slot.1. Rings whoever waits for a number up to the new one. */
 function moveOn(member: Member, slot: number, previous: bigint, next: bigint): boolean {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
@@ -243,7 +244,7 @@ export function isTimelineSignaled({ memory, layout }: Segment, key: FenceKey): 
   return memory.load(base + TIMELINE.GENERATION) !== key.generation;
 }
 
-/** Whether a fence is signaled and its work has finished: it is not overdue (T8). */
+/** Whether a fence is signaled and its work has finished: it is not overdue (timeline-slot.8). */
 export function isTimelineFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.timeline(key.slot);
@@ -285,7 +286,7 @@ export function timelineStatus(segment: Segment, key: FenceKey): number {
   return pending ? 0 : -error || 1;
 }
 
-/** Asks that this agent's doorbell rings when `sequence` completes. The caller looks again afterwards (T5). */
+/** Asks that this agent's doorbell rings when `sequence` completes. The caller looks again afterwards (timeline-slot.5). */
 export function armTimeline(member: Member, slot: number, sequence: bigint): void {
   const { memory, layout } = member;
   const base = layout.timeline(slot);

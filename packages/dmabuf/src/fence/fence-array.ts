@@ -7,9 +7,9 @@ import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
 /**
  * All of some fences, or any of them, as one fence.
  *
- * Y1. It signals with its last member, or with `signalOnAny` with the first.
- * Y2. Its error is that of the first member that was seen to fail; later ones are not looked at.
- * Y3. It is a container: its members are plain fences, and it goes into no reservation.
+ * fence-array.1. It signals with its last member, or with `signalOnAny` with the first.
+ * fence-array.2. Its error is that of the first member that was seen to fail; later ones are not looked at.
+ * fence-array.3. It is a container: its members are plain fences, and it goes into no reservation.
  *
  * @see linux/drivers/dma-buf/dma-fence-array.c
  */

@@ -12,13 +12,13 @@ const LINK: Kinds<PointLink> = { context: required(SEQNO), seqno: required(SEQNO
 /**
  * The points of a timeline: each link holds a fence, and what was there before it.
  *
- * N1. A link signals when its own fence and those of all earlier links have signaled.
- * N2. A link with a higher number than the one before it continues that context; any other begins a new one, with a
- *     number that is not lower.
- * N3. Walking drops signaled links from the chain, so it holds no more than what is pending; nothing recurses, so it
- *     may have any length.
- * N4. A chain copies no error: look at the fences in it.
- * N5. It is a container: its fences are plain fences or arrays, and it goes into no reservation.
+ * fence-chain.1. A link signals when its own fence and those of all earlier links have signaled.
+ * fence-chain.2. A link with a higher number than the one before it continues that context; any other begins a new one,
+ *     with a number that is not lower.
+ * fence-chain.3. Walking drops signaled links from the chain, so it holds no more than what is pending; nothing
+ *     recurses, so it may have any length.
+ * fence-chain.4. A chain copies no error: look at the fences in it.
+ * fence-chain.5. It is a container: its fences are plain fences or arrays, and it goes into no reservation.
  *
  * @see linux/drivers/dma-buf/dma-fence-chain.c
  */

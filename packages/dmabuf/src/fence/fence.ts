@@ -11,15 +11,17 @@ export type { FenceOps } from "./fence-ops.js";
 /**
  * "This piece of asynchronous work has finished", once, with an error or without.
  *
- * F1. A fence signals at most once and never goes back; its error is stored before that and does not change afterwards.
- * F2. Fences of one context signal in the order of their sequence numbers.
- * F3. A callback runs exactly once if it was queued, before `signal()` returns, in the order of registration, or never
- *     if the fence was signaled when it was added.
- * F4. `enableSignaling` runs at most once, before the first callback or wait; if it says no, the fence is signaled.
- * F5. A wait says that the fence has signaled, not that the work was good: a failed fence is a completed fence.
- * F6. Code on the way to signaling a fence waits for no fence and takes no reservation lock.
- * F7. A time limit that ends a fence does not end its work. To signal the fence all the same, when the work has finished,
- *     changes nothing about the fence; but it says to all who would use the same memory that they may.
+ * fence.1. A fence signals at most once and never goes back; its error is stored before that and does not change
+ *      afterwards.
+ * fence.2. Fences of one context signal in the order of their sequence numbers.
+ * fence.3. A callback runs exactly once if it was queued, before `signal()` returns, in the order of registration, or
+ *     never if the fence was signaled when it was added.
+ * fence.4. `enableSignaling` runs at most once, before the first callback or wait; if it says no, the fence is
+ *      signaled.
+ * fence.5. A wait says that the fence has signaled, not that the work was good: a failed fence is a completed fence.
+ * fence.6. Code on the way to signaling a fence waits for no fence and takes no reservation lock.
+ * fence.7. A time limit that ends a fence does not end its work. To signal the fence all the same, when the work has
+ *     finished, changes nothing about the fence; but it says to all who would use the same memory that they may.
  *
  * @see linux/drivers/dma-buf/dma-fence.c
  */

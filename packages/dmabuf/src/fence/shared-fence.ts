@@ -21,11 +21,14 @@ import { Fence, type FenceOps } from "./fence.js";
 /**
  * Fences that other agents see.
  *
- * H1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once it signaled.
- * H2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
- * H3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits for it.
- * H4. Its work is overdue then, until the agent that signals it says that it has finished: by signaling it all the same, or
- *     one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or by its death.
+ * shared-fence.1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once
+ *      it signaled.
+ * shared-fence.2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
+ * shared-fence.3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits
+ *      for it.
+ * shared-fence.4. Its work is overdue then, until the agent that signals it says that it has finished: by signaling it
+ *     all the same, or one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or
+ *     by its death.
  */
 
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
@@ -319,7 +322,7 @@ class PublishedOps implements FenceOps {
     return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
   }
 
-  /** To hear that a time limit has ended the fence does not mean that its work has finished (O4). */
+  /** To hear that a time limit has ended the fence does not mean that its work has finished (one-shot-slot.4). */
   settled(fence: Fence): void {
     if (this.#isDecidedHere || fence.status !== -ERRNO.ETIMEDOUT) this.free();
   }

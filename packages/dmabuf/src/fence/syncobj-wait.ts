@@ -48,9 +48,10 @@ export interface AwaitedEntry {
 /**
  * Waits for points of syncobjs.
  *
- * Z1. A point that does not exist ends the call at once, unless the wait is for submission or availability.
- * Z2. An entry keeps the fence that it has seen first: what becomes of the syncobj afterwards changes nothing.
- * Z3. A fence that failed is done, as everywhere.
+ * syncobj-wait.1. A point that does not exist ends the call at once, unless the wait is for submission or availability.
+ * syncobj-wait.2. An entry keeps the fence that it has seen first: what becomes of the syncobj afterwards changes
+ *      nothing.
+ * syncobj-wait.3. A fence that failed is done, as everywhere.
  *
  * @see linux/drivers/gpu/drm/drm_syncobj.c, `drm_syncobj_array_wait_timeout`
  */

@@ -51,10 +51,10 @@ const TRANSFER_TIMEOUT = 5000;
  * all agents that open one, has room for 64 pending fences, and belongs to nobody: it lives until the
  * last holder anywhere is closed or dead. Fences that only this agent knew are published then, with a time limit.
  *
- * J1. A call that names several syncobjs looks at all of them first, and changes none if one is closed.
- * J2. A point on top of others also waits for all of them, and for a plain fence below.
- * J3. A new fence or point wakes who waits for it; taking the fence away wakes nobody. An agent sees what stands there
- *     when it looks: a fence that another agent puts there and takes away again at once, it may never see.
+ * syncobj.1. A call that names several syncobjs looks at all of them first, and changes none if one is closed.
+ * syncobj.2. A point on top of others also waits for all of them, and for a plain fence below.
+ * syncobj.3. A new fence or point wakes who waits for it; taking the fence away wakes nobody. An agent sees what stands
+ *     there when it looks: a fence that another agent puts there and takes away again at once, it may never see.
  *
  * A change of a common one throws `ENOSPC` if it has no room, and `EBUSY` if another agent stood still in the middle of a
  * change for a second; nothing has changed then.

@@ -8,10 +8,10 @@ import { FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.
 /**
  * Waiting for several fences at once: for any of them, or for all.
  *
- * Q1. A timeout of 0 only looks, in the order of the list, and enables no signaling.
- * Q2. `waitAny` reports the lowest index that is signaled when it looks for the last time.
- * Q3. However a wait ends, it leaves no callback behind.
- * Q4. As for one fence, "signaled" says that the work has ended, not that it was good.
+ * wait-many.1. A timeout of 0 only looks, in the order of the list, and enables no signaling.
+ * wait-many.2. `waitAny` reports the lowest index that is signaled when it looks for the last time.
+ * wait-many.3. However a wait ends, it leaves no callback behind.
+ * wait-many.4. As for one fence, "signaled" says that the work has ended, not that it was good.
  *
  * @see linux/drivers/dma-buf/dma-fence.c, `dma_fence_wait_any_timeout`
  */

@@ -11,7 +11,7 @@ function failing(code: "ENODEV" | "EIO"): () => void {
   };
 }
 
-test("GB1, GB2: each is given back, a device that is gone says nothing, and other errors are warnings", async () => {
+test("give-back.1, give-back.2: each is given back, a device that is gone says nothing, and other errors are warnings", async () => {
   const given: string[] = [];
   const warned = once(process, "warning") as Promise<[Error]>;
   giveBack(
@@ -26,7 +26,7 @@ test("GB1, GB2: each is given back, a device that is gone says nothing, and othe
   assert.match(message, /EIO: Cannot stop the device/);
 });
 
-test("GB2: the close of a descriptor that somebody has closed is a warning", async () => {
+test("give-back.2: the close of a descriptor that somebody has closed is a warning", async () => {
   const warned = once(process, "warning") as Promise<[Error]>;
   new Descriptor(1_000_000, "the thing").close();
   assert.match((await warned)[0].message, /EBADF/);

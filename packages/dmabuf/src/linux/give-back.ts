@@ -4,9 +4,9 @@ import { threadsHost } from "../host/threads.js";
 /**
  * Gives back what a device or the kernel has, in this order. All ends in this folder go through here.
  *
- * GB1. Each is given back, whatever became of those before it.
- * GB2. It never throws: nothing that is disposed can fail, and an error of its own would hide the one that led here. A device that
- *      is gone (`ENODEV`) has nothing any more. Any other error is a warning.
+ * give-back.1. Each is given back, whatever became of those before it.
+ * give-back.2. It never throws: nothing that is disposed can fail, and an error of its own would hide the one that led
+ *      here. A device that is gone (`ENODEV`) has nothing any more. Any other error is a warning.
  */
 export function giveBack(...ends: readonly (() => void)[]): void {
   for (const end of ends) {

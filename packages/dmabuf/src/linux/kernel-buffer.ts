@@ -17,13 +17,14 @@ import type { SyncFileDescriptor } from "./sync-file.js";
 /**
  * A dma-buf of the kernel's as a buffer of a domain.
  *
- * KB1. The bytes are the device's own, mapped; nothing is copied.
- * KB2. An access begins with the kernel's fences: they are put into the buffer's reservation, so that it waits for them
- *      as for all others, with its timeout and its signal. Then, and at its end, `DMA_BUF_IOCTL_SYNC` makes caches agree.
- * KB3. What was pending when somebody looked is in the reservation, as one entry for readers and one for writers however often
- *      they look; what devices begin later is found by the next access, or by `pullFences`.
- * KB4. The buffer can be used by the agent that imported it. Others import a descriptor of their own: no message can
- *      carry this memory, and a handle to it is refused when it arrives.
+ * kernel-buffer.1. The bytes are the device's own, mapped; nothing is copied.
+ * kernel-buffer.2. An access begins with the kernel's fences: they are put into the buffer's reservation, so that it
+ *      waits for them as for all others, with its timeout and its signal. Then, and at its end, `DMA_BUF_IOCTL_SYNC`
+ *      makes caches agree.
+ * kernel-buffer.3. What was pending when somebody looked is in the reservation, as one entry for readers and one for
+ *      writers however often they look; what devices begin later is found by the next access, or by `pullFences`.
+ * kernel-buffer.4. The buffer can be used by the agent that imported it. Others import a descriptor of their own: no
+ *      message can carry this memory, and a handle to it is refused when it arrives.
  */
 
 export interface KernelBufferOptions {
@@ -96,7 +97,7 @@ export function importDescriptor(
   }
 }
 
-/** KB4: a copy of this object has no memory, so a message that tried to carry it would arrive without. */
+/** kernel-buffer.4: a copy of this object has no memory, so a message that tried to carry it would arrive without. */
 class MappedSegment implements StorageSegment {
   readonly offset = 0;
   readonly length: number;

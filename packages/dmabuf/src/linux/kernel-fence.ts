@@ -12,15 +12,18 @@ import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
 /**
  * A sync_file of the kernel's as a fence of the library's, and all that is pending on a dma-buf as one.
  *
- * KF1. The kernel promises that its fences signal in bounded time, so this one goes wherever a fence goes: into arrays,
- *      chains, reservations and the dependencies of jobs.
- * KF2. It holds a descriptor of its own, which is closed when it has been seen signaled, was disposed, or is forgotten.
- * KF3. Other agents see it signal through this one, which must come back to its event loop for that, or wait for it.
- * KF4. The other way does not exist: a fence of this library never enters the kernel. User code decides when it signals,
- *      and the kernel must not depend on that. `handOver` waits instead.
- * KF5. However often somebody looks at a dma-buf, what is pending there is two fences of one context at most. The first is a
- *      look that has been taken. The second is a look that is taken when the work of the first has finished, and so it stands for all
- *      that anybody can see meanwhile. (The kernel tells of no sync_file which fences are in it, so that two looks cannot be compared.)
+ * kernel-fence.1. The kernel promises that its fences signal in bounded time, so this one goes wherever a fence goes:
+ *      into arrays, chains, reservations and the dependencies of jobs.
+ * kernel-fence.2. It holds a descriptor of its own, which is closed when it has been seen signaled, was disposed, or is
+ *      forgotten.
+ * kernel-fence.3. Other agents see it signal through this one, which must come back to its event loop for that, or wait
+ *      for it.
+ * kernel-fence.4. The other way does not exist: a fence of this library never enters the kernel. User code decides when
+ *      it signals, and the kernel must not depend on that. `handOver` waits instead.
+ * kernel-fence.5. However often somebody looks at a dma-buf, what is pending there is two fences of one context at
+ *      most. The first is a look that has been taken. The second is a look that is taken when the work of the first has
+ *      finished, and so it stands for all that anybody can see meanwhile. (The kernel tells of no sync_file which
+ *      fences are in it, so that two looks cannot be compared.)
  */
 
 /** How often a blocked thread looks at the descriptor, in milliseconds. */
@@ -67,7 +70,7 @@ export function syncFileOfFence(fence: Fence): SyncFileDescriptor | undefined {
   return undefined;
 }
 
-/** What is pending on a dma-buf, as fences of one context (KF5). */
+/** What is pending on a dma-buf, as fences of one context (kernel-fence.5). */
 export class KernelWork {
   readonly #domain: JoinedDomain;
   readonly #look: Look;

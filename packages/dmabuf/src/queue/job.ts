@@ -128,12 +128,12 @@ export class Job<Data = unknown> {
     return true;
   }
 
-  /** QS10: what a job waits for that follows this one in the pipeline. */
+  /** scheduler.10: what a job waits for that follows this one in the pipeline. */
   #passedWith(isKilled: boolean): Fence {
     return isKilled || this.#error !== undefined ? this.finished : this.scheduled;
   }
 
-  /** @internal Whether a time limit has ended what the job depends on while that may still go on (QS8). */
+  /** @internal Whether a time limit has ended what the job depends on while that may still go on (scheduler.8). */
   get dependsOnOverdue(): boolean {
     return this.#guards.some((key) => isKeyOverdue(this.finished.agent, key));
   }

@@ -24,7 +24,7 @@ async function shared(
 }
 
 describe("a job", () => {
-  test("waits for overdue work before its fence exists (QS1)", PATIENT, async (t) => {
+  test("waits for overdue work before its fence exists (scheduler.1)", PATIENT, async (t) => {
     const { domain, buffer, fence } = await shared(t);
     await buffer.reservation.wait("read");
     let ran = 0;
@@ -58,21 +58,25 @@ describe("a job", () => {
     await queue.submitSync({ writes: [buffer] }).result();
   });
 
-  test("never runs if a time limit has ended what it depends on, and that is overdue (QS8)", PATIENT, async (t) => {
-    const { domain, buffer, fence } = await shared(t);
-    const ran: string[] = [];
-    const queue = domain.createQueue<string>({ run: ({ data }) => void ran.push(data) });
-    const writes = await queue.submit({ writes: [buffer], data: "writes" });
-    const next = await queue.submit({ data: "next" });
-    await assert.rejects(writes.result(), { code: "ETIMEDOUT" });
-    await next.result();
-    assert.deepEqual(ran, ["next"]);
-    const again = queue.submit({ writes: [buffer], data: "again" });
-    assert.equal(await isPending(again), true);
-    fence.signal();
-    await (await again).result();
-    assert.deepEqual(ran, ["next", "again"]);
-  });
+  test(
+    "never runs if a time limit has ended what it depends on, and that is overdue (scheduler.8)",
+    PATIENT,
+    async (t) => {
+      const { domain, buffer, fence } = await shared(t);
+      const ran: string[] = [];
+      const queue = domain.createQueue<string>({ run: ({ data }) => void ran.push(data) });
+      const writes = await queue.submit({ writes: [buffer], data: "writes" });
+      const next = await queue.submit({ data: "next" });
+      await assert.rejects(writes.result(), { code: "ETIMEDOUT" });
+      await next.result();
+      assert.deepEqual(ran, ["next"]);
+      const again = queue.submit({ writes: [buffer], data: "again" });
+      assert.equal(await isPending(again), true);
+      fence.signal();
+      await (await again).result();
+      assert.deepEqual(ran, ["next", "again"]);
+    },
+  );
 
   test("runs if a time limit has ended what it depends on, and that has finished by then", PATIENT, async (t) => {
     const { domain, buffer, fence } = await shared(t);
@@ -91,7 +95,7 @@ describe("a job", () => {
 });
 
 test(
-  "a queue that hang recovery has ended gives its buffers free when its jobs have ended (QS9)",
+  "a queue that hang recovery has ended gives its buffers free when its jobs have ended (scheduler.9)",
   PATIENT,
   async (t) => {
     const domain = createDomain(t);

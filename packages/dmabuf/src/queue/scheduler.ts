@@ -11,24 +11,27 @@ import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.j
 /**
  * Runs the jobs of some queues on one executor.
  *
- * QS1. A job waits for accesses that are in progress, and for work that is overdue, before its fence exists, and holding
- *      nothing; never after.
- * QS2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each: whoever looks
- *      sees it on all of them or on none, and whoever takes a hold later sees it.
- * QS3. Making the fence is the point of no return: what can fail has been done, and the fence will signal.
- * QS4. The jobs of a queue are given to the executor in the order of their numbers, and their finished fences signal in it.
- * QS5. A job is given to the executor when all it depends on has signaled, failed or not, and its credits are free. Of
- *      several queues, the highest priority goes first, and then the oldest job. None overtakes one that only lacks credits.
- * QS6. A job that makes no progress is ended: the oldest that runs is handed over when the time limit passes. Its fence
- *      then fails, its signal aborts, and the executor counts as reset: what the job still does to its buffers is a
- *      mistake of its own.
- * QS7. Jobs run from the event loop: never inside the call that submits them, and never in a fence's callback.
- * QS8. If a time limit has ended what a job depends on, and the agent whose work that is may still be at it when the job's
- *      turn comes, the job fails with `ETIMEDOUT` and never runs: its fence must not wait without bound.
- * QS9. When hang recovery ends a queue that still runs a job, the job's end says that its work has finished; then others
- *      get its buffers.
- * QS10. With `pipeline`, a job follows another of its scheduler as soon as the executor has that one, unless that one has
- *       failed or was dropped, or the job itself is never to run: then it waits until the other's finished fence signals.
+ * scheduler.1. A job waits for accesses that are in progress, and for work that is overdue, before its fence exists,
+ *      and holding nothing; never after.
+ * scheduler.2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each:
+ *      whoever looks sees it on all of them or on none, and whoever takes a hold later sees it.
+ * scheduler.3. Making the fence is the point of no return: what can fail has been done, and the fence will signal.
+ * scheduler.4. The jobs of a queue are given to the executor in the order of their numbers, and their finished fences
+ *      signal in it.
+ * scheduler.5. A job is given to the executor when all it depends on has signaled, failed or not, and its credits are
+ *      free. Of several queues, the highest priority goes first, and then the oldest job. None overtakes one that only
+ *      lacks credits.
+ * scheduler.6. A job that makes no progress is ended: the oldest that runs is handed over when the time limit passes.
+ *      Its fence then fails, its signal aborts, and the executor counts as reset: what the job still does to its
+ *      buffers is a mistake of its own.
+ * scheduler.7. Jobs run from the event loop: never inside the call that submits them, and never in a fence's callback.
+ * scheduler.8. If a time limit has ended what a job depends on, and the agent whose work that is may still be at it
+ *      when the job's turn comes, the job fails with `ETIMEDOUT` and never runs: its fence must not wait without bound.
+ * scheduler.9. When hang recovery ends a queue that still runs a job, the job's end says that its work has finished;
+ *      then others get its buffers.
+ * scheduler.10. With `pipeline`, a job follows another of its scheduler as soon as the executor has that one, unless
+ *       that one has failed or was dropped, or the job itself is never to run: then it waits until the other's finished
+ *       fence signals.
  *
  * @see linux/drivers/gpu/drm/scheduler/sched_main.c
  */
@@ -240,7 +243,8 @@ export class Scheduler<Data = undefined> implements Disposable {
       (result) => (result instanceof Fence ? this.#follow(job, result) : this.#finish(job, undefined)),
       (error: unknown) => this.#fail(job, error),
     );
-    // Before another job may follow it in the pipeline (QS10), a promise that was rejected from the start has said so.
+    // Before another job may follow it in the pipeline (scheduler.10), a promise that was rejected from the start has
+    // said so.
     for (let turn = 0; turn < TURNS_OF_A_PROMISE; turn++) await Promise.resolve();
     job.scheduled.signal();
   }

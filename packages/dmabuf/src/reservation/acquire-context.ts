@@ -9,10 +9,11 @@ import type { TakenLock } from "./reservation-lock.js";
  * One attempt to lock several reservations. Its ticket is taken once and kept over every back-off, so that it grows
  * older than all newcomers and wins in the end.
  *
- * AC1. A context that must give way takes no lock before it has unlocked all that it holds, and then the contended one
- *      first: another order may give way again and again.
- * AC2. It waits for one lock at a time: of two, each would be waited for as if the other were not held (K2).
- * AC3. Once it is done or disposed it takes no lock, not even one that it was waiting for.
+ * acquire-context.1. A context that must give way takes no lock before it has unlocked all that it holds, and then the
+ *      contended one first: another order may give way again and again.
+ * acquire-context.2. It waits for one lock at a time: of two, each would be waited for as if the other were not held
+ *      (lock.2).
+ * acquire-context.3. Once it is done or disposed it takes no lock, not even one that it was waiting for.
  *
  * @see linux/Documentation/locking/ww-mutex-design.rst
  */
@@ -55,7 +56,7 @@ export class AcquireContext implements Disposable {
     for (const lock of [...this.#held]) lock[Symbol.dispose]();
   }
 
-  /** @internal It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (AC3). */
+  /** @internal It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (acquire-context.3). */
   add(lock: TakenLock): void {
     if (this.#done) {
       lock[Symbol.dispose]();
@@ -97,7 +98,7 @@ export class AcquireContext implements Disposable {
     this.#awaited = undefined;
   }
 
-  /** @internal AC1. @throws {DmaBufError} `EDEADLK`, always. */
+  /** @internal acquire-context.1. @throws {DmaBufError} `EDEADLK`, always. */
   giveWay(contended: Reservation): never {
     this.#contended = contended;
     throw new WouldDeadlockError(contended);

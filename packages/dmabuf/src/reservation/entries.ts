@@ -5,10 +5,11 @@ import type { FenceKey } from "../domain/timeline-slot.js";
 /**
  * A buffer's fences in shared memory: two copies, of which PUBLISHED says the valid one.
  *
- * E1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of PUBLISHED.
- * E2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
- * E3. A writer that dies before the store has changed nothing.
- * E4. A signaled entry whose work is overdue keeps its place, until a later fence of its context has that.
+ * entries.1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of
+ *      PUBLISHED.
+ * entries.2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
+ * entries.3. A writer that dies before the store has changed nothing.
+ * entries.4. A signaled entry whose work is overdue keeps its place, until a later fence of its context has that.
  */
 
 export interface Entry {

@@ -7,7 +7,7 @@ import type { Reservation } from "./reservation.js";
 
 /**
  * A wait for the lock that ends when it is taken, when its context must give way, or when the holder that waits is closed:
- * after that the slot may be another buffer's (K7).
+ * after that the slot may be another buffer's (lock.7).
  */
 export class LockAttempt implements WaitCondition, Disposable {
   readonly #reservation: Reservation;

@@ -6,17 +6,19 @@ import { usedSlots } from "../domain/table.js";
 /**
  * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
  *
- * K1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: whoever finds a dead
+ * lock.1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: whoever finds a dead
  *     holder there may open the lock, at once and twice.
- * K2. A requester that holds other locks never waits for an older ticket; so every chain of waiting ends.
- * K3. Opening the lock rings all who wait for it, and each looks again: the new holder may be older than they are.
- * K4. A waiter sets its bit before its last look at the lock word; an opener opens the word before it takes the bits.
- * K5. While an exporter's operation runs for a holder in another agent, the exporter's agent stands in the word in the
- *     holder's place, with the holder's ticket: the word always names who may write the entries.
- * K6. Who hands the lock back looks afterwards whether the holder still lives, and opens the lock if not: the holder's
- *     recovery may be over, and those who wait have been rung too early.
- * K7. Only who holds a reference to the buffer takes its lock, and a held lock keeps one until it is open or handed back:
- *     a buffer is not freed with its lock held, and the next one in its slot is not locked by who waited for this one.
+ * lock.2. A requester that holds other locks never waits for an older ticket; so every chain of waiting ends.
+ * lock.3. Opening the lock rings all who wait for it, and each looks again: the new holder may be older than they are.
+ * lock.4. A waiter sets its bit before its last look at the lock word; an opener opens the word before it takes the
+ *      bits.
+ * lock.5. While an exporter's operation runs for a holder in another agent, the exporter's agent stands in the word in
+ *     the holder's place, with the holder's ticket: the word always names who may write the entries.
+ * lock.6. Who hands the lock back looks afterwards whether the holder still lives, and opens the lock if not: the
+ *     holder's recovery may be over, and those who wait have been rung too early.
+ * lock.7. Only who holds a reference to the buffer takes its lock, and a held lock keeps one until it is open or handed
+ *     back: a buffer is not freed with its lock held, and the next one in its slot is not locked by who waited for this
+ *     one.
  */
 
 const IDENTITY_MASK = 0xffff_ffffn;
@@ -110,7 +112,7 @@ export function releaseLocks(segment: Segment, dead: Identity): void {
 
 function openDeadLock(segment: Segment, bufferSlot: number, holder: bigint): void {
   const base = segment.layout.buffer(bufferSlot);
-  // The reservation needs no repair: an update that was not published has changed nothing (E3).
+  // The reservation needs no repair: an update that was not published has changed nothing (entries.3).
   segment.memory.compareExchange64(base + BUFFER.LOCK, holder, 0n);
   ringAll(segment, base + segment.layout.lockWaiters);
 }

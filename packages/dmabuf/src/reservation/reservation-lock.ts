@@ -30,7 +30,7 @@ export class ReservationLock implements Disposable {
   }
 }
 
-/** A lock that this agent has, as the library knows it. It keeps its buffer (K7). */
+/** A lock that this agent has, as the library knows it. It keeps its buffer (lock.7). */
 export class TakenLock implements Disposable {
   /** What the user's object ends. */
   readonly held: Held;

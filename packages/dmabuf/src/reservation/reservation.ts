@@ -18,18 +18,19 @@ import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
 /**
  * A buffer's fences, which order all work on it without anybody asking.
  *
- * V1. A fence is added only under the lock, and only after room was reserved in the same lock section; then adding
- *     cannot fail.
- * V2. Room that was reserved and not used is gone when the lock opens.
- * V3. A query without the lock sees the fences of one instant, and only those that are pending.
- * V4. Nothing on the way to signaling a fence takes this lock.
- * V5. While a lock is lent to the exporter's agent (K5), it does not count as held here. Room that was reserved before is
- *     gone when it comes back.
- * V6. The kernel's queries and waits are for fences, and a fence that a time limit has ended is signaled. Those for the
- *     work behind the fences (`…Finished`, `…Late…`) count it until its agent has said that it has finished, or is dead.
- * V7. Each holder of the buffer has an object of its own, which ends with the holder's close: what was locked by it opens,
- *     and whoever waits for the lock or asks it for anything gets `EBADF`. So nobody reads or changes the fences of
- *     the buffer that has the slot next.
+ * reservation.1. A fence is added only under the lock, and only after room was reserved in the same lock section; then
+ *     adding cannot fail.
+ * reservation.2. Room that was reserved and not used is gone when the lock opens.
+ * reservation.3. A query without the lock sees the fences of one instant, and only those that are pending.
+ * reservation.4. Nothing on the way to signaling a fence takes this lock.
+ * reservation.5. While a lock is lent to the exporter's agent (lock.5), it does not count as held here. Room that was
+ *     reserved before is gone when it comes back.
+ * reservation.6. The kernel's queries and waits are for fences, and a fence that a time limit has ended is signaled.
+ *     Those for the work behind the fences (`…Finished`, `…Late…`) count it until its agent has said that it has
+ *     finished, or is dead.
+ * reservation.7. Each holder of the buffer has an object of its own, which ends with the holder's close: what was
+ *     locked by it opens, and whoever waits for the lock or asks it for anything gets `EBADF`. So nobody reads or
+ *     changes the fences of the buffer that has the slot next.
  *
  * @see linux/drivers/dma-buf/dma-resv.c
  */
@@ -65,7 +66,7 @@ export class Reservation extends FenceQueries {
     return this.#state;
   }
 
-  /** @internal The end of this object (V7). */
+  /** @internal The end of this object (reservation.7). */
   close(): void {
     this.#ending.end(() => {
       return new DmaBufError("EBADF", `Cannot use the reservation of ${this.describeOwner()}: it was closed here`);

@@ -416,11 +416,12 @@ class LoanAttempt implements WaitCondition {
       if (place < 0) return false;
       tried |= 1 << place;
       const buffer = buffers[place]!;
-      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (D6).
+      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
       if ((this.#overdue & (1 << place)) !== 0 && isOverdue(buffer)) continue;
       const { holds } = buffer;
       if (!holds.tryTake("write")) continue;
-      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame (M1).
+      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
+      // (stream-slot.1).
       if (!mayReuse(agent, key.slot, place)) {
         holds.release("write");
         continue;

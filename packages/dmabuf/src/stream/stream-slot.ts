@@ -9,24 +9,29 @@ import { DmaBufError, ERRNO } from "../errors.js";
 /**
  * A frame stream in shared words: a ring of places, one buffer each, and the cursors of the consumers.
  *
- * M1. A place changes only under the write hold of its buffer, and is read for good only under a read hold: what a
- *     consumer saw before it held the buffer, it looks at again; and so does a producer: a consumer that joins may want
- *     a frame that nobody wanted before.
- * M2. Frames are numbered in the order of publication; a consumer's cursor only rises. A consumer reads the number of
- *     frames published before it looks at the places, and wants none beyond: so it passes over no frame that is there.
- * M3. A consumer takes the hold of a frame before it moves its cursor past it: a producer that holds back for it sees
- *     the one or the other.
- * M4. A producer publishes, then rings the consumers that wait; a consumer sets its bit, then looks again.
- * M5. The producer says that it waits, then looks again; a consumer moves on, then looks whether the producer waits.
- * M6. A slot is free when its producer and all its consumers have left. The words of the dead are the reaper's.
- * M7. Who takes a slot raises its generation and then looks for consumers; who joins takes a consumer's place and then
- *     looks at the generation. So no consumer of a past stream gets into the next one.
- * M8. A consumer has joined from the store of its POLICY on, which is the last of its joining and the first of its leaving.
- *     Nobody counts it or waits for it before and after; its place is taken all the same, which OWNER says (M6, M7).
- * M9. END names its stream's generation: what is said too late of a stream is not said of the next one in its slot. It
- *     says that the producer has left before OWNER is free, since the next owner comes before its generation does.
- * M10. The dead are in no one's way: a consumer counts while its agent is live. The reaper frees its place, and only those
- *      wait for that who want the slot.
+ * stream-slot.1. A place changes only under the write hold of its buffer, and is read for good only under a read hold:
+ *     what a consumer saw before it held the buffer, it looks at again; and so does a producer: a consumer that joins
+ *     may want a frame that nobody wanted before.
+ * stream-slot.2. Frames are numbered in the order of publication; a consumer's cursor only rises. A consumer reads the
+ *     number of frames published before it looks at the places, and wants none beyond: so it passes over no frame that
+ *     is there.
+ * stream-slot.3. A consumer takes the hold of a frame before it moves its cursor past it: a producer that holds back
+ *     for it sees the one or the other.
+ * stream-slot.4. A producer publishes, then rings the consumers that wait; a consumer sets its bit, then looks again.
+ * stream-slot.5. The producer says that it waits, then looks again; a consumer moves on, then looks whether the
+ *      producer waits.
+ * stream-slot.6. A slot is free when its producer and all its consumers have left. The words of the dead are the
+ *      reaper's.
+ * stream-slot.7. Who takes a slot raises its generation and then looks for consumers; who joins takes a consumer's
+ *     place and then looks at the generation. So no consumer of a past stream gets into the next one.
+ * stream-slot.8. A consumer has joined from the store of its POLICY on, which is the last of its joining and the first
+ *     of its leaving. Nobody counts it or waits for it before and after; its place is taken all the same, which OWNER
+ *     says (stream-slot.6, stream-slot.7).
+ * stream-slot.9. END names its stream's generation: what is said too late of a stream is not said of the next one in
+ *     its slot. It says that the producer has left before OWNER is free, since the next owner comes before its
+ *     generation does.
+ * stream-slot.10. The dead are in no one's way: a consumer counts while its agent is live. The reaper frees its place,
+ *      and only those wait for that who want the slot.
  */
 
 /** What happens to a consumer that is slower than the producer. */
@@ -136,7 +141,7 @@ function sayLeft({ memory, layout }: Segment, { slot, generation }: StreamKey): 
   }
 }
 
-/** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (M1). */
+/** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (stream-slot.1). */
 export function frameIn(segment: Segment, slot: number, place: number): number | undefined {
   const word = placeWord(segment, slot, place);
   if (segment.memory.load(word + PLACE.FULL) === 0) return undefined;
@@ -277,7 +282,7 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
     if (frame !== undefined && ((frame - cursor) | 0) < 0) cursor = frame;
   }
   memory.store(word + CONSUMER.CURSOR, cursor);
-  // SYNC POINT cursor-before-policy: from here on it is counted and waited for (M8).
+  // SYNC POINT cursor-before-policy: from here on it is counted and waited for (stream-slot.8).
   memory.store(word + CONSUMER.POLICY, number);
   ringProducer(member, key.slot);
   // What was dropped while it joined, one that holds the producer has not missed: later nothing is dropped before it.

@@ -1,10 +1,10 @@
 /**
  * Shared words, parking and waking: all that the layers above know of shared memory.
  *
- * S1. Every operation is atomic and sequentially consistent with every other one, in all agents.
- * S2. `park` compares and goes to sleep in one step: a `wake` after the comparison is not lost.
- * S3. `wake` wakes synchronous and asynchronous sleepers alike, all of them.
- * S4. `park` may return early ("woken" without a `wake`); callers look again.
+ * substrate.1. Every operation is atomic and sequentially consistent with every other one, in all agents.
+ * substrate.2. `park` compares and goes to sleep in one step: a `wake` after the comparison is not lost.
+ * substrate.3. `wake` wakes synchronous and asynchronous sleepers alike, all of them.
+ * substrate.4. `park` may return early ("woken" without a `wake`); callers look again.
  *
  * Indices count 32-bit words from the start of the segment. A 64-bit word stands at an even index,
  * its low half first.

@@ -14,18 +14,18 @@ import type { Substrate } from "../substrate/substrate.js";
 /**
  * Tries every interleaving of a few agents on a model of shared memory.
  *
- * E1. An agent is a plain synchronous function. It is run many times, so it makes its own state anew in each run and
- *     decides by its results alone: no clock, no chance, nothing shared with another agent but the memory.
- * E2. Every order of operations is tried, with every time-out and death that is asked for, unless `explore` throws.
- *     What was tried before is not tried again: the same memory with every agent at the same point (see
+ * explore.1. An agent is a plain synchronous function. It is run many times, so it makes its own state anew in each run
+ *     and decides by its results alone: no clock, no chance, nothing shared with another agent but the memory.
+ * explore.2. Every order of operations is tried, with every time-out and death that is asked for, unless `explore`
+ *     throws. What was tried before is not tried again: the same memory with every agent at the same point (see
  *     merged-points.ts) has the same future.
- * E3. A throw by an agent, `check` or `invariant`, and agents that sleep with nobody left to wake them, end the
+ * explore.3. A throw by an agent, `check` or `invariant`, and agents that sleep with nobody left to wake them, end the
  *     exploration with an `ExplorationError`. An agent that may fail catches its error and returns it.
- * E4. On a word that no agent ever changes, an operation that changes nothing is no step: its place among the steps of
- *     others makes no difference. Which words these are is found out by exploring: when an agent changes one, the
- *     exploration starts again.
- * E5. The memory that `prepare`, `check` and `invariant` get runs at once; what `check` and `invariant` change is
- *     undone. They see real schedules only.
+ * explore.4. On a word that no agent ever changes, an operation that changes nothing is no step: its place among the
+ *     steps of others makes no difference. Which words these are is found out by exploring: when an agent changes one,
+ *     the exploration starts again.
+ * explore.5. The memory that `prepare`, `check` and `invariant` get runs at once; what `check` and `invariant` change
+ *     is undone. They see real schedules only.
  */
 
 export interface ExploreOptions {

@@ -8,13 +8,14 @@ import type { Substrate } from "../substrate/substrate.js";
 /**
  * A memory and the agents that work on it, one move at a time; every move can be taken back.
  *
- * X1. A move is one operation of one task, the time-out or the early return of one park, or the death of one agent.
- * X2. The tasks of one agent share its thread: another task goes on only where the running one sleeps in
+ * machine.1. A move is one operation of one task, the time-out or the early return of one park, or the death of one
+ *      agent.
+ * machine.2. The tasks of one agent share its thread: another task goes on only where the running one sleeps in
  *     `parkAsync` or has ended. A `park` blocks all of them.
- * X3. A task that looks again in vain (after `pause()`, or after a time-out, with no word changed since) does so
+ * machine.3. A task that looks again in vain (after `pause()`, or after a time-out, with no word changed since) does so
  *     `vainLooks` times; after that only when nobody else can move. So loops with a bound end as written, and loops
  *     without one come to rest until something changes.
- * X4. Two moments with the same `key` have the same future.
+ * machine.4. Two moments with the same `key` have the same future.
  */
 
 export interface AgentPlan {
@@ -110,7 +111,7 @@ export class Machine {
     });
   }
 
-  /** The moment as a string (X4). */
+  /** The moment as a string (machine.4). */
   key(): string {
     this.#control[CONTENTS] = this.memory.contents;
     return String.fromCharCode.apply(null, this.#units as unknown as number[]);

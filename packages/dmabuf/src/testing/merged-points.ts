@@ -5,15 +5,16 @@ import type { AgentEnd, AgentProgram } from "./recorded-agent.js";
 /**
  * Points at which an agent will go on alike are taken for one, whatever it has seen on the way.
  *
- * Q1. Two points of an agent are taken for one if they have the same pending operation, and the same pending operation
- *     after each of the agent's probes: sequences of results to go on with.
+ * merged-points.1. Two points of an agent are taken for one if they have the same pending operation, and the same
+ *     pending operation after each of the agent's probes: sequences of results to go on with.
  *     Agents with long loops have points in common only at the same depth: it would take too long to tell them apart.
- * Q2. That is a guess. While points are kept apart, each is compared with the one where the agent would be if the points
- *     on its way had been taken for others. If the pending operations differ, that is a `Difference`, and a new probe.
- * Q3. A try that took points for one is right if every sequence of results that its schedules give an agent has been
- *     gone through with points kept apart, and no difference was met. For the first difference in a real schedule would
- *     be one agent's: up to there all agents do what they were taken for, so the schedule is among those tried, and the
- *     results that lead this agent to the difference were gone through.
+ * merged-points.2. That is a guess. While points are kept apart, each is compared with the one where the agent would be
+ *     if the points on its way had been taken for others. If the pending operations differ, that is a `Difference`, and
+ *     a new probe.
+ * merged-points.3. A try that took points for one is right if every sequence of results that its schedules give an
+ *     agent has been gone through with points kept apart, and no difference was met. For the first difference in a real
+ *     schedule would be one agent's: up to there all agents do what they were taken for, so the schedule is among those
+ *     tried, and the results that lead this agent to the difference were gone through.
  */
 export class MergedPoints implements Points {
   readonly #table: PointTable;

@@ -3,9 +3,10 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
 /**
  * The model's memory: plain words that remember how to undo their changes, and a number for their contents.
  *
- * M1. `contents` is equal at two moments exactly when all words are.
- * M2. `undo(mark)` brings back every word as it was when `mark()` was called.
- * M3. Used directly, as a `Substrate`, it is memory with nobody else there: a park that nothing can end is an error.
+ * model-memory.1. `contents` is equal at two moments exactly when all words are.
+ * model-memory.2. `undo(mark)` brings back every word as it was when `mark()` was called.
+ * model-memory.3. Used directly, as a `Substrate`, it is memory with nobody else there: a park that nothing can end is
+ *      an error.
  */
 export class ModelMemory implements Substrate {
   readonly words: number;
@@ -33,7 +34,7 @@ export class ModelMemory implements Substrate {
     for (let node = this.#leaves - 1; node >= 1; node--) this.#renumber(node);
   }
 
-  /** A number for what all words hold now (M1). */
+  /** A number for what all words hold now (model-memory.1). */
   get contents(): number {
     return this.#tree[1]!;
   }

@@ -6,11 +6,12 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
 /**
  * An agent under exploration: ordinary synchronous code that is run again and again from recorded results.
  *
- * R1. In a run, the first operations return their recorded results. The first one without a result becomes the
- *     pending operation, and ends the run by throwing.
- * R2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's code
- *     change nothing; how the run ended is read from the run, never from the error that came out.
- * R3. On a word that no agent changes, what would leave it is has its result at once: that is no operation.
+ * recorded-agent.1. In a run, the first operations return their recorded results. The first one without a result
+ *     becomes the pending operation, and ends the run by throwing.
+ * recorded-agent.2. From then on every operation of that run throws, so `finally`, `using` and `catch` in the agent's
+ *     code change nothing; how the run ended is read from the run, never from the error that came out.
+ * recorded-agent.3. On a word that no agent changes, what would leave it is has its result at once: that is no
+ *      operation.
  */
 
 export type AgentProgram = (memory: Substrate) => unknown;

@@ -36,7 +36,7 @@ test("SteppedSubstrate passes every operation on", BLOCKS, () => {
   assert.deepEqual([stepped.words, bare.load(0), bare.load64(2)], [8, 8, 9n]);
 });
 
-test("I1: every operation has a number, pauses have none", BLOCKS, () => {
+test("stepped-substrate.1: every operation has a number, pauses have none", BLOCKS, () => {
   const { stepped } = memories();
   stepped.begin({});
   for (const kind of KINDS) OPERATIONS[kind](stepped);
@@ -46,39 +46,43 @@ test("I1: every operation has a number, pauses have none", BLOCKS, () => {
   assert.equal(stepped.steps, 0);
 });
 
-test("I1: only the kinds that are asked for are numbered", BLOCKS, () => {
+test("stepped-substrate.1: only the kinds that are asked for are numbered", BLOCKS, () => {
   const { stepped } = memories();
   stepped.begin({ kinds: ["store", "compareExchange64"] });
   for (const kind of KINDS) OPERATIONS[kind](stepped);
   assert.equal(stepped.steps, 2);
 });
 
-test("I2: what happens at a step happens before it, and if it returns the operation is made", BLOCKS, () => {
-  for (const [index, kind] of KINDS.entries()) {
-    const { stepped, bare } = memories();
-    const steps: Step[] = [];
-    let seen: [number, bigint] | undefined;
-    stepped.begin({
-      at: index + 1,
-      happen(step) {
-        steps.push(step);
-        seen = [bare.load(0), bare.load64(2)];
-      },
-    });
-    for (const before of KINDS.slice(0, index)) OPERATIONS[before](stepped);
-    const memory: [number, bigint] = [bare.load(0), bare.load64(2)];
-    for (const from of KINDS.slice(index)) OPERATIONS[from](stepped);
-    assert.deepEqual(
-      steps.map((step) => [step.number, step.kind]),
-      [[index + 1, kind]],
-    );
-    assert.deepEqual(seen, memory, kind);
-    assert.deepEqual([bare.load(0), bare.load64(2)], [8, 9n]);
-    assert.equal(stepped.isDead, false);
-  }
-});
+test(
+  "stepped-substrate.2: what happens at a step happens before it, and if it returns the operation is made",
+  BLOCKS,
+  () => {
+    for (const [index, kind] of KINDS.entries()) {
+      const { stepped, bare } = memories();
+      const steps: Step[] = [];
+      let seen: [number, bigint] | undefined;
+      stepped.begin({
+        at: index + 1,
+        happen(step) {
+          steps.push(step);
+          seen = [bare.load(0), bare.load64(2)];
+        },
+      });
+      for (const before of KINDS.slice(0, index)) OPERATIONS[before](stepped);
+      const memory: [number, bigint] = [bare.load(0), bare.load64(2)];
+      for (const from of KINDS.slice(index)) OPERATIONS[from](stepped);
+      assert.deepEqual(
+        steps.map((step) => [step.number, step.kind]),
+        [[index + 1, kind]],
+      );
+      assert.deepEqual(seen, memory, kind);
+      assert.deepEqual([bare.load(0), bare.load64(2)], [8, 9n]);
+      assert.equal(stepped.isDead, false);
+    }
+  },
+);
 
-test("I3: an agent that dies before a step makes neither that nor any later one", () => {
+test("stepped-substrate.3: an agent that dies before a step makes neither that nor any later one", () => {
   const { stepped, bare } = memories();
   stepped.begin({ at: 2 });
   const withCleanUp = (): void => {
@@ -95,7 +99,7 @@ test("I3: an agent that dies before a step makes neither that nor any later one"
   assert.equal(bare.load(0), 1);
 });
 
-test("I3: the dead hear no wake-up", { timeout: 10_000 }, async () => {
+test("stepped-substrate.3: the dead hear no wake-up", { timeout: 10_000 }, async () => {
   const { stepped, bare } = memories();
   let heard = 0;
   const listen = (word: number): void => void stepped.parkAsync(word, 0)!.then(() => heard++);

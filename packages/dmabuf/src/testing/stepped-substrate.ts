@@ -5,11 +5,13 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
 /**
  * Shared memory whose operations are numbered, so that a test can let something happen just before any of them.
  *
- * I1. Operations are numbered from 1 in the order in which they are called; kinds that are not asked for have no number.
- * I2. `happen` runs before the operation with the number. What it does is the test's affair: a process sends itself
- *     SIGKILL or SIGSTOP, a worker blocks until it is terminated. When it returns, the operation is made.
- * I3. When it throws, the agent is dead: neither that operation is made nor any later one, each throws the same, and no
- *     wake-up is heard. What the agent's code does on its way out (`finally`, `using`) changes nothing then.
+ * stepped-substrate.1. Operations are numbered from 1 in the order in which they are called; kinds that are not asked
+ *      for have no number.
+ * stepped-substrate.2. `happen` runs before the operation with the number. What it does is the test's affair: a process
+ *     sends itself SIGKILL or SIGSTOP, a worker blocks until it is terminated. When it returns, the operation is made.
+ * stepped-substrate.3. When it throws, the agent is dead: neither that operation is made nor any later one, each throws
+ *     the same, and no wake-up is heard. What the agent's code does on its way out (`finally`, `using`) changes nothing
+ *     then.
  */
 
 /** What can be done with shared words; `pause` does nothing with them. */

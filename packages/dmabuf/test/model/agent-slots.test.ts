@@ -32,7 +32,7 @@ const NOT_EXCHANGED: Mistake = {
 };
 
 testProtocol({
-  name: "of three who join where two slots are free two get in, with different identities (A1, A2)",
+  name: "of three who join where two slots are free two get in, with different identities (agent-slot.1, agent-slot.2)",
   options: {
     prepare(memory) {
       createDomain(memory);
@@ -50,7 +50,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "an agent that leaves, is declared dead twice and replaced, at once, goes one way only (A1, A2, A3)",
+  name: "an agent that leaves, is declared dead twice and replaced, at once, goes one way only (agent-slot.1, agent-slot.2, agent-slot.3)",
   options: {
     prepare: createDomain,
     agents: {

@@ -49,34 +49,58 @@ const SENT = { sent: true };
 /** What an agent says in the end of what it has. */
 type Holding = { generation: number; slot: number } | "nothing" | "stale" | "full";
 
-test("B3 B4: two and three holders that drop at once free the buffer, and its exporter is rung", EXPLORES, (t) => {
-  tryAll(t, domain, rung(scenario([ONE, TWO], [drops(ONE), drops(TWO)])));
-  tryAll(t, domain, rung(scenario([ONE, TWO, REAPER], [drops(ONE), drops(TWO), drops(REAPER)])));
-});
-
-test("B3: the exporter of a freed buffer is rung although the slot is used again at once", EXPLORES, (t) => {
-  tryAll(t, domain, rung(scenario([ONE], [drops(ONE), claims(TWO)])));
-});
-
-test("B1 B4: a handle in flight holds the buffer from its sender's drop to the import", EXPLORES, (t) => {
-  tryAll(t, domain, imported(scenario([ONE, REAPER], [drops(ONE), drops(REAPER), imports(TWO)], SENT)));
-});
-
-test("B1 B4: a handle can be imported by two at once while its sender drops", EXPLORES, (t) => {
-  tryAll(t, domain, imported(scenario([ONE], [drops(ONE), imports(TWO), imports(REAPER)], SENT)));
-});
-
-test("B2 B3: an import while the handle expires is refused only if the buffer is freed", EXPLORES, (t) => {
-  tryAll(t, domain, scenario([ONE], [drops(ONE), expires, imports(TWO)], SENT));
-});
-
-test("B2 B3: an importer that drops at once frees the buffer, or leaves it to another importer", EXPLORES, (t) => {
-  const brief = imports(TWO, { then: drops(TWO) });
-  tryAll(t, domain, scenario([ONE], [drops(ONE), brief, imports(REAPER)], SENT));
-});
+test(
+  "referenced-slot.3 referenced-slot.4: two and three holders that drop at once free the buffer, and its exporter is rung",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, rung(scenario([ONE, TWO], [drops(ONE), drops(TWO)])));
+    tryAll(t, domain, rung(scenario([ONE, TWO, REAPER], [drops(ONE), drops(TWO), drops(REAPER)])));
+  },
+);
 
 test(
-  "B2 B3: a late importer takes nothing from the next buffer of the slot, and adds nothing to its life",
+  "referenced-slot.3: the exporter of a freed buffer is rung although the slot is used again at once",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, rung(scenario([ONE], [drops(ONE), claims(TWO)])));
+  },
+);
+
+test(
+  "referenced-slot.1 referenced-slot.4: a handle in flight holds the buffer from its sender's drop to the import",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, imported(scenario([ONE, REAPER], [drops(ONE), drops(REAPER), imports(TWO)], SENT)));
+  },
+);
+
+test(
+  "referenced-slot.1 referenced-slot.4: a handle can be imported by two at once while its sender drops",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, imported(scenario([ONE], [drops(ONE), imports(TWO), imports(REAPER)], SENT)));
+  },
+);
+
+test(
+  "referenced-slot.2 referenced-slot.3: an import while the handle expires is refused only if the buffer is freed",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, scenario([ONE], [drops(ONE), expires, imports(TWO)], SENT));
+  },
+);
+
+test(
+  "referenced-slot.2 referenced-slot.3: an importer that drops at once frees the buffer, or leaves it to another importer",
+  EXPLORES,
+  (t) => {
+    const brief = imports(TWO, { then: drops(TWO) });
+    tryAll(t, domain, scenario([ONE], [drops(ONE), brief, imports(REAPER)], SENT));
+  },
+);
+
+test(
+  "referenced-slot.2 referenced-slot.3: a late importer takes nothing from the next buffer of the slot, and adds nothing to its life",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario([ONE], [drops(ONE), imports(TWO), claims(REAPER)]));
@@ -84,9 +108,13 @@ test(
   },
 );
 
-test("B1 B4: who makes a handle and drops the buffer leaves it to the handle", EXPLORES, (t) => {
-  tryAll(t, domain, scenario([ONE, TWO], [sends(ONE), drops(TWO)]));
-});
+test(
+  "referenced-slot.1 referenced-slot.4: who makes a handle and drops the buffer leaves it to the handle",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, scenario([ONE, TWO], [sends(ONE), drops(TWO)]));
+  },
+);
 
 /** Two agents, in the slots ONE and TWO, of which each may die at any step, and perhaps a third that may not. */
 const MORTAL: Record<string, Scenario> = {
@@ -98,43 +126,63 @@ const MORTAL: Record<string, Scenario> = {
 };
 
 for (const [name, living] of Object.entries(MORTAL)) {
-  test(`B3 B5: of ${name} each may die at any step, and nothing is lost and nothing left`, EXPLORES, (t) => {
-    tryAll(t, domain, { ...living, crash: { agents: [0, 1], recover: { reaper: recovers(REAPER) } } });
-  });
+  test(
+    `referenced-slot.3 referenced-slot.5: of ${name} each may die at any step, and nothing is lost and nothing left`,
+    EXPLORES,
+    (t) => {
+      tryAll(t, domain, { ...living, crash: { agents: [0, 1], recover: { reaper: recovers(REAPER) } } });
+    },
+  );
 }
 
-test("B5 R2: two holders may die at any step, and two reapers free what they have left", EXPLORES, (t) => {
-  const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
-  tryAll(t, domain, { ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]), crash: { agents: [0, 1], recover } });
-});
+test(
+  "referenced-slot.5 recovery.2: two holders may die at any step, and two reapers free what they have left",
+  EXPLORES,
+  (t) => {
+    const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
+    tryAll(t, domain, { ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]), crash: { agents: [0, 1], recover } });
+  },
+);
 
-test("B5 R3: a reaper takes nothing from who joins in the slot of an agent that died at any step", EXPLORES, (t) => {
-  const recover = { reaper: recovers(REAPER), joiner: joins };
-  tryAll(t, domain, { ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]), crash: { agents: [0], recover } });
-});
+test(
+  "referenced-slot.5 recovery.3: a reaper takes nothing from who joins in the slot of an agent that died at any step",
+  EXPLORES,
+  (t) => {
+    const recover = { reaper: recovers(REAPER), joiner: joins };
+    tryAll(t, domain, { ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]), crash: { agents: [0], recover } });
+  },
+);
 
-test("B5 R2 R3: neither do two reapers of an agent that is dead from the start", EXPLORES, (t) => {
-  const reaps =
-    (reaper: number): Program =>
-    (memory) =>
-      recovers(reaper)(memory, 0);
-  const { prepare, ...rest } = scenario([ONE, TWO], [reaps(REAPER), reaps(EXPORTER), joins, drops(TWO)], SENT);
-  tryAll(t, domain, {
-    ...rest,
-    prepare(memory) {
-      prepare!(memory);
-      markDead(domain.segment(memory), identityOf(ONE));
-    },
-  });
-});
+test(
+  "referenced-slot.5 recovery.2 recovery.3: neither do two reapers of an agent that is dead from the start",
+  EXPLORES,
+  (t) => {
+    const reaps =
+      (reaper: number): Program =>
+      (memory) =>
+        recovers(reaper)(memory, 0);
+    const { prepare, ...rest } = scenario([ONE, TWO], [reaps(REAPER), reaps(EXPORTER), joins, drops(TWO)], SENT);
+    tryAll(t, domain, {
+      ...rest,
+      prepare(memory) {
+        prepare!(memory);
+        markDead(domain.segment(memory), identityOf(ONE));
+      },
+    });
+  },
+);
 
-test("B5 R6: a reaper that dies over what a dead agent has left leaves the rest to the next", EXPLORES, (t) => {
-  const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
-  tryAll(t, domain, {
-    ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]),
-    crash: { agents: [0, "reaper"], most: 2, recover },
-  });
-});
+test(
+  "referenced-slot.5 recovery.6: a reaper that dies over what a dead agent has left leaves the rest to the next",
+  EXPLORES,
+  (t) => {
+    const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
+    tryAll(t, domain, {
+      ...scenario([ONE, TWO], [drops(ONE), drops(TWO)]),
+      crash: { agents: [0, "reaper"], most: 2, recover },
+    });
+  },
+);
 
 /** Mistakes in the protocol, as memory that does one thing wrongly, and how they show. */
 const MISTAKES: Record<string, [agents: (fault: Fault) => Program[], fault: Fault, report: RegExp]> = {

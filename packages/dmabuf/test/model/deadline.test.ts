@@ -27,7 +27,7 @@ for (const kind of KINDS) {
   };
 
   testProtocol({
-    name: `the owner of a ${kind} hears of the earliest of three deadlines, in whatever order they are asked for (A4)`,
+    name: `the owner of a ${kind} hears of the earliest of three deadlines, in whatever order they are asked for (agent-slot.4)`,
     options: {
       merge: true,
       timeouts: false,

@@ -73,7 +73,7 @@ const CASES: readonly [sequence: number, what: string, ...mistakes: Mistake[]][]
 
 for (const [sequence, what, ...mistakes] of CASES) {
   testProtocol({
-    name: `a reader of ${what} finds its own end, or ESTALE and then nothing else (X1, X2, X5)`,
+    name: `a reader of ${what} finds its own end, or ESTALE and then nothing else (failures.1, failures.2, failures.5)`,
     options: {
       prepare,
       agents: {
@@ -102,7 +102,7 @@ for (const [sequence, what, ...mistakes] of CASES) {
 }
 
 testProtocol({
-  name: "every fence has its own end, or ESTALE, wherever the owner dies that fails them (X1, X2, X5, T3)",
+  name: "every fence has its own end, or ESTALE, wherever the owner dies that fails them (failures.1, failures.2, failures.5, timeline-slot.3)",
   options: {
     prepare,
     agents: {

@@ -61,7 +61,7 @@ const DROPPED_WAKE: Mistake = {
 };
 
 testProtocol({
-  name: "a waiter for the last of three signals hears of it and is rung at most once (T5, T6, W2)",
+  name: "a waiter for the last of three signals hears of it and is rung at most once (timeline-slot.5, timeline-slot.6, agent.2)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -98,7 +98,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter that wakes twice without reason still hears of the second of three signals (T5, S4)",
+  name: "a waiter that wakes twice without reason still hears of the second of three signals (timeline-slot.5, substrate.4)",
   options: {
     timeouts: false,
     spuriousWakes: 2,
@@ -110,7 +110,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "two waiters for different numbers both hear of theirs (T5, W2)",
+  name: "two waiters for different numbers both hear of theirs (timeline-slot.5, agent.2)",
   options: {
     merge: true,
     timeouts: false,
@@ -141,7 +141,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter hears of the end, wherever the owner dies in two signals (T5, R1, R7)",
+  name: "a waiter hears of the end, wherever the owner dies in two signals (timeline-slot.5, recovery.1, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -159,7 +159,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter hears of the end, wherever the agent dies that ends a hanging timeline (T5, R7)",
+  name: "a waiter hears of the end, wherever the agent dies that ends a hanging timeline (timeline-slot.5, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -186,7 +186,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter for a published fence hears of it, wherever the publisher dies in deciding it (O1, R1, R7)",
+  name: "a waiter for a published fence hears of it, wherever the publisher dies in deciding it (one-shot-slot.1, recovery.1, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("one-shot"),

@@ -61,7 +61,7 @@ const LOOKED_AT: Mistake = {
 };
 
 testProtocol({
-  name: "each of two fences of a timeline is decided once, by its owner or by hang recovery, as all see it (T1, T2, T3)",
+  name: "each of two fences of a timeline is decided once, by its owner or by hang recovery, as all see it (timeline-slot.1, timeline-slot.2, timeline-slot.3)",
   options: {
     prepare: prepare("timeline"),
     agents: {
@@ -125,7 +125,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "two fences of a timeline end once, as all see it, wherever their owner or hang recovery dies (T1, T2, T3, R1)",
+  name: "two fences of a timeline end once, as all see it, wherever their owner or hang recovery dies (timeline-slot.1, timeline-slot.2, timeline-slot.3, recovery.1)",
   options: {
     prepare: prepare("timeline"),
     agents: {
@@ -163,7 +163,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a published fence is decided once, by its publisher or by hang recovery, as all see it (O1)",
+  name: "a published fence is decided once, by its publisher or by hang recovery, as all see it (one-shot-slot.1)",
   options: {
     prepare: prepare("one-shot"),
     agents: {
@@ -197,7 +197,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a published fence has the time of one who completed it, and keeps it (O1, F1)",
+  name: "a published fence has the time of one who completed it, and keeps it (one-shot-slot.1, fence.1)",
   options: {
     prepare: prepare("one-shot"),
     agents: {
@@ -252,7 +252,7 @@ const OWNERS: Record<Kind, (agent: Agent) => Fence> = {
 
 for (const kind of KINDS) {
   testProtocol({
-    name: `the owner of a ${kind} fence and a waiter whose patience ends see the same end (T1, O1, H3, W4)`,
+    name: `the owner of a ${kind} fence and a waiter whose patience ends see the same end (timeline-slot.1, one-shot-slot.1, shared-fence.3, agent.4)`,
     options: {
       prepare: createDomain,
       agents: {

@@ -30,9 +30,13 @@ for (const [name, agents] of Object.entries({
   "two writers and a reader": [waits(0, "write"), waits(1, "write"), waits(2, "read")],
   "a writer and two readers": [waits(0, "write"), waits(1, "read"), waits(2, "read")],
 })) {
-  test(`D1 D2 D3 D6: ${name} exclude each other, sleep meanwhile, and all get their hold`, EXPLORES, (t) => {
-    tryAll(t, domain, scenario(agents));
-  });
+  test(
+    `hold.1 hold.2 hold.3 hold.6: ${name} exclude each other, sleep meanwhile, and all get their hold`,
+    EXPLORES,
+    (t) => {
+      tryAll(t, domain, scenario(agents));
+    },
+  );
 }
 
 for (const [name, agents] of Object.entries({
@@ -40,7 +44,7 @@ for (const [name, agents] of Object.entries({
   "a writer and a reader that try, and a writer that waits": [tries(0, "write"), tries(1, "read"), waits(2, "write")],
   "two writers and a reader that try": [tries(0, "write"), tries(1, "write"), tries(2, "read")],
 })) {
-  test(`D1 D2 D3: ${name} exclude each other and leave nothing behind`, EXPLORES, (t) => {
+  test(`hold.1 hold.2 hold.3: ${name} exclude each other and leave nothing behind`, EXPLORES, (t) => {
     tryAll(t, domain, scenario(agents));
   });
 }
@@ -49,12 +53,12 @@ for (const [name, agents] of Object.entries({
   "a reader": [waits(0, "write"), watches(1, "read")],
   "a writer": [watches(0, "write"), waits(1, "read")],
 })) {
-  test(`D3 D6: ${name} that waits in its event loop sleeps until it gets its hold`, EXPLORES, (t) => {
+  test(`hold.3 hold.6: ${name} that waits in its event loop sleeps until it gets its hold`, EXPLORES, (t) => {
     tryAll(t, domain, scenario(agents));
   });
 }
 
-test("D4: a reader that comes when a writer waits gets its hold after the writer", EXPLORES, (t) => {
+test("hold.4: a reader that comes when a writer waits gets its hold after the writer", EXPLORES, (t) => {
   const writer: Program = (memory) => takeTurn(memory, 1, "write", { use: () => memory.store(WRITTEN, 1) });
   const lateReader: Program = (memory) => {
     const late = memory.load(WRITER) !== 0;
@@ -64,7 +68,7 @@ test("D4: a reader that comes when a writer waits gets its hold after the writer
   tryAll(t, domain, scenario([tries(0, "read"), writer, lateReader]));
 });
 
-test("D3 D4: a waiting writer that gives up lets the waiting readers in", EXPLORES, (t) => {
+test("hold.3 hold.4: a waiting writer that gives up lets the waiting readers in", EXPLORES, (t) => {
   const impatient: Program = (memory) => {
     const agent = domain.agent(memory, 1, { knows: [WRITER], arms: [WAITERS], state: () => "" });
     const holds = new Holds(agent, BUFFER_SLOT);
@@ -81,27 +85,31 @@ for (const [name, agents] of Object.entries({
   "a writer that tries and a reader that waits": [tries(0, "write"), waits(1, "read")],
   "a writer that waits and a reader that tries": [waits(0, "write"), tries(1, "read")],
 })) {
-  test(`D1 D3 D5: of ${name} either may die at any step, and the other gets its hold`, EXPLORES, (t) => {
+  test(`hold.1 hold.3 hold.5: of ${name} either may die at any step, and the other gets its hold`, EXPLORES, (t) => {
     tryAll(t, domain, mortal(agents, [0, 1]));
   });
 }
 
 for (const mode of ["read", "write"] as const) {
-  test(`D3 D5: the ${mode} hold of a dead agent ends, and a writer and a reader that wait go on`, EXPLORES, (t) => {
-    const dead = identityOf(2);
-    const reaper: Program = (memory) => {
-      releaseWriteHolds(domain.segment(memory), dead);
-      sweepReadHolds(domain.segment(memory), dead);
-    };
-    tryAll(t, domain, {
-      ...scenario([waits(0, "write"), waits(1, "read"), reaper]),
-      prepare(memory) {
-        domain.open(memory, 4);
-        new Holds(domain.agent(memory, 2), BUFFER_SLOT).tryTake(mode);
-        markDead(domain.segment(memory), dead);
-      },
-    });
-  });
+  test(
+    `hold.3 hold.5: the ${mode} hold of a dead agent ends, and a writer and a reader that wait go on`,
+    EXPLORES,
+    (t) => {
+      const dead = identityOf(2);
+      const reaper: Program = (memory) => {
+        releaseWriteHolds(domain.segment(memory), dead);
+        sweepReadHolds(domain.segment(memory), dead);
+      };
+      tryAll(t, domain, {
+        ...scenario([waits(0, "write"), waits(1, "read"), reaper]),
+        prepare(memory) {
+          domain.open(memory, 4);
+          new Holds(domain.agent(memory, 2), BUFFER_SLOT).tryTake(mode);
+          markDead(domain.segment(memory), dead);
+        },
+      });
+    },
+  );
 }
 
 /** Mistakes in the protocol, as memory that does one thing wrongly, and how they show. */
@@ -235,7 +243,7 @@ function useBuffer(memory: Substrate, slot: number, mode: AccessMode, use: () =>
   memory.store(domain.extra(`agent ${slot} USES`), 0);
 }
 
-/** Judges every moment by what the living believe (D1). */
+/** Judges every moment by what the living believe (hold.1). */
 function oneWriterOrReaders(memory: Substrate): void {
   const uses = [0, 1, 2]
     .filter((slot) => isLive(domain.segment(memory), identityOf(slot)))

@@ -30,7 +30,7 @@ function threads(memory: Substrate, thread: number): Threads {
   return { self: { thread, start: 7 }, isRunning, hasEnded: (which) => !isRunning(which.thread) };
 }
 
-/** LM3: what is used by a thread that runs is not released. */
+/** ledger-members.3: what is used by a thread that runs is not released. */
 const release = (memory: Substrate) => (): void => {
   for (const thread of [INVITER, INVITED, NEWCOMER]) {
     const isUsed = memory.load(USES + thread) === 1 && memory.load(RUNS + thread) === 1;
@@ -104,7 +104,7 @@ const SHARED: Mistake = {
 };
 
 testProtocol({
-  name: "what stands in a ledger is released by the last of the threads that have it, and used by no other (LM1, LM3)",
+  name: "what stands in a ledger is released by the last of the threads that have it, and used by no other (ledger-members.1, ledger-members.3)",
   options: {
     prepare,
     agents: { inviter, invited, newcomer },
@@ -123,7 +123,7 @@ const CASES = [
 
 for (const { who, agents, most } of CASES) {
   testProtocol({
-    name: `wherever ${who}, it is released once nobody uses it (LM2, LM3)`,
+    name: `wherever ${who}, it is released once nobody uses it (ledger-members.2, ledger-members.3)`,
     options: {
       prepare,
       agents,

@@ -11,7 +11,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { assertCaught, EXPLORES, SOUND, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// A held lock keeps its buffer (K7); the contract stands in src/reservation/lock.ts.
+// A held lock keeps its buffer (lock.7); the contract stands in src/reservation/lock.ts.
 
 const [HOLDER, EXPORTER, NEXT, REAPER] = [0, 1, 2, 3];
 const KEY: BufferKey = { slot: 0, generation: 1 };
@@ -21,15 +21,15 @@ const ENTRY: Entry = { key: { slot: 0, generation: 1, sequence: 1 }, level: 1 };
 const domain = new TinyDomain({ agents: 4 });
 const REFERENCES = domain.layout.buffer(0) + domain.layout.references;
 
-test("K7: a holder that locks, closes and so opens leaves the next buffer of the slot alone", EXPLORES, (t) => {
+test("lock.7: a holder that locks, closes and so opens leaves the next buffer of the slot alone", EXPLORES, (t) => {
   tryAll(t, domain, scenario({ holder: locksAndCloses(), next: exportsNext }));
 });
 
-test("K7: a holder may die at any step under the lock, and the next buffer is not locked", EXPLORES, (t) => {
+test("lock.7: a holder may die at any step under the lock, and the next buffer is not locked", EXPLORES, (t) => {
   tryAll(t, domain, { ...scenario({ holder: locksAndCloses(), next: exportsNext }), ...dies });
 });
 
-test("K7: an exporter for whom the lock was taken over keeps the buffer when its holder dies", EXPLORES, (t) => {
+test("lock.7: an exporter for whom the lock was taken over keeps the buffer when its holder dies", EXPLORES, (t) => {
   tryAll(t, domain, lent(standsIn()));
 });
 

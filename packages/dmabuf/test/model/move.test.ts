@@ -37,27 +37,39 @@ const [SPOILED, READING, DONE] = [domain.extra("SPOILED"), domain.extra("READING
 const VERSION = domain.layout.buffer(0) + BUFFER.VERSION;
 const MOVER_WORD = domain.layout.buffer(0) + BUFFER.MOVER;
 
-test("MV1 MV3 MO1: a reader with a hold never looks at old storage, whoever dies at any step", EXPLORES, (t) => {
-  tryAll(t, domain, mortal({ mover: moves(), user: readsByHold() }));
-});
-
-test("MV4 MV5: who has pinned the storage never looks at old storage, whoever dies at any step", EXPLORES, (t) => {
-  tryAll(t, domain, mortal({ mover: moves(), user: readsByPin() }));
-});
-
-test("MO2 G4: an importer that is told while it blocks for the lock never looks at old storage", EXPLORES, (t) => {
-  tryAll(t, domain, scenario({ mover: moves({ tells: true }), user: follows() }));
-});
+test(
+  "storage-slot.1 storage-slot.3 move.1: a reader with a hold never looks at old storage, whoever dies at any step",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, mortal({ mover: moves(), user: readsByHold() }));
+  },
+);
 
 test(
-  "MO2: an importer that dies at any step takes at most the lock along, and the move begins again",
+  "storage-slot.4 storage-slot.5: who has pinned the storage never looks at old storage, whoever dies at any step",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, mortal({ mover: moves(), user: readsByPin() }));
+  },
+);
+
+test(
+  "move.2 request-server.4: an importer that is told while it blocks for the lock never looks at old storage",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, scenario({ mover: moves({ tells: true }), user: follows() }));
+  },
+);
+
+test(
+  "move.2: an importer that dies at any step takes at most the lock along, and the move begins again",
   EXPLORES,
   (t) => {
     tryAll(t, domain, mortal({ mover: moves({ tells: true }), user: follows(0) }, ["user"]));
   },
 );
 
-test("MO2: a mover that dies at any step leaves the importer alone with the lock open", EXPLORES, (t) => {
+test("move.2: a mover that dies at any step leaves the importer alone with the lock open", EXPLORES, (t) => {
   tryAll(t, domain, mortal({ mover: moves({ tells: true }), user: follows(0) }, ["mover"]));
 });
 

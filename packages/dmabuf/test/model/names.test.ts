@@ -7,8 +7,8 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { assertCaught, EXPLORES, faulty, SOUND, tryAll, type Fault, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// Names are stored in several words, and seen as a whole: A6 of src/domain/agent-slot.ts, and a buffer's, which any holder
-// may change.
+// Names are stored in several words, and seen as a whole: agent-slot.6 of src/domain/agent-slot.ts, and a buffer's,
+// which any holder may change.
 
 const [ONE, TWO, READER, REAPER] = [0, 1, 2, 3];
 const domain = new TinyDomain({ agents: 4 });
@@ -86,7 +86,7 @@ function renames(fault: Fault = SOUND, { dies = false } = {}): Scenario {
   };
 }
 
-test("A6: an agent's name is read as a whole, or not yet, while it joins", EXPLORES, (t) => {
+test("agent-slot.6: an agent's name is read as a whole, or not yet, while it joins", EXPLORES, (t) => {
   tryAll(t, domain, joins());
 });
 

@@ -78,7 +78,7 @@ const NOT_FORGOTTEN: Mistake = {
 
 for (const sought of IN_THE_RING) {
   testProtocol({
-    name: `a reader finds the error of slot ${sought.slot}, or ESTALE, while two writers overtake each other in the ring (X3, X4, X5)`,
+    name: `a reader finds the error of slot ${sought.slot}, or ESTALE, while two writers overtake each other in the ring (failures.3, failures.4, failures.5)`,
     options: {
       nameOf,
       prepare,
@@ -101,7 +101,7 @@ for (const sought of IN_THE_RING) {
 }
 
 testProtocol({
-  name: "two writers that go round the ring twice forget nothing that they do not overwrite (X4, X5)",
+  name: "two writers that go round the ring twice forget nothing that they do not overwrite (failures.4, failures.5)",
   options: {
     nameOf,
     prepare,
@@ -115,7 +115,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "wherever a writer dies, its entry is free again after the sweep, and no reader finds half of it (X3, X4, X5, R6)",
+  name: "wherever a writer dies, its entry is free again after the sweep, and no reader finds half of it (failures.3, failures.4, failures.5, recovery.6)",
   options: {
     nameOf,
     prepare,

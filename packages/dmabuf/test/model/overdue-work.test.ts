@@ -112,7 +112,7 @@ const TAKEN_FOR_DEAD: Fault = (memory) => ({ load: (word) => (word === owner ? 0
 
 for (const kind of KINDS) {
   testProtocol({
-    name: `who waits for late work of a ${kind} goes on when its owner says that it has finished, and not before (T8, T9, O4)`,
+    name: `who waits for late work of a ${kind} goes on when its owner says that it has finished, and not before (timeline-slot.8, timeline-slot.9, one-shot-slot.4)`,
     options: {
       prepare: prepare(kind),
       merge: true,
@@ -132,7 +132,7 @@ for (const kind of KINDS) {
   });
 
   testProtocol({
-    name: `who waits for late work of a ${kind} goes on when its slot is given back, and takes no next owner for the late one (T9, O4)`,
+    name: `who waits for late work of a ${kind} goes on when its slot is given back, and takes no next owner for the late one (timeline-slot.9, one-shot-slot.4)`,
     options: {
       prepare: prepare(kind),
       merge: true,
@@ -165,7 +165,7 @@ for (const kind of KINDS) {
     "giving its slot back": frees,
   })) {
     testProtocol({
-      name: `who waits for late work of a ${kind} goes on wherever its owner dies, ${how} (R1, R7)`,
+      name: `who waits for late work of a ${kind} goes on wherever its owner dies, ${how} (recovery.1, recovery.7)`,
       options: {
         prepare: prepare(kind),
         merge: true,
@@ -189,7 +189,7 @@ for (const kind of KINDS) {
     });
   }
 
-  const fact = `whether a time limit or the owner of a ${kind} fence is faster, its work has finished when a waiter gets the memory (F7, H4)`;
+  const fact = `whether a time limit or the owner of a ${kind} fence is faster, its work has finished when a waiter gets the memory (fence.7, shared-fence.4)`;
   testProtocol({ name: fact, options: race(kind, waits(kind)) });
 
   test(`A waiter that goes on when the fence has signaled is noticed by: ${fact}`, EXPLORES, () => {
@@ -244,9 +244,13 @@ const domain = new TinyDomain({ agents: 4, timelines: 2 }, ["DONE"]);
 const WORK_DONE = domain.extra("DONE");
 const LATE_KEY = { slot: 0, generation: 1, sequence: 1 };
 
-test("V6 E4: while work is late, no reader without the lock finds its entry gone, whatever is added", EXPLORES, (t) => {
-  tryAll(t, domain, additions());
-});
+test(
+  "reservation.6 entries.4: while work is late, no reader without the lock finds its entry gone, whatever is added",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, additions());
+  },
+);
 
 test("An addition over the entry of late work: that is found", EXPLORES, () => {
   const state = domain.layout.agent(0) + AGENT.STATE;

@@ -86,7 +86,7 @@ const UNENDED: Mistake = {
 
 for (const kind of KINDS) {
   testProtocol({
-    name: `wherever the owner of a ${kind} dies, and then its reaper, all fences have ended and the slot can be used (R1, R3, R6, T4, X3)`,
+    name: `wherever the owner of a ${kind} dies, and then its reaper, all fences have ended and the slot can be used (recovery.1, recovery.3, recovery.6, timeline-slot.4, failures.3)`,
     options: {
       prepare: prepare(kind),
       agents: { owner: uses(kind) },
@@ -110,7 +110,7 @@ for (const kind of KINDS) {
 
   FIRST_USE[kind].forEach((status, i) => {
     testProtocol({
-      name: `a reader finds that fence ${i + 1} of a ${kind} has ended with ${status} while its slot's next owner dies (R1, T4, X3, X5)`,
+      name: `a reader finds that fence ${i + 1} of a ${kind} has ended with ${status} while its slot's next owner dies (recovery.1, timeline-slot.4, failures.3, failures.5)`,
       options: {
         prepare: prepare(kind),
         agents: { owner: uses(kind), reader: (memory) => look(memory, keyOf(kind, 1, i + 1)) },

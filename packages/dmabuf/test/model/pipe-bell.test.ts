@@ -129,7 +129,7 @@ for (const [name, sleep] of [
   ["a thread that blocks", blocked],
   ["an event loop whose thread has blocked meanwhile", blockedWithLimit],
 ] as const) {
-  test(`${name} hears of everything, wherever a ringer is killed (PB1-PB4)`, EXPLORES, (t) => {
+  test(`${name} hears of everything, wherever a ringer is killed (pipe-bell.1-pipe-bell.4)`, EXPLORES, (t) => {
     const { schedules, states } = explore(scenario(RIGHT, sleep));
     t.diagnostic(`${states} states, ${schedules} schedules`);
     assert.ok(schedules > 1);
@@ -138,7 +138,7 @@ for (const [name, sleep] of [
 
 const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>, sleep?: Sleep])[] = [
   [
-    "a thread that blocks before it says so (PB2)",
+    "a thread that blocks before it says so (pipe-bell.2)",
     {
       block(memory, expected, limit) {
         if (memory.load(AT.BELL) !== expected) return;
@@ -151,7 +151,7 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>, sleep?:
     blocked,
   ],
   [
-    "a thread that says nothing of its waits in the event loop when it has blocked (PB1)",
+    "a thread that says nothing of its waits in the event loop when it has blocked (pipe-bell.1)",
     {
       block(memory, expected, limit) {
         announceBlocked(memory, AT.SLEEPERS);
@@ -162,7 +162,7 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>, sleep?:
     blockedWithLimit,
   ],
   [
-    "a sleeper that compares before it counts itself (PB2)",
+    "a sleeper that compares before it counts itself (pipe-bell.2)",
     {
       announce(memory, expected) {
         if (memory.load(AT.BELL) !== expected) return false;
@@ -172,7 +172,7 @@ const MISTAKES: readonly (readonly [name: string, wrong: Partial<Steps>, sleep?:
     },
   ],
   [
-    "a ringer that looks at the count before it changes the doorbell (PB3)",
+    "a ringer that looks at the count before it changes the doorbell (pipe-bell.3)",
     {
       ring(memory) {
         ringBell(memory);

@@ -51,7 +51,7 @@ interface Mistake {
 }
 
 const MISTAKES: Record<string, Mistake> = {
-  "M1: a consumer that believes what it saw of a place before it held the buffer": {
+  "stream-slot.1: a consumer that believes what it saw of a place before it held the buffer": {
     scenario: (fault) =>
       seeing(
         [[1, 2], [2]],
@@ -61,19 +61,19 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /a consumer has seen 2,2/,
   },
-  "M1: a producer that believes what it saw of the consumers before it held the buffer": {
+  "stream-slot.1: a producer that believes what it saw of the consumers before it held the buffer": {
     scenario: (fault) => seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3, { fault }), joins(ONE, "block")], [])),
     fault: believing(isOfConsumers),
     kind: "check",
     report: /a consumer has seen 1,3/,
   },
-  "M2: a consumer that wants frames beyond those that it knows of": {
+  "stream-slot.2: a consumer that wants frames beyond those that it knows of": {
     scenario: (fault) => seeing([[1, 2]], scenario([produces(2), consumes(ONE, "block", { fault })], ["block"])),
     fault: (memory) => ({ load: (word) => (word === PUBLISHED ? 1000 : memory.load(word)) }),
     kind: "check",
     report: /a consumer has seen 2$/m,
   },
-  "M3: a consumer that moves on before it has the hold": {
+  "stream-slot.3: a consumer that moves on before it has the hold": {
     scenario: (fault) => seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "block", { fault })], ["block"])),
     fault: (memory) => ({
       or(word, bits) {
@@ -85,13 +85,13 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /a consumer has seen/,
   },
-  "M4: a frame that is announced without a ring": {
+  "stream-slot.4: a frame that is announced without a ring": {
     scenario: (fault) => scenario([produces(1, { fault }), consumes(ONE, "block")], ["block"]),
     fault: (memory) => ({ exchange: (word, value) => (word === CONSUMER_WAITERS ? 0 : memory.exchange(word, value)) }),
     kind: "deadlock",
     report: /Nobody is left to wake/,
   },
-  "M5: a producer that looks before it says that it waits": {
+  "stream-slot.5: a producer that looks before it says that it waits": {
     scenario: (fault) =>
       scenario([produces(2, { buffers: 1, fault }), consumes(ONE, "newest", ONE_BUFFER)], ["newest"]),
     fault: (memory) => {
@@ -111,13 +111,13 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "deadlock",
     report: /Nobody is left to wake/,
   },
-  "M5: a consumer that leaves and does not look whether the producer waits": {
+  "stream-slot.5: a consumer that leaves and does not look whether the producer waits": {
     scenario: (fault) => scenario([produces(3), consumes(ONE, "block", { most: 0, fault })], ["block"]),
     fault: (memory) => ({ load: (word) => (word === PRODUCER_WAITS ? 0 : memory.load(word)) }),
     kind: "deadlock",
     report: /Nobody is left to wake/,
   },
-  "M6: a place that is taken before it is counted": {
+  "stream-slot.6: a place that is taken before it is counted": {
     scenario: joinsAndDies,
     fault: (memory) => {
       let count: number | undefined;
@@ -138,7 +138,7 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /ENOSPC: Cannot create the stream/,
   },
-  "M7: a consumer that looks at the generation before it takes a place": {
+  "stream-slot.7: a consumer that looks at the generation before it takes a place": {
     scenario: joinsTooLate,
     fault: (memory) => {
       const generation = memory.load(GENERATION);
@@ -147,13 +147,13 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /two streams share a slot/,
   },
-  "M10: a consumer that counts until the reaper takes it out": {
+  "stream-slot.10: a consumer that counts until the reaper takes it out": {
     scenario: losesConsumer,
     fault: deadCount(domain, ONE),
     kind: "deadlock",
     report: /Nobody is left to wake waiter/,
   },
-  "R8: a reaper that says that a producer is released before its consumers are rung": {
+  "recovery.8: a reaper that says that a producer is released before its consumers are rung": {
     scenario: losesProducer,
     fault: (memory) => ({
       compareExchange(word, expected, replacement) {
@@ -165,7 +165,7 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "deadlock",
     report: /Nobody is left to wake waiter/,
   },
-  "M8: a producer that counts whoever has taken a place": {
+  "stream-slot.8: a producer that counts whoever has taken a place": {
     scenario: (fault) => isWaitedFor({ ofProducer: fault }),
     fault: (memory) => ({
       load(word) {
@@ -176,13 +176,13 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /a consumer has seen (2,3|3)$/m,
   },
-  "M8: a consumer that is counted before its cursor stands": {
+  "stream-slot.8: a consumer that is counted before its cursor stands": {
     scenario: (fault) => isLookedAt(fault),
     fault: cursorLast,
     kind: "check",
     report: /the producer is held back from 1000/,
   },
-  "M8: a consumer that frees its place before it is counted no more": {
+  "stream-slot.8: a consumer that frees its place before it is counted no more": {
     scenario: (fault) => isLookedAt(fault),
     fault: (memory) => ({
       store(word, value) {
@@ -197,19 +197,19 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /those who have stayed/,
   },
-  "M9: a producer that leaves and does not say so": {
+  "stream-slot.9: a producer that leaves and does not say so": {
     scenario: (fault) => isLookedFor(false, fault),
     fault: silentlyLeft,
     kind: "check",
     report: /a producer that had gone was there again/,
   },
-  "M9: a reaper that frees a stream without saying that its producer is gone": {
+  "stream-slot.9: a reaper that frees a stream without saying that its producer is gone": {
     scenario: (fault) => isLookedFor(true, fault),
     fault: silentlyLeft,
     kind: "check",
     report: /a producer that had gone was there again/,
   },
-  "M9: an end that looks at no generation": {
+  "stream-slot.9: an end that looks at no generation": {
     scenario: failsTooLate,
     fault: (memory) => ({
       compareExchange(word, expected, replacement) {

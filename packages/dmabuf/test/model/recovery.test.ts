@@ -106,7 +106,7 @@ for (const kind of KINDS) {
     kind === "timeline" ? LAYOUT.timeline(0) + TIMELINE.GENERATION : LAYOUT.oneShot(1) + ONE_SHOT.GENERATION;
 
   testProtocol({
-    name: `two reapers of the owner of a ${kind} free its slot once, and a newcomer there loses nothing (A2, A3, R1, R2, R3)`,
+    name: `two reapers of the owner of a ${kind} free its slot once, and a newcomer there loses nothing (agent-slot.2, agent-slot.3, recovery.1, recovery.2, recovery.3)`,
     options: {
       prepare: prepare(kind),
       agents: { newcomer: joins(kind), first: reaps(FIRST, OWNER), second: reaps(SECOND, OWNER) },
@@ -139,7 +139,7 @@ for (const kind of KINDS) {
 }
 
 testProtocol({
-  name: "a newcomer that dies at any step while its predecessor is being reaped is reaped too (A2, R1, R4)",
+  name: "a newcomer that dies at any step while its predecessor is being reaped is reaped too (agent-slot.2, recovery.1, recovery.4)",
   options: {
     prepare(memory) {
       prepare("timeline")(memory);
@@ -182,7 +182,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "wherever a reaper dies, the next one completes its sweep, and a newcomer loses nothing (R2, R3, R4, R6)",
+  name: "wherever a reaper dies, the next one completes its sweep, and a newcomer loses nothing (recovery.2, recovery.3, recovery.4, recovery.6)",
   options: {
     prepare(memory) {
       prepare("timeline")(memory);
@@ -209,7 +209,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "wherever one of two reapers dies, all slots of the dead come free, and a newcomer keeps its own (A2, A3, R2, R3, R4)",
+  name: "wherever one of two reapers dies, all slots of the dead come free, and a newcomer keeps its own (agent-slot.2, agent-slot.3, recovery.2, recovery.3, recovery.4)",
   options: {
     prepare: createDomain,
     agents: {
@@ -227,7 +227,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "two reapers of two agents that died at once leave neither to nobody (R2, R4)",
+  name: "two reapers of two agents that died at once leave neither to nobody (recovery.2, recovery.4)",
   options: {
     prepare: prepare("timeline"),
     agents: { first: reaps(FIRST, OWNER), second: reaps(SECOND, THIRD) },
@@ -250,7 +250,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "wherever an agent dies that leaves, it has given back what it held or the reaper does (A2, R5, R6)",
+  name: "wherever an agent dies that leaves, it has given back what it held or the reaper does (agent-slot.2, recovery.5, recovery.6)",
   options: {
     prepare: prepare("timeline"),
     agents: { leaver: (memory) => leave(memberOf(memory, OWNER), [], NOW), newcomer: joins("timeline") },

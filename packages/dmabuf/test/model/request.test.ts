@@ -14,7 +14,7 @@ import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
 // A request to an exporter in another agent, and the lock that goes with it. The contracts stand in
-// src/domain/request-slot.ts, src/reservation/lock.ts (K5, K6) and src/buffer/question.ts.
+// src/domain/request-slot.ts, src/reservation/lock.ts (lock.5, lock.6) and src/buffer/question.ts.
 
 const REQUESTER = 0;
 const EXPORTER = 1;
@@ -41,18 +41,26 @@ const FIELDS: Omit<RequestFields, "lock"> = {
   name: "",
 };
 
-test("K5 I2: requester and exporter write the entries in turn, and a third agent only after them", EXPLORES, (t) => {
-  tryAll(t, domain, scenario({ requester: asks(true), exporter: serves(), other: locks() }));
-});
+test(
+  "lock.5 pending-request.2: requester and exporter write the entries in turn, and a third agent only after them",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, scenario({ requester: asks(true), exporter: serves(), other: locks() }));
+  },
+);
 
 for (const withLock of [true, false]) {
   const what = withLock ? "a request with the lock" : "a request without the lock";
-  test(`P1 P3 I1: the requester or the exporter of ${what} may die at any step, and nothing is left`, EXPLORES, (t) => {
-    tryAll(t, domain, mortal({ requester: asks(withLock), exporter: serves() }, ["requester", "exporter"]));
-  });
+  test(
+    `request-slot.1 request-slot.3 pending-request.1: the requester or the exporter of ${what} may die at any step, and nothing is left`,
+    EXPLORES,
+    (t) => {
+      tryAll(t, domain, mortal({ requester: asks(withLock), exporter: serves() }, ["requester", "exporter"]));
+    },
+  );
 
   test(
-    `I3: a requester that gives up ${what} leaves nothing behind, and hears what was decided before`,
+    `pending-request.3: a requester that gives up ${what} leaves nothing behind, and hears what was decided before`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario({ requester: asks(withLock, 5), exporter: serves(50) }));
@@ -60,7 +68,7 @@ for (const withLock of [true, false]) {
   );
 }
 
-test("K6: who waits for the lock gets it when the requester dies, however far its exporter is", EXPLORES, (t) => {
+test("lock.6: who waits for the lock gets it when the requester dies, however far its exporter is", EXPLORES, (t) => {
   tryAll(t, domain, dyingRequester(serves()));
 });
 
@@ -70,11 +78,15 @@ test("the exploration finds an exporter that hands the lock back and does not lo
   assertCaught(domain, dyingRequester(serves(Infinity, blind)), "deadlock", /Nobody is left to wake other/);
 });
 
-test("P4 P5: a request that wants no answer is served once, or freed after the exporter's death", EXPLORES, (t) => {
-  const tells: Program = (memory) =>
-    postRequest(domain.agent(memory, REQUESTER), { ...FIELDS, lock: 0n }, false) !== undefined;
-  tryAll(t, domain, mortal({ requester: tells, exporter: serves() }, ["exporter"]));
-});
+test(
+  "request-slot.4 request-slot.5: a request that wants no answer is served once, or freed after the exporter's death",
+  EXPLORES,
+  (t) => {
+    const tells: Program = (memory) =>
+      postRequest(domain.agent(memory, REQUESTER), { ...FIELDS, lock: 0n }, false) !== undefined;
+    tryAll(t, domain, mortal({ requester: tells, exporter: serves() }, ["exporter"]));
+  },
+);
 
 /** Mistakes in the protocol, as memory that does one thing wrongly, and how they show. */
 const MISTAKES: Record<

@@ -44,47 +44,55 @@ const ENTRIES: readonly Entry[] = [0, 1, 2].map((n) => ({
 const VERSIONS = [[], [0], [1], [2], [0, 1], [1, 0], [0, 2], [2, 0], [0, 1, 2], [0, 2, 1], [2, 0, 1]];
 
 test(
-  "E1 E2: a reader sees one of the versions that a writer publishes one after the other, and never an older one again",
+  "entries.1 entries.2: a reader sees one of the versions that a writer publishes one after the other, and never an older one again",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario({ writer: adds(0, [0, 1]), reader: reads(2, 2) }));
   },
 );
 
-test("E1 E2: two readers each see a whole version", EXPLORES, (t) => {
+test("entries.1 entries.2: two readers each see a whole version", EXPLORES, (t) => {
   tryAll(t, domain, scenario({ writer: adds(0, [0]), reader: reads(2), other: reads(3) }));
 });
 
 test(
-  "E1 E2: a reader sees whole versions of two writers, of which none loses what the other has added",
+  "entries.1 entries.2: a reader sees whole versions of two writers, of which none loses what the other has added",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario({ writer: adds(0, [0]), other: adds(1, [1]), reader: reads(2) }));
   },
 );
 
-test("E3: what a writer that dies at any step has not published has changed nothing for readers", EXPLORES, (t) => {
-  tryAll(t, domain, { ...scenario({ writer: adds(0, [0, 1]), reader: reads(2, 2) }), crash: { agents: ["writer"] } });
-});
+test(
+  "entries.3: what a writer that dies at any step has not published has changed nothing for readers",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, { ...scenario({ writer: adds(0, [0, 1]), reader: reads(2, 2) }), crash: { agents: ["writer"] } });
+  },
+);
 
-test("E3: a writer takes over from one that dies at any step, and loses nothing that was published", EXPLORES, (t) => {
-  const reaper = (memory: Substrate, victim: number): void => domain.recover(memory, REAPER, victim);
-  const { check, ...rest } = scenario({ writer: adds(0, [0, 1]), other: adds(1, [2]) });
-  tryAll(t, domain, {
-    ...rest,
-    crash: { agents: ["writer"], recover: { reaper } },
-    check(memory, outcome) {
-      check!(memory, outcome);
-      const left = numbersOf(readEntries(domain.segment(memory), BUFFER_SLOT));
-      assert.ok(
-        VERSIONS.some((version) => version.join() === left.join()),
-        left.join(),
-      );
-    },
-  });
-});
+test(
+  "entries.3: a writer takes over from one that dies at any step, and loses nothing that was published",
+  EXPLORES,
+  (t) => {
+    const reaper = (memory: Substrate, victim: number): void => domain.recover(memory, REAPER, victim);
+    const { check, ...rest } = scenario({ writer: adds(0, [0, 1]), other: adds(1, [2]) });
+    tryAll(t, domain, {
+      ...rest,
+      crash: { agents: ["writer"], recover: { reaper } },
+      check(memory, outcome) {
+        check!(memory, outcome);
+        const left = numbersOf(readEntries(domain.segment(memory), BUFFER_SLOT));
+        assert.ok(
+          VERSIONS.some((version) => version.join() === left.join()),
+          left.join(),
+        );
+      },
+    });
+  },
+);
 
-test("V3: a reader never misses a pending fence while a later one takes its place", EXPLORES, (t) => {
+test("reservation.3: a reader never misses a pending fence while a later one takes its place", EXPLORES, (t) => {
   const fence = (sequence: number) => ({ slot: 0, generation: 1, sequence });
   tryAll(t, domain, {
     prepare(memory) {

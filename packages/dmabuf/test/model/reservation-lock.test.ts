@@ -26,28 +26,36 @@ const LOCKS = [0, 1].map((slot) => domain.layout.buffer(slot) + BUFFER.LOCK);
 const WAITERS = [0, 1].map((slot) => domain.layout.buffer(slot) + domain.layout.lockWaiters);
 const TICKETS = HEADER.TICKETS;
 
-test("K1 K3 K4: three agents that lock one reservation exclude each other, and all get the lock", EXPLORES, (t) => {
-  tryAll(t, domain, scenario([locks(0), locks(1), locks(2)]));
-});
+test(
+  "lock.1 lock.3 lock.4: three agents that lock one reservation exclude each other, and all get the lock",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, scenario([locks(0), locks(1), locks(2)]));
+  },
+);
 
-test("K1 K3: a holder or a waiter may die at any step, and the other gets the lock", EXPLORES, (t) => {
+test("lock.1 lock.3: a holder or a waiter may die at any step, and the other gets the lock", EXPLORES, (t) => {
   tryAll(t, domain, mortal([locks(0), locks(1)], [0, 1]));
 });
 
-test("K1 K3: whoever opens the lock of a dead holder may die over it, and a waiter still gets it", EXPLORES, (t) => {
-  const { prepare, ...rest } = mortal([locks(0), locks(1)], [0]);
-  const dead = identityOf(2);
-  tryAll(t, domain, {
-    ...rest,
-    prepare(memory) {
-      prepare!(memory);
-      assert.ok(new Reservation(domain.agent(memory, 2), 0).tryLock());
-      markDead(domain.segment(memory), dead);
-    },
-  });
-});
+test(
+  "lock.1 lock.3: whoever opens the lock of a dead holder may die over it, and a waiter still gets it",
+  EXPLORES,
+  (t) => {
+    const { prepare, ...rest } = mortal([locks(0), locks(1)], [0]);
+    const dead = identityOf(2);
+    tryAll(t, domain, {
+      ...rest,
+      prepare(memory) {
+        prepare!(memory);
+        assert.ok(new Reservation(domain.agent(memory, 2), 0).tryLock());
+        markDead(domain.segment(memory), dead);
+      },
+    });
+  },
+);
 
-test("K3 K4: a waiter that gives up takes nobody's wake-up, and leaves no lock behind", EXPLORES, (t) => {
+test("lock.3 lock.4: a waiter that gives up takes nobody's wake-up, and leaves no lock behind", EXPLORES, (t) => {
   const impatient: Program = (memory) => {
     const agent = lockingAgent(memory, 1);
     try {
@@ -61,7 +69,7 @@ test("K3 K4: a waiter that gives up takes nobody's wake-up, and leaves no lock b
 });
 
 test(
-  "K2: two agents that lock two reservations in opposite order both get them, and the older never gives way",
+  "lock.2: two agents that lock two reservations in opposite order both get them, and the older never gives way",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario([locksAll(0, [0, 1]), locksAll(1, [1, 0])]));
@@ -73,7 +81,7 @@ for (const [name, orders] of Object.entries({
   "the youngest of which locks one": [[0, 1], [1, 0], [0]],
 })) {
   test(
-    `K2: three agents, ${name} of two reservations and the others both in opposite order, all get on`,
+    `lock.2: three agents, ${name} of two reservations and the others both in opposite order, all get on`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario(orders.map((order, slot) => locksAll(slot, order, withTicket(slot + 1)))));
@@ -81,7 +89,7 @@ for (const [name, orders] of Object.entries({
   );
 }
 
-test("K2: two agents that lock two reservations both get them when the counter of tickets wraps", EXPLORES, (t) => {
+test("lock.2: two agents that lock two reservations both get them when the counter of tickets wraps", EXPLORES, (t) => {
   for (const last of [-2, 0x7fff_fffe]) {
     const { prepare, ...rest } = scenario([locksAll(0, [0, 1]), locksAll(1, [1, 0])]);
     tryAll(t, domain, {
@@ -94,12 +102,12 @@ test("K2: two agents that lock two reservations both get them when the counter o
   }
 });
 
-test("K2: an agent without a ticket is waited for by one with a ticket, and both get on", EXPLORES, (t) => {
+test("lock.2: an agent without a ticket is waited for by one with a ticket, and both get on", EXPLORES, (t) => {
   tryAll(t, domain, scenario([locksAll(0, [0, 1]), locks(1), locks(2, 1)]));
 });
 
 test(
-  "K1 K2: one of two agents that lock two reservations may die at any step, and the other gets both",
+  "lock.1 lock.2: one of two agents that lock two reservations may die at any step, and the other gets both",
   EXPLORES,
   (t) => {
     tryAll(t, domain, mortal([locksAll(0, [0, 1]), locksAll(1, [1, 0])], [0]));
@@ -266,7 +274,7 @@ class Watch {
           return holder;
         },
         park: (word, expected, timeoutMs) => {
-          assert.ok(!this.#mustGiveWay(), "an agent that holds a lock waits for an older one (K2)");
+          assert.ok(!this.#mustGiveWay(), "an agent that holds a lock waits for an older one (lock.2)");
           return faults.park(word, expected, timeoutMs);
         },
       };

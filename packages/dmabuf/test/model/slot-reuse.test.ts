@@ -79,7 +79,7 @@ const ENDS: Record<Kind, readonly number[]> = { timeline: [1, -EIO, -ETIMEDOUT],
 
 for (const kind of KINDS) {
   testProtocol({
-    name: `a late reader of a ${kind} finds each fence's own end while its slot is used again (T4, O2, O3, X3, X5)`,
+    name: `a late reader of a ${kind} finds each fence's own end while its slot is used again (timeline-slot.4, one-shot-slot.2, one-shot-slot.3, failures.3, failures.5)`,
     options: {
       prepare(memory) {
         createDomain(memory);
@@ -102,7 +102,7 @@ for (const kind of KINDS) {
   });
 
   testProtocol({
-    name: `a late hang recovery of a ${kind} ends nothing in its slot's next use, and the fence keeps its end (T1, T3, T4, O1)`,
+    name: `a late hang recovery of a ${kind} ends nothing in its slot's next use, and the fence keeps its end (timeline-slot.1, timeline-slot.3, timeline-slot.4, one-shot-slot.1)`,
     options: {
       prepare(memory) {
         createDomain(memory);
@@ -148,7 +148,7 @@ const NUMBER = LAYOUT.oneShot(1) + ONE_SHOT.SEQUENCE;
 const WRAPS = 1n << 63n;
 
 testProtocol({
-  name: "who looks where a fence stands learns its number with how its context counts, or that its slot has moved on (O2)",
+  name: "who looks where a fence stands learns its number with how its context counts, or that its slot has moved on (one-shot-slot.2)",
   options: {
     prepare(memory) {
       createDomain(memory);
@@ -195,7 +195,7 @@ function publishNumbered(memory: Substrate, owner: number, seqno: number, seqno3
 }
 
 testProtocol({
-  name: "a timeline that is signaled and closed after its agent has left touches nothing in its slot's next use (T4, R5)",
+  name: "a timeline that is signaled and closed after its agent has left touches nothing in its slot's next use (timeline-slot.4, recovery.5)",
   options: {
     prepare: createDomain,
     agents: {

@@ -1,4 +1,4 @@
-/** Rule T7 of the timelines: several agents advance one at once. */
+/** Rule timeline-slot.7 of the timelines: several agents advance one at once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";

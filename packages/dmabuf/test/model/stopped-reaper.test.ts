@@ -49,7 +49,7 @@ const RELEASED = layout.agent(MORTAL) + AGENT.RELEASED;
 
 for (const mode of ["read", "write"] as const) {
   test(
-    `D5 R1 R2 R7 R8: who waits for the ${mode} hold of a dead agent gets it though its reaper stands still`,
+    `hold.5 recovery.1 recovery.2 recovery.7 recovery.8: who waits for the ${mode} hold of a dead agent gets it though its reaper stands still`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario({ waiter: writes(), mortal: uses(mode) }));
@@ -57,35 +57,47 @@ for (const mode of ["read", "write"] as const) {
   );
 }
 
-test("D5 R3: the bit of a dead reader is not taken for that of the next agent in its slot", EXPLORES, (t) => {
-  tryAll(t, domain, succession());
-});
-
-test("MV5 R3: the pin of a dead agent is not taken for one of the next agent in its slot", EXPLORES, (t) => {
-  tryAll(t, domain, pinnedByTheDead());
-});
-
-test("K1 R1 R8: who waits for the lock of a dead agent gets it though its reaper stands still", EXPLORES, (t) => {
-  const mine = lockWord(identityOf(WAITER), 0);
-  const locks: Program = (memory) => {
-    const agent = domain.agent(memory, WAITER, { arms: [LOCK_WAITERS], state: () => "" });
-    const ready = (): boolean => tryTakeLock(agent, BUFFER_SLOT, mine) === 0n;
-    agent.waitSync({ arm: () => armLock(agent, BUFFER_SLOT), ready });
-    landmark(memory, "has the lock");
-    openLock(agent, BUFFER_SLOT, mine);
-  };
-  tryAll(t, domain, {
-    prepare(memory) {
-      domain.open(memory, 3);
-      tryTakeLock(domain.member(memory, MORTAL), BUFFER_SLOT, lockWord(DEAD, 0));
-    },
-    ...stoppedReaper(domain, { waiter: locks }),
-    check: (memory) => assert.equal(lockHolder(domain.segment(memory), BUFFER_SLOT), 0n),
-  });
-});
+test(
+  "hold.5 recovery.3: the bit of a dead reader is not taken for that of the next agent in its slot",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, succession());
+  },
+);
 
 test(
-  "I1 R7 R8: who waits for a dead agent's answer hears that none comes though its reaper stands still",
+  "storage-slot.5 recovery.3: the pin of a dead agent is not taken for one of the next agent in its slot",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, pinnedByTheDead());
+  },
+);
+
+test(
+  "lock.1 recovery.1 recovery.8: who waits for the lock of a dead agent gets it though its reaper stands still",
+  EXPLORES,
+  (t) => {
+    const mine = lockWord(identityOf(WAITER), 0);
+    const locks: Program = (memory) => {
+      const agent = domain.agent(memory, WAITER, { arms: [LOCK_WAITERS], state: () => "" });
+      const ready = (): boolean => tryTakeLock(agent, BUFFER_SLOT, mine) === 0n;
+      agent.waitSync({ arm: () => armLock(agent, BUFFER_SLOT), ready });
+      landmark(memory, "has the lock");
+      openLock(agent, BUFFER_SLOT, mine);
+    };
+    tryAll(t, domain, {
+      prepare(memory) {
+        domain.open(memory, 3);
+        tryTakeLock(domain.member(memory, MORTAL), BUFFER_SLOT, lockWord(DEAD, 0));
+      },
+      ...stoppedReaper(domain, { waiter: locks }),
+      check: (memory) => assert.equal(lockHolder(domain.segment(memory), BUFFER_SLOT), 0n),
+    });
+  },
+);
+
+test(
+  "pending-request.1 recovery.7 recovery.8: who waits for a dead agent's answer hears that none comes though its reaper stands still",
   EXPLORES,
   (t) => {
     const asks: Program = (memory) => {

@@ -26,13 +26,17 @@ import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onl
 
 // Frames between a producer and its consumers; the contract stands in src/stream/stream-slot.ts.
 
-test("M2 M4 M5: a consumer that holds the producer sees every frame, once and in order", EXPLORES, (t) => {
-  tryAll(t, domain, seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "block")], ["block"])));
-});
+test(
+  "stream-slot.2 stream-slot.4 stream-slot.5: a consumer that holds the producer sees every frame, once and in order",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, seeing([[1, 2, 3]], scenario([produces(3), consumes(ONE, "block")], ["block"])));
+  },
+);
 
 for (const policy of ["drop-oldest", "newest"] as const) {
   test(
-    `M1 M2 M4: a consumer with policy ${policy} sees frames in order, none twice, and the last one`,
+    `stream-slot.1 stream-slot.2 stream-slot.4: a consumer with policy ${policy} sees frames in order, none twice, and the last one`,
     EXPLORES,
     (t) => {
       for (const buffers of [1, 2]) {
@@ -44,48 +48,52 @@ for (const policy of ["drop-oldest", "newest"] as const) {
 }
 
 test(
-  "M1 M2 M3: a consumer that joins at any time, and holds the producer, misses nothing after its first frame",
+  "stream-slot.1 stream-slot.2 stream-slot.3: a consumer that joins at any time, and holds the producer, misses nothing after its first frame",
   EXPLORES,
   (t) => {
     tryAll(t, domain, seeing([[1, 2, 3], [2, 3], [3]], scenario([produces(3), joins(ONE, "block")], [])));
   },
 );
 
-test("M3 M5: a producer waits for one consumer to take a frame, and for another to give it back", EXPLORES, (t) => {
-  const readers = domain.layout.buffer(0) + domain.layout.readers;
-  // What the end of its hold does.
-  const givesBack: Program = (memory) => {
-    const segment = domain.segment(memory);
-    clearBit(segment.memory, readers, TWO);
-    ringAll(segment, domain.layout.buffer(0) + domain.layout.holdWaiters);
-  };
-  const one = { buffers: 1 };
-  const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "block", one), givesBack], ["block"]);
-  tryAll(t, domain, {
-    ...seeing([[1, 1]], rest),
-    prepare(memory) {
-      prepare!(memory);
-      const producer = openStream(domain.agent(memory, PRODUCER), 1, true);
-      const loan = producer.loanSync()!;
-      memory.store(bytesOf(loan), 1);
-      loan.publish();
-      assert.ok(openStream(domain.agent(memory, TWO), 1).frames().nextSync());
-    },
-  });
-});
+test(
+  "stream-slot.3 stream-slot.5: a producer waits for one consumer to take a frame, and for another to give it back",
+  EXPLORES,
+  (t) => {
+    const readers = domain.layout.buffer(0) + domain.layout.readers;
+    // What the end of its hold does.
+    const givesBack: Program = (memory) => {
+      const segment = domain.segment(memory);
+      clearBit(segment.memory, readers, TWO);
+      ringAll(segment, domain.layout.buffer(0) + domain.layout.holdWaiters);
+    };
+    const one = { buffers: 1 };
+    const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "block", one), givesBack], ["block"]);
+    tryAll(t, domain, {
+      ...seeing([[1, 1]], rest),
+      prepare(memory) {
+        prepare!(memory);
+        const producer = openStream(domain.agent(memory, PRODUCER), 1, true);
+        const loan = producer.loanSync()!;
+        memory.store(bytesOf(loan), 1);
+        loan.publish();
+        assert.ok(openStream(domain.agent(memory, TWO), 1).frames().nextSync());
+      },
+    });
+  },
+);
 
-test("M5: a consumer that leaves at any time lets the producer go on", EXPLORES, (t) => {
+test("stream-slot.5: a consumer that leaves at any time lets the producer go on", EXPLORES, (t) => {
   tryAll(t, domain, seeing([[1]], scenario([produces(3), consumes(ONE, "block", { most: 1 })], ["block"])));
 });
 
-test("M3 M5: a consumer may die at any step, and the producer goes on", EXPLORES, (t) => {
+test("stream-slot.3 stream-slot.5: a consumer may die at any step, and the producer goes on", EXPLORES, (t) => {
   const one = { buffers: 1 };
   const living = scenario([produces(2, one), consumes(ONE, "block", one)], ["block"]);
   tryAll(t, domain, { ...living, crash: { agents: [1], recover: { reaper: recovers } } });
 });
 
 test(
-  "M1 M2 M4: a producer may die at any step, and the consumer sees what was published, and that it died",
+  "stream-slot.1 stream-slot.2 stream-slot.4: a producer may die at any step, and the consumer sees what was published, and that it died",
   EXPLORES,
   (t) => {
     const { check, ...rest } = seeing([[], [1], [1, 2]], scenario([produces(2), consumes(ONE, "block")], ["block"]));
@@ -101,34 +109,54 @@ test(
   },
 );
 
-test("M5 M10 R1: a producer does not wait for a dead consumer whose reaper stands still", EXPLORES, (t) => {
-  tryAll(t, domain, losesConsumer());
-});
+test(
+  "stream-slot.5 stream-slot.10 recovery.1: a producer does not wait for a dead consumer whose reaper stands still",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, losesConsumer());
+  },
+);
 
-test("M4 M9 R8: a consumer hears of the death of its producer, whose reaper stands still", EXPLORES, (t) => {
-  tryAll(t, domain, losesProducer());
-});
+test(
+  "stream-slot.4 stream-slot.9 recovery.8: a consumer hears of the death of its producer, whose reaper stands still",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, losesProducer());
+  },
+);
 
-test("M6: a consumer that dies at any step while it joins or leaves takes no place for ever", EXPLORES, (t) => {
-  tryAll(t, domain, joinsAndDies());
-});
+test(
+  "stream-slot.6: a consumer that dies at any step while it joins or leaves takes no place for ever",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, joinsAndDies());
+  },
+);
 
-test("M6 M7: no consumer of a past stream gets into the next one in its slot", EXPLORES, (t) => {
+test("stream-slot.6 stream-slot.7: no consumer of a past stream gets into the next one in its slot", EXPLORES, (t) => {
   tryAll(t, domain, joinsTooLate());
 });
 
-test("M8: a consumer that only joins or leaves, or dies at that, is not seen before it is whole", EXPLORES, (t) => {
-  for (const dies of [false, true]) tryAll(t, domain, isLookedAt(undefined, { dies }));
-});
+test(
+  "stream-slot.8: a consumer that only joins or leaves, or dies at that, is not seen before it is whole",
+  EXPLORES,
+  (t) => {
+    for (const dies of [false, true]) tryAll(t, domain, isLookedAt(undefined, { dies }));
+  },
+);
 
-test("M2 M8: a consumer that is counted gets every frame that is published then", EXPLORES, (t) => {
-  tryAll(t, domain, isWaitedFor());
-});
+test(
+  "stream-slot.2 stream-slot.8: a consumer that is counted gets every frame that is published then",
+  EXPLORES,
+  (t) => {
+    tryAll(t, domain, isWaitedFor());
+  },
+);
 
-test("M9: a producer that has left, or died, is not there again when its slot is taken", EXPLORES, (t) => {
+test("stream-slot.9: a producer that has left, or died, is not there again when its slot is taken", EXPLORES, (t) => {
   for (const death of [false, true]) tryAll(t, domain, isLookedFor(death));
 });
 
-test("M9: the death of a producer, told late, ends no later stream of its slot", EXPLORES, (t) => {
+test("stream-slot.9: the death of a producer, told late, ends no later stream of its slot", EXPLORES, (t) => {
   tryAll(t, domain, failsTooLate());
 });

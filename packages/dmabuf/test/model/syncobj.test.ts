@@ -46,11 +46,11 @@ const FIRST = { slot: SLOT, generation: 1 };
 const fenceOf = (n: number) => ({ slot: 0, generation: 1, sequence: 10 + n });
 const plain = (n: number): PointElement => ({ fences: [fenceOf(n)], any: false });
 
-test("J4: of two agents that add a point at once, none loses the other's", EXPLORES, (t) => {
+test("syncobj-slot.4: of two agents that add a point at once, none loses the other's", EXPLORES, (t) => {
   tryEach(t, { agents: { one: adds(ONE, 1), two: adds(TWO, 2) }, check: checkAll });
 });
 
-test("J6: who waits too long for another's change gives up, and has changed nothing", EXPLORES, (t) => {
+test("syncobj-slot.6: who waits too long for another's change gives up, and has changed nothing", EXPLORES, (t) => {
   const impatient = (memory: Substrate): number | undefined => {
     try {
       addSyncobjPoint(domain.agent(memory, TWO), SLOT, 2, plain(2));
@@ -73,7 +73,7 @@ for (const changes of [false, true]) {
   const name = changes
     ? "goes on as long as the others make changes"
     : "gives up after the limit if the holder stands still";
-  test(`J6: who does not come to the lock ${name}`, () => {
+  test(`syncobj-slot.6: who does not come to the lock ${name}`, () => {
     const memory = createSharedSubstrate(new SharedArrayBuffer(4 * domain.words));
     modelOf({ agents: {} }).prepare!(memory);
     memory.store(LOCK, identityOf(ONE));
@@ -96,16 +96,20 @@ for (const changes of [false, true]) {
   });
 }
 
-test("J4 J5: a reader sees the list before or after a point was added, and nothing between", EXPLORES, (t) => {
-  tryEach(t, { agents: { one: adds(ONE, 1), reader: reads(TWO, 2) }, check: checkAll });
-});
+test(
+  "syncobj-slot.4 syncobj-slot.5: a reader sees the list before or after a point was added, and nothing between",
+  EXPLORES,
+  (t) => {
+    tryEach(t, { agents: { one: adds(ONE, 1), reader: reads(TWO, 2) }, check: checkAll });
+  },
+);
 
-test("J4 J5: a reader sees whole lists of two writers", EXPLORES, (t) => {
+test("syncobj-slot.4 syncobj-slot.5: a reader sees whole lists of two writers", EXPLORES, (t) => {
   tryEach(t, { agents: { one: replaces(ONE, [1]), two: replaces(TWO, [2]), reader: reads(REAPER) } });
 });
 
 test(
-  "J4 J6: a writer takes over from one that dies at any step, and loses nothing that was published",
+  "syncobj-slot.4 syncobj-slot.6: a writer takes over from one that dies at any step, and loses nothing that was published",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -120,7 +124,7 @@ test(
 );
 
 test(
-  "J6: a writer that dies while others wait for its lock is waited for by nobody once it is known",
+  "syncobj-slot.6: a writer that dies while others wait for its lock is waited for by nobody once it is known",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -133,19 +137,23 @@ test(
   },
 );
 
-test("J7: who waits for a point hears of it however it is added", EXPLORES, (t) => {
+test("syncobj-slot.7: who waits for a point hears of it however it is added", EXPLORES, (t) => {
   tryEach(t, { agents: { one: adds(ONE, 1), waiter: awaits(TWO, 1) }, check: checkAll });
 });
 
-test("J7 R7: who waits for a point hears of it, or of the death of who was to add it", EXPLORES, (t) => {
-  tryEach(t, {
-    agents: { one: adds(ONE, 1), waiter: awaits(TWO, 1, { orDead: true }) },
-    crash: { agents: ["one"], recover: { reaper: recovers(ONE) } },
-  });
-});
+test(
+  "syncobj-slot.7 recovery.7: who waits for a point hears of it, or of the death of who was to add it",
+  EXPLORES,
+  (t) => {
+    tryEach(t, {
+      agents: { one: adds(ONE, 1), waiter: awaits(TWO, 1, { orDead: true }) },
+      crash: { agents: ["one"], recover: { reaper: recovers(ONE) } },
+    });
+  },
+);
 
 test(
-  "J4 B4: a handle in flight holds the syncobj, with its fences, from its sender's drop to the import",
+  "syncobj-slot.4 referenced-slot.4: a handle in flight holds the syncobj, with its fences, from its sender's drop to the import",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -171,7 +179,7 @@ test(
 );
 
 test(
-  "B2 B3: a late importer is refused, and the next syncobj of the slot has fences of its own alone",
+  "referenced-slot.2 referenced-slot.3: a late importer is refused, and the next syncobj of the slot has fences of its own alone",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -200,7 +208,7 @@ test(
 );
 
 test(
-  "B5 R6: whoever dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
+  "referenced-slot.5 recovery.6: whoever dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
   EXPLORES,
   (t) => {
     tryEach(t, {

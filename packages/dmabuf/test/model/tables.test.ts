@@ -50,7 +50,7 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown
 
 for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {
   testProtocol({
-    name: `an agent that dies when it takes the first slot of the ${table} takes none for ever (TB1)`,
+    name: `an agent that dies when it takes the first slot of the ${table} takes none for ever (table.1)`,
     options: {
       ...model(table),
       agents: { taker: (memory) => void take(domain.member(memory, DIES)) },
@@ -71,7 +71,7 @@ for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (mem
 }
 
 testProtocol({
-  name: "an agent that dies when it joins in a slot that was never used is found (TB1)",
+  name: "an agent that dies when it joins in a slot that was never used is found (table.1)",
   options: {
     ...model("agents"),
     agents: { joiner: (memory) => claimAgentSlot(domain.segment(memory), "") },
@@ -94,7 +94,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "an agent that dies when it sends the first handle of a buffer holds it no longer (TB1)",
+  name: "an agent that dies when it sends the first handle of a buffer holds it no longer (table.1)",
   options: {
     ...model("buffers"),
     agents: {
@@ -122,7 +122,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "an agent that dies when it pins a buffer for the first time leaves no pin to the next agent in its slot (TB1)",
+  name: "an agent that dies when it pins a buffer for the first time leaves no pin to the next agent in its slot (table.1)",
   options: {
     ...model(),
     agents: { pinner: (memory) => addPin(domain.member(memory, DIES), 0) },

@@ -37,7 +37,7 @@ function advances(self: number, time: number) {
 }
 
 testProtocol({
-  name: "a software timeline that two advance at once tells the time of the one or the other (T7)",
+  name: "a software timeline that two advance at once tells the time of the one or the other (timeline-slot.7)",
   options: {
     prepare(memory) {
       createDomain(memory);
@@ -71,7 +71,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "an agent that advances a timeline too late writes no time of the next one in its slot (T7)",
+  name: "an agent that advances a timeline too late writes no time of the next one in its slot (timeline-slot.7)",
   options: {
     prepare(memory) {
       createDomain(memory);

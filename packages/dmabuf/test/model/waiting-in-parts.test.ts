@@ -10,13 +10,13 @@ import { agentOf, claim, complete, createDomain, FIRST, keyOf, memberOf, OWNER }
 import { testProtocol } from "./protocol.js";
 
 // Waits for one thing after the other: what comes next is found in the look that is to be the last before the sleep, and
-// must be armed all the same (W2). Parks do not time out here.
+// must be armed all the same (agent.2). Parks do not time out here.
 
 const LINKS = [keyOf("one-shot"), keyOf("timeline")] as const;
 const SYNCOBJ = { slot: 0, generation: 1 };
 
 testProtocol({
-  name: "a waiter for a chain hears of the last link, whichever signals first (N1, W2)",
+  name: "a waiter for a chain hears of the last link, whichever signals first (fence-chain.1, agent.2)",
   options: {
     timeouts: false,
     prepare(memory) {
@@ -39,7 +39,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter for a point of a syncobj hears of its fence, however soon it signals after it was submitted (J7, W2)",
+  name: "a waiter for a point of a syncobj hears of its fence, however soon it signals after it was submitted (syncobj-slot.7, agent.2)",
   options: {
     timeouts: false,
     prepare(memory) {

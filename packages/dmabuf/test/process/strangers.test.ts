@@ -88,7 +88,7 @@ for (const [kernel, prepare] of [
   ["a kernel before Linux 6.16", () => takeDescriptorsAgain(ownDescriptors())],
 ] as const) {
   test(
-    `RE3: on ${kernel} what a stranger sends holds up no thread, however long its close takes`,
+    `acceptor.3: on ${kernel} what a stranger sends holds up no thread, however long its close takes`,
     AS_ROOT,
     async (t) => {
       t.mock.method(process, "emitWarning", () => {});
@@ -109,43 +109,51 @@ for (const [kernel, prepare] of [
     },
   );
 
-  test(`GA5: on ${kernel} a gate that closes is held up by nobody who waits there`, AS_ROOT, async (t) => {
-    const place = `@dmabuf strangers ${randomUUID()}`;
-    const domain = ProcessDomain.listen(place, { agents: 2 });
-    prepare();
-    const file = join(openFolder(t), "sent");
-    const stranger = new Stranger(t, ["send", place, file]);
-    // This thread does not come to its event loop before the stranger has sent: nobody accepts him.
-    while (!existsSync(file));
-    domain.close();
-    assert.equal(await stranger.end(), 0);
-  });
+  test(
+    `listening-socket.5: on ${kernel} a gate that closes is held up by nobody who waits there`,
+    AS_ROOT,
+    async (t) => {
+      const place = `@dmabuf strangers ${randomUUID()}`;
+      const domain = ProcessDomain.listen(place, { agents: 2 });
+      prepare();
+      const file = join(openFolder(t), "sent");
+      const stranger = new Stranger(t, ["send", place, file]);
+      // This thread does not come to its event loop before the stranger has sent: nobody accepts him.
+      while (!existsSync(file));
+      domain.close();
+      assert.equal(await stranger.end(), 0);
+    },
+  );
 }
 
-test("LI2: what a listener of this user's sends unasked holds up nobody who connects or visits", LIMITED, async (t) => {
-  const comers = {
-    '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-    '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-    '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-    '{"guest":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
-    [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
-      StreamViewer.connect(place, { timeout: 500 }),
-  };
-  for (const [words, come] of Object.entries(comers)) {
-    const place = `@dmabuf strangers ${randomUUID()}`;
-    const listener = new Stranger(t, ["listen", place, words], getuid!());
-    assert.equal(await listener.report(), "listens");
-    const before = ownDescriptors().length;
-    await assert.rejects(come(place), (error: { code: string }) => ["EPROTO", "ETIMEDOUT"].includes(error.code));
-    assert.equal(await listener.report(), "sent");
-    await pause(50);
-    assert.equal(await listener.end(), 0, `after ${words}`);
-    await until(() => ownDescriptors().length <= before);
-  }
-});
+test(
+  "json-lines.2: what a listener of this user's sends unasked holds up nobody who connects or visits",
+  LIMITED,
+  async (t) => {
+    const comers = {
+      '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+      '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+      '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
+      '{"guest":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
+      [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
+        StreamViewer.connect(place, { timeout: 500 }),
+    };
+    for (const [words, come] of Object.entries(comers)) {
+      const place = `@dmabuf strangers ${randomUUID()}`;
+      const listener = new Stranger(t, ["listen", place, words], getuid!());
+      assert.equal(await listener.report(), "listens");
+      const before = ownDescriptors().length;
+      await assert.rejects(come(place), (error: { code: string }) => ["EPROTO", "ETIMEDOUT"].includes(error.code));
+      assert.equal(await listener.report(), "sent");
+      await pause(50);
+      assert.equal(await listener.end(), 0, `after ${words}`);
+      await until(() => ownDescriptors().length <= before);
+    }
+  },
+);
 
 test(
-  "GA5: who connects or visits says nothing to another user, and names him, unless he is among users",
+  "listening-socket.5: who connects or visits says nothing to another user, and names him, unless he is among users",
   AS_ROOT,
   async (t) => {
     const ways = [
@@ -168,7 +176,7 @@ test(
   },
 );
 
-test("RE4: of many who may not come in a few are warned of, and all are counted", AS_ROOT, async (t) => {
+test("acceptor.4: of many who may not come in a few are warned of, and all are counted", AS_ROOT, async (t) => {
   const { mock } = t.mock.method(process, "emitWarning", () => {});
   const place = `@dmabuf strangers ${randomUUID()}`;
   const domain = ProcessDomain.listen(place, { agents: 2 });

@@ -105,7 +105,7 @@ test("join() says of the other kind's invitation what it is of", LIMITED, (t) =>
   }
 });
 
-test("GA2: a file or folder of the name by which a gate is made is left as it is", LIMITED, (t) => {
+test("listening-socket.2: a file or folder of the name by which a gate is made is left as it is", LIMITED, (t) => {
   const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const inTheWay = `.dmabuf-${threadId()}`;
@@ -117,7 +117,7 @@ test("GA2: a file or folder of the name by which a gate is made is left as it is
   assert.deepEqual(readdirSync(join(folder, inTheWay)), ["precious"]);
 });
 
-test("LI4: a refusal says whose words it has, whatever its code is", LIMITED, async (t) => {
+test("json-lines.4: a refusal says whose words it has, whatever its code is", LIMITED, async (t) => {
   const listener = hostile(t);
   for (const [code, expected, words] of [
     ["ENOSPC", "ENOSPC", /The domain at @.* says: no room$/],

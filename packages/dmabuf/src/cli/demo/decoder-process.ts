@@ -53,8 +53,8 @@ export interface DecoderEvents {
 /**
  * A process that decodes, and others that go on with its work when it is killed.
  *
- * DP1. How many frames a decoder has published stands in shared memory, and is read when it is dead: so the next one
- *      repeats none and leaves none out.
+ * decoder-process.1. How many frames a decoder has published stands in shared memory, and is read when it is dead: so
+ *      the next one repeats none and leaves none out.
  */
 export class DecoderProcess implements Production {
   readonly #domain: ProcessDomain;
@@ -112,7 +112,7 @@ export class DecoderProcess implements Production {
     const stream = this.#stream as FrameStream;
     this.#stream = undefined;
     await this.#colleague.end();
-    // DP1
+    // decoder-process.1
     this.#before += stream.published;
     stream.close();
     if (!this.#ended) this.#colleague = this.#employ();

@@ -10,11 +10,11 @@ export interface Loan extends Disposable {
 /**
  * Cuts a byte stream into frames of one size, each read by the operating system straight into its loan.
  *
- * R1. No byte is copied in JavaScript: the socket is given the loan's own memory to read into.
- * R2. The last byte of a frame is read only when the next loan is there. After each read Node.js asks at once where
- *     the next one goes, and a socket that was paused still reads into what it was told then; so there is always a
- *     place for the next byte, and a socket without one is paused in front of a frame's last byte.
- * R3. At most two loans are held: the one being filled and the one after it.
+ * frame-reader.1. No byte is copied in JavaScript: the socket is given the loan's own memory to read into.
+ * frame-reader.2. The last byte of a frame is read only when the next loan is there. After each read Node.js asks at
+ *     once where the next one goes, and a socket that was paused still reads into what it was told then; so there is
+ *     always a place for the next byte, and a socket without one is paused in front of a frame's last byte.
+ * frame-reader.3. At most two loans are held: the one being filled and the one after it.
  */
 export class FrameReader implements Disposable {
   readonly #take: () => Promise<Loan>;
@@ -86,7 +86,7 @@ export class FrameReader implements Disposable {
   }
 
   #complete(): void {
-    // R2: the last byte was not read without it.
+    // frame-reader.2: the last byte was not read without it.
     const next = this.#next as Loan;
     this.#next = undefined;
     const complete = this.#current;

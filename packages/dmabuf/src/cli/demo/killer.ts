@@ -60,7 +60,7 @@ interface Outage {
 /**
  * Kills one process every second in the middle of a frame and has it started again, and watches the others.
  *
- * KI1. A victim is stopped first; it is killed if it holds a frame then, and otherwise goes on until the next one.
+ * killer.1. A victim is stopped first; it is killed if it holds a frame then, and otherwise goes on until the next one.
  */
 export class Killer implements Disposable {
   readonly #victims: readonly Victim[];
@@ -155,7 +155,7 @@ export class Killer implements Disposable {
     }
   }
 
-  /** KI1. */
+  /** killer.1. */
   #strike(victim: Victim, pid: number): boolean {
     process.kill(pid, "SIGSTOP");
     while (!isStopped(pid));

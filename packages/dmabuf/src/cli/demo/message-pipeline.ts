@@ -13,8 +13,8 @@ const ENTRY = new URL("./message.worker.js", import.meta.url);
  * The same decoder and the same consumers, connected by plain messages, `postMessage` between threads or Node.js's own between
  * processes: each consumer gets a copy of each frame.
  *
- * M1. No more than `buffers` frames are under way to a consumer that must see all of them.
- * M2. A consumer that wants the newest one gets a frame only when it is free, and misses the others.
+ * message-pipeline.1. No more than `buffers` frames are under way to a consumer that must see all of them.
+ * message-pipeline.2. A consumer that wants the newest one gets a frame only when it is free, and misses the others.
  */
 export async function runOverMessages(options: PipelineOptions): Promise<PipelineResult> {
   const failure = new AbortController();

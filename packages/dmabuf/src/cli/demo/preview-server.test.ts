@@ -40,7 +40,7 @@ async function status(...request: Parameters<typeof ask>): Promise<number> {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(await ask(...request))?.[1]);
 }
 
-test("PV1: the preview answers to its own names and to no others", PATIENT, async () => {
+test("preview-server.1: the preview answers to its own names and to no others", PATIENT, async () => {
   for (const own of ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"]) {
     assert.equal(await status("/", `${own}:${port}`), 200, own);
   }
@@ -60,11 +60,11 @@ test("PV1: the preview answers to its own names and to no others", PATIENT, asyn
   assert.equal(await status(`http://localhost:${port}/`, `localhost:${port}`), 200);
 });
 
-test("PV1: no page of another origin gets what the preview answers", PATIENT, async () => {
+test("preview-server.1: no page of another origin gets what the preview answers", PATIENT, async () => {
   assert.match(await ask("/thumbnails/frame-1.jpg"), /^Cross-Origin-Resource-Policy: same-origin\r$/m);
 });
 
-test("PV2: no request ends the preview", PATIENT, async () => {
+test("preview-server.2: no request ends the preview", PATIENT, async () => {
   const targets = [
     "//",
     "//[",

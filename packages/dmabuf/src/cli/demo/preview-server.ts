@@ -23,9 +23,9 @@ export interface PreviewServerOptions {
  * The preview's page, on loopback only: `/` is the page, `/stream.mjpg` the newest frames as a multipart stream of
  * JPEGs, `/events` the news of all jobs, `/thumbnails/frame-N.jpg` a thumbnail.
  *
- * PV1. It answers those who ask for it by its own name, and no page of another origin: a page of the web can have a name that leads
- *      here (421).
- * PV2. What a request says is parsed inside a `try`. No request ends the process.
+ * preview-server.1. It answers those who ask for it by its own name, and no page of another origin: a page of the web
+ *      can have a name that leads here (421).
+ * preview-server.2. What a request says is parsed inside a `try`. No request ends the process.
  */
 export class PreviewServer {
   readonly #server: Server;

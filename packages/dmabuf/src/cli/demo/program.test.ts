@@ -37,7 +37,7 @@ test("how a program has ended is its exit code or its signal", PATIENT, async ()
 });
 
 test(
-  "PG1: what does not hear SIGTERM ends, with all that it has started, at an abort and at a limit",
+  "program.1: what does not hear SIGTERM ends, with all that it has started, at an abort and at a limit",
   PATIENT,
   async () => {
     for (const way of ["abort", "limit"]) {
@@ -53,7 +53,7 @@ test(
   },
 );
 
-test("PG2: a program ends with the process that started it, also by SIGKILL", PATIENT, async (t) => {
+test("program.2: a program ends with the process that started it, also by SIGKILL", PATIENT, async (t) => {
   if (tiedToUs().length === 0) return t.skip("there is no setpriv here");
   const module = new URL("./program.js", import.meta.url).href;
   const script = `import { Program } from ${JSON.stringify(module)};
@@ -66,7 +66,7 @@ test("PG2: a program ends with the process that started it, also by SIGKILL", PA
   await gone(Number(pid));
 });
 
-test("PG3: a killed program is not waited for as long as somebody has its descriptors", PATIENT, async () => {
+test("program.3: a killed program is not waited for as long as somebody has its descriptors", PATIENT, async () => {
   const { program, numbers } = start("setsid sleep 1000 & echo $!; wait");
   const [stranger] = await numbers(1);
   try {

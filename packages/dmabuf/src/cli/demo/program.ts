@@ -6,11 +6,13 @@ import { DmaBufError } from "../../errors.js";
 /**
  * A program that the demo has started.
  *
- * PG1. A program is ended by SIGKILL, which is sent here, to it and to all that it has started. Any other signal is a wish: ffmpeg
- *      does not hear it while it opens a pipe that has no writer.
- * PG2. A program does not outlive the process that started it, however that ends: where setpriv is, the kernel ends it.
- * PG3. A killed program is waited for a limited time. On a file system that does not answer it ends when that answers.
- * PG4. What a program says is not limited. The reader keeps what it needs of it.
+ * program.1. A program is ended by SIGKILL, which is sent here, to it and to all that it has started. Any other signal
+ *      is a wish: ffmpeg does not hear it while it opens a pipe that has no writer.
+ * program.2. A program does not outlive the process that started it, however that ends: where setpriv is, the kernel
+ *      ends it.
+ * program.3. A killed program is waited for a limited time. On a file system that does not answer it ends when that
+ *      answers.
+ * program.4. What a program says is not limited. The reader keeps what it needs of it.
  */
 export class Program {
   /** An exit code, or the name of the signal that ended it. Rejects if it could not be started. */
@@ -23,7 +25,7 @@ export class Program {
   /** @param stdio As for `spawn`. */
   constructor(file: string, args: readonly string[], stdio: StdioOptions) {
     const [tied, ...rest] = [...tiedToUs(), file, ...args];
-    // PG1: as the leader of a group it has one number for itself and all that it starts.
+    // program.1: as the leader of a group it has one number for itself and all that it starts.
     this.#child = spawn(tied!, rest, { stdio, detached: true });
     this.ended = Promise.race([ending(this.#child, file), new Promise<string>((resolve) => (this.#killed = resolve))]);
     // Its users await it; until then a failure to start is not unhandled.
@@ -46,7 +48,7 @@ export class Program {
     } catch {
       // It ended just now.
     }
-    // PG3
+    // program.3
     setTimeout(() => this.#leave(), GRACE).unref();
   }
 
@@ -106,7 +108,7 @@ async function ending(child: ChildProcess, file: string): Promise<number | strin
 
 let tie: readonly string[] | undefined;
 
-/** What stands before a program and its arguments so that it ends with this thread (PG2); nothing where that cannot be. */
+/** What stands before a program and its arguments so that it ends with this thread (program.2); nothing where that cannot be. */
 export function tiedToUs(): readonly string[] {
   tie ??=
     spawnSync(TIE[0], [...TIE.slice(1), "true"], { stdio: "ignore", timeout: GRACE, killSignal: "SIGKILL" }).status ===

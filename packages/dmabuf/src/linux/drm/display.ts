@@ -17,11 +17,12 @@ import { ATOMIC_FLAG, CLIENT_CAP, MODE, MODE_INFO, MODE_TYPE, OBJECT, PLANE_TYPE
 /**
  * A screen on a connector of a graphics device.
  *
- * DI1. Each change is one atomic commit: it happens whole, or not at all.
- * DI2. An image that is queued is shown from a refresh of the screen on; the fence that `queue` gives signals then, and
- *      the image before may be written again. One image at most is on its way.
- * DI3. The display waits for the kernel's fences: those in the image's dma-buf, and the one that is given with it.
- * DI4. One program at a time shows images on a device, its master; it stays that until the device is closed.
+ * display.1. Each change is one atomic commit: it happens whole, or not at all.
+ * display.2. An image that is queued is shown from a refresh of the screen on; the fence that `queue` gives signals
+ *      then, and the image before may be written again. One image at most is on its way.
+ * display.3. The display waits for the kernel's fences: those in the image's dma-buf, and the one that is given with
+ *      it.
+ * display.4. One program at a time shows images on a device, its master; it stays that until the device is closed.
  */
 
 export interface DisplayMode {

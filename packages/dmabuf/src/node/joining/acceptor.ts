@@ -33,13 +33,13 @@ const MOST_SILENT = 64;
 /**
  * Lets processes in, each through a connected stream socket.
  *
- * RE1. The kernel is asked who comes, before anything is read: only the users that may come in are listened to.
- * RE2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices: no
- *      descriptor stays open for it, and those that say nothing leave room for others.
- * RE3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the gate), and
- *      what lies in a socket otherwise is let go with it, which blocks nobody (let-go.ts). Before Linux 6.16 this does not
- *      hold for what a process sends that was let in: Node.js reads it.
- * RE4. However many are refused, there are a few warnings with a count.
+ * acceptor.1. The kernel is asked who comes, before anything is read: only the users that may come in are listened to.
+ * acceptor.2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices:
+ *      no descriptor stays open for it, and those that say nothing leave room for others.
+ * acceptor.3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the
+ *      gate), and what lies in a socket otherwise is let go with it, which blocks nobody (let-go.ts). Before Linux 6.16
+ *      this does not hold for what a process sends that was let in: Node.js reads it.
+ * acceptor.4. However many are refused, there are a few warnings with a count.
  */
 export class Reception {
   readonly #welcome: Welcome;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inWords } from "./json-lines.js";
 
-test("LI1: what a peer says is shown on one line, and nothing in it changes how the rest is shown", () => {
+test("json-lines.1: what a peer says is shown on one line, and nothing in it changes how the rest is shown", () => {
   const turns = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c";
   const unseen = "\u200b\u200c\u200d\ufeff\u00ad\u2060\u{e0041}";
   const ends = "\u0000\u001b\n\r\u007f\u0085\u009b\u2028\u2029";
@@ -13,12 +13,12 @@ test("LI1: what a peer says is shown on one line, and nothing in it changes how 
   assert.equal(inWords("Grüße, 日本 🙂"), "Grüße, 日本 🙂");
 });
 
-test("LI1: what a peer says is cut, also in the middle of a character", () => {
+test("json-lines.1: what a peer says is cut, also in the middle of a character", () => {
   const text = inWords("🙂".repeat(400));
   for (const some of [text, inWords(`x${"🙂".repeat(400)}`)]) assert.doesNotMatch(some, /\p{Cs}/u);
   assert.ok(text.length <= 501);
 });
 
-test("LI1: what is no text is shown as JSON", () => {
+test("json-lines.1: what is no text is shown as JSON", () => {
   assert.deepEqual([inWords(undefined), inWords({ a: 1 }), inWords(7)], ["nothing", '{"a":1}', "7"]);
 });

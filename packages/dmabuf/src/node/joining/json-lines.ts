@@ -9,13 +9,14 @@ import { sendMessage, setTakesDescriptors, waitingBytes } from "../system-calls/
 /**
  * What two processes say through a stream socket: lines of JSON, with descriptors beside some of them.
  *
- * LI1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked field by
- *      field by whoever reads it.
- * LI2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Where none are
- *      expected none are taken (since Linux 6.16). What came unasked is let go, which blocks nobody: see let-go.ts.
- * LI3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a domain,
- *      has said what cannot be meant.
- * LI4. An error with words of the other side says whose words these are.
+ * json-lines.1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked
+ *      field by field by whoever reads it.
+ * json-lines.2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Where
+ *      none are expected none are taken (since Linux 6.16). What came unasked is let go, which blocks nobody: see
+ *      let-go.ts.
+ * json-lines.3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a
+ *      domain, has said what cannot be meant.
+ * json-lines.4. An error with words of the other side says whose words these are.
  */
 
 /** Bytes. */
@@ -166,7 +167,7 @@ export interface Refusal {
   readonly message?: unknown;
 }
 
-/** The error that another process has sent. @param who Whose words these are: it stands before them (LI4). */
+/** The error that another process has sent. @param who Whose words these are: it stands before them (json-lines.4). */
 export function saidBy(who: string, { code, message }: Refusal): DmaBufError {
   const isKnown = typeof code === "string" && Object.hasOwn(ERRNO, code);
   const unknown = isKnown ? "" : `, with the unknown code "${inWords(code)}"`;

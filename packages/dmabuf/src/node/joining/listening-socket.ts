@@ -30,16 +30,19 @@ import {
 /**
  * Where processes find a domain: a Unix socket with a path or an abstract name.
  *
- * GA1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the kernel then tells
- *      who they are. It is made under another name and renamed when somebody listens on it already: what stands at the
- *      path answers, and one that was left behind is replaced without a moment in which there is none.
- * GA2. Of several who want the same path at the same time one gets it, and the others are told so: they look and rename
- *      under a lock on the folder, which ends with them. Who does not get the lock in time goes on without.
- * GA3. Nothing but a socket that refuses connections is replaced.
- * GA4. The file goes with the gate, unless somebody has put another one in its place.
- * GA5. Nobody can send descriptors to a gate, or to what connects to one before that knows whose the gate is (since Linux
- *      6.16). Whoever connects asks the kernel for that before it says anything. What waits at a gate that closes is let go.
- * GA6. Nothing that happens at a gate ends the process: what goes wrong there is a warning.
+ * listening-socket.1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the
+ *      kernel then tells who they are. It is made under another name and renamed when somebody listens on it already:
+ *      what stands at the path answers, and one that was left behind is replaced without a moment in which there is
+ *      none.
+ * listening-socket.2. Of several who want the same path at the same time one gets it, and the others are told so: they
+ *      look and rename under a lock on the folder, which ends with them. Who does not get the lock in time goes on
+ *      without.
+ * listening-socket.3. Nothing but a socket that refuses connections is replaced.
+ * listening-socket.4. The file goes with the gate, unless somebody has put another one in its place.
+ * listening-socket.5. Nobody can send descriptors to a gate, or to what connects to one before that knows whose the
+ *      gate is (since Linux 6.16). Whoever connects asks the kernel for that before it says anything. What waits at a
+ *      gate that closes is let go.
+ * listening-socket.6. Nothing that happens at a gate ends the process: what goes wrong there is a warning.
  */
 export class Gate {
   readonly #server: Server;
@@ -102,7 +105,7 @@ export interface Approach {
 }
 
 /**
- * A connection to a gate, of which it is known whose it is (GA5).
+ * A connection to a gate, of which it is known whose it is (listening-socket.5).
  *
  * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens there; `EACCES` if it is no known user's.
  */

@@ -22,15 +22,17 @@ import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRan
  * own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither does it
  * before: who is stopped keeps the lock.
  *
- * SE1. Each agent slot has two bytes: whoever takes the slot locks both, and an invited agent locks the second. The lock is
- *     taken before the slot, and given back after it: a live slot without a lock belongs to a dead agent.
- * SE2. Only the holder of both locks takes the slot, so no two joiners are mistaken for each other.
- * SE3. The register is a pipe, for of these a thread's end closes what a `Socket` was made of; a plain file's descriptor would
- *     stay as long as the process. The open file is a `Socket`'s before it has any lock.
- * SE4. For an agent that was invited its inviter holds the first byte, until the agent has the second one: while it has
- *     neither, its inviter has ended or left.
- * SE5. Who finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent that comes in
- *     this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops stops no other.
+ * membership.1. Each agent slot has two bytes: whoever takes the slot locks both, and an invited agent locks the
+ *     second. The lock is taken before the slot, and given back after it: a live slot without a lock belongs to a dead
+ *     agent.
+ * membership.2. Only the holder of both locks takes the slot, so no two joiners are mistaken for each other.
+ * membership.3. The register is a pipe, for of these a thread's end closes what a `Socket` was made of; a plain file's
+ *     descriptor would stay as long as the process. The open file is a `Socket`'s before it has any lock.
+ * membership.4. For an agent that was invited its inviter holds the first byte, until the agent has the second one:
+ *     while it has neither, its inviter has ended or left.
+ * membership.5. Who finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent
+ *     that comes in this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops
+ *     stops no other.
  */
 
 /** One agent's locks in the register: they show who lives. */
@@ -115,7 +117,7 @@ export class Seat {
       if (this.#reservations.has(identity)) continue;
       const bytes = bytesOf(slotOf(identity));
       if (findLockOnFile(this.descriptor, "read", bytes) !== undefined) continue;
-      // SE5. It may also have left while the lock was looked for.
+      // membership.5. It may also have left while the lock was looked for.
       if (!tryLockFile(this.descriptor, "read", bytes)) continue;
       const isLost = isLive(member, identity) && markDead(member, identity);
       unlockFile(this.descriptor, bytes);

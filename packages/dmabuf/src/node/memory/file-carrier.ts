@@ -19,16 +19,16 @@ import { duplicateDescriptor } from "../system-calls/index.js";
 /**
  * The storage of processes: memory files, whose descriptors lie in the inboxes of all agents from the first handle on.
  *
- * FC1. Whoever makes a handle puts the descriptors into the inbox of each agent that has not had them from it, with no
- *     more rights than the handle gives. So an importer needs nobody: neither the exporter, who may be blocked or dead,
- *     nor a turn of its own event loop.
- * FC2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also one that
- *     blocks in the library: with the memory, or that it has none. So every question ends.
- * FC3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter that comes, and
- *      from time to time.
- * FC4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its exporter,
- *     who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no memory. Memory
- *     that a move has left is given back at once.
+ * file-carrier.1. Whoever makes a handle puts the descriptors into the inbox of each agent that has not had them from
+ *     it, with no more rights than the handle gives. So an importer needs nobody: neither the exporter, who may be
+ *     blocked or dead, nor a turn of its own event loop.
+ * file-carrier.2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also
+ *     one that blocks in the library: with the memory, or that it has none. So every question ends.
+ * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter
+ *      that comes, and from time to time.
+ * file-carrier.4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its
+ *     exporter, who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no
+ *     memory. Memory that a move has left is given back at once.
  */
 
 /** Milliseconds, for an agent that runs, and neither waits nor returns to its event loop. */
@@ -366,7 +366,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       // Memory without a name has been left by a move, or was never sent.
       if (isFreed || named === undefined) return self.closeFiles(true);
       if (this.#keptAt(named.key) !== undefined) return self.closeFiles(false);
-      // FC4
+      // file-carrier.4
       this.#kept.add(named);
       const { agent } = this.#parts;
       agent.watch({ arm() {}, ready: () => !isBufferLive(agent, named.key) }, () => {

@@ -4,12 +4,12 @@ import type { Substrate } from "../../substrate/substrate.js";
 /**
  * Who has a ledger: the threads of a process that use what stands in it, in words that all of them see.
  *
- * LM1. A ledger is free, or open, or locked by the thread that changes who has it, whose number is in the lock then. Only
- *     who has the lock writes the rest, or believes what it reads there.
- * LM2. A thread that ends with the lock loses it to the next one that wants it, which settles what was begun before it does
- *     anything else: it may have been the release.
- * LM3. What stands in a ledger is released when no thread is left that has it and has not ended; not before, and not by
- *     two at a time. Then it is free. Each use of it has another generation.
+ * ledger-members.1. A ledger is free, or open, or locked by the thread that changes who has it, whose number is in the
+ *     lock then. Only who has the lock writes the rest, or believes what it reads there.
+ * ledger-members.2. A thread that ends with the lock loses it to the next one that wants it, which settles what was
+ *     begun before it does anything else: it may have been the release.
+ * ledger-members.3. What stands in a ledger is released when no thread is left that has it and has not ended; not
+ *     before, and not by two at a time. Then it is free. Each use of it has another generation.
  */
 
 /** In words. */
@@ -96,7 +96,7 @@ export function releaseIfEnded(place: LedgerPlace, threads: Threads, release: ()
   settle(place, threads, release);
 }
 
-/** LM1, LM2. */
+/** ledger-members.1, ledger-members.2. */
 function lock(place: LedgerPlace, threads: Threads, generation: number, release: () => void): boolean {
   const { memory, at } = place;
   for (;;) {
@@ -119,7 +119,7 @@ function isHeld(holder: number, threads: Threads): boolean {
   return holder !== threads.self.thread && threads.isRunning(holder);
 }
 
-/** LM3, under the lock, which it opens. */
+/** ledger-members.3, under the lock, which it opens. */
 function settle(place: LedgerPlace, threads: Threads, release: () => void): void {
   const { memory, at } = place;
   let isUsed = false;

@@ -20,7 +20,7 @@ import {
 /** Seconds: a close that waits for it is seen by the limit of the whole file. */
 const LINGER = 3_600;
 
-test("LG2: memory files, pipes, and connections without descriptors in them are closed at once", () => {
+test("let-go.2: memory files, pipes, and connections without descriptors in them are closed at once", () => {
   const { reader, writer } = createPipe();
   const [empty, other] = createSocketPair();
   const [talked, talker] = createSocketPair();
@@ -34,7 +34,7 @@ test("LG2: memory files, pipes, and connections without descriptors in them are 
   closeAll([other, talker]);
 });
 
-test("LG1: what lingers, and a socket in which it lies, block nobody", { timeout: 60_000 }, async () => {
+test("let-go.1: what lingers, and a socket in which it lies, block nobody", { timeout: 60_000 }, async () => {
   const before = openDescriptors();
   const first = lingeringSocket(LINGER);
   const second = lingeringSocket(LINGER);
@@ -56,7 +56,7 @@ test("LG1: what lingers, and a socket in which it lies, block nobody", { timeout
   closeAll([...keep, sender, peer]);
 });
 
-test("LG2: a socket that was sent goes on for its sender", async () => {
+test("let-go.2: a socket that was sent goes on for its sender", async () => {
   const [sent, other] = createSocketPair();
   const copy = duplicateDescriptor(sent);
   letGo(copy);
@@ -66,7 +66,7 @@ test("LG2: a socket that was sent goes on for its sender", async () => {
   closeAll([sent, other]);
 });
 
-test("LG3: many things go with a few children, and none stays open", { timeout: 60_000 }, async () => {
+test("let-go.3: many things go with a few children, and none stays open", { timeout: 60_000 }, async () => {
   const before = openDescriptors();
   for (let i = 0; i < 200; i++) letGo(createEventCounter());
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");

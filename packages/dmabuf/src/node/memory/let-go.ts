@@ -17,13 +17,13 @@ import {
  * has sent may lie. The last close of such a thing may block as long as the peer likes: of a TCP socket that lingers, for
  * one.
  *
- * LG1. Such a close is not the last one. A child process is started that has the descriptors, too; then they are closed
- *      here, and the child is killed. A process that ends waits for nothing. The closes themselves are done by the
- *      runtime's own threads, never by an event loop.
- * LG2. What cannot block is closed at once: memory files, pipes, and connections of our own that hold no descriptors.
- *      A socket that was sent is only closed: its sender may still use it.
- * LG3. However much there is to be closed, a child is started once in a second, or for each {@link MOST_WAITING}.
- * LG4. No file system is asked what a descriptor is: that answer, too, could be kept back.
+ * let-go.1. Such a close is not the last one. A child process is started that has the descriptors, too; then they are
+ *      closed here, and the child is killed. A process that ends waits for nothing. The closes themselves are done by
+ *      the runtime's own threads, never by an event loop.
+ * let-go.2. What cannot block is closed at once: memory files, pipes, and connections of our own that hold no
+ *      descriptors. A socket that was sent is only closed: its sender may still use it.
+ * let-go.3. However much there is to be closed, a child is started once in a second, or for each {@link MOST_WAITING}.
+ * let-go.4. No file system is asked what a descriptor is: that answer, too, could be kept back.
  */
 export function letGo(...descriptors: readonly number[]): void {
   for (const descriptor of descriptors) {
@@ -83,7 +83,7 @@ function isMemoryFile(descriptor: number): boolean {
   }
 }
 
-/** LG1. */
+/** let-go.1. */
 function closeWaiting(): void {
   clearTimeout(timer);
   timer = undefined;

@@ -5,15 +5,15 @@ import { viewOf } from "../system-calls/index.js";
 /**
  * A memory file mapped in this thread, as an `ArrayBuffer` that is lent out for a time.
  *
- * MM1. A mapping makes one view of its memory, once: making one takes about 45 µs, and koffi ends the process if its
- *      worker is terminated in one of them.
- * MM2. At the end of a use the memory is taken back by `ArrayBuffer.prototype.transfer`, where there is one (Node.js 22
- *      and later): all views of it that were handed out then have length 0.
- * MM3. Closing gives the memory back at once: zero pages take its place. A view that is left reads zeros, and what is
- *      written there is lost; nothing crashes.
- * MM4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If somebody has transferred one,
- *      nobody knows when that is: then they stay, which takes addresses and no memory.
- * MM5. No view is marked as untransferable: Node.js 24 and 26 then abort at the exit.
+ * memory-mapping.1. A mapping makes one view of its memory, once: making one takes about 45 µs, and koffi ends the
+ *      process if its worker is terminated in one of them.
+ * memory-mapping.2. At the end of a use the memory is taken back by `ArrayBuffer.prototype.transfer`, where there is
+ *      one (Node.js 22 and later): all views of it that were handed out then have length 0.
+ * memory-mapping.3. Closing gives the memory back at once: zero pages take its place. A view that is left reads zeros,
+ *      and what is written there is lost; nothing crashes.
+ * memory-mapping.4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If somebody has
+ *      transferred one, nobody knows when that is: then they stay, which takes addresses and no memory.
+ * memory-mapping.5. No view is marked as untransferable: Node.js 24 and 26 then abort at the exit.
  */
 export class MemoryMapping implements Disposable {
   readonly length: number;

@@ -17,14 +17,15 @@ import {
  * What one thread of a process has mapped and opened, in memory that the process's other threads can read: the kernel
  * takes back what a dead process had, but not what a terminated worker had. See process-ledgers.ts for who releases it.
  *
- * RL1. Only its own thread writes a ledger, while it lives; only after its end does another release what stands there.
- * RL2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a function begins
- *      or a loop goes round, and nothing of this stands between the system call and the entry.
+ * resource-ledger.1. Only its own thread writes a ledger, while it lives; only after its end does another release what
+ *      stands there.
+ * resource-ledger.2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a
+ *      function begins or a loop goes round, and nothing of this stands between the system call and the entry.
  *      What comes with a message comes into memory of the ledger, and stands there until it is entered.
- * RL3. An entry is cleared before its mapping or descriptor goes, likewise: another thread may get the same number next,
- *      and what is its must not be released for this one.
- * RL4. A mapping of which views may have been handed out is not unmapped for a dead thread, but overlaid with zero
- *      pages: a view may have been transferred to a thread that lives.
+ * resource-ledger.3. An entry is cleared before its mapping or descriptor goes, likewise: another thread may get the
+ *      same number next, and what is its must not be released for this one.
+ * resource-ledger.4. A mapping of which views may have been handed out is not unmapped for a dead thread, but overlaid
+ *      with zero pages: a view may have been transferred to a thread that lives.
  */
 
 /** One mapping or descriptor in a ledger. */
@@ -94,7 +95,7 @@ export class ResourceLedger {
   readonly #numbers: Float64Array;
   readonly #arrivals: DataView;
   readonly #free: number[] = [];
-  // Taken here, so that nothing stands between these calls and the entries (RL2, RL3).
+  // Taken here, so that nothing stands between these calls and the entries (resource-ledger.2, resource-ledger.3).
   readonly #close = boundFunction("int close(int fd)");
   readonly #munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
   readonly #mmap = boundFunction(

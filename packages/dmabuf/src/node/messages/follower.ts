@@ -11,12 +11,12 @@ import type { StreamDirectory } from "./stream-directory.js";
 /**
  * A consumer by a stream's name, which survives producers.
  *
- * FW1. What a dead producer had published comes before anything of the next one's, and each stream is joined from the
- *      oldest frame on that its ring still holds.
- * FW2. It leaves a stream only if that has failed with `ESRCH`: because its producer died, or gave it up by saying so. A
- *      stream's end is its end too, and any other failure is thrown.
- * FW3. A stream that was left is not found again (SD1), for its producer is not there.
- * FW4. Of what it leaves, only frames that are held stay, with their buffers, and go when they are given back.
+ * follower.1. What a dead producer had published comes before anything of the next one's, and each stream is joined
+ *      from the oldest frame on that its ring still holds.
+ * follower.2. It leaves a stream only if that has failed with `ESRCH`: because its producer died, or gave it up by
+ *      saying so. A stream's end is its end too, and any other failure is thrown.
+ * follower.3. A stream that was left is not found again (stream-directory.1), for its producer is not there.
+ * follower.4. Of what it leaves, only frames that are held stay, with their buffers, and go when they are given back.
  */
 export interface FollowOptions extends ConsumerOptions {
   /**
@@ -167,7 +167,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     }
   }
 
-  /** FW4. */
+  /** follower.4. */
   #leave({ stream, consumer }: Source, reason: DmaBufError): void {
     this.#missedBefore += consumer.missed;
     this.#source = undefined;

@@ -10,16 +10,17 @@ import { sendMessage, writeDescriptor } from "../system-calls/index.js";
  * How agents of different processes send each other descriptors and what belongs to them, without a connection and
  * without anybody's help: each has an inbox, into which everybody may put letters.
  *
- * IN1. A letter lies in the inbox until its agent takes it, even if the sender has died, and costs the sender no wait.
- * IN2. A full inbox refuses a letter: the sender goes on, and the receiver asks when it misses something.
- * IN3. Whoever has put a letter in counts it, rings, and writes into the pipe of the receiver's event loop, whether that
- *     sleeps there or not. The receiver looks into its inbox when it hears the pipe, when it is about to sleep in a
- *     blocking wait and the count has changed, and when it needs something.
- * IN4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
- * IN5. A letter that is damaged, or whose descriptors this process has no room for, is dropped with its descriptors, and
- *      a warning says so.
+ * mailbox.1. A letter lies in the inbox until its agent takes it, even if the sender has died, and costs the sender no
+ *      wait.
+ * mailbox.2. A full inbox refuses a letter: the sender goes on, and the receiver asks when it misses something.
+ * mailbox.3. Whoever has put a letter in counts it, rings, and writes into the pipe of the receiver's event loop,
+ *     whether that sleeps there or not. The receiver looks into its inbox when it hears the pipe, when it is about to
+ *     sleep in a blocking wait and the count has changed, and when it needs something.
+ * mailbox.4. A letter names its receiver: the next agent in the slot drops what was meant for the one before.
+ * mailbox.5. A letter that is damaged, or whose descriptors this process has no room for, is dropped with its
+ *      descriptors, and a warning says so.
  *      What a member sends may block where it is closed: members trust each other.
- * IN6. However fast letters come, their agent goes on with its own work after so many.
+ * mailbox.6. However fast letters come, their agent goes on with its own work after so many.
  */
 
 /** Bytes; the longest letter names a stream with all its buffers. */
@@ -106,7 +107,7 @@ export class Inbox {
       if (received !== undefined) yield received;
       else for (const file of message.files) this.#ledger.close(file);
     }
-    // IN6: the rest comes with the next turn.
+    // mailbox.6: the rest comes with the next turn.
     this.#taken = undefined;
     writeDescriptor(this.#files.bells[slotOf(this.#member.identity)]!, BYTE);
   }
@@ -135,7 +136,7 @@ export class Inbox {
   #open({ length, files }: ReceivedFiles): Received | undefined {
     try {
       const { to, from, letter } = JSON.parse(this.#bytes.toString("utf8", 0, length)) as Envelope;
-      // IN4: not an error, the one before has left.
+      // mailbox.4: not an error, the one before has left.
       if (to !== this.#member.identity) return undefined;
       if (typeof from !== "number" || !Number.isInteger(from)) throw new TypeError("it names no sender");
       return { letter: parseLetter(letter, files.length, this.#member.layout.sizes), from, files };

@@ -12,8 +12,9 @@ import type { Inbox } from "./mailbox.js";
  * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
  * all. There is no list that could be wrong for everybody.
  *
- * SD1. A stream is found while its producer is there, and not when that has closed it, or died.
- * SD2. Of several with one name one is found that has not ended, if there is any; of those, the one that was new last.
+ * stream-directory.1. A stream is found while its producer is there, and not when that has closed it, or died.
+ * stream-directory.2. Of several with one name one is found that has not ended, if there is any; of those, the one that
+ *      was new last.
  */
 export class StreamDirectory {
   readonly #agent: Agent;
@@ -99,7 +100,7 @@ export class StreamDirectory {
     }
   }
 
-  /** SD1, SD2. */
+  /** stream-directory.1, stream-directory.2. */
   #find(name: string): StreamHandle | undefined {
     let open: StreamHandle | undefined;
     let ended: StreamHandle | undefined;

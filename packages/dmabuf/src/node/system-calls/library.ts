@@ -9,13 +9,13 @@ import { checksOf } from "./native-arguments.js";
 /**
  * The door to the C library. No other module imports koffi.
  *
- * SC1. Nothing is loaded before the first call: importing this module works on every system.
- * SC2. Where calls cannot be made, each one throws `ENOSYS` with the reason.
- * SC3. A failed call becomes a `DmaBufError` with `code`, `errno` and `syscall`.
- * SC4. The first call binds all functions that are declared until then: koffi ends the whole process if its worker is
- *      terminated while a function is being bound, and so there is one moment for it, at the start.
- * SC5. What does not fit its parameter is a RangeError, and no call is made: koffi would make another number of it, and
- *      ends the process where it cannot fail.
+ * library.1. Nothing is loaded before the first call: importing this module works on every system.
+ * library.2. Where calls cannot be made, each one throws `ENOSYS` with the reason.
+ * library.3. A failed call becomes a `DmaBufError` with `code`, `errno` and `syscall`.
+ * library.4. The first call binds all functions that are declared until then: koffi ends the whole process if its
+ *      worker is terminated while a function is being bound, and so there is one moment for it, at the start.
+ * library.5. What does not fit its parameter is a RangeError, and no call is made: koffi would make another number of
+ *      it, and ends the process where it cannot fail.
  */
 
 /** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
@@ -50,7 +50,7 @@ export function nativeFunction(declaration: string): NativeFunction {
 /**
  * The function of the C library itself. Between the last JavaScript before the call and the first after it nothing can
  * terminate a worker, which `nativeFunction` with its own function around the call does not promise. The caller checks what
- * it passes (SC5).
+ * it passes (library.5).
  */
 export function boundFunction(declaration: string): NativeFunction {
   const { bind, bound } = library();
@@ -173,7 +173,7 @@ function bindFunction(handle: LibraryHandle, declaration: string): NativeFunctio
   }
 }
 
-/** SC4. What cannot be bound fails when it is called. */
+/** library.4. What cannot be bound fails when it is called. */
 function bindAll(bind: (declaration: string) => NativeFunction): Map<string, NativeFunction> {
   const bound = new Map<string, NativeFunction>();
   for (const declaration of declared) {

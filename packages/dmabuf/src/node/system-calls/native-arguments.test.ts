@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { nativeFunction, type NativeArgument } from "./library.js";
 import { checksOf } from "./native-arguments.js";
 
-test("SC5: an integer that does not fit its parameter is refused by its name, and one that just fits is taken", () => {
+test("library.5: an integer that does not fit its parameter is refused by its name, and one that just fits is taken", () => {
   const cases: [string, readonly NativeArgument[], readonly NativeArgument[]][] = [
     ["int", [-(2 ** 31), 2 ** 31 - 1, -1n], [-(2 ** 31) - 1, 2 ** 31, 2n ** 31n]],
     ["uint32_t", [0, 2 ** 32 - 1], [-1, 2 ** 32]],
@@ -22,13 +22,13 @@ test("SC5: an integer that does not fit its parameter is refused by its name, an
   }
 });
 
-test("SC5: text that the C library would cut is refused", () => {
+test("library.5: text that the C library would cut is refused", () => {
   const check = checksOf("int open(const char *path, int flags)");
   check(["/tmp", 0]);
   assert.throws(() => check(["/tmp\0/none", 0]), { name: "RangeError", message: /parameter "path"/ });
 });
 
-test("SC5: no call is made with what was refused: it would hit another descriptor", () => {
+test("library.5: no call is made with what was refused: it would hit another descriptor", () => {
   const close = nativeFunction("int close(int fd)");
   assert.throws(() => close(2 ** 32 + 1), RangeError);
   assert.equal(close(-1), -1);

@@ -1,6 +1,6 @@
 import type { NativeArgument } from "./library.js";
 
-/** Checks what is passed to C functions (SC5): koffi takes any number for any integer, and cuts it. */
+/** Checks what is passed to C functions (library.5): koffi takes any number for any integer, and cuts it. */
 
 /** From, to: of a plain number at most 53 bits, beyond which it may be another one already. */
 interface Range {

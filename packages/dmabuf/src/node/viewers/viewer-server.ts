@@ -18,11 +18,11 @@ import { descriptorOf } from "../joining/socket-descriptor.js";
  * A stream shown to guests: processes that may only look. A guest gets the frames' memory through descriptors that cannot
  * write, and nothing else: no control segment, no other buffer. This member consumes the stream for it.
  *
- * SH1. For each guest there is a consumer of this member's, which holds a frame while the guest looks at it; it ends with
- *      the connection.
- * SH2. A guest has one frame at a time, and gets the next one when it has given that back: however it behaves, it can
- *      keep one buffer of the ring, and no more. How many guests there may be has a limit.
- * SH3. A guest sends words and no descriptors: see RE3.
+ * viewer-server.1. For each guest there is a consumer of this member's, which holds a frame while the guest looks at
+ *      it; it ends with the connection.
+ * viewer-server.2. A guest has one frame at a time, and gets the next one when it has given that back: however it
+ *      behaves, it can keep one buffer of the ring, and no more. How many guests there may be has a limit.
+ * viewer-server.3. A guest sends words and no descriptors: see acceptor.3.
  */
 export interface ServeViewersOptions {
   /** Which users may look, by their numbers, beside this one's and root. Default: none. */

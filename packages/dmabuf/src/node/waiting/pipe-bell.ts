@@ -5,27 +5,27 @@ import type { Substrate } from "../../substrate/substrate.js";
  * sleeps there. An agent that blocks sleeps at the doorbell itself, by futex. One that has returned to its event loop is
  * woken through a pipe, which its event loop watches.
  *
- * PB1. Only the agent itself writes the word: how many of its waits have returned to the event loop and sleep, and, in a
- *      bit of its own, whether its thread blocks.
- * PB2. Whoever goes to sleep says so in the word before the doorbell is compared with what was read earlier: by itself,
- *      or, if it blocks, by the kernel.
- * PB3. Whoever rings has changed the doorbell before it looks at the word. If the agent blocks, it wakes the futex; if
- *      waits sleep in the event loop, it writes a byte into the pipe. If the pipe is full, it need not: the agent has
- *      something to read already.
- * PB4. When the agent has something to read, it reads first, then sets its word to 0 (it does not block just then), and
- *      then lets all its sleepers go. A byte that comes later lets go, too early, whoever sleeps then; that is allowed
- *      (S4).
+ * pipe-bell.1. Only the agent itself writes the word: how many of its waits have returned to the event loop and sleep,
+ *      and, in a bit of its own, whether its thread blocks.
+ * pipe-bell.2. Whoever goes to sleep says so in the word before the doorbell is compared with what was read earlier: by
+ *      itself, or, if it blocks, by the kernel.
+ * pipe-bell.3. Whoever rings has changed the doorbell before it looks at the word. If the agent blocks, it wakes the
+ *      futex; if waits sleep in the event loop, it writes a byte into the pipe. If the pipe is full, it need not: the
+ *      agent has something to read already.
+ * pipe-bell.4. When the agent has something to read, it reads first, then sets its word to 0 (it does not block just
+ *      then), and then lets all its sleepers go. A byte that comes later lets go, too early, whoever sleeps then; that
+ *      is allowed (substrate.4).
  *
- * So no wake-up is lost: by PB2 and PB3 either the sleeper sees the changed doorbell, or the ringer sees the word. The
- * ringer never clears the word, so that one that is killed between its look and its byte hides no sleeper from the
- * next; the price is a byte from each ringer until the agent has had a turn. What a sleeper leaves that is killed costs
- * ringers a call of the kernel each, until the slot's next agent sleeps there.
+ * So no wake-up is lost: by pipe-bell.2 and pipe-bell.3 either the sleeper sees the changed doorbell, or the ringer
+ * sees the word. The ringer never clears the word, so that one that is killed between its look and its byte hides no
+ * sleeper from the next; the price is a byte from each ringer until the agent has had a turn. What a sleeper leaves
+ * that is killed costs ringers a call of the kernel each, until the slot's next agent sleeps there.
  */
 
 /** Of the word: the thread blocks. Below it stands the count of waits that sleep in the event loop. */
 const BLOCKS = 1 << 30;
 
-/** PB2, for a wait that has returned to the event loop. Returns whether it sleeps now; if not, the doorbell has changed. */
+/** pipe-bell.2, for a wait that has returned to the event loop. Returns whether it sleeps now; if not, the doorbell has changed. */
 export function announceSleeper(memory: Substrate, bell: number, word: number, expected: number): boolean {
   const sleepers = memory.load(word);
   memory.store(word, sleepers + 1);
@@ -35,7 +35,7 @@ export function announceSleeper(memory: Substrate, bell: number, word: number, e
   return false;
 }
 
-/** PB2, for a thread that blocks: the kernel compares the doorbell after this. */
+/** pipe-bell.2, for a thread that blocks: the kernel compares the doorbell after this. */
 export function announceBlocked(memory: Substrate, word: number): void {
   // SYNC POINT sleepers-before-bell: pairs with ringSleepers().
   memory.store(word, memory.load(word) | BLOCKS);
@@ -47,7 +47,7 @@ export function endBlocked(memory: Substrate, word: number): void {
 }
 
 /**
- * PB3. Calls the kernel only if somebody sleeps.
+ * pipe-bell.3. Calls the kernel only if somebody sleeps.
  *
  * @param wakeBlocked Wakes the doorbell's futex; returns how many slept there.
  * @param writeByte Writes a byte into the pipe.
@@ -66,7 +66,7 @@ export function ringSleepers(
   return inLoop + (inLoop === sleepers ? 0 : wakeBlocked());
 }
 
-/** PB4, after the pipe has been read: the sleepers may go when this returns. */
+/** pipe-bell.4, after the pipe has been read: the sleepers may go when this returns. */
 export function clearSleepers(memory: Substrate, word: number): void {
   memory.store(word, 0);
 }

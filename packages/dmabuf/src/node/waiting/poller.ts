@@ -16,14 +16,14 @@ import {
 /**
  * The events of descriptors that Node.js cannot watch itself: sync files, dma-bufs, pidfds, cameras.
  *
- * PO1. One more thread waits for all of them, in the kernel; it keeps the process alive for nobody. It begins with the
- *      first watch, and each thread that watches has its own.
- * PO2. An event counter ends that thread at the exit; without it the exit would wait for the next event. An exit that comes
- *      while the thread still begins waits for that, because it must not be ended in the middle of it (SC4). A worker has no
- *      such moment when it is terminated: there the thread waits in slices.
- * PO3. A watch reports once and is armed again after its callback has returned: a descriptor that stays ready calls back
- *      once in each turn of the event loop, and not faster.
- * PO4. A watch that has ended does not call back, whatever was on its way.
+ * poller.1. One more thread waits for all of them, in the kernel; it keeps the process alive for nobody. It begins with
+ *      the first watch, and each thread that watches has its own.
+ * poller.2. An event counter ends that thread at the exit; without it the exit would wait for the next event. An exit
+ *      that comes while the thread still begins waits for that, because it must not be ended in the middle of it
+ *      (library.4). A worker has no such moment when it is terminated: there the thread waits in slices.
+ * poller.3. A watch reports once and is armed again after its callback has returned: a descriptor that stays ready
+ *      calls back once in each turn of the event loop, and not faster.
+ * poller.4. A watch that has ended does not call back, whatever was on its way.
  */
 
 /** Ends the watch; to be called before the descriptor is closed. Twice does nothing. */

@@ -9,10 +9,11 @@ import { addressOf, futexWait, futexWake, writeDescriptor } from "../system-call
 /**
  * The substrate of processes: a mapped memory file, futexes, and a pipe for each doorbell.
  *
- * PS1. A synchronous park sleeps in slices, each of them a call of a JavaScript function: only there can a worker be
- *      terminated. Between two slices the owner may look whether others are still alive.
- * PS2. An asynchronous park is possible on doorbells only, which is where the layers above park; see pipe-bell.ts.
- * PS3. Any process may ring any doorbell: whoever has the memory has the pipes too.
+ * process-substrate.1. A synchronous park sleeps in slices, each of them a call of a JavaScript function: only there
+ *      can a worker be terminated. Between two slices the owner may look whether others are still alive.
+ * process-substrate.2. An asynchronous park is possible on doorbells only, which is where the layers above park; see
+ *      pipe-bell.ts.
+ * process-substrate.3. Any process may ring any doorbell: whoever has the memory has the pipes too.
  */
 
 /** The longest time for which a thread is deaf to `terminate()` and `process.exit()`: half of it, on average. */
@@ -96,7 +97,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     }
   }
 
-  /** PS1. */
+  /** process-substrate.1. */
   #sleep(word: number, expected: number, timeoutMs: number): ParkResult {
     const address = this.#address + 4 * word;
     const end = timeoutMs > SLICE_MS ? performance.now() + timeoutMs : 0;

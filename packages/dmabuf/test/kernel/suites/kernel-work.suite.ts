@@ -7,7 +7,7 @@ import { kernelTest } from "../cases/kernel-test.js";
 import { fails, openDescriptors, until } from "../support.js";
 
 kernelTest(
-  "KB3, KF5: however often somebody looks, a working device is one entry for readers and one for writers",
+  "kernel-buffer.3, kernel-fence.5: however often somebody looks, a working device is one entry for readers and one for writers",
   async ({ heap }) => {
     // There is room for two fences.
     using domain = Domain.create({ agents: 1 });
@@ -38,7 +38,7 @@ kernelTest(
 );
 
 kernelTest(
-  "KF5: a look waits for what the device has begun until then, and not for what it begins later",
+  "kernel-fence.5: a look waits for what the device has begun until then, and not for what it begins later",
   async ({ heap }) => {
     using domain = Domain.create();
     using descriptor = heap.allocate(PAGE_SIZE);
@@ -73,7 +73,7 @@ kernelTest(
   },
 );
 
-kernelTest("KF5: a thread that blocks sees a look through, without its event loop", async ({ heap }) => {
+kernelTest("kernel-fence.5: a thread that blocks sees a look through, without its event loop", async ({ heap }) => {
   using domain = Domain.create();
   using descriptor = heap.allocate(PAGE_SIZE);
   using timeline = new SoftwareSyncTimeline();

@@ -19,17 +19,17 @@ import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } f
 /**
  * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
  *
- * CH1. Nobody sees a half-written frame, or a half-written buffer whose writer lives.
- * CH2. Nobody waits for ever: who does nothing for a long time, and is not stopped, has lost a wake-up.
- * CH3. Who leaves has as many descriptors as before it came.
- * CH4. When all have left, no slot is in use but what the onlooker has.
- * CH5. No fence is pending whose owner is gone.
- * CH6. The same seed gives the same plan.
- * CH7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a descriptor nor
- *     a mapping there.
- * CH8. Nobody waits for what a dead one held, not even while its reaper stands still.
- * CH9. The only consumer that a producer has waited for gets every frame.
- * CH10. A holder that is closed has no lock any more, and its wait for one has ended.
+ * chaos.1. Nobody sees a half-written frame, or a half-written buffer whose writer lives.
+ * chaos.2. Nobody waits for ever: who does nothing for a long time, and is not stopped, has lost a wake-up.
+ * chaos.3. Who leaves has as many descriptors as before it came.
+ * chaos.4. When all have left, no slot is in use but what the onlooker has.
+ * chaos.5. No fence is pending whose owner is gone.
+ * chaos.6. The same seed gives the same plan.
+ * chaos.7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a
+ *     descriptor nor a mapping there.
+ * chaos.8. Nobody waits for what a dead one held, not even while its reaper stands still.
+ * chaos.9. The only consumer that a producer has waited for gets every frame.
+ * chaos.10. A holder that is closed has no lock any more, and its wait for one has ended.
  */
 
 export interface ChaosOptions {
@@ -231,7 +231,7 @@ class ChaosRun {
   }
 
   #countDeeds(seat: Seat, { descriptors, deeds }: Extract<Report, { report: "left" }>): void {
-    if (descriptors > 0) this.#fail(`CH3: seat ${seat.index} has left with ${descriptors} more descriptors`);
+    if (descriptors > 0) this.#fail(`chaos.3: seat ${seat.index} has left with ${descriptors} more descriptors`);
     for (const [deed, count] of Object.entries(deeds)) this.#deeds[deed] = (this.#deeds[deed] ?? 0) + count;
   }
 
@@ -305,7 +305,7 @@ class ChaosRun {
       await this.#until(hasBegun, RECOVERY_LIMIT, "an undertaker");
       const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
       const waits = (index: number): string =>
-        `CH8: seat ${index} waits for what seat ${seat.index} held, whose reaper stands still`;
+        `chaos.8: seat ${index} waits for what seat ${seat.index} held, whose reaper stands still`;
       await this.#carryOut(others, "write all", waits);
       // It goes on, or a reaper dies, too.
       if (this.#random.oneIn(2)) undertaker.goOn();
@@ -368,11 +368,11 @@ class ChaosRun {
     for (const buffer of this.#buffers.values()) buffer.close();
     // Handles that nobody has imported let go after their limit.
     const isEmpty = (): boolean => segmentState(domain.agent).length === 1;
-    await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (CH4)");
+    await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (chaos.4)");
     for (const { index, house } of this.#seats) if (house?.isStanding === true) await this.#checkHouse(index, house);
   }
 
-  /** CH7. */
+  /** chaos.7. */
   async #checkHouse(index: number, house: House): Promise<void> {
     let kept = await house.kept();
     // Node.js closes sockets some time later.
@@ -381,22 +381,22 @@ class ChaosRun {
     }
     const { descriptors, mappings } = kept;
     if (Math.max(descriptors, mappings) <= 0) return;
-    this.#fail(`CH7: the threads of seat ${index} have left ${descriptors} descriptors and ${mappings} mappings`);
+    this.#fail(`chaos.7: the threads of seat ${index} have left ${descriptors} descriptors and ${mappings} mappings`);
     throw this.#failure!;
   }
 
-  /** CH2, CH5 */
+  /** chaos.2, chaos.5 */
   #look(): void {
-    for (const orphan of orphans(this.#domain.agent)) this.#fail(`CH5: ${orphan}`);
+    for (const orphan of orphans(this.#domain.agent)) this.#fail(`chaos.5: ${orphan}`);
     const now = Date.now();
     for (const seat of this.#seats) {
       if (seat.child === undefined || seat.identity === 0) continue;
       const bytes = statSync(seat.diary).size;
-      // What it is told to say that it has done has a limit of its own (CH8).
+      // What it is told to say that it has done has a limit of its own (chaos.8).
       const isExcused = now < seat.stoppedUntil + 500 || !seat.done;
       if (bytes !== seat.read.bytes || isExcused) seat.read = { bytes, at: now };
       if (now - seat.read.at > (this.#options.silence ?? 20_000)) {
-        this.#fail(`CH2: seat ${seat.index} does nothing any more`);
+        this.#fail(`chaos.2: seat ${seat.index} does nothing any more`);
       }
     }
   }

@@ -1,4 +1,4 @@
-/** What members do where something is counted when it is whole, and ends with its holder: see CH9 and CH10. */
+/** What members do where something is counted when it is whole, and ends with its holder: see chaos.9 and chaos.10. */
 import assert from "node:assert/strict";
 import { otherAgents, type Identity } from "../../../src/domain/agent-slot.js";
 import { rawFormat, type Consumer, type DmaBuf, type DmaBufError } from "../../../src/index.js";
@@ -50,12 +50,12 @@ export async function attend(domain: ProcessDomain): Promise<boolean> {
   }
 }
 
-/** CH9 */
+/** chaos.9 */
 async function takeAll(consumer: Consumer): Promise<void> {
   for (let number = 0; ; number++) {
     using frame = await consumer.next();
     if (frame === undefined) return;
-    assert.equal(frame.data, number, "CH9: the only consumer that was waited for misses a frame");
+    assert.equal(frame.data, number, "chaos.9: the only consumer that was waited for misses a frame");
   }
 }
 
@@ -74,7 +74,7 @@ export async function closeUnderLock(buffer: DmaBuf, random: Random, keeps: bool
   await pause(random.below(3));
   if (keeps) return void (await outcome);
   holder.close();
-  // CH10: it was locked, and is no more, or the wait has ended.
+  // chaos.10: it was locked, and is no more, or the wait has ended.
   assert.match(String(await outcome), /^(locked|EBADF)$/);
 }
 

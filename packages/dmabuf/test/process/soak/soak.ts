@@ -19,9 +19,10 @@ import { figures, Rounds, type Figures } from "./rounds.js";
  * terminated and other processes are killed in the middle of the same. Now and then all rest, and what they have then must
  * be what they had before:
  *
- * SO1. Each round ends: nothing stands still.
- * SO2. Descriptors, mappings of memory files and all slots of the domain are as many as at the first rest.
- * SO3. The heap has not grown by more than HEAP_GROWTH a round, nor the resident memory by more than RESIDENT_GROWTH.
+ * soak.1. Each round ends: nothing stands still.
+ * soak.2. Descriptors, mappings of memory files and all slots of the domain are as many as at the first rest.
+ * soak.3. The heap has not grown by more than HEAP_GROWTH a round, nor the resident memory by more than
+ *      RESIDENT_GROWTH.
  */
 export const V8_OPTIONS = ["--max-lazy", "--no-opt", "--no-sparkplug", "--no-lazy-feedback-allocation"];
 
@@ -192,7 +193,7 @@ class Soak {
     return { rounds: this.#rounds.done, slots: slots(), here: await figures(), there };
   }
 
-  /** SO2 and SO3: what has not been given back yet gets some time. */
+  /** soak.2 and soak.3: what has not been given back yet gets some time. */
   async #compare(first: Rest, last: Rest): Promise<void> {
     for (const end = Date.now() + SETTLING; ; last = await this.#rest()) {
       const grown = growth(first, last);
@@ -223,7 +224,7 @@ class Soak {
     if (fault === "slot") claimTimeline(agent, { name: "leaked", driverName: "", timeLimit: 60_000 });
   }
 
-  /** SO1 */
+  /** soak.1 */
   async #inTime<T>(work: Promise<T>, what: () => string): Promise<T> {
     const limit = this.#options.fault === "still" ? 1 : STANDSTILL;
     let timer: NodeJS.Timeout | undefined;
