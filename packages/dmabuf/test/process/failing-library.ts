@@ -62,7 +62,7 @@ export class FailingLibrary {
     const load = loader._load;
     loader._load = (name, ...rest) => {
       const loaded = load(name, ...rest);
-      return name === "koffi" ? library.#around(loaded as typeof koffiModule) : loaded;
+      return name.startsWith("@koromix/koffi-") ? library.#around(loaded as typeof koffiModule) : loaded;
     };
     return library;
   }

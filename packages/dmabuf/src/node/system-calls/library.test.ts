@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DmaBufError } from "../../errors.js";
+import type { Capabilities } from "../capabilities.js";
 import { callError, nativeFunction, numberedCall, uninterrupted, whyUnavailable } from "./library.js";
 
 const library = new URL("./library.js", import.meta.url).href;
@@ -51,26 +52,33 @@ test("on another system importing works, a call fails with ENOSYS, and capabilit
   assert.deepEqual(JSON.parse(run(script)), ["ENOSYS", reason, false, [{ name: "system calls", reason }]]);
 });
 
-test("without koffi importing works, and capabilities() says that it could not be loaded", () => {
+test("without koffi importing works, and capabilities() names the package that is missing", () => {
   const script = `
     import Module from "node:module";
-    const load = Module._load;
-    Module._load = (name, ...rest) => {
-      if (name === "koffi") throw new Error("no such package");
-      return load(name, ...rest);
-    };
+    const resolve = Module._resolveFilename;
+    Module._resolveFilename = (name, ...rest) =>
+      resolve(name.startsWith("@koromix/") ? name.replace("linux", "elsewhere") : name, ...rest);
     const { capabilities } = await import(${JSON.stringify(capabilities)});
     console.log(JSON.stringify(capabilities()));`;
-  const reason = "koffi could not be loaded: no such package";
-  assert.deepEqual(JSON.parse(run(script)), { processes: false, missing: [{ name: "system calls", reason }] });
+  const { processes, missing } = JSON.parse(run(script)) as Capabilities;
+  assert.equal(processes, false);
+  assert.deepEqual(missing, [
+    {
+      name: "system calls",
+      reason:
+        `the optional package @koromix/koffi-linux-${process.arch} could not be loaded: ` +
+        `Cannot find module '@koromix/koffi-elsewhere-${process.arch}'`,
+    },
+  ]);
 });
 
-test("no other module of src/ imports koffi", () => {
+test("no other module of src/ loads koffi, and none needs its installer at run time", () => {
   const source = fileURLToPath(new URL("../../../../src/", import.meta.url));
   const importers = readdirSync(source, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
-    .filter((path) => /["']koffi["']/.test(readFileSync(join(source, path), "utf8")));
+    .filter((path) => /["'](koffi["']|@koromix)|`@koromix/.test(readFileSync(join(source, path), "utf8")));
   assert.deepEqual(importers, ["node/system-calls/library.ts"]);
+  assert.doesNotMatch(readFileSync(fileURLToPath(library), "utf8"), /["']koffi["']/);
 });
 
 test("here system calls can be made", { skip: process.platform !== "linux" }, () => {

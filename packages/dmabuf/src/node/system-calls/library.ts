@@ -7,7 +7,7 @@ import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
 import { checksOf } from "./native-arguments.js";
 
 /**
- * The door to the C library. No other module imports koffi.
+ * The door to the C library: koffi, of which only the package of this platform is installed. No other module loads it.
  *
  * library.1. Nothing is loaded before the first call: importing this module works on every system.
  * library.2. Where calls cannot be made, each one throws `ENOSYS` with the reason.
@@ -154,14 +154,17 @@ function tryToLoad(): string | undefined {
   const numbers = (NUMBERS as Partial<Record<string, Library["numbers"]>>)[arch()];
   if (numbers === undefined) return `the numbers of the system calls of ${arch()} are not known`;
   if (endianness() !== "LE") return "this processor is big-endian";
+  const platformPackage = `@koromix/koffi-linux-${arch()}`;
   try {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof koffiModule;
+    const koffi = createRequire(import.meta.url)(platformPackage) as typeof koffiModule;
     const handle = koffi.load(null);
     const bind = (declaration: string): NativeFunction => bindFunction(handle, declaration);
     loaded = { koffi, bind, bound: bindAll(bind), numbers };
     return undefined;
   } catch (error) {
-    return `koffi could not be loaded: ${(error as Error).message}`;
+    // Of a package that is missing, the rest says only who has asked for it.
+    const [reason] = (error as Error).message.split("\n");
+    return `the optional package ${platformPackage} could not be loaded: ${reason}`;
   }
 }
 
