@@ -2,7 +2,7 @@ export { Domain, type DomainOptions, type Invitation } from "./domain.js";
 export type { JoinedDomain, JoinOptions } from "./joined-domain.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
-export type { AbortSignalLike, WaitOptions } from "./domain/pend.js";
+export type { AbortSignalLike, WaitOptions } from "./domain/wait.js";
 
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
 export { privateStub, stubFence } from "./fence/stub.js";

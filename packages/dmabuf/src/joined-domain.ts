@@ -13,7 +13,7 @@ import type { StorageCarrier } from "./buffer/storage-carrier.js";
 import { createUdmabuf, type UdmabufOptions } from "./buffer/udmabuf.js";
 import type { Agent } from "./domain/agent.js";
 import { agentNames, type Identity } from "./domain/agent-slot.js";
-import { checkWait, type WaitOptions } from "./domain/pend.js";
+import { checkWait, type WaitOptions } from "./domain/wait.js";
 import { abandonRequests } from "./domain/request-slot.js";
 import { SYNCOBJ_RECOVERY } from "./domain/syncobj-slot.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";

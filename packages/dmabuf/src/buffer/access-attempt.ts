@@ -1,5 +1,5 @@
 import { waitsFor } from "../domain/agent-slot.js";
-import { countdown, type Ending, limitsOf, type WaitTerms } from "../domain/pend.js";
+import { countdown, type Ending, limitsOf, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";

@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import { checkObject, FLAG, FUNCTION, NAME, type Kinds } from "../arguments.js";
-import { checkWait, Ending, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { checkWait, Ending, limitsOf, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { Held, owned, type Viewed } from "../domain/held.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { checkAccess, checkAccessMode, type AccessMode } from "../reservation/usage.js";

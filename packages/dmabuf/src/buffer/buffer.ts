@@ -1,5 +1,5 @@
 import { check, instance, integer, NAME, oneOf, orElse, withCode } from "../arguments.js";
-import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";

@@ -1,4 +1,4 @@
-import { pend, type Waiter, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { waitUntil, type Waiter, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 
@@ -60,7 +60,7 @@ export class LocalCall<T> implements Call<T> {
       return () => {};
     };
     try {
-      if (await pend(waiter, options, () => isSettled, subscribe)) return;
+      if (await waitUntil(waiter, options, () => isSettled, subscribe)) return;
       throw new DmaBufError(
         "ETIMEDOUT",
         `Cannot use the buffer in ${options.timeout} ms: its exporter has not answered`,

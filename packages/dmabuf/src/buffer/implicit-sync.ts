@@ -1,4 +1,4 @@
-import { countdown, type WaitOptions } from "../domain/pend.js";
+import { countdown, type WaitOptions } from "../domain/wait.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
 import { stubFence } from "../fence/stub.js";

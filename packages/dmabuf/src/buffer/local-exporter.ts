@@ -1,4 +1,4 @@
-import type { Waiter } from "../domain/pend.js";
+import type { Waiter } from "../domain/wait.js";
 import { isLater, promised, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";

@@ -1,6 +1,6 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, isLive } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/pend.js";
+import type { WaitOptions } from "../domain/wait.js";
 import {
   freeRequest,
   postRequest,

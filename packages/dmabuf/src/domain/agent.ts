@@ -3,7 +3,7 @@ import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import { checkTimeout, Ending, pend, type WaitTerms, type Waiter } from "./pend.js";
+import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
 import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
 
@@ -88,12 +88,17 @@ export class Agent implements Member, Waiter {
     checkTimeout(timeout);
     if (awaited.ready()) return true;
     // What is ready already costs no more than the look: the compiler takes only short functions into their callers.
+    return this.waitOnSync(awaited, timeout);
+  }
+
+  /** As `waitSync`, for what was looked at just now, and was not ready. */
+  waitOnSync(awaited: WaitCondition, timeout = Infinity): boolean {
     return timeout !== 0 && this.#block(awaited, timeout);
   }
 
   /** As `waitSync`, but returns to the event loop. */
   wait(awaited: WaitCondition, options: WaitTerms = {}): Promise<boolean> {
-    return pend(
+    return waitUntil(
       this,
       options,
       () => awaited.ready(),

@@ -1,7 +1,7 @@
 import { check, checkObject, FUNCTION, instance, integer, NANOSECONDS, orElse, shown } from "../arguments.js";
 import { Agent, AGENT_KIND, type WaitCondition } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
-import { checkWait, checkWaitSync, pend, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, waitUntil, type WaitOptions } from "../domain/wait.js";
 import { runEnd } from "../domain/promised.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
 import { FENCE_OPS, type FenceOps } from "./fence-ops.js";
@@ -194,7 +194,7 @@ export class Fence implements Disposable {
       if (!callback.queued) done();
       return () => callback.remove();
     };
-    return (await pend(this.agent, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
+    return (await waitUntil(this.agent, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
   }
 
   /**

@@ -1,6 +1,6 @@
 import { CUT_NAME, check, handleTo, instance, orElse } from "../arguments.js";
 import { AGENT_KIND, type Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { cutName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";

@@ -1,6 +1,6 @@
 import { FLAG, NANOSECONDS, type Kind, type Kinds } from "../arguments.js";
 import type { WaitCondition } from "../domain/agent.js";
-import { pend, WAIT, type WaitOptions } from "../domain/pend.js";
+import { waitUntil, WAIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import type { Fence } from "./fence.js";
@@ -65,7 +65,7 @@ export async function waitForPoints(
   const { agent } = entries[0]!.state;
   wait.prepare();
   const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => wait.listen(done, failed);
-  return wait.result(await pend(agent, { ...options, timeout }, () => wait.isDone(), subscribe));
+  return wait.result(await waitUntil(agent, { ...options, timeout }, () => wait.isDone(), subscribe));
 }
 
 /** As {@link waitForPoints}, blocking this thread: what this thread alone could submit or signal will not come. */
@@ -95,7 +95,7 @@ export async function submittedFence({ state, point }: AwaitedEntry, options: Wa
     );
   state.hold();
   try {
-    await pend(agent, options, () => fence !== undefined, subscribe);
+    await waitUntil(agent, options, () => fence !== undefined, subscribe);
     return fence;
   } finally {
     state.release();

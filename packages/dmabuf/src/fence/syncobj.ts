@@ -1,6 +1,6 @@
 import { check, checkList, checkOptions, FLAG, instance, integer, type Kind, type Kinds } from "../arguments.js";
 import { checkOwn, type Agent } from "../domain/agent.js";
-import { checkWait, type WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FenceChain } from "./fence-chain.js";
 import { FENCE, type Fence, type FenceCallback } from "./fence.js";

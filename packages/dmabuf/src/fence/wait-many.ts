@@ -1,6 +1,6 @@
 import { checkList } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, pend, type Subscribe, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, waitUntil, type Subscribe, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
@@ -31,7 +31,7 @@ export async function waitAny(fences: readonly Fence[], options: WaitOptions = {
   checkWait("waitAny()", options);
   const agent = agentOf(fences);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
-  const found = await pend(agent, options, () => look() >= 0, onAny(fences));
+  const found = await waitUntil(agent, options, () => look() >= 0, onAny(fences));
   return anyResult(found ? look() : -1);
 }
 
@@ -69,7 +69,7 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
   if (fences.length === 0) return "signaled";
   const agent = agentOf(fences);
   const look = (): boolean => fences.every((fence) => fence.isSignaled());
-  return (await pend(agent, options, look, onAll(fences))) ? "signaled" : "timed-out";
+  return (await waitUntil(agent, options, look, onAll(fences))) ? "signaled" : "timed-out";
 }
 
 /**

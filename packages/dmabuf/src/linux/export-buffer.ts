@@ -2,7 +2,7 @@ import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import type { Attachment, Mapping } from "../buffer/attachment.js";
 import { DMA_BUF as BUFFER, type DmaBuf } from "../buffer/buffer.js";
-import { checkWait, type WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/memory/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";

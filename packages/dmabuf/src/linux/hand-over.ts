@@ -1,7 +1,7 @@
 import { check } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { checkWait, limitsOf, type WaitOptions } from "../domain/pend.js";
+import { checkWait, limitsOf, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";

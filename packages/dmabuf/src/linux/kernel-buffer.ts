@@ -3,7 +3,7 @@ import type { ExporterOps } from "../buffer/exporter.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import type { Fence } from "../fence/fence.js";
 import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
 import type { Reservation } from "../reservation/reservation.js";

@@ -1,5 +1,5 @@
 import { check, CUT_NAME, instance } from "../arguments.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";

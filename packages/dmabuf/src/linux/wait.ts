@@ -1,4 +1,4 @@
-import { checkTimeout, countdown, pend, type WaitOptions } from "../domain/pend.js";
+import { checkTimeout, countdown, waitUntil, type WaitOptions } from "../domain/wait.js";
 import { threadsHost } from "../host/threads.js";
 import { watchDescriptor } from "../node/waiting/poller.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
@@ -32,7 +32,7 @@ export async function waitForDescriptor(
       });
     // What it was ready for may be over when this thread hears of it: then others have been faster, or work was added.
     do {
-      if (!(await pend({ host }, { ...options, timeout: left() }, ready, subscribe))) return false;
+      if (!(await waitUntil({ host }, { ...options, timeout: left() }, ready, subscribe))) return false;
     } while (!isBroken && !ready());
     return true;
   } finally {

@@ -3,7 +3,7 @@ import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../ar
 import { allOrNothing } from "../all-or-nothing.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
-import { checkWait, type WaitOptions } from "../domain/pend.js";
+import { checkWait, type WaitOptions } from "../domain/wait.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { JOIN, JoinedDomain, type JoinOptions } from "../joined-domain.js";
 import { FRAME_STREAM, type FrameStream, type StreamOptions } from "../stream/frame-stream.js";

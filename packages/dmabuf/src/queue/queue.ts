@@ -1,6 +1,14 @@
 import { checkOptions, NAME, oneOf, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, Ending, limitsOf, pend, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import {
+  checkWait,
+  checkWaitSync,
+  Ending,
+  limitsOf,
+  waitUntil,
+  type WaitOptions,
+  type WaitTerms,
+} from "../domain/wait.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
 import { publish } from "../fence/shared-fence.js";
@@ -126,7 +134,7 @@ export class Queue<Data = undefined> implements Disposable {
       const limits = limitsOf(agent.host, options, this.#ending);
       using turn = this.#turns.enter();
       const isFirst = (): boolean => turn.isFirst;
-      if (!(await pend(agent, limits(), isFirst, (go) => turn.onFirst(go)))) this.#timedOut(options.timeout);
+      if (!(await waitUntil(agent, limits(), isFirst, (go) => turn.onFirst(go)))) this.#timedOut(options.timeout);
       for (;;) {
         const armed = await this.#lockAndArm(draft, limits());
         if (armed instanceof Fence) return armed;

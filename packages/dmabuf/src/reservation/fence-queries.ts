@@ -2,7 +2,7 @@ import { check, NANOSECONDS } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, countdown, limitsOf, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, limitsOf, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { FenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";

@@ -1,6 +1,6 @@
 import { check, checkList } from "../arguments.js";
 import { AGENT_KIND, checkOwn, type Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { AcquireContext, WouldDeadlockError } from "./acquire-context.js";
 import { RESERVATION, type Reservation } from "./reservation.js";
 

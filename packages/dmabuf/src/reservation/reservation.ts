@@ -2,7 +2,7 @@ import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
 import { checkOwn, type Agent } from "../domain/agent.js";
 import { isLive, waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FENCE, type Fence } from "../fence/fence.js";
 import { fenceAt, publish } from "../fence/shared-fence.js";

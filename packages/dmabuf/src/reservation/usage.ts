@@ -1,5 +1,5 @@
 import { check, oneOf } from "../arguments.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/pend.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 
 /**
  * What a fence means for others that use the buffer, strongest first. A query at one level sees the fences of that

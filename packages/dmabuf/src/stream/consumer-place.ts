@@ -1,7 +1,7 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
-import { checkWait, checkWaitSync, countdown, Ending, type WaitOptions, type WaitTerms } from "../domain/pend.js";
+import { checkWait, checkWaitSync, countdown, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { Frame } from "./frame.js";

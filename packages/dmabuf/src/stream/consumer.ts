@@ -1,6 +1,6 @@
 import type { Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
-import { WAIT, type WaitOptions } from "../domain/pend.js";
+import { WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
 import type { Frame } from "./frame.js";
 import { POLICY, type Policy } from "./stream-slot.js";

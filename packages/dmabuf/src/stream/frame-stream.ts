@@ -26,7 +26,7 @@ import {
   limitsOf,
   type WaitOptions,
   type WaitTerms,
-} from "../domain/pend.js";
+} from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";

@@ -1,7 +1,7 @@
 import { check, checkOptions, instance, NAME, type Kinds } from "../../arguments.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { addressOf } from "../../node/system-calls/index.js";
-import { WAIT, type WaitOptions } from "../../domain/pend.js";
+import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";

@@ -1,5 +1,5 @@
 import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
-import { pend, WAIT, type WaitOptions } from "../../domain/pend.js";
+import { waitUntil, WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { threadsHost } from "../../host/threads.js";
@@ -232,7 +232,7 @@ export class DrmSyncobj implements Disposable {
     checkOptions("DrmSyncobj.wait()", options, WAIT_ONE);
     const { point = 0, available = false } = options;
     using event = this.onPoint(point, { available });
-    return await pend(
+    return await waitUntil(
       { host: threadsHost() },
       options,
       () => event.isReady(),

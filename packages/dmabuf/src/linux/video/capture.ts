@@ -1,5 +1,5 @@
 import { check, checkOptions, type Kinds } from "../../arguments.js";
-import { WAIT, type WaitOptions } from "../../domain/pend.js";
+import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import type { DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { COUNT } from "../kinds.js";

@@ -1,5 +1,5 @@
 import { ARRAY, check, checkList, checkOptions, oneOf, withCode, type Kinds } from "../../arguments.js";
-import { checkWait, countdown, type WaitOptions } from "../../domain/pend.js";
+import { checkWait, countdown, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { threadsHost } from "../../host/threads.js";
 import { addressOf } from "../../node/system-calls/index.js";

@@ -1,5 +1,5 @@
 import { ARRAY, check, checkObject, checkOptions, FUNCTION, required, type Kind, type Kinds } from "../../arguments.js";
-import { WAIT, type WaitOptions } from "../../domain/pend.js";
+import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { Loan } from "../../stream/frame.js";
 import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../../stream/format.js";

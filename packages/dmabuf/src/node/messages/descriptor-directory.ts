@@ -1,7 +1,7 @@
 import { check, integer, NAME } from "../../arguments.js";
 import type { Agent } from "../../domain/agent.js";
 import { otherAgents, type Identity } from "../../domain/agent-slot.js";
-import { checkWait, type WaitOptions } from "../../domain/pend.js";
+import { checkWait, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { askingAgain } from "./asking.js";
 import type { Inbox } from "./mailbox.js";

@@ -1,7 +1,7 @@
 import { TIMEOUT, type Kinds } from "../../arguments.js";
 import type { Agent, WaitCondition } from "../../domain/agent.js";
 import { ring, slotOf } from "../../domain/agent-slot.js";
-import { checkWait, countdown, type WaitOptions } from "../../domain/pend.js";
+import { checkWait, countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import { CONSUMER_OPTIONS, takeAll, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
 import type { Frame } from "../../stream/frame.js";

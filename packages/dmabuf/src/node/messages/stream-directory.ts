@@ -1,6 +1,6 @@
 import type { Agent, WaitCondition } from "../../domain/agent.js";
 import { otherAgents, type Identity } from "../../domain/agent-slot.js";
-import { countdown, type WaitOptions } from "../../domain/pend.js";
+import { countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import type { FrameStream } from "../../stream/frame-stream.js";
 import type { StreamHandle } from "../../stream/stream-handle.js";

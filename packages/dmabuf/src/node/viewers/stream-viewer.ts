@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../../arguments.js";
 import { Held, HeldList, owned } from "../../domain/held.js";
-import { pend } from "../../domain/pend.js";
+import { waitUntil } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { FrameFormat } from "../../stream/format.js";
 import { PublishedFrame } from "../../stream/frame.js";
@@ -157,7 +157,7 @@ export class StreamViewer implements Disposable {
       return () => this.#looks.delete(done);
     };
     // Another call may have taken what all were woken for.
-    while (!ready()) await pend({ host: processHost() }, { signal }, ready, subscribe);
+    while (!ready()) await waitUntil({ host: processHost() }, { signal }, ready, subscribe);
     const place = this.#told.shift();
     if (place !== undefined) return this.#frameAt(place);
     if (this.#ended?.error !== undefined) throw this.#ended.error;

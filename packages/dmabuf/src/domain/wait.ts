@@ -101,7 +101,7 @@ export type Subscribe = (done: () => void, failed: (error: unknown) => void) => 
  * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts; what it ends with, if what is
  *   waited at is over, or the waiter has left its domain.
  */
-export async function pend(
+export async function waitUntil(
   { host, ending: leaving }: Waiter,
   options: WaitTerms,
   ready: () => boolean,

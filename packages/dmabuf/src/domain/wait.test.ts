@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualHost } from "../../test/manual-host.js";
-import { checkTimeout, countdown, pend, type Subscribe } from "./pend.js";
+import { checkTimeout, countdown, waitUntil, type Subscribe } from "./wait.js";
 
 const PATIENT = { timeout: 10_000 };
 
@@ -29,32 +29,32 @@ test("what is ready needs no listening, whatever the timeout and the abort", PAT
   const host = new ManualHost();
   const signal = AbortSignal.abort("no");
   for (const options of [{}, { timeout: 0 }, { signal }]) {
-    assert.equal(await pend({ host }, options, () => true, nobody), true);
+    assert.equal(await waitUntil({ host }, options, () => true, nobody), true);
   }
   assert.equal(host.kept, 0);
 });
 
 test("an abort that came before wins over a timeout of 0", PATIENT, async () => {
   const signal = AbortSignal.abort("no");
-  const waiting = pend({ host: new ManualHost() }, { signal, timeout: 0 }, () => false, nobody);
+  const waiting = waitUntil({ host: new ManualHost() }, { signal, timeout: 0 }, () => false, nobody);
   await assert.rejects(waiting, (reason) => reason === "no");
 });
 
 test("a timeout of 0 only looks", PATIENT, async () => {
-  assert.equal(await pend({ host: new ManualHost() }, { timeout: 0 }, () => false, nobody), false);
+  assert.equal(await waitUntil({ host: new ManualHost() }, { timeout: 0 }, () => false, nobody), false);
 });
 
 test("a negative timeout, or none that is a number, is EINVAL before anything is looked at", PATIENT, async () => {
   for (const timeout of [-1, -0.001, NaN, -Infinity]) {
     assert.throws(() => checkTimeout(timeout), { code: "EINVAL", message: new RegExp(`not ${timeout}$`) });
     const look = (): boolean => assert.fail("nothing is to be looked at");
-    await assert.rejects(pend({ host: new ManualHost() }, { timeout }, look, nobody), { code: "EINVAL" });
+    await assert.rejects(waitUntil({ host: new ManualHost() }, { timeout }, look, nobody), { code: "EINVAL" });
   }
 });
 
 test("a wait that is told of its end stops listening, its timer, and keeping the process alive", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
-  const waiting = pend({ host }, { timeout: 5 }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host }, { timeout: 5 }, condition.look, condition.subscribe);
   assert.deepEqual([condition.listeners, host.timers, host.kept], [1, 1, 1]);
   condition.done();
   assert.equal(await waiting, true);
@@ -63,7 +63,7 @@ test("a wait that is told of its end stops listening, its timer, and keeping the
 
 test("a wait with unref keeps no process alive", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
-  const waiting = pend({ host }, { unref: true }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host }, { unref: true }, condition.look, condition.subscribe);
   assert.equal(host.kept, 0);
   condition.done();
   assert.equal(await waiting, true);
@@ -72,7 +72,7 @@ test("a wait with unref keeps no process alive", PATIENT, async () => {
 test("the timer looks once more before it gives up", PATIENT, async () => {
   for (const ready of [false, true]) {
     const [host, condition] = [new ManualHost(), new Condition()];
-    const waiting = pend({ host }, { timeout: 5 }, condition.look, condition.subscribe);
+    const waiting = waitUntil({ host }, { timeout: 5 }, condition.look, condition.subscribe);
     condition.ready = ready;
     host.pass(5);
     assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
@@ -88,7 +88,7 @@ test("a wait whose last look throws rejects with that", PATIENT, async () => {
     if (++looks === 1) return false;
     throw new Error("give way");
   };
-  const waiting = pend({ host }, { timeout: 5 }, look, condition.subscribe);
+  const waiting = waitUntil({ host }, { timeout: 5 }, look, condition.subscribe);
   host.pass(5);
   await assert.rejects(waiting, /give way/);
   assert.deepEqual([condition.listeners, host.kept], [0, 0]);
@@ -97,7 +97,7 @@ test("a wait whose last look throws rejects with that", PATIENT, async () => {
 test("an abort ends the wait at once, with its reason, and leaves nothing behind", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
   const abort = new AbortController();
-  const waiting = pend({ host }, { timeout: 5, signal: abort.signal }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host }, { timeout: 5, signal: abort.signal }, condition.look, condition.subscribe);
   const reason = new Error("enough");
   abort.abort(reason);
   assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
@@ -108,7 +108,7 @@ test("an abort ends the wait at once, with its reason, and leaves nothing behind
 test("an abort after the end changes nothing", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
   const abort = new AbortController();
-  const waiting = pend({ host }, { signal: abort.signal }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host }, { signal: abort.signal }, condition.look, condition.subscribe);
   condition.done();
   abort.abort("overdue");
   assert.equal(await waiting, true);
@@ -123,7 +123,7 @@ test("a wait leaves no listener on the abort signal", PATIENT, async () => {
     addEventListener: (_type: "abort", listener: () => void) => void listeners.add(listener),
     removeEventListener: (_type: "abort", listener: () => void) => void listeners.delete(listener),
   };
-  const waiting = pend({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
   assert.equal(listeners.size, 1);
   condition.done();
   await waiting;
@@ -132,12 +132,12 @@ test("a wait leaves no listener on the abort signal", PATIENT, async () => {
 
 test("a wait rejects with what the listening fails with", PATIENT, async () => {
   const [host, condition] = [new ManualHost(), new Condition()];
-  const waiting = pend({ host }, {}, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host }, {}, condition.look, condition.subscribe);
   condition.failed(new Error("left the domain"));
   await assert.rejects(waiting, /left the domain/);
   assert.deepEqual([condition.listeners, host.kept], [0, 0]);
 
-  const throwing = pend({ host }, { timeout: 5 }, condition.look, () => {
+  const throwing = waitUntil({ host }, { timeout: 5 }, condition.look, () => {
     throw new Error("no device");
   });
   await assert.rejects(throwing, /no device/);
@@ -161,7 +161,7 @@ test("waits on one signal share one listener, and each hears the abort", PATIENT
   const add = signal.addEventListener.bind(signal) as (...all: unknown[]) => void;
   signal.addEventListener = (...all: unknown[]) => (listeners++, add(...all));
   const wait = (): Promise<boolean> =>
-    pend(
+    waitUntil(
       { host: new ManualHost() },
       { signal },
       () => false,
@@ -183,7 +183,7 @@ test("a signal that throws when it is left changes nothing about the wait's outc
       throw new Error("planned");
     },
   };
-  const waiting = pend({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
+  const waiting = waitUntil({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
   condition.done();
   assert.equal(await waiting, true);
 });

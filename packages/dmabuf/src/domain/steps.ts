@@ -1,0 +1,81 @@
+import type { Agent, WaitCondition } from "./agent.js";
+import { countdown, limitsOf, type Ending, type Waiter, type WaitTerms } from "./wait.js";
+
+/**
+ * Calls that wait, each written once for those who block their thread and for those who return to the event loop.
+ *
+ * steps.1. A call yields a wait only for what it has just found not ready: so what is ready costs no promise, no timer and
+ *     no second look, in both forms.
+ * steps.2. One time limit counts for all waits of a call. It begins with the first of them.
+ * steps.3. A wait that fails throws in the call, which gives back what it has taken, and may wait again.
+ */
+
+/** One wait, in both of its forms. It gives false if the time has passed first. */
+export interface Wait {
+  wait(terms: WaitTerms): Promise<boolean>;
+  /** @param timeout Milliseconds. */
+  waitSync(timeout: number): boolean;
+}
+
+/** A call that waits: it yields each wait, and goes on with whether that has ended in time. */
+export type Steps<T> = Generator<Wait, T, boolean>;
+
+/** The wait until something is ready that was looked at just now, and was not. */
+export function until(agent: Agent, condition: WaitCondition): Wait {
+  return {
+    wait: (terms) => agent.wait(condition, terms),
+    waitSync: (timeout) => agent.waitOnSync(condition, timeout),
+  };
+}
+
+/** As {@link until}, whatever the time limit and the signal of the call: what was begun is waited for to its end. */
+export function untilItsEnd(agent: Agent, condition: WaitCondition): Wait {
+  return {
+    wait: () => agent.wait(condition),
+    waitSync: () => agent.waitOnSync(condition),
+  };
+}
+
+/**
+ * Runs a call, returning to the event loop while it waits.
+ *
+ * @param ending What ends each of its waits. Default: that of the terms.
+ * @returns What the call gives, at once if it waits for nothing.
+ */
+export function take<T>(waiter: Waiter, steps: Steps<T>, terms: WaitTerms, ending?: Ending): T | Promise<T> {
+  const step = steps.next();
+  return step.done === true ? step.value : goOn(steps, step.value, limitsOf(waiter.host, terms, ending));
+}
+
+/** Runs a call, blocking this thread while it waits. @param timeout Milliseconds; default no limit. */
+export function takeSync<T>(waiter: Waiter, steps: Steps<T>, timeout?: number): T {
+  let step = steps.next();
+  if (step.done === true) return step.value;
+  const left = countdown(waiter.host, timeout);
+  do {
+    let inTime: boolean;
+    try {
+      inTime = step.value.waitSync(left());
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(inTime);
+  } while (step.done !== true);
+  return step.value;
+}
+
+async function goOn<T>(steps: Steps<T>, first: Wait, limits: () => WaitTerms): Promise<T> {
+  for (let wait = first; ;) {
+    let inTime = false;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      inTime = await wait.wait(limits());
+    } catch (error) {
+      failure = { error };
+    }
+    const step = failure === undefined ? steps.next(inTime) : steps.throw(failure.error);
+    if (step.done === true) return step.value;
+    wait = step.value;
+  }
+}
