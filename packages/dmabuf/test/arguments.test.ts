@@ -1,7 +1,7 @@
 /**
  * Every public function refuses nonsense in its own words: each argument and each option in turn is replaced by each of a
  * list of nonsense. What functions there are is read from the declarations of the entries (see `test/arguments/`), so that
- * a new one is among them, or fails for being unknown.
+ * a new one is among them, or fails for being unknown. The rules are arguments.1 to arguments.4.
  */
 import assert from "node:assert/strict";
 import process from "node:process";

@@ -15,7 +15,7 @@ async function broken(file: string, code: string): Promise<string[]> {
   return results.flatMap((result) => result.messages.map((message) => message.ruleId ?? message.message));
 }
 
-test("a layer that imports a higher one is an error, at any depth and as a type too", async () => {
+test("a layer that imports a higher one is an error, at any depth and as a type too (layers.1)", async () => {
   const upward: [file: string, code: string][] = [
     ["src/errors.ts", 'export * from "./domain/slots.js";'],
     ["src/substrate/planted.ts", 'import { slots } from "../domain/slots.js"; slots();'],
@@ -39,6 +39,7 @@ test("a layer may import its own modules and lower ones", async () => {
   for (const [file, code] of downward) assert.deepEqual(await broken(file, code), [], file);
 });
 
+// layers.2
 test("a neutral layer that imports a Node.js module or a package, or imports at run time, is an error", async () => {
   assert.deepEqual(await broken("src/fence/planted.ts", 'import "node:fs";'), ["no-restricted-imports"]);
   assert.deepEqual(await broken("src/stream/planted.ts", 'import "fs";'), ["no-restricted-imports"]);
@@ -54,7 +55,7 @@ test("Atomics outside src/substrate/ is an error, in tests too, and through glob
   assert.deepEqual(await broken("src/substrate/planted.ts", use), []);
 });
 
-test("to compare the number of a fence by hand is an error, in neutral layers and in others", async () => {
+test("to compare the number of a fence by hand is an error, in neutral layers and in others (layers.4)", async () => {
   const compares = "export const a = (x: { seqno: number }, y: number): boolean => ";
   for (const file of ["src/reservation/planted.ts", "src/linux/planted.ts"]) {
     assert.deepEqual(await broken(file, `${compares}x.seqno > y;`), ["no-restricted-syntax"], file);
@@ -63,7 +64,7 @@ test("to compare the number of a fence by hand is an error, in neutral layers an
   }
 });
 
-test("an end in linux/ that makes a request of a device by itself is an error", async () => {
+test("an end in linux/ that makes a request of a device by itself is an error (layers.5)", async () => {
   const end = (name: string, code: string): string => `export class A { ${name}() { ${code} } }`;
   const rule = ["no-restricted-syntax"];
   for (const request of ["this.device.request(STOP)", "rawCall(1, STOP)", "if (this.fd) closeDescriptor(this.fd)"]) {
@@ -75,7 +76,7 @@ test("an end in linux/ that makes a request of a device by itself is an error", 
   assert.deepEqual(await broken("src/linux/planted.ts", end("stop", "this.device.request(STOP);")), []);
 });
 
-test("a file of src/ that belongs to no layer is an error", async () => {
+test("a file of src/ that belongs to no layer is an error (layers.3)", async () => {
   assert.deepEqual(await broken("src/planted.ts", "export const a = 1;"), ["no-restricted-syntax"]);
   assert.deepEqual(await broken("src/planted/a.ts", "export const a = 1;"), ["no-restricted-syntax"]);
 });

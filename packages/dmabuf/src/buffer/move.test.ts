@@ -69,6 +69,7 @@ describe("moving a buffer", () => {
     for (const each of [exported, buffer, other]) assert.equal(await read(each), 4);
   });
 
+  // storage-messages.1
   test("reaches agents that were invited by others, and those that import a handle made before", LIMIT, async (t) => {
     const { owner, user, exported } = moved(t);
     const far = joinDomain(t, joinDomain(t, user, "middle"), "far");
@@ -114,7 +115,7 @@ describe("moving a buffer", () => {
     await moving;
   });
 
-  test("waits for fences of every usage", LIMIT, async (t) => {
+  test("waits for fences of every usage (move.3)", LIMIT, async (t) => {
     for (const usage of ["read", "bookkeep"] as const) {
       const { user, exported, buffer } = moved(t);
       const fence = user.createTimeline().createFence();
@@ -140,7 +141,7 @@ describe("moving a buffer", () => {
     assert.equal(await reading, 2);
   });
 
-  test("leaves the storage where it was when it comes to nothing", LIMIT, async (t) => {
+  test("leaves the storage where it was when it comes to nothing (move.4)", LIMIT, async (t) => {
     const { user, exported, buffer } = moved(t);
     const old = exported.segments[0]!;
     const fence = user.createTimeline().createFence();
@@ -250,7 +251,7 @@ describe("moving a buffer", () => {
     buffer.endCpuAccess("read");
   });
 
-  test("is heard of by who blocks for an access", IN_NODE, async (t) => {
+  test("is heard of by who blocks for an access (storage-messages.3, agent.5)", IN_NODE, async (t) => {
     const { owner, exported } = moved(t);
     const buffer = joinDomain(t, owner).import(exported.handle());
     await write(exported, 6);
@@ -365,6 +366,7 @@ describe("the end of an agent", () => {
     assert.equal(await read(owner.import(buffer.handle())), 5);
   });
 
+  // storage-messages.2
   test("through which alone the others can be reached is ESRCH for who needs the moved storage", IN_NODE, async (t) => {
     const owner = createDomain(t);
     const middle = joinDomain(t, owner, "middle");

@@ -171,7 +171,7 @@ describe("an importer in another agent", () => {
     );
   });
 
-  test("cannot use the lock while the exporter has it", LIMIT, async (t) => {
+  test("cannot use the lock while the exporter has it (reservation.5)", LIMIT, async (t) => {
     const answer = promised();
     const { ops } = recorder({ map: () => answer.promise.then(() => [page()]) });
     const { buffer, exported } = exportTo(t, ops);
@@ -187,6 +187,7 @@ describe("an importer in another agent", () => {
     assert.equal(buffer.reservation.isLocked, false);
   });
 
+  // served-export.2, request-slot.6
   test("begins and ends its accesses at the exporter, an end before any later begin", LIMIT, async (t) => {
     const { calls, ops } = recorder();
     const { buffer, exported } = exportTo(t, ops);
@@ -263,7 +264,7 @@ describe("an importer in another agent", () => {
 });
 
 describe("an importer's agent that dies", () => {
-  test("leaves no mapping, pin or access with the exporter", DIES, async (t) => {
+  test("leaves no mapping, pin or access with the exporter (served-export.1)", DIES, async (t) => {
     const { calls, ops } = recorder();
     const { owner, buffer, die } = exportToMortal(t, ops);
     const attachment = await buffer.attach();

@@ -114,7 +114,7 @@ test("a blocking wait for another agent's fence leaves no sleeper behind", { ...
   assert.equal(ring(worker.agent), 0);
 });
 
-test("spinning that does not help is cut down, and now and then tried in full again", BLOCKS, (t) => {
+test("spinning that does not help is cut down, and now and then tried in full again (agent.1)", BLOCKS, (t) => {
   const { agent } = createDomain(t);
   let now = 0;
   const clocked = new Agent(agent, agent.identity, { ...agent.host, nowNs: () => (now += 100), spinNs: 50_000 });

@@ -71,7 +71,7 @@ test("a joiner finds the sizes that the domain was made with", () => {
   assert.equal(layout.words, new Layout(SMALL).words);
 });
 
-test("a joiner with another layout version is refused, with both versions", () => {
+test("a joiner with another layout version is refused, with both versions (layout.3)", () => {
   const memory = createMemory();
   writeHeader(memory, SMALL, [1, 2, 3, 4]);
   memory.store(HEADER.VERSION, 9999);
@@ -107,6 +107,7 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
     assert.ok(end <= new Layout(sizes).words);
   });
 
+  // layout.2
   test(`64-bit words stand at even indices (${sizes.agents} agents)`, () => {
     const layout = new Layout(sizes);
     const words = [HEADER.CONTEXTS, HEADER.INODES, layout.obituary(0) + OBITUARY.FIRST, layout.obituary(1)];
@@ -136,7 +137,7 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
   });
 }
 
-test("each table has a hint of its own for the next search", () => {
+test("each table has a hint of its own for the next search (table.3)", () => {
   assert.equal(new Set(NAMES.map(hint)).size, NAMES.length);
   assert.ok(NAMES.map(hint).every((word) => word >= HEADER.HINTS && word < HEADER.DOMAIN));
 });

@@ -99,6 +99,7 @@ for (const kind of FENCE_KINDS) {
     assert.deepEqual(removed, [true]);
   });
 
+  // fence.3
   test(`a callback finds its fence signaled, and adds no other (${kind} fence)`, () => {
     const fence = makeFence(testAgent(), kind);
     const seen: unknown[] = [];

@@ -28,7 +28,7 @@ test("only its owner may signal a fence", () => {
   }
 });
 
-test("a view may be dropped while somebody waits for it, and who waits goes on", PATIENT, async () => {
+test("a view may be dropped while somebody waits for it, and who waits goes on (shared-fence.2)", PATIENT, async () => {
   const agent = testAgent();
   for (const kind of LINE_KINDS) {
     const [fence] = makeLine(agent, kind).fences(1);
@@ -122,7 +122,7 @@ test("a published fence whose work is found finished signals for all agents", PA
   assert.deepEqual([view.timestamp, fence.timestamp], [42, 42]);
 });
 
-test("a key whose slot has moved on names no fence any more", () => {
+test("a key whose slot has moved on names no fence any more (shared-fence.1)", () => {
   const agent = testAgent({ sizes: { timelines: 1, oneShots: 1 } });
   const timeline = new Timeline(agent);
   const fences = [timeline.createFence(), makeFence(agent, "published")];
@@ -233,7 +233,7 @@ test("the owner of a timeline hears of a deadline behind one that has passed", P
   assert.deepEqual(heard, [2000, 4000]);
 });
 
-test("fences of one timeline call back in order when hang recovery ends it", PATIENT, async (t) => {
+test("fences of one timeline call back in order when hang recovery ends it (fence.2)", PATIENT, async (t) => {
   const agent = testAgent();
   const timeline = new Timeline(agent, { timeLimit: 10 });
   const order: number[] = [];

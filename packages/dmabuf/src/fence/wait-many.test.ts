@@ -43,6 +43,14 @@ test("waitAny() leaves no callback when a fence cannot be enabled", PATIENT, asy
   assert.deepEqual(agent.takeWarnings(), []);
 });
 
+test("waitAny() and waitAll() take a fence that has failed for signaled (wait-many.4)", PATIENT, async () => {
+  const fence = makeFence(testAgent(), "timeline");
+  fence.setError(-5);
+  fence.signal();
+  assert.deepEqual(await waitAny([fence]), { state: "signaled", index: 0 });
+  assert.equal(await waitAll([fence]), "signaled");
+});
+
 test("waitAny() and waitAll() find a fence once that stands twice in the list", PATIENT, async () => {
   const fence = makeFence(testAgent(), "timeline");
   const waiting = [waitAny([fence, fence]), waitAll([fence, fence])];
@@ -68,7 +76,7 @@ test("waitAll() goes on until the last fence has signaled", PATIENT, async () =>
   assert.equal(await waiting, "signaled");
 });
 
-test("waitAll() times out while one fence is pending, and leaves no callback", PATIENT, async () => {
+test("waitAll() times out while one fence is pending, and leaves no callback (wait-many.3)", PATIENT, async () => {
   const agent = testAgent();
   const fences = [makeFence(agent, "local"), makeFence(agent, "timeline")];
   fences[0]!.signal();

@@ -115,7 +115,7 @@ describe("a job", () => {
     assert.equal(domain.statistics().length, 0);
   });
 
-  test("does not run inside the call that submits it", OPTIONS, async (t) => {
+  test("does not run inside the call that submits it (scheduler.7)", OPTIONS, async (t) => {
     let runs = 0;
     const queue = createDomain(t).createQueue({ run: () => void runs++ });
     const finished = queue.trySubmit({})!;
@@ -278,6 +278,7 @@ describe("a submission", () => {
     await assert.rejects(queue.submit({ dependencies: [other.createTimeline().createFence()] }), TypeError);
   });
 
+  // scheduler.2, scheduler.3
   test("for whose fence a buffer has no room is ENOMEM, and is on none of its buffers", OPTIONS, async (t) => {
     const domain = createDomain(t, { agents: 2, timelines: 32 });
     const [roomy, full] = [domain.allocate(1), domain.allocate(1)];

@@ -38,7 +38,7 @@ function code({ error }: Fence): string | undefined {
 }
 
 describe("of several queues", () => {
-  test("the highest priority goes first, and then the oldest job", OPTIONS, async (t) => {
+  test("the highest priority goes first, and then the oldest job (scheduler.5)", OPTIONS, async (t) => {
     const manual = new Manual();
     const scheduler = createDomain(t).createScheduler<string>(manual);
     const queues = (["low", "normal", "normal", "high", "kernel"] as const).map((priority) =>
@@ -54,7 +54,7 @@ describe("of several queues", () => {
     assert.deepEqual(manual.started, expected);
   });
 
-  test("none overtakes a job that only lacks credits", OPTIONS, async (t) => {
+  test("none overtakes a job that only lacks credits (scheduler.5)", OPTIONS, async (t) => {
     const manual = new Manual();
     const scheduler = createDomain(t).createScheduler<string>({ ...manual, credits: 3 });
     const [one, other] = [scheduler.createQueue(), scheduler.createQueue({ priority: "low" })];
@@ -100,7 +100,7 @@ describe("without a pipeline", () => {
     await waitAll([reader, same]);
   });
 
-  test("a job that ends before an earlier one of its queue signals after it", OPTIONS, async (t) => {
+  test("a job that ends before an earlier one of its queue signals after it (scheduler.4)", OPTIONS, async (t) => {
     const manual = new Manual();
     const queue = createDomain(t).createQueue<string>({ ...manual, credits: 2 });
     const [first, second] = [await queue.submit({ data: "1" }), await queue.submit({ data: "2" })];
@@ -113,7 +113,7 @@ describe("without a pipeline", () => {
 });
 
 describe("a job whose time is over", () => {
-  test("fails with ETIMEDOUT and hears it by its signal, and the next one runs", OPTIONS, async (t) => {
+  test("fails with ETIMEDOUT and hears it by its signal, and the next one runs (scheduler.6)", OPTIONS, async (t) => {
     const manual = new Manual();
     const run: typeof manual.run = (job, signal) => (job.data === "hangs" ? manual.run(job, signal) : undefined);
     const queue = createDomain(t).createQueue<string>({ run, timeLimit: 30 });

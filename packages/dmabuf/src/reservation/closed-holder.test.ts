@@ -42,6 +42,7 @@ const WAITS: Record<string, (domain: Domain, buffer: DmaBuf) => Promise<unknown>
 
 for (const [name, wait] of Object.entries(WAITS)) {
   describe(name, () => {
+    // reservation.7
     test("that waits is EBADF when its holder is closed, and leaves the next buffer alone", TIMEOUT, async (t) => {
       const { domain, first } = slotOfOne(t);
       const lock = await first.reservation.lock();

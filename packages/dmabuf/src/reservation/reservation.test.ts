@@ -17,6 +17,7 @@ function contexts(fences: Iterable<{ readonly context: number }>): number[] {
 }
 
 for (const kind of LINE_KINDS) {
+  // reservation.1
   test(`a full reservation refuses with ENOMEM, names the option, and loses no fence (${kind} fences)`, () => {
     const agent = testAgent({ sizes: { agents: 2 } });
     const reservation = makeReservation(agent);
@@ -65,7 +66,7 @@ test("room for less than one fence cannot be reserved", () => {
   }
 });
 
-test("what needs the lock is refused without it", () => {
+test("what needs the lock is refused without it (reservation.1)", () => {
   const agent = testAgent();
   const [reservation, source] = [makeReservation(agent), makeReservation(agent)];
   const fence = makeFence(agent, "timeline");

@@ -67,7 +67,7 @@ test("replay refuses what is no schedule, and a schedule of another program", ()
   assert.throws(() => explore({ words: 1, agents, replay: "?0:0" }), RangeError);
 });
 
-test("a throw by an agent fails the exploration with its cause", () => {
+test("a throw by an agent fails the exploration with its cause (explore.3)", () => {
   const cause = new TypeError("no");
   const failure = failureOf({
     words: 1,
@@ -83,7 +83,7 @@ test("a throw by an agent fails the exploration with its cause", () => {
   assert.match(failure.message, /^second threw TypeError: no\n[^]* = +second +threw TypeError: no/);
 });
 
-test("an invariant is judged at every moment, and what it changes is undone", () => {
+test("an invariant is judged at every moment, and what it changes is undone (explore.5, model-memory.2)", () => {
   const failure = failureOf({
     words: 2,
     agents: {
@@ -111,7 +111,7 @@ test("too many states and too many steps of one agent are failures, not silence"
   assert.equal(failureOf({ words: 2, agents, limits: { stepsPerAgent: 19 } }).kind, "limit");
 });
 
-test("an agent that reads a clock of its own, or shares state, is refused", () => {
+test("an agent that reads a clock of its own, or shares state, is refused (explore.1)", () => {
   let runs = 0;
   const sharing = (memory: Substrate) => {
     memory.add(0, 1);
@@ -132,7 +132,7 @@ test("an asynchronous agent is refused", () => {
   assert.throws(() => explore({ words: 1, agents: [agent] }), /a plain function is wanted/);
 });
 
-test("finally, using, catch and wrapped errors in the agents' code change nothing", () => {
+test("finally, using, catch and wrapped errors in the agents' code change nothing (recorded-agent.2)", () => {
   class Wrapped extends Error {}
   const careful = (memory: Substrate) => {
     using _disposed = { [Symbol.dispose]: () => memory.add(2, 1) };

@@ -61,6 +61,7 @@ function programOf(instructions: readonly Instruction[]): AgentProgram {
   };
 }
 
+// merged-points.3
 test("merging finds the same ends and counts the same schedules as trying everything", { timeout: 120_000 }, () => {
   const instructions = fc.array(instruction, { minLength: 1, maxLength: 4 });
   const programs = fc.array(instructions, { minLength: 2, maxLength: 3 });
@@ -83,7 +84,7 @@ test("merging finds the same ends and counts the same schedules as trying everyt
   );
 });
 
-test("what an agent has read is not forgotten, however late it makes a difference", () => {
+test("what an agent has read is not forgotten, however late it makes a difference (merged-points.2)", () => {
   const ends = findings({
     words: 2,
     agents: {
@@ -113,7 +114,7 @@ test("a number of tries that an agent counts is kept", () => {
   assert.deepEqual(findings(options), findings({ ...options, merge: false }));
 });
 
-test("agents that have read what they no longer need are taken for one", () => {
+test("agents that have read what they no longer need are taken for one (merged-points.1)", () => {
   const forgetful = (memory: Substrate) => {
     for (let round = 0; round < 5; round++) {
       memory.load(0);

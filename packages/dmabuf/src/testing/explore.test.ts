@@ -24,12 +24,12 @@ function endsOf(options: ExploreOptions): Set<string> {
   return ends;
 }
 
-test("explore() tries all 34,650 orders of three agents with four steps each", () => {
+test("explore() tries all 34,650 orders of three agents with four steps each (explore.2, recorded-agent.1)", () => {
   const agents = [fourSteps(0), fourSteps(1), fourSteps(2)];
   assert.equal(explore({ words: 3, agents, prune: false }).schedules, 34_650);
 });
 
-test("explore() counts the schedules that pruning skips, and visits each moment once", () => {
+test("explore() counts the schedules that pruning skips, and visits each moment once (model-memory.1)", () => {
   const agents = [fourSteps(0), fourSteps(1), fourSteps(2)];
   const { schedules, states } = explore({ words: 3, agents });
   assert.equal(schedules, 34_650);
@@ -79,14 +79,14 @@ function exchangeTwice(memory: Substrate): number {
 }
 
 for (const [name, program] of Object.entries(programs)) {
-  test(`pruning loses no end and no schedule of ${name}`, () => {
+  test(`pruning loses no end and no schedule of ${name} (machine.4)`, () => {
     assert.deepEqual(endsOf(program), endsOf({ ...program, prune: false }));
     assert.equal(explore(program).schedules, explore({ ...program, prune: false }).schedules);
     assert.ok(explore(program).states < explore({ ...program, prune: false }).states);
   });
 }
 
-test("a schedule is every order of sleeping, waking and timing out", () => {
+test("a schedule is every order of sleeping, waking and timing out (machine.1)", () => {
   const results = new Set<unknown>();
   explore({
     words: 1,
@@ -139,6 +139,7 @@ test("a park returns early as often as it is allowed", () => {
   assert.deepEqual(ends(2), ["timed-out,timed-out", "timed-out,woken", "woken,timed-out", "woken,woken"]);
 });
 
+// machine.2
 test("the tasks of one agent take turns: none moves while another runs, or blocks in park()", () => {
   const step = (memory: Substrate) => {
     memory.add(0, 1);
@@ -211,7 +212,7 @@ test("a loop that spins until another agent acts comes to an end", () => {
   assert.ok(states < 20);
 });
 
-test("a loop with a limit that spins in vain comes to its limit", () => {
+test("a loop with a limit that spins in vain comes to its limit (machine.3)", () => {
   const outcomes = new Set<unknown>();
   const spinner = (memory: Substrate) => {
     for (let looks = 1; looks <= 5; looks++) {
@@ -227,6 +228,7 @@ test("a loop with a limit that spins in vain comes to its limit", () => {
   assert.deepEqual([...outcomes].sort(), ["given up", "late", "seen"]);
 });
 
+// explore.4, recorded-agent.3
 test("words that no agent changes cost no step, however late one turns out to change", () => {
   const reader = (memory: Substrate) => {
     let sum = 0;

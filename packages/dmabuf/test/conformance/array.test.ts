@@ -22,6 +22,7 @@ function fact(name: string, body: (members: Fence[], agent: TestAgent) => void):
   }
 }
 
+// fence-array.1
 fact("ARR-01 an array of all signals with its last member, in whatever order they signal", (members, agent) => {
   const array = new FenceArray(agent, members);
   array.enableSignaling();
@@ -33,6 +34,7 @@ fact("ARR-01 an array of all signals with its last member, in whatever order the
   assert.equal(array.status, 1);
 });
 
+// fence-array.1
 fact("ARR-02 an array of any signals with its first member, and leaves the others alone", (members, agent) => {
   const array = new FenceArray(agent, members, { signalOnAny: true });
   array.enableSignaling();
@@ -55,7 +57,7 @@ fact("ARR-03 an array that nobody enabled is found signaled by looking", (member
   assert.equal(all.isSignaled(), true);
 });
 
-fact("ARR-04 an array fails as the first member that was seen to fail", (members, agent) => {
+fact("ARR-04 an array fails as the first member that was seen to fail (fence-array.2)", (members, agent) => {
   const array = new FenceArray(agent, members);
   array.enableSignaling();
   members[1]!.setError("EIO");
@@ -114,7 +116,7 @@ test("ARR-06 an array's numbers compare as signed differences of 32 bits", () =>
   assert.equal(after!.isLater(before!), true);
 });
 
-test("ARR-07 a member that is an array or a chain is reported", () => {
+test("ARR-07 a member that is an array or a chain is reported (fence-array.3)", () => {
   const agent = testAgent();
   const inner = new FenceArray(agent, [opsFence(agent)]);
   void new FenceArray(agent, [opsFence(agent), inner]);

@@ -99,7 +99,7 @@ test("CHN-09 a point beyond the end of a chain is refused", () => {
   assert.equal(findSeqno(head, 5), head);
 });
 
-test("CHN-11 a chain copies no error: it stands in the fence", () => {
+test("CHN-11 a chain copies no error: it stands in the fence (fence-chain.4)", () => {
   const fence = opsFence(testAgent());
   const chain = new FenceChain(undefined, fence, 1);
   fence.setError("EIO");
@@ -126,7 +126,7 @@ test("CHN-12 a link on a plain fence begins a context, whatever that fence's num
   assert.notEqual(chain.context, before.context);
 });
 
-test("CHN-13 a link over a chain is reported", () => {
+test("CHN-13 a link over a chain is reported (fence-chain.5)", () => {
   const agent = testAgent();
   void new FenceChain(undefined, new FenceChain(undefined, opsFence(agent), 1), 2);
   assertWarnedOnce(agent, /no chain/);
@@ -137,7 +137,7 @@ test("CHN-14 a chain has the names of a chain", () => {
   assert.deepEqual([head.driverName, head.timelineName], ["dma_fence_chain", "unbound"]);
 });
 
-test("a point that is not above the last begins a context, with a number that is not lower", () => {
+test("a point that is not above the last begins a context, with a number that is not lower (fence-chain.2)", () => {
   const agent = testAgent();
   const { head } = makeChain(agent, 5);
   for (const seqno of [5, 3, 0]) {
@@ -151,7 +151,7 @@ test("a point that is not above the last begins a context, with a number that is
   }
 });
 
-test("a link that has signaled is dropped by walking, and the number before the next one stays", () => {
+test("a link that has signaled is dropped by walking, and the number before the next one stays (fence-chain.3)", () => {
   const { fences, links, head } = makeChain(testAgent(), 3);
   fences[1]!.signal();
   assert.equal(head.previous(), links[0]);

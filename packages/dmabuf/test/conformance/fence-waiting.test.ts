@@ -70,6 +70,7 @@ test("FEN-14 a wait that blocks ends when the fence is found finished", { ...PAT
   assert.equal(fence.waitSync(), "signaled");
 });
 
+// wait-many.1
 test("FEN-24 waitAny() without patience only looks: in order, and without enabling signaling", PATIENT, async () => {
   const agent = testAgent();
   const looks: number[] = [];
@@ -100,6 +101,7 @@ for (const kind of FENCE_KINDS) {
     },
   );
 
+  // wait-many.2
   test(
     `FEN-25 waitAny() ends at the first signal, with the lowest that is signaled (${kind} fences)`,
     PATIENT,

@@ -124,6 +124,7 @@ fact("FEN-16 callbacks run in the order in which they were added", (fence) => {
   assert.deepEqual(order, ["a", "b", "c", "d", "e"]);
 });
 
+// fence.4
 test("FEN-17 signaling is enabled once, however many callbacks and waits come", { timeout: 10_000 }, async () => {
   let enabled = 0;
   const fence = opsFence(testAgent(), { enableSignaling: () => (enabled += 1) > 0 });
@@ -133,7 +134,7 @@ test("FEN-17 signaling is enabled once, however many callbacks and waits come", 
   assert.equal(enabled, 1);
 });
 
-test("FEN-18 a fence that cannot be enabled any more signals, and refuses the callback", () => {
+test("FEN-18 a fence that cannot be enabled any more signals, and refuses the callback (fence.4)", () => {
   const fence = opsFence(testAgent(), { enableSignaling: () => false });
   const callback = fence.addCallback(() => assert.fail("never runs"));
   assert.equal(callback.queued, false);
@@ -141,7 +142,7 @@ test("FEN-18 a fence that cannot be enabled any more signals, and refuses the ca
 });
 
 test(
-  "FEN-19 a wait for a fence that has failed unseen succeeds, and the status is its error",
+  "FEN-19 a wait for a fence that has failed unseen succeeds, and the status is its error (fence.5)",
   { timeout: 10_000 },
   async () => {
     const enableSignaling = (fence: Fence): boolean => {

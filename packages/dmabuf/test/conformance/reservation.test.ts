@@ -136,7 +136,7 @@ fact("RSV-14 a fence cannot be added without a reserved place", (reservation, ma
   assert.deepEqual([...reservation.lockedFences()], []);
 });
 
-fact("RSV-15 a reserved place is gone when the lock opens", (reservation, makeLine) => {
+fact("RSV-15 a reserved place is gone when the lock opens (reservation.2)", (reservation, makeLine) => {
   const [present] = makeLine().fences(1);
   const [fence] = makeLine().fences(1);
   addFence(reservation, present!, "read");

@@ -17,7 +17,7 @@ import { pendingFence } from "./syncobjs.js";
 const OPTIONS = { timeout: 20_000 };
 
 test(
-  "SCH-01 jobs run in the order in which they were submitted, with growing numbers in one context",
+  "SCH-01 jobs run in the order in which they were submitted, with growing numbers in one context (scheduler.4)",
   OPTIONS,
   async (t) => {
     const ran: number[] = [];
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  "SCH-04 a job runs as soon as the job of its scheduler that it depends on was given to the device",
+  "SCH-04 a job runs as soon as the job of its scheduler that it depends on was given to the device (scheduler.10)",
   OPTIONS,
   async (t) => {
     const domain = createDomain(t);
@@ -237,7 +237,7 @@ test("SCH-08 when the time is over, the oldest job that runs is handed over", OP
   assert.equal(next.status, 1);
 });
 
-test("SCH-09 a job runs although what it depends on has failed", OPTIONS, async (t) => {
+test("SCH-09 a job runs although what it depends on has failed (scheduler.5)", OPTIONS, async (t) => {
   const domain = createDomain(t);
   const dependency = domain.createTimeline().createFence();
   let runs = 0;

@@ -136,6 +136,7 @@ export const blockingFacts: Record<string, Fact> = {
 /** Registers the facts for a substrate of threads or processes; `open` makes a new one for each. */
 export function substrateFacts(name: string, open: () => Substrate | Promise<Substrate>): void {
   for (const [claim, fact] of Object.entries(facts)) {
+    // substrate.1
     test(`${name}: ${claim}`, async () => fact(await open()));
   }
   for (const [claim, fact] of Object.entries(blockingFacts)) {

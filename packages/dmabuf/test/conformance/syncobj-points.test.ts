@@ -148,7 +148,7 @@ test("a point that is added backwards lets the query start again, and run ahead"
   assert.deepEqual([syncobj.query(), isDone(syncobj, 5)], [5, false]);
 });
 
-test("a plain fence below a point still has to signal", () => {
+test("a plain fence below a point still has to signal (syncobj.2)", () => {
   using domain = Domain.create();
   using syncobj = domain.createSyncobj();
   const below = pendingFence(domain);

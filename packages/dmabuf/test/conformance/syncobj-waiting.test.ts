@@ -30,7 +30,7 @@ test("SYO-11 an option that does not exist is not looked at", async () => {
   assert.deepEqual(await domain.createSyncobj({ signaled: true }).wait(options), FIRST);
 });
 
-test("SYO-13 what nobody has submitted is refused, or waited for", PATIENT, async () => {
+test("SYO-13 what nobody has submitted is refused, or waited for (syncobj-wait.1)", PATIENT, async () => {
   using domain = Domain.create();
   using syncobj = domain.createSyncobj();
   for (const timeout of [0, 20]) {
@@ -98,7 +98,7 @@ test("SYO-17 a wait ends when the fence signals", PATIENT, async () => {
   assert.deepEqual(await Promise.all(waits), [FIRST, { state: "signaled", index: 1 }]);
 });
 
-test("SYO-18 a wait for submission ends when a signaled fence is attached", PATIENT, async () => {
+test("SYO-18 a wait for submission ends when a signaled fence is attached (syncobj.3)", PATIENT, async () => {
   using domain = Domain.create();
   using syncobj = domain.createSyncobj();
   const waits = [0, 1].map((point) => syncobj.wait({ forSubmit: true, point }));
@@ -132,6 +132,7 @@ test("SYO-22 a syncobj is used after a wait in vain", PATIENT, async () => {
   assert.deepEqual(await syncobj.wait({ timeout: 5 }), FIRST);
 });
 
+// syncobj-wait.2
 test("a wait keeps the fence that it has seen first, over reset, replacement and close", PATIENT, async () => {
   using domain = Domain.create();
   const syncobj = domain.createSyncobj();
@@ -172,7 +173,7 @@ test("points of one timeline are waited for each by itself", PATIENT, async () =
   assert.deepEqual(await Promise.all(waits), [FIRST, FIRST]);
 });
 
-test("a fence that failed is done", async () => {
+test("a fence that failed is done (syncobj-wait.3)", async () => {
   using domain = Domain.create();
   using syncobj = standing(domain, "submitted");
   syncobj.fence!.setError("EIO");

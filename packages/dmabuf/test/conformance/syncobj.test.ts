@@ -90,7 +90,7 @@ function withOneClosed(domain: Domain, options = {}): [Syncobj, Syncobj, Syncobj
   return [domain.createSyncobj(options), closedSyncobj(domain), domain.createSyncobj(options)];
 }
 
-test("SYO-09 a reset of several resets none if one of them is closed", () => {
+test("SYO-09 a reset of several resets none if one of them is closed (syncobj.1)", () => {
   using domain = Domain.create();
   const three = withOneClosed(domain, { signaled: true });
   fails("ENOENT", () => Syncobj.reset(three));

@@ -6,6 +6,7 @@ import { CASES_PER_LOOK, MessageFuzzer } from "./message-fuzzer.js";
 const SEED = 1;
 const CASES = 400;
 
+// listening-socket.6, mailbox.5
 test(`honest members and guests cope with ${CASES} damaged messages beside them`, { timeout: 100_000 }, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
   const fuzzer = await MessageFuzzer.create(SEED);

@@ -102,7 +102,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
   });
 }
 
-test(`a newcomer copes with ${CASES} segments that are damaged at random`, LIMIT, () => {
+test(`a newcomer copes with ${CASES} segments that are damaged at random (agent-slot.5)`, LIMIT, () => {
   const fuzzer = new SegmentFuzzer(SEED);
   for (let index = 0; index < CASES; index++) assert.deepEqual(fuzzer.run(index), [], `case ${index}`);
 });

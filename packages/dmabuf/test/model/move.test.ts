@@ -37,6 +37,7 @@ const [SPOILED, READING, DONE] = [domain.extra("SPOILED"), domain.extra("READING
 const VERSION = domain.layout.buffer(0) + BUFFER.VERSION;
 const MOVER_WORD = domain.layout.buffer(0) + BUFFER.MOVER;
 
+// storage-slot.2
 test(
   "storage-slot.1 storage-slot.3 move.1: a reader with a hold never looks at old storage, whoever dies at any step",
   EXPLORES,

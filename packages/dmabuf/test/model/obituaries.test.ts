@@ -101,6 +101,7 @@ for (const sought of IN_THE_RING) {
 }
 
 testProtocol({
+  // failures.6
   name: "two writers that go round the ring twice forget nothing that they do not overwrite (failures.4, failures.5)",
   options: {
     nameOf,

@@ -41,6 +41,7 @@ const FIELDS: Omit<RequestFields, "lock"> = {
   name: "",
 };
 
+// exporter-link.2, request-server.1, request-server.2
 test(
   "lock.5 pending-request.2: requester and exporter write the entries in turn, and a third agent only after them",
   EXPLORES,
@@ -78,6 +79,7 @@ test("the exploration finds an exporter that hands the lock back and does not lo
   assertCaught(domain, dyingRequester(serves(Infinity, blind)), "deadlock", /Nobody is left to wake other/);
 });
 
+// request-slot.2
 test(
   "request-slot.4 request-slot.5: a request that wants no answer is served once, or freed after the exporter's death",
   EXPLORES,

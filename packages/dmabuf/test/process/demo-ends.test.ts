@@ -70,7 +70,7 @@ test("a Matroska file that ends in the middle is an error, too", async () => {
   assert.match(stderr, /cut\.mkv ended in the middle/);
 });
 
-test("a video about which ffmpeg says megabytes plays", async () => {
+test("a video about which ffmpeg says megabytes plays (program.4)", async () => {
   using ffmpeg = findFfmpeg(process.env);
   const title = "chapter ".repeat(20);
   const chapters = Array.from(

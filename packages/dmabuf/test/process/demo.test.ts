@@ -30,6 +30,8 @@ interface Report {
   kills: { count: number; decoders: { count: number }; checked_frames: number; left: Record<string, number> };
 }
 
+// message-pipeline.1
+// message-pipeline.2
 test("the shipped clip reaches four workers without a copy, and postMessage copies each frame for each", async () => {
   const { code, stdout, stderr } = await run("demo", "--headless", "--json");
   assert.equal(code, 0, stderr);
@@ -79,6 +81,7 @@ test("with --processes five processes share each frame without a copy, and none 
   assertNothingLeft();
 });
 
+// decoder-process.1, killer.1
 test("what --kill kills in the middle of frames, the decoder too, spoils no frame, and what it had comes back", async () => {
   const file = join(inputs, "kill-checksums");
   const args = ["demo", "--headless", "--json", "--processes", "--kill", "--checksums", file];

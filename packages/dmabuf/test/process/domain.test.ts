@@ -32,7 +32,8 @@ test("a child that was forked joins through the descriptor that it inherited", L
   await until(() => domain.agents.length === 1);
 });
 
-test("an importer needs nothing of an exporter that blocks", LIMITED, async (t) => {
+// mailbox.3
+test("an importer needs nothing of an exporter that blocks (request-server.3, file-carrier.1)", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const peer = await Peer.start(t, place);
   const buffer = domain.allocate(4096, { name: "mine" });
@@ -82,6 +83,7 @@ test("a stream is found by its name, and its frames come in order", LIMITED, asy
   assert.deepEqual(await consumed, [...Array(20).keys()]);
 });
 
+// listening-socket.1, listening-socket.4
 test(
   "a socket file has mode 0600, goes with its listener, and is replaced if it was left behind",
   LIMITED,
@@ -110,7 +112,7 @@ test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
   await until(() => count() <= before);
 });
 
-test("a buffer whose exporter was killed can be had from whoever holds it", LIMITED, async (t) => {
+test("a buffer whose exporter was killed can be had from whoever holds it (mailbox.1)", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const exporter = await Peer.start(t, place);
   const handle = (await exporter.ask({ order: "export", name: "orphan", value: 9 })) as BufferHandleData;
@@ -152,6 +154,7 @@ test("an invitation of a worker serves once", LIMITED, (t) => {
   assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE" });
 });
 
+// file-carrier.2
 test("whoever joins later imports what a handle still holds, though its exporter has closed it", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const buffer = domain.allocate(4096, { name: "sent" });

@@ -56,6 +56,7 @@ test("a thread whose inviter has ended lives on, and its own end is noticed", LI
   await until(() => domain.agents.length === 1);
 });
 
+// membership.4
 test("an invitation whose inviter has ended is void, and the slot that it kept is free again", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const { worker, invitation } = await startInviter(place);

@@ -30,7 +30,7 @@ function run(what: string, descriptors = 1_000): unknown {
   return JSON.parse(stdout);
 }
 
-test("a domain that nobody uses takes less than 2 MiB", LIMITED, (t) => {
+test("a domain that nobody uses takes less than 2 MiB (layout.1)", LIMITED, (t) => {
   const mib = run("idle") as number;
   t.diagnostic(`${mib.toFixed(2)} MiB`);
   assert.ok(mib < 2, `${mib} MiB`);
@@ -40,6 +40,7 @@ test("10,000 frames leave no descriptor, no mapping and nothing in the heap", LI
   assert.deepEqual(run("frames"), { descriptors: 0, mappings: 0, heapMib: 0 });
 });
 
+// file-carrier.4
 test("the memory of a closed buffer is back when close() returns, whoever has a descriptor of it", LIMITED, () => {
   const bytes = 16 << 20;
   assert.deepEqual(run("closed"), { before: bytes, mapped: bytes, after: 0, stillMapped: 0 });

@@ -91,7 +91,7 @@ test("of many who want a place that was left behind one gets it, and all others 
   assert.deepEqual(readdirSync(join(place, "..")), ["socket"]);
 });
 
-test("what is no socket is never replaced", LIMITED, (t) => {
+test("what is no socket is never replaced (listening-socket.3)", LIMITED, (t) => {
   const place = join(folder(t), "notes");
   writeFileSync(place, "precious");
   assert.throws(() => ProcessDomain.listen(place), { code: "EADDRINUSE" });
@@ -132,7 +132,7 @@ test("an abstract name is in use while its listener lives, and free afterwards",
 });
 
 test(
-  "another user is refused unless it is named, and then joins, and hands on what it was sent",
+  "another user is refused unless it is named, and then joins, and hands on what it was sent (acceptor.1)",
   AS_ROOT,
   async (t) => {
     t.mock.method(process, "emitWarning", () => {});
@@ -193,6 +193,7 @@ function fillQueue(place: string): number[] {
   }
 }
 
+// join-protocol.1
 test("who asks with another version of the layout is told EPROTO and both numbers", LIMITED, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
   const place = join(folder(t), "socket");

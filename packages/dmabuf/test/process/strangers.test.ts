@@ -127,7 +127,7 @@ for (const [kernel, prepare] of [
 }
 
 test(
-  "json-lines.2: what a listener of this user's sends unasked holds up nobody who connects or visits",
+  "json-lines.2: what a listener of this user's sends unasked holds up nobody who connects or visits (json-lines.3)",
   LIMITED,
   async (t) => {
     const comers = {

@@ -15,7 +15,7 @@ const PLAN = { words: 16, slots: 4 };
 const program = fileURLToPath(new URL("./substrate-party.js", import.meta.url));
 const PATIENT = { timeout: 60_000 };
 
-test("another process wakes a thread that blocks, and counts it", PATIENT, async (t) => {
+test("another process wakes a thread that blocks, and counts it (process-substrate.3)", PATIENT, async (t) => {
   const segment = processSegment(PLAN);
   const child = startProcess(segment, "ringer");
   t.after(() => child.kill("SIGKILL"));
@@ -55,7 +55,7 @@ test("this process wakes the sleepers of another one, blocked or not, and nobody
 });
 
 test(
-  "no wake-up is lost in 30,000 rounds between processes that block and return to their event loops",
+  "no wake-up is lost in 30,000 rounds between processes that block and return to their event loops (substrate.2)",
   PATIENT,
   async (t) => {
     const segment = processSegment(PLAN);
@@ -102,6 +102,7 @@ for (const role of ["asynchronousSleeper", "sleeper"]) {
   );
 }
 
+// process-substrate.1
 test("terminate() ends a worker that blocks before its second slice from then on", PATIENT, async () => {
   const segment = processSegment(PLAN);
   const { memory, fd, pipes } = segment;
@@ -160,7 +161,7 @@ test("what is rung between two slices is not slept through", PATIENT, () => {
   assert.equal(segment.memory.park(0, 0, Infinity), "not-equal");
 });
 
-test("a word that is no doorbell cannot be slept at from an event loop", PATIENT, () => {
+test("a word that is no doorbell cannot be slept at from an event loop (process-substrate.2)", PATIENT, () => {
   const { memory } = processSegment(PLAN);
   assert.throws(() => memory.parkAsync(5, 0), RangeError);
 });

@@ -37,6 +37,7 @@ function memoryFiles(): number {
   return open + readFileSync("/proc/self/maps", "utf8").split("/memfd:dmabuf").length - 1;
 }
 
+// follower.1
 test("a loop goes on with the next producer, after what the dead one had published", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const first = await Holder.start(t, place);
@@ -71,6 +72,7 @@ test("a loop goes on with the next producer, after what the dead one had publish
   await assert.rejects(follower.next(), { code: "EBADF" });
 });
 
+// follower.4
 test("a frame of a dead producer stays while it is held, and its stream's memory goes with it", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const [first, second] = await Promise.all([Holder.start(t, place), Holder.start(t, place)]);
@@ -111,6 +113,7 @@ test("without a next producer the loop fails with ESRCH, and without a first wit
   assert.equal(await take(follower), 21);
 });
 
+// follower.2
 test("a stream's end is the loop's end, and what it fails with is thrown, but for ESRCH", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const start = async (version: number): Promise<Holder> => {
@@ -157,6 +160,7 @@ test("nobody takes over from a producer that is only stopped, though another one
   assert.equal(follower.takeovers, 1);
 });
 
+// follower.3, stream-directory.1
 test("the name of a stream finds no stream of the dead, though its frames are held", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);

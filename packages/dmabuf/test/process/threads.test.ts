@@ -69,6 +69,7 @@ for (const way of WAYS) {
   for (const [depth, who] of DEPTHS.entries()) {
     for (const how of THREAD_ENDS) {
       if (how === "its loop runs out" && !canRunOut(way)) continue;
+      // membership.1, membership.3
       test(`${who} that has come by ${way}() and ends by ${how} gives everything back`, LIMITED, (t) =>
         endsUnseen(t, way, depth, how),
       );

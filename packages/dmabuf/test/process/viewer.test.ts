@@ -95,6 +95,7 @@ test("a user who is not named may not look", OTHER_USER, async (t) => {
   assert.equal(warned.mock.callCount(), 1);
 });
 
+// acceptor.2, viewer-server.2, viewer-server.3
 test("a guest that gives nothing back, or says what it should not, holds up nobody", LIMITED, async (t) => {
   const shown = show(t);
   const guests = ["", "no JSON\n", '{"done":true}\n', "x".repeat(100_000)].map((words) => {
@@ -112,7 +113,7 @@ test("a guest that gives nothing back, or says what it should not, holds up nobo
 });
 
 for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
-  test(`a guest that ends by ${how} while it looks at a frame gives it back`, LIMITED, async (t) => {
+  test(`a guest that ends by ${how} while it looks at a frame gives it back (viewer-server.1)`, LIMITED, async (t) => {
     const { domain, place } = listen(t);
     const [stream, hall] = [domain.createStream({ format: rawFormat(1000), buffers: 1 }), `${place} of the show`];
     const shown = domain.serveViewers(hall, stream, { policy: "block" });

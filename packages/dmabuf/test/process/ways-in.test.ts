@@ -131,7 +131,7 @@ test("json-lines.4: a refusal says whose words it has, whatever its code is", LI
 });
 
 test(
-  "of a listener's memory only what its header needs is mapped, and never more than fits a view",
+  "of a listener's memory only what its header needs is mapped, and never more than fits a view (join-protocol.2)",
   LIMITED,
   async (t) => {
     const place = `@dmabuf doors ${randomUUID()}`;

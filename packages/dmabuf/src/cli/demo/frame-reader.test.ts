@@ -51,7 +51,7 @@ async function connect(ring: Ring) {
   return { reader, socket, writer, closed };
 }
 
-test("FrameReader reads every byte in its place, however the stream is cut", options, async () => {
+test("FrameReader reads every byte in its place, however the stream is cut (frame-reader.1)", options, async () => {
   const ring = new Ring(Infinity);
   const { reader, writer, closed } = await connect(ring);
   const stream = Buffer.concat([frame(0), frame(1), frame(2)]);
@@ -68,6 +68,7 @@ test("FrameReader reads every byte in its place, however the stream is cut", opt
   );
 });
 
+// frame-reader.2
 test("FrameReader publishes no frame before the next loan is there, and loses no byte meanwhile", options, async () => {
   const ring = new Ring(1);
   const { reader, writer, closed } = await connect(ring);
@@ -90,6 +91,7 @@ test("FrameReader tells how much of a frame came when the stream ends in the mid
   assert.equal(reader.partial, 1234);
 });
 
+// frame-reader.3
 test("FrameReader gives its loans back, also the one that arrives after its end", options, async () => {
   const ring = new Ring(1);
   const { reader, writer, closed } = await connect(ring);

@@ -14,7 +14,7 @@ const takesBack = "transfer" in ArrayBuffer.prototype ? false : "this Node.js ha
 const ledger = new ResourceLedger();
 
 test(
-  "at the end of the last use every view has length 0, and the next use has the same bytes",
+  "at the end of the last use every view has length 0, and the next use has the same bytes (memory-mapping.2)",
   { skip: takesBack },
   () => {
     using object = create("taken back", 4);
@@ -48,7 +48,7 @@ test("closing during a use empties the views too, and the mapping is gone", { sk
   await nextTurn();
 });
 
-test("closing gives the memory back before it returns, also while views are left", () => {
+test("closing gives the memory back before it returns, also while views are left (memory-mapping.3)", () => {
   const object = create("given back", 256);
   const mapping = object.map();
   const endUse = mapping.use();
@@ -91,7 +91,7 @@ test("a mapping that was stolen from is whole for the next use", () => {
   assert.equal(new Uint8Array(mapping.buffer)[5], 55);
 });
 
-test("addresses are given back once no view is left", { timeout: 20_000 }, async () => {
+test("addresses are given back once no view is left (memory-mapping.4)", { timeout: 20_000 }, async () => {
   const object = create("collected", 16);
   const addresses = (): number => {
     const mapping = object.map();
@@ -115,7 +115,7 @@ test("a reading mapping shows what a writer writes", () => {
   assert.equal(new Uint8Array(readable.buffer)[3], 33);
 });
 
-test("10,000 uses leave one mapping and no growth of it", () => {
+test("10,000 uses leave one mapping and no growth of it (memory-mapping.1)", () => {
   using object = create("many uses", 4);
   using mapping = object.map();
   for (let i = 0; i < 10_000; i++) {

@@ -37,8 +37,9 @@ async function released(descriptors: number): Promise<void> {
   assert.equal(openDescriptors(), descriptors);
 }
 
+// process-ledgers.2, resource-ledger.1
 test(
-  "what a thread that nobody knew has left is released by any other, and by none before its end",
+  "what a thread that nobody knew has left is released by any other, and by none before its end (ledger-arena.1)",
   LIMITED,
   async () => {
     const before = openDescriptors();
@@ -64,6 +65,7 @@ test("what two threads use stays until the second has ended, too", LIMITED, asyn
   await released(before);
 });
 
+// process-ledgers.1
 test("the key of a ledger that nobody has any more opens nothing, also when its place is used again", () => {
   const { key } = createLedger();
   leaveLedger(key);
@@ -87,7 +89,8 @@ test("a thread that is in a ledger twice has it until it has left twice", () => 
   assert.equal(openDescriptors(), before);
 });
 
-test("ledgers are used again: there are no more than threads have at a time", LIMITED, async () => {
+// ledger-arena.2
+test("ledgers are used again: there are no more than threads have at a time (process-ledgers.3)", LIMITED, async () => {
   const arenas = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:dmabuf ledgers").length - 1;
   const before = arenas();
   for (let i = 0; i < 100; i++) leaveLedger(createLedger().key);

@@ -54,6 +54,8 @@ test("a full ledger fails with EMFILE, and its entries are used again", () => {
   ledger.open(() => 2 ** 30);
 });
 
+// resource-ledger.2
+// resource-ledger.3
 test("workers that are terminated in the middle leave no descriptor and no mapping", { timeout: 60_000 }, async () => {
   const script = `
     const { workerData, parentPort } = require("node:worker_threads");
@@ -81,6 +83,7 @@ test("workers that are terminated in the middle leave no descriptor and no mappi
   assert.equal(openDescriptors(), before);
 });
 
+// resource-ledger.4
 test(
   "a view in use when its worker is terminated becomes zeros, and another thread that got it goes on",
   {

@@ -21,3 +21,24 @@ test("a domain of processes keeps no stream that was closed", { timeout: 30_000 
   }
   assert.equal(streams.filter((stream) => stream.deref() !== undefined).length, 0);
 });
+
+test(
+  "of several streams of one name the newest is found that has not ended (stream-directory.2)",
+  { timeout: 30_000 },
+  async () => {
+    using domain = ProcessDomain.create();
+    const [first, second, third] = [1, 2, 3].map((size) =>
+      domain.createStream({ name: "camera", format: rawFormat(size), buffers: 1 }),
+    );
+    const found = async (): Promise<number> => {
+      using stream = await domain.findStream("camera", { timeout: 5_000 });
+      return stream.format.size;
+    };
+    assert.equal(await found(), 3);
+    third!.end();
+    assert.equal(await found(), 2);
+    first!.end();
+    second!.end();
+    assert.equal(await found(), 3);
+  },
+);

@@ -11,6 +11,7 @@ import { callError, nativeFunction, numberedCall, uninterrupted, whyUnavailable 
 const library = new URL("./library.js", import.meta.url).href;
 const capabilities = new URL("../capabilities.js", import.meta.url).href;
 
+// library.3
 test("a failed call is a DmaBufError with code, errno and syscall, whose message says what was attempted", () => {
   const close = nativeFunction("int close(int fd)");
   assert.equal(close(-1), -1);
@@ -40,6 +41,7 @@ test("a numbered call returns what the call of the C library returns", () => {
   assert.equal(numberedCall("gettid")(), process.pid, "the main thread has the number of the process");
 });
 
+// library.1, library.2
 test("on another system importing works, a call fails with ENOSYS, and capabilities() says why", () => {
   const script = `
     Object.defineProperty(process, "platform", { value: "darwin" });

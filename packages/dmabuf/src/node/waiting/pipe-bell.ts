@@ -47,7 +47,7 @@ export function endBlocked(memory: Substrate, word: number): void {
 }
 
 /**
- * pipe-bell.3. Calls the kernel only if somebody sleeps.
+ * Calls the kernel only if somebody sleeps (pipe-bell.3).
  *
  * @param wakeBlocked Wakes the doorbell's futex; returns how many slept there.
  * @param writeByte Writes a byte into the pipe.

@@ -42,6 +42,7 @@ test("a watch calls back when its descriptor becomes ready, again and again", PA
   closeDescriptor(fd);
 });
 
+// poller.3
 test(
   "a descriptor that stays ready calls back in each turn; a watch that was ended in its callback never again",
   PATIENT,
@@ -60,7 +61,7 @@ test(
 );
 
 test(
-  "what is on its way to a watch that has ended does not arrive, nor at another with the same number",
+  "what is on its way to a watch that has ended does not arrive, nor at another with the same number (poller.4)",
   PATIENT,
   async () => {
     const fd = createEventCounter(1);
@@ -119,7 +120,7 @@ test("a descriptor is watched once at a time, and a plain file not at all", () =
 });
 
 for (const how of ["nothing more to do", "process.exit(0)", "an uncaught error"]) {
-  test(`a process with a watch ends: ${how}`, PATIENT, () => {
+  test(`a process with a watch ends: ${how} (poller.1, poller.2)`, PATIENT, () => {
     const last = { "process.exit(0)": "process.exit(0)", "an uncaught error": "throw 0" }[how] ?? "";
     const script = `${WATCHES}.then(() => setTimeout(() => { ${last} }, 50));`;
     const options = { timeout: 20_000, killSignal: "SIGKILL" } as const;

@@ -63,7 +63,7 @@ test(
   },
 );
 
-test("a kernel's fence stands in arrays, in merges and beside our own", PATIENT, async () => {
+test("a kernel's fence stands in arrays, in merges and beside our own (kernel-fence.1)", PATIENT, async () => {
   using domain = Domain.create();
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
@@ -83,6 +83,7 @@ test("a kernel's fence stands in arrays, in merges and beside our own", PATIENT,
   assert.deepEqual([await both.wait(), await merged.wait()], ["signaled", "signaled"]);
 });
 
+// kernel-fence.3
 test("a kernel's fence that others see may be dropped, and signals when the device has finished", PATIENT, async () => {
   using domain = Domain.create();
   using timeline = new SoftwareSyncTimeline();
@@ -96,6 +97,7 @@ test("a kernel's fence that others see may be dropped, and signals when the devi
   assert.equal(view.status, 1);
 });
 
+// kernel-buffer.2, kernel-fence.4
 test("a device that is late keeps its buffer from others until it has finished", PATIENT, async () => {
   using domain = Domain.create();
   using timeline = new SoftwareSyncTimeline();
@@ -305,6 +307,7 @@ kernelTest("a hand-over waits for the accesses of others", async ({ heap }) => {
   assert.deepEqual(await handing, { imported: 0, waited: 0 });
 });
 
+// kernel-buffer.4
 test("a handle to a kernel's buffer is refused in another thread's domain, and nothing is copied", PATIENT, () => {
   using domain = Domain.create();
   using other = Domain.join(domain.invite());
@@ -313,6 +316,7 @@ test("a handle to a kernel's buffer is refused in another thread's domain, and n
   buffer.close();
 });
 
+// kernel-buffer.1
 test("a buffer in a domain and its udmabuf show the same bytes, and both are freed", PATIENT, async () => {
   using domain = Domain.create();
   using memory = createSealedMemory("shared", 4 * PAGE_SIZE);
@@ -329,7 +333,7 @@ test("a buffer in a domain and its udmabuf show the same bytes, and both are fre
   await eventually(() => descriptor.statistics().references === 1);
 });
 
-test("1,000 rounds of everything leave no descriptor behind", { timeout: 120_000 }, async () => {
+test("1,000 rounds of everything leave no descriptor behind (kernel-fence.2)", { timeout: 120_000 }, async () => {
   using heap = DmaHeap.open();
   using card = DrmDevice.find("vgem", "card")!;
   using domain = Domain.create();

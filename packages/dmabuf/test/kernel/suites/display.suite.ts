@@ -128,7 +128,7 @@ test("the structures of displays are as long as the kernel's", () => {
   assert.deepEqual([MODE_INFO.size, ...structs], [68, 64, 80, 64, 32, 104, 56]);
 });
 
-test("an image is shown pixel by pixel, and one after the other", PATIENT, async () => {
+test("an image is shown pixel by pixel, and one after the other (display.2)", PATIENT, async () => {
   using device = vkms();
   using display = new Display(device, SMALL);
   for (const [width, height] of [
@@ -180,6 +180,7 @@ test("of an image that is too large the middle is shown", PATIENT, async () => {
   assert.equal(await checksum(), checksumOf(Uint32Array.from(middle.flat())));
 });
 
+// display.3
 test("a display waits for the fence that comes with an image, and for those in its buffer", PATIENT, async () => {
   using device = vkms();
   using display = new Display(device, SMALL);
@@ -239,7 +240,7 @@ test("a device without displays, a render node and a missing right each have an 
   asNobody(() => fails("EACCES", () => DrmDevice.open(device.path)));
 });
 
-test("a program that is not the device's master is told so", PATIENT, async () => {
+test("a program that is not the device's master is told so (display.4)", PATIENT, async () => {
   using master = vkms();
   using device = DrmDevice.open(master.path);
   fails("EBUSY", () => new Display(device));
@@ -264,7 +265,7 @@ function asNobody(run: () => void): void {
   }
 }
 
-test("wrong arguments of a display's requests have the kernel's errors", PATIENT, () => {
+test("wrong arguments of a display's requests have the kernel's errors (display.1)", PATIENT, () => {
   using device = vkms();
   refuses(device, MODE.GETCONNECTOR, ["ENOENT", { connector: 999 }]);
   refuses(device, MODE.GETENCODER, ["ENOENT", { encoder: 999 }]);

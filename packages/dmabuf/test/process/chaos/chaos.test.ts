@@ -13,12 +13,13 @@ import { makePlan } from "./plan.js";
 const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const LIMIT = { timeout: 120_000 };
 
-test("the same seed gives the same plan, another one another", () => {
+test("the same seed gives the same plan, another one another (chaos.6)", () => {
   assert.deepEqual(makePlan(1, 60), makePlan(1, 60));
   assert.notDeepEqual(makePlan(1, 60), makePlan(2, 60));
   assert.deepEqual(makePlan(1, 10), makePlan(1, 60).slice(0, makePlan(1, 10).length));
 });
 
+// chaos.1
 test("processes that are killed and stopped everywhere lose nothing and leave nothing behind", LIMIT, async (t) => {
   console.log(`DMABUF_SEED=${SEED}`);
   const { blows, deeds, recoveries } = await runChaos({ seed: SEED, seconds: 8 });

@@ -23,6 +23,7 @@ function soak(...args: string[]): { status: number | null; output: string } {
   return { status, output: `${stdout}${stderr}` };
 }
 
+// file-carrier.3
 test("nothing grows, and nothing stands still, whatever is done again and again", LIMIT, (t) => {
   const { status, output } = soak("--minutes", "1", "--seed", String(SEED));
   t.diagnostic(output);
