@@ -6,6 +6,7 @@
  * layers.3. Every file of src/ belongs to exactly one layer.
  * layers.4. No module compares the numbers of two fences by hand.
  * layers.5. No end of anything in `linux` makes a request of a device but through giveBack(), which cannot fail.
+ * layers.6. A package that uses the library imports it by its public names. One file of the benchmarks may do otherwise.
  *
  * Tests may look from above: layers.1 to layers.5 hold for `*.test.ts` only as far as their author wishes.
  */
@@ -41,9 +42,29 @@ export const LAYERS = [
 /** How deep folders may nest in a layer. */
 const DEEPEST = 3;
 
-/** ESLint configuration that enforces layers.1 to layers.5. */
+/** ESLint configuration that enforces layers.1 to layers.6. */
 export function layerConfig() {
-  return [nobody(), ...LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)))];
+  const places = LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)));
+  return [nobody(), ...places, ...userConfig()];
+}
+
+/** Folders of the packages that use the library as any program does. */
+const USERS = ["packages/demo", "packages/bench"];
+
+/** What the benchmarks measure by itself although the library does not publish it. */
+const DOORS = ["packages/bench/src/internals.ts"];
+
+/** layers.6, for the files of those packages at each depth. */
+function userConfig() {
+  const message = "A package imports another one by its public name.";
+  return Array.from({ length: DEEPEST }, (_, index) => index + 1).map((depth) => ({
+    name: `layers/users/${depth}`,
+    files: USERS.map((folder) => `${folder}/${"*/".repeat(depth)}*.ts`),
+    ignores: DOORS,
+    rules: {
+      "no-restricted-imports": ["error", { patterns: [{ regex: `^${"\\.\\./".repeat(depth + 1)}`, message }] }],
+    },
+  }));
 }
 
 /** layers.3: whatever no later entry claims. */

@@ -9,9 +9,9 @@ const WORKSPACE = join(import.meta.dirname, "../../../..");
 /** The project's own configuration, without the rules that need the file to exist. */
 const eslint = new ESLint({ cwd: WORKSPACE, overrideConfig: [tseslint.configs.disableTypeChecked] });
 
-/** The rules that `code` breaks when it stands in `file`. */
-async function broken(file: string, code: string): Promise<string[]> {
-  const results = await eslint.lintText(`${code}\n`, { filePath: join(WORKSPACE, "packages/dmabuf", file) });
+/** The rules that `code` breaks when it is in `file` of a package. */
+async function broken(file: string, code: string, name = "dmabuf"): Promise<string[]> {
+  const results = await eslint.lintText(`${code}\n`, { filePath: join(WORKSPACE, "packages", name, file) });
   return results.flatMap((result) => result.messages.map((message) => message.ruleId ?? message.message));
 }
 
@@ -47,10 +47,28 @@ test("a neutral layer that imports a Node.js module or a package, or imports at 
   assert.deepEqual(await broken("src/index.ts", 'export const a = import("./x.js");'), ["no-restricted-syntax"]);
 });
 
+test("a package that imports the library by a path is an error, in its tests too, but for one file", async () => {
+  const inner: [name: string, file: string, code: string][] = [
+    ["demo", "src/planted.ts", 'export * from "../../dmabuf/src/index.js";'],
+    [
+      "demo",
+      "src/jobs/planted.ts",
+      'import type { Fence } from "../../../dmabuf/src/index.js"; export type A = Fence;',
+    ],
+    ["demo", "test/planted.test.ts", 'export * from "../../dmabuf/src/index.js";'],
+    ["bench", "src/sides/planted.ts", 'export * from "../../../dmabuf/src/errors.js";'],
+  ];
+  for (const [name, file, code] of inner) assert.deepEqual(await broken(file, code, name), ["no-restricted-imports"]);
+  assert.deepEqual(await broken("src/internals.ts", 'export * from "../../dmabuf/src/errors.js";', "bench"), []);
+  const named = 'export * from "dmabuf"; export * from "dmabuf/node"; export * from "../main.js";';
+  assert.deepEqual(await broken("src/jobs/planted.ts", named, "demo"), []);
+});
+
 test("Atomics outside src/substrate/ is an error, in tests too, and through globalThis", async () => {
   const use = "Atomics.load(new Int32Array(1), 0);";
-  const files = ["src/errors.ts", "src/fence/planted.ts", "src/cli/planted.ts", "test/planted.test.ts", "bench/a.ts"];
+  const files = ["src/errors.ts", "src/fence/planted.ts", "src/cli/planted.ts", "test/planted.test.ts"];
   for (const file of files) assert.deepEqual(await broken(file, use), ["no-restricted-globals"], file);
+  assert.deepEqual(await broken("src/a.ts", use, "bench"), ["no-restricted-globals"]);
   assert.deepEqual(await broken("src/fence/planted.ts", `globalThis.${use}`), ["no-restricted-globals"]);
   assert.deepEqual(await broken("src/substrate/planted.ts", use), []);
 });

@@ -1,32 +1,39 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
-import { Command } from "commander";
 import { DmaBufError } from "../errors.js";
-import { InterruptedError, demoCommand } from "./demo/command.js";
-import { doctorCommand } from "./doctor/command.js";
+import { demo } from "./demo.js";
+import { doctor } from "./doctor/command.js";
 
-const { version } = createRequire(import.meta.url)("dmabuf/package.json") as { version: string };
+const HELP = `Usage: dmabuf COMMAND
 
-const program = new Command("dmabuf")
-  .description("Large buffers shared between workers without a copy: the Linux dma-buf system for JavaScript.")
-  .version(version)
-  .showHelpAfterError("(--help tells the options)")
-  .addCommand(demoCommand())
-  .addCommand(doctorCommand());
+Large buffers shared between workers without a copy: the Linux dma-buf system for JavaScript.
 
-// Whoever read what is said may have gone: a closed terminal, or head. What was begun is ended in order all the same.
+  dmabuf doctor         look what this machine has of all that dmabuf can use, and say what to do about the rest
+  dmabuf doctor --json  the same as one JSON object
+  dmabuf demo [FILE]    play a video to four workers that share every frame (package dmabuf-demo; --help tells more)
+  dmabuf --version      the package's version`;
+
+// The reader of the output may have gone: a closed terminal, or head.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => (process.exitCode ??= 1));
 
 try {
-  await program.parseAsync();
+  await main(process.argv[2], process.argv.slice(3));
 } catch (error) {
-  console.error(`dmabuf: ${inWords(error)}`);
-  process.exitCode = error instanceof InterruptedError ? error.exitCode : 1;
+  // An error that a person can do something about has no stack; any other is a mistake of ours, and has one.
+  const text = error instanceof DmaBufError ? error.toPlain().message : ((error as Error).stack ?? String(error));
+  console.error(`dmabuf: ${text}`);
+  process.exitCode = 1;
 }
 
-/** What a person can do something about has no stack; everything else is a mistake of ours, and has one. */
-function inWords(error: unknown): string {
-  if (error instanceof DmaBufError) return error.toPlain().message;
-  if (error instanceof InterruptedError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+async function main(command: string | undefined, options: readonly string[]): Promise<void> {
+  if (command === "demo") return demo();
+  if (command === "doctor") return doctor(options);
+  if (command === "--version") return console.log(version());
+  if (command === "--help") return console.log(HELP);
+  if (command === undefined) throw new DmaBufError("EINVAL", `There is no command.\n\n${HELP}`);
+  throw new DmaBufError("EINVAL", `There is no command ${JSON.stringify(command)} (--help tells the commands)`);
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)("dmabuf/package.json") as { version: string }).version;
 }

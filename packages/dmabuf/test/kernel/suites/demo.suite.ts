@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { VideoDevice } from "../../../src/linux/index.js";
 
 const PATIENT = { timeout: 90_000 };
-const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../../../../demo/dist/src/main.js", import.meta.url));
 
 function demo(...options: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [MAIN, "demo", ...options], { encoding: "utf8", timeout: 80_000 });
+  return spawnSync(process.execPath, [MAIN, ...options], { encoding: "utf8", timeout: 80_000 });
 }
 
 function deviceThat(isSo: (device: VideoDevice) => boolean): string {

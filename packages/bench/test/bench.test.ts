@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Standing } from "../src/contest.js";
+import type { Goal } from "../src/goals.js";
+import type { Report } from "../src/report.js";
+
+const MAIN = join(import.meta.dirname, "..", "src", "main.js");
+
+let directory: string;
+
+before(() => (directory = mkdtempSync(join(tmpdir(), "dmabuf-bench-"))));
+after(() => rmSync(directory, { recursive: true }));
+
+function bench(options: readonly string[], environment: Record<string, string> = {}) {
+  const env = { ...process.env, ...environment };
+  return spawnSync(process.execPath, [MAIN, ...options], {
+    encoding: "utf8",
+    env,
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+}
+
+function report(options: readonly string[], environment: Record<string, string> = {}): Report {
+  const file = join(directory, "report.json");
+  const { status, stderr } = bench([...options, "--json", file], environment);
+  assert.equal(status, 0, stderr);
+  return JSON.parse(readFileSync(file, "utf8")) as Report;
+}
+
+describe("npm run bench", () => {
+  test("--quick --only fence --json writes the documented report", () => {
+    const { machine, scale, rounds, results, goals, skipped } = report(["--quick", "--only", "fence"]);
+    assert.equal(machine.node, process.versions.node);
+    assert.ok(machine.processor.length > 0 && machine.processors >= 1);
+    assert.deepEqual([scale, rounds], ["quick", 2]);
+    assert.ok(Array.isArray(skipped));
+
+    assert.deepEqual(
+      results.map(({ name, group }) => [name, group]),
+      [["fence", "fence"]],
+    );
+    const { standings } = results[0]!;
+    assert.deepEqual(
+      standings.map(({ name, ours }) => [name, ours]),
+      [
+        ["create + signal", true],
+        ["create + signal + check", true],
+        ["bare Atomics", false],
+      ],
+    );
+    for (const { best, p50, p99, median, runs } of standings) {
+      assert.ok(0 < best && best <= p50 && p50 <= p99 && p50 <= median);
+      assert.equal(runs.length, rounds);
+      assert.equal(p50, Math.min(...runs.map((run) => run.p50)));
+    }
+    const [ours, , peer] = standings as [Standing, Standing, Standing];
+    assert.deepEqual(peer.ratios, []);
+    assert.deepEqual(
+      ours.ratios.map(({ peer, best }) => [peer, best]),
+      [["bare Atomics", ours.p50 / peer.p50]],
+    );
+
+    const { goal: _, figure, met, ...claim } = goals[0]!;
+    assert.deepEqual(claim, { unit: "ns", bound: "at most", limit: 150 } satisfies Partial<Goal>);
+    assert.deepEqual([figure, met], [ours.p50, ours.p50 <= 150]);
+    assert.equal(goals.length, 1);
+  });
+
+  test("--only spinning measures two workers beside C", () => {
+    const { results, machine, skipped } = report(["--quick", "--only", "spinning"]);
+    if (machine.processors < 2) {
+      assert.match(skipped.join(), /only one/);
+      return;
+    }
+    const names = results[0]!.standings.map(({ name }) => name);
+    assert.ok(names.includes("fences") && names.includes("bare Atomics, spinning"));
+    assert.equal(names.includes("C spinning"), machine.compiler !== null);
+  });
+
+  test("--only processes measures the process substrate beside C", () => {
+    const { results, machine } = report(["--quick", "--only", "processes"]);
+    assert.equal(results.length, machine.processors < 2 ? 2 : 5);
+    for (const { standings } of results) {
+      assert.equal(standings.filter(({ ours }) => ours).length, 1);
+      assert.equal(standings.length, machine.compiler === null ? 1 : 2);
+    }
+  });
+
+  test("says aloud that it goes without C where there is no compiler", () => {
+    const { machine, skipped } = report(["--quick", "--only", "fence"], { CC: "/nowhere/cc" });
+    assert.equal(machine.compiler, null);
+    assert.match(skipped.join(), /no C compiler/);
+  });
+
+  test("--only with a group that there is not is an error that names the groups", () => {
+    const { status, stderr } = bench(["--only", "nothing"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /'nothing'.*fence, reservation/);
+  });
+});

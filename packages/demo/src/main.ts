@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { DmaBufError } from "dmabuf";
+import { demoProgram, InterruptedError } from "./command.js";
+
+// The reader of the output may have gone: a closed terminal, or head. The demo still ends in order.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => (process.exitCode ??= 1));
+
+try {
+  await demoProgram().parseAsync();
+} catch (error) {
+  console.error(`dmabuf-demo: ${inWords(error)}`);
+  process.exitCode = error instanceof InterruptedError ? error.exitCode : 1;
+}
+
+/** An error that a person can do something about has no stack; any other is a mistake of ours, and has one. */
+function inWords(error: unknown): string {
+  if (error instanceof DmaBufError) return error.toPlain().message;
+  if (error instanceof InterruptedError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,59 @@
+import { type FrameStream, imageFormat, type JoinedDomain } from "dmabuf";
+import { film } from "./camera.js";
+import { decode } from "./decoder.js";
+import type { PipelineOptions } from "./pipeline.js";
+import { Publisher } from "./publisher.js";
+
+/** By what consumers in other processes find the stream. */
+export const STREAM = "video";
+
+/** How the frames come into the stream. */
+export interface Production extends AsyncDisposable {
+  /** Publishes the whole video, once all consumers have joined. @returns How many frames that were. */
+  run(): Promise<number>;
+  /** Says that no further frame comes. */
+  end(): void;
+  /** Gives the stream's memory back. @returns Bytes that were copied in another process for it. */
+  close(): Promise<number>;
+  /** Processes of its own. */
+  readonly processes: readonly number[];
+}
+
+/** This thread produces. */
+export class OwnProduction implements Production {
+  readonly processes = [];
+  readonly stream: FrameStream;
+  readonly #options: PipelineOptions;
+  readonly #publisher: Publisher;
+
+  /** @param onPublished Is told how many frames have been published. */
+  constructor(domain: JoinedDomain, options: PipelineOptions, onPublished: (frames: number) => void) {
+    const { buffers, signal, kill } = options;
+    const { width, height, frameRate } = options.video;
+    this.#options = options;
+    this.stream = domain.createStream({ name: STREAM, buffers, format: imageFormat("NV12", width, height) });
+    const common = { first: 0, frameRate, paced: false, withData: kill };
+    this.#publisher = new Publisher(this.stream, { ...common, signal, onPublished });
+  }
+
+  async run(): Promise<number> {
+    const { camera, signal, consumers } = this.#options;
+    await this.stream.waitForConsumers(consumers.length, { signal });
+    const { take, publish } = this.#publisher;
+    if (camera !== undefined) return film(camera, this.stream, { ...this.#options, publish });
+    return decode(this.#options, take);
+  }
+
+  end(): void {
+    this.stream.end();
+  }
+
+  async close(): Promise<number> {
+    this.stream.close();
+    return 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stream.close();
+  }
+}

@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MessagePort } from "node:worker_threads";
+import { copiedBytes, Domain, type JoinedDomain } from "dmabuf";
+import { ProcessDomain } from "dmabuf/node";
+import { FIRST_INHERITED, startProcess, startThread } from "./colleague.js";
+import { Crew, type Start } from "./crew.js";
+import { DecoderProcess } from "./decoder-process.js";
+import { Killer, type Leftovers, type Victim } from "./killer.js";
+import { nowMicroseconds } from "./latency.js";
+import { MemoryMeter } from "./memory.js";
+import { summarize, type PipelineOptions, type PipelineResult } from "./pipeline.js";
+import { OwnProduction, STREAM, type Production } from "./production.js";
+import type { Given } from "./stream.worker.js";
+
+const ENTRY = new URL("./stream.worker.js", import.meta.url);
+
+/** The demo's main job: one decoder, one ring of shared buffers, and consumers that all read the same frames. */
+export async function runOverStream(given: PipelineOptions): Promise<PipelineResult> {
+  const failure = new AbortController();
+  const options = { ...given, signal: AbortSignal.any([given.signal, failure.signal]) };
+  const { kill, camera } = options;
+  using domain = options.processes ? ProcessDomain.create({ name: "demo" }) : Domain.create({ name: "demo" });
+  const copiedBefore = copiedBytes();
+  let started = 0;
+  const onPublished = (frames: number): void => {
+    if (started === 0) started = nowMicroseconds();
+    killer?.published();
+    options.onFrame(frames);
+  };
+  const onFailure = (error: Error): void => failure.abort(error);
+  // A camera stays with this process.
+  const decoder =
+    kill && camera === undefined && domain instanceof ProcessDomain
+      ? new DecoderProcess(domain, options, { onPublished, onFailure })
+      : undefined;
+  await using production: Production = decoder ?? new OwnProduction(domain, options, onPublished);
+  const start: Start = (settings, events) => {
+    if (domain instanceof ProcessDomain) {
+      using invitation = domain.inviteProcess();
+      const toProcess: Given = { settings, way: { descriptor: FIRST_INHERITED, stream: STREAM } };
+      return startProcess(ENTRY, toProcess, [invitation.descriptor], events);
+    }
+    const invitation = domain.invite();
+    const { stream } = production as OwnProduction;
+    const toThread: Given = { settings, way: { invitation, stream: stream.handle() } };
+    return startThread(ENTRY, toThread, [invitation.port as MessagePort], events);
+  };
+  await using crew = new Crew(options.consumers, start, {
+    onNote: options.onNote,
+    onUrl: options.onUrl,
+    onChecked: (name) => killer?.checked(name),
+    onFailure,
+  });
+  await crew.ready();
+
+  using memory = new MemoryMeter(options.processes ? () => [...crew.processes, ...production.processes] : undefined);
+  using killer = kill ? new Killer(victims(options, crew, decoder), () => holdersIn(domain)) : undefined;
+  const frames = await production.run();
+  await killer?.end();
+  production.end();
+  const reports = await crew.reports();
+  const measured = {
+    frames,
+    microseconds: nowMicroseconds() - started,
+    reports,
+    memory: { growth: memory.growth, peak: memory.peak },
+  };
+  await crew[Symbol.asyncDispose]();
+  const bytesCopied = copiedBytes() - copiedBefore + (await production.close());
+  const kills = killer?.kills(await leftOf(domain));
+  return summarize({ ...measured, bytesCopied, kills });
+}
+
+/** Who is killed in turn. */
+function victims({ consumers }: PipelineOptions, crew: Crew, decoder: DecoderProcess | undefined): Victim[] {
+  const jobs = consumers.map(({ name }) => name).filter((name) => name !== "checksums");
+  const [first, ...others] = jobs.map((name) => ({
+    name,
+    pid: () => crew.processOf(name),
+    replace: () => crew.replace(name),
+  }));
+  if (decoder === undefined) return [first!, ...others];
+  return [first!, { name: "decoder", pid: () => decoder.pid, replace: () => decoder.replace() }, ...others];
+}
+
+/** Names of those who hold a frame just now, to read it or to write it. */
+function holdersIn(domain: JoinedDomain): string[] {
+  return domain.statistics().flatMap(({ readers, writer }) => (writer === undefined ? readers : [...readers, writer]));
+}
+
+/** Milliseconds for the kernel to let go of what the last processes had. */
+const NOTICE = 1000;
+
+/** Closes the domain, when all others have left it. */
+async function leftOf(domain: JoinedDomain): Promise<Leftovers> {
+  const limit = performance.now() + NOTICE;
+  while (domain.agents.length > 1 && performance.now() < limit) await sleep(5);
+  const [agents, buffers] = [domain.agents.length - 1, domain.statistics().length];
+  domain.close();
+  return { agents, buffers, memoryFiles: frameFiles() };
+}
+
+/** How many memory files of the stream's frames this process has open or mapped. */
+function frameFiles(): number {
+  const name = `/memfd:dmabuf ${STREAM} `;
+  const open = readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(name);
+    } catch {
+      // The directory's own.
+      return false;
+    }
+  });
+  return open.length + readFileSync("/proc/self/maps", "utf8").split(name).length - 1;
+}

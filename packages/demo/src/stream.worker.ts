@@ -1,0 +1,76 @@
+/** A consumer that shares the frames of a stream with all the others, as a thread or as a process. */
+import { copiedBytes, DmaBufError, Domain, type Frame, type Invitation, type Plane, type StreamHandle } from "dmabuf";
+import { ProcessDomain } from "dmabuf/node";
+import { checksumOf } from "./checksum.js";
+import { Consumer } from "./consumer.js";
+import { openEndpoint } from "./endpoint.js";
+import type { JobSettings } from "./jobs/job.js";
+import { nowMicroseconds } from "./latency.js";
+import type { Picture } from "./picture.js";
+import { policyOf } from "./pipeline.js";
+import type { FrameData } from "./publisher.js";
+
+/** What such a consumer is started with: how it comes by the stream. */
+export interface Given {
+  readonly settings: JobSettings;
+  readonly way: { readonly invitation: Invitation; readonly stream: StreamHandle } | ProcessWay;
+}
+
+interface ProcessWay {
+  /** That it has inherited. */
+  readonly descriptor: number;
+  /** The stream's name. */
+  readonly stream: string;
+}
+
+const endpoint = openEndpoint<Given>();
+const { settings, way } = endpoint.given;
+const policy = policyOf(settings.name);
+const consumer = new Consumer(settings, (message) => endpoint.tell(message));
+endpoint.hear((message) => {
+  if (message.kind === "note") consumer.hear(message.note);
+});
+try {
+  await consumer.start();
+  if ("descriptor" in way) {
+    using domain = await ProcessDomain.inherit(way.descriptor, { name: settings.name });
+    await consume(domain.follow(way.stream, { policy }));
+  } else {
+    using domain = Domain.join(way.invitation);
+    await consume(domain.openStream(way.stream).frames({ policy }));
+  }
+} catch (error) {
+  consumer.fail(error);
+} finally {
+  endpoint.close();
+}
+
+async function consume(frames: AsyncIterable<Frame>): Promise<void> {
+  consumer.ready();
+  for await (const frame of frames) {
+    await look(frame);
+    consumer.wantNext();
+  }
+  await consumer.finish(copiedBytes());
+}
+
+/** Gives the frame back as soon as the job has read it, which may be before the job wants the next one. */
+function look(lent: Frame): Promise<void> | undefined {
+  const taken = nowMicroseconds();
+  using frame = lent;
+  const [luma, chroma] = frame.planes as [Plane, Plane];
+  const { width, height } = settings;
+  const data = frame.data as FrameData | undefined;
+  const picture: Picture = { sequence: data?.number ?? frame.sequence, width, height, luma, chroma };
+  const busy = consumer.look(picture, frame.publishedAt / 1000, taken);
+  if (data !== undefined) verify(frame.bytes, data);
+  return busy;
+}
+
+/** @throws {DmaBufError} `EIO` if the frame's bytes are not those that the decoder has published. */
+function verify(bytes: Uint8Array, { number, checksum }: FrameData): void {
+  if (checksumOf(bytes) !== checksum) {
+    throw new DmaBufError("EIO", `Frame ${number} is not what was decoded: its checksum is another`);
+  }
+  endpoint.tell({ kind: "checked" });
+}
