@@ -6,7 +6,7 @@ import { BufferTable, type ExportOptions } from "./buffer/buffer-table.js";
 import type { BufferHandleData } from "./buffer/handle.js";
 import type { AllocateOptions } from "./buffer/heap.js";
 import { Heaps } from "./buffer/heaps.js";
-import { BUFFER_RECOVERY } from "./buffer/recovery-steps.js";
+import { BUFFER_STEPS } from "./buffer/recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./buffer/statistics.js";
 import type { StorageSegment } from "./buffer/storage.js";
 import type { StorageCarrier } from "./buffer/storage-carrier.js";
@@ -16,6 +16,7 @@ import { agentNames, type Identity } from "./domain/agent-slot.js";
 import { checkWait, type WaitOptions } from "./domain/wait.js";
 import { abandonRequests } from "./domain/request-slot.js";
 import { SYNCOBJ_RECOVERY } from "./domain/syncobj-slot.js";
+import { FENCE_RECOVERY } from "./domain/fence-slot.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import { DmaBufError } from "./errors.js";
 import { Fence, type FenceOps } from "./fence/fence.js";
@@ -42,7 +43,7 @@ import {
 } from "./stream/frame-stream.js";
 import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandle } from "./stream/stream-handle.js";
 import type { StreamParts } from "./stream/stream-parts.js";
-import { claimStream, failStreams, sweepStreams } from "./stream/stream-slot.js";
+import { claimStream, STREAM_RECOVERY } from "./stream/stream-slot.js";
 
 export interface JoinOptions {
   /** Milliseconds for which a handle that nobody imports holds its buffer or syncobj. Default 10,000. */
@@ -61,11 +62,12 @@ export const JOIN: Kinds<JoinOptions> = {
 
 const CONTEXTS = integer(1, 0x7fff_ffff);
 
-/** @internal What the layers above the domain's own give back after a death. */
+/** @internal What is given back after a death, in this order: fences first, which most agents wait for. */
 export const RECOVERY: readonly RecoveryStep[] = [
+  ...FENCE_RECOVERY,
   SYNCOBJ_RECOVERY,
-  ...BUFFER_RECOVERY,
-  { release: failStreams, sweep: sweepStreams },
+  ...BUFFER_STEPS,
+  STREAM_RECOVERY,
 ];
 
 /**

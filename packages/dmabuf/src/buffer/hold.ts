@@ -10,8 +10,8 @@ import {
 } from "../domain/agent-slot.js";
 import { clearBit, setBit } from "../domain/bits.js";
 import { DmaBufError } from "../errors.js";
-import { BUFFER, type Segment } from "../domain/layout.js";
-import { usedSlots } from "../domain/table.js";
+import { BUFFER } from "../domain/layout.js";
+import type { RecoveryStep } from "../domain/recovery.js";
 import type { AccessMode } from "../reservation/usage.js";
 
 /** A wait for a hold that ends when it is taken. */
@@ -192,27 +192,22 @@ export function checkBlocking(holds: Holds, mode: AccessMode, timeout = Infinity
   throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
 }
 
-/** Ends the write holds of a dead agent. Anyone may do it, at once and twice. */
-export function releaseWriteHolds(segment: Segment, dead: Identity): void {
-  forEachBuffer(segment, (base) => {
+export const HOLD_RECOVERY: RecoveryStep = {
+  table: "buffers",
+  release(segment, slot, dead) {
+    const base = segment.layout.buffer(slot);
     if (segment.memory.load(base + BUFFER.WRITER) !== dead) return;
     segment.memory.compareExchange(base + BUFFER.WRITER, dead, 0);
     ringAll(segment, base + segment.layout.holdWaiters);
-  });
-}
-
-/** Takes the bits of a dead reader away, for which nobody waits; for the reaper alone. */
-export function sweepReadHolds(segment: Segment, dead: Identity): void {
-  forEachBuffer(segment, (base) => clearBit(segment.memory, base + segment.layout.readers, slotOf(dead)));
-}
+  },
+  // No agent waits for a dead reader's bit.
+  sweep({ memory, layout }, slot, dead) {
+    clearBit(memory, layout.buffer(slot) + layout.readers, slotOf(dead));
+  },
+};
 
 /** Who holds a buffer just now: the agent slots of the readers, and the writer's identity or 0. */
 export function currentHolds(member: Member, bufferSlot: number): { writer: Identity; readers: number } {
   const base = member.layout.buffer(bufferSlot);
   return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.readers };
-}
-
-function forEachBuffer(segment: Segment, visit: (base: number) => void): void {
-  const used = usedSlots(segment, "buffers");
-  for (let slot = 0; slot < used; slot++) visit(segment.layout.buffer(slot));
 }

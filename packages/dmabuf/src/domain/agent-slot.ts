@@ -1,8 +1,7 @@
-import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { forEachBit, someBit, takeBits, testBit } from "./bits.js";
 import { AGENT, AGENT_STATE, type Segment } from "./layout.js";
-import { takeSlot, usedSlots } from "./table.js";
+import { claimFree, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -51,27 +50,23 @@ export function claimAgentSlot(
   mayTake: (slot: number) => boolean = () => true,
   passBy: (slot: number) => void = () => {},
 ): Identity {
-  let identity = 0;
-  takeSlot(segment, "agents", (slot) => {
-    if (!mayTake(slot)) return false;
-    identity = takeAgentSlot(segment, slot, name);
-    if (identity === 0) passBy(slot);
-    return identity !== 0;
+  return claimFree(segment, "agents", "join the domain", (slot) => {
+    if (!mayTake(slot)) return undefined;
+    const identity = takeAgentSlot(segment, slot, name);
+    if (identity === undefined) passBy(slot);
+    return identity;
   });
-  if (identity !== 0) return identity;
-  const count = segment.layout.sizes.agents;
-  throw new DmaBufError("ENOSPC", `Cannot join the domain: all ${count} agents are joined (option "agents")`);
 }
 
-/** Takes one slot; returns 0 if it is not free. */
-function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity {
+/** Takes one slot, if it is free. */
+function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity | undefined {
   const base = layout.agent(slot);
   const state = memory.load(base + AGENT.STATE);
   // A slot whose generations are used up stays out of use: an identity is never given twice.
-  if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) return 0;
+  if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) return undefined;
   const generation = (state >>> SLOT_BITS) + 1;
   const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
-  if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return 0;
+  if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return undefined;
   writeName(memory, base + AGENT.NAME, name);
   // SYNC POINT name-before-named: pairs with nameOf().
   memory.store(base + AGENT.NAMED, generation);

@@ -1,7 +1,7 @@
 import { liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
 import type { Segment } from "./layout.js";
-import { usedSlots } from "./table.js";
+import type { RecoveryStep } from "./recovery.js";
 
 /**
  * How many importers are attached to a buffer: one word an agent, which only that agent changes, and after its death
@@ -46,16 +46,14 @@ export function agentsWithDynamic(segment: Segment, bufferSlot: number): Identit
   return agents;
 }
 
-/** What the reaper does with the attachments of a dead agent. */
-export function sweepAttachments(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "buffers");
-  for (let slot = 0; slot < used; slot++) {
-    if (!isArrayTouched(segment, slot, TOUCHED)) continue;
-    const word = wordOf(layout, slot, dead);
-    if (memory.load(word) !== 0) memory.store(word, 0);
-  }
-}
+export const ATTACHMENT_RECOVERY: RecoveryStep = {
+  table: "buffers",
+  sweep(segment, slot, dead) {
+    if (!isArrayTouched(segment, slot, TOUCHED)) return;
+    const word = wordOf(segment.layout, slot, dead);
+    if (segment.memory.load(word) !== 0) segment.memory.store(word, 0);
+  },
+};
 
 function wordOf(layout: Segment["layout"], bufferSlot: number, agent: Identity): number {
   return layout.buffer(bufferSlot) + layout.attachments + slotOf(agent);

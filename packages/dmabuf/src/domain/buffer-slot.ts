@@ -1,7 +1,7 @@
-import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import { addTo64, isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { BUFFER, HEADER, type Layout, type Segment } from "./layout.js";
+import type { RecoveryStep } from "./recovery.js";
 import {
   addSlotReference,
   addSlotTransit,
@@ -25,6 +25,7 @@ export type { Transit } from "./referenced-slot.js";
 const BUFFERS: ReferencedTable = {
   size: "buffers",
   noun: "buffer",
+  action: "export the buffer",
   state: (layout, slot) => layout.buffer(slot) + BUFFER.STATE,
   references: (layout, slot) => layout.buffer(slot) + layout.references,
   transits: (layout, slot) => layout.buffer(slot) + layout.transits,
@@ -54,10 +55,7 @@ export type BufferKey = SlotKey;
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
 export function claimBuffer(member: Member, options: BufferOptions): BufferKey {
-  const key = claimSlot(BUFFERS, member, (slot) => describeBuffer(member, slot, options));
-  if (key !== undefined) return key;
-  const { buffers } = member.layout.sizes;
-  throw new DmaBufError("ENOSPC", `Cannot export the buffer: all ${buffers} are in use (option "buffers")`);
+  return claimSlot(BUFFERS, member, (slot) => describeBuffer(member, slot, options));
 }
 
 function describeBuffer(member: Member, slot: number, options: BufferOptions): void {
@@ -111,10 +109,10 @@ export function bufferTransits(segment: Segment, slot: number): number {
   return countTransits(BUFFERS, segment, slot);
 }
 
-/** What the reaper does with the references and transits of a dead agent, and with a slot it was about to fill. */
-export function sweepBuffer(segment: Segment, slot: number, dead: Identity): void {
-  sweepSlot(BUFFERS, segment, slot, dead);
-}
+export const BUFFER_RECOVERY: RecoveryStep = {
+  table: "buffers",
+  sweep: (segment, slot, dead) => sweepSlot(BUFFERS, segment, slot, dead),
+};
 
 /** The live buffers of a domain. */
 export function liveBuffers(segment: Segment): Generator<BufferKey> {

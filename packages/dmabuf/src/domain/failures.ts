@@ -1,6 +1,7 @@
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { FAILURE, FAILURES_KEPT, HEADER, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
-import { raiseTo } from "./table.js";
+import type { RecoveryStep } from "./recovery.js";
+import { raiseTo, usedSlots, usedWord } from "./table.js";
 
 /**
  * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
@@ -120,7 +121,7 @@ export function addObituary(member: Member, obituary: Obituary): void {
   for (let attempt = 0; attempt < layout.obituariesKept; attempt++) {
     const index = memory.add(HEADER.OBITUARIES, 1) & 0x3fff_ffff;
     // SYNC POINT used-before-taken: as for a table's slots.
-    raiseTo(memory, HEADER.OBITUARIES_USED, (index % layout.obituariesKept) + 1);
+    raiseTo(memory, usedWord("retired"), (index % layout.obituariesKept) + 1);
     const entry = layout.obituary(index);
     const tag = memory.load(entry + OBITUARY.TAG);
     if (tag < 0) continue;
@@ -137,19 +138,18 @@ export function addObituary(member: Member, obituary: Obituary): void {
   forgetGeneration(member, obituary.slot, obituary.generation);
 }
 
-/** Frees the entries that a dead agent was writing. Its fence slots still hold what they would have said. */
-export function sweepObituaries(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedObituaries(segment);
-  for (let i = 0; i < used; i++) {
-    memory.compareExchange(layout.obituary(i) + OBITUARY.TAG, writing(dead), 0);
-  }
-}
+export const RETIRED_RECOVERY: RecoveryStep = {
+  table: "retired",
+  /** Frees an entry that a dead agent was writing. Its fence slots still hold what it would have said. */
+  sweep({ memory, layout }, index, dead) {
+    memory.compareExchange(layout.obituary(index) + OBITUARY.TAG, writing(dead), 0);
+  },
+};
 
 /** As `findFailure`, for a fence whose slot has moved on to another generation. */
 export function findObituary(segment: Segment, slot: number, generation: number, sequence: bigint): number {
   const { memory, layout } = segment;
-  const used = usedObituaries(segment);
+  const used = usedSlots(segment, "retired");
   for (let i = 0; i < used; i++) {
     const entry = layout.obituary(i);
     const tag = memory.load(entry + OBITUARY.TAG);
@@ -162,10 +162,6 @@ export function findObituary(segment: Segment, slot: number, generation: number,
   }
   const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
   return ((generation - forgotten) | 0) > 0 ? 0 : ESTALE;
-}
-
-function usedObituaries({ memory, layout }: Segment): number {
-  return Math.min(memory.load(HEADER.OBITUARIES_USED) >>> 0, layout.obituariesKept);
 }
 
 function writing(identity: Identity): number {

@@ -1,7 +1,9 @@
 import { ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { isLaterFence, type FencePosition } from "./fence-order.js";
+import { RETIRED_RECOVERY } from "./failures.js";
 import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
+import type { RecoveryStep } from "./recovery.js";
 import { timed, timeIn } from "./tagged-time.js";
 import { readName } from "./text.js";
 import * as timeline from "./timeline-slot.js";
@@ -161,3 +163,33 @@ function ownerWord(layout: Layout, { slot }: FenceKey): number {
 function deadlineWord(layout: Layout, { slot }: FenceKey): number {
   return layout.isTimeline(slot) ? layout.timeline(slot) + TIMELINE.DEADLINE : layout.oneShot(slot) + ONE_SHOT.DEADLINE;
 }
+
+/** Ends the pending fences of one that dies or leaves, and gives their slots back. */
+export const FENCE_RECOVERY: readonly RecoveryStep[] = [
+  {
+    table: "timelines",
+    release(segment, slot, owner, error) {
+      const { memory, layout } = segment;
+      const base = layout.timeline(slot);
+      // SYNC POINT generation-before-owner: a slot that a reaper frees in between may belong to a newcomer, whose
+      // generation must not be taken for the dead owner's.
+      const generation = memory.load(base + TIMELINE.GENERATION);
+      if (memory.load(base + TIMELINE.OWNER) === owner) timeline.endTimeline(segment, slot, generation, error);
+    },
+    sweep: timeline.freeTimeline,
+  },
+  {
+    table: "oneShots",
+    release(segment, index, owner, error, now) {
+      const { memory, layout } = segment;
+      const slot = layout.sizes.timelines + index;
+      const base = layout.oneShot(slot);
+      // SYNC POINT generation-before-owner, as above.
+      const generation = memory.load(base + ONE_SHOT.GENERATION);
+      if (memory.load(base + ONE_SHOT.OWNER) !== owner) return;
+      oneShot.completeOneShot(segment, { slot, generation, sequence: 1 }, error, now);
+    },
+    sweep: (segment, index, owner) => oneShot.freeOneShot(segment, segment.layout.sizes.timelines + index, owner),
+  },
+  RETIRED_RECOVERY,
+];

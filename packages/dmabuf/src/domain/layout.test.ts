@@ -144,7 +144,8 @@ test("each table has a hint of its own for the next search (table.3)", () => {
 
 test("each table has a word of its own that says how far it was used", () => {
   assert.equal(new Set(NAMES.map(usedWord)).size, NAMES.length);
-  assert.ok(NAMES.map(usedWord).every((word) => word >= HEADER.USED && word < HEADER.OBITUARIES_USED));
+  assert.ok(NAMES.map(usedWord).every((word) => word >= HEADER.USED && word < usedWord("retired")));
+  assert.ok(usedWord("retired") < HEADER.WORDS);
 });
 
 test("a reservation has room for two fences of each agent", () => {

@@ -14,7 +14,7 @@ export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
  * layout.3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version
  *      is refused.
  */
-export const LAYOUT_VERSION = 6;
+export const LAYOUT_VERSION = 7;
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
@@ -22,16 +22,16 @@ export const HEADER = {
   MAGIC: 0,
   VERSION: 1,
   SIZES: 2, // one word a table, in the order of SIZE_NAMES
+  FEATURES: 9, // bits of the features that every member must know
   CONTEXTS: 10, // 64 bits: how many fence contexts were ever allocated
   INODES: 12, // 64 bits: how many buffers were ever exported
   TICKETS: 14, // acquire contexts ever begun; wraps
   OBITUARIES: 15, // obituaries ever written; wraps
   HANDLES: 16, // handles ever made; wraps
   REQUESTS: 17, // requests ever made; wraps, and tells which of two came first
-  HINTS: 18, // where the next search for a free slot begins: one word a table, in the order of SIZE_NAMES
+  HINTS: 18, // where the next search for a free slot begins: one word a table, in the order of TABLE_NAMES
   DOMAIN: 26, // four words: a random number that names the domain
-  USED: 32, // how many slots were ever used: one word a table, in the order of SIZE_NAMES
-  OBITUARIES_USED: 39, // as USED, for the obituaries
+  USED: 32, // how many slots were ever used: one word a table, in the order of TABLE_NAMES
   WORDS: 48,
 } as const;
 

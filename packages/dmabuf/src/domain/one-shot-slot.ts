@@ -1,9 +1,9 @@
-import { DmaBufError, ERRNO } from "../errors.js";
+import { ERRNO } from "../errors.js";
 import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { addObituary, findObituary, forgetTooOld } from "./failures.js";
 import { ONE_SHOT, type Segment } from "./layout.js";
-import { takeSlot } from "./table.js";
+import { claimFree } from "./table.js";
 import { timed, timeIn, timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
@@ -48,16 +48,12 @@ export interface OneShotOptions {
 export function claimOneShot(member: Member, options: OneShotOptions): FenceKey {
   const { memory, layout } = member;
   const first = layout.sizes.timelines;
-  const index = takeSlot(member, "oneShots", (index) => {
+  const slot = claimFree(member, "oneShots", "publish the fence", (index) => {
     const owner = layout.oneShot(first + index) + ONE_SHOT.OWNER;
-    return memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+    const isTaken = memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+    return isTaken ? first + index : undefined;
   });
-  if (index >= 0) {
-    const slot = first + index;
-    return { slot, generation: openOneShot(member, slot, options), sequence: ONE_SHOT_SEQUENCE };
-  }
-  const count = layout.sizes.oneShots;
-  throw new DmaBufError("ENOSPC", `Cannot publish the fence: all ${count} places are in use (option "oneShots")`);
+  return { slot, generation: openOneShot(member, slot, options), sequence: ONE_SHOT_SEQUENCE };
 }
 
 function openOneShot(member: Member, slot: number, options: OneShotOptions): number {

@@ -9,13 +9,9 @@ import {
   type Identity,
   type Member,
 } from "./agent-slot.js";
-import { sweepBuffer } from "./buffer-slot.js";
 import { ERRNO } from "../errors.js";
-import { sweepObituaries } from "./failures.js";
-import { AGENT, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
-import { completeOneShot, freeOneShot } from "./one-shot-slot.js";
-import { usedSlots } from "./table.js";
-import { endTimeline, freeTimeline } from "./timeline-slot.js";
+import { AGENT, type Segment } from "./layout.js";
+import { usedSlots, type TableName } from "./table.js";
 
 /**
  * What happens when an agent dies or leaves.
@@ -55,18 +51,24 @@ import { endTimeline, freeTimeline } from "./timeline-slot.js";
  * | slots, references, handles in flight | swept by the reaper: nobody waits                                   |
  */
 
-/** What a layer above keeps in the control segment and gives back after a death. */
+/** What one table's slots need when an agent dies or leaves: this module walks the table and calls it for each. */
 export interface RecoveryStep {
-  /** Ends what others wait for, by identity or generation (recovery.1). Runs at once and in any number of agents. */
-  release(segment: Segment, dead: Identity): void;
+  readonly table: TableName;
+  /**
+   * Ends what others wait for, by identity or generation (recovery.1). Any number of agents may do it, at once and twice.
+   *
+   * @param error Positive errno: how the pending fences end.
+   * @param now Monotonic nanoseconds.
+   */
+  release?(segment: Segment, slot: number, gone: Identity, error: number, now: number): void;
   /** Takes away what only the reaper may. */
-  sweep(segment: Segment, dead: Identity): void;
+  sweep?(segment: Segment, slot: number, gone: Identity): void;
 }
 
 /**
  * Declares an agent dead and gives back what it held. Call it only when the agent will not run again.
  *
- * @param steps What the layers above the domain add.
+ * @param steps What there is to do, in this order: what comes first is released, and swept, before the rest.
  * @param now Monotonic nanoseconds.
  */
 export function recover(member: Member, dead: Identity, steps: readonly RecoveryStep[], now: number): void {
@@ -127,45 +129,33 @@ function releasedWord({ layout }: Segment, dead: Identity): number {
   return layout.agent(slotOf(dead)) + AGENT.RELEASED;
 }
 
-function release(member: Member, owner: Identity, steps: readonly RecoveryStep[], error: number, now: number): void {
-  releaseFences(member, owner, error, now);
-  for (const step of steps) step.release(member, owner);
+/** Ends what others wait for. */
+export function release(
+  segment: Segment,
+  gone: Identity,
+  steps: readonly RecoveryStep[],
+  error: number,
+  now: number,
+): void {
+  forEachSlot(segment, steps, "release", (step, slot) => step.release!(segment, slot, gone, error, now));
 }
 
-function releaseFences(segment: Segment, owner: Identity, error: number, now: number): void {
-  const { memory, layout } = segment;
-  const timelines = usedSlots(segment, "timelines");
-  // SYNC POINT generation-before-owner: a slot that a reaper frees meanwhile may belong to a newcomer, whose generation
-  // must not be taken for the dead owner's.
-  for (let slot = 0; slot < timelines; slot++) {
-    const base = layout.timeline(slot);
-    const generation = memory.load(base + TIMELINE.GENERATION);
-    if (memory.load(base + TIMELINE.OWNER) === owner) endTimeline(segment, slot, generation, error);
-  }
-  const [firstOneShot, oneShots] = [layout.sizes.timelines, usedSlots(segment, "oneShots")];
-  for (let slot = firstOneShot; slot < firstOneShot + oneShots; slot++) {
-    const base = layout.oneShot(slot);
-    const generation = memory.load(base + ONE_SHOT.GENERATION);
-    if (memory.load(base + ONE_SHOT.OWNER) !== owner) continue;
-    completeOneShot(segment, { slot, generation, sequence: 1 }, error, now);
-  }
+/** Takes away what is stored by the number of the agent's slot; for its reaper, or for itself when it leaves. */
+export function sweep(segment: Segment, gone: Identity, steps: readonly RecoveryStep[]): void {
+  forEachSlot(segment, steps, "sweep", (step, slot) => step.sweep!(segment, slot, gone));
 }
 
-function sweep(member: Member, dead: Identity, steps: readonly RecoveryStep[]): void {
-  const { memory, layout } = member;
-  const [timelines, oneShots, buffers] = [
-    usedSlots(member, "timelines"),
-    usedSlots(member, "oneShots"),
-    usedSlots(member, "buffers"),
-  ];
-  for (const step of steps) step.sweep(member, dead);
-  for (let slot = 0; slot < timelines; slot++) {
-    if (memory.load(layout.timeline(slot) + TIMELINE.OWNER) === dead) freeTimeline(member, slot, dead);
+/** Walks each table once, in the order of the steps, and takes all steps that it has at each of its slots. */
+function forEachSlot(
+  segment: Segment,
+  steps: readonly RecoveryStep[],
+  half: "release" | "sweep",
+  visit: (step: RecoveryStep, slot: number) => void,
+): void {
+  const having = steps.filter((step) => step[half] !== undefined);
+  for (const table of new Set(having.map((step) => step.table))) {
+    const own = having.filter((step) => step.table === table);
+    const used = usedSlots(segment, table);
+    for (let slot = 0; slot < used; slot++) for (const step of own) visit(step, slot);
   }
-  const firstOneShot = layout.sizes.timelines;
-  for (let slot = firstOneShot; slot < firstOneShot + oneShots; slot++) {
-    if (memory.load(layout.oneShot(slot) + ONE_SHOT.OWNER) === dead) freeOneShot(member, slot, dead);
-  }
-  for (let slot = 0; slot < buffers; slot++) sweepBuffer(member, slot, dead);
-  sweepObituaries(member, dead);
 }

@@ -2,7 +2,7 @@ import { DmaBufError } from "../errors.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { anyBit, clearBit, setBit } from "./bits.js";
 import { HEADER, isIndex, SLOT_STATE, type Layout, type Segment } from "./layout.js";
-import { raiseTo, takeSlot, usedSlots } from "./table.js";
+import { claimFree, raiseTo, usedSlots } from "./table.js";
 
 /**
  * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
@@ -50,6 +50,8 @@ export interface ReferencedTable {
   readonly size: "buffers" | "syncobjs";
   /** What one slot holds, for messages. */
   readonly noun: string;
+  /** What needs a slot, for messages. */
+  readonly action: string;
   /** Where these words of a slot stand. */
   state(layout: Layout, slot: number): number;
   references(layout: Layout, slot: number): number;
@@ -63,24 +65,18 @@ export interface ReferencedTable {
  * Takes a free slot; the calling agent holds the first reference.
  *
  * @param describe Fills the slot before anybody finds it live.
- * @returns `undefined` if all are taken.
+ * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
-export function claimSlot(
-  table: ReferencedTable,
-  member: Member,
-  describe: (slot: number) => void,
-): SlotKey | undefined {
+export function claimSlot(table: ReferencedTable, member: Member, describe: (slot: number) => void): SlotKey {
   const { memory, layout } = member;
-  let generation = 0;
-  const slot = takeSlot(member, table.size, (slot) => {
+  const { slot, generation } = claimFree(member, table.size, table.action, (slot) => {
     const state = table.state(layout, slot);
     const free = memory.load64(state);
-    if (stateOf(free) !== SLOT_STATE.FREE) return false;
-    generation = nextGeneration(free);
+    if (stateOf(free) !== SLOT_STATE.FREE) return undefined;
+    const generation = nextGeneration(free);
     const claimed = pack(generation, slotOf(member.identity), SLOT_STATE.CLAIMED);
-    return memory.compareExchange64(state, free, claimed) === free;
+    return memory.compareExchange64(state, free, claimed) === free ? { slot, generation } : undefined;
   });
-  if (slot < 0) return undefined;
   describe(slot);
   setBit(memory, table.references(layout, slot), slotOf(member.identity));
   memory.store64(table.state(layout, slot), pack(generation, 0, SLOT_STATE.LIVE));

@@ -1,8 +1,8 @@
-import { DmaBufError } from "../errors.js";
 import { isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
 import { AGENT, HEADER, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
-import { takeSlot, usedSlots } from "./table.js";
+import type { RecoveryStep } from "./recovery.js";
+import { claimFree, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
 /**
@@ -96,7 +96,7 @@ export function postRequest(member: Member, fields: RequestFields, wantsAnswer: 
   writeFields(member, base, fields);
   const posted = pack(member.identity, key.generation, REQUEST_PHASE.POSTED) | (wantsAnswer ? 0n : NO_ANSWER);
   memory.store64(base + REQUEST.STATE, posted);
-  // SYNC POINT post-before-look: pairs with sweepRequests() after markDead().
+  // SYNC POINT post-before-look: pairs with sweepRequest() after markDead().
   const exporterSlot = slotOf(fields.exporter);
   if (!isLive(member, fields.exporter)) {
     // If it is not as it was posted, the exporter has taken it before its end, or even answered.
@@ -182,9 +182,9 @@ export function freeRequest({ memory, layout }: Segment, key: RequestKey): void 
 /** Tells those who wait for an answer of an agent that has left that none will come; frees what nobody waits for. */
 export function abandonRequests(segment: Segment, gone: Identity): void {
   const { memory, layout } = segment;
-  sweepRequests(segment, gone);
   const used = usedSlots(segment, "requests");
   for (let slot = 0; slot < used; slot++) {
+    sweepRequest(segment, slot, gone);
     const base = layout.request(slot);
     if (memory.load(base + REQUEST.EXPORTER) !== gone) continue;
     const word = memory.load64(base + REQUEST.STATE);
@@ -192,36 +192,31 @@ export function abandonRequests(segment: Segment, gone: Identity): void {
   }
 }
 
-/** What the reaper does with the requests of a dead agent, and with those that it will not answer. */
-export function sweepRequests(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "requests");
-  for (let slot = 0; slot < used; slot++) {
-    const base = layout.request(slot);
-    for (;;) {
-      const word = memory.load64(base + REQUEST.STATE);
-      if (phaseOf(word) === REQUEST_PHASE.FREE) break;
-      const isRequester = requesterOf(word) === slotOf(dead);
-      const isUnheard = (word & NO_ANSWER) !== 0n && memory.load(base + REQUEST.EXPORTER) === dead;
-      if (!isRequester && !isUnheard) break;
-      if (memory.compareExchange64(base + REQUEST.STATE, word, freed(word)) === word) break;
-    }
+export const REQUEST_RECOVERY: RecoveryStep = { table: "requests", sweep: sweepRequest };
+
+/** Frees a request of a dead agent, and one that it would not have answered. */
+function sweepRequest({ memory, layout }: Segment, slot: number, dead: Identity): void {
+  const base = layout.request(slot);
+  for (;;) {
+    const word = memory.load64(base + REQUEST.STATE);
+    if (phaseOf(word) === REQUEST_PHASE.FREE) return;
+    const isRequester = requesterOf(word) === slotOf(dead);
+    const isUnheard = (word & NO_ANSWER) !== 0n && memory.load(base + REQUEST.EXPORTER) === dead;
+    if (!isRequester && !isUnheard) return;
+    if (memory.compareExchange64(base + REQUEST.STATE, word, freed(word)) === word) return;
   }
 }
 
 function claim(member: Member): RequestKey {
   const { memory, layout } = member;
-  let generation = 0;
-  const slot = takeSlot(member, "requests", (slot) => {
+  return claimFree(member, "requests", "ask the exporter", (slot) => {
     const state = layout.request(slot) + REQUEST.STATE;
     const free = memory.load64(state);
-    if (phaseOf(free) !== REQUEST_PHASE.FREE) return false;
-    generation = Number(free >> GENERATION_SHIFT);
-    return memory.compareExchange64(state, free, pack(member.identity, generation, REQUEST_PHASE.CLAIMED)) === free;
+    if (phaseOf(free) !== REQUEST_PHASE.FREE) return undefined;
+    const generation = Number(free >> GENERATION_SHIFT);
+    const claimed = pack(member.identity, generation, REQUEST_PHASE.CLAIMED);
+    return memory.compareExchange64(state, free, claimed) === free ? { slot, generation } : undefined;
   });
-  if (slot >= 0) return { slot, generation };
-  const count = layout.sizes.requests;
-  throw new DmaBufError("ENOSPC", `Cannot ask the exporter: all ${count} requests are in use (option "requests")`);
 }
 
 function writeFields(member: Member, base: number, fields: RequestFields): void {

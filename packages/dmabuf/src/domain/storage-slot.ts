@@ -1,7 +1,7 @@
 import { isLive, liveAgents, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
 import { BUFFER, type Segment } from "./layout.js";
-import { usedSlots } from "./table.js";
+import type { RecoveryStep } from "./recovery.js";
 
 /**
  * Where a buffer's bytes stand: its storage has a version, which each move raises, and pins, which forbid to move it.
@@ -90,16 +90,14 @@ export function pinners(segment: Segment, bufferSlot: number): Identity[] {
   return [...liveAgents(segment)].filter((identity) => memory.load(pins + slotOf(identity)) !== 0);
 }
 
-/** What the reaper does with the pins of a dead agent. */
-export function sweepPins(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "buffers");
-  for (let slot = 0; slot < used; slot++) {
-    if (!isArrayTouched(segment, slot, TOUCHED)) continue;
-    const word = pinsOf(layout, slot, dead);
-    if (memory.load(word) !== 0) memory.store(word, 0);
-  }
-}
+export const PIN_RECOVERY: RecoveryStep = {
+  table: "buffers",
+  sweep(segment, slot, dead) {
+    if (!isArrayTouched(segment, slot, TOUCHED)) return;
+    const word = pinsOf(segment.layout, slot, dead);
+    if (segment.memory.load(word) !== 0) segment.memory.store(word, 0);
+  },
+};
 
 function pinsOf(layout: Segment["layout"], bufferSlot: number, agent: Identity): number {
   return layout.buffer(bufferSlot) + layout.pins + slotOf(agent);

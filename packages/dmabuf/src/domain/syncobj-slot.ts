@@ -1,6 +1,6 @@
 import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
-import { ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { ringAll, slotOf, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import { SYNCOBJ, SYNCOBJ_FENCES, type Segment } from "./layout.js";
 import { countFences, readPoints, withPoint, writePoints, type PointElement, type PointFences } from "./point-list.js";
@@ -18,7 +18,6 @@ import {
   type Transit,
 } from "./referenced-slot.js";
 import { openShortLock, shortlyLocked } from "./short-lock.js";
-import { usedSlots } from "./table.js";
 import { allocateContexts } from "./timeline-slot.js";
 
 /**
@@ -38,6 +37,7 @@ const READ_ATTEMPTS = 8;
 const SYNCOBJS: ReferencedTable = {
   size: "syncobjs",
   noun: "syncobj",
+  action: "share the syncobj",
   state: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.STATE,
   references: (layout, slot) => layout.syncobj(slot) + layout.syncobjReferences,
   transits: (layout, slot) => layout.syncobj(slot) + layout.syncobjTransits,
@@ -51,10 +51,7 @@ const SYNCOBJS: ReferencedTable = {
  */
 export function claimSyncobj(member: Member, elements: readonly PointElement[]): SlotKey {
   checkRoom(elements);
-  const key = claimSlot(SYNCOBJS, member, (slot) => publish(member, slot, elements));
-  if (key !== undefined) return key;
-  const { syncobjs } = member.layout.sizes;
-  throw new DmaBufError("ENOSPC", `Cannot share the syncobj: all ${syncobjs} are in use (option "syncobjs")`);
+  return claimSlot(SYNCOBJS, member, (slot) => publish(member, slot, elements));
 }
 
 export function isSyncobjLive(segment: Segment, key: SlotKey): boolean {
@@ -128,17 +125,11 @@ export function armSyncobj({ memory, layout, identity }: Member, slot: number): 
   setBit(memory, layout.syncobj(slot) + layout.syncobjWaiters, slotOf(identity));
 }
 
-/** What is given back of syncobjs after a death. */
 export const SYNCOBJ_RECOVERY: RecoveryStep = {
-  release(segment: Segment, dead: Identity): void {
-    const used = usedSlots(segment, "syncobjs");
-    // Woken even if it is open: the dead agent may not have come to that.
-    for (let slot = 0; slot < used; slot++) openShortLock(segment, lockOf(segment, slot), dead);
-  },
-  sweep(segment: Segment, dead: Identity): void {
-    const used = usedSlots(segment, "syncobjs");
-    for (let slot = 0; slot < used; slot++) sweepSlot(SYNCOBJS, segment, slot, dead);
-  },
+  table: "syncobjs",
+  // Woken even if it is open: the dead agent may not have come to that.
+  release: (segment, slot, dead) => openShortLock(segment, lockOf(segment, slot), dead),
+  sweep: (segment, slot, dead) => sweepSlot(SYNCOBJS, segment, slot, dead),
 };
 
 function checkRoom(elements: readonly PointElement[]): void {

@@ -12,7 +12,7 @@ import {
   resetEnd,
 } from "./failures.js";
 import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Layout, type Segment } from "./layout.js";
-import { takeSlot } from "./table.js";
+import { claimFree } from "./table.js";
 import { timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
 
@@ -72,13 +72,12 @@ export interface FenceKey {
  */
 export function claimTimeline(member: Member, options: TimelineOptions): { slot: number; generation: number } {
   const { memory, layout } = member;
-  const slot = takeSlot(member, "timelines", (slot) => {
+  const slot = claimFree(member, "timelines", "create the timeline", (slot) => {
     const owner = layout.timeline(slot) + TIMELINE.OWNER;
-    return memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+    const isTaken = memory.load(owner) === 0 && memory.compareExchange(owner, 0, member.identity) === 0;
+    return isTaken ? slot : undefined;
   });
-  if (slot >= 0) return { slot, generation: openTimeline(member, slot, options) };
-  const count = layout.sizes.timelines;
-  throw new DmaBufError("ENOSPC", `Cannot create the timeline: all ${count} are in use (option "timelines")`);
+  return { slot, generation: openTimeline(member, slot, options) };
 }
 
 function openTimeline(member: Member, slot: number, options: TimelineOptions): number {

@@ -1,7 +1,7 @@
 import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
-import { usedSlots } from "../domain/table.js";
+import type { RecoveryStep } from "../domain/recovery.js";
 
 /**
  * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
@@ -74,7 +74,7 @@ export function handBackLock(member: Member, bufferSlot: number, holder: bigint)
   const word = member.layout.buffer(bufferSlot) + BUFFER.LOCK;
   const mine = delegateWord(holder, member.identity);
   if (member.memory.compareExchange64(word, mine, holder) !== mine) return;
-  // SYNC POINT hand-back-then-look: pairs with markDead() before releaseLocks().
+  // SYNC POINT hand-back-then-look: pairs with markDead() before LOCK_RECOVERY.
   if (!isLive(member, holderOf(holder))) openDeadLock(member, bufferSlot, holder);
 }
 
@@ -101,14 +101,13 @@ export function isOlder(holder: bigint, ticket: number): boolean {
   return holderTicket !== 0 && ((holderTicket - ticket) | 0) < 0;
 }
 
-/** Opens all locks of a dead agent. Anyone may do it, at once and twice. */
-export function releaseLocks(segment: Segment, dead: Identity): void {
-  const used = usedSlots(segment, "buffers");
-  for (let slot = 0; slot < used; slot++) {
+export const LOCK_RECOVERY: RecoveryStep = {
+  table: "buffers",
+  release(segment, slot, dead) {
     const holder = lockHolder(segment, slot);
     if (holder !== 0n && holderOf(holder) === dead) openDeadLock(segment, slot, holder);
-  }
-}
+  },
+};
 
 function openDeadLock(segment: Segment, bufferSlot: number, holder: bigint): void {
   const base = segment.layout.buffer(bufferSlot);

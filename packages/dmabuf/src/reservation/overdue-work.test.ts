@@ -5,7 +5,7 @@ import { BLOCKS } from "../../test/blocking.js";
 import { addFence, LINE_KINDS, makeLine, places, type LineKind } from "../../test/conformance/reservation-support.js";
 import { makeFence, makeReservation, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
 import { claimBuffer } from "../domain/buffer-slot.js";
-import { endKey } from "../domain/fence-slot.js";
+import { endKey, FENCE_RECOVERY } from "../domain/fence-slot.js";
 import { recover } from "../domain/recovery.js";
 import { ERRNO } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
@@ -74,7 +74,7 @@ for (const kind of LINE_KINDS) {
 
     test("is no longer overdue when its owner is dead", () => {
       const { owner, other, theirs } = overdue(kind);
-      recover(other, owner.identity, [], 1);
+      recover(other, owner.identity, FENCE_RECOVERY, 1);
       assert.equal(theirs.testFinished("write"), true);
     });
 
@@ -155,7 +155,7 @@ for (const kind of LINE_KINDS) {
       const { owner, other, theirs } = overdue(kind);
       const waiting = theirs.waitFinished("write");
       assert.equal(await isPending(waiting), true);
-      recover(other, owner.identity, [], 1);
+      recover(other, owner.identity, FENCE_RECOVERY, 1);
       assert.equal(await waiting, true);
     });
 

@@ -2,7 +2,8 @@ import { oneOf } from "../arguments.js";
 import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import { CONSUMER, PLACE, STREAM, STREAM_BUFFERS, STREAM_CONSUMERS, type Segment } from "../domain/layout.js";
-import { raiseTo, takeSlot, usedSlots } from "../domain/table.js";
+import type { RecoveryStep } from "../domain/recovery.js";
+import { claimFree, raiseTo } from "../domain/table.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
 
@@ -61,22 +62,17 @@ export interface StreamKey {
 /** Takes a free slot for the calling agent as producer. @throws {DmaBufError} `ENOSPC` if all are taken. */
 export function claimStream(member: Member, name: string): StreamKey {
   const { memory, layout } = member;
-  let generation = 0;
-  const slot = takeSlot(member, "streams", (slot) => {
+  const { slot, generation } = claimFree(member, "streams", "create the stream", (slot) => {
     const base = layout.stream(slot);
-    if (memory.load(base + STREAM.OWNER) !== 0 || hasTakenPlaces(member, slot)) return false;
-    if (memory.compareExchange(base + STREAM.OWNER, 0, member.identity) !== 0) return false;
-    generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
+    if (memory.load(base + STREAM.OWNER) !== 0 || hasTakenPlaces(member, slot)) return undefined;
+    if (memory.compareExchange(base + STREAM.OWNER, 0, member.identity) !== 0) return undefined;
+    const generation = (memory.load(base + STREAM.GENERATION) + 1) | 0 || 1;
     memory.store(base + STREAM.GENERATION, generation);
     // SYNC POINT generation-before-consumers: pairs with joinStream().
-    if (!hasTakenPlaces(member, slot)) return true;
+    if (!hasTakenPlaces(member, slot)) return { slot, generation };
     memory.store(base + STREAM.OWNER, 0);
-    return false;
+    return undefined;
   });
-  if (slot < 0) {
-    const count = layout.sizes.streams;
-    throw new DmaBufError("ENOSPC", `Cannot create the stream: all ${count} are in use (option "streams")`);
-  }
   const base = layout.stream(slot);
   memory.store(base + STREAM.PUBLISHED, 0);
   memory.store(base + STREAM.PRODUCER_WAITS, 0);
@@ -336,25 +332,20 @@ function hasTakenPlaces(segment: Segment, slot: number): boolean {
   return taken;
 }
 
-/** The streams of a dead producer fail with `ESRCH`. Anyone may do it, at once and twice. */
-export function failStreams(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "streams");
-  for (let slot = 0; slot < used; slot++) {
+export const STREAM_RECOVERY: RecoveryStep = {
+  table: "streams",
+  /** A dead producer's stream fails with `ESRCH`. */
+  release(segment, slot, dead) {
+    const { memory, layout } = segment;
     const base = layout.stream(slot);
-    // SYNC POINT generation-before-owner: the slot may be swept meanwhile, and be a newcomer's.
+    // SYNC POINT generation-before-owner: the slot may be swept in between, and be a newcomer's.
     const generation = memory.load(base + STREAM.GENERATION);
-    if (memory.load(base + STREAM.OWNER) !== dead) continue;
+    if (memory.load(base + STREAM.OWNER) !== dead) return;
     endStream(segment, { slot, generation }, ERRNO.ESRCH);
     sayLeft(segment, { slot, generation });
-  }
-}
-
-/** Takes a dead agent out of all streams; for the reaper alone. */
-export function sweepStreams(segment: Segment, dead: Identity): void {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "streams");
-  for (let slot = 0; slot < used; slot++) {
+  },
+  sweep(segment, slot, dead) {
+    const { memory, layout } = segment;
     forEachPlace(segment, slot, (word) => {
       if (memory.load(word + CONSUMER.OWNER) !== dead) return;
       memory.store(word + CONSUMER.POLICY, 0);
@@ -362,8 +353,8 @@ export function sweepStreams(segment: Segment, dead: Identity): void {
       ringProducer(segment, slot);
     });
     memory.compareExchange(layout.stream(slot) + STREAM.OWNER, dead, 0);
-  }
-}
+  },
+};
 
 function ringProducer(segment: Segment, slot: number): void {
   const { memory, layout } = segment;

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { currentHolds, Holds, releaseWriteHolds, sweepReadHolds } from "../../src/buffer/hold.js";
+import { currentHolds, HOLD_RECOVERY, Holds } from "../../src/buffer/hold.js";
 import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { anyBit } from "../../src/domain/bits.js";
 import { BUFFER } from "../../src/domain/layout.js";
+import { release, sweep } from "../../src/domain/recovery.js";
 import type { AccessMode } from "../../src/reservation/usage.js";
+import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
@@ -97,8 +99,8 @@ for (const mode of ["read", "write"] as const) {
     (t) => {
       const dead = identityOf(2);
       const reaper: Program = (memory) => {
-        releaseWriteHolds(domain.segment(memory), dead);
-        sweepReadHolds(domain.segment(memory), dead);
+        release(domain.segment(memory), dead, [HOLD_RECOVERY], ERRNO.ESRCH, 1);
+        sweep(domain.segment(memory), dead, [HOLD_RECOVERY]);
       };
       tryAll(t, domain, {
         ...scenario([waits(0, "write"), waits(1, "read"), reaper]),

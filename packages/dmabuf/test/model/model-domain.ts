@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
-import { endKey, isKeySignaled, keyStatus } from "../../src/domain/fence-slot.js";
+import { endKey, FENCE_RECOVERY, isKeySignaled, keyStatus } from "../../src/domain/fence-slot.js";
 import {
   AGENT,
   FAILURE,
@@ -140,7 +140,7 @@ export function look(memory: Substrate, key: FenceKey): number {
 
 /** Gives back what a dead agent held. */
 export function recoverFrom(memory: Substrate, reaper: Identity, dead: Identity): void {
-  recover(memberOf(memory, reaper), dead, [], NOW);
+  recover(memberOf(memory, reaper), dead, FENCE_RECOVERY, NOW);
 }
 
 /** How often an agent was rung. */

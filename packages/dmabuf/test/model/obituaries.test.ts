@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { addObituary, findObituary, sweepObituaries, type Obituary } from "../../src/domain/failures.js";
+import { addObituary, findObituary, RETIRED_RECOVERY, type Obituary } from "../../src/domain/failures.js";
 import { Layout, OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { sweep } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
@@ -128,7 +129,7 @@ testProtocol({
       agents: ["first"],
       recover: {
         sweeper(memory) {
-          sweepObituaries({ memory, layout: LAYOUT }, OWNER);
+          sweep({ memory, layout: LAYOUT }, OWNER, [RETIRED_RECOVERY]);
           adds(FIRST, obituary(1, 21), obituary(0, 11))(memory);
         },
       },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
+import { FENCE_RECOVERY } from "../../src/domain/fence-slot.js";
 import { AGENT, AGENT_STATE, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { leave } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
@@ -253,7 +254,7 @@ testProtocol({
   name: "wherever an agent dies that leaves, it has given back what it held or the reaper does (agent-slot.2, recovery.5, recovery.6)",
   options: {
     prepare: prepare("timeline"),
-    agents: { leaver: (memory) => leave(memberOf(memory, OWNER), [], NOW), newcomer: joins("timeline") },
+    agents: { leaver: (memory) => leave(memberOf(memory, OWNER), FENCE_RECOVERY, NOW), newcomer: joins("timeline") },
     crash: { agents: ["leaver"], recover: { reaper: reaps(FIRST, OWNER) } },
     check(memory, { results, crashed }) {
       checkSlot(memory, 0, results["newcomer"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keyPosition } from "../../src/domain/fence-slot.js";
+import { FENCE_RECOVERY, keyPosition } from "../../src/domain/fence-slot.js";
 import { OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { leave } from "../../src/domain/recovery.js";
@@ -203,7 +203,7 @@ testProtocol({
         const agent = agentOf(memory, OWNER);
         const timeline = new Timeline(agent, { name: "n", driverName: "d", timeLimit: TIME_LIMIT });
         const [first, second] = [timeline.createFence(), timeline.createFence()];
-        leave(agent, [], NOW);
+        leave(agent, FENCE_RECOVERY, NOW);
         agent.close();
         memory.store(SCRATCH, 1);
         first.setError("EIO");

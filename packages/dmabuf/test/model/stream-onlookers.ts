@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { markDead, type Identity } from "../../src/domain/agent-slot.js";
 import { CONSUMER } from "../../src/domain/layout.js";
+import { release, sweep } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
 import {
   announceFrame,
@@ -8,7 +9,6 @@ import {
   claimStream,
   consumerCount,
   endStream,
-  failStreams,
   fillPlace,
   hasProducer,
   heldBackFrom,
@@ -16,8 +16,8 @@ import {
   leaveConsumer,
   leaveStream,
   slowConsumers,
+  STREAM_RECOVERY,
   streamEnd,
-  sweepStreams,
 } from "../../src/stream/stream-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
@@ -138,16 +138,17 @@ export function isLookedFor(death: boolean, fault: Fault = SOUND): Scenario {
 
 /** Two survivors fail the streams of a dead producer, the reaper sweeps them, and a newcomer takes the slot. */
 export function failsTooLate(fault: Fault = SOUND): Scenario {
+  const [dead, steps] = [identityOf(PRODUCER), [STREAM_RECOVERY]];
   return {
     prepare(memory) {
       openDomain(memory);
       markDead(domain.member(memory, REAPER), identityOf(PRODUCER));
     },
     agents: {
-      survivor: (memory) => failStreams(domain.member(faulty(memory, fault), ONE), identityOf(PRODUCER)),
+      survivor: (memory) => release(domain.member(faulty(memory, fault), ONE), dead, steps, ERRNO.ESRCH, 1),
       reaper: (memory) => {
-        failStreams(domain.member(memory, REAPER), identityOf(PRODUCER));
-        sweepStreams(domain.member(memory, REAPER), identityOf(PRODUCER));
+        release(domain.member(memory, REAPER), dead, steps, ERRNO.ESRCH, 1);
+        sweep(domain.member(memory, REAPER), dead, steps);
       },
       next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "")),
     },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, liveAgents, liveIn, type Member } from "../../src/domain/agent-slot.js";
 import { addTransit, claimBuffer } from "../../src/domain/buffer-slot.js";
-import { BUFFER, HEADER } from "../../src/domain/layout.js";
+import { BUFFER } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { postRequest } from "../../src/domain/request-slot.js";
 import type { Sizes } from "../../src/domain/sizes.js";
@@ -169,7 +169,7 @@ function model(table?: keyof Sizes): {
     prepare(memory) {
       domain.open(memory, 3);
       if (table !== undefined) memory.store(usedWord(table), table === "agents" ? 3 : 0);
-      memory.store(HEADER.OBITUARIES_USED, 0);
+      memory.store(usedWord("retired"), 0);
     },
   };
 }
