@@ -2,10 +2,14 @@ import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, extname, join } from "node:path";
+
+const require = createRequire(import.meta.url);
 
 /** What the browser may ask for, beside the page itself. */
-const SERVED = ["/dist/", "/node_modules/mocha/"];
+const COMPILED = "/dist/";
+const MOCHA = "/node_modules/mocha/";
 
 /**
  * Where the browser finds the modules that a suite names without a path. The server rewrites the names:
@@ -80,14 +84,21 @@ function answer(root: string, request: IncomingMessage, response: ServerResponse
     response.setHeader("Content-Type", "text/html").end(PAGE);
     return;
   }
-  const file = join(root, pathname);
-  if (!SERVED.some((folder) => pathname.startsWith(folder)) || !existsSync(file) || !statSync(file).isFile()) {
+  const file = place(root, pathname);
+  if (file === undefined || !existsSync(file) || !statSync(file).isFile()) {
     response.writeHead(404).end();
     return;
   }
   response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
-  if (pathname.startsWith("/dist/") && extname(file) === ".js") response.end(rewrite(readFileSync(file, "utf8")));
+  if (pathname.startsWith(COMPILED) && extname(file) === ".js") response.end(rewrite(readFileSync(file, "utf8")));
   else createReadStream(file).pipe(response);
+}
+
+/** The file that is served at a path; mocha is where the workspace has installed it. */
+function place(root: string, path: string): string | undefined {
+  if (path.startsWith(COMPILED)) return join(root, path);
+  if (path.startsWith(MOCHA)) return join(dirname(require.resolve("mocha/package.json")), path.slice(MOCHA.length));
+  return undefined;
 }
 
 /** Gives the modules named without a path the path they have on this server. */
