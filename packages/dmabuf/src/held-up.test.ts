@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { createDomain, joinDomain } from "../test/agents.js";
 import { BLOCKS } from "../test/blocking.js";
 import { exported, never, streamOf } from "../test/waiting.js";
-import type { Domain } from "./domain.js";
+import type { Domain } from "./threads.js";
 
 const PATIENT = { timeout: 20_000 };
 

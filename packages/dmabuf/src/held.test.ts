@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createDomain, joinDomain } from "../test/agents.js";
 import { exported, streamOf } from "../test/waiting.js";
-import type { Domain } from "./domain.js";
+import type { Domain } from "./threads.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

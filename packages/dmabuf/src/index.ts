@@ -1,5 +1,7 @@
-export { Domain, type DomainOptions, type Invitation } from "./domain.js";
-export type { JoinedDomain, JoinOptions } from "./joined-domain.js";
+export { Domain } from "./threads.js";
+export type { DomainOptions, Invitation } from "./thread-domain.js";
+export type { JoinOptions } from "./domain-base.js";
+export type { JoinedDomain } from "./features.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
 export type { AbortSignalLike, WaitOptions } from "./domain/wait.js";

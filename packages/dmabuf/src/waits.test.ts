@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain } from "../test/agents.js";
 import { exported, never, streamOf } from "../test/waiting.js";
-import type { Domain } from "./domain.js";
+import type { Domain } from "./threads.js";
 import { Syncobj } from "./fence/syncobj.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 

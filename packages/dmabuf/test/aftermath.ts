@@ -1,3 +1,4 @@
+import { agentOf } from "../src/domain-base.js";
 import assert from "node:assert/strict";
 import { claimAgentSlot } from "../src/domain/agent-slot.js";
 import { claimBuffer } from "../src/domain/buffer-slot.js";
@@ -40,7 +41,7 @@ export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermat
 }
 
 function countFreeSlots(survivor: JoinedDomain): Aftermath["free"] {
-  const { agent } = survivor;
+  const agent = agentOf(survivor);
   const fence = { name: "", driverName: "", timeLimit: 1 };
   return {
     syncobjs: countUntilFull(() => survivor.createSyncobj().handle()),

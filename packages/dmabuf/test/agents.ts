@@ -1,4 +1,6 @@
-import { Domain, type DomainOptions, type Invitation } from "../src/domain.js";
+import { agentOf } from "../src/domain-base.js";
+import type { DomainOptions, Invitation } from "../src/thread-domain.js";
+import { Domain } from "../src/threads.js";
 import { deadIn, isLive, slotOf } from "../src/domain/agent-slot.js";
 import type { LifelinePort } from "../src/host/lifeline.js";
 
@@ -46,7 +48,7 @@ export function joinMortal(inviter: Domain, name = "mortal"): Mortal {
 /** Ends an invited agent that holds no end of its lifeline, or that has never joined. */
 export async function die(inviter: Domain, { identity, port }: Invitation): Promise<void> {
   port.close();
-  await until(() => !isLive(inviter.agent, identity) && deadIn(inviter.agent, slotOf(identity)) === 0);
+  await until(() => !isLive(agentOf(inviter), identity) && deadIn(agentOf(inviter), slotOf(identity)) === 0);
 }
 
 /** The dead hear nothing: with the real port they would see it close, and take it for the inviter's death. */

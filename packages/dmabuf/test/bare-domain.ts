@@ -1,19 +1,26 @@
 import { sharedMemory } from "../src/buffer/shared-memory.js";
+import { CARRIER } from "../src/buffer/feature.js";
 import type { StorageCarrier } from "../src/buffer/storage-carrier.js";
 import { Agent } from "../src/domain/agent.js";
+import { Core } from "../src/domain/feature.js";
 import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { checkSizes, Layout, readHeader, writeHeader, type Sizes } from "../src/domain/layout.js";
 import { threadsHost } from "../src/host/threads.js";
-import { JoinedDomain } from "../src/joined-domain.js";
+import { DomainBase } from "../src/domain-base.js";
+import { FEATURES, type AllMembers } from "../src/features.js";
 import type { Host } from "../src/host/host.js";
 import type { Substrate } from "../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
 
+export interface BareDomain extends AllMembers {}
+
 /** A domain on any memory, whose agents' deaths are told by the test. No timer of it ever fires. */
-export class BareDomain extends JoinedDomain {
+export class BareDomain extends DomainBase {
   constructor(memory: Substrate, name: string, host: Partial<Host> = {}, carrier: StorageCarrier = sharedMemory) {
     const segment = { memory, layout: readHeader(memory) };
-    super(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), carrier, {});
+    const core = new Core(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), {});
+    core.provide(CARRIER, carrier);
+    super(core, FEATURES);
   }
 
   /** Gives back what an agent held that will not run again. */

@@ -1,3 +1,4 @@
+import { agentOf } from "../src/domain-base.js";
 import { endKey } from "../src/domain/fence-slot.js";
 import { ERRNO } from "../src/errors.js";
 import { publish } from "../src/fence/shared-fence.js";
@@ -90,14 +91,14 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     const fences = [timeline.createFence(), domain.createFence({ driverName: "driver", timelineName: "line" })];
     for (const fence of fences) {
       addFence(buffer, fence, "write");
-      endKey(domain.agent, publish(fence), ERRNO.ETIMEDOUT, 1);
+      endKey(agentOf(domain), publish(fence), ERRNO.ETIMEDOUT, 1);
     }
     for (const fence of fences) fence.signal();
   },
   "replaces the fences of one buffer by those of another"(domain, { buffers: [one, two] }) {
     const fence = domain.createTimeline().createFence();
     addFence(one, fence, "write");
-    using _context = lockAllSync(domain.agent, [one.reservation, two.reservation]);
+    using _context = lockAllSync(agentOf(domain), [one.reservation, two.reservation]);
     two.reservation.copyFences(one.reservation);
     one.reservation.replaceFences(fence.context, domain.createTimeline().createFence(), "write");
   },
@@ -106,7 +107,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     using file = one.exportSyncFile("write");
     two.importSyncFileSync("write", file);
     file.handle();
-    mergeFences(domain.agent, [file.fence]);
+    mergeFences(agentOf(domain), [file.fence]);
   },
   "shares a syncobj and changes it"(domain) {
     using syncobj = domain.createSyncobj();

@@ -19,7 +19,7 @@ test("a layer that imports a higher one is an error, at any depth and as a type 
   const upward: [file: string, code: string][] = [
     ["src/errors.ts", 'export * from "./domain/slots.js";'],
     ["src/substrate/planted.ts", 'import { slots } from "../domain/slots.js"; slots();'],
-    ["src/domain/planted.ts", 'import type { Domain } from "../domain.js"; export type A = Domain;'],
+    ["src/domain/planted.ts", 'import type { Domain } from "../threads.js"; export type A = Domain;'],
     ["src/fence/planted.ts", 'export { Reservation } from "../reservation/reservation.js";'],
     ["src/fence/deep/planted.ts", 'export { Reservation } from "../../reservation/reservation.js";'],
     ["src/buffer/planted.ts", 'export { explore } from "../testing/explore.js";'],
@@ -31,9 +31,9 @@ test("a layer that imports a higher one is an error, at any depth and as a type 
 test("a layer may import its own modules and lower ones", async () => {
   const downward: [file: string, code: string][] = [
     ["src/errors.ts", "export const a = 1;"],
-    ["src/domain/planted.ts", 'export * from "./domain.js"; export * from "../substrate/substrate.js";'],
+    ["src/domain/planted.ts", 'export * from "./threads.js"; export * from "../substrate/substrate.js";'],
     ["src/fence/deep/planted.ts", 'export * from "../fence.js"; export * from "../../domain/slots.js";'],
-    ["src/index.ts", 'export * from "./domain.js"; export * from "./stream/stream.js";'],
+    ["src/index.ts", 'export * from "./threads.js"; export * from "./stream/stream.js";'],
     ["src/cli/planted.ts", 'import "node:fs"; export * from "../index.js";'],
   ];
   for (const [file, code] of downward) assert.deepEqual(await broken(file, code), [], file);

@@ -1,5 +1,5 @@
 /** A stream between two agents in the calling thread, and what tests do with it. */
-import type { Domain } from "../src/domain.js";
+import type { Domain } from "../src/threads.js";
 import type { Consumer } from "../src/stream/consumer.js";
 import { rawFormat } from "../src/stream/format.js";
 import type { FrameStream } from "../src/stream/frame-stream.js";

@@ -1,7 +1,7 @@
 /** What tests wait at. */
 import type { DmaBuf } from "../src/buffer/buffer.js";
 import type { ExporterOps } from "../src/buffer/exporter.js";
-import type { Domain } from "../src/domain.js";
+import type { Domain } from "../src/threads.js";
 import { rawFormat } from "../src/stream/format.js";
 import type { FrameStream } from "../src/stream/frame-stream.js";
 

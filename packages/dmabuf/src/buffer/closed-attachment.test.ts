@@ -1,8 +1,9 @@
 /** What an exporter is doing for an importer runs to its end, whoever closes the buffer or detaches meanwhile. */
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { isPinned } from "../domain/storage-slot.js";
 import type { Attachment } from "./attachment.js";
 import type { DmaBuf } from "./buffer.js";
@@ -161,7 +162,7 @@ test(
     mapping.catch(() => {});
     await until(() => begun);
     const { slot } = exported.reservation;
-    assert.equal(isPinned(domain.agent, slot), true);
+    assert.equal(isPinned(agentOf(domain), slot), true);
     other.close();
     await assert.rejects(mapping);
     const newcomer = joinDomain(t, domain, "newcomer").import(exported.handle());
@@ -169,7 +170,7 @@ test(
     answer();
     await isPending(new Promise(() => {}));
     assert.equal(domain.statistics()[0]?.attachments, 1);
-    assert.equal(isPinned(domain.agent, slot), false);
+    assert.equal(isPinned(agentOf(domain), slot), false);
     using _lock = await newcomer.reservation.lock();
   },
 );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import type { Fence } from "../fence/fence.js";
 import type { Usage } from "../reservation/usage.js";
 import { copiedBytes } from "./copies.js";

@@ -1,7 +1,8 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { createDomain, joinDomain, until } from "../../test/agents.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import type { DmaBuf } from "./buffer.js";
 import type { ExporterOps } from "./exporter.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
@@ -34,7 +35,7 @@ interface Scene {
 function scene(t: TestContext, fail: () => unknown, failing: readonly (keyof ExporterOps)[], more = {}): Scene {
   const domain = createDomain(t);
   const [calls, warnings]: string[][] = [[], []];
-  Object.assign(domain.agent.host, { warn: (message: string) => void warnings!.push(message) });
+  Object.assign(agentOf(domain).host, { warn: (message: string) => void warnings!.push(message) });
   const segment = { memory: new SharedArrayBuffer(PAGE_SIZE), offset: 0, length: PAGE_SIZE };
   const op = (name: keyof ExporterOps, answer?: unknown) => (): never => {
     calls!.push(name);

@@ -1,3 +1,4 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, until } from "../../test/agents.js";
@@ -297,7 +298,7 @@ describe("dynamic importers", () => {
   test("that fail are reported, and the storage moves", LIMIT, async (t) => {
     const { user, exported, buffer } = moved(t);
     const warnings: string[] = [];
-    const [host, before] = [user.agent.host, { ...user.agent.host }];
+    const [host, before] = [agentOf(user).host, { ...agentOf(user).host }];
     Object.assign(host, { warn: (message: string) => void warnings.push(message) });
     t.after(() => Object.assign(host, before));
     using attachment = buffer.attachSync({
@@ -315,7 +316,7 @@ describe("dynamic importers", () => {
     let told = 0;
     using attachment = buffer.attachSync({ moveNotify: () => void told++ });
     void attachment;
-    user.agent.close();
+    agentOf(user).close();
     await assert.rejects(exported.move([pages()], { timeout: 5 }), { code: "ETIMEDOUT" });
     assert.equal(exported.reservation.isLocked, false);
     assert.equal(told, 0);

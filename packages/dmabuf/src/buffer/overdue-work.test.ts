@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import type { Fence } from "../fence/fence.js";
 import type { Timeline } from "../fence/timeline.js";
 import type { Usage } from "../reservation/usage.js";

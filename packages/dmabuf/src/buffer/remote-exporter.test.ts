@@ -1,7 +1,8 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, until } from "../../test/agents.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { DmaBufError } from "../errors.js";
 import type { DmaBuf } from "./buffer.js";
 import type { ExporterOps } from "./exporter.js";
@@ -70,7 +71,8 @@ function importFromMortal(t: TestContext, ops: ExporterOps) {
 }
 
 /** Whether no request is left in the domain's table. */
-function isTableFree({ agent: { memory, layout } }: Domain): boolean {
+function isTableFree(domain: Domain): boolean {
+  const { memory, layout } = agentOf(domain);
   for (let slot = 0; slot < layout.sizes.requests; slot++) {
     if ((memory.load64(layout.request(slot)) & 7n) !== 0n) return false;
   }

@@ -1,3 +1,4 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDomain, isPending, joinDomain, pause, until } from "../../test/agents.js";
@@ -23,7 +24,7 @@ function ring(agent: Agent): number {
 }
 
 test("a watch is armed before it is looked at, at its start and after each ring", { timeout: 10_000 }, async (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   const calls: string[] = [];
   const done = new Promise<void>((resolve) => {
     const awaited = {
@@ -39,7 +40,7 @@ test("a watch is armed before it is looked at, at its start and after each ring"
 });
 
 test("watches that callbacks add leave one sleeper at the doorbell, however many there were", async (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   let rings = 0;
   let left = 20;
   const next = (): void => {
@@ -57,7 +58,7 @@ test("watches that callbacks add leave one sleeper at the doorbell, however many
 });
 
 test("a watch whose condition or callback throws is reported, and the others go on", { timeout: 10_000 }, async (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   let open = false;
   let called = 0;
   const failures: unknown[] = [];
@@ -77,7 +78,7 @@ test("a watch whose condition or callback throws is reported, and the others go 
 });
 
 test("a watch that was ended is not looked at again", async (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   let looks = 0;
   const counted: WaitCondition = { arm: () => {}, ready: () => looks++ < 0, recheckAfter: () => 1 };
   const end = agent.watch(counted, unexpected);
@@ -92,12 +93,12 @@ test("a wait that begins after its agent has left is ECANCELED", { timeout: 10_0
   const worker = joinDomain(t, domain);
   const fence = worker.importFence(domain.exportFence(domain.createTimeline().createFence()));
   worker.close();
-  await assert.rejects(worker.agent.wait(never), { code: "ECANCELED" });
+  await assert.rejects(agentOf(worker).wait(never), { code: "ECANCELED" });
   await assert.rejects(fence.wait(), { code: "ECANCELED" });
 });
 
 test("waitSync() and wait() look again at the end of their time", { ...BLOCKS, timeout: 10_000 }, async (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   assert.equal(agent.waitSync(never, 0), false);
   assert.equal(agent.waitSync(never, 5), false);
   let looks = 0;
@@ -111,11 +112,11 @@ test("a blocking wait for another agent's fence leaves no sleeper behind", { ...
   const worker = joinDomain(t, domain);
   const fence = worker.importFence(domain.exportFence(domain.createTimeline().createFence()));
   assert.equal(fence.waitSync({ timeout: 1 }), "timed-out");
-  assert.equal(ring(worker.agent), 0);
+  assert.equal(ring(agentOf(worker)), 0);
 });
 
 test("spinning that does not help is cut down, and now and then tried in full again (agent.1)", BLOCKS, (t) => {
-  const { agent } = createDomain(t);
+  const agent = agentOf(createDomain(t));
   let now = 0;
   const clocked = new Agent(agent, agent.identity, { ...agent.host, nowNs: () => (now += 100), spinNs: 50_000 });
   const looks = Array.from({ length: 65 }, () => {
@@ -141,9 +142,9 @@ test("a wait for a hold that stands rings nobody while it lasts", { timeout: 10_
   ] as const) {
     const access = theirs.tryAccess(held)!;
     const waiting = buffer.access(wanted);
-    const rings = domain.agent.memory.load(bellOf(domain.agent));
+    const rings = agentOf(domain).memory.load(bellOf(agentOf(domain)));
     assert.equal(await isPending(waiting), true);
-    assert.equal(domain.agent.memory.load(bellOf(domain.agent)), rings);
+    assert.equal(agentOf(domain).memory.load(bellOf(agentOf(domain))), rings);
     access[Symbol.dispose]();
     (await waiting)[Symbol.dispose]();
   }

@@ -1,4 +1,5 @@
 /** How much of the control segment a death, a leave and a look at everything touch: what was ever used, and no more. */
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BareDomain, createMemory } from "../../test/bare-domain.js";
@@ -29,7 +30,7 @@ class Couple {
 
   /** The other agent dies. */
   wordsTouchedByDeath(): number {
-    return this.wordsTouchedBy((survivor) => survivor.bury(this.other.agent.identity));
+    return this.wordsTouchedBy((survivor) => survivor.bury(agentOf(this.other).identity));
   }
 }
 
@@ -45,7 +46,7 @@ test("recovery.9: what a death touches grows with what was used, by a few words 
   const use: Record<string, (domain: BareDomain) => void> = {
     buffer: (domain) => void domain.allocate(1),
     timeline: (domain) => void domain.createTimeline(),
-    "published fence": (domain) => void domain.exportFence(promiseFence(domain.agent, new Promise(() => {}))),
+    "published fence": (domain) => void domain.exportFence(promiseFence(agentOf(domain), new Promise(() => {}))),
     stream: (domain) => void domain.createStream({ format: rawFormat(1), buffers: 1 }),
   };
   for (const [thing, take] of Object.entries(use)) {

@@ -1,9 +1,10 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, pause } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { isDone, isMissing, pendingFence } from "../../test/conformance/syncobjs.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { isSameFence, type Fence } from "./fence.js";
 import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
@@ -28,9 +29,9 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
   const [below, one, two, three] = pendingFences(domain, 4) as [Fence, Fence, Fence, Fence];
   const mine = domain.createSyncobj();
   mine.replaceFence(below);
-  mine.addPoint(3, new FenceArray(domain.agent, [one, two], { signalOnAny: true }));
+  mine.addPoint(3, new FenceArray(agentOf(domain), [one, two], { signalOnAny: true }));
   mine.signalPoint(4);
-  mine.addPoint(2, new FenceArray(domain.agent, [two, three]));
+  mine.addPoint(2, new FenceArray(agentOf(domain), [two, three]));
   const before = mine.fence as FenceChain;
   const theirs = other.openSyncobj(sent(mine));
   for (const head of [mine.fence as FenceChain, theirs.fence as FenceChain]) {

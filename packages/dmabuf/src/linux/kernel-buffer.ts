@@ -5,7 +5,8 @@ import { HANDLE_MODE } from "../buffer/handle.js";
 import type { StorageSegment } from "../buffer/storage.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import type { Fence } from "../fence/fence.js";
-import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
+import { DOMAIN } from "../domain-base.js";
+import type { JoinedDomain } from "../features.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
@@ -60,7 +61,7 @@ export function importDescriptor(
   descriptor: DmaBufDescriptor,
   options: KernelBufferOptions = {},
 ): KernelBuffer {
-  check("importDescriptor()", "domain", domain, JOINED_DOMAIN);
+  check("importDescriptor()", "domain", domain, DOMAIN);
   check("importDescriptor()", "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
   checkOptions("importDescriptor()", options, OPTIONS);
   const { mode = "read-write" } = options;

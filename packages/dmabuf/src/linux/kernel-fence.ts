@@ -4,7 +4,8 @@ import { DmaBufError } from "../errors.js";
 import type { WaitCondition } from "../domain/agent.js";
 import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
 import { SyncFile } from "../fence/sync-file.js";
-import { JOINED_DOMAIN, type JoinedDomain } from "../joined-domain.js";
+import { DOMAIN } from "../domain-base.js";
+import type { JoinedDomain } from "../features.js";
 import { watchDescriptor } from "../node/waiting/poller.js";
 import { POLL } from "../node/system-calls/index.js";
 import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
@@ -41,7 +42,7 @@ const pending = new Map<KernelFenceOps, WeakRef<Fence>>();
 
 /** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
-  check("kernelFence()", "domain", domain, JOINED_DOMAIN);
+  check("kernelFence()", "domain", domain, DOMAIN);
   check("kernelFence()", "file", file, SYNC_FILE_DESCRIPTOR);
   return allOrNothing((orUndo) => {
     const own = file.duplicate();
@@ -52,7 +53,7 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
 
 /** As {@link kernelFence}, as a sync file of the library's. */
 export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): SyncFile {
-  check("kernelSyncFile()", "domain", domain, JOINED_DOMAIN);
+  check("kernelSyncFile()", "domain", domain, DOMAIN);
   check("kernelSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
   return new SyncFile(kernelFence(domain, file), file.name);
 }

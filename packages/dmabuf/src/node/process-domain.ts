@@ -1,12 +1,16 @@
 import { Socket } from "node:net";
 import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
+import { CARRIER } from "../buffer/feature.js";
+import { DomainBase, JOIN, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
+import { Core } from "../domain/feature.js";
 import { checkWait, type WaitOptions } from "../domain/wait.js";
+import { FEATURES, type AllMembers } from "../features.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
-import { JOIN, JoinedDomain, type JoinOptions } from "../joined-domain.js";
-import { FRAME_STREAM, type FrameStream, type StreamOptions } from "../stream/frame-stream.js";
+import { STREAM_TABLE } from "../stream/feature.js";
+import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
 import { admit, apply, checkApplication } from "./joining/join-protocol.js";
 import type { ControlSegment, ControlOptions } from "./joining/control-segment.js";
 import { DescriptorDirectory } from "./messages/descriptor-directory.js";
@@ -64,11 +68,13 @@ interface Parts {
   readonly callbacks: { lookAround: () => void; readLetters: () => void };
 }
 
+export interface ProcessDomain extends AllMembers {}
+
 /**
  * A domain of processes: buffers are memory files, waiting is by futex and pipe, and the kernel tells of deaths. Every
  * member may write to the control segment: members trust each other.
  */
-export class ProcessDomain extends JoinedDomain {
+export class ProcessDomain extends DomainBase {
   /** Descriptors of other kinds, which agents give each other by name. */
   readonly descriptors: DescriptorDirectory;
   readonly #parts: Parts;
@@ -81,10 +87,14 @@ export class ProcessDomain extends JoinedDomain {
   readonly #endings = new Set<() => void>();
 
   private constructor(parts: Parts, options: ListenOptions) {
-    super(parts.agent, parts.carrier, options);
     const { segment, agent, inbox, callbacks } = parts;
+    const core = new Core(agent, options);
+    core.provide(CARRIER, parts.carrier);
+    super(core, FEATURES);
     this.#parts = parts;
-    this.#directory = new StreamDirectory(agent, inbox, (handle) => this.openStream(handle));
+    const streams = core.get(STREAM_TABLE);
+    // Other processes find a stream by its name.
+    this.#directory = streams.listing = new StreamDirectory(agent, inbox, (handle) => streams.open(handle));
     this.descriptors = new DescriptorDirectory(agent, parts.ledger, inbox, () => this.#readLetters());
     this.#reception = new Reception({
       users: new KnownUsers(options.users),
@@ -246,20 +256,6 @@ export class ProcessDomain extends JoinedDomain {
     return this.#parts.carrier.createMemory(length);
   }
 
-  /** As in any domain; other processes find the stream by its name. */
-  override createStream(options: StreamOptions): FrameStream {
-    return allOrNothing((orUndo) => {
-      const stream = super.createStream(options);
-      orUndo(() => stream.close());
-      this.#directory.announce(stream);
-      return stream;
-    });
-  }
-
-  protected override streamClosed(stream: FrameStream): void {
-    this.#directory.forget(stream);
-  }
-
   /**
    * The stream of that name, to consume from it, as soon as there is one whose producer lives. Of several it is one that
    * has not ended; else which one is not said: names are not reserved.
@@ -281,7 +277,7 @@ export class ProcessDomain extends JoinedDomain {
     check("ProcessDomain.follow()", "name", name, NAME);
     checkOptions("ProcessDomain.follow()", options, FOLLOW);
     this.checkJoined();
-    return new Follower(this.agent, this.#directory, name, options);
+    return new Follower(this.#parts.agent, this.#directory, name, options);
   }
 
   /**
@@ -298,7 +294,7 @@ export class ProcessDomain extends JoinedDomain {
     this.checkJoined();
     const end = (): void => show.close();
     const show = new ViewerServer(where, stream, options, {
-      host: this.agent.host,
+      host: this.#parts.agent.host,
       closed: () => this.#endings.delete(end),
     });
     this.#endings.add(end);
@@ -366,7 +362,7 @@ export class ProcessDomain extends JoinedDomain {
   }
 
   #readLetters(): void {
-    const { carrier, inbox } = this.#parts;
+    const { agent, carrier, inbox } = this.#parts;
     if (this.isClosed || !inbox.hasLetters) return;
     for (const { letter, from, files } of inbox.take()) {
       try {
@@ -376,7 +372,7 @@ export class ProcessDomain extends JoinedDomain {
         else if (letter.kind === "ask for descriptor") this.descriptors.answer(letter.name, from);
         else carrier.read(letter, from, files);
       } catch (error) {
-        this.agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);
+        agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);
       }
     }
   }
@@ -393,7 +389,7 @@ export class ProcessDomain extends JoinedDomain {
   /** A connection may end, or a port close, before the locks of who is dead are gone. */
   #lookSoon(): void {
     this.#lookAround();
-    for (const ms of [1, 5, 20]) this.agent.host.after(ms, () => this.#lookAround());
+    for (const ms of [1, 5, 20]) this.#parts.agent.host.after(ms, () => this.#lookAround());
   }
 }
 

@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import type { DmaBuf } from "../buffer/buffer.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import type { Fence } from "../fence/fence.js";
 
 const PATIENT = { timeout: 10_000 };

@@ -1,10 +1,11 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, until } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { PAGE_SIZE } from "../buffer/storage.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import type { Usage } from "../reservation/usage.js";
@@ -148,7 +149,7 @@ describe("a job", () => {
     const ops = { driverName: "d", timelineName: "t", setDeadline: (_: Fence, ns: number) => deadlines.push(ns) };
     const work = domain.createFence(ops);
     const queue = domain.createQueue({ run: () => work });
-    const deadline = domain.agent.host.nowNs() + 1e9;
+    const deadline = agentOf(domain).host.nowNs() + 1e9;
     const finished = await queue.submit({});
     finished.setDeadline(deadline);
     await until(() => deadlines.length > 0);
@@ -282,7 +283,7 @@ describe("a submission", () => {
   test("for whose fence a buffer has no room is ENOMEM, and is on none of its buffers", OPTIONS, async (t) => {
     const domain = createDomain(t, { agents: 2, timelines: 32 });
     const [roomy, full] = [domain.allocate(1), domain.allocate(1)];
-    const room = domain.agent.layout.reservationEntries;
+    const room = agentOf(domain).layout.reservationEntries;
     const fences = Array.from({ length: room }, () => addFence(domain, full, "bookkeep"));
     const queue = domain.createQueue({ run: () => {} });
     await assert.rejects(queue.submit({ writes: [roomy, full] }), { code: "ENOMEM" });

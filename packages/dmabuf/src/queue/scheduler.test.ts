@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain, pause, until } from "../../test/agents.js";
 import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { waitAll } from "../fence/wait-many.js";

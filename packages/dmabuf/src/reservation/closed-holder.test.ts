@@ -1,10 +1,11 @@
 /** What waits for a buffer's lock, holds it or asks for its fences ends with its holder, and never meets the slot's next buffer. */
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, isPending, joinDomain } from "../../test/agents.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { ExporterOps } from "../buffer/exporter.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import { lockAllSync } from "./lock-all.js";
 import { AcquireContext } from "./acquire-context.js";
 import type { Reservation } from "./reservation.js";
@@ -34,7 +35,7 @@ function pendingFile(domain: Domain): ReturnType<Domain["createSyncFile"]> {
 /** What waits for a lock. */
 const WAITS: Record<string, (domain: Domain, buffer: DmaBuf) => Promise<unknown>> = {
   "lock()": (_, buffer) => buffer.reservation.lock(),
-  "lock() with a context": (domain, buffer) => buffer.reservation.lock(new AcquireContext(domain.agent)),
+  "lock() with a context": (domain, buffer) => buffer.reservation.lock(new AcquireContext(agentOf(domain))),
   "lockAll()": (domain, buffer) => domain.lockAll([buffer]),
   "importSyncFile()": (domain, buffer) => buffer.importSyncFile("write", pendingFile(domain)),
   "attachment.map()": (_, buffer) => buffer.attachSync().map(),
@@ -145,7 +146,7 @@ describe("a close with the lock held", () => {
 const CALLS: Record<string, (reservation: Reservation, domain: Domain) => unknown> = {
   lock: (reservation) => reservation.lock(),
   lockSync: (reservation) => reservation.lockSync(),
-  lockAllSync: (reservation, domain) => lockAllSync(domain.agent, [reservation]),
+  lockAllSync: (reservation, domain) => lockAllSync(agentOf(domain), [reservation]),
   tryLock: (reservation) => reservation.tryLock(),
   isLocked: (reservation) => reservation.isLocked,
   reserveFences: (reservation) => reservation.reserveFences(1),

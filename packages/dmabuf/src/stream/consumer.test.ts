@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { createDomain, DIES, isPending, joinMortal } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { publish, streamed, takeAll } from "../../test/streams.js";
-import type { Domain } from "../domain.js";
+import type { Domain } from "../threads.js";
 import type { Fence } from "../fence/fence.js";
 import { copiedBytes } from "../buffer/copies.js";
 import { rawFormat } from "./format.js";

@@ -1,3 +1,4 @@
+import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
@@ -249,7 +250,7 @@ describe("a loan", () => {
 
   test("gives its frame the time and the data it is published with", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t);
-    const before = domain.agent.host.nowNs();
+    const before = agentOf(domain).host.nowNs();
     (await stream.loan())!.publish();
     (await stream.loan())!.publish({ timestamp: 40, data: { key: true } });
     const consumer = stream.frames();

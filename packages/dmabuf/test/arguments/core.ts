@@ -1,3 +1,4 @@
+import { agentOf } from "../../src/domain-base.js";
 import {
   AcquireContext,
   Domain,
@@ -12,6 +13,7 @@ import {
   type Queue,
   type SyncFile,
 } from "../../src/index.js";
+import type { Agent } from "../../src/domain/agent.js";
 import type { Exceptions } from "./nonsense.js";
 
 /** What the functions of `dmabuf` are called on and with, rightly. A function that is missing here fails the test. */
@@ -35,8 +37,8 @@ export class World {
     return this.#control.slice();
   }
 
-  get agent(): JoinedDomain["agent"] {
-    return this.domain.agent;
+  get agent(): Agent {
+    return agentOf(this.domain);
   }
 
   fence(): Fence {
@@ -93,8 +95,13 @@ function fields(handle: object): unknown {
 
 /** What a method is called on; for a class that has no static function with which it could be made. */
 export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promise<object>>> = {
-  JoinedDomain: ({ domain }) => domain,
-  Domain: ({ domain }) => domain,
+  AllMembers: ({ domain }) => domain,
+  FenceMembers: ({ domain }) => domain,
+  SyncobjMembers: ({ domain }) => domain,
+  BufferMembers: ({ domain }) => domain,
+  StreamMembers: ({ domain }) => domain,
+  QueueMembers: ({ domain }) => domain,
+  ThreadDomain: ({ domain }) => domain,
   Fence: (world) => world.fence(),
   FenceArray: (world) => new FenceArray(world.agent, [world.fence()]),
   FenceQueries: (world) => world.locked().reservation,
@@ -200,14 +207,14 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Heap.allocate()": () => [4096, {}],
   "Heaps.get()": () => ["system"],
   "Heaps.add()": () => ["heap", { allocate: () => ({ segments: segments() }) }],
-  "JoinedDomain.allocate()": () => [4096, {}],
-  "JoinedDomain.createUdmabuf()": () => [segments(), {}],
-  "JoinedDomain.export()": () => [segments(), { ops: noOps }],
-  "JoinedDomain.import()": (world) => [fields(world.buffer().handle())],
+  "BufferMembers.allocate()": () => [4096, {}],
+  "BufferMembers.createUdmabuf()": () => [segments(), {}],
+  "BufferMembers.export()": () => [segments(), { ops: noOps }],
+  "BufferMembers.import()": (world) => [fields(world.buffer().handle())],
   "new Timeline()": ({ agent }) => [agent, {}],
   "Timeline.signal()": () => [1, "EIO", 1],
   "Timeline.close()": () => ["EIO"],
-  "JoinedDomain.createTimeline()": () => [{}],
+  "FenceMembers.createTimeline()": () => [{}],
   "SoftwareTimeline.create()": ({ agent }) => [agent, {}],
   "SoftwareTimeline.open()": ({ agent, domain }) => [agent, domain.createSoftwareTimeline().handle()],
   "SoftwareTimeline.createFence()": () => [1],
@@ -215,15 +222,15 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "SoftwareTimeline.deadline()": (_world, timeline: ReturnType<JoinedDomain["createSoftwareTimeline"]>) => [
     timeline.createFence(1),
   ],
-  "JoinedDomain.createSoftwareTimeline()": () => [{}],
-  "JoinedDomain.openSoftwareTimeline()": ({ domain }) => [domain.createSoftwareTimeline().handle()],
-  "JoinedDomain.createFence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
-  "JoinedDomain.fenceFrom()": () => [Promise.resolve(), {}],
-  "JoinedDomain.allocateContexts()": () => [1],
-  "JoinedDomain.exportFence()": (world) => [world.fence()],
-  "JoinedDomain.importFence()": (world) => [world.domain.exportFence(world.fence())],
-  "JoinedDomain.createSyncFile()": (world) => [world.fence()],
-  "JoinedDomain.importSyncFile()": (world) => [world.syncFile().handle()],
+  "FenceMembers.createSoftwareTimeline()": () => [{}],
+  "FenceMembers.openSoftwareTimeline()": ({ domain }) => [domain.createSoftwareTimeline().handle()],
+  "FenceMembers.createFence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
+  "FenceMembers.fenceFrom()": () => [Promise.resolve(), {}],
+  "FenceMembers.allocateContexts()": () => [1],
+  "FenceMembers.exportFence()": (world) => [world.fence()],
+  "FenceMembers.importFence()": (world) => [world.domain.exportFence(world.fence())],
+  "FenceMembers.createSyncFile()": (world) => [world.fence(), "name"],
+  "FenceMembers.importSyncFile()": (world) => [world.syncFile().handle()],
   "Syncobj.wait()": ({ domain }) => [[domain.createSyncobj({ signaled: true })], NOW],
   "Syncobj.waitSync()": ({ domain }) => [[domain.createSyncobj({ signaled: true })], NOW],
   "Syncobj.reset()": ({ domain }) => [[domain.createSyncobj()]],
@@ -248,9 +255,14 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Syncobj.exportSyncFile()": () => [0],
   "Syncobj.importSyncFile()": (world) => [world.syncFile(), 1],
   "Syncobj.onPoint()": () => [1, () => {}, {}],
-  "JoinedDomain.createSyncobj()": () => [{}],
-  "JoinedDomain.openSyncobj()": ({ domain }) => [fields(domain.createSyncobj().handle())],
-  "JoinedDomain.lockAll()": (world) => [[world.buffer()], NOW],
+  "SyncobjMembers.createSyncobj()": () => [{}],
+  "SyncobjMembers.openSyncobj()": ({ domain }) => [fields(domain.createSyncobj().handle())],
+  "BufferMembers.lockAll()": (world) => [[world.buffer()], NOW],
+  "BufferMembers.lockAllSync()": (world) => [[world.buffer()], NOW],
+  "FenceMembers.createFenceArray()": (world) => [[world.fence()], {}],
+  "FenceMembers.createFenceChain()": (world) => [world.fence(), world.fence(), 1],
+  "FenceMembers.mergeFences()": (world) => [[world.fence()]],
+  "FenceMembers.stubFence()": () => [1],
   "FrameStream.waitForConsumers()": () => [0, NOW],
   "Consumer.next()": () => [NOW],
   "Consumer.nextSync()": () => [NOW],
@@ -260,8 +272,8 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "FrameStream.loan()": () => [NOW],
   "FrameStream.loanSync()": () => [NOW],
   "FrameStream.fail()": () => ["EIO"],
-  "JoinedDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
-  "JoinedDomain.openStream()": (world) => [fields(world.stream().handle())],
+  "StreamMembers.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
+  "StreamMembers.openStream()": (world) => [fields(world.stream().handle())],
   "new Scheduler()": ({ agent }) => [agent, { run: () => {} }],
   "Queue.submit()": (world) => [{ reads: [world.buffer()] }, NOW],
   "Queue.submitSync()": (world) => [{ reads: [world.buffer()] }, NOW],
@@ -269,11 +281,11 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Queue.flush()": () => [NOW],
   "Scheduler.createQueue()": () => [{}],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
-  "JoinedDomain.createScheduler()": () => [{ run: () => {} }],
-  "JoinedDomain.createQueue()": () => [{ run: () => {} }],
+  "QueueMembers.createScheduler()": () => [{ run: () => {} }],
+  "QueueMembers.createQueue()": () => [{ run: () => {} }],
   "Domain.create()": () => [SIZES],
   "Domain.join()": ({ domain }) => [(domain as Domain).invite(), {}],
-  "Domain.invite()": () => [{}],
+  "ThreadDomain.invite()": () => [{}],
   "isSameFence()": (world) => [world.fence(), world.fence()],
   "laterFence()": (world) => [world.fence(), world.fence()],
   "privateStub()": ({ agent }) => [agent, 1],
@@ -302,18 +314,19 @@ export const VALID: Readonly<Record<string, Valid>> = {
 export const EXCEPTIONS: Exceptions = {
   // The names of sync files are cut, as the kernel does it.
   "new SyncFile() name": ["100 kB of text"],
+  "FenceMembers.createSyncFile() name": ["100 kB of text"],
   "SyncFile.merge() name": ["100 kB of text"],
   "SyncFile.import() handle.name": ["100 kB of text"],
-  "JoinedDomain.importSyncFile() handle.name": ["100 kB of text"],
+  "FenceMembers.importSyncFile() handle.name": ["100 kB of text"],
   // An agent that holds the buffer knows its storage.
-  "JoinedDomain.import() handle.segments": ["*"],
+  "BufferMembers.import() handle.segments": ["*"],
   // Numbers that wrap: it is an earlier version or generation, which is another matter.
-  "JoinedDomain.import() handle.version": ["-1"],
-  "JoinedDomain.importFence() handle.generation": ["-1"],
+  "BufferMembers.import() handle.version": ["-1"],
+  "FenceMembers.importFence() handle.generation": ["-1"],
   // Whether the stream is gone shows when it is joined.
-  "JoinedDomain.openStream() handle.generation": ["-1"],
+  "StreamMembers.openStream() handle.generation": ["-1"],
   // What a user's code gives back is used as a promise: the fence fails as it does.
-  "JoinedDomain.fenceFrom() promise": ["a throwing proxy"],
+  "FenceMembers.fenceFrom() promise": ["a throwing proxy"],
   // JSON carries them all in its way.
   "Loan.publish() options.data": [
     "NaN",
@@ -338,7 +351,7 @@ export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
     (id) => `${id} agent`,
   ),
   ...["privateStub()", "stubFence()"].map((id) => `${id} agent`),
-  ...["new SyncFile()", "JoinedDomain.exportFence()", "JoinedDomain.createSyncFile()", "findSeqno()", "unwrap()"].map(
+  ...["new SyncFile()", "FenceMembers.exportFence()", "FenceMembers.createSyncFile()", "findSeqno()", "unwrap()"].map(
     (id) => `${id} fence`,
   ),
   ...["waitAll()", "waitAllSync()", "waitAny()", "waitAnySync()", "newestOfEachContext()"].map((id) => `${id} fences`),
@@ -350,5 +363,5 @@ export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
   ...["isSameFence()", "laterFence()"].flatMap((id) => [`${id} a`, `${id} b`]),
   "new WouldDeadlockError() reservation",
   // A promise is of none.
-  "JoinedDomain.fenceFrom() promise",
+  "FenceMembers.fenceFrom() promise",
 ]);

@@ -1,3 +1,4 @@
+import { agentOf } from "../../src/domain-base.js";
 import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
@@ -18,7 +19,7 @@ export class ProcessWorld {
 
   /** The control segment, and how many descriptors and mappings of memory files the process has. */
   get state(): Uint8Array {
-    const { memory, layout } = this.domain.agent;
+    const { memory, layout } = agentOf(this.domain);
     const words = Int32Array.from({ length: layout.words + 2 }, (_, i) => (i < layout.words ? memory.load(i) : 0));
     words[layout.words] = readdirSync("/proc/self/fd").length;
     words[layout.words + 1] = readFileSync("/proc/self/maps", "latin1").split("memfd:dmabuf").length;

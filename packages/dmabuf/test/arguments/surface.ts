@@ -7,7 +7,7 @@ import ts from "typescript";
 const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "LifelinePort"]);
 
 /** Objects of ours that are not looked into: only their class, or what they can do, is asked about. */
-const OPAQUE = new Set(["Agent", "Layout", "Substrate"]);
+const OPAQUE = new Set(["JoinedDomain", "Agent", "Layout", "Substrate"]);
 
 /** What values a type takes, as far as nonsense needs it. */
 export interface Shape {
@@ -84,6 +84,9 @@ class Surface {
         if (ts.isFunctionDeclaration(declaration)) this.#addFunction(exported.name, declaration);
         // What only users make, such as options and operations, has no functions of ours.
         else if (ts.isClassDeclaration(declaration)) this.#addMembers(declaration);
+        // Members that a class gets at run time: the interface of its name says which.
+        else if (ts.isInterfaceDeclaration(declaration) && symbol.flags & ts.SymbolFlags.Class)
+          this.#inherit(declaration);
       }
     }
     return this.#functions;
@@ -98,8 +101,7 @@ class Surface {
     const owner = type.name!.text;
     if (INNER.has(owner) || this.#isKnown(type, owner)) return;
     const isValue = this.#values.has(this.#checker.getSymbolAtLocation(type.name!)!);
-    for (const { types } of type.heritageClauses ?? [])
-      for (const base of types) this.#follow(this.#checker.getTypeAtLocation(base));
+    this.#inherit(type);
     for (const member of type.members) {
       const flags = ts.getCombinedModifierFlags(member);
       if ((flags & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0 || isInternal(member)) continue;
@@ -119,6 +121,11 @@ class Surface {
         this.#addProperty(owner, name, this.#checker.getTypeAtLocation(member));
       }
     }
+  }
+
+  #inherit(type: ts.ClassDeclaration | ts.InterfaceDeclaration): void {
+    for (const { types } of type.heritageClauses ?? [])
+      for (const base of types) this.#follow(this.#checker.getTypeAtLocation(base));
   }
 
   /** A property may be a function, or have some. */

@@ -1,4 +1,5 @@
 /** The locking convention: which calls need the reservation locked, which must not have it, and how callbacks run. */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import type { DmaBuf, Domain, ExporterOps, Reservation } from "../../src/index.js";
@@ -137,7 +138,7 @@ test("code that runs while the library moves the storage is not taken for its lo
 async function scene(t: TestContext) {
   const domain = createDomain(t);
   const warnings: string[] = [];
-  const { host } = domain.agent;
+  const { host } = agentOf(domain);
   const before = { ...host };
   Object.assign(host, { warn: (message: string) => void warnings.push(message) });
   t.after(() => Object.assign(host, before));

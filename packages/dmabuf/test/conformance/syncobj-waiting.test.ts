@@ -1,4 +1,5 @@
 /** Area K of the conformance cases: waiting for syncobjs. */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Domain, Syncobj, type Fence, type SyncobjWaitOptions } from "../../src/index.js";
@@ -192,7 +193,7 @@ test("a wait for availability ends with the submission", PATIENT, async () => {
 test("the end of a wait may be given as a time, and the earlier of two limits counts", PATIENT, async () => {
   using domain = Domain.create();
   using syncobj = standing(domain, "submitted");
-  const { host } = domain.agent;
+  const { host } = agentOf(domain);
   for (const untilNs of [-1, 0, host.nowNs() - 1]) assert.deepEqual(await syncobj.wait({ untilNs }), TIMED_OUT);
   const untilNs = host.nowNs() + 10e6;
   assert.deepEqual(await syncobj.wait({ untilNs, timeout: 60_000 }), TIMED_OUT);

@@ -1,3 +1,4 @@
+import { agentOf } from "../../src/domain-base.js";
 import { postRequest } from "../../src/domain/request-slot.js";
 import { addObituary } from "../../src/domain/failures.js";
 import {
@@ -48,7 +49,7 @@ export function busySegment(): BusySegment {
   const software = one.createSoftwareTimeline();
   software.createFence(1);
   software.advance();
-  addObituary(one.agent, { slot: 0, generation: 1, error: 5, first: 1n, last: 3n });
+  addObituary(agentOf(one), { slot: 0, generation: 1, error: 5, first: 1n, last: 3n });
 
   const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
   stream.loanSync()!.publish();
@@ -64,9 +65,9 @@ export function busySegment(): BusySegment {
   dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });
   dead.createTimeline().createFence();
   postRequest(
-    two.agent,
+    agentOf(two),
     {
-      exporter: one.agent.identity,
+      exporter: agentOf(one).identity,
       buffer: { slot: 0, generation: 1 },
       operation: "map",
       mode: "read",

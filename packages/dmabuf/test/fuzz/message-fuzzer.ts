@@ -1,3 +1,4 @@
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readlinkSync } from "node:fs";
@@ -173,8 +174,8 @@ export class MessageFuzzer {
       { kind: "stream", handle: { ...this.#streamHandle(), name: random.pick(["shown", "other"]) } },
       { kind: "ask for streams" },
     ];
-    const to = this.#host.agent.identity;
-    const from = random.pick([this.#member.agent.identity, to, 1023]);
+    const to = agentOf(this.#host).identity;
+    const from = random.pick([agentOf(this.#member).identity, to, 1023]);
     const descriptors = this.#some(random);
     const letter = random.pick(letters);
     if ("segments" in letter && random.oneIn(2)) {

@@ -1,3 +1,4 @@
+import { agentOf } from "../../src/domain-base.js";
 import { bufferInode, exporterFlags, liveBuffers } from "../../src/domain/buffer-slot.js";
 import { deadIn, liveIn } from "../../src/domain/agent-slot.js";
 import { abandonRequests, postedRequests } from "../../src/domain/request-slot.js";
@@ -18,7 +19,7 @@ export const READERS: Record<string, Reader> = {
   statistics: (domain) => void domain.statistics(),
   "buffers as text": (domain) => void domain.bufferInfo(),
   agents: (domain) => void domain.agents,
-  "posted requests": (domain) => void postedRequests(domain.agent),
+  "posted requests": (domain) => void postedRequests(agentOf(domain)),
   ...forEachBuffer({
     texts: (buffer) => void [buffer.describe(), buffer.name, buffer.exporterName, buffer.inode],
     rename: (buffer) => (buffer.name = "new"),
@@ -140,18 +141,19 @@ export const READERS: Record<string, Reader> = {
     void domain.importFence(handle).status;
   },
   "recovers whoever seems to be there"(domain) {
-    for (let slot = 0; slot < domain.agent.layout.sizes.agents; slot++) {
-      const identity = deadIn(domain.agent, slot) || liveIn(domain.agent, slot);
-      if (identity === 0 || identity === domain.agent.identity) continue;
+    for (let slot = 0; slot < agentOf(domain).layout.sizes.agents; slot++) {
+      const identity = deadIn(agentOf(domain), slot) || liveIn(agentOf(domain), slot);
+      if (identity === 0 || identity === agentOf(domain).identity) continue;
       domain.bury(identity);
-      abandonRequests(domain.agent, identity);
+      abandonRequests(agentOf(domain), identity);
     }
   },
   leaves: (domain) => domain.close(),
 };
 
 /** An exporter that lives and does not answer is waited for, whatever made the buffer seem to be its. */
-function asksExporter(buffer: DmaBuf, { agent }: BareDomain): boolean {
+function asksExporter(buffer: DmaBuf, domain: BareDomain): boolean {
+  const agent = agentOf(domain);
   return [...liveBuffers(agent)].some(
     ({ slot }) => bufferInode(agent, slot) === buffer.inode && exporterFlags(agent, slot) !== 0,
   );

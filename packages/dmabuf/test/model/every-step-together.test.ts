@@ -2,6 +2,7 @@
  * An agent on real shared memory dies before each of its steps, in what it does together with another agent, which ends
  * its own part and finds nothing lost, stuck or left over.
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isPinned } from "../../src/domain/storage-slot.js";
@@ -39,7 +40,7 @@ const TASKS: Record<string, (agents: TwoAgents) => Parts> = {
       mortal: async () => {
         await used();
         exported.close();
-        await until(() => isTableFree(survivor.agent));
+        await until(() => isTableFree(agentOf(survivor)));
       },
       survivor: used,
     };
@@ -114,18 +115,18 @@ async function killAt(agents: TwoAgents, { mortal, survivor }: Parts, at: number
   const ending = mortal();
   // What it meets after its death is its own affair.
   await Promise.race([death, ending.catch((error: unknown) => assert.ok(agents.isDead, String(error)))]);
-  if (agents.isDead) agents.survivor.bury(agents.mortal.agent.identity);
+  if (agents.isDead) agents.survivor.bury(agentOf(agents.mortal).identity);
   else agents.spare();
   await surviving;
   // Who lives hears in its event loop of what it is told.
-  await until(() => isTableFree(agents.survivor.agent));
+  await until(() => isTableFree(agentOf(agents.survivor)));
   checkNothingIsLeft(agents);
   agents.survivor.close();
   return agents.isDead;
 }
 
 function checkNothingIsLeft({ survivor, isDead }: TwoAgents): void {
-  const { agent } = survivor;
+  const agent = agentOf(survivor);
   if (isDead) assert.deepEqual(survivor.agents, ["survivor"]);
   for (const { holders, readers, writer, attachments, pendingFences } of survivor.statistics()) {
     assert.deepEqual(

@@ -2,6 +2,7 @@
  * An agent on real shared memory dies before each of its steps, in everything that it does by itself, and another one
  * gives back what it held: nothing is lost, stuck or left over.
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
@@ -56,7 +57,7 @@ class World {
       if (!this.steps.isDead) throw error;
     }
     assert.ok(this.steps.isDead);
-    this.survivor.bury(this.mortal.agent.identity);
+    this.survivor.bury(agentOf(this.mortal).identity);
   }
 
   /** What the survivor has is as if the other had never been. */

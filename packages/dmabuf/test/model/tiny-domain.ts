@@ -21,7 +21,7 @@ import {
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { usedWord } from "../../src/domain/table.js";
 import { recover } from "../../src/domain/recovery.js";
-import { RECOVERY } from "../../src/joined-domain.js";
+import { RECOVERY } from "../../src/features.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
 import { faulty, SOUND, type Fault } from "./interleavings.js";

@@ -4,6 +4,7 @@
  * Environment: DMABUF_CASES=all, to run all cases with several agents so; otherwise those about storage, which is what a
  * worker has in another way than a process.
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test, type TestContext } from "node:test";
@@ -55,7 +56,7 @@ for (const who of ["worker", "process"] as const) {
     for (const version of [1, 2, 3]) {
       {
         using access = await buffer.access("write");
-        writePattern(access.bytes, version, exporter.agent.identity, () => {});
+        writePattern(access.bytes, version, agentOf(exporter).identity, () => {});
       }
       await buffer.move([exporter.createMemory(PAGE_SIZE)]);
     }

@@ -1,4 +1,5 @@
 /** What is left of processes that end, however they do: nothing. */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,8 @@ import { ENDS, Holder, listen, WorkerHolder, type End } from "./holder-process.j
 
 const LIMITED = { timeout: 60_000 };
 
-function isGone({ agent }: ProcessDomain, { identity }: Holder | WorkerHolder): boolean {
+function isGone(domain: ProcessDomain, { identity }: Holder | WorkerHolder): boolean {
+  const agent = agentOf(domain);
   return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
 }
 

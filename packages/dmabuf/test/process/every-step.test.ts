@@ -5,6 +5,7 @@
  * Environment: DMABUF_STEPS, how many steps of each protocol (default 3; "all" for all 6,400, which take 20 minutes and
  * more); DMABUF_SEED, which ones (random, printed).
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -67,7 +68,7 @@ class World implements Disposable {
 
   /** Waits until the dead have been recovered. */
   async burial(): Promise<void> {
-    const { agent } = this.#domain;
+    const agent = agentOf(this.#domain);
     const slots = [...Array(SIZES.agents).keys()];
     await until(() => [...otherAgents(agent)].length === 0 && slots.every((slot) => deadIn(agent, slot) === 0));
   }

@@ -3,6 +3,7 @@
  * nothing is left of it then. What is compared: descriptors, mappings of memory files, and all that is in use in the
  * control segment.
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimBuffer } from "../../src/domain/buffer-slot.js";
@@ -47,11 +48,18 @@ for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
 
 /** How each table is filled, by an agent that leaves afterwards. */
 const CLAIMS: Record<string, (filler: ProcessDomain) => unknown> = {
-  buffers: ({ agent }) => claimBuffer(agent, { size: 1, name: "", exporterName: "" }),
-  timelines: ({ agent }) => claimTimeline(agent, { name: "", driverName: "", timeLimit: 60_000 }),
-  oneShots: ({ agent }) =>
-    claimOneShot(agent, { name: "", driverName: "", timeLimit: 60_000, context: 1, seqno: 1, seqno32: false }),
-  streams: ({ agent }) => claimStream(agent, ""),
+  buffers: (filler) => claimBuffer(agentOf(filler), { size: 1, name: "", exporterName: "" }),
+  timelines: (filler) => claimTimeline(agentOf(filler), { name: "", driverName: "", timeLimit: 60_000 }),
+  oneShots: (filler) =>
+    claimOneShot(agentOf(filler), {
+      name: "",
+      driverName: "",
+      timeLimit: 60_000,
+      context: 1,
+      seqno: 1,
+      seqno32: false,
+    }),
+  streams: (filler) => claimStream(agentOf(filler), ""),
   syncobjs: (filler) => filler.createSyncobj().handle(),
   agents: (filler) => filler.invite(),
 };
@@ -158,5 +166,5 @@ function isEqual(one: readonly string[], other: readonly string[]): boolean {
 }
 
 function state({ first }: World): string[] {
-  return [...openFiles(), `${mappedFiles()} mappings`, ...segmentState(first.agent)];
+  return [...openFiles(), `${mappedFiles()} mappings`, ...segmentState(agentOf(first))];
 }

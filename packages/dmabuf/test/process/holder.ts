@@ -4,6 +4,7 @@
  *
  * Usage: node holder.js, with an IPC channel; its first order is the place to join. Or as a worker, with an invitation.
  */
+import { agentOf } from "../../src/domain-base.js";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
@@ -43,7 +44,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
   switch (order.order) {
     case "join":
       domain = await join(order.place);
-      return domain.agent.identity;
+      return agentOf(domain).identity;
     case "import":
       buffer = domain.import(order.handle);
       return undefined;
@@ -114,7 +115,7 @@ async function publish(name: string, versions: readonly number[], bytes: number)
   half?.[Symbol.dispose]();
   for (const version of versions) {
     const loan = (await produced.loan({ timeout: 10_000 }))!;
-    writePattern(loan.bytes, version, domain.agent.identity, nothing);
+    writePattern(loan.bytes, version, agentOf(domain).identity, nothing);
     loan.publish({ data: version });
   }
   half = (await produced.loan({ timeout: 10_000 }))!;
@@ -129,9 +130,9 @@ async function join(place: string): Promise<ProcessDomain> {
 async function writeHalf(): Promise<void> {
   const access = await buffer.access("write");
   const { bytes } = access;
-  new Int32Array(bytes.buffer, bytes.byteOffset)[0] = domain.agent.identity;
+  new Int32Array(bytes.buffer, bytes.byteOffset)[0] = agentOf(domain).identity;
   goOn = () => {
-    writePattern(bytes, VERSION, domain.agent.identity, nothing);
+    writePattern(bytes, VERSION, agentOf(domain).identity, nothing);
     access[Symbol.dispose]();
   };
 }
@@ -158,11 +159,11 @@ async function work(on: "buffer" | "frame", mode: AccessMode, timeLimit: number)
     target.reservation.addFence(fence, mode);
   }
   const before = Buffer.from(bytes).toString("base64");
-  if (mode === "write") new Int32Array(memory, offset)[0] = domain.agent.identity;
+  if (mode === "write") new Int32Array(memory, offset)[0] = agentOf(domain).identity;
   frame?.[Symbol.dispose]();
   goOn = () => {
     let seen: string | number | undefined = VERSION;
-    if (mode === "write") writePattern(bytes, VERSION, domain.agent.identity, nothing);
+    if (mode === "write") writePattern(bytes, VERSION, agentOf(domain).identity, nothing);
     else seen = Buffer.from(bytes).toString("base64") === before ? checkPattern(bytes, nothing, () => false) : "others";
     return [seen, fence.signal(), fence.error?.code];
   };

@@ -2,6 +2,7 @@
  * Devices of other processes that take longer for their work than the limit of its fence, because their process is stopped:
  * until they go on and say that they have finished, or are dead, nobody gets the memory.
  */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { rawFormat, type AccessMode, type DmaBuf } from "../../src/index.js";
@@ -19,7 +20,7 @@ const SIZE = 4096;
 const LATE = /agent "process \d+" has not finished its work on timeline "device", which timed out$/;
 
 function write(bytes: Uint8Array, version: number, domain: ProcessDomain): void {
-  writePattern(bytes, version, domain.agent.identity, () => {});
+  writePattern(bytes, version, agentOf(domain).identity, () => {});
 }
 
 function versionOf(bytes: Uint8Array): number | undefined {

@@ -1,4 +1,5 @@
 /** A process that is stopped is not dead: what it has stays its own, and when it goes on nothing was done behind its back. */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { deadIn, slotOf } from "../../src/domain/agent-slot.js";
@@ -26,7 +27,7 @@ async function withBuffer(t: TestContext): Promise<Shared> {
   const buffer = domain.allocate(16_384);
   {
     using access = buffer.tryAccess("write")!;
-    writePattern(access.bytes, 7, domain.agent.identity, () => {});
+    writePattern(access.bytes, 7, agentOf(domain).identity, () => {});
   }
   await holder.ask({ order: "import", handle: buffer.handle() });
   return { domain, place, buffer, holder };
@@ -91,7 +92,7 @@ test("a stream goes round the frame that a stopped consumer holds", LIMITED, asy
   const consumer = stream.frames();
   const publish = async (version: number): Promise<void> => {
     const loan = (await stream.loan({ timeout: 5_000 }))!;
-    writePattern(loan.bytes, version, domain.agent.identity, () => {});
+    writePattern(loan.bytes, version, agentOf(domain).identity, () => {});
     loan.publish({ data: version });
     using frame = await consumer.next({ timeout: 5_000 });
     assert.equal(frame!.data, version);
@@ -142,7 +143,7 @@ test("who is dead blocks nobody, though who recovers it is stopped, until that g
     await stream.waitForConsumers(1, { timeout: 20_000 });
     const publish = async (version: number): Promise<void> => {
       const loan = (await stream.loan({ timeout: 20_000 }))!;
-      writePattern(loan.bytes, version, domain.agent.identity, () => {});
+      writePattern(loan.bytes, version, agentOf(domain).identity, () => {});
       loan.publish({ data: version });
     };
     // It holds the first frame, and has not taken the second one.
@@ -157,12 +158,12 @@ test("who is dead blocks nobody, though who recovers it is stopped, until that g
     // This thread may have been faster.
     if (!undertaker.standsStill && round < 20) continue;
     assert.ok(undertaker.standsStill, "it was never the first");
-    assert.equal(deadIn(domain.agent, slotOf(holder.identity)), holder.identity);
+    assert.equal(deadIn(agentOf(domain), slotOf(holder.identity)), holder.identity);
     (await buffer.access("write", { timeout: 20_000 }))[Symbol.dispose]();
     for (const version of [2, 3]) await publish(version);
     assert.deepEqual([stream.consumers, stream.waitsFor], [0, []]);
     undertaker.goOn();
-    await until(() => deadIn(domain.agent, slotOf(holder.identity)) === 0);
+    await until(() => deadIn(agentOf(domain), slotOf(holder.identity)) === 0);
     return;
   }
 });

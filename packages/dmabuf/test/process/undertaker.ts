@@ -1,11 +1,12 @@
 /** A process of a chaos run that kills a member, is the first to recover it, and stands still in the middle of that. */
+import { agentOf } from "../../src/domain-base.js";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { Identity } from "../../src/domain/agent-slot.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { recover } from "../../src/domain/recovery.js";
-import { RECOVERY } from "../../src/joined-domain.js";
+import { RECOVERY } from "../../src/features.js";
 import { ProcessDomain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 
@@ -37,12 +38,12 @@ const domain = await ProcessDomain.connect(burial.joinsAt, {
   timeout: 20_000,
   wrapMemory: (real) => (memory = new ClaimingSubstrate(real)),
 });
-process.send!(domain.agent.identity);
+process.send!(agentOf(domain).identity);
 await once(process, "message");
 
 process.kill(burial.pid, "SIGKILL");
 while (isRunning(burial.pid));
-const { agent } = domain;
+const agent = agentOf(domain);
 if (burial.step === 0) memory!.reaperWord = agent.layout.agent(burial.identity & 1023) + AGENT.REAPER;
 else memory!.begin({ at: burial.step, happen: standStill });
 recover(agent, burial.identity, RECOVERY, agent.host.nowNs());

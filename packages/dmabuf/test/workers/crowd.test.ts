@@ -1,4 +1,5 @@
 /** Many workers at once, and many signals. */
+import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Domain, PAGE_SIZE, type BufferHandleData } from "../../src/index.js";
@@ -56,7 +57,7 @@ for (const blocking of [true, false]) {
     async () => {
       const SIGNALS = 10_000;
       using domain = Domain.create({ agents: 2 });
-      const { memory, layout } = domain.agent;
+      const { memory, layout } = agentOf(domain);
       const timeline = domain.createTimeline();
       const fences = Array.from({ length: SIGNALS }, () => timeline.createFence());
       await using waiter = hire(domain, "waiter", { fence: domain.exportFence(fences.at(-1)!), blocking });

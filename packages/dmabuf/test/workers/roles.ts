@@ -1,4 +1,5 @@
 /** What workers do in the tests of this folder: each role gets the domain that the worker has joined. */
+import { agentOf } from "../../src/domain-base.js";
 import { parentPort } from "node:worker_threads";
 import {
   type DmaBufError,
@@ -199,7 +200,7 @@ function come(domain: Domain, end: End): void {
   if (end === "exits") process.exit(0);
   if (end === "throws") throw new Error("thrown on purpose");
   if (end === "is terminated while it blocks") block(domain.allocate(1));
-  if (end === "is terminated in a loop") for (let i = 0; ; i++) domain.agent.memory.load(i & 1);
+  if (end === "is terminated in a loop") for (let i = 0; ; i++) agentOf(domain).memory.load(i & 1);
   if (end === "is terminated") void heard();
 }
 

@@ -1,6 +1,6 @@
 import { ABORT_SIGNAL, check, FUNCTION, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { SIZES, type Sizes } from "../../domain/layout.js";
-import { JOIN, type JoinOptions } from "../../joined-domain.js";
+import { JOIN, type JoinOptions } from "../../domain-base.js";
 import type { Substrate } from "../../substrate/substrate.js";
 
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {

@@ -1,4 +1,5 @@
 /** Area B of the conformance cases, with an array's members and who waits for it in different places. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FenceArray, type FenceArrayOptions, type FenceHandle } from "../../../src/index.js";
@@ -29,7 +30,7 @@ export function arrayCases(place: Place): void {
         for (const member of MEMBERS) handles.push(await maker.ask("makeFence", member, kind));
         const array = (options: FenceArrayOptions = {}): FenceHandle => {
           const fences = handles.map((handle) => domain.importFence(handle));
-          return domain.exportFence(new FenceArray(domain.agent, fences, options));
+          return domain.exportFence(new FenceArray(agentOf(domain), fences, options));
         };
         await body({ maker, other, array });
       });
@@ -87,7 +88,7 @@ export function arrayCases(place: Place): void {
         const setDeadline = (_fence: unknown, deadlineNs: number): void => hear(deadlineNs);
         return domain.createFence({ driverName: "", timelineName: "", setDeadline });
       });
-      const array = domain.exportFence(new FenceArray(domain.agent, members));
+      const array = domain.exportFence(new FenceArray(agentOf(domain), members));
       await parties[0]!.ask("setDeadline", array, 1_000);
       assert.deepEqual(await Promise.all(heard), [1_000, 1_000, 1_000]);
     });

@@ -1,4 +1,5 @@
 /** Area A of the conformance cases, with the fence and who uses it in different places. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Fence, FenceHandle, JoinedDomain } from "../../../src/index.js";
@@ -22,7 +23,7 @@ export function fenceCases(place: Place): void {
     for (const kind of LINE_KINDS) {
       test(`${name} (${kind} fence of another agent)`, PATIENT, async (t: TestContext) => {
         const { domain, parties } = await place.meet(t, 1);
-        const [fence] = makeLine(domain.agent, kind).fences(1);
+        const [fence] = makeLine(agentOf(domain), kind).fences(1);
         await body({ domain, fence: fence!, handle: domain.exportFence(fence!), other: parties[0]! });
       });
     }
@@ -120,7 +121,7 @@ export function fenceCases(place: Place): void {
     for (const wait of ["waitAny", "waitAnySync"] as const) {
       test(`FEN-25 ${wait}() finds the one that another agent has signaled (${kind} fences)`, PATIENT, async (t) => {
         const { domain, parties } = await place.meet(t, 1);
-        const fences = [0, 1, 2].map(() => makeLine(domain.agent, kind).fences(1)[0]!);
+        const fences = [0, 1, 2].map(() => makeLine(agentOf(domain), kind).fences(1)[0]!);
         const { begun, done } = parties[0]!.start(
           wait,
           fences.map((fence) => domain.exportFence(fence)),

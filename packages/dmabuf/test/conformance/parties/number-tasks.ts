@@ -1,4 +1,5 @@
 /** What another agent can be asked to do with fences whose numbers have 32 bits and wrap. */
+import { agentOf } from "../../../src/domain-base.js";
 import { mergeFences, type FenceHandle, type Usage } from "../../../src/index.js";
 import { addFence } from "../reservation-support.js";
 import { reservationOf, type Scene } from "./scene.js";
@@ -30,7 +31,7 @@ export function addKept(scene: Scene, buffer: string, fence: string, usage: Usag
 
 /** Merges what is pending in a buffer. */
 export function mergeOf(scene: Scene, buffer: string, usage: Usage): FenceHandle {
-  return scene.domain.exportFence(mergeFences(scene.domain.agent, reservationOf(scene, buffer).getFences(usage)));
+  return scene.domain.exportFence(mergeFences(agentOf(scene.domain), reservationOf(scene, buffer).getFences(usage)));
 }
 
 /** Runs a job after these; returns the status of the last of them when it ran. */

@@ -1,4 +1,5 @@
 /** Area F of the conformance cases, with the fences and who asks for them in different places. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DmaBuf, JoinedDomain, Usage } from "../../../src/index.js";
@@ -65,7 +66,7 @@ export function reservationCases(place: Place): void {
   fact(
     "RSV-06 a pending reader is of no concern to readers, but to writers",
     async ({ domain, buffer, other, kind }) => {
-      addFence(buffer.reservation, makeLine(domain.agent, kind).fences(1)[0]!, "read");
+      addFence(buffer.reservation, makeLine(agentOf(domain), kind).fences(1)[0]!, "read");
       assert.equal(await other.ask("testSignaled", "b", "write"), true);
       assert.equal(await other.ask("testSignaled", "b", "read"), false);
     },
@@ -96,7 +97,7 @@ export function reservationCases(place: Place): void {
   fact("RSV-13 a fence takes the place of another agent's signaled one", async ({ domain, buffer, other, kind }) => {
     await other.ask("addFences", "b", kind, ["read"]);
     await other.ask("signal", "b read");
-    const [fence] = makeLine(domain.agent, kind).fences(1);
+    const [fence] = makeLine(agentOf(domain), kind).fences(1);
     addFence(buffer.reservation, fence!, "write");
     assert.deepEqual(await other.ask("placesOf", "b"), [[fence!.context, 1, "write"]]);
   });
@@ -104,7 +105,7 @@ export function reservationCases(place: Place): void {
   fact("RSV-17 a replacement stands in the places of another agent's fences", async (shared) => {
     const { domain, buffer, other, kind } = shared;
     const context = await other.ask("addFences", "b", kind, ["write", "read"]);
-    const [replacement] = makeLine(domain.agent, kind).fences(1);
+    const [replacement] = makeLine(agentOf(domain), kind).fences(1);
     {
       using _lock = buffer.reservation.lockSync();
       buffer.reservation.replaceFences(context, replacement!, "write");
@@ -116,7 +117,7 @@ export function reservationCases(place: Place): void {
   for (const wait of ["waitFor", "waitForSync"] as const) {
     fact(`RSV-20 ${wait}: a agent waits until this thread's fences have signaled`, async (shared) => {
       const { domain, buffer, other, kind } = shared;
-      const fences = [makeLine(domain.agent, kind).fences(1)[0]!, makeLine(domain.agent, kind).fences(1)[0]!];
+      const fences = [makeLine(agentOf(domain), kind).fences(1)[0]!, makeLine(agentOf(domain), kind).fences(1)[0]!];
       addFence(buffer.reservation, fences[0]!, "write");
       addFence(buffer.reservation, fences[1]!, "read");
       assert.equal(await other.ask(wait, "b", "read", 0), "timed-out");

@@ -1,4 +1,5 @@
 /** What another agent can be asked to do. Each is one call of the library, as far as that can be. */
+import { agentOf } from "../../../src/domain-base.js";
 import {
   AcquireContext,
   lockAll,
@@ -100,7 +101,7 @@ export async function callbacks(
 // Fences of its own.
 
 export function makeFence({ domain, fences }: Scene, name: string, kind: LineKind): FenceHandle {
-  const fence = makeLine(domain.agent, kind).fences(1)[0]!;
+  const fence = makeLine(agentOf(domain), kind).fences(1)[0]!;
   fences.set(name, fence);
   return domain.exportFence(fence);
 }
@@ -119,7 +120,7 @@ export function openBuffer({ domain, buffers }: Scene, name: string, handle: Buf
 
 /** Adds fences of one new context with these usages, each in a lock section of its own; returns the context. */
 export function addFences(scene: Scene, buffer: string, kind: LineKind, usages: Usage[]): number {
-  const added = makeLine(scene.domain.agent, kind).fences(usages.length);
+  const added = makeLine(agentOf(scene.domain), kind).fences(usages.length);
   added.forEach((fence, i) => {
     scene.fences.set(`${buffer} ${usages[i]}`, fence);
     addFence(reservationOf(scene, buffer), fence, usages[i]!);
@@ -156,7 +157,7 @@ export function waitForSync(scene: Scene, buffer: string, usage: Usage, timeout 
 
 /** Begins an acquire context; returns its ticket. */
 export function begin({ domain, contexts }: Scene, context: string): number {
-  contexts.set(context, new AcquireContext(domain.agent));
+  contexts.set(context, new AcquireContext(agentOf(domain)));
   return contexts.get(context)!.ticket;
 }
 
@@ -210,7 +211,7 @@ export function isLocked(scene: Scene, buffer: string): boolean {
 
 /** Locks some of its buffers in random order, round after round; returns how often another agent was inside as well. */
 export async function lockOften(scene: Scene, rounds: number, size: number, blocking: boolean): Promise<number> {
-  const { agent } = scene.domain;
+  const agent = agentOf(scene.domain);
   const buffers = [...scene.buffers.values()];
   let others = 0;
   for (let round = 0; round < rounds; round++) {

@@ -1,4 +1,5 @@
 /** The kernel's fences and buffers behind the library's own contracts. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
@@ -69,7 +70,7 @@ test("a kernel's fence stands in arrays, in merges and beside our own (kernel-fe
   using file = timeline.createFence(1);
   const own = domain.createTimeline().createFence();
   const theirs = kernelFence(domain, file);
-  const both = new FenceArray(domain.agent, [own, theirs]);
+  const both = new FenceArray(agentOf(domain), [own, theirs]);
   const merged = SyncFile.merge("both", domain.createSyncFile(own), kernelSyncFile(domain, file));
   assert.deepEqual(
     merged.info().fences.map(({ status }) => status),

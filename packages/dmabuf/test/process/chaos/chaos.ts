@@ -1,3 +1,4 @@
+import { agentOf } from "../../../src/domain-base.js";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -289,7 +290,7 @@ class ChaosRun {
   }
 
   #isRecovered(identity: Identity): boolean {
-    const { agent } = this.#domain;
+    const agent = agentOf(this.#domain);
     return !isLive(agent, identity) && deadIn(agent, slotOf(identity)) !== identity;
   }
 
@@ -362,12 +363,12 @@ class ChaosRun {
       checkPattern(
         access.bytes,
         () => {},
-        (writer) => !isLive(domain.agent, writer),
+        (writer) => !isLive(agentOf(domain), writer),
       );
     }
     for (const buffer of this.#buffers.values()) buffer.close();
     // Handles that nobody has imported let go after their limit.
-    const isEmpty = (): boolean => segmentState(domain.agent).length === 1;
+    const isEmpty = (): boolean => segmentState(agentOf(domain)).length === 1;
     await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (chaos.4)");
     for (const { index, house } of this.#seats) if (house?.isStanding === true) await this.#checkHouse(index, house);
   }
@@ -387,7 +388,7 @@ class ChaosRun {
 
   /** chaos.2, chaos.5 */
   #look(): void {
-    for (const orphan of orphans(this.#domain.agent)) this.#fail(`chaos.5: ${orphan}`);
+    for (const orphan of orphans(agentOf(this.#domain))) this.#fail(`chaos.5: ${orphan}`);
     const now = Date.now();
     for (const seat of this.#seats) {
       if (seat.child === undefined || seat.identity === 0) continue;
@@ -420,7 +421,7 @@ class ChaosRun {
       const last = readFileSync(diary, "utf8").trimEnd().split("\n").slice(-3).join(", ");
       return `seat ${index}, agent ${slotOf(identity)}${stoppedUntil > Date.now() ? ", stopped" : ""}: ${last}`;
     });
-    return [...lines, ...segmentState(this.#domain.agent)];
+    return [...lines, ...segmentState(agentOf(this.#domain))];
   }
 }
 

@@ -1,4 +1,5 @@
 /** What members do where something is counted when it is whole, and ends with its holder: see chaos.9 and chaos.10. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { otherAgents, type Identity } from "../../../src/domain/agent-slot.js";
 import { rawFormat, type Consumer, type DmaBuf, type DmaBufError } from "../../../src/index.js";
@@ -16,7 +17,7 @@ const FRAMES = 3;
  * @returns Whether it has come.
  */
 export async function performFor(domain: ProcessDomain, random: Random, early: boolean): Promise<boolean> {
-  const guests = [...otherAgents(domain.agent)];
+  const guests = [...otherAgents(agentOf(domain))];
   if (guests.length === 0) return false;
   const stream = domain.createStream({ name: nameFor(random.pick(guests)), format: rawFormat(16), buffers: 2 });
   try {
@@ -40,7 +41,7 @@ export async function performFor(domain: ProcessDomain, random: Random, early: b
 /** Takes all frames of a stream that is for this agent alone. @returns Whether there is one. */
 export async function attend(domain: ProcessDomain): Promise<boolean> {
   try {
-    using stream = await domain.findStream(nameFor(domain.agent.identity), { timeout: 5 });
+    using stream = await domain.findStream(nameFor(agentOf(domain).identity), { timeout: 5 });
     using consumer = stream.frames({ policy: "block" });
     await takeAll(consumer);
     return true;

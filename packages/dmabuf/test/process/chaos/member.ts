@@ -1,4 +1,5 @@
 /** One of the processes of a chaos run: does random things with what all share until it is told otherwise, or killed. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { once, type EventEmitter } from "node:events";
 import { openSync, readdirSync, writeSync } from "node:fs";
@@ -88,11 +89,11 @@ class Member {
     if (start.produces !== undefined) {
       this.#own = domain.createStream({ name: start.produces, format: rawFormat(FRAME_BYTES) });
     }
-    if (start.fault === "slot") leakSlot(domain.agent);
-    if (start.fault === "fence") disown(domain.agent);
+    if (start.fault === "slot") leakSlot(agentOf(domain));
+    if (start.fault === "fence") disown(agentOf(domain));
     if (start.fault === "seat" && parentPort !== null) keepSeat();
     if (start.fault === "stray" && parentPort !== null) openStray();
-    say({ report: "joined", identity: domain.agent.identity });
+    say({ report: "joined", identity: agentOf(domain).identity });
   }
 
   async run(): Promise<void> {
@@ -201,7 +202,7 @@ class Member {
       using _locks = this.#random.oneIn(2)
         ? await this.#domain.lockAll(chosen)
         : lockAllSync(
-            this.#domain.agent,
+            agentOf(this.#domain),
             chosen.map(({ reservation }) => reservation),
           );
       for (const { reservation } of chosen) {
@@ -274,7 +275,7 @@ class Member {
     this.#tolerate(["ETIMEDOUT"], () => {
       const loan = this.#own!.loanSync({ timeout: 0 })!;
       const version = this.#random.below(2 ** 31);
-      writePattern(loan.bytes, version, this.#domain.agent.identity, this.#step);
+      writePattern(loan.bytes, version, agentOf(this.#domain).identity, this.#step);
       loan.publish({ data: version });
       this.#count("published");
     });
@@ -335,8 +336,9 @@ class Member {
   #fill(access: { readonly bytes: Uint8Array } & Disposable): number {
     const version = this.#random.below(2 ** 31);
     const { bytes } = access;
-    if (this.#start.fault === "torn") new Int32Array(bytes.buffer, bytes.byteOffset)[0] = this.#domain.agent.identity;
-    else writePattern(bytes, version, this.#domain.agent.identity, this.#step);
+    if (this.#start.fault === "torn")
+      new Int32Array(bytes.buffer, bytes.byteOffset)[0] = agentOf(this.#domain).identity;
+    else writePattern(bytes, version, agentOf(this.#domain).identity, this.#step);
     access[Symbol.dispose]();
     return version;
   }
@@ -372,7 +374,7 @@ class Member {
     if (this.#random.oneIn(10)) writeSync(this.#diary, `${++this.#steps} in the middle\n`);
   };
 
-  readonly #isDead = (identity: number): boolean => !isLive(this.#domain.agent, identity);
+  readonly #isDead = (identity: number): boolean => !isLive(agentOf(this.#domain), identity);
 
   #tolerate(codes: ErrorCode[], run: () => void): void {
     try {

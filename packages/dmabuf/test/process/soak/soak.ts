@@ -1,3 +1,4 @@
+import { agentOf } from "../../../src/domain-base.js";
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, openSync, rmSync } from "node:fs";
@@ -184,7 +185,8 @@ class Soak {
     const heard = new Promise<PeerReport>((resolve) => this.#reports.push(resolve));
     this.#tell("rest");
     const { figures: there } = await this.#inTime(heard, () => "the peer does not come to rest");
-    const slots = (): string[] => segmentState(this.#domain.agent).map((line) => line.replace(/generation \d+ /, ""));
+    const slots = (): string[] =>
+      segmentState(agentOf(this.#domain)).map((line) => line.replace(/generation \d+ /, ""));
     // Four agents live; what the dead had is given back first.
     const isQuiet = async (): Promise<void> => {
       while (this.#domain.agents.length > 4) await pause(5);
@@ -218,7 +220,7 @@ class Soak {
   /** Plants what this round leaves behind. */
   #leave(): void {
     const { fault } = this.#options;
-    const { agent } = this.#domain;
+    const agent = agentOf(this.#domain);
     if (fault === "heap") this.#leaks.push(...Array.from({ length: 1000 }, () => new Uint8Array(32)));
     if (fault === "descriptor") openSync("/dev/zero", "r");
     if (fault === "slot") claimTimeline(agent, { name: "leaked", driverName: "", timeLimit: 60_000 });

@@ -1,4 +1,5 @@
 /** One of the workers of the stress run: does random things with what all share, and stops where it is ordered to. */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import {
@@ -106,7 +107,7 @@ class StressWorker {
     const indices = this.#random.shuffle([...this.#buffers.keys()]).slice(0, 1 + this.#random.below(5));
     const chosen = indices.map((index) => this.#buffers[index]!);
     const context = await this.#obedience.within("lock", () => this.#lockAll(chosen));
-    const me = this.#domain.agent.identity;
+    const me = agentOf(this.#domain).identity;
     for (const index of indices) {
       const owner = this.#owners[index]!;
       assert.ok(owner === 0 || this.#isDead(owner), `buffer ${index} is locked by ${owner} and by ${me}`);
@@ -132,7 +133,7 @@ class StressWorker {
   #lockAll(buffers: readonly DmaBuf[]): Promise<AcquireContext> | AcquireContext {
     if (this.#random.oneIn(2)) return this.#domain.lockAll(buffers);
     const reservations = buffers.map(({ reservation }) => reservation);
-    return lockAllSync(this.#domain.agent, reservations);
+    return lockAllSync(agentOf(this.#domain), reservations);
   }
 
   #counted(): { fence: Fence; signal: () => void } {
@@ -267,13 +268,13 @@ class StressWorker {
 
   #fill(bytes: Uint8Array): number {
     const version = this.#random.below(2 ** 31);
-    writePattern(bytes, version, this.#domain.agent.identity, this.#step);
+    writePattern(bytes, version, agentOf(this.#domain).identity, this.#step);
     return version;
   }
 
   readonly #step = (): void => this.#obedience.step();
 
-  readonly #isDead = (identity: number): boolean => !isLive(this.#domain.agent, identity);
+  readonly #isDead = (identity: number): boolean => !isLive(agentOf(this.#domain), identity);
 
   #count(deed: (typeof DEEDS)[number]): void {
     this.#deeds.add(DEEDS.indexOf(deed), 1);

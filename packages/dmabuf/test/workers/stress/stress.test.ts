@@ -3,6 +3,7 @@
  *
  * Environment: DMABUF_STRESS_SECONDS (30), DMABUF_STRESS_SEED (random, printed).
  */
+import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker, type MessagePort } from "node:worker_threads";
@@ -137,7 +138,7 @@ class StressRun {
       checkPattern(
         access!.bytes,
         () => {},
-        (writer) => !isLive(this.#domain.agent, writer),
+        (writer) => !isLive(agentOf(this.#domain), writer),
       );
     }
     assert.deepEqual(this.#domain.agents, ["main"]);
@@ -224,7 +225,7 @@ class StressRun {
   async #end(seat: Seat, where: Section | "anywhere"): Promise<void> {
     const { identity } = seat.invitation!;
     await seat.worker!.terminate();
-    const { agent } = this.#domain;
+    const agent = agentOf(this.#domain);
     await this.#wait(() => !isLive(agent, identity) && deadIn(agent, slotOf(identity)) === 0);
     this.#terminated.set(where, (this.#terminated.get(where) ?? 0) + 1);
   }

@@ -1,15 +1,16 @@
 import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
-import { threadStorage } from "./buffer/shared-memory.js";
+import { CARRIER } from "./buffer/feature.js";
+import type { StorageCarrier } from "./buffer/storage-carrier.js";
+import { DomainBase, JOIN, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
-import { checkSizes, Layout, readHeader, SIZES, writeHeader, type Segment, type Sizes } from "./domain/layout.js";
+import { Core, type Feature } from "./domain/feature.js";
+import { checkSizes, Layout, readHeader, SIZES, writeHeader, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type LifelinePort } from "./host/lifeline.js";
 import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
-import { JOIN, JoinedDomain, type JoinOptions } from "./joined-domain.js";
-import type { Host } from "./host/host.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
 export interface DomainOptions extends Partial<Sizes>, JoinOptions {
@@ -47,79 +48,69 @@ const THREADS: Kind = {
   isKind: (value) => !(typeof value === "object" && value !== null && "reservation" in value),
 };
 
+/** What a thread has got of a domain that it has made, or joined by an invitation. */
+export interface ThreadEntry {
+  readonly control: SharedArrayBuffer;
+  readonly agent: Agent;
+  readonly options: JoinOptions;
+  readonly invitation?: Invitation;
+}
+
+/** What a domain of threads is put together from. */
+export interface ThreadParts {
+  readonly features: readonly Feature[];
+  /** How buffers' memory reaches the other threads. */
+  readonly createCarrier: (agent: Agent, neighbours: Neighbours) => StorageCarrier;
+}
+
+/** Makes the control segment of a new domain, with the calling thread as its first agent. */
+export function createThreads(options: DomainOptions): ThreadEntry {
+  checkOptions("Domain.create()", options, CREATE);
+  const { name = "main", handleLimit: _limit, spin, ...sizes } = options;
+  const host = hostWith(spin);
+  const layout = new Layout(checkSizes(sizes));
+  const control = allocateControl(layout.words * 4);
+  const memory = createSharedSubstrate(control, host.mayBlock);
+  writeHeader(memory, layout.sizes, randomWords());
+  const segment = { memory, layout };
+  return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host), options };
+}
+
+/** Takes the place that an invitation keeps for the calling thread. */
+export function joinThreads(invitation: Invitation, options: JoinOptions): ThreadEntry {
+  check("Domain.join()", "invitation", invitation, THREADS);
+  checkObject("Domain.join()", "invitation", invitation, INVITATION);
+  checkOptions("Domain.join()", options, JOIN);
+  const { control, identity, inviter } = invitation;
+  const host = hostWith(options.spin);
+  const memory = createSharedSubstrate(control, host.mayBlock);
+  const segment = { memory, layout: readHeader(memory) };
+  if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
+    throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+  }
+  return { control, agent: new Agent(segment, identity, host), options, invitation };
+}
+
 /** A domain of threads: made by the first one, joined by the others. */
-export class Domain extends JoinedDomain {
+export abstract class ThreadDomain extends DomainBase {
   readonly #control: SharedArrayBuffer;
+  readonly #agent: Agent;
   readonly #neighbours: Neighbours;
   readonly #lifelines = new Set<() => void>();
   #ready = Promise.resolve();
 
-  private constructor(
-    control: SharedArrayBuffer,
-    segment: Segment,
-    identity: Identity,
-    host: Host,
-    options: JoinOptions,
+  protected constructor(
+    { control, agent, options, invitation }: ThreadEntry,
+    { features, createCarrier }: ThreadParts,
   ) {
-    const agent = new Agent(segment, identity, host);
     const neighbours = new Neighbours();
-    super(agent, threadStorage(agent, neighbours), options);
+    const core = new Core(agent, options);
+    core.provide(CARRIER, createCarrier(agent, neighbours));
+    super(core, features);
+    this.#agent = agent;
     this.#neighbours = neighbours;
     this.#control = control;
-  }
-
-  /**
-   * Makes a domain, with the calling thread as its first agent.
-   *
-   * @param options The sizes of its tables, with room enough for most by default.
-   * @throws {TypeError | RangeError} Naming the option that is wrong.
-   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
-   */
-  static create(options: DomainOptions = {}): Domain {
-    checkOptions("Domain.create()", options, CREATE);
-    const { name = "main", handleLimit, spin, ...sizes } = options;
-    const host = hostWith(spin);
-    const layout = new Layout(checkSizes(sizes));
-    const control = allocateControl(layout.words * 4);
-    const memory = createSharedSubstrate(control, host.mayBlock);
-    writeHeader(memory, layout.sizes, randomWords());
-    const segment = { memory, layout };
-    return new Domain(
-      control,
-      segment,
-      claimAgentSlot(segment, name),
-      host,
-      handleLimit === undefined ? {} : { handleLimit },
-    );
-  }
-
-  /**
-   * Joins the domain that another thread has invited this one to.
-   *
-   * @throws {DmaBufError} `EPROTO` if the domain's layout has another version; `ESTALE` if the invitation is void,
-   *   because it was used before or its inviter has left.
-   * @throws {RangeError} Naming the option that is out of range.
-   */
-  static join(invitation: Invitation, options: JoinOptions = {}): Domain {
-    check("Domain.join()", "invitation", invitation, THREADS);
-    checkObject("Domain.join()", "invitation", invitation, INVITATION);
-    checkOptions("Domain.join()", options, JOIN);
-    const { control, identity, inviter, port } = invitation;
-    const host = hostWith(options.spin);
-    const memory = createSharedSubstrate(control, host.mayBlock);
-    const segment = { memory, layout: readHeader(memory) };
-    if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
-      throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
-    }
-    const domain = new Domain(control, segment, identity, host, options);
-    const lifeline = holdLifeline(port, domain.#lockName(identity), () => {
-      domain.recover(inviter);
-      domain.#neighbours.remove(inviter);
-    });
-    domain.#neighbours.add(inviter, port);
-    domain.#lifelines.add(() => lifeline.end());
-    domain.#ready = lifeline.ready;
-    return domain;
+    if (invitation !== undefined) this.#hold(invitation);
   }
 
   /**
@@ -128,7 +119,7 @@ export class Domain extends JoinedDomain {
    *
    * @param options `name`: the thread's name, for people; at most 31 bytes of UTF-8. Default "worker".
    * @throws {DmaBufError} `ENOSPC` if the domain has no room for another agent; `EOPNOTSUPP` in an AudioWorklet, which cannot
-   *   invite.
+   *   invite; `EBADF` if this thread has left the domain.
    */
   invite(options: { readonly name?: string } = {}): Invitation {
     checkOptions("Domain.invite()", options, INVITE);
@@ -136,7 +127,7 @@ export class Domain extends JoinedDomain {
     const { mine, theirs } = createLifeline();
     const identity = allOrNothing((orUndo) => {
       orUndo(() => mine.close());
-      return claimAgentSlot(this.agent, options.name ?? "worker");
+      return claimAgentSlot(this.#agent, options.name ?? "worker");
     });
     const end = watchLifeline(mine, this.#lockName(identity), () => {
       this.#lifelines.delete(end);
@@ -146,7 +137,7 @@ export class Domain extends JoinedDomain {
     });
     this.#neighbours.add(identity, mine);
     this.#lifelines.add(end);
-    return { control: this.#control, identity, inviter: this.agent.identity, port: theirs };
+    return { control: this.#control, identity, inviter: this.#agent.identity, port: theirs };
   }
 
   /**
@@ -159,6 +150,16 @@ export class Domain extends JoinedDomain {
 
   protected override left(): void {
     for (const end of this.#lifelines) end();
+  }
+
+  #hold({ port, identity, inviter }: Invitation): void {
+    const lifeline = holdLifeline(port, this.#lockName(identity), () => {
+      this.recover(inviter);
+      this.#neighbours.remove(inviter);
+    });
+    this.#neighbours.add(inviter, port);
+    this.#lifelines.add(() => lifeline.end());
+    this.#ready = lifeline.ready;
   }
 
   #lockName(identity: Identity): string {

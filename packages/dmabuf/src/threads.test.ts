@@ -1,8 +1,10 @@
+import { agentOf } from "./domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BLOCKS } from "../test/blocking.js";
 import { createDomain, die, DIES, joinDomain, joinMortal, until } from "../test/agents.js";
-import { Domain, type Invitation } from "./domain.js";
+import type { Invitation } from "./thread-domain.js";
+import { Domain } from "./threads.js";
 import { HEADER, LAYOUT_VERSION } from "./domain/layout.js";
 import { rawFormat } from "./stream/format.js";
 
@@ -32,7 +34,7 @@ describe("Domain.create()", () => {
 
   test("has room for 64 agents, 1,024 buffers, 1,024 timelines and 8,192 one-shot fences by default", () => {
     using domain = Domain.create();
-    const { agents, buffers, timelines, oneShots } = domain.agent.layout.sizes;
+    const { agents, buffers, timelines, oneShots } = agentOf(domain).layout.sizes;
     assert.deepEqual([agents, buffers, timelines, oneShots], [64, 1024, 1024, 8192]);
   });
 
@@ -46,7 +48,7 @@ describe("Domain.create()", () => {
     const looks = (spin: number): number => {
       let count = 0;
       const never = { arm: () => {}, ready: () => ++count === 0 };
-      assert.equal(createDomain(t, { spin }).agent.waitSync(never, 10), false);
+      assert.equal(agentOf(createDomain(t, { spin })).waitSync(never, 10), false);
       return count;
     };
     // A few around each sleep.
@@ -177,10 +179,10 @@ describe("Domain.join()", () => {
 
   test("gives each agent an identity that no agent before it had", (t) => {
     const domain = createDomain(t, { agents: 2 });
-    const identities = new Set([domain.agent.identity]);
+    const identities = new Set([agentOf(domain).identity]);
     for (let i = 0; i < 5; i++) {
       const worker = joinDomain(t, domain);
-      identities.add(worker.agent.identity);
+      identities.add(agentOf(worker).identity);
       worker.close();
     }
     assert.equal(identities.size, 6);

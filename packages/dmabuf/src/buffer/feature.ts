@@ -1,0 +1,121 @@
+import { checkList } from "../arguments.js";
+import type { Feature, Part } from "../domain/feature.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
+import { abandonRequests } from "../domain/request-slot.js";
+import { AcquireContext } from "../reservation/acquire-context.js";
+import { lockAll, lockAllSync } from "../reservation/lock-all.js";
+import type { Reservation } from "../reservation/reservation.js";
+import { DMA_BUF, type DmaBuf } from "./buffer.js";
+import { bufferInfo } from "./buffer-info.js";
+import { BufferTable, type ExportOptions } from "./buffer-table.js";
+import type { BufferHandleData } from "./handle.js";
+import type { AllocateOptions } from "./heap.js";
+import { Heaps } from "./heaps.js";
+import { BUFFER_STEPS } from "./recovery-steps.js";
+import { bufferStatistics, type BufferStatistics } from "./statistics.js";
+import type { StorageSegment } from "./storage.js";
+import type { StorageCarrier } from "./storage-carrier.js";
+import { createUdmabuf, type UdmabufOptions } from "./udmabuf.js";
+
+/** What a domain does with buffers. */
+export interface BufferMembers {
+  /** Allocators of buffers, by name. */
+  readonly heaps: Heaps;
+  /**
+   * A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes.
+   *
+   * @param size Bytes.
+   * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is
+   *   full; `EBADF` if this thread has left it.
+   */
+  allocate(size: number, options?: AllocateOptions): DmaBuf;
+  /**
+   * A buffer made of whole pages of shared memory that the program has already, in the order of the list.
+   *
+   * @throws {DmaBufError} `EINVAL` for what is no such memory; `ENOSPC` if the domain is full.
+   */
+  createUdmabuf(ranges: readonly StorageSegment[], options?: UdmabufOptions): DmaBuf;
+  /**
+   * Exports storage of the caller's as a buffer.
+   *
+   * @throws {DmaBufError} `EINVAL` if the storage or the exporter is not complete; `ENOSPC` if the domain is full; `EBADF`
+   *   if this thread has left it.
+   */
+  export(segments: readonly StorageSegment[], options?: ExportOptions): DmaBuf;
+  /**
+   * Locks the reservations of several buffers together, in any order, without a deadlock. A buffer that is named twice is
+   * locked once.
+   *
+   * @returns What holds them; dispose it to unlock all.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EBADF` if one of the buffers was closed, also while the
+   *   call waits. Nothing is locked then.
+   */
+  lockAll(buffers: Iterable<DmaBuf>, options?: WaitOptions): Promise<AcquireContext>;
+  /** As {@link lockAll}, blocking this thread. @param options `timeout` in milliseconds for each lock; default no limit. */
+  lockAllSync(buffers: Iterable<DmaBuf>, options?: { readonly timeout?: number }): AcquireContext;
+  /**
+   * A context under which several reservations are locked one after the other, by a program that decides the order itself:
+   * see `Reservation.lock()`. {@link lockAll} does it where nothing else has to be done in between.
+   */
+  createAcquireContext(): AcquireContext;
+  /** What the domain knows of all live buffers, in all threads. */
+  statistics(): BufferStatistics[];
+  /** All live buffers as text for people, in the columns of the kernel's `bufinfo`. */
+  bufferInfo(): string;
+  import(handle: BufferHandleData): DmaBuf;
+}
+
+/** How buffers' memory reaches the other agents. */
+export const CARRIER: Part<StorageCarrier> = { name: "carrier" };
+
+/** Where buffers come from. */
+export interface BufferSource {
+  allocate(size: number, options: AllocateOptions): DmaBuf;
+  import(handle: BufferHandleData): DmaBuf;
+}
+
+export const BUFFER_SOURCE: Part<BufferSource> = { name: "buffers" };
+
+/** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
+export const BUFFERS: Feature<BufferMembers> = {
+  name: "buffers",
+  steps: BUFFER_STEPS,
+  install(core) {
+    const { agent } = core;
+    const table = new BufferTable(agent, core.get(CARRIER), core);
+    const heaps = new Heaps(table);
+    const allocate = (size: number, options: AllocateOptions = {}): DmaBuf =>
+      heaps.get("system").allocate(size, options);
+    core.onClose(() => table.close());
+    core.onLeft(() => abandonRequests(agent, agent.identity));
+    core.opens("buffer", (handle: BufferHandleData) => table.import(handle));
+    core.provide(BUFFER_SOURCE, { allocate, import: (handle) => table.import(handle) });
+    return {
+      heaps,
+      allocate,
+      createUdmabuf: (ranges, options = {}) => createUdmabuf(table, ranges, options),
+      export: (segments, options) => table.export(segments, options),
+      async lockAll(buffers, options = {}) {
+        const reservations = reservationsOf("Domain.lockAll()", buffers);
+        checkWait("Domain.lockAll()", options);
+        return lockAll(agent, reservations, options);
+      },
+      lockAllSync(buffers, options = {}) {
+        const reservations = reservationsOf("Domain.lockAllSync()", buffers);
+        checkWaitSync("Domain.lockAllSync()", options);
+        return lockAllSync(agent, reservations, options);
+      },
+      createAcquireContext: () => new AcquireContext(agent),
+      statistics: () => bufferStatistics(agent),
+      bufferInfo: () => bufferInfo(agent, table),
+      import(handle) {
+        core.checkJoined();
+        return table.import(handle);
+      },
+    };
+  },
+};
+
+function reservationsOf(call: string, buffers: Iterable<DmaBuf>): Reservation[] {
+  return checkList(call, "buffers", buffers, DMA_BUF).map(({ reservation }) => reservation);
+}

@@ -1,0 +1,100 @@
+import { instance, milliseconds, type Kinds } from "./arguments.js";
+import type { Agent } from "./domain/agent.js";
+import { agentNames, type Identity } from "./domain/agent-slot.js";
+import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
+import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
+
+export interface JoinOptions {
+  /** Milliseconds for which a handle that nobody imports holds its buffer or syncobj. Default 10,000. */
+  readonly handleLimit?: number;
+  /**
+   * Milliseconds for which a blocking wait of this thread looks again and again before it sleeps; 0 sleeps at once.
+   * Default 0.05, and 0 on one processor.
+   */
+  readonly spin?: number;
+}
+
+export const JOIN: Kinds<JoinOptions> = {
+  handleLimit: milliseconds(0, Infinity),
+  spin: milliseconds(0, 0x7fff_ffff),
+};
+
+/** The agent of a domain, for the library's own use. */
+export let agentOf: (domain: DomainBase) => Agent;
+
+/**
+ * One thread's way into a domain: the agents that share what its features are for. How a domain is made and joined
+ * depends on what its agents are: threads, or processes too.
+ */
+export abstract class DomainBase implements Disposable {
+  readonly #core: Core;
+  readonly #steps: readonly RecoveryStep[];
+
+  static {
+    agentOf = (domain) => domain.#core.agent;
+  }
+
+  /** @param features What the domain offers, in the order in which each needs those before it. */
+  protected constructor(core: Core, features: readonly Feature[]) {
+    this.#core = core;
+    this.#steps = recoveryOf(features);
+    for (const feature of features) {
+      for (const [name, value] of Object.entries(feature.install(core))) Object.defineProperty(this, name, { value });
+    }
+  }
+
+  /** A number that names the domain, the same in all of its threads. */
+  get id(): string {
+    return this.#core.agent.domain;
+  }
+
+  get isClosed(): boolean {
+    return this.#core.agent.closed;
+  }
+
+  /** The names of the threads that are joined. */
+  get agents(): string[] {
+    return agentNames(this.#core.agent);
+  }
+
+  /** Now, in monotonic nanoseconds: the clock of all timestamps and deadlines. */
+  now(): number {
+    return this.#core.agent.host.nowNs();
+  }
+
+  /**
+   * Leaves the domain: this thread's streams end, its buffers are closed, its pending fences end with `ECANCELED`, and
+   * its pending waits reject with `ECANCELED`.
+   */
+  close(): void {
+    if (this.isClosed) return;
+    const { agent } = this.#core;
+    agent.endWaits();
+    this.#core.close();
+    leave(agent, this.#steps, agent.host.nowNs());
+    this.#core.left();
+    agent.close();
+    this.left();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Lets go of what this thread has joined by; called once, when it has left. */
+  protected abstract left(): void;
+
+  /** Gives back what another agent held. Call it only when that agent will not run again. */
+  protected recover(dead: Identity): void {
+    const { agent } = this.#core;
+    if (!this.isClosed) recover(agent, dead, this.#steps, agent.host.nowNs());
+  }
+
+  /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
+  protected checkJoined(): void {
+    this.#core.checkJoined();
+  }
+}
+
+/** What an argument `domain` must be. */
+export const DOMAIN = instance(DomainBase);

@@ -1,0 +1,86 @@
+import { DmaBufError } from "../errors.js";
+import type { Agent } from "./agent.js";
+import type { RecoveryStep } from "./recovery.js";
+
+/**
+ * What a domain is put together from. A feature brings what is given back after a death, the kinds of handles that it
+ * opens, and its members of the domain.
+ */
+export interface Feature<Members extends object = object> {
+  /** For messages. */
+  readonly name: string;
+  /** What it keeps in the control segment and gives back after a death. */
+  readonly steps: readonly RecoveryStep[];
+  /** Begins in one agent; returns what the domain's object gets. */
+  install(core: Core): Members;
+}
+
+/** Names what one feature offers to those that are installed after it. */
+export interface Part<T> {
+  readonly name: string;
+  /** The type alone: it is never there. */
+  readonly type?: T;
+}
+
+/** What the features of one agent have in common. */
+export class Core {
+  readonly agent: Agent;
+  /** Milliseconds for which a handle that no agent imports holds what it is of. */
+  readonly handleLimit: number;
+  readonly #parts = new Map<Part<unknown>, unknown>();
+  readonly #openers = new Map<string, (handle: never) => object>();
+  readonly #closers: (() => void)[] = [];
+  readonly #endings: (() => void)[] = [];
+
+  constructor(agent: Agent, { handleLimit = 10_000 }: { readonly handleLimit?: number }) {
+    this.agent = agent;
+    this.handleLimit = handleLimit;
+  }
+
+  provide<T>(part: Part<T>, value: T): T {
+    this.#parts.set(part, value);
+    return value;
+  }
+
+  get<T>(part: Part<T>): T {
+    return this.#parts.get(part) as T;
+  }
+
+  /** Says how a kind of handle is opened. */
+  opens<Handle>(kind: string, open: (handle: Handle) => object): void {
+    this.#openers.set(kind, open);
+  }
+
+  /** What opens a kind of handle. */
+  opener(kind: string): ((handle: never) => object) | undefined {
+    return this.#openers.get(kind);
+  }
+
+  /** Calls `close` when the agent is about to leave: what was installed last is closed first. */
+  onClose(close: () => void): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Calls `end` when the agent has given back all that it held. */
+  onLeft(end: () => void): void {
+    this.#endings.push(end);
+  }
+
+  close(): void {
+    for (const close of this.#closers) close();
+  }
+
+  left(): void {
+    for (const end of this.#endings) end();
+  }
+
+  /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
+  checkJoined(): void {
+    if (this.agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+}
+
+/** The steps of recovery of some features, in their order. */
+export function recoveryOf(features: readonly Feature[]): readonly RecoveryStep[] {
+  return features.flatMap(({ steps }) => steps);
+}

@@ -1,0 +1,146 @@
+import { check, integer } from "../arguments.js";
+import type { Feature } from "../domain/feature.js";
+import { FENCE_RECOVERY } from "../domain/fence-slot.js";
+import { Fence, type FenceOps } from "./fence.js";
+import { FenceArray, type FenceArrayOptions } from "./fence-array.js";
+import { FenceChain } from "./fence-chain.js";
+import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
+import { promiseFence, type PromiseFenceOptions } from "./promise-fence.js";
+import { SoftwareTimeline, type SoftwareTimelineHandle, type SoftwareTimelineOptions } from "./software-timeline.js";
+import { privateStub, stubFence } from "./stub.js";
+import { SyncFile, type SyncFileHandle } from "./sync-file.js";
+import { allocateContexts, Timeline, type TimelineOptions } from "./timeline.js";
+import { mergeFences } from "./unwrap.js";
+
+/** What a domain does with fences. */
+export interface FenceMembers {
+  /**
+   * A timeline of this thread's: a fence context whose fences signal in order, for all threads.
+   *
+   * @throws {DmaBufError} `ENOSPC` if all timelines are in use; `EBADF` if this thread has left the domain.
+   */
+  createTimeline(options?: TimelineOptions): Timeline;
+  /**
+   * A timeline that this thread, and those it is sent to, advance by hand.
+   *
+   * @throws {DmaBufError} `ENOSPC` if all timelines are in use; `EBADF` if this thread has left the domain.
+   */
+  createSoftwareTimeline(options?: SoftwareTimelineOptions): SoftwareTimeline;
+  /**
+   * A fence of this thread alone, until it is sent or added to a reservation.
+   *
+   * @param context From {@link allocateContexts}. Default: a new one.
+   * @param seqno Its number in the context. Default 1.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createFence(ops: FenceOps, context?: number, seqno?: number): Fence;
+  /**
+   * All of some fences, or any of them, as one fence. A member that is a container itself is reported, and so is an array
+   * of no fences, which is signaled from the start.
+   *
+   * @throws {TypeError} If a fence is of another domain.
+   */
+  createFenceArray(fences: readonly Fence[], options?: FenceArrayOptions): FenceArray;
+  /**
+   * A link of a chain of fences: it signals when its own fence and all links before it have signaled.
+   *
+   * @param previous What comes before it: a link, a plain fence, or nothing.
+   * @param seqno Its number: a point of the chain's timeline.
+   */
+  createFenceChain(previous: Fence | undefined, fence: Fence, seqno: number): FenceChain;
+  /**
+   * One fence for all that is pending in some fences: the newest of each context. What has signaled is left out, and its
+   * error with it.
+   *
+   * @returns The one pending fence itself; an array of several; or a signaled stub with the time of the last one.
+   * @throws {TypeError} If a fence is of another domain.
+   */
+  mergeFences(fences: Iterable<Fence>): Fence;
+  /**
+   * A fence that is signaled already.
+   *
+   * @param timestampNs When it is to have signaled, in monotonic nanoseconds; the fence is then a new one. Without it, all
+   *   calls give the same fence, which has signaled at the first of them.
+   * @throws {RangeError} If that is no time.
+   */
+  stubFence(timestampNs?: number): Fence;
+  /**
+   * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
+   * errno name, and otherwise with `EIO`. All threads can wait for it.
+   *
+   * @throws {TypeError} If there is no promise.
+   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending; `EBADF` if this thread has left the domain.
+   */
+  fenceFrom(promise: PromiseLike<unknown>, options?: PromiseFenceOptions): Fence;
+  /** The first of `count` consecutive numbers of fence contexts. @throws {RangeError} If `count` is below 1. */
+  allocateContexts(count: number): number;
+  /**
+   * A fence with a name, for explicit synchronization.
+   *
+   * @param name Cut to 31 bytes of UTF-8. Default, and if it is empty: made from the fence.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createSyncFile(fence: Fence, name?: string): SyncFile;
+  exportFence(fence: Fence): FenceHandle;
+  importFence(handle: FenceHandle): Fence;
+  importSyncFile(handle: SyncFileHandle): SyncFile;
+  openSoftwareTimeline(handle: SoftwareTimelineHandle): SoftwareTimeline;
+}
+
+const CONTEXTS = integer(1, 0x7fff_ffff);
+
+/** Fences and all that is made of them in one agent: timelines, containers, sync files. */
+export const FENCES: Feature<FenceMembers> = {
+  name: "fences",
+  steps: FENCE_RECOVERY,
+  install(core) {
+    const { agent } = core;
+    const contexts = (count: number): number => {
+      check("Domain.allocateContexts()", "count", count, CONTEXTS);
+      return allocateContexts(agent, count);
+    };
+    core.opens("fence", (handle: FenceHandle) => importFence(agent, handle));
+    core.opens("sync-file", (handle: SyncFileHandle) => SyncFile.import(agent, handle));
+    core.opens("software-timeline", (handle: SoftwareTimelineHandle) => SoftwareTimeline.open(agent, handle));
+    return {
+      createTimeline(options) {
+        core.checkJoined();
+        return new Timeline(agent, options);
+      },
+      createSoftwareTimeline(options) {
+        core.checkJoined();
+        return SoftwareTimeline.create(agent, options);
+      },
+      createFence(ops, context = contexts(1), seqno = 1) {
+        core.checkJoined();
+        return new Fence(agent, ops, context, seqno);
+      },
+      createFenceArray: (fences, options) => new FenceArray(agent, fences, options),
+      createFenceChain: (previous, fence, seqno) => new FenceChain(previous, fence, seqno),
+      mergeFences: (fences) => mergeFences(agent, fences),
+      stubFence: (timestampNs) => (timestampNs === undefined ? stubFence(agent) : privateStub(agent, timestampNs)),
+      fenceFrom(promise, options) {
+        core.checkJoined();
+        return promiseFence(agent, promise, options);
+      },
+      allocateContexts: contexts,
+      createSyncFile(fence, name) {
+        core.checkJoined();
+        return new SyncFile(fence, name);
+      },
+      exportFence: fenceHandle,
+      importFence(handle) {
+        core.checkJoined();
+        return importFence(agent, handle);
+      },
+      importSyncFile(handle) {
+        core.checkJoined();
+        return SyncFile.import(agent, handle);
+      },
+      openSoftwareTimeline(handle) {
+        core.checkJoined();
+        return SoftwareTimeline.open(agent, handle);
+      },
+    };
+  },
+};

@@ -1,0 +1,36 @@
+import type { Feature } from "../domain/feature.js";
+import { SYNCOBJ_RECOVERY } from "../domain/syncobj-slot.js";
+import { Syncobj, type SyncobjOptions } from "./syncobj.js";
+import type { SyncobjHandleData } from "./syncobj-handle.js";
+import { SyncobjTable } from "./syncobj-table.js";
+
+/** What a domain does with syncobjs. */
+export interface SyncobjMembers {
+  /**
+   * A place for a fence that does not exist yet, or for a timeline of them.
+   *
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createSyncobj(options?: SyncobjOptions): Syncobj;
+  openSyncobj(handle: SyncobjHandleData): Syncobj;
+}
+
+export const SYNCOBJS: Feature<SyncobjMembers> = {
+  name: "syncobjs",
+  steps: [SYNCOBJ_RECOVERY],
+  install(core) {
+    const table = new SyncobjTable(core.agent, core);
+    core.onClose(() => table.close());
+    core.opens("syncobj", (handle: SyncobjHandleData) => new Syncobj(table, {}, table.open(handle)));
+    return {
+      createSyncobj(options) {
+        core.checkJoined();
+        return new Syncobj(table, options);
+      },
+      openSyncobj(handle) {
+        core.checkJoined();
+        return new Syncobj(table, {}, table.open(handle));
+      },
+    };
+  },
+};

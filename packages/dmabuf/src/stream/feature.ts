@@ -1,0 +1,113 @@
+import { allOrNothing } from "../all-or-nothing.js";
+import { BUFFER_SOURCE } from "../buffer/feature.js";
+import type { Core, Feature, Part } from "../domain/feature.js";
+import { checkDomain } from "../fence/shared-fence.js";
+import {
+  checkStreamOptions,
+  DEFAULT_BUFFERS,
+  DEFAULT_DATA_BYTES,
+  FrameStream,
+  type StreamOptions,
+} from "./frame-stream.js";
+import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandle } from "./stream-handle.js";
+import type { StreamParts } from "./stream-parts.js";
+import { claimStream, STREAM_RECOVERY } from "./stream-slot.js";
+
+/** What a domain does with streams. */
+export interface StreamMembers {
+  /**
+   * A frame stream that this thread produces.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `ENOSPC` if the domain has no room for it; `ENOMEM` if there is not so much memory; `EBADF` if
+   *   this thread has left the domain.
+   */
+  createStream(options: StreamOptions): FrameStream;
+  openStream(handle: StreamHandle): FrameStream;
+}
+
+export const STREAMS: Feature<StreamMembers> = {
+  name: "streams",
+  steps: [STREAM_RECOVERY],
+  install(core) {
+    const table = core.provide(STREAM_TABLE, new StreamTable(core));
+    core.onClose(() => table.close());
+    core.opens("stream", (handle: StreamHandle) => table.open(handle));
+    return { createStream: (options) => table.create(options), openStream: (handle) => table.open(handle) };
+  },
+};
+
+/** Who tells other agents of the streams that are created in this one. */
+export interface StreamListing {
+  announce(stream: FrameStream): void;
+  forget(stream: FrameStream): void;
+}
+
+/** The streams of one agent. */
+export class StreamTable {
+  listing: StreamListing | undefined;
+  readonly #core: Core;
+  readonly #streams = new Set<FrameStream>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  create(options: StreamOptions): FrameStream {
+    this.#core.checkJoined();
+    checkStreamOptions(options);
+    const { agent } = this.#core;
+    const { format, name = "stream", buffers: count = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
+    const { sealed = false } = options;
+    return allOrNothing((orUndo) => {
+      const buffers = Array.from({ length: count }, () => {
+        const size = frameBufferSize(format, dataBytes);
+        const buffer = this.#core.get(BUFFER_SOURCE).allocate(size, { name, sealed });
+        orUndo(() => buffer.close());
+        return buffer;
+      });
+      const key = claimStream(agent, name);
+      const stream = this.#add({ agent, key, name, format, dataBytes, buffers }, true);
+      orUndo(() => stream.close());
+      this.listing?.announce(stream);
+      return stream;
+    });
+  }
+
+  /**
+   * The stream that a handle names, to consume from it.
+   *
+   * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
+   */
+  open(handle: StreamHandle): FrameStream {
+    this.#core.checkJoined();
+    const { agent } = this.#core;
+    checkStreamHandle(handle, agent.layout.sizes.streams);
+    checkDomain(agent, handle.domain, "stream");
+    const { slot, generation, name, format, dataBytes } = handle;
+    return allOrNothing((orUndo) => {
+      const buffers = handle.buffers.map((received) => {
+        const buffer = this.#core.get(BUFFER_SOURCE).import(received);
+        orUndo(() => buffer.close());
+        checkFrameBuffer(buffer, handle);
+        return buffer;
+      });
+      return this.#add({ agent, key: { slot, generation }, name, format, dataBytes, buffers }, false);
+    });
+  }
+
+  close(): void {
+    for (const stream of [...this.#streams]) stream.close();
+  }
+
+  #add(parts: StreamParts, isProducer: boolean): FrameStream {
+    const stream = new FrameStream(parts, isProducer, (self) => {
+      this.#streams.delete(self);
+      this.listing?.forget(self);
+    });
+    this.#streams.add(stream);
+    return stream;
+  }
+}
+
+export const STREAM_TABLE: Part<StreamTable> = { name: "streams" };

@@ -1,0 +1,48 @@
+import { threadStorage } from "./buffer/shared-memory.js";
+import type { JoinOptions } from "./domain-base.js";
+import { FEATURES, type AllMembers } from "./features.js";
+import {
+  createThreads,
+  joinThreads,
+  ThreadDomain,
+  type DomainOptions,
+  type Invitation,
+  type ThreadEntry,
+  type ThreadParts,
+} from "./thread-domain.js";
+
+const PARTS: ThreadParts = { features: FEATURES, createCarrier: threadStorage };
+
+export interface Domain extends AllMembers {}
+
+/**
+ * A domain of threads: made by the first one, joined by the others. Its threads share buffers, fences, streams, syncobjs
+ * and queues.
+ */
+export class Domain extends ThreadDomain {
+  private constructor(entry: ThreadEntry) {
+    super(entry, PARTS);
+  }
+
+  /**
+   * Makes a domain, with the calling thread as its first agent.
+   *
+   * @param options The sizes of its tables, with room enough for most by default.
+   * @throws {TypeError | RangeError} Naming the option that is wrong.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
+   */
+  static create(options: DomainOptions = {}): Domain {
+    return new Domain(createThreads(options));
+  }
+
+  /**
+   * Joins the domain that another thread has invited this one to.
+   *
+   * @throws {DmaBufError} `EPROTO` if the domain's layout has another version; `ESTALE` if the invitation is void,
+   *   because it was used before or its inviter has left.
+   * @throws {RangeError} Naming the option that is out of range.
+   */
+  static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    return new Domain(joinThreads(invitation, options));
+  }
+}
