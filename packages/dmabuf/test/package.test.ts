@@ -1,0 +1,225 @@
+/** The library as programs get it: packed, and unpacked into a folder where nothing else of the workspace is. */
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import ts from "typescript";
+
+const LIBRARY = join(import.meta.dirname, "..", "..");
+const MEGABYTE = 1_000_000;
+const PATIENT = { timeout: 90_000 };
+
+/** A program's folder, with the library as its only dependency. */
+const folder = mkdtempSync(join(tmpdir(), "dmabuf-package-"));
+const installed = join(folder, "node_modules", "dmabuf");
+
+before(() => {
+  execFileSync("npm", ["pack", "--pack-destination", folder], { cwd: LIBRARY, stdio: "ignore" });
+  const [packed] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+  mkdirSync(installed, { recursive: true });
+  execFileSync("tar", ["-xzf", join(folder, packed!), "--strip-components=1", "-C", installed]);
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+});
+
+after(() => rmSync(folder, { recursive: true }));
+
+interface Manifest {
+  readonly scripts?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+}
+
+function manifest(path: string): Manifest {
+  return JSON.parse(readFileSync(join(path, "package.json"), "utf8")) as Manifest;
+}
+
+/** The files of a folder, however deep. */
+function filesOf(path: string): string[] {
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => statSync(join(path, name)).isFile());
+}
+
+test("the package has the compiled library with its declarations and the texts, and nothing else", () => {
+  const sources = filesOf(join(LIBRARY, "src")).filter((name) => !name.endsWith(".test.ts"));
+  const modules = sources.map((name) => name.replace(/\.ts$/, ""));
+  const expected = modules.flatMap((name) => [`dist/src/${name}.js`, `dist/src/${name}.d.ts`]);
+  expected.push("CHANGELOG.md", "LICENSE", "README.md", "package.json");
+  assert.deepEqual(filesOf(installed).sort(), expected.sort());
+});
+
+test("a fresh installation takes less than 8 MB and runs no script", () => {
+  const { dependencies = {}, optionalDependencies } = manifest(installed);
+  assert.deepEqual(dependencies, {});
+  const { resolve } = createRequire(import.meta.url);
+  const others = Object.keys(optionalDependencies).flatMap((name) => {
+    try {
+      return [dirname(resolve(`${name}/package.json`))];
+    } catch {
+      // It is for other processors.
+      return [];
+    }
+  });
+  const all = [installed, ...others];
+  const blocks = all.flatMap((path) => filesOf(path).map((name) => statSync(join(path, name)).blocks));
+  const bytes = blocks.reduce((sum, count) => sum + count * 512, 0);
+  assert.ok(bytes < 8 * MEGABYTE, `it takes ${(bytes / MEGABYTE).toFixed(1)} MB`);
+  for (const path of all) {
+    const { scripts = {} } = manifest(path);
+    assert.deepEqual(
+      ["preinstall", "install", "postinstall"].filter((name) => name in scripts),
+      [],
+      path,
+    );
+    assert.ok(!filesOf(path).includes("binding.gyp"), path);
+  }
+});
+
+function run(...args: readonly string[]) {
+  return spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 30_000, killSignal: "SIGKILL" });
+}
+
+test("without optional dependencies threads share buffers, and what is missing is named", () => {
+  const program = join(folder, "threads.js");
+  writeFileSync(
+    program,
+    `import { Domain } from "dmabuf";
+    import { capabilities, ProcessDomain } from "dmabuf/node";
+    import { DmaHeap } from "dmabuf/linux";
+    const codeOf = (act) => { try { act(); } catch (error) { return error.code; } };
+    using_(Domain.create());
+    function using_(domain) {
+      const buffer = domain.allocate(4096);
+      const access = buffer.accessSync("write");
+      access.bytes.fill(7);
+      access[Symbol.dispose]();
+      const { processes, missing } = capabilities();
+      const codes = [codeOf(() => ProcessDomain.create()), codeOf(() => DmaHeap.open("system"))];
+      console.log(JSON.stringify({ processes, missing, codes }));
+      domain.close();
+    }`,
+  );
+  const { status, stdout, stderr } = run(program);
+  assert.deepEqual([status, stderr], [0, ""]);
+  const { processes, missing, codes } = JSON.parse(stdout) as {
+    processes: boolean;
+    missing: { name: string; reason: string }[];
+    codes: string[];
+  };
+  assert.equal(processes, false);
+  assert.deepEqual(codes, ["ENOSYS", "ENOSYS"]);
+  assert.match(`${missing[0]!.name}: ${missing[0]!.reason}`, /system calls: .*koffi/);
+});
+
+test("the command line says what is missing, and how to get the demo", () => {
+  const main = join(installed, "dist", "src", "cli", "main.js");
+  const doctor = run(main, "doctor");
+  assert.deepEqual([doctor.status, doctor.stderr], [0, ""]);
+  assert.match(doctor.stdout, /no +system calls .*koffi/);
+  const demo = run(main, "demo", "--headless");
+  assert.equal(demo.status, 1);
+  assert.match(demo.stderr, /^dmabuf: The demo is a package of its own.*npm install dmabuf-demo/);
+});
+
+test("the command line starts the demo of the folder that it is called in", () => {
+  const main = join(installed, "dist", "src", "cli", "main.js");
+  const demo = join(folder, "node_modules", "dmabuf-demo");
+  mkdirSync(demo);
+  writeFileSync(join(demo, "package.json"), '{ "name": "dmabuf-demo", "type": "module", "exports": "./main.js" }');
+  writeFileSync(join(demo, "main.js"), "console.log(process.argv.slice(2).join()); process.exitCode = 3;");
+  const { status, stdout } = run(main, "demo", "--frames", "5", "file.mp4");
+  assert.deepEqual([status, stdout], [3, "--frames,5,file.mp4\n"]);
+  rmSync(demo, { recursive: true });
+});
+
+/** As strict as TypeScript can be, with the libraries' own declarations checked, too. */
+const STRICTEST: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2023,
+  strict: true,
+  noEmit: true,
+  skipLibCheck: false,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
+  noImplicitOverride: true,
+  verbatimModuleSyntax: true,
+  isolatedModules: true,
+};
+
+const RESOLUTIONS: [name: string, options: ts.CompilerOptions][] = [
+  ["nodenext", { module: ts.ModuleKind.NodeNext }],
+  ["bundler", { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }],
+];
+
+/** What the compiler says of programs in a folder where only the package and, if wanted, Node.js's types are. */
+function complaints(files: readonly string[], options: ts.CompilerOptions): string[] {
+  const all = { ...STRICTEST, typeRoots: [join(folder, "node_modules", "@types")], ...options };
+  const program = ts.createProgram(files, all);
+  const diagnostics = ts.getPreEmitDiagnostics(program);
+  return diagnostics.map((diagnostic) => ts.formatDiagnostic(diagnostic, FORMAT));
+}
+
+const FORMAT: ts.FormatDiagnosticsHost = {
+  getCurrentDirectory: () => folder,
+  getCanonicalFileName: (name) => name,
+  getNewLine: () => "\n",
+};
+
+const LIB = ["lib.es2023.d.ts", "lib.es2024.sharedmemory.d.ts", "lib.esnext.disposable.d.ts"];
+
+for (const [name, options] of RESOLUTIONS) {
+  test(`every example compiles against the package, as strictly as can be (${name})`, PATIENT, () => {
+    const types = join(folder, "node_modules", "@types");
+    mkdirSync(types, { recursive: true });
+    const node = dirname(createRequire(import.meta.url).resolve("@types/node/package.json"));
+    symlinkSync(node, join(types, "node"));
+    const examples = readdirSync(join(LIBRARY, "examples")).filter((file) => file.endsWith(".ts"));
+    const files = examples.map((file) => {
+      const copy = join(folder, file);
+      writeFileSync(copy, readFileSync(join(LIBRARY, "examples", file)));
+      return copy;
+    });
+    assert.ok(files.length > 0);
+    try {
+      assert.deepEqual(complaints(files, { ...options, lib: LIB, types: ["node"] }), []);
+    } finally {
+      rmSync(types, { recursive: true });
+    }
+  });
+
+  test(`a page's program compiles against the package with the types of the DOM (${name})`, PATIENT, () => {
+    const page = join(folder, "page.ts");
+    writeFileSync(page, PAGE);
+    assert.deepEqual(complaints([page], { ...options, lib: [...LIB, "lib.dom.d.ts"], types: [] }), []);
+  });
+}
+
+/** A page that draws the frames of a worker, without anything of Node.js. */
+const PAGE = `
+import { Domain, DmaBufError, imageFormat } from "dmabuf";
+
+const domain = Domain.create({ name: "page" });
+const stream = domain.createStream({ name: "camera", format: imageFormat("RGBA", 64, 64), buffers: 3 });
+const worker = new Worker(new URL("./camera.js", import.meta.url), { type: "module" });
+const { port, ...rest } = domain.invite({ name: "camera" });
+worker.postMessage({ invitation: { port, ...rest }, stream: stream.handle() }, [port]);
+const context = document.querySelector("canvas")?.getContext("2d");
+const stop = new AbortController();
+try {
+  for await (using frame of stream.frames({ policy: "newest", signal: stop.signal })) {
+    context?.putImageData(new ImageData(new Uint8ClampedArray(frame.bytes), 64, 64), 0, 0);
+  }
+} catch (error) {
+  if (error instanceof DmaBufError && error.code === "ESRCH") console.log(error.errno);
+}
+`;
