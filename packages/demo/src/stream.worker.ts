@@ -1,5 +1,13 @@
 /** A consumer that shares the frames of a stream with all the others, as a thread or as a process. */
-import { copiedBytes, DmaBufError, Domain, type Frame, type Invitation, type Plane, type StreamHandle } from "dmabuf";
+import {
+  copiedBytes,
+  DmaBufError,
+  Domain,
+  type Frame,
+  type Invitation,
+  type Plane,
+  type StreamHandleData,
+} from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
 import { checksumOf } from "./checksum.js";
 import { Consumer } from "./consumer.js";
@@ -13,7 +21,7 @@ import type { FrameData } from "./publisher.js";
 /** What such a consumer is started with: how it comes by the stream. */
 export interface Given {
   readonly settings: JobSettings;
-  readonly way: { readonly invitation: Invitation; readonly stream: StreamHandle } | ProcessWay;
+  readonly way: { readonly invitation: Invitation; readonly stream: StreamHandleData } | ProcessWay;
 }
 
 interface ProcessWay {

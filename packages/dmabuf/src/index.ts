@@ -58,7 +58,7 @@ export {
 export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
 export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
 export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
-export type { StreamHandle } from "./stream/stream-handle.js";
+export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 

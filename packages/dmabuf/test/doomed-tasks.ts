@@ -11,7 +11,7 @@ import {
   type JoinedDomain,
   type BufferHandleData,
   type SoftwareTimelineHandle,
-  type StreamHandle,
+  type StreamHandleData,
   type Usage,
 } from "../src/index.js";
 
@@ -21,7 +21,7 @@ export interface Given {
   /** A handle to a third buffer. */
   readonly handle: BufferHandleData;
   /** With a frame in it, and one more loan. */
-  readonly stream: StreamHandle;
+  readonly stream: StreamHandleData;
   readonly timeline: SoftwareTimelineHandle;
   /** A pending fence of the other agent. */
   readonly fence: Fence;

@@ -15,6 +15,7 @@ import { BUFFER_STEPS } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
+import { STREAM_MEMORY, streamBuffer } from "./stream-buffer.js";
 import { createUdmabuf, type UdmabufOptions } from "./udmabuf.js";
 
 /** What a domain does with buffers. */
@@ -68,14 +69,6 @@ export interface BufferMembers {
 /** How buffers' memory reaches the other agents. */
 export const CARRIER: Part<StorageCarrier> = { name: "carrier" };
 
-/** Where buffers come from. */
-export interface BufferSource {
-  allocate(size: number, options: AllocateOptions): DmaBuf;
-  import(handle: BufferHandleData): DmaBuf;
-}
-
-export const BUFFER_SOURCE: Part<BufferSource> = { name: "buffers" };
-
 /** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
 export const BUFFERS: Feature<BufferMembers> = {
   name: "buffers",
@@ -89,7 +82,10 @@ export const BUFFERS: Feature<BufferMembers> = {
     core.onClose(() => table.close());
     core.onLeft(() => abandonRequests(agent, agent.identity));
     core.opens("buffer", (handle: BufferHandleData) => table.import(handle));
-    core.provide(BUFFER_SOURCE, { allocate, import: (handle) => table.import(handle) });
+    core.provide(STREAM_MEMORY, {
+      allocate: (size, options) => streamBuffer(allocate(size, options)),
+      import: (handle) => streamBuffer(table.import(handle)),
+    });
     return {
       heaps,
       allocate,

@@ -20,6 +20,7 @@ export class Held {
   #end: (() => void) | undefined;
   /** The object, until it is watched. */
   #young: object | undefined;
+  #views: ((object: never) => Iterable<object>) | undefined;
   #isWatched = false;
   /** @internal Its place among the young. */
   place = -1;
@@ -41,8 +42,9 @@ export class Held {
   }
 
   /** @internal See {@link owned}. */
-  ownedBy(object: object): void {
+  ownedBy(object: object, views: ((object: never) => Iterable<object>) | undefined): void {
     this.#young = object;
+    this.#views = views;
     this.#list.add(this);
   }
 
@@ -63,7 +65,8 @@ export class Held {
     if (object === undefined) return;
     this.#young = undefined;
     this.#isWatched = true;
-    for (const view of (object as Partial<Viewed>).views?.() ?? []) owners.set(view, object);
+    const views = this.#views?.(object as never) ?? (object as Partial<Viewed>).views?.() ?? [];
+    for (const view of views) owners.set(view, object);
     collected.register(object, this, this);
   }
 
@@ -88,9 +91,13 @@ export class Held {
   }
 }
 
-/** Names the object that ends something, and gives it back: no closure of the caller's sees it (held.1). */
-export function owned<T extends object>(held: Held, object: T): T {
-  held.ownedBy(object);
+/**
+ * Names the object that ends something, and gives it back: no closure of the caller's sees it (held.1).
+ *
+ * @param views Those of bytes that an object has handed out, or will (held.4); not a closure over it.
+ */
+export function owned<T extends object>(held: Held, object: T, views?: (object: T) => Iterable<object>): T {
+  held.ownedBy(object, views);
   return object;
 }
 

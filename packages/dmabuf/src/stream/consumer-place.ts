@@ -2,9 +2,9 @@ import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
 import { checkWait, checkWaitSync, countdown, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
-import { Held, owned } from "../domain/held.js";
+import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import { Frame } from "./frame.js";
+import { bufferUnder, makeFrame, type Frame } from "./frame.js";
 import { readMetadata, type FrameMetadata } from "./metadata.js";
 import { frameViews, streamError, type StreamParts } from "./stream-parts.js";
 import {
@@ -80,15 +80,15 @@ export class ConsumerPlace {
       if (!(await agent.wait(attempt, limits))) this.#timedOut(options.timeout);
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
-      const { reservation } = frame.buffer;
-      if (reservation.testFinished("write")) return this.#given(frame);
+      const { work } = bufferUnder(frame)!;
+      if (work.testFinished("write")) return this.#given(frame);
       const rest = (): WaitTerms => ({ ...options, timeout: left(), ending: this.#ending });
       try {
         // Work that still writes the frame, by fences.
-        const fences = await reservation.wait("write", rest());
+        const fences = await work.wait("write", rest());
         if (fences === "timed-out") this.#timedOut(options.timeout);
         if (this.#passesOver(frame)) continue;
-        const isFinished = await reservation.waitFinished("write", rest());
+        const isFinished = await work.waitFinished("write", rest());
         if (!isFinished) this.#timedOut(options.timeout, frame);
       } catch (error) {
         this.#refused(frame);
@@ -109,13 +109,13 @@ export class ConsumerPlace {
       if (!agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
       const frame = attempt.taken;
       if (frame === undefined) return this.#ended();
-      const { reservation } = frame.buffer;
-      if (reservation.testFinished("write")) return frame;
+      const { work } = bufferUnder(frame)!;
+      if (work.testFinished("write")) return frame;
       try {
-        const fences = reservation.waitSync("write", { timeout: left() });
+        const fences = work.waitSync("write", { timeout: left() });
         if (fences === "timed-out") this.#timedOut(options.timeout);
         if (this.#passesOver(frame)) continue;
-        if (!reservation.waitFinishedSync("write", { timeout: left() })) this.#timedOut(options.timeout, frame);
+        if (!work.waitFinishedSync("write", { timeout: left() })) this.#timedOut(options.timeout, frame);
       } catch (error) {
         this.#refused(frame);
         throw error;
@@ -205,7 +205,7 @@ export class ConsumerPlace {
         if (this.#closed && !this.#holdsFrames) this.#left();
       });
       this.#frames[place] = held;
-      return owned(held, new Frame(format, buffer, bytes, metadata, held));
+      return makeFrame(held, buffer, format, bytes, metadata);
     }
   }
 
@@ -257,9 +257,9 @@ export class ConsumerPlace {
 
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
   #passesOver(frame: Frame): boolean {
-    if (this.policy === "block" || this.#closed || frame.buffer.reservation.testFinished("write")) return false;
+    if (this.policy === "block" || this.#closed || bufferUnder(frame)!.work.testFinished("write")) return false;
     this.#missed++;
-    frame[Symbol.dispose]();
+    frame.close();
     return true;
   }
 
@@ -273,7 +273,7 @@ export class ConsumerPlace {
   /** Who has left meanwhile gets no frame. */
   #given(frame: Frame): Frame | undefined {
     if (!this.#closed) return frame;
-    frame[Symbol.dispose]();
+    frame.close();
     return undefined;
   }
 
@@ -283,7 +283,7 @@ export class ConsumerPlace {
       this.#undelivered.push(frame);
     } else {
       this.#missed++;
-      frame[Symbol.dispose]();
+      frame.close();
     }
   }
 
@@ -296,7 +296,7 @@ export class ConsumerPlace {
 
   /** @param frame One that is there, but is still written. */
   #timedOut(timeout: number | undefined, frame?: Frame): never {
-    const overdue = frame?.buffer.reservation.overdueWork("write")?.describe();
+    const overdue = frame && bufferUnder(frame)!.work.overdueWork("write")?.describe();
     const what = overdue === undefined ? "has published no frame" : "has finished no frame";
     const why = overdue === undefined ? "" : `: ${overdue}`;
     throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);

@@ -7,24 +7,28 @@ import { POLICY, type Policy } from "./stream-slot.js";
 
 export interface ConsumerOptions extends WaitOptions {
   /**
-   * What happens when this consumer is slower than the producer: `hold` makes the producer wait, `drop-oldest` loses
-   * the oldest frames, `newest` always takes the newest one. Default `hold`.
+   * What happens when this consumer is slower than the producer: `block` makes the producer wait, `drop-oldest`
+   * loses the oldest frames, `newest` always takes the newest one. Default `block`.
    */
   readonly policy?: Policy;
 }
 
 export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY };
 
+export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer;
+
 /** One consumer of a stream: iterate over it, or take frames one at a time. */
 export class Consumer implements AsyncIterable<Frame>, Disposable {
   readonly #place: ConsumerPlace;
   readonly #options: ConsumerOptions;
 
-  /** @internal Made by `FrameStream.frames()`. */
-  constructor(place: ConsumerPlace, options: ConsumerOptions) {
+  private constructor(place: ConsumerPlace, options: ConsumerOptions) {
     this.#place = place;
     this.#options = options;
-    owned(place.held, this);
+  }
+
+  static {
+    makeConsumer = (place, options) => owned(place.held, new Consumer(place, options));
   }
 
   get policy(): Policy {
@@ -61,13 +65,17 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return takeAll(this);
   }
 
-  /** Leaves the stream and gives all frames back; a `next()` that waits gets none. */
-  [Symbol.dispose](): void {
+  /** Leaves the stream and gives all frames back; a `next()` that waits gets none. Twice does nothing. */
+  close(): void {
     this.#place.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 
-/** @internal Takes frames until there are no more; what they come from is left when the loop is. */
+/** Takes frames until there are no more; what they come from is left when the loop is. */
 export async function* takeAll(
   source: Disposable & { next(): Promise<Frame | undefined> },
 ): AsyncGenerator<Frame, void, undefined> {

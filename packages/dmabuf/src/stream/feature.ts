@@ -1,15 +1,16 @@
 import { allOrNothing } from "../all-or-nothing.js";
-import { BUFFER_SOURCE } from "../buffer/feature.js";
+import { STREAM_MEMORY } from "../buffer/stream-buffer.js";
 import type { Core, Feature, Part } from "../domain/feature.js";
 import { checkDomain } from "../fence/shared-fence.js";
 import {
   checkStreamOptions,
   DEFAULT_BUFFERS,
   DEFAULT_DATA_BYTES,
-  FrameStream,
+  makeStream,
+  type FrameStream,
   type StreamOptions,
 } from "./frame-stream.js";
-import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandle } from "./stream-handle.js";
+import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandleData } from "./stream-handle.js";
 import type { StreamParts } from "./stream-parts.js";
 import { claimStream, STREAM_RECOVERY } from "./stream-slot.js";
 
@@ -23,7 +24,7 @@ export interface StreamMembers {
    *   this thread has left the domain.
    */
   createStream(options: StreamOptions): FrameStream;
-  openStream(handle: StreamHandle): FrameStream;
+  openStream(handle: StreamHandleData): FrameStream;
 }
 
 export const STREAMS: Feature<StreamMembers> = {
@@ -32,7 +33,7 @@ export const STREAMS: Feature<StreamMembers> = {
   install(core) {
     const table = core.provide(STREAM_TABLE, new StreamTable(core));
     core.onClose(() => table.close());
-    core.opens("stream", (handle: StreamHandle) => table.open(handle));
+    core.opens("stream", (handle: StreamHandleData) => table.open(handle));
     return { createStream: (options) => table.create(options), openStream: (handle) => table.open(handle) };
   },
 };
@@ -62,7 +63,7 @@ export class StreamTable {
     return allOrNothing((orUndo) => {
       const buffers = Array.from({ length: count }, () => {
         const size = frameBufferSize(format, dataBytes);
-        const buffer = this.#core.get(BUFFER_SOURCE).allocate(size, { name, sealed });
+        const buffer = this.#core.get(STREAM_MEMORY).allocate(size, { name, sealed });
         orUndo(() => buffer.close());
         return buffer;
       });
@@ -79,7 +80,7 @@ export class StreamTable {
    *
    * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
    */
-  open(handle: StreamHandle): FrameStream {
+  open(handle: StreamHandleData): FrameStream {
     this.#core.checkJoined();
     const { agent } = this.#core;
     checkStreamHandle(handle, agent.layout.sizes.streams);
@@ -87,7 +88,7 @@ export class StreamTable {
     const { slot, generation, name, format, dataBytes } = handle;
     return allOrNothing((orUndo) => {
       const buffers = handle.buffers.map((received) => {
-        const buffer = this.#core.get(BUFFER_SOURCE).import(received);
+        const buffer = this.#core.get(STREAM_MEMORY).import(received);
         orUndo(() => buffer.close());
         checkFrameBuffer(buffer, handle);
         return buffer;
@@ -101,7 +102,7 @@ export class StreamTable {
   }
 
   #add(parts: StreamParts, isProducer: boolean): FrameStream {
-    const stream = new FrameStream(parts, isProducer, (self) => {
+    const stream = makeStream(parts, isProducer, (self) => {
       this.#streams.delete(self);
       this.listing?.forget(self);
     });

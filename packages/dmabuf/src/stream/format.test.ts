@@ -51,8 +51,8 @@ describe("imageFormat()", () => {
       [1600, 64, 5, 50, 1],
     ]);
     assert.equal(format.size, 1920);
-    assert.equal(imageFormat("RGBA", 7, 1, { strideAlignment: 16 }).planes[0]!.stride, 32);
-    assert.equal(imageFormat("GREY", 7, 1, { strideAlignment: 3 }).planes[0]!.stride, 9);
+    assert.equal(imageFormat("RGBA", 7, 1, { strideAlignment: 16 }).planes[0].stride, 32);
+    assert.equal(imageFormat("GREY", 7, 1, { strideAlignment: 3 }).planes[0].stride, 9);
   });
 
   test("refuses a size or an alignment that is no positive integer, and names it", () => {

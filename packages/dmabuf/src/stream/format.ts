@@ -5,7 +5,8 @@ export interface FrameFormat {
   readonly kind: "image" | "tensor" | "raw";
   /** Bytes of one frame. */
   readonly size: number;
-  readonly planes: readonly PlaneFormat[];
+  /** At least one. */
+  readonly planes: readonly [PlaneFormat, ...PlaneFormat[]];
   /** Images: how the planes are to be read. */
   readonly pixelFormat?: PixelFormat;
   /** Images: pixels. */
@@ -38,8 +39,10 @@ export interface PlaneFormat {
  */
 export type PixelFormat = "RGBA" | "BGRA" | "NV12" | "I420" | "GREY";
 
-/** Bytes per sample and subsampling of each plane. */
-const PLANES: Record<PixelFormat, readonly (readonly [bytesPerSample: number, divisor: number])[]> = {
+/** Bytes per sample and subsampling of a plane. */
+type PlaneShape = readonly [bytesPerSample: number, divisor: number];
+
+const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
   RGBA: [[4, 1]],
   BGRA: [[4, 1]],
   NV12: [
@@ -78,15 +81,16 @@ export function imageFormat(
   check("imageFormat()", "height", height, POSITIVE);
   checkOptions("imageFormat()", options, IMAGE);
   const { strideAlignment = 1 } = options;
-  const layout = PLANES[pixelFormat];
+  const [first, ...others] = PLANES[pixelFormat];
   let size = 0;
-  const planes = layout.map(([bytesPerSample, divisor]) => {
+  const planeOf = ([bytesPerSample, divisor]: PlaneShape): PlaneFormat => {
     const plane = { width: Math.ceil(width / divisor), height: Math.ceil(height / divisor), bytesPerSample };
     const stride = Math.ceil((plane.width * bytesPerSample) / strideAlignment) * strideAlignment;
     const offset = size;
     size += stride * plane.height;
     return { offset, stride, ...plane };
-  });
+  };
+  const planes = [planeOf(first), ...others.map(planeOf)] as const;
   check("imageFormat()", "the size of a frame", size, POSITIVE);
   return { kind: "image", size, planes, pixelFormat, width, height };
 }

@@ -182,9 +182,9 @@ describe("a loan", () => {
     const loan = (await stream.loan())!;
     loan.bytes.forEach((_, i) => (loan.bytes[i] = i));
     const [luma, chroma] = loan.planes;
-    assert.deepEqual([luma!.stride, luma!.height, luma!.bytes.length], [8, 4, 32]);
+    assert.deepEqual([luma.stride, luma.height, luma.bytes.length], [8, 4, 32]);
     assert.deepEqual([chroma!.offset, chroma!.bytes.length, chroma!.bytes[0]], [32, 16, 32]);
-    assert.equal(luma!.bytes.buffer, loan.buffer.segments[0]!.memory);
+    assert.equal(luma.bytes.buffer, loan.buffer.segments[0]!.memory);
     loan.publish();
     const frame = (await stream.frames().next())!;
     assert.deepEqual(
@@ -331,7 +331,7 @@ describe("openStream()", () => {
     const { domain, stream } = createStream(t, { buffers: 2 });
     const handle = stream.handle();
     const kept = domain.import(handle.buffers[0]!);
-    for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+    handle.close();
     stream.close();
     const worker = joinDomain(t, domain);
     assert.throws(() => worker.openStream(handle), { code: "ESTALE" });

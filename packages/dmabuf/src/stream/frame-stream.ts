@@ -1,4 +1,3 @@
-import type { DmaBuf } from "../buffer/buffer.js";
 import {
   check,
   checkOptions,
@@ -13,10 +12,9 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
-import { once } from "../buffer/once.js";
-import type { WaitCondition } from "../domain/agent.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
-import { Held, owned } from "../domain/held.js";
+import { Held } from "../domain/held.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import {
   checkWait,
@@ -29,27 +27,22 @@ import {
 } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
-import { Consumer, CONSUMER_OPTIONS, type ConsumerOptions } from "./consumer.js";
+import { CONSUMER_OPTIONS, makeConsumer, type Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
-import { Loan, type Publish } from "./frame.js";
+import { makeLoan, type Loan, type Publish } from "./frame.js";
+import { LoanAttempt, type TakenPlace } from "./loan-attempt.js";
 import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
-import type { StreamHandle } from "./stream-handle.js";
+import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
 import { frameViews, type StreamParts } from "./stream-parts.js";
 import {
   announceFrame,
   armProducer,
   consumerCount,
-  emptyPlace,
   endStream,
   fillPlace,
-  frameIn,
-  heldBackFrom,
   isStream,
   leaveStream,
-  mayDrop,
-  mayReuse,
-  placeToReuse,
   publishedFrames,
   slowConsumers,
   streamEnd,
@@ -79,6 +72,20 @@ const COUNT = integer(0);
 export const DEFAULT_BUFFERS = 4;
 export const DEFAULT_DATA_BYTES = 1024;
 
+/** An end of a stream as the rest of the library knows it. */
+export interface StreamEnd {
+  /** The ring. */
+  readonly buffers: readonly StreamBuffer[];
+  /** Whether the producer has died, or has given the stream up by failing it with `ESRCH`. */
+  isOrphaned(): boolean;
+  /** Closes a consumer's end as soon as the frames that were taken are given back. */
+  leave(): void;
+}
+
+export let endOf: (stream: FrameStream) => StreamEnd;
+/** @param onClose Called once, when the end is closed. */
+export let makeStream: (parts: StreamParts, isProducer: boolean, onClose: (self: FrameStream) => void) => FrameStream;
+
 /**
  * A ring of buffers between one producer and any number of consumers. The agent that created it produces; every agent
  * that has its handle may consume, the producer's too.
@@ -97,8 +104,7 @@ export class FrameStream implements Disposable {
   #leaving = false;
   #closed = false;
 
-  /** @internal Made by `Domain`. */
-  constructor(parts: StreamParts, isProducer: boolean, onClose: (self: FrameStream) => void) {
+  private constructor(parts: StreamParts, isProducer: boolean, onClose: (self: FrameStream) => void) {
     this.#parts = parts;
     this.#onClose = onClose;
     this.name = parts.name;
@@ -106,18 +112,19 @@ export class FrameStream implements Disposable {
     this.isProducer = isProducer;
   }
 
+  static {
+    makeStream = (parts, isProducer, onClose) => new FrameStream(parts, isProducer, onClose);
+    endOf = (stream) => ({
+      get buffers() {
+        return stream.#open().buffers;
+      },
+      isOrphaned: () => streamEnd(stream.#parts.agent, stream.#parts.key) === ERRNO.ESRCH,
+      leave: () => stream.#leave(),
+    });
+  }
+
   get isClosed(): boolean {
     return this.#closed;
-  }
-
-  /** @internal The ring. */
-  get buffers(): readonly DmaBuf[] {
-    return this.#open().buffers;
-  }
-
-  /** @internal Whether its producer has died, or has given it up by failing it with `ESRCH`. */
-  get isOrphaned(): boolean {
-    return streamEnd(this.#parts.agent, this.#parts.key) === ERRNO.ESRCH;
   }
 
   /** How many frames its producer has published, also if that has died since; 0 once another stream has its place. Modulo 2³². */
@@ -166,9 +173,7 @@ export class FrameStream implements Disposable {
    * @throws {DmaBufError} `EAGAIN` if too many handles are on their way.
    */
   handle(): StreamHandle {
-    const { agent, key, name, format, dataBytes, buffers } = this.#open();
-    const handles = buffers.map((buffer) => buffer.handle("read"));
-    return { domain: agent.domain, ...key, name, format, dataBytes, buffers: handles };
+    return makeStreamHandle(this.#open());
   }
 
   /**
@@ -185,7 +190,7 @@ export class FrameStream implements Disposable {
       if (this.#leaving) this.#closeIfLeft();
     });
     this.#consumers.add(place);
-    return new Consumer(place, options);
+    return makeConsumer(place, options);
   }
 
   /** Loans to fill and publish, one after the other, until the stream is ended. */
@@ -221,7 +226,7 @@ export class FrameStream implements Disposable {
       const rest: WaitTerms = { ...options, timeout: left(), ending: this.#ending };
       try {
         // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-        const fences = await taken.buffer.reservation.wait("read", rest);
+        const fences = await taken.buffer.work.wait("read", rest);
         if (fences === "timed-out") this.#noLoan(options.timeout);
       } catch (error) {
         taken.release();
@@ -249,7 +254,7 @@ export class FrameStream implements Disposable {
       if (taken === undefined) return undefined;
       if (taken.isFinished) return this.#toLoan(taken);
       try {
-        const fences = taken.buffer.reservation.waitSync("read", { timeout: left() });
+        const fences = taken.buffer.work.waitSync("read", { timeout: left() });
         if (fences === "timed-out") this.#noLoan(options.timeout);
       } catch (error) {
         taken.release();
@@ -281,15 +286,14 @@ export class FrameStream implements Disposable {
     this.#onClose(this);
   }
 
-  /** @internal As {@link close}, at a consumer's end; but frames that were taken stay, and it closes with the last one. */
-  leave(): void {
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #leave(): void {
     this.#leaving = true;
     for (const place of [...this.#consumers]) place.held.end();
     this.#closeIfLeft();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #closeIfLeft(): void {
@@ -329,7 +333,7 @@ export class FrameStream implements Disposable {
       announceFrame(agent, key.slot);
       return this.#published++;
     };
-    return owned(held, new Loan(format, buffer, bytes, dataBytes, publish, held));
+    return makeLoan(held, buffer, format, bytes, dataBytes, publish);
   }
 
   #producing(): StreamParts {
@@ -351,13 +355,13 @@ export class FrameStream implements Disposable {
   #inTheWay(): Set<Identity> {
     const { agent, key, buffers } = this.#open();
     const users = buffers.flatMap(({ holds }) => holds.users());
-    const overdue = buffers.flatMap(({ reservation }) => reservation.overdueWork("read")?.owners ?? []);
+    const overdue = buffers.flatMap(({ work }) => work.overdueWork("read")?.owners ?? []);
     return new Set([...users, ...overdue, ...slowConsumers(agent, key)]);
   }
 
   #noLoan(timeout: number | undefined): never {
     const { agent, buffers } = this.#parts;
-    const overdue = buffers.map(({ reservation }) => reservation.overdueWork("read")?.describe());
+    const overdue = buffers.map(({ work }) => work.overdueWork("read")?.describe());
     const reasons = [waitsFor(agent, this.#inTheWay()), overdue.find((text) => text !== undefined)];
     const reason = reasons.filter((text) => text !== undefined).join("; ");
     throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms: ${reason}`);
@@ -374,97 +378,4 @@ export function checkStreamOptions(options: StreamOptions): void {
   const damage = formatDamage(options.format);
   if (damage === undefined) return;
   throw new TypeError(`${call}: option "format" must be one of a frame, not ${shown(options.format)}: ${damage}`);
-}
-
-interface TakenPlace {
-  readonly place: number;
-  readonly buffer: DmaBuf;
-  /** Whether no work on the buffer is pending. */
-  readonly isFinished: boolean;
-  /** Ends the write hold. Twice does nothing. */
-  readonly release: () => void;
-}
-
-/**
- * A wait for a place that may be filled; ready without one once the stream has ended. It goes round places where work is
- * overdue, as round those that somebody holds.
- */
-class LoanAttempt implements WaitCondition {
-  taken: TakenPlace | undefined;
-  readonly #parts: StreamParts;
-  /** The places, as bits, at which work was found overdue. */
-  #overdue = 0;
-
-  constructor(parts: StreamParts) {
-    this.#parts = parts;
-  }
-
-  arm(): void {
-    const { agent, key, buffers } = this.#parts;
-    // The buffers of an ended stream may be closed.
-    if (streamEnd(agent, key) !== undefined) return;
-    armProducer(agent, key.slot);
-    for (const buffer of buffers) buffer.holds.arm();
-  }
-
-  ready(): boolean {
-    const { agent, key, buffers } = this.#parts;
-    if (streamEnd(agent, key) !== undefined) return true;
-    const keepFrom = heldBackFrom(agent, key.slot);
-    for (let tried = 0; ;) {
-      const place = placeToReuse(agent, key.slot, buffers.length, tried, keepFrom);
-      if (place < 0) return false;
-      tried |= 1 << place;
-      const buffer = buffers[place]!;
-      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
-      if ((this.#overdue & (1 << place)) !== 0 && isOverdue(buffer)) continue;
-      const { holds } = buffer;
-      if (!holds.tryTake("write")) continue;
-      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
-      // (stream-slot.1).
-      if (!mayReuse(agent, key.slot, place)) {
-        holds.release("write");
-        continue;
-      }
-      const isFinished = buffer.reservation.testFinished("read");
-      if (!isFinished && isOverdue(buffer)) {
-        this.#overdue |= 1 << place;
-        holds.release("write");
-        continue;
-      }
-      emptyPlace(agent, key.slot, place);
-      this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
-      return true;
-    }
-  }
-
-  /** @throws {DmaBufError} `EDEADLK` if this thread itself keeps every place: by holds, or by consumers that miss no frame. */
-  checkBlocking(): void {
-    const { agent, key, buffers, name } = this.#parts;
-    const keepFrom = heldBackFrom(agent, key.slot, agent.identity);
-    const isFree = buffers.some(({ holds }, place) => {
-      const frame = frameIn(agent, key.slot, place);
-      return !holds.isInOwnWay("write") && (frame === undefined || mayDrop(frame, keepFrom));
-    });
-    if (isFree) return;
-    throw new DmaBufError(
-      "EDEADLK",
-      `Cannot block for a buffer of stream "${name}": this thread itself uses all of them`,
-    );
-  }
-
-  /** Gives back the place that was taken if its work has become overdue; the next look goes round it. */
-  setAsideIfOverdue(): boolean {
-    const { place, buffer, release } = this.taken!;
-    if (!isOverdue(buffer)) return false;
-    this.taken = undefined;
-    this.#overdue |= 1 << place;
-    release();
-    return true;
-  }
-}
-
-/** Whether work on a buffer is overdue; the agent is then rung when it no longer is. */
-function isOverdue({ reservation }: DmaBuf): boolean {
-  return reservation.overdueWork("read")?.armAndLook() ?? false;
 }

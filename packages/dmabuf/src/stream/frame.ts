@@ -1,8 +1,9 @@
 import { checkOptions, isObject, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
-import type { Held, Viewed } from "../domain/held.js";
-import { DmaBufError } from "../errors.js";
 import { countedCopy } from "../buffer/copies.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import { owned, type Held } from "../domain/held.js";
+import { DmaBufError } from "../errors.js";
 import { forgetViews } from "./stream-parts.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
@@ -12,17 +13,40 @@ export interface Plane extends PlaneFormat {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Ties a frame that has just been made to what ends it.
+ *
+ * @param buffer What its bytes are in, if that is a buffer of the stream.
+ */
+export let giveFrame: <F extends FrameBytes>(held: Held, frame: F, buffer?: StreamBuffer) => F;
+/** The buffer that the bytes of a frame are in. */
+export let bufferUnder: (frame: FrameBytes) => StreamBuffer | undefined;
+
+type Planes = readonly [Plane, ...Plane[]];
+
 /** A frame's bytes, in place until they are given back. */
-export abstract class FrameBytes implements Disposable, Viewed {
+export abstract class FrameBytes implements Disposable {
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
-  #planes: readonly Plane[] | undefined;
-  readonly #held: Held;
+  #planes: Planes | undefined;
+  #held!: Held;
+  #buffer: StreamBuffer | undefined;
 
-  constructor(format: FrameFormat, bytes: Uint8Array, held: Held) {
+  protected constructor(format: FrameFormat, bytes: Uint8Array) {
     this.format = format;
     this.#whole = bytes;
-    this.#held = held;
+  }
+
+  static {
+    giveFrame = (held, frame, buffer) => {
+      frame.#give(held, buffer);
+      return owned(held, frame, viewsOf);
+    };
+    bufferUnder = (frame) => frame.#buffer;
+    const viewsOf = (frame: FrameBytes): Uint8Array[] => {
+      if (frame.#buffer !== undefined) forgetViews(frame.#buffer);
+      return [frame.#whole, ...(frame.#planes ?? []).map(({ bytes }) => bytes)];
+    };
   }
 
   /**
@@ -41,18 +65,9 @@ export abstract class FrameBytes implements Disposable, Viewed {
   }
 
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
-  get planes(): readonly Plane[] {
+  get planes(): readonly [Plane, ...Plane[]] {
     const bytes = this.bytes;
-    return (this.#planes ??= this.format.planes.map((plane) => {
-      const made = planeOf(plane, bytes);
-      this.#held.keepWith(made.bytes, this);
-      return made;
-    }));
-  }
-
-  /** @internal */
-  views(): Iterable<object> {
-    return [this.#whole, ...(this.#planes ?? []).map(({ bytes }) => bytes)];
+    return (this.#planes ??= planesOf(this.format, bytes, (view) => this.#held.keepWith(view, this)));
   }
 
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
@@ -61,8 +76,17 @@ export abstract class FrameBytes implements Disposable, Viewed {
   }
 
   /** Gives the frame back. Twice does nothing. */
-  [Symbol.dispose](): void {
+  close(): void {
     this.#held.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #give(held: Held, buffer: StreamBuffer | undefined): void {
+    this.#held = held;
+    this.#buffer = buffer;
   }
 }
 
@@ -73,8 +97,8 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   readonly publishedAt: number;
   readonly data: JsonValue | undefined;
 
-  constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata, held: Held) {
-    super(format, bytes, held);
+  protected constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
+    super(format, bytes);
     this.sequence = metadata.sequence;
     this.timestamp = metadata.timestamp;
     this.publishedAt = metadata.publishedAt;
@@ -87,21 +111,33 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   }
 }
 
-/** A published frame, held by a consumer until it is disposed. */
-export class Frame extends PublishedFrame {
-  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
-  readonly buffer: DmaBuf;
+export let makeFrame: (
+  held: Held,
+  buffer: StreamBuffer,
+  format: FrameFormat,
+  bytes: Uint8Array,
+  metadata: FrameMetadata,
+) => Frame;
 
-  /** @internal Made by a consumer. */
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, metadata: FrameMetadata, held: Held) {
-    super(format, bytes, metadata, held);
-    this.buffer = buffer;
+/** A published frame, held by a consumer until it is closed. */
+export class Frame extends PublishedFrame {
+  private constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
+    super(format, bytes, metadata);
   }
 
-  /** @internal */
-  override views(): Iterable<object> {
-    forgetViews(this.buffer);
-    return super.views();
+  static {
+    makeFrame = (held, buffer, format, bytes, metadata) => {
+      return giveFrame(held, new Frame(format, bytes, metadata), buffer);
+    };
+  }
+
+  /**
+   * The buffer that the bytes are in: for fences of work on it, and for handles to it. It is the stream's: do not close it.
+   *
+   * @throws {DmaBufError} `EOPNOTSUPP` in a domain that has no buffers besides those of streams.
+   */
+  get buffer(): DmaBuf {
+    return holderOf(this);
   }
 }
 
@@ -127,25 +163,36 @@ const PUBLISH: Kinds<PublishOptions> = {
 /** Publishes a frame; nothing of a user's runs in it. @param data Bytes of JSON. */
 export type Publish = (timestamp: number | undefined, data: Uint8Array | undefined) => number;
 
-/** A frame to be filled, held by the producer until it is published or disposed. */
+/** @param dataBytes How many bytes of JSON it may carry. */
+export let makeLoan: (
+  held: Held,
+  buffer: StreamBuffer,
+  format: FrameFormat,
+  bytes: Uint8Array,
+  dataBytes: number,
+  publish: Publish,
+) => Loan;
+
+/** A frame to be filled, held by the producer until it is published or closed. */
 export class Loan extends FrameBytes {
-  /** The buffer that the bytes are in: for fences of work on it, and for handles to it. */
-  readonly buffer: DmaBuf;
   readonly #dataBytes: number;
   readonly #publish: Publish;
 
-  /** @internal Made by a producer. @param dataBytes How many bytes of JSON it may carry. */
-  constructor(format: FrameFormat, buffer: DmaBuf, bytes: Uint8Array, dataBytes: number, publish: Publish, held: Held) {
-    super(format, bytes, held);
-    this.buffer = buffer;
+  private constructor(format: FrameFormat, bytes: Uint8Array, dataBytes: number, publish: Publish) {
+    super(format, bytes);
     this.#dataBytes = dataBytes;
     this.#publish = publish;
   }
 
-  /** @internal */
-  override views(): Iterable<object> {
-    forgetViews(this.buffer);
-    return super.views();
+  static {
+    makeLoan = (held, buffer, format, bytes, dataBytes, publish) => {
+      return giveFrame(held, new Loan(format, bytes, dataBytes, publish), buffer);
+    };
+  }
+
+  /** As {@link Frame.buffer}. */
+  get buffer(): DmaBuf {
+    return holderOf(this);
   }
 
   /**
@@ -165,12 +212,35 @@ export class Loan extends FrameBytes {
     // After the last of the user's code, which may have given this loan back.
     void this.bytes;
     const sequence = this.#publish(timestamp, encoded);
-    this[Symbol.dispose]();
+    this.close();
     return sequence;
   }
 }
 
-/** The fields stand one by one: code that reads `bytes` in a loop is ten times slower on a spread object. */
+function holderOf(frame: FrameBytes): DmaBuf {
+  const holder = bufferUnder(frame)!.holder;
+  if (holder !== undefined) return holder;
+  throw new DmaBufError(
+    "EOPNOTSUPP",
+    "Cannot use the frame's buffer: this domain has no buffers besides those of streams",
+  );
+}
+
+/** @param keep Called with each view. */
+function planesOf(
+  { planes: [first, ...others] }: FrameFormat,
+  frame: Uint8Array,
+  keep: (view: object) => void,
+): Planes {
+  const planeAt = (plane: PlaneFormat): Plane => {
+    const made = planeOf(plane, frame);
+    keep(made.bytes);
+    return made;
+  };
+  return [planeAt(first), ...others.map(planeAt)];
+}
+
+/** The fields are listed one by one: code that reads `bytes` in a loop is ten times slower on a spread object. */
 function planeOf({ offset, stride, width, height, bytesPerSample }: PlaneFormat, frame: Uint8Array): Plane {
   return { offset, stride, width, height, bytesPerSample, bytes: frame.subarray(offset, offset + stride * height) };
 }

@@ -12,7 +12,7 @@ test("the formats that this library makes are whole", () => {
 });
 
 test("a format that would lead outside the frame, or is none, is damaged", () => {
-  const plane = image.planes[0]!;
+  const plane = image.planes[0];
   const damaged: unknown[] = [
     undefined,
     null,

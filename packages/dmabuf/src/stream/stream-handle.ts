@@ -1,14 +1,39 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { check, handleTo, isHandle, isName } from "../arguments.js";
-import type { DmaBuf } from "../buffer/buffer.js";
-import type { BufferHandle } from "../buffer/handle.js";
+import type { BufferHandle, BufferHandleData } from "../buffer/handle.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "./format.js";
 import { metadataOffset, metadataSize } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
+import type { StreamParts } from "./stream-parts.js";
 
-/** A stream as a thing to send to another agent; it carries the storage of its buffers. */
-export interface StreamHandle {
+/** @throws {DmaBufError} `EAGAIN` if too many handles are on their way. */
+export let makeStreamHandle: (parts: StreamParts) => StreamHandle;
+
+/** The fields of a stream's handle, as they arrive in another agent. */
+export interface StreamHandleData {
+  readonly kind: "stream";
+  readonly domain: string;
+  readonly slot: number;
+  readonly generation: number;
+  readonly name: string;
+  readonly format: FrameFormat;
+  /** How many bytes of JSON a frame may carry. */
+  readonly dataBytes: number;
+  /** Handles to the buffers of the ring. */
+  readonly buffers: readonly BufferHandleData[];
+}
+
+/**
+ * A stream as a thing to send to another agent: post it in a message, and import it there.
+ *
+ * Until the first import, until the sender closes it or dies, or until the domain's limit for handles passes, it keeps the
+ * memory of the stream although the stream is closed. A clone made by `postMessage` has the fields and not the methods.
+ */
+export class StreamHandle implements StreamHandleData, Disposable {
+  readonly kind = "stream";
   readonly domain: string;
   readonly slot: number;
   readonly generation: number;
@@ -16,6 +41,35 @@ export interface StreamHandle {
   readonly format: FrameFormat;
   readonly dataBytes: number;
   readonly buffers: readonly BufferHandle[];
+
+  private constructor(domain: string, { key, name, format, dataBytes, buffers }: StreamParts) {
+    this.domain = domain;
+    this.slot = key.slot;
+    this.generation = key.generation;
+    this.name = name;
+    this.format = format;
+    this.dataBytes = dataBytes;
+    this.buffers = allOrNothing((orUndo) =>
+      buffers.map((buffer) => {
+        const handle = buffer.handle();
+        orUndo(() => handle[Symbol.dispose]());
+        return handle;
+      }),
+    );
+  }
+
+  static {
+    makeStreamHandle = (parts) => new StreamHandle(parts.agent.domain, parts);
+  }
+
+  /** Gives up what the handle holds. Twice does nothing. */
+  close(): void {
+    for (const buffer of this.buffers) buffer[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /** Bytes of a stream's buffers: the frame, and its metadata behind it. */
@@ -24,7 +78,7 @@ export function frameBufferSize(format: FrameFormat, dataBytes: number): number 
 }
 
 /** @throws {DmaBufError} `EINVAL` unless the frames, with their metadata, lie in one piece of the buffer. */
-export function checkFrameBuffer({ storage }: DmaBuf, { format, dataBytes }: StreamHandle): void {
+export function checkFrameBuffer({ storage }: StreamBuffer, { format, dataBytes }: StreamHandleData): void {
   const least = frameBufferSize(format, dataBytes);
   const { segments } = storage;
   if (segments.length === 1 && segments[0]!.length >= least) return;
@@ -41,9 +95,9 @@ const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
  * @param streams How many slots the domain has for streams.
  * @throws {DmaBufError} `EINVAL` naming the field that is damaged.
  */
-export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandle {
+export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandleData {
   check("Domain.openStream()", "handle", handle, HANDLE);
-  const { domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandle>;
+  const { domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
   const damage = formatDamage(format);
   const fields = {
     domain: typeof domain === "string",

@@ -1,4 +1,4 @@
-import type { DmaBuf } from "../buffer/buffer.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { Agent } from "../domain/agent.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import type { FrameFormat } from "./format.js";
@@ -12,22 +12,22 @@ export interface StreamParts {
   readonly name: string;
   readonly format: FrameFormat;
   readonly dataBytes: number;
-  readonly buffers: readonly DmaBuf[];
+  readonly buffers: readonly StreamBuffer[];
 }
 
 /** A frame's memory, in place. */
 export interface FrameViews {
   readonly memory: ArrayBufferLike;
   readonly bytes: Uint8Array;
-  /** Where its metadata stand, behind its bytes. */
+  /** Its metadata, behind its bytes. */
   readonly metadata: DataView;
 }
 
 /** Views cost as much as all the words of a hand-off: those of the last frame are used again where nothing has moved. */
-const lastViews = new WeakMap<DmaBuf, FrameViews>();
+const lastViews = new WeakMap<StreamBuffer, FrameViews>();
 
 /** The views of a frame, in place. A stream's buffer has one segment. */
-export function frameViews(buffer: DmaBuf, { format, dataBytes }: StreamParts): FrameViews {
+export function frameViews(buffer: StreamBuffer, { format, dataBytes }: StreamParts): FrameViews {
   const { memory, offset } = buffer.storage.segments[0]!;
   const last = lastViews.get(buffer);
   if (last?.memory === memory && last.bytes.byteOffset === offset) return last;
@@ -41,7 +41,7 @@ export function frameViews(buffer: DmaBuf, { format, dataBytes }: StreamParts): 
 }
 
 /** The views of a frame that is held for long are its own: they then go with it. */
-export function forgetViews(buffer: DmaBuf): void {
+export function forgetViews(buffer: StreamBuffer): void {
   lastViews.delete(buffer);
 }
 

@@ -8,7 +8,7 @@ import {
   type FenceHandle,
   type BufferHandleData,
   type SoftwareTimelineHandle,
-  type StreamHandle,
+  type StreamHandleData,
   type Usage,
 } from "../../src/index.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -22,7 +22,7 @@ export interface BusySegment {
   readonly buffers: readonly BufferHandleData[];
   readonly fences: readonly FenceHandle[];
   readonly timeline: SoftwareTimelineHandle;
-  readonly stream: StreamHandle;
+  readonly stream: StreamHandleData;
   readonly syncobj: SyncobjHandleData;
 }
 

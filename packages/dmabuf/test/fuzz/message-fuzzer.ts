@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { LAYOUT_VERSION } from "../../src/domain/layout.js";
-import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandle } from "../../src/index.js";
+import { endOf } from "../../src/stream/frame-stream.js";
+import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandleData } from "../../src/index.js";
 import { descriptorsOf, type DomainFiles } from "../../src/node/joining/domain-files.js";
 import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
 import { closeDescriptor } from "../../src/node/system-calls/index.js";
@@ -65,7 +66,7 @@ export class MessageFuzzer {
     const decoy = await HostileMember.enter(`${this.#place} decoy`);
     this.#decoyFiles = decoy.files;
     // Held for good: all of them are in this thread, and who blocks for memory that has gone is answered by nobody.
-    for (const buffer of this.#stream.buffers) this.#member.import(buffer.handle("read-write"));
+    for (const { holder } of endOf(this.#stream).buffers) this.#member.import(holder!.handle("read-write"));
     this.#layBait();
     await this.look();
     this.#open = openFiles();
@@ -194,7 +195,7 @@ export class MessageFuzzer {
   }
 
   async #handOverStream(random: Random): Promise<void> {
-    using stream = this.#member.openStream(mutated(this.#streamHandle(), random) as StreamHandle);
+    using stream = this.#member.openStream(mutated(this.#streamHandle(), random) as StreamHandleData);
     using consumer = stream.frames();
     consumer.nextSync({ timeout: 0 })?.[Symbol.dispose]();
     await turn();
@@ -255,9 +256,9 @@ export class MessageFuzzer {
     (await asked).close();
   }
 
-  #streamHandle(): StreamHandle {
+  #streamHandle(): StreamHandleData {
     const handle = this.#stream.handle();
-    for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+    handle.close();
     return plain(handle);
   }
 

@@ -3,6 +3,7 @@ import { BufferRecord } from "../../src/buffer/buffer-record.js";
 import { plainLink } from "../../src/buffer/exporter-link.js";
 import { CurrentStorage } from "../../src/buffer/current-storage.js";
 import { sharedMemory } from "../../src/buffer/shared-memory.js";
+import { streamBuffer } from "../../src/buffer/stream-buffer.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { anyBit } from "../../src/domain/bits.js";
@@ -13,7 +14,7 @@ import { Reservation } from "../../src/reservation/reservation.js";
 import type { Consumer } from "../../src/stream/consumer.js";
 import { rawFormat } from "../../src/stream/format.js";
 import type { Loan, Frame } from "../../src/stream/frame.js";
-import { FrameStream } from "../../src/stream/frame-stream.js";
+import { makeStream, type FrameStream } from "../../src/stream/frame-stream.js";
 import {
   claimStream,
   joinStream,
@@ -272,10 +273,12 @@ export function openStream(agent: Agent, count: number, isProducer = false): Fra
     const key = { slot, generation: 1 };
     const reservation = new Reservation(agent, slot);
     const known = new CurrentStorage(agent, undefined, { key, version: 0, storage });
-    return new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner).open("read-write");
+    return streamBuffer(
+      new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner).open("read-write"),
+    );
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };
-  return new FrameStream(parts, isProducer, () => {});
+  return makeStream(parts, isProducer, () => {});
 }
 
 /** All operations go to another memory as long as `there` says so. */

@@ -1,4 +1,4 @@
-import type { FenceHandle, BufferHandleData, SoftwareTimelineHandle, StreamHandle } from "../../src/index.js";
+import type { FenceHandle, BufferHandleData, SoftwareTimelineHandle, StreamHandleData } from "../../src/index.js";
 import type { ProcessDomain } from "../../src/node/index.js";
 
 /** What a process that may die is sent to do, and what it needs for it. */
@@ -9,7 +9,7 @@ export interface Errand {
   readonly at: number;
   readonly buffers: readonly [BufferHandleData, BufferHandleData];
   readonly handle: BufferHandleData;
-  readonly stream: StreamHandle;
+  readonly stream: StreamHandleData;
   readonly streamName: string;
   readonly timeline: SoftwareTimelineHandle;
   readonly fence: FenceHandle;

@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData, type MessagePort } from "node:worker_threads";
-import { rawFormat, type BufferHandleData, type StreamHandle } from "../../src/index.js";
+import { rawFormat, type BufferHandleData, type StreamHandleData } from "../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import { pause } from "../agents.js";
 import { Random } from "../random.js";
@@ -15,7 +15,7 @@ import { Random } from "../random.js";
 interface Details {
   readonly invitation: WorkerInvitation;
   readonly handle: BufferHandleData;
-  readonly stream: StreamHandle;
+  readonly stream: StreamHandleData;
 }
 
 const FIRST = 5;
@@ -39,7 +39,7 @@ async function terminateMany(workers: number): Promise<void> {
     // Both live longer than the worker: the handles need not hold them.
     using handle = buffer.handle();
     const streamHandle = stream.handle();
-    for (const one of streamHandle.buffers) one[Symbol.dispose]();
+    streamHandle.close();
     const details: Details = {
       invitation,
       handle: structuredClone(handle),

@@ -58,7 +58,7 @@ async function useStream(): Promise<Watched[]> {
   const watched = [watch("a stream's buffer", loan.buffer)];
   loan.publish({ data: "frame" });
   for await (using frame of consumer.frames()) {
-    void frame.planes[0]!.bytes;
+    void frame.planes[0].bytes;
     break;
   }
   stream.close();

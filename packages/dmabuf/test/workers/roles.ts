@@ -8,7 +8,7 @@ import {
   type FenceHandle,
   rawFormat,
   type BufferHandleData,
-  type StreamHandle,
+  type StreamHandleData,
 } from "../../src/index.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import { submit } from "./submitter.js";
@@ -28,7 +28,7 @@ export interface Estate {
 export interface Legacy {
   readonly timeline: FenceHandle;
   readonly oneShot: FenceHandle;
-  readonly produced: StreamHandle;
+  readonly produced: StreamHandleData;
   readonly sent: BufferHandleData;
 }
 
@@ -36,7 +36,7 @@ export const roles = {
   /** Takes hold of everything there is, says so, and ends. */
   async victim(
     domain: Domain,
-    { estate, consumed, end }: { estate: Estate; consumed: StreamHandle; end: End },
+    { estate, consumed, end }: { estate: Estate; consumed: StreamHandleData; end: End },
   ): Promise<void> {
     const [locked, written, read] = [estate.locked, estate.written, estate.read].map((handle) => domain.import(handle));
     await locked!.reservation.lock();
@@ -96,7 +96,7 @@ export const roles = {
   },
 
   /** Takes frames and says their numbers; stops in the middle of one, for ever, if it is told to. */
-  async consumer(domain: Domain, { stream, stopAt }: { stream: StreamHandle; stopAt?: number }): Promise<void> {
+  async consumer(domain: Domain, { stream, stopAt }: { stream: StreamHandleData; stopAt?: number }): Promise<void> {
     const sequences: number[] = [];
     try {
       for await (using frame of domain.openStream(stream).frames()) {

@@ -170,7 +170,7 @@ class CopiedImage implements Disposable {
   }
 
   fill({ planes }: Frame): void {
-    const { bytes: source, stride, height, width } = planes[0]!;
+    const { bytes: source, stride, height, width } = planes[0];
     const { bytes: target } = this.#view;
     const pitch = this.image.layout.planes[0]!.stride;
     // A device's memory is slow to read: a row is made ready elsewhere.

@@ -5,7 +5,7 @@ import { checkWait, countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import { CONSUMER_OPTIONS, takeAll, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
 import type { Frame } from "../../stream/frame.js";
-import type { FrameStream } from "../../stream/frame-stream.js";
+import { endOf, type FrameStream } from "../../stream/frame-stream.js";
 import type { StreamDirectory } from "./stream-directory.js";
 
 /**
@@ -103,13 +103,17 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   }
 
   /** Leaves and gives all frames back; a `next()` that waits gets none. */
-  [Symbol.dispose](): void {
+  close(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const stream of this.#left) stream.close();
     this.#source?.stream.close();
     // For the looks of waits of this follower's.
     if (!this.#agent.closed) ring(this.#agent, slotOf(this.#agent.identity));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async #take(options: WaitOptions): Promise<Frame | undefined> {
@@ -120,7 +124,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
       try {
         return await source.consumer.next({ ...options, timeout: left() });
       } catch (error) {
-        if (this.#closed || this.#agent.closed || !source.stream.isOrphaned || !isDeath(error)) throw error;
+        if (this.#closed || this.#agent.closed || !endOf(source.stream).isOrphaned() || !isDeath(error)) throw error;
         this.#leave(source, error);
       }
     }
@@ -172,7 +176,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     this.#missedBefore += consumer.missed;
     this.#source = undefined;
     this.#search = this.#searchFor(reason);
-    stream.leave();
+    endOf(stream).leave();
     for (const one of this.#left) if (one.isClosed) this.#left.delete(one);
     if (!stream.isClosed) this.#left.add(stream);
   }

@@ -1,6 +1,6 @@
 import type { HandleMode } from "../../buffer/handle.js";
 import type { Sizes } from "../../domain/layout.js";
-import { checkStreamHandle, type StreamHandle } from "../../stream/stream-handle.js";
+import { checkStreamHandle, type StreamHandleData } from "../../stream/stream-handle.js";
 
 /** What agents of different processes tell each other. */
 export type Letter =
@@ -41,7 +41,7 @@ export interface NoStorage extends StorageName {
 /** The sender produces this stream; anybody may consume it. */
 export interface StreamLetter {
   readonly kind: "stream";
-  readonly handle: StreamHandle;
+  readonly handle: StreamHandleData;
 }
 
 /** To all: the sender would like to know which streams there are. */
@@ -92,7 +92,7 @@ export function parseLetter(value: unknown, descriptors: number, sizes: Pick<Siz
   }
 }
 
-function streamHandle(value: unknown, streams: number): StreamHandle {
+function streamHandle(value: unknown, streams: number): StreamHandleData {
   checkStreamHandle(value, streams);
   return value;
 }

@@ -3,7 +3,7 @@ import { otherAgents, type Identity } from "../../domain/agent-slot.js";
 import { countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import type { FrameStream } from "../../stream/frame-stream.js";
-import type { StreamHandle } from "../../stream/stream-handle.js";
+import type { StreamHandleData } from "../../stream/stream-handle.js";
 import { hasProducer, isStream, streamEnd } from "../../stream/stream-slot.js";
 import { askingAgain } from "./asking.js";
 import type { Inbox } from "./mailbox.js";
@@ -20,12 +20,12 @@ export class StreamDirectory {
   readonly #agent: Agent;
   readonly #inbox: Inbox;
   /** With the handle by which this agent itself knows each. */
-  readonly #own = new Map<FrameStream, StreamHandle>();
+  readonly #own = new Map<FrameStream, StreamHandleData>();
   /** By their slots, in the order in which they were first heard of. */
-  readonly #known = new Map<number, StreamHandle>();
-  readonly #openStream: (handle: StreamHandle) => FrameStream;
+  readonly #known = new Map<number, StreamHandleData>();
+  readonly #openStream: (handle: StreamHandleData) => FrameStream;
 
-  constructor(agent: Agent, inbox: Inbox, openStream: (handle: StreamHandle) => FrameStream) {
+  constructor(agent: Agent, inbox: Inbox, openStream: (handle: StreamHandleData) => FrameStream) {
     this.#agent = agent;
     this.#inbox = inbox;
     this.#openStream = openStream;
@@ -63,7 +63,7 @@ export class StreamDirectory {
   }
 
   /** An agent tells of its stream. There are never more than the domain has room for. */
-  learn(handle: StreamHandle): void {
+  learn(handle: StreamHandleData): void {
     if (!isStream(this.#agent, handle)) return;
     // What is told again keeps its place.
     if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
@@ -101,9 +101,9 @@ export class StreamDirectory {
   }
 
   /** stream-directory.1, stream-directory.2. */
-  #find(name: string): StreamHandle | undefined {
-    let open: StreamHandle | undefined;
-    let ended: StreamHandle | undefined;
+  #find(name: string): StreamHandleData | undefined {
+    let open: StreamHandleData | undefined;
+    let ended: StreamHandleData | undefined;
     for (const handle of this.#known.values()) {
       if (!hasProducer(this.#agent, handle)) this.#known.delete(handle.slot);
       else if (handle.name !== name) continue;
@@ -118,9 +118,9 @@ export class StreamDirectory {
   }
 }
 
-/** The producer holds the buffers while the stream lives: the handles need not, however long they lie about. */
-function handleOf(stream: FrameStream): StreamHandle {
+/** The producer holds the buffers while the stream lives: the handles need not, however long they are on their way. */
+function handleOf(stream: FrameStream): StreamHandleData {
   const handle = stream.handle();
-  for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+  handle.close();
   return handle;
 }

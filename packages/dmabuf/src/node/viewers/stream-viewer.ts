@@ -1,11 +1,11 @@
 import { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../../arguments.js";
-import { Held, HeldList, owned } from "../../domain/held.js";
+import { Held, HeldList } from "../../domain/held.js";
 import { waitUntil } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { FrameFormat } from "../../stream/format.js";
-import { PublishedFrame } from "../../stream/frame.js";
+import { giveFrame, PublishedFrame } from "../../stream/frame.js";
 import { formatDamage } from "../../stream/received-format.js";
 import { frameBufferSize } from "../../stream/stream-handle.js";
 import { metadataOffset, readMetadata } from "../../stream/metadata.js";
@@ -34,12 +34,17 @@ const NEXT: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL };
 
 const VISIT_TIMEOUT = 5_000;
 
+let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => ViewedFrame;
+
 /** A frame that a guest looks at. Its bytes can only be read: writing to them ends the process. */
 export class ViewedFrame extends PublishedFrame {
-  /** @internal Made by a guest. */
-  constructor(format: FrameFormat, whole: Uint8Array, held: Held) {
+  private constructor(format: FrameFormat, whole: Uint8Array) {
     const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
-    super(format, whole.subarray(0, format.size), metadata, held);
+    super(format, whole.subarray(0, format.size), metadata);
+  }
+
+  static {
+    makeViewedFrame = (held, format, whole) => giveFrame(held, new ViewedFrame(format, whole));
   }
 }
 
@@ -193,7 +198,7 @@ export class StreamViewer implements Disposable {
     );
     this.#looking = true;
     try {
-      return owned(held, new ViewedFrame(this.format, new Uint8Array(mapping.buffer), held));
+      return makeViewedFrame(held, this.format, new Uint8Array(mapping.buffer));
     } catch (error) {
       held.end();
       throw error;

@@ -3,8 +3,8 @@ import { integer, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import type { Host } from "../../host/host.js";
 import type { Consumer } from "../../stream/consumer.js";
-import type { Frame } from "../../stream/frame.js";
-import type { FrameStream } from "../../stream/frame-stream.js";
+import { bufferUnder, type Frame } from "../../stream/frame.js";
+import { endOf, type FrameStream } from "../../stream/frame-stream.js";
 import { POLICY, type Policy } from "../../stream/stream-slot.js";
 import type { FileStorage } from "../memory/file-storage.js";
 import { Gate } from "../joining/listening-socket.js";
@@ -103,9 +103,15 @@ export class ViewerServer implements Disposable {
     if (this.#guests.size >= guests) {
       throw new DmaBufError("ENOSPC", `Cannot show the stream: ${guests} guests look at it already (option "guests")`);
     }
-    const { name, format, buffers } = this.#stream;
+    const { name, format } = this.#stream;
+    const { buffers } = endOf(this.#stream);
     const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
-    const shown: ShownStream = { name, format, buffers: buffers.length, bytes: buffers[0]!.size };
+    const shown: ShownStream = {
+      name,
+      format,
+      buffers: buffers.length,
+      bytes: buffers[0]!.storage.segments[0]!.length,
+    };
     const consumer = this.#stream.frames({ policy });
     try {
       sendLine(descriptorOf(connection), shown, descriptors);
@@ -113,7 +119,7 @@ export class ViewerServer implements Disposable {
       consumer[Symbol.dispose]();
       throw error;
     }
-    const guest = new ShownTo(connection, consumer, (frame) => buffers.indexOf(frame.buffer));
+    const guest = new ShownTo(connection, consumer, (frame) => buffers.indexOf(bufferUnder(frame)!));
     this.#guests.set(connection, guest);
     return (line) => guest.hear(line);
   }

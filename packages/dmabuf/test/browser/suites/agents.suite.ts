@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as dmabuf from "../../../src/index.js";
-import { Domain, rawFormat, type FenceHandle, type BufferHandleData, type StreamHandle } from "../../../src/index.js";
+import {
+  Domain,
+  rawFormat,
+  type FenceHandle,
+  type BufferHandleData,
+  type StreamHandleData,
+} from "../../../src/index.js";
 import { until } from "../../agents.js";
 import { hire } from "./worker-party.js";
 
@@ -154,7 +160,7 @@ describe("a worker that ends", () => {
   test("while it produces ends its consumers with ESRCH, here and in another worker", PATIENT, async () => {
     using domain = createDomain();
     using producer = hire(domain, "producer", undefined);
-    const handle = await producer.says<StreamHandle>();
+    const handle = await producer.says<StreamHandleData>();
     using other = hire(domain, "consumer", { stream: handle, policy: "block", blocking: true });
     assert.equal(await other.says(), "joined");
     let frames = 0;

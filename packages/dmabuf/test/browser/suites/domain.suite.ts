@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Domain, PAGE_SIZE, rawFormat, type FenceHandle } from "../../../src/index.js";
-import type { StreamHandle } from "../../../src/stream/stream-handle.js";
+import type { StreamHandleData } from "../../../src/stream/stream-handle.js";
 import type { Task } from "./member.js";
 import { start, type BrowserWorker } from "./worker.js";
 
@@ -93,7 +93,7 @@ test("the frame of a consumer that is terminated in the middle of it goes back",
 test("a producer that is terminated ends its consumers with ESRCH, after its last frame", LIMIT, async () => {
   using domain = Domain.create();
   const { worker, answer } = await ask(domain, { do: "produce" });
-  const consumer = domain.openStream(answer as StreamHandle).frames();
+  const consumer = domain.openStream(answer as StreamHandleData).frames();
   assert.equal((await consumer.next())!.sequence, 0);
   worker.terminate();
   await assert.rejects(consumer.next(), { code: "ESRCH" });

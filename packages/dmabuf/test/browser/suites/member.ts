@@ -1,7 +1,7 @@
 /** A worker that joins a domain, does what it is asked to, says so, and then stays in the middle of it. */
 import { Domain, type Invitation, type BufferHandleData } from "../../../src/index.js";
 import { rawFormat } from "../../../src/stream/format.js";
-import type { StreamHandle } from "../../../src/stream/stream-handle.js";
+import type { StreamHandleData } from "../../../src/stream/stream-handle.js";
 
 /** What a worker is asked to do. */
 export type Task =
@@ -9,8 +9,8 @@ export type Task =
   | { readonly do: "block"; readonly buffer: BufferHandleData }
   | { readonly do: "lock"; readonly buffer: BufferHandleData }
   | { readonly do: "fence" }
-  | { readonly do: "take"; readonly stream: StreamHandle }
-  | { readonly do: "drain"; readonly stream: StreamHandle }
+  | { readonly do: "take"; readonly stream: StreamHandleData }
+  | { readonly do: "drain"; readonly stream: StreamHandleData }
   | { readonly do: "produce" };
 
 interface WorkerRealm {

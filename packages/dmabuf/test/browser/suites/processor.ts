@@ -1,5 +1,5 @@
 /** The consumer of `worklet.suite.ts`, on the thread that renders sound. */
-import { Domain, type DmaBufError, type Invitation, type StreamHandle } from "../../../src/index.js";
+import { Domain, type DmaBufError, type Invitation, type StreamHandleData } from "../../../src/index.js";
 
 /** What the worklet has found. */
 export interface Findings {
@@ -34,7 +34,7 @@ registerProcessor(
       super();
       const { port } = this;
       port.onmessage = ({ data }) => {
-        const { invitation, handle } = data as { invitation: Invitation; handle: StreamHandle };
+        const { invitation, handle } = data as { invitation: Invitation; handle: StreamHandleData };
         void consume(invitation, handle)
           .catch((error: unknown) => String(error))
           .then((findings) => port.postMessage(findings));
@@ -43,7 +43,7 @@ registerProcessor(
   },
 );
 
-async function consume(invitation: Invitation, handle: StreamHandle): Promise<Findings> {
+async function consume(invitation: Invitation, handle: StreamHandleData): Promise<Findings> {
   const domain = Domain.join(invitation);
   const stream = domain.openStream(handle);
   const consumer = stream.frames();

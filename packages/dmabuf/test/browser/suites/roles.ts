@@ -6,7 +6,7 @@ import {
   type FenceHandle,
   type Policy,
   type BufferHandleData,
-  type StreamHandle,
+  type StreamHandleData,
 } from "../../../src/index.js";
 
 interface WorkerRealm {
@@ -37,7 +37,7 @@ export const roles = {
   /** Takes all frames there are, blocking for each if it is told to, and says what it got. */
   async consumer(
     domain: Domain,
-    { stream, policy, blocking }: { stream: StreamHandle; policy: Policy; blocking: boolean },
+    { stream, policy, blocking }: { stream: StreamHandleData; policy: Policy; blocking: boolean },
   ): Promise<void> {
     const consumer = domain.openStream(stream).frames({ policy });
     realm.postMessage("joined");
@@ -57,7 +57,7 @@ export const roles = {
   },
 
   /** Takes one frame and keeps it. */
-  async frameKeeper(domain: Domain, { stream }: { stream: StreamHandle }): Promise<void> {
+  async frameKeeper(domain: Domain, { stream }: { stream: StreamHandleData }): Promise<void> {
     const frame = await domain.openStream(stream).frames().next();
     realm.postMessage(frame!.sequence);
     await new Promise(() => {});

@@ -16,7 +16,7 @@ import {
   type Frame,
   type FrameStream,
   type Invitation,
-  type StreamHandle,
+  type StreamHandleData,
   type Timeline,
 } from "../../../src/index.js";
 import { isLive } from "../../../src/domain/agent-slot.js";
@@ -219,7 +219,7 @@ class StressWorker {
     });
   }
 
-  #consume(handle: StreamHandle): void {
+  #consume(handle: StreamHandleData): void {
     if (this.#consumed.length >= 3) return;
     void this.#tolerate(["ESTALE"], () => {
       this.#obedience.within("import", () => {

@@ -13,7 +13,7 @@ import {
   type DmaBuf,
   type FrameStream,
   type Invitation,
-  type StreamHandle,
+  type StreamHandleData,
 } from "../../../src/index.js";
 import { deadIn, isLive, slotOf } from "../../../src/domain/agent-slot.js";
 import { pause, until } from "../../agents.js";
@@ -261,8 +261,8 @@ function handleOf(buffer: DmaBuf): Details["buffers"][number] {
   return structuredClone(handle);
 }
 
-function streamHandleOf(stream: FrameStream): StreamHandle {
+function streamHandleOf(stream: FrameStream): StreamHandleData {
   const handle = stream.handle();
-  for (const buffer of handle.buffers) buffer[Symbol.dispose]();
+  handle.close();
   return structuredClone(handle);
 }

@@ -1,0 +1,53 @@
+import type { Part } from "../domain/feature.js";
+import type { FenceQueries } from "../reservation/fence-queries.js";
+import type { DmaBuf } from "./buffer.js";
+import type { BufferHandle, BufferHandleData } from "./handle.js";
+import type { Holds } from "./hold.js";
+import type { Storage } from "./storage-carrier.js";
+
+/** The work of others on a buffer, as its fences tell of it. */
+export type BufferWork = Pick<
+  FenceQueries,
+  "testFinished" | "overdueWork" | "wait" | "waitSync" | "waitFinished" | "waitFinishedSync"
+>;
+
+/** All that a stream needs of a buffer. */
+export interface StreamBuffer {
+  /** Its memory. A stream's buffer has one segment. */
+  readonly storage: Storage;
+  readonly holds: Holds;
+  readonly work: BufferWork;
+  /** The buffer as programs know it, where they have buffers besides streams. */
+  readonly holder?: DmaBuf;
+  /** A handle that lets the receiver read. @throws {DmaBufError} `EAGAIN` if too many handles are on their way. */
+  handle(): BufferHandle;
+  close(): void;
+}
+
+/** Where the streams of an agent get their buffers from. */
+export interface StreamBuffers {
+  /**
+   * @param size Bytes; it is rounded up to whole pages.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is full.
+   */
+  allocate(size: number, options: { readonly name: string; readonly sealed: boolean }): StreamBuffer;
+  /** @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged. */
+  import(handle: BufferHandleData): StreamBuffer;
+}
+
+export const STREAM_MEMORY: Part<StreamBuffers> = { name: "memory of streams" };
+
+/** A holder of a buffer, as a stream uses it. */
+export function streamBuffer(holder: DmaBuf): StreamBuffer {
+  const { holds, reservation: work } = holder;
+  return {
+    get storage() {
+      return holder.storage;
+    },
+    holds,
+    work,
+    holder,
+    handle: () => holder.handle("read"),
+    close: () => holder.close(),
+  };
+}

@@ -1,0 +1,109 @@
+import { once } from "../buffer/once.js";
+import type { WaitCondition } from "../domain/agent.js";
+import { DmaBufError } from "../errors.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import type { StreamParts } from "./stream-parts.js";
+import {
+  armProducer,
+  emptyPlace,
+  frameIn,
+  heldBackFrom,
+  mayDrop,
+  mayReuse,
+  placeToReuse,
+  streamEnd,
+} from "./stream-slot.js";
+
+/** A place of the ring whose buffer the producer may fill. */
+export interface TakenPlace {
+  readonly place: number;
+  readonly buffer: StreamBuffer;
+  /** Whether no work on the buffer is pending. */
+  readonly isFinished: boolean;
+  /** Ends the write hold. Twice does nothing. */
+  readonly release: () => void;
+}
+
+/**
+ * A wait for a place that may be filled; ready without one once the stream has ended. It skips places where work is
+ * overdue, and those that an agent holds.
+ */
+export class LoanAttempt implements WaitCondition {
+  taken: TakenPlace | undefined;
+  readonly #parts: StreamParts;
+  /** The places, as bits, at which work was found overdue. */
+  #overdue = 0;
+
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+  }
+
+  arm(): void {
+    const { agent, key, buffers } = this.#parts;
+    // The buffers of an ended stream may be closed.
+    if (streamEnd(agent, key) !== undefined) return;
+    armProducer(agent, key.slot);
+    for (const { holds } of buffers) holds.arm();
+  }
+
+  ready(): boolean {
+    const { agent, key, buffers } = this.#parts;
+    if (streamEnd(agent, key) !== undefined) return true;
+    const keepFrom = heldBackFrom(agent, key.slot);
+    for (let tried = 0; ;) {
+      const place = placeToReuse(agent, key.slot, buffers.length, tried, keepFrom);
+      if (place < 0) return false;
+      tried |= 1 << place;
+      const buffer = buffers[place]!;
+      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
+      if ((this.#overdue & (1 << place)) !== 0 && isOverdue(buffer)) continue;
+      const { holds } = buffer;
+      if (!holds.tryTake("write")) continue;
+      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
+      // (stream-slot.1).
+      if (!mayReuse(agent, key.slot, place)) {
+        holds.release("write");
+        continue;
+      }
+      const isFinished = buffer.work.testFinished("read");
+      if (!isFinished && isOverdue(buffer)) {
+        this.#overdue |= 1 << place;
+        holds.release("write");
+        continue;
+      }
+      emptyPlace(agent, key.slot, place);
+      this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
+      return true;
+    }
+  }
+
+  /** @throws {DmaBufError} `EDEADLK` if this thread itself keeps every place: by holds, or by consumers that miss no frame. */
+  checkBlocking(): void {
+    const { agent, key, buffers, name } = this.#parts;
+    const keepFrom = heldBackFrom(agent, key.slot, agent.identity);
+    const isFree = buffers.some(({ holds }, place) => {
+      const frame = frameIn(agent, key.slot, place);
+      return !holds.isInOwnWay("write") && (frame === undefined || mayDrop(frame, keepFrom));
+    });
+    if (isFree) return;
+    throw new DmaBufError(
+      "EDEADLK",
+      `Cannot block for a buffer of stream "${name}": this thread itself uses all of them`,
+    );
+  }
+
+  /** Gives back the place that was taken if its work has become overdue; the next look skips it. */
+  setAsideIfOverdue(): boolean {
+    const { place, buffer, release } = this.taken!;
+    if (!isOverdue(buffer)) return false;
+    this.taken = undefined;
+    this.#overdue |= 1 << place;
+    release();
+    return true;
+  }
+}
+
+/** Whether work on a buffer is overdue; the agent is then rung when it no longer is. */
+function isOverdue({ work }: StreamBuffer): boolean {
+  return work.overdueWork("read")?.armAndLook() ?? false;
+}
