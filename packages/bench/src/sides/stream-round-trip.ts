@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { Domain, type Invitation, rawFormat, type StreamHandle } from "dmabuf";
+import { Domain, type Invitation, rawFormat, type StreamHandleData } from "dmabuf";
 import type { Figures } from "../figures.js";
 import { giveBack, sampleGivenBack } from "./marked-frames.js";
 import { operations, type Plan } from "./sampling.js";
@@ -28,7 +28,7 @@ async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripPar
 }
 
 async function follow(port: MessagePort, { plan, wait }: StreamRoundTripParameters): Promise<void> {
-  const [invitation, handle] = await nextMessage<[Invitation, StreamHandle]>(port);
+  const [invitation, handle] = await nextMessage<[Invitation, StreamHandleData]>(port);
   const domain = Domain.join(invitation, wait === "park" ? { spin: 0 } : {});
   const frames = domain.openStream(handle).frames();
   for (let i = 0; i < operations(plan); i++) {
