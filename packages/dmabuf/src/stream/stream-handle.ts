@@ -97,9 +97,10 @@ const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
  */
 export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandleData {
   check("Domain.openStream()", "handle", handle, HANDLE);
-  const { domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
+  const { kind, domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
   const damage = formatDamage(format);
   const fields = {
+    kind: kind === "stream",
     domain: typeof domain === "string",
     slot: isCount(slot) && slot < streams,
     generation: Number.isSafeInteger(generation),
