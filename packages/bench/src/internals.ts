@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type * as Memory from "../../dmabuf/src/node/memory/memory-object.js";
-import type * as Ledger from "../../dmabuf/src/node/memory/resource-ledger.js";
+import type * as Ledger from "../../dmabuf/src/node/resources/resource-ledger.js";
 import type * as SystemCalls from "../../dmabuf/src/node/system-calls/index.js";
 import type * as ProcessSubstrate from "../../dmabuf/src/node/waiting/process-substrate.js";
 
@@ -16,6 +16,6 @@ async function load<Module>(path: string): Promise<Module> {
 }
 
 export const { MemoryObject } = await load<typeof Memory>("node/memory/memory-object.js");
-export const { ResourceLedger } = await load<typeof Ledger>("node/memory/resource-ledger.js");
+export const { ResourceLedger } = await load<typeof Ledger>("node/resources/resource-ledger.js");
 export const { createPipe, pageSize, viewOf } = await load<typeof SystemCalls>("node/system-calls/index.js");
 export const { createProcessSubstrate } = await load<typeof ProcessSubstrate>("node/waiting/process-substrate.js");

@@ -1,7 +1,7 @@
 import { after } from "node:test";
 import { MemoryObject } from "../src/node/memory/memory-object.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "../src/node/waiting/process-substrate.js";
-import { ResourceLedger } from "../src/node/memory/resource-ledger.js";
+import { ResourceLedger } from "../src/node/resources/resource-ledger.js";
 import { closeDescriptor, createPipe, pageSize, viewOf } from "../src/node/system-calls/index.js";
 
 /**

@@ -1,5 +1,5 @@
-import { connectTo } from "../src/node/joining/listening-socket.js";
-import { KnownUsers } from "../src/node/joining/known-users.js";
+import { connectTo } from "../src/node/connecting/listening-socket.js";
+import { KnownUsers } from "../src/node/connecting/known-users.js";
 import { closeDescriptor, fileControl, nativeFunction, writeDescriptor } from "../src/node/system-calls/index.js";
 
 /** A bare connection to a gate of this user's. It is the caller's. */

@@ -131,6 +131,11 @@ export class Agent implements Member, Waiter {
     this.#interrupts.add(run);
   }
 
+  /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
+  checkJoined(): void {
+    if (this.#closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+
   /** The agent is about to leave: first its waits end, and then what they wait at. */
   endWaits(): void {
     this.ending.end(hasLeft);

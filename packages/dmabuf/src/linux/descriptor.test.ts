@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { releaseEnded } from "../node/memory/process-ledgers.js";
+import { releaseEnded } from "../node/resources/process-ledgers.js";
 import { createEventCounter, writeDescriptor } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 

@@ -1,8 +1,8 @@
 import { check, checkGiven, checkObject, instance, OBJECT, required, TEXT, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
-import type { LedgerEntry } from "../node/memory/resource-ledger.js";
+import type { LedgerEntry } from "../node/resources/resource-ledger.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
-import { threadLedger } from "../node/memory/thread-ledger.js";
+import { threadLedger } from "../node/resources/thread-ledger.js";
 import { giveBack } from "./give-back.js";
 import { call, type Reasons, type Request } from "./ioctl.js";
 import { FD, U32 } from "./kinds.js";

@@ -2,9 +2,9 @@ import { check, checkObject, required, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { DmaBufError } from "../errors.js";
-import { layZeros, type LedgerEntry } from "../node/memory/resource-ledger.js";
+import { layZeros, type LedgerEntry } from "../node/resources/resource-ledger.js";
 import { viewOf } from "../node/system-calls/index.js";
-import { threadLedger } from "../node/memory/thread-ledger.js";
+import { threadLedger } from "../node/resources/thread-ledger.js";
 import { BYTES, FD, OFFSET } from "./kinds.js";
 
 /** Addresses are given back only when no view can be left that reads them. */

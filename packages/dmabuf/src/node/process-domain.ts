@@ -11,15 +11,15 @@ import { FEATURES, type AllMembers } from "../features.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { STREAM_TABLE } from "../stream/feature.js";
 import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
-import { admit, apply, checkApplication } from "./joining/join-protocol.js";
+import { sendDomain, requestDomain, checkJoinRequest } from "./joining/join-protocol.js";
 import type { ControlSegment, ControlOptions } from "./joining/control-segment.js";
-import { DescriptorDirectory } from "./messages/descriptor-directory.js";
+import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, type Entry } from "./joining/entry.js";
-import { FOLLOW, Follower, type FollowOptions } from "./messages/follower.js";
+import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
-import { connectInTime, Gate } from "./joining/listening-socket.js";
+import { connectInTime, ListeningSocket } from "./connecting/listening-socket.js";
 import { processHost } from "./host.js";
-import { Inbox } from "./messages/mailbox.js";
+import { PostOffice } from "./messages/post-office.js";
 import {
   acceptInvitation,
   checkInvitation,
@@ -28,24 +28,29 @@ import {
   type WorkerInvitation,
 } from "./joining/invitation.js";
 import { checkPlace, CONNECT, LISTEN, type ConnectOptions, type ListenOptions } from "./joining/join-options.js";
-import { KnownUsers } from "./joining/known-users.js";
-import { endConnection, letGoConnection } from "./memory/let-go.js";
-import type { WaitLimits } from "./joining/json-lines.js";
-import { Reception } from "./joining/acceptor.js";
-import { leaveLedger, releaseEnded } from "./memory/process-ledgers.js";
-import type { ResourceLedger } from "./memory/resource-ledger.js";
-import type { Seat } from "./joining/membership.js";
-import { ViewerServer, SHOW, type ServeViewersOptions } from "./viewers/viewer-server.js";
-import { descriptorOf } from "./joining/socket-descriptor.js";
+import { KnownUsers } from "./connecting/known-users.js";
+import { endConnection, letGoConnection } from "./resources/let-go.js";
+import type { WaitLimits } from "./connecting/json-lines.js";
+import { Acceptor } from "./connecting/acceptor.js";
+import { leaveLedger, releaseEnded } from "./resources/process-ledgers.js";
+import type { ResourceLedger } from "./resources/resource-ledger.js";
+import type { Membership } from "./joining/membership.js";
+import {
+  makeViewerServer,
+  SERVE_VIEWERS,
+  type ServeViewersOptions,
+  type ViewerServer,
+} from "./viewers/viewer-server.js";
+import { descriptorOf } from "./resources/socket-descriptor.js";
 import { StreamDirectory } from "./messages/stream-directory.js";
-import { threadLedger } from "./memory/thread-ledger.js";
+import { threadLedger } from "./resources/thread-ledger.js";
 import { pageSize, processId } from "./system-calls/index.js";
 
 /**
- * How often an agent looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is for
- * what nobody is connected to, and for those whose event loop does not turn.
+ * Milliseconds between two looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is
+ * for those without a connection, and for agents whose event loop does not turn.
  */
-const LOOK_MS = 50;
+const REAP_EVERY = 50;
 const CONNECT_TIMEOUT = 5_000;
 const JOINING = "Cannot join the domain";
 
@@ -57,15 +62,14 @@ const LENGTH: Kind = {
   isTaken: (length: number) => Number.isSafeInteger(length) && length > 0 && length % pageSize() === 0,
 };
 
-/** What a domain is put together from, and what it is called back by. */
+/** What a domain is put together from. */
 interface Parts {
   readonly segment: ControlSegment;
-  readonly seat: Seat;
+  readonly membership: Membership;
   readonly ledger: ResourceLedger;
   readonly agent: Agent;
-  readonly inbox: Inbox;
+  readonly post: PostOffice;
   readonly carrier: FileCarrier;
-  readonly callbacks: { lookAround: () => void; readLetters: () => void };
 }
 
 export interface ProcessDomain extends AllMembers {}
@@ -79,45 +83,46 @@ export class ProcessDomain extends DomainBase {
   readonly descriptors: DescriptorDirectory;
   readonly #parts: Parts;
   readonly #directory: StreamDirectory;
-  readonly #reception: Reception;
-  readonly #gates = new Set<Gate>();
+  readonly #acceptor: Acceptor;
+  readonly #listening = new Set<ListeningSocket>();
   /** What ends the watches on those that were invited and have not ended. */
   readonly #invited = new Set<() => void>();
   /** What ends with the domain. */
   readonly #endings = new Set<() => void>();
 
   private constructor(parts: Parts, options: ListenOptions) {
-    const { segment, agent, inbox, callbacks } = parts;
+    const { segment, ledger, agent, post, carrier } = parts;
     const core = new Core(agent, options);
-    core.provide(CARRIER, parts.carrier);
+    core.provide(CARRIER, carrier);
     super(core, FEATURES);
     this.#parts = parts;
     const streams = core.get(STREAM_TABLE);
     // Other processes find a stream by its name.
-    this.#directory = streams.listing = new StreamDirectory(agent, inbox, (handle) => streams.open(handle));
-    this.descriptors = new DescriptorDirectory(agent, parts.ledger, inbox, () => this.#readLetters());
-    this.#reception = new Reception({
+    this.#directory = streams.listing = new StreamDirectory(agent, post, (handle) => streams.open(handle));
+    const { directory, end } = makeDescriptorDirectory(agent, ledger, post);
+    this.descriptors = directory;
+    this.#endings.add(end);
+    this.#acceptor = new Acceptor({
       users: new KnownUsers(options.users),
       refusal: JOINING,
-      admit: (connection, application) => {
-        checkApplication(application);
-        admit(descriptorOf(connection), segment.files);
+      accept: (connection, request) => {
+        checkJoinRequest(request);
+        sendDomain(descriptorOf(connection), segment.files);
         return undefined;
       },
-      hungUp: () => this.#lookSoon(),
+      hungUp: () => this.#reapSoon(),
       host: agent.host,
     });
-    callbacks.lookAround = () => this.#lookAround();
-    callbacks.readLetters = () => this.#readLetters();
   }
 
   /** All that can fail once the domain is there. */
   #begin(): void {
-    const { segment, agent } = this.#parts;
-    const timer = setInterval(() => this.#lookAround(), LOOK_MS).unref();
+    const { segment, agent, post } = this.#parts;
+    const timer = setInterval(() => this.#reapDead(), REAP_EVERY).unref();
     this.#endings.add(() => clearInterval(timer));
-    segment.listenAt(slotOf(agent.identity), () => this.#readLetters());
-    agent.addInterrupt(() => this.#readLetters());
+    const readPost = (): void => post.read();
+    segment.attend(slotOf(agent.identity), readPost, () => this.#reapDead());
+    agent.addInterrupt(readPost);
     this.#directory.ask();
   }
 
@@ -149,14 +154,12 @@ export class ProcessDomain extends DomainBase {
    */
   static listen(where: string, options: ListenOptions = {}): ProcessDomain {
     checkPlace("ProcessDomain.listen()", where);
-    const domain = ProcessDomain.create(options);
-    try {
+    return allOrNothing((orUndo) => {
+      const domain = ProcessDomain.create(options);
+      orUndo(() => domain.close());
       domain.listen(where);
       return domain;
-    } catch (error) {
-      domain.close();
-      throw error;
-    }
+    });
   }
 
   /**
@@ -198,7 +201,7 @@ export class ProcessDomain extends DomainBase {
     checkInvitation(invitation);
     checkOptions("ProcessDomain.join()", options, JOIN);
     const domain = ProcessDomain.#enter(options, (control) => enterInvited(invitation, control));
-    const lifeline = holdLifeline(invitation.port, "", () => domain.#lookSoon());
+    const lifeline = holdLifeline(invitation.port, "", () => domain.#reapSoon());
     domain.#endings.add(() => lifeline.end());
     return domain;
   }
@@ -212,21 +215,21 @@ export class ProcessDomain extends DomainBase {
   listen(where: string): void {
     checkPlace("ProcessDomain.listen()", where);
     this.checkJoined();
-    this.#gates.add(new Gate(where, this.#reception));
+    this.#listening.add(new ListeningSocket(where, this.#acceptor));
   }
 
   /** An invitation for one more thread of this process. @throws {DmaBufError} `ENOSPC` if the domain is full. */
   invite(options: { readonly name?: string } = {}): WorkerInvitation {
     checkOptions("ProcessDomain.invite()", options, INVITE);
     this.checkJoined();
-    const { segment, seat } = this.#parts;
-    const reservation = seat.reserve(segment, options.name ?? "worker");
+    const { segment, membership } = this.#parts;
+    const reservation = membership.reserve(segment, options.name ?? "worker");
     const { mine, theirs } = createLifeline();
     const endWatch = watchLifeline(mine, "", () => {
       this.#invited.delete(endWatch);
       endWatch();
-      seat.release(reservation);
-      this.#lookSoon();
+      membership.release(reservation);
+      this.#reapSoon();
     });
     this.#invited.add(endWatch);
     return { reservation, files: segment.files, port: theirs };
@@ -238,15 +241,13 @@ export class ProcessDomain extends DomainBase {
     const { ledger } = this.#parts;
     const { mine, theirs } = createInvitation();
     const entry = ledger.open(() => theirs);
-    this.#reception.serve(new Socket({ fd: mine }), true);
+    this.#acceptor.serve(new Socket({ fd: mine }), true);
     let open = true;
-    return {
-      descriptor: theirs,
-      [Symbol.dispose]() {
-        if (open) ledger.close(entry);
-        open = false;
-      },
+    const close = (): void => {
+      if (open) ledger.close(entry);
+      open = false;
     };
+    return { descriptor: theirs, close, [Symbol.dispose]: close };
   }
 
   /** Zeroed memory that can be exported, whole or in parts: that of other places no other process could reach. */
@@ -277,12 +278,12 @@ export class ProcessDomain extends DomainBase {
     check("ProcessDomain.follow()", "name", name, NAME);
     checkOptions("ProcessDomain.follow()", options, FOLLOW);
     this.checkJoined();
-    return new Follower(this.#parts.agent, this.#directory, name, options);
+    return makeFollower(this.#parts.agent, this.#directory, name, options);
   }
 
   /**
-   * Shows a stream to guests: processes that may look at its frames, and are trusted with nothing else. They come by
-   * `StreamViewer.connect()`.
+   * Serves a stream to viewers: processes that may look at its frames, and are trusted with nothing else. They connect
+   * by `StreamViewer.connect()`.
    *
    * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
    * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
@@ -290,46 +291,40 @@ export class ProcessDomain extends DomainBase {
   serveViewers(where: string, stream: FrameStream, options: ServeViewersOptions = {}): ViewerServer {
     checkPlace("ProcessDomain.serveViewers()", where);
     check("ProcessDomain.serveViewers()", "stream", stream, FRAME_STREAM);
-    checkOptions("ProcessDomain.serveViewers()", options, SHOW);
+    checkOptions("ProcessDomain.serveViewers()", options, SERVE_VIEWERS);
     this.checkJoined();
-    const end = (): void => show.close();
-    const show = new ViewerServer(where, stream, options, {
+    const end = (): void => server.close();
+    const server = makeViewerServer(where, stream, options, {
       host: this.#parts.agent.host,
       closed: () => this.#endings.delete(end),
     });
     this.#endings.add(end);
-    return show;
+    return server;
   }
 
   protected override left(): void {
-    const { segment, seat, carrier } = this.#parts;
+    const { segment, membership, carrier } = this.#parts;
     for (const end of this.#endings) end();
-    for (const gate of this.#gates) gate.close();
-    this.#reception.close();
+    for (const socket of this.#listening) socket.close();
+    this.#acceptor.close();
     for (const endWatch of this.#invited) endWatch();
-    this.descriptors.close();
     carrier.close();
     segment.close();
-    seat.giveUp();
+    membership.leave();
     leaveLedger(segment.files.ledger);
     releaseEnded();
   }
 
-  static #enter(options: ListenOptions, open: (options: ControlOptions) => Entry): ProcessDomain {
+  static #enter(options: ListenOptions, enter: (options: ControlOptions) => Entry): ProcessDomain {
     // What can fail comes before anything is taken.
     const host = processHost(options.spin);
     const ledger = threadLedger();
-    const callbacks = { lookAround: () => {}, readLetters: () => {} };
-    const { segment, seat, identity } = open({
-      ledger,
-      wrapMemory: options.wrapMemory,
-      onSlice: () => callbacks.lookAround(),
-    });
+    const { segment, membership, identity } = enter({ ledger, wrapMemory: options.wrapMemory });
     return allOrNothing((orUndo) => {
       const agent = new Agent(segment, identity, host);
-      const inbox = new Inbox(agent, segment.files, ledger, (message) => agent.host.warn(message));
-      const carrier = new FileCarrier({ agent, ledger, inbox, readLetters: () => callbacks.readLetters() });
-      const domain = new ProcessDomain({ segment, seat, ledger, agent, inbox, carrier, callbacks }, options);
+      const post = new PostOffice(agent, segment.files, ledger);
+      const carrier = new FileCarrier({ agent, ledger, post });
+      const domain = new ProcessDomain({ segment, membership, ledger, agent, post, carrier }, options);
       orUndo(() => domain.close());
       domain.#begin();
       return domain;
@@ -344,52 +339,33 @@ export class ProcessDomain extends DomainBase {
   ): Promise<ProcessDomain> {
     const ledger = threadLedger();
     const entry = ledger.open(() => connection);
-    let domain: ProcessDomain;
-    try {
+    const domain = await allOrNothing(async (orUndo) => {
+      orUndo(() => letGoConnection(ledger.handOver(entry)));
       const { name = defaultName() } = options;
-      const files = await apply(connection, where, limits);
-      domain = ProcessDomain.#enter(options, (control) => enterExisting(files, control, name));
-    } catch (error) {
-      letGoConnection(ledger.handOver(entry));
-      throw error;
-    }
+      const files = await requestDomain(connection, where, limits);
+      return ProcessDomain.#enter(options, (control) => enterExisting(files, control, name));
+    });
     // Only its end says something now.
     const socket = new Socket({ fd: ledger.handOver(entry) }).unref().resume();
     socket.on("error", () => endConnection(socket));
-    socket.on("close", () => domain.#lookSoon());
+    socket.on("close", () => domain.#reapSoon());
     domain.#endings.add(() => endConnection(socket));
     return domain;
   }
 
-  #readLetters(): void {
-    const { agent, carrier, inbox } = this.#parts;
-    if (this.isClosed || !inbox.hasLetters) return;
-    for (const { letter, from, files } of inbox.take()) {
-      try {
-        if (letter.kind === "stream") this.#directory.learn(letter.handle);
-        else if (letter.kind === "ask for streams") this.#directory.answer(from);
-        else if (letter.kind === "descriptor") this.descriptors.receive(letter.name, files[0]!);
-        else if (letter.kind === "ask for descriptor") this.descriptors.answer(letter.name, from);
-        else carrier.read(letter, from, files);
-      } catch (error) {
-        agent.host.warn(`A letter from another agent came to nothing: ${String(error)}`);
-      }
-    }
-  }
-
   /** Gives back what the dead held, wherever they were. */
-  #lookAround(): void {
+  #reapDead(): void {
     if (this.isClosed) return;
-    const { agent, seat, carrier } = this.#parts;
-    for (const identity of seat.lostAgents(agent)) this.recover(identity);
+    const { agent, membership, carrier } = this.#parts;
+    for (const identity of membership.lostAgents(agent)) this.recover(identity);
     releaseEnded();
-    carrier.lookAround();
+    carrier.sweep();
   }
 
-  /** A connection may end, or a port close, before the locks of who is dead are gone. */
-  #lookSoon(): void {
-    this.#lookAround();
-    for (const ms of [1, 5, 20]) this.#parts.agent.host.after(ms, () => this.#lookAround());
+  /** A connection may end, or a port close, before the locks of the dead agent are gone. */
+  #reapSoon(): void {
+    this.#reapDead();
+    for (const ms of [1, 5, 20]) this.#parts.agent.host.after(ms, () => this.#reapDead());
   }
 }
 

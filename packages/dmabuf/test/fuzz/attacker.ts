@@ -1,9 +1,9 @@
 import { AGENT } from "../../src/domain/layout.js";
 import { slotOf, type Identity } from "../../src/domain/agent-slot.js";
-import { apply } from "../../src/node/joining/join-protocol.js";
+import { requestDomain } from "../../src/node/joining/join-protocol.js";
 import { ControlSegment } from "../../src/node/joining/control-segment.js";
 import type { DomainFiles } from "../../src/node/joining/domain-files.js";
-import { ResourceLedger } from "../../src/node/memory/resource-ledger.js";
+import { ResourceLedger } from "../../src/node/resources/resource-ledger.js";
 import {
   acceptConnection,
   bindSocket,
@@ -45,7 +45,7 @@ export class HostileListener {
   }
 }
 
-/** Somebody who has got the descriptors of a domain, and writes letters as he likes. */
+/** Somebody who has got the descriptors of a domain, and writes messages as he likes. */
 export class HostileMember {
   readonly files: DomainFiles;
   readonly #connection: number;
@@ -54,17 +54,17 @@ export class HostileMember {
   private constructor(connection: number, files: DomainFiles) {
     this.#connection = connection;
     this.files = files;
-    this.#segment = ControlSegment.open(files, { ledger: new ResourceLedger(), onSlice() {} });
+    this.#segment = ControlSegment.open(files, { ledger: new ResourceLedger() });
   }
 
   static async enter(place: string): Promise<HostileMember> {
     const connection = connectBare(place);
-    return new HostileMember(connection, await apply(connection, place, { end: performance.now() + 5_000 }));
+    return new HostileMember(connection, await requestDomain(connection, place, { end: performance.now() + 5_000 }));
   }
 
   post(to: Identity, bytes: Uint8Array, descriptors: readonly number[] = []): void {
     const slot = slotOf(to);
-    say(this.files.inboxes[slot]!, bytes, descriptors);
+    say(this.files.mailboxes[slot]!, bytes, descriptors);
     const { memory, layout } = this.#segment;
     memory.add(layout.agent(slot) + AGENT.MESSAGES, 1);
     writeDescriptor(this.files.bells[slot]!, new Uint8Array([1]));

@@ -19,13 +19,13 @@ import { oddDescriptors } from "./odd-descriptors.js";
 /** Cases between two looks at whether the honest ones are unharmed. */
 export const CASES_PER_LOOK = 50;
 
-/** Milliseconds for a joiner or a guest to give up: most are told nothing that they could use. */
+/** Milliseconds for a joiner or a viewer to give up: most are told nothing that they could use. */
 const PATIENCE = 3;
 
 const FORMAT = imageFormat("NV12", 16, 16);
 
 /**
- * A domain with honest members and an honest guest, beside which somebody sends damaged messages at every place where
+ * A domain with honest members and an honest viewer, beside which somebody sends damaged messages at every place where
  * one can be sent. A seed repeats the cases.
  */
 export class MessageFuzzer {
@@ -39,7 +39,7 @@ export class MessageFuzzer {
   readonly #odd = Object.values(oddDescriptors());
   readonly #stream: FrameStream;
   #member!: ProcessDomain;
-  #guest!: StreamViewer;
+  #viewer!: StreamViewer;
   #attacker!: HostileMember;
   #decoyFiles!: DomainFiles;
   #bait!: DmaBuf;
@@ -50,7 +50,7 @@ export class MessageFuzzer {
   private constructor(seed: number) {
     this.#seed = seed;
     this.#stream = this.#host.createStream({ name: "shown", format: FORMAT, buffers: 5, dataBytes: 64 });
-    this.#host.serveViewers(this.#showPlace, this.#stream, { guests: 4 });
+    this.#host.serveViewers(this.#showPlace, this.#stream, { viewers: 4 });
   }
 
   static async create(seed: number): Promise<MessageFuzzer> {
@@ -61,7 +61,7 @@ export class MessageFuzzer {
 
   async #settle(): Promise<void> {
     this.#member = await ProcessDomain.connect(this.#place, { name: "honest" });
-    this.#guest = await StreamViewer.connect(this.#showPlace);
+    this.#viewer = await StreamViewer.connect(this.#showPlace);
     this.#attacker = await HostileMember.enter(this.#place);
     const decoy = await HostileMember.enter(`${this.#place} decoy`);
     this.#decoyFiles = decoy.files;
@@ -117,7 +117,7 @@ export class MessageFuzzer {
     const loan = (await this.#stream.loan({ timeout: 5_000 }))!;
     loan.bytes[0] = 9;
     loan.publish({ data: { honest: true } });
-    using frame = (await this.#guest.next({ signal: AbortSignal.timeout(5_000) }))!;
+    using frame = (await this.#viewer.next({ signal: AbortSignal.timeout(5_000) }))!;
     assert.equal(frame.bytes[0], 9);
     if (this.#open.length === 0) return;
     const end = performance.now() + 5_000;
@@ -126,7 +126,7 @@ export class MessageFuzzer {
   }
 
   close(): void {
-    this.#guest.close();
+    this.#viewer.close();
     this.#attacker.close();
     this.#listener.close();
     this.#member.close();
@@ -146,7 +146,7 @@ export class MessageFuzzer {
   }
 
   async #applyAsGuest(random: Random): Promise<void> {
-    await this.#connect(random, this.#showPlace, [{ guest: true }, { done: true }]);
+    await this.#connect(random, this.#showPlace, [{ viewer: true }, { done: true }]);
   }
 
   async #connect(random: Random, place: string, words: readonly object[]): Promise<void> {
@@ -163,12 +163,12 @@ export class MessageFuzzer {
     closeDescriptor(connection);
   }
 
-  /** A letter into somebody's inbox. */
+  /** A message into the mailbox of a member. */
   async #write(random: Random): Promise<void> {
     using handle = this.#bait.handle();
     const { slot, generation, version } = handle;
     const name = { slot, generation, version, mode: random.pick(["read", "read-write"]) };
-    const letters = [
+    const messages = [
       { kind: "storage", ...name, isOwned: random.oneIn(2), segments: [{ offset: 0, length: 4096 }] },
       { kind: "ask for storage", ...name },
       { kind: "no storage", ...name },
@@ -178,12 +178,12 @@ export class MessageFuzzer {
     const to = agentOf(this.#host).identity;
     const from = random.pick([agentOf(this.#member).identity, to, 1023]);
     const descriptors = this.#some(random);
-    const letter = random.pick(letters);
-    if ("segments" in letter && random.oneIn(2)) {
-      letter.segments.length = 0;
-      for (const _ of descriptors) letter.segments.push({ offset: 0, length: 4096 });
+    const message = random.pick(messages);
+    if ("segments" in message && random.oneIn(2)) {
+      message.segments.length = 0;
+      for (const _ of descriptors) message.segments.push({ offset: 0, length: 4096 });
     }
-    this.#attacker.post(to, mutatedText({ to, from, letter }, random), descriptors);
+    this.#attacker.post(to, mutatedText({ to, from, message }, random), descriptors);
     await turn();
   }
 
@@ -216,18 +216,18 @@ export class MessageFuzzer {
       random.oneIn(2) ? { end: true } : { place: 0 },
     ];
     const [memory] = this.#odd.slice(11);
-    const looking = visiting.then(async (guest) => {
+    const looking = visiting.then(async (viewer) => {
       try {
-        const frame = await guest.next({ signal: AbortSignal.timeout(PATIENCE) });
+        const frame = await viewer.next({ signal: AbortSignal.timeout(PATIENCE) });
         void frame?.planes;
         frame?.[Symbol.dispose]();
-        await guest.next({ signal: AbortSignal.timeout(PATIENCE) });
+        await viewer.next({ signal: AbortSignal.timeout(PATIENCE) });
       } catch (error) {
         if ((error as Error).name !== "TimeoutError") throw error;
       } finally {
-        guest.close();
+        viewer.close();
       }
-      return guest;
+      return viewer;
     });
     await this.#answer(random, lines, this.#changed(random, [memory!]), looking);
   }

@@ -13,7 +13,7 @@ const PROGRESS_MS = 1_000;
 const MOST_FAULTS = 20;
 
 const options = new Command("fuzz:messages")
-  .description("Sends damaged messages, letters, handles and descriptors to honest members of a domain and to guests.")
+  .description("Sends damaged messages, handles and descriptors to honest members of a domain and to viewers.")
   .option("--cases <count>", "how many messages", wholeNumber, 100_000)
   .option("--seed <number>", "repeats the same cases", wholeNumber, 1)
   .parse()

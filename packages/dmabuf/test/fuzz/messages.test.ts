@@ -1,4 +1,4 @@
-/** Peers that send what they should not: their connection ends, or their letter is dropped, and nobody else notices. */
+/** Peers that send what they should not: their connection ends, or their message is dropped, and nobody else notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASES_PER_LOOK, MessageFuzzer } from "./message-fuzzer.js";
@@ -7,7 +7,7 @@ const SEED = 1;
 const CASES = 400;
 
 // listening-socket.6, mailbox.5
-test(`honest members and guests cope with ${CASES} damaged messages beside them`, { timeout: 100_000 }, async (t) => {
+test(`honest members and viewers cope with ${CASES} damaged messages beside them`, { timeout: 100_000 }, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
   const fuzzer = await MessageFuzzer.create(SEED);
   t.after(() => fuzzer.close());

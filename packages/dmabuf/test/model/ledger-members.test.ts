@@ -7,7 +7,7 @@ import {
   takeLedger,
   type LedgerPlace,
   type Threads,
-} from "../../src/node/memory/ledger-members.js";
+} from "../../src/node/resources/ledger-members.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 

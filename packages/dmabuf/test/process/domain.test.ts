@@ -119,7 +119,7 @@ test("a buffer whose exporter was killed can be had from whoever holds it (mailb
   const buffer = domain.import(handle);
   await exporter.kill();
   await until(() => domain.agents.length === 1);
-  // It joins later than the handle was made: nothing of the buffer lies in its inbox.
+  // It joins later than the handle was made: nothing of the buffer lies in its mailbox.
   const late = await Peer.start(t, place);
   assert.equal(await late.ask({ order: "import", handle: buffer.handle("read") }), "orphan");
   await late.ask({ order: "access", mode: "read" });

@@ -28,7 +28,7 @@ export type HolderOrder =
   | { readonly order: "end stream"; readonly error?: ErrorCode }
   | { readonly order: "consume"; readonly name: string; readonly policy: Policy }
   | { readonly order: "check frame" }
-  /** As a guest, who takes a frame and keeps it. */
+  /** As a viewer, who takes a frame and keeps it. */
   | { readonly order: "visit"; readonly place: string }
   /** Has a worker of its own do that. */
   | { readonly order: "hire"; readonly orders: readonly HolderOrder[] }

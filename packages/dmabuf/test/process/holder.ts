@@ -30,7 +30,7 @@ let frame: Frame | undefined;
 let produced: FrameStream | undefined;
 /** A frame in the middle. */
 let half: Loan | undefined;
-/** What it keeps as a guest. */
+/** What it keeps as a viewer. */
 let seen: ViewedFrame | undefined;
 let lock: Disposable | undefined;
 /** What goes on with an access that was begun. */

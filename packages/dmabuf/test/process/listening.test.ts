@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { apply } from "../../src/node/joining/join-protocol.js";
+import { requestDomain } from "../../src/node/joining/join-protocol.js";
 import { codeOf } from "../../src/errors.js";
 import { descriptorsOf } from "../../src/node/joining/domain-files.js";
 import { ProcessDomain } from "../../src/node/index.js";
@@ -201,7 +201,7 @@ test("who asks with another version of the layout is told EPROTO and both number
   void domain;
   const connection = connectBare(place);
   sendMessage(connection, Buffer.from('{"layout":1}\n'));
-  await assert.rejects(apply(connection, place, { end: performance.now() + 5_000 }), {
+  await assert.rejects(requestDomain(connection, place, { end: performance.now() + 5_000 }), {
     code: "EPROTO",
     message: /version is \d+, not 1/,
   });
@@ -232,7 +232,7 @@ test("nobody who has a domain's descriptors can cut its memory", LIMITED, async 
   t.after(() => member.close());
   using there = member.import(buffer.handle());
   const connection = connectBare(place);
-  const files = await apply(connection, place, { end: performance.now() + 5_000 });
+  const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
   for (const length of [0, 4096, 2 ** 30]) assert.throws(() => setFileLength(files.control, length), { code: "EPERM" });
   let cut = 0;
   for (const fd of readdirSync("/proc/self/fd").map(Number)) {

@@ -199,7 +199,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       using _frame = await follower.next({ timeout: 20_000 });
     },
   }),
-  "domain.show and Guest.visit": made({
+  "domain.serveViewers and StreamViewer.connect": made({
     views: true,
     before: (world, keep) => {
       const stream = streamOf(world, keep);
@@ -207,7 +207,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     },
     call: ({ folder }) => StreamViewer.connect(join(folder, "shown")),
   }),
-  "domain.show": made({
+  "domain.serveViewers": made({
     views: true,
     before: streamOf,
     call: ({ first, folder }, stream) => first.serveViewers(join(folder, "shown"), stream),

@@ -134,7 +134,7 @@ test(
       '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
       '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
       '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-      '{"guest":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
+      '{"viewer":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
       [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
         StreamViewer.connect(place, { timeout: 500 }),
     };
@@ -170,7 +170,7 @@ test(
       const other = new Stranger(t, ["squat", place]);
       assert.equal(await other.report(), "listens");
       await assert.rejects(come(place, { users: [NOBODY], timeout: 1_000 }), { code: "ETIMEDOUT" });
-      assert.match(await other.report(), /^heard \{"(layout|guest)":/);
+      assert.match(await other.report(), /^heard \{"(layout|viewer)":/);
       await other.end();
     }
   },

@@ -1,7 +1,7 @@
 /**
- * A guest in a process of its own, for tests: it looks at a stream, tries what it may not do, and says what came of it.
+ * A viewer in a process of its own, for tests: it looks at a stream, tries what it may not do, and says what came of it.
  *
- * Usage: node guest-peer.js PLACE FRAMES
+ * Usage: node viewer-peer.js PLACE FRAMES
  */
 import { readdirSync, readlinkSync } from "node:fs";
 import process from "node:process";
@@ -15,7 +15,7 @@ import {
   unmapMemory,
 } from "../../src/node/system-calls/index.js";
 
-export interface GuestReport {
+export interface ViewerReport {
   /** The number that each frame that came begins with. */
   readonly seen: number[];
   /** What its descriptors of memory are, and whether each can write. */
@@ -29,12 +29,12 @@ const [, , place, frames] = process.argv as [string, string, string, string];
 process.send?.(await report());
 process.disconnect();
 
-async function report(): Promise<GuestReport> {
+async function report(): Promise<ViewerReport> {
   const seen: number[] = [];
   try {
-    using guest = await StreamViewer.connect(place);
+    using viewer = await StreamViewer.connect(place);
     const memory = memoryDescriptors();
-    for await (const frame of guest.frames()) {
+    for await (const frame of viewer.frames()) {
       seen.push(new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getUint32(0));
       if (seen.length === Number(frames)) break;
     }

@@ -11,7 +11,7 @@ import { rawFormat, type FrameStream } from "../../src/index.js";
 import { codeOf } from "../../src/errors.js";
 import { ProcessDomain, StreamViewer, type ServeViewersOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
-import type { GuestReport } from "./viewer-peer.js";
+import type { ViewerReport } from "./viewer-peer.js";
 import { Holder, listen, WorkerHolder } from "./holder-process.js";
 
 const LIMITED = { timeout: 30_000 };
@@ -35,14 +35,14 @@ function show(t: TestContext, options: ServeViewersOptions & { readonly sealed?:
 }
 
 /** A process that takes so many frames, and reports. */
-async function visit({ place }: Shown, frames: number, uid?: number): Promise<GuestReport> {
+async function visit({ place }: Shown, frames: number, uid?: number): Promise<ViewerReport> {
   const script = fileURLToPath(new URL("viewer-peer.js", import.meta.url));
   const child = fork(script, [place, String(frames)], uid === undefined ? {} : { uid, gid: uid });
-  const [report] = (await once(child, "message")) as [GuestReport];
+  const [report] = (await once(child, "message")) as [ViewerReport];
   return report;
 }
 
-/** Publishes until the guest has seen enough. */
+/** Publishes until the viewer has seen enough. */
 async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void> {
   let done = false;
   void until.finally(() => (done = true));
@@ -54,7 +54,7 @@ async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void
   }
 }
 
-test("a guest sees the frames in order, and has no memory but theirs, to read", LIMITED, async (t) => {
+test("a viewer sees the frames in order, and has no memory but theirs, to read", LIMITED, async (t) => {
   const shown = show(t);
   const report = visit(shown, 10);
   await produce(shown, report);
@@ -68,7 +68,7 @@ test("a guest sees the frames in order, and has no memory but theirs, to read", 
   assert.deepEqual(memory, Array(3).fill("/memfd:dmabuf shown (deleted) read"));
 });
 
-test("a guest of the same user cannot get at sealed memory to write, and can at other memory", LIMITED, async (t) => {
+test("a viewer of the same user cannot get at sealed memory to write, and can at other memory", LIMITED, async (t) => {
   for (const [sealed, outcome] of [
     [true, "EPERM"],
     [false, "written"],
@@ -80,7 +80,7 @@ test("a guest of the same user cannot get at sealed memory to write, and can at 
   }
 });
 
-test("a guest of another user cannot get at the memory to write", OTHER_USER, async (t) => {
+test("a viewer of another user cannot get at the memory to write", OTHER_USER, async (t) => {
   const shown = show(t, { users: [NOBODY] });
   const report = visit(shown, 1, NOBODY);
   await produce(shown, report);
@@ -96,73 +96,73 @@ test("a user who is not named may not look", OTHER_USER, async (t) => {
 });
 
 // acceptor.2, viewer-server.2, viewer-server.3
-test("a guest that gives nothing back, or says what it should not, holds up nobody", LIMITED, async (t) => {
+test("a viewer that gives nothing back, or says what it should not, holds up no other", LIMITED, async (t) => {
   const shown = show(t);
-  const guests = ["", "no JSON\n", '{"done":true}\n', "x".repeat(100_000)].map((words) => {
-    const guest = connect(`\0${shown.place.slice(1)}`);
-    t.after(() => guest.destroy());
+  const viewers = ["", "no JSON\n", '{"done":true}\n', "x".repeat(100_000)].map((words) => {
+    const viewer = connect(`\0${shown.place.slice(1)}`);
+    t.after(() => viewer.destroy());
     // Its end comes behind what it is told.
-    guest.on("error", () => {}).resume();
-    guest.write('{"guest":true}\n');
-    guest.write(words);
-    return guest;
+    viewer.on("error", () => {}).resume();
+    viewer.write('{"viewer":true}\n');
+    viewer.write(words);
+    return viewer;
   });
   const enough = new Promise((resolve) => setTimeout(resolve, 300));
   await produce(shown, enough);
-  await until(() => guests.slice(1).every((guest) => guest.destroyed || guest.readableEnded));
+  await until(() => viewers.slice(1).every((viewer) => viewer.destroyed || viewer.readableEnded));
 });
 
 for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
-  test(`a guest that ends by ${how} while it looks at a frame gives it back (viewer-server.1)`, LIMITED, async (t) => {
+  test(`a viewer that ends by ${how} while it looks at a frame gives it back (viewer-server.1)`, LIMITED, async (t) => {
     const { domain, place } = listen(t);
     const [stream, hall] = [domain.createStream({ format: rawFormat(1000), buffers: 1 }), `${place} of the show`];
     const shown = domain.serveViewers(hall, stream, { policy: "block" });
-    // The first guest has this process open what it keeps for the others.
+    // The first viewer has this process open what it keeps for the others.
     (await StreamViewer.connect(hall)).close();
     await until(() => shown.viewers === 0 && stream.consumers === 0);
     const before = remains();
     const inWorker = how === "terminate()";
-    const guest = inWorker ? await WorkerHolder.start(t, domain) : await Holder.start(t, place);
-    const looking = guest.ask({ order: "visit", place: hall });
+    const viewer = inWorker ? await WorkerHolder.start(t, domain) : await Holder.start(t, place);
+    const looking = viewer.ask({ order: "visit", place: hall });
     await stream.waitForConsumers(1, { timeout: 10_000 });
     (await stream.loan())!.publish();
     assert.equal(await looking, 0);
     assert.equal(await stream.loan({ timeout: 20 }).catch(codeOf), "ETIMEDOUT");
-    if (inWorker) void (guest as WorkerHolder).worker.terminate();
-    else if (how === "SIGKILL") (guest as Holder).child.kill(how);
-    else guest.tell({ order: "end", how });
+    if (inWorker) void (viewer as WorkerHolder).worker.terminate();
+    else if (how === "SIGKILL") (viewer as Holder).child.kill(how);
+    else viewer.tell({ order: "end", how });
     assert.ok(await stream.loan({ timeout: 10_000 }));
     await until(() => shown.viewers === 0 && stream.consumers === 0);
     await until(() => remains().descriptors <= before.descriptors && remains().mappings <= before.mappings);
   });
 }
 
-test("several calls of next() each get a frame, and what waits is told of the guest's close", LIMITED, async (t) => {
+test("several calls of next() each get a frame, and what waits is told of the viewer's close", LIMITED, async (t) => {
   const shown = show(t);
-  const guest = await StreamViewer.connect(shown.place);
-  t.after(() => guest.close());
-  const waits = [guest.next(), guest.next(), guest.next()];
+  const viewer = await StreamViewer.connect(shown.place);
+  t.after(() => viewer.close());
+  const waits = [viewer.next(), viewer.next(), viewer.next()];
   for (const wait of waits.slice(0, 2)) {
     (await shown.stream.loan())!.publish();
     const frame = await wait;
     assert.notEqual(frame, undefined);
     frame![Symbol.dispose]();
   }
-  guest.close();
+  viewer.close();
   assert.equal(await waits[2], undefined);
 });
 
-test("a guest whose show is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
+test("a viewer whose server is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
   const shown = show(t);
   const closing = shown.domain.serveViewers(`${shown.place} too`, shown.stream);
-  const guest = await StreamViewer.connect(`${shown.place} too`);
-  t.after(() => guest.close());
+  const viewer = await StreamViewer.connect(`${shown.place} too`);
+  t.after(() => viewer.close());
   const loan = (await shown.stream.loan())!;
   loan.bytes[0] = 7;
   loan.publish();
-  const frame = (await guest.next())!;
+  const frame = (await viewer.next())!;
   closing.close();
-  await assert.rejects(guest.next(), { code: "ECONNRESET" });
+  await assert.rejects(viewer.next(), { code: "ECONNRESET" });
   assert.equal(frame.bytes[0], 7);
   frame[Symbol.dispose]();
   await until(() => shown.stream.consumers === 0);

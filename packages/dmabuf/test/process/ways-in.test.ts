@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { HEADER } from "../../src/domain/layout.js";
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { Domain as ThreadDomain, rawFormat } from "../../src/index.js";
-import { apply } from "../../src/node/joining/join-protocol.js";
+import { requestDomain } from "../../src/node/joining/join-protocol.js";
 import { descriptorsOf } from "../../src/node/joining/domain-files.js";
 import { ProcessDomain, StreamViewer, type WorkerInvitation } from "../../src/node/index.js";
 import {
@@ -138,7 +138,7 @@ test(
     const domain = ProcessDomain.listen(place, { agents: 2 });
     t.after(() => domain.close());
     const connection = connectBare(place);
-    const files = await apply(connection, place, { end: performance.now() + 5_000 });
+    const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
     t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
     const listener = hostile(t);
     for (const [buffers, code] of [
@@ -164,10 +164,10 @@ test("of a shown stream's memory only the frames are mapped, and never more than
   const shown = { name: "shown", format: rawFormat(64), buffers: 1 };
   const visited = StreamViewer.connect(listener.place, { timeout: 5_000 });
   const connection = answer(listener, { ...shown, bytes: 4096 }, [file]);
-  const guest = await visited;
-  t.after(() => guest.close());
+  const viewer = await visited;
+  t.after(() => viewer.close());
   sendMessage(connection, Buffer.from('{"place":0}\n'));
-  using frame = await guest.next();
+  using frame = await viewer.next();
   assert.equal(frame!.bytes.length, 64);
   const tooMuch = StreamViewer.connect(listener.place, { timeout: 5_000 });
   answer(listener, { ...shown, bytes: HUGE }, [file]);

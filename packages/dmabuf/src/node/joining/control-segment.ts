@@ -1,3 +1,4 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { AGENT, checkSizes, Layout, readHeader, writeHeader, type Segment } from "../../domain/layout.js";
 import { randomFillSync } from "node:crypto";
 import { fstatSync } from "node:fs";
@@ -5,14 +6,13 @@ import type { Sizes } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
 import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "../waiting/process-substrate.js";
-import { leaveLedger } from "../memory/process-ledgers.js";
-import type { LedgerEntry, ResourceLedger } from "../memory/resource-ledger.js";
+import { leaveLedger } from "../resources/process-ledgers.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 import type { Substrate } from "../../substrate/substrate.js";
 import { checkViewLength, pageSize, viewOf, writtenRanges } from "../system-calls/index.js";
 
 export interface ControlOptions {
   readonly ledger: ResourceLedger;
-  readonly onSlice: () => void;
   /** Puts something between the domain and its memory: tests number the operations. */
   readonly wrapMemory?: ((memory: Substrate) => Substrate) | undefined;
 }
@@ -25,14 +25,16 @@ export class ControlSegment implements Segment {
   readonly #mapped: ProcessSubstrate;
   readonly #ledger: ResourceLedger;
   #mapping: ControlMapping | undefined;
+  #onSlice = (): void => {};
 
   private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, options: ControlOptions) {
-    const { ledger, onSlice, wrapMemory = (mapped) => mapped } = options;
+    const { ledger, wrapMemory = (mapped) => mapped } = options;
     const { memory } = mapping;
     this.#ledger = ledger;
     this.#mapping = mapping;
     this.files = files;
     this.layout = layout;
+    const onSlice = (): void => this.#onSlice();
     this.#mapped = createProcessSubstrate({ memory, doorbells: doorbellsOf(layout, files), onSlice });
     this.memory = wrapMemory(this.#mapped);
   }
@@ -42,15 +44,13 @@ export class ControlSegment implements Segment {
     const layout = new Layout(checkSizes(sizes));
     const length = bytesOf(layout);
     checkViewLength(length, "Cannot make a domain of these sizes");
-    const files = createDomainFiles(length, layout.sizes.agents);
-    try {
+    return allOrNothing((orUndo) => {
+      const files = createDomainFiles(length, layout.sizes.agents);
+      orUndo(() => leaveLedger(files.ledger));
       const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
       writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
       return segment;
-    } catch (error) {
-      leaveLedger(files.ledger);
-      throw error;
-    }
+    });
   }
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
@@ -65,8 +65,14 @@ export class ControlSegment implements Segment {
     );
   }
 
-  /** As {@link ProcessSubstrate.listenAt}. */
-  listenAt(slot: number, heard: () => void): void {
+  /**
+   * Attends to the agent in a slot of this thread's.
+   *
+   * @param heard As in {@link ProcessSubstrate.listenAt}.
+   * @param onSlice Called between two slices of a wait that blocks, for as long as that lasts.
+   */
+  attend(slot: number, heard: () => void, onSlice: () => void): void {
+    this.#onSlice = onSlice;
     this.#mapped.listenAt(slot, heard);
   }
 

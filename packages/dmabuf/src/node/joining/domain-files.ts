@@ -20,7 +20,7 @@ import {
 } from "../system-calls/index.js";
 import { DmaBufError } from "../../errors.js";
 import { randomUUID } from "node:crypto";
-import { createLedger, leaveLedger, type LedgerKey } from "../memory/process-ledgers.js";
+import { createLedger, leaveLedger, type LedgerKey } from "../resources/process-ledgers.js";
 
 /**
  * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same ones:
@@ -32,31 +32,29 @@ export interface DomainFiles {
   /** One an agent slot: a pipe, opened to read and write, whose bytes wake the agent's event loop. */
   readonly bells: readonly number[];
   /** One an agent slot: a socket connected to itself, whose messages the agent alone takes out. */
-  readonly inboxes: readonly number[];
+  readonly mailboxes: readonly number[];
   readonly ledger: LedgerKey;
 }
 
 /** @param bytes How long the control segment is. */
 export function createDomainFiles(bytes: number, agents: number): DomainFiles {
-  const { ledger, key } = createLedger();
-  const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
-  try {
+  return allOrNothing((orUndo) => {
+    const { ledger, key } = createLedger();
+    orUndo(() => leaveLedger(key));
+    const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
     const control = keep(() => createMemoryFile("dmabuf control"));
     setFileLength(control, bytes);
     // A peer that cut it short would kill everybody else.
     addSeals(control, SEAL.SHRINK | SEAL.GROW | SEAL.SEAL);
     const bells = Array.from({ length: agents }, () => keep(createBell));
-    const inboxes = Array.from({ length: agents }, () => keep(createInbox));
-    return { control, bells, inboxes, ledger: key };
-  } catch (error) {
-    leaveLedger(key);
-    throw error;
-  }
+    const mailboxes = Array.from({ length: agents }, () => keep(createMailbox));
+    return { control, bells, mailboxes, ledger: key };
+  });
 }
 
 /** All of them in one list, as they are sent to another process. */
-export function descriptorsOf({ control, bells, inboxes }: DomainFiles): number[] {
-  return [control, ...bells, ...inboxes];
+export function descriptorsOf({ control, bells, mailboxes }: DomainFiles): number[] {
+  return [control, ...bells, ...mailboxes];
 }
 
 /**
@@ -72,19 +70,19 @@ export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): D
   }
   const [control, ...rest] = descriptors as [number, ...number[]];
   const agents = rest.length / 2;
-  const files = { control, bells: rest.slice(0, agents), inboxes: rest.slice(agents), ledger };
+  const files = { control, bells: rest.slice(0, agents), mailboxes: rest.slice(agents), ledger };
   if (!hasFixedLength(files.control)) throw damaged("its control segment is no memory of sealed length");
   const { size } = fstatSync(files.control);
   if (size === 0 || size % pageSize() !== 0) throw damaged(`its control segment of ${size} bytes is no whole pages`);
   if (!isWritable(files.control)) throw damaged("its control segment can only be read");
-  // A pipe that blocks would block whoever rings.
+  // A pipe that blocks would block the agent that rings.
   if (!files.bells.every((bell) => is(bell, isPipe, constants.O_RDWR | constants.O_NONBLOCK))) {
     throw damaged("its doorbells are no pipes that do not block");
   }
   if (
-    !files.inboxes.every((inbox) => is(inbox, (descriptor) => isUnixSocket(descriptor, "datagram"), constants.O_RDWR))
+    !files.mailboxes.every((box) => is(box, (descriptor) => isUnixSocket(descriptor, "datagram"), constants.O_RDWR))
   ) {
-    throw damaged("its inboxes are no sockets for messages");
+    throw damaged("its mailboxes are no sockets for messages");
   }
   return files;
 }
@@ -120,11 +118,11 @@ function createBell(): number {
 }
 
 /** Its name serves only to connect it to itself: a socket that is connected takes nothing from any other. */
-function createInbox(): number {
+function createMailbox(): number {
   return allOrNothing((orUndo) => {
     const socket = createSocket("datagram");
     orUndo(() => closeDescriptor(socket));
-    const address = { abstract: `dmabuf inbox ${randomUUID()}` };
+    const address = { abstract: `dmabuf mailbox ${randomUUID()}` };
     bindSocket(socket, address);
     connectSocket(socket, address);
     return socket;

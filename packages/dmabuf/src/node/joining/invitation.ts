@@ -3,7 +3,7 @@ import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../
 import { MESSAGE_PORT, type LifelinePort } from "../../host/lifeline.js";
 import { DmaBufError } from "../../errors.js";
 import type { DomainFiles } from "./domain-files.js";
-import type { KnownUsers } from "./known-users.js";
+import type { KnownUsers } from "../connecting/known-users.js";
 import type { Reservation } from "./membership.js";
 import {
   closeDescriptor,
@@ -28,9 +28,12 @@ const FIELDS: Kinds<WorkerInvitation> = {
   port: required(MESSAGE_PORT),
 };
 
-/** What a child process joins with: let it inherit the descriptor, and dispose this when it has been started. */
+/** What a child process joins with: let it inherit the descriptor, and close this when it has been started. */
 export interface ProcessInvitation extends Disposable {
+  /** The number of the descriptor in this process. */
   readonly descriptor: number;
+  /** Closes the descriptor in this process. Twice does nothing. */
+  close(): void;
 }
 
 const INVITATION: Kind = {

@@ -1,39 +1,39 @@
 import { LAYOUT_VERSION } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
 import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
-import { applyTo, FirstLines, inWords, sendLine, type WaitLimits } from "./json-lines.js";
-import { letGo } from "../memory/let-go.js";
-import { createLedger, leaveLedger } from "../memory/process-ledgers.js";
+import { sendRequest, HandshakeReader, printable, sendLine, type WaitLimits } from "../connecting/json-lines.js";
+import { letGo } from "../resources/let-go.js";
+import { createLedger, leaveLedger } from "../resources/process-ledgers.js";
 import { MOST_DESCRIPTORS } from "../system-calls/index.js";
 
 /**
  * How a process gets the descriptors of a domain from a member, through a connected stream socket. The socket stays open:
  * its end tells both sides that the other one is gone.
  *
- * join-protocol.1. Whoever asks says the version of the layout that it knows; another version is refused in words.
+ * join-protocol.1. The side that asks says the version of the layout that it knows; another version is refused in words.
  * join-protocol.2. What comes is believed only if each descriptor is of the kind that stands in its place, and the
  *      memory's length is sealed. Otherwise all of them are let go.
  */
 
 /** What the asking side says. */
-interface Application {
+interface JoinRequest {
   readonly layout?: unknown;
 }
 
-/** @throws {DmaBufError} `EPROTO` if this is no application, or one of another version. */
-export function checkApplication(application: object): void {
-  const { layout } = application as Application;
+/** @throws {DmaBufError} `EPROTO` if this is no join request, or one of another version. */
+export function checkJoinRequest(request: object): void {
+  const { layout } = request as JoinRequest;
   if (layout === LAYOUT_VERSION) return;
   throw new DmaBufError(
     "EPROTO",
     layout === undefined
-      ? "Cannot join the domain: nobody has asked for that"
-      : `Cannot join the domain: its layout version is ${LAYOUT_VERSION}, not ${inWords(layout)}`,
+      ? "Cannot join the domain: the other process has not asked for that"
+      : `Cannot join the domain: its layout version is ${LAYOUT_VERSION}, not ${printable(layout)}`,
   );
 }
 
-/** Sends all descriptors. */
-export function admit(connection: number, files: DomainFiles): void {
+/** Sends a domain to a process that may join: all of its descriptors. */
+export function sendDomain(connection: number, files: DomainFiles): void {
   const descriptors = descriptorsOf(files);
   for (let first = 0; first < descriptors.length; first += MOST_DESCRIPTORS) {
     const some = descriptors.slice(first, first + MOST_DESCRIPTORS);
@@ -46,11 +46,11 @@ export function admit(connection: number, files: DomainFiles): void {
  *
  * @param where Where the connection goes, for errors.
  */
-export async function apply(connection: number, where: string, limits: WaitLimits): Promise<DomainFiles> {
+export async function requestDomain(connection: number, where: string, limits: WaitLimits): Promise<DomainFiles> {
   const { ledger, key } = createLedger();
-  const lines = new FirstLines(connection, `The domain at ${where}`, ledger);
+  const lines = new HandshakeReader(connection, `The domain at ${where}`, ledger);
   try {
-    applyTo(connection, { layout: LAYOUT_VERSION });
+    sendRequest(connection, { layout: LAYOUT_VERSION });
     for (let before = Infinity; ;) {
       const { left } = (await lines.next(limits)) as { readonly left?: unknown };
       if (!Number.isInteger(left) || !((left as number) >= 0 && (left as number) < before)) {

@@ -12,6 +12,7 @@ import {
 } from "../../domain/agent-slot.js";
 import type { Segment } from "../../domain/layout.js";
 import { unreleased } from "../../domain/recovery.js";
+import { allOrNothing } from "../../all-or-nothing.js";
 import { DmaBufError } from "../../errors.js";
 import { createSharedSubstrate } from "../../substrate/shared-array.js";
 import type { DomainFiles } from "./domain-files.js";
@@ -20,9 +21,9 @@ import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRan
 /**
  * How an agent shows that its thread lives: it holds a lock on bytes of the domain's register, through an open file of its
  * own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither does it
- * before: who is stopped keeps the lock.
+ * before: an agent that is stopped keeps the lock.
  *
- * membership.1. Each agent slot has two bytes: whoever takes the slot locks both, and an invited agent locks the
+ * membership.1. Each agent slot has two bytes: the agent that takes the slot locks both, and an invited agent locks the
  *     second. The lock is taken before the slot, and given back after it: a live slot without a lock belongs to a dead
  *     agent.
  * membership.2. Only the holder of both locks takes the slot, so no two joiners are mistaken for each other.
@@ -30,13 +31,13 @@ import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRan
  *     descriptor would stay as long as the process. The open file is a `Socket`'s before it has any lock.
  * membership.4. For an agent that was invited its inviter holds the first byte, until the agent has the second one:
  *     while it has neither, its inviter has ended or left.
- * membership.5. Who finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent
+ * membership.5. The agent that finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent
  *     that comes in this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops
  *     stops no other.
  */
 
 /** One agent's locks in the register: they show who lives. */
-export class Seat {
+export class Membership {
   readonly files: DomainFiles;
   /** The open file that its locks are held through. */
   readonly descriptor: number;
@@ -58,35 +59,33 @@ export class Seat {
    *
    * @throws {DmaBufError} `ENOSPC` if all are taken.
    */
-  static take(
+  static join(
     segment: Segment,
     files: DomainFiles,
     name: string,
-  ): { readonly seat: Seat; readonly identity: Identity } {
-    const seat = new Seat(files);
-    try {
-      return { seat, identity: seat.#takeSlot(segment, name) };
-    } catch (error) {
-      seat.giveUp();
-      throw error;
-    }
+  ): { readonly membership: Membership; readonly identity: Identity } {
+    return allOrNothing((orUndo) => {
+      const membership = new Membership(files);
+      orUndo(() => membership.leave());
+      return { membership, identity: membership.#takeSlot(segment, name) };
+    });
   }
 
   /** Takes the slot that another thread has reserved. @throws {DmaBufError} `ESTALE` if the reservation is void. */
-  static occupy(segment: Segment, files: DomainFiles, { identity, descriptor, state }: Reservation): Seat {
-    const seat = new Seat(files);
+  static joinReserved(segment: Segment, files: DomainFiles, { identity, descriptor, state }: Reservation): Membership {
+    const membership = new Membership(files);
     const slot = slotOf(identity);
     const words = createSharedSubstrate(state);
     if (
-      tryLockFile(seat.descriptor, "write", ownByte(slot)) &&
+      tryLockFile(membership.descriptor, "write", ownByte(slot)) &&
       words.compareExchange(0, RESERVATION.OPEN, RESERVATION.USED) === RESERVATION.OPEN &&
       isLive(segment, identity)
     ) {
       // If it is no longer the inviter's, it has no lock on this byte: nobody else may have one.
       unlockFile(descriptor, invitersByte(slot));
-      return seat;
+      return membership;
     }
-    seat.giveUp();
+    membership.leave();
     throw voidReservation();
   }
 
@@ -126,7 +125,7 @@ export class Seat {
   }
 
   /** Shows no longer that its agent lives, nor those that have not come yet for which it has reserved a slot. */
-  giveUp(): void {
+  leave(): void {
     this.#socket.destroy();
   }
 
@@ -160,7 +159,7 @@ function voidReservation(): DmaBufError {
   return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
-/** The pipe that all seats of a domain are locked in. */
+/** The pipe in which all memberships of a domain are locked. */
 function registerOf({ bells }: DomainFiles): number {
   return bells[0]!;
 }

@@ -7,24 +7,24 @@ import type { Agent } from "../../domain/agent.js";
 import { isLive, otherAgents, type Identity } from "../../domain/agent-slot.js";
 import { bufferSize, isBufferLive, type BufferKey } from "../../domain/buffer-slot.js";
 import { DmaBufError } from "../../errors.js";
-import { Deposits, serves, type Deposit } from "./received-storage.js";
+import { ReceivedStorage, serves, type Delivery } from "./received-storage.js";
 import { FileStorage, type FilePart } from "./file-storage.js";
-import type { Inbox } from "../messages/mailbox.js";
-import type { AskForStorage, FileSegment, NoStorage, StorageLetter, StorageName } from "../messages/message.js";
+import type { AskForStorage, FileSegment, NoStorage, StorageMessage, StorageName } from "../messages/message.js";
+import type { PostOffice } from "../messages/post-office.js";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
-import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
+import type { ResourceLedger } from "../resources/resource-ledger.js";
 import { duplicateDescriptor } from "../system-calls/index.js";
 
 /**
- * The storage of processes: memory files, whose descriptors lie in the inboxes of all agents from the first handle on.
+ * The storage of processes: memory files, whose descriptors lie in the mailboxes of all agents from the first handle on.
  *
- * file-carrier.1. Whoever makes a handle puts the descriptors into the inbox of each agent that has not had them from
+ * file-carrier.1. The agent that makes a handle sends the descriptors to the mailbox of each agent that has not had them from
  *     it, with no more rights than the handle gives. So an importer needs nobody: neither the exporter, who may be
  *     blocked or dead, nor a turn of its own event loop.
- * file-carrier.2. What is missing (a full inbox, an agent that joined later) is asked for. Every agent answers, also
+ * file-carrier.2. What is missing (a full mailbox, an agent that joined later) is asked for. Every agent answers, also
  *     one that blocks in the library: with the memory, or that it has none. So every question ends.
- * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each letter
+ * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each message
  *      that comes, and from time to time.
  * file-carrier.4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its
  *     exporter, who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no
@@ -33,15 +33,13 @@ import { duplicateDescriptor } from "../system-calls/index.js";
 
 /** Milliseconds, for an agent that runs, and neither waits nor returns to its event loop. */
 const ANSWER_LIMIT = 2_000;
-/** Milliseconds between two looks at the inbox: answers ring, too. */
+/** Milliseconds between two looks at the mailbox: answers ring, too. */
 const LOOK_AGAIN = 5;
 
 export interface FileCarrierParts {
   readonly agent: Agent;
   readonly ledger: ResourceLedger;
-  readonly inbox: Inbox;
-  /** Takes all letters out of the inbox, and hands those about storage to {@link FileCarrier.read}. */
-  readonly readLetters: () => void;
+  readonly post: PostOffice;
 }
 
 /** As it is in this carrier. */
@@ -49,13 +47,16 @@ interface FileVersion extends StorageVersion {
   readonly storage: FileStorage;
 }
 
-/** Memory of the caller's; it is unmapped when it is disposed, or the domain is left. Buffers made of it keep theirs. */
-export interface ExportableMemory extends StorageSegment, Disposable {}
+/** Memory of the caller's; it is unmapped by its close, or when the domain is left. Buffers made of it keep theirs. */
+export interface ExportableMemory extends StorageSegment, Disposable {
+  /** Unmaps it. Twice does nothing. */
+  close(): void;
+}
 
 export class FileCarrier implements StorageCarrier, StorageExchange {
   readonly receivesWhileBlocked = true;
   readonly #parts: FileCarrierParts;
-  readonly #deposits: Deposits;
+  readonly #received: ReceivedStorage;
   /** Which buffer's storage something is that was exported here and sent, until it is left by a move. */
   readonly #names = new WeakMap<FileStorage, FileVersion>();
   /** The files of buffers that were exported here and are held by others, or by handles alone. */
@@ -65,8 +66,12 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   #keeper: StorageKeeper | undefined;
 
   constructor(parts: FileCarrierParts) {
+    const { post } = parts;
     this.#parts = parts;
-    this.#deposits = new Deposits(parts.agent, parts.ledger);
+    post.on("storage", (message, _, files) => this.#take({ ...message, files }));
+    post.on("ask for storage", (question, from) => this.#answer(question, from));
+    post.on("no storage", (answer, from) => this.#denied(answer, from));
+    this.#received = new ReceivedStorage(parts.agent, parts.ledger);
   }
 
   get exchange(): StorageExchange {
@@ -101,7 +106,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     mapping.use();
     const memory = mapping.buffer;
     this.#memories.set(memory, { object, mapping });
-    return { memory, offset: 0, length, [Symbol.dispose]: () => this.#closeMemory(memory) };
+    const close = (): void => this.#closeMemory(memory);
+    return { memory, offset: 0, length, close, [Symbol.dispose]: close };
   }
 
   adopt(segments: readonly StorageSegment[]): FileStorage {
@@ -132,7 +138,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     // Whoever imports it asks for what this agent cannot send.
     if (!held.storage.canSend(mode)) return [];
     for (const to of otherAgents(this.#parts.agent)) {
-      if (!held.storage.wasSent(mode, to)) this.#deposit(to, held, mode);
+      if (!held.storage.wasSent(mode, to)) this.#deliver(to, held, mode);
     }
     return [];
   }
@@ -143,8 +149,8 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     const { slot, generation, mode } = handle;
     const name = { slot, generation, version: held?.version ?? handle.version, mode };
     // What was lost before may have been closed since.
-    this.#parts.inbox.takeLoss();
-    const found = this.#depositFor(name) ?? this.#depositOfKept(name) ?? this.#awaitAnswer(name);
+    this.#parts.post.takeLoss();
+    const found = this.#deliveryFor(name) ?? this.#deliveryOfKept(name) ?? this.#awaitAnswer(name);
     if ("storage" in found) return found;
     return { key: keyOf(found), version: found.version, storage: this.#open(found, held?.storage) };
   }
@@ -157,37 +163,30 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     for (const to of otherAgents(this.#parts.agent)) {
       // Who has had the old memory from here needs the new one; others ask.
       for (const mode of ["read", "read-write"] as const) {
-        if (before.storage.wasSent(mode, to)) this.#deposit(to, now, mode);
+        if (before.storage.wasSent(mode, to)) this.#deliver(to, now, mode);
       }
     }
   }
 
   ask(key: BufferKey, version: number): void {
     // What was announced lies there.
-    this.#parts.readLetters();
+    this.#parts.post.read();
     const held = this.#heldAt(key);
     if (held === undefined || ((held.version - version) | 0) >= 0) return;
     const name: StorageName = { ...key, version, mode: modeOf(held.storage) };
-    const deposit = this.#deposits.take(name);
-    if (deposit !== undefined) return this.#arrived(deposit);
+    const delivery = this.#received.take(name);
+    if (delivery !== undefined) return this.#arrived(delivery);
     const question = this.#ask(name);
     question.missing = () => this.#keeper!.missing(key, version);
     if (question.asked.size === 0) this.#end(question);
   }
 
-  /** A letter about storage. @param files The carrier's from now on. */
-  read(letter: StorageLetter | AskForStorage | NoStorage, from: Identity, files: readonly LedgerEntry[]): void {
-    if (letter.kind === "storage") this.#take({ ...letter, files });
-    else if (letter.kind === "ask for storage") this.#answer(letter, from);
-    else this.#denied(letter, from);
-  }
-
   /**
-   * Who has left or died answers no question any more, whoever has noticed it first; and what is gone needs no memory.
-   * Call it from time to time.
+   * Agents that have left or died answer no question any more, and buffers that are gone need no memory. Call it from
+   * time to time.
    */
-  lookAround(): void {
-    this.#deposits.dropStale();
+  sweep(): void {
+    this.#received.dropStale();
     for (const question of this.#questions) {
       for (const to of question.asked) if (!isLive(this.#parts.agent, to)) question.asked.delete(to);
       if (question.asked.size === 0) this.#end(question);
@@ -195,7 +194,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   close(): void {
-    this.#deposits.close();
+    this.#received.close();
     for (const { storage } of this.#kept) storage.closeFiles(false);
     this.#kept.clear();
     for (const memory of this.#memories.keys()) this.#closeMemory(memory);
@@ -220,36 +219,36 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     return held?.storage.isReleased === false ? held : undefined;
   }
 
-  #deposit(to: Identity, { key, version, storage }: FileVersion, mode: HandleMode): void {
+  #deliver(to: Identity, { key, version, storage }: FileVersion, mode: HandleMode): void {
     const segments = segmentsOf(storage);
-    const letter: StorageLetter = { kind: "storage", ...key, version, mode, isOwned: storage.isOwned, segments };
-    if (this.#parts.inbox.post(to, letter, storage.descriptors(mode))) storage.setSent(mode, to);
+    const message: StorageMessage = { kind: "storage", ...key, version, mode, isOwned: storage.isOwned, segments };
+    if (this.#parts.post.send(to, message, storage.descriptors(mode))) storage.setSent(mode, to);
   }
 
-  #take(deposit: Deposit): void {
-    for (const question of this.#questions) if (serves(deposit, question.name)) this.#questions.delete(question);
-    const held = this.#heldAt(keyOf(deposit));
-    const isNewer = held !== undefined && ((deposit.version - held.version) | 0) > 0;
-    if (isNewer && deposit.mode === modeOf(held.storage)) this.#arrived(deposit);
-    else this.#deposits.add(deposit);
+  #take(delivery: Delivery): void {
+    for (const question of this.#questions) if (serves(delivery, question.name)) this.#questions.delete(question);
+    const held = this.#heldAt(keyOf(delivery));
+    const isNewer = held !== undefined && ((delivery.version - held.version) | 0) > 0;
+    if (isNewer && delivery.mode === modeOf(held.storage)) this.#arrived(delivery);
+    else this.#received.add(delivery);
   }
 
   /** New memory of a buffer that this agent holds. */
-  #arrived(deposit: Deposit): void {
-    const storage = this.#open(deposit, undefined);
-    this.#keeper!.arrived({ key: keyOf(deposit), version: deposit.version, storage });
+  #arrived(delivery: Delivery): void {
+    const storage = this.#open(delivery, undefined);
+    this.#keeper!.arrived({ key: keyOf(delivery), version: delivery.version, storage });
   }
 
   /** What has come, or arrives now, for a handle. */
-  #depositFor(name: StorageName): Deposit | FileVersion | undefined {
-    this.#parts.readLetters();
+  #deliveryFor(name: StorageName): Delivery | FileVersion | undefined {
+    this.#parts.post.read();
     const held = this.#heldAt(name);
     if (held !== undefined && serves({ ...name, version: held.version, mode: modeOf(held.storage) }, name)) return held;
-    return this.#deposits.take(name);
+    return this.#received.take(name);
   }
 
   /** This agent has closed the buffer that it exported, and imports it again. */
-  #depositOfKept(name: StorageName): Deposit | undefined {
+  #deliveryOfKept(name: StorageName): Delivery | undefined {
     const kept = this.#keptAt(name);
     if (kept === undefined || !canSend(kept, name)) return undefined;
     const { isOwned } = kept.storage;
@@ -273,19 +272,19 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
    * @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `EMFILE` if this process can
    *   open nothing more; `ETIMEDOUT`.
    */
-  #awaitAnswer(name: StorageName): Deposit | FileVersion {
-    const { agent, inbox } = this.#parts;
+  #awaitAnswer(name: StorageName): Delivery | FileVersion {
+    const { agent, post } = this.#parts;
     const end = agent.host.nowNs() + ANSWER_LIMIT * 1e6;
     const question = this.#ask(name);
     for (;;) {
-      const found = this.#depositFor(name);
+      const found = this.#deliveryFor(name);
       if (found !== undefined) return found;
-      const lost = inbox.takeLoss();
+      const lost = post.takeLoss();
       if (lost !== undefined) {
         this.#questions.delete(question);
         throw lost;
       }
-      this.lookAround();
+      this.sweep();
       if (!isBufferLive(agent, keyOf(name)) || question.asked.size === 0) {
         throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");
       }
@@ -293,30 +292,27 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
         this.#questions.delete(question);
         throw new DmaBufError("ETIMEDOUT", `Cannot import the buffer: no holder has answered in ${ANSWER_LIMIT} ms`);
       }
-      agent.waitSync({ arm() {}, ready: () => inbox.hasLetters }, LOOK_AGAIN);
+      agent.waitSync({ arm() {}, ready: () => post.hasMessages }, LOOK_AGAIN);
     }
   }
 
   #ask(name: StorageName): Question {
-    const { agent, inbox } = this.#parts;
-    const question: Question = { name, asked: new Set(), missing() {} };
-    for (const to of otherAgents(agent)) {
-      if (inbox.post(to, { kind: "ask for storage", ...name })) question.asked.add(to);
-    }
+    const asked = new Set(this.#parts.post.sendToAll({ kind: "ask for storage", ...name }));
+    const question: Question = { name, asked, missing() {} };
     this.#questions.add(question);
     return question;
   }
 
   #answer(question: AskForStorage, from: Identity): void {
     const here = this.#heldAt(question) ?? this.#keptAt(question);
-    if (here !== undefined && canSend(here, question)) this.#deposit(from, here, question.mode);
-    else this.#parts.inbox.post(from, { ...question, kind: "no storage" });
+    if (here !== undefined && canSend(here, question)) this.#deliver(from, here, question.mode);
+    else this.#parts.post.send(from, { ...question, kind: "no storage" });
   }
 
-  #denied(letter: NoStorage, from: Identity): void {
+  #denied(answer: NoStorage, from: Identity): void {
     for (const question of this.#questions) {
       const { name } = question;
-      if (name.slot !== letter.slot || name.generation !== letter.generation || name.version !== letter.version)
+      if (name.slot !== answer.slot || name.generation !== answer.generation || name.version !== answer.version)
         continue;
       if (question.asked.delete(from) && question.asked.size === 0) this.#end(question);
     }
@@ -327,21 +323,21 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   /** @param before What the agent has of it for reading alone: it goes with the new one. */
-  #open(deposit: Deposit, before: FileStorage | undefined): FileStorage {
-    const parts = this.#adoptAll(deposit);
+  #open(delivery: Delivery, before: FileStorage | undefined): FileStorage {
+    const parts = this.#adoptAll(delivery);
     try {
-      return new FileStorage(parts, deposit.isOwned, (self, isFreed) => {
+      return new FileStorage(parts, delivery.isOwned, (self, isFreed) => {
         self.closeFiles(isFreed);
         before?.release(false);
       });
     } catch (error) {
       // There may be room for it later, and then nobody need be asked.
-      this.#deposits.add({ ...deposit, files: parts.map(({ object }) => object.giveUp()) });
+      this.#received.add({ ...delivery, files: parts.map(({ object }) => object.giveUp()) });
       throw error;
     }
   }
 
-  #adoptAll({ slot, mode, segments, files }: Deposit): FilePart[] {
+  #adoptAll({ slot, mode, segments, files }: Delivery): FilePart[] {
     const { agent, ledger } = this.#parts;
     const pending = [...files];
     return allOrNothing((orUndo) => {

@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { MemoryMapping } from "./memory-mapping.js";
 import { MemoryObject } from "./memory-object.js";
-import { ResourceLedger } from "./resource-ledger.js";
+import { ResourceLedger } from "../resources/resource-ledger.js";
 import { addressOf, pageSize } from "../system-calls/index.js";
 
 const PAGE = pageSize();

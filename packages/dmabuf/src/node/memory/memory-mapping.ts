@@ -1,5 +1,5 @@
 import { DmaBufError } from "../../errors.js";
-import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "./resource-ledger.js";
+import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "../resources/resource-ledger.js";
 import { viewOf } from "../system-calls/index.js";
 
 /**

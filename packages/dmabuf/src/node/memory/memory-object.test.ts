@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readdirSync, constants } from "node:fs"
 import { test } from "node:test";
 import { until } from "../../../test/agents.js";
 import { MemoryObject } from "./memory-object.js";
-import { ResourceLedger } from "./resource-ledger.js";
+import { ResourceLedger } from "../resources/resource-ledger.js";
 import {
   createEventCounter,
   createMemoryFile,

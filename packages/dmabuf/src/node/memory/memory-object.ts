@@ -1,9 +1,9 @@
 import { fchmodSync, fstatSync } from "node:fs";
 import { freemem } from "node:os";
 import { DmaBufError } from "../../errors.js";
-import { letGo } from "./let-go.js";
+import { letGo } from "../resources/let-go.js";
 import { MemoryMapping } from "./memory-mapping.js";
-import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 import {
   addSeals,
   checkViewLength,

@@ -1,18 +1,18 @@
 import { isBufferLive } from "../../domain/buffer-slot.js";
 import type { Segment } from "../../domain/layout.js";
-import type { StorageLetter, StorageName } from "../messages/message.js";
-import type { LedgerEntry, ResourceLedger } from "./resource-ledger.js";
+import type { StorageMessage, StorageName } from "../messages/message.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 
-/** A letter, with the files that came with it: a thread that is terminated may never have needed them. */
-export interface Deposit extends StorageLetter {
+/** A message about storage, with the files that came with it: a thread that is terminated may never have needed them. */
+export interface Delivery extends StorageMessage {
   readonly files: readonly LedgerEntry[];
 }
 
 /** The memory that has come to an agent, and that it has not needed yet. */
-export class Deposits {
+export class ReceivedStorage {
   readonly #segment: Segment;
   readonly #ledger: ResourceLedger;
-  readonly #deposits = new Set<Deposit>();
+  readonly #deliveries = new Set<Delivery>();
 
   constructor(segment: Segment, ledger: ResourceLedger) {
     this.#segment = segment;
@@ -20,40 +20,40 @@ export class Deposits {
   }
 
   /** What nobody can need any more goes, also if it is what comes. */
-  add(deposit: Deposit): void {
-    this.#deposits.add(deposit);
+  add(delivery: Delivery): void {
+    this.#deliveries.add(delivery);
     this.dropStale();
-    for (const other of this.#deposits) {
-      if (isReplaced(other, deposit)) this.#drop(other);
+    for (const other of this.#deliveries) {
+      if (isReplaced(other, delivery)) this.#drop(other);
       // Several agents answer a question, and not all with the newest.
-      else if (isReplaced(deposit, other)) return this.#drop(deposit);
+      else if (isReplaced(delivery, other)) return this.#drop(delivery);
     }
   }
 
   /** Takes out memory that serves for what is named: of that version or a newer one. */
-  take(name: StorageName): Deposit | undefined {
-    let found: Deposit | undefined;
-    for (const deposit of this.#deposits) {
-      if (!serves(deposit, name)) continue;
+  take(name: StorageName): Delivery | undefined {
+    let found: Delivery | undefined;
+    for (const delivery of this.#deliveries) {
+      if (!serves(delivery, name)) continue;
       // No more rights than were asked for, if there is a choice.
-      if (found === undefined || deposit.mode === name.mode) found = deposit;
+      if (found === undefined || delivery.mode === name.mode) found = delivery;
     }
-    if (found !== undefined) this.#deposits.delete(found);
+    if (found !== undefined) this.#deliveries.delete(found);
     return found;
   }
 
   /** Closes the files of buffers that are gone. */
   dropStale(): void {
-    for (const deposit of this.#deposits) if (!isBufferLive(this.#segment, keyOf(deposit))) this.#drop(deposit);
+    for (const delivery of this.#deliveries) if (!isBufferLive(this.#segment, keyOf(delivery))) this.#drop(delivery);
   }
 
   close(): void {
-    for (const deposit of this.#deposits) this.#drop(deposit);
+    for (const delivery of this.#deliveries) this.#drop(delivery);
   }
 
-  #drop(deposit: Deposit): void {
-    this.#deposits.delete(deposit);
-    for (const file of deposit.files) this.#ledger.close(file);
+  #drop(delivery: Delivery): void {
+    this.#deliveries.delete(delivery);
+    for (const file of delivery.files) this.#ledger.close(file);
   }
 }
 

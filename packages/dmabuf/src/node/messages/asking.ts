@@ -3,7 +3,7 @@ import type { Host } from "../../host/host.js";
 
 const ASK_AGAIN_MS = 500;
 
-/** A wait for an answer, for which is asked at once and again after some time: there may have been no room for a letter. */
+/** A wait for an answer, for which is asked at once and again after some time: there may have been no room for a message. */
 export function askingAgain(host: Host, ask: () => void, ready: () => boolean): WaitCondition {
   ask();
   let askedNs = host.nowNs();

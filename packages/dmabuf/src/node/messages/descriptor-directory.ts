@@ -1,105 +1,136 @@
 import { check, integer, NAME } from "../../arguments.js";
 import type { Agent } from "../../domain/agent.js";
-import { otherAgents, type Identity } from "../../domain/agent-slot.js";
+import type { Identity } from "../../domain/agent-slot.js";
 import { checkWait, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { askingAgain } from "./asking.js";
-import type { Inbox } from "./mailbox.js";
-import type { LedgerEntry, ResourceLedger } from "../memory/resource-ledger.js";
+import type { PostOffice } from "./post-office.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 import { duplicateDescriptor } from "../system-calls/index.js";
 
 const DESCRIPTOR = integer(0, 0x7fff_ffff);
 
+/** A descriptor that is offered; its close withdraws it. */
+export interface DescriptorOffer extends Disposable {
+  /** Offers it no longer. Copies that others have taken stay theirs. Twice does nothing. */
+  close(): void;
+}
+
+/** A domain's directory of descriptors, and what ends it. Made with the domain. */
+export let makeDescriptorDirectory: (
+  agent: Agent,
+  ledger: ResourceLedger,
+  post: PostOffice,
+) => { readonly directory: DescriptorDirectory; readonly end: () => void };
+
 /**
  * Descriptors that agents give each other by name: for what is no memory of the domain's, above all the kernel's own
- * buffers, fences and syncobjs. A descriptor is sent to whoever asks for it, and lies in no inbox before.
+ * buffers, fences and syncobjs. A descriptor is sent to the agent that asks for it, and lies in no mailbox before.
+ *
+ * @example
+ * ```ts
+ * import { openSync, readSync } from "node:fs";
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.create();
+ * using offer = domain.descriptors.offer("zeros", openSync("/dev/zero", "r"));
+ * // Mostly in another process of the domain:
+ * const descriptor = await domain.descriptors.take("zeros", { timeout: 1_000 });
+ * readSync(descriptor, new Uint8Array(16));
+ * ```
  */
 export class DescriptorDirectory {
   readonly #agent: Agent;
   readonly #ledger: ResourceLedger;
-  readonly #inbox: Inbox;
-  readonly #readLetters: () => void;
+  readonly #post: PostOffice;
   readonly #offers = new Map<string, LedgerEntry>();
   readonly #wanted = new Map<string, Wanted>();
 
-  /** @internal Made by `Domain`. */
-  constructor(agent: Agent, ledger: ResourceLedger, inbox: Inbox, readLetters: () => void) {
+  static {
+    makeDescriptorDirectory = (agent, ledger, post) => {
+      const directory = new DescriptorDirectory(agent, ledger, post);
+      return { directory, end: () => directory.#end() };
+    };
+  }
+
+  private constructor(agent: Agent, ledger: ResourceLedger, post: PostOffice) {
     this.#agent = agent;
     this.#ledger = ledger;
-    this.#inbox = inbox;
-    this.#readLetters = readLetters;
+    this.#post = post;
+    post.on("ask for descriptor", ({ name }, from) => this.#answer(name, from));
+    post.on("descriptor", ({ name }, _, [file]) => this.#receive(name, file!));
   }
 
   /**
-   * Gives a copy of a descriptor to every agent that asks for this name, until the result is disposed.
+   * Gives a copy of a descriptor to every agent that asks for this name, until the offer is closed or the domain is left.
    *
    * @param name At most 31 bytes of UTF-8.
    * @param descriptor Stays the caller's, who may close it.
-   * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor.
+   * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor, or the
+   *   domain was left; `EMFILE` if there is no descriptor left.
    */
-  offer(name: string, descriptor: number): Disposable {
+  offer(name: string, descriptor: number): DescriptorOffer {
     check("DescriptorDirectory.offer()", "name", name, NAME);
     check("DescriptorDirectory.offer()", "descriptor", descriptor, DESCRIPTOR);
-    this.#checkJoined();
+    this.#agent.checkJoined();
     if (this.#offers.has(name)) {
       throw new DmaBufError("EEXIST", `Cannot offer descriptor ${descriptor}: "${name}" is offered already`);
     }
     const copy = this.#ledger.open(() => duplicateDescriptor(descriptor));
     this.#offers.set(name, copy);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#offers.get(name) !== copy) return;
-        this.#offers.delete(name);
-        this.#ledger.close(copy);
-      },
+    const close = (): void => {
+      if (this.#offers.get(name) !== copy) return;
+      this.#offers.delete(name);
+      this.#ledger.close(copy);
     };
+    return { close, [Symbol.dispose]: close };
   }
 
   /**
-   * A descriptor of what somebody offers by this name, as soon as somebody does. It is the caller's, and closed on exec.
+   * A descriptor of what an agent offers by this name, as soon as one does. It is the caller's, and closed on exec.
    *
-   * @throws {DmaBufError} `ETIMEDOUT` if nobody offers it in time.
+   * @param name At most 31 bytes of UTF-8.
+   * @param options `timeout` in milliseconds, by default no limit, and `signal`, which ends the wait.
+   * @throws {DmaBufError} `ETIMEDOUT` if no agent offers it in time; `EBADF` if the domain was left, `ECANCELED` if it is
+   *   left meanwhile; the signal's reason if it aborts.
    */
   async take(name: string, options: WaitOptions = {}): Promise<number> {
     check("DescriptorDirectory.take()", "name", name, NAME);
     checkWait("DescriptorDirectory.take()", options);
-    this.#checkJoined();
+    this.#agent.checkJoined();
     const own = this.#offers.get(name);
     if (own !== undefined) return duplicateDescriptor(this.#ledger.descriptorOf(own));
     const wanted = this.#want(name);
-    const ask = (): void => {
-      for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for descriptor", name });
-    };
+    const ask = (): void => void this.#post.sendToAll({ kind: "ask for descriptor", name });
     const ready = (): boolean => {
-      this.#readLetters();
+      this.#post.read();
       return wanted.files.length > 0;
     };
     try {
       if (await this.#agent.wait(askingAgain(this.#agent.host, ask, ready), options)) {
         return this.#ledger.handOver(wanted.files.shift()!);
       }
-      throw new DmaBufError("ETIMEDOUT", `Nobody has offered "${name}" in ${options.timeout} ms`);
+      throw new DmaBufError("ETIMEDOUT", `Cannot take "${name}": no agent has offered it in ${options.timeout} ms`);
     } finally {
       this.#wantNoMore(name, wanted);
     }
   }
 
-  /** @internal Another agent asks. */
-  answer(name: string, from: Identity): void {
+  /** Another agent asks. */
+  #answer(name: string, from: Identity): void {
     const offer = this.#offers.get(name);
     if (offer === undefined) return;
-    this.#inbox.post(from, { kind: "descriptor", name }, [this.#ledger.descriptorOf(offer)]);
+    this.#post.send(from, { kind: "descriptor", name }, [this.#ledger.descriptorOf(offer)]);
   }
 
-  /** @internal Another agent has answered. @param file The directory's from now on. */
-  receive(name: string, file: LedgerEntry): void {
+  /** Another agent has answered. @param file The directory's from now on. */
+  #receive(name: string, file: LedgerEntry): void {
     const wanted = this.#wanted.get(name);
     if (wanted !== undefined && wanted.files.length < wanted.waiting) wanted.files.push(file);
     else this.#ledger.close(file);
   }
 
-  /** @internal */
-  close(): void {
+  #end(): void {
     for (const offer of this.#offers.values()) this.#ledger.close(offer);
     this.#offers.clear();
   }
@@ -115,10 +146,6 @@ export class DescriptorDirectory {
     wanted.waiting -= 1;
     while (wanted.files.length > wanted.waiting) this.#ledger.close(wanted.files.pop()!);
     if (wanted.waiting === 0) this.#wanted.delete(name);
-  }
-
-  #checkJoined(): void {
-    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 }
 

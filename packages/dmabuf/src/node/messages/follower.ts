@@ -42,9 +42,26 @@ interface Search {
   readonly reason: DmaBufError | undefined;
 }
 
+/** Made by `ProcessDomain.follow()`. */
+export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) => Follower;
+
 /**
  * The frames of the streams of one name, one producer's after the other's: iterate over it, or take frames one at a time.
  * A frame has its own stream's format; sequence numbers begin anew with each producer, and so does what can be missed.
+ *
+ * @example
+ * ```ts
+ * import { ProcessDomain } from "dmabuf/node";
+ * import { rawFormat } from "dmabuf";
+ *
+ * using domain = ProcessDomain.create();
+ * using stream = domain.createStream({ name: "camera", format: rawFormat(64) });
+ * using camera = domain.follow("camera", { findTimeout: 5_000 });
+ * const next = camera.next();
+ * (await stream.loan())!.publish();
+ * using frame = await next;
+ * console.log(frame?.sequence, camera.takeovers);
+ * ```
  */
 export class Follower implements AsyncIterable<Frame>, Disposable {
   readonly name: string;
@@ -60,8 +77,11 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   #taking = false;
   #closed = false;
 
-  /** @internal Made by `ProcessDomain.follow()`. */
-  constructor(agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) {
+  static {
+    makeFollower = (agent, directory, name, options) => new Follower(agent, directory, name, options);
+  }
+
+  private constructor(agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) {
     this.name = name;
     this.#agent = agent;
     this.#directory = directory;
@@ -102,7 +122,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     return takeAll(this);
   }
 
-  /** Leaves and gives all frames back; a `next()` that waits gets none. */
+  /** Leaves and gives all frames back; a `next()` that waits gets `undefined`. Twice does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -3,8 +3,8 @@ import type { Sizes } from "../../domain/layout.js";
 import { checkStreamHandle, type StreamHandleData } from "../../stream/stream-handle.js";
 
 /** What agents of different processes tell each other. */
-export type Letter =
-  StorageLetter | AskForStorage | NoStorage | StreamLetter | AskForStreams | DescriptorLetter | AskForDescriptor;
+export type Message =
+  StorageMessage | AskForStorage | NoStorage | StreamMessage | AskForStreams | DescriptorMessage | AskForDescriptor;
 
 /** Which memory: a buffer's after so many moves, and what may be done with it. */
 export interface StorageName {
@@ -15,7 +15,7 @@ export interface StorageName {
 }
 
 /** The memory of a buffer. Its files come with it as descriptors, in the order of `segments`. */
-export interface StorageLetter extends StorageName {
+export interface StorageMessage extends StorageName {
   readonly kind: "storage";
   /** Whether the memory is the buffer's alone, and goes with it. */
   readonly isOwned: boolean;
@@ -39,7 +39,7 @@ export interface NoStorage extends StorageName {
 }
 
 /** The sender produces this stream; anybody may consume it. */
-export interface StreamLetter {
+export interface StreamMessage {
   readonly kind: "stream";
   readonly handle: StreamHandleData;
 }
@@ -50,7 +50,7 @@ export interface AskForStreams {
 }
 
 /** What the sender offers by this name, one descriptor. */
-export interface DescriptorLetter {
+export interface DescriptorMessage {
   readonly kind: "descriptor";
   readonly name: string;
 }
@@ -62,33 +62,33 @@ export interface AskForDescriptor {
 }
 
 /**
- * A letter as it came.
+ * A message as it came.
  *
  * @param descriptors How many came with it.
  * @param sizes How many buffers and streams the domain can have.
  * @throws {TypeError} Naming what is damaged. @throws {DmaBufError} `EINVAL` for a damaged handle.
  */
-export function parseLetter(value: unknown, descriptors: number, sizes: Pick<Sizes, "buffers" | "streams">): Letter {
-  const letter = fieldsOf(value, "it");
-  const most = letter.kind === "storage" ? Infinity : letter.kind === "descriptor" ? 1 : 0;
+export function parseMessage(value: unknown, descriptors: number, sizes: Pick<Sizes, "buffers" | "streams">): Message {
+  const message = fieldsOf(value, "it");
+  const most = message.kind === "storage" ? Infinity : message.kind === "descriptor" ? 1 : 0;
   if (descriptors > most) throw new TypeError(`it has ${descriptors} descriptors, and is about ${most}`);
-  switch (letter.kind) {
+  switch (message.kind) {
     case "storage":
-      return storageLetter(letter, descriptors, sizes.buffers);
+      return storageMessage(message, descriptors, sizes.buffers);
     case "ask for storage":
     case "no storage":
-      return { kind: letter.kind, ...nameOf(letter, sizes.buffers) };
+      return { kind: message.kind, ...nameOf(message, sizes.buffers) };
     case "stream":
-      return { kind: letter.kind, handle: streamHandle(letter.handle, sizes.streams) };
+      return { kind: message.kind, handle: streamHandle(message.handle, sizes.streams) };
     case "ask for streams":
-      return { kind: letter.kind };
+      return { kind: message.kind };
     case "descriptor":
       if (descriptors !== 1) throw new TypeError("it has no descriptor");
-      return { kind: letter.kind, name: textOf(letter.name) };
+      return { kind: message.kind, name: textOf(message.name) };
     case "ask for descriptor":
-      return { kind: letter.kind, name: textOf(letter.name) };
+      return { kind: message.kind, name: textOf(message.name) };
     default:
-      throw new TypeError(`it is of the kind ${JSON.stringify(letter.kind)}, which is not known`);
+      throw new TypeError(`it is of the kind ${JSON.stringify(message.kind)}, which is not known`);
   }
 }
 
@@ -97,13 +97,13 @@ function streamHandle(value: unknown, streams: number): StreamHandleData {
   return value;
 }
 
-function storageLetter(letter: Fields, descriptors: number, buffers: number): StorageLetter {
-  const { segments } = letter;
+function storageMessage(message: Fields, descriptors: number, buffers: number): StorageMessage {
+  const { segments } = message;
   if (!Array.isArray(segments) || segments.length === 0 || segments.length !== descriptors) {
     throw new TypeError(`"segments" does not match the ${descriptors} descriptors`);
   }
-  const isOwned = letter.isOwned === true;
-  return { kind: "storage", ...nameOf(letter, buffers), isOwned, segments: segments.map(segmentOf) };
+  const isOwned = message.isOwned === true;
+  return { kind: "storage", ...nameOf(message, buffers), isOwned, segments: segments.map(segmentOf) };
 }
 
 function segmentOf(value: unknown): FileSegment {
@@ -124,7 +124,7 @@ function textOf(name: unknown): string {
   return name;
 }
 
-/** What a letter may have; nothing of it is sure. */
+/** What a message may have; nothing of it is sure. */
 interface Fields {
   readonly kind?: unknown;
   readonly slot?: unknown;

@@ -6,11 +6,11 @@ import type { FrameStream } from "../../stream/frame-stream.js";
 import type { StreamHandleData } from "../../stream/stream-handle.js";
 import { hasProducer, isStream, streamEnd } from "../../stream/stream-slot.js";
 import { askingAgain } from "./asking.js";
-import type { Inbox } from "./mailbox.js";
+import type { PostOffice } from "./post-office.js";
 
 /**
- * The streams of a domain by their names: each producer tells all agents of its streams, and whoever joins later asks
- * all. There is no list that could be wrong for everybody.
+ * The streams of a domain by their names: each producer tells all agents of its streams, and an agent that joins later
+ * asks all. There is no list that could be wrong for everybody.
  *
  * stream-directory.1. A stream is found while its producer is there, and not when that has closed it, or died.
  * stream-directory.2. Of several with one name one is found that has not ended, if there is any; of those, the one that
@@ -18,24 +18,26 @@ import type { Inbox } from "./mailbox.js";
  */
 export class StreamDirectory {
   readonly #agent: Agent;
-  readonly #inbox: Inbox;
+  readonly #post: PostOffice;
   /** With the handle by which this agent itself knows each. */
   readonly #own = new Map<FrameStream, StreamHandleData>();
   /** By their slots, in the order in which they were first heard of. */
   readonly #known = new Map<number, StreamHandleData>();
   readonly #openStream: (handle: StreamHandleData) => FrameStream;
 
-  constructor(agent: Agent, inbox: Inbox, openStream: (handle: StreamHandleData) => FrameStream) {
+  constructor(agent: Agent, post: PostOffice, openStream: (handle: StreamHandleData) => FrameStream) {
     this.#agent = agent;
-    this.#inbox = inbox;
+    this.#post = post;
     this.#openStream = openStream;
+    post.on("stream", ({ handle }) => this.#learn(handle));
+    post.on("ask for streams", (_, from) => this.#answer(from));
   }
 
   /** Tells all agents of a stream that this one produces. */
   announce(stream: FrameStream): void {
     const handle = handleOf(stream);
     this.#own.set(stream, handle);
-    this.learn(handle);
+    this.#learn(handle);
     for (const to of otherAgents(this.#agent)) this.#tell(to, stream);
   }
 
@@ -48,26 +50,13 @@ export class StreamDirectory {
 
   /** Asks all agents for theirs. */
   ask(): void {
-    for (const to of otherAgents(this.#agent)) this.#inbox.post(to, { kind: "ask for streams" });
+    this.#post.sendToAll({ kind: "ask for streams" });
   }
 
-  /** Asks for a stream, and again after some time: who produces it may have had no room for a letter, or for a handle. */
+  /** Asks for a stream, and again after some time: who produces it may have had no room for a message, or for a handle. */
   await(name: string): WaitCondition {
     const ask = (): void => this.ask();
     return askingAgain(this.#agent.host, ask, () => this.#find(name) !== undefined);
-  }
-
-  /** Another agent asks. */
-  answer(from: Identity): void {
-    for (const stream of this.#own.keys()) this.#tell(from, stream);
-  }
-
-  /** An agent tells of its stream. There are never more than the domain has room for. */
-  learn(handle: StreamHandleData): void {
-    if (!isStream(this.#agent, handle)) return;
-    // What is told again keeps its place.
-    if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
-    this.#known.set(handle.slot, handle);
   }
 
   /**
@@ -113,8 +102,21 @@ export class StreamDirectory {
     return open ?? ended;
   }
 
+  /** An agent asks for this one's streams. */
+  #answer(from: Identity): void {
+    for (const stream of this.#own.keys()) this.#tell(from, stream);
+  }
+
+  /** An agent tells of its stream. There are never more than the domain has room for. */
+  #learn(handle: StreamHandleData): void {
+    if (!isStream(this.#agent, handle)) return;
+    // What is told again keeps its place.
+    if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
+    this.#known.set(handle.slot, handle);
+  }
+
   #tell(to: Identity, stream: FrameStream): void {
-    this.#inbox.post(to, { kind: "stream", handle: handleOf(stream) });
+    this.#post.send(to, { kind: "stream", handle: handleOf(stream) });
   }
 }
 

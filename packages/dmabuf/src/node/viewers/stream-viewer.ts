@@ -9,34 +9,36 @@ import { giveFrame, PublishedFrame } from "../../stream/frame.js";
 import { formatDamage } from "../../stream/received-format.js";
 import { frameBufferSize } from "../../stream/stream-handle.js";
 import { metadataOffset, readMetadata } from "../../stream/metadata.js";
-import { connectInTime } from "../joining/listening-socket.js";
+import { connectInTime } from "../connecting/listening-socket.js";
 import { processHost } from "../host.js";
 import { checkPlace, USERS } from "../joining/join-options.js";
-import { KnownUsers } from "../joining/known-users.js";
-import { endConnection, letGo, letGoConnection } from "../memory/let-go.js";
-import { applyTo, FirstLines, onLines, saidBy, sendLine } from "../joining/json-lines.js";
+import { KnownUsers } from "../connecting/known-users.js";
+import { endConnection, letGo, letGoConnection } from "../resources/let-go.js";
+import { sendRequest, HandshakeReader, onLines, remoteError, sendLine } from "../connecting/json-lines.js";
 import type { MemoryMapping } from "../memory/memory-mapping.js";
 import { MemoryObject } from "../memory/memory-object.js";
-import type { ShownStream } from "./viewer-server.js";
-import { descriptorOf } from "../joining/socket-descriptor.js";
-import { threadLedger } from "../memory/thread-ledger.js";
+import type { ServedStream } from "./viewer-server.js";
+import { descriptorOf } from "../resources/socket-descriptor.js";
+import { threadLedger } from "../resources/thread-ledger.js";
 
+/** Options of {@link StreamViewer.connect}. */
 export interface ConnectViewerOptions {
-  /** Whose stream it may be beside this user's and root's, by their numbers. Default: no other's. */
+  /** The numbers of the users whose stream it may be, beside this user and root. Default: none. */
   readonly users?: readonly number[];
   /** Milliseconds to wait for an answer. Default 5,000. */
   readonly timeout?: number;
+  /** Ends the wait for an answer. */
   readonly signal?: AbortSignal;
 }
 
-const VISIT: Kinds<ConnectViewerOptions> = { users: USERS, timeout: TIMEOUT, signal: ABORT_SIGNAL };
+const CONNECT_VIEWER: Kinds<ConnectViewerOptions> = { users: USERS, timeout: TIMEOUT, signal: ABORT_SIGNAL };
 const NEXT: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL };
 
-const VISIT_TIMEOUT = 5_000;
+const CONNECT_TIMEOUT = 5_000;
 
 let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => ViewedFrame;
 
-/** A frame that a guest looks at. Its bytes can only be read: writing to them ends the process. */
+/** A frame that a viewer looks at. Its bytes can only be read: writing to them ends the process. */
 export class ViewedFrame extends PublishedFrame {
   private constructor(format: FrameFormat, whole: Uint8Array) {
     const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
@@ -51,9 +53,26 @@ export class ViewedFrame extends PublishedFrame {
 /**
  * A process that may look at a stream and do nothing else: it has joined no domain, its memory of the frames can only be
  * read, and its end gives back what it held.
+ *
+ * @example
+ * ```ts
+ * import { ProcessDomain, StreamViewer } from "dmabuf/node";
+ * import { rawFormat } from "dmabuf";
+ *
+ * using domain = ProcessDomain.create();
+ * using stream = domain.createStream({ name: "camera", format: rawFormat(64) });
+ * using server = domain.serveViewers("@camera-of-example", stream);
+ * // Mostly in another process:
+ * using viewer = await StreamViewer.connect("@camera-of-example");
+ * (await stream.loan())!.publish();
+ * using frame = await viewer.next();
+ * console.log(viewer.name, frame?.sequence, server.viewers);
+ * ```
  */
 export class StreamViewer implements Disposable {
+  /** The stream's name. */
   readonly name: string;
+  /** The format of all of its frames. */
   readonly format: FrameFormat;
   readonly #connection: Socket;
   readonly #objects: readonly MemoryObject[];
@@ -68,7 +87,7 @@ export class StreamViewer implements Disposable {
 
   private constructor(
     connection: Socket,
-    { name, format }: ShownStream,
+    { name, format }: ServedStream,
     objects: readonly MemoryObject[],
     mappings: readonly MemoryMapping[],
     rest: string,
@@ -79,24 +98,27 @@ export class StreamViewer implements Disposable {
     this.#objects = objects;
     this.#mappings = mappings;
     connection.on("close", () => {
-      this.#ended ??= { error: new DmaBufError("ECONNRESET", "Cannot look at the stream: who showed it is gone") };
+      this.#ended ??= {
+        error: new DmaBufError("ECONNRESET", "Cannot look at the stream: the process that served it is gone"),
+      };
       this.#wake();
     });
     onLines(connection, (line) => this.#heard(line), rest);
   }
 
   /**
-   * Begins to look at the stream that is shown there.
+   * Begins to look at the stream that is served there.
    *
    * @param where A path, or "@" and an abstract name.
-   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody shows anything there; `EACCES` if this user may not look,
-   *   or if it is another user's who is not among `users`; `ENOSPC` if there are too many guests; `ETIMEDOUT`; `EPROTO` if this is no stream, or one that does not fit its
-   *   memory.
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if no process serves anything there; `EACCES` if this user may not
+   *   look, or if the server's user is not among `users`; `ENOSPC` if there are too many viewers; `ETIMEDOUT` if no answer
+   *   comes in time; `EPROTO` if this is no stream, or one that does not fit its memory; `EMFILE` if there is no
+   *   descriptor left. The signal's reason if it aborts.
    */
   static async connect(where: string, options: ConnectViewerOptions = {}): Promise<StreamViewer> {
     checkPlace("StreamViewer.connect()", where);
-    checkOptions("StreamViewer.connect()", options, VISIT);
-    const { timeout = VISIT_TIMEOUT, signal, users } = options;
+    checkOptions("StreamViewer.connect()", options, CONNECT_VIEWER);
+    const { timeout = CONNECT_TIMEOUT, signal, users } = options;
     const limits = { end: performance.now() + timeout, signal };
     const approach = { where, users: new KnownUsers(users), action: "Cannot look at the stream" };
     const ledger = threadLedger();
@@ -104,10 +126,10 @@ export class StreamViewer implements Disposable {
     return allOrNothing(async (orUndo) => {
       const connection = ledger.open(() => fd);
       orUndo(() => letGoConnection(ledger.handOver(connection)));
-      const lines = new FirstLines(fd, `The stream at ${where}`, ledger);
+      const lines = new HandshakeReader(fd, `The stream at ${where}`, ledger);
       orUndo(() => lines.close());
-      applyTo(fd, { guest: true });
-      const shown = checkShown(await lines.next(limits));
+      sendRequest(fd, { viewer: true });
+      const shown = checkServed(await lines.next(limits));
       const pending = [...lines.takeDescriptors()];
       orUndo(() => letGo(...pending.map((entry) => ledger.handOver(entry))));
       const objects: MemoryObject[] = [];
@@ -118,7 +140,7 @@ export class StreamViewer implements Disposable {
       }
       const { buffers, bytes } = shown;
       if (objects.length !== buffers || objects.some(({ length }) => length < bytes)) {
-        throw new DmaBufError("EPROTO", `The stream at ${where} is shown with memory that does not fit it`);
+        throw new DmaBufError("EPROTO", `The stream at ${where} is served with memory that does not fit it`);
       }
       const mappings = objects.map((object) => {
         const mapping = object.map({ offset: 0, length: bytes });
@@ -130,7 +152,11 @@ export class StreamViewer implements Disposable {
     });
   }
 
-  /** The frames, until the stream ends. Dispose each before the next: there is one at a time. */
+  /**
+   * The frames, until the stream ends. Each is given back when the loop asks for the next: there is one at a time.
+   *
+   * @throws {DmaBufError} As {@link next}.
+   */
   frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<ViewedFrame, void, undefined> {
     checkOptions("StreamViewer.frames()", options, NEXT);
     return this.#frames(options);
@@ -151,7 +177,8 @@ export class StreamViewer implements Disposable {
   /**
    * The next frame; `undefined` once the stream has ended.
    *
-   * @throws {DmaBufError} `ECONNRESET` if who showed it is gone; what the stream has failed with.
+   * @throws {DmaBufError} `ECONNRESET` if the process that served it is gone; what the stream has failed with. The
+   *   signal's reason if it aborts.
    */
   async next(options: { readonly signal?: AbortSignal } = {}): Promise<ViewedFrame | undefined> {
     checkOptions("StreamViewer.next()", options, NEXT);
@@ -169,6 +196,7 @@ export class StreamViewer implements Disposable {
     return undefined;
   }
 
+  /** Ends the connection and unmaps the frames; a `next()` that waits gets `undefined`. Twice does nothing. */
   close(): void {
     this.#ended ??= {};
     this.#wake();
@@ -211,7 +239,7 @@ export class StreamViewer implements Disposable {
     try {
       sendLine(descriptorOf(this.#connection), { done: true });
     } catch {
-      // Who showed it is gone, or does not listen: no other frame will come.
+      // The server is gone, or does not listen: no other frame will come.
       endConnection(this.#connection);
     }
   }
@@ -222,21 +250,22 @@ export class StreamViewer implements Disposable {
     const isDue = !this.#looking && this.#told.length === 0;
     if (typeof place === "number" && this.#mappings[place] !== undefined && isDue) this.#told.push(place);
     else if (end === true) this.#ended = {};
-    else if (failed !== undefined) this.#ended = { error: saidBy("Who shows the stream", failed ?? {}) };
-    else throw new DmaBufError("EPROTO", "Who shows the stream has said what cannot be understood");
+    else if (failed !== undefined) this.#ended = { error: remoteError("The server of the stream", failed ?? {}) };
+    else throw new DmaBufError("EPROTO", "Cannot understand what the server of the stream has said");
     this.#wake();
   }
 }
 
-function checkShown(line: object): ShownStream {
-  const { name, format, buffers, bytes } = line as Partial<ShownStream>;
+function checkServed(line: object): ServedStream {
+  const { name, format, buffers, bytes } = line as Partial<ServedStream>;
   const damage = formatDamage(format);
-  if (damage !== undefined) throw new DmaBufError("EPROTO", `The stream is shown with a damaged format: ${damage}`);
+  if (damage !== undefined)
+    throw new DmaBufError("EPROTO", `Cannot look at the stream: it is served with a damaged format: ${damage}`);
   if (typeof name !== "string" || !isCount(buffers) || !isCount(bytes)) {
-    throw new DmaBufError("EPROTO", "The stream is shown with words that cannot be understood");
+    throw new DmaBufError("EPROTO", "Cannot look at the stream: it is served with words that cannot be understood");
   }
   if (bytes < frameBufferSize(format!, 0)) {
-    throw new DmaBufError("EPROTO", `The stream is shown with buffers of ${bytes} bytes, which no frame fits into`);
+    throw new DmaBufError("EPROTO", `Cannot look at the stream: no frame fits into its buffers of ${bytes} bytes`);
   }
   return { name, format: format!, buffers, bytes };
 }

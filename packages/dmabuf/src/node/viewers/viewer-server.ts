@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { allOrNothing } from "../../all-or-nothing.js";
 import { integer, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import type { Host } from "../../host/host.js";
@@ -7,36 +8,38 @@ import { bufferUnder, type Frame } from "../../stream/frame.js";
 import { endOf, type FrameStream } from "../../stream/frame-stream.js";
 import { POLICY, type Policy } from "../../stream/stream-slot.js";
 import type { FileStorage } from "../memory/file-storage.js";
-import { Gate } from "../joining/listening-socket.js";
+import { ListeningSocket } from "../connecting/listening-socket.js";
 import { USERS } from "../joining/join-options.js";
-import { KnownUsers } from "../joining/known-users.js";
-import { sendLine } from "../joining/json-lines.js";
-import { Reception } from "../joining/acceptor.js";
-import { descriptorOf } from "../joining/socket-descriptor.js";
+import { KnownUsers } from "../connecting/known-users.js";
+import { sendLine } from "../connecting/json-lines.js";
+import { Acceptor } from "../connecting/acceptor.js";
+import { descriptorOf } from "../resources/socket-descriptor.js";
 
 /**
- * A stream shown to guests: processes that may only look. A guest gets the frames' memory through descriptors that cannot
- * write, and nothing else: no control segment, no other buffer. This member consumes the stream for it.
+ * A stream for viewers: processes that may only look at it. A viewer gets the frames' memory through descriptors that
+ * cannot write, and nothing else: no control segment, no other buffer. This member consumes the stream for it.
  *
- * viewer-server.1. For each guest there is a consumer of this member's, which holds a frame while the guest looks at
+ * viewer-server.1. For each viewer there is a consumer of this member's, which holds a frame while the viewer looks at
  *      it; it ends with the connection.
- * viewer-server.2. A guest has one frame at a time, and gets the next one when it has given that back: however it
- *      behaves, it can keep one buffer of the ring, and no more. How many guests there may be has a limit.
- * viewer-server.3. A guest sends words and no descriptors: see acceptor.3.
+ * viewer-server.2. A viewer has one frame at a time, and gets the next one when it has given that back: however it
+ *      behaves, it can keep one buffer of the ring, and no more. The number of viewers has a limit.
+ * viewer-server.3. A viewer sends words and no descriptors: see acceptor.3.
  */
+
+/** Options of `ProcessDomain.serveViewers()`. */
 export interface ServeViewersOptions {
-  /** Which users may look, by their numbers, beside this one's and root. Default: none. */
+  /** The numbers of the users whose processes may look, beside this user and root. Default: none. */
   readonly users?: readonly number[];
-  /** How many guests at the same time. Default 8. */
-  readonly guests?: number;
-  /** What happens when a guest is slower than the producer. Default "newest": it loses frames, and holds up nobody. */
+  /** How many viewers at the same time. Default 8. */
+  readonly viewers?: number;
+  /** What happens when a viewer is slower than the producer. Default "newest": it loses frames, and holds up no other. */
   readonly policy?: Policy;
 }
 
-export const SHOW: Kinds<ServeViewersOptions> = { users: USERS, guests: integer(0), policy: POLICY };
+export const SERVE_VIEWERS: Kinds<ServeViewersOptions> = { users: USERS, viewers: integer(0), policy: POLICY };
 
-/** What a guest is told first; the descriptors of the buffers come with it. */
-export interface ShownStream {
+/** What a viewer is told first; the descriptors of the buffers come with it. */
+export interface ServedStream {
   readonly name: string;
   readonly format: FrameStream["format"];
   readonly buffers: number;
@@ -44,47 +47,60 @@ export interface ShownStream {
   readonly bytes: number;
 }
 
-interface ShowCallbacks {
+interface ServerParts {
   readonly host: Host;
   readonly closed: () => void;
 }
 
-const MOST_GUESTS = 8;
+const DEFAULT_VIEWERS = 8;
 
+/** Made by `ProcessDomain.serveViewers()`. */
+export let makeViewerServer: (
+  where: string,
+  stream: FrameStream,
+  options: ServeViewersOptions,
+  parts: ServerParts,
+) => ViewerServer;
+
+/** Serves a stream to viewers at one place, until it is closed or the domain is left. */
 export class ViewerServer implements Disposable {
   readonly #stream: FrameStream;
   readonly #options: ServeViewersOptions;
-  readonly #guests = new Map<Socket, ShownTo>();
-  readonly #reception: Reception;
-  readonly #gate: Gate;
+  readonly #viewers = new Map<Socket, ViewerSession>();
+  readonly #acceptor: Acceptor;
+  readonly #socket: ListeningSocket;
   readonly #closed: () => void;
 
-  /** @internal Made by `ProcessDomain.serveViewers()`. */
-  constructor(where: string, stream: FrameStream, options: ServeViewersOptions, { host, closed }: ShowCallbacks) {
+  static {
+    makeViewerServer = (where, stream, options, parts) => new ViewerServer(where, stream, options, parts);
+  }
+
+  private constructor(where: string, stream: FrameStream, options: ServeViewersOptions, { host, closed }: ServerParts) {
     this.#stream = stream;
     this.#options = options;
     this.#closed = closed;
-    this.#reception = new Reception({
+    this.#acceptor = new Acceptor({
       users: new KnownUsers(options.users),
       refusal: "Cannot look at the stream",
-      admit: (connection, application) => this.#admit(connection, application),
+      accept: (connection, request) => this.#accept(connection, request),
       hungUp: (connection) => {
-        this.#guests.get(connection)?.end();
-        this.#guests.delete(connection);
+        this.#viewers.get(connection)?.end();
+        this.#viewers.delete(connection);
       },
       host,
     });
-    this.#gate = new Gate(where, this.#reception);
+    this.#socket = new ListeningSocket(where, this.#acceptor);
   }
 
-  /** How many guests look. */
+  /** How many viewers look at the stream now. */
   get viewers(): number {
-    return this.#guests.size;
+    return this.#viewers.size;
   }
 
+  /** Accepts no more viewers, and ends the connections of those there are: their next frame is `ECONNRESET`. */
   close(): void {
-    this.#gate.close();
-    this.#reception.close();
+    this.#socket.close();
+    this.#acceptor.close();
     this.#closed();
   }
 
@@ -92,41 +108,37 @@ export class ViewerServer implements Disposable {
     this.close();
   }
 
-  #admit(connection: Socket, application: object): (line: object) => void {
-    if ((application as { readonly guest?: unknown }).guest !== true) {
-      throw new DmaBufError(
-        "EPROTO",
-        "Cannot show the stream: whoever has come is no guest; no domain can be joined here",
-      );
+  #accept(connection: Socket, request: object): (line: object) => void {
+    if ((request as { readonly viewer?: unknown }).viewer !== true) {
+      throw new DmaBufError("EPROTO", "Cannot show the stream to what is no viewer: no domain can be joined here");
     }
-    const { guests = MOST_GUESTS, policy = "newest" } = this.#options;
-    if (this.#guests.size >= guests) {
-      throw new DmaBufError("ENOSPC", `Cannot show the stream: ${guests} guests look at it already (option "guests")`);
+    const { viewers = DEFAULT_VIEWERS, policy = "newest" } = this.#options;
+    if (this.#viewers.size >= viewers) {
+      throw new DmaBufError("ENOSPC", `Cannot show the stream: ${viewers} look at it already (option "viewers")`);
     }
     const { name, format } = this.#stream;
     const { buffers } = endOf(this.#stream);
     const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
-    const shown: ShownStream = {
+    const shown: ServedStream = {
       name,
       format,
       buffers: buffers.length,
       bytes: buffers[0]!.storage.segments[0]!.length,
     };
-    const consumer = this.#stream.frames({ policy });
-    try {
+    const consumer = allOrNothing((orUndo) => {
+      const made = this.#stream.frames({ policy });
+      orUndo(() => made[Symbol.dispose]());
       sendLine(descriptorOf(connection), shown, descriptors);
-    } catch (error) {
-      consumer[Symbol.dispose]();
-      throw error;
-    }
-    const guest = new ShownTo(connection, consumer, (frame) => buffers.indexOf(bufferUnder(frame)!));
-    this.#guests.set(connection, guest);
-    return (line) => guest.hear(line);
+      return made;
+    });
+    const viewer = new ViewerSession(connection, consumer, (frame) => buffers.indexOf(bufferUnder(frame)!));
+    this.#viewers.set(connection, viewer);
+    return (line) => viewer.hear(line);
   }
 }
 
-/** One guest. */
-class ShownTo {
+/** One viewer. */
+class ViewerSession {
   readonly #connection: Socket;
   readonly #consumer: Consumer;
   readonly #placeOf: (frame: Frame) => number;
@@ -139,12 +151,13 @@ class ShownTo {
     void this.#next();
   }
 
-  /** The guest says that it has looked enough at its frame. @throws {DmaBufError} `EPROTO` if it has none. */
+  /** The viewer says that it has looked enough at its frame. @throws {DmaBufError} `EPROTO` if it has none. */
   hear(line: object): void {
     if ((line as { readonly done?: unknown }).done !== true) {
-      throw new DmaBufError("EPROTO", "A guest has said what cannot be understood");
+      throw new DmaBufError("EPROTO", "Cannot understand what a viewer has said");
     }
-    if (this.#frame === undefined) throw new DmaBufError("EPROTO", "A guest has given back what it has not");
+    if (this.#frame === undefined)
+      throw new DmaBufError("EPROTO", "Cannot take back a frame that the viewer does not have");
     this.#frame[Symbol.dispose]();
     this.#frame = undefined;
     void this.#next();

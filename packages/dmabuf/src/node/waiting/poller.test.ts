@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { watchDescriptor } from "./poller.js";
-import { releaseEnded } from "../memory/process-ledgers.js";
+import { releaseEnded } from "../resources/process-ledgers.js";
 import {
   closeDescriptor,
   createEventCounter,

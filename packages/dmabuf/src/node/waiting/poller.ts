@@ -1,6 +1,6 @@
 import { isMainThread, Worker } from "node:worker_threads";
 import { createSharedSubstrate } from "../../substrate/shared-array.js";
-import { threadLedger } from "../memory/thread-ledger.js";
+import { threadLedger } from "../resources/thread-ledger.js";
 import type { PollerData, PollerNews } from "./poller-worker.js";
 import {
   addToEpoll,

@@ -1,6 +1,5 @@
 import { AtomicWords } from "../../substrate/atomic-words.js";
 import type { ParkResult, Substrate } from "../../substrate/substrate.js";
-import { AGENT, type Layout } from "../../domain/layout.js";
 import type { DmaBufError } from "../../errors.js";
 import { announceBlocked, announceSleeper, clearSleepers, endBlocked, ringSleepers } from "./pipe-bell.js";
 import { PipeWatch } from "./pipe-watch.js";
@@ -28,13 +27,6 @@ export interface Doorbells {
   readonly stride: number;
   /** A descriptor of the slot's pipe that can be written and does not block. */
   pipeOf(slot: number): number;
-}
-
-/** The doorbells of a control segment's agents. */
-export function agentDoorbells(layout: Layout, pipeOf: (slot: number) => number): Doorbells {
-  const first = layout.agent(0);
-  const { DOORBELL, SLEEPERS, WORDS } = AGENT;
-  return { slots: layout.sizes.agents, bell: first + DOORBELL, sleepers: first + SLEEPERS, stride: WORDS, pipeOf };
 }
 
 export interface ProcessSubstrateOptions {

@@ -5,7 +5,7 @@ const PERIOD = 10_000;
 const MOST_AT_ONCE = 3;
 
 /**
- * Warns of what strangers cause: of the first few in a time each, of all others together with their number. So nobody fills
+ * Warns of what strangers cause: of the first few in a time each, of all others together with their number. So none fills
  * the log.
  */
 export class LimitedWarnings {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { MemoryObject } from "./memory-object.js";
+import { MemoryObject } from "../memory/memory-object.js";
 import { createLedgerMemory, LEDGER_BYTES, releaseLedger, ResourceLedger } from "./resource-ledger.js";
 import {
   closeDescriptor,

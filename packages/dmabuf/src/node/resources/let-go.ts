@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { close } from "node:fs";
 import type { Socket } from "node:net";
 import { codeOf } from "../../errors.js";
-import { descriptorOf } from "../joining/socket-descriptor.js";
+import { descriptorOf } from "./socket-descriptor.js";
 import {
   closeDescriptor,
   duplicateDescriptor,

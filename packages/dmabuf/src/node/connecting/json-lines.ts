@@ -2,17 +2,17 @@ import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as pause } from "node:timers/promises";
 import { codeOf, DmaBufError, ERRNO } from "../../errors.js";
-import { endConnection, letGo } from "../memory/let-go.js";
-import type { LedgerEntry, ResourceLedger } from "../memory/resource-ledger.js";
+import { endConnection, letGo } from "../resources/let-go.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 import { sendMessage, setTakesDescriptors, waitingBytes } from "../system-calls/index.js";
 
 /**
  * What two processes say through a stream socket: lines of JSON, with descriptors beside some of them.
  *
  * json-lines.1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked
- *      field by field by whoever reads it.
+ *      field by field by the code that reads it.
  * json-lines.2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Where
- *      none are expected none are taken (since Linux 6.16). What came unasked is let go, which blocks nobody: see
+ *      none are expected none are taken (since Linux 6.16). What came unasked is let go, which blocks no thread: see
  *      let-go.ts.
  * json-lines.3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a
  *      domain, has said what cannot be meant.
@@ -23,8 +23,8 @@ import { sendMessage, setTakesDescriptors, waitingBytes } from "../system-calls/
 export const LONGEST_LINE = 64 * 1024;
 
 /** The largest domain has 2,047 descriptors, in nine messages. */
-const MOST_FIRST_LINES = 16;
-const MOST_FIRST_DESCRIPTORS = 2_047;
+const MOST_HANDSHAKE_LINES = 16;
+const MOST_HANDSHAKE_DESCRIPTORS = 2_047;
 
 /** Milliseconds between two looks at the socket: joining is rare, and takes a few of them. */
 const LOOK_AGAIN = 1;
@@ -36,10 +36,10 @@ export function sendLine(connection: number, fields: object, descriptors: readon
   throw new DmaBufError("EAGAIN", "Cannot say anything to the other process: its socket takes nothing");
 }
 
-/** Says what this side wants. A peer that has hung up may have said why: {@link FirstLines.next} tells. */
-export function applyTo(connection: number, application: object): void {
+/** Says what this side wants. A peer that has hung up may have said why: {@link HandshakeReader.next} tells. */
+export function sendRequest(connection: number, request: object): void {
   try {
-    sendLine(connection, application);
+    sendLine(connection, request);
   } catch (error) {
     if (codeOf(error) !== "EPIPE" && codeOf(error) !== "ECONNRESET") throw error;
   }
@@ -53,7 +53,7 @@ export function parseLine(text: string): object {
   } catch {
     // As below.
   }
-  throw new DmaBufError("EPROTO", `Cannot understand "${inWords(text.slice(0, 80))}"`);
+  throw new DmaBufError("EPROTO", `Cannot understand "${printable(text.slice(0, 80))}"`);
 }
 
 /** How long something is waited for. */
@@ -63,8 +63,8 @@ export interface WaitLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The lines that come before Node.js takes over the socket, and their descriptors. */
-export class FirstLines {
+/** Reads the lines that come before Node.js takes over the socket, and their descriptors. */
+export class HandshakeReader {
   readonly #connection: number;
   readonly #where: string;
   readonly #bytes = Buffer.alloc(LONGEST_LINE);
@@ -98,8 +98,8 @@ export class FirstLines {
       if (end >= 0) {
         const line = parseLine(this.#text.slice(0, end)) as Refusal;
         this.#text = this.#text.slice(end + 1);
-        if (++this.#lines > MOST_FIRST_LINES) throw new DmaBufError("EPROTO", `${this.#where} says too much`);
-        if (line.code !== undefined) throw saidBy(this.#where, line);
+        if (++this.#lines > MOST_HANDSHAKE_LINES) throw new DmaBufError("EPROTO", `${this.#where} says too much`);
+        if (line.code !== undefined) throw remoteError(this.#where, line);
         return line;
       }
       if (this.#text.length > LONGEST_LINE) throw new DmaBufError("EPROTO", `${this.#where} has sent too long a line`);
@@ -134,7 +134,7 @@ export class FirstLines {
     return this.#text;
   }
 
-  /** Lets go of what nobody has taken. */
+  /** Lets go of what was not taken. */
   close(): void {
     letGo(...this.takeDescriptors().map((entry) => this.#ledger.handOver(entry)));
   }
@@ -143,7 +143,7 @@ export class FirstLines {
     const message = this.#ledger.receive(this.#connection, this.#bytes);
     if (message === undefined) return false;
     this.#descriptors.push(...message.files);
-    if (this.#descriptors.length > MOST_FIRST_DESCRIPTORS) {
+    if (this.#descriptors.length > MOST_HANDSHAKE_DESCRIPTORS) {
       throw new DmaBufError("EPROTO", `${this.#where} has sent more descriptors than any domain has`);
     }
     if (message.length === 0) throw new DmaBufError("ECONNRESET", `${this.#where} has hung up`);
@@ -153,7 +153,7 @@ export class FirstLines {
   }
 }
 
-/** Says why not: {@link FirstLines.next} throws it on the other side. */
+/** Says why not: {@link HandshakeReader.next} throws it on the other side. */
 export function refuse(connection: number, error: DmaBufError): void {
   try {
     sendLine(connection, error.toPlain());
@@ -168,23 +168,23 @@ export interface Refusal {
 }
 
 /** The error that another process has sent. @param who Whose words these are: it stands before them (json-lines.4). */
-export function saidBy(who: string, { code, message }: Refusal): DmaBufError {
+export function remoteError(who: string, { code, message }: Refusal): DmaBufError {
   const isKnown = typeof code === "string" && Object.hasOwn(ERRNO, code);
-  const unknown = isKnown ? "" : `, with the unknown code "${inWords(code)}"`;
-  return new DmaBufError(codeOf({ code }), `${who} says${unknown}: ${inWords(message)}`);
+  const unknown = isKnown ? "" : `, with the unknown code "${printable(code)}"`;
+  return new DmaBufError(codeOf({ code }), `${who} says${unknown}: ${printable(message)}`);
 }
 
 /**
  * What the other side has sent, for a message: short, on one line, and without an object's own functions. Nothing in it
  * changes how a terminal shows the rest: no control characters, and none that turn the direction or are not seen.
  */
-export function inWords(value: unknown): string {
+export function printable(value: unknown): string {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
-  const plain = text.slice(0, LONGEST_WORDS).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
-  return text.length > LONGEST_WORDS ? `${plain}…` : plain;
+  const plain = text.slice(0, LONGEST_PRINTED).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
+  return text.length > LONGEST_PRINTED ? `${plain}…` : plain;
 }
 
-const LONGEST_WORDS = 500;
+const LONGEST_PRINTED = 500;
 
 /** Calls back with each line that a socket receives; a peer that sends anything else loses its connection. */
 export function onLines(connection: Socket, heard: (line: object) => void, first = ""): void {

@@ -6,9 +6,9 @@ import { dirname } from "node:path";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import type { KnownUsers } from "./known-users.js";
-import { letGoConnection } from "../memory/let-go.js";
+import { letGoConnection } from "../resources/let-go.js";
 import type { WaitLimits } from "./json-lines.js";
-import type { Reception } from "./acceptor.js";
+import type { Acceptor } from "./acceptor.js";
 import {
   acceptConnection,
   bindSocket,
@@ -31,20 +31,20 @@ import {
  * Where processes find a domain: a Unix socket with a path or an abstract name.
  *
  * listening-socket.1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the
- *      kernel then tells who they are. It is made under another name and renamed when somebody listens on it already:
+ *      kernel then tells who they are. It is made under another name and renamed when it listens already:
  *      what stands at the path answers, and one that was left behind is replaced without a moment in which there is
  *      none.
  * listening-socket.2. Of several who want the same path at the same time one gets it, and the others are told so: they
  *      look and rename under a lock on the folder, which ends with them. Who does not get the lock in time goes on
  *      without.
  * listening-socket.3. Nothing but a socket that refuses connections is replaced.
- * listening-socket.4. The file goes with the gate, unless somebody has put another one in its place.
- * listening-socket.5. Nobody can send descriptors to a gate, or to what connects to one before that knows whose the
- *      gate is (since Linux 6.16). Whoever connects asks the kernel for that before it says anything. What waits at a
- *      gate that closes is let go.
- * listening-socket.6. Nothing that happens at a gate ends the process: what goes wrong there is a warning.
+ * listening-socket.4. The file goes with the socket, unless another one is in its place by then.
+ * listening-socket.5. No process can send descriptors to a listening socket, or to what connects to one before that
+ *      knows whose the socket is (since Linux 6.16). The side that connects asks the kernel for that before it says
+ *      anything. What waits at a socket that closes is let go.
+ * listening-socket.6. Nothing that happens at a listening socket ends the process: what goes wrong there is a warning.
  */
-export class Gate {
+export class ListeningSocket {
   readonly #server: Server;
   readonly #descriptor: number;
   readonly #path: string | undefined;
@@ -53,21 +53,21 @@ export class Gate {
 
   /**
    * @param where A path, or "@" and an abstract name.
-   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there, or what is there is no socket; what else binding fails
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there, or what is there is no socket; what else binding fails
    *   with. @throws {RangeError} For a path that is too long for a socket.
    */
-  constructor(where: string, reception: Reception) {
+  constructor(where: string, acceptor: Acceptor) {
     const address = addressAt(where);
-    this.#descriptor = listenAt(address, reception.admitsOthers ? 0o111 : 0o177);
+    this.#descriptor = listenAt(address, acceptor.acceptsOthers ? 0o111 : 0o177);
     this.#path = "path" in address ? address.path : undefined;
     this.#inode = inodeAt(this.#path);
-    this.#server = createServer({ pauseOnConnect: true }, (connection) => reception.serve(connection));
-    this.#server.on("error", (error) => reception.warn(`Nobody can come in at ${where} now: ${error.message}`));
+    this.#server = createServer({ pauseOnConnect: true }, (connection) => acceptor.serve(connection));
+    this.#server.on("error", (error) => acceptor.warn(`No process can connect at ${where} now: ${error.message}`));
     this.#server.listen({ fd: this.#descriptor });
   }
 
   close(): void {
-    // The number may be somebody else's afterwards.
+    // The number may be another descriptor's afterwards.
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#sendAway();
@@ -76,11 +76,11 @@ export class Gate {
     try {
       unlinkSync(this.#path);
     } catch {
-      // The folder lets nobody remove it, or is gone: the file stays, and refuses those who come.
+      // The folder lets no user remove it, or is gone: the file stays, and refuses those who come.
     }
   }
 
-  /** Those that wait to be let in. */
+  /** The connections that wait to be accepted. */
   #sendAway(): void {
     try {
       endReceiving(this.#descriptor);
@@ -95,19 +95,19 @@ export class Gate {
   }
 }
 
-/** How a process comes to a gate. */
+/** How a process connects to a listening socket. */
 export interface Approach {
   readonly where: string;
-  /** Whose gate it may be. */
+  /** Whose socket it may be. */
   readonly users: KnownUsers;
-  /** What cannot be done at any other's: "Cannot join the domain". */
+  /** What cannot be done at any other user's: "Cannot join the domain". */
   readonly action: string;
 }
 
 /**
- * A connection to a gate, of which it is known whose it is (listening-socket.5).
+ * A connection to a listening socket, of which it is known whose it is (listening-socket.5).
  *
- * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens there; `EACCES` if it is no known user's.
+ * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if no process listens there; `EACCES` if it is no known user's.
  */
 export function connectTo({ where, users, action }: Approach): number {
   const descriptor = reach(addressAt(where));
@@ -135,7 +135,7 @@ function reach(address: SocketAddress): number {
 }
 
 /**
- * As {@link connectTo}, and while the gate's queue is full it tries again.
+ * As {@link connectTo}, and while the queue of connections is full it tries again.
  *
  * @throws {DmaBufError} `ETIMEDOUT`; otherwise as {@link connectTo}.
  */
@@ -147,9 +147,13 @@ export async function connectInTime(approach: Approach, { end, signal }: WaitLim
     } catch (error) {
       if (!(error instanceof DmaBufError) || error.code !== "EAGAIN") throw error;
       if (performance.now() > end) {
-        throw new DmaBufError("ETIMEDOUT", `Too many wait already at ${approach.where}, and nobody lets them in`, {
-          cause: error,
-        });
+        throw new DmaBufError(
+          "ETIMEDOUT",
+          `Cannot connect to ${approach.where}: too many wait there already, and are not accepted`,
+          {
+            cause: error,
+          },
+        );
       }
     }
     await pause(QUEUE_PAUSE);
@@ -190,7 +194,7 @@ function isLeftBehind(path: string): boolean {
     letGoConnection(reach({ path }));
     return false;
   } catch (error) {
-    // Its queue may be full, or it may be somebody else's: only a refusal is sure.
+    // Its queue may be full, or it may be another user's: only a refusal is sure.
     return codeOf(error) === "ECONNREFUSED" || codeOf(error) === "ENOENT";
   }
 }
@@ -216,7 +220,7 @@ function freshName(folder: string): string {
     rmSync(`${folder}/${own}`, { force: true });
     return own;
   } catch {
-    // Somebody has put a folder there, or it is another user's.
+    // There may be a folder of that name, or it is another user's.
     return `.dmabuf-${randomUUID()}`;
   }
 }
@@ -240,7 +244,7 @@ function lockFolder(path: string): { readonly folder: string; readonly unlock: (
     const descriptor = openFile(dirname(path), "read", constants.O_DIRECTORY);
     const unlock = (): void => closeDescriptor(descriptor);
     orUndo(unlock);
-    // Somebody of another user could keep it for ever: it is for those who mean well.
+    // Another user could keep it: it is for those that mean well.
     for (let tries = 0; tries < LOCK_TRIES && !tryLockFolder(descriptor); tries++) poll([], LOCK_PAUSE);
     return { folder: `/proc/self/fd/${descriptor}`, unlock };
   });

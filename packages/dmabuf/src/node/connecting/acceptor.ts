@@ -1,84 +1,84 @@
 import type { Socket } from "node:net";
 import { DmaBufError } from "../../errors.js";
 import type { KnownUsers } from "./known-users.js";
-import { endConnection } from "../memory/let-go.js";
+import { endConnection } from "../resources/let-go.js";
 import type { Host } from "../../host/host.js";
 import { LimitedWarnings } from "./limited-warnings.js";
 import { onLines, refuse } from "./json-lines.js";
-import { descriptorOf } from "./socket-descriptor.js";
+import { descriptorOf } from "../resources/socket-descriptor.js";
 
-/** What is done for a process that may come in. */
-export interface Welcome {
+/** What is done with processes that connect. */
+export interface AcceptHandlers {
   readonly users: KnownUsers;
-  /** What a process that may not come in has asked for in vain: "Cannot join the domain". */
+  /** What a process that is refused cannot do: "Cannot join the domain". */
   readonly refusal: string;
   /**
    * Answers the first line that the process has sent.
    *
-   * @returns Who hears the other lines, if there are to be any.
+   * @returns What hears the other lines, if there are to be any.
    * @throws {DmaBufError} Which is told to the process.
    */
-  admit(connection: Socket, application: object): ((line: object) => void) | undefined;
-  /** A process that was admitted is gone, or may be. */
+  accept(connection: Socket, request: object): ((line: object) => void) | undefined;
+  /** A process that was accepted is gone, or may be. */
   hungUp(connection: Socket): void;
   /** Where warnings go, and what their pauses are measured by. */
   readonly host: Pick<Host, "warn" | "after">;
 }
 
 /** Milliseconds for a peer to say what it wants. */
-const APPLICATION_LIMIT = 5_000;
-/** So many may be let to say it at the same time; whoever has been silent the longest goes for another. */
+const REQUEST_LIMIT = 5_000;
+/** So many may be silent at the same time; the one that has been silent the longest goes for another. */
 const MOST_SILENT = 64;
 
 /**
- * Lets processes in, each through a connected stream socket.
+ * Accepts processes, each through a connected stream socket.
  *
  * acceptor.1. The kernel is asked who comes, before anything is read: only the users that may come in are listened to.
- * acceptor.2. A peer that sends what it should not, or nothing in time, loses its connection, and nobody else notices:
+ * acceptor.2. A peer that sends what it should not, or nothing in time, loses its connection, and no other notices:
  *      no descriptor stays open for it, and those that say nothing leave room for others.
  * acceptor.3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the
- *      gate), and what lies in a socket otherwise is let go with it, which blocks nobody (let-go.ts). Before Linux 6.16
+ *      listening-socket.ts), and what lies in a socket otherwise is let go with it, which blocks no thread (let-go.ts). Before Linux 6.16
  *      this does not hold for what a process sends that was let in: Node.js reads it.
  * acceptor.4. However many are refused, there are a few warnings with a count.
  */
-export class Reception {
-  readonly #welcome: Welcome;
+export class Acceptor {
+  readonly #handlers: AcceptHandlers;
   readonly #warnings: LimitedWarnings;
   readonly #connections = new Set<Socket>();
   /** In the order in which they came. */
   readonly #silent = new Set<Socket>();
 
-  constructor(welcome: Welcome) {
-    this.#welcome = welcome;
-    this.#warnings = new LimitedWarnings(welcome.host);
+  constructor(handlers: AcceptHandlers) {
+    this.#handlers = handlers;
+    this.#warnings = new LimitedWarnings(handlers.host);
   }
 
   /** Whether users other than this process's may come in. */
-  get admitsOthers(): boolean {
-    return this.#welcome.users.hasOthers;
+  get acceptsOthers(): boolean {
+    return this.#handlers.users.hasOthers;
   }
 
-  /** @param isInvited Whoever was invited may take its time to start: a stranger who says nothing is sent away. */
+  /** @param isInvited A process that was invited may take its time to start; a stranger that says nothing is sent away. */
   serve(connection: Socket, isInvited = false): void {
-    let isAdmitted = false;
+    let isAccepted = false;
     let heard: ((line: object) => void) | undefined;
-    const limit = isInvited ? undefined : setTimeout(() => endConnection(connection), APPLICATION_LIMIT).unref();
+    const limit = isInvited ? undefined : setTimeout(() => endConnection(connection), REQUEST_LIMIT).unref();
     connection.on("error", () => endConnection(connection));
     connection.on("close", () => {
       clearTimeout(limit);
       this.#connections.delete(connection);
       this.#silent.delete(connection);
-      if (isAdmitted) this.#welcome.hungUp(connection);
+      if (isAccepted) this.#handlers.hungUp(connection);
     });
     this.#connections.add(connection);
     if (!this.#attempt(connection, () => this.#checkUser(connection))) return;
     if (!isInvited) this.#listenTo(connection);
     onLines(connection, (line) => {
-      if (isAdmitted && heard === undefined) return void endConnection(connection);
+      if (isAccepted && heard === undefined) return void endConnection(connection);
       if (heard !== undefined) return heard(line);
       clearTimeout(limit);
       this.#silent.delete(connection);
-      isAdmitted = this.#attempt(connection, () => (heard = this.#welcome.admit(connection, line)));
+      isAccepted = this.#attempt(connection, () => (heard = this.#handlers.accept(connection, line)));
     });
   }
 
@@ -101,9 +101,9 @@ export class Reception {
   }
 
   /** Whether it could be done; otherwise the peer is told why not, and its connection ends. */
-  #attempt(connection: Socket, admit: () => void): boolean {
+  #attempt(connection: Socket, accept: () => void): boolean {
     try {
-      admit();
+      accept();
       return true;
     } catch (error) {
       this.warn(`A process was not let in: ${String(error)}`);
@@ -115,6 +115,6 @@ export class Reception {
   }
 
   #checkUser(connection: Socket): void {
-    this.#welcome.users.check(descriptorOf(connection), this.#welcome.refusal);
+    this.#handlers.users.check(descriptorOf(connection), this.#handlers.refusal);
   }
 }
