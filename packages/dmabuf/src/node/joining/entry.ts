@@ -29,8 +29,10 @@ export function enterExisting(files: DomainFiles, control: ControlOptions, name:
 export function enterInvited({ reservation, files }: WorkerInvitation, control: ControlOptions): Entry {
   if (!joinLedger(files.ledger)) throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
   const segment = open(files, control);
-  const { identity } = reservation;
-  return joinOrLeave(segment, () => ({ identity, membership: Membership.joinReserved(segment, files, reservation) }));
+  return joinOrLeave(segment, () => {
+    const membership = Membership.joinReserved(segment, files, reservation);
+    return { membership, identity: reservation.identity };
+  });
 }
 
 function open(files: DomainFiles, control: ControlOptions): ControlSegment {

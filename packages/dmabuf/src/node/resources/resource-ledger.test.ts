@@ -19,7 +19,7 @@ import {
 const PAGE = pageSize();
 const modules = {
   ledger: new URL("./resource-ledger.js", import.meta.url).href,
-  object: new URL("./memory-object.js", import.meta.url).href,
+  object: new URL("../memory/memory-object.js", import.meta.url).href,
 };
 
 test("releaseLedger() closes and unmaps what stands in it, and nothing twice", () => {
