@@ -76,7 +76,7 @@ export class Core {
 
   /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
   checkJoined(): void {
-    if (this.agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+    this.agent.checkJoined();
   }
 }
 
