@@ -1,4 +1,3 @@
-import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import type { RecoveryStep } from "./recovery.js";
 
