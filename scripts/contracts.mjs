@@ -3,14 +3,14 @@
  *
  * A file that states rules states them in a comment, one per paragraph, each named after the file and numbered:
  * `lock.5. The holder …` is a rule of `lock.ts`. Comments, documents and tests cite it as `lock.5`, or several as
- * `lock.1–3`. `test/contracts.test.ts` checks what offencesIn() finds.
+ * `lock.1–3`. `test/contracts.test.ts` checks what violationsIn() finds.
  */
 import { basename } from "node:path";
 import process from "node:process";
 import { filesIn, textOf } from "./files.mjs";
 
-/** Rules that no test cites, each with the reason. The list only shrinks: an entry that is not needed is an offence. */
-export const UNCITED = new Map(
+/** Rules that no test cites, each with the reason. The list only shrinks: an entry that is not needed is a violation. */
+export const EXCUSED = new Map(
   Object.entries({
     "fence.6": "says what no code does; the explorations of signaling under a lock would find a wait",
     "reservation.4": "says what no code does; the explorations of signaling under a lock would find it taken",
@@ -29,7 +29,7 @@ export const UNCITED = new Map(
 const RULE = /^\s*\* ([a-z][a-z0-9-]*)\.(\d+)\.\s+(.*)$/;
 const CITATION = /(?<![\w./-])([a-z][a-z0-9-]*)\.(\d+)(?:(?:[–-]| to (?=\1))(?:\1\.)?(\d+))?(?!\w|\.\d)/g;
 
-/** The texts that may state or cite rules, by path. The test of this file plants offences. */
+/** The texts that may state or cite rules, by path. The test of this file plants violations. */
 export function sources() {
   const code = filesIn(".", /\.(ts|mjs|sh)$/).filter((path) => !path.endsWith("test/contracts.test.ts"));
   const documents = filesIn(".", /\.md$/).filter((path) => !path.includes("assets/"));
@@ -55,29 +55,29 @@ export function contractsIn(texts) {
 }
 
 /** What is wrong, one line each. */
-export function offencesIn(texts, uncited = UNCITED) {
+export function violationsIn(texts, excused = EXCUSED) {
   const { rules, citations } = contractsIn(texts);
   const stated = new Map();
-  const offences = [];
+  const violations = [];
   for (const { rule, path, line } of rules) {
     const place = `${path}:${line}`;
-    if (stated.has(rule)) offences.push(`${place}: ${rule} is stated already in ${stated.get(rule)}`);
+    if (stated.has(rule)) violations.push(`${place}: ${rule} is stated already in ${stated.get(rule)}`);
     stated.set(rule, place);
     const own = basename(path).replace(/(\.test)?\.\w+$/, "");
-    if (!rule.startsWith(`${own}.`)) offences.push(`${place}: ${rule} is not named after its file, ${own}`);
+    if (!rule.startsWith(`${own}.`)) violations.push(`${place}: ${rule} is not named after its file, ${own}`);
   }
   for (const { rule, path, line } of citations) {
-    if (!stated.has(rule)) offences.push(`${path}:${line}: no rule ${rule} is stated`);
+    if (!stated.has(rule)) violations.push(`${path}:${line}: no rule ${rule} is stated`);
   }
   const tested = new Set(citations.filter(({ path }) => isTest(path)).map(({ rule }) => rule));
   for (const [rule, place] of stated) {
-    if (!tested.has(rule) && !uncited.has(rule)) offences.push(`${place}: no test cites ${rule}`);
+    if (!tested.has(rule) && !excused.has(rule)) violations.push(`${place}: no test cites ${rule}`);
   }
-  for (const rule of uncited.keys()) {
-    if (!stated.has(rule)) offences.push(`UNCITED excuses ${rule}, which is not stated`);
-    else if (tested.has(rule)) offences.push(`UNCITED excuses ${rule}, which a test cites`);
+  for (const rule of excused.keys()) {
+    if (!stated.has(rule)) violations.push(`EXCUSED names ${rule}, which is not stated`);
+    else if (tested.has(rule)) violations.push(`EXCUSED names ${rule}, which a test cites`);
   }
-  return offences;
+  return violations;
 }
 
 function isTest(path) {

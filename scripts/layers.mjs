@@ -21,14 +21,12 @@ export const LAYERS = [
   { name: "arguments.ts", neutral: true },
   { name: "substrate", neutral: true },
   { name: "host", neutral: true },
-  { name: "trace", neutral: true },
   { name: "domain", neutral: true },
   { name: "fence", neutral: true },
   { name: "reservation", neutral: true },
   { name: "buffer", neutral: true },
   { name: "stream", neutral: true },
   { name: "queue", neutral: true },
-  { name: "validate", neutral: true },
   { name: "domain-base.ts", neutral: true },
   { name: "features.ts", neutral: true },
   { name: "thread-domain.ts", neutral: true },
@@ -37,7 +35,6 @@ export const LAYERS = [
   { name: "testing", neutral: true },
   { name: "node", neutral: false },
   { name: "linux", neutral: false },
-  { name: "inspect", neutral: false },
   { name: "cli", neutral: false },
 ];
 
@@ -47,7 +44,7 @@ const DEEPEST = 3;
 /** ESLint configuration that enforces layers.1 to layers.6. */
 export function layerConfig() {
   const places = LAYERS.flatMap((layer, rank) => depths(layer).map((depth) => place(layer, rank, depth)));
-  return [nobody(), ...places, ...userConfig()];
+  return [homeless(), ...places, ...userConfig()];
 }
 
 /** Folders of the packages that use the library as any program does. */
@@ -69,11 +66,11 @@ function userConfig() {
   }));
 }
 
-/** layers.3: whatever no later entry claims. */
-function nobody() {
+/** layers.3: each file that no later entry claims. */
+function homeless() {
   const message = "This file belongs to no layer: name its layer in scripts/layers.mjs";
   return {
-    name: "layers/nobody",
+    name: "layers/none",
     files: [`${HOME}/**/*.ts`],
     ignores: ["**/*.test.ts"],
     rules: { "no-restricted-syntax": ["error", { selector: "Program", message }] },

@@ -33,7 +33,7 @@ export interface Standing extends Figures {
 }
 
 /** How many times the peer's cost ours is, compared by the runs' `p50`. */
-export interface Ratio {
+interface Ratio {
   readonly peer: string;
   /** Our best run by the peer's best run. */
   readonly best: number;

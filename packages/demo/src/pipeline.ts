@@ -50,7 +50,7 @@ export interface PipelineResult {
   readonly kills?: Kills;
 }
 
-export interface ConsumerResult extends Pick<ConsumerReport, "frames" | "bytesCopied" | "findings"> {
+interface ConsumerResult extends Pick<ConsumerReport, "frames" | "bytesCopied" | "findings"> {
   readonly name: JobName;
   readonly policy: Policy;
   readonly missed: number;

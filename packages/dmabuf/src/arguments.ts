@@ -98,7 +98,7 @@ export function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export const ITERABLE: Kind = {
+const ITERABLE: Kind = {
   wanted: "an array or another iterable object",
   isKind: (value) =>
     typeof value === "object" &&
@@ -143,7 +143,7 @@ export const ABORT_SIGNAL: Kind = {
 };
 
 /** The bytes that a name has in the control segment and in the kernel, without the terminator. */
-export const NAME_BYTES = 31;
+const NAME_BYTES = 31;
 
 /** A name is never cut: what was given is what is read again. A wrong one is the kernel's `EINVAL`. */
 export const NAME: Kind = {

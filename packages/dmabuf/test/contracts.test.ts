@@ -5,16 +5,16 @@ import { test } from "node:test";
 interface Contracts {
   sources: () => Map<string, string>;
   contractsIn: (texts: Map<string, string>) => { rules: { rule: string }[] };
-  offencesIn: (texts: Map<string, string>, uncited?: Map<string, string>) => string[];
+  violationsIn: (texts: Map<string, string>, excused?: Map<string, string>) => string[];
 }
 
-const { sources, contractsIn, offencesIn } = (await import(
+const { sources, contractsIn, violationsIn } = (await import(
   new URL("../../../../scripts/contracts.mjs", import.meta.url).href
 )) as Contracts;
 
 test("each rule is stated once in the file it is named after, each citation has its rule, and each rule its test", () => {
   assert.ok(contractsIn(sources()).rules.length > 250);
-  assert.deepEqual(offencesIn(sources()), []);
+  assert.deepEqual(violationsIn(sources()), []);
 });
 
 const LOCK = `/**
@@ -28,19 +28,19 @@ const LOCK = `/**
 const CITES = 'test("a lock has one holder (lock.1–lock.2)", () => {});';
 
 /** What is found when the files of a small project are changed. */
-function offences(changes: Record<string, string>, uncited: Record<string, string> = {}): string[] {
+function violations(changes: Record<string, string>, excused: Record<string, string> = {}): string[] {
   const files = { "src/lock.ts": LOCK, "src/lock.test.ts": CITES, ...changes };
-  return offencesIn(new Map(Object.entries(files)), new Map(Object.entries(uncited)));
+  return violationsIn(new Map(Object.entries(files)), new Map(Object.entries(excused)));
 }
 
-test("a project that keeps its rules has no offence", () => {
-  assert.deepEqual(offences({}), []);
-  assert.deepEqual(offences({ "README.md": "Node.js 20.19, lock.ts, 1.5 and e.g. 3.2; see lock.2." }), []);
-  assert.deepEqual(offences({ "src/lock.test.ts": "// lock.1" }, { "lock.2": "cannot be tried" }), []);
+test("a project that keeps its rules has no violation", () => {
+  assert.deepEqual(violations({}), []);
+  assert.deepEqual(violations({ "README.md": "Node.js 20.19, lock.ts, 1.5 and e.g. 3.2; see lock.2." }), []);
+  assert.deepEqual(violations({ "src/lock.test.ts": "// lock.1" }, { "lock.2": "cannot be tried" }), []);
 });
 
-test("each offence against the rules is found", () => {
-  const planted: [changes: Record<string, string>, uncited: Record<string, string>, found: string][] = [
+test("each violation against the rules is found", () => {
+  const planted: [changes: Record<string, string>, excused: Record<string, string>, found: string][] = [
     [{ "src/b/lock.ts": " * lock.2. Again." }, {}, "src/b/lock.ts:1: lock.2 is stated already in src/lock.ts:5"],
     [{ "src/lock.ts": `${LOCK} * lock.2. Again.` }, {}, "src/lock.ts:8: lock.2 is stated already in src/lock.ts:5"],
     [
@@ -52,8 +52,8 @@ test("each offence against the rules is found", () => {
     [{ "docs/a.md": "See hold.1." }, {}, "docs/a.md:1: no rule hold.1 is stated"],
     [{ "src/lock.test.ts": "// lock.2 to lock.3, lock.1" }, {}, "src/lock.test.ts:1: no rule lock.3 is stated"],
     [{ "src/lock.test.ts": "// lock.1" }, {}, "src/lock.ts:5: no test cites lock.2"],
-    [{}, { "lock.2": "cannot be tried" }, "UNCITED excuses lock.2, which a test cites"],
-    [{}, { "lock.9": "cannot be tried" }, "UNCITED excuses lock.9, which is not stated"],
+    [{}, { "lock.2": "cannot be tried" }, "EXCUSED names lock.2, which a test cites"],
+    [{}, { "lock.9": "cannot be tried" }, "EXCUSED names lock.9, which is not stated"],
   ];
-  for (const [changes, uncited, found] of planted) assert.deepEqual(offences(changes, uncited), [found]);
+  for (const [changes, excused, found] of planted) assert.deepEqual(violations(changes, excused), [found]);
 });

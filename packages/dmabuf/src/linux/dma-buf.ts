@@ -29,7 +29,7 @@ export const DMA_BUF = {
   IMPORT_SYNC_FILE: request("DMA_BUF_IOCTL_IMPORT_SYNC_FILE", "write", "b", 3, { flags: "u32", fd: "s32" }),
 } as const;
 
-export const DMA_BUF_FLAG = { READ: 1, WRITE: 2, END: 4 } as const;
+const DMA_BUF_FLAG = { READ: 1, WRITE: 2, END: 4 } as const;
 
 /** A writer may read too. */
 const ACCESS: Readonly<Record<AccessMode, number>> = {

@@ -77,7 +77,7 @@ export function rawCall(
 }
 
 /** The error of a system call, with what was tried and what the errno means there. */
-export function explained(error: unknown, request: string, action: string, reasons: Reasons): unknown {
+function explained(error: unknown, request: string, action: string, reasons: Reasons): unknown {
   if (!(error instanceof DmaBufError)) return error;
   const reason = reasons[error.code] ?? COMMON[error.code];
   const message = `${action}: ${request} failed${reason === undefined ? "" : `: ${reason}`}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ExplorationError } from "./exploration-error.js";
 import { explore } from "./explore.js";
-import type { ExploreOptions } from "./explore.js";
+import type { ExploreOptions } from "./exploration.js";
 import { modelHost } from "./model-host.js";
 import { UnrepeatableAgentError } from "./recorded-agent.js";
 import type { Substrate } from "../substrate/substrate.js";

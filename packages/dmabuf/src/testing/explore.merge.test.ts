@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { ExplorationError } from "./exploration-error.js";
 import type { ExplorationFailure } from "./exploration-error.js";
 import { explore } from "./explore.js";
-import type { ExploreOptions } from "./explore.js";
+import type { ExploreOptions } from "./exploration.js";
 import type { AgentProgram } from "./recorded-agent.js";
 import type { Substrate } from "../substrate/substrate.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explore } from "./explore.js";
-import type { ExploreOptions } from "./explore.js";
+import type { ExploreOptions } from "./exploration.js";
 import type { Substrate } from "../substrate/substrate.js";
 
 /** An agent that adds four times to a word of its own. */

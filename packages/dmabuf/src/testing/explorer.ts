@@ -1,7 +1,7 @@
 import type { ConstantWords } from "./constant-words.js";
 import { ExplorationError } from "./exploration-error.js";
 import type { ExplorationFailure } from "./exploration-error.js";
-import type { Exploration, ExploreOptions, Outcome } from "./explore.js";
+import type { Exploration, ExploreOptions, Outcome } from "./exploration.js";
 import { Machine } from "./machine.js";
 import type { AgentPlan, Move, Saved, Step } from "./machine.js";
 import type { MergedPoints } from "./merged-points.js";

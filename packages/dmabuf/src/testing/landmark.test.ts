@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explore } from "./explore.js";
-import type { Exploration, ExploreOptions } from "./explore.js";
+import type { Exploration, ExploreOptions } from "./exploration.js";
 import { landmark, UnrepeatableAgentError } from "./recorded-agent.js";
 import type { Substrate } from "../substrate/substrate.js";
 

@@ -26,7 +26,7 @@ export interface AgentPlan {
 }
 
 /** What a task runs: at once, or after the death of an agent (`victim` counts them in their order). */
-export type TaskPlan =
+type TaskPlan =
   | { readonly start: "at once"; readonly program: AgentProgram }
   | { readonly start: "after a death"; readonly death: number; readonly program: (victim: number) => AgentProgram };
 

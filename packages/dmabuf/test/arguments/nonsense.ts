@@ -5,7 +5,7 @@ import type { Field, PublicFunction, Shape } from "./surface.js";
 /** What a throwing proxy throws: somebody else's error, which must come out as it is, or not at all. */
 export const SENTINEL = new Error("of a user's own getter");
 
-export interface Nonsense {
+interface Nonsense {
   readonly name: string;
   readonly value: unknown;
 }

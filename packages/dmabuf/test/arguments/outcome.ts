@@ -5,7 +5,7 @@ import type { PublicFunction } from "./surface.js";
 /** What became of a call with nonsense. */
 
 /** The words of V8, SpiderMonkey and JavaScriptCore, which name neither the function nor the argument. */
-export const ENGINE =
+const ENGINE =
   /Cannot (read (propert|private)|set|destructure|convert|mix|define|add property|delete|assign|access|perform)|is not (a function|iterable|an object|a constructor|defined|an instance)|undefined \(|null \(|URI malformed|private (member|field|name)|from an object whose class|[Rr]eceiver must be|Invalid (array|string|typed|value used|time|code point)|out of bounds|is not a valid|[Ii]ncompatible receiver|Method .* called on|Object prototype|must be of type|[Rr]educe of empty|Maximum call stack|BigInt|circular|serialize|ERR_INVALID|The "[\w.]+" (argument|property)|is out of range\. It must|unexpected \w+ value|[Ee]xpected a|SyntaxError/;
 
 /** Milliseconds after which a call that says nothing hangs. */

@@ -103,7 +103,7 @@ async function checkValid(run: () => unknown): Promise<string[]> {
   }
 }
 
-export function call({ kind, member }: PublicFunction, receiver: object, args: readonly unknown[]): unknown {
+function call({ kind, member }: PublicFunction, receiver: object, args: readonly unknown[]): unknown {
   const owner = receiver as Record<string, (...args: readonly unknown[]) => unknown>;
   if (kind === "constructor") return Reflect.construct(receiver as new () => object, [...args]);
   if (kind === "setter") return Reflect.set(receiver, member, args[0]);

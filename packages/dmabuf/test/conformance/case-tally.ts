@@ -1,11 +1,11 @@
 /** Counts a test run by the cases of the kernel's semantics. */
 
-export interface Area {
+interface Area {
   readonly area: string;
   readonly title: string;
 }
 
-export interface Case {
+interface Case {
   readonly id: string;
   readonly area: string;
   readonly title: string;
@@ -37,7 +37,7 @@ export interface AreaTally extends Area {
   readonly cases: readonly CaseTally[];
 }
 
-export interface CaseTally extends Case {
+interface CaseTally extends Case {
   readonly state: CaseState;
   /** Where it also ran with several parties. */
   readonly places: readonly PartyPlace[];

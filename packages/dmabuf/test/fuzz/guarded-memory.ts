@@ -1,7 +1,7 @@
 import type { ParkResult, Substrate } from "../../src/substrate/substrate.js";
 
 /** What no damage may bring the library to do. */
-export class GuardError extends Error {
+class GuardError extends Error {
   override readonly name = "GuardError";
 }
 

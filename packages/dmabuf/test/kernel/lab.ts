@@ -65,7 +65,7 @@ export async function runSuitesInLab(suites: readonly string[], seconds: number)
 }
 
 /** Boots the lab and runs one command as root there, in the project's folder. */
-export async function runInLab(command: readonly string[], seconds: number): Promise<Omit<LabRun, "tests">> {
+async function runInLab(command: readonly string[], seconds: number): Promise<Omit<LabRun, "tests">> {
   const env: NodeJS.ProcessEnv = { ...process.env, LAB_SECONDS: String(seconds) };
   // A test's own process tells the runner of its tests on a channel that is not for this one.
   delete env["NODE_TEST_CONTEXT"];

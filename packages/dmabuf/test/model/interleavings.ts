@@ -3,24 +3,26 @@ import type { TestContext } from "node:test";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, ExplorationError } from "../../src/testing/index.js";
 import type { ExplorationFailure, ExploreOptions } from "../../src/testing/index.js";
-import type { TinyDomain } from "./tiny-domain.js";
 
 export type Program = (memory: Substrate) => unknown;
 
 /** What is to be tried on a tiny domain. */
 export type Scenario = Omit<ExploreOptions, "words" | "nameOf">;
 
+/** A shared memory to try things on: its size and the names of its words. */
+type Model = Required<Pick<ExploreOptions, "words" | "nameOf">>;
+
 /** Options of a test that explores: if the protocol is wrong, it might not end. */
 export const EXPLORES = { timeout: 120_000 };
 
 /** Tries every interleaving of a scenario, and says how many states it has. */
-export function tryAll(t: TestContext, domain: TinyDomain, scenario: Scenario): void {
+export function tryAll(t: TestContext, domain: Model, scenario: Scenario): void {
   const { states, schedules } = explore({ ...modelOf(domain), ...scenario });
   t.diagnostic(`${states} states, ${schedules} schedules`);
 }
 
 /** Asserts that a scenario with a mistake in it fails, and how. */
-export function assertCaught(domain: TinyDomain, scenario: Scenario, kind: ExplorationFailure, report: RegExp): void {
+export function assertCaught(domain: Model, scenario: Scenario, kind: ExplorationFailure, report: RegExp): void {
   assert.throws(
     () => explore({ ...modelOf(domain), ...scenario }),
     (error) => {
@@ -32,7 +34,7 @@ export function assertCaught(domain: TinyDomain, scenario: Scenario, kind: Explo
   );
 }
 
-function modelOf({ words, nameOf }: TinyDomain): Pick<ExploreOptions, "words" | "nameOf" | "landmarks"> {
+function modelOf({ words, nameOf }: Model): Pick<ExploreOptions, "words" | "nameOf" | "landmarks"> {
   return { words, nameOf, landmarks: true };
 }
 

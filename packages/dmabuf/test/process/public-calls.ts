@@ -34,7 +34,7 @@ export interface PublicCall<Given = unknown> {
 }
 
 /** Takes note of something that is disposed at the end. */
-export type Keep = <T extends Disposable>(made: T) => T;
+type Keep = <T extends Disposable>(made: T) => T;
 
 /** Two agents for as long as `act` runs. */
 export async function inWorld(act: (world: World) => Promise<void>): Promise<void> {

@@ -49,7 +49,7 @@ export function failure(error: unknown, advice: string, path?: string): Pick<Fin
 }
 
 /** How to get the right to a device file. */
-export function rightTo(path: string | undefined): string {
+function rightTo(path: string | undefined): string {
   if (path === undefined) return "Run as a user who may, mostly root.";
   try {
     const { mode, gid } = statSync(path);

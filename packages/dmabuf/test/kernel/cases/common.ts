@@ -5,7 +5,7 @@ import { SYNCOBJ_CASES } from "./syncobjs.js";
 import type { CommonCase, World } from "./world.js";
 
 /** The cases that are said once and hold for the library and for the kernel. */
-export const COMMON_CASES: readonly CommonCase[] = [...SYNC_FILE_CASES, ...BUFFER_CASES, ...SYNCOBJ_CASES];
+const COMMON_CASES: readonly CommonCase[] = [...SYNC_FILE_CASES, ...BUFFER_CASES, ...SYNCOBJ_CASES];
 
 const PATIENCE_MS = 20_000;
 

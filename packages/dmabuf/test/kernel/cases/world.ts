@@ -61,7 +61,7 @@ export interface BufferLike {
   close(): void;
 }
 
-export interface DeviceBuffer {
+interface DeviceBuffer {
   readonly buffer: BufferLike;
   /** Work that reads or writes the buffer; the result ends it. */
   readonly work: (mode: AccessMode) => () => void;
@@ -95,7 +95,7 @@ export interface PointLike {
 }
 
 /** Calls on several. */
-export interface Syncobjs {
+interface Syncobjs {
   reset(all: readonly SyncobjLike[]): void;
   signal(all: readonly SyncobjLike[]): void;
   signalPoints(all: readonly PointLike[]): void;

@@ -37,7 +37,7 @@ export interface SharedBuffer {
 }
 
 /** A buffer that is sent on its way once, with what stands in it. */
-export interface Parcel {
+interface Parcel {
   readonly parcel: BufferHandleData;
   readonly version: number;
 }

@@ -1,0 +1,50 @@
+import { readdirSync } from "node:fs";
+import { posix } from "node:path";
+import { argv, cwd } from "node:process";
+import { filesIn, textOf } from "./scripts/files.mjs";
+
+/**
+ * Dead code: files that nothing imports or starts, exports that no other file uses, packages that nothing needs. With
+ * `--production`, tests use nothing, so that an export for tests alone is found too.
+ */
+
+/** A package: its tests, its programs, and those that a file starts by their address, `new URL("x.js", import.meta.url)`. */
+function packageAt(home) {
+  const started = filesIn(home, /\.ts$/, cwd()).flatMap((file) => {
+    if (/src\/.*\.test\.ts$/.test(file)) return []; // what a unit test starts is imported as well
+    const programs = [...textOf(file, cwd()).matchAll(/new URL\(\s*"([\w./-]+)\.js", import\.meta\.url\)/g)];
+    return programs.map(([, name]) => posix.join(posix.dirname(file), `${name}.ts`).slice(home.length + 1));
+  });
+  return {
+    entry: [
+      ...started.map((program) => (program.startsWith("src/") ? `${program}!` : program)),
+      "{src,test}/**/*.{test,suite,fixture}.ts",
+      ...(PROGRAMS[home] ?? []),
+    ],
+    project: ["src/**/*.ts!", "!src/**/*.test.ts!", "{test,examples}/**/*.ts"],
+  };
+}
+
+/** Programs that npm's scripts, other tests, shells and browsers start. */
+const PROGRAMS = {
+  "packages/dmabuf": [
+    "examples/*.ts",
+    "test/**/{main,messages-main,report}.ts",
+    "test/browser/{fixtures/*,node-test,realm}.ts",
+    "test/kernel/{inside,reporter}.ts",
+  ],
+  "packages/bench": ["src/main.ts!", "src/sides/*.ts!", "src/pingpong.ts!"],
+};
+
+export default {
+  workspaces: {
+    ".": { entry: ["scripts/*.mjs"], project: ["scripts/*.mjs"] },
+    ...Object.fromEntries(readdirSync("packages").map((name) => [`packages/${name}`, packageAt(`packages/${name}`)])),
+  },
+  // An export that only its own file and tests use is for the tests, and right.
+  ignoreExportsUsedInFile: argv.includes("--production"),
+  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo"],
+  // Bundled for the browser by its path.
+  ignoreDependencies: ["assert"],
+  exclude: ["duplicates"],
+};
