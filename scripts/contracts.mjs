@@ -89,4 +89,5 @@ if (import.meta.filename === process.argv[1]) {
   for (const { rule, text, path, line } of contractsIn(sources()).rules) {
     if (wanted === undefined || rule.startsWith(`${wanted}.`)) console.log(`${rule}  ${text}  (${path}:${line})`);
   }
+  for (const violation of violationsIn(sources())) console.error(violation);
 }

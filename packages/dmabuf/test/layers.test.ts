@@ -47,6 +47,7 @@ test("a neutral layer that imports a Node.js module or a package, or imports at 
   assert.deepEqual(await broken("src/index.ts", 'export const a = import("./x.js");'), ["no-restricted-syntax"]);
 });
 
+// layers.6
 test("a package that imports the library by a path is an error, in its tests too, but for one file", async () => {
   const inner: [name: string, file: string, code: string][] = [
     ["demo", "src/planted.ts", 'export * from "../../dmabuf/src/index.js";'],

@@ -30,14 +30,14 @@ function* ready(): Steps<number> {
 }
 
 for (const [form, run] of Object.entries(FORMS)) {
-  test(`a call that waits for nothing gives its result at once, and looks at no clock: ${form}`, () => {
+  test(`a call that waits for nothing gives its result at once, and looks at no clock: ${form} (steps.1)`, () => {
     const host = new ManualHost();
     const clock = { ...host, nowNs: () => assert.fail("the clock is not needed") };
     const result = run({ host: clock as unknown as ManualHost }, ready(), 10);
     assert.equal(result, 3);
   });
 
-  test(`one time limit counts for all waits of a call, from the first of them on: ${form}`, async () => {
+  test(`one time limit counts for all waits of a call, from the first of them on: ${form} (steps.2)`, async () => {
     const host = new ManualHost();
     const left: unknown[] = [];
     function* call(): Steps<boolean[]> {
@@ -60,7 +60,7 @@ for (const [form, run] of Object.entries(FORMS)) {
     assert.deepEqual(left, [Infinity]);
   });
 
-  test(`a wait that fails throws in the call, which gives back and may wait again: ${form}`, async () => {
+  test(`a wait that fails throws in the call, which gives back and may wait again: ${form} (steps.3)`, async () => {
     const host = new ManualHost();
     const events: string[] = [];
     function* call(): Steps<string> {
