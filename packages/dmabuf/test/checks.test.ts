@@ -95,7 +95,7 @@ for (const [name, { command, planted }] of Object.entries(CHECKS)) {
   test(`the check of ${name} finds what is planted, and nothing where nothing is wrong`, { timeout: 60_000 }, () => {
     const sound = run(command);
     assert.equal(sound.status, 0, sound.said);
-    const { status, said } = run(command, Object.fromEntries(planted));
+    const { status, said } = run(command, Object.fromEntries(planted.map(([path, text]) => [path, text])));
     assert.notEqual(status, 0, said);
     for (const [, , what] of planted) assert.match(said, what);
   });
