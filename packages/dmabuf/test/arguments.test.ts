@@ -1,7 +1,8 @@
 /**
  * Every public function refuses nonsense in its own words: each argument and each option in turn is replaced by each of a
  * list of nonsense. What functions there are is read from the declarations of the entries (see `test/arguments/`), so that
- * a new one is among them, or fails for being unknown. The rules are arguments.1 to arguments.4.
+ * a new one is among them, or fails for being unknown. The rules are arguments.1 to arguments.4. And what a function is
+ * called on and what it gives lead to nothing of the library's own machinery.
  */
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -17,7 +18,8 @@ import { TestingWorld } from "./arguments/testing.js";
 import * as processes from "./arguments/node.js";
 import { ProcessWorld } from "./arguments/node.js";
 import type { Exceptions } from "./arguments/nonsense.js";
-import { publicFunctions, type PublicFunction } from "./arguments/surface.js";
+import { innerThings } from "./arguments/reach.js";
+import { publicFunctions, publicTypes, type PublicFunction } from "./arguments/surface.js";
 import { tryAll, tryForeign, type Plan } from "./arguments/try-all.js";
 
 const LONG = { timeout: 120_000 };
@@ -32,6 +34,21 @@ after(() => {
 });
 
 const known = new Set<string>();
+const types = publicTypes(["index", "node/index", "linux/index", "testing/index"]);
+
+/** What objects still lead to. A name leaves this list when it can, and none comes to it. */
+const EXCUSED: ReadonlySet<string> = new Set([
+  ...["Agent", "ReservationState", "Holds", "Ending", "SyncobjState"],
+  ...["OwnerOps", "ChainOps", "ArrayOps", "SharedFenceOps", "PublishedOps", "PointOps"],
+]);
+
+function leadsTo(object: unknown): string[] {
+  const inner = innerThings(object, (name) => types.has(name)).filter(
+    // An invitation is the control segment on its way to another thread.
+    ({ path, what }) => !EXCUSED.has(what) && !(what === "the control segment" && path === ".control"),
+  );
+  return inner.map(({ path, what }) => `leads to ${what} at ${path}`);
+}
 
 describe("dmabuf refuses nonsense in its own words, and changes nothing:", () => {
   testAll("index", core, () => new World(), { RECEIVERS, VALID, EXCEPTIONS, OF_ANY_DOMAIN });
@@ -55,6 +72,25 @@ describe(
 
 describe("dmabuf/testing refuses nonsense in its own words:", () => {
   testAll("testing/index", testing, () => new TestingWorld(), models);
+});
+
+test("what a program gets is looked through: fields, getters, lists, maps, and memory", () => {
+  class Inner {}
+  class Public {
+    readonly list = [new Map([[1, { deep: new Inner() }]])];
+    get inherited(): Inner {
+      return new Inner();
+    }
+  }
+  class Derived extends Public {
+    readonly view = new Uint8Array(new Uint32Array([0x66756264]).buffer);
+  }
+  const found = innerThings({ object: new Derived() }, (name) => name === "Public");
+  assert.deepEqual(found.map(({ path, what }) => `${path}: ${what}`).sort(), [
+    ".object.inherited: Inner",
+    ".object.list.0.values().0.deep: Inner",
+    ".object.view.buffer: the control segment",
+  ]);
 });
 
 /** What is known of an entry's functions. */
@@ -90,6 +126,7 @@ function testAll<W extends AnyWorld>(entry: string, module: object, world: () =>
     exceptions: table.EXCEPTIONS,
     state: ({ state }) => state,
     warnings: () => warnings,
+    leadsTo,
   };
   const functions = publicFunctions(entry, known);
   assert.ok(functions.length > 4);

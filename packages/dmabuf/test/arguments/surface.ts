@@ -45,19 +45,35 @@ export interface PublicFunction {
 
 const DIST = join(import.meta.dirname, "..", "..", "src");
 
+const OPTIONS: ts.CompilerOptions = {
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  target: ts.ScriptTarget.ES2023,
+  lib: ["lib.es2023.d.ts", "lib.es2024.sharedmemory.d.ts", "lib.esnext.disposable.d.ts"],
+  types: ["node"],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+};
+
+/** The declarations of an entry. */
+function declarations(entry: string): string {
+  return join(DIST, `${entry}.d.ts`);
+}
+
 /** @param entry The module's path in `src/`, without an ending. @param known Types that another entry has shown already. */
 export function publicFunctions(entry: string, known: Set<string> = new Set()): PublicFunction[] {
-  const file = join(DIST, `${entry}.d.ts`);
-  const program = ts.createProgram([file], {
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    target: ts.ScriptTarget.ES2023,
-    lib: ["lib.es2023.d.ts", "lib.es2024.sharedmemory.d.ts", "lib.esnext.disposable.d.ts"],
-    types: ["node"],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-  });
+  const file = declarations(entry);
+  const program = ts.createProgram([file], OPTIONS);
   return new Surface(program.getTypeChecker(), known).read(program.getSourceFile(file)!);
+}
+
+/** The names of the classes and interfaces that entries export. */
+export function publicTypes(entries: readonly string[]): Set<string> {
+  const files = entries.map(declarations);
+  const program = ts.createProgram(files, OPTIONS);
+  const checker = program.getTypeChecker();
+  const modules = files.map((file) => checker.getSymbolAtLocation(program.getSourceFile(file)!)!);
+  return new Set(modules.flatMap((module) => checker.getExportsOfModule(module)).map(({ name }) => name));
 }
 
 class Surface {

@@ -14,6 +14,8 @@ export interface Plan<World extends { close(): void }> {
   /** Everything that a refused call must leave as it was. */
   readonly state: (world: World) => Uint8Array;
   readonly warnings: () => number;
+  /** What an object leads to that is none of a program's business, one line each. */
+  readonly leadsTo: (object: unknown) => string[];
 }
 
 /** Calls a function with each nonsense in turn, and then rightly. @returns What is wrong, one line each. */
@@ -39,7 +41,8 @@ export async function tryAll<World extends { close(): void }>(
       // Nothing can be said of a world in which something has gone wrong.
       if (objection !== undefined && isTaken(objection)) break;
     }
-    if (wrong.length === 0) wrong.push(...(await checkValid(() => call(fn, receiver, valid))));
+    if (wrong.length === 0) wrong.push(...(await checkValid(() => call(fn, receiver, valid), plan.leadsTo)));
+    wrong.push(...plan.leadsTo(receiver));
   } finally {
     world.close();
   }
@@ -92,12 +95,13 @@ function isTaken(objection: string): boolean {
   return objection.startsWith("was taken") || objection === "hangs";
 }
 
-/** The table is right: with its arguments the function finds nothing wrong with them. */
-async function checkValid(run: () => unknown): Promise<string[]> {
+/** The table is right: the function finds nothing wrong with its arguments. And what it gives has nothing inner in it. */
+async function checkValid(run: () => unknown, leadsTo: (object: unknown) => string[]): Promise<string[]> {
   try {
     const result = (await inTime(Promise.resolve(run()))) as Partial<Disposable> | undefined;
+    const inner = leadsTo(result);
     result?.[Symbol.dispose]?.();
-    return [];
+    return inner;
   } catch (error) {
     return / must (be|have) .*, not /.test(String(error)) ? [`does not take what the table has: ${String(error)}`] : [];
   }
