@@ -8,13 +8,17 @@ test("what was sent itself is refused with the call that gives its handle", (t) 
   const fence = domain.createTimeline().createFence();
   const things: [unknown, (thing: never) => unknown, RegExp][] = [
     [domain.allocate(1), (thing) => domain.import(thing), /handle\(\) of the DmaBuf gives/],
-    [fence, (thing) => domain.importFence(thing), /domain\.exportFence\(\) gives/],
-    [domain.createSyncFile(fence), (thing) => domain.importSyncFile(thing), /handle\(\) of the SyncFile gives/],
-    [domain.createSyncobj(), (thing) => domain.openSyncobj(thing), /handle\(\) of the Syncobj gives/],
+    [fence, (thing) => domain.importFence(thing), /a handle to a fence, which fence\.handle\(\) gives/],
+    [
+      domain.createSyncFile(fence),
+      (thing) => domain.importSyncFile(thing),
+      /a handle to a sync file, which its handle\(\) gives/,
+    ],
+    [domain.createSyncobj(), (thing) => domain.openSyncobj(thing), /a handle to a syncobj, which its handle\(\) gives/],
     [
       domain.createSoftwareTimeline(),
       (thing) => domain.openSoftwareTimeline(thing),
-      /handle\(\) of the SoftwareTimeline gives/,
+      /a handle to a software timeline, which its handle\(\) gives/,
     ],
     [
       domain.createStream({ name: "posted", format: rawFormat(64) }),

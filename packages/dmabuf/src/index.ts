@@ -7,11 +7,17 @@ export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
 export type { AbortSignalLike, WaitOptions } from "./domain/wait.js";
 
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
-export { privateStub, stubFence } from "./fence/stub.js";
 export type { PromiseFenceOptions } from "./fence/promise-fence.js";
 export { FenceArray, type FenceArrayOptions } from "./fence/fence-array.js";
 export { FenceChain, findSeqno } from "./fence/fence-chain.js";
-export type { FenceHandle } from "./fence/fence-handle.js";
+export type {
+  FenceArrayHandle,
+  FenceChainHandle,
+  FenceChainLink,
+  FenceHandle,
+  PlainFenceHandle,
+  SignaledFenceHandle,
+} from "./fence/fence-handle.js";
 export {
   SoftwareTimeline,
   type SoftwareTimelineHandle,
@@ -21,7 +27,7 @@ export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } 
 export { Syncobj, type SyncobjOptions, type SyncobjPoint } from "./fence/syncobj.js";
 export type { SyncobjHandleData, SyncobjHandle } from "./fence/syncobj-handle.js";
 export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
-export { mergeFences, newestOfEachContext, unwrap } from "./fence/unwrap.js";
+export { newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 

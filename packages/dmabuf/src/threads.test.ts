@@ -229,7 +229,7 @@ describe("Domain.close()", () => {
       mine.reservation.lock(),
       worker.lockAll([mine]),
       worker.openStream(stream.handle()).frames().next(),
-      worker.importFence(domain.exportFence(domain.createTimeline().createFence())).wait(),
+      worker.importFence(domain.createTimeline().createFence().handle()).wait(),
     ];
     worker.close();
     for (const wait of waits) await assert.rejects(wait, { code: "ECANCELED" });
@@ -239,7 +239,7 @@ describe("Domain.close()", () => {
     const domain = createDomain(t);
     const worker = joinDomain(t, domain);
     const fences = [worker.createTimeline().createFence(), worker.fenceFrom(pending())];
-    const seen = fences.map((fence) => domain.importFence(worker.exportFence(fence)));
+    const seen = fences.map((fence) => domain.importFence(fence.handle()));
     const waits = seen.map((fence) => fence.result());
     worker.close();
     for (const wait of waits) await assert.rejects(wait, { code: "ECANCELED" });
@@ -311,7 +311,7 @@ describe("an agent that dies", () => {
     void lock;
     const timeline = mortal.createTimeline().createFence();
     const oneShot = mortal.fenceFrom(pending());
-    const fences = [timeline, oneShot].map((fence) => domain.importFence(mortal.exportFence(fence)));
+    const fences = [timeline, oneShot].map((fence) => domain.importFence(fence.handle()));
     theirs.reservation.reserveFences(1);
     theirs.reservation.addFence(timeline, "write");
     const waits = [buffer.access("read"), buffer.reservation.lock()];

@@ -1,10 +1,9 @@
 import { agentOf } from "../src/domain-base.js";
 import { endKey } from "../src/domain/fence-slot.js";
 import { ERRNO } from "../src/errors.js";
-import { publish } from "../src/fence/shared-fence.js";
+import { publish } from "../src/fence/published-fence.js";
 import {
   lockAllSync,
-  mergeFences,
   rawFormat,
   type DmaBuf,
   type Fence,
@@ -65,7 +64,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
   },
   "sends fences of its own, and signals one of them"(domain) {
     const fences = [1, 2].map(() => domain.createFence({ driverName: "driver", timelineName: "line" }));
-    for (const fence of fences) domain.exportFence(fence);
+    for (const fence of fences) fence.handle();
     fences[0]!.signal();
   },
   "begins to wait for another agent's fence"(_domain, { fence }) {
@@ -107,7 +106,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     using file = one.exportSyncFile("write");
     two.importSyncFileSync("write", file);
     file.handle();
-    mergeFences(agentOf(domain), [file.fence]);
+    domain.mergeFences([file.fence]);
   },
   "shares a syncobj and changes it"(domain) {
     using syncobj = domain.createSyncobj();

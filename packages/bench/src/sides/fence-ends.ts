@@ -13,7 +13,7 @@ export interface FencePlan {
 }
 
 /** What is needed of a domain, of threads or of processes. */
-type FenceDomain = Pick<Domain, "createTimeline" | "exportFence" | "importFence">;
+type FenceDomain = Pick<Domain, "createTimeline" | "importFence">;
 
 /** How the two sides send each other their fences. */
 export interface Line {
@@ -90,7 +90,7 @@ class End {
   async refill(): Promise<void> {
     this.#mine = Array.from({ length: ROUNDS + 1 }, () => this.#timeline.createFence());
     const handles = this.#line.next<FenceHandle[]>();
-    this.#line.post(this.#mine.map((fence) => this.#domain.exportFence(fence)));
+    this.#line.post(this.#mine.map((fence) => fence.handle()));
     this.#theirs = (await handles).map((handle) => this.#domain.importFence(handle));
     this.#next = 0;
   }

@@ -13,7 +13,7 @@ import { isIndex } from "../domain/layout.js";
 import { isTransit } from "../domain/referenced-slot.js";
 import { storageVersion } from "../domain/storage-slot.js";
 import { DmaBufError } from "../errors.js";
-import { checkDomain } from "../fence/shared-fence.js";
+import { checkDomain } from "../domain/handle.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";

@@ -1,8 +1,10 @@
 import { countdown, type WaitOptions } from "../domain/wait.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
-import { publish } from "../fence/shared-fence.js";
+import { fenceAgent } from "../fence/fence.js";
+import { publish } from "../fence/published-fence.js";
 import { stubFence } from "../fence/stub.js";
-import { SyncFile } from "../fence/sync-file.js";
+import type { SyncFile } from "../fence/sync-file.js";
+import { makeSyncFile } from "../fence/sync-file.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
@@ -11,7 +13,7 @@ import { usageFor, type AccessMode } from "../reservation/usage.js";
 
 /** A snapshot: fences that are added later are not in it. */
 export function exportSyncFile(reservation: Reservation, mode: AccessMode): SyncFile {
-  return new SyncFile(reservation.getSingleton(usageFor(mode)) ?? stubFence(reservation.agent));
+  return makeSyncFile(reservation.getSingleton(usageFor(mode)) ?? stubFence(reservation.agent));
 }
 
 /** Waits until no fence is pending that an access waits for: a fence may have been added before the wake-up came. */
@@ -40,7 +42,8 @@ export class ImportedFences {
    */
   constructor(reservation: Reservation, mode: AccessMode, file: SyncFile) {
     const { fence } = file;
-    if (fence.agent !== reservation.agent) throw new TypeError("The sync file is of another agent: import it there");
+    if (fenceAgent(fence) !== reservation.agent)
+      throw new TypeError("The sync file is of another agent: import it there");
     this.#reservation = reservation;
     this.#mode = mode;
     this.#fences = newestOfEachContext([...unwrap(fence)].filter((leaf) => !leaf.isSignaled()));

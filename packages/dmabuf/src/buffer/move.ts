@@ -5,7 +5,7 @@ import { limitsOf, type WaitTerms } from "../domain/wait.js";
 import { beginMove, endMove, isPinned, pinners, publishVersion } from "../domain/storage-slot.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
-import { publish } from "../fence/shared-fence.js";
+import { publish } from "../fence/published-fence.js";
 import { countedCopyTo } from "./copies.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { Answer } from "./call.js";

@@ -257,9 +257,9 @@ export class Agent implements Member, Waiter {
 /** What an argument `agent` must be. */
 export const AGENT_KIND = instance(Agent);
 
-/** @throws {TypeError} For what belongs to another agent: its words stand in another segment, or are awaited by others. */
-export function checkOwn(call: string, argument: string, thing: { readonly agent: Agent }, own: Agent): void {
-  if (thing.agent === own) return;
+/** @throws {TypeError} For what is of another agent: its words are in another segment, or awaited by others. */
+export function checkOwn(call: string, argument: string, agent: Agent, own: Agent): void {
+  if (agent === own) return;
   throw new TypeError(`${call}: ${argument} must be of the same agent, not of another one: import it there`);
 }
 

@@ -46,7 +46,7 @@ test("recovery.9: what a death touches grows with what was used, by a few words 
   const use: Record<string, (domain: BareDomain) => void> = {
     buffer: (domain) => void domain.allocate(1),
     timeline: (domain) => void domain.createTimeline(),
-    "published fence": (domain) => void domain.exportFence(promiseFence(agentOf(domain), new Promise(() => {}))),
+    "published fence": (domain) => void promiseFence(agentOf(domain), new Promise(() => {})).handle(),
     stream: (domain) => void domain.createStream({ format: rawFormat(1), buffers: 1 }),
   };
   for (const [thing, take] of Object.entries(use)) {

@@ -1,5 +1,5 @@
 import type { WaitCondition } from "../domain/agent.js";
-import type { Fence } from "./fence.js";
+import { backingOf, type Fence } from "./fence.js";
 
 /** How a blocking thread waits for something that depends on several fences. */
 export class AwaitedFences implements WaitCondition {
@@ -21,7 +21,7 @@ export class AwaitedFences implements WaitCondition {
   }
 
   arm(): void {
-    // One that signals before it is armed rings nobody: then others decide, which are armed in its place.
+    // One that signals before it is armed rings no agent: then others decide, which are armed in its place.
     do {
       this.#look();
       for (const one of this.#awaited.values()) one.arm();
@@ -41,7 +41,8 @@ export class AwaitedFences implements WaitCondition {
 
   #look(): void {
     const awaited = new Map<Fence, WaitCondition>();
-    for (const fence of this.#pending()) awaited.set(fence, this.#awaited.get(fence) ?? fence.awaited());
+    for (const fence of this.#pending())
+      awaited.set(fence, this.#awaited.get(fence) ?? backingOf(fence).awaited(fence));
     this.#awaited = awaited;
   }
 }

@@ -1,21 +1,30 @@
 import { check, integer } from "../arguments.js";
+import { checkOwn } from "../domain/agent.js";
 import type { Feature } from "../domain/feature.js";
 import { FENCE_RECOVERY } from "../domain/fence-slot.js";
-import { Fence, type FenceOps } from "./fence.js";
-import { FenceArray, type FenceArrayOptions } from "./fence-array.js";
-import { FenceChain } from "./fence-chain.js";
-import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
+import { createFenceArray, type FenceArray, type FenceArrayOptions } from "./fence-array.js";
+import { createFenceChain, type FenceChain } from "./fence-chain.js";
+import type { FenceHandle } from "./fence-handle.js";
+import { FENCE, fenceAgent, type Fence, type FenceOps } from "./fence.js";
+import { importFence } from "./import-fence.js";
+import { createFence } from "./local-fence.js";
 import { promiseFence, type PromiseFenceOptions } from "./promise-fence.js";
-import { SoftwareTimeline, type SoftwareTimelineHandle, type SoftwareTimelineOptions } from "./software-timeline.js";
-import { privateStub, stubFence } from "./stub.js";
-import { SyncFile, type SyncFileHandle } from "./sync-file.js";
-import { allocateContexts, Timeline, type TimelineOptions } from "./timeline.js";
+import {
+  createSoftwareTimeline,
+  openSoftwareTimeline,
+  type SoftwareTimeline,
+  type SoftwareTimelineHandle,
+  type SoftwareTimelineOptions,
+} from "./software-timeline.js";
+import { stubFence } from "./stub.js";
+import { createSyncFile, importSyncFile, type SyncFile, type SyncFileHandle } from "./sync-file.js";
+import { allocateContexts, createTimeline, type Timeline, type TimelineOptions } from "./timeline.js";
 import { mergeFences } from "./unwrap.js";
 
 /** What a domain does with fences. */
 export interface FenceMembers {
   /**
-   * A timeline of this thread's: a fence context whose fences signal in order, for all threads.
+   * A timeline of this thread: a fence context whose fences signal in order, for all threads.
    *
    * @throws {DmaBufError} `ENOSPC` if all timelines are in use; `EBADF` if this thread has left the domain.
    */
@@ -45,7 +54,9 @@ export interface FenceMembers {
    * A link of a chain of fences: it signals when its own fence and all links before it have signaled.
    *
    * @param previous What comes before it: a link, a plain fence, or nothing.
-   * @param seqno Its number: a point of the chain's timeline.
+   * @param fence The link's own: a plain fence or an array.
+   * @param seqno Its number: a point of the chain's timeline, from 0 to 2^53 - 1.
+   * @throws {TypeError} If a fence is of another domain.
    */
   createFenceChain(previous: Fence | undefined, fence: Fence, seqno: number): FenceChain;
   /**
@@ -81,7 +92,6 @@ export interface FenceMembers {
    * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
   createSyncFile(fence: Fence, name?: string): SyncFile;
-  exportFence(fence: Fence): FenceHandle;
   importFence(handle: FenceHandle): Fence;
   importSyncFile(handle: SyncFileHandle): SyncFile;
   openSoftwareTimeline(handle: SoftwareTimelineHandle): SoftwareTimeline;
@@ -100,25 +110,39 @@ export const FENCES: Feature<FenceMembers> = {
       return allocateContexts(agent, count);
     };
     core.opens("fence", (handle: FenceHandle) => importFence(agent, handle));
-    core.opens("sync-file", (handle: SyncFileHandle) => SyncFile.import(agent, handle));
-    core.opens("software-timeline", (handle: SoftwareTimelineHandle) => SoftwareTimeline.open(agent, handle));
+    core.opens("sync-file", (handle: SyncFileHandle) => importSyncFile(agent, handle));
+    core.opens("software-timeline", (handle: SoftwareTimelineHandle) => openSoftwareTimeline(agent, handle));
     return {
       createTimeline(options) {
         core.checkJoined();
-        return new Timeline(agent, options);
+        return createTimeline(agent, options);
       },
       createSoftwareTimeline(options) {
         core.checkJoined();
-        return SoftwareTimeline.create(agent, options);
+        return createSoftwareTimeline(agent, options);
       },
-      createFence(ops, context = contexts(1), seqno = 1) {
+      createFence(ops, context, seqno) {
         core.checkJoined();
-        return new Fence(agent, ops, context, seqno);
+        return createFence(agent, ops, context, seqno);
       },
-      createFenceArray: (fences, options) => new FenceArray(agent, fences, options),
-      createFenceChain: (previous, fence, seqno) => new FenceChain(previous, fence, seqno),
-      mergeFences: (fences) => mergeFences(agent, fences),
-      stubFence: (timestampNs) => (timestampNs === undefined ? stubFence(agent) : privateStub(agent, timestampNs)),
+      createFenceArray(fences, options) {
+        core.checkJoined();
+        return createFenceArray(agent, fences, options);
+      },
+      createFenceChain(previous, fence, seqno) {
+        core.checkJoined();
+        check("Domain.createFenceChain()", "fence", fence, FENCE);
+        checkOwn("Domain.createFenceChain()", "fence", fenceAgent(fence), agent);
+        return createFenceChain(previous, fence, seqno);
+      },
+      mergeFences(fences) {
+        core.checkJoined();
+        return mergeFences(agent, fences);
+      },
+      stubFence(timestampNs) {
+        core.checkJoined();
+        return stubFence(agent, timestampNs);
+      },
       fenceFrom(promise, options) {
         core.checkJoined();
         return promiseFence(agent, promise, options);
@@ -126,20 +150,19 @@ export const FENCES: Feature<FenceMembers> = {
       allocateContexts: contexts,
       createSyncFile(fence, name) {
         core.checkJoined();
-        return new SyncFile(fence, name);
+        return createSyncFile(fence, name);
       },
-      exportFence: fenceHandle,
       importFence(handle) {
         core.checkJoined();
         return importFence(agent, handle);
       },
       importSyncFile(handle) {
         core.checkJoined();
-        return SyncFile.import(agent, handle);
+        return importSyncFile(agent, handle);
       },
       openSoftwareTimeline(handle) {
         core.checkJoined();
-        return SoftwareTimeline.open(agent, handle);
+        return openSoftwareTimeline(agent, handle);
       },
     };
   },

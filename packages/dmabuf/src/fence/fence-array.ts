@@ -1,8 +1,10 @@
 import { check, checkList, checkOptions, FLAG, integer, type Kinds } from "../arguments.js";
-import { AGENT_KIND, checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
+import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
+import { fenceAgent, backingOf, Fence, FENCE, type FenceCallback, type Outcome } from "./fence.js";
+import type { FenceArrayHandle } from "./fence-handle.js";
+import { LocalBacking } from "./local-fence.js";
 
 /**
  * All of some fences, or any of them, as one fence.
@@ -13,34 +15,63 @@ import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
  *
  * @see linux/drivers/dma-buf/dma-fence-array.c
  */
+
+/** Options of {@link Domain.createFenceArray}. */
 export interface FenceArrayOptions {
   /** Signals with the first member instead of the last. Default false. */
   readonly signalOnAny?: boolean;
-  /** Default: a new context. */
+  /** The array's fence context, from {@link Domain.allocateContexts}. Default: a new one. */
   readonly context?: number;
-  /** Default 1. */
+  /** The array's number in its context. Default 1. */
   readonly seqno?: number;
 }
 
 const NUMBER = integer(0);
 const OPTIONS: Kinds<FenceArrayOptions> = { signalOnAny: FLAG, context: NUMBER, seqno: NUMBER };
 
+/**
+ * See {@link FenceArray}.
+ *
+ * @throws {TypeError} If a member is of another agent.
+ */
+export let createFenceArray: (agent: Agent, fences: Iterable<Fence>, options?: FenceArrayOptions) => FenceArray;
+
+/**
+ * Several fences as one, which {@link Domain.createFenceArray} makes: it signals with its last member, or its first.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const fences = [timeline.createFence(), timeline.createFence()];
+ * const all = domain.createFenceArray(fences);
+ * timeline.signal(2);
+ * console.log(all.isSignaled()); // true
+ * ```
+ */
 export class FenceArray extends Fence {
+  static {
+    createFenceArray = (agent, fences, options = {}) => new FenceArray(agent, fences, options);
+  }
+
+  /** The members, in order. */
   readonly fences: readonly Fence[];
+  /** Whether it signals with its first member instead of its last. */
   readonly signalOnAny: boolean;
 
-  /** An array of no fences is reported, and signaled from the start. A member that is a container is reported. */
-  constructor(agent: Agent, fences: readonly Fence[], options: FenceArrayOptions = {}) {
-    check("new FenceArray()", "agent", agent, AGENT_KIND);
-    const members = checkList("new FenceArray()", "fences", fences, FENCE);
-    for (const [i, fence] of members.entries()) checkOwn("new FenceArray()", `fences[${i}]`, fence, agent);
-    checkOptions("new FenceArray()", options, OPTIONS);
+  private constructor(agent: Agent, fences: Iterable<Fence>, options: FenceArrayOptions) {
+    const call = "Domain.createFenceArray()";
+    const members = checkList(call, "fences", fences, FENCE);
+    for (const [i, fence] of members.entries()) checkOwn(call, `fences[${i}]`, fenceAgent(fence), agent);
+    checkOptions(call, options, OPTIONS);
     const { signalOnAny = false, context = allocateContexts(agent, 1), seqno = 1 } = options;
     if (members.length === 0) agent.host.warn("A fence array needs at least one fence");
-    if (members.some((fence) => fence.ops.container !== undefined)) {
+    if (members.some((fence) => backingOf(fence).isContainer)) {
       agent.host.warn("A fence array takes plain fences: unwrap its containers first");
     }
-    super(agent, new ArrayOps(members, signalOnAny), context, seqno);
+    super(agent, new ArrayBacking(members, signalOnAny), context, seqno);
     this.fences = members;
     this.signalOnAny = signalOnAny;
   }
@@ -50,13 +81,18 @@ export class FenceArray extends Fence {
     check("FenceArray.matchContext()", "context", context, NUMBER);
     return this.fences.every((fence) => fence.context === context);
   }
+
+  override handle(): FenceArrayHandle {
+    const fences = this.fences.map((fence) => fence.handle());
+    return { kind: "fence", domain: fenceAgent(this).domain, form: "array", fences, signalOnAny: this.signalOnAny };
+  }
 }
 
-class ArrayOps implements FenceOps {
+class ArrayBacking extends LocalBacking {
   readonly driverName = "dma_fence_array";
   readonly timelineName = "unbound";
-  readonly seqno32 = true;
-  readonly container = "array";
+  override readonly seqno32 = true;
+  override readonly isContainer = true;
   readonly #fences: readonly Fence[];
   readonly #signalOnAny: boolean;
   #callbacks: FenceCallback[] = [];
@@ -65,6 +101,7 @@ class ArrayOps implements FenceOps {
   #failed = false;
 
   constructor(fences: readonly Fence[], signalOnAny: boolean) {
+    super();
     this.#fences = fences;
     this.#signalOnAny = signalOnAny;
     this.#pending = signalOnAny ? Math.min(1, fences.length) : fences.length;
@@ -83,23 +120,16 @@ class ArrayOps implements FenceOps {
     return this.#pending > 0;
   }
 
-  signaled(array: Fence): boolean {
-    if (this.#enabled) return this.#lookEnabled();
-    let pending = this.#pending;
-    for (const fence of this.#fences) {
-      if (pending > 0 && fence.isSignaled()) {
-        this.#latch(array, fence);
-        pending--;
-      }
-    }
-    return pending === 0;
+  poll(array: Fence): Outcome | undefined {
+    const isOver = this.#enabled ? this.#lookEnabled() : this.#look(array);
+    return isOver ? { error: undefined, timestamp: fenceAgent(array).host.nowNs() } : undefined;
   }
 
-  setDeadline(_array: Fence, deadlineNs: number): void {
+  override setDeadline(_array: Fence, deadlineNs: number): void {
     for (const fence of this.#fences) fence.setDeadline(deadlineNs);
   }
 
-  awaited(array: Fence): WaitCondition {
+  override awaited(array: Fence): WaitCondition {
     return new AwaitedFences(
       () => array.isSignaled(),
       () => this.#fences.filter((fence) => !fence.isSignaled()),
@@ -108,11 +138,23 @@ class ArrayOps implements FenceOps {
 
   isOwn(): boolean {
     const pending = this.#fences.filter((fence) => !fence.isSignaled());
-    return this.#signalOnAny ? pending.every((fence) => fence.isOwn) : pending.some((fence) => fence.isOwn);
+    const isOwn = (fence: Fence): boolean => backingOf(fence).isOwn(fence);
+    return this.#signalOnAny ? pending.every(isOwn) : pending.some(isOwn);
   }
 
-  release(): void {
+  override release(): void {
     this.#forget();
+  }
+
+  #look(array: Fence): boolean {
+    let pending = this.#pending;
+    for (const fence of this.#fences) {
+      if (pending > 0 && fence.isSignaled()) {
+        this.#latch(array, fence);
+        pending--;
+      }
+    }
+    return pending === 0;
   }
 
   /** Members of other agents are found signaled by looking; their callbacks then count the array down. */

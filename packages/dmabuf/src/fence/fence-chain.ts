@@ -1,13 +1,14 @@
-import { check, checkGiven, checkObject, integer, required, type Kinds } from "../arguments.js";
+import { check, checkGiven, integer } from "../arguments.js";
 import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
 import { linkAfter, type PointLink } from "../domain/point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { Fence, FENCE, type FenceCallback, type FenceOps } from "./fence.js";
+import { fenceAgent, backingOf, Fence, FENCE, type FenceCallback, type Outcome } from "./fence.js";
+import type { FenceChainHandle } from "./fence-handle.js";
+import { LocalBacking } from "./local-fence.js";
 
 const SEQNO = integer(0);
-const LINK: Kinds<PointLink> = { context: required(SEQNO), seqno: required(SEQNO), previousSeqno: required(SEQNO) };
 
 /**
  * The points of a timeline: each link holds a fence, and what was there before it.
@@ -22,29 +23,57 @@ const LINK: Kinds<PointLink> = { context: required(SEQNO), seqno: required(SEQNO
  *
  * @see linux/drivers/dma-buf/dma-fence-chain.c
  */
+
+/**
+ * See {@link FenceChain}.
+ *
+ * @param previous What was there before: a chain, a plain fence, or nothing.
+ * @param fence A chain here is reported.
+ * @param link Where the link stands, if that is known: other agents have given it its place.
+ * @throws {TypeError} If the fences are of two agents.
+ */
+export let createFenceChain: (previous: Fence | undefined, fence: Fence, seqno: number, link?: PointLink) => FenceChain;
+
+/**
+ * One link of a timeline's points, which {@link Domain.createFenceChain} makes: a fence on top of what was there before.
+ * It signals when its own fence and those of all earlier links have signaled.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const first = domain.createFenceChain(undefined, timeline.createFence(), 1);
+ * const second = domain.createFenceChain(first, timeline.createFence(), 2);
+ * timeline.signal(2);
+ * console.log(second.isSignaled(), second.previous()); // true undefined
+ * ```
+ */
 export class FenceChain extends Fence {
+  static {
+    createFenceChain = (previous, fence, seqno, link) => {
+      const call = "Domain.createFenceChain()";
+      checkGiven(call, "previous", previous, FENCE);
+      check(call, "fence", fence, FENCE);
+      check(call, "seqno", seqno, SEQNO);
+      const agent = fenceAgent(fence);
+      if (previous !== undefined) checkOwn(call, "previous", fenceAgent(previous), agent);
+      if (fence instanceof FenceChain) {
+        agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
+      }
+      return new FenceChain(agent, previous, fence, link ?? placeOn(previous, agent, seqno));
+    };
+  }
+
   /** This link's own fence. */
   readonly fence: Fence;
   /** The number of the link before, 0 if this link begins a context. */
   readonly previousSeqno: number;
   #previous: Fence | undefined;
 
-  /**
-   * @param previous What was there before: a chain, a plain fence, or nothing.
-   * @param fence A chain here is reported.
-   * @param link Where the link stands, if that is known: other agents have given it its place.
-   */
-  constructor(previous: Fence | undefined, fence: Fence, seqno: number, link?: PointLink) {
-    checkGiven("new FenceChain()", "previous", previous, FENCE);
-    check("new FenceChain()", "fence", fence, FENCE);
-    check("new FenceChain()", "seqno", seqno, SEQNO);
-    if (link !== undefined) checkObject("new FenceChain()", "link", link, LINK);
-    const { agent } = fence;
-    if (previous !== undefined) checkOwn("new FenceChain()", "previous", previous, agent);
-    link ??= placeOn(previous, agent, seqno);
-    if (fence instanceof FenceChain)
-      agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
-    super(agent, new ChainOps(), link.context, link.seqno);
+  private constructor(agent: Agent, previous: Fence | undefined, fence: Fence, link: PointLink) {
+    super(agent, new ChainBacking(), link.context, link.seqno);
     this.fence = fence;
     this.#previous = previous;
     this.previousSeqno = link.previousSeqno;
@@ -73,12 +102,28 @@ export class FenceChain extends Fence {
       element = element instanceof FenceChain ? element.previous() : undefined;
     }
   }
+
+  override handle(): FenceChainHandle {
+    const elements = [...this.elements()].reverse();
+    const links = elements.filter((element) => element instanceof FenceChain);
+    const [oldest] = elements;
+    return {
+      kind: "fence",
+      domain: fenceAgent(this).domain,
+      form: "chain",
+      links: links.map(({ seqno, previousSeqno, context, fence }, i) => {
+        return { seqno, previousSeqno, continues: links[i - 1]?.context === context, fence: fence.handle() };
+      }),
+      tail: oldest instanceof FenceChain ? undefined : oldest?.handle(),
+    };
+  }
 }
 
 /**
  * The element of a chain that signals a point: gaps resolve to the next higher point, and a new context stops the
  * search, because an older timeline is waited for as a whole.
  *
+ * @param seqno From 0 to 2^53 - 1; 0 is the fence as it is.
  * @returns `undefined` if everything up to the point has signaled.
  * @throws {DmaBufError} `EINVAL` if `fence` is no chain, or ends before the point.
  */
@@ -107,25 +152,26 @@ function placeOn(previous: Fence | undefined, agent: Agent, seqno: number): Poin
   return linkAfter(previous instanceof FenceChain ? previous : undefined, seqno, () => allocateContexts(agent, 1));
 }
 
-class ChainOps implements FenceOps {
+class ChainBacking extends LocalBacking {
   readonly driverName = "dma_fence_chain";
   readonly timelineName = "unbound";
-  readonly container = "chain";
+  override readonly isContainer = true;
   #callback: FenceCallback | undefined;
 
   enableSignaling(chain: Fence): boolean {
     return this.#hook(chain as FenceChain);
   }
 
-  signaled(chain: Fence): boolean {
-    return firstPending(chain as FenceChain) === undefined;
+  poll(chain: Fence): Outcome | undefined {
+    if (firstPending(chain as FenceChain) !== undefined) return undefined;
+    return { error: undefined, timestamp: fenceAgent(chain).host.nowNs() };
   }
 
-  setDeadline(chain: Fence, deadlineNs: number): void {
+  override setDeadline(chain: Fence, deadlineNs: number): void {
     for (const element of (chain as FenceChain).elements()) ownFence(element).setDeadline(deadlineNs);
   }
 
-  awaited(chain: Fence): WaitCondition {
+  override awaited(chain: Fence): WaitCondition {
     // One at a time: a chain may be so long that asking for all of them at each ring would never end.
     return new AwaitedFences(
       () => chain.isSignaled(),
@@ -134,11 +180,11 @@ class ChainOps implements FenceOps {
   }
 
   isOwn(chain: Fence): boolean {
-    for (const fence of pendingFences(chain as FenceChain)) if (fence.isOwn) return true;
+    for (const fence of pendingFences(chain as FenceChain)) if (backingOf(fence).isOwn(fence)) return true;
     return false;
   }
 
-  release(): void {
+  override release(): void {
     this.#callback?.remove();
   }
 

@@ -1,12 +1,12 @@
-import { check, checkObject, FUNCTION, instance, integer, NANOSECONDS, orElse, shown } from "../arguments.js";
-import { Agent, AGENT_KIND, type WaitCondition } from "../domain/agent.js";
+import { check, FUNCTION, instance, NANOSECONDS, orElse, shown } from "../arguments.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
+import { keyTimeLimit } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions } from "../domain/wait.js";
 import { runEnd } from "../domain/promised.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
-import { FENCE_OPS, type FenceOps } from "./fence-ops.js";
-
-export type { FenceOps } from "./fence-ops.js";
+import { signaledHandle, type FenceHandle } from "./fence-handle.js";
 
 /**
  * "This piece of asynchronous work has finished", once, with an error or without.
@@ -20,16 +20,84 @@ export type { FenceOps } from "./fence-ops.js";
  *      signaled.
  * fence.5. A wait says that the fence has signaled, not that the work was good: a failed fence is a completed fence.
  * fence.6. Code on the way to signaling a fence waits for no fence and takes no reservation lock.
- * fence.7. A time limit that ends a fence does not end its work. To signal the fence all the same, when the work has
- *     finished, changes nothing about the fence; but it says to all who would use the same memory that they may.
+ * fence.7. A time limit that ends a fence does not end its work. To signal the fence later, when the work has
+ *     finished, changes nothing about the fence; but it tells all agents that would use the same memory that they may.
  *
  * @see linux/drivers/dma-buf/dma-fence.c
  */
 
-const NUMBER = integer(0);
-const CALLBACK = orElse("EINVAL", FUNCTION);
+/**
+ * What the maker of a fence says about it, for {@link Domain.createFence}: the kernel's `dma_fence_ops`. Only the names are
+ * mandatory.
+ */
+export interface FenceOps {
+  /** For people; at most 31 bytes of UTF-8. */
+  readonly driverName: string;
+  /** For people; at most 31 bytes of UTF-8. */
+  readonly timelineName: string;
+  /** Sequence numbers are compared as signed differences of 32 bits, as those of older hardware. Default false. */
+  readonly seqno32?: boolean;
+  /** Starts whatever will signal the fence; false if the work has already passed. It may call `setError()` first. */
+  enableSignaling?(fence: Fence): boolean;
+  /**
+   * Looks whether the work has finished; once true, always true. It may call `setError()` first, and `signal(timestampNs)`
+   * if it knows when the work finished.
+   */
+  signaled?(fence: Fence): boolean;
+  /** Tells the maker that an agent needs the fence by then (absolute monotonic nanoseconds). */
+  setDeadline?(fence: Fence, deadlineNs: number): void;
+  /** The fence was disposed. */
+  release?(fence: Fence): void;
+}
 
-/** A callback on a fence. */
+/** What stands behind a fence: its maker in this agent, or its place in shared memory. */
+export interface FenceBacking {
+  readonly driverName: string;
+  readonly timelineName: string;
+  readonly seqno32: boolean;
+  /** Whether the fence stands for other fences, and so goes into no reservation and no array. */
+  readonly isContainer: boolean;
+  /** Whether its maker or owner wants to hear of deadlines. */
+  readonly hearsDeadlines: boolean;
+  /** Whether the work goes on, and signals the fence, after the fence was disposed. */
+  readonly goesOn: boolean;
+  /** Starts whatever will signal the fence; false if the work has already passed. */
+  enableSignaling(fence: Fence): boolean;
+  /** Looks actively; `undefined` while the fence is pending. */
+  poll(fence: Fence): Outcome | undefined;
+  /** Decides the fence; false if another agent has decided it. @param error A negative errno, or 0. */
+  decide(fence: Fence, error: number, timestampNs: number): boolean;
+  /** The fence was decided by another agent; now its maker says that the work has finished. */
+  acknowledge(fence: Fence): void;
+  setDeadline(fence: Fence, deadlineNs: number): void;
+  /** The fence was disposed while it is pending and something in this agent waits for it. */
+  abandon(fence: Fence): void;
+  /** The fence was disposed. */
+  release(fence: Fence): void;
+  /** The place of the fence in shared memory, if it has one. */
+  key(fence: Fence): FenceKey | undefined;
+  /**
+   * The place of the fence in shared memory, which it gets if it has none.
+   *
+   * @param timeLimit Milliseconds after which hang recovery ends it with `ETIMEDOUT`.
+   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+   */
+  publish(fence: Fence, timeLimit: number): FenceKey;
+  /** How this thread blocks for the fence, which will signal by itself from now on. */
+  awaited(fence: Fence): WaitCondition;
+  /** Whether only this thread can signal the fence: it must not block for it without a limit. */
+  isOwn(fence: Fence): boolean;
+}
+
+/** How a fence has ended. */
+export interface Outcome {
+  /** A negative errno, or 0; `undefined` for what `setError()` has stored. */
+  readonly error: number | undefined;
+  /** Monotonic nanoseconds. */
+  readonly timestamp: number;
+}
+
+/** A callback on a fence, as {@link Fence.addCallback} gives it. Its disposal removes it. */
 export interface FenceCallback extends Disposable {
   /** Whether it waits for the fence: false if the fence had signaled before, or it has run or was removed. */
   readonly queued: boolean;
@@ -37,14 +105,50 @@ export interface FenceCallback extends Disposable {
   remove(): boolean;
 }
 
+/** How a wait has ended: what it waited for has signaled, or the time has passed first. */
 export type WaitResult = "signaled" | "timed-out";
 
+/** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
+export const DEFAULT_TIME_LIMIT = 10_000;
+
+const CALLBACK = orElse("EINVAL", FUNCTION);
+
+/** The agent whose object a fence is. */
+export let fenceAgent: (fence: Fence) => Agent;
+export let backingOf: (fence: Fence) => FenceBacking;
+/** Gives a fence of this agent a place in shared memory, or takes it back. */
+export let setBacking: (fence: Fence, backing: FenceBacking) => void;
+export let makeFence: (agent: Agent, backing: FenceBacking, context: number, seqno: number) => Fence;
+
+/**
+ * A piece of asynchronous work that finishes once, with an error or without. Fences are made by timelines, by
+ * {@link Domain.createFence}, {@link Domain.fenceFrom} and others; a fence goes to another agent by its {@link handle}.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline({ name: "gpu" });
+ * const fence = timeline.createFence();
+ * setTimeout(() => fence.signal(), 10);
+ * console.log(await fence.wait({ timeout: 1000 })); // "signaled"
+ * ```
+ */
 export class Fence implements Disposable {
-  readonly agent: Agent;
+  static {
+    fenceAgent = (fence) => fence.#agent;
+    backingOf = (fence) => fence.#backing;
+    setBacking = (fence, backing) => void (fence.#backing = backing);
+    makeFence = (agent, backing, context, seqno) => new Fence(agent, backing, context, seqno);
+  }
+
   /** The fence context: fences of one context are totally ordered. */
   readonly context: number;
+  /** The number of the fence in its context. */
   readonly seqno: number;
-  #ops: FenceOps;
+  readonly #agent: Agent;
+  #backing: FenceBacking;
   /** In the order of registration. */
   #callbacks: Set<Callback> | undefined = undefined;
   #enabled = false;
@@ -54,37 +158,28 @@ export class Fence implements Disposable {
   /** Negative errno, or 0. */
   #error = 0;
 
-  /** A fence of this agent alone, until it is published. `context` comes from {@link allocateContexts}. */
-  constructor(agent: Agent, ops: FenceOps, context: number, seqno: number) {
-    // Timelines make fences often: what has a place in shared memory is the library's own, and known to be good.
-    if (!(agent instanceof Agent) || typeof ops?.key !== "function") checkParts(agent, ops, context, seqno);
-    this.agent = agent;
-    this.#ops = ops;
+  // The library alone makes fences. What they are made of is not in the published types.
+  protected constructor(...parts: unknown[]);
+  protected constructor(agent: Agent, backing: FenceBacking, context: number, seqno: number) {
+    this.#agent = agent;
+    this.#backing = backing;
     this.context = context;
     this.seqno = seqno;
   }
 
-  /** @internal What the fence's maker, or its place in shared memory, does for it. */
-  get ops(): FenceOps {
-    return this.#ops;
-  }
-
-  /** @internal Gives a fence of this agent a place in shared memory. */
-  set ops(ops: FenceOps) {
-    this.#ops = ops;
-  }
-
   /** Whether the context counts in 32 bits: its numbers wrap. */
   get seqno32(): boolean {
-    return this.#ops.seqno32 ?? false;
+    return this.#backing.seqno32;
   }
 
+  /** What makes the fence, for people. */
   get driverName(): string {
-    return this.#ops.driverName;
+    return this.#backing.driverName;
   }
 
+  /** What the fence's context is called, for people. */
   get timelineName(): string {
-    return this.#ops.timelineName;
+    return this.#backing.timelineName;
   }
 
   /** 0 pending, 1 signaled without an error, a negative errno if the work failed. Looks actively. */
@@ -109,19 +204,20 @@ export class Fence implements Disposable {
 
   /**
    * Signals the fence and runs its callbacks. After a time limit has ended the fence, this says that the work has finished:
-   * until then nobody else gets the memory.
+   * until then no other work gets the memory.
    *
    * @param timestampNs When the work finished, in monotonic nanoseconds. Default: now.
    * @returns False if the fence was signaled before.
    * @throws {RangeError} If that is no time.
+   * @throws {DmaBufError} `EPERM` if another agent signals the fence.
    */
   signal(timestampNs?: number): boolean {
-    if (timestampNs === undefined) timestampNs = this.agent.host.nowNs();
+    if (timestampNs === undefined) timestampNs = this.#agent.host.nowNs();
     else check("Fence.signal()", "timestampNs", timestampNs, NANOSECONDS);
-    const decides = this.#timestamp < 0 && this.#ops.decide?.(this, this.#error, timestampNs) !== false;
+    const decides = this.#timestamp < 0 && this.#backing.decide(this, this.#error, timestampNs);
     if (decides) this.#settle(timestampNs);
-    // Somebody else has decided it: a time limit may have passed.
-    else if (this.isSignaled()) this.#ops.acknowledge?.(this);
+    // Another agent has decided it: a time limit may have passed.
+    else if (this.isSignaled()) this.#backing.acknowledge(this);
     return decides;
   }
 
@@ -131,10 +227,13 @@ export class Fence implements Disposable {
    */
   isSignaled(): boolean {
     if (this.#timestamp >= 0) return true;
-    if (this.#ops.signaled?.(this) !== true) return false;
+    const outcome = this.#backing.poll(this);
     // The look may have signaled the fence: a container's members call back.
-    if (this.#timestamp < 0) this.#settle(this.#ops.completedAt?.(this) ?? this.agent.host.nowNs());
-    return true;
+    if (outcome !== undefined && this.#timestamp < 0) {
+      if (outcome.error !== undefined) this.#error = outcome.error;
+      this.#settle(outcome.timestamp);
+    }
+    return this.#timestamp >= 0;
   }
 
   /**
@@ -146,11 +245,11 @@ export class Fence implements Disposable {
   setError(error: ErrorCode | number): void {
     const errno = typeof error === "string" && Object.hasOwn(ERRNO, error) ? -ERRNO[error] : error;
     if (typeof errno !== "number" || !Number.isInteger(errno) || errno < -4095 || errno > -1) {
-      this.agent.host.warn(
+      this.#agent.host.warn(
         `Fence.setError(): error must be an errno from -4095 to -1, or the name of one, not ${shown(error)}`,
       );
     } else if (this.#timestamp >= 0) {
-      this.agent.host.warn(`Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`);
+      this.#agent.host.warn(`Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`);
     } else {
       this.#error = errno;
     }
@@ -164,20 +263,17 @@ export class Fence implements Disposable {
    */
   addCallback(run: (fence: Fence) => void): FenceCallback {
     if (typeof run !== "function") check("Fence.addCallback()", "run", run, CALLBACK);
-    const callback = new Callback(this, run);
     this.enableSignaling();
-    if (!this.isSignaled()) {
-      callback.queued = true;
-      (this.#callbacks ??= new Set()).add(callback);
-    }
-    return callback;
+    const isPending = !this.isSignaled();
+    const queue = isPending ? (this.#callbacks ??= new Set<Callback>()) : undefined;
+    return new Callback(run, queue);
   }
 
-  /** Makes sure that the fence will signal by itself, without anybody looking. */
+  /** Makes sure that the fence will signal by itself, although no agent looks. */
   enableSignaling(): void {
     if (this.#enabled || this.#timestamp >= 0) return;
     this.#enabled = true;
-    if (this.#ops.enableSignaling?.(this) === false) this.signal();
+    if (!this.#backing.enableSignaling(this)) this.signal();
   }
 
   /**
@@ -188,74 +284,52 @@ export class Fence implements Disposable {
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("Fence.wait()", options);
-    this.enableSignaling();
-    const subscribe = (done: () => void): (() => void) => {
-      const callback = this.addCallback(done);
-      if (!callback.queued) done();
-      return () => callback.remove();
-    };
-    return (await waitUntil(this.agent, options, () => this.isSignaled(), subscribe)) ? "signaled" : "timed-out";
+    return (await new FenceWait(this).wait(options)) ? "signaled" : "timed-out";
   }
 
   /**
-   * Blocks this thread until the fence signals.
+   * As {@link wait}, blocking this thread.
    *
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` if only this thread can signal the fence.
    */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     checkWaitSync("Fence.waitSync()", options);
-    const { timeout = Infinity } = options;
-    const awaited = this.awaited();
-    if (timeout === Infinity && !this.isSignaled() && this.isOwn) {
-      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
-    }
-    return this.agent.waitSync(awaited, timeout) ? "signaled" : "timed-out";
-  }
-
-  /** @internal Whether only this thread can signal the fence: it must not block for it without a limit. */
-  get isOwn(): boolean {
-    return this.#ops.isOwn?.(this) ?? this.#ops.signaled === undefined;
-  }
-
-  /** @internal How this thread blocks for the fence, which will signal by itself from now on. */
-  awaited(): WaitCondition {
-    if (this.#ops.awaited !== undefined) return this.#ops.awaited(this);
-    this.enableSignaling();
-    return { arm: () => {}, ready: () => this.isSignaled(), recheckAfter: () => 1 };
+    return new FenceWait(this).waitSync(options.timeout ?? Infinity) ? "signaled" : "timed-out";
   }
 
   /**
    * Waits for the work to succeed.
    *
-   * @throws {DmaBufError} The fence's own error; `ETIMEDOUT` if the time passed first.
+   * @throws {DmaBufError} The fence's own error; `ETIMEDOUT` if the time passed first; otherwise as {@link wait}.
    */
   async result(options: WaitOptions = {}): Promise<void> {
     checkWait("Fence.result()", options);
-    if ((await this.wait(options)) === "timed-out") {
-      throw new DmaBufError(
-        "ETIMEDOUT",
-        `Fence ${this.context}:${this.seqno} has not signaled in ${options.timeout} ms`,
-      );
-    }
-    if (this.error !== undefined) throw this.error;
+    this.#succeed(await this.wait(options), options.timeout);
   }
 
-  /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
+  /** As {@link result}, blocking this thread. @throws {DmaBufError} As {@link result} and {@link waitSync}. */
+  resultSync(options: { readonly timeout?: number } = {}): void {
+    checkWaitSync("Fence.resultSync()", options);
+    this.#succeed(this.waitSync(options), options.timeout);
+  }
+
+  /** Hints that the fence is needed by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
   setDeadline(deadlineNs: number): void {
     check("Fence.setDeadline()", "deadlineNs", deadlineNs, NANOSECONDS);
-    if (this.#ops.setDeadline !== undefined && !this.isSignaled()) this.#ops.setDeadline(this, deadlineNs);
+    if (this.#backing.hearsDeadlines && !this.isSignaled()) this.#backing.setDeadline(this, deadlineNs);
   }
 
-  /** Whether this fence comes after `other`. Only fences of one context can be compared. */
+  /** Whether this fence comes after `other`. Only fences of one context can be compared; others are reported. */
   isLater(other: Fence): boolean {
     if (!(other instanceof Fence)) check("Fence.isLater()", "other", other, FENCE);
     if (this.context !== other.context) {
-      this.agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
+      this.#agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
     }
     return isLaterFence(this, other);
   }
 
+  /** Whether this fence comes after `other`, or is the same as by {@link isSameFence}. */
   isLaterOrSame(other: Fence): boolean {
     check("Fence.isLaterOrSame()", "other", other, FENCE);
     return isSameFence(this, other) || this.isLater(other);
@@ -268,34 +342,39 @@ export class Fence implements Disposable {
   }
 
   /**
-   * Drops the maker's reference. A pending fence that somebody waits for must not be dropped: that is reported, and the
-   * fence signals with `EDEADLK` so that they go on. A fence of another agent's can be dropped at any time.
+   * A handle to send to another agent, which opens it with {@link Domain.import}. A plain fence of this agent alone is
+   * published first; a container is sent as what it contains, so that it depends on no agent that made it.
+   *
+   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+   */
+  handle(): FenceHandle {
+    const { context, seqno, seqno32, driverName, timelineName, timestamp } = this;
+    const { domain } = this.#agent;
+    if (context === 0 && timestamp !== undefined) return signaledHandle(domain, timestamp);
+    const key = this.#backing.publish(this, DEFAULT_TIME_LIMIT);
+    const timeLimit = keyTimeLimit(this.#agent, key) ?? DEFAULT_TIME_LIMIT;
+    const origin = { context, seqno, seqno32, driverName, timelineName, timeLimit };
+    return { kind: "fence", domain, form: "plain", ...key, ...origin };
+  }
+
+  /**
+   * Drops the maker's reference. A pending fence that something waits for must not be dropped: that is reported, and the
+   * fence signals with `EDEADLK` so that the waits end. A fence of another agent can be dropped at any time.
    */
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
-    void runEnd(this.agent.host, MAKER, () => {
-      if (this.#callbacks === undefined || this.#callbacks.size === 0 || this.isSignaled()) return;
-      if (this.#ops.abandon !== undefined) this.#ops.abandon(this);
-      else this.#abandon();
+    void runEnd(this.#agent.host, MAKER, () => {
+      if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) this.#backing.abandon(this);
     });
-    void runEnd(this.agent.host, MAKER, () => this.#ops.release?.(this));
+    void runEnd(this.#agent.host, MAKER, () => this.#backing.release(this));
   }
 
-  /** @internal Takes a callback out of the queue. */
-  removeCallback(callback: Callback): void {
-    this.#callbacks?.delete(callback);
-  }
-
-  /** @internal Drops an error that was stored too late: the fence had been decided in shared memory before. */
-  forgetError(): void {
-    this.#error = 0;
-  }
-
-  #abandon(): void {
-    warnAbandoned(this);
-    this.setError("EDEADLK");
-    this.signal();
+  #succeed(result: WaitResult, timeout: number | undefined): void {
+    if (result === "timed-out") {
+      throw new DmaBufError("ETIMEDOUT", `Fence ${this.context}:${this.seqno} has not signaled in ${timeout} ms`);
+    }
+    if (this.error !== undefined) throw this.error;
   }
 
   #settle(timestampNs: number): void {
@@ -304,12 +383,11 @@ export class Fence implements Disposable {
     if (callbacks === undefined) return;
     this.#callbacks = undefined;
     for (const callback of callbacks) {
-      if (!callback.queued) continue;
-      callback.queued = false;
+      if (!callback.remove()) continue;
       try {
         callback.run(this);
       } catch (error) {
-        this.agent.host.warn(`A callback of fence ${this.context}:${this.seqno} threw: ${textOf(error)}`);
+        this.#agent.host.warn(`A callback of fence ${this.context}:${this.seqno} threw: ${textOf(error)}`);
       }
     }
   }
@@ -318,28 +396,24 @@ export class Fence implements Disposable {
 /** What an argument `fence` must be. */
 export const FENCE = instance(Fence);
 
-function checkParts(agent: Agent, ops: FenceOps, context: number, seqno: number): void {
-  check("new Fence()", "agent", agent, AGENT_KIND);
-  checkObject("new Fence()", "ops", ops, FENCE_OPS);
-  check("new Fence()", "context", context, NUMBER);
-  check("new Fence()", "seqno", seqno, NUMBER);
-}
-
 class Callback implements FenceCallback {
-  queued = false;
   readonly run: (fence: Fence) => void;
-  readonly #fence: Fence;
+  #queue: Set<Callback> | undefined;
 
-  constructor(fence: Fence, run: (fence: Fence) => void) {
-    this.#fence = fence;
+  /** @param queue Of the pending fence; `undefined` if it has signaled. */
+  constructor(run: (fence: Fence) => void, queue: Set<Callback> | undefined) {
     this.run = run;
+    this.#queue = queue?.add(this);
+  }
+
+  get queued(): boolean {
+    return this.#queue !== undefined;
   }
 
   remove(): boolean {
-    if (!this.queued) return false;
-    this.queued = false;
-    this.#fence.removeCallback(this);
-    return true;
+    const queue = this.#queue;
+    this.#queue = undefined;
+    return queue?.delete(this) ?? false;
   }
 
   [Symbol.dispose](): void {
@@ -347,20 +421,58 @@ class Callback implements FenceCallback {
   }
 }
 
+/** The wait for one fence. */
+class FenceWait {
+  readonly #fence: Fence;
+
+  constructor(fence: Fence) {
+    this.#fence = fence;
+  }
+
+  async wait(options: WaitOptions): Promise<boolean> {
+    const fence = this.#fence;
+    fence.enableSignaling();
+    const subscribe = (done: () => void): (() => void) => {
+      const callback = fence.addCallback(done);
+      if (!callback.queued) done();
+      return () => callback.remove();
+    };
+    return waitUntil(fenceAgent(fence), options, () => fence.isSignaled(), subscribe);
+  }
+
+  waitSync(timeout: number): boolean {
+    const fence = this.#fence;
+    const backing = backingOf(fence);
+    const awaited = backing.awaited(fence);
+    if (timeout === Infinity && !fence.isSignaled() && backing.isOwn(fence)) {
+      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
+    }
+    return fenceAgent(fence).waitSync(awaited, timeout);
+  }
+}
+
 /** Whose failures are reported, in messages. */
 const MAKER = "The maker of a fence";
 
-export function warnAbandoned({ agent, context, seqno }: Fence): void {
-  agent.host.warn(`Fence ${context}:${seqno} was released while somebody waits for it`);
-}
-
-/** Whether two objects stand for one fence: the same object, or the same place in the shared memory of one domain. */
+/**
+ * Whether two objects stand for one fence: the same object, or the same place in the shared memory of one domain.
+ *
+ * @example
+ * ```ts
+ * import { Domain, isSameFence } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const fence = timeline.createFence();
+ * console.log(isSameFence(domain.import(fence.handle()), fence)); // true
+ * ```
+ */
 export function isSameFence(a: Fence, b: Fence): boolean {
   check("isSameFence()", "a", a, FENCE);
   check("isSameFence()", "b", b, FENCE);
   if (a === b) return true;
-  if (a.agent.domain !== b.agent.domain) return false;
-  const [one, other] = [a.ops.key?.(a), b.ops.key?.(b)];
+  if (fenceAgent(a).domain !== fenceAgent(b).domain) return false;
+  const [one, other] = [backingOf(a).key(a), backingOf(b).key(b)];
   return (
     one !== undefined &&
     other !== undefined &&

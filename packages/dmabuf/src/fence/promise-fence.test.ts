@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { testAgent } from "../../test/conformance/support.js";
 import { ManualHost } from "../../test/manual-host.js";
 import { DmaBufError } from "../errors.js";
-import { fenceHandle, importFence } from "./fence-handle.js";
+import { importFence } from "./import-fence.js";
 import type { Fence } from "./fence.js";
 import { promiseFence } from "./promise-fence.js";
 
@@ -11,7 +11,7 @@ const PATIENT = { timeout: 10_000 };
 
 /** The fence as another agent sees it. */
 function elsewhere(fence: Fence, agent: ReturnType<typeof testAgent>): Fence {
-  return importFence(agent.another(), fenceHandle(fence));
+  return importFence(agent.another(), fence.handle());
 }
 
 test("a promise that fulfils signals its fence for all agents", PATIENT, async () => {
@@ -44,7 +44,7 @@ test(
     const reader = agent.another();
     for (const [reason, code] of reasons) {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a promise may reject with anything
-      const view = importFence(reader, fenceHandle(promiseFence(agent, Promise.reject(reason))));
+      const view = importFence(reader, promiseFence(agent, Promise.reject(reason)).handle());
       await view.wait();
       assert.equal(view.error!.code, code, String(reason));
     }

@@ -1,12 +1,13 @@
 import { checkOptions, NAME, refuse, type Kind, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { allocateContexts } from "../domain/timeline-slot.js";
 import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
-import { Fence } from "./fence.js";
-import { DEFAULT_TIME_LIMIT, publish } from "./shared-fence.js";
+import { DEFAULT_TIME_LIMIT, type Fence } from "./fence.js";
+import { createFence } from "./local-fence.js";
+import { publish } from "./published-fence.js";
 import { TIME_LIMIT } from "./timeline.js";
 
+/** Options of {@link Domain.fenceFrom}. */
 export interface PromiseFenceOptions {
   /** For people; at most 31 bytes of UTF-8. Default "promise". */
   readonly name?: string;
@@ -22,7 +23,7 @@ const PROMISE: Kind = { wanted: "a promise, or another object with a method then
  * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
  * errno name, and otherwise with `EIO`. All agents can wait for it.
  *
- * The promise is the work: after the time limit, what the fence was added to stays closed to others until it settles.
+ * The promise is the work: after the time limit, the buffers that the fence was added to stay reserved until it settles.
  *
  * @throws {TypeError} If there is no promise.
  * @throws {RangeError} Naming the option that is out of range.
@@ -33,11 +34,11 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
   const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
   const work = promised(promise);
   if (!isLater(work)) refuse("Domain.fenceFrom()", "promise", promise, PROMISE);
-  const fence = new Fence(agent, { driverName: "promise", timelineName: name }, allocateContexts(agent, 1), 1);
+  const fence = createFence(agent, { driverName: "promise", timelineName: name });
   try {
     publish(fence, timeLimit);
   } catch (error) {
-    // Nobody hears of it any more.
+    // No fence hears of it any more.
     work.catch(() => {});
     throw error;
   }

@@ -4,9 +4,11 @@ import { test } from "node:test";
 import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
 import { FAILURES_KEPT, OBITUARIES_KEPT, ONE_SHOT, TIMELINE } from "../domain/layout.js";
 import { ERRNO, type ErrorCode } from "../errors.js";
-import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
-import { publish } from "./shared-fence.js";
-import { Timeline } from "./timeline.js";
+import type { FenceHandle } from "./fence-handle.js";
+import { importFence } from "./import-fence.js";
+import { publish } from "./published-fence.js";
+import type { Timeline } from "./timeline.js";
+import { createTimeline } from "./timeline.js";
 
 /** Each fence fails with another one than its neighbours, so that a neighbour's error shows. */
 const ERRORS: readonly ErrorCode[] = ["EIO", "ENODATA", "ECANCELED", "ETIME", "EBUSY"];
@@ -31,19 +33,19 @@ function failOne(timeline: Timeline, round: number): Failed {
   const error = errorOf(round);
   fence.setError(error);
   fence.signal();
-  return { handle: fenceHandle(fence), error };
+  return { handle: fence.handle(), error };
 }
 
 test("a late reader finds the error of each fence, and none on those that succeeded between them", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const failed: Failed[] = [];
   const succeeded: FenceHandle[] = [];
   for (let round = 0; round < FAILURES_KEPT; round++) {
     failed.push(failOne(timeline, round));
     const fence = timeline.createFence();
     fence.signal();
-    succeeded.push(fenceHandle(fence));
+    succeeded.push(fence.handle());
   }
   const reader = agent.another();
   for (const { handle, error } of failed) assert.equal(statusOf(reader, handle), -ERRNO[error]);
@@ -52,7 +54,7 @@ test("a late reader finds the error of each fence, and none on those that succee
 
 test("a fence behind more failures than are kept is ESTALE, and the kept ones have their own errors", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const failed = Array.from({ length: FAILURES_KEPT + 8 }, (_, round) => failOne(timeline, round));
   const reader = agent.another();
   failed.forEach(({ handle, error }, i) => {
@@ -63,21 +65,21 @@ test("a fence behind more failures than are kept is ESTALE, and the kept ones ha
 
 test("a fence that succeeded is ESTALE too when a forgotten failure came after it, and 1 when none did", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const before = timeline.createFence();
   before.signal();
   for (let round = 0; round < FAILURES_KEPT + 1; round++) failOne(timeline, round);
   const after = timeline.createFence();
   after.signal();
   const reader = agent.another();
-  assert.equal(statusOf(reader, fenceHandle(before)), -ERRNO.ESTALE);
-  assert.equal(statusOf(reader, fenceHandle(after)), 1);
+  assert.equal(statusOf(reader, before.handle()), -ERRNO.ESTALE);
+  assert.equal(statusOf(reader, after.handle()), 1);
 });
 
 test("a failure of many fences at once is one of those that are kept", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
-  const many = Array.from({ length: 100 }, () => fenceHandle(timeline.createFence()));
+  const timeline = createTimeline(agent);
+  const many = Array.from({ length: 100 }, () => timeline.createFence().handle());
   timeline.signal(100, "EIO");
   for (let round = 0; round < FAILURES_KEPT - 1; round++) failOne(timeline, round + 1);
   const reader = agent.another();
@@ -86,14 +88,14 @@ test("a failure of many fences at once is one of those that are kept", () => {
 
 test("a late reader whose fence's slot is in use again finds the fence's own end", () => {
   const agent = testAgent({ sizes: { timelines: 1 } });
-  const first = new Timeline(agent);
+  const first = createTimeline(agent);
   const succeeded = first.createFence();
   succeeded.signal();
   const failed = failOne(first, 0);
   const pending = first.createFence();
-  const handles = [succeeded, pending].map(fenceHandle);
+  const handles = [succeeded, pending].map((fence) => fence.handle());
   first.close("ENODEV");
-  const second = new Timeline(agent);
+  const second = createTimeline(agent);
   const [next] = [failOne(second, 1), failOne(second, 2), failOne(second, 3)];
   const reader = agent.another();
   assert.equal(statusOf(reader, handles[0]!), 1);
@@ -104,10 +106,10 @@ test("a late reader whose fence's slot is in use again finds the fence's own end
 
 test("what a timeline had forgotten before its slot was used again stays ESTALE", () => {
   const agent = testAgent({ sizes: { timelines: 1 } });
-  const first = new Timeline(agent);
+  const first = createTimeline(agent);
   const failed = Array.from({ length: FAILURES_KEPT + 3 }, (_, round) => failOne(first, round));
   first.close();
-  const second = new Timeline(agent);
+  const second = createTimeline(agent);
   second.createFence().signal();
   const reader = agent.another();
   failed.forEach(({ handle, error }, i) => {
@@ -135,10 +137,10 @@ for (const kind of ["timeline", "published"] as const) {
 
 test("a fence that succeeded in a slot whose obituaries are forgotten is ESTALE, not another fence's error", () => {
   const agent = testAgent({ sizes: { timelines: 1 } });
-  const first = new Timeline(agent);
+  const first = createTimeline(agent);
   const fence = first.createFence();
   fence.signal();
-  const handle = fenceHandle(fence);
+  const handle = fence.handle();
   failOne(first, 0);
   first.close();
   for (let round = 0; round < OBITUARIES_KEPT + 1; round++) failInSlot(agent, "timeline", round);
@@ -147,7 +149,7 @@ test("a fence that succeeded in a slot whose obituaries are forgotten is ESTALE,
 
 test("an agent that has read an error keeps it, whatever is forgotten later", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const { handle } = failOne(timeline, 0);
   const view = importFence(agent.another(), handle);
   assert.equal(view.status, -ERRNO.EIO);
@@ -159,7 +161,7 @@ test("an agent that has read an error keeps it, whatever is forgotten later", ()
 /** A fence that fails in the only slot of its kind, which is then free. */
 function failInSlot(agent: TestAgent, kind: "timeline" | "published", round: number): Failed {
   if (kind === "timeline") {
-    using timeline = new Timeline(agent);
+    using timeline = createTimeline(agent);
     return failOne(timeline, round);
   }
   const fence = opsFence(agent);
@@ -167,15 +169,15 @@ function failInSlot(agent: TestAgent, kind: "timeline" | "published", round: num
   const error = errorOf(round);
   fence.setError(error);
   fence.signal();
-  return { handle: fenceHandle(fence), error };
+  return { handle: fence.handle(), error };
 }
 
 // Counters that wrap: how they stand is set here, since nobody can wait for 2^31 of anything.
 
 test("failures are found when more have been counted than a positive number of 32 bits can say", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
-  const { slot } = fenceHandle(timeline.createFence()) as unknown as { slot: number };
+  const timeline = createTimeline(agent);
+  const { slot } = timeline.createFence().handle() as unknown as { slot: number };
   const count = agent.layout.timeline(slot) + TIMELINE.FAILURES;
   timeline.signal(1);
   // Whole laps of the ring, as so many failures would have counted.
@@ -205,16 +207,16 @@ for (const last of [2 ** 30, 2 ** 31 - 2, 2 ** 31 - 1, -3, -1]) {
     const seen: [handle: FenceHandle, status: number][] = [];
     for (let round = 0; round < 4; round++) {
       const single = opsFence(agent);
-      const timeline = new Timeline(agent);
+      const timeline = createTimeline(agent);
       const [good, bad] = [timeline.createFence(), timeline.createFence()];
-      for (const fence of [good, single, bad]) seen.push([fenceHandle(fence), fence === good ? 1 : -ERRNO.EIO]);
+      for (const fence of [good, single, bad]) seen.push([fence.handle(), fence === good ? 1 : -ERRNO.EIO]);
       good.signal();
       for (const fence of [single, bad]) {
         fence.setError("EIO");
         fence.signal();
       }
       const fine = opsFence(agent);
-      seen.push([fenceHandle(fine), 1]);
+      seen.push([fine.handle(), 1]);
       fine.signal();
       timeline.close();
       for (const [handle, status] of seen) assert.equal(statusOf(reader, handle), status, JSON.stringify(handle));

@@ -2,19 +2,27 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { LINE_KINDS, makeLine, type LineKind } from "../../test/conformance/reservation-support.js";
-import { assertWarnedOnce, makeFence, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
+import {
+  assertWarnedOnce,
+  independentFence,
+  makeFence,
+  opsFence,
+  testAgent,
+  type TestAgent,
+} from "../../test/conformance/support.js";
 import { ManualHost } from "../../test/manual-host.js";
-import { fenceHandle, importFence } from "./fence-handle.js";
+import { importFence } from "./import-fence.js";
 import type { Fence } from "./fence.js";
-import { fenceAt, publish } from "./shared-fence.js";
-import { Timeline } from "./timeline.js";
+import { publish } from "./published-fence.js";
+import { fenceAt } from "./shared-fence.js";
+import { createTimeline } from "./timeline.js";
 
 const ETIMEDOUT = -110;
 const PATIENT = { timeout: 10_000 };
 
 /** Another agent's view of the fence. */
 function viewOf(fence: Fence, reader: TestAgent): Fence {
-  return importFence(reader, fenceHandle(fence));
+  return importFence(reader, fence.handle());
 }
 
 test("only its owner may signal a fence", () => {
@@ -48,7 +56,7 @@ test(
   PATIENT,
   async () => {
     const agent = testAgent();
-    const fence = opsFence(agent, { abandon: () => {} });
+    const fence = independentFence(agent);
     const view = viewOf(fence, agent.another());
     const waiting = view.wait();
     fence[Symbol.dispose]();
@@ -62,14 +70,14 @@ test(
 
 test("a fence of another domain cannot be imported", () => {
   const agent = testAgent();
-  const handle = { ...fenceHandle(makeFence(agent, "timeline")), domain: "another" };
+  const handle = { ...makeFence(agent, "timeline").handle(), domain: "another" };
   assert.throws(() => importFence(agent, handle), { code: "EINVAL", message: /it belongs to domain another, not / });
 });
 
 test("a fence that is sent again keeps its place", () => {
   const agent = testAgent({ sizes: { oneShots: 1 } });
   const fence = opsFence(agent);
-  assert.deepEqual(fenceHandle(fence), fenceHandle(fence));
+  assert.deepEqual(fence.handle(), fence.handle());
 });
 
 test("a published fence too many is refused by the option's name, until one has signaled", () => {
@@ -113,7 +121,7 @@ test("a fence that has signaled, or does so when it is published, keeps no place
 test("a published fence whose work is found finished signals for all agents", PATIENT, async () => {
   const agent = testAgent();
   let finished = false;
-  const fence = opsFence(agent, { signaled: () => finished, completedAt: () => 42 });
+  const fence = opsFence(agent, { signaled: (self) => finished && self.signal(42) });
   const view = viewOf(fence, agent.another());
   const waiting = view.wait();
   finished = true;
@@ -124,7 +132,7 @@ test("a published fence whose work is found finished signals for all agents", PA
 
 test("a key whose slot has moved on names no fence any more (shared-fence.1)", () => {
   const agent = testAgent({ sizes: { timelines: 1, oneShots: 1 } });
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const fences = [timeline.createFence(), makeFence(agent, "published")];
   const keys = fences.map((fence) => publish(fence));
   assert.deepEqual(
@@ -133,7 +141,7 @@ test("a key whose slot has moved on names no fence any more (shared-fence.1)", (
   );
   for (const fence of fences) fence.signal();
   timeline.close();
-  new Timeline(agent).close();
+  createTimeline(agent).close();
   makeFence(agent, "published");
   assert.deepEqual(
     keys.map((key) => fenceAt(agent, key)),
@@ -166,7 +174,7 @@ for (const kind of LINE_KINDS) {
 
 test("a fence that signals begins the time limit of the next one on its timeline anew", PATIENT, async () => {
   const { host, agent } = manualAgent();
-  const timeline = new Timeline(agent, { timeLimit: 50 });
+  const timeline = createTimeline(agent, { timeLimit: 50 });
   const fences = [timeline.createFence(), timeline.createFence()];
   const view = viewOf(fences[1]!, agent.another());
   const waiting = view.wait();
@@ -182,7 +190,7 @@ test("a fence that signals begins the time limit of the next one on its timeline
 
 test("hang recovery ends all pending fences of a timeline, and the timeline with them", PATIENT, async () => {
   const { host, agent } = manualAgent();
-  const timeline = new Timeline(agent, { timeLimit: 50 });
+  const timeline = createTimeline(agent, { timeLimit: 50 });
   const fences = [1, 2, 3].map(() => timeline.createFence());
   const views = fences.map((fence) => viewOf(fence, agent.another()));
   fences[0]!.signal();
@@ -223,7 +231,7 @@ test("the owner of a timeline hears of a deadline behind one that has passed", P
   let now = 1000;
   const agent = testAgent({ host: { nowNs: () => now } });
   const heard: number[] = [];
-  const timeline = new Timeline(agent, { onDeadline: (deadlineNs) => heard.push(deadlineNs) });
+  const timeline = createTimeline(agent, { onDeadline: (deadlineNs) => heard.push(deadlineNs) });
   const there = [1, 2].map(() => viewOf(timeline.createFence(), agent.another()));
   for (const [i, fence] of there.entries()) {
     fence.setDeadline(2000 * (i + 1));
@@ -235,7 +243,7 @@ test("the owner of a timeline hears of a deadline behind one that has passed", P
 
 test("fences of one timeline call back in order when hang recovery ends it (fence.2)", PATIENT, async (t) => {
   const agent = testAgent();
-  const timeline = new Timeline(agent, { timeLimit: 10 });
+  const timeline = createTimeline(agent, { timeLimit: 10 });
   const order: number[] = [];
   const fences = [1, 2, 3].map(() => timeline.createFence());
   for (const i of [2, 0, 1]) fences[i]!.addCallback(({ seqno }) => order.push(seqno));
@@ -251,7 +259,7 @@ function manualAgent(): { host: ManualHost; agent: TestAgent } {
 }
 
 function limitedFence(agent: TestAgent, kind: LineKind, timeLimit: number): Fence {
-  if (kind === "timeline") return new Timeline(agent, { timeLimit }).createFence();
+  if (kind === "timeline") return createTimeline(agent, { timeLimit }).createFence();
   const fence = opsFence(agent);
   publish(fence, timeLimit);
   return fence;
@@ -294,7 +302,7 @@ test("a timeline that throws when it is told a deadline is reported, and is told
     told.push(deadline);
     throw new Error("planned");
   };
-  const fence = new Timeline(agent, { onDeadline }).createFence();
+  const fence = createTimeline(agent, { onDeadline }).createFence();
   for (const deadline of [2e15, 1e15]) {
     fence.setDeadline(deadline);
     await until(t, () => told.at(-1) === deadline);

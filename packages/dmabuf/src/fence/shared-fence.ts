@@ -3,7 +3,6 @@ import {
   armKey,
   endKey,
   hintDeadline,
-  isKeySignaled,
   isOwnKey,
   keyDeadline,
   keyOrigin,
@@ -13,10 +12,9 @@ import {
   keyTime,
   type Origin,
 } from "../domain/fence-slot.js";
-import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, textOf } from "../errors.js";
-import { Fence, type FenceOps } from "./fence.js";
+import { DEFAULT_TIME_LIMIT, makeFence, type Fence, type FenceBacking, type Outcome } from "./fence.js";
 
 /**
  * Fences that other agents see.
@@ -31,16 +29,17 @@ import { Fence, type FenceOps } from "./fence.js";
  *     by its death.
  */
 
-/** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
-export const DEFAULT_TIME_LIMIT = 10_000;
-
 /** What all fences of one slot and generation have in common in this agent. */
-export class SharedFenceOps implements FenceOps {
+export class SharedBacking implements FenceBacking {
   readonly agent: Agent;
   readonly slot: number;
   readonly generation: number;
   readonly seqno32: boolean;
-  /** What waits here for fences of this slot; most of those who import one only look, or block. */
+  readonly isContainer = false;
+  readonly hearsDeadlines = true;
+  /** A fence here is a view of its owner's fence. */
+  readonly goesOn = true;
+  /** What waits here for fences of this slot; most agents that import one only look, or block. */
   #armed: Map<Fence, () => void> | undefined = undefined;
   #origin: Origin | undefined;
 
@@ -73,18 +72,18 @@ export class SharedFenceOps implements FenceOps {
     return { slot: this.slot, generation: this.generation, sequence: this.#sequenceOf(fence) };
   }
 
-  signaled(fence: Fence): boolean {
-    const status = keyStatus(this.agent, this.key(fence));
-    if (status === 0) return false;
-    if (status < 0) fence.setError(status);
-    else fence.forgetError();
-    // Those before it have signaled too, and call back before it.
-    if (this.hasArmed) this.settleArmed(this.#sequenceOf(fence) - 1);
-    return true;
+  publish(fence: Fence): FenceKey {
+    return this.key(fence);
   }
 
-  completedAt(fence: Fence): number | undefined {
-    return keyTime(this.agent, this.key(fence));
+  poll(fence: Fence): Outcome | undefined {
+    const key = this.key(fence);
+    const status = keyStatus(this.agent, key);
+    if (status === 0) return undefined;
+    // Those before it have signaled too, and call back before it.
+    if (this.hasArmed) this.settleArmed(key.sequence - 1);
+    // What was set here is dropped: the fence was decided in shared memory.
+    return outcomeOf(this.agent, key, status);
   }
 
   enableSignaling(fence: Fence): boolean {
@@ -102,8 +101,12 @@ export class SharedFenceOps implements FenceOps {
     throw new DmaBufError("EPERM", `Cannot signal fence ${fence.context}:${fence.seqno}: only its owner may`);
   }
 
-  /** Only a view is dropped: the fence is its owner's, and who waits for it here goes on waiting. */
+  /** Waits for the owner's fence go on. */
   abandon(_fence: Fence): void {}
+
+  release(_fence: Fence): void {}
+
+  acknowledge(_fence: Fence): void {}
 
   awaited(fence: Fence): WaitCondition {
     return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
@@ -136,6 +139,11 @@ export class SharedFenceOps implements FenceOps {
   }
 }
 
+/** How a fence has ended whose key has a status. */
+export function outcomeOf(agent: Agent, key: FenceKey, status: number): Outcome {
+  return { error: status < 0 ? status : 0, timestamp: keyTime(agent, key) ?? agent.host.nowNs() };
+}
+
 /** What can be said of a signaled fence whose slot is in use again; the names are those of current kernels. */
 const DETACHED: Origin = {
   context: 0,
@@ -146,7 +154,8 @@ const DETACHED: Origin = {
   timeLimit: DEFAULT_TIME_LIMIT,
 };
 
-class SharedAwaited implements WaitCondition {
+/** How a thread waits for a fence in shared memory; a look may start hang recovery. */
+export class SharedAwaited implements WaitCondition {
   readonly #agent: Agent;
   readonly #fence: Fence;
   readonly #key: FenceKey;
@@ -207,148 +216,6 @@ export function watchDeadlines(agent: Agent, key: FenceKey, tell: (deadlineNs: n
 export function fenceAt(agent: Agent, key: FenceKey): Fence | undefined {
   const position = keyPosition(agent, key);
   if (position === undefined) return undefined;
-  const ops = new SharedFenceOps(agent, key.slot, key.generation, undefined, position.seqno32);
-  return new Fence(agent, ops, position.context, position.seqno);
-}
-
-export function checkDomain(agent: Agent, domain: string, what: string): void {
-  if (domain === agent.domain) return;
-  throw new DmaBufError(
-    "EINVAL",
-    `Cannot import the ${what}: it belongs to domain ${String(domain)}, not ${agent.domain}`,
-  );
-}
-
-/**
- * Gives a fence a place that all agents see, if it has none.
- *
- * @param timeLimit Milliseconds after which hang recovery ends it with `ETIMEDOUT`.
- * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
- */
-export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
-  const { agent, context, seqno, seqno32, driverName, timelineName } = fence;
-  const known = fence.ops.key?.(fence);
-  if (known !== undefined) return known;
-  const maker = fence.ops;
-  const hearsDeadlines = maker.setDeadline !== undefined;
-  const key = claimOneShot(agent, { context, seqno, seqno32, driverName, name: timelineName, timeLimit });
-  const ops = (fence.ops = new PublishedOps(maker, agent, key, timeLimit));
-  let queued: boolean;
-  try {
-    // The maker's code runs here.
-    queued = fence.addCallback(() => ops.settled(fence)).queued;
-  } catch (error) {
-    fence.ops = maker;
-    ops.withdraw();
-    throw error;
-  }
-  if (queued) {
-    agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
-    if (hearsDeadlines) fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
-  } else {
-    // It had signaled before, which the slot does not know, or has done so just now.
-    if (!isKeySignaled(agent, key)) {
-      completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
-    }
-    ops.free();
-  }
-  return key;
-}
-
-/** A fence of this agent that has got a one-shot slot: its maker's operations, and the slot decides. */
-class PublishedOps implements FenceOps {
-  /** Only where the maker says what it means to drop a pending fence; by default the fence fails. */
-  readonly abandon?: (fence: Fence) => void;
-  readonly #maker: FenceOps;
-  readonly #agent: Agent;
-  readonly #key: FenceKey;
-  readonly #timeLimit: number;
-  #isDecidedHere = false;
-  #isFree = false;
-
-  constructor(maker: FenceOps, agent: Agent, key: FenceKey, timeLimit: number) {
-    this.#maker = maker;
-    this.#agent = agent;
-    this.#key = key;
-    this.#timeLimit = timeLimit;
-    if (maker.abandon !== undefined) this.abandon = (fence) => maker.abandon!(fence);
-  }
-
-  get driverName(): string {
-    return this.#maker.driverName;
-  }
-
-  get timelineName(): string {
-    return this.#maker.timelineName;
-  }
-
-  get seqno32(): boolean {
-    return this.#maker.seqno32 ?? false;
-  }
-
-  key(): FenceKey {
-    return this.#key;
-  }
-
-  signaled(fence: Fence): boolean {
-    const status = keyStatus(this.#agent, this.#key);
-    if (status < 0) fence.setError(status);
-    if (status !== 0) return true;
-    if (this.#maker.signaled?.(fence) !== true) return false;
-    // The maker found it finished: decide it for everybody, as signal() would.
-    fence.signal(this.#maker.completedAt?.(fence));
-    return true;
-  }
-
-  completedAt(): number | undefined {
-    return keyTime(this.#agent, this.#key);
-  }
-
-  enableSignaling(fence: Fence): boolean {
-    return this.#maker.enableSignaling?.(fence) ?? true;
-  }
-
-  setDeadline(fence: Fence, deadlineNs: number): void {
-    this.#maker.setDeadline?.(fence, deadlineNs);
-  }
-
-  /** What the maker has dropped it says no more of; unless its work goes on by itself, nobody is kept waiting for it. */
-  release(fence: Fence): void {
-    if (this.abandon === undefined && fence.isSignaled()) this.free();
-    this.#maker.release?.(fence);
-  }
-
-  decide(_fence: Fence, error: number, timestampNs: number): boolean {
-    return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
-  }
-
-  /** To hear that a time limit has ended the fence does not mean that its work has finished (one-shot-slot.4). */
-  settled(fence: Fence): void {
-    if (this.#isDecidedHere || fence.status !== -ERRNO.ETIMEDOUT) this.free();
-  }
-
-  acknowledge(): void {
-    this.free();
-  }
-
-  /** The fence has got no place after all: nobody has seen it there. */
-  withdraw(): void {
-    completeOneShot(this.#agent, this.#key, ERRNO.ECANCELED, this.#agent.host.nowNs());
-    this.free();
-  }
-
-  free(): void {
-    if (this.#isFree) return;
-    this.#isFree = true;
-    freeOneShot(this.#agent, this.#key.slot, this.#agent.identity);
-  }
-
-  awaited(fence: Fence): WaitCondition {
-    fence.enableSignaling();
-    return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
-  }
-
-  isOwn(): boolean {
-    return this.#maker.signaled === undefined;
-  }
+  const backing = new SharedBacking(agent, key.slot, key.generation, undefined, position.seqno32);
+  return makeFence(agent, backing, position.context, position.seqno);
 }

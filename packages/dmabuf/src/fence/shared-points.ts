@@ -10,20 +10,21 @@ import {
   syncobjVersion,
 } from "../domain/syncobj-slot.js";
 import { allocateContexts, type FenceKey } from "../domain/timeline-slot.js";
-import { FenceArray } from "./fence-array.js";
-import { FenceChain } from "./fence-chain.js";
-import { Fence } from "./fence.js";
-import { fenceAt, publish, SharedFenceOps } from "./shared-fence.js";
-import { privateStub } from "./stub.js";
+import { createFenceArray, FenceArray } from "./fence-array.js";
+import { createFenceChain, FenceChain } from "./fence-chain.js";
+import { makeFence, type Fence } from "./fence.js";
+import { publish } from "./published-fence.js";
+import { fenceAt, SharedBacking } from "./shared-fence.js";
+import { stubFence } from "./stub.js";
 
 /**
- * The fence of a syncobj that several agents use, as this agent's objects. Containers stand there as what they contain,
- * so that nobody depends on the agent that made them; fences of this agent alone are published first.
+ * The fence of a syncobj that several agents use, as this agent's objects. Containers are stored as what they contain,
+ * so that no agent depends on the agent that made them; fences of this agent alone are published first.
  */
 export class SharedPoints {
   readonly key: SlotKey;
   readonly #agent: Agent;
-  /** The objects for what stands there, by what says so in shared words. */
+  /** The objects for what is stored, by what says so in shared words. */
   #known: Map<string, Fence>;
   #version: number | undefined;
   #fence: Fence | undefined;
@@ -47,7 +48,7 @@ export class SharedPoints {
     return new SharedPoints(agent, claimSyncobj(agent, elements), known);
   }
 
-  /** What stands there now: the same object until somebody changes it. */
+  /** The fence now: the same object until an agent changes it. */
   get fence(): Fence | undefined {
     if (syncobjVersion(this.#agent, this.key.slot) === this.#version) return this.#fence;
     const { version, elements } = readSyncobj(this.#agent, this.key.slot);
@@ -55,14 +56,14 @@ export class SharedPoints {
     let fence: Fence | undefined;
     for (const element of elements) {
       const own = this.#object(element, known);
-      fence = element.link === undefined ? own : new FenceChain(fence, own, element.link.seqno, element.link);
+      fence = element.link === undefined ? own : createFenceChain(fence, own, element.link.seqno, element.link);
     }
     this.#known = known;
     this.#version = version;
     return (this.#fence = fence);
   }
 
-  /** @throws {DmaBufError} `ENOSPC` if there is no room for so many; `EBUSY` if another agent stands still in a change. */
+  /** @throws {DmaBufError} `ENOSPC` if there is no room for so many; `EBUSY` if another agent has stopped in the middle of a change. */
   replace(fence: Fence | undefined): void {
     replaceSyncobj(this.#agent, this.key.slot, elementsOf(fence, this.#known));
   }
@@ -84,12 +85,12 @@ export class SharedPoints {
       const fences = element.fences.map((fence) =>
         remember(known, textOf({ fences: [fence] }), (own) => this.#known.get(own) ?? viewOf(this.#agent, fence)),
       );
-      return fences.length === 1 ? fences[0]! : new FenceArray(this.#agent, fences, { signalOnAny: element.any });
+      return fences.length === 1 ? fences[0]! : createFenceArray(this.#agent, fences, { signalOnAny: element.any });
     });
   }
 }
 
-/** What stands in shared words for a fence, and which objects of this agent that is. */
+/** What is stored in shared words for a fence, and which objects of this agent that is. */
 function elementsOf(fence: Fence | undefined, known: Map<string, Fence>): PointElement[] {
   if (fence === undefined) return [];
   if (!(fence instanceof FenceChain)) return [pointFences(fence, known)];
@@ -138,11 +139,11 @@ function remember(known: Map<string, Fence>, text: string, make: (text: string) 
 }
 
 function viewOf(agent: Agent, fence: FenceKey | Stub): Fence {
-  if (isStub(fence)) return privateStub(agent, fence.timestamp);
+  if (isStub(fence)) return stubFence(agent, fence.timestamp);
   return fenceAt(agent, fence) ?? pastFence(agent, fence);
 }
 
 /** A fence whose slot is in use again: it has signaled, and its error is found by its key. */
 function pastFence(agent: Agent, { slot, generation, sequence }: FenceKey): Fence {
-  return new Fence(agent, new SharedFenceOps(agent, slot, generation), allocateContexts(agent, 1), sequence);
+  return makeFence(agent, new SharedBacking(agent, slot, generation), allocateContexts(agent, 1), sequence);
 }

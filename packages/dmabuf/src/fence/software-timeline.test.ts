@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { testAgent } from "../../test/conformance/support.js";
-import { fenceHandle, importFence } from "./fence-handle.js";
-import { SoftwareTimeline } from "./software-timeline.js";
+import { importFence } from "./import-fence.js";
+import { createSoftwareTimeline, openSoftwareTimeline } from "./software-timeline.js";
 
 test("all who ask for a pending value in one agent get one fence, and others one of the same place", () => {
   const agent = testAgent();
-  const timeline = SoftwareTimeline.create(agent);
+  const timeline = createSoftwareTimeline(agent);
   const fence = timeline.createFence(3);
   assert.equal(timeline.createFence(3), fence);
-  const there = SoftwareTimeline.open(agent.another(), timeline.handle()).createFence(3);
+  const there = openSoftwareTimeline(agent.another(), timeline.handle()).createFence(3);
   timeline.advance(3);
   assert.equal(there.isSignaled(), true);
   assert.notEqual(timeline.createFence(3), fence);
 });
 
 test("a value that has been reached, or is 0, is signaled from the start", () => {
-  const timeline = SoftwareTimeline.create(testAgent());
+  const timeline = createSoftwareTimeline(testAgent());
   assert.equal(timeline.createFence(0).status, 1);
   timeline.advance(4);
   assert.deepEqual(
@@ -29,8 +29,8 @@ test("a value that has been reached, or is 0, is signaled from the start", () =>
 test("fences call back in the order of their values, whoever advances the timeline", { timeout: 10_000 }, async () => {
   const agent = testAgent();
   const other = agent.another();
-  const timeline = SoftwareTimeline.create(agent);
-  const opened = SoftwareTimeline.open(other, timeline.handle());
+  const timeline = createSoftwareTimeline(agent);
+  const opened = openSoftwareTimeline(other, timeline.handle());
   for (const here of [timeline, opened]) {
     const order: number[] = [];
     const { value } = timeline;
@@ -44,7 +44,7 @@ test("fences call back in the order of their values, whoever advances the timeli
 });
 
 test("a callback may ask for fences that are about to call back", () => {
-  const timeline = SoftwareTimeline.create(testAgent());
+  const timeline = createSoftwareTimeline(testAgent());
   const order: number[] = [];
   const fences = [1, 2, 3].map((value) => timeline.createFence(value));
   fences[0]!.addCallback(() => order.push(1, fences[2]!.status, fences[1]!.status));
@@ -55,7 +55,7 @@ test("a callback may ask for fences that are about to call back", () => {
 });
 
 test("values have 47 bits, and the timeline ends there", () => {
-  const timeline = SoftwareTimeline.create(testAgent());
+  const timeline = createSoftwareTimeline(testAgent());
   const end = 2 ** 47 - 2;
   const fence = timeline.createFence(end);
   timeline.advance(2 ** 32 - 1);
@@ -71,15 +71,15 @@ test("values have 47 bits, and the timeline ends there", () => {
 });
 
 test("a fence is signaled by its timeline alone", () => {
-  const timeline = SoftwareTimeline.create(testAgent());
+  const timeline = createSoftwareTimeline(testAgent());
   assert.throws(() => timeline.createFence(1).signal(), { code: "EPERM" });
 });
 
 test("the end of its timeline fails a pending fence in every agent, and refuses new ones", () => {
   const agent = testAgent({ sizes: { timelines: 1 } });
   const other = agent.another();
-  const timeline = SoftwareTimeline.create(agent);
-  const opened = SoftwareTimeline.open(other, timeline.handle());
+  const timeline = createSoftwareTimeline(agent);
+  const opened = openSoftwareTimeline(other, timeline.handle());
   const fence = opened.createFence(2);
   const handle = timeline.handle();
   timeline.advance();
@@ -90,16 +90,16 @@ test("the end of its timeline fails a pending fence in every agent, and refuses 
   }
   opened.close();
   assert.throws(() => opened.advance(), { code: "EBADF" });
-  assert.throws(() => SoftwareTimeline.open(other, handle), { code: "ENOENT" });
-  SoftwareTimeline.create(agent);
-  assert.throws(() => SoftwareTimeline.open(other, handle), { code: "ESTALE" });
+  assert.throws(() => openSoftwareTimeline(other, handle), { code: "ENOENT" });
+  createSoftwareTimeline(agent);
+  assert.throws(() => openSoftwareTimeline(other, handle), { code: "ESTALE" });
 });
 
 test("an agent that was given the timeline lets go of it without ending it", () => {
   const agent = testAgent();
-  const timeline = SoftwareTimeline.create(agent);
+  const timeline = createSoftwareTimeline(agent);
   const fence = timeline.createFence(1);
-  SoftwareTimeline.open(agent.another(), timeline.handle()).close();
+  openSoftwareTimeline(agent.another(), timeline.handle()).close();
   assert.equal(fence.isSignaled(), false);
   timeline.advance();
   assert.equal(fence.status, 1);
@@ -109,7 +109,7 @@ test(
   "a thread may block for a timeline that others can advance, and for no other",
   { ...BLOCKS, timeout: 10_000 },
   () => {
-    const timeline = SoftwareTimeline.create(testAgent(), { timeLimit: 20 });
+    const timeline = createSoftwareTimeline(testAgent(), { timeLimit: 20 });
     assert.throws(() => timeline.createFence(1).waitSync(), { code: "EDEADLK" });
     void timeline.handle();
     const fence = timeline.createFence(1);
@@ -123,8 +123,8 @@ test("the maker hears each deadline that becomes the earliest to come", { timeou
   let now = 1000;
   const agent = testAgent({ host: { nowNs: () => now } });
   const heard: number[] = [];
-  const timeline = SoftwareTimeline.create(agent, { onDeadline: (deadlineNs) => heard.push(deadlineNs) });
-  const there = importFence(agent.another(), fenceHandle(timeline.createFence(1)));
+  const timeline = createSoftwareTimeline(agent, { onDeadline: (deadlineNs) => heard.push(deadlineNs) });
+  const there = importFence(agent.another(), timeline.createFence(1).handle());
   const ask = async (deadlineNs: number): Promise<void> => {
     there.setDeadline(deadlineNs);
     await new Promise((resolve) => setTimeout(resolve, 5));

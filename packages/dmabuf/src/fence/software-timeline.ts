@@ -1,8 +1,8 @@
-import { check, checkOptions, FUNCTION, handleTo, integer, NAME, type Kinds } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { check, checkOptions, FUNCTION, integer, NAME, type Kinds } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
 import { agentName } from "../domain/agent-slot.js";
 import { keyOrigin } from "../domain/fence-slot.js";
-import { isIndex } from "../domain/layout.js";
+import { checkHandle, type HandleKind } from "../domain/handle.js";
 import {
   advanceTimeline,
   claimTimeline,
@@ -14,13 +14,20 @@ import {
   type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode } from "../errors.js";
-import { Fence, FENCE } from "./fence.js";
-import { checkDomain, DEFAULT_TIME_LIMIT, SharedFenceOps, watchDeadlines } from "./shared-fence.js";
+import { backingOf, DEFAULT_TIME_LIMIT, FENCE, makeFence, type Fence } from "./fence.js";
+import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 import { TIME_LIMIT, type TimelineOptions } from "./timeline.js";
 
+/** Options of {@link Domain.createSoftwareTimeline}. `name`: default the agent's own. */
 export type SoftwareTimelineOptions = Omit<TimelineOptions, "driverName">;
 
 const OPTIONS: Kinds<SoftwareTimelineOptions> = { name: NAME, timeLimit: TIME_LIMIT, onDeadline: FUNCTION };
+
+const HANDLE: HandleKind = {
+  kind: "software-timeline",
+  noun: "software timeline",
+  slots: ({ timelines }) => timelines,
+};
 
 const STEP = integer(0, LAST_SEQUENCE);
 
@@ -32,30 +39,69 @@ export interface SoftwareTimelineHandle {
   readonly generation: number;
 }
 
-const HANDLE = handleTo(
-  "a software timeline",
-  "handle() of the SoftwareTimeline",
-  (value) => (value as Partial<SoftwareTimelineHandle> | null | undefined)?.kind === "software-timeline",
-);
+/**
+ * A new timeline, of value 0.
+ *
+ * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
+ */
+export let createSoftwareTimeline: (agent: Agent, options?: SoftwareTimelineOptions) => SoftwareTimeline;
 
 /**
- * A timeline that programs advance by hand, for tests and for work that nothing else tells the end of. Its fences stand
- * at values, and signal when the timeline reaches them.
+ * The timeline that was sent.
  *
- * It belongs to the agent that made it, and ends when that agent closes it or dies; every agent that it was sent to may
- * make fences on it and advance it. Values have 47 bits and do not wrap. If hang recovery ends it, the work that its fences
- * stand for counts as overdue until its owner closes it: only the owner knows who advances it.
+ * @throws {DmaBufError} `ESTALE` if it is gone, or what it has ended with; `EINVAL` if the handle is of another domain or
+ *   damaged.
+ */
+export let openSoftwareTimeline: (agent: Agent, handle: SoftwareTimelineHandle) => SoftwareTimeline;
+
+/**
+ * A timeline that programs advance by hand, for tests and for work that nothing else tells the end of. Its fences are at
+ * values, and signal when the timeline reaches them.
+ *
+ * It belongs to the agent that made it by {@link Domain.createSoftwareTimeline}, and ends when that agent closes it or
+ * dies. Every agent that it was sent to may make fences on it and advance it. Values have 47 bits and do not wrap. If hang
+ * recovery ends it, the work of its fences counts as overdue until its owner closes it: only the owner knows which agents
+ * advance it.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createSoftwareTimeline();
+ * const fence = timeline.createFence(2);
+ * timeline.advance(2);
+ * console.log(fence.isSignaled(), timeline.value); // true 2
+ * ```
  *
  * @see linux/drivers/dma-buf/sw_sync.c
  */
 export class SoftwareTimeline implements Disposable {
+  static {
+    createSoftwareTimeline = (agent, options = {}) => {
+      checkOptions("Domain.createSoftwareTimeline()", options, OPTIONS);
+      const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
+      const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
+      return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
+    };
+    openSoftwareTimeline = (agent, handle) => {
+      checkHandle(agent, handle, HANDLE);
+      const { slot, generation } = handle;
+      const timeline = new SoftwareTimeline(agent, { slot, generation, sequence: 0 }, false, undefined);
+      timeline.#check("import");
+      return timeline;
+    };
+  }
+
+  /** For people. */
   readonly name: string;
+  /** The number of the fence context. */
   readonly context: number;
   readonly #agent: Agent;
-  readonly #ops: PointOps;
+  readonly #backing: PointBacking;
   readonly #isOwner: boolean;
   readonly #unwatch: (() => void) | undefined;
-  /** The pending fences that somebody in this agent still has, by value. */
+  /** The pending fences that are still in use in this agent, by value. */
   readonly #points = new Map<number, WeakRef<Fence>>();
   #closed = false;
 
@@ -66,57 +112,25 @@ export class SoftwareTimeline implements Disposable {
     onDeadline: SoftwareTimelineOptions["onDeadline"],
   ) {
     const origin = keyOrigin(agent, key);
-    if (origin === undefined) throw new DmaBufError("ESTALE", "Cannot open the timeline: it is gone");
+    if (origin === undefined) throw new DmaBufError("ESTALE", "Cannot import the timeline: it is gone");
     this.name = origin.timelineName;
     this.context = origin.context;
     this.#agent = agent;
-    this.#ops = new PointOps(agent, key.slot, key.generation, origin);
+    this.#backing = new PointBacking(agent, key.slot, key.generation, origin);
     this.#isOwner = isOwner;
     if (onDeadline !== undefined) this.#unwatch = watchDeadlines(agent, key, onDeadline);
   }
 
-  /**
-   * A new timeline, of value 0.
-   *
-   * @param options `name`: the agent's own by default.
-   * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
-   */
-  static create(agent: Agent, options: SoftwareTimelineOptions = {}): SoftwareTimeline {
-    check("SoftwareTimeline.create()", "agent", agent, AGENT_KIND);
-    checkOptions("SoftwareTimeline.create()", options, OPTIONS);
-    const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
-    const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
-    return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
-  }
-
-  /**
-   * The timeline that was sent.
-   *
-   * @throws {DmaBufError} `ESTALE` if it is gone, or what it has ended with; `EINVAL` for a handle of something else.
-   */
-  static open(agent: Agent, handle: SoftwareTimelineHandle): SoftwareTimeline {
-    check("SoftwareTimeline.open()", "agent", agent, AGENT_KIND);
-    check("SoftwareTimeline.open()", "handle", handle, HANDLE);
-    const { domain, slot, generation } = handle;
-    if (!isIndex(slot, agent.layout.sizes.timelines) || !Number.isSafeInteger(generation)) {
-      throw new DmaBufError("EINVAL", "Cannot open the timeline: its handle is damaged");
-    }
-    checkDomain(agent, domain, "timeline");
-    const timeline = new SoftwareTimeline(agent, { slot, generation, sequence: 0 }, false, undefined);
-    timeline.#check("open");
-    return timeline;
-  }
-
   /** How far it has come. @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with. */
   get value(): number {
-    const { completed } = timelineProgress(this.#agent, this.#ops.slot);
+    const { completed } = timelineProgress(this.#agent, this.#backing.slot);
     // Asked afterwards: until then, it was this timeline's slot.
     this.#check("read");
     return completed;
   }
 
   /**
-   * The fence at a value: signaled if the timeline has passed it, otherwise the same for all who ask in this agent.
+   * The fence at a value: signaled if the timeline has passed it, otherwise the same at each call in this agent.
    *
    * @param value From 0 to 2^47 - 2.
    * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with.
@@ -126,7 +140,7 @@ export class SoftwareTimeline implements Disposable {
     this.#check("create a fence on");
     const known = this.#points.get(value)?.deref();
     if (known?.isSignaled() === false) return known;
-    const fence = new Fence(this.#agent, this.#ops, this.context, value);
+    const fence = makeFence(this.#agent, this.#backing, this.context, value);
     if (fence.isSignaled()) this.#points.delete(value);
     else this.#points.set(value, new WeakRef(fence));
     return fence;
@@ -141,9 +155,9 @@ export class SoftwareTimeline implements Disposable {
   advance(amount = 1): void {
     check("SoftwareTimeline.advance()", "amount", amount, STEP);
     this.#check("advance");
-    const { slot, generation } = this.#ops;
+    const { slot, generation } = this.#backing;
     const value = advanceTimeline(this.#agent, { slot, generation }, amount, this.#agent.host.nowNs());
-    this.#ops.settle(value ?? Infinity);
+    this.#backing.settle(value ?? Infinity);
     for (const [point, fence] of this.#points) {
       if (point > (value ?? Infinity)) continue;
       // Looked at now, a fence has the time of now, even after a step too long for the times that are kept.
@@ -161,30 +175,34 @@ export class SoftwareTimeline implements Disposable {
    */
   deadline(fence: Fence): number | undefined {
     check("SoftwareTimeline.deadline()", "fence", fence, FENCE);
-    if (fence.ops !== this.#ops) {
+    if (backingOf(fence) !== this.#backing) {
       throw new DmaBufError("EINVAL", `Cannot ask for the deadline: the fence is not of timeline "${this.name}"`);
     }
-    return this.#ops.deadlines.get(fence);
+    return this.#backing.deadlines.get(fence);
   }
 
-  /** A handle to send to another agent. */
+  /**
+   * A handle to send to another agent, which opens it with {@link Domain.import}.
+   *
+   * @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with.
+   */
   handle(): SoftwareTimelineHandle {
     this.#check("send");
-    const { slot, generation } = this.#ops;
-    this.#ops.isSent = true;
+    const { slot, generation } = this.#backing;
+    this.#backing.isSent = true;
     return { kind: "software-timeline", domain: this.#agent.domain, slot, generation };
   }
 
-  /** Lets go of the timeline. If this agent made it, it ends: fences that are pending fail with `ENOENT`. */
+  /** Closes the timeline. If this agent made it, it ends: fences that are pending fail with `ENOENT`. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
     this.#points.clear();
     if (!this.#isOwner) return;
-    const { slot, generation } = this.#ops;
+    const { slot, generation } = this.#backing;
     endTimeline(this.#agent, slot, generation, ERRNO.ENOENT);
-    this.#ops.settle(Infinity);
+    this.#backing.settle(Infinity);
     freeTimeline(this.#agent, slot, this.#agent.identity);
   }
 
@@ -195,14 +213,14 @@ export class SoftwareTimeline implements Disposable {
   #check(action: string): void {
     const cannot = `Cannot ${action} timeline "${this.name}"`;
     if (this.#closed) throw new DmaBufError("EBADF", `${cannot}: it is closed`);
-    const { slot, generation } = this.#ops;
-    // Nobody has reached the last number: it is decided by the timeline's end alone.
+    const { slot, generation } = this.#backing;
+    // No agent has reached the last number: it is decided by the timeline's end alone.
     const status = timelineStatus(this.#agent, { slot, generation, sequence: LAST_SEQUENCE + 1 });
     if (status !== 0) throw new DmaBufError(status < 0 ? errorCode(status) : "ESTALE", `${cannot}: it has ended`);
   }
 }
 
-class PointOps extends SharedFenceOps {
+class PointBacking extends SharedBacking {
   isSent = false;
   /** The earliest that was asked of each fence in this agent. */
   readonly deadlines = new WeakMap<Fence, number>();

@@ -1,22 +1,25 @@
 import { CUT_NAME, check, handleTo, instance, orElse } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { cutName } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
-import { fenceHandle, importFence, type FenceHandle } from "./fence-handle.js";
-import { FENCE, type Fence, type WaitResult } from "./fence.js";
+import { checkDomain } from "../domain/handle.js";
+import { fenceAgent, FENCE, type Fence, type WaitResult } from "./fence.js";
+import type { FenceHandle } from "./fence-handle.js";
+import { importFence } from "./import-fence.js";
 import { mergeFences, unwrap } from "./unwrap.js";
 
-/** A sync file as a thing to send to another agent: post it in a message, and import it there. */
+/** A sync file as plain data to send to another agent, which opens it with {@link Domain.import}. */
 export interface SyncFileHandle {
   readonly kind: "sync-file";
+  readonly domain: string;
   readonly name: string;
   readonly fence: FenceHandle;
 }
 
 const HANDLE = handleTo(
   "a sync file",
-  "handle() of the SyncFile",
+  "its handle()",
   (value) => (value as Partial<SyncFileHandle> | null | undefined)?.kind === "sync-file",
 );
 
@@ -30,6 +33,7 @@ export interface SyncFileFence {
   readonly timestamp: number | undefined;
 }
 
+/** What {@link SyncFile.info} tells. */
 export interface SyncFileInfo {
   readonly name: string;
   /** 1 if all fences signaled without an error; otherwise the status of the first of which that is not so. */
@@ -38,23 +42,40 @@ export interface SyncFileInfo {
   readonly fences: readonly SyncFileFence[];
 }
 
+/** @param name Cut to 31 bytes of UTF-8. Default, and if it is empty: made from the fence. */
+export let makeSyncFile: (fence: Fence, name?: string) => SyncFile;
+
 /**
- * One fence of any kind, with a name, as programs hand it around for explicit synchronization: "wait for this before
- * you start", and "this tells when I am done".
+ * One fence of any kind, with a name, as programs pass it around for explicit synchronization: "wait for this before you
+ * start", and "this tells when I am done". {@link Domain.createSyncFile} makes it.
  *
  * The fence in it never changes. What is made from a sync file (a merge, a handle) does not depend on it.
+ *
+ * @example
+ * ```ts
+ * import { Domain, SyncFile } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * using drawn = domain.createSyncFile(timeline.createFence());
+ * using copied = domain.createSyncFile(timeline.createFence());
+ * using both = SyncFile.merge("frame", drawn, copied);
+ * timeline.signal(2);
+ * console.log(both.name, await both.wait()); // frame signaled
+ * ```
  *
  * @see linux/drivers/dma-buf/sync_file.c
  */
 export class SyncFile implements Disposable {
+  static {
+    makeSyncFile = (fence, name = "") => new SyncFile(fence, name);
+  }
+
   /** Empty for a name made from the fence. */
   readonly #name: string;
   #fence: Fence | undefined;
 
-  /** @param name Cut to 31 bytes of UTF-8. Default, and if it is empty: made from the fence. */
-  constructor(fence: Fence, name = "") {
-    check("new SyncFile()", "fence", fence, FENCE);
-    check("new SyncFile()", "name", name, CUT_NAME);
+  private constructor(fence: Fence, name: string) {
     this.#fence = fence;
     this.#name = cutName(name);
   }
@@ -64,26 +85,20 @@ export class SyncFile implements Disposable {
    *
    * @param name Cut to 31 bytes of UTF-8; if it is empty, the name is made from the fence.
    * @throws {DmaBufError} `EBADF` if one of them was closed.
+   * @throws {TypeError} If they are of two agents.
    */
   static merge(name: string, a: SyncFile, b: SyncFile): SyncFile {
     check("SyncFile.merge()", "name", name, CUT_NAME);
     check("SyncFile.merge()", "a", a, SYNC_FILE);
     check("SyncFile.merge()", "b", b, SYNC_FILE);
     const fences = [a.fence, b.fence];
-    const { agent } = a.fence;
-    if (b.fence.agent !== agent) throw new TypeError("Sync files of two agents cannot be merged: import one first");
+    const agent = fenceAgent(a.fence);
+    if (fenceAgent(b.fence) !== agent)
+      throw new TypeError("Sync files of two agents cannot be merged: import one first");
     return new SyncFile(mergeFences(agent, fences), name);
   }
 
-  /** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle. */
-  static import(agent: Agent, handle: SyncFileHandle): SyncFile {
-    check("SyncFile.import()", "agent", agent, AGENT_KIND);
-    check("SyncFile.import()", "handle", handle, HANDLE);
-    check("SyncFile.import()", "handle.name", handle.name, orElse("EINVAL", CUT_NAME));
-    return new SyncFile(importFence(agent, handle.fence), handle.name);
-  }
-
-  /** @throws {DmaBufError} `EBADF` after the close, as all of a sync file's methods. */
+  /** The fence itself. @throws {DmaBufError} `EBADF` after the close, as all of a sync file's methods. */
   get fence(): Fence {
     if (this.#fence === undefined) throw new DmaBufError("EBADF", "Cannot use the sync file: it is closed");
     return this.#fence;
@@ -100,6 +115,7 @@ export class SyncFile implements Disposable {
     return this.fence.status;
   }
 
+  /** Whether {@link close} was called. */
   get isClosed(): boolean {
     return this.#fence === undefined;
   }
@@ -122,7 +138,7 @@ export class SyncFile implements Disposable {
     return this.fence.waitSync(options);
   }
 
-  /** What stands in it, as of now. */
+  /** What is in it, as of now. */
   info(): SyncFileInfo {
     const fences = Array.from(unwrap(this.fence), describeFence);
     // The first that has not succeeded decides: one that is pending hides a later error.
@@ -130,17 +146,18 @@ export class SyncFile implements Disposable {
     return { name: this.name, status, fences };
   }
 
-  /** Hints that somebody needs the fence by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
+  /** Hints that the fence is needed by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
   setDeadline(deadlineNs: number): void {
     this.fence.setDeadline(deadlineNs);
   }
 
   /** A handle to send to another agent. @throws {DmaBufError} `ENOSPC` if too many published fences are pending. */
   handle(): SyncFileHandle {
-    return { kind: "sync-file", name: this.name, fence: fenceHandle(this.fence) };
+    const fence = this.fence.handle();
+    return { kind: "sync-file", domain: fence.domain, name: this.name, fence };
   }
 
-  /** Lets the fence go. */
+  /** Drops the fence. */
   close(): void {
     this.#fence = undefined;
   }
@@ -158,3 +175,18 @@ function describeFence(fence: Fence): SyncFileFence {
 
 /** What an argument `file` must be. */
 export const SYNC_FILE = instance(SyncFile);
+
+/** A sync file of a fence. */
+export function createSyncFile(fence: Fence, name = ""): SyncFile {
+  check("Domain.createSyncFile()", "fence", fence, FENCE);
+  check("Domain.createSyncFile()", "name", name, CUT_NAME);
+  return makeSyncFile(fence, name);
+}
+
+/** The sync file that was sent. @throws {DmaBufError} `EINVAL` if it is of another domain, or damaged. */
+export function importSyncFile(agent: Agent, handle: SyncFileHandle): SyncFile {
+  check("Domain.import()", "handle", handle, HANDLE);
+  check("Domain.import()", "handle.name", handle.name, orElse("EINVAL", CUT_NAME));
+  checkDomain(agent, handle.domain, "sync file");
+  return makeSyncFile(importFence(agent, handle.fence), handle.name);
+}

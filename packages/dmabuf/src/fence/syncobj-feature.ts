@@ -1,6 +1,6 @@
 import type { Feature } from "../domain/feature.js";
 import { SYNCOBJ_RECOVERY } from "../domain/syncobj-slot.js";
-import { Syncobj, type SyncobjOptions } from "./syncobj.js";
+import { createSyncobj, openSyncobj, type Syncobj, type SyncobjOptions } from "./syncobj.js";
 import type { SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjTable } from "./syncobj-table.js";
 
@@ -21,15 +21,15 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
   install(core) {
     const table = new SyncobjTable(core.agent, core);
     core.onClose(() => table.close());
-    core.opens("syncobj", (handle: SyncobjHandleData) => new Syncobj(table, {}, table.open(handle)));
+    core.opens("syncobj", (handle: SyncobjHandleData) => openSyncobj(table, handle));
     return {
       createSyncobj(options) {
         core.checkJoined();
-        return new Syncobj(table, options);
+        return createSyncobj(table, options);
       },
       openSyncobj(handle) {
         core.checkJoined();
-        return new Syncobj(table, {}, table.open(handle));
+        return openSyncobj(table, handle);
       },
     };
   },

@@ -1,4 +1,3 @@
-import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDomain, DIES, isPending, joinDomain, joinMortal, pause } from "../../test/agents.js";
@@ -6,7 +5,6 @@ import { BLOCKS } from "../../test/blocking.js";
 import { isDone, isMissing, pendingFence } from "../../test/conformance/syncobjs.js";
 import type { Domain } from "../threads.js";
 import { isSameFence, type Fence } from "./fence.js";
-import { FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
 import type { SyncobjHandle } from "./syncobj-handle.js";
 import { Syncobj } from "./syncobj.js";
@@ -29,9 +27,9 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
   const [below, one, two, three] = pendingFences(domain, 4) as [Fence, Fence, Fence, Fence];
   const mine = domain.createSyncobj();
   mine.replaceFence(below);
-  mine.addPoint(3, new FenceArray(agentOf(domain), [one, two], { signalOnAny: true }));
+  mine.addPoint(3, domain.createFenceArray([one, two], { signalOnAny: true }));
   mine.signalPoint(4);
-  mine.addPoint(2, new FenceArray(agentOf(domain), [two, three]));
+  mine.addPoint(2, domain.createFenceArray([two, three]));
   const before = mine.fence as FenceChain;
   const theirs = other.openSyncobj(sent(mine));
   for (const head of [mine.fence as FenceChain, theirs.fence as FenceChain]) {
@@ -79,7 +77,7 @@ test("an agent keeps its own objects for what stands there, until somebody chang
   const theirs = other.openSyncobj(sent(mine));
   assert.equal(mine.fence, fence);
   assert.equal(theirs.fence, theirs.fence);
-  assert.ok(isSameFence(other.importFence(domain.exportFence(fence)), theirs.fence!));
+  assert.ok(isSameFence(other.importFence(fence.handle()), theirs.fence!));
   theirs.addPoint(1, pendingFence(other));
   assert.equal([...(mine.fence as FenceChain).elements()].at(-1), fence);
   assert.equal(mine.fence, mine.fence);
@@ -94,10 +92,10 @@ test("the error of a fence that has failed is seen wherever it goes, and after i
   failed.signal();
   mine.replaceFence(failed);
   const handle = sent(mine);
-  domain.exportFence(pendingFence(domain));
+  pendingFence(domain).handle();
   const theirs = other.openSyncobj(handle);
   assert.equal(theirs.fence!.error?.code, "EIO");
-  assert.equal(other.importFence(other.exportFence(theirs.fence!)).error?.code, "EIO");
+  assert.equal(other.importFence(theirs.fence!.handle()).error?.code, "EIO");
 });
 
 test("domain.openSyncobj(): the same syncobj for all handles, in flight too, until the last holder has gone", (t) => {

@@ -1,5 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { FenceChain, findSeqno, reaches } from "./fence-chain.js";
+import { createFenceChain, FenceChain, findSeqno, reaches } from "./fence-chain.js";
 import type { Fence } from "./fence.js";
 import type { SharedPoints } from "./shared-points.js";
 import { stubFence } from "./stub.js";
@@ -96,7 +96,7 @@ export class SyncobjState {
 
   /** Adds a point on top of what was there. Errors as {@link SharedPoints.replace}. */
   addPoint(point: number, fence: Fence): void {
-    if (this.#shared === undefined) this.#fence = new FenceChain(this.#fence, fence, point);
+    if (this.#shared === undefined) this.#fence = createFenceChain(this.#fence, fence, point);
     else this.#shared.addPoint(point, fence);
     this.#tell();
     this.#walk();

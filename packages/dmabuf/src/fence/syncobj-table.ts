@@ -1,14 +1,17 @@
 import type { Agent } from "../domain/agent.js";
+import { checkHandle, type HandleKind } from "../domain/handle.js";
 import { addSyncobjReference, dropSyncobjReference, endSyncobjTransit } from "../domain/syncobj-slot.js";
 import { DmaBufError } from "../errors.js";
 import { SharedPoints } from "./shared-points.js";
-import { checkSyncobjHandle, SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
+import { makeSyncobjHandle, type SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 
 export interface SyncobjTableOptions {
   /** Milliseconds for which a handle that nobody opens holds its syncobj. Default 10,000. */
   readonly handleLimit?: number;
 }
+
+const SYNCOBJ_HANDLE: HandleKind = { kind: "syncobj", noun: "syncobj", slots: ({ syncobjs }) => syncobjs };
 
 const DEFAULT_HANDLE_LIMIT = 10_000;
 
@@ -35,7 +38,7 @@ export class SyncobjTable {
   createHandle(state: SyncobjState): SyncobjHandle {
     if (this.agent.closed) throw new DmaBufError("EBADF", "Cannot send the syncobj: this thread has left the domain");
     if (state.shared === undefined) this.#add(state, SharedPoints.claim(this.agent, state.fence));
-    return new SyncobjHandle(this.agent, state.shared!.key, this.#handleLimit);
+    return makeSyncobjHandle(this.agent, state.shared!.key, this.#handleLimit);
   }
 
   /**
@@ -44,13 +47,13 @@ export class SyncobjTable {
    * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
    */
   open(handle: SyncobjHandleData): SyncobjState {
-    checkSyncobjHandle(this.agent, handle);
+    checkHandle(this.agent, handle, SYNCOBJ_HANDLE);
     const { slot, generation, transit } = handle;
     let state = this.#states.get(slot);
     if (state?.shared?.key.generation !== generation) {
       // A reference of ours to another generation means that the handle's syncobj is gone.
       if (state !== undefined || !addSyncobjReference(this.agent, { slot, generation })) {
-        throw new DmaBufError("ESTALE", "Cannot open the syncobj: it went before the handle was opened");
+        throw new DmaBufError("ESTALE", "Cannot import the syncobj: it is gone");
       }
       state = new SyncobjState(this.agent);
       this.#add(state, new SharedPoints(this.agent, { slot, generation }));

@@ -3,7 +3,7 @@ import type { WaitCondition } from "../domain/agent.js";
 import { waitUntil, WAIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import type { Fence } from "./fence.js";
+import { backingOf, type Fence } from "./fence.js";
 import type { SyncobjState } from "./syncobj-state.js";
 import type { WaitAnyResult } from "./wait-many.js";
 
@@ -167,7 +167,8 @@ class PointsWait implements Disposable {
   /** Whether nothing but this thread can bring the wait to its end. */
   isOwn(): boolean {
     const open = this.#entries.filter((entry) => !this.#isEntryDone(entry));
-    const isOwn = ({ state, fence }: LatchedEntry): boolean => fence?.isOwn ?? state.shared === undefined;
+    const isOwn = ({ state, fence }: LatchedEntry): boolean =>
+      fence === undefined ? state.shared === undefined : backingOf(fence).isOwn(fence);
     return this.#options.all ? open.some(isOwn) : open.every(isOwn);
   }
 

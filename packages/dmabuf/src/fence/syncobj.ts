@@ -3,11 +3,11 @@ import { checkOwn, type Agent } from "../domain/agent.js";
 import { checkWait, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FenceChain } from "./fence-chain.js";
-import { FENCE, type Fence, type FenceCallback } from "./fence.js";
-import { privateStub, stubFence } from "./stub.js";
-import { SYNC_FILE, SyncFile } from "./sync-file.js";
+import { fenceAgent, FENCE, type Fence, type FenceCallback } from "./fence.js";
+import { stubFence } from "./stub.js";
+import { makeSyncFile, SYNC_FILE, type SyncFile } from "./sync-file.js";
 import { PointEvent } from "./syncobj-event.js";
-import type { SyncobjHandle } from "./syncobj-handle.js";
+import type { SyncobjHandle, SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 import type { SyncobjTable } from "./syncobj-table.js";
 import {
@@ -22,6 +22,7 @@ import {
 import { mergeFences } from "./unwrap.js";
 import type { WaitAnyResult } from "./wait-many.js";
 
+/** Options of {@link Domain.createSyncobj}. */
 export interface SyncobjOptions {
   /** Begins with a signaled fence, instead of none. Default false. */
   readonly signaled?: boolean;
@@ -43,6 +44,28 @@ const WAIT_ONE = { ...SYNCOBJ_WAIT, point: POINT };
 /** Milliseconds that a transfer waits for a submission by default, as in the kernel. */
 const TRANSFER_TIMEOUT = 5000;
 
+/** What all holders in this agent share. @throws {DmaBufError} `ENOENT` after the close, as all of a syncobj's methods. */
+let stateOf: (syncobj: Syncobj) => SyncobjState;
+
+/** A holder. @param state What it has in common with other holders. */
+let makeSyncobj: (table: SyncobjTable, state: SyncobjState) => Syncobj;
+
+export function createSyncobj(table: SyncobjTable, options: SyncobjOptions = {}): Syncobj {
+  checkOptions("Domain.createSyncobj()", options, OPTIONS);
+  const syncobj = makeSyncobj(table, new SyncobjState(table.agent));
+  if (options.signaled) syncobj.signal();
+  return syncobj;
+}
+
+/**
+ * The syncobj that was sent.
+ *
+ * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
+ */
+export function openSyncobj(table: SyncobjTable, handle: SyncobjHandleData): Syncobj {
+  return makeSyncobj(table, table.open(handle));
+}
+
 /**
  * A place for a fence that programs hand around before the fence exists: used as a binary object, whose fence is
  * replaced, or as a timeline, on which points are added.
@@ -62,18 +85,18 @@ const TRANSFER_TIMEOUT = 5000;
  * @see linux/drivers/gpu/drm/drm_syncobj.c
  */
 export class Syncobj implements Disposable {
-  readonly agent: Agent;
+  static {
+    stateOf = (syncobj) => syncobj.#open();
+    makeSyncobj = (table, state) => new Syncobj(table, state);
+  }
+
   readonly #table: SyncobjTable;
   #state: SyncobjState | undefined;
 
-  /** @internal @param state What it has in common with other holders. */
-  constructor(table: SyncobjTable, options: SyncobjOptions = {}, state = new SyncobjState(table.agent)) {
-    checkOptions("Domain.createSyncobj()", options, OPTIONS);
-    this.agent = table.agent;
+  private constructor(table: SyncobjTable, state: SyncobjState) {
     this.#table = table;
     this.#state = state;
     state.open();
-    if (options.signaled) this.signal();
   }
 
   /**
@@ -110,7 +133,7 @@ export class Syncobj implements Disposable {
   /** Puts a signaled fence in each. Errors as {@link Syncobj.reset}. */
   static signal(syncobjs: readonly Syncobj[]): void {
     for (const { state } of listed("Syncobj.signal()", syncobjs)) {
-      state.replace(privateStub(state.agent, state.agent.host.nowNs()));
+      state.replace(stubFence(state.agent, state.agent.host.nowNs()));
     }
   }
 
@@ -166,24 +189,19 @@ export class Syncobj implements Disposable {
     }
   }
 
-  /** @internal @throws {DmaBufError} `ENOENT` after the close, as all of a syncobj's methods. */
-  get state(): SyncobjState {
-    if (this.#state === undefined) throw new DmaBufError("ENOENT", "Cannot use the syncobj: this holder has closed it");
-    return this.#state;
-  }
-
   /** The current fence; a timeline's is a {@link FenceChain}. */
   get fence(): Fence | undefined {
-    return this.state.fence;
+    return this.#open().fence;
   }
 
+  /** Whether this holder was closed. */
   get isClosed(): boolean {
     return this.#state === undefined;
   }
 
   /** Another holder of the same object, which lives until the last of them is closed. */
   duplicate(): Syncobj {
-    return new Syncobj(this.#table, {}, this.state);
+    return makeSyncobj(this.#table, this.#open());
   }
 
   /**
@@ -193,13 +211,13 @@ export class Syncobj implements Disposable {
    *   `EAGAIN` if too many of its handles are in flight; `EBADF` if this agent has left the domain.
    */
   handle(): SyncobjHandle {
-    return this.#table.createHandle(this.state);
+    return this.#table.createHandle(this.#open());
   }
 
   /** Puts a fence in the place of what was there, or takes it away. */
   replaceFence(fence: Fence | undefined): void {
     if (fence !== undefined) this.#checkFence("Syncobj.replaceFence()", fence);
-    this.state.replace(fence);
+    this.#open().replace(fence);
   }
 
   /** Takes the fence away. */
@@ -219,7 +237,7 @@ export class Syncobj implements Disposable {
   addPoint(point: number, fence: Fence): void {
     check("Syncobj.addPoint()", "point", point, POINT);
     this.#checkFence("Syncobj.addPoint()", fence);
-    this.state.addPoint(point, fence);
+    this.#open().addPoint(point, fence);
   }
 
   /** Adds a signaled point; what is below still has to signal. */
@@ -255,9 +273,9 @@ export class Syncobj implements Disposable {
    */
   exportSyncFile(point = 0): SyncFile {
     check("Syncobj.exportSyncFile()", "point", point, POINT);
-    const fence = this.state.find(point);
+    const fence = this.#open().find(point);
     if (fence === undefined) throw missing("export", point);
-    return new SyncFile(fence);
+    return makeSyncFile(fence);
   }
 
   /** Puts the fence of a sync file in the place of what was there, or adds it as a point. */
@@ -267,7 +285,7 @@ export class Syncobj implements Disposable {
     const { fence } = file;
     this.#checkFence("Syncobj.importSyncFile()", fence);
     // A link of a chain holds no chain.
-    put({ state: this.state, point }, fence, (agent, plain) =>
+    put({ state: this.#open(), point }, fence, (agent, plain) =>
       fence instanceof FenceChain ? mergeFences(agent, plain) : fence,
     );
   }
@@ -282,7 +300,7 @@ export class Syncobj implements Disposable {
   onPoint(point: number, run: () => void, options: { readonly available?: boolean } = {}): FenceCallback {
     check("Syncobj.onPoint()", "point", point, POINT);
     checkOptions("Syncobj.onPoint()", options, ON_POINT);
-    return new PointEvent(this.state, point, run, options.available ?? false);
+    return new PointEvent(this.#open(), point, run, options.available ?? false);
   }
 
   /**
@@ -301,7 +319,12 @@ export class Syncobj implements Disposable {
 
   #checkFence(call: string, fence: Fence): void {
     check(call, "fence", fence, FENCE);
-    if (fence.agent !== this.agent) throw new TypeError("The fence is of another agent: import it first");
+    if (fenceAgent(fence) !== this.#table.agent) throw new TypeError("The fence is of another agent: import it first");
+  }
+
+  #open(): SyncobjState {
+    if (this.#state === undefined) throw new DmaBufError("ENOENT", "Cannot use the syncobj: this holder has closed it");
+    return this.#state;
   }
 }
 
@@ -316,16 +339,16 @@ const ENTRY: Kind = {
 /** @throws {DmaBufError} `ENOENT` if the syncobj was closed. */
 function entryOf(call: string, argument: string, named: Syncobj | SyncobjPoint): AwaitedEntry {
   check(call, argument, named, ENTRY);
-  if (named instanceof Syncobj) return { state: named.state, point: 0 };
+  if (named instanceof Syncobj) return { state: stateOf(named), point: 0 };
   const { syncobj, point = 0 } = named;
   check(call, `${argument}.syncobj`, syncobj, SYNCOBJ);
   check(call, `${argument}.point`, point, POINT);
-  return { state: syncobj.state, point };
+  return { state: stateOf(syncobj), point };
 }
 
 function ends(call: string, from: Syncobj | SyncobjPoint, to: Syncobj | SyncobjPoint): [AwaitedEntry, AwaitedEntry] {
   const [source, target] = [entryOf(call, "from", from), entryOf(call, "to", to)];
-  checkOwn(call, "to", target.state, source.state.agent);
+  checkOwn(call, "to", target.state.agent, source.state.agent);
   return [source, target];
 }
 

@@ -10,7 +10,7 @@ import {
   type Kind,
   type Kinds,
 } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import {
   acknowledgeTimeline,
@@ -23,19 +23,21 @@ import {
   timelineProgress,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { Fence, warnAbandoned } from "./fence.js";
-import { DEFAULT_TIME_LIMIT, SharedFenceOps, watchDeadlines } from "./shared-fence.js";
+import { DEFAULT_TIME_LIMIT, makeFence, type Fence } from "./fence.js";
+import { warnAbandoned } from "./local-fence.js";
+import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 
 export { allocateContexts };
 
+/** Options of {@link Domain.createTimeline}. */
 export interface TimelineOptions {
-  /** At most 31 bytes of UTF-8. */
+  /** For people; at most 31 bytes of UTF-8. Default "timeline". */
   readonly name?: string;
-  /** At most 31 bytes of UTF-8. Default "dmabuf". */
+  /** What makes the fences, for people; at most 31 bytes of UTF-8. Default "dmabuf". */
   readonly driverName?: string;
   /** Milliseconds without progress after which hang recovery ends the pending fences with `ETIMEDOUT`. Default 10,000. */
   readonly timeLimit?: number;
-  /** Told the earliest deadline to come that anybody has asked of this timeline's fences (monotonic nanoseconds). */
+  /** Told the earliest deadline to come that any agent has asked of this timeline's fences (monotonic nanoseconds). */
   readonly onDeadline?: (deadlineNs: number) => void;
 }
 
@@ -49,24 +51,43 @@ const OPTIONS: Kinds<TimelineOptions> = {
   onDeadline: FUNCTION,
 };
 
+/** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
+export let createTimeline: (agent: Agent, options?: TimelineOptions) => Timeline;
+
 /**
  * A fence context in shared memory: its fences signal in order, for all agents, and creating one costs nothing shared.
  *
- * It belongs to the agent that made it. If that agent dies, the pending fences end with `ESRCH`.
+ * It belongs to the agent that made it by {@link Domain.createTimeline}. If that agent dies, the pending fences end with
+ * `ESRCH`.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline({ name: "gpu", timeLimit: 2000 });
+ * const [first, second] = [timeline.createFence(), timeline.createFence()];
+ * timeline.signal(second.seqno);
+ * console.log(first.isSignaled(), timeline.completed); // true 2
+ * ```
  */
 export class Timeline implements Disposable {
+  static {
+    createTimeline = (agent, options = {}) => new Timeline(agent, options);
+  }
+
+  /** For people. */
   readonly name: string;
+  /** The number of the fence context. */
   readonly context: number;
   readonly #agent: Agent;
-  readonly #ops: OwnerOps;
+  readonly #backing: OwnerBacking;
   readonly #unwatch: (() => void) | undefined;
   #created = 0;
   #closed = false;
 
-  /** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
-  constructor(agent: Agent, options: TimelineOptions = {}) {
-    check("new Timeline()", "agent", agent, AGENT_KIND);
-    checkOptions("new Timeline()", options, OPTIONS);
+  private constructor(agent: Agent, options: TimelineOptions) {
+    checkOptions("Domain.createTimeline()", options, OPTIONS);
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
     const { slot, generation } = claimTimeline(agent, { name, driverName, timeLimit });
     const key = { slot, generation, sequence: 0 };
@@ -74,7 +95,7 @@ export class Timeline implements Disposable {
     this.name = name;
     this.context = origin.context;
     this.#agent = agent;
-    this.#ops = new OwnerOps(agent, slot, generation, origin);
+    this.#backing = new OwnerBacking(agent, slot, generation, origin);
     if (onDeadline !== undefined) this.#unwatch = watchDeadlines(agent, key, onDeadline);
   }
 
@@ -84,8 +105,8 @@ export class Timeline implements Disposable {
    * @throws {DmaBufError} `ECANCELED` if the timeline was closed; `ETIMEDOUT` if hang recovery has ended it.
    */
   createFence(): Fence {
-    if (this.#closed || this.#agent.closed || this.#ops.ended) this.#refuse();
-    return new Fence(this.#agent, this.#ops, this.context, ++this.#created);
+    if (this.#closed || this.#agent.closed || this.#backing.ended) this.#refuse();
+    return makeFence(this.#agent, this.#backing, this.context, ++this.#created);
   }
 
   /** The sequence number of the last fence created. */
@@ -95,15 +116,18 @@ export class Timeline implements Disposable {
 
   /** The sequence number of the last fence that signaled. */
   get completed(): number {
-    return timelineProgress(this.#agent, this.#ops.slot).completed;
+    return timelineProgress(this.#agent, this.#backing.slot).completed;
   }
 
   /**
    * Signals all fences up to a sequence number, as a device that reports its progress. If hang recovery has ended the
    * timeline before, this says that their work has finished.
    *
-   * @param error What those that were pending failed with.
+   * @param seqno From 1 to {@link created}.
+   * @param error What those that were pending failed with. Default: they succeeded.
+   * @param timestampNs When the work finished, in monotonic nanoseconds. Default: now.
    * @returns False if that number was signaled before, or the timeline has ended.
+   * @throws {RangeError} If there is no such fence, or no such time.
    */
   signal(seqno: number, error?: ErrorCode, timestampNs?: number): boolean {
     if (!Number.isInteger(seqno) || seqno < 1 || seqno > this.#created) {
@@ -111,7 +135,11 @@ export class Timeline implements Disposable {
     }
     if (error !== undefined) check("Timeline.signal()", "error", error, ERROR_CODE);
     if (timestampNs !== undefined) check("Timeline.signal()", "timestampNs", timestampNs, NANOSECONDS);
-    return this.#ops.complete(seqno, error === undefined ? 0 : ERRNO[error], timestampNs ?? this.#agent.host.nowNs());
+    return this.#backing.complete(
+      seqno,
+      error === undefined ? 0 : ERRNO[error],
+      timestampNs ?? this.#agent.host.nowNs(),
+    );
   }
 
   /** Ends the timeline and gives its slot back. Pending fences fail with `error`: their work touches no memory any more. */
@@ -120,9 +148,9 @@ export class Timeline implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
-    const { slot, generation } = this.#ops;
+    const { slot, generation } = this.#backing;
     endTimeline(this.#agent, slot, generation, this.completed < this.#created ? ERRNO[error] : 0);
-    this.#ops.settleEnded();
+    this.#backing.settleEnded();
     freeTimeline(this.#agent, slot, this.#agent.identity);
   }
 
@@ -140,14 +168,14 @@ export class Timeline implements Disposable {
   }
 }
 
-class OwnerOps extends SharedFenceOps {
-  /** Whether an exchange has shown that somebody else ended the timeline. */
+class OwnerBacking extends SharedBacking {
+  /** Whether an exchange has shown that another agent has ended the timeline. */
   ended = false;
   readonly #first: bigint;
   #word: bigint;
   #completed = 0;
 
-  constructor(agent: Agent, slot: number, generation: number, origin: ConstructorParameters<typeof SharedFenceOps>[3]) {
+  constructor(agent: Agent, slot: number, generation: number, origin: ConstructorParameters<typeof SharedBacking>[3]) {
     super(agent, slot, generation, origin);
     this.#first = this.#word = firstWord(generation);
   }
@@ -162,7 +190,7 @@ class OwnerOps extends SharedFenceOps {
     this.complete(fence.seqno, ERRNO.EDEADLK, this.agent.host.nowNs());
   }
 
-  acknowledge(fence: Fence): void {
+  override acknowledge(fence: Fence): void {
     this.#acknowledge(fence.seqno);
   }
 

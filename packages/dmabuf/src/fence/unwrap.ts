@@ -1,13 +1,22 @@
 import { check, checkList } from "../arguments.js";
-import { AGENT_KIND, checkOwn, type Agent } from "../domain/agent.js";
-import { FenceArray } from "./fence-array.js";
+import { checkOwn, type Agent } from "../domain/agent.js";
+import { createFenceArray, FenceArray } from "./fence-array.js";
 import { FenceChain } from "./fence-chain.js";
-import { FENCE, type Fence } from "./fence.js";
-import { privateStub } from "./stub.js";
+import { fenceAgent, FENCE, type Fence } from "./fence.js";
+import { stubFence } from "./stub.js";
 
 /**
  * The plain fences in a fence, however they are nested: a chain's links newest first, an array's members in order.
  * Signaled fences are among them, except those that a chain has dropped.
+ *
+ * @example
+ * ```ts
+ * import { Domain, unwrap } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * const fences = [1, 2].map(() => domain.createTimeline().createFence());
+ * console.log([...unwrap(domain.createFenceArray(fences))].length); // 2
+ * ```
  *
  * @see linux/drivers/dma-buf/dma-fence-unwrap.c
  */
@@ -27,16 +36,15 @@ function* plainFences(fence: Fence): Generator<Fence> {
 
 /**
  * One fence for all that is pending in some fences: the newest of each context. What has signaled is left out, and its
- * error with it.
+ * error with it. Containers are unwrapped.
  *
  * @returns The one pending fence itself; an array of several; or a signaled stub with the time of the last one.
  */
 export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
-  check("mergeFences()", "agent", agent, AGENT_KIND);
   let latest = 0;
   const pending: Fence[] = [];
-  const all = checkList("mergeFences()", "fences", fences, FENCE);
-  for (const [i, fence] of all.entries()) checkOwn("mergeFences()", `fences[${i}]`, fence, agent);
+  const all = checkList("Domain.mergeFences()", "fences", fences, FENCE);
+  for (const [i, fence] of all.entries()) checkOwn("Domain.mergeFences()", `fences[${i}]`, fenceAgent(fence), agent);
   for (const fence of all) {
     for (const leaf of unwrap(fence)) {
       if (leaf.isSignaled()) latest = Math.max(latest, leaf.timestamp!);
@@ -44,8 +52,8 @@ export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
     }
   }
   const newest = newestOfEachContext(pending);
-  if (newest.length === 0) return privateStub(agent, latest);
-  return newest.length === 1 ? newest[0]! : new FenceArray(agent, newest);
+  if (newest.length === 0) return stubFence(agent, latest);
+  return newest.length === 1 ? newest[0]! : createFenceArray(agent, newest);
 }
 
 /** The newest fence of each context, in the order of the contexts. */

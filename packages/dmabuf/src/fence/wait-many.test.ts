@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { makeFence, opsFence, testAgent } from "../../test/conformance/support.js";
 import type { Fence } from "./fence.js";
-import { fenceHandle, importFence } from "./fence-handle.js";
-import { Timeline } from "./timeline.js";
+import { importFence } from "./import-fence.js";
 import { waitAll, waitAllSync, waitAny, waitAnySync } from "./wait-many.js";
+import { createTimeline } from "./timeline.js";
 
 const PATIENT = { timeout: 10_000 };
 
@@ -123,7 +123,7 @@ test(
   { ...PATIENT, ...BLOCKS },
   () => {
     const agent = testAgent();
-    const idle = new Timeline(agent, { timeLimit: 5 });
+    const idle = createTimeline(agent, { timeLimit: 5 });
     const signaled = idle.createFence();
     signaled.signal();
     assert.equal(waitAllSync([signaled, makeFence(agent, "timeline")], { timeout: 30 }), "timed-out");
@@ -151,8 +151,8 @@ test("fences of two agents cannot be waited for together", PATIENT, async () => 
 
 /** A fence that another agent of the domain would have to signal. */
 function importedView(agent: ReturnType<typeof testAgent>, timeLimit = 10_000): Fence {
-  const fence = new Timeline(agent.another(), { timeLimit }).createFence();
-  return importFence(agent, fenceHandle(fence));
+  const fence = createTimeline(agent.another(), { timeLimit }).createFence();
+  return importFence(agent, fence.handle());
 }
 
 function turn(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Agent } from "../domain/agent.js";
 import { checkWait, checkWaitSync, waitUntil, type Subscribe, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
+import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
 
 /**
  * Waiting for several fences at once: for any of them, or for all.
@@ -29,7 +29,7 @@ export type WaitAnyResult =
 export async function waitAny(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitAnyResult> {
   fences = checkList("waitAny()", "fences", fences, FENCE);
   checkWait("waitAny()", options);
-  const agent = agentOf(fences);
+  const agent = commonAgent(fences);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
   const found = await waitUntil(agent, options, () => look() >= 0, onAny(fences));
   return anyResult(found ? look() : -1);
@@ -46,10 +46,10 @@ export function waitAnySync(fences: readonly Fence[], options: { readonly timeou
   fences = checkList("waitAnySync()", "fences", fences, FENCE);
   checkWaitSync("waitAnySync()", options);
   const { timeout = Infinity } = options;
-  const agent = agentOf(fences);
+  const agent = commonAgent(fences);
   const look = (): number => fences.findIndex((fence) => fence.isSignaled());
   const found = timeout !== 0 && fences.some(isSignaledOnceEnabled);
-  if (timeout === Infinity && !found && fences.every((fence) => fence.isOwn)) refuseToBlock();
+  if (timeout === Infinity && !found && fences.every(isOwn)) refuseToBlock();
   const awaited = new AwaitedFences(
     () => look() >= 0,
     () => pendingOf(fences),
@@ -67,7 +67,7 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
   fences = checkList("waitAll()", "fences", fences, FENCE);
   checkWait("waitAll()", options);
   if (fences.length === 0) return "signaled";
-  const agent = agentOf(fences);
+  const agent = commonAgent(fences);
   const look = (): boolean => fences.every((fence) => fence.isSignaled());
   return (await waitUntil(agent, options, look, onAll(fences))) ? "signaled" : "timed-out";
 }
@@ -84,10 +84,10 @@ export function waitAllSync(fences: readonly Fence[], options: { readonly timeou
   checkWaitSync("waitAllSync()", options);
   const { timeout = Infinity } = options;
   if (fences.length === 0) return "signaled";
-  const agent = agentOf(fences);
+  const agent = commonAgent(fences);
   if (timeout !== 0) {
     for (const fence of fences) fence.enableSignaling();
-    if (timeout === Infinity && fences.some((fence) => !fence.isSignaled() && fence.isOwn)) refuseToBlock();
+    if (timeout === Infinity && fences.some((fence) => !fence.isSignaled() && isOwn(fence))) refuseToBlock();
   }
   const awaited = new AwaitedFences(
     () => fences.every((fence) => fence.isSignaled()),
@@ -96,10 +96,11 @@ export function waitAllSync(fences: readonly Fence[], options: { readonly timeou
   return agent.waitSync(awaited, timeout) ? "signaled" : "timed-out";
 }
 
-function agentOf(fences: readonly Fence[]): Agent {
-  const agent = fences[0]?.agent;
-  if (agent === undefined) throw new DmaBufError("EINVAL", "Cannot wait for any of the fences: there are none");
-  if (fences.every((fence) => fence.agent === agent)) return agent;
+function commonAgent(fences: readonly Fence[]): Agent {
+  const [first] = fences;
+  if (first === undefined) throw new DmaBufError("EINVAL", "Cannot wait for any of the fences: there are none");
+  const agent = fenceAgent(first);
+  if (fences.every((fence) => fenceAgent(fence) === agent)) return agent;
   throw new TypeError("Cannot wait for fences of several agents at once: import them into one");
 }
 
@@ -149,6 +150,10 @@ function listen(addAll: (add: Add) => void): () => void {
 
 function anyResult(index: number): WaitAnyResult {
   return index < 0 ? { state: "timed-out" } : { state: "signaled", index };
+}
+
+function isOwn(fence: Fence): boolean {
+  return backingOf(fence).isOwn(fence);
 }
 
 function isSignaledOnceEnabled(fence: Fence): boolean {

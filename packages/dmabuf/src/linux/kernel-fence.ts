@@ -2,9 +2,10 @@ import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitCondition } from "../domain/agent.js";
-import { isSameFence, type Fence, type FenceOps } from "../fence/fence.js";
-import { SyncFile } from "../fence/sync-file.js";
-import { DOMAIN } from "../domain-base.js";
+import { fenceAgent, isSameFence, makeFence, type Fence, type Outcome } from "../fence/fence.js";
+import { LocalBacking } from "../fence/local-fence.js";
+import { makeSyncFile, type SyncFile } from "../fence/sync-file.js";
+import { agentOf, DOMAIN } from "../domain-base.js";
 import type { JoinedDomain } from "../features.js";
 import { watchDescriptor } from "../node/waiting/poller.js";
 import { POLL } from "../node/system-calls/index.js";
@@ -35,10 +36,10 @@ const LOOK_AGAIN = 20;
 /** Looks at what is pending now; `undefined` if nothing is. */
 export type Look = () => SyncFileDescriptor | undefined;
 
-const forgotten = new FinalizationRegistry<KernelFenceOps>((ops) => ops.forget());
+const forgotten = new FinalizationRegistry<KernelBacking>((backing) => backing.forget());
 
 /** This agent's fences of the kernel, as far as they were not seen signaled. */
-const pending = new Map<KernelFenceOps, WeakRef<Fence>>();
+const pending = new Map<KernelBacking, WeakRef<Fence>>();
 
 /** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
@@ -47,7 +48,7 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
   return allOrNothing((orUndo) => {
     const own = file.duplicate();
     orUndo(() => own.close());
-    return fenceOf(domain, new KernelFenceOps(own));
+    return fenceOf(domain, new KernelBacking(own));
   });
 }
 
@@ -55,7 +56,7 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
 export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): SyncFile {
   check("kernelSyncFile()", "domain", domain, DOMAIN);
   check("kernelSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
-  return new SyncFile(kernelFence(domain, file), file.name);
+  return makeSyncFile(kernelFence(domain, file), file.name);
 }
 
 /**
@@ -63,10 +64,10 @@ export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): 
  * back from a reservation as another object.
  */
 export function syncFileOfFence(fence: Fence): SyncFileDescriptor | undefined {
-  for (const [ops, reference] of pending) {
+  for (const [backing, reference] of pending) {
     const original = reference.deref();
-    if (original === undefined) pending.delete(ops);
-    else if (isSameFence(original, fence)) return original.isSignaled() ? undefined : ops.syncFile();
+    if (original === undefined) pending.delete(backing);
+    else if (isSameFence(original, fence)) return original.isSignaled() ? undefined : backing.syncFile();
   }
   return undefined;
 }
@@ -78,7 +79,7 @@ export class KernelWork {
   readonly #context: number;
   #seqno = 0;
   /** The last that was made. */
-  #newest: { readonly ops: KernelFenceOps; readonly fence: Fence } | undefined;
+  #newest: { readonly backing: KernelBacking; readonly fence: Fence } | undefined;
 
   /** @param look At any time it finds all that was pending before, as far as it is pending still. */
   constructor(domain: JoinedDomain, look: Look) {
@@ -90,50 +91,52 @@ export class KernelWork {
   /** A fence of all that is pending now; `undefined` if nothing is. @throws {DmaBufError} What the look throws. */
   fence(): Fence | undefined {
     if (this.#newest !== undefined) {
-      const { ops, fence } = this.#newest;
-      const looksNowOrLater = !ops.hasLooked;
-      if (!ops.isOver())
-        return looksNowOrLater ? fence : this.#add(new KernelFenceOps({ after: ops, look: this.#look }));
+      const { backing, fence } = this.#newest;
+      const looksNowOrLater = !backing.hasLooked;
+      if (!backing.isOver())
+        return looksNowOrLater ? fence : this.#add(new KernelBacking({ after: backing, look: this.#look }));
     }
     this.#newest = undefined;
     const file = this.#look();
     if (file === undefined) return undefined;
     return allOrNothing((orUndo) => {
       orUndo(() => file.close());
-      return this.#add(new KernelFenceOps(file));
+      return this.#add(new KernelBacking(file));
     });
   }
 
   /** Signals what has finished, which a thread that blocks does not hear of. */
   settle(): void {
-    this.#newest?.ops.isOver();
+    this.#newest?.backing.isOver();
   }
 
-  #add(ops: KernelFenceOps): Fence {
-    const fence = fenceOf(this.#domain, ops, this.#context, ++this.#seqno);
-    this.#newest = { ops, fence };
+  #add(backing: KernelBacking): Fence {
+    const fence = fenceOf(this.#domain, backing, this.#context, ++this.#seqno);
+    this.#newest = { backing, fence };
     return fence;
   }
 }
 
-function fenceOf(domain: JoinedDomain, ops: KernelFenceOps, context?: number, seqno?: number): Fence {
-  const fence = domain.createFence(ops, context, seqno);
+function fenceOf(domain: JoinedDomain, backing: KernelBacking, context = domain.allocateContexts(1), seqno = 1): Fence {
+  const fence = makeFence(agentOf(domain), backing, context, seqno);
   const reference = new WeakRef(fence);
-  ops.fence = reference;
-  pending.set(ops, reference);
-  forgotten.register(fence, ops, ops);
+  backing.fence = reference;
+  pending.set(backing, reference);
+  forgotten.register(fence, backing, backing);
   return fence;
 }
 
 /** Work after that of another fence. */
 interface Later {
-  readonly after: KernelFenceOps;
+  readonly after: KernelBacking;
   readonly look: Look;
 }
 
-class KernelFenceOps implements FenceOps {
+class KernelBacking extends LocalBacking {
   readonly driverName: string;
   readonly timelineName: string;
+  /** A pending fence of the kernel can be dropped at any time: the waits here go on. */
+  override readonly goesOn = true;
   fence: WeakRef<Fence> | undefined;
   #file: SyncFileDescriptor | undefined;
   /** Until it has looked. */
@@ -147,6 +150,7 @@ class KernelFenceOps implements FenceOps {
 
   /** @param source A descriptor, which is this fence's, or what is to be looked at. */
   constructor(source: SyncFileDescriptor | Later) {
+    super();
     if ("after" in source) {
       this.#later = source;
       ({ driverName: this.driverName, timelineName: this.timelineName } = source.after);
@@ -175,17 +179,9 @@ class KernelFenceOps implements FenceOps {
     return true;
   }
 
-  signaled(fence: Fence): boolean {
-    if (!this.isOver()) return false;
-    const status = this.#status;
-    // The look may have signaled it already.
-    this.#status = 0;
-    if (status < 0) fence.setError(status);
-    return true;
-  }
-
-  completedAt(): number | undefined {
-    return this.#completedAt;
+  poll(fence: Fence): Outcome | undefined {
+    if (!this.isOver()) return undefined;
+    return { error: Math.min(this.#status, 0), timestamp: this.#completedAt ?? fenceAgent(fence).host.nowNs() };
   }
 
   enableSignaling(fence: Fence): boolean {
@@ -194,13 +190,13 @@ class KernelFenceOps implements FenceOps {
     return true;
   }
 
-  setDeadline(_fence: Fence, deadlineNs: number): void {
+  override setDeadline(_fence: Fence, deadlineNs: number): void {
     this.#deadline = BigInt(Math.max(0, Math.trunc(deadlineNs)));
     if (this.#file !== undefined) hintDeadline(this.#file, this.#deadline);
     else this.#later?.after.setDeadline(_fence, deadlineNs);
   }
 
-  awaited(fence: Fence): WaitCondition {
+  override awaited(fence: Fence): WaitCondition {
     fence.enableSignaling();
     return { arm: () => {}, ready: () => fence.isSignaled(), recheckAfter: () => LOOK_EVERY };
   }
@@ -209,10 +205,7 @@ class KernelFenceOps implements FenceOps {
     return false;
   }
 
-  /** A pending fence of the kernel's can be dropped at any time: who waits here goes on waiting. */
-  abandon(): void {}
-
-  release(fence: Fence): void {
+  override release(fence: Fence): void {
     if (!fence.isSignaled() && this.#endWatch === undefined) this.close();
   }
 

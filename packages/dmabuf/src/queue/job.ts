@@ -6,7 +6,7 @@ import { isKeyOverdue } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
-import type { Fence } from "../fence/fence.js";
+import { fenceAgent, type Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
 import type { BufferUse, Submission } from "./submission.js";
 import type { Queue } from "./queue.js";
@@ -88,7 +88,7 @@ export class Job<Data = unknown> {
     if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
     let access = this.#accesses.get(use);
     if (access === undefined) {
-      access = new CpuAccess(use.mode, use.holder.segments, untilOver(this.finished.agent));
+      access = new CpuAccess(use.mode, use.holder.segments, untilOver(fenceAgent(this.finished)));
       this.#accesses.set(use, access);
     }
     return access;
@@ -135,7 +135,7 @@ export class Job<Data = unknown> {
 
   /** @internal Whether a time limit has ended what the job depends on while that may still go on (scheduler.8). */
   get dependsOnOverdue(): boolean {
-    return this.#guards.some((key) => isKeyOverdue(this.finished.agent, key));
+    return this.#guards.some((key) => isKeyOverdue(fenceAgent(this.finished), key));
   }
 
   /** @internal */

@@ -10,9 +10,10 @@ import {
   type WaitTerms,
 } from "../domain/wait.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
-import { Fence, type FenceOps, type WaitResult } from "../fence/fence.js";
-import { publish } from "../fence/shared-fence.js";
-import { allocateContexts, Timeline } from "../fence/timeline.js";
+import { Fence, makeFence, type WaitResult } from "../fence/fence.js";
+import { OpsBacking } from "../fence/local-fence.js";
+import { publish } from "../fence/published-fence.js";
+import { allocateContexts, createTimeline, type Timeline } from "../fence/timeline.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
 import { Submission, type JobRequest, type Obstacle } from "./submission.js";
 import { Job, type Dependency } from "./job.js";
@@ -66,7 +67,7 @@ export class Queue<Data = undefined> implements Disposable {
   readonly #owner: QueueOwner<Data>;
   readonly #timeline: Timeline;
   readonly #scheduledContext: number;
-  readonly #scheduledOps: FenceOps;
+  readonly #scheduledBacking: OpsBacking;
   readonly #turns = new FifoQueue();
   /** Jobs that have not been given to the executor. */
   readonly #waiting: Job<Data>[] = [];
@@ -86,14 +87,14 @@ export class Queue<Data = undefined> implements Disposable {
     this.name = name;
     this.priority = priority;
     this.#owner = owner;
-    this.#timeline = new Timeline(owner.agent, {
+    this.#timeline = createTimeline(owner.agent, {
       name,
       driverName: owner.name,
       timeLimit: owner.stallLimit,
       onDeadline: (deadlineNs) => this.#hint(deadlineNs),
     });
     this.#scheduledContext = allocateContexts(owner.agent, 1);
-    this.#scheduledOps = { driverName: owner.name, timelineName: name };
+    this.#scheduledBacking = new OpsBacking({ driverName: owner.name, timelineName: name });
   }
 
   /** The fence context of the jobs' finished fences. */
@@ -334,7 +335,7 @@ export class Queue<Data = undefined> implements Disposable {
     // The point of no return: nothing below fails.
     for (const { reservation, mode } of draft.uses) reservation.addFence(finished, mode);
     const { agent } = this.#owner;
-    const scheduled = new Fence(agent, this.#scheduledOps, this.#scheduledContext, finished.seqno);
+    const scheduled = makeFence(agent, this.#scheduledBacking, this.#scheduledContext, finished.seqno);
     const job = new Job(this, draft, this.#owner.nextOrder(), dependencies, guards, { scheduled, finished });
     this.#waiting.push(job);
     this.#unfinished.set(finished.seqno, job);

@@ -3,7 +3,7 @@ import { checkBlocking } from "../buffer/hold.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
-import { FENCE, type Fence } from "../fence/fence.js";
+import { FENCE, type Fence, fenceAgent } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { OverdueWork } from "../reservation/overdue-work.js";
 import type { Reservation } from "../reservation/reservation.js";
@@ -67,7 +67,7 @@ export class Submission<Data> implements Disposable {
     this.#dependencies = checkList(call, "request.dependencies", dependencies, FENCE);
     this.data = request.data as Data;
     this.credits = credits;
-    for (const fence of this.#dependencies) checkAgent(fence.agent, agent);
+    for (const fence of this.#dependencies) checkAgent(fenceAgent(fence), agent);
     this.uses = openAll(agent, written, read);
   }
 

@@ -3,7 +3,7 @@ import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, countdown, limitsOf, type WaitOptions, type WaitTerms } from "../domain/wait.js";
-import { FenceArray } from "../fence/fence-array.js";
+import { createFenceArray } from "../fence/fence-array.js";
 import type { Fence, WaitResult } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
 import { hasPending, hasUnfinished, sameEntries, type Entry } from "./entries.js";
@@ -74,7 +74,7 @@ export abstract class FenceQueries {
   getSingleton(usage: Usage): Fence | undefined {
     checkUsage("Reservation.getSingleton()", usage);
     const fences = this.getFences(usage);
-    return fences.length > 1 ? new FenceArray(this.agent, fences) : fences[0];
+    return fences.length > 1 ? createFenceArray(this.agent, fences) : fences[0];
   }
 
   /** Whether no fence up to a usage is pending. */

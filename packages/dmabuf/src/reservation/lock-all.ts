@@ -19,7 +19,7 @@ export async function lockAll(
 ): Promise<AcquireContext> {
   check("lockAll()", "agent", agent, AGENT_KIND);
   const all = checkList("lockAll()", "reservations", reservations, RESERVATION);
-  for (const [i, reservation] of all.entries()) checkOwn("lockAll()", `reservations[${i}]`, reservation, agent);
+  for (const [i, reservation] of all.entries()) checkOwn("lockAll()", `reservations[${i}]`, reservation.agent, agent);
   checkWait("lockAll()", options);
   const order = new BackOffOrder(agent, all);
   try {
@@ -45,7 +45,8 @@ export function lockAllSync(
 ): AcquireContext {
   check("lockAllSync()", "agent", agent, AGENT_KIND);
   const all = checkList("lockAllSync()", "reservations", reservations, RESERVATION);
-  for (const [i, reservation] of all.entries()) checkOwn("lockAllSync()", `reservations[${i}]`, reservation, agent);
+  for (const [i, reservation] of all.entries())
+    checkOwn("lockAllSync()", `reservations[${i}]`, reservation.agent, agent);
   checkWaitSync("lockAllSync()", options);
   const order = new BackOffOrder(agent, all);
   try {

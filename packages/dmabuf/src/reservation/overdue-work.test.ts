@@ -3,24 +3,31 @@ import { describe, test } from "node:test";
 import { isPending } from "../../test/agents.js";
 import { BLOCKS } from "../../test/blocking.js";
 import { addFence, LINE_KINDS, makeLine, places, type LineKind } from "../../test/conformance/reservation-support.js";
-import { makeFence, makeReservation, opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
+import {
+  independentFence,
+  makeFence,
+  makeReservation,
+  testAgent,
+  type TestAgent,
+} from "../../test/conformance/support.js";
 import { claimBuffer } from "../domain/buffer-slot.js";
 import { endKey, FENCE_RECOVERY } from "../domain/fence-slot.js";
 import { recover } from "../domain/recovery.js";
 import { ERRNO } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
-import { fenceHandle, importFence } from "../fence/fence-handle.js";
+import { importFence } from "../fence/import-fence.js";
+import { fenceAgent } from "../fence/fence.js";
 import { promiseFence } from "../fence/promise-fence.js";
-import { publish } from "../fence/shared-fence.js";
-import { Timeline } from "../fence/timeline.js";
+import { publish } from "../fence/published-fence.js";
 import { Reservation } from "./reservation.js";
+import { createTimeline } from "../fence/timeline.js";
 
 const PATIENT = { timeout: 10_000 };
 const ETIMEDOUT = -ERRNO.ETIMEDOUT;
 
 /** What hang recovery does when a time limit has passed. */
 function timeOut(fence: Fence): void {
-  endKey(fence.agent, publish(fence), ERRNO.ETIMEDOUT, fence.agent.host.nowNs());
+  endKey(fenceAgent(fence), publish(fence), ERRNO.ETIMEDOUT, fenceAgent(fence).host.nowNs());
 }
 
 /** One buffer's reservation as an owner of fences sees it, and as another agent does. */
@@ -180,7 +187,7 @@ describe("the fences of a timeline that a time limit has ended", () => {
   test("are overdue until their own number or a later one is signaled", () => {
     const { owner, mine, theirs } = seenByTwo();
     const other = makeReservation(owner);
-    const timeline = new Timeline(owner);
+    const timeline = createTimeline(owner);
     const [first, second, third] = [timeline.createFence(), timeline.createFence(), timeline.createFence()];
     addFence(mine, first, "write");
     addFence(other, third, "write");
@@ -198,15 +205,15 @@ describe("the fences of a timeline that a time limit has ended", () => {
     const owner = testAgent({ sizes: { timelines: 1 } });
     const other = owner.another();
     const reservation = makeReservation(other);
-    const timeline = new Timeline(owner);
+    const timeline = createTimeline(owner);
     const fence = timeline.createFence();
-    addFence(reservation, importFence(other, fenceHandle(fence)), "write");
+    addFence(reservation, importFence(other, fence.handle()), "write");
     timeOut(fence);
     const waiting = reservation.waitFinished("write");
     assert.equal(await isPending(waiting), true);
     timeline.close();
     assert.equal(await waiting, true);
-    const next = new Timeline(other).createFence();
+    const next = createTimeline(other).createFence();
     addFence(reservation, next, "write");
     assert.equal(fence.signal(), false);
     timeOut(next);
@@ -217,7 +224,7 @@ describe("the fences of a timeline that a time limit has ended", () => {
 
   test("are not overdue if they were signaled before", () => {
     const { owner, mine } = seenByTwo();
-    const timeline = new Timeline(owner);
+    const timeline = createTimeline(owner);
     const [first, second] = [timeline.createFence(), timeline.createFence()];
     addFence(mine, first, "write");
     first.signal();
@@ -246,7 +253,7 @@ describe("a published fence that a time limit has ended", () => {
 
   test("is overdue after it was dropped if its maker goes on without it", () => {
     const { owner, mine } = seenByTwo();
-    const fence = opsFence(owner, { abandon: () => {} });
+    const fence = independentFence(owner);
     addFence(mine, fence, "write");
     timeOut(fence);
     fence[Symbol.dispose]();

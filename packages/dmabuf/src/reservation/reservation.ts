@@ -4,8 +4,9 @@ import { isLive, waitsFor } from "../domain/agent-slot.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
-import { FENCE, type Fence } from "../fence/fence.js";
-import { fenceAt, publish } from "../fence/shared-fence.js";
+import { FENCE, type Fence, fenceAgent, backingOf } from "../fence/fence.js";
+import { publish } from "../fence/published-fence.js";
+import { fenceAt } from "../fence/shared-fence.js";
 import { CONTEXT, type AcquireContext } from "./acquire-context.js";
 import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.js";
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
@@ -175,10 +176,10 @@ export class Reservation extends FenceQueries {
    */
   addFence(fence: Fence, usage: Usage): void {
     check("Reservation.addFence()", "fence", fence, FENCE);
-    checkOwn("Reservation.addFence()", "fence", fence, this.agent);
+    checkOwn("Reservation.addFence()", "fence", fenceAgent(fence), this.agent);
     checkUsage("Reservation.addFence()", usage);
     this.assertHeld("add a fence to");
-    if (fence.ops.container !== undefined) {
+    if (backingOf(fence).isContainer) {
       this.agent.host.warn(`The reservation of ${this.describeOwner()} takes plain fences: unwrap containers first`);
     }
     const added: Entry = { key: publish(fence), level: usageLevel(usage) };
@@ -197,7 +198,7 @@ export class Reservation extends FenceQueries {
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
     check("Reservation.replaceFences()", "context", context, NUMBER);
     check("Reservation.replaceFences()", "replacement", replacement, FENCE);
-    checkOwn("Reservation.replaceFences()", "replacement", replacement, this.agent);
+    checkOwn("Reservation.replaceFences()", "replacement", fenceAgent(replacement), this.agent);
     checkUsage("Reservation.replaceFences()", usage);
     this.assertHeld("replace fences of");
     const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
@@ -209,7 +210,7 @@ export class Reservation extends FenceQueries {
   /** Puts the fences of another reservation, as far as they are pending or overdue, in the place of all fences of this one. */
   copyFences(source: Reservation): void {
     check("Reservation.copyFences()", "source", source, RESERVATION);
-    checkOwn("Reservation.copyFences()", "source", source, this.agent);
+    checkOwn("Reservation.copyFences()", "source", source.agent, this.agent);
     this.assertHeld("copy fences to");
     this.#state.entries = source.snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
     publishEntries(this.agent, this.slot, this.#state.entries);

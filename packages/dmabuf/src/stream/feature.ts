@@ -1,7 +1,7 @@
 import { allOrNothing } from "../all-or-nothing.js";
 import { STREAM_MEMORY } from "../buffer/stream-buffer.js";
 import type { Core, Feature, Part } from "../domain/feature.js";
-import { checkDomain } from "../fence/shared-fence.js";
+import { checkDomain } from "../domain/handle.js";
 import {
   checkStreamOptions,
   DEFAULT_BUFFERS,

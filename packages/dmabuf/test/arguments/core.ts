@@ -2,8 +2,6 @@ import { agentOf } from "../../src/domain-base.js";
 import {
   AcquireContext,
   Domain,
-  FenceArray,
-  FenceChain,
   rawFormat,
   type DmaBuf,
   type Fence,
@@ -103,7 +101,7 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
   QueueMembers: ({ domain }) => domain,
   ThreadDomain: ({ domain }) => domain,
   Fence: (world) => world.fence(),
-  FenceArray: (world) => new FenceArray(world.agent, [world.fence()]),
+  FenceArray: (world) => world.domain.createFenceArray([world.fence()]),
   FenceQueries: (world) => world.locked().reservation,
   Reservation: (world) => world.locked().reservation,
   DmaBuf: (world) => world.buffer(),
@@ -144,7 +142,6 @@ type Valid = (world: World, receiver: never) => readonly unknown[];
 /** Arguments with which each function is called rightly. */
 export const VALID: Readonly<Record<string, Valid>> = {
   "DmaBuf.name": () => ["name"],
-  "new Fence()": ({ agent }) => [agent, OPS, 1, 1],
   "new DmaBufError()": () => ["EIO", "message", {}],
   "DmaBufError.from()": () => [{ code: "EIO", message: "message" }],
   "Fence.signal()": ({ agent }) => [agent.host.nowNs()],
@@ -153,6 +150,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Fence.wait()": () => [NOW],
   "Fence.waitSync()": () => [NOW],
   "Fence.result()": () => [NOW],
+  "Fence.resultSync()": () => [NOW],
   "Fence.setDeadline()": ({ agent }) => [agent.host.nowNs()],
   "Fence.isLater()": (_world, fence: Fence) => [fence],
   "Fence.isLaterOrSame()": (_world, fence: Fence) => [fence],
@@ -182,9 +180,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "DmaBuf.tryAccess()": () => ["read"],
   "DmaBuf.isReady()": () => ["read"],
   "DmaBuf.ready()": () => ["read", NOW],
-  "new SyncFile()": (world) => [world.fence(), "name"],
   "SyncFile.merge()": (world) => ["name", world.syncFile(), world.syncFile()],
-  "SyncFile.import()": (world) => [world.agent, fields(world.syncFile().handle())],
   "SyncFile.wait()": () => [NOW],
   "SyncFile.waitSync()": () => [NOW],
   "SyncFile.setDeadline()": () => [1],
@@ -211,12 +207,9 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "BufferMembers.createUdmabuf()": () => [segments(), {}],
   "BufferMembers.export()": () => [segments(), { ops: noOps }],
   "BufferMembers.import()": (world) => [fields(world.buffer().handle())],
-  "new Timeline()": ({ agent }) => [agent, {}],
   "Timeline.signal()": () => [1, "EIO", 1],
   "Timeline.close()": () => ["EIO"],
   "FenceMembers.createTimeline()": () => [{}],
-  "SoftwareTimeline.create()": ({ agent }) => [agent, {}],
-  "SoftwareTimeline.open()": ({ agent, domain }) => [agent, domain.createSoftwareTimeline().handle()],
   "SoftwareTimeline.createFence()": () => [1],
   "SoftwareTimeline.advance()": () => [1],
   "SoftwareTimeline.deadline()": (_world, timeline: ReturnType<JoinedDomain["createSoftwareTimeline"]>) => [
@@ -227,8 +220,11 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "FenceMembers.createFence()": ({ domain }) => [OPS, domain.allocateContexts(1), 1],
   "FenceMembers.fenceFrom()": () => [Promise.resolve(), {}],
   "FenceMembers.allocateContexts()": () => [1],
-  "FenceMembers.exportFence()": (world) => [world.fence()],
-  "FenceMembers.importFence()": (world) => [world.domain.exportFence(world.fence())],
+  "FenceMembers.createFenceArray()": (world) => [[world.fence()], {}],
+  "FenceMembers.createFenceChain()": (world) => [world.fence(), world.fence(), 1],
+  "FenceMembers.mergeFences()": (world) => [[world.fence()]],
+  "FenceMembers.stubFence()": () => [1],
+  "FenceMembers.importFence()": (world) => [world.fence().handle()],
   "FenceMembers.createSyncFile()": (world) => [world.fence(), "name"],
   "FenceMembers.importSyncFile()": (world) => [world.syncFile().handle()],
   "Syncobj.wait()": ({ domain }) => [[domain.createSyncobj({ signaled: true })], NOW],
@@ -259,10 +255,6 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "SyncobjMembers.openSyncobj()": ({ domain }) => [fields(domain.createSyncobj().handle())],
   "BufferMembers.lockAll()": (world) => [[world.buffer()], NOW],
   "BufferMembers.lockAllSync()": (world) => [[world.buffer()], NOW],
-  "FenceMembers.createFenceArray()": (world) => [[world.fence()], {}],
-  "FenceMembers.createFenceChain()": (world) => [world.fence(), world.fence(), 1],
-  "FenceMembers.mergeFences()": (world) => [[world.fence()]],
-  "FenceMembers.stubFence()": () => [1],
   "FrameStream.waitForConsumers()": () => [0, NOW],
   "Consumer.next()": () => [NOW],
   "Consumer.nextSync()": () => [NOW],
@@ -288,13 +280,8 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "ThreadDomain.invite()": () => [{}],
   "isSameFence()": (world) => [world.fence(), world.fence()],
   "laterFence()": (world) => [world.fence(), world.fence()],
-  "privateStub()": ({ agent }) => [agent, 1],
-  "stubFence()": ({ agent }) => [agent],
-  "new FenceArray()": (world) => [world.agent, [world.fence()], {}],
   "FenceArray.matchContext()": () => [1],
-  "new FenceChain()": (world) => [world.fence(), world.fence(), 1, { context: 1, seqno: 1, previousSeqno: 0 }],
-  "findSeqno()": (world) => [new FenceChain(undefined, world.fence(), 1), 1],
-  "mergeFences()": (world) => [world.agent, [world.fence()]],
+  "findSeqno()": (world) => [world.domain.createFenceChain(undefined, world.fence(), 1), 1],
   "newestOfEachContext()": (world) => [[world.fence()]],
   "unwrap()": (world) => [world.fence()],
   "waitAll()": (world) => [[world.fence()], NOW],
@@ -313,10 +300,8 @@ export const VALID: Readonly<Record<string, Valid>> = {
 /** What is taken although it looks like nonsense. */
 export const EXCEPTIONS: Exceptions = {
   // The names of sync files are cut, as the kernel does it.
-  "new SyncFile() name": ["100 kB of text"],
   "FenceMembers.createSyncFile() name": ["100 kB of text"],
   "SyncFile.merge() name": ["100 kB of text"],
-  "SyncFile.import() handle.name": ["100 kB of text"],
   "FenceMembers.importSyncFile() handle.name": ["100 kB of text"],
   // An agent that holds the buffer knows its storage.
   "BufferMembers.import() handle.segments": ["*"],
@@ -347,13 +332,8 @@ export const EXCEPTIONS: Exceptions = {
 
 /** What may be of any domain: it is only asked, or all that the function is about is of that one. */
 export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
-  ...["new Fence()", "new AcquireContext()", "new Timeline()", "new Scheduler()", "SoftwareTimeline.create()"].map(
-    (id) => `${id} agent`,
-  ),
-  ...["privateStub()", "stubFence()"].map((id) => `${id} agent`),
-  ...["new SyncFile()", "FenceMembers.exportFence()", "FenceMembers.createSyncFile()", "findSeqno()", "unwrap()"].map(
-    (id) => `${id} fence`,
-  ),
+  ...["new AcquireContext()", "new Scheduler()"].map((id) => `${id} agent`),
+  ...["FenceMembers.createSyncFile()", "findSeqno()", "unwrap()"].map((id) => `${id} fence`),
   ...["waitAll()", "waitAllSync()", "waitAny()", "waitAnySync()", "newestOfEachContext()"].map((id) => `${id} fences`),
   ...["wait", "waitSync"].map((member) => `Syncobj.${member}() entries`),
   ...["reset", "signal", "query"].map((member) => `Syncobj.${member}() syncobjs`),

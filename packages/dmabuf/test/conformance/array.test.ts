@@ -1,11 +1,12 @@
 /** Area B of the conformance cases: fence arrays. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FenceArray } from "../../src/fence/fence-array.js";
-import { FenceChain } from "../../src/fence/fence-chain.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import type { FenceArray } from "../../src/fence/fence-array.js";
+import { createFenceArray } from "../../src/fence/fence-array.js";
+import { createFenceChain } from "../../src/fence/fence-chain.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import type { Fence } from "../../src/fence/fence.js";
-import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
+import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import { BLOCKS } from "../blocking.js";
 import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type TestAgent } from "./support.js";
 
@@ -24,7 +25,7 @@ function fact(name: string, body: (members: Fence[], agent: TestAgent) => void):
 
 // fence-array.1
 fact("ARR-01 an array of all signals with its last member, in whatever order they signal", (members, agent) => {
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   array.enableSignaling();
   for (const index of [2, 0]) {
     members[index]!.signal();
@@ -36,7 +37,7 @@ fact("ARR-01 an array of all signals with its last member, in whatever order the
 
 // fence-array.1
 fact("ARR-02 an array of any signals with its first member, and leaves the others alone", (members, agent) => {
-  const array = new FenceArray(agent, members, { signalOnAny: true });
+  const array = createFenceArray(agent, members, { signalOnAny: true });
   array.enableSignaling();
   assert.equal(array.isSignaled(), false);
   members[1]!.signal();
@@ -48,8 +49,8 @@ fact("ARR-02 an array of any signals with its first member, and leaves the other
 });
 
 fact("ARR-03 an array that nobody enabled is found signaled by looking", (members, agent) => {
-  const all = new FenceArray(agent, members);
-  const any = new FenceArray(agent, members, { signalOnAny: true });
+  const all = createFenceArray(agent, members);
+  const any = createFenceArray(agent, members, { signalOnAny: true });
   assert.deepEqual([all.isSignaled(), any.isSignaled()], [false, false]);
   members[2]!.signal();
   assert.deepEqual([all.isSignaled(), any.isSignaled()], [false, true]);
@@ -58,7 +59,7 @@ fact("ARR-03 an array that nobody enabled is found signaled by looking", (member
 });
 
 fact("ARR-04 an array fails as the first member that was seen to fail (fence-array.2)", (members, agent) => {
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   array.enableSignaling();
   members[1]!.setError("EIO");
   members[1]!.signal();
@@ -70,7 +71,7 @@ fact("ARR-04 an array fails as the first member that was seen to fail (fence-arr
 });
 
 fact("ARR-04 an array of any has the result of the member that decided it", (members, agent) => {
-  const [good, bad] = [0, 1].map(() => new FenceArray(agent, members.slice(1), { signalOnAny: true }));
+  const [good, bad] = [0, 1].map(() => createFenceArray(agent, members.slice(1), { signalOnAny: true }));
   good!.enableSignaling();
   members[1]!.signal();
   members[2]!.setError("EIO");
@@ -80,7 +81,7 @@ fact("ARR-04 an array of any has the result of the member that decided it", (mem
 });
 
 fact("ARR-04 a member's error is seen too when the array is found signaled by looking", (members, agent) => {
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   members[1]!.setError("EIO");
   for (const member of members) member.signal();
   assert.equal(array.status, EIO);
@@ -88,7 +89,7 @@ fact("ARR-04 a member's error is seen too when the array is found signaled by lo
 
 fact("ARR-05 an array of signaled members refuses a callback", (members, agent) => {
   for (const member of members) member.signal();
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   assert.equal(array.addCallback(() => assert.fail("never runs")).queued, false);
   assert.equal(array.isSignaled(), true);
 });
@@ -96,7 +97,7 @@ fact("ARR-05 an array of signaled members refuses a callback", (members, agent) 
 fact("ARR-05 members that have signaled count at once when the array is enabled", (members, agent) => {
   members[0]!.signal();
   members[2]!.signal();
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   let runs = 0;
   assert.equal(array.addCallback(() => (runs += 1)).queued, true);
   members[1]!.signal();
@@ -105,30 +106,32 @@ fact("ARR-05 members that have signaled count at once when the array is enabled"
 
 test("ARR-06 an array has the names of an array", () => {
   const agent = testAgent();
-  const array = new FenceArray(agent, [opsFence(agent)]);
+  const array = createFenceArray(agent, [opsFence(agent)]);
   assert.deepEqual([array.driverName, array.timelineName], ["dma_fence_array", "unbound"]);
 });
 
 test("ARR-06 an array's numbers compare as signed differences of 32 bits", () => {
   const agent = testAgent();
   const context = allocateContexts(agent, 1);
-  const [after, before] = [1, 0xffff_ffff].map((seqno) => new FenceArray(agent, [opsFence(agent)], { context, seqno }));
+  const [after, before] = [1, 0xffff_ffff].map((seqno) =>
+    createFenceArray(agent, [opsFence(agent)], { context, seqno }),
+  );
   assert.equal(after!.isLater(before!), true);
 });
 
 test("ARR-07 a member that is an array or a chain is reported (fence-array.3)", () => {
   const agent = testAgent();
-  const inner = new FenceArray(agent, [opsFence(agent)]);
-  void new FenceArray(agent, [opsFence(agent), inner]);
+  const inner = createFenceArray(agent, [opsFence(agent)]);
+  void createFenceArray(agent, [opsFence(agent), inner]);
   assertWarnedOnce(agent, /unwrap its containers/);
-  void new FenceArray(agent, [new FenceChain(undefined, opsFence(agent), 1)]);
+  void createFenceArray(agent, [createFenceChain(undefined, opsFence(agent), 1)]);
   assertWarnedOnce(agent, /unwrap its containers/);
 });
 
 test("ARR-07 an array of nothing is reported, and signaled from the start", () => {
   for (const signalOnAny of [false, true]) {
     const agent = testAgent();
-    const array = new FenceArray(agent, [], { signalOnAny });
+    const array = createFenceArray(agent, [], { signalOnAny });
     assertWarnedOnce(agent, /at least one fence/);
     assert.equal(array.addCallback(() => {}).queued, false);
     assert.equal(array.status, 1);
@@ -139,12 +142,12 @@ test("ARR-08 an array matches a context if all of its members do", () => {
   const agent = testAgent();
   const [seven, eight] = [allocateContexts(agent, 1), allocateContexts(agent, 1)];
   const fence = (context: number, seqno: number): Fence => opsFence(agent, {}, context, seqno);
-  assert.equal(new FenceArray(agent, [fence(seven, 1), fence(seven, 2)]).matchContext(seven), true);
-  assert.equal(new FenceArray(agent, [fence(seven, 1), fence(eight, 2)]).matchContext(seven), false);
+  assert.equal(createFenceArray(agent, [fence(seven, 1), fence(seven, 2)]).matchContext(seven), true);
+  assert.equal(createFenceArray(agent, [fence(seven, 1), fence(eight, 2)]).matchContext(seven), false);
 });
 
 fact("ARR-09 an array that was dropped hears of no member any more", (members, agent) => {
-  const array = new FenceArray(agent, members, { signalOnAny: true });
+  const array = createFenceArray(agent, members, { signalOnAny: true });
   array.enableSignaling();
   array[Symbol.dispose]();
   members[0]!.signal();
@@ -152,7 +155,7 @@ fact("ARR-09 an array that was dropped hears of no member any more", (members, a
 });
 
 fact("ARR-09 an array of any completes once, however many members signal", (members, agent) => {
-  const array = new FenceArray(agent, members, { signalOnAny: true });
+  const array = createFenceArray(agent, members, { signalOnAny: true });
   let runs = 0;
   array.addCallback(() => (runs += 1));
   members[2]!.signal();
@@ -169,7 +172,7 @@ test("ARR-10 a deadline reaches every pending member", () => {
   const listening = (name: string): Fence =>
     opsFence(agent, { setDeadline: (_fence, deadlineNs) => void seen.push(`${name} ${deadlineNs}`) });
   const members = [listening("a"), opsFence(agent), listening("b"), listening("c")];
-  const array = new FenceArray(agent, members);
+  const array = createFenceArray(agent, members);
   members[2]!.signal();
   array.setDeadline(1000);
   assert.deepEqual(seen, ["a 1000", "c 1000"]);
@@ -180,12 +183,12 @@ function arrayAcross(timeLimit?: number): { members: Fence[]; array: FenceArray 
   const maker = testAgent();
   const waiter = maker.another();
   const options = timeLimit === undefined ? {} : { timeLimit };
-  const members = [0, 1].map(() => new Timeline(maker, options).createFence());
+  const members = [0, 1].map(() => createTimeline(maker, options).createFence());
   return {
     members,
-    array: new FenceArray(
+    array: createFenceArray(
       waiter,
-      members.map((fence) => importFence(waiter, fenceHandle(fence))),
+      members.map((fence) => importFence(waiter, fence.handle())),
     ),
   };
 }
@@ -220,11 +223,11 @@ test("a blocking wait for an array ends members whose agent makes no progress", 
 
 test("a blocking wait for an array that only this thread can signal is refused", { ...BLOCKS, timeout: 20_000 }, () => {
   const agent = testAgent();
-  const other = new Timeline(agent.another()).createFence();
-  const members = [opsFence(agent), importFence(agent, fenceHandle(other))];
+  const other = createTimeline(agent.another()).createFence();
+  const members = [opsFence(agent), importFence(agent, other.handle())];
   const refused = { code: "EDEADLK" };
-  assert.throws(() => new FenceArray(agent, members).waitSync(), refused);
-  const any = new FenceArray(agent, members, { signalOnAny: true });
+  assert.throws(() => createFenceArray(agent, members).waitSync(), refused);
+  const any = createFenceArray(agent, members, { signalOnAny: true });
   other.signal();
   assert.equal(any.waitSync(), "signaled");
 });
@@ -233,7 +236,7 @@ test("an array is sent as its members: it signals for the receiver when they do,
   const agent = testAgent();
   const members = [makeFence(agent, "local"), makeFence(agent, "timeline")];
   const receiver = agent.another();
-  const sent = [false, true].map((signalOnAny) => fenceHandle(new FenceArray(agent, members, { signalOnAny })));
+  const sent = [false, true].map((signalOnAny) => createFenceArray(agent, members, { signalOnAny }).handle());
   const [all, any] = structuredClone(sent).map((handle) => importFence(receiver, handle));
   members[1]!.setError("EIO");
   members[1]!.signal();

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FenceChain, findSeqno } from "../../src/fence/fence-chain.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import type { FenceChain } from "../../src/fence/fence-chain.js";
+import { createFenceChain, findSeqno } from "../../src/fence/fence-chain.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import { isSameFence, type Fence } from "../../src/fence/fence.js";
 import { unwrap } from "../../src/fence/unwrap.js";
 import { ChainModel } from "./chain-model.js";
@@ -48,7 +49,7 @@ class History {
 
   #add(point: number, listen: boolean): void {
     const fence = opsFence(this.agent);
-    const link = new FenceChain(this.links.at(-1) ?? this.fences[0], fence, point);
+    const link = createFenceChain(this.links.at(-1) ?? this.fences[0], fence, point);
     const index = this.links.length;
     this.fences.push(fence);
     this.links.push(link);
@@ -123,7 +124,7 @@ test("a chain that was sent resolves every point as the chain itself", () => {
       for (const step of steps) history.do(step, false);
       const head = history.links.at(-1);
       if (head === undefined) return;
-      const sent = importFence(receiver, structuredClone(fenceHandle(head)));
+      const sent = importFence(receiver, structuredClone(head.handle()));
       // What signals after the sending, both see.
       for (let next = 0; next <= history.fences.length; next++) {
         for (let point = 0; point <= HIGHEST_POINT + 1; point++) checkAlike(found(head, point), found(sent, point));

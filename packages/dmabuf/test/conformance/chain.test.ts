@@ -1,10 +1,11 @@
 /** Area C of the conformance cases: fence chains. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FenceChain, findSeqno } from "../../src/fence/fence-chain.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import type { FenceChain } from "../../src/fence/fence-chain.js";
+import { createFenceChain, findSeqno } from "../../src/fence/fence-chain.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import type { Fence } from "../../src/fence/fence.js";
-import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
+import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import { BLOCKS } from "../blocking.js";
 import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type TestAgent } from "./support.js";
 
@@ -21,7 +22,7 @@ function makeChain(agent: TestAgent, count: number, step = 1): Chain {
   const first = allocateContexts(agent, count);
   const fences = Array.from({ length: count }, (_, i) => opsFence(agent, {}, first + i));
   const links: FenceChain[] = [];
-  for (const [i, fence] of fences.entries()) links.push(new FenceChain(links[i - 1], fence, (i + 1) * step));
+  for (const [i, fence] of fences.entries()) links.push(createFenceChain(links[i - 1], fence, (i + 1) * step));
   return { fences, links, head: links.at(-1)! };
 }
 
@@ -29,7 +30,7 @@ for (const kind of FENCE_KINDS) {
   test(`CHN-01 a link over one fence signals with it (${kind} fence)`, () => {
     const agent = testAgent();
     const fence = makeFence(agent, kind);
-    const chain = new FenceChain(undefined, fence, 1);
+    const chain = createFenceChain(undefined, fence, 1);
     let runs = 0;
     chain.addCallback(() => (runs += 1));
     assert.equal(chain.isSignaled(), false);
@@ -101,7 +102,7 @@ test("CHN-09 a point beyond the end of a chain is refused", () => {
 
 test("CHN-11 a chain copies no error: it stands in the fence (fence-chain.4)", () => {
   const fence = opsFence(testAgent());
-  const chain = new FenceChain(undefined, fence, 1);
+  const chain = createFenceChain(undefined, fence, 1);
   fence.setError("EIO");
   fence.signal();
   assert.equal(chain.status, 1);
@@ -111,7 +112,7 @@ test("CHN-11 a chain copies no error: it stands in the fence (fence-chain.4)", (
 test("CHN-12 a link also waits for a plain fence before it", () => {
   const agent = testAgent();
   const [before, fence] = [opsFence(agent), opsFence(agent)];
-  const chain = new FenceChain(before, fence, 1);
+  const chain = createFenceChain(before, fence, 1);
   fence.signal();
   assert.equal(chain.isSignaled(), false);
   before.signal();
@@ -121,14 +122,14 @@ test("CHN-12 a link also waits for a plain fence before it", () => {
 test("CHN-12 a link on a plain fence begins a context, whatever that fence's number is", () => {
   const agent = testAgent();
   const before = opsFence(agent, {}, allocateContexts(agent, 1), 9);
-  const chain = new FenceChain(before, opsFence(agent), 3);
+  const chain = createFenceChain(before, opsFence(agent), 3);
   assert.deepEqual([chain.seqno, chain.previousSeqno], [3, 0]);
   assert.notEqual(chain.context, before.context);
 });
 
 test("CHN-13 a link over a chain is reported (fence-chain.5)", () => {
   const agent = testAgent();
-  void new FenceChain(undefined, new FenceChain(undefined, opsFence(agent), 1), 2);
+  void createFenceChain(undefined, createFenceChain(undefined, opsFence(agent), 1), 2);
   assertWarnedOnce(agent, /no chain/);
 });
 
@@ -141,10 +142,10 @@ test("a point that is not above the last begins a context, with a number that is
   const agent = testAgent();
   const { head } = makeChain(agent, 5);
   for (const seqno of [5, 3, 0]) {
-    const link = new FenceChain(head, opsFence(agent), seqno);
+    const link = createFenceChain(head, opsFence(agent), seqno);
     assert.deepEqual([link.seqno, link.previousSeqno], [5, 0]);
     assert.notEqual(link.context, head.context);
-    const next = new FenceChain(link, opsFence(agent), 6);
+    const next = createFenceChain(link, opsFence(agent), 6);
     assert.deepEqual([next.context, next.previousSeqno], [link.context, 5]);
     // The older timeline is waited for as a whole.
     assert.equal(findSeqno(next, 2), link);
@@ -173,9 +174,9 @@ test("a deadline reaches every pending fence of a chain, and the plain one befor
   const seen: number[] = [];
   const listening = (name: number): Fence => opsFence(agent, { setDeadline: () => void seen.push(name) });
   const fences = [1, 2, 3, 4].map(listening);
-  let chain = new FenceChain(fences[0], fences[1]!, 1);
-  chain = new FenceChain(chain, fences[2]!, 2);
-  chain = new FenceChain(chain, fences[3]!, 3);
+  let chain = createFenceChain(fences[0], fences[1]!, 1);
+  chain = createFenceChain(chain, fences[2]!, 2);
+  chain = createFenceChain(chain, fences[3]!, 3);
   fences[2]!.signal();
   chain.setDeadline(1000);
   assert.deepEqual(seen, [4, 2, 1]);
@@ -192,8 +193,8 @@ test("a chain that was dropped hears of no fence any more", () => {
 
 test("a chain keeps the time at which it was found signaled", () => {
   const agent = testAgent();
-  const fence = new Timeline(agent.another()).createFence();
-  const chain = new FenceChain(undefined, importFence(agent, fenceHandle(fence)), 1);
+  const fence = createTimeline(agent.another()).createFence();
+  const chain = createFenceChain(undefined, importFence(agent, fence.handle()), 1);
   chain.enableSignaling();
   fence.signal();
   const { timestamp } = chain;
@@ -231,10 +232,10 @@ test(
   async () => {
     const agent = testAgent();
     const receiver = agent.another();
-    const timeline = new Timeline(agent);
+    const timeline = createTimeline(agent);
     let chain: FenceChain | undefined;
-    for (let i = 1; i <= LONG; i++) chain = new FenceChain(chain, timeline.createFence(), i);
-    const sent = importFence(receiver, structuredClone(fenceHandle(chain!)));
+    for (let i = 1; i <= LONG; i++) chain = createFenceChain(chain, timeline.createFence(), i);
+    const sent = importFence(receiver, structuredClone(chain!.handle()));
     const waits = [sent.wait(), findSeqno(sent, LONG / 2)!.wait()];
     timeline.signal(LONG / 2);
     assert.equal(await waits[1], "signaled");
@@ -249,8 +250,8 @@ test("a blocking wait for a chain ends fences whose agent makes no progress", { 
   const waiter = maker.another();
   let chain: FenceChain | undefined;
   for (let i = 1; i <= 3; i++) {
-    const fence = new Timeline(maker, { timeLimit: 30 }).createFence();
-    chain = new FenceChain(chain, importFence(waiter, fenceHandle(fence)), i);
+    const fence = createTimeline(maker, { timeLimit: 30 }).createFence();
+    chain = createFenceChain(chain, importFence(waiter, fence.handle()), i);
   }
   assert.equal(chain!.waitSync(), "signaled");
   assert.equal(chain!.fence.error?.code, "ETIMEDOUT");

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fence } from "../../src/fence/fence.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
-import { privateStub, stubFence } from "../../src/fence/stub.js";
-import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
+import { importFence } from "../../src/fence/import-fence.js";
+import { stubFence } from "../../src/fence/stub.js";
+import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type TestAgent } from "./support.js";
 
 const EIO = -5;
@@ -109,7 +109,7 @@ fact("FEN-11 an error shows in the status only once the fence has signaled", (fe
 
 test("FEN-15 every stub fence is signaled, with status 1 and the names of a stub", () => {
   const agent = testAgent();
-  const stubs = [...Array.from({ length: 64 }, () => stubFence(agent)), privateStub(agent, 5)];
+  const stubs = [...Array.from({ length: 64 }, () => stubFence(agent)), stubFence(agent, 5)];
   for (const stub of stubs) {
     assert.equal(stub.isSignaled(), true);
     assert.equal(stub.status, 1);
@@ -211,9 +211,9 @@ test("FEN-31 two fences with the same context and number are not the same fence"
 
 test("FEN-31 two objects that stand for one fence in shared memory are the same fence", () => {
   const agent = testAgent();
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   const [fence, next] = [timeline.createFence(), timeline.createFence()];
-  const view = importFence(agent, fenceHandle(fence));
+  const view = importFence(agent, fence.handle());
   assert.notEqual(view, fence);
   assert.equal(view.isLaterOrSame(fence), true);
   assert.equal(view.isLaterOrSame(next), false);
@@ -250,7 +250,7 @@ for (const kind of FENCE_KINDS) {
     const seen: number[] = [];
     fence.addCallback(() => seen.push(fence.status));
     fence[Symbol.dispose]();
-    assertWarnedOnce(agent, /was released while somebody waits/);
+    assertWarnedOnce(agent, /was released while something waits/);
     assert.deepEqual(seen, [EDEADLK]);
   });
 }

@@ -1,10 +1,10 @@
 /** The conformance cases on fences whose numbers have 32 bits and wrap, in one agent; see parties/number-cases.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FenceArray } from "../../src/fence/fence-array.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import { createFenceArray } from "../../src/fence/fence-array.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import type { Fence } from "../../src/fence/fence.js";
-import { publish } from "../../src/fence/shared-fence.js";
+import { publish } from "../../src/fence/published-fence.js";
 import { allocateContexts } from "../../src/fence/timeline.js";
 import { mergeFences, newestOfEachContext, unwrap } from "../../src/fence/unwrap.js";
 import { createDomain, isPending } from "../agents.js";
@@ -20,7 +20,7 @@ const WAYS: Readonly<Record<string, (fence: Fence, agent: TestAgent) => Fence>> 
     publish(fence);
     return fence;
   },
-  imported: (fence, agent) => importFence(agent, structuredClone(fenceHandle(fence))),
+  imported: (fence, agent) => importFence(agent, structuredClone(fence.handle())),
 };
 
 function inEachWay(name: string, body: (agent: TestAgent, make: (seqno: number) => Fence) => void): void {
@@ -68,7 +68,7 @@ inEachWay("UNW-09 of what a reservation holds, a merge keeps the fence after the
   const fences = reservation.getFences("read");
   assert.equal(fences.length, 2);
   const other = opsFence(agent);
-  const merged = [fences, fences.toReversed(), [new FenceArray(agent, [fences[0]!, other]), fences[1]!]];
+  const merged = [fences, fences.toReversed(), [createFenceArray(agent, [fences[0]!, other]), fences[1]!]];
   for (const list of merged) {
     const numbers = [...unwrap(mergeFences(agent, list))].filter((fence) => fence.context !== other.context);
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import type { Agent } from "../../src/domain/agent.js";
 import type { Fence } from "../../src/fence/fence.js";
-import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
+import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import type { Reservation } from "../../src/reservation/reservation.js";
 import type { Usage } from "../../src/reservation/usage.js";
 import { opsFence } from "./support.js";
@@ -20,7 +20,7 @@ export function makeLine(agent: Agent, kind: LineKind): Line {
 }
 
 function timelineFences(agent: Agent): () => Fence {
-  const timeline = new Timeline(agent);
+  const timeline = createTimeline(agent);
   return () => timeline.createFence();
 }
 

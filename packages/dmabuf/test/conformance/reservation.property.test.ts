@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import type { Fence } from "../../src/fence/fence.js";
 import { unwrap } from "../../src/fence/unwrap.js";
 import { DmaBufError } from "../../src/index.js";
@@ -138,7 +138,7 @@ class World {
   /** The fence as this agent has it: its own, or one that it was sent. */
   #at(agent: number, { line, index }: FenceName): Fence {
     const fence = this.#lines[line]![index]!;
-    return line % 2 === agent ? fence : importFence(this.agents[agent]!, fenceHandle(fence));
+    return line % 2 === agent ? fence : importFence(this.agents[agent]!, fence.handle());
   }
 
   #checkPlaces(reservation: Reservation, model: ReservationModel): void {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../src/domain/agent-slot.js";
 import { claimBuffer, dropReference, isBufferLive } from "../../src/domain/buffer-slot.js";
-import { FenceArray } from "../../src/fence/fence-array.js";
+import { createFenceArray } from "../../src/fence/fence-array.js";
 import { isSameFence } from "../../src/fence/fence.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import { USAGES, usageFor } from "../../src/reservation/usage.js";
@@ -190,7 +190,7 @@ fact("RSV-17 a replacement stands in the places of all fences of a context", (re
 
 test("RSV-24 a container that is added to a reservation is reported", () => {
   const agent = testAgent();
-  const array = new FenceArray(agent, [makeFence(agent, "timeline")]);
+  const array = createFenceArray(agent, [makeFence(agent, "timeline")]);
   addFence(makeReservation(agent), array, "read");
   assertWarnedOnce(agent, /takes plain fences/);
 });

@@ -3,9 +3,10 @@ import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot } from "../../src/domain/agent-slot.js";
 import { claimBuffer } from "../../src/domain/buffer-slot.js";
 import { checkSizes, Layout, writeHeader, type Segment, type Sizes } from "../../src/domain/layout.js";
-import { Fence, type FenceOps } from "../../src/fence/fence.js";
-import { publish } from "../../src/fence/shared-fence.js";
-import { allocateContexts, Timeline } from "../../src/fence/timeline.js";
+import { makeFence as makeInner, type Fence, type FenceOps } from "../../src/fence/fence.js";
+import { createFence, OpsBacking } from "../../src/fence/local-fence.js";
+import { publish } from "../../src/fence/published-fence.js";
+import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import { threadsHost } from "../../src/host/threads.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import type { Host } from "../../src/host/host.js";
@@ -61,7 +62,7 @@ export type FenceKind = (typeof FENCE_KINDS)[number];
 
 /** A pending fence of a context of its own. */
 export function makeFence(agent: Agent, kind: FenceKind): Fence {
-  if (kind === "timeline") return new Timeline(agent).createFence();
+  if (kind === "timeline") return createTimeline(agent).createFence();
   const fence = opsFence(agent);
   if (kind === "published") publish(fence);
   return fence;
@@ -74,7 +75,17 @@ export function opsFence(
   context = allocateContexts(agent, 1),
   seqno = 1,
 ): Fence {
-  return new Fence(agent, { driverName: "driver", timelineName: "line", ...ops }, context, seqno);
+  return createFence(agent, { driverName: "driver", timelineName: "line", ...ops }, context, seqno);
+}
+
+/** A fence of its agent alone whose work goes on, and signals it, after it was dropped. */
+export function independentFence(agent: Agent): Fence {
+  const backing = new IndependentBacking({ driverName: "driver", timelineName: "line" });
+  return makeInner(agent, backing, allocateContexts(agent, 1), 1);
+}
+
+class IndependentBacking extends OpsBacking {
+  override readonly goesOn = true;
 }
 
 /** The reservation of a new buffer. */

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FenceArray } from "../../src/fence/fence-array.js";
-import { FenceChain } from "../../src/fence/fence-chain.js";
+import { createFenceArray } from "../../src/fence/fence-array.js";
+import type { FenceChain } from "../../src/fence/fence-chain.js";
+import { createFenceChain } from "../../src/fence/fence-chain.js";
 import type { Fence } from "../../src/fence/fence.js";
 import { mergeFences, unwrap } from "../../src/fence/unwrap.js";
 import { opsFence, testAgent, type TestAgent } from "./support.js";
@@ -49,13 +50,13 @@ class World {
       case "plain":
         return this.leaves[nest.leaf]!;
       case "array":
-        return new FenceArray(
+        return createFenceArray(
           this.agent,
           nest.leaves.map((leaf) => this.leaves[leaf]!),
         );
       case "chain":
         return nest.links.reduce<FenceChain | undefined>(
-          (chain, link, i) => new FenceChain(chain, this.build(link), i + 1),
+          (chain, link, i) => createFenceChain(chain, this.build(link), i + 1),
           undefined,
         )!;
     }

@@ -1,9 +1,9 @@
 /** Area D of the conformance cases: what is in containers, and merging. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FenceArray } from "../../src/fence/fence-array.js";
-import { FenceChain } from "../../src/fence/fence-chain.js";
-import { fenceHandle, importFence } from "../../src/fence/fence-handle.js";
+import { FenceArray, createFenceArray } from "../../src/fence/fence-array.js";
+import { createFenceChain } from "../../src/fence/fence-chain.js";
+import { importFence } from "../../src/fence/import-fence.js";
 import { isSameFence, type Fence } from "../../src/fence/fence.js";
 import { stubFence } from "../../src/fence/stub.js";
 import { allocateContexts } from "../../src/fence/timeline.js";
@@ -22,23 +22,23 @@ function fact(name: string, body: (f1: Fence, f2: Fence, agent: TestAgent) => vo
 }
 
 fact("UNW-01 a chain over an array can be made and dropped", (f1, _f2, agent) => {
-  const array = new FenceArray(agent, [f1]);
-  new FenceChain(undefined, array, 1)[Symbol.dispose]();
+  const array = createFenceArray(agent, [f1]);
+  createFenceChain(undefined, array, 1)[Symbol.dispose]();
   array[Symbol.dispose]();
 });
 
 fact("UNW-02 an array holds its members, in order", (f1, f2, agent) => {
-  assert.deepEqual([...unwrap(new FenceArray(agent, [f1, f2]))], [f1, f2]);
+  assert.deepEqual([...unwrap(createFenceArray(agent, [f1, f2]))], [f1, f2]);
 });
 
 fact("UNW-03 a chain holds its fences, newest first", (f1, f2) => {
-  assert.deepEqual([...unwrap(new FenceChain(f1, f2, 1))], [f2, f1]);
-  const chain = new FenceChain(new FenceChain(undefined, f1, 1), f2, 2);
+  assert.deepEqual([...unwrap(createFenceChain(f1, f2, 1))], [f2, f1]);
+  const chain = createFenceChain(createFenceChain(undefined, f1, 1), f2, 2);
   assert.deepEqual([...unwrap(chain)], [f2, f1]);
 });
 
 fact("UNW-04 a chain of arrays holds their members", (f1, f2, agent) => {
-  assert.deepEqual([...unwrap(new FenceChain(undefined, new FenceArray(agent, [f1, f2]), 1))], [f1, f2]);
+  assert.deepEqual([...unwrap(createFenceChain(undefined, createFenceArray(agent, [f1, f2]), 1))], [f1, f2]);
 });
 
 fact("UNW-05 a plain fence holds itself", (f1) => {
@@ -48,7 +48,7 @@ fact("UNW-05 a plain fence holds itself", (f1) => {
 test("UNW-05 signaled fences are held too, except those that a chain has dropped", () => {
   const agent = testAgent();
   const [f1, f2, f3] = [opsFence(agent), opsFence(agent), opsFence(agent)];
-  const chain = new FenceChain(new FenceChain(undefined, f1, 1), new FenceArray(agent, [f2, f3]), 2);
+  const chain = createFenceChain(createFenceChain(undefined, f1, 1), createFenceArray(agent, [f2, f3]), 2);
   for (const fence of [f1, f2]) fence.signal();
   assert.deepEqual([...unwrap(chain)], [f2, f3]);
 });
@@ -68,8 +68,8 @@ test("UNW-06 of each context the newest fence is kept, whatever it was wrapped i
   const [one, two] = [allocateContexts(agent, 1), allocateContexts(agent, 1)];
   const fence = (context: number, seqno: number): Fence => opsFence(agent, {}, context, seqno);
   const [a1, a2, a3, b1] = [fence(one, 1), fence(one, 2), fence(one, 3), fence(two, 1)];
-  const chain = new FenceChain(new FenceChain(undefined, b1, 1), a3, 2);
-  const merged = mergeFences(agent, [a1, new FenceArray(agent, [a2, b1]), chain, a1]);
+  const chain = createFenceChain(createFenceChain(undefined, b1, 1), a3, 2);
+  const merged = mergeFences(agent, [a1, createFenceArray(agent, [a2, b1]), chain, a1]);
   assert.deepEqual([...unwrap(merged)], [a3, b1]);
   assert.equal(merged.seqno, 1);
 });
@@ -85,8 +85,8 @@ test("UNW-06 fences of one context alone need no array", () => {
 test("UNW-06 a fence that went through another agent and came back is merged with itself", () => {
   const agent = testAgent();
   const fence = makeFence(agent, "published");
-  const there = importFence(agent.another(), fenceHandle(fence));
-  const back = importFence(agent, fenceHandle(there));
+  const there = importFence(agent.another(), fence.handle());
+  const back = importFence(agent, there.handle());
   assert.notEqual(back, fence);
   assert.ok(isSameFence(mergeFences(agent, [fence, back]), fence));
 });

@@ -83,10 +83,7 @@ export function busySegment(): BusySegment {
   return {
     words: new Int32Array(memory.words).map((_, word) => memory.load(word)),
     buffers: buffers.map((buffer) => structuredClone(buffer.handle())),
-    fences: [
-      ...fences.map((fence) => two.exportFence(fence)),
-      two.exportFence(buffers[0]!.reservation.getSingleton("read")!),
-    ],
+    fences: [...fences.map((fence) => fence.handle()), buffers[0]!.reservation.getSingleton("read")!.handle()],
     timeline: software.handle(),
     stream: structuredClone(stream.handle()),
     syncobj: syncobjHandle,

@@ -135,7 +135,7 @@ export const READERS: Record<string, Reader> = {
   },
   "own fence"(domain) {
     const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
-    const handle = domain.exportFence(fence);
+    const handle = fence.handle();
     fence.setError("EIO");
     fence.signal();
     void domain.importFence(handle).status;
@@ -180,7 +180,7 @@ function forEachFence(): Record<string, Reader> {
         void [fence.status, fence.error, fence.timestamp, fence.describe(), fence.isSignaled()];
         fence.addCallback(() => {});
         fence.setDeadline(1_000);
-        domain.exportFence(fence);
+        fence.handle();
       }
     },
     "waits for fences"(domain, { fences }) {

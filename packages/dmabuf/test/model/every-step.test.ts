@@ -32,7 +32,7 @@ class World {
     this.#stream = this.survivor.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
     this.#stream.loanSync()!.publish();
     const [one, two, three] = this.#buffers;
-    const pending = this.survivor.exportFence(this.survivor.createTimeline().createFence());
+    const pending = this.survivor.createTimeline().createFence().handle();
     this.given = {
       buffers: [this.mortal.import(one!.handle()), this.mortal.import(two!.handle())],
       handle: structuredClone(three!.handle()),

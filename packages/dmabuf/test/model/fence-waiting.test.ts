@@ -3,6 +3,7 @@ import type { Identity } from "../../src/domain/agent-slot.js";
 import { TIMELINE } from "../../src/domain/layout.js";
 import { armTimeline, isTimelineSignaled, type FenceKey } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
+import { backingOf } from "../../src/fence/fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
@@ -43,7 +44,7 @@ const signals = (count: number) => (memory: Substrate) => {
 const waitsForFence = (self: Identity, key: FenceKey) => (memory: Substrate) => {
   const agent = agentOf(memory, self);
   const fence = fenceAt(agent, key)!;
-  return agent.waitSync(fence.ops.awaited!(fence)) && fence.status;
+  return agent.waitSync(backingOf(fence).awaited(fence)) && fence.status;
 };
 
 /** Waits with fewer looks than the fence makes, so that more agents can be tried. */

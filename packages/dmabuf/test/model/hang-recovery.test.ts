@@ -3,9 +3,11 @@ import { Agent } from "../../src/domain/agent.js";
 import { ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { oneShotTime } from "../../src/domain/one-shot-slot.js";
 import { ERRNO } from "../../src/errors.js";
-import { Fence } from "../../src/fence/fence.js";
-import { fenceAt, publish } from "../../src/fence/shared-fence.js";
-import { Timeline } from "../../src/fence/timeline.js";
+import type { Fence } from "../../src/fence/fence.js";
+import { backingOf } from "../../src/fence/fence.js";
+import { createFence } from "../../src/fence/local-fence.js";
+import { publish } from "../../src/fence/published-fence.js";
+import { fenceAt } from "../../src/fence/shared-fence.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { faulty } from "./interleavings.js";
 import {
@@ -28,6 +30,7 @@ import {
   TIME_LIMIT,
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
+import { createTimeline } from "../../src/fence/timeline.js";
 
 // The owner of a fence signals it while another agent ends it because it hangs.
 
@@ -231,7 +234,7 @@ const waits = (kind: Kind) => (memory: Substrate) => {
   while (memory.load(SCRATCH) === 0) memory.pause();
   const agent = agentOf(memory, FIRST);
   const fence = fenceAt(agent, keyOf(kind))!;
-  return agent.waitSync(fence.ops.awaited!(fence)) && fence.status;
+  return agent.waitSync(backingOf(fence).awaited(fence)) && fence.status;
 };
 
 /** An agent whose event loop gets no turn: so that it does not sleep in a watch of its own. */
@@ -242,9 +245,9 @@ class BusyAgent extends Agent {
 }
 
 const OWNERS: Record<Kind, (agent: Agent) => Fence> = {
-  timeline: (agent) => new Timeline(agent, { timeLimit: TIME_LIMIT }).createFence(),
+  timeline: (agent) => createTimeline(agent, { timeLimit: TIME_LIMIT }).createFence(),
   "one-shot"(agent) {
-    const fence = new Fence(agent, { driverName: "d", timelineName: "n" }, 1, 1);
+    const fence = createFence(agent, { driverName: "d", timelineName: "n" }, 1, 1);
     publish(fence, TIME_LIMIT);
     return fence;
   },

@@ -10,9 +10,11 @@ import {
   firstWord,
 } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
-import { Fence } from "../../src/fence/fence.js";
-import { fenceAt, publish } from "../../src/fence/shared-fence.js";
-import { Timeline } from "../../src/fence/timeline.js";
+import type { Fence } from "../../src/fence/fence.js";
+import { backingOf } from "../../src/fence/fence.js";
+import { createFence } from "../../src/fence/local-fence.js";
+import { publish } from "../../src/fence/published-fence.js";
+import { fenceAt } from "../../src/fence/shared-fence.js";
 import { publishEntries } from "../../src/reservation/entries.js";
 import { OverdueWork } from "../../src/reservation/overdue-work.js";
 import { Reservation } from "../../src/reservation/reservation.js";
@@ -41,6 +43,7 @@ import {
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 import { TinyDomain } from "./tiny-domain.js";
+import { createTimeline } from "../../src/fence/timeline.js";
 
 // A time limit has ended a fence while its owner is still at its work; who wants the memory waits for the owner.
 
@@ -213,7 +216,7 @@ function race(kind: Kind, thenWaits: (memory: Substrate) => boolean): Omit<Explo
         while (memory.load(MADE) === 0) memory.pause();
         const agent = agentOf(memory, FIRST);
         const fence = fenceAt(agent, keyOf(kind));
-        if (fence !== undefined) agent.waitSync(fence.ops.awaited!(fence));
+        if (fence !== undefined) agent.waitSync(backingOf(fence).awaited(fence));
         return thenWaits(memory);
       },
     },
@@ -222,9 +225,9 @@ function race(kind: Kind, thenWaits: (memory: Substrate) => boolean): Omit<Explo
 }
 
 const MAKERS: Record<Kind, (agent: Agent) => Fence> = {
-  timeline: (agent) => new Timeline(agent, { timeLimit: TIME_LIMIT }).createFence(),
+  timeline: (agent) => createTimeline(agent, { timeLimit: TIME_LIMIT }).createFence(),
   "one-shot"(agent) {
-    const fence = new Fence(agent, { driverName: "d", timelineName: "n" }, 1, 1);
+    const fence = createFence(agent, { driverName: "d", timelineName: "n" }, 1, 1);
     publish(fence, TIME_LIMIT);
     return fence;
   },

@@ -4,7 +4,6 @@ import { OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { leave } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
-import { Timeline } from "../../src/fence/timeline.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
   agentOf,
@@ -28,6 +27,7 @@ import {
   TIME_LIMIT,
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
+import { createTimeline } from "../../src/fence/timeline.js";
 
 // A slot goes on to its next use while others still deal with the last one.
 
@@ -201,7 +201,7 @@ testProtocol({
     agents: {
       leaver(memory) {
         const agent = agentOf(memory, OWNER);
-        const timeline = new Timeline(agent, { name: "n", driverName: "d", timeLimit: TIME_LIMIT });
+        const timeline = createTimeline(agent, { name: "n", driverName: "d", timeLimit: TIME_LIMIT });
         const [first, second] = [timeline.createFence(), timeline.createFence()];
         leave(agent, FENCE_RECOVERY, NOW);
         agent.close();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { addSyncobjPoint, addSyncobjReference, claimSyncobj } from "../../src/domain/syncobj-slot.js";
-import { FenceChain } from "../../src/fence/fence-chain.js";
+import { createFenceChain } from "../../src/fence/fence-chain.js";
+import { backingOf } from "../../src/fence/fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import { SharedPoints } from "../../src/fence/shared-points.js";
 import { SyncobjState } from "../../src/fence/syncobj-state.js";
@@ -30,8 +31,8 @@ testProtocol({
       waiter(memory) {
         const agent = agentOf(memory, FIRST);
         const [older, newer] = LINKS.map((key) => fenceAt(agent, key)!);
-        const chain = new FenceChain(new FenceChain(undefined, older!, 1), newer!, 2);
-        return agent.waitSync(chain.awaited());
+        const chain = createFenceChain(createFenceChain(undefined, older!, 1), newer!, 2);
+        return agent.waitSync(backingOf(chain).awaited(chain));
       },
     },
     check: (_memory, { results }) => assert.equal(results["waiter"], true),

@@ -22,7 +22,7 @@ interface WorkerDetails {
 function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal: () => void } {
   const fence = domain.createTimeline().createFence();
   const invitation = domain.invite();
-  const details: WorkerDetails = { invitation, fence: domain.exportFence(fence), what };
+  const details: WorkerDetails = { invitation, fence: fence.handle(), what };
   const worker = new Worker(new URL(import.meta.url), {
     workerData: details,
     transferList: [invitation.port as unknown as MessagePort],
@@ -115,7 +115,7 @@ const cases: Record<string, () => Promise<void> | void> = {
     await stream.loan();
     const timeline = domain.createTimeline({ onDeadline: () => {} });
     timeline.createFence().addCallback(() => console.log("never called"));
-    other.importFence(domain.exportFence(timeline.createFence())).addCallback(() => console.log("never called"));
+    other.importFence(timeline.createFence().handle()).addCallback(() => console.log("never called"));
     domain.fenceFrom(new Promise(() => {})).addCallback(() => console.log("never called"));
     console.log("open");
   },
@@ -170,7 +170,7 @@ if (isMainThread) {
   const domain = Domain.join(invitation);
   if (what === "signals") {
     const fence = domain.createTimeline().createFence();
-    parentPort!.postMessage(domain.exportFence(fence));
+    parentPort!.postMessage(fence.handle());
     setTimeout(() => fence.signal(), WORK);
   } else {
     const fence = domain.importFence(handle);

@@ -56,7 +56,7 @@ class World implements Disposable {
       stream: this.#stream.handle(),
       streamName: "frames",
       timeline: domain.createSoftwareTimeline().handle(),
-      fence: domain.exportFence(domain.createTimeline().createFence()),
+      fence: domain.createTimeline().createFence().handle(),
     };
     let steps: number | undefined;
     child.once("message", (message) => (steps = message as number));

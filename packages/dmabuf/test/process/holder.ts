@@ -49,7 +49,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
       buffer = domain.import(order.handle);
       return undefined;
     case "fence":
-      return domain.exportFence(domain.createTimeline({ timeLimit: order.timeLimit }).createFence());
+      return domain.createTimeline({ timeLimit: order.timeLimit }).createFence().handle();
     case "lock":
       lock = await buffer.reservation.lock();
       return undefined;

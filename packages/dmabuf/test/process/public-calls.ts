@@ -219,10 +219,10 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       using _again = second.openSoftwareTimeline(timeline.handle());
     },
   },
-  "domain.exportFence and importFence": {
+  "fence.handle and importFence": {
     call: ({ first, second }) => {
       using fence = first.createFence({ driverName: "driver", timelineName: "line" });
-      using _again = second.importFence(first.exportFence(fence));
+      using _again = second.importFence(fence.handle());
       fence.signal();
     },
   },

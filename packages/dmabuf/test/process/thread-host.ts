@@ -112,7 +112,7 @@ async function live(details: Details): Promise<void> {
   const domain = await enter(details);
   const buffer = domain.allocate(4096, { name });
   const handle = buffer.handle();
-  const fence = domain.exportFence(domain.createTimeline({ timeLimit: 60_000 }).createFence());
+  const fence = domain.createTimeline({ timeLimit: 60_000 }).createFence().handle();
   const stream = domain.createStream({ name, format: rawFormat(4096), buffers: 2 });
   (await stream.loan())!.publish();
   const held = [await stream.loan(), await buffer.access("write"), await buffer.reservation.lock()];

@@ -60,7 +60,7 @@ for (const blocking of [true, false]) {
       const { memory, layout } = agentOf(domain);
       const timeline = domain.createTimeline();
       const fences = Array.from({ length: SIGNALS }, () => timeline.createFence());
-      await using waiter = hire(domain, "waiter", { fence: domain.exportFence(fences.at(-1)!), blocking });
+      await using waiter = hire(domain, "waiter", { fence: fences.at(-1)!.handle(), blocking });
       const bell = layout.agent(slotOf(waiter.identity)) + AGENT.DOORBELL;
       assert.equal(await waiter.says(), "waiting");
       // It begins to sleep soon after it has said so.

@@ -49,8 +49,8 @@ export const roles = {
     (await stream.loan())!.publish();
     await stream.loan();
     say<Legacy>({
-      timeline: domain.exportFence(timeline),
-      oneShot: domain.exportFence(oneShot),
+      timeline: timeline.handle(),
+      oneShot: oneShot.handle(),
       produced: plain(stream.handle()),
       sent: plain(domain.allocate(1).handle()),
     });

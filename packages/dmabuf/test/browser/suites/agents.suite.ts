@@ -74,7 +74,7 @@ describe("with workers", () => {
   test("a worker that blocks is woken by a signal", PATIENT, async () => {
     using domain = createDomain();
     const fence = domain.createTimeline().createFence();
-    using blocker = hire(domain, "blocker", { fence: domain.exportFence(fence) });
+    using blocker = hire(domain, "blocker", { fence: fence.handle() });
     assert.equal(await blocker.says(), "blocking");
     fence.signal();
     assert.equal(await blocker.says(), 1);
@@ -90,7 +90,7 @@ test("a wait that would block a page is EOPNOTSUPP, and leaves nothing behind", 
   const consumer = stream.frames();
   const loan = (await stream.loan())!;
   using other = Domain.join(domain.invite());
-  const fence = domain.importFence(other.exportFence(other.createTimeline().createFence()));
+  const fence = domain.importFence(other.createTimeline().createFence().handle());
   const theirs = other.import(buffer.handle());
   using lock = await theirs.reservation.lock();
   const waits: (() => unknown)[] = [

@@ -48,7 +48,7 @@ test("where a page may not block, a blocking wait is refused and names the way o
   if (!("document" in globalThis)) return;
   using domain = Domain.create();
   const fence = domain.fenceFrom(new Promise<void>(() => {}), { timeLimit: 1000 });
-  assert.throws(() => domain.importFence(domain.exportFence(fence)).waitSync({ timeout: 1 }), {
+  assert.throws(() => domain.importFence(fence.handle()).waitSync({ timeout: 1 }), {
     code: "EOPNOTSUPP",
     message: /asynchronous form/,
   });

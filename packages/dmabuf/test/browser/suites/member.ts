@@ -46,7 +46,7 @@ async function carryOut(domain: Domain, task: Task): Promise<unknown> {
     case "fence": {
       const fence = domain.createTimeline({ name: "browser" }).createFence();
       kept.push(fence);
-      return domain.exportFence(fence);
+      return fence.handle();
     }
     case "take": {
       const consumer = domain.openStream(task.stream).frames();

@@ -77,7 +77,7 @@ export const roles = {
     await locked!.reservation.lock();
     await written!.access("write");
     await read!.access("read");
-    realm.postMessage(domain.exportFence(domain.createTimeline().createFence()));
+    realm.postMessage(domain.createTimeline().createFence().handle());
     await heard();
     if (details.then === "closes") realm.close();
     if (details.then === "blocks") written!.accessSync("read");

@@ -1,8 +1,7 @@
 /** Area B of the conformance cases, with an array's members and who waits for it in different places. */
-import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FenceArray, type FenceArrayOptions, type FenceHandle } from "../../../src/index.js";
+import { type FenceArrayOptions, type FenceHandle } from "../../../src/index.js";
 import { LINE_KINDS } from "../reservation-support.js";
 import type { Party, Place } from "./party.js";
 import { begin } from "./waiting.js";
@@ -30,7 +29,7 @@ export function arrayCases(place: Place): void {
         for (const member of MEMBERS) handles.push(await maker.ask("makeFence", member, kind));
         const array = (options: FenceArrayOptions = {}): FenceHandle => {
           const fences = handles.map((handle) => domain.importFence(handle));
-          return domain.exportFence(new FenceArray(agentOf(domain), fences, options));
+          return domain.createFenceArray(fences, options).handle();
         };
         await body({ maker, other, array });
       });
@@ -88,7 +87,7 @@ export function arrayCases(place: Place): void {
         const setDeadline = (_fence: unknown, deadlineNs: number): void => hear(deadlineNs);
         return domain.createFence({ driverName: "", timelineName: "", setDeadline });
       });
-      const array = domain.exportFence(new FenceArray(agentOf(domain), members));
+      const array = domain.createFenceArray(members).handle();
       await parties[0]!.ask("setDeadline", array, 1_000);
       assert.deepEqual(await Promise.all(heard), [1_000, 1_000, 1_000]);
     });

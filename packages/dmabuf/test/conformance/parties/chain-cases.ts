@@ -1,10 +1,12 @@
 /** Area C of the conformance cases, with the chain's fences and who waits for it in different places. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { FenceChain, type Fence, type FenceHandle } from "../../../src/index.js";
+import type { FenceChain } from "../../../src/index.js";
+import { type Fence, type FenceHandle } from "../../../src/index.js";
 import { LINE_KINDS } from "../reservation-support.js";
 import type { Place } from "./party.js";
 import { begin } from "./waiting.js";
+import { createFenceChain } from "../../../src/fence/fence-chain.js";
 
 const LINKS = 4096;
 const PATIENT = { timeout: 30_000 };
@@ -20,9 +22,9 @@ export function chainCases(place: Place): void {
         for (let i = 1; i <= LINKS; i++) {
           const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
           fences.push(fence);
-          chain = new FenceChain(chain, fence, i);
+          chain = createFenceChain(chain, fence, i);
         }
-        const waiting = parties[0]!.start(wait, domain.exportFence(chain!));
+        const waiting = parties[0]!.start(wait, chain!.handle());
         await waiting.begun;
         for (const fence of order === "ascending" ? fences : fences.toReversed()) fence.signal();
         assert.equal(await waiting.done, "signaled");
@@ -41,8 +43,8 @@ export function chainCases(place: Place): void {
         const links: FenceHandle[] = [];
         let chain: FenceChain | undefined;
         for (const name of names) {
-          chain = new FenceChain(chain, domain.importFence(await maker.ask("makeFence", name, kind)), Number(name));
-          links.push(domain.exportFence(chain));
+          chain = createFenceChain(chain, domain.importFence(await maker.ask("makeFence", name, kind)), Number(name));
+          links.push(chain.handle());
         }
         const statuses = async (): Promise<number[]> =>
           Promise.all(links.map(async (link) => other.ask("status", link)));
@@ -58,8 +60,8 @@ export function chainCases(place: Place): void {
     test(`CHN-11 a chain over another agent's failed fence has not failed (${kind} fence)`, PATIENT, async (t) => {
       const { domain, parties } = await place.meet(t, 2);
       const handle = await parties[0]!.ask("makeFence", "f", kind);
-      const chain = new FenceChain(undefined, domain.importFence(handle), 1);
-      const sent = domain.exportFence(chain);
+      const chain = createFenceChain(undefined, domain.importFence(handle), 1);
+      const sent = chain.handle();
       await parties[0]!.ask("signal", "f", "EIO");
       assert.deepEqual([chain.status, chain.fence.error?.code], [1, "EIO"]);
       assert.equal(await parties[1]!.ask("status", sent), 1);
@@ -69,8 +71,8 @@ export function chainCases(place: Place): void {
       const { domain, parties } = await place.meet(t, 2);
       const [plain, linked] = [parties[0]!, parties[1]!];
       const before = domain.importFence(await plain.ask("makeFence", "f", kind));
-      const chain = new FenceChain(before, domain.importFence(await linked.ask("makeFence", "f", kind)), 1);
-      const waiting = await begin(plain.start("wait", domain.exportFence(chain)));
+      const chain = createFenceChain(before, domain.importFence(await linked.ask("makeFence", "f", kind)), 1);
+      const waiting = await begin(plain.start("wait", chain.handle()));
       await linked.ask("signal", "f");
       assert.equal(await waiting.isSettled(), false);
       await plain.ask("signal", "f");

@@ -24,7 +24,7 @@ export function fenceCases(place: Place): void {
       test(`${name} (${kind} fence of another agent)`, PATIENT, async (t: TestContext) => {
         const { domain, parties } = await place.meet(t, 1);
         const [fence] = makeLine(agentOf(domain), kind).fences(1);
-        await body({ domain, fence: fence!, handle: domain.exportFence(fence!), other: parties[0]! });
+        await body({ domain, fence: fence!, handle: fence!.handle(), other: parties[0]! });
       });
     }
   }
@@ -124,7 +124,7 @@ export function fenceCases(place: Place): void {
         const fences = [0, 1, 2].map(() => makeLine(agentOf(domain), kind).fences(1)[0]!);
         const { begun, done } = parties[0]!.start(
           wait,
-          fences.map((fence) => domain.exportFence(fence)),
+          fences.map((fence) => fence.handle()),
         );
         await begun;
         await pause();
@@ -145,7 +145,7 @@ export function fenceCases(place: Place): void {
               timelineName: "",
               setDeadline: (_fence, deadlineNs) => hear(deadlineNs),
             });
-      await parties[0]!.ask("setDeadline", domain.exportFence(fence), 1_000);
+      await parties[0]!.ask("setDeadline", fence.handle(), 1_000);
       assert.equal(await heard, 1_000);
     });
 

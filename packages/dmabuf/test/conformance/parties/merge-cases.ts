@@ -1,8 +1,7 @@
 /** Area D of the conformance cases, with the fences that are merged and who looks in different places. */
-import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isSameFence, mergeFences, unwrap, type Fence, type JoinedDomain } from "../../../src/index.js";
+import { isSameFence, unwrap, type Fence, type JoinedDomain } from "../../../src/index.js";
 import { LINE_KINDS } from "../reservation-support.js";
 import type { Party, Place } from "./party.js";
 
@@ -36,25 +35,25 @@ export function mergeCases(place: Place): void {
   }
 
   fact("UNW-06 a merge holds exactly the pending fences, wherever it is sent", async ({ domain, other, fences }) => {
-    const merged = mergeFences(agentOf(domain), fences);
+    const merged = domain.mergeFences(fences);
     const expected = fences.map(({ context, seqno }) => [context, seqno]);
     assert.deepEqual(
       [...unwrap(merged)].map(({ context, seqno }) => [context, seqno]),
       expected,
     );
-    assert.deepEqual(await other.ask("unwrapped", domain.exportFence(merged)), expected);
+    assert.deepEqual(await other.ask("unwrapped", merged.handle()), expected);
   });
 
   fact("UNW-07 a merge with one pending fence is that fence", async ({ domain, makers, fences }) => {
     await makers[1].ask("signal", "f");
-    assert.ok(isSameFence(mergeFences(agentOf(domain), fences), fences[0]));
+    assert.ok(isSameFence(domain.mergeFences(fences), fences[0]));
   });
 
   fact("UNW-08 a merge of signaled fences is a stub of the later time", async ({ domain, makers, other, fences }) => {
     await makers[0].ask("signal", "f", undefined, 2_000);
     await makers[1].ask("signal", "f", undefined, 1_000);
-    const merged = mergeFences(agentOf(domain), fences);
+    const merged = domain.mergeFences(fences);
     assert.deepEqual([merged.status, merged.timestamp], [1, 2_000]);
-    assert.equal(await other.ask("timestamp", domain.exportFence(merged)), 2_000);
+    assert.equal(await other.ask("timestamp", merged.handle()), 2_000);
   });
 }

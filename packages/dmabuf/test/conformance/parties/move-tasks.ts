@@ -52,7 +52,7 @@ export function follow({ domain, buffers }: Scene, buffer: string, how: "at once
       while (performance.now() < end);
     },
   });
-  return domain.exportFence(told);
+  return told.handle();
 }
 
 /** Reads until the number is `last`; returns what was wrong with what was read. */

@@ -1,6 +1,5 @@
 /** What another agent can be asked to do with fences whose numbers have 32 bits and wrap. */
-import { agentOf } from "../../../src/domain-base.js";
-import { mergeFences, type FenceHandle, type Usage } from "../../../src/index.js";
+import { type FenceHandle, type Usage } from "../../../src/index.js";
 import { addFence } from "../reservation-support.js";
 import { reservationOf, type Scene } from "./scene.js";
 
@@ -11,7 +10,7 @@ export function makeWrapping({ domain, fences }: Scene, numbers: number[]): Fenc
   return numbers.map((seqno) => {
     const fence = domain.createFence(ops, context, seqno);
     fences.set(String(seqno), fence);
-    return domain.exportFence(fence);
+    return fence.handle();
   });
 }
 
@@ -31,7 +30,7 @@ export function addKept(scene: Scene, buffer: string, fence: string, usage: Usag
 
 /** Merges what is pending in a buffer. */
 export function mergeOf(scene: Scene, buffer: string, usage: Usage): FenceHandle {
-  return scene.domain.exportFence(mergeFences(agentOf(scene.domain), reservationOf(scene, buffer).getFences(usage)));
+  return scene.domain.mergeFences(reservationOf(scene, buffer).getFences(usage)).handle();
 }
 
 /** Runs a job after these; returns the status of the last of them when it ran. */

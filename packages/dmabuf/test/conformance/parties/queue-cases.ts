@@ -14,7 +14,7 @@ export function queueCases(place: Place): void {
       async (t) => {
         const { domain, parties } = await place.meet(t, 1);
         const slow = domain.createTimeline().createFence();
-        const dependent = await begin(parties[0]!.start("followFailed", domain.exportFence(slow), how));
+        const dependent = await begin(parties[0]!.start("followFailed", slow.handle(), how));
         assert.equal(await dependent.isSettled(), false);
         slow.signal();
         assert.deepEqual(await dependent.done, { slow: 1, failed: -5 });

@@ -103,7 +103,7 @@ export async function callbacks(
 export function makeFence({ domain, fences }: Scene, name: string, kind: LineKind): FenceHandle {
   const fence = makeLine(agentOf(domain), kind).fences(1)[0]!;
   fences.set(name, fence);
-  return domain.exportFence(fence);
+  return fence.handle();
 }
 
 export function signal({ fences }: Scene, name: string, error?: ErrorCode, timestampNs?: number): boolean {

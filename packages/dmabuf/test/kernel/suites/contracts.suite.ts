@@ -1,9 +1,8 @@
 /** The kernel's fences and buffers behind the library's own contracts. */
-import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { Domain, FenceArray, PAGE_SIZE, SyncFile, waitAny } from "../../../src/index.js";
+import { Domain, PAGE_SIZE, SyncFile, waitAny } from "../../../src/index.js";
 import {
   createSealedMemory,
   DmaHeap,
@@ -18,7 +17,7 @@ import {
   UdmabufDevice,
   VgemFence,
 } from "../../../src/linux/index.js";
-import { publish } from "../../../src/fence/shared-fence.js";
+import { publish } from "../../../src/fence/published-fence.js";
 import { kernelTest } from "../cases/kernel-test.js";
 import { fails, openDescriptors, until } from "../support.js";
 
@@ -70,7 +69,7 @@ test("a kernel's fence stands in arrays, in merges and beside our own (kernel-fe
   using file = timeline.createFence(1);
   const own = domain.createTimeline().createFence();
   const theirs = kernelFence(domain, file);
-  const both = new FenceArray(agentOf(domain), [own, theirs]);
+  const both = domain.createFenceArray([own, theirs]);
   const merged = SyncFile.merge("both", domain.createSyncFile(own), kernelSyncFile(domain, file));
   assert.deepEqual(
     merged.info().fences.map(({ status }) => status),
@@ -90,7 +89,7 @@ test("a kernel's fence that others see may be dropped, and signals when the devi
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
   const fence = kernelFence(domain, file);
-  const view = domain.importFence(domain.exportFence(fence));
+  const view = domain.importFence(fence.handle());
   fence[Symbol.dispose]();
   assert.equal(view.status, 0);
   timeline.advance();

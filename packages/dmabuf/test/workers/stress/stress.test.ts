@@ -184,7 +184,7 @@ class StressRun {
       stream: streamHandleOf(this.#stream),
       owners: this.#owners,
       deeds: this.#deeds,
-      never: this.#domain.exportFence(this.#never.createFence()),
+      never: this.#never.createFence().handle(),
     };
     const worker = new Worker(new URL("./stress-worker.js", import.meta.url), {
       workerData: { invitation, details },

@@ -1,0 +1,50 @@
+import { check, handleTo } from "../arguments.js";
+import { DmaBufError } from "../errors.js";
+import type { Agent } from "./agent.js";
+import { isIndex } from "./layout.js";
+import { isTransit, type Transit } from "./referenced-slot.js";
+import type { Sizes } from "./sizes.js";
+
+/** What the handles of one kind name. */
+export interface HandleKind {
+  readonly kind: string;
+  /** For messages: "syncobj". */
+  readonly noun: string;
+  /** How many slots the table has in which it is. */
+  readonly slots: (sizes: Sizes) => number;
+}
+
+/** What a handle to something in a slot of shared memory has, whichever table that is of. */
+export interface SlotHandle {
+  readonly kind: string;
+  readonly domain: string;
+  readonly slot: number;
+  readonly generation: number;
+  /** The ticket of a handle that holds what it names while it is in flight. */
+  readonly transit?: Transit;
+}
+
+/** @throws {DmaBufError} `EINVAL` if a handle is of another domain. @param what What it names, for messages. */
+export function checkDomain(agent: Agent, domain: string, what: string): void {
+  if (domain === agent.domain) return;
+  throw new DmaBufError(
+    "EINVAL",
+    `Cannot import the ${what}: it belongs to domain ${String(domain)}, not ${agent.domain}`,
+  );
+}
+
+/**
+ * Checks what handles have in common; whether the slot still holds what the handle names is looked at when it is opened.
+ *
+ * @throws {DmaBufError} `EINVAL` if it is no such handle, damaged, or of another domain.
+ */
+export function checkHandle(agent: Agent, handle: SlotHandle, { kind, noun, slots }: HandleKind): void {
+  const isKind = (value: unknown): boolean => (value as Partial<SlotHandle> | null | undefined)?.kind === kind;
+  check("Domain.import()", "handle", handle, handleTo(`a ${noun}`, "its handle()", isKind));
+  const { domain, slot, generation, transit } = handle;
+  const isIntact = isIndex(slot, slots(agent.layout.sizes)) && Number.isSafeInteger(generation);
+  if (!isIntact || ("transit" in handle && !isTransit(agent, transit))) {
+    throw new DmaBufError("EINVAL", `Cannot import the ${noun}: its handle is damaged`);
+  }
+  checkDomain(agent, domain, noun);
+}

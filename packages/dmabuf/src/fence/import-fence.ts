@@ -1,0 +1,85 @@
+import { ARRAY, check, handleTo, isName, shown } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
+import { checkDomain } from "../domain/handle.js";
+import { DmaBufError } from "../errors.js";
+import { createFenceArray } from "./fence-array.js";
+import { createFenceChain, type FenceChain } from "./fence-chain.js";
+import { makeFence, type Fence } from "./fence.js";
+import type { FenceChainHandle, FenceChainLink, FenceHandle, PlainFenceHandle } from "./fence-handle.js";
+import { SharedBacking } from "./shared-fence.js";
+import { stubFence } from "./stub.js";
+
+const FORMS = ["plain", "array", "chain", "signaled"];
+const HANDLE = handleTo("a fence", "fence.handle()", (value) => {
+  const { kind, form } = (value ?? {}) as Partial<FenceHandle>;
+  return kind === "fence" && FORMS.includes(form as string);
+});
+
+/**
+ * The fence that was sent, as this agent sees it.
+ *
+ * @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle.
+ */
+export function importFence(agent: Agent, handle: FenceHandle): Fence {
+  check("Domain.import()", "handle", handle, HANDLE);
+  checkDomain(agent, handle.domain, "fence");
+  switch (handle.form) {
+    case "array": {
+      if (!ARRAY.isKind(handle.fences) || typeof handle.signalOnAny !== "boolean") refuse("its list is damaged");
+      const fences = handle.fences.map((member) => importFence(agent, member));
+      return createFenceArray(agent, fences, { signalOnAny: handle.signalOnAny });
+    }
+    case "chain":
+      return importChain(agent, handle);
+    case "signaled":
+      if (!(handle.timestamp >= 0 && handle.timestamp < Infinity)) refuse("its time is damaged");
+      return stubFence(agent, handle.timestamp);
+    case "plain": {
+      checkPlain(agent, handle);
+      const backing = new SharedBacking(agent, handle.slot, handle.generation, handle);
+      return makeFence(agent, backing, handle.context, handle.seqno);
+    }
+  }
+}
+
+function refuse(why: string): never {
+  throw new DmaBufError("EINVAL", `Cannot import the fence: ${why}`);
+}
+
+function checkPlain({ layout }: Agent, handle: PlainFenceHandle): void {
+  const { slot, generation, sequence, context, seqno, seqno32, driverName, timelineName, timeLimit } = handle;
+  const slots = layout.sizes.timelines + layout.sizes.oneShots;
+  const areCounts = [slot, sequence, context, seqno].every((count) => Number.isSafeInteger(count) && count >= 0);
+  if (!areCounts || !Number.isSafeInteger(generation) || typeof seqno32 !== "boolean" || slot >= slots) {
+    refuse(`its handle names no fence slot (${shown(slot)} of ${slots})`);
+  }
+  const areNames = [driverName, timelineName].every((name) => typeof name === "string" && isName(name));
+  if (!areNames || typeof timeLimit !== "number" || !(timeLimit > 0 && timeLimit <= 0x7fff_ffff)) {
+    refuse("what its handle says of its maker is damaged");
+  }
+}
+
+function isLink(link: FenceChainLink | null | undefined): boolean {
+  return [link?.seqno, link?.previousSeqno].every((seqno) => Number.isSafeInteger(seqno) && seqno! >= 0);
+}
+
+function importChain(agent: Agent, handle: FenceChainHandle): Fence {
+  if (!ARRAY.isKind(handle.links) || !handle.links.every(isLink)) refuse("its chain is damaged");
+  const tail = handle.tail && importFence(agent, handle.tail);
+  let chain: FenceChain | undefined;
+  const add = (fence: Fence, seqno: number): void => void (chain = createFenceChain(chain ?? tail, fence, seqno));
+  // A link that has signaled and is gone still gives its number to what follows.
+  const restore = (seqno: number): void => add(stubFence(agent, 0), seqno);
+  for (const { seqno, previousSeqno, continues, fence } of handle.links) {
+    const last = chain?.seqno ?? Infinity;
+    if (continues) {
+      if (last < previousSeqno) restore(previousSeqno);
+    } else {
+      // Raised as far as this, the old context is not continued by what comes next.
+      if (last < (previousSeqno || seqno)) restore(previousSeqno || seqno);
+      if (previousSeqno > 0) restore(previousSeqno);
+    }
+    add(importFence(agent, fence), seqno);
+  }
+  return chain ?? stubFence(agent, 0);
+}

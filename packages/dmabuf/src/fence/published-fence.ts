@@ -1,0 +1,149 @@
+import type { Agent, WaitCondition } from "../domain/agent.js";
+import { isKeySignaled, keyStatus } from "../domain/fence-slot.js";
+import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import { ERRNO } from "../errors.js";
+import { fenceAgent, backingOf, DEFAULT_TIME_LIMIT, setBacking, type Fence } from "./fence.js";
+import type { FenceBacking, Outcome } from "./fence.js";
+import { outcomeOf, SharedAwaited, watchDeadlines } from "./shared-fence.js";
+
+/**
+ * Gives a fence a place that all agents see, if it has none.
+ *
+ * @param timeLimit Milliseconds after which hang recovery ends it with `ETIMEDOUT`.
+ * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
+ */
+export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
+  return backingOf(fence).publish(fence, timeLimit);
+}
+
+/** The same for a fence of this agent alone. @param maker What stands behind it. */
+export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: number): FenceKey {
+  const agent = fenceAgent(fence);
+  const { context, seqno, seqno32, driverName, timelineName } = fence;
+  const key = claimOneShot(agent, { context, seqno, seqno32, driverName, name: timelineName, timeLimit });
+  const backing = new PublishedBacking(maker, agent, key, timeLimit);
+  setBacking(fence, backing);
+  let queued: boolean;
+  try {
+    // The maker's code runs here.
+    queued = fence.addCallback(() => backing.settled(fence)).queued;
+  } catch (error) {
+    setBacking(fence, maker);
+    backing.withdraw();
+    throw error;
+  }
+  if (queued) {
+    agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
+    if (maker.hearsDeadlines) {
+      fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
+    }
+  } else {
+    // It had signaled before, which the slot does not know, or has done so just now.
+    if (!isKeySignaled(agent, key)) {
+      completeOneShot(agent, key, fence.status < 0 ? -fence.status : 0, fence.timestamp!);
+    }
+    backing.free();
+  }
+  return key;
+}
+
+/** A fence of this agent that has got a one-shot slot: its maker still says what it knows, and the slot decides. */
+class PublishedBacking implements FenceBacking {
+  readonly driverName: string;
+  readonly timelineName: string;
+  readonly seqno32: boolean;
+  readonly isContainer: boolean;
+  readonly hearsDeadlines: boolean;
+  readonly goesOn: boolean;
+  readonly #maker: FenceBacking;
+  readonly #agent: Agent;
+  readonly #key: FenceKey;
+  readonly #timeLimit: number;
+  #isDecidedHere = false;
+  #isFree = false;
+
+  constructor(maker: FenceBacking, agent: Agent, key: FenceKey, timeLimit: number) {
+    this.driverName = maker.driverName;
+    this.timelineName = maker.timelineName;
+    this.seqno32 = maker.seqno32;
+    this.isContainer = maker.isContainer;
+    this.hearsDeadlines = maker.hearsDeadlines;
+    this.goesOn = maker.goesOn;
+    this.#maker = maker;
+    this.#agent = agent;
+    this.#key = key;
+    this.#timeLimit = timeLimit;
+  }
+
+  key(): FenceKey {
+    return this.#key;
+  }
+
+  publish(): FenceKey {
+    return this.#key;
+  }
+
+  enableSignaling(fence: Fence): boolean {
+    return this.#maker.enableSignaling(fence);
+  }
+
+  poll(fence: Fence): Outcome | undefined {
+    const status = keyStatus(this.#agent, this.#key);
+    if (status !== 0) return outcomeOf(this.#agent, this.#key, status);
+    const found = this.#maker.poll(fence);
+    if (found === undefined) return undefined;
+    // The maker found it finished: decide it for all agents, as signal() would.
+    if (found.error !== undefined && found.error < 0) fence.setError(found.error);
+    fence.signal(found.timestamp);
+    return undefined;
+  }
+
+  decide(_fence: Fence, error: number, timestampNs: number): boolean {
+    return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
+  }
+
+  /** To hear that a time limit has ended the fence does not mean that its work has finished (one-shot-slot.4). */
+  settled(fence: Fence): void {
+    if (this.#isDecidedHere || fence.status !== -ERRNO.ETIMEDOUT) this.free();
+  }
+
+  acknowledge(): void {
+    this.free();
+  }
+
+  setDeadline(fence: Fence, deadlineNs: number): void {
+    this.#maker.setDeadline(fence, deadlineNs);
+  }
+
+  abandon(fence: Fence): void {
+    this.#maker.abandon(fence);
+  }
+
+  /** What the maker has dropped it says no more of; unless its work goes on by itself, no agent is kept waiting for it. */
+  release(fence: Fence): void {
+    if (!this.goesOn && fence.isSignaled()) this.free();
+    this.#maker.release(fence);
+  }
+
+  /** The fence has got no place after all: no agent has seen it there. */
+  withdraw(): void {
+    completeOneShot(this.#agent, this.#key, ERRNO.ECANCELED, this.#agent.host.nowNs());
+    this.free();
+  }
+
+  free(): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    freeOneShot(this.#agent, this.#key.slot, this.#agent.identity);
+  }
+
+  awaited(fence: Fence): WaitCondition {
+    fence.enableSignaling();
+    return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
+  }
+
+  isOwn(fence: Fence): boolean {
+    return this.#maker.isOwn(fence);
+  }
+}
