@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
-import { checkNothingIsLeft } from "../aftermath.js";
+import { checkNothingIsLeft } from "../nothing-left.js";
 import { BareDomain, createMemory } from "../bare-domain.js";
 import { MORTAL_TASKS, type Given } from "../doomed-tasks.js";
 import { EXPLORES } from "./interleavings.js";

@@ -16,7 +16,7 @@ import { test } from "node:test";
 import { deadIn, otherAgents } from "../../src/domain/agent-slot.js";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
-import { checkNothingIsLeft } from "../aftermath.js";
+import { checkNothingIsLeft } from "../nothing-left.js";
 import { until } from "../agents.js";
 import { MORTAL_TASKS } from "../doomed-tasks.js";
 import { Random } from "../random.js";

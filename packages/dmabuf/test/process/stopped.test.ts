@@ -8,7 +8,7 @@ import type { ProcessDomain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import { checkPattern, writePattern } from "../pattern.js";
 import { Holder, listen } from "./holder-process.js";
-import { Undertaker } from "./undertaking.js";
+import { StoppedReaper } from "./stopped-reaper.js";
 
 const LIMITED = { timeout: 60_000 };
 /** Milliseconds; longer than everything by which an agent that is dead would be noticed. */
@@ -150,19 +150,19 @@ test("who is dead blocks nobody, though who recovers it is stopped, until that g
     await publish(0);
     await held;
     await publish(1);
-    const undertaker = new Undertaker({ joinsAt: place, pid: holder.child.pid!, identity: holder.identity, step: 0 });
-    t.after(() => undertaker.kill());
-    await until(() => undertaker.identity !== 0);
-    undertaker.bury();
-    await until(() => undertaker.hasBuried || undertaker.standsStill);
+    const reaper = new StoppedReaper({ joinsAt: place, pid: holder.child.pid!, identity: holder.identity, step: 0 });
+    t.after(() => reaper.kill());
+    await until(() => reaper.identity !== 0);
+    reaper.reap();
+    await until(() => reaper.hasReaped || reaper.standsStill);
     // This thread may have been faster.
-    if (!undertaker.standsStill && round < 20) continue;
-    assert.ok(undertaker.standsStill, "it was never the first");
+    if (!reaper.standsStill && round < 20) continue;
+    assert.ok(reaper.standsStill, "it was never the first");
     assert.equal(deadIn(agentOf(domain), slotOf(holder.identity)), holder.identity);
     (await buffer.access("write", { timeout: 20_000 }))[Symbol.dispose]();
     for (const version of [2, 3]) await publish(version);
     assert.deepEqual([stream.consumers, stream.waitsFor], [0, []]);
-    undertaker.goOn();
+    reaper.goOn();
     await until(() => deadIn(agentOf(domain), slotOf(holder.identity)) === 0);
     return;
   }

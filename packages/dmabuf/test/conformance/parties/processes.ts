@@ -26,7 +26,7 @@ export const PROCESSES: Place = {
 };
 
 /** Parties in a domain of processes, by turns in workers of this process and in other processes. */
-export const COLLEAGUES: Place = {
+export const WORKERS_BESIDE_PROCESSES: Place = {
   name: "workers and processes",
   async meet(t, count, options = {}) {
     const where = `@dmabuf parties ${randomUUID()}`;

@@ -11,8 +11,8 @@ import { checkPattern } from "../../pattern.js";
 import { Random } from "../../random.js";
 import { segmentState } from "../../segment-state.js";
 import { Barracks } from "../process-pool.js";
-import { House, type Life } from "./house.js";
-import { Undertaker } from "../undertaking.js";
+import { WorkerHost, type Life } from "./worker-host.js";
+import { StoppedReaper } from "../stopped-reaper.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
 import { orphans } from "./orphans.js";
 import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
@@ -57,7 +57,7 @@ interface Seat {
   readonly diary: string;
   child: Life | undefined;
   /** The process in which its members live as threads, if they do. */
-  house: House | undefined;
+  host: WorkerHost | undefined;
   identity: Identity;
   /** Until when it is stopped, in milliseconds. */
   stoppedUntil: number;
@@ -95,7 +95,7 @@ class ChaosRun {
   readonly #deeds: Record<string, number> = {};
   readonly #recoveries: number[] = [];
   readonly #visits: Promise<void>[] = [];
-  readonly #undertakers = new Set<Undertaker>();
+  readonly #reapers = new Set<StoppedReaper>();
   readonly #domain: ProcessDomain;
   #listener: number | undefined;
   #failure: Error | undefined;
@@ -136,8 +136,8 @@ class ChaosRun {
 
   async end(): Promise<void> {
     this.#barracks.close();
-    for (const { house } of this.#seats) house?.close();
-    for (const undertaker of this.#undertakers) undertaker.kill();
+    for (const { host } of this.#seats) host?.close();
+    for (const reaper of this.#reapers) reaper.kill();
     const children = this.#seats.map(({ child }) => child).filter((child) => child !== undefined);
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
@@ -152,7 +152,7 @@ class ChaosRun {
       index,
       diary,
       child: undefined,
-      house: undefined,
+      host: undefined,
       identity: 0,
       stoppedUntil: 0,
       done: false,
@@ -188,8 +188,8 @@ class ChaosRun {
   }
 
   async #moveIn(seat: Seat): Promise<Life> {
-    if (seat.house?.isStanding !== true) seat.house = await House.build();
-    return seat.house.take();
+    if (seat.host?.isStanding !== true) seat.host = await WorkerHost.build();
+    return seat.host.take();
   }
 
   /** Has all buffers exported, each seat its share. */
@@ -247,7 +247,7 @@ class ChaosRun {
       case "stop":
         return this.#stop(seat, blow.ms);
       case "stop reaper":
-        return this.#bury(seat, blow.step);
+        return this.#reap(seat, blow.step);
       case "replace":
         return tell(seat, { order: "export", index: blow.buffer });
       case "visit":
@@ -295,29 +295,29 @@ class ChaosRun {
   }
 
   /** A member is killed while it reads, and who recovers it stops in the middle of that. */
-  async #bury(seat: Seat, step: number): Promise<void> {
+  async #reap(seat: Seat, step: number): Promise<void> {
     const { identity, child } = seat;
-    const undertaker = new Undertaker({ joinsAt: this.#place, pid: child!.pid!, identity, step });
-    this.#undertakers.add(undertaker);
-    await this.#until(() => undertaker.identity !== 0, 30_000, "an undertaker to join");
+    const reaper = new StoppedReaper({ joinsAt: this.#place, pid: child!.pid!, identity, step });
+    this.#reapers.add(reaper);
+    await this.#until(() => reaper.identity !== 0, 30_000, "a reaper to join");
     await this.#carryOut([seat], "hold", (index) => `seat ${index} does not begin to read`);
     const meanwhile = async (): Promise<void> => {
-      const hasBegun = (): boolean => undertaker.hasBuried || undertaker.standsStill;
-      await this.#until(hasBegun, RECOVERY_LIMIT, "an undertaker");
+      const hasBegun = (): boolean => reaper.hasReaped || reaper.standsStill;
+      await this.#until(hasBegun, RECOVERY_LIMIT, "a reaper");
       const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
       const waits = (index: number): string =>
         `chaos.8: seat ${index} waits for what seat ${seat.index} held, whose reaper stands still`;
       await this.#carryOut(others, "write all", waits);
       // It goes on, or a reaper dies, too.
-      if (this.#random.oneIn(2)) undertaker.goOn();
-      else undertaker.kill();
-      const isDone = (): boolean => undertaker.hasBuried || this.#isRecovered(undertaker.identity);
+      if (this.#random.oneIn(2)) reaper.goOn();
+      else reaper.kill();
+      const isDone = (): boolean => reaper.hasReaped || this.#isRecovered(reaper.identity);
       await this.#until(isDone, RECOVERY_LIMIT, "a reaper");
-      undertaker.kill();
-      this.#undertakers.delete(undertaker);
-      await this.#until(() => this.#isRecovered(undertaker.identity), RECOVERY_LIMIT, "a reaper to be given back");
+      reaper.kill();
+      this.#reapers.delete(reaper);
+      await this.#until(() => this.#isRecovered(reaper.identity), RECOVERY_LIMIT, "a reaper to be given back");
     };
-    await this.#replace(seat, () => undertaker.bury(), meanwhile);
+    await this.#replace(seat, () => reaper.reap(), meanwhile);
   }
 
   /** Has some members do something, and waits until they have. */
@@ -370,15 +370,15 @@ class ChaosRun {
     // Handles that nobody has imported let go after their limit.
     const isEmpty = (): boolean => segmentState(agentOf(domain)).length === 1;
     await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (chaos.4)");
-    for (const { index, house } of this.#seats) if (house?.isStanding === true) await this.#checkHouse(index, house);
+    for (const { index, host } of this.#seats) if (host?.isStanding === true) await this.#checkHost(index, host);
   }
 
   /** chaos.7. */
-  async #checkHouse(index: number, house: House): Promise<void> {
-    let kept = await house.kept();
+  async #checkHost(index: number, host: WorkerHost): Promise<void> {
+    let kept = await host.kept();
     // Node.js closes sockets some time later.
     for (const end = Date.now() + 2_000; Math.max(kept.descriptors, kept.mappings) > 0 && Date.now() < end;) {
-      kept = await house.kept();
+      kept = await host.kept();
     }
     const { descriptors, mappings } = kept;
     if (Math.max(descriptors, mappings) <= 0) return;

@@ -13,7 +13,7 @@ import { ProcessDomain } from "../../src/node/index.js";
 import { bufferCases } from "../conformance/parties/buffer-cases.js";
 import { exporterCases } from "../conformance/parties/exporter-cases.js";
 import { moveCases } from "../conformance/parties/move-cases.js";
-import { COLLEAGUES } from "../conformance/parties/processes.js";
+import { WORKERS_BESIDE_PROCESSES } from "../conformance/parties/processes.js";
 import { bufferSuites, exporterSuites, fenceSuites } from "../conformance/parties/suites.js";
 import { writePattern } from "../pattern.js";
 import { Holder, listen, WorkerHolder } from "./holder-process.js";
@@ -25,8 +25,8 @@ const SUITES =
     ? [fenceSuites, bufferSuites, exporterSuites]
     : [bufferCases, exporterCases, moveCases];
 
-describe(`cases in ${COLLEAGUES.name}`, () => {
-  for (const suite of SUITES) suite(COLLEAGUES);
+describe(`cases in ${WORKERS_BESIDE_PROCESSES.name}`, () => {
+  for (const suite of SUITES) suite(WORKERS_BESIDE_PROCESSES);
 });
 
 for (const [from, to] of [

@@ -1,32 +1,32 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Identity } from "../../src/domain/agent-slot.js";
-import type { Burial } from "./undertaker.js";
+import type { ReapOrder } from "./stopped-reaper-program.js";
 
 /** A process that kills an agent's, is the first to recover that agent if it can be, and stands still in the middle. */
-export class Undertaker {
+export class StoppedReaper {
   /** 0 until it has joined. */
   identity: Identity = 0;
-  #hasBuried = false;
+  #hasReaped = false;
   readonly #child: ChildProcess;
 
-  constructor(burial: Burial) {
-    this.#child = fork(new URL("undertaker.js", import.meta.url));
-    this.#child.on("message", (message: Identity | "buried") => {
-      if (message === "buried") this.#hasBuried = true;
+  constructor(order: ReapOrder) {
+    this.#child = fork(new URL("stopped-reaper-program.js", import.meta.url));
+    this.#child.on("message", (message: Identity | "reaped") => {
+      if (message === "reaped") this.#hasReaped = true;
       else this.identity = message;
     });
-    this.#child.send(burial);
+    this.#child.send(order);
   }
 
   /** Has it kill and recover. */
-  bury(): void {
+  reap(): void {
     this.#child.send("go");
   }
 
   /** Whether it is at the end. */
-  get hasBuried(): boolean {
-    return this.#hasBuried;
+  get hasReaped(): boolean {
+    return this.#hasReaped;
   }
 
   get standsStill(): boolean {

@@ -10,7 +10,7 @@ import { RECOVERY } from "../../src/features.js";
 import { ProcessDomain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 
-export interface Burial {
+export interface ReapOrder {
   readonly joinsAt: string;
   /** Whom it kills. */
   readonly pid: number;
@@ -31,24 +31,24 @@ class ClaimingSubstrate extends SteppedSubstrate {
 }
 
 process.on("disconnect", () => process.exit(1));
-const [burial] = (await once(process, "message")) as [Burial];
+const [order] = (await once(process, "message")) as [ReapOrder];
 let memory: ClaimingSubstrate | undefined;
-const domain = await ProcessDomain.connect(burial.joinsAt, {
-  name: "undertaker",
+const domain = await ProcessDomain.connect(order.joinsAt, {
+  name: "reaper",
   timeout: 20_000,
   wrapMemory: (real) => (memory = new ClaimingSubstrate(real)),
 });
 process.send!(agentOf(domain).identity);
 await once(process, "message");
 
-process.kill(burial.pid, "SIGKILL");
-while (isRunning(burial.pid));
+process.kill(order.pid, "SIGKILL");
+while (isRunning(order.pid));
 const agent = agentOf(domain);
-if (burial.step === 0) memory!.reaperWord = agent.layout.agent(burial.identity & 1023) + AGENT.REAPER;
-else memory!.begin({ at: burial.step, happen: standStill });
-recover(agent, burial.identity, RECOVERY, agent.host.nowNs());
+if (order.step === 0) memory!.reaperWord = agent.layout.agent(order.identity & 1023) + AGENT.REAPER;
+else memory!.begin({ at: order.step, happen: standStill });
+recover(agent, order.identity, RECOVERY, agent.host.nowNs());
 memory!.begin({});
-process.send!("buried");
+process.send!("reaped");
 
 function standStill(): void {
   process.kill(process.pid, "SIGSTOP");

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import type { HouseOrder, HouseReport, Kept } from "./house-orders.js";
+import type { WorkerHostOrder, WorkerHostReport, Kept } from "./worker-host-orders.js";
 import type { Report } from "./orders.js";
 
 let worker: Worker | undefined;
@@ -13,7 +13,7 @@ function count(): Kept {
   return { descriptors: readdirSync("/proc/self/fd").length, mappings };
 }
 
-function say(report: HouseReport): void {
+function say(report: WorkerHostReport): void {
   if (process.connected) process.send!(report);
 }
 
@@ -29,11 +29,11 @@ function take(): void {
 const first = new Worker("", { eval: true });
 await new Promise((resolve) => first.once("exit", resolve));
 const before = count();
-process.on("message", (order: HouseOrder) => {
-  if (order.house === "take") take();
-  if (order.house === "tell") worker?.postMessage(order.order);
-  if (order.house === "terminate") void worker?.terminate();
-  if (order.house === "count") {
+process.on("message", (order: WorkerHostOrder) => {
+  if (order.host === "take") take();
+  if (order.host === "tell") worker?.postMessage(order.order);
+  if (order.host === "terminate") void worker?.terminate();
+  if (order.host === "count") {
     const { descriptors, mappings } = count();
     say({
       report: "counted",

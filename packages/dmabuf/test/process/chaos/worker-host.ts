@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { HouseOrder, HouseReport, Kept } from "./house-orders.js";
+import type { WorkerHostOrder, WorkerHostReport, Kept } from "./worker-host-orders.js";
 import type { Order } from "./orders.js";
 
 /** Who sits on a seat: a process, or a thread of one. */
@@ -16,23 +16,23 @@ export interface Life extends EventEmitter {
 }
 
 /** A process in which members live as workers, one after another: they join by themselves, and it lives on. */
-export class House {
+export class WorkerHost {
   readonly #child: ChildProcess;
   #resident: Resident | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    child.on("message", (report: HouseReport) => {
+    child.on("message", (report: WorkerHostReport) => {
       if (report.report === "said") this.#resident?.emit("message", report.what);
       if (report.report === "ended") this.#resident?.end(report.code, null);
     });
     child.on("exit", (code, signal) => this.#resident?.end(code, signal));
   }
 
-  static async build(): Promise<House> {
-    const child = fork(fileURLToPath(new URL("house-main.js", import.meta.url)));
+  static async build(): Promise<WorkerHost> {
+    const child = fork(fileURLToPath(new URL("worker-host-program.js", import.meta.url)));
     await once(child, "message");
-    return new House(child);
+    return new WorkerHost(child);
   }
 
   get isStanding(): boolean {
@@ -43,7 +43,7 @@ export class House {
   async take(): Promise<Life> {
     const resident = new Resident((order) => this.#tell(order));
     this.#resident = resident;
-    this.#tell({ house: "take" });
+    this.#tell({ host: "take" });
     await Promise.race([once(resident, "message"), once(resident, "exit")]);
     if (!resident.connected) throw new Error("a member's thread has ended before it had an order");
     return resident;
@@ -51,9 +51,9 @@ export class House {
 
   /** What the process has more than when it was built. */
   async kept(): Promise<Kept> {
-    this.#tell({ house: "count" });
+    this.#tell({ host: "count" });
     for (;;) {
-      const [report] = (await once(this.#child, "message")) as [HouseReport];
+      const [report] = (await once(this.#child, "message")) as [WorkerHostReport];
       if (report.report === "counted") return report.kept;
     }
   }
@@ -62,7 +62,7 @@ export class House {
     this.#child.kill("SIGKILL");
   }
 
-  #tell(order: HouseOrder): void {
+  #tell(order: WorkerHostOrder): void {
     // One that falls says so by its exit.
     if (this.#child.connected) this.#child.send(order, () => {});
   }
@@ -72,9 +72,9 @@ export class House {
 class Resident extends EventEmitter implements Life {
   exitCode: number | null = null;
   signalCode: string | null = null;
-  readonly #tell: (order: HouseOrder) => void;
+  readonly #tell: (order: WorkerHostOrder) => void;
 
-  constructor(tell: (order: HouseOrder) => void) {
+  constructor(tell: (order: WorkerHostOrder) => void) {
     super();
     this.#tell = tell;
   }
@@ -84,11 +84,11 @@ class Resident extends EventEmitter implements Life {
   }
 
   send(order: Order): void {
-    this.#tell({ house: "tell", order });
+    this.#tell({ host: "tell", order });
   }
 
   kill(): void {
-    this.#tell({ house: "terminate" });
+    this.#tell({ host: "terminate" });
   }
 
   end(code: number | null, signal: string | null): void {

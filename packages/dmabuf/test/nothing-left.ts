@@ -8,7 +8,7 @@ import type { DmaBuf, DmaBufError, FrameStream, JoinedDomain } from "../src/inde
 import { claimStream } from "../src/stream/stream-slot.js";
 
 /** What the one who lives on has, after another one has died. */
-export interface Aftermath {
+export interface AfterDeath {
   /** The only agent left. */
   readonly survivor: JoinedDomain;
   /** All buffers there are, but those of the stream. */
@@ -20,7 +20,7 @@ export interface Aftermath {
 }
 
 /** What the survivor has is as if the other had never been. Takes all slots: the domain is of no use afterwards. */
-export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermath): void {
+export function checkNothingIsLeft({ survivor, buffers, stream, free }: AfterDeath): void {
   const [name] = survivor.agents;
   for (const buffer of survivor.statistics()) {
     const { holders, readers, writer, attachments, pendingFences, overdueFences } = buffer;
@@ -40,7 +40,7 @@ export function checkNothingIsLeft({ survivor, buffers, stream, free }: Aftermat
   assert.deepEqual(countFreeSlots(survivor), free);
 }
 
-function countFreeSlots(survivor: JoinedDomain): Aftermath["free"] {
+function countFreeSlots(survivor: JoinedDomain): AfterDeath["free"] {
   const agent = agentOf(survivor);
   const fence = { name: "", driverName: "", timeLimit: 1 };
   return {
