@@ -26,7 +26,7 @@ export interface PublicCall<Given = unknown> {
   readonly usesUp?: boolean;
   /**
    * Whether it makes a view of memory, or what it needs does: koffi ends the process if its worker is terminated in the
-   * middle of that (ARCHITECTURE, "Limits").
+   * middle of that (docs/limits.md).
    */
   readonly views?: boolean;
   /** Calls it. What it gives is disposed afterwards, and then all is as it was before. */
