@@ -4,7 +4,7 @@ import type { Findings, Job, JobSettings, Note, Started } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
 import type { Picture } from "./picture.js";
 
-/** What a consumer tells whoever started it. */
+/** What a consumer tells the program that started it. */
 export type FromConsumer =
   | ({ readonly kind: "ready" } & Started)
   /** Over messages only: it wants the next frame. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DmaBufError, type FrameStream, type PlainError } from "dmabuf";
 import type { ProcessDomain } from "dmabuf/node";
-import { FIRST_INHERITED, startProcess, type Colleague } from "./colleague.js";
+import { FIRST_INHERITED, startProcess, type WorkerHandle } from "./worker-handle.js";
 import type { PipelineOptions } from "./pipeline.js";
 import { STREAM, type Production } from "./production.js";
 import { settleable } from "./settleable.js";
@@ -53,7 +53,7 @@ export interface DecoderEvents {
 /**
  * A process that decodes, and others that go on with its work when it is killed.
  *
- * decoder-process.1. How many frames a decoder has published stands in shared memory, and is read when it is dead: so
+ * decoder-process.1. How many frames a decoder has published is in shared memory, and is read when it is dead: so
  *      the next one repeats none and leaves none out.
  */
 export class DecoderProcess implements Production {
@@ -62,7 +62,7 @@ export class DecoderProcess implements Production {
   readonly #events: DecoderEvents;
   readonly #decoded = settleable<number>();
   readonly #left = settleable<number>();
-  #colleague: Colleague<ToDecoder>;
+  #worker: WorkerHandle<ToDecoder>;
   #exited: Promise<void> | undefined;
   /** Raised with each decoder. */
   #turn = 0;
@@ -78,17 +78,17 @@ export class DecoderProcess implements Production {
     this.#events = events;
     const { signal } = options;
     signal.addEventListener("abort", () => this.#decoded.reject(signal.reason as Error), { once: true });
-    options.stop.addEventListener("abort", () => this.#colleague.tell({ kind: "stop" }), { once: true });
-    this.#colleague = this.#employ();
+    options.stop.addEventListener("abort", () => this.#worker.tell({ kind: "stop" }), { once: true });
+    this.#worker = this.#startWorker();
   }
 
   /** The process, once it can be replaced. */
   get pid(): number | undefined {
-    return this.#stream === undefined ? undefined : this.#colleague.pid;
+    return this.#stream === undefined ? undefined : this.#worker.pid;
   }
 
   get processes(): readonly number[] {
-    return this.#colleague.pid === undefined ? [] : [this.#colleague.pid];
+    return this.#worker.pid === undefined ? [] : [this.#worker.pid];
   }
 
   run(): Promise<number> {
@@ -96,11 +96,11 @@ export class DecoderProcess implements Production {
   }
 
   end(): void {
-    this.#colleague.tell({ kind: "end" });
+    this.#worker.tell({ kind: "end" });
   }
 
   async close(): Promise<number> {
-    this.#colleague.tell({ kind: "leave" });
+    this.#worker.tell({ kind: "leave" });
     const bytesCopied = await this.#left.promise;
     this.#stream?.close();
     return bytesCopied;
@@ -111,23 +111,23 @@ export class DecoderProcess implements Production {
     this.#turn++;
     const stream = this.#stream as FrameStream;
     this.#stream = undefined;
-    await this.#colleague.end();
+    await this.#worker.end();
     // decoder-process.1
     this.#before += stream.published;
     stream.close();
-    if (!this.#ended) this.#colleague = this.#employ();
+    if (!this.#ended) this.#worker = this.#startWorker();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     // It ends its ffmpeg, and waits for that.
-    this.#colleague.tell({ kind: "abort" });
+    this.#worker.tell({ kind: "abort" });
     await Promise.race([this.#exited, sleep(PATIENCE, undefined, { ref: false })]);
-    await this.#colleague.end();
+    await this.#worker.end();
     this.#stream?.close();
   }
 
-  #employ(): Colleague<ToDecoder> {
+  #startWorker(): WorkerHandle<ToDecoder> {
     const turn = this.#turn;
     const { ffmpeg, video, buffers, frames, loop, realTime, consumers, stop } = this.#options;
     using invitation = this.#domain.inviteProcess();
@@ -155,7 +155,7 @@ export class DecoderProcess implements Production {
         this.#left.resolve(message.bytesCopied);
       } else fail(DmaBufError.from(message.error));
     };
-    const colleague = startProcess<FromDecoder, ToDecoder>(ENTRY, given, [invitation.descriptor], {
+    const worker = startProcess<FromDecoder, ToDecoder>(ENTRY, given, [invitation.descriptor], {
       onMessage: hear,
       onError: fail,
       onExit: (how) => {
@@ -163,8 +163,8 @@ export class DecoderProcess implements Production {
         fail(new DmaBufError("ESRCH", `The decoder ended with ${how} and no report`));
       },
     });
-    if (stop.aborted) colleague.tell({ kind: "stop" });
-    return colleague;
+    if (stop.aborted) worker.tell({ kind: "stop" });
+    return worker;
   }
 
   async #find(turn: number): Promise<void> {

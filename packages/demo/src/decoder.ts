@@ -13,7 +13,7 @@ export interface DecodeOptions {
   readonly from?: number;
   /** Ends after so many frames. */
   readonly frames?: number | undefined;
-  /** Begins anew at the end, for ever. */
+  /** Begins again at the end, without end. */
   readonly loop?: boolean;
   /** At the video's own speed instead of as fast as possible. */
   readonly realTime?: boolean;

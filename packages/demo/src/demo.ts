@@ -143,7 +143,7 @@ async function compare(pipeline: PipelineOptions, progress: Progress, shown: num
   const frames = Math.min(shown, framesOfOneRound(pipeline.video) ?? shown);
   progress.begin(messagesName(pipeline), frames);
   const consumers = pipeline.consumers.map(({ port: _port, checksums: _checksums, ...settings }) => settings);
-  // Whoever stopped a loop wants its report; the next Ctrl-C ends everything.
+  // A person who has stopped a loop wants its report; the next Ctrl-C ends everything.
   const stop = new AbortController().signal;
   return runOverMessages({ ...pipeline, consumers, frames, stop });
 }

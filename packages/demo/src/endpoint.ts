@@ -1,7 +1,7 @@
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 
-/** How a worker talks to whoever started it, be it a thread of that process or a process of its own. */
+/** How a worker, a thread or a process, talks to the program that started it. */
 export interface Endpoint<Given, From, To> {
   /** What it was started with. */
   readonly given: Given;
@@ -30,7 +30,7 @@ function ofProcess<Given, From, To>(): Endpoint<Given, From, To> {
   const closeWhenSent = (): void => {
     if (closing && pending === 0 && process.connected) process.disconnect();
   };
-  // Ctrl-C reaches all processes of a terminal; whoever started this one decides.
+  // Ctrl-C reaches all processes of a terminal; the one that started this one decides.
   process.on("SIGINT", () => {});
   process.on("disconnect", () => {
     if (!closing) process.exit(1);

@@ -69,19 +69,23 @@ test("FrameReader reads every byte in its place, however the stream is cut (fram
 });
 
 // frame-reader.2
-test("FrameReader publishes no frame before the next loan is there, and loses no byte meanwhile", options, async () => {
-  const ring = new Ring(1);
-  const { reader, writer, closed } = await connect(ring);
-  writer.end(Buffer.concat([frame(0), frame(1)]));
-  while (reader.partial < SIZE - 1) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(reader.frames, 0);
-  ring.release();
-  while (reader.frames < 1) await new Promise((resolve) => setTimeout(resolve, 5));
-  ring.release();
-  await closed;
-  assert.equal(reader.frames, 2);
-  assert.deepEqual(Buffer.from(ring.published[1]!), Buffer.from(frame(1)));
-});
+test(
+  "FrameReader publishes no frame before the next loan is there, and loses no byte until then",
+  options,
+  async () => {
+    const ring = new Ring(1);
+    const { reader, writer, closed } = await connect(ring);
+    writer.end(Buffer.concat([frame(0), frame(1)]));
+    while (reader.partial < SIZE - 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(reader.frames, 0);
+    ring.release();
+    while (reader.frames < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    ring.release();
+    await closed;
+    assert.equal(reader.frames, 2);
+    assert.deepEqual(Buffer.from(ring.published[1]!), Buffer.from(frame(1)));
+  },
+);
 
 test("FrameReader tells how much of a frame came when the stream ends in the middle", options, async () => {
   const { reader, writer, closed } = await connect(new Ring(Infinity));

@@ -1,6 +1,6 @@
 import type net from "node:net";
 
-/** A frame's memory that nobody reads yet. Disposing it unpublished gives it back. */
+/** A frame's memory that no consumer reads yet. Disposing it unpublished gives it back. */
 export interface Loan extends Disposable {
   readonly bytes: Uint8Array;
   /** Hands the frame to the consumers. */

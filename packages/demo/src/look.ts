@@ -1,6 +1,6 @@
 /**
  * Looks at a file, as a process of its own: `node look.js PATH` prints a {@link Look} as JSON. On a file system that does not
- * answer a look lasts for ever, and ends with its process alone.
+ * answer a look lasts without end, and ends with its process alone.
  */
 import { accessSync, constants, statSync, type Stats } from "node:fs";
 

@@ -1,5 +1,5 @@
-import { startProcess, startThread } from "./colleague.js";
-import { Crew, type Start } from "./crew.js";
+import { startProcess, startThread } from "./worker-handle.js";
+import { Consumers, type Start } from "./consumers.js";
 import { decode } from "./decoder.js";
 import type { Loan } from "./frame-reader.js";
 import type { JobName } from "./jobs/job.js";
@@ -22,16 +22,16 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   const lanes = new Lanes(options, signal);
   const start: Start = (settings, events) =>
     options.processes ? startProcess(ENTRY, { settings }, [], events) : startThread(ENTRY, { settings }, [], events);
-  await using crew = new Crew(options.consumers, start, {
+  await using workers = new Consumers(options.consumers, start, {
     onNote: options.onNote,
     onUrl: options.onUrl,
     onWanting: (name) => lanes.free(name),
     onFailure: (error) => failure.abort(error),
   });
-  await crew.ready();
+  await workers.ready();
 
   const size = (options.video.width * options.video.height * 3) / 2;
-  using memory = new MemoryMeter(options.processes ? () => crew.processes : undefined);
+  using memory = new MemoryMeter(options.processes ? () => workers.processes : undefined);
   let [sequence, bytesCopied] = [0, 0];
   let started = 0;
   // What was posted has been copied, so its memory is loan again: two suffice, and two is what the reader holds.
@@ -48,7 +48,7 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
         memories.push(bytes);
         const message = { kind: "frame", sequence, published: nowMicroseconds(), bytes } as const;
         for (const name of lanes.takers()) {
-          crew.tell(name, message);
+          workers.tell(name, message);
           bytesCopied += size;
         }
         options.onFrame(++sequence);
@@ -60,8 +60,8 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   };
   const frames = await decode({ ...options, signal }, take);
   await lanes.allFree();
-  for (const { name } of options.consumers) crew.tell(name, { kind: "end" });
-  const reports = await crew.reports();
+  for (const { name } of options.consumers) workers.tell(name, { kind: "end" });
+  const reports = await workers.reports();
   const microseconds = nowMicroseconds() - started;
   return summarize({
     frames,

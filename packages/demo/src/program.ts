@@ -108,7 +108,7 @@ async function ending(child: ChildProcess, file: string): Promise<number | strin
 
 let tie: readonly string[] | undefined;
 
-/** What stands before a program and its arguments so that it ends with this thread (program.2); nothing where that cannot be. */
+/** What precedes a program and its arguments so that it ends with this thread (program.2); nothing where that cannot be. */
 export function tiedToUs(): readonly string[] {
   tie ??=
     spawnSync(TIE[0], [...TIE.slice(1), "true"], { stdio: "ignore", timeout: GRACE, killSignal: "SIGKILL" }).status ===

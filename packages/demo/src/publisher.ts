@@ -4,7 +4,7 @@ import { checksumOf } from "./checksum.js";
 import type { Loan } from "./frame-reader.js";
 
 /**
- * What travels with each frame where some are killed. Whoever looks at a frame compares its bytes with the checksum then;
+ * What travels with each frame where some are killed. Each consumer that looks at a frame compares its bytes with the checksum then;
  * and a stream's own numbers begin anew with each decoder.
  */
 export type FrameData = {

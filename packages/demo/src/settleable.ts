@@ -9,7 +9,7 @@ export function settleable<T = void>(): Settleable<T> {
   let resolve!: (value: T) => void;
   let reject!: (error: Error) => void;
   const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
-  // Whoever waits for it learns of a rejection; nobody need wait.
+  // A rejection reaches what waits for the promise; nothing need wait.
   promise.catch(() => {});
   return { promise, resolve, reject };
 }

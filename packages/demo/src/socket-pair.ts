@@ -15,7 +15,7 @@ export interface SocketPair {
  * Connects a pair of sockets whose reader reads into memory of the caller's choice.
  *
  * The pipes that `spawn` makes by itself cannot do that: `onread` is an option of the socket's constructor.
- * The name in the file system is gone when the promise resolves, and nobody else may enter its folder.
+ * The name in the file system is gone when the promise resolves, and no other user may enter its folder.
  */
 export async function connectSocketPair(onread: net.OnReadOpts): Promise<SocketPair> {
   const folder = mkdtempSync(join(tmpdir(), "dmabuf-demo-socket-"));

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { copiedBytes, Domain, type JoinedDomain } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
-import { FIRST_INHERITED, startProcess, startThread } from "./colleague.js";
-import { Crew, type Start } from "./crew.js";
+import { FIRST_INHERITED, startProcess, startThread } from "./worker-handle.js";
+import { Consumers, type Start } from "./consumers.js";
 import { DecoderProcess } from "./decoder-process.js";
 import { Killer, type Leftovers, type Victim } from "./killer.js";
 import { nowMicroseconds } from "./latency.js";
@@ -46,39 +46,39 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
     const toThread: Given = { settings, way: { invitation, stream: stream.handle() } };
     return startThread(ENTRY, toThread, [invitation.port as MessagePort], events);
   };
-  await using crew = new Crew(options.consumers, start, {
+  await using workers = new Consumers(options.consumers, start, {
     onNote: options.onNote,
     onUrl: options.onUrl,
     onChecked: (name) => killer?.checked(name),
     onFailure,
   });
-  await crew.ready();
+  await workers.ready();
 
-  using memory = new MemoryMeter(options.processes ? () => [...crew.processes, ...production.processes] : undefined);
-  using killer = kill ? new Killer(victims(options, crew, decoder), () => holdersIn(domain)) : undefined;
+  using memory = new MemoryMeter(options.processes ? () => [...workers.processes, ...production.processes] : undefined);
+  using killer = kill ? new Killer(victims(options, workers, decoder), () => holdersIn(domain)) : undefined;
   const frames = await production.run();
   await killer?.end();
   production.end();
-  const reports = await crew.reports();
+  const reports = await workers.reports();
   const measured = {
     frames,
     microseconds: nowMicroseconds() - started,
     reports,
     memory: { growth: memory.growth, peak: memory.peak },
   };
-  await crew[Symbol.asyncDispose]();
+  await workers[Symbol.asyncDispose]();
   const bytesCopied = copiedBytes() - copiedBefore + (await production.close());
   const kills = killer?.kills(await leftOf(domain));
   return summarize({ ...measured, bytesCopied, kills });
 }
 
 /** Who is killed in turn. */
-function victims({ consumers }: PipelineOptions, crew: Crew, decoder: DecoderProcess | undefined): Victim[] {
+function victims({ consumers }: PipelineOptions, workers: Consumers, decoder: DecoderProcess | undefined): Victim[] {
   const jobs = consumers.map(({ name }) => name).filter((name) => name !== "checksums");
   const [first, ...others] = jobs.map((name) => ({
     name,
-    pid: () => crew.processOf(name),
-    replace: () => crew.replace(name),
+    pid: () => workers.processOf(name),
+    replace: () => workers.replace(name),
   }));
   if (decoder === undefined) return [first!, ...others];
   return [first!, { name: "decoder", pid: () => decoder.pid, replace: () => decoder.replace() }, ...others];

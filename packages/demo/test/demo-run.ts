@@ -68,7 +68,7 @@ export function leftProcesses(): string[] {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
       if (environment.includes(`TMPDIR=${temporary}`)) left.push(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   }
   return left;

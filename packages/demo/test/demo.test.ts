@@ -92,7 +92,7 @@ test("what --kill kills in the middle of frames, the decoder too, spoils no fram
   assert.ok(kills.count >= 2, `killed ${kills.count}`);
   assert.ok(kills.decoders.count >= 1, "no decoder was killed");
   assert.deepEqual(kills.left, { agents: 0, buffers: 0, memory_files: 0 });
-  // One that nobody kills gets every frame once, as ffmpeg decodes it, from whichever decoder; it compares each, as the others do.
+  // A consumer that is not killed gets every frame once, as ffmpeg decodes it, from whichever decoder; it compares each, as the others do.
   assert.equal(consumers.find(({ name }) => name === "checksums")?.missed, 0);
   assert.ok(kills.checked_frames > 270);
   using ffmpeg = findFfmpeg(process.env);

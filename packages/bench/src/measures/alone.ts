@@ -5,7 +5,7 @@ import type { ReservationParameters } from "../sides/reservation.js";
 import type { SignaledWaitParameters } from "../sides/signaled-wait.js";
 import { planOf, type Scale } from "./scale.js";
 
-/** What one thread pays when nobody else is there. */
+/** What one thread pays when no other agent is there. */
 export function aloneMeasures(children: Children, scale: Scale): Measure[] {
   const plan = planOf(scale, { samples: 1000, batch: 1000 });
   const side = (name: string, ours: boolean, run: Contestant["run"]): Contestant => ({ name, ours, run });
@@ -18,7 +18,7 @@ export function aloneMeasures(children: Children, scale: Scale): Measure[] {
     {
       group: "fence",
       name: "fence",
-      title: "create and signal a fence, nobody waiting",
+      title: "create and signal a fence, no waiter",
       contestants: [
         side("create + signal", true, fence("signal")),
         side("create + signal + check", true, fence("check")),
@@ -28,7 +28,7 @@ export function aloneMeasures(children: Children, scale: Scale): Measure[] {
     {
       group: "reservation",
       name: "reservation",
-      title: "put a fence into a reservation, nobody else there",
+      title: "put a fence into a reservation, no other agent",
       contestants: [
         side("lock + reserve + add + unlock", true, reservation("reservation")),
         side("bare Atomics", false, reservation("bare")),

@@ -41,7 +41,7 @@ export function handOffMeasures(children: Children, scale: Scale): Measure[] {
   return children.canPlace("apart") ? [sizesMeasure(children, scale), ...measures] : measures;
 }
 
-/** The sizes in turn: measured one after the other, they would differ by what else the machine does meanwhile. */
+/** The sizes in turn: measured one after the other, they would differ by what else the machine does. */
 function sizesMeasure(children: Children, scale: Scale): Measure {
   const contestants = SIZES.flatMap((bytes) =>
     ours(children, scale, "apart", "spinning", bytes).map((contestant, i) => ({

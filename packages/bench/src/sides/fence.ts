@@ -3,7 +3,7 @@ import process from "node:process";
 import { Domain } from "dmabuf";
 import { parameters, report, sample, type Plan, type Run } from "./sampling.js";
 
-/** One thread creates fences and signals them; nobody waits. */
+/** One thread creates fences and signals them; there is no waiter. */
 export interface FenceParameters {
   readonly plan: Plan;
   readonly what: "signal" | "check" | "bare";

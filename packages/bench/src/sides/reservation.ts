@@ -2,7 +2,7 @@
 import { Domain } from "dmabuf";
 import { parameters, report, sample, type Plan, type Run } from "./sampling.js";
 
-/** One thread locks a buffer's reservation, adds a fence to it and unlocks it; nobody else is there. */
+/** One thread locks a buffer's reservation, adds a fence to it and unlocks it; no other agent is there. */
 export interface ReservationParameters {
   readonly plan: Plan;
   readonly what: "reservation" | "bare";

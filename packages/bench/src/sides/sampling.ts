@@ -86,5 +86,5 @@ export function report(figures: Figures): void {
   process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
 
-/** Between processes whoever spins does it without end, as the peers do. In milliseconds. */
+/** Between processes a side that spins does it without end, as the peers do. In milliseconds. */
 export const SPIN_MS = { spin: 1000, park: 0, async: 0 } as const;

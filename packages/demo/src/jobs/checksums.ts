@@ -44,7 +44,7 @@ export class Checksums implements Job {
   }
 }
 
-/** Opens a file to write; a named pipe without a reader is an error, where a plain open would wait for one for ever. */
+/** Opens a file to write; a named pipe without a reader is an error, where a plain open would wait for one without end. */
 async function openToWrite(path: string): Promise<AsyncDisposable> {
   try {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o666);

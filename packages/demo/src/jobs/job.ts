@@ -3,7 +3,7 @@ import type { Picture } from "../picture.js";
 
 /** What one consumer does with the frames. The same code runs over the frame stream and over `postMessage`. */
 export interface Job {
-  /** Before the first frame; what comes back goes to whoever started the consumer. */
+  /** Before the first frame; what comes back goes to the program that started the consumer. */
   start?(): Promise<Started>;
   /**
    * Looks at one frame, which is lent until this returns; a promise then says when the job wants the next one.

@@ -5,8 +5,8 @@ import { Worker, type Transferable } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 import { tiedToUs } from "./program.js";
 
-/** A worker as whoever started it sees it: a thread or a process. */
-export interface Colleague<To = ToConsumer> {
+/** A worker, a thread or a process, as the program that started it sees it. */
+export interface WorkerHandle<To = ToConsumer> {
   /** Of a process. */
   readonly pid: number | undefined;
   tell(message: To): void;
@@ -14,7 +14,7 @@ export interface Colleague<To = ToConsumer> {
   end(): Promise<void>;
 }
 
-export interface ColleagueEvents<From = FromConsumer> {
+export interface WorkerEvents<From = FromConsumer> {
   readonly onMessage: (message: From) => void;
   readonly onError: (error: Error) => void;
   /** @param how An exit code, or the name of a signal. */
@@ -26,8 +26,8 @@ export function startThread(
   entry: URL,
   given: object,
   transfer: readonly Transferable[],
-  events: ColleagueEvents,
-): Colleague {
+  events: WorkerEvents,
+): WorkerHandle {
   const worker = new Worker(entry, { workerData: given, transferList: [...transfer] });
   worker.on("message", events.onMessage);
   worker.once("error", events.onError);
@@ -47,8 +47,8 @@ export function startProcess<From = FromConsumer, To extends object = ToConsumer
   entry: URL,
   given: object,
   descriptors: readonly number[],
-  events: ColleagueEvents<From>,
-): Colleague<To> {
+  events: WorkerEvents<From>,
+): WorkerHandle<To> {
   const [execPath, ...execArgv] = [...tiedToUs(), process.execPath, ...process.execArgv];
   const child = fork(fileURLToPath(entry), [JSON.stringify(given)], {
     // It ends when its channel does; one that is stopped, or blocks, does not see that.

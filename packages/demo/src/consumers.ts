@@ -1,13 +1,13 @@
 import { DmaBufError } from "dmabuf";
-import type { Colleague, ColleagueEvents } from "./colleague.js";
+import type { WorkerHandle, WorkerEvents } from "./worker-handle.js";
 import type { ConsumerReport, FromConsumer, ToConsumer } from "./consumer.js";
 import type { JobName, JobSettings, Note } from "./jobs/job.js";
 import { settleable, type Settleable } from "./settleable.js";
 
 /** Starts one consumer. */
-export type Start = (settings: JobSettings, events: ColleagueEvents) => Colleague;
+export type Start = (settings: JobSettings, events: WorkerEvents) => WorkerHandle;
 
-export interface CrewEvents {
+export interface ConsumersEvents {
   readonly onNote?: (note: Note) => void;
   readonly onUrl?: (url: string) => void;
   /** Over messages: this consumer is done with a frame. */
@@ -20,8 +20,8 @@ export interface CrewEvents {
 
 interface Member {
   settings: JobSettings;
-  colleague: Colleague | undefined;
-  /** Raised with each colleague that has the job. */
+  worker: WorkerHandle | undefined;
+  /** Raised with each worker that has the job. */
   turn: number;
   isReady: boolean;
   readonly ready: Settleable<void>;
@@ -29,26 +29,26 @@ interface Member {
 }
 
 /** The consumers of one run, each a thread or a process of its own. Disposing it ends those that still run. */
-export class Crew implements AsyncDisposable {
+export class Consumers implements AsyncDisposable {
   readonly #members = new Map<JobName, Member>();
   readonly #start: Start;
-  readonly #events: CrewEvents;
+  readonly #events: ConsumersEvents;
   #failed = false;
 
-  constructor(settings: readonly JobSettings[], start: Start, events: CrewEvents) {
+  constructor(settings: readonly JobSettings[], start: Start, events: ConsumersEvents) {
     this.#start = start;
     this.#events = events;
     for (const one of settings) {
       const member: Member = {
         settings: one,
-        colleague: undefined,
+        worker: undefined,
         turn: 0,
         isReady: false,
         ready: settleable(),
         reported: settleable(),
       };
       this.#members.set(one.name, member);
-      this.#employ(member);
+      this.#startWorker(member);
     }
   }
 
@@ -65,18 +65,18 @@ export class Crew implements AsyncDisposable {
   }
 
   tell(name: JobName, message: ToConsumer): void {
-    this.#members.get(name)?.colleague?.tell(message);
+    this.#members.get(name)?.worker?.tell(message);
   }
 
   /** The process that has a job now, once it can take frames. */
   processOf(name: JobName): number | undefined {
     const member = this.#members.get(name);
-    return member?.isReady === true ? member.colleague?.pid : undefined;
+    return member?.isReady === true ? member.worker?.pid : undefined;
   }
 
   /** The processes that run now. */
   get processes(): number[] {
-    return [...this.#members.values()].flatMap(({ colleague }) => colleague?.pid ?? []);
+    return [...this.#members.values()].flatMap(({ worker }) => worker?.pid ?? []);
   }
 
   /** Kills the process that has a job, as `kill -9` does, and starts another one. It begins with what it finds then. */
@@ -84,16 +84,16 @@ export class Crew implements AsyncDisposable {
     const member = this.#members.get(name) as Member;
     member.turn++;
     member.isReady = false;
-    await member.colleague?.end();
-    if (!this.#failed) this.#employ(member);
+    await member.worker?.end();
+    if (!this.#failed) this.#startWorker(member);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#failed = true;
-    await Promise.all([...this.#members.values()].map(async ({ colleague }) => colleague?.end()));
+    await Promise.all([...this.#members.values()].map(async ({ worker }) => worker?.end()));
   }
 
-  #employ(member: Member): void {
+  #startWorker(member: Member): void {
     const { turn, settings } = member;
     const { name } = settings;
     let done = false;
@@ -120,7 +120,7 @@ export class Crew implements AsyncDisposable {
         member.reported.resolve(message.report);
       }
     };
-    member.colleague = this.#start(settings, {
+    member.worker = this.#start(settings, {
       onMessage: hear,
       onError: fail,
       onExit: (how) => fail(new DmaBufError("ESRCH", `The ${name} worker ended with ${how} and no report`)),
@@ -132,7 +132,7 @@ export class Crew implements AsyncDisposable {
     member.ready.resolve();
     if (url === undefined || member.turn > 0) return;
     this.#events.onUrl?.(url);
-    // Whoever takes over is found at the same place.
+    // The next one is found at the same place.
     member.settings = { ...member.settings, port: Number(new URL(url).port) };
   }
 }
