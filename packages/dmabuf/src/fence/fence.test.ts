@@ -209,3 +209,18 @@ test("a fence whose maker fails at its end is disposed all the same, and that is
     assertWarnedOnce(agent, /^The maker of a fence failed: Error: planned$/);
   }
 });
+
+test("resultSync() ends as result() does: in time, with the fence's error, or too late", BLOCKS, async () => {
+  const agent = testAgent();
+  const [good, bad, late] = [1, 2, 3].map(() => opsFence(agent));
+  good!.signal();
+  good!.resultSync();
+  await good!.result();
+  bad!.setError("EIO");
+  bad!.signal();
+  assert.throws(() => bad!.resultSync(), { code: "EIO" });
+  await assert.rejects(bad!.result(), { code: "EIO" });
+  assert.throws(() => late!.resultSync({ timeout: 1 }), { code: "ETIMEDOUT" });
+  await assert.rejects(late!.result({ timeout: 1 }), { code: "ETIMEDOUT" });
+  assert.throws(() => late!.resultSync(), { code: "EDEADLK" });
+});

@@ -2,9 +2,10 @@ import { check, FUNCTION, instance, NANOSECONDS, orElse, shown } from "../argume
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { isLaterFence } from "../domain/fence-order.js";
 import { keyTimeLimit } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, waitUntil, type WaitOptions } from "../domain/wait.js";
 import { runEnd } from "../domain/promised.js";
+import type { Wait } from "../domain/steps.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
 import { signaledHandle, type FenceHandle } from "./fence-handle.js";
 
@@ -422,14 +423,14 @@ class Callback implements FenceCallback {
 }
 
 /** The wait for one fence. */
-class FenceWait {
+class FenceWait implements Wait {
   readonly #fence: Fence;
 
   constructor(fence: Fence) {
     this.#fence = fence;
   }
 
-  async wait(options: WaitOptions): Promise<boolean> {
+  wait(terms: WaitTerms): Promise<boolean> {
     const fence = this.#fence;
     fence.enableSignaling();
     const subscribe = (done: () => void): (() => void) => {
@@ -437,7 +438,7 @@ class FenceWait {
       if (!callback.queued) done();
       return () => callback.remove();
     };
-    return waitUntil(fenceAgent(fence), options, () => fence.isSignaled(), subscribe);
+    return waitUntil(fenceAgent(fence), terms, () => fence.isSignaled(), subscribe);
   }
 
   waitSync(timeout: number): boolean {

@@ -224,6 +224,20 @@ test("a transfer waits for what another agent submits", PATIENT, async (t) => {
   assert.equal(target.query(), 7);
 });
 
+test("a transfer that blocks takes what is there, and gives up in time", { ...BLOCKS, ...PATIENT }, (t) => {
+  const domain = createDomain(t);
+  const [mine, target] = [domain.createSyncobj(), domain.createSyncobj()];
+  const [from, to] = [
+    { syncobj: mine, point: 2 },
+    { syncobj: target, point: 7 },
+  ];
+  assert.throws(() => Syncobj.transferWhenSubmittedSync(from, to, { timeout: 5 }), { code: "ETIMEDOUT" });
+  assert.throws(() => Syncobj.transferWhenSubmittedSync(from, to, { timeout: Infinity }), { code: "EDEADLK" });
+  joinDomain(t, domain).openSyncobj(sent(mine)).signalPoint(2);
+  Syncobj.transferWhenSubmittedSync(from, to);
+  assert.equal(target.query(), 7);
+});
+
 test(
   "a blocking wait for a submission is refused until another agent could make it",
   { ...BLOCKS, ...PATIENT },

@@ -1,12 +1,14 @@
 import { FLAG, NANOSECONDS, type Kind, type Kinds } from "../arguments.js";
-import type { WaitCondition } from "../domain/agent.js";
-import { waitUntil, WAIT, type WaitOptions } from "../domain/wait.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
+import { take, takeSync, type Steps, type Wait } from "../domain/steps.js";
+import { WAIT, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { backingOf, type Fence } from "./fence.js";
 import type { SyncobjState } from "./syncobj-state.js";
 import type { WaitAnyResult } from "./wait-many.js";
 
+/** Options of {@link Syncobj.wait}. */
 export interface SyncobjWaitOptions extends WaitOptions {
   /** Waits for all entries. Default false: for any of them. */
   readonly all?: boolean;
@@ -20,7 +22,7 @@ export interface SyncobjWaitOptions extends WaitOptions {
   readonly deadlineNs?: number;
 }
 
-/** Those that can be given to a wait that blocks. */
+/** Options of {@link Syncobj.waitSync}. */
 export type SyncobjWaitSyncOptions = Omit<SyncobjWaitOptions, "signal" | "unref">;
 
 /** One that has passed only looks, and one that never comes is no limit. */
@@ -38,6 +40,8 @@ export const SYNCOBJ_WAIT: Kinds<SyncobjWaitOptions> = {
   untilNs: UNTIL,
   deadlineNs: NANOSECONDS,
 };
+
+const NO_ENTRIES: WaitAnyResult = { state: "signaled", index: -1 };
 
 /** A point of a syncobj that is waited for. */
 export interface AwaitedEntry {
@@ -60,50 +64,32 @@ export async function waitForPoints(
   options: SyncobjWaitOptions,
 ): Promise<WaitAnyResult> {
   const timeout = timeoutOf(entries, options);
-  if (entries.length === 0) return { state: "signaled", index: -1 };
-  using wait = new PointsWait(entries, options);
-  const { agent } = entries[0]!.state;
-  wait.prepare();
-  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) => wait.listen(done, failed);
-  return wait.result(await waitUntil(agent, { ...options, timeout }, () => wait.isDone(), subscribe));
+  if (entries.length === 0) return NO_ENTRIES;
+  return take(entries[0]!.state.agent, waitingForPoints(entries, options), { ...options, timeout });
 }
 
 /** As {@link waitForPoints}, blocking this thread: what this thread alone could submit or signal will not come. */
 export function waitForPointsSync(entries: readonly AwaitedEntry[], options: SyncobjWaitSyncOptions): WaitAnyResult {
   const timeout = timeoutOf(entries, options);
-  if (entries.length === 0) return { state: "signaled", index: -1 };
+  if (entries.length === 0) return NO_ENTRIES;
+  return takeSync(entries[0]!.state.agent, waitingForPoints(entries, options), timeout);
+}
+
+function* waitingForPoints(entries: readonly AwaitedEntry[], options: SyncobjWaitOptions): Steps<WaitAnyResult> {
   using wait = new PointsWait(entries, options);
   wait.prepare();
-  if (timeout === Infinity && !wait.isDone() && wait.isOwn()) {
-    throw new DmaBufError("EDEADLK", "Cannot block: only this thread can submit or signal what it waits for");
-  }
-  return wait.result(entries[0]!.state.agent.waitSync(wait.awaited(), timeout));
+  return wait.result(wait.isDone() || (yield wait));
 }
 
 /** The fence of a point, which is waited for if there is none; `undefined` if the time passed first. */
-export async function submittedFence({ state, point }: AwaitedEntry, options: WaitOptions): Promise<Fence | undefined> {
-  let fence = state.find(point);
-  const { agent } = state;
-  const subscribe = (done: () => void, failed: (error: unknown) => void): (() => void) =>
-    state.whenSubmitted(
-      point,
-      (submitted) => {
-        fence = submitted;
-        done();
-      },
-      () => failed(abandoned(point)),
-    );
-  state.hold();
-  try {
-    await waitUntil(agent, options, () => fence !== undefined, subscribe);
-    return fence;
-  } finally {
-    state.release();
-  }
+export function* submittedFence(entry: AwaitedEntry): Steps<Fence | undefined> {
+  using wait = new PointsWait([entry], { available: true });
+  if (!wait.isDone()) yield wait;
+  return wait.firstFence;
 }
 
 /** One call's view of its entries. */
-class PointsWait implements Disposable {
+class PointsWait implements Wait, Disposable {
   readonly #entries: readonly LatchedEntry[];
   readonly #options: SyncobjWaitOptions;
   /** The lowest that was done when the call began. */
@@ -114,7 +100,7 @@ class PointsWait implements Disposable {
     this.#entries = entries.map(({ state, point }) => ({ state, point, fence: state.find(point) }));
     const missing = this.#entries.find(({ fence }) => fence === undefined);
     if (missing !== undefined && !options.forSubmit && !options.available) {
-      throw new DmaBufError("EINVAL", `Cannot wait for point ${missing.point}: nobody has submitted it`);
+      throw new DmaBufError("EINVAL", `Cannot wait for point ${missing.point}: no agent has submitted it`);
     }
     this.#firstDone = this.#entries.findIndex((entry) => this.#isEntryDone(entry));
     for (const { state } of this.#entries) state.hold();
@@ -129,21 +115,45 @@ class PointsWait implements Disposable {
   prepare(): void {
     if (this.isDone()) return;
     const { deadlineNs } = this.#options;
-    for (const fence of this.pending()) {
+    for (const fence of this.#pending()) {
       if (deadlineNs !== undefined) fence.setDeadline(deadlineNs);
       fence.enableSignaling();
     }
   }
 
-  pending(): Fence[] {
+  #pending(): Fence[] {
     return this.#entries.flatMap(({ fence }) => (fence === undefined || fence.isSignaled() ? [] : [fence]));
   }
 
+  get firstFence(): Fence | undefined {
+    return this.#entries[0]!.fence;
+  }
+
+  wait(terms: WaitTerms): Promise<boolean> {
+    return waitUntil(
+      this.#agent,
+      terms,
+      () => this.isDone(),
+      (done, failed) => this.#listen(done, failed),
+    );
+  }
+
+  waitSync(timeout: number): boolean {
+    if (timeout === Infinity && !this.isDone() && this.#isOwn()) {
+      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can submit or signal what it waits for");
+    }
+    return this.#agent.waitSync(this.#awaited(), timeout);
+  }
+
+  get #agent(): Agent {
+    return this.#entries[0]!.state.agent;
+  }
+
   /** How this thread blocks for it. */
-  awaited(): WaitCondition {
+  #awaited(): WaitCondition {
     const fences = new AwaitedFences(
       () => this.isDone(),
-      () => this.pending(),
+      () => this.#pending(),
     );
     return {
       arm: () => {
@@ -165,7 +175,7 @@ class PointsWait implements Disposable {
   }
 
   /** Whether nothing but this thread can bring the wait to its end. */
-  isOwn(): boolean {
+  #isOwn(): boolean {
     const open = this.#entries.filter((entry) => !this.#isEntryDone(entry));
     const isOwn = ({ state, fence }: LatchedEntry): boolean =>
       fence === undefined ? state.shared === undefined : backingOf(fence).isOwn(fence);
@@ -180,7 +190,7 @@ class PointsWait implements Disposable {
   }
 
   /** Calls back when the wait is done; returns what ends that. */
-  listen(done: () => void, failed: (error: unknown) => void): () => void {
+  #listen(done: () => void, failed: (error: unknown) => void): () => void {
     const ends: (() => void)[] = [];
     const end = (): void => {
       for (const one of ends.splice(0)) one();
@@ -231,6 +241,7 @@ interface LatchedEntry extends AwaitedEntry {
   fence: Fence | undefined;
 }
 
+/** Milliseconds until the first of the two ends of a wait. @throws {TypeError} If the syncobjs are of several agents. */
 function timeoutOf(entries: readonly AwaitedEntry[], { timeout = Infinity, untilNs }: SyncobjWaitOptions): number {
   const agent = entries[0]?.state.agent;
   if (entries.some(({ state }) => state.agent !== agent)) {

@@ -1,6 +1,7 @@
 import { check, checkList, checkOptions, FLAG, instance, integer, type Kind, type Kinds } from "../arguments.js";
 import { checkOwn, type Agent } from "../domain/agent.js";
-import { checkWait, type WaitOptions } from "../domain/wait.js";
+import { take, takeSync, type Steps } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FenceChain } from "./fence-chain.js";
 import { fenceAgent, FENCE, type Fence, type FenceCallback } from "./fence.js";
@@ -67,20 +68,33 @@ export function openSyncobj(table: SyncobjTable, handle: SyncobjHandleData): Syn
 }
 
 /**
- * A place for a fence that programs hand around before the fence exists: used as a binary object, whose fence is
- * replaced, or as a timeline, on which points are added.
+ * A place for a fence that programs pass around before the fence exists: used as a binary object, whose fence is
+ * replaced, or as a timeline, on which points are added. {@link Domain.createSyncobj} makes it.
  *
  * It begins in the agent that made it alone, with room for any number of points. With its first handle it becomes common to
- * all agents that open one, has room for 64 pending fences, and belongs to nobody: it lives until the
- * last holder anywhere is closed or dead. Fences that only this agent knew are published then, with a time limit.
+ * all agents that open one, has room for 64 pending fences, and belongs to no agent: it lives until the last holder
+ * anywhere is closed or dead. Fences that only this agent knew are published then, with a time limit.
  *
  * syncobj.1. A call that names several syncobjs looks at all of them first, and changes none if one is closed.
  * syncobj.2. A point on top of others also waits for all of them, and for a plain fence below.
- * syncobj.3. A new fence or point wakes who waits for it; taking the fence away wakes nobody. An agent sees what stands
- *     there when it looks: a fence that another agent puts there and takes away again at once, it may never see.
+ * syncobj.3. A new fence or point wakes the agents that wait for it; taking the fence away wakes none. An agent sees what
+ *     is stored when it looks: a fence that another agent stores and takes away again at once, it may never see.
  *
- * A change of a common one throws `ENOSPC` if it has no room, and `EBUSY` if another agent stood still in the middle of a
+ * A change of a common one throws `ENOSPC` if it has no room, and `EBUSY` if another agent has stopped in the middle of a
  * change for a second; nothing has changed then.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * using syncobj = domain.createSyncobj();
+ * const waiting = syncobj.wait({ point: 1, forSubmit: true });
+ * syncobj.addPoint(1, timeline.createFence());
+ * timeline.signal(1);
+ * console.log((await waiting).state, syncobj.query()); // signaled 1
+ * ```
  *
  * @see linux/drivers/gpu/drm/drm_syncobj.c
  */
@@ -164,10 +178,11 @@ export class Syncobj implements Disposable {
   }
 
   /**
-   * As {@link Syncobj.transfer}, but waits until somebody submits the source point.
+   * As {@link Syncobj.transfer}, but waits until an agent submits the source point.
    *
-   * @param options `timeout`: default 5,000 milliseconds.
-   * @throws {DmaBufError} `ETIME` if the time passed first.
+   * @param options `timeout` in milliseconds; default 5,000.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `ENOENT` for a closed syncobj, or if the source can get no
+   *   points any more.
    */
   static async transferWhenSubmitted(
     from: Syncobj | SyncobjPoint,
@@ -176,17 +191,23 @@ export class Syncobj implements Disposable {
   ): Promise<void> {
     const [source, target] = ends("Syncobj.transferWhenSubmitted()", from, to);
     checkWait("Syncobj.transferWhenSubmitted()", options);
-    // The transfer is to the object that was named, also if its holder here is closed meanwhile.
-    target.state.hold();
-    try {
-      const fence = await submittedFence(source, { timeout: TRANSFER_TIMEOUT, ...options });
-      if (fence === undefined) {
-        throw new DmaBufError("ETIME", `Cannot transfer point ${source.point}: nobody has submitted it in time`);
-      }
-      put(target, fence, mergeFences);
-    } finally {
-      target.state.release();
-    }
+    return take(source.state.agent, transferring(source, target), { timeout: TRANSFER_TIMEOUT, ...options });
+  }
+
+  /**
+   * As {@link Syncobj.transferWhenSubmitted}, blocking this thread.
+   *
+   * @throws {DmaBufError} As there; `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` without a limit if only this thread
+   *   could submit the point.
+   */
+  static transferWhenSubmittedSync(
+    from: Syncobj | SyncobjPoint,
+    to: Syncobj | SyncobjPoint,
+    options: { readonly timeout?: number } = {},
+  ): void {
+    const [source, target] = ends("Syncobj.transferWhenSubmittedSync()", from, to);
+    checkWaitSync("Syncobj.transferWhenSubmittedSync()", options);
+    takeSync(source.state.agent, transferring(source, target), options.timeout ?? TRANSFER_TIMEOUT);
   }
 
   /** The current fence; a timeline's is a {@link FenceChain}. */
@@ -231,8 +252,10 @@ export class Syncobj implements Disposable {
   }
 
   /**
-   * Adds a fence as a point of the timeline. One that is not above the last is added all the same, and makes waiting
-   * coarser: see {@link FenceChain}.
+   * Adds a fence as a point of the timeline. One that is not above the last is added too, and makes waiting coarser: see
+   * {@link FenceChain}.
+   *
+   * @param point From 0 to 2^53 - 1.
    */
   addPoint(point: number, fence: Fence): void {
     check("Syncobj.addPoint()", "point", point, POINT);
@@ -368,6 +391,21 @@ function listed(call: string, list: readonly (Syncobj | SyncobjPoint)[], kind = 
   return entries;
 }
 
+/** Waits for the point of the source. */
+function* transferring(source: AwaitedEntry, target: AwaitedEntry): Steps<void> {
+  // The transfer is to the object that was named, also if its holder here is closed before it ends.
+  target.state.hold();
+  try {
+    const fence = yield* submittedFence(source);
+    if (fence === undefined) {
+      throw new DmaBufError("ETIMEDOUT", `Cannot transfer point ${source.point}: no agent has submitted it in time`);
+    }
+    put(target, fence, mergeFences);
+  } finally {
+    target.state.release();
+  }
+}
+
 /** Point 0 takes the fence as it is, in the place of what was there; another one is added, of what `merge` makes of it. */
 function put({ state, point }: AwaitedEntry, fence: Fence, merge: (agent: Agent, fences: Fence[]) => Fence): void {
   if (point === 0) state.replace(fence);
@@ -375,5 +413,5 @@ function put({ state, point }: AwaitedEntry, fence: Fence, merge: (agent: Agent,
 }
 
 function missing(action: string, point: number): DmaBufError {
-  return new DmaBufError("EINVAL", `Cannot ${action} point ${point}: nobody has submitted it`);
+  return new DmaBufError("EINVAL", `Cannot ${action} point ${point}: no agent has submitted it`);
 }

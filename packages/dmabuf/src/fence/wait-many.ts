@@ -1,6 +1,7 @@
 import { checkList } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, waitUntil, type Subscribe, type WaitOptions } from "../domain/wait.js";
+import type { Wait } from "../domain/steps.js";
+import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
@@ -16,6 +17,7 @@ import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, type Wait
  * @see linux/drivers/dma-buf/dma-fence.c, `dma_fence_wait_any_timeout`
  */
 
+/** How a wait for any of several has ended. */
 export type WaitAnyResult =
   | { readonly state: "signaled"; /** The lowest that is signaled. */ readonly index: number }
   | { readonly state: "timed-out" };
@@ -23,77 +25,153 @@ export type WaitAnyResult =
 /**
  * Waits until one of the fences signals.
  *
+ * @param options `timeout` in milliseconds; default no limit.
  * @throws {DmaBufError} `EINVAL` for an empty list or a negative timeout; the signal's reason if it aborts (a signaled
  *   fence wins).
+ * @throws {TypeError} If the fences are of several agents.
+ *
+ * @example
+ * ```ts
+ * import { Domain, waitAny } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * const [slow, fast] = [domain.createTimeline(), domain.createTimeline()];
+ * const fences = [slow.createFence(), fast.createFence()];
+ * fast.signal(1);
+ * console.log(await waitAny(fences)); // { state: "signaled", index: 1 }
+ * ```
  */
 export async function waitAny(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitAnyResult> {
-  fences = checkList("waitAny()", "fences", fences, FENCE);
+  const all = checkList("waitAny()", "fences", fences, FENCE);
   checkWait("waitAny()", options);
-  const agent = commonAgent(fences);
-  const look = (): number => fences.findIndex((fence) => fence.isSignaled());
-  const found = await waitUntil(agent, options, () => look() >= 0, onAny(fences));
-  return anyResult(found ? look() : -1);
+  const wait = new FencesWait(all, false);
+  return wait.anyResult(await wait.wait(options));
 }
 
 /**
  * As {@link waitAny}, blocking this thread.
  *
- * @param options `timeout` in milliseconds; default no limit.
  * @throws {DmaBufError} `EINVAL` as there; `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` without a limit if only
  *   this thread can signal any of the fences.
  */
 export function waitAnySync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitAnyResult {
-  fences = checkList("waitAnySync()", "fences", fences, FENCE);
+  const all = checkList("waitAnySync()", "fences", fences, FENCE);
   checkWaitSync("waitAnySync()", options);
-  const { timeout = Infinity } = options;
-  const agent = commonAgent(fences);
-  const look = (): number => fences.findIndex((fence) => fence.isSignaled());
-  const found = timeout !== 0 && fences.some(isSignaledOnceEnabled);
-  if (timeout === Infinity && !found && fences.every(isOwn)) refuseToBlock();
-  const awaited = new AwaitedFences(
-    () => look() >= 0,
-    () => pendingOf(fences),
-  );
-  return anyResult(agent.waitSync(awaited, timeout) ? look() : -1);
+  const wait = new FencesWait(all, false);
+  return wait.anyResult(wait.waitSync(options.timeout ?? Infinity));
 }
 
 /**
  * Waits until all of the fences have signaled; of no fences, all have.
  *
+ * @param options `timeout` in milliseconds; default no limit.
  * @returns `"timed-out"` if the time passed first.
  * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts.
+ * @throws {TypeError} If the fences are of several agents.
+ *
+ * @example
+ * ```ts
+ * import { Domain, waitAll } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const fences = [timeline.createFence(), timeline.createFence()];
+ * setTimeout(() => timeline.signal(2), 10);
+ * console.log(await waitAll(fences, { timeout: 1000 })); // "signaled"
+ * ```
  */
 export async function waitAll(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitResult> {
-  fences = checkList("waitAll()", "fences", fences, FENCE);
+  const all = checkList("waitAll()", "fences", fences, FENCE);
   checkWait("waitAll()", options);
-  if (fences.length === 0) return "signaled";
-  const agent = commonAgent(fences);
-  const look = (): boolean => fences.every((fence) => fence.isSignaled());
-  return (await waitUntil(agent, options, look, onAll(fences))) ? "signaled" : "timed-out";
+  return all.length === 0 || (await new FencesWait(all, true).wait(options)) ? "signaled" : "timed-out";
 }
 
 /**
  * As {@link waitAll}, blocking this thread.
  *
- * @param options `timeout` in milliseconds; default no limit.
  * @throws {DmaBufError} `EINVAL` as there; `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` without a limit if only
  *   this thread can signal one of the pending fences.
  */
 export function waitAllSync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitResult {
-  fences = checkList("waitAllSync()", "fences", fences, FENCE);
+  const all = checkList("waitAllSync()", "fences", fences, FENCE);
   checkWaitSync("waitAllSync()", options);
-  const { timeout = Infinity } = options;
-  if (fences.length === 0) return "signaled";
-  const agent = commonAgent(fences);
-  if (timeout !== 0) {
-    for (const fence of fences) fence.enableSignaling();
-    if (timeout === Infinity && fences.some((fence) => !fence.isSignaled() && isOwn(fence))) refuseToBlock();
+  const isOver = all.length === 0 || new FencesWait(all, true).waitSync(options.timeout ?? Infinity);
+  return isOver ? "signaled" : "timed-out";
+}
+
+/** The wait for all of some fences, or any. */
+class FencesWait implements Wait {
+  readonly #fences: readonly Fence[];
+  readonly #forAll: boolean;
+  readonly #agent: Agent;
+
+  constructor(fences: readonly Fence[], forAll: boolean) {
+    this.#fences = fences;
+    this.#forAll = forAll;
+    this.#agent = commonAgent(fences);
   }
-  const awaited = new AwaitedFences(
-    () => fences.every((fence) => fence.isSignaled()),
-    () => pendingOf(fences),
-  );
-  return agent.waitSync(awaited, timeout) ? "signaled" : "timed-out";
+
+  wait(terms: WaitTerms): Promise<boolean> {
+    return waitUntil(
+      this.#agent,
+      terms,
+      () => this.#isOver(),
+      (done) => listen((add) => (this.#forAll ? this.#onAll(add, done) : this.#onAny(add, done))),
+    );
+  }
+
+  waitSync(timeout: number): boolean {
+    if (timeout !== 0) this.#enable();
+    if (timeout === Infinity && !this.#isOver() && this.#isOwn()) {
+      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal what it waits for");
+    }
+    const awaited = new AwaitedFences(
+      () => this.#isOver(),
+      () => this.#fences.filter((fence) => !fence.isSignaled()),
+    );
+    return this.#agent.waitSync(awaited, timeout);
+  }
+
+  /** @param found Whether one has signaled. */
+  anyResult(found: boolean): WaitAnyResult {
+    if (!found) return { state: "timed-out" };
+    return { state: "signaled", index: this.#fences.findIndex((fence) => fence.isSignaled()) };
+  }
+
+  #isOver(): boolean {
+    const isSignaled = (fence: Fence): boolean => fence.isSignaled();
+    return this.#forAll ? this.#fences.every(isSignaled) : this.#fences.some(isSignaled);
+  }
+
+  /** Whether only this thread can end the wait. */
+  #isOwn(): boolean {
+    const isOwn = (fence: Fence): boolean => !fence.isSignaled() && backingOf(fence).isOwn(fence);
+    return this.#forAll ? this.#fences.some(isOwn) : this.#fences.every(isOwn);
+  }
+
+  /** Makes sure that the fences will signal by themselves; behind one that decides the wait, none is enabled. */
+  #enable(): void {
+    for (const fence of this.#fences) {
+      fence.enableSignaling();
+      if (!this.#forAll && fence.isSignaled()) return;
+    }
+  }
+
+  /** Calls back at the first signal; behind a fence that has signaled already, none is enabled. */
+  #onAny(add: Add, done: () => void): void {
+    if (this.#fences.some((fence) => !add(fence, done))) done();
+  }
+
+  /** Calls back at the last signal. */
+  #onAll(add: Add, done: () => void): void {
+    // One more than there are callbacks, so that none of them is the last before all have been added.
+    let waiting = 1;
+    const ended = (): void => {
+      if (--waiting === 0) done();
+    };
+    for (const fence of this.#fences) if (add(fence, ended)) waiting++;
+    ended();
+  }
 }
 
 function commonAgent(fences: readonly Fence[]): Agent {
@@ -102,28 +180,6 @@ function commonAgent(fences: readonly Fence[]): Agent {
   const agent = fenceAgent(first);
   if (fences.every((fence) => fenceAgent(fence) === agent)) return agent;
   throw new TypeError("Cannot wait for fences of several agents at once: import them into one");
-}
-
-/** Calls back at the first signal; behind a fence that has signaled already, none is enabled. */
-function onAny(fences: readonly Fence[]): Subscribe {
-  return (done) =>
-    listen((add) => {
-      if (fences.some((fence) => !add(fence, done))) done();
-    });
-}
-
-/** Calls back at the last signal. */
-function onAll(fences: readonly Fence[]): Subscribe {
-  return (done) =>
-    listen((add) => {
-      // One more than there are callbacks, so that none of them is the last before all have been added.
-      let waiting = 1;
-      const ended = (): void => {
-        if (--waiting === 0) done();
-      };
-      for (const fence of fences) if (add(fence, ended)) waiting++;
-      ended();
-    });
 }
 
 /** Adds a callback; false if the fence has signaled already. */
@@ -146,25 +202,4 @@ function listen(addAll: (add: Add) => void): () => void {
     forget();
     throw error;
   }
-}
-
-function anyResult(index: number): WaitAnyResult {
-  return index < 0 ? { state: "timed-out" } : { state: "signaled", index };
-}
-
-function isOwn(fence: Fence): boolean {
-  return backingOf(fence).isOwn(fence);
-}
-
-function isSignaledOnceEnabled(fence: Fence): boolean {
-  fence.enableSignaling();
-  return fence.isSignaled();
-}
-
-function refuseToBlock(): never {
-  throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal what it waits for");
-}
-
-function pendingOf(fences: readonly Fence[]): Fence[] {
-  return fences.filter((fence) => !fence.isSignaled());
 }

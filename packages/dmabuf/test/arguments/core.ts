@@ -242,6 +242,11 @@ export const VALID: Readonly<Record<string, Valid>> = {
     { syncobj: domain.createSyncobj(), point: 1 },
     NOW,
   ],
+  "Syncobj.transferWhenSubmittedSync()": ({ domain }) => [
+    { syncobj: domain.createSyncobj({ signaled: true }), point: 0 },
+    { syncobj: domain.createSyncobj(), point: 1 },
+    NOW,
+  ],
   "Syncobj.replaceFence()": (world) => [world.fence()],
   "Syncobj.addPoint()": (world) => [1, world.fence()],
   "Syncobj.signalPoint()": () => [1],

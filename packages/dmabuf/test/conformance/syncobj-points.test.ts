@@ -55,7 +55,7 @@ test("SYO-26 a transfer may wait for the submission, with a time limit", { timeo
   using domain = Domain.create();
   const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
   const from = { syncobj: source, point: 2 };
-  await assert.rejects(Syncobj.transferWhenSubmitted(from, target, { timeout: 5 }), { code: "ETIME" });
+  await assert.rejects(Syncobj.transferWhenSubmitted(from, target, { timeout: 5 }), { code: "ETIMEDOUT" });
   const transfer = Syncobj.transferWhenSubmitted(from, { syncobj: target, point: 1 });
   source.addPoint(1, pendingFence(domain));
   source.addPoint(2, pendingFence(domain));
