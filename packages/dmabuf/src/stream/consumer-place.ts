@@ -1,7 +1,8 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
-import { checkWait, checkWaitSync, countdown, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
+import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
+import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { bufferUnder, makeFrame, type Frame } from "./frame.js";
@@ -18,6 +19,13 @@ import {
   streamEnd,
   type Policy,
 } from "./stream-slot.js";
+
+/** A wait for a frame; ready without one once the stream has ended, or was left. */
+interface TakeAttempt extends WaitCondition {
+  taken: Frame | undefined;
+  /** What the last look has found. */
+  isReady: boolean;
+}
 
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
@@ -64,63 +72,53 @@ export class ConsumerPlace {
   /** See `Consumer`. @param owner The user's object. */
   async next(options: WaitOptions, owner: object): Promise<Frame | undefined> {
     checkWait("Consumer.next()", options);
+    const attempt = this.#attempt();
+    if (hasFinished(attempt)) return attempt.taken;
+    const taken = take(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options, this.#ending);
+    if (!(taken instanceof Promise)) return taken;
     this.#owners.push(owner);
     try {
-      return await this.#next(options);
+      return await taken;
     } finally {
       this.#owners.pop();
-    }
-  }
-
-  async #next(options: WaitOptions): Promise<Frame | undefined> {
-    const { agent } = this.#parts;
-    const left = countdown(agent.host, options.timeout);
-    for (let limits = options; ; limits = { ...options, timeout: left() }) {
-      const attempt = this.#attempt();
-      if (!(await agent.wait(attempt, limits))) this.#timedOut(options.timeout);
-      const frame = attempt.taken;
-      if (frame === undefined) return this.#ended();
-      const { work } = bufferUnder(frame)!;
-      if (work.testFinished("write")) return this.#given(frame);
-      const rest = (): WaitTerms => ({ ...options, timeout: left(), ending: this.#ending });
-      try {
-        // Work that still writes the frame, by fences.
-        const fences = await work.wait("write", rest());
-        if (fences === "timed-out") this.#timedOut(options.timeout);
-        if (this.#passesOver(frame)) continue;
-        const isFinished = await work.waitFinished("write", rest());
-        if (!isFinished) this.#timedOut(options.timeout, frame);
-      } catch (error) {
-        this.#refused(frame);
-        if (this.#closed) return undefined;
-        throw error;
-      }
-      return this.#given(frame);
     }
   }
 
   /** See `Consumer`. */
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
-    const { agent } = this.#parts;
-    const left = countdown(agent.host, options.timeout);
-    for (let limit = options.timeout; ; limit = left()) {
-      const attempt = this.#attempt();
-      if (!agent.waitSync(attempt, limit)) this.#timedOut(options.timeout);
-      const frame = attempt.taken;
-      if (frame === undefined) return this.#ended();
-      const { work } = bufferUnder(frame)!;
-      if (work.testFinished("write")) return frame;
-      try {
-        const fences = work.waitSync("write", { timeout: left() });
-        if (fences === "timed-out") this.#timedOut(options.timeout);
-        if (this.#passesOver(frame)) continue;
-        if (!work.waitFinishedSync("write", { timeout: left() })) this.#timedOut(options.timeout, frame);
-      } catch (error) {
-        this.#refused(frame);
-        throw error;
+    const attempt = this.#attempt();
+    if (hasFinished(attempt)) return attempt.taken;
+    return takeSync(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options.timeout);
+  }
+
+  /** @param attempt One that was looked at, and has not finished. */
+  *#waitForFrame(attempt: TakeAttempt, timeout?: number): Steps<Frame | undefined> {
+    try {
+      for (;;) {
+        if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#timedOut(timeout);
+        const { taken } = attempt;
+        if (taken === undefined) return this.#ended();
+        if (hasFinished(attempt) || (yield* this.#isWritten(taken, timeout))) return this.#given(taken);
+        attempt.ready();
       }
-      return frame;
+    } catch (error) {
+      if (this.#closed) return undefined;
+      throw error;
+    }
+  }
+
+  /** Waits for the work that still writes a frame, by fences. @returns False if the frame is passed over. */
+  *#isWritten(frame: Frame, timeout?: number): Steps<boolean> {
+    const { work } = bufferUnder(frame)!;
+    try {
+      if (!(yield* work.signaled("write"))) this.#timedOut(timeout);
+      if (this.#passesOver(frame)) return false;
+      if (!(yield* work.finished("write"))) this.#timedOut(timeout, frame);
+      return true;
+    } catch (error) {
+      this.#refused(frame);
+      throw error;
     }
   }
 
@@ -140,12 +138,13 @@ export class ConsumerPlace {
     if (!this.#holdsFrames) this.#left();
   }
 
-  #attempt(): WaitCondition & { readonly taken: Frame | undefined } {
-    if (this.#closed)
-      throw new DmaBufError("EBADF", `Cannot take a frame of stream "${this.#parts.name}": it was left`);
-    const { agent, key } = this.#parts;
-    const attempt = {
-      taken: undefined as Frame | undefined,
+  /** Looks for a frame. @throws {DmaBufError} `EBADF` if the stream was left. */
+  #attempt(): TakeAttempt {
+    const { agent, key, name } = this.#parts;
+    if (this.#closed) throw new DmaBufError("EBADF", `Cannot take a frame of stream "${name}": it was left`);
+    const attempt: TakeAttempt = {
+      taken: undefined,
+      isReady: false,
       arm: () => {
         if (this.#closed) return;
         armConsumer(agent, key.slot);
@@ -160,14 +159,16 @@ export class ConsumerPlace {
         }
       },
       ready: () => {
-        if (this.#closed) return true;
+        attempt.taken = undefined;
+        if (this.#closed) return (attempt.isReady = true);
         // The end is read first: what was published before it is then seen below.
         const end = streamEnd(agent, key);
         attempt.taken = this.#undelivered.shift() ?? this.#tryTake();
-        return attempt.taken !== undefined || end !== undefined;
+        return (attempt.isReady = attempt.taken !== undefined || end !== undefined);
       },
       checkBlocking: () => this.#checkBlocking(),
     };
+    attempt.ready();
     return attempt;
   }
 
@@ -301,4 +302,9 @@ export class ConsumerPlace {
     const why = overdue === undefined ? "" : `: ${overdue}`;
     throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);
   }
+}
+
+/** Whether a frame was taken whose writing has finished. */
+function hasFinished({ taken }: TakeAttempt): boolean {
+  return taken !== undefined && bufferUnder(taken)!.work.testFinished("write");
 }

@@ -16,15 +16,8 @@ import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { Held } from "../domain/held.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
-import {
-  checkWait,
-  checkWaitSync,
-  countdown,
-  Ending,
-  limitsOf,
-  type WaitOptions,
-  type WaitTerms,
-} from "../domain/wait.js";
+import { take, takeSync, until, type Steps } from "../domain/steps.js";
+import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { CONSUMER_OPTIONS, makeConsumer, type Consumer, type ConsumerOptions } from "./consumer.js";
@@ -153,18 +146,28 @@ export class FrameStream implements Disposable {
    * Waits until at least `count` consumers have joined.
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPIPE` if the stream has ended, `EBADF` if it was closed,
-   *   also while the call waits.
+   *   also while the call waits; `EPERM` if this end does not produce.
    */
   async waitForConsumers(count: number, options: WaitOptions = {}): Promise<void> {
     check("FrameStream.waitForConsumers()", "count", count, COUNT);
     checkWait("FrameStream.waitForConsumers()", options);
-    const { agent, key } = this.#producing();
+    return take(this.#producing().agent, this.#joined(count), options, this.#ending);
+  }
+
+  /** As {@link waitForConsumers}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  waitForConsumersSync(count: number, options: { readonly timeout?: number } = {}): void {
+    check("FrameStream.waitForConsumersSync()", "count", count, COUNT);
+    checkWaitSync("FrameStream.waitForConsumersSync()", options);
+    takeSync(this.#producing().agent, this.#joined(count), options.timeout);
+  }
+
+  *#joined(count: number): Steps<void> {
+    const { agent, key, name } = this.#parts;
     const joined = { arm: () => armProducer(agent, key.slot), ready: () => this.consumers >= count };
-    if (await agent.wait(joined, limitsOf(agent.host, options, this.#ending)())) return;
-    throw new DmaBufError(
-      "ETIMEDOUT",
-      `Only ${this.consumers} of ${count} consumers have joined stream "${this.name}"`,
-    );
+    if (joined.ready()) return;
+    this.#ending.check();
+    if (yield until(agent, joined)) return;
+    throw new DmaBufError("ETIMEDOUT", `Only ${this.consumers} of ${count} consumers have joined stream "${name}"`);
   }
 
   /**
@@ -215,26 +218,8 @@ export class FrameStream implements Disposable {
   async loan(options: WaitOptions = {}): Promise<Loan | undefined> {
     checkWait("FrameStream.loan()", options);
     const attempt = new LoanAttempt(this.#producing());
-    const { agent } = this.#parts;
-    const left = countdown(agent.host, options.timeout);
-    for (let limits = options; ; limits = { ...options, timeout: left() }) {
-      // Where nothing is to be waited for, a promise would cost more than all the rest.
-      if (!attempt.ready() && !(await agent.wait(attempt, limits))) this.#noLoan(options.timeout);
-      const { taken } = attempt;
-      if (taken === undefined) return undefined;
-      if (taken.isFinished) return this.#toLoan(taken);
-      const rest: WaitTerms = { ...options, timeout: left(), ending: this.#ending };
-      try {
-        // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-        const fences = await taken.buffer.work.wait("read", rest);
-        if (fences === "timed-out") this.#noLoan(options.timeout);
-      } catch (error) {
-        taken.release();
-        if (this.#ending.isOver) return undefined;
-        throw error;
-      }
-      if (!attempt.setAsideIfOverdue()) return this.#toLoan(taken);
-    }
+    if (attempt.isFinished()) return this.#toLoan(attempt.taken!);
+    return take(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options, this.#ending);
   }
 
   /**
@@ -246,21 +231,26 @@ export class FrameStream implements Disposable {
   loanSync(options: { readonly timeout?: number } = {}): Loan | undefined {
     checkWaitSync("FrameStream.loanSync()", options);
     const attempt = new LoanAttempt(this.#producing());
-    const { agent } = this.#parts;
-    const left = countdown(agent.host, options.timeout);
-    for (let limit = options.timeout; ; limit = left()) {
-      if (!agent.waitSync(attempt, limit)) this.#noLoan(options.timeout);
-      const { taken } = attempt;
-      if (taken === undefined) return undefined;
-      if (taken.isFinished) return this.#toLoan(taken);
-      try {
-        const fences = taken.buffer.work.waitSync("read", { timeout: left() });
-        if (fences === "timed-out") this.#noLoan(options.timeout);
-      } catch (error) {
-        taken.release();
-        throw error;
+    if (attempt.isFinished()) return this.#toLoan(attempt.taken!);
+    return takeSync(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options.timeout);
+  }
+
+  /** @param attempt One that was looked at, and has not finished. */
+  *#waitForLoan(attempt: LoanAttempt, timeout?: number): Steps<Loan | undefined> {
+    try {
+      for (;;) {
+        if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#noLoan(timeout);
+        const { taken } = attempt;
+        if (taken === undefined) return undefined;
+        // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
+        if (!taken.isFinished && !(yield* taken.buffer.work.signaled("read"))) this.#noLoan(timeout);
+        if (taken.isFinished || !attempt.setAsideIfOverdue()) return this.#toLoan(taken);
+        attempt.ready();
       }
-      if (!attempt.setAsideIfOverdue()) return this.#toLoan(taken);
+    } catch (error) {
+      attempt.taken?.release();
+      if (this.#ending.isOver) return undefined;
+      throw error;
     }
   }
 

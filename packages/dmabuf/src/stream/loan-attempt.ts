@@ -30,6 +30,8 @@ export interface TakenPlace {
  */
 export class LoanAttempt implements WaitCondition {
   taken: TakenPlace | undefined;
+  /** What the last look has found. */
+  isReady = false;
   readonly #parts: StreamParts;
   /** The places, as bits, at which work was found overdue. */
   #overdue = 0;
@@ -47,6 +49,15 @@ export class LoanAttempt implements WaitCondition {
   }
 
   ready(): boolean {
+    return (this.isReady = this.#look());
+  }
+
+  /** Looks, and says whether a place was taken on whose buffer no work is pending. */
+  isFinished(): boolean {
+    return this.ready() && this.taken?.isFinished === true;
+  }
+
+  #look(): boolean {
     const { agent, key, buffers } = this.#parts;
     if (streamEnd(agent, key) !== undefined) return true;
     const keepFrom = heldBackFrom(agent, key.slot);
