@@ -174,6 +174,18 @@ describe("a producer", () => {
     await joined;
     assert.equal(stream.consumers, 2);
   });
+
+  test("waits for consumers in its blocked thread too", (t) => {
+    const { stream } = createStream(t);
+    stream.waitForConsumersSync(0);
+    assert.throws(() => stream.waitForConsumersSync(1, { timeout: 0 }), { code: "ETIMEDOUT", message: /Only 0 of 1/ });
+    using _consumer = stream.frames();
+    stream.waitForConsumersSync(1);
+    stream.end();
+    assert.throws(() => stream.waitForConsumersSync(2), { code: "EPIPE" });
+    stream.close();
+    assert.throws(() => stream.waitForConsumersSync(0), { code: "EBADF" });
+  });
 });
 
 describe("a loan", () => {
@@ -301,6 +313,7 @@ describe("a stream in an agent that does not produce", () => {
     await assert.rejects(theirs.loan(), expected);
     await assert.rejects(theirs.loans().next(), expected);
     await assert.rejects(theirs.waitForConsumers(0), expected);
+    assert.throws(() => theirs.waitForConsumersSync(0), expected);
     for (const produce of [() => theirs.loanSync(), () => theirs.end(), () => theirs.fail("EIO")])
       assert.throws(produce, expected);
     theirs.close();

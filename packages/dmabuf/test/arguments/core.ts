@@ -261,6 +261,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "BufferMembers.lockAll()": (world) => [[world.buffer()], NOW],
   "BufferMembers.lockAllSync()": (world) => [[world.buffer()], NOW],
   "FrameStream.waitForConsumers()": () => [0, NOW],
+  "FrameStream.waitForConsumersSync()": () => [0, NOW],
   "Consumer.next()": () => [NOW],
   "Consumer.nextSync()": () => [NOW],
   "FrameStream.frames()": () => [{}],

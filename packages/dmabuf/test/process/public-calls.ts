@@ -149,7 +149,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   }),
   "domain.createStream": { call: ({ first }) => first.createStream({ format: FORMAT, buffers: 3 }) },
   "domain.openStream": made({
-    before: (world, keep) => structuredClone(keptHandle(streamOf(world, keep), keep)),
+    before: (world, keep) => structuredClone(keep(streamOf(world, keep).handle())),
     usesUp: true,
     call: ({ second }, handle) => second.openStream(handle),
   }),
@@ -160,7 +160,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   }),
   "stream.handle": made({
     before: streamOf,
-    call: (_world, stream) => disposing(stream.handle().buffers as unknown as Disposable[]),
+    call: (_world, stream) => stream.handle(),
   }),
   "stream.frames": made({ before: found, call: (_world, { theirs }) => theirs.frames() }),
   "stream.loan, and its publishing": made({
@@ -293,12 +293,6 @@ function streamOf({ first, name }: World, keep: Keep): FrameStream {
   return keep(first.createStream({ name, format: FORMAT, buffers: 2 }));
 }
 
-function keptHandle(stream: FrameStream, keep: Keep): ReturnType<FrameStream["handle"]> {
-  const handle = stream.handle();
-  for (const buffer of handle.buffers) keep(buffer as unknown as Disposable);
-  return handle;
-}
-
 async function found(world: World, keep: Keep): Promise<{ mine: FrameStream; theirs: FrameStream }> {
   const mine = streamOf(world, keep);
   return { mine, theirs: keep(await world.second.findStream(world.name, { timeout: 20_000 })) };
@@ -321,8 +315,4 @@ function using<T extends Disposable>(made: T, act: (made: T) => void): T {
 
 function closing(made: { close(): void }): Disposable {
   return { [Symbol.dispose]: () => made.close() };
-}
-
-function disposing(all: readonly Disposable[]): Disposable {
-  return { [Symbol.dispose]: () => all.forEach((one) => one[Symbol.dispose]()) };
 }
