@@ -4,8 +4,6 @@
 const TANGLED = [
   "src/buffer/",
   "src/fence/",
-  "src/linux/video/",
-  "src/node/system-calls/",
   "src/queue/",
   "src/reservation/",
 ];

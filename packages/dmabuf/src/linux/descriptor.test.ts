@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -46,4 +47,45 @@ test("a worker that is terminated leaves no descriptor and no view of the kernel
     await pause(1);
   }
   assert.equal(readdirSync("/proc/self/fd").length, before);
+});
+
+test("a dma-buf for which the thread's ledger has no room is closed once", { timeout: 30_000 }, () => {
+  // The C library says of every descriptor that it is a dma-buf of one page.
+  const script = `
+    import Module from "node:module";
+    const load = Module._load;
+    let closed = [];
+    Module._load = (name, ...rest) => {
+      const koffi = load(name, ...rest);
+      if (!name.startsWith("@koromix/koffi-")) return koffi;
+      let errno;
+      const func = (library) => (declaration) => {
+        const call = library.func(declaration);
+        if (declaration.includes(" lseek(")) return () => 4096;
+        if (declaration.includes(" ioctl(")) return () => ((errno = 22), -1);
+        if (declaration.includes(" close(")) return (fd) => (closed.push(fd), 0);
+        return (...values) => ((errno = undefined), call(...values));
+      };
+      const loadLibrary = (path) => ({ func: func(koffi.load(path)) });
+      return { ...koffi, load: loadLibrary, errno: () => errno ?? koffi.errno() };
+    };
+    const { ownDmaBuf } = await import(${JSON.stringify(new URL("./dma-buf.js", import.meta.url).href)});
+    const { threadLedger } = await import(${JSON.stringify(new URL("../node/resources/thread-ledger.js", import.meta.url).href)});
+    const codes = [];
+    const attempt = (what) => {
+      try {
+        codes.push(what().size);
+      } catch (error) {
+        codes.push(error.code);
+      }
+    };
+    attempt(() => ownDmaBuf(1000));
+    try {
+      for (;;) threadLedger().open(() => 2000);
+    } catch {}
+    closed = [];
+    attempt(() => ownDmaBuf(1001));
+    console.log(JSON.stringify([codes, closed]));`;
+  const output = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });
+  assert.deepEqual(JSON.parse(output), [[4096, "EMFILE"], [1001]]);
 });

@@ -1,10 +1,9 @@
 import { check, FUNCTION, instance, NAME, oneOf } from "../arguments.js";
 import { readFileSync, statSync } from "node:fs";
 import { Buffer } from "node:buffer";
-import { allOrNothing } from "../all-or-nothing.js";
 import type { WaitOptions } from "../domain/wait.js";
 import { countdown } from "../domain/wait.js";
-import { DmaBufError } from "../errors.js";
+import { codeOf, DmaBufError } from "../errors.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { checkRange } from "../buffer/memory-map.js";
 import type { WaitResult } from "../fence/fence.js";
@@ -69,14 +68,6 @@ export class DmaBufDescriptor extends Descriptor {
     const size = checkedSize(fd);
     super(fd, "the dma-buf");
     this.size = size;
-  }
-
-  /** @internal What the kernel has just made for this program: it is closed if it cannot be used. */
-  static own(fd: number): DmaBufDescriptor {
-    return allOrNothing((orUndo) => {
-      orUndo(() => closeDescriptor(fd));
-      return new DmaBufDescriptor(fd);
-    });
   }
 
   /** The kernel's number of the buffer: the same for all descriptors of it. */
@@ -224,7 +215,7 @@ export class DmaBufDescriptor extends Descriptor {
 
   /** Another descriptor of the same buffer. */
   duplicate(): DmaBufDescriptor {
-    return DmaBufDescriptor.own(this.duplicateDescriptor());
+    return ownDmaBuf(this.duplicateDescriptor());
   }
 
   #sync(flags: number): void {
@@ -237,6 +228,17 @@ export class DmaBufDescriptor extends Descriptor {
         if (!(error instanceof DmaBufError) || (error.code !== "EINTR" && error.code !== "EAGAIN")) throw error;
       }
     }
+  }
+}
+
+/** What the kernel has just made for this program: it is closed if it cannot be used. */
+export function ownDmaBuf(fd: number): DmaBufDescriptor {
+  try {
+    return new DmaBufDescriptor(fd);
+  } catch (error) {
+    // Without room in the thread's ledger it was closed already, and its number may be another descriptor's.
+    if (codeOf(error) !== "EMFILE") closeDescriptor(fd);
+    throw error;
   }
 }
 

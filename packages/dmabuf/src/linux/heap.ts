@@ -4,7 +4,7 @@ import { check, type Kind } from "../arguments.js";
 import { openFile } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
-import { DmaBufDescriptor } from "./dma-buf.js";
+import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { BYTES, isPath, PATH } from "./kinds.js";
 import { request } from "./ioctl.js";
 
@@ -73,6 +73,6 @@ export class DmaHeap extends Descriptor {
     check("DmaHeap.allocate()", "size", size, BYTES);
     const given = { len: size, fdFlags: O_RDWR | O_CLOEXEC };
     const { fd } = this.request(DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
-    return DmaBufDescriptor.own(fd);
+    return ownDmaBuf(fd);
   }
 }

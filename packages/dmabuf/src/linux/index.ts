@@ -19,13 +19,8 @@ export { handOver, type HandOver } from "./hand-over.js";
 export { importDescriptor, type KernelBuffer, type KernelBufferOptions } from "./kernel-buffer.js";
 export { kernelFence, kernelSyncFile } from "./kernel-fence.js";
 export { capture, type CapturedFrame, type CaptureOptions } from "./video/capture.js";
-export {
-  VideoDevice,
-  type VideoCapabilities,
-  type VideoDirection,
-  type VideoFormat,
-  type VideoPlaneFormat,
-} from "./video/device.js";
+export { VideoDevice, type VideoCapabilities } from "./video/device.js";
+export type { VideoDirection, VideoFormat, VideoPlaneFormat } from "./video/format.js";
 export { VideoQueue, type Dequeued, type Enqueued, type VideoQueueOptions } from "./video/queue.js";
 export { record, streamFormat, type RecordedData, type RecordOptions } from "./video/record.js";
 export { ExportedBuffer } from "./export-buffer.js";

@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { allOrNothing } from "../all-or-nothing.js";
 import { check, checkList, checkObject, NAME, OBJECT, required, type Kinds } from "../arguments.js";
 import {
   addSeals,
@@ -12,7 +13,7 @@ import {
 } from "../node/system-calls/index.js";
 import { Descriptor } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
-import { DmaBufDescriptor } from "./dma-buf.js";
+import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
 import { BYTES, FD, OFFSET } from "./kinds.js";
 import { MemoryView } from "./memory-view.js";
@@ -67,7 +68,7 @@ export class UdmabufDevice extends Descriptor {
     clearPages(range);
     const given = { memfd, flags: CLOEXEC, offset, size };
     const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
-    return DmaBufDescriptor.own(result);
+    return ownDmaBuf(result);
   }
 
   /** One dma-buf over several ranges, one after the other. @throws {DmaBufError} As {@link create}. */
@@ -82,7 +83,7 @@ export class UdmabufDevice extends Descriptor {
     argument.set(items, head.length);
     const { name, number } = UDMABUF.CREATE_LIST;
     const action = `Cannot make a dma-buf of ${ranges.length} ranges`;
-    return DmaBufDescriptor.own(rawCall(this.fd, name, number, argument, action, REASONS));
+    return ownDmaBuf(rawCall(this.fd, name, number, argument, action, REASONS));
   }
 }
 
@@ -95,16 +96,14 @@ export class UdmabufDevice extends Descriptor {
 export function createSealedMemory(name: string, size: number): Descriptor {
   check("createSealedMemory()", "name", name, NAME);
   check("createSealedMemory()", "size", size, BYTES);
-  const file = new Descriptor(createMemoryFile(name), "the memory file");
-  try {
+  return allOrNothing((orUndo) => {
+    const file = new Descriptor(createMemoryFile(name), "the memory file");
+    orUndo(() => file.close());
     setFileLength(file.fd, size);
     reservePages(file.fd, 0, size);
     addSeals(file.fd, SEAL.SHRINK | SEAL.GROW);
     return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
-import { checkTimeout, countdown, waitUntil, type WaitOptions } from "../domain/wait.js";
+import type { Wait } from "../domain/steps.js";
+import { checkTimeout, countdown, waitUntil, type WaitTerms } from "../domain/wait.js";
 import { threadsHost } from "../host/threads.js";
 import { watchDescriptor } from "../node/waiting/poller.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
@@ -15,7 +16,7 @@ const SLICE = 50;
 export async function waitForDescriptor(
   fd: number,
   direction: "input" | "output",
-  options: WaitOptions,
+  options: WaitTerms,
 ): Promise<boolean> {
   const host = threadsHost();
   const left = countdown(host, options.timeout);
@@ -38,6 +39,14 @@ export async function waitForDescriptor(
   } finally {
     own.close();
   }
+}
+
+/** A wait until a descriptor is ready, for calls that are written once. */
+export function untilReady({ fd }: Descriptor, direction: "input" | "output"): Wait {
+  return {
+    wait: (terms) => waitForDescriptor(fd, direction, terms),
+    waitSync: (timeout) => waitForDescriptorSync(fd, direction, timeout),
+  };
 }
 
 /** As {@link waitForDescriptor}, blocking this thread. */

@@ -108,6 +108,7 @@ export const VALID: Readonly<Record<string, (world: World) => readonly unknown[]
   "VideoQueue.export()": () => [0, 0],
   "VideoQueue.enqueue()": () => [0, {}],
   "VideoQueue.dequeue()": () => [NOW],
+  "VideoQueue.dequeueSync()": () => [NOW],
   "VideoDevice.createQueue()": () => ["capture", {}],
   "record()": (world) => [camera(), world.stream(), {}],
   "streamFormat()": () => [{ width: 4, height: 4, pixelFormat: "GREY", planes: [{ stride: 4, size: 16 }] }],

@@ -6,7 +6,7 @@ import { HANDLE_MODE } from "../../buffer/handle.js";
 import { addressOf, openFile } from "../../node/system-calls/index.js";
 import { Descriptor } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
-import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";
+import { DMA_BUF_DESCRIPTOR, ownDmaBuf, type DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { request } from "../ioctl.js";
 import { COUNT, PATH } from "../kinds.js";
@@ -82,11 +82,18 @@ export interface DumbBufferLayout {
   readonly size: number;
 }
 
+let endUse: (device: DrmDevice, handle: number) => void;
+let makeBuffer: (device: DrmDevice, handle: number, layout: DumbBufferLayout | undefined) => DrmBuffer;
+
 /** A graphics device: a card, or the render node of one. */
 export class DrmDevice extends Descriptor {
   readonly path: string;
   /** How many objects here stand for a handle: the kernel gives the same one for a buffer that it knows already. */
   readonly #uses = new Map<number, number>();
+
+  static {
+    endUse = (device, handle) => device.#endUse(handle);
+  }
 
   private constructor(fd: number, path: string) {
     super(fd, `the graphics device ${path}`);
@@ -173,7 +180,8 @@ export class DrmDevice extends Descriptor {
       EACCES: "a render node makes no such images: use the card",
       EINVAL: "the sizes must not be 0, nor the image too large",
     });
-    return new DrmBuffer(this, handle, { width, height, bitsPerPixel, pitch, size: Number(size) });
+    this.#use(handle);
+    return makeBuffer(this, handle, { width, height, bitsPerPixel, pitch, size: Number(size) });
   }
 
   /**
@@ -185,16 +193,17 @@ export class DrmDevice extends Descriptor {
     check("DrmDevice.importBuffer()", "buffer", buffer, DMA_BUF_DESCRIPTOR);
     const action = `Cannot import the dma-buf into ${this.path}`;
     const { handle } = this.request(DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
-    return new DrmBuffer(this, handle, undefined);
+    this.#use(handle);
+    return makeBuffer(this, handle, undefined);
   }
 
-  /** @internal */
-  useHandle(handle: number): void {
+  /** One more object stands for a handle. */
+  #use(handle: number): void {
     this.#uses.set(handle, (this.#uses.get(handle) ?? 0) + 1);
   }
 
-  /** @internal The last use closes the handle. */
-  endUseOfHandle(handle: number): void {
+  /** The last use closes the handle. */
+  #endUse(handle: number): void {
     const left = this.#uses.get(handle)! - 1;
     if (left > 0) return void this.#uses.set(handle, left);
     this.#uses.delete(handle);
@@ -211,12 +220,14 @@ export class DrmBuffer implements Disposable {
   readonly layout: DumbBufferLayout | undefined;
   #closed = false;
 
-  /** @internal Made by {@link DrmDevice}. */
-  constructor(device: DrmDevice, handle: number, layout: DumbBufferLayout | undefined) {
+  static {
+    makeBuffer = (device, handle, layout) => new DrmBuffer(device, handle, layout);
+  }
+
+  private constructor(device: DrmDevice, handle: number, layout: DumbBufferLayout | undefined) {
     this.device = device;
     this.handle = handle;
     this.layout = layout;
-    device.useHandle(handle);
   }
 
   /** The buffer as a dma-buf. @param mode What may be mapped of it. The mode of the first export stays. */
@@ -225,7 +236,7 @@ export class DrmBuffer implements Disposable {
     const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
     const action = `Cannot export buffer ${this.handle} of ${this.device.path}`;
     const { fd } = this.device.request(DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
-    return DmaBufDescriptor.own(fd);
+    return ownDmaBuf(fd);
   }
 
   /** The bytes of an image, mapped into this process. */
@@ -239,7 +250,7 @@ export class DrmBuffer implements Disposable {
   close(): void {
     if (this.#closed || this.device.isClosed) return;
     this.#closed = true;
-    this.device.endUseOfHandle(this.handle);
+    endUse(this.device, this.handle);
   }
 
   [Symbol.dispose](): void {

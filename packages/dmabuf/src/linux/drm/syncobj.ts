@@ -1,14 +1,15 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
-import { waitUntil, WAIT, type WaitOptions } from "../../domain/wait.js";
+import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
+import type { WaitResult } from "../../fence/fence.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
-import { threadsHost } from "../../host/threads.js";
-import { addressOf, closeDescriptor, createEventCounter } from "../../node/system-calls/index.js";
+import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
 import { DESCRIPTOR, Descriptor, isDescriptorReady } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
 import { U64 } from "../kinds.js";
 import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
-import { watchReady } from "../wait.js";
+import { waitForDescriptor } from "../wait.js";
 import { DRM_DEVICE, type DrmDevice } from "./device.js";
 import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
 
@@ -223,21 +224,16 @@ export class DrmSyncobj implements Disposable {
    * Waits until a point has signaled together with all below it, or with `available` until it has a fence. It may not
    * exist yet.
    *
-   * @returns False if the time passed first.
-   * @throws {DmaBufError} `ENOTTY` before Linux 6.6, as {@link onPoint}.
+   * @param options `point` (default 0, the fence of now), `available`, `timeout` in milliseconds and `signal`.
+   * @throws {DmaBufError} `ENOTTY` before Linux 6.6, as {@link onPoint}; the signal's reason if it aborts.
    */
   async wait(
     options: WaitOptions & { readonly point?: number | bigint; readonly available?: boolean } = {},
-  ): Promise<boolean> {
+  ): Promise<WaitResult> {
     checkOptions("DrmSyncobj.wait()", options, WAIT_ONE);
     const { point = 0, available = false } = options;
     using event = this.onPoint(point, { available });
-    return await waitUntil(
-      { host: threadsHost() },
-      options,
-      () => event.isReady(),
-      (done) => watchReady(event.fd, "input", done),
-    );
+    return (await waitForDescriptor(event.fd, "input", options)) ? "signaled" : "timed-out";
   }
 
   /**
@@ -249,15 +245,13 @@ export class DrmSyncobj implements Disposable {
     check("DrmSyncobj.onPoint()", "point", point, U64);
     checkOptions("DrmSyncobj.onPoint()", options, ON_POINT);
     const { available = false } = options;
-    const counter = createEventCounter();
-    try {
-      const given = { handle: this.handle, flags: available ? SYNCOBJ_WAIT.AVAILABLE : 0, point, fd: counter };
+    return allOrNothing((orUndo) => {
+      const event = makeEvent(createEventCounter());
+      orUndo(() => event.close());
+      const given = { handle: this.handle, flags: available ? SYNCOBJ_WAIT.AVAILABLE : 0, point, fd: event.fd };
       this.device.request(SYNCOBJ.EVENTFD, given, "Cannot watch the syncobj", REASONS);
-      return new SyncobjEvent(counter);
-    } catch (error) {
-      closeDescriptor(counter);
-      throw error;
-    }
+      return event;
+    });
   }
 
   /** Lets the handle go; descriptors and waits that are under way live on. Twice does nothing. */
@@ -273,13 +267,19 @@ export class DrmSyncobj implements Disposable {
   }
 }
 
+let makeEvent: (fd: number) => SyncobjEvent;
+
 /** Tells of one point of a syncobj, once. */
 export class SyncobjEvent extends Descriptor {
-  /** @internal Made by {@link DrmSyncobj.onPoint}. */
-  constructor(fd: number) {
+  static {
+    makeEvent = (fd) => new SyncobjEvent(fd);
+  }
+
+  private constructor(fd: number) {
     super(fd, "the event of a syncobj");
   }
 
+  /** Whether the point has signaled, or with `available` has a fence. */
   isReady(): boolean {
     return isDescriptorReady(this.fd, "input");
   }

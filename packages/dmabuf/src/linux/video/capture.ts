@@ -1,10 +1,12 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkOptions, type Kinds } from "../../arguments.js";
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import type { DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { COUNT } from "../kinds.js";
 import type { MemoryView } from "../memory-view.js";
-import { VIDEO_DEVICE, type VideoDevice, type VideoFormat } from "./device.js";
+import { VIDEO_DEVICE, type VideoDevice } from "./device.js";
+import type { VideoFormat } from "./format.js";
 import type { Dequeued, VideoQueue } from "./queue.js";
 
 /** One image of a camera, in the camera's own memory. Dispose it to give the memory back to the camera. */
@@ -67,13 +69,11 @@ class MappedBuffer {
   constructor(queue: VideoQueue, index: number) {
     this.#queue = queue;
     this.index = index;
-    try {
+    allOrNothing((orUndo) => {
+      orUndo(() => this.close());
       for (const plane of queue.format.planes.keys()) this.#planes.push(queue.export(index, plane));
       for (const plane of this.#planes) this.#views.push(plane.map());
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    });
   }
 
   begin(done: Dequeued): CapturedFrame {

@@ -1,5 +1,6 @@
 import { constants, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, checkOptions, instance, oneOf, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import { openFile } from "../../node/system-calls/index.js";
@@ -8,28 +9,11 @@ import { deviceError } from "../device-error.js";
 import { PATH, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fourCharacters, fromCharacters } from "../pixel-format.js";
 import { unpackAll } from "../struct.js";
-import { QUEUE, VideoQueue, type VideoQueueOptions } from "./queue.js";
-import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, QUEUE_TYPE, SINGLE_FORMAT, VIDEO } from "./requests.js";
+import type { VideoDirection, VideoFormat } from "./format.js";
+import { makeVideoQueue, QUEUE, type VideoQueue, type VideoQueueOptions } from "./queue.js";
+import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, queueType, SINGLE_FORMAT, VIDEO } from "./requests.js";
 
-/** What a queue carries: images from the device (`capture`), or to it (`output`). */
-export type VideoDirection = "capture" | "output";
-
-export interface VideoFormat {
-  /** Four characters, as "YUYV" or "NV12". */
-  readonly pixelFormat: string;
-  readonly width: number;
-  readonly height: number;
-  /** In one dma-buf each. */
-  readonly planes: readonly VideoPlaneFormat[];
-}
-
-export interface VideoPlaneFormat {
-  /** Bytes from one row to the next. */
-  readonly stride: number;
-  /** Bytes of the plane. */
-  readonly size: number;
-}
-
+/** What a video device can do. */
 export interface VideoCapabilities {
   readonly driver: string;
   readonly card: string;
@@ -56,12 +40,10 @@ export class VideoDevice extends Descriptor {
   private constructor(fd: number, path: string) {
     super(fd, `the video device ${path}`);
     this.path = path;
-    try {
-      this.capabilities = this.#capabilities();
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    this.capabilities = allOrNothing((orUndo) => {
+      orUndo(() => this.close());
+      return this.#capabilities();
+    });
   }
 
   /** The paths of this machine's video devices. */
@@ -94,7 +76,7 @@ export class VideoDevice extends Descriptor {
     const formats: string[] = [];
     for (let index = 0; ; index++) {
       try {
-        const { pixelFormat } = this.request(VIDEO.ENUM_FMT, { index, type: this.queueType(direction) });
+        const { pixelFormat } = this.request(VIDEO.ENUM_FMT, { index, type: queueType(this.capabilities, direction) });
         formats.push(fourCharacters(pixelFormat));
       } catch (error) {
         if (error instanceof DmaBufError && error.code === "EINVAL") return formats;
@@ -107,7 +89,7 @@ export class VideoDevice extends Descriptor {
   format(direction: VideoDirection): VideoFormat {
     check("VideoDevice.format()", "direction", direction, DIRECTION);
     const action = `Cannot ask ${this.path} for its format`;
-    return this.#unpack(this.request(VIDEO.G_FMT, { type: this.queueType(direction) }, action).format);
+    return this.#unpack(this.request(VIDEO.G_FMT, { type: queueType(this.capabilities, direction) }, action).format);
   }
 
   /**
@@ -119,7 +101,7 @@ export class VideoDevice extends Descriptor {
   setFormat(direction: VideoDirection, wanted: Partial<Omit<VideoFormat, "planes">>): VideoFormat {
     check("VideoDevice.setFormat()", "direction", direction, DIRECTION);
     checkObject("VideoDevice.setFormat()", "wanted", wanted, WANTED);
-    const type = this.queueType(direction);
+    const type = queueType(this.capabilities, direction);
     const { width, height, pixelFormat } = { ...this.format(direction), ...wanted };
     const struct = this.capabilities.isMultiPlanar ? MULTI_FORMAT : SINGLE_FORMAT;
     const format = new Uint8Array(200);
@@ -139,15 +121,7 @@ export class VideoDevice extends Descriptor {
   createQueue(direction: VideoDirection, options: VideoQueueOptions = {}): VideoQueue {
     check("VideoDevice.createQueue()", "direction", direction, DIRECTION);
     checkOptions("VideoDevice.createQueue()", options, QUEUE);
-    return new VideoQueue(this, direction, this.format(direction), options);
-  }
-
-  /** @internal The kernel's number for a direction's queue. */
-  queueType(direction: VideoDirection): number {
-    if (this.capabilities.isMultiPlanar) {
-      return direction === "capture" ? QUEUE_TYPE.CAPTURE_MULTI : QUEUE_TYPE.OUTPUT_MULTI;
-    }
-    return direction === "capture" ? QUEUE_TYPE.CAPTURE : QUEUE_TYPE.OUTPUT;
+    return makeVideoQueue(this, direction, this.format(direction), options);
   }
 
   #capabilities(): VideoCapabilities {

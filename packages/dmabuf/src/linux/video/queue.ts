@@ -1,16 +1,18 @@
 import { ARRAY, check, checkList, checkOptions, oneOf, withCode, type Kinds } from "../../arguments.js";
-import { checkWait, countdown, type WaitOptions } from "../../domain/wait.js";
+import { take, takeSync, type Steps } from "../../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { threadsHost } from "../../host/threads.js";
 import { addressOf } from "../../node/system-calls/index.js";
-import { DMA_BUF_DESCRIPTOR, DmaBufDescriptor } from "../dma-buf.js";
+import { DMA_BUF_DESCRIPTOR, ownDmaBuf, type DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { COUNT, U32 } from "../kinds.js";
 import { packAll, unpackAll } from "../struct.js";
-import { waitForDescriptor } from "../wait.js";
-import type { VideoDevice, VideoDirection, VideoFormat } from "./device.js";
-import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, VIDEO } from "./requests.js";
+import { untilReady } from "../wait.js";
+import type { Descriptor } from "../descriptor.js";
+import type { VideoDirection, VideoFormat } from "./format.js";
+import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, queueType, VIDEO } from "./requests.js";
 
 export interface VideoQueueOptions {
   /** How many buffers. Default 4; the driver may make more, or fewer. */
@@ -48,25 +50,59 @@ export interface Dequeued {
   readonly isDamaged: boolean;
 }
 
-/** A device's buffers, which go to and fro between it and the program. */
+/** What a queue needs of its device. */
+interface QueueDevice extends Descriptor {
+  readonly path: string;
+  readonly capabilities: { readonly isMultiPlanar: boolean };
+}
+
+/** Made by `VideoDevice.createQueue()`. */
+export let makeVideoQueue: (
+  device: QueueDevice,
+  direction: VideoDirection,
+  format: VideoFormat,
+  options: VideoQueueOptions,
+) => VideoQueue;
+
+/**
+ * A device's buffers, which go to and fro between it and the program.
+ *
+ * @example
+ * ```ts device
+ * import { VideoDevice } from "dmabuf/linux";
+ *
+ * using camera = VideoDevice.open("/dev/video0");
+ * using queue = camera.createQueue("capture", { buffers: 4 });
+ * for (let index = 0; index < queue.size; index++) queue.enqueue(index);
+ * queue.start();
+ * const image = await queue.dequeue({ timeout: 1_000 });
+ * using plane = queue.export(image.index);
+ * console.log(plane.size, image.bytesUsed);
+ * ```
+ */
 export class VideoQueue implements Disposable {
-  readonly device: VideoDevice;
+  /** Whether images come from the device, or go to it. */
   readonly direction: VideoDirection;
+  /** How the images look. */
   readonly format: VideoFormat;
   /** How many buffers there are: indices count from 0. */
   readonly size: number;
+  readonly #device: QueueDevice;
   readonly #type: number;
   readonly #memory: number;
   #running = false;
   #closed = false;
 
-  /** @internal Made by `VideoDevice.createQueue`. */
-  constructor(device: VideoDevice, direction: VideoDirection, format: VideoFormat, options: VideoQueueOptions) {
+  static {
+    makeVideoQueue = (device, direction, format, options) => new VideoQueue(device, direction, format, options);
+  }
+
+  private constructor(device: QueueDevice, direction: VideoDirection, format: VideoFormat, options: VideoQueueOptions) {
     const { buffers = 4, memory = "device" } = options;
-    this.device = device;
+    this.#device = device;
     this.direction = direction;
     this.format = format;
-    this.#type = device.queueType(direction);
+    this.#type = queueType(device.capabilities, direction);
     this.#memory = memory === "device" ? MEMORY.DEVICE : MEMORY.DMABUF;
     this.size = this.#requestBuffers(buffers);
     if (this.size === 0) throw new DmaBufError("ENOMEM", `Cannot get buffers of ${device.path}: it made none`);
@@ -81,8 +117,8 @@ export class VideoQueue implements Disposable {
     check("VideoQueue.export()", "index", index, INDEX);
     check("VideoQueue.export()", "plane", plane, INDEX);
     const given = { type: this.#type, index, plane, flags: O_RDWR_CLOEXEC, fd: -1 };
-    const action = `Cannot export buffer ${index} of ${this.device.path}`;
-    return DmaBufDescriptor.own(this.device.request(VIDEO.EXPBUF, given, action).fd);
+    const action = `Cannot export buffer ${index} of ${this.#device.path}`;
+    return ownDmaBuf(this.#device.request(VIDEO.EXPBUF, given, action).fd);
   }
 
   /**
@@ -112,7 +148,7 @@ export class VideoQueue implements Disposable {
     };
     const multi = { memory: addressOf(packed), length: lengths.length };
     const given = { ...this.#head(index), ...(this.#isMultiPlanar ? multi : single) };
-    this.device.request(VIDEO.QBUF, given, `Cannot give buffer ${index} to ${this.device.path}`);
+    this.#device.request(VIDEO.QBUF, given, `Cannot give buffer ${index} to ${this.#device.path}`);
   }
 
   /**
@@ -127,7 +163,7 @@ export class VideoQueue implements Disposable {
     const multi = { memory: addressOf(planes), length: MOST_PLANES };
     const given = { ...this.#head(0), ...(this.#isMultiPlanar && multi) };
     try {
-      const done = this.device.request(VIDEO.DQBUF, given, `Cannot take a buffer of ${this.device.path}`);
+      const done = this.#device.request(VIDEO.DQBUF, given, `Cannot take a buffer of ${this.#device.path}`);
       const bytesUsed = this.#isMultiPlanar
         ? unpackAll(PLANE, planes, this.format.planes.length).map((plane) => plane.bytesUsed)
         : [done.bytesUsed];
@@ -144,19 +180,33 @@ export class VideoQueue implements Disposable {
     }
   }
 
-  /** As {@link tryDequeue}, waiting for it. @throws {DmaBufError} `ETIMEDOUT` if the time passed first. */
+  /**
+   * As {@link tryDequeue}, waiting for it.
+   *
+   * @param options `timeout` in milliseconds, by default no limit, and `signal`, which ends the wait.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; the signal's reason if it aborts.
+   */
   async dequeue(options: WaitOptions = {}): Promise<Dequeued> {
     checkWait("VideoQueue.dequeue()", options);
-    const left = countdown(threadsHost(), options.timeout);
+    return take({ host: threadsHost() }, this.#dequeue(options.timeout), options);
+  }
+
+  /** As {@link dequeue}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  dequeueSync(options: { readonly timeout?: number } = {}): Dequeued {
+    checkWaitSync("VideoQueue.dequeueSync()", options);
+    return takeSync({ host: threadsHost() }, this.#dequeue(options.timeout), options.timeout);
+  }
+
+  *#dequeue(timeout: number | undefined): Steps<Dequeued> {
     for (;;) {
       const done = this.tryDequeue();
       if (done !== undefined) return done;
-      const direction = this.direction === "capture" ? "input" : "output";
-      if (await waitForDescriptor(this.device.fd, direction, { ...options, timeout: left() })) continue;
-      throw new DmaBufError("ETIMEDOUT", `Cannot take a buffer of ${this.device.path} in ${options.timeout} ms`);
+      if (yield untilReady(this.#device, this.direction === "capture" ? "input" : "output")) continue;
+      throw new DmaBufError("ETIMEDOUT", `Cannot take a buffer of ${this.#device.path} in ${timeout} ms`);
     }
   }
 
+  /** Whether the device works on the buffers. */
   get isRunning(): boolean {
     return this.#running;
   }
@@ -177,7 +227,7 @@ export class VideoQueue implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.device.isClosed) return;
+    if (this.#device.isClosed) return;
     const running = this.#running;
     this.#running = false;
     giveBack(
@@ -191,7 +241,7 @@ export class VideoQueue implements Disposable {
   }
 
   get #isMultiPlanar(): boolean {
-    return this.device.capabilities.isMultiPlanar;
+    return this.#device.capabilities.isMultiPlanar;
   }
 
   #head(index: number): { index: number; type: number; memoryKind: number } {
@@ -200,7 +250,7 @@ export class VideoQueue implements Disposable {
 
   #requestBuffers(count: number): number {
     const given = { count, type: this.#type, memory: this.#memory };
-    return this.device.request(VIDEO.REQBUFS, given, `Cannot get ${count} buffers of ${this.device.path}`, {
+    return this.#device.request(VIDEO.REQBUFS, given, `Cannot get ${count} buffers of ${this.#device.path}`, {
       EBUSY: "another program uses it, or images of it are still mapped",
       EINVAL: "it has no such queue, or cannot use such memory",
     }).count;
@@ -208,7 +258,7 @@ export class VideoQueue implements Disposable {
 
   #switch({ name, number }: { name: string; number: number }, action: string): void {
     const type = new Uint8Array(new Int32Array([this.#type]).buffer);
-    rawCall(this.device.fd, name, number, type, `Cannot ${action} ${this.device.path}`);
+    rawCall(this.#device.fd, name, number, type, `Cannot ${action} ${this.#device.path}`);
   }
 }
 

@@ -7,7 +7,8 @@ import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import { giveBack } from "../give-back.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
-import { VIDEO_DEVICE, type VideoDevice, type VideoFormat } from "./device.js";
+import { VIDEO_DEVICE, type VideoDevice } from "./device.js";
+import type { VideoFormat } from "./format.js";
 import type { Dequeued } from "./queue.js";
 
 /** Formats that both name, and lay out alike. */
@@ -45,7 +46,7 @@ export function streamFormat(format: VideoFormat): FrameFormat {
   const name = COMMON[pixelFormat];
   if (name !== undefined) {
     const image = imageFormat(name, width, height);
-    if (image.size === plane.size && image.planes[0]!.stride === plane.stride) return image;
+    if (image.size === plane.size && image.planes[0].stride === plane.stride) return image;
   }
   return rawFormat(plane.size);
 }

@@ -1,5 +1,6 @@
 import { ioctlNumber, request } from "../ioctl.js";
 import { Struct } from "../struct.js";
+import type { VideoDirection } from "./format.js";
 
 /** The requests of video devices. @see linux/include/uapi/linux/videodev2.h */
 export const VIDEO = {
@@ -46,6 +47,12 @@ export const VIDEO = {
   STREAMON: { name: "VIDIOC_STREAMON", number: ioctlNumber("write", "V", 18, 4) },
   STREAMOFF: { name: "VIDIOC_STREAMOFF", number: ioctlNumber("write", "V", 19, 4) },
 } as const;
+
+/** The kernel's number for the queue of a direction. */
+export function queueType(device: { readonly isMultiPlanar: boolean }, direction: VideoDirection): number {
+  if (device.isMultiPlanar) return direction === "capture" ? QUEUE_TYPE.CAPTURE_MULTI : QUEUE_TYPE.OUTPUT_MULTI;
+  return direction === "capture" ? QUEUE_TYPE.CAPTURE : QUEUE_TYPE.OUTPUT;
+}
 
 /** The `format` of a queue whose images have one plane. */
 export const SINGLE_FORMAT = new Struct({

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { DmaBufError } from "../../errors.js";
 import {
   boundFunction,
@@ -166,15 +167,16 @@ export class ResourceLedger {
    * @throws {DmaBufError} `EMFILE` if there is no entry left: they are closed then.
    */
   enter(descriptors: readonly number[]): LedgerEntry[] {
-    const entries: LedgerEntry[] = [];
-    try {
-      for (const fd of descriptors) entries.push(this.open(() => fd));
-      return entries;
-    } catch (error) {
-      for (const fd of descriptors.slice(entries.length)) closeDescriptor(fd);
-      for (const entry of entries) this.close(entry);
-      throw error;
-    }
+    const left = [...descriptors];
+    return allOrNothing((orUndo) => {
+      orUndo(() => left.forEach(closeDescriptor));
+      return descriptors.map((fd) => {
+        const entry = this.open(() => fd);
+        left.shift();
+        orUndo(() => this.close(entry));
+        return entry;
+      });
+    });
   }
 
   /** As {@link receiveMessage}, which tells of the errors. */

@@ -14,8 +14,8 @@ export {
   uninterrupted,
   viewOf,
   whyUnavailable,
-  type NativeArgument,
 } from "./library.js";
+export type { NativeArgument } from "./native-arguments.js";
 export {
   closeDescriptor,
   createEventCounter,

@@ -4,7 +4,7 @@ import { arch, endianness } from "node:os";
 import type koffiModule from "koffi";
 import type { LibraryHandle } from "koffi";
 import { DmaBufError, ERRNO, errorCode } from "../../errors.js";
-import { checksOf } from "./native-arguments.js";
+import { checksOf, type NativeArgument } from "./native-arguments.js";
 
 /**
  * The door to the C library: koffi, of which only the package of this platform is installed. No other module loads it.
@@ -17,9 +17,6 @@ import { checksOf } from "./native-arguments.js";
  * library.5. What does not fit its parameter is a RangeError, and no call is made: koffi would make another number of
  *      it, and ends the process where it cannot fail.
  */
-
-/** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
-export type NativeArgument = number | bigint | string | null | ArrayBufferView;
 
 type NativeFunction = (...values: readonly NativeArgument[]) => number;
 

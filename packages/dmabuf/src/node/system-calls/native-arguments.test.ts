@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nativeFunction, type NativeArgument } from "./library.js";
-import { checksOf } from "./native-arguments.js";
+import { nativeFunction } from "./library.js";
+import { checksOf, type NativeArgument } from "./native-arguments.js";
 
 test("library.5: an integer that does not fit its parameter is refused by its name, and one that just fits is taken", () => {
   const cases: [string, readonly NativeArgument[], readonly NativeArgument[]][] = [

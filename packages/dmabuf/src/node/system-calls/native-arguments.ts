@@ -1,4 +1,5 @@
-import type { NativeArgument } from "./library.js";
+/** What a C function takes: numbers, addresses, strings, and memory that it reads or fills in place. */
+export type NativeArgument = number | bigint | string | null | ArrayBufferView;
 
 /** Checks what is passed to C functions (library.5): koffi takes any number for any integer, and cuts it. */
 
