@@ -1,7 +1,7 @@
 import { agentOf } from "../src/domain-base.js";
 import assert from "node:assert/strict";
 import { claimAgentSlot } from "../src/domain/agent-slot.js";
-import { claimBuffer } from "../src/domain/buffer-slot.js";
+import { claimBuffer } from "../src/buffer/buffer-slot.js";
 import { claimOneShot } from "../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../src/domain/timeline-slot.js";
 import type { DmaBuf, DmaBufError, FrameStream, JoinedDomain } from "../src/index.js";

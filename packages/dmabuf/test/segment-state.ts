@@ -1,15 +1,18 @@
-import { agentName, isLive, slotOf } from "../src/domain/agent-slot.js";
+import { BUFFER_SLOTS } from "../src/buffer/buffer-slot.js";
+import { agentName, generationOf, isLive, slotOf } from "../src/domain/agent-slot.js";
 import { forEachBit } from "../src/domain/bits.js";
 import { isKeyOverdue, isKeySignaled } from "../src/domain/fence-slot.js";
+import { readHeader } from "../src/domain/header.js";
 import {
   AGENT,
+  AGENT_PHASE,
   AGENT_STATE,
   BUFFER,
+  SLOT_PHASE,
   SLOT_STATE,
   CONSUMER,
   ONE_SHOT,
   PLACE,
-  readHeader,
   STREAM,
   STREAM_CONSUMERS,
   TIMELINE,
@@ -38,9 +41,10 @@ function* agents({ memory, layout }: Segment): Generator<string> {
     const state = memory.load(base + AGENT.STATE);
     const reaper = memory.load(base + AGENT.REAPER);
     // A claim that outlives its claimer passes on (recovery.2): it died when it had freed the slot.
-    if ((state & 0x3ff) === AGENT_STATE.FREE && !isLive({ memory, layout }, reaper)) continue;
-    const word = ["free", "live", "dead"][state & 0x3ff];
-    yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${state >>> 10} is ${word}, its reaper ${reaper}`;
+    const phase = AGENT_STATE.phase.in(state);
+    if (phase === AGENT_PHASE.FREE && !isLive({ memory, layout }, reaper)) continue;
+    const word = ["free", "live", "dead"][phase];
+    yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${AGENT_STATE.generation.in(state)} is ${word}, its reaper ${reaper}`;
   }
 }
 
@@ -69,24 +73,24 @@ function* buffers(segment: Segment): Generator<string> {
   const { memory, layout } = segment;
   for (let slot = 0; slot < layout.sizes.buffers; slot++) {
     const base = layout.buffer(slot);
-    const state = Number(memory.load64(base + BUFFER.STATE) & 3n);
+    const state = SLOT_STATE.phase.in(memory.load64(base + BUFFER.STATE));
     const lock = lockHolder(segment, slot);
     const writer = memory.load(base + BUFFER.WRITER);
-    const readers = bits(segment, base + layout.readers);
-    if (state === SLOT_STATE.FREE && lock === 0n && writer === 0 && readers === "") continue;
-    const transits = Array.from({ length: layout.sizes.agents }, (_, i) => memory.load(base + layout.transits + i));
+    const readers = bits(segment, base + layout.BUFFER.READERS);
+    if (state === SLOT_PHASE.FREE && lock === 0n && writer === 0 && readers === "") continue;
+    const inflight = BUFFER_SLOTS.countInflight(segment, slot);
     const entries = tryReadEntries(segment, slot);
     const pending = entries?.filter(({ key }) => !isKeySignaled(segment, key));
     const late = entries?.filter(({ key }) => isKeyOverdue(segment, key));
     yield [
       `buffer ${slot} "${readName(memory, base + BUFFER.NAME)}" in state ${state}:`,
-      `held by [${bits(segment, base + layout.references)}]`,
-      `in ${transits.filter((ticket) => ticket !== 0).length} handles`,
+      `held by [${bits(segment, base + layout.BUFFER.REFERENCES)}]`,
+      `in ${inflight} handles`,
       `read by [${readers}]`,
       `written by ${agent(segment, writer)}`,
       `locked by ${agent(segment, holderOf(lock))} with ticket ${ticketOf(lock)}`,
-      `lock awaited by [${bits(segment, base + layout.lockWaiters)}]`,
-      `holds awaited by [${bits(segment, base + layout.holdWaiters)}]`,
+      `lock awaited by [${bits(segment, base + layout.BUFFER.LOCK_WAITERS)}]`,
+      `holds awaited by [${bits(segment, base + layout.BUFFER.HOLD_WAITERS)}]`,
       `pending fences ${JSON.stringify(pending)}`,
       `late ones ${JSON.stringify(late)}`,
     ].join(" ");
@@ -98,14 +102,17 @@ function* streams(segment: Segment): Generator<string> {
   for (let slot = 0; slot < layout.sizes.streams; slot++) {
     const base = layout.stream(slot);
     const owner = memory.load(base + STREAM.OWNER);
-    const consumers = Array.from({ length: STREAM_CONSUMERS }, (_, i) => base + layout.consumers + i * CONSUMER.WORDS)
+    const consumers = Array.from(
+      { length: STREAM_CONSUMERS },
+      (_, i) => base + layout.STREAM.CONSUMERS + i * CONSUMER.WORDS,
+    )
       .filter((word) => memory.load(word + CONSUMER.OWNER) !== 0)
       .map((word) => {
         const [policy, cursor] = [memory.load(word + CONSUMER.POLICY), memory.load(word + CONSUMER.CURSOR)];
         return `${agent(segment, memory.load(word + CONSUMER.OWNER))} policy ${policy} at ${cursor}`;
       });
     if (owner === 0 && consumers.length === 0) continue;
-    const places = Array.from({ length: 8 }, (_, i) => base + layout.places + i * PLACE.WORDS)
+    const places = Array.from({ length: 8 }, (_, i) => base + layout.STREAM.PLACES + i * PLACE.WORDS)
       .filter((word) => memory.load(word + PLACE.FULL) !== 0)
       .map((word) => memory.load(word + PLACE.FRAME));
     const [end, published] = [memory.load(base + STREAM.END), memory.load(base + STREAM.PUBLISHED)];
@@ -115,7 +122,7 @@ function* streams(segment: Segment): Generator<string> {
 
 function agent(segment: Segment, identity: number): string {
   if (identity === 0) return "nobody";
-  return `${agentName(segment, identity)} (${identity >>> 10}:${slotOf(identity)})`;
+  return `${agentName(segment, identity)} (${generationOf(identity)}:${slotOf(identity)})`;
 }
 
 function bits({ memory, layout }: Segment, array: number): string {

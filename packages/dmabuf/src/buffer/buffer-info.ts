@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
-import { attachmentCount } from "../domain/attachment-count.js";
-import { bufferInode, bufferName, bufferSize, exporterName, type BufferKey } from "../domain/buffer-slot.js";
+import { attachmentCount } from "./agent-counter.js";
+import { bufferInode, type BufferKey, bufferSize, exporterName } from "./buffer-slot.js";
+import { bufferName } from "../domain/buffer-name.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { BufferTable } from "./buffer-table.js";
 import { countReferences, wholeBuffers } from "./statistics.js";

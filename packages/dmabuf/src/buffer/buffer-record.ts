@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
-import { countAttachment, discountAttachment } from "../domain/attachment-count.js";
-import { addTransit, isBufferLive, type BufferKey } from "../domain/buffer-slot.js";
-import { dropPin, tryAddPin } from "../domain/storage-slot.js";
+import { countAttachment, discountAttachment } from "./agent-counter.js";
+import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
+import { dropPin, tryAddPin } from "./storage-slot.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -83,9 +83,9 @@ export class BufferRecord {
     const { newest } = this.known;
     const { version } = newest;
     const segments = this.#owner.carrier.send(newest, mode);
-    const transit = addTransit(agent, key);
+    const inflight = BUFFER_SLOTS.addInflight(agent, key);
     const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
-    return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, transit, startTimer);
+    return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, inflight, startTimer);
   }
 
   /** Keeps the record, and so the buffer, until the result is called, although its last holder is closed. */
@@ -157,7 +157,7 @@ export class BufferRecord {
 
   /** As {@link endCpuAccess}, for an access that has come to nothing. */
   abandonCpuAccess(mode: AccessMode): void {
-    if (isBufferLive(this.agent, this.key)) this.endCpuAccess(mode);
+    if (BUFFER_SLOTS.isLive(this.agent, this.key)) this.endCpuAccess(mode);
   }
 
   /** How many holders there are in this agent. */

@@ -1,17 +1,9 @@
 import { check, checkOptions, handleTo, isHandle, NAME, OBJECT, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import {
-  bufferSize,
-  claimBuffer,
-  exporterFlags,
-  exporterOf,
-  endTransit,
-  isBufferLive,
-  type BufferKey,
-} from "../domain/buffer-slot.js";
+import { BUFFER_SLOTS, type BufferKey, bufferSize, claimBuffer, exporterFlags, exporterOf } from "./buffer-slot.js";
 import { isIndex } from "../domain/layout.js";
-import { isTransit } from "../domain/referenced-slot.js";
-import { storageVersion } from "../domain/storage-slot.js";
+import { isInflight } from "../domain/referenced-table.js";
+import { storageVersion } from "./storage-slot.js";
 import { DmaBufError } from "../errors.js";
 import { checkDomain } from "../domain/handle.js";
 import { Reservation } from "../reservation/reservation.js";
@@ -123,7 +115,7 @@ export class BufferTable implements StorageKeeper {
       record = this.#receive({ slot, generation }, handle);
     }
     // The buffer is held now: the handle's own hold, if it still stands, has done its work.
-    endTransit(this.#agent, slot, handle.transit);
+    BUFFER_SLOTS.endInflight(this.#agent, slot, handle.inflight);
     return record.open(mode);
   }
 
@@ -205,7 +197,7 @@ export class BufferTable implements StorageKeeper {
   /** The last reference may go in any agent, which then rings the exporter's. */
   #serve(served: ServedExport): void {
     this.#server.add(served);
-    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, served.key) };
+    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.#agent, served.key) };
     this.#agent.watch(freed, () => this.#server.remove(served));
   }
 
@@ -237,7 +229,7 @@ export class BufferTable implements StorageKeeper {
     const endUse = storage.use();
     this.#moved.set(key.slot, moved);
     // Whoever frees the buffer rings its exporter's agent.
-    const freed = { arm: () => {}, ready: () => !isBufferLive(this.#agent, key) };
+    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.#agent, key) };
     this.#agent.watch(freed, () => {
       if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);
       endUse();
@@ -267,7 +259,7 @@ function stale(): DmaBufError {
 
 function checkHandle(handle: BufferHandleData, agent: Agent): void {
   check("Domain.import()", "handle", handle, HANDLE);
-  const { domain, slot, generation, version, mode, size, transit } = handle;
+  const { domain, slot, generation, version, mode, size, inflight } = handle;
   const fields = {
     domain: typeof domain === "string",
     slot: isIndex(slot, agent.layout.sizes.buffers),
@@ -275,7 +267,7 @@ function checkHandle(handle: BufferHandleData, agent: Agent): void {
     version: Number.isSafeInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
-    transit: isTransit(agent, transit),
+    inflight: isInflight(agent, inflight),
   };
   for (const [name, intact] of Object.entries(fields)) if (!intact) refuse(`"${name}" of its handle is damaged`);
   checkDomain(agent, domain, "buffer");

@@ -1,6 +1,7 @@
 import { check, instance, integer, NAME, oneOf, orElse, withCode } from "../arguments.js";
 import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
-import { bufferInode, bufferName, exporterName, renameBuffer } from "../domain/buffer-slot.js";
+import { bufferInode, exporterName } from "./buffer-slot.js";
+import { bufferName, renameBuffer } from "../domain/buffer-name.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";

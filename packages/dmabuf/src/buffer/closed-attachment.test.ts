@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
 import type { Domain } from "../threads.js";
-import { isPinned } from "../domain/storage-slot.js";
+import { isPinned } from "./storage-slot.js";
 import type { Attachment } from "./attachment.js";
 import type { DmaBuf } from "./buffer.js";
 

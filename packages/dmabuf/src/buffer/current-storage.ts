@@ -1,8 +1,8 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import type { BufferKey } from "../domain/buffer-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
 import { countdown, type WaitOptions } from "../domain/wait.js";
-import { storageVersion } from "../domain/storage-slot.js";
+import { storageVersion } from "./storage-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { Storage } from "./storage-carrier.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";

@@ -1,5 +1,5 @@
 import { checkObject, FUNCTION, orElse, required, type Kinds } from "../arguments.js";
-import { EXPORTER_FLAG } from "../domain/request-slot.js";
+import { EXPORTER_FLAG } from "./request-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Reservation } from "../reservation/reservation.js";

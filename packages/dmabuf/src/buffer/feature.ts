@@ -1,7 +1,7 @@
 import { checkList } from "../arguments.js";
 import type { Feature, Part } from "../domain/feature.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
-import { abandonRequests } from "../domain/request-slot.js";
+import { abandonRequests } from "./request-slot.js";
 import { AcquireContext } from "../reservation/acquire-context.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
 import type { Reservation } from "../reservation/reservation.js";
@@ -11,7 +11,7 @@ import { BufferTable, type ExportOptions } from "./buffer-table.js";
 import type { BufferHandleData } from "./handle.js";
 import type { AllocateOptions } from "./heap.js";
 import { Heaps } from "./heaps.js";
-import { BUFFER_STEPS } from "./recovery-steps.js";
+import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
@@ -72,7 +72,7 @@ export const CARRIER: Part<StorageCarrier> = { name: "carrier" };
 /** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
 export const BUFFERS: Feature<BufferMembers> = {
   name: "buffers",
-  steps: BUFFER_STEPS,
+  steps: BUFFER_RECOVERY,
   install(core) {
     const { agent } = core;
     const table = new BufferTable(agent, core.get(CARRIER), core);

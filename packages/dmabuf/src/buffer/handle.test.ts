@@ -86,7 +86,7 @@ describe("a handle", () => {
     first[Symbol.dispose]();
     const second = buffer.handle();
     // The second handle stands where the first one stood.
-    assert.equal(second.transit.index, first.transit.index);
+    assert.equal(second.inflight.index, first.inflight.index);
     first[Symbol.dispose]();
     buffer.close();
     assert.equal(domain.statistics().length, 1);
@@ -192,9 +192,9 @@ describe("import() refuses", () => {
       [segment(0, 8192), /Segment 0 \(0 \+ 8192 bytes\) does not lie in 4096 bytes/],
       [segment(-1, 4096), /Segment 0/],
       [segment(0.5, 4095), /Segment 0/],
-      [{ transit: undefined }, /"transit"/],
-      [{ transit: { index: 8, ticket: 1 } }, /"transit"/],
-      [{ transit: { index: 0, ticket: NaN } }, /"transit"/],
+      [{ inflight: undefined }, /"inflight"/],
+      [{ inflight: { index: 8, ticket: 1 } }, /"inflight"/],
+      [{ inflight: { index: 0, ticket: NaN } }, /"inflight"/],
     ];
     for (const [damage, message] of damages) {
       const damaged = { ...handle, ...damage };

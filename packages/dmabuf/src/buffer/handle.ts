@@ -1,5 +1,6 @@
 import { oneOf } from "../arguments.js";
-import { endTransit, type BufferKey, type Transit } from "../domain/buffer-slot.js";
+import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
+import type { Inflight } from "../domain/referenced-table.js";
 import type { Segment } from "../domain/layout.js";
 import type { StorageSegment } from "./storage.js";
 
@@ -26,7 +27,7 @@ export class BufferHandle implements Disposable {
   /** How often the storage was moved. */
   readonly version: number;
   readonly segments: readonly StorageSegment[];
-  readonly transit: Transit;
+  readonly inflight: Inflight;
   readonly #segment: Segment;
   readonly #cancelTimer: () => void;
 
@@ -36,7 +37,7 @@ export class BufferHandle implements Disposable {
     domain: string,
     key: BufferKey,
     storage: Pick<BufferHandle, "mode" | "size" | "version" | "segments">,
-    transit: Transit,
+    inflight: Inflight,
     startTimer: (expire: () => void) => () => void,
   ) {
     this.#segment = segment;
@@ -47,18 +48,18 @@ export class BufferHandle implements Disposable {
     this.size = storage.size;
     this.version = storage.version;
     this.segments = storage.segments;
-    this.transit = transit;
-    this.#cancelTimer = startTimer(() => void endTransit(segment, key.slot, transit));
+    this.inflight = inflight;
+    this.#cancelTimer = startTimer(() => void BUFFER_SLOTS.endInflight(segment, key.slot, inflight));
   }
 
   [Symbol.dispose](): void {
     this.#cancelTimer();
-    endTransit(this.#segment, this.slot, this.transit);
+    BUFFER_SLOTS.endInflight(this.#segment, this.slot, this.inflight);
   }
 }
 
 /** The fields of a handle, as they arrive in another agent. */
 export type BufferHandleData = Pick<
   BufferHandle,
-  "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "transit"
+  "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "inflight"
 >;

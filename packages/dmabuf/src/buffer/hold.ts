@@ -178,11 +178,11 @@ export class Holds {
   }
 
   get #readerBits(): number {
-    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.readers;
+    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.BUFFER.READERS;
   }
 
   get #waiters(): number {
-    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.holdWaiters;
+    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.BUFFER.HOLD_WAITERS;
   }
 }
 
@@ -198,16 +198,16 @@ export const HOLD_RECOVERY: RecoveryStep = {
     const base = segment.layout.buffer(slot);
     if (segment.memory.load(base + BUFFER.WRITER) !== dead) return;
     segment.memory.compareExchange(base + BUFFER.WRITER, dead, 0);
-    ringAll(segment, base + segment.layout.holdWaiters);
+    ringAll(segment, base + segment.layout.BUFFER.HOLD_WAITERS);
   },
   // No agent waits for a dead reader's bit.
   sweep({ memory, layout }, slot, dead) {
-    clearBit(memory, layout.buffer(slot) + layout.readers, slotOf(dead));
+    clearBit(memory, layout.buffer(slot) + layout.BUFFER.READERS, slotOf(dead));
   },
 };
 
 /** Who holds a buffer just now: the agent slots of the readers, and the writer's identity or 0. */
 export function currentHolds(member: Member, bufferSlot: number): { writer: Identity; readers: number } {
   const base = member.layout.buffer(bufferSlot);
-  return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.readers };
+  return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.BUFFER.READERS };
 }

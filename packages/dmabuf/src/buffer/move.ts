@@ -1,8 +1,8 @@
-import { agentsWithDynamic } from "../domain/attachment-count.js";
+import { agentsWithDynamic } from "./agent-counter.js";
 import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
-import { exporterOf } from "../domain/buffer-slot.js";
+import { exporterOf } from "./buffer-slot.js";
 import { limitsOf, type WaitTerms } from "../domain/wait.js";
-import { beginMove, endMove, isPinned, pinners, publishVersion } from "../domain/storage-slot.js";
+import { beginMove, endMove, isPinned, pinners, publishVersion } from "./storage-slot.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";

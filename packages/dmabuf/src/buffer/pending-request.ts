@@ -8,7 +8,7 @@ import {
   takeBack,
   type RequestFields,
   type RequestKey,
-} from "../domain/request-slot.js";
+} from "./request-slot.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import { delegateWord, lockHolder } from "../reservation/lock.js";
 import type { Reservation } from "../reservation/reservation.js";

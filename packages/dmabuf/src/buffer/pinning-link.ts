@@ -1,5 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { addPin, dropPin } from "../domain/storage-slot.js";
+import { addPin, dropPin } from "./storage-slot.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";

@@ -1,6 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { slotOf } from "../domain/agent-slot.js";
-import { addReference, dropReference, type BufferKey } from "../domain/buffer-slot.js";
+import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 
 /**
  * The references of an agent: in shared memory one stands for a buffer, however often it is needed here. None is dropped
@@ -24,7 +23,7 @@ export class References {
   take(key: BufferKey): boolean {
     const held = this.#held.get(key.slot);
     if (held === undefined) {
-      if (!addReference(this.#agent, key)) return false;
+      if (!BUFFER_SLOTS.addReference(this.#agent, key)) return false;
       this.exported(key);
     } else if (held.generation === key.generation) {
       held.count++;
@@ -40,6 +39,6 @@ export class References {
     const held = this.#held.get(slot)!;
     if (--held.count > 0) return false;
     this.#held.delete(slot);
-    return !this.#agent.closed && dropReference(this.#agent, slot, slotOf(this.#agent.identity));
+    return !this.#agent.closed && BUFFER_SLOTS.dropReference(this.#agent, slot);
   }
 }

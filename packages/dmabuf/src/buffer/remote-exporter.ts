@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
-import { exporterOf, type BufferKey } from "../domain/buffer-slot.js";
+import { type BufferKey, exporterOf } from "./buffer-slot.js";
 import type { WaitOptions } from "../domain/wait.js";
-import { EXPORTER_FLAG, postRequest, type Operation, type RequestFields } from "../domain/request-slot.js";
+import { EXPORTER_FLAG, postRequest, type Operation, type RequestFields } from "./request-slot.js";
 import { DmaBufError } from "../errors.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";

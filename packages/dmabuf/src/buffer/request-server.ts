@@ -1,12 +1,12 @@
 import type { Agent } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "../domain/request-slot.js";
+import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "./request-slot.js";
 import { isLater } from "../domain/promised.js";
 import { codeOf, ERRNO, textOf } from "../errors.js";
 import type { TakenLock } from "../reservation/reservation-lock.js";
 import type { Given } from "./call.js";
 import { EXPORTER } from "./exporter.js";
-import type { BufferKey } from "../domain/buffer-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
 import type { Reservation } from "../reservation/reservation.js";
 import type { ServedExport } from "./served-export.js";
 

@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { isLive, type Identity } from "../domain/agent-slot.js";
-import type { BufferKey } from "../domain/buffer-slot.js";
-import type { PostedRequest } from "../domain/request-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
+import type { PostedRequest } from "./request-slot.js";
 import { isLater, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 import { Reservation } from "../reservation/reservation.js";

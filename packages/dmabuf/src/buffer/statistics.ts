@@ -1,16 +1,8 @@
 import { agentName, isLive, liveAgentsIn, slotOf, type Member } from "../domain/agent-slot.js";
-import { attachmentCount } from "../domain/attachment-count.js";
+import { attachmentCount } from "./agent-counter.js";
 import { forEachBit } from "../domain/bits.js";
-import {
-  bufferInode,
-  bufferName,
-  bufferSize,
-  bufferTransits,
-  exporterName,
-  isBufferLive,
-  liveBuffers,
-  type BufferKey,
-} from "../domain/buffer-slot.js";
+import { BUFFER_SLOTS, bufferInode, type BufferKey, bufferSize, exporterName } from "./buffer-slot.js";
+import { bufferName } from "../domain/buffer-name.js";
 import { isKeyOverdue, isKeySignaled } from "../domain/fence-slot.js";
 import type { Segment } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
@@ -45,9 +37,9 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
 /** Reads all live buffers. One that is freed meanwhile is left out: what was read may be of the next one in its slot. */
 export function wholeBuffers<T>(segment: Segment, read: (key: BufferKey) => T): T[] {
   const found: T[] = [];
-  for (const key of liveBuffers(segment)) {
+  for (const key of BUFFER_SLOTS.live(segment)) {
     const value = read(key);
-    if (isBufferLive(segment, key)) found.push(value);
+    if (BUFFER_SLOTS.isLive(segment, key)) found.push(value);
   }
   return found;
 }
@@ -61,7 +53,7 @@ function statisticsOf(member: Member, slot: number): BufferStatistics {
     name: bufferName(member, slot),
     size: bufferSize(member, slot),
     exporterName: exporterName(member, slot),
-    holders: agentNamesIn(member, base + member.layout.references),
+    holders: agentNamesIn(member, base + member.layout.BUFFER.REFERENCES),
     attachments: attachmentCount(member, slot),
     pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
     overdueFences: entries.filter(({ key }) => isKeyOverdue(member, key)).length,
@@ -75,10 +67,10 @@ export function countReferences(member: Member, bufferSlot: number, holdersHere:
   const { memory, layout, identity } = member;
   const base = layout.buffer(bufferSlot);
   let count = holdersHere;
-  forEachBit(memory, base + layout.references, layout.agentWords, (slot) => {
+  forEachBit(memory, base + layout.BUFFER.REFERENCES, layout.agentWords, (slot) => {
     if (slot !== slotOf(identity)) count++;
   });
-  return count + bufferTransits(member, bufferSlot);
+  return count + BUFFER_SLOTS.countInflight(member, bufferSlot);
 }
 
 function agentNamesIn(member: Member, bits: number): string[] {

@@ -1,4 +1,4 @@
-import type { BufferKey } from "../domain/buffer-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
 import type { Storage } from "./storage-carrier.js";
 
 /** The storage that a buffer has after so many moves. */

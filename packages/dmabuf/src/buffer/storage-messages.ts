@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { ring, slotOf, type Identity } from "../domain/agent-slot.js";
-import type { BufferKey } from "../domain/buffer-slot.js";
+import type { BufferKey } from "./buffer-slot.js";
 import { AGENT } from "../domain/layout.js";
 import type { NeighbourMessage, Neighbours } from "../host/neighbours.js";
 import type { StorageSegment } from "./storage.js";

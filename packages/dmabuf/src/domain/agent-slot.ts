@@ -1,6 +1,5 @@
-import type { Substrate } from "../substrate/substrate.js";
 import { forEachBit, someBit, takeBits, testBit } from "./bits.js";
-import { AGENT, AGENT_STATE, type Segment } from "./layout.js";
+import { AGENT, AGENT_PHASE, AGENT_STATE, IDENTITY, type Segment } from "./layout.js";
 import { claimFree, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
@@ -17,9 +16,7 @@ import { readName, writeName } from "./text.js";
  *     looks afterwards whether the slot has moved on: the next agent is live before it writes its name.
  */
 
-const SLOT_BITS = 10;
-const SLOT_MASK = (1 << SLOT_BITS) - 1;
-const LAST_GENERATION = (1 << (32 - SLOT_BITS)) - 1;
+const LAST_GENERATION = 2 ** IDENTITY.generation.width - 1;
 
 /** An agent's name in shared words. */
 export type Identity = number;
@@ -30,11 +27,11 @@ export interface Member extends Segment {
 }
 
 export function slotOf(identity: Identity): number {
-  return identity & SLOT_MASK;
+  return IDENTITY.slot.in(identity);
 }
 
 export function generationOf(identity: Identity): number {
-  return identity >>> SLOT_BITS;
+  return IDENTITY.generation.in(identity);
 }
 
 /**
@@ -62,26 +59,39 @@ export function claimAgentSlot(
 function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string): Identity | undefined {
   const base = layout.agent(slot);
   const state = memory.load(base + AGENT.STATE);
+  const last = AGENT_STATE.generation.in(state);
   // A slot whose generations are used up stays out of use: an identity is never given twice.
-  if ((state & SLOT_MASK) !== AGENT_STATE.FREE || state >>> SLOT_BITS === LAST_GENERATION) return undefined;
-  const generation = (state >>> SLOT_BITS) + 1;
-  const live = (generation << SLOT_BITS) | AGENT_STATE.LIVE;
+  if (AGENT_STATE.phase.in(state) !== AGENT_PHASE.FREE || last === LAST_GENERATION) return undefined;
+  const generation = last + 1;
+  const live = stateOf(generation, AGENT_PHASE.LIVE);
   if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return undefined;
   writeName(memory, base + AGENT.NAME, name);
   // SYNC POINT name-before-named: pairs with nameOf().
   memory.store(base + AGENT.NAMED, generation);
-  return (generation << SLOT_BITS) | slot;
+  return identityOf(generation, slot);
 }
 
 /** The identity of the live agent in a slot, or 0. */
-export function liveIn({ memory, layout }: Segment, slot: number): Identity {
-  if (slot >= layout.sizes.agents) return 0;
+export function liveIn(segment: Segment, slot: number): Identity {
+  return slot < segment.layout.sizes.agents ? agentIn(segment, slot, AGENT_PHASE.LIVE) : 0;
+}
+
+/** The identity of the agent in a slot, or 0 if the slot is in another phase. */
+function agentIn({ memory, layout }: Segment, slot: number, phase: number): Identity {
   const state = memory.load(layout.agent(slot) + AGENT.STATE);
-  return (state & SLOT_MASK) === AGENT_STATE.LIVE ? (state & ~SLOT_MASK) | slot : 0;
+  return AGENT_STATE.phase.in(state) === phase ? identityOf(AGENT_STATE.generation.in(state), slot) : 0;
+}
+
+function identityOf(generation: number, slot: number): Identity {
+  return IDENTITY.generation.of(generation) | IDENTITY.slot.of(slot);
+}
+
+function stateOf(generation: number, phase: number): number {
+  return AGENT_STATE.generation.of(generation) | AGENT_STATE.phase.of(phase);
 }
 
 export function isLive(segment: Segment, identity: Identity): boolean {
-  return agentState(segment, identity) === AGENT_STATE.LIVE;
+  return agentPhase(segment, identity) === AGENT_PHASE.LIVE;
 }
 
 /** All live agents. */
@@ -101,16 +111,15 @@ export function* otherAgents(member: Member): Generator<Identity> {
 /** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */
 export function markDead({ memory, layout }: Segment, identity: Identity): boolean {
   if (slotOf(identity) >= layout.sizes.agents) return false;
-  const generation = generationOf(identity) << SLOT_BITS;
-  const live = generation | AGENT_STATE.LIVE;
+  const generation = generationOf(identity);
+  const live = stateOf(generation, AGENT_PHASE.LIVE);
   const word = layout.agent(slotOf(identity)) + AGENT.STATE;
-  return memory.compareExchange(word, live, generation | AGENT_STATE.DEAD) === live;
+  return memory.compareExchange(word, live, stateOf(generation, AGENT_PHASE.DEAD)) === live;
 }
 
 /** The identity of the dead agent in a slot whose sweep is not complete, or 0. */
-export function deadIn({ memory, layout }: Segment, slot: number): Identity {
-  const state = memory.load(layout.agent(slot) + AGENT.STATE);
-  return (state & SLOT_MASK) === AGENT_STATE.DEAD ? (state & ~SLOT_MASK) | slot : 0;
+export function deadIn(segment: Segment, slot: number): Identity {
+  return agentIn(segment, slot, AGENT_PHASE.DEAD);
 }
 
 /**
@@ -141,15 +150,14 @@ export function anyLiveAgentIn(segment: Segment, array: number): boolean {
 
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */
 export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void {
-  const free = (generationOf(dead) << SLOT_BITS) | AGENT_STATE.FREE;
-  memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, free);
+  memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, stateOf(generationOf(dead), AGENT_PHASE.FREE));
 }
 
 /** Opens the slot of an agent that leaves by itself, unless somebody has declared it dead. */
 export function retireAgentSlot({ memory, layout }: Segment, identity: Identity): void {
-  const generation = generationOf(identity) << SLOT_BITS;
+  const generation = generationOf(identity);
   const word = layout.agent(slotOf(identity)) + AGENT.STATE;
-  memory.compareExchange(word, generation | AGENT_STATE.LIVE, generation | AGENT_STATE.FREE);
+  memory.compareExchange(word, stateOf(generation, AGENT_PHASE.LIVE), stateOf(generation, AGENT_PHASE.FREE));
 }
 
 /** Empty for an identity whose slot has moved on, or that no agent can have. */
@@ -169,7 +177,7 @@ function nameOf({ memory, layout }: Segment, identity: Identity): string | undef
   const generation = generationOf(identity);
   if (memory.load(base + AGENT.NAMED) !== generation) return undefined;
   const name = readName(memory, base + AGENT.NAME);
-  return memory.load(base + AGENT.STATE) >>> SLOT_BITS === generation ? name : undefined;
+  return AGENT_STATE.generation.in(memory.load(base + AGENT.STATE)) === generation ? name : undefined;
 }
 
 /** Who holds a call up, for its message. */
@@ -201,16 +209,8 @@ export function ringAll(segment: Segment, array: number): void {
   takeBits(segment.memory, array, segment.layout.agentWords, (slot) => ring(segment, slot));
 }
 
-function agentState({ memory, layout }: Segment, identity: Identity): number {
-  if (slotOf(identity) >= layout.sizes.agents) return AGENT_STATE.FREE;
-  const state: number = memory.load(layout.agent(slotOf(identity)) + AGENT.STATE);
-  return state >>> SLOT_BITS === generationOf(identity) ? state & SLOT_MASK : AGENT_STATE.FREE;
-}
-
-/** A 64-bit counter kept in shared words: adds and returns the old value. */
-export function addTo64(memory: Substrate, word: number, amount: number): number {
-  for (;;) {
-    const old = memory.load64(word);
-    if (memory.compareExchange64(word, old, old + BigInt(amount)) === old) return Number(old);
-  }
+function agentPhase({ memory, layout }: Segment, identity: Identity): number {
+  if (slotOf(identity) >= layout.sizes.agents) return AGENT_PHASE.FREE;
+  const state = memory.load(layout.agent(slotOf(identity)) + AGENT.STATE);
+  return AGENT_STATE.generation.in(state) === generationOf(identity) ? AGENT_STATE.phase.in(state) : AGENT_PHASE.FREE;
 }

@@ -5,7 +5,8 @@ import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
-import { AGENT, domainName, type Layout, type Segment } from "./layout.js";
+import { domainName } from "./header.js";
+import { AGENT, type Layout, type Segment } from "./layout.js";
 
 /**
  * One thread's membership of a domain, and all waiting that it does.

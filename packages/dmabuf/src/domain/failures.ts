@@ -1,47 +1,56 @@
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import { FAILURE, FAILURES_KEPT, HEADER, OBITUARY, ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
+import {
+  COMPLETED,
+  END_ERROR,
+  FAILURE,
+  FAILURES_KEPT,
+  HEADER,
+  ONE_SHOT,
+  RETIRED,
+  TIMELINE,
+  type Layout,
+  type Segment,
+} from "./layout.js";
+import { loadNumber, storeNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
 import { raiseTo, usedSlots, usedWord } from "./table.js";
 
 /**
- * How fences failed: the last ranges of each timeline, the reason of its end, and the obituaries of reused slots.
+ * How fences failed: the last ranges of each timeline, the reason of its end, and the failures of slots that have been used again, which are retired.
  *
  * failures.1. A failure is complete in memory before the exchange that makes its fence signaled.
  * failures.2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised
  *      before that.
- * failures.3. The failures of a slot's past use stand among the obituaries before the slot's generation moves on.
- * failures.4. An obituary is overwritten only after its slot's FORGOTTEN_GENERATION says so.
+ * failures.3. The failures of a slot's past use are retired before the slot's generation moves on.
+ * failures.4. A retired failure is overwritten only after its slot's FORGOTTEN_GENERATION says so.
  * failures.5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
- * failures.6. An obituary for which no entry can be had is forgotten at once: its slot says so, as if it had been
+ * failures.6. A failure for which no entry can be had is forgotten at once: its slot says so, as if it had been
  *      overwritten.
  */
 
 /** No sequence number reaches this. */
-const LAST_SEQUENCE = 0x7fff_ffff_ffffn;
+const BEYOND_ALL = 2 ** COMPLETED.sequence.width - 1;
 
 export const ESTALE = 116;
-
-/** The rest of the word tells as many generations apart as it can. */
-const END_ERROR_BITS = 12;
 
 /** Records that the fences from `first` to `last` failed. Only the timeline's owner may call this. */
 export function recordFailure(
   { memory, layout }: Segment,
   slot: number,
-  first: bigint,
-  last: bigint,
+  first: number,
+  last: number,
   error: number,
 ): void {
   const base = layout.timeline(slot);
   const count = memory.load(base + TIMELINE.FAILURES);
-  const entry = failureEntry(layout.failures, base, count);
+  const entry = failureEntry(layout, base, count);
   if (count >= FAILURES_KEPT) {
     // The entry that the next failure overwrites.
-    const oldest = failureEntry(layout.failures, base, count - FAILURES_KEPT);
+    const oldest = failureEntry(layout, base, count - FAILURES_KEPT);
     memory.store64(base + TIMELINE.FORGOTTEN, memory.load64(oldest + FAILURE.LAST));
   }
-  memory.store64(entry + FAILURE.FIRST, first);
-  memory.store64(entry + FAILURE.LAST, last);
+  storeNumber(memory, entry + FAILURE.FIRST, first);
+  storeNumber(memory, entry + FAILURE.LAST, last);
   memory.store(entry + FAILURE.ERROR, error);
   // SYNC POINT failure-before-count: a reader trusts the entries below the count. Pairs with findFailure().
   memory.store(base + TIMELINE.FAILURES, count + 1 === FAILURES_LAP ? FAILURES_KEPT + 1 : count + 1);
@@ -51,135 +60,138 @@ export function recordFailure(
 const FAILURES_LAP = (FAILURES_KEPT + 1) * 2 ** 20;
 
 /** The positive errno a completed fence failed with, 0 for none, `ESTALE` if that is no longer known. */
-export function findFailure({ memory, layout }: Segment, slot: number, sequence: bigint): number {
+export function findFailure({ memory, layout }: Segment, slot: number, sequence: number): number {
   const base = layout.timeline(slot);
   for (;;) {
     const count = memory.load(base + TIMELINE.FAILURES);
     if (count === 0) return 0;
     let error = 0;
     for (let n = count - 1; n >= Math.max(0, count - FAILURES_KEPT) && error === 0; n--) {
-      const entry = failureEntry(layout.failures, base, n);
+      const entry = failureEntry(layout, base, n);
       const inside =
-        memory.load64(entry + FAILURE.FIRST) <= sequence && sequence <= memory.load64(entry + FAILURE.LAST);
+        loadNumber(memory, entry + FAILURE.FIRST) <= sequence && sequence <= loadNumber(memory, entry + FAILURE.LAST);
       if (inside) error = memory.load(entry + FAILURE.ERROR);
     }
     // SYNC POINT failure-before-count: if the count stands still, no entry that was read was being rewritten.
     if (memory.load(base + TIMELINE.FAILURES) !== count) continue;
     if (error !== 0) return error;
-    return sequence <= memory.load64(base + TIMELINE.FORGOTTEN) ? ESTALE : 0;
+    return sequence <= loadNumber(memory, base + TIMELINE.FORGOTTEN) ? ESTALE : 0;
   }
 }
 
 /** Forgets why the slot's last timeline ended. */
 export function resetEnd({ memory, layout }: Segment, slot: number, generation: number): void {
-  memory.store(layout.timeline(slot) + TIMELINE.END_ERROR, generation << END_ERROR_BITS);
+  memory.store(layout.timeline(slot) + TIMELINE.END_ERROR, END_ERROR.generation.of(generation));
 }
 
 /** Sets why a timeline's pending fences fail. The first reason stands; one that is too late is not the next timeline's. */
 export function recordEnd({ memory, layout }: Segment, slot: number, generation: number, error: number): void {
-  const open = generation << END_ERROR_BITS;
-  memory.compareExchange(layout.timeline(slot) + TIMELINE.END_ERROR, open, open | error);
+  const open = END_ERROR.generation.of(generation);
+  memory.compareExchange(layout.timeline(slot) + TIMELINE.END_ERROR, open, open | END_ERROR.error.of(error));
 }
 
 /** The positive errno that the pending fences of an ended timeline failed with. */
 export function endError({ memory, layout }: Segment, slot: number): number {
-  return memory.load(layout.timeline(slot) + TIMELINE.END_ERROR) & (2 ** END_ERROR_BITS - 1);
+  return END_ERROR.error.in(memory.load(layout.timeline(slot) + TIMELINE.END_ERROR));
 }
 
-/** Moves what is known of a timeline slot's failures to the obituaries, before the slot is used again. */
-export function buryTimeline(member: Member, slot: number, lastCompleted: bigint): void {
+/** Retires what is known of a timeline slot's failures, before the slot is used again. */
+export function retireFailures(member: Member, slot: number, lastCompleted: number): void {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
   const generation = memory.load(base + TIMELINE.GENERATION);
   const count = memory.load(base + TIMELINE.FAILURES);
-  const forgotten = memory.load64(base + TIMELINE.FORGOTTEN);
-  if (forgotten !== 0n) addObituary(member, { slot, generation, error: ESTALE, first: 1n, last: forgotten });
+  const forgotten = loadNumber(memory, base + TIMELINE.FORGOTTEN);
+  if (forgotten !== 0) retireFailure(member, { slot, generation, error: ESTALE, first: 1, last: forgotten });
   for (let n = Math.max(0, count - FAILURES_KEPT); n < count; n++) {
-    const entry = failureEntry(layout.failures, base, n);
-    const first = memory.load64(entry + FAILURE.FIRST);
-    const last = memory.load64(entry + FAILURE.LAST);
+    const entry = failureEntry(layout, base, n);
+    const first = loadNumber(memory, entry + FAILURE.FIRST);
+    const last = loadNumber(memory, entry + FAILURE.LAST);
     // Recorded, but then the timeline's end was faster: that is what became of these fences.
     if (last > lastCompleted) continue;
-    addObituary(member, { slot, generation, error: memory.load(entry + FAILURE.ERROR), first, last });
+    retireFailure(member, { slot, generation, error: memory.load(entry + FAILURE.ERROR), first, last });
   }
   const error = endError(member, slot);
-  if (error !== 0) addObituary(member, { slot, generation, error, first: lastCompleted + 1n, last: LAST_SEQUENCE });
+  if (error !== 0) retireFailure(member, { slot, generation, error, first: lastCompleted + 1, last: BEYOND_ALL });
 }
 
 /** The end of a fence that failed in a slot that may be used again. */
-export interface Obituary {
+export interface RetiredFailure {
   readonly slot: number;
   readonly generation: number;
   readonly error: number;
-  readonly first: bigint;
-  readonly last: bigint;
+  readonly first: number;
+  readonly last: number;
 }
 
-/** Adds an obituary, overwriting the oldest. What the writer leaves unfinished when it dies, its sweep frees. */
-export function addObituary(member: Member, obituary: Obituary): void {
+/** Keeps a failure in the oldest one's place. What the writer leaves unfinished when it dies, its sweep frees. */
+export function retireFailure(member: Member, failure: RetiredFailure): void {
   const { memory, layout } = member;
-  for (let attempt = 0; attempt < layout.obituariesKept; attempt++) {
-    const index = memory.add(HEADER.OBITUARIES, 1) & 0x3fff_ffff;
+  for (let attempt = 0; attempt < layout.counts.retired; attempt++) {
+    const index = (memory.add(HEADER.RETIRED, 1) >>> 0) % INDEX_LAP;
     // SYNC POINT used-before-taken: as for a table's slots.
-    raiseTo(memory, usedWord("retired"), (index % layout.obituariesKept) + 1);
-    const entry = layout.obituary(index);
-    const tag = memory.load(entry + OBITUARY.TAG);
+    raiseTo(memory, usedWord("retired"), (index % layout.counts.retired) + 1);
+    const entry = layout.retired(index);
+    const tag = memory.load(entry + RETIRED.TAG);
     if (tag < 0) continue;
-    if (tag > 0) forgetObituary(member, entry, tag);
-    if (memory.compareExchange(entry + OBITUARY.TAG, tag, writing(member.identity)) !== tag) continue;
-    memory.store(entry + OBITUARY.SLOT, obituary.slot);
-    memory.store(entry + OBITUARY.GENERATION, obituary.generation);
-    memory.store(entry + OBITUARY.ERROR, obituary.error);
-    memory.store64(entry + OBITUARY.FIRST, obituary.first);
-    memory.store64(entry + OBITUARY.LAST, obituary.last);
-    memory.store(entry + OBITUARY.TAG, index + 1);
+    if (tag > 0) forgetRetired(member, entry, tag);
+    if (memory.compareExchange(entry + RETIRED.TAG, tag, writing(member.identity)) !== tag) continue;
+    memory.store(entry + RETIRED.SLOT, failure.slot);
+    memory.store(entry + RETIRED.GENERATION, failure.generation);
+    memory.store(entry + RETIRED.ERROR, failure.error);
+    storeNumber(memory, entry + RETIRED.FIRST, failure.first);
+    storeNumber(memory, entry + RETIRED.LAST, failure.last);
+    memory.store(entry + RETIRED.TAG, index + 1);
     return;
   }
-  forgetGeneration(member, obituary.slot, obituary.generation);
+  forgetGeneration(member, failure.slot, failure.generation);
 }
 
 export const RETIRED_RECOVERY: RecoveryStep = {
   table: "retired",
   /** Frees an entry that a dead agent was writing. Its fence slots still hold what it would have said. */
   sweep({ memory, layout }, index, dead) {
-    memory.compareExchange(layout.obituary(index) + OBITUARY.TAG, writing(dead), 0);
+    memory.compareExchange(layout.retired(index) + RETIRED.TAG, writing(dead), 0);
   },
 };
 
 /** As `findFailure`, for a fence whose slot has moved on to another generation. */
-export function findObituary(segment: Segment, slot: number, generation: number, sequence: bigint): number {
+export function findRetired(segment: Segment, slot: number, generation: number, sequence: number): number {
   const { memory, layout } = segment;
   const used = usedSlots(segment, "retired");
   for (let i = 0; i < used; i++) {
-    const entry = layout.obituary(i);
-    const tag = memory.load(entry + OBITUARY.TAG);
-    if (tag <= 0 || memory.load(entry + OBITUARY.SLOT) !== slot) continue;
-    if (memory.load(entry + OBITUARY.GENERATION) !== generation) continue;
-    const error = memory.load(entry + OBITUARY.ERROR);
+    const entry = layout.retired(i);
+    const tag = memory.load(entry + RETIRED.TAG);
+    if (tag <= 0 || memory.load(entry + RETIRED.SLOT) !== slot) continue;
+    if (memory.load(entry + RETIRED.GENERATION) !== generation) continue;
+    const error = memory.load(entry + RETIRED.ERROR);
     const inside =
-      memory.load64(entry + OBITUARY.FIRST) <= sequence && sequence <= memory.load64(entry + OBITUARY.LAST);
-    if (inside && memory.load(entry + OBITUARY.TAG) === tag) return error;
+      loadNumber(memory, entry + RETIRED.FIRST) <= sequence && sequence <= loadNumber(memory, entry + RETIRED.LAST);
+    if (inside && memory.load(entry + RETIRED.TAG) === tag) return error;
   }
   const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
   return ((generation - forgotten) | 0) > 0 ? 0 : ESTALE;
 }
 
+/** Far below 2^31, and whole laps of the ring: the indices go on where they wrap. */
+const INDEX_LAP = 2 ** 30;
+
 function writing(identity: Identity): number {
   return -(slotOf(identity) + 1);
 }
 
-/** The slot of an obituary about to be overwritten remembers that it had one. */
-function forgetObituary(segment: Segment, entry: number, tag: number): void {
+/** The slot of an retired failure about to be overwritten remembers that it had one. */
+function forgetRetired(segment: Segment, entry: number, tag: number): void {
   const { memory } = segment;
-  const slot = memory.load(entry + OBITUARY.SLOT);
-  const generation = memory.load(entry + OBITUARY.GENERATION);
-  // What was read may be of two obituaries, if another writer has been faster; it has seen to this.
-  if (memory.load(entry + OBITUARY.TAG) === tag) forgetGeneration(segment, slot, generation);
+  const slot = memory.load(entry + RETIRED.SLOT);
+  const generation = memory.load(entry + RETIRED.GENERATION);
+  // What was read may be of two failures, if another writer has been faster; it has seen to this.
+  if (memory.load(entry + RETIRED.TAG) === tag) forgetGeneration(segment, slot, generation);
 }
 
 function forgetGeneration(segment: Segment, slot: number, generation: number): void {
   const { memory, layout } = segment;
-  if (slot >>> 0 >= layout.sizes.timelines + layout.sizes.oneShots) return;
+  if (slot >>> 0 >= layout.fenceSlots) return;
   const word = forgottenWord(segment, slot);
   for (;;) {
     const forgotten = memory.load(word);
@@ -203,6 +215,6 @@ function forgottenWord({ layout }: Segment, slot: number): number {
     : layout.oneShot(slot) + ONE_SHOT.FORGOTTEN_GENERATION;
 }
 
-function failureEntry(failures: number, base: number, n: number): number {
-  return base + failures + ((n >>> 0) % (FAILURES_KEPT + 1)) * FAILURE.WORDS;
+function failureEntry(layout: Layout, base: number, n: number): number {
+  return base + layout.TIMELINE.FAILED + ((n >>> 0) % (FAILURES_KEPT + 1)) * FAILURE.WORDS;
 }

@@ -3,6 +3,7 @@ import { isLaterFence, type FencePosition } from "./fence-order.js";
 import { RETIRED_RECOVERY } from "./failures.js";
 import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
+import { loadNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
 import { timed, timeIn } from "./tagged-time.js";
 import { readName } from "./text.js";
@@ -44,7 +45,7 @@ export function keyTime(segment: Segment, key: FenceKey): number | undefined {
 }
 
 export function armKey(member: Member, key: FenceKey): void {
-  if (member.layout.isTimeline(key.slot)) timeline.armTimeline(member, key.slot, BigInt(key.sequence));
+  if (member.layout.isTimeline(key.slot)) timeline.armTimeline(member, key.slot, key.sequence);
   else oneShot.armOneShot(member, key.slot);
 }
 
@@ -107,7 +108,7 @@ export function keyPosition({ memory, layout }: Segment, key: FenceKey): FencePo
   const isTimeline = layout.isTimeline(key.slot);
   const base = isTimeline ? layout.timeline(key.slot) : layout.oneShot(key.slot);
   const table = isTimeline ? TIMELINE : ONE_SHOT;
-  const context = Number(memory.load64(base + table.CONTEXT));
+  const context = loadNumber(memory, base + table.CONTEXT);
   const number = isTimeline
     ? { seqno: key.sequence, seqno32: false }
     : oneShot.numberOf(memory.load64(base + ONE_SHOT.SEQUENCE));

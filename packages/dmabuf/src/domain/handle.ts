@@ -2,7 +2,7 @@ import { check, handleTo } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import { isIndex } from "./layout.js";
-import { isTransit, type Transit } from "./referenced-slot.js";
+import { isInflight, type Inflight } from "./referenced-table.js";
 import type { Sizes } from "./sizes.js";
 
 /** What the handles of one kind name. */
@@ -21,7 +21,7 @@ export interface SlotHandle {
   readonly slot: number;
   readonly generation: number;
   /** The ticket of a handle that holds what it names while it is in flight. */
-  readonly transit?: Transit;
+  readonly inflight?: Inflight;
 }
 
 /** @throws {DmaBufError} `EINVAL` if a handle is of another domain. @param what What it names, for messages. */
@@ -41,9 +41,9 @@ export function checkDomain(agent: Agent, domain: string, what: string): void {
 export function checkHandle(agent: Agent, handle: SlotHandle, { kind, noun, slots }: HandleKind): void {
   const isKind = (value: unknown): boolean => (value as Partial<SlotHandle> | null | undefined)?.kind === kind;
   check("Domain.import()", "handle", handle, handleTo(`a ${noun}`, "its handle()", isKind));
-  const { domain, slot, generation, transit } = handle;
+  const { domain, slot, generation, inflight } = handle;
   const isIntact = isIndex(slot, slots(agent.layout.sizes)) && Number.isSafeInteger(generation);
-  if (!isIntact || ("transit" in handle && !isTransit(agent, transit))) {
+  if (!isIntact || ("inflight" in handle && !isInflight(agent, inflight))) {
     throw new DmaBufError("EINVAL", `Cannot import the ${noun}: its handle is damaged`);
   }
   checkDomain(agent, domain, noun);

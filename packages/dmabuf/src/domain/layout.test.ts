@@ -2,34 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import type { Substrate } from "../substrate/substrate.js";
+import { readHeader, writeHeader } from "./header.js";
 import {
   AGENT,
-  BUFFER,
   checkSizes,
-  CONSUMER,
   DEFAULT_SIZES,
-  ENTRY,
-  FAILURE,
-  FAILURES_KEPT,
   HEADER,
   Layout,
   LAYOUT_VERSION,
-  OBITUARY,
-  ONE_SHOT,
-  PLACE,
-  POINT,
-  readHeader,
-  REQUEST,
-  STREAM_BUFFERS,
-  STREAM_CONSUMERS,
-  SYNCOBJ,
-  SYNCOBJ_FENCES,
-  TIME,
-  TIMELINE,
-  TIMES_KEPT,
-  writeHeader,
+  TABLE_NAMES,
+  TABLES,
   type Sizes,
 } from "./layout.js";
+import { fieldsOf, place, type AnyRecord } from "./record.js";
 import { hint, usedWord } from "./table.js";
 
 const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
@@ -63,7 +48,7 @@ test("there can be 1,023 agents and no more", () => {
   assert.throws(() => checkSizes({ agents: 1024 }), /option "agents" must be an integer from 1 to 1023, not 1024/);
 });
 
-test("a joiner finds the sizes that the domain was made with", () => {
+test("a joiner finds the sizes that the domain was made with (layout.2)", () => {
   const memory = createMemory();
   writeHeader(memory, SMALL, [1, 2, 3, 4]);
   const layout = readHeader(memory);
@@ -97,43 +82,53 @@ test("a header with impossible sizes is refused", () => {
 });
 
 for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
-  test(`no two things stand in one word, and all stand in the segment (${sizes.agents} agents)`, () => {
-    const things = wordsOf(new Layout(sizes)).sort((a, b) => a.start - b.start);
+  test(`no two fields share a word, and all are in the segment (${sizes.agents} agents)`, () => {
+    const fields = fieldsIn(new Layout(sizes)).sort((a, b) => a.start - b.start);
     let end = 0;
-    for (const { what, start, words } of things) {
+    for (const { what, start, words } of fields) {
       assert.ok(start >= end, `${what} begins at ${start}, what is before it ends at ${end}`);
       end = start + words;
     }
     assert.ok(end <= new Layout(sizes).words);
   });
 
-  // layout.2
-  test(`64-bit words stand at even indices (${sizes.agents} agents)`, () => {
-    const layout = new Layout(sizes);
-    const words = [HEADER.CONTEXTS, HEADER.INODES, layout.obituary(0) + OBITUARY.FIRST, layout.obituary(1)];
-    for (let slot = 0; slot < 2; slot++) {
-      const timeline = layout.timeline(slot);
-      const oneShot = layout.oneShot(sizes.timelines + slot);
-      const buffer = layout.buffer(slot);
-      words.push(
-        timeline + TIMELINE.COMPLETED,
-        timeline + TIMELINE.CONTEXT,
-        timeline + layout.failures + FAILURE.WORDS,
-      );
-      words.push(oneShot + ONE_SHOT.CONTEXT, oneShot + ONE_SHOT.DEADLINE);
-      words.push(buffer + BUFFER.STATE, buffer + BUFFER.LOCK);
-      words.push(layout.request(slot) + REQUEST.STATE, layout.request(slot) + REQUEST.LOCK);
-      words.push(layout.syncobj(slot) + SYNCOBJ.STATE);
-      for (let copy = 0; copy < 2; copy++) {
-        words.push(layout.reservation(slot, copy) + 2 + ENTRY.SEQUENCE);
-        const point = layout.points(slot, copy) + 2;
-        words.push(point + POINT.SEQUENCE, point + POINT.SEQNO, point + POINT.PREVIOUS, point + POINT.CONTEXT);
-      }
-    }
+  test(`64-bit words and lists begin at even indices (record.2, ${sizes.agents} agents)`, () => {
+    const odd = fieldsIn(new Layout(sizes)).filter(({ start, isWide }) => isWide && start % 2 !== 0);
     assert.deepEqual(
-      words.filter((word) => word % 2 !== 0),
+      odd.map(({ what }) => what),
       [],
     );
+  });
+
+  test(`each agent's doorbell has a cache line of its own (${sizes.agents} agents)`, () => {
+    const layout = new Layout(sizes);
+    for (const slot of some(sizes.agents)) {
+      const bell = layout.agent(slot) + AGENT.DOORBELL;
+      const others = fieldsIn(layout).filter(({ start, words }) => start + words > bell && start < bell + 16);
+      assert.equal(bell % 16, 0);
+      assert.deepEqual(
+        others.map(({ start }) => start),
+        [bell],
+      );
+    }
+  });
+
+  test(`the words of each slot are where its table says (${sizes.agents} agents)`, () => {
+    const layout = new Layout(sizes);
+    const slots = {
+      agents: layout.agent(1),
+      retired: layout.retired(1),
+      timelines: layout.timeline(1),
+      oneShots: layout.oneShot(sizes.timelines + 1),
+      buffers: layout.buffer(1),
+      streams: layout.stream(1),
+      requests: layout.request(1),
+      syncobjs: layout.syncobj(1),
+    };
+    for (const table of TABLE_NAMES) {
+      const { WORDS } = place<AnyRecord>(TABLES[table], layout.counts) as { readonly WORDS: number };
+      assert.equal(slots[table], layout.start(table) + WORDS, table);
+    }
   });
 }
 
@@ -152,63 +147,36 @@ test("a reservation has room for two fences of each agent", () => {
   assert.equal(new Layout(SMALL).reservationEntries, 6);
 });
 
-interface Thing {
+interface Place {
   readonly what: string;
   readonly start: number;
   readonly words: number;
+  readonly isWide: boolean;
 }
 
-/** Everything in the first two slots and the last one of each table. */
-function wordsOf(layout: Layout): Thing[] {
-  const { agents, buffers, timelines, oneShots, streams, requests, syncobjs } = layout.sizes;
-  const things: Thing[] = [{ what: "header", start: 0, words: HEADER.WORDS }];
-  const add = (what: string, start: number, words: number): void => void things.push({ what, start, words });
-  for (const slot of some(agents)) add(`agent ${slot}`, layout.agent(slot), AGENT.WORDS);
-  for (const index of [0, 1, 1023]) add(`obituary ${index}`, layout.obituary(index), OBITUARY.WORDS);
-  for (const slot of some(timelines)) {
-    const base = layout.timeline(slot);
-    add(`timeline ${slot}`, base, TIMELINE.ARRAYS);
-    add(`timeline ${slot} waiters`, base + TIMELINE.ARRAYS, layout.agentWords);
-    add(`timeline ${slot} failures`, base + layout.failures, (FAILURES_KEPT + 1) * FAILURE.WORDS);
-    add(`timeline ${slot} times`, base + layout.times, TIMES_KEPT * TIME.WORDS);
+/** All fields in the header, and in the first two slots and the last one of each table. */
+function fieldsIn(layout: Layout): Place[] {
+  const places = fieldsOfItem("header", 0, HEADER, layout);
+  for (const table of TABLE_NAMES) {
+    places.push(...fieldsOfItems(table, layout.start(table), layout.counts[table], TABLES[table], layout));
   }
-  for (const slot of some(oneShots)) {
-    const base = layout.oneShot(timelines + slot);
-    add(`one-shot ${slot}`, base, ONE_SHOT.ARRAYS);
-    add(`one-shot ${slot} waiters`, base + ONE_SHOT.ARRAYS, layout.agentWords);
-  }
-  for (const slot of some(buffers)) {
-    const base = layout.buffer(slot);
-    add(`buffer ${slot}`, base, BUFFER.ARRAYS);
-    for (const array of ["references", "readers", "lockWaiters", "holdWaiters"] as const) {
-      add(`buffer ${slot} ${array}`, base + layout[array], layout.agentWords);
-    }
-    add(`buffer ${slot} transits`, base + layout.transits, agents);
-    add(`buffer ${slot} attachments`, base + layout.attachments, agents);
-    for (const copy of [0, 1]) {
-      const words = 2 + layout.reservationEntries * ENTRY.WORDS;
-      add(`buffer ${slot} reservation ${copy}`, layout.reservation(slot, copy), words);
-    }
-  }
-  for (const slot of some(streams)) {
-    const base = layout.stream(slot);
-    add(`stream ${slot}`, base, layout.consumerWaiters);
-    add(`stream ${slot} waiters`, base + layout.consumerWaiters, layout.agentWords);
-    add(`stream ${slot} places`, base + layout.places, STREAM_BUFFERS * PLACE.WORDS);
-    add(`stream ${slot} consumers`, base + layout.consumers, STREAM_CONSUMERS * CONSUMER.WORDS);
-  }
-  for (const slot of some(requests)) add(`request ${slot}`, layout.request(slot), REQUEST.WORDS);
-  for (const slot of some(syncobjs)) {
-    const base = layout.syncobj(slot);
-    add(`syncobj ${slot}`, base, SYNCOBJ.ARRAYS);
-    add(`syncobj ${slot} references`, base + layout.syncobjReferences, layout.agentWords);
-    add(`syncobj ${slot} transits`, base + layout.syncobjTransits, agents);
-    add(`syncobj ${slot} waiters`, base + layout.syncobjWaiters, layout.agentWords);
-    for (const copy of [0, 1]) {
-      add(`syncobj ${slot} points ${copy}`, layout.points(slot, copy), 2 + SYNCOBJ_FENCES * POINT.WORDS);
-    }
-  }
-  return things;
+  return places;
+}
+
+function fieldsOfItems(what: string, start: number, count: number, item: AnyRecord, layout: Layout): Place[] {
+  const { WORDS } = place(item, layout.counts) as { readonly WORDS: number };
+  return some(count).flatMap((i) => fieldsOfItem(`${what}[${i}]`, start + i * WORDS, item, layout));
+}
+
+function fieldsOfItem(what: string, start: number, item: AnyRecord, layout: Layout): Place[] {
+  const places = place(item, layout.counts) as Record<string, number>;
+  return Object.entries(fieldsOf(item)).flatMap(([name, field]) => {
+    const here = { what: `${what}.${name}`, start: start + places[name]! };
+    if (field.kind === "word") return [{ ...here, words: field.words, isWide: field.align > 1 }];
+    const count = field.count(layout.counts);
+    if (field.item !== undefined) return fieldsOfItems(here.what, here.start, count, field.item, layout);
+    return [{ ...here, words: count, isWide: true }];
+  });
 }
 
 function some(count: number): number[] {

@@ -1,390 +1,417 @@
-import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
-import { POINTS_WORDS, SYNCOBJ } from "./syncobj-words.js";
+import { packed, packing } from "./packing.js";
+import {
+  agentBits,
+  agentWords,
+  aligned,
+  alignmentOf,
+  list,
+  name,
+  ownLine,
+  perAgent,
+  place,
+  record,
+  u32,
+  u64,
+  words,
+} from "./record.js";
+import type { AnyRecord, Counts, Placed } from "./record.js";
+import { SIZE_NAMES, type Sizes } from "./sizes.js";
 
 export { checkSizes, DEFAULT_SIZES, SIZES, type Sizes } from "./sizes.js";
-export { POINT, POINT_FLAG, SYNCOBJ, SYNCOBJ_FENCES } from "./syncobj-words.js";
 
 /**
- * Where everything in the control segment stands. No other module computes an offset.
+ * The control segment: a header, then one table after another. No other module knows where anything in it is.
  *
  * layout.1. A zeroed segment with a valid header is an empty domain: no table needs to be initialised.
- * layout.2. 64-bit words stand at even indices; every slot's stride is even.
- * layout.3. Any change of a table below, or in syncobj-words.ts, raises LAYOUT_VERSION; a joiner with another version
- *      is refused.
+ * layout.2. The same sizes give the same layout in every agent.
+ * layout.3. Any change below raises LAYOUT_VERSION; a joiner with another version is refused.
+ *
+ * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno is
+ * positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
 export const LAYOUT_VERSION = 7;
 
-const MAGIC = 0x66756264; // "dbuf" in memory
+/** An agent's name in shared words; never 0. */
+export const IDENTITY = packing(32, { slot: 10, generation: 22 });
 
-export const HEADER = {
-  MAGIC: 0,
-  VERSION: 1,
-  SIZES: 2, // one word a table, in the order of SIZE_NAMES
-  FEATURES: 9, // bits of the features that every member must know
-  CONTEXTS: 10, // 64 bits: how many fence contexts were ever allocated
-  INODES: 12, // 64 bits: how many buffers were ever exported
-  TICKETS: 14, // acquire contexts ever begun; wraps
-  OBITUARIES: 15, // obituaries ever written; wraps
-  HANDLES: 16, // handles ever made; wraps
-  REQUESTS: 17, // requests ever made; wraps, and tells which of two came first
-  HINTS: 18, // where the next search for a free slot begins: one word a table, in the order of TABLE_NAMES
-  DOMAIN: 26, // four words: a random number that names the domain
-  USED: 32, // how many slots were ever used: one word a table, in the order of TABLE_NAMES
-  WORDS: 48,
-} as const;
+/** The tables, in the order in which the header has words for them. */
+export const TABLE_NAMES = [...SIZE_NAMES, "retired"] as const;
+export type TableName = (typeof TABLE_NAMES)[number];
+
+export const HEADER = record({
+  MAGIC: u32,
+  VERSION: u32,
+  SIZES: words(SIZE_NAMES.length), // one word a table
+  FEATURES: u32, // bits of the features that every member must know
+  CONTEXTS: u64, // how many fence contexts were ever allocated
+  INODES: u64, // how many buffers were ever exported
+  TICKETS: u32, // acquire contexts ever begun; wraps
+  RETIRED: u32, // failures ever retired; wraps
+  HANDLES: u32, // handles ever made; wraps
+  REQUESTS: u32, // requests ever made; wraps, and tells which of two came first
+  HINTS: words(TABLE_NAMES.length), // where the next search for a free slot begins, one word a table
+  DOMAIN: words(4), // a random number that names the domain
+  USED: words(TABLE_NAMES.length), // how many slots were ever used, one word a table
+});
 
 /** One joined thread. */
-export const AGENT = {
-  STATE: 0, // generation << 10 | AGENT_STATE
-  REAPER: 1, // identity of the agent that sweeps this slot, 0 for none
-  REQUESTS: 2, // requests ever posted to this agent; wraps
-  MESSAGES: 3, // messages ever sent to this agent beside the segment; wraps
-  SLEEPERS: 4, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
-  RELEASED: 6, // identity of the last dead agent in the slot of whom all that others wait for has been ended (recovery.8)
-  NAMED: 7, // generation of the agent whose name stands in NAME as a whole
-  NAME: 8,
-  DOORBELL: 16, // counts the rings; a line of its own
-  WORDS: 32,
-} as const;
+export const AGENT_STATE = packing(32, { phase: 10, generation: 22 });
+export const AGENT_PHASE = { FREE: 0, LIVE: 1, DEAD: 2 } as const;
 
-export const AGENT_STATE = { FREE: 0, LIVE: 1, DEAD: 2 } as const;
+export const AGENT = record({
+  STATE: packed(AGENT_STATE),
+  REAPER: u32, // identity of the agent that sweeps this slot
+  REQUESTS: u32, // requests ever posted to this agent; wraps
+  MESSAGES: u32, // messages ever sent to this agent beside the segment; wraps
+  SLEEPERS: u32, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
+  RELEASED: u32, // identity of the last dead agent in the slot that has been released (recovery.8)
+  NAMED: u32, // generation of the agent whose name is in NAME as a whole
+  NAME: name,
+  DOORBELL: ownLine(u32), // counts the rings
+});
 
-/** One fence context with a fixed owner. The bit arrays and rings follow the fixed part. */
-export const TIMELINE = {
-  OWNER: 0, // identity of the owner, 0 if the slot is free
-  GENERATION: 1, // counts the slot's uses
-  COMPLETED: 2, // 64 bits: generation << 48 | ended << 47 | sequence number
-  AWAITED: 4, // 64 bits: the lowest sequence number somebody waits for, 0 for nobody
-  DEADLINE: 6, // 64 bits: generation << 53 | the earliest deadline asked for, CLOCK_MONOTONIC nanoseconds, 0 for none
-  CONTEXT: 8, // 64 bits: the fence context number
-  FORGOTTEN: 10, // 64 bits: the last sequence number of the failures no longer kept
-  END_ERROR: 12, // generation << 12 | positive errno that pending fences end with, 0 while the timeline is open
-  TIME_LIMIT: 13, // milliseconds without progress after which hang recovery ends the timeline
-  FAILURES: 14, // how many failures were recorded
-  FORGOTTEN_GENERATION: 15, // obituaries of this generation and earlier may be gone
-  DRIVER_NAME: 16,
-  NAME: 24,
-  ACKNOWLEDGED: 32, // 64 bits: up to which number the owner has said that its work has finished, after the end
-  ARRAYS: 34,
-} as const;
+/** How a fence ended whose slot has been used again. */
+export const RETIRED = record({
+  TAG: u32, // 0 never written, index + 1 when complete, -(agent slot + 1) while that agent writes it
+  SLOT: u32,
+  GENERATION: u32,
+  ERROR: u32,
+  FIRST: u64, // sequence numbers
+  LAST: u64,
+});
 
-/** How many failures of a timeline stay readable. One more slot exists: the one being written. */
-export const FAILURES_KEPT = 32;
+/** How many there are: a power of two, so that the index of the next one can wrap. */
+export const RETIRED_KEPT = 1024;
+
+/** A time of one generation of a slot. The unit is one nanosecond, or 256 of them if the value is in steps. */
+export const TAGGED_TIME = packing(64, { value: 53, inSteps: 1, generation: 10 });
 
 /** A range of failed sequence numbers. */
-export const FAILURE = {
-  FIRST: 0, // 64 bits
-  LAST: 2, // 64 bits
-  ERROR: 4, // positive errno
-  WORDS: 6,
-} as const;
+const FAILURE = record({ FIRST: u64, LAST: u64, ERROR: u32 });
 
-/** How many completions of a timeline keep their time. */
+/** When a fence completed: a lap of the ring, and nanoseconds. */
+export const TIME = packing(64, { nanoseconds: 53, lap: 11 });
+const TIME_ENTRY = record({ TIME: packed(TIME) });
+
+/** How far a timeline is: the number of the last fence that completed. */
+export const COMPLETED = packing(64, { sequence: 47, ended: 1, generation: 16 });
+export const END_ERROR = packing(32, { error: 12, generation: 20 });
+
+/** How many failures of a timeline stay readable, and how many completions keep their time. */
+export const FAILURES_KEPT = 32;
 export const TIMES_KEPT = 64;
 
-/** When a fence completed. */
-export const TIME = {
-  LOW: 0, // nanoseconds, low 32 bits
-  TAGGED_HIGH: 1, // lap of the ring << 21 | nanoseconds, high 21 bits
-  WORDS: 2,
-} as const;
+/** One fence context with a fixed owner. */
+export const TIMELINE = record({
+  OWNER: u32,
+  GENERATION: u32,
+  COMPLETED: packed(COMPLETED),
+  AWAITED: u64, // the lowest sequence number that an agent waits for, 0 for none
+  DEADLINE: packed(TAGGED_TIME), // the earliest deadline asked for, CLOCK_MONOTONIC, 0 for none
+  CONTEXT: u64, // the fence context number
+  FORGOTTEN: u64, // the last sequence number of the failures no longer kept
+  END_ERROR: packed(END_ERROR), // what pending fences end with; 0 while the timeline is open
+  TIME_LIMIT: u32, // milliseconds without progress after which hang recovery ends the timeline
+  FAILURES: u32, // how many failures were recorded
+  FORGOTTEN_GENERATION: u32, // retired failures of this generation and earlier may be gone
+  DRIVER_NAME: name,
+  NAME: name,
+  ACKNOWLEDGED: u64, // up to which number the owner has said that its work has finished, after the end
+  WAITERS: agentBits,
+  FAILED: list(FAILURES_KEPT + 1, FAILURE), // one more than stay readable: the one being written
+  TIMES: list(TIMES_KEPT, TIME_ENTRY),
+});
+
+export const ONE_SHOT_STATE = packing(32, { error: 12, signaled: 1, generation: 19 });
+/** A fence's number, and whether its context counts in 32 bits. */
+export const ONE_SHOT_NUMBER = packing(64, { seqno: 63, wraps: 1 });
 
 /** A published fence that is no timeline's. */
-export const ONE_SHOT = {
-  OWNER: 0, // identity of the publisher, 0 if the slot is free
-  GENERATION: 1,
-  STATE: 2, // generation << 13 | signaled << 12 | positive errno
-  ACKNOWLEDGED: 3, // the last generation whose publisher has let go of the slot
-  CONTEXT: 4, // 64 bits
-  SEQUENCE: 6, // 64 bits: counts in 32 bits << 63 | number
-  TIME: 8, // 64 bits: generation << 53 | nanoseconds, 0 while the fence is pending
-  TIME_LIMIT: 10, // milliseconds
-  FORGOTTEN_GENERATION: 11,
-  DEADLINE: 12, // 64 bits, as a timeline's
-  DRIVER_NAME: 14,
-  NAME: 22,
-  ARRAYS: 30,
-} as const;
+export const ONE_SHOT = record({
+  OWNER: u32,
+  GENERATION: u32,
+  STATE: packed(ONE_SHOT_STATE),
+  ACKNOWLEDGED: u32, // the last generation whose publisher has given the slot back
+  CONTEXT: u64,
+  SEQUENCE: packed(ONE_SHOT_NUMBER),
+  TIME: packed(TAGGED_TIME), // when it signaled
+  TIME_LIMIT: u32, // milliseconds
+  FORGOTTEN_GENERATION: u32,
+  DEADLINE: packed(TAGGED_TIME),
+  DRIVER_NAME: name,
+  NAME: name,
+  WAITERS: agentBits,
+});
 
-/** How a fence ended whose slot has been reused. */
-export const OBITUARY = {
-  TAG: 0, // 0 never written, index + 1 when complete, -(agent slot + 1) while that agent writes it
-  SLOT: 1,
-  GENERATION: 2,
-  ERROR: 3,
-  FIRST: 4, // 64 bits
-  LAST: 6, // 64 bits
-  WORDS: 8,
-} as const;
+/** A slot that is held by references. While it is claimed, its version is the claimer's slot. */
+export const SLOT_STATE = packing(64, { phase: 2, version: 30, generation: 32 });
+export const SLOT_PHASE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
 
-/** A power of two, so that the index of the next one can wrap. */
-export const OBITUARIES_KEPT = 1024;
+/** A handle in flight: who sent it, and its number in the domain. */
+export const INFLIGHT = packing(32, { sender: 11, number: 21 });
+
+/** The reservation's lock: the holder's identity and ticket, 0 if it is open. */
+export const LOCK = packing(64, { holder: 32, ticket: 32 });
+
+/** One fence of a reservation. */
+export const ENTRY_FENCE = packing(32, { level: 2, slot: 30 });
+const ENTRY = record({ FENCE: packed(ENTRY_FENCE), GENERATION: u32, SEQUENCE: u64 });
+
+/** One copy of a reservation's fences, with room for two of each agent, so that each can read and write. */
+const RESERVATION = record({ COUNT: u32, ENTRIES: list(roomOf, ENTRY) });
+
+function roomOf({ agents }: Sizes): number {
+  return 2 * agents;
+}
+
+/** Importers of one agent. */
+export const ATTACHED = packing(32, { all: 16, dynamic: 16 });
+/** Which lists with a word for each agent were ever used. */
+export const TOUCHED = packing(32, { attachments: 1, pins: 1 });
 
 /** One buffer, its references, holds and reservation. */
-export const BUFFER = {
-  STATE: 0, // 64 bits: generation << 32 | version or claimer << 2 | SLOT_STATE
-  LOCK: 2, // 64 bits: ticket << 32 | identity of the holder, 0 if open
-  PUBLISHED: 4, // counts the reservation's updates; its lowest bit says which copy is valid
-  WRITER: 5, // identity of the agent with the write hold, 0 for none
-  SIZE_LOW: 6, // bytes
-  SIZE_HIGH: 7,
-  INODE_LOW: 8,
-  INODE_HIGH: 9,
-  EXPORTER: 10, // identity of the exporter
-  FLAGS: 11, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
-  VERSION: 12, // how often its storage was moved; wraps
-  MOVER: 13, // identity of the agent that moves its storage just now, 0 for none
-  TRANSITS_USED: 14, // how many places for handles in flight were ever used
-  TOUCHED: 15, // which arrays with a word for each agent were ever used: 1 attachments, 2 pins
-  NAMED: 16, // counts the renames; its lowest bit says which of the two copies of the name is valid
-  RENAMER: 17, // identity of the agent that renames it just now, 0 for none
-  NAME: 18,
-  OTHER_NAME: 26, // the second copy
-  EXPORTER_NAME: 34,
-  ARRAYS: 42,
-} as const;
+export const BUFFER = record({
+  STATE: packed(SLOT_STATE),
+  LOCK: packed(LOCK),
+  PUBLISHED: u32, // counts the reservation's updates; its lowest bit says which copy is valid
+  WRITER: u32, // identity of the agent with the write hold
+  SIZE: u64, // bytes
+  INODE: u64,
+  EXPORTER: u32, // identity
+  FLAGS: u32, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
+  VERSION: u32, // how often its storage was moved; wraps
+  MOVER: u32, // identity of the agent that moves its storage just now
+  INFLIGHT_USED: u32, // how many places for handles in flight were ever used
+  TOUCHED: packed(TOUCHED),
+  NAMED: u32, // counts the renames; its lowest bit says which of the two copies of the name is valid
+  RENAMER: u32, // identity of the agent that renames it just now
+  NAME: name,
+  OTHER_NAME: name, // the second copy
+  EXPORTER_NAME: name,
+  REFERENCES: agentBits,
+  READERS: agentBits,
+  LOCK_WAITERS: agentBits,
+  HOLD_WAITERS: agentBits,
+  INFLIGHT: perAgent, // as many places as there may be agents
+  ATTACHMENTS: perAgent, // ATTACHED
+  PINS: perAgent, // how often the agent has pinned the storage
+  COPIES: list(2, RESERVATION),
+});
 
-/** Of a slot that is held by references. */
-export const SLOT_STATE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
+/** One place of a stream's ring. It changes only under the write hold of its buffer. */
+const PLACE = record({
+  FULL: u32, // 1 if it holds a frame
+  FRAME: u32, // the frame's number; wraps
+});
 
-/** One entry of a reservation. */
-export const ENTRY = {
-  SLOT: 0, // fence slot << 2 | usage
-  GENERATION: 1,
-  SEQUENCE: 2, // 64 bits
-  WORDS: 4,
-} as const;
+/** One consumer of a stream. */
+export const CONSUMER = record({
+  OWNER: u32,
+  POLICY: u32, // what it loses (stream-slot.ts), 0 while it only joins or leaves
+  CURSOR: u32, // number of the next frame it has not taken; wraps
+});
 
-/** A frame stream. */
-export const STREAM = {
-  GENERATION: 0,
-  OWNER: 1, // identity of the producer, 0 if it has left
-  END: 2, // generation << 12 | producer gone << 11 | 0 open, 1 ended, else the positive errno it failed with + 1
-  PUBLISHED: 3, // frames ever published; wraps
-  CONSUMERS: 5, // how many consumers' places were ever used
-  PRODUCER_WAITS: 4, // 1 while the producer wants to hear of consumers that have moved on
-  NAME: 8,
-  ARRAYS: 16,
-} as const;
+/** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
+export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });
 
 /** How many buffers a stream may have, and consumers at the same time. */
 export const STREAM_BUFFERS = 32;
 export const STREAM_CONSUMERS = 64;
 
-/** One place of a stream's ring. It changes only under the write hold of its buffer. */
-export const PLACE = {
-  FULL: 0, // 1 if it holds a frame
-  FRAME: 1, // the frame's number; wraps
-  WORDS: 2,
-} as const;
+/** A frame stream. */
+export const STREAM = record({
+  GENERATION: u32,
+  OWNER: u32, // identity of the producer, 0 if it has left
+  END: packed(STREAM_END), // `left`: the producer is gone
+  PUBLISHED: u32, // frames ever published; wraps
+  PRODUCER_WAITS: u32, // 1 while the producer wants to hear of consumers that have moved on
+  CONSUMERS_USED: u32, // how many consumers' places were ever used
+  NAME: name,
+  WAITERS: agentBits,
+  PLACES: list(STREAM_BUFFERS, PLACE),
+  CONSUMERS: list(STREAM_CONSUMERS, CONSUMER),
+});
 
-/** One consumer of a stream. */
-export const CONSUMER = {
-  OWNER: 0, // identity of the consumer's agent, 0 if free
-  POLICY: 1, // what it loses (stream-slot.ts), 0 while it only joins or leaves
-  CURSOR: 2, // number of the next frame it has not taken; wraps
-  WORDS: 4,
-} as const;
+export const REQUEST_STATE = packing(64, {
+  phase: 3,
+  noAnswer: 1, // the requester does not wait
+  requester: 10, // its slot
+  errno: 12, // the answer
+  value: 1,
+  unused: 5,
+  generation: 32,
+});
+export const REQUEST_PHASE = { FREE: 0, CLAIMED: 1, POSTED: 2, TAKEN: 3, DONE: 4 } as const;
+export const IMPORTER = packing(32, { dynamic: 1, peerToPeer: 1 });
 
 /** Something asked of an exporter in another agent, or of an importer by its exporter. */
-export const REQUEST = {
-  STATE: 0, // 64 bits: generation << 32 | value << 26 | errno << 14 | requester's slot << 4 | no answer << 3 | phase
-  REQUESTER: 2, // identity
-  EXPORTER: 3, // identity of whoever is asked
-  BUFFER: 4, // slot
-  BUFFER_GENERATION: 5,
-  OPERATION: 6, // REQUEST_OPERATION
-  MODE: 7, // 0 read, 1 write
-  ATTACHMENT: 8, // the requester's number of the importer's tie to the buffer
-  MAPPING: 9, // the requester's number of the mapping
-  IMPORTER: 10, // 1 dynamic | 2 allows peer to peer
-  ORDER: 11, // which of two requests came first: by signed difference
-  LOCK: 12, // 64 bits: the requester's lock word, which the exporter takes over, 0 if the request needs no lock
-  NAME: 14, // the importer's
-  WORDS: 22,
-} as const;
+export const REQUEST = record({
+  STATE: packed(REQUEST_STATE),
+  REQUESTER: u32, // identity
+  EXPORTER: u32, // identity of the agent that is asked
+  BUFFER: u32, // slot
+  BUFFER_GENERATION: u32,
+  OPERATION: u32, // index in OPERATIONS
+  MODE: u32, // 0 read, 1 write
+  ATTACHMENT: u32, // the requester's number of the importer's tie to the buffer
+  MAPPING: u32, // the requester's number of the mapping
+  IMPORTER: packed(IMPORTER),
+  ORDER: u32, // which of two requests came first: by signed difference
+  LOCK: u64, // the requester's lock word, which the exporter takes over, 0 if the request needs no lock
+  NAME: name, // the importer's
+});
 
-export const REQUEST_PHASE = { FREE: 0, CLAIMED: 1, POSTED: 2, TAKEN: 3, DONE: 4 } as const;
+/** `joins`: of one array with the fence before it, which signals with `any`. */
+export const POINT_FENCE = packing(32, { stub: 1, link: 1, joins: 1, any: 1, slot: 28 });
 
-/** Offsets that depend on the sizes of a domain. */
+/** One fence of a syncobj. */
+const POINT = record({
+  FENCE: packed(POINT_FENCE),
+  GENERATION: u32,
+  SEQUENCE: u64, // of a stub: when it signaled
+  SEQNO: u64, // the link's point
+  PREVIOUS: u64, // the point of the link before
+  CONTEXT: u64, // the link's fence context
+});
+
+/** How many fences a shared syncobj has room for. */
+export const SYNCOBJ_FENCES = 64;
+
+/** One copy of a syncobj's fences. */
+const POINTS = record({ COUNT: u32, FENCES: list(SYNCOBJ_FENCES, POINT) });
+
+/** One syncobj that several agents use, its references and two copies of its fences. */
+export const SYNCOBJ = record({
+  STATE: packed(SLOT_STATE),
+  LOCK: u32, // identity of the agent that changes the fences, 0 if open
+  PUBLISHED: u32, // counts the changes; its lowest bit says which copy is valid
+  INFLIGHT_USED: u32,
+  REFERENCES: agentBits,
+  INFLIGHT: perAgent,
+  WAITERS: agentBits,
+  COPIES: list(2, POINTS),
+});
+
+/** The tables, in the order in which the segment has them after its header. */
+export const TABLES = {
+  agents: AGENT,
+  retired: RETIRED,
+  timelines: TIMELINE,
+  oneShots: ONE_SHOT,
+  buffers: BUFFER,
+  streams: STREAM,
+  requests: REQUEST,
+  syncobjs: SYNCOBJ,
+} as const satisfies Record<TableName, AnyRecord>;
+
+export { ENTRY, FAILURE, PLACE, POINT, POINTS, RESERVATION, TIME_ENTRY };
+
+/** Where everything is in a domain of some sizes. */
 export class Layout {
   readonly sizes: Sizes;
-  readonly obituariesKept: number;
+  readonly counts: Counts;
   /** Words in an array with a bit for each agent. */
   readonly agentWords: number;
-  /** Fences that a reservation has room for: twice the number of agents, so that each can read and write. */
+  /** How many timelines and one-shots there are together. */
+  readonly fenceSlots: number;
+  /** Fences that a reservation has room for. */
   readonly reservationEntries: number;
   readonly words: number;
-  /** Within a timeline's slot. */
-  readonly failures: number;
-  readonly times: number;
-  /** Within a buffer's slot. */
-  readonly references: number;
-  readonly readers: number;
-  readonly lockWaiters: number;
-  readonly holdWaiters: number;
-  readonly transits: number;
-  /** One word an agent: its attached importers, and in the high half those of them that are dynamic. */
-  readonly attachments: number;
-  /** One word an agent: how often it has pinned the storage. */
-  readonly pins: number;
-  /** Within a stream's slot. */
-  readonly consumerWaiters: number;
-  readonly places: number;
-  readonly consumers: number;
-  /** Within a syncobj's slot. */
-  readonly syncobjReferences: number;
-  readonly syncobjTransits: number;
-  readonly syncobjWaiters: number;
 
-  readonly #reservations: number;
-  readonly #reservationWords: number;
-  readonly #agents: number;
-  readonly #obituaries: number;
-  readonly #timelines: number;
-  readonly #timelineWords: number;
-  readonly #oneShots: number;
-  readonly #oneShotWords: number;
-  readonly #buffers: number;
-  readonly #bufferWords: number;
-  readonly #streams: number;
-  readonly #streamWords: number;
-  readonly #requests: number;
-  readonly #syncobjs: number;
-  readonly #syncobjWords: number;
+  readonly TIMELINE: Placed<typeof TIMELINE>;
+  readonly ONE_SHOT: Placed<typeof ONE_SHOT>;
+  readonly BUFFER: Placed<typeof BUFFER>;
+  readonly RESERVATION: Placed<typeof RESERVATION>;
+  readonly STREAM: Placed<typeof STREAM>;
+  readonly SYNCOBJ: Placed<typeof SYNCOBJ>;
+  readonly POINTS: Placed<typeof POINTS>;
 
-  /** @param obituariesKept Other than the layout's own only on a model, where all agents are given the same. */
-  constructor(sizes: Sizes, obituariesKept = OBITUARIES_KEPT) {
+  readonly #starts: Record<TableName, number>;
+
+  /** @param retired How many failures are kept; other than the layout's own only on a model, for all agents. */
+  constructor(sizes: Sizes, retired = RETIRED_KEPT) {
     this.sizes = sizes;
-    this.obituariesKept = obituariesKept;
-    this.agentWords = even(Math.ceil(sizes.agents / 32));
-    this.reservationEntries = 2 * sizes.agents;
-
-    this.failures = TIMELINE.ARRAYS + this.agentWords;
-    this.times = this.failures + (FAILURES_KEPT + 1) * FAILURE.WORDS;
-    this.#timelineWords = this.times + TIMES_KEPT * TIME.WORDS;
-    this.#oneShotWords = ONE_SHOT.ARRAYS + this.agentWords;
-
-    this.references = BUFFER.ARRAYS;
-    this.readers = this.references + this.agentWords;
-    this.lockWaiters = this.readers + this.agentWords;
-    this.holdWaiters = this.lockWaiters + this.agentWords;
-    this.transits = this.holdWaiters + this.agentWords;
-    this.attachments = this.transits + even(sizes.agents);
-    this.pins = this.attachments + even(sizes.agents);
-    this.#reservations = this.pins + even(sizes.agents);
-    this.#reservationWords = 2 + this.reservationEntries * ENTRY.WORDS;
-    this.#bufferWords = this.#reservations + 2 * this.#reservationWords;
-
-    this.consumerWaiters = STREAM.ARRAYS;
-    this.places = this.consumerWaiters + this.agentWords;
-    this.consumers = this.places + STREAM_BUFFERS * PLACE.WORDS;
-    this.#streamWords = this.consumers + STREAM_CONSUMERS * CONSUMER.WORDS;
-
-    this.syncobjReferences = SYNCOBJ.ARRAYS;
-    this.syncobjTransits = this.syncobjReferences + this.agentWords;
-    this.syncobjWaiters = this.syncobjTransits + even(sizes.agents);
-    this.#syncobjWords = this.syncobjWaiters + this.agentWords + 2 * POINTS_WORDS;
-
-    this.#agents = HEADER.WORDS;
-    this.#obituaries = this.#agents + sizes.agents * AGENT.WORDS;
-    this.#timelines = this.#obituaries + obituariesKept * OBITUARY.WORDS;
-    this.#oneShots = this.#timelines + sizes.timelines * this.#timelineWords;
-    this.#buffers = this.#oneShots + sizes.oneShots * this.#oneShotWords;
-    this.#streams = this.#buffers + sizes.buffers * this.#bufferWords;
-    this.#requests = this.#streams + sizes.streams * this.#streamWords;
-    this.#syncobjs = this.#requests + sizes.requests * REQUEST.WORDS;
-    this.words = this.#syncobjs + sizes.syncobjs * this.#syncobjWords;
+    this.counts = { ...sizes, retired };
+    this.agentWords = agentWords(this.counts);
+    this.fenceSlots = sizes.timelines + sizes.oneShots;
+    this.reservationEntries = roomOf(this.counts);
+    this.TIMELINE = place(TIMELINE, this.counts);
+    this.ONE_SHOT = place(ONE_SHOT, this.counts);
+    this.BUFFER = place(BUFFER, this.counts);
+    this.RESERVATION = place(RESERVATION, this.counts);
+    this.STREAM = place(STREAM, this.counts);
+    this.SYNCOBJ = place(SYNCOBJ, this.counts);
+    this.POINTS = place(POINTS, this.counts);
+    this.#starts = {
+      agents: 0,
+      retired: 0,
+      timelines: 0,
+      oneShots: 0,
+      buffers: 0,
+      streams: 0,
+      requests: 0,
+      syncobjs: 0,
+    };
+    let end: number = HEADER.WORDS;
+    for (const table of Object.keys(TABLES) as TableName[]) {
+      this.#starts[table] = aligned(end, alignmentOf(TABLES[table]));
+      end = this.#starts[table] + this.counts[table] * place<AnyRecord>(TABLES[table], this.counts).WORDS;
+    }
+    this.words = end;
   }
 
   agent(slot: number): number {
-    return this.#agents + slot * AGENT.WORDS;
+    return this.#starts.agents + slot * AGENT.WORDS;
   }
 
-  obituary(index: number): number {
-    return this.#obituaries + (index % this.obituariesKept) * OBITUARY.WORDS;
+  retired(index: number): number {
+    return this.#starts.retired + (index % this.counts.retired) * RETIRED.WORDS;
+  }
+
+  timeline(slot: number): number {
+    return this.#starts.timelines + slot * this.TIMELINE.WORDS;
   }
 
   /** Fence slots are numbered through: the timelines first, then the one-shots. */
-  timeline(slot: number): number {
-    return this.#timelines + slot * this.#timelineWords;
+  oneShot(fenceSlot: number): number {
+    return this.#starts.oneShots + (fenceSlot - this.sizes.timelines) * this.ONE_SHOT.WORDS;
   }
 
   isTimeline(fenceSlot: number): boolean {
     return fenceSlot < this.sizes.timelines;
   }
 
-  oneShot(fenceSlot: number): number {
-    return this.#oneShots + (fenceSlot - this.sizes.timelines) * this.#oneShotWords;
-  }
-
   buffer(slot: number): number {
-    return this.#buffers + slot * this.#bufferWords;
+    return this.#starts.buffers + slot * this.BUFFER.WORDS;
   }
 
-  /** The first word of one of a reservation's two copies: its number of entries; the entries begin two words later. */
+  /** One of the two copies of a buffer's fences. */
   reservation(bufferSlot: number, copy: number): number {
-    return this.buffer(bufferSlot) + this.#reservations + copy * this.#reservationWords;
+    return this.buffer(bufferSlot) + this.BUFFER.COPIES + copy * this.RESERVATION.WORDS;
   }
 
   stream(slot: number): number {
-    return this.#streams + slot * this.#streamWords;
+    return this.#starts.streams + slot * this.STREAM.WORDS;
   }
 
   request(slot: number): number {
-    return this.#requests + slot * REQUEST.WORDS;
+    return this.#starts.requests + slot * REQUEST.WORDS;
   }
 
   syncobj(slot: number): number {
-    return this.#syncobjs + slot * this.#syncobjWords;
+    return this.#starts.syncobjs + slot * this.SYNCOBJ.WORDS;
   }
 
-  /** The first word of one of a syncobj's two copies: its number of fences; the fences begin two words later. */
+  /** One of the two copies of a syncobj's fences. */
   points(slot: number, copy: number): number {
-    return this.syncobj(slot) + this.syncobjWaiters + this.agentWords + copy * POINTS_WORDS;
+    return this.syncobj(slot) + this.SYNCOBJ.COPIES + copy * this.POINTS.WORDS;
   }
-}
 
-/** Makes a zeroed segment a domain. The version is written last: before it, nobody may join. */
-export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly number[]): void {
-  SIZE_NAMES.forEach((name, i) => memory.store(HEADER.SIZES + i, sizes[name]));
-  domain.forEach((word, i) => memory.store(HEADER.DOMAIN + i, word));
-  memory.store(HEADER.MAGIC, MAGIC);
-  memory.store(HEADER.VERSION, LAYOUT_VERSION);
-}
-
-/** The number that names the domain, as text. */
-export function domainName(memory: Substrate): string {
-  return [0, 1, 2, 3].map((i) => (memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
-/**
- * @param words How long the segment is; of `memory` no more than the header is read.
- * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
- */
-export function readHeader(memory: Substrate, words = memory.words): Layout {
-  if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
-    throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
+  /** Where a table begins. */
+  start(table: TableName): number {
+    return this.#starts[table];
   }
-  const version = memory.load(HEADER.VERSION);
-  if (version !== LAYOUT_VERSION) {
-    throw new DmaBufError(
-      "EPROTO",
-      `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
-    );
-  }
-  const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
-  const layout = new Layout(checkReadSizes(sizes));
-  if (words < layout.words) {
-    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
-  }
-  return layout;
-}
-
-function even(words: number): number {
-  return (words + 1) & ~1;
 }
 
 /** What every protocol of the domain works on. */

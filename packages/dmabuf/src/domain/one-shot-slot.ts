@@ -1,8 +1,9 @@
 import { ERRNO } from "../errors.js";
 import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
-import { addObituary, findObituary, forgetTooOld } from "./failures.js";
-import { ONE_SHOT, type Segment } from "./layout.js";
+import { findRetired, forgetTooOld, retireFailure } from "./failures.js";
+import { ONE_SHOT, ONE_SHOT_NUMBER, ONE_SHOT_STATE as STATE, type Segment } from "./layout.js";
+import { storeNumber } from "./record.js";
 import { claimFree } from "./table.js";
 import { timed, timeIn, timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
@@ -14,7 +15,7 @@ import type { FenceKey } from "./timeline-slot.js";
  * one-shot-slot.1. STATE holds generation, "signaled" and the error in one word; the exchange that sets "signaled"
  *     decides the fence, once, and its error with it. TIME is set before that, once.
  * one-shot-slot.2. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
- * one-shot-slot.3. A signaled slot may be used again at once; an error moves to the obituaries before the generation
+ * one-shot-slot.3. A signaled slot may be used again at once; an error is retired before the generation
  *      moves on.
  * one-shot-slot.4. A fence that hang recovery has ended is overdue, while its publisher lives, until the publisher
  *     gives the slot back: so it says that the work has finished. It stores the generation in ACKNOWLEDGED before that,
@@ -22,12 +23,6 @@ import type { FenceKey } from "./timeline-slot.js";
  */
 
 const ONE_SHOT_SEQUENCE = 1;
-
-const ERROR_MASK = 0xfff;
-const SIGNALED = 0x1000;
-const GENERATION_SHIFT = 13;
-const NUMBER_MASK = (1n << 63n) - 1n;
-const NUMBER_WRAPS = 1n << 63n;
 
 export interface OneShotOptions {
   readonly driverName: string;
@@ -60,28 +55,30 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   const { memory, layout } = member;
   const base = layout.oneShot(slot);
   const last = memory.load(base + ONE_SHOT.GENERATION);
-  const error = memory.load(base + ONE_SHOT.STATE) & ERROR_MASK;
-  if (error !== 0) addObituary(member, { slot, generation: last, error, first: 1n, last: 1n });
+  const error = STATE.error.in(memory.load(base + ONE_SHOT.STATE));
+  if (error !== 0) retireFailure(member, { slot, generation: last, error, first: 1, last: 1 });
   const generation = (last + 1) | 0 || 1;
   forgetTooOld(member, slot, generation);
   memory.store(base + ONE_SHOT.GENERATION, generation);
-  memory.store64(base + ONE_SHOT.CONTEXT, BigInt(options.context));
-  memory.store64(
-    base + ONE_SHOT.SEQUENCE,
-    (BigInt(options.seqno) & NUMBER_MASK) | (options.seqno32 ? NUMBER_WRAPS : 0n),
-  );
+  storeNumber(memory, base + ONE_SHOT.CONTEXT, options.context);
+  const { seqno, wraps } = ONE_SHOT_NUMBER;
+  memory.store64(base + ONE_SHOT.SEQUENCE, seqno.of(options.seqno) | wraps.of(options.seqno32 ? 1 : 0));
   memory.store64(base + ONE_SHOT.TIME, timeless(generation));
   memory.store64(base + ONE_SHOT.DEADLINE, timeless(generation));
   memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
   writeName(memory, base + ONE_SHOT.DRIVER_NAME, options.driverName);
   writeName(memory, base + ONE_SHOT.NAME, options.name);
-  memory.store(base + ONE_SHOT.STATE, generation << GENERATION_SHIFT);
+  memory.store(base + ONE_SHOT.STATE, STATE.generation.of(generation));
   return generation;
 }
 
-/** What stands in `SEQUENCE`: a fence's number, and whether its context counts in 32 bits. */
+function signaledWord(pending: number, error: number): number {
+  return pending | STATE.signaled.mask | STATE.error.of(error);
+}
+
+/** What is in `SEQUENCE`: a fence's number, and whether its context counts in 32 bits. */
 export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
-  return { seqno: Number(word & NUMBER_MASK), seqno32: (word & NUMBER_WRAPS) !== 0n };
+  return { seqno: ONE_SHOT_NUMBER.seqno.in(word), seqno32: ONE_SHOT_NUMBER.wraps.in(word) === 1 };
 }
 
 /**
@@ -93,12 +90,12 @@ export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
 export function completeOneShot(segment: Segment, key: FenceKey, error: number, timestamp: number): boolean {
   const { memory, layout } = segment;
   const base = layout.oneShot(key.slot);
-  const pending = key.generation << GENERATION_SHIFT;
+  const pending = STATE.generation.of(key.generation);
   if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
   // Whoever decides the fence finds a time that stands, and one who is too late does not find the next fence's.
   memory.compareExchange64(base + ONE_SHOT.TIME, timeless(key.generation), timed(key.generation, timestamp));
-  const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, pending | SIGNALED | error) === pending;
-  ringAll(segment, base + ONE_SHOT.ARRAYS);
+  const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) === pending;
+  ringAll(segment, base + layout.ONE_SHOT.WAITERS);
   return decided;
 }
 
@@ -109,13 +106,13 @@ export function freeOneShot(segment: Segment, slot: number, owner: Identity): vo
   if (memory.load(base + ONE_SHOT.OWNER) !== owner) return;
   // SYNC POINT acknowledged-before-free, as for a timeline.
   memory.store(base + ONE_SHOT.ACKNOWLEDGED, memory.load(base + ONE_SHOT.GENERATION));
-  ringAll(segment, base + ONE_SHOT.ARRAYS);
+  ringAll(segment, base + layout.ONE_SHOT.WAITERS);
   memory.compareExchange(base + ONE_SHOT.OWNER, owner, 0);
 }
 
 export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
   const base = layout.oneShot(key.slot);
-  if (memory.load(base + ONE_SHOT.STATE) !== key.generation << GENERATION_SHIFT) return true;
+  if (memory.load(base + ONE_SHOT.STATE) !== STATE.generation.of(key.generation)) return true;
   return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
 }
 
@@ -123,9 +120,9 @@ export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): b
 export function isOneShotFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.oneShot(key.slot);
-  const pending = key.generation << GENERATION_SHIFT;
+  const pending = STATE.generation.of(key.generation);
   const state = memory.load(base + ONE_SHOT.STATE);
-  if (state !== pending && state !== (pending | SIGNALED | ERRNO.ETIMEDOUT)) return true;
+  if (state !== pending && state !== signaledWord(pending, ERRNO.ETIMEDOUT)) return true;
   if (state !== pending) {
     if (memory.load(base + ONE_SHOT.ACKNOWLEDGED) === key.generation) return true;
     // SYNC POINT acknowledged-before-free.
@@ -141,9 +138,9 @@ export function oneShotStatus(segment: Segment, key: FenceKey): number {
   const state = memory.load(base + ONE_SHOT.STATE);
   // SYNC POINT generation-before-reset, as for a timeline.
   if (memory.load(base + ONE_SHOT.GENERATION) !== key.generation) {
-    return -findObituary(segment, key.slot, key.generation, 1n) || 1;
+    return -findRetired(segment, key.slot, key.generation, 1) || 1;
   }
-  return state === key.generation << GENERATION_SHIFT ? 0 : -(state & ERROR_MASK) || 1;
+  return state === STATE.generation.of(key.generation) ? 0 : -STATE.error.in(state) || 1;
 }
 
 /** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */
@@ -155,5 +152,5 @@ export function oneShotTime({ memory, layout }: Segment, key: FenceKey): number 
 
 /** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
 export function armOneShot(member: Member, slot: number): void {
-  setBit(member.memory, member.layout.oneShot(slot) + ONE_SHOT.ARRAYS, slotOf(member.identity));
+  setBit(member.memory, member.layout.oneShot(slot) + member.layout.ONE_SHOT.WAITERS, slotOf(member.identity));
 }

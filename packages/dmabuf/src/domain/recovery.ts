@@ -10,15 +10,15 @@ import {
   type Member,
 } from "./agent-slot.js";
 import { ERRNO } from "../errors.js";
-import { AGENT, type Segment } from "./layout.js";
-import { usedSlots, type TableName } from "./table.js";
+import { AGENT, type Segment, type TableName } from "./layout.js";
+import { usedSlots } from "./table.js";
 
 /**
  * What happens when an agent dies or leaves.
  *
  * recovery.1. What others wait for is released by anyone, at once and twice: a generation or an identity says whose it
  *     is. Or it counts for nothing once its agent is not live, and need not be ended at all.
- * recovery.2. Slots, and what stands in them by the number of the agent's slot (bits, transits, pins), belong to one
+ * recovery.2. Slots, and what stands in them by the number of the agent's slot (bits, handles in flight, pins), belong to one
  *     reaper, who claims the dead agent's slot by one compare-exchange; the claim passes on only when the claimer is
  *     dead too. Nobody waits for it: a reaper that stands still delays the next use of slots, and nothing else.
  * recovery.3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.

@@ -31,12 +31,12 @@ export const DEFAULT_SIZES: Sizes = {
 
 const LIMITS: Sizes = {
   agents: 1023,
-  buffers: 1 << 16,
-  timelines: 1 << 16,
-  oneShots: 1 << 20,
-  streams: 1 << 10,
-  requests: 1 << 12,
-  syncobjs: 1 << 16,
+  buffers: 2 ** 16,
+  timelines: 2 ** 16,
+  oneShots: 2 ** 20,
+  streams: 2 ** 10,
+  requests: 2 ** 12,
+  syncobjs: 2 ** 16,
 };
 
 /** The order in which they stand in the header. */

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { HEADER, type Segment } from "./layout.js";
-import { SIZE_NAMES, type Sizes } from "./sizes.js";
+import { HEADER, TABLE_NAMES, type Segment, type TableName } from "./layout.js";
+import type { Sizes } from "./sizes.js";
 
 /**
  * The tables of the control segment: how a free slot is found, and how far a table was ever used.
@@ -12,15 +12,9 @@ import { SIZE_NAMES, type Sizes } from "./sizes.js";
  * table.3. A hint says where the next search begins. It may be wrong, and then costs time.
  */
 
-/** A table of the control segment: each whose number of slots is an option, and the ring of retired failures. */
-export type TableName = keyof Sizes | "retired";
-
-const TABLE_NAMES: readonly TableName[] = [...SIZE_NAMES, "retired"];
-
 /** How many slots of a table, from the first one on, were ever used. */
 export function usedSlots({ memory, layout }: Segment, table: TableName): number {
-  const slots = table === "retired" ? layout.obituariesKept : layout.sizes[table];
-  return Math.min(memory.load(usedWord(table)) >>> 0, slots);
+  return Math.min(memory.load(usedWord(table)) >>> 0, layout.counts[table]);
 }
 
 /**

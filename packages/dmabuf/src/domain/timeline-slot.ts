@@ -1,17 +1,19 @@
 import { DmaBufError, ERRNO } from "../errors.js";
-import { addTo64, isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
 import { setBit } from "./bits.js";
 import {
-  buryTimeline,
   endError,
   findFailure,
-  findObituary,
+  findRetired,
   forgetTooOld,
   recordEnd,
   recordFailure,
   resetEnd,
+  retireFailures,
 } from "./failures.js";
-import { HEADER, TIME, TIMELINE, TIMES_KEPT, type Layout, type Segment } from "./layout.js";
+import { COMPLETED, HEADER, TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT, type Layout, type Segment } from "./layout.js";
+import { pairOf } from "./packing.js";
+import { addNumber, loadNumber, storeNumber, toNumber, toWord64 } from "./record.js";
 import { claimFree } from "./table.js";
 import { timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
@@ -36,17 +38,14 @@ import { writeName } from "./text.js";
  *     numbers are acknowledged before the slot is free: its next owner is not taken for the overdue one.
  */
 
-const SEQUENCE_BITS = 47n;
-const ENDED = 1n << SEQUENCE_BITS;
-const SEQUENCE_MASK = ENDED - 1n;
-const GENERATION_SHIFT = 48n;
+const ENDED = COMPLETED.ended.mask;
 
 /** The highest number of a timeline's fence. */
-export const LAST_SEQUENCE = 2 ** 47 - 2;
+export const LAST_SEQUENCE = 2 ** COMPLETED.sequence.width - 2;
 
-/** The lowest `COMPLETED` word of a generation: sequence number 0, not ended. */
-export function firstWord(generation: number): bigint {
-  return BigInt(generation & 0xffff) << GENERATION_SHIFT;
+/** A `COMPLETED` word of a timeline that has not ended. */
+export function completedWord(generation: number, sequence: number): bigint {
+  return pairOf(COMPLETED.sequence, sequence, COMPLETED.generation, generation);
 }
 
 export interface TimelineOptions {
@@ -84,20 +83,20 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   const { memory, layout } = member;
   const base = layout.timeline(slot);
   const generation = (memory.load(base + TIMELINE.GENERATION) + 1) | 0 || 1;
-  buryTimeline(member, slot, memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
+  retireFailures(member, slot, COMPLETED.sequence.in(memory.load64(base + TIMELINE.COMPLETED)));
   forgetTooOld(member, slot, generation);
   // SYNC POINT generation-before-reset: a reader that saw any of the words below finds another generation.
   // Pairs with timelineStatus().
   memory.store(base + TIMELINE.GENERATION, generation);
-  memory.store64(base + TIMELINE.COMPLETED, firstWord(generation));
+  memory.store64(base + TIMELINE.COMPLETED, completedWord(generation, 0));
   memory.store(base + TIMELINE.FAILURES, 0);
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
   resetEnd(member, slot, generation);
   memory.store64(base + TIMELINE.DEADLINE, timeless(generation));
   memory.store64(base + TIMELINE.ACKNOWLEDGED, 0n);
-  for (let i = 0; i < TIMES_KEPT; i++) memory.store(base + layout.times + i * TIME.WORDS + TIME.TAGGED_HIGH, 0);
+  for (let i = 0; i < TIMES_KEPT; i++) memory.store64(timeWord(layout, base, i), 0n);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
-  memory.store64(base + TIMELINE.CONTEXT, BigInt(allocateContexts(member, 1)));
+  storeNumber(memory, base + TIMELINE.CONTEXT, allocateContexts(member, 1));
   writeName(memory, base + TIMELINE.DRIVER_NAME, options.driverName);
   writeName(memory, base + TIMELINE.NAME, options.name);
   return generation;
@@ -105,7 +104,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
 
 /** The first of `count` consecutive fence context numbers, never 0. */
 export function allocateContexts({ memory }: Segment, count: number): number {
-  return addTo64(memory, HEADER.CONTEXTS, count) + 1;
+  return addNumber(memory, HEADER.CONTEXTS, count) + 1;
 }
 
 /**
@@ -129,24 +128,20 @@ export function completeTimeline(
 ): boolean {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
-  if (error !== 0) {
-    recordFailure(member, slot, BigInt(firstFailed), BigInt(sequence), error);
-  }
-  const [high, low] = timeWords(sequence, memory.load(base + TIMELINE.GENERATION), timestamp);
-  const entry = timeEntry(layout, base, sequence);
-  memory.store(entry + TIME.TAGGED_HIGH, high);
-  memory.store(entry + TIME.LOW, low);
-  return moveOn(member, slot, previous, next);
+  if (error !== 0) recordFailure(member, slot, firstFailed, sequence, error);
+  const time = timeOf(sequence, memory.load(base + TIMELINE.GENERATION), timestamp);
+  memory.store64(timeWord(layout, base, sequence), time);
+  return moveOn(member, slot, previous, next, sequence);
 }
 
 /** timeline-slot.1. Rings whoever waits for a number up to the new one. */
-function moveOn(member: Member, slot: number, previous: bigint, next: bigint): boolean {
+function moveOn(member: Member, slot: number, previous: bigint, next: bigint, sequence: number): boolean {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
   if (memory.compareExchange64(base + TIMELINE.COMPLETED, previous, next) !== previous) return false;
   // SYNC POINT completed-before-awaited: pairs with armTimeline().
   const awaited = memory.load64(base + TIMELINE.AWAITED);
-  if (awaited !== 0n && awaited <= (next & SEQUENCE_MASK)) ringTimeline(member, slot);
+  if (awaited !== 0n && toNumber(awaited) <= sequence) ringTimeline(member, slot);
   return true;
 }
 
@@ -169,14 +164,13 @@ export function advanceTimeline(
     const word = memory.load64(base + TIMELINE.COMPLETED);
     // SYNC POINT generation-before-reset: a word of the slot's next timeline is not taken for this one's.
     if (memory.load(base + TIMELINE.GENERATION) !== generation || (word & ENDED) !== 0n) return undefined;
-    const sequence = Number(word & SEQUENCE_MASK) + amount;
+    const sequence = COMPLETED.sequence.in(word) + amount;
     if (sequence > LAST_SEQUENCE) {
       throw new DmaBufError("EOVERFLOW", `Cannot advance the timeline to ${sequence}: it ends at ${LAST_SEQUENCE}`);
     }
-    // In one word: several calls may write the time of one number at once.
-    const [high, low] = timeWords(sequence, generation, timestamp);
-    memory.store64(timeEntry(layout, base, sequence), (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
-    if (moveOn(member, slot, word, word + BigInt(amount))) return sequence;
+    // Several calls may write the time of one number at once.
+    memory.store64(timeWord(layout, base, sequence), timeOf(sequence, generation, timestamp));
+    if (moveOn(member, slot, word, word + toWord64(amount), sequence)) return sequence;
   }
 }
 
@@ -184,7 +178,7 @@ export function advanceTimeline(
 export function ringTimeline(segment: Segment, slot: number): void {
   const base = segment.layout.timeline(slot);
   segment.memory.store64(base + TIMELINE.AWAITED, 0n);
-  ringAll(segment, base + TIMELINE.ARRAYS);
+  ringAll(segment, base + segment.layout.TIMELINE.WAITERS);
 }
 
 /**
@@ -199,11 +193,12 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
   for (;;) {
     const word = memory.load64(base + TIMELINE.COMPLETED);
     if ((word & ENDED) !== 0n) break;
-    const isOurs = word >> GENERATION_SHIFT === firstWord(generation) >> GENERATION_SHIFT;
+    const open = completedWord(generation, 0);
+    const isOurs = COMPLETED.generation.in(word) === COMPLETED.generation.in(open);
     // Another generation's word is the next timeline's. If the slot has not moved on, it is damaged: then this end must
     // stand all the same, or those who wait would look for ever.
     if (!isOurs && memory.load(base + TIMELINE.GENERATION) !== generation) break;
-    const ended = (isOurs ? word : firstWord(generation)) | ENDED;
+    const ended = (isOurs ? word : open) | ENDED;
     if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, ended) === word) break;
   }
   ringTimeline(segment, slot);
@@ -218,7 +213,7 @@ export function acknowledgeTimeline(member: Member, slot: number, generation: nu
   const { memory, layout, identity } = member;
   const base = layout.timeline(slot);
   if (memory.load(base + TIMELINE.OWNER) !== identity || memory.load(base + TIMELINE.GENERATION) !== generation) return;
-  if (memory.load64(base + TIMELINE.ACKNOWLEDGED) < BigInt(sequence)) acknowledge(member, base, BigInt(sequence));
+  if (loadNumber(memory, base + TIMELINE.ACKNOWLEDGED) < sequence) acknowledge(member, base, sequence);
 }
 
 /** Gives an ended slot back, if `owner` has it still. Only the owner, or the reaper of the dead owner. */
@@ -226,20 +221,20 @@ export function freeTimeline(segment: Segment, slot: number, owner: Identity): v
   const base = segment.layout.timeline(slot);
   if (segment.memory.load(base + TIMELINE.OWNER) !== owner) return;
   // SYNC POINT acknowledged-before-free: until the next owner has raised the generation, all fences seem to be its own.
-  acknowledge(segment, base, SEQUENCE_MASK);
+  acknowledge(segment, base, LAST_SEQUENCE + 1);
   segment.memory.compareExchange(base + TIMELINE.OWNER, owner, 0);
 }
 
-function acknowledge(segment: Segment, base: number, sequence: bigint): void {
-  segment.memory.store64(base + TIMELINE.ACKNOWLEDGED, sequence);
-  ringAll(segment, base + TIMELINE.ARRAYS);
+function acknowledge(segment: Segment, base: number, sequence: number): void {
+  storeNumber(segment.memory, base + TIMELINE.ACKNOWLEDGED, sequence);
+  ringAll(segment, base + segment.layout.TIMELINE.WAITERS);
 }
 
 /** Whether a fence is signaled; does not ask for its error. */
 export function isTimelineSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
   const base = layout.timeline(key.slot);
   const word = memory.load64(base + TIMELINE.COMPLETED);
-  if ((word & SEQUENCE_MASK) >= key.sequence || (word & ENDED) !== 0n) return true;
+  if (COMPLETED.sequence.in(word) >= key.sequence || (word & ENDED) !== 0n) return true;
   return memory.load(base + TIMELINE.GENERATION) !== key.generation;
 }
 
@@ -248,7 +243,7 @@ export function isTimelineFinished(segment: Segment, key: FenceKey): boolean {
   const { memory, layout } = segment;
   const base = layout.timeline(key.slot);
   const word = memory.load64(base + TIMELINE.COMPLETED);
-  if ((word & SEQUENCE_MASK) >= key.sequence) return true;
+  if (COMPLETED.sequence.in(word) >= key.sequence) return true;
   if ((word & ENDED) !== 0n && !isUnacknowledged(segment, key)) return true;
   return memory.load(base + TIMELINE.GENERATION) !== key.generation;
 }
@@ -258,7 +253,7 @@ function isUnacknowledged(segment: Segment, { slot, sequence }: FenceKey): boole
   const { memory, layout } = segment;
   const base = layout.timeline(slot);
   if (endError(segment, slot) !== ERRNO.ETIMEDOUT) return false;
-  if (memory.load64(base + TIMELINE.ACKNOWLEDGED) >= sequence) return false;
+  if (loadNumber(memory, base + TIMELINE.ACKNOWLEDGED) >= sequence) return false;
   // SYNC POINT acknowledged-before-free: who owns the slot now may be the next owner only if there was an acknowledgement
   // after this look at it, and then this agent is rung.
   return isLive(segment, memory.load(base + TIMELINE.OWNER));
@@ -271,84 +266,76 @@ function isUnacknowledged(segment: Segment, { slot, sequence }: FenceKey): boole
 export function timelineStatus(segment: Segment, key: FenceKey): number {
   const { memory, layout } = segment;
   const base = layout.timeline(key.slot);
-  const sequence = BigInt(key.sequence);
   const word = memory.load64(base + TIMELINE.COMPLETED);
   let error = 0;
   let pending = false;
-  if ((word & SEQUENCE_MASK) >= sequence) error = findFailure(segment, key.slot, sequence);
+  if (COMPLETED.sequence.in(word) >= key.sequence) error = findFailure(segment, key.slot, key.sequence);
   else if ((word & ENDED) !== 0n) error = endError(segment, key.slot);
   else pending = true;
   // SYNC POINT generation-before-reset: what was read above counts only if the slot has not moved on.
   if (memory.load(base + TIMELINE.GENERATION) !== key.generation) {
-    return -findObituary(segment, key.slot, key.generation, sequence) || 1;
+    return -findRetired(segment, key.slot, key.generation, key.sequence) || 1;
   }
   return pending ? 0 : -error || 1;
 }
 
 /** Asks that this agent's doorbell rings when `sequence` completes. The caller looks again afterwards (timeline-slot.5). */
-export function armTimeline(member: Member, slot: number, sequence: bigint): void {
+export function armTimeline(member: Member, slot: number, sequence: number): void {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
-  setBit(memory, base + TIMELINE.ARRAYS, slotOf(member.identity));
+  setBit(memory, base + layout.TIMELINE.WAITERS, slotOf(member.identity));
   // SYNC POINT completed-before-awaited: the bit stands before the number that makes a signaler take it.
-  lower64(member, base + TIMELINE.AWAITED, sequence);
+  lower(member, base + TIMELINE.AWAITED, sequence);
 }
 
 /** The number of the last fence that completed, and whether the timeline has ended. */
 export function timelineProgress({ memory, layout }: Segment, slot: number): { completed: number; ended: boolean } {
   const word = memory.load64(layout.timeline(slot) + TIMELINE.COMPLETED);
-  return { completed: Number(word & SEQUENCE_MASK), ended: (word & ENDED) !== 0n };
+  return { completed: COMPLETED.sequence.in(word), ended: (word & ENDED) !== 0n };
 }
 
-/** Lowers a 64-bit word where 0 stands for "none yet". */
-function lower64({ memory }: Segment, word: number, value: bigint): void {
+/** Lowers the number in a 64-bit word; 0 says that there is none yet. */
+function lower({ memory }: Segment, word: number, value: number): void {
   for (;;) {
     const lowest = memory.load64(word);
-    if (lowest !== 0n && lowest <= value) return;
-    if (memory.compareExchange64(word, lowest, value) === lowest) return;
+    if (lowest !== 0n && toNumber(lowest) <= value) return;
+    if (memory.compareExchange64(word, lowest, toWord64(value)) === lowest) return;
   }
 }
 
 /** When a completed fence signaled, in nanoseconds, or `undefined` if that is no longer kept. */
 export function timelineTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
   const base = layout.timeline(key.slot);
-  const completed = Number(memory.load64(base + TIMELINE.COMPLETED) & SEQUENCE_MASK);
+  const completed = COMPLETED.sequence.in(memory.load64(base + TIMELINE.COMPLETED));
   if (completed - key.sequence >= TIME_LAPS * TIMES_KEPT) return undefined;
-  // Fences that completed together have one time, which stands with the last of them.
+  // Fences that completed together have one time, which is stored for the last of them.
   const last = Math.min(completed, key.sequence + TIMES_KEPT - 1);
   for (let sequence = key.sequence; sequence <= last; sequence++) {
-    const entry = timeEntry(layout, base, sequence);
-    const tagged = memory.load(entry + TIME.TAGGED_HIGH);
-    const low = memory.load(entry + TIME.LOW) >>> 0;
-    const isOther = tagged >>> TIME_HIGH_BITS !== timeTag(sequence, key.generation);
-    if (isOther || memory.load(entry + TIME.TAGGED_HIGH) !== tagged) continue;
-    if (memory.load(base + TIMELINE.GENERATION) !== key.generation) return undefined;
-    return (tagged & (2 ** TIME_HIGH_BITS - 1)) * 2 ** 32 + low;
+    const time = memory.load64(timeWord(layout, base, sequence));
+    if (TIME.lap.in(time) !== lapOf(sequence, key.generation)) continue;
+    return memory.load(base + TIMELINE.GENERATION) === key.generation ? TIME.nanoseconds.in(time) : undefined;
   }
   return undefined;
 }
 
-function timeEntry(layout: Layout, base: number, sequence: number): number {
-  return base + layout.times + (sequence % TIMES_KEPT) * TIME.WORDS;
+function timeWord(layout: Layout, base: number, sequence: number): number {
+  return base + layout.TIMELINE.TIMES + (sequence % TIMES_KEPT) * TIME_ENTRY.WORDS;
 }
 
 /**
- * A time's words, high and low. They go before the completion, into an entry that tells by its tag when it belongs to a
- * later fence, or to one of another generation, whose last call was overdue.
+ * The word of a time. It is stored before the completion, and tells by its lap when it belongs to a later fence, or to one
+ * of another generation, whose last call was overdue.
  */
-function timeWords(sequence: number, generation: number, timestamp: number): readonly [high: number, low: number] {
-  const high = Math.floor(timestamp / 2 ** 32);
-  return [(timeTag(sequence, generation) << TIME_HIGH_BITS) | high, (timestamp - high * 2 ** 32) | 0];
+function timeOf(sequence: number, generation: number, timestamp: number): bigint {
+  return pairOf(TIME.nanoseconds, timestamp, TIME.lap, lapOf(sequence, generation));
 }
 
-/** 2^53 nanoseconds, 104 days of uptime, and 2,047 laps of the ring fit in one word beside the low half. */
-const TIME_HIGH_BITS = 21;
-const TIME_LAPS = 2 ** 11 - 1;
+const TIME_LAPS = 2 ** TIME.lap.width - 1;
 
-/** Never 0, which stands in an entry that was not written. */
-function timeTag(sequence: number, generation: number): number {
+/** Never 0, which is the lap of a time that was not written. */
+function lapOf(sequence: number, generation: number): number {
   return 1 + ((Math.floor(sequence / TIMES_KEPT) + (generation & TIME_LAPS) * APART) % TIME_LAPS);
 }
 
-/** How far apart the tags of one lap are in two generations that follow each other. */
+/** How far apart the laps of two generations are that follow each other. */
 const APART = 1021;

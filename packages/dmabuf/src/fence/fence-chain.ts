@@ -1,6 +1,6 @@
 import { check, checkGiven, integer } from "../arguments.js";
 import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
-import { linkAfter, type PointLink } from "../domain/point-list.js";
+import { linkAfter, type PointLink } from "./point-list.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";

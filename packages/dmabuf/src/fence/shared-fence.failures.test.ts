@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { opsFence, testAgent, type TestAgent } from "../../test/conformance/support.js";
-import { FAILURES_KEPT, OBITUARIES_KEPT, ONE_SHOT, TIMELINE } from "../domain/layout.js";
+import { FAILURES_KEPT, RETIRED_KEPT, ONE_SHOT, TIMELINE } from "../domain/layout.js";
 import { ERRNO, type ErrorCode } from "../errors.js";
 import type { FenceHandle } from "./fence-handle.js";
 import { importFence } from "./import-fence.js";
@@ -118,9 +118,9 @@ test("what a timeline had forgotten before its slot was used again stays ESTALE"
 });
 
 for (const kind of ["timeline", "published"] as const) {
-  test(`a slot that is used again more often than obituaries are kept: own error or ESTALE (${kind} fences)`, () => {
+  test(`a slot that is used again more often than retired failures are kept: own error or ESTALE (${kind} fences)`, () => {
     const agent = testAgent({ sizes: { timelines: 1, oneShots: 1 } });
-    const rounds = OBITUARIES_KEPT + 40;
+    const rounds = RETIRED_KEPT + 40;
     const failed = Array.from({ length: rounds }, (_, round) => failInSlot(agent, kind, round));
     const reader = agent.another();
     const statuses = failed.map(({ handle }) => statusOf(reader, handle));
@@ -128,14 +128,14 @@ for (const kind of ["timeline", "published"] as const) {
       const own = statuses[i] === -ERRNO[error];
       assert.ok(own || statuses[i] === -ERRNO.ESTALE, `fence ${i} ended with ${error}, and reads ${statuses[i]}`);
     });
-    // The last stands in its slot, and those before it among the obituaries.
-    const kept = failed.slice(-OBITUARIES_KEPT - 1);
+    // The last stands in its slot, and those before it are retired.
+    const kept = failed.slice(-RETIRED_KEPT - 1);
     kept.forEach(({ handle, error }) => assert.equal(statusOf(reader, handle), -ERRNO[error]));
     assert.equal(statuses[0], -ERRNO.ESTALE);
   });
 }
 
-test("a fence that succeeded in a slot whose obituaries are forgotten is ESTALE, not another fence's error", () => {
+test("a fence that succeeded in a slot whose retired failures are forgotten is ESTALE, not another fence's error", () => {
   const agent = testAgent({ sizes: { timelines: 1 } });
   const first = createTimeline(agent);
   const fence = first.createFence();
@@ -143,7 +143,7 @@ test("a fence that succeeded in a slot whose obituaries are forgotten is ESTALE,
   const handle = fence.handle();
   failOne(first, 0);
   first.close();
-  for (let round = 0; round < OBITUARIES_KEPT + 1; round++) failInSlot(agent, "timeline", round);
+  for (let round = 0; round < RETIRED_KEPT + 1; round++) failInSlot(agent, "timeline", round);
   assert.equal(statusOf(agent.another(), handle), -ERRNO.ESTALE);
 });
 

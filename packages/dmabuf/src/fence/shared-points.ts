@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import { isStub, type PointElement, type PointFences, type PointLink, type Stub } from "../domain/point-list.js";
-import type { SlotKey } from "../domain/referenced-slot.js";
+import { isStub, type PointElement, type PointFences, type PointLink, type Stub } from "./point-list.js";
+import type { SlotKey } from "../domain/referenced-table.js";
 import {
   addSyncobjPoint,
   armSyncobj,
@@ -8,7 +8,7 @@ import {
   readSyncobj,
   replaceSyncobj,
   syncobjVersion,
-} from "../domain/syncobj-slot.js";
+} from "./syncobj-slot.js";
 import { allocateContexts, type FenceKey } from "../domain/timeline-slot.js";
 import { createFenceArray, FenceArray } from "./fence-array.js";
 import { createFenceChain, FenceChain } from "./fence-chain.js";

@@ -1,5 +1,5 @@
 import type { Feature } from "../domain/feature.js";
-import { SYNCOBJ_RECOVERY } from "../domain/syncobj-slot.js";
+import { SYNCOBJ_RECOVERY } from "./syncobj-slot.js";
 import { createSyncobj, openSyncobj, type Syncobj, type SyncobjOptions } from "./syncobj.js";
 import type { SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjTable } from "./syncobj-table.js";
@@ -17,7 +17,7 @@ export interface SyncobjMembers {
 
 export const SYNCOBJS: Feature<SyncobjMembers> = {
   name: "syncobjs",
-  steps: [SYNCOBJ_RECOVERY],
+  steps: SYNCOBJ_RECOVERY,
   install(core) {
     const table = new SyncobjTable(core.agent, core);
     core.onClose(() => table.close());

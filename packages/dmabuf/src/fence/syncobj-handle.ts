@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import type { SlotKey, Transit } from "../domain/referenced-slot.js";
-import { addSyncobjTransit, endSyncobjTransit } from "../domain/syncobj-slot.js";
+import type { SlotKey, Inflight } from "../domain/referenced-table.js";
+import { SYNCOBJ_SLOTS } from "./syncobj-slot.js";
 
 /** @param limit Milliseconds for which the handle holds a syncobj that no agent opens. */
 export let makeSyncobjHandle: (agent: Agent, key: SlotKey, limit: number) => SyncobjHandle;
@@ -23,7 +23,7 @@ export class SyncobjHandle implements Disposable {
   readonly domain: string;
   readonly slot: number;
   readonly generation: number;
-  readonly transit: Transit;
+  readonly inflight: Inflight;
   readonly #agent: Agent;
   readonly #cancelTimer: () => void;
 
@@ -31,7 +31,7 @@ export class SyncobjHandle implements Disposable {
     this.domain = agent.domain;
     this.slot = key.slot;
     this.generation = key.generation;
-    this.transit = addSyncobjTransit(agent, key);
+    this.inflight = SYNCOBJ_SLOTS.addInflight(agent, key);
     this.#agent = agent;
     this.#cancelTimer = agent.host.after(limit, () => this.#end());
   }
@@ -47,9 +47,9 @@ export class SyncobjHandle implements Disposable {
   }
 
   #end(): void {
-    endSyncobjTransit(this.#agent, this.slot, this.transit);
+    SYNCOBJ_SLOTS.endInflight(this.#agent, this.slot, this.inflight);
   }
 }
 
 /** The fields of a handle, as they arrive in another agent. */
-export type SyncobjHandleData = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "transit">;
+export type SyncobjHandleData = Pick<SyncobjHandle, "kind" | "domain" | "slot" | "generation" | "inflight">;

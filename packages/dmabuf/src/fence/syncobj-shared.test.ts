@@ -141,7 +141,7 @@ test("domain.openSyncobj() refuses what is no handle, or one of another domain",
   const handle = sent(domain.createSyncobj());
   assert.throws(() => stranger.openSyncobj(handle), { code: "EINVAL", message: /belongs to domain/ });
   const wrong = [undefined, 3, { ...handle, kind: "fence" }, { ...handle, slot: -1 }, { ...handle, slot: 1e6 }];
-  for (const each of [...wrong, { ...handle, transit: { index: 99, ticket: 1 } }, { ...handle, generation: 0.5 }]) {
+  for (const each of [...wrong, { ...handle, inflight: { index: 99, ticket: 1 } }, { ...handle, generation: 0.5 }]) {
     assert.throws(() => domain.openSyncobj(each as never), { code: "EINVAL" });
   }
 });

@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { checkHandle, type HandleKind } from "../domain/handle.js";
-import { addSyncobjReference, dropSyncobjReference, endSyncobjTransit } from "../domain/syncobj-slot.js";
+import { SYNCOBJ_SLOTS } from "./syncobj-slot.js";
 import { DmaBufError } from "../errors.js";
 import { SharedPoints } from "./shared-points.js";
 import { makeSyncobjHandle, type SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
@@ -48,18 +48,18 @@ export class SyncobjTable {
    */
   open(handle: SyncobjHandleData): SyncobjState {
     checkHandle(this.agent, handle, SYNCOBJ_HANDLE);
-    const { slot, generation, transit } = handle;
+    const { slot, generation, inflight } = handle;
     let state = this.#states.get(slot);
     if (state?.shared?.key.generation !== generation) {
       // A reference of ours to another generation means that the handle's syncobj is gone.
-      if (state !== undefined || !addSyncobjReference(this.agent, { slot, generation })) {
+      if (state !== undefined || !SYNCOBJ_SLOTS.addReference(this.agent, { slot, generation })) {
         throw new DmaBufError("ESTALE", "Cannot import the syncobj: it is gone");
       }
       state = new SyncobjState(this.agent);
       this.#add(state, new SharedPoints(this.agent, { slot, generation }));
     }
     // It is held now: the handle's own hold, if it still stands, has done its work.
-    endSyncobjTransit(this.agent, slot, transit);
+    SYNCOBJ_SLOTS.endInflight(this.agent, slot, inflight);
     return state;
   }
 
@@ -73,7 +73,7 @@ export class SyncobjTable {
     this.#states.set(slot, state);
     state.share(shared, () => {
       this.#states.delete(slot);
-      dropSyncobjReference(this.agent, slot);
+      SYNCOBJ_SLOTS.dropReference(this.agent, slot);
     });
   }
 }

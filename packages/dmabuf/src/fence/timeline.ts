@@ -18,7 +18,7 @@ import {
   claimTimeline,
   completeTimeline,
   endTimeline,
-  firstWord,
+  completedWord,
   freeTimeline,
   timelineProgress,
 } from "../domain/timeline-slot.js";
@@ -171,13 +171,12 @@ export class Timeline implements Disposable {
 class OwnerBacking extends SharedBacking {
   /** Whether an exchange has shown that another agent has ended the timeline. */
   ended = false;
-  readonly #first: bigint;
   #word: bigint;
   #completed = 0;
 
   constructor(agent: Agent, slot: number, generation: number, origin: ConstructorParameters<typeof SharedBacking>[3]) {
     super(agent, slot, generation, origin);
-    this.#first = this.#word = firstWord(generation);
+    this.#word = completedWord(generation, 0);
   }
 
   override decide(fence: Fence, error: number, timestampNs: number): boolean {
@@ -202,7 +201,7 @@ class OwnerBacking extends SharedBacking {
       this.#acknowledge(seqno);
       return false;
     }
-    const next = seqno === this.#completed + 1 ? this.#word + 1n : this.#first + BigInt(seqno);
+    const next = seqno === this.#completed + 1 ? this.#word + 1n : completedWord(this.generation, seqno);
     if (!completeTimeline(this.agent, this.slot, this.#word, next, seqno, timestampNs, error, firstFailed)) {
       this.ended = true;
       this.#acknowledge(seqno);

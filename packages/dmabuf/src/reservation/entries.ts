@@ -1,4 +1,5 @@
-import { BUFFER, ENTRY, type Segment } from "../domain/layout.js";
+import { BUFFER, ENTRY, ENTRY_FENCE, RESERVATION, type Segment } from "../domain/layout.js";
+import { loadNumber, storeNumber } from "../domain/record.js";
 import { isKeyFinished, isKeyOverduerOrSame, isKeySignaled } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
@@ -39,14 +40,12 @@ export function publishEntries(segment: Segment, bufferSlot: number, entries: re
   const published = layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
   const version = memory.load(published);
   const copy = layout.reservation(bufferSlot, (version + 1) & 1);
-  memory.store(copy, entries.length);
-  let word = copy + 2;
+  memory.store(copy + RESERVATION.COUNT, entries.length);
+  let word = copy + layout.RESERVATION.ENTRIES;
   for (const { key, level } of entries) {
-    const high = Math.floor(key.sequence / 2 ** 32);
-    memory.store(word + ENTRY.SLOT, (key.slot << 2) | level);
+    memory.store(word + ENTRY.FENCE, ENTRY_FENCE.slot.of(key.slot) | ENTRY_FENCE.level.of(level));
     memory.store(word + ENTRY.GENERATION, key.generation);
-    memory.store(word + ENTRY.SEQUENCE, (key.sequence - high * 2 ** 32) | 0);
-    memory.store(word + ENTRY.SEQUENCE + 1, high);
+    storeNumber(memory, word + ENTRY.SEQUENCE, key.sequence);
     word += ENTRY.WORDS;
   }
   // SYNC POINT copy-before-publish: a reader that sees the new version finds the copy complete.
@@ -91,19 +90,18 @@ export function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
 function readCopy({ memory, layout }: Segment, bufferSlot: number, copyIndex: number): Entry[] {
   const copy = layout.reservation(bufferSlot, copyIndex);
   // A copy that is being rewritten may hold anything: no index is believed beyond the table.
-  const count = Math.min(memory.load(copy) >>> 0, layout.reservationEntries);
-  const fenceSlots = layout.sizes.timelines + layout.sizes.oneShots;
+  const count = Math.min(memory.load(copy + RESERVATION.COUNT) >>> 0, layout.reservationEntries);
+  const lastSlot = layout.fenceSlots - 1;
   const entries: Entry[] = [];
-  let word = copy + 2;
+  let word = copy + layout.RESERVATION.ENTRIES;
   for (let i = 0; i < count; i++, word += ENTRY.WORDS) {
-    const tagged = memory.load(word + ENTRY.SLOT);
-    const high = memory.load(word + ENTRY.SEQUENCE + 1) >>> 0;
+    const packed = memory.load(word + ENTRY.FENCE);
     const key = {
-      slot: Math.min(tagged >>> 2, fenceSlots - 1),
+      slot: Math.min(ENTRY_FENCE.slot.in(packed), lastSlot),
       generation: memory.load(word + ENTRY.GENERATION),
-      sequence: high * 2 ** 32 + (memory.load(word + ENTRY.SEQUENCE) >>> 0),
+      sequence: loadNumber(memory, word + ENTRY.SEQUENCE),
     };
-    entries.push({ key, level: tagged & 3 });
+    entries.push({ key, level: ENTRY_FENCE.level.in(packed) });
   }
   return entries;
 }

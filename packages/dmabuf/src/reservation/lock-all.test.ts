@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { makeReservation, testAgent } from "../../test/conformance/support.js";
-import { claimBuffer } from "../domain/buffer-slot.js";
+import { claimBuffer } from "../buffer/buffer-slot.js";
 import { AcquireContext } from "./acquire-context.js";
 import { lockAll, lockAllSync } from "./lock-all.js";
 import { Reservation } from "./reservation.js";

@@ -1,6 +1,7 @@
 import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
-import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
+import { BUFFER, HEADER, LOCK, type Segment } from "../domain/layout.js";
+import { pairOf } from "../domain/packing.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 
 /**
@@ -21,12 +22,9 @@ import type { RecoveryStep } from "../domain/recovery.js";
  *     one.
  */
 
-const IDENTITY_MASK = 0xffff_ffffn;
-const TICKET_SHIFT = 32n;
-
 /** The lock word of a holder. Ticket 0 stands for a holder without an acquire context. */
 export function lockWord(identity: Identity, ticket: number): bigint {
-  return (BigInt(ticket >>> 0) << TICKET_SHIFT) | BigInt(identity >>> 0);
+  return pairOf(LOCK.holder, identity, LOCK.ticket, ticket);
 }
 
 /** A new ticket, never 0: smaller (by signed difference) is older. */
@@ -54,7 +52,7 @@ export function openLock(member: Member, bufferSlot: number, mine: bigint): bool
   const { memory, layout } = member;
   const base = layout.buffer(bufferSlot);
   const opened = memory.compareExchange64(base + BUFFER.LOCK, mine, 0n) === mine;
-  ringAll(member, base + layout.lockWaiters);
+  ringAll(member, base + layout.BUFFER.LOCK_WAITERS);
   return opened;
 }
 
@@ -79,7 +77,7 @@ export function handBackLock(member: Member, bufferSlot: number, holder: bigint)
 }
 
 export function armLock(member: Member, bufferSlot: number): void {
-  setBit(member.memory, member.layout.buffer(bufferSlot) + member.layout.lockWaiters, slotOf(member.identity));
+  setBit(member.memory, member.layout.buffer(bufferSlot) + member.layout.BUFFER.LOCK_WAITERS, slotOf(member.identity));
 }
 
 /** The holder's word, 0n if the lock is open. */
@@ -88,11 +86,11 @@ export function lockHolder({ memory, layout }: Segment, bufferSlot: number): big
 }
 
 export function holderOf(word: bigint): Identity {
-  return Number(BigInt.asIntN(32, word & IDENTITY_MASK));
+  return LOCK.holder.in(word) | 0;
 }
 
 export function ticketOf(word: bigint): number {
-  return Number(BigInt.asIntN(32, word >> TICKET_SHIFT));
+  return LOCK.ticket.in(word) | 0;
 }
 
 /** Whether the holder must be given way to by a requester with `ticket` that holds other locks. */
@@ -113,5 +111,5 @@ function openDeadLock(segment: Segment, bufferSlot: number, holder: bigint): voi
   const base = segment.layout.buffer(bufferSlot);
   // The reservation needs no repair: an update that was not published has changed nothing (entries.3).
   segment.memory.compareExchange64(base + BUFFER.LOCK, holder, 0n);
-  ringAll(segment, base + segment.layout.lockWaiters);
+  ringAll(segment, base + segment.layout.BUFFER.LOCK_WAITERS);
 }

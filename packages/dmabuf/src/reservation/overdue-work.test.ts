@@ -10,7 +10,7 @@ import {
   testAgent,
   type TestAgent,
 } from "../../test/conformance/support.js";
-import { claimBuffer } from "../domain/buffer-slot.js";
+import { claimBuffer } from "../buffer/buffer-slot.js";
 import { endKey, FENCE_RECOVERY } from "../domain/fence-slot.js";
 import { recover } from "../domain/recovery.js";
 import { ERRNO } from "../errors.js";

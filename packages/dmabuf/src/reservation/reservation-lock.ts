@@ -1,4 +1,4 @@
-import { bufferName } from "../domain/buffer-slot.js";
+import { bufferName } from "../domain/buffer-name.js";
 import { Held, owned } from "../domain/held.js";
 import type { AcquireContext } from "./acquire-context.js";
 import { delegateWord, handBackLock, lockWord, openLock } from "./lock.js";

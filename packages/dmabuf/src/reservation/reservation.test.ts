@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { addFence, LINE_KINDS, makeLine, places } from "../../test/conformance/reservation-support.js";
 import { makeFence, makeReservation, testAgent } from "../../test/conformance/support.js";
-import { claimBuffer } from "../domain/buffer-slot.js";
+import { claimBuffer } from "../buffer/buffer-slot.js";
 import type { Fence } from "../fence/fence.js";
 import { AcquireContext } from "./acquire-context.js";
 import { Reservation } from "./reservation.js";

@@ -1,7 +1,15 @@
 import { oneOf } from "../arguments.js";
 import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
-import { CONSUMER, PLACE, STREAM, STREAM_BUFFERS, STREAM_CONSUMERS, type Segment } from "../domain/layout.js";
+import {
+  CONSUMER,
+  PLACE,
+  STREAM,
+  STREAM_BUFFERS,
+  STREAM_CONSUMERS,
+  STREAM_END as END,
+  type Segment,
+} from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import { claimFree, raiseTo } from "../domain/table.js";
 import { writeName } from "../domain/text.js";
@@ -49,11 +57,6 @@ export function policyNumber(policy: Policy): number {
 
 const HOLD = 1;
 
-/** Parts of the word END: how the stream has ended, whether its producer is gone, and the generation above them. */
-const END_MASK = 0x7ff;
-const LEFT = 0x800;
-const END_BITS = 12;
-
 export interface StreamKey {
   readonly slot: number;
   readonly generation: number;
@@ -94,14 +97,14 @@ export function endStream(segment: Segment, key: StreamKey, error: number): void
   const { memory, layout } = segment;
   const base = layout.stream(key.slot);
   const open = openWord(key.generation);
-  memory.compareExchange(base + STREAM.END, open, open | (error + 1));
-  ringAll(segment, base + layout.consumerWaiters);
+  memory.compareExchange(base + STREAM.END, open, open | END.end.of(error + 1));
+  ringAll(segment, base + layout.STREAM.WAITERS);
   ringProducer(segment, key.slot);
 }
 
 /** `undefined` while the stream is open, 0 if it has ended, or the positive errno it failed with. */
 export function streamEnd(segment: Segment, key: StreamKey): number | undefined {
-  const end = segment.memory.load(segment.layout.stream(key.slot) + STREAM.END) & END_MASK;
+  const end = END.end.in(segment.memory.load(segment.layout.stream(key.slot) + STREAM.END));
   if (!isStream(segment, key)) return 0;
   return end === 0 ? undefined : end - 1;
 }
@@ -118,13 +121,18 @@ export function hasProducer(segment: Segment, key: StreamKey): boolean {
   const owner = memory.load(base + STREAM.OWNER);
   // Afterwards: the owner that was read may be the next stream's, which comes when this one's has said that it leaves.
   const end = memory.load(base + STREAM.END);
-  if (end >>> END_BITS !== openWord(key.generation) >>> END_BITS || (end & LEFT) !== 0) return false;
-  return owner !== 0 && isLive(segment, owner) && isStream(segment, key) && (end & END_MASK) !== ERRNO.ESRCH + 1;
+  if (!isPresent(end, key.generation)) return false;
+  return owner !== 0 && isLive(segment, owner) && isStream(segment, key) && END.end.in(end) !== ERRNO.ESRCH + 1;
 }
 
 /** The word END of a stream that is open. */
 function openWord(generation: number): number {
-  return generation << END_BITS;
+  return END.generation.of(generation);
+}
+
+/** Whether the word END is of this generation, and its producer is not gone. */
+function isPresent(end: number, generation: number): boolean {
+  return END.generation.in(end) === END.generation.in(openWord(generation)) && END.left.in(end) === 0;
 }
 
 /** Says that the producer is gone, before the slot is free to the next one. Anyone may do it who knows, and twice. */
@@ -132,8 +140,8 @@ function sayLeft({ memory, layout }: Segment, { slot, generation }: StreamKey): 
   const word = layout.stream(slot) + STREAM.END;
   for (;;) {
     const end = memory.load(word);
-    if (end >>> END_BITS !== openWord(generation) >>> END_BITS || (end & LEFT) !== 0) return;
-    if (memory.compareExchange(word, end, end | LEFT) === end) return;
+    if (!isPresent(end, generation)) return;
+    if (memory.compareExchange(word, end, end | END.left.mask) === end) return;
   }
 }
 
@@ -238,7 +246,7 @@ export function fillPlace({ memory, layout }: Segment, slot: number, place: numb
 export function announceFrame(segment: Segment, slot: number): void {
   const { memory, layout } = segment;
   memory.add(layout.stream(slot) + STREAM.PUBLISHED, 1);
-  ringAll(segment, layout.stream(slot) + layout.consumerWaiters);
+  ringAll(segment, layout.stream(slot) + layout.STREAM.WAITERS);
 }
 
 /** How many frames have been announced; the number of the next one. */
@@ -287,7 +295,7 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
 
 function claimConsumer(member: Member, slot: number): number {
   const { memory, layout } = member;
-  const used = layout.stream(slot) + STREAM.CONSUMERS;
+  const used = layout.stream(slot) + STREAM.CONSUMERS_USED;
   for (let i = 0; i < STREAM_CONSUMERS; i++) {
     const word = consumerWord(member, slot, i);
     if (memory.load(word + CONSUMER.OWNER) !== 0) continue;
@@ -312,7 +320,7 @@ export function advanceCursor(segment: Segment, slot: number, word: number, curs
 
 export function armConsumer(member: Member, slot: number): void {
   const { memory, layout } = member;
-  setBit(memory, layout.stream(slot) + layout.consumerWaiters, slotOf(member.identity));
+  setBit(memory, layout.stream(slot) + layout.STREAM.WAITERS, slotOf(member.identity));
 }
 
 /** How many consumers have joined the stream, and neither left nor died. */
@@ -366,15 +374,15 @@ function ringProducer(segment: Segment, slot: number): void {
 }
 
 function placeWord({ layout }: Segment, slot: number, place: number): number {
-  return layout.stream(slot) + layout.places + place * PLACE.WORDS;
+  return layout.stream(slot) + layout.STREAM.PLACES + place * PLACE.WORDS;
 }
 
 function consumerWord({ layout }: Segment, slot: number, index: number): number {
-  return layout.stream(slot) + layout.consumers + index * CONSUMER.WORDS;
+  return layout.stream(slot) + layout.STREAM.CONSUMERS + index * CONSUMER.WORDS;
 }
 
 /** All consumers' places that were ever used, taken or not. */
 function forEachPlace(segment: Segment, slot: number, visit: (word: number) => void): void {
-  const used = Math.min(segment.memory.load(segment.layout.stream(slot) + STREAM.CONSUMERS), STREAM_CONSUMERS);
+  const used = Math.min(segment.memory.load(segment.layout.stream(slot) + STREAM.CONSUMERS_USED), STREAM_CONSUMERS);
   for (let i = 0; i < used; i++) visit(consumerWord(segment, slot, i));
 }

@@ -1,8 +1,7 @@
 /** Area F of the conformance cases: reservations. Those on their queries and copies are in reservation-queries.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { slotOf } from "../../src/domain/agent-slot.js";
-import { claimBuffer, dropReference, isBufferLive } from "../../src/domain/buffer-slot.js";
+import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { createFenceArray } from "../../src/fence/fence-array.js";
 import { isSameFence } from "../../src/fence/fence.js";
 import { Reservation } from "../../src/reservation/reservation.js";
@@ -20,8 +19,8 @@ for (const usage of USAGES) {
     assert.deepEqual([...reservation.lockedFences(usage)], []);
     lock[Symbol.dispose]();
     assert.equal(reservation.isLocked, false);
-    dropReference(agent, key.slot, slotOf(agent.identity));
-    assert.equal(isBufferLive(agent, key), false);
+    BUFFER_SLOTS.dropReference(agent, key.slot);
+    assert.equal(BUFFER_SLOTS.isLive(agent, key), false);
     assert.deepEqual(agent.takeWarnings(), []);
   });
 

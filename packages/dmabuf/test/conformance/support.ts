@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot } from "../../src/domain/agent-slot.js";
-import { claimBuffer } from "../../src/domain/buffer-slot.js";
-import { checkSizes, Layout, writeHeader, type Segment, type Sizes } from "../../src/domain/layout.js";
+import { claimBuffer } from "../../src/buffer/buffer-slot.js";
+import { writeHeader } from "../../src/domain/header.js";
+import { checkSizes, Layout, type Segment, type Sizes } from "../../src/domain/layout.js";
 import { makeFence as makeInner, type Fence, type FenceOps } from "../../src/fence/fence.js";
 import { createFence, OpsBacking } from "../../src/fence/local-fence.js";
 import { publish } from "../../src/fence/published-fence.js";

@@ -1,7 +1,7 @@
 /** Area G of the conformance cases: locking several reservations, by agents of one thread and by contexts of one agent. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { claimBuffer } from "../../src/domain/buffer-slot.js";
+import { claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { AcquireContext, WouldDeadlockError } from "../../src/reservation/acquire-context.js";
 import { lockAll } from "../../src/reservation/lock-all.js";
 import { Reservation } from "../../src/reservation/reservation.js";

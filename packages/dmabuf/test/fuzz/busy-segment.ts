@@ -1,6 +1,6 @@
 import { agentOf } from "../../src/domain-base.js";
-import { postRequest } from "../../src/domain/request-slot.js";
-import { addObituary } from "../../src/domain/failures.js";
+import { postRequest } from "../../src/buffer/request-slot.js";
+import { retireFailure } from "../../src/domain/failures.js";
 import {
   rawFormat,
   type DmaBuf,
@@ -49,7 +49,7 @@ export function busySegment(): BusySegment {
   const software = one.createSoftwareTimeline();
   software.createFence(1);
   software.advance();
-  addObituary(agentOf(one), { slot: 0, generation: 1, error: 5, first: 1n, last: 3n });
+  retireFailure(agentOf(one), { slot: 0, generation: 1, error: 5, first: 1, last: 3 });
 
   const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
   stream.loanSync()!.publish();

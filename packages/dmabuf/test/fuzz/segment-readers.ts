@@ -1,7 +1,7 @@
 import { agentOf } from "../../src/domain-base.js";
-import { bufferInode, exporterFlags, liveBuffers } from "../../src/domain/buffer-slot.js";
+import { BUFFER_SLOTS, bufferInode, exporterFlags } from "../../src/buffer/buffer-slot.js";
 import { deadIn, liveIn } from "../../src/domain/agent-slot.js";
-import { abandonRequests, postedRequests } from "../../src/domain/request-slot.js";
+import { abandonRequests, postedRequests } from "../../src/buffer/request-slot.js";
 import { rawFormat, type AccessMode, type DmaBuf, type Usage } from "../../src/index.js";
 import type { BareDomain } from "../bare-domain.js";
 import type { BusySegment } from "./busy-segment.js";
@@ -154,7 +154,7 @@ export const READERS: Record<string, Reader> = {
 /** An exporter that lives and does not answer is waited for, whatever made the buffer seem to be its. */
 function asksExporter(buffer: DmaBuf, domain: BareDomain): boolean {
   const agent = agentOf(domain);
-  return [...liveBuffers(agent)].some(
+  return [...BUFFER_SLOTS.live(agent)].some(
     ({ slot }) => bufferInode(agent, slot) === buffer.inode && exporterFlags(agent, slot) !== 0,
   );
 }

@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  AGENT_PHASE,
   AGENT_STATE,
   BUFFER,
+  COMPLETED,
   HEADER,
   Layout,
-  OBITUARIES_KEPT,
-  OBITUARY,
+  RETIRED_KEPT,
+  RETIRED,
   ONE_SHOT,
+  ONE_SHOT_STATE,
   REQUEST,
   STREAM,
   TIMELINE,
@@ -48,13 +51,18 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
   },
   "bits of agents that cannot be": (memory) => {
     for (const buffer of everyBuffer) {
-      for (const array of [layout.references, layout.readers, layout.lockWaiters, layout.holdWaiters]) {
+      for (const array of [
+        layout.BUFFER.REFERENCES,
+        layout.BUFFER.READERS,
+        layout.BUFFER.LOCK_WAITERS,
+        layout.BUFFER.HOLD_WAITERS,
+      ]) {
         memory.store(buffer + array, -1);
       }
     }
-    for (const timeline of everyTimeline) memory.store(timeline + TIMELINE.ARRAYS, -1);
-    for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.ARRAYS, -1);
-    memory.store(layout.stream(0) + layout.consumerWaiters, -1);
+    for (const timeline of everyTimeline) memory.store(timeline + layout.TIMELINE.WAITERS, -1);
+    for (const oneShot of everyOneShot) memory.store(oneShot + layout.ONE_SHOT.WAITERS, -1);
+    memory.store(layout.stream(0) + layout.STREAM.WAITERS, -1);
   },
   "owners that no agent can be": (memory) => {
     for (const timeline of everyTimeline) memory.store(timeline + TIMELINE.OWNER, NOBODY);
@@ -64,21 +72,22 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
   },
   "as many importers as a word can say": (memory) => {
     for (const buffer of everyBuffer) {
-      for (let slot = 0; slot < SIZES.agents; slot++) memory.store(buffer + layout.attachments + slot, -1);
+      for (let slot = 0; slot < SIZES.agents; slot++) memory.store(buffer + layout.BUFFER.ATTACHMENTS + slot, -1);
     }
   },
   "numbers of another generation": (memory) => {
-    for (const timeline of everyTimeline) memory.store64(timeline + TIMELINE.COMPLETED, 0x7777n << 48n);
-    for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.STATE, 0x7777 << 13);
+    for (const timeline of everyTimeline)
+      memory.store64(timeline + TIMELINE.COMPLETED, COMPLETED.generation.of(0x7777));
+    for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.STATE, ONE_SHOT_STATE.generation.of(0x7777));
   },
-  "obituaries that nobody finishes": (memory) => {
-    for (let index = 0; index < OBITUARIES_KEPT; index++) memory.store(layout.obituary(index) + OBITUARY.TAG, -1);
+  "retired failures that no agent finishes": (memory) => {
+    for (let index = 0; index < RETIRED_KEPT; index++) memory.store(layout.retired(index) + RETIRED.TAG, -1);
     for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.STATE, 5);
   },
-  "obituaries of slots that cannot be": (memory) => {
-    for (let index = 0; index < OBITUARIES_KEPT; index++) {
-      memory.store(layout.obituary(index) + OBITUARY.TAG, index + 1);
-      memory.store(layout.obituary(index) + OBITUARY.SLOT, 1 << 28);
+  "retired failures of slots that cannot be": (memory) => {
+    for (let index = 0; index < RETIRED_KEPT; index++) {
+      memory.store(layout.retired(index) + RETIRED.TAG, index + 1);
+      memory.store(layout.retired(index) + RETIRED.SLOT, 1 << 28);
     }
     for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.STATE, 5);
   },
@@ -90,9 +99,10 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
       for (const copy of [0, 1]) memory.store(layout.reservation(slot, copy), 0x7fff_ffff);
     }
   },
-  "consumers beyond their table": (memory) => memory.store(layout.stream(0) + STREAM.CONSUMERS, 0x7fff_ffff),
+  "consumers beyond their table": (memory) => memory.store(layout.stream(0) + STREAM.CONSUMERS_USED, 0x7fff_ffff),
   "every agent dead": (memory) => {
-    for (let slot = 0; slot < SIZES.agents; slot++) memory.store(layout.agent(slot), (7 << 10) | AGENT_STATE.DEAD);
+    for (let slot = 0; slot < SIZES.agents; slot++)
+      memory.store(layout.agent(slot), AGENT_STATE.generation.of(7) | AGENT_STATE.phase.of(AGENT_PHASE.DEAD));
   },
 };
 

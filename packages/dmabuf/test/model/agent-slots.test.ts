@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, isLive, markDead, retireAgentSlot } from "../../src/domain/agent-slot.js";
-import { AGENT, AGENT_STATE } from "../../src/domain/layout.js";
+import { AGENT, AGENT_PHASE } from "../../src/domain/layout.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { createDomain, FIRST, identity, LAYOUT, OWNER, segmentOf, SECOND, unlessFull } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
@@ -65,12 +65,12 @@ testProtocol({
       if (deaths > 0) {
         assert.equal(deaths, 1);
         assert.equal(results["newcomer"], 0);
-        assert.deepEqual(stateOf(memory, 0), { generation: 1, state: AGENT_STATE.DEAD });
+        assert.deepEqual(stateOf(memory, 0), { generation: 1, state: AGENT_PHASE.DEAD });
       } else if (results["newcomer"] === 0) {
-        assert.deepEqual(stateOf(memory, 0), { generation: 1, state: AGENT_STATE.FREE });
+        assert.deepEqual(stateOf(memory, 0), { generation: 1, state: AGENT_PHASE.FREE });
       } else {
         assert.equal(results["newcomer"], identity(0, 2));
-        assert.deepEqual(stateOf(memory, 0), { generation: 2, state: AGENT_STATE.LIVE });
+        assert.deepEqual(stateOf(memory, 0), { generation: 2, state: AGENT_PHASE.LIVE });
       }
     },
   },

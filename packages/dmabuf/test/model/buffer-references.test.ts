@@ -2,17 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimAgentSlot, markDead, slotOf, type Member } from "../../src/domain/agent-slot.js";
 import { testBit } from "../../src/domain/bits.js";
-import {
-  addReference,
-  addTransit,
-  claimBuffer,
-  dropReference,
-  endTransit,
-  isBufferLive,
-  liveBuffers,
-  type BufferKey,
-} from "../../src/domain/buffer-slot.js";
-import { AGENT, BUFFER, SLOT_STATE } from "../../src/domain/layout.js";
+import { BUFFER_SLOTS, type BufferKey, claimBuffer } from "../../src/buffer/buffer-slot.js";
+import { AGENT, BUFFER, SLOT_PHASE, SLOT_STATE } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
@@ -34,7 +25,7 @@ const [EXPORTER, ONE, TWO, REAPER] = [0, 1, 2, 3];
 
 const domain = new TinyDomain({ agents: 4 });
 const base = domain.layout.buffer(SLOT);
-const REFERENCES = base + domain.layout.references;
+const REFERENCES = base + domain.layout.BUFFER.REFERENCES;
 const STATE = base + BUFFER.STATE;
 const BELLS = [EXPORTER, ONE, TWO, REAPER].map((slot) => domain.layout.agent(slot) + AGENT.DOORBELL);
 const EXPORTERS_BELL = BELLS[EXPORTER]!;
@@ -50,7 +41,7 @@ const SENT = { sent: true };
 type Holding = { generation: number; slot: number } | "nothing" | "stale" | "full";
 
 test(
-  "referenced-slot.3 referenced-slot.4: two and three holders that drop at once free the buffer, and its exporter is rung",
+  "referenced-table.3 referenced-table.4: two and three holders that drop at once free the buffer, and its exporter is rung",
   EXPLORES,
   (t) => {
     tryAll(t, domain, rung(scenario([ONE, TWO], [drops(ONE), drops(TWO)])));
@@ -59,7 +50,7 @@ test(
 );
 
 test(
-  "referenced-slot.3: the exporter of a freed buffer is rung although the slot is used again at once",
+  "referenced-table.3: the exporter of a freed buffer is rung although the slot is used again at once",
   EXPLORES,
   (t) => {
     tryAll(t, domain, rung(scenario([ONE], [drops(ONE), claims(TWO)])));
@@ -67,7 +58,7 @@ test(
 );
 
 test(
-  "referenced-slot.1 referenced-slot.4: a handle in flight holds the buffer from its sender's drop to the import",
+  "referenced-table.1 referenced-table.4: a handle in flight holds the buffer from its sender's drop to the import",
   EXPLORES,
   (t) => {
     tryAll(t, domain, imported(scenario([ONE, REAPER], [drops(ONE), drops(REAPER), imports(TWO)], SENT)));
@@ -75,7 +66,7 @@ test(
 );
 
 test(
-  "referenced-slot.1 referenced-slot.4: a handle can be imported by two at once while its sender drops",
+  "referenced-table.1 referenced-table.4: a handle can be imported by two at once while its sender drops",
   EXPLORES,
   (t) => {
     tryAll(t, domain, imported(scenario([ONE], [drops(ONE), imports(TWO), imports(REAPER)], SENT)));
@@ -83,7 +74,7 @@ test(
 );
 
 test(
-  "referenced-slot.2 referenced-slot.3: an import while the handle expires is refused only if the buffer is freed",
+  "referenced-table.2 referenced-table.3: an import while the handle expires is refused only if the buffer is freed",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario([ONE], [drops(ONE), expires, imports(TWO)], SENT));
@@ -91,7 +82,7 @@ test(
 );
 
 test(
-  "referenced-slot.2 referenced-slot.3: an importer that drops at once frees the buffer, or leaves it to another importer",
+  "referenced-table.2 referenced-table.3: an importer that drops at once frees the buffer, or leaves it to another importer",
   EXPLORES,
   (t) => {
     const brief = imports(TWO, { then: drops(TWO) });
@@ -100,7 +91,7 @@ test(
 );
 
 test(
-  "referenced-slot.2 referenced-slot.3: a late importer takes nothing from the next buffer of the slot, and adds nothing to its life",
+  "referenced-table.2 referenced-table.3: a late importer takes nothing from the next buffer of the slot, and adds nothing to its life",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario([ONE], [drops(ONE), imports(TWO), claims(REAPER)]));
@@ -109,7 +100,7 @@ test(
 );
 
 test(
-  "referenced-slot.1 referenced-slot.4: who makes a handle and drops the buffer leaves it to the handle",
+  "referenced-table.1 referenced-table.4: who makes a handle and drops the buffer leaves it to the handle",
   EXPLORES,
   (t) => {
     tryAll(t, domain, scenario([ONE, TWO], [sends(ONE), drops(TWO)]));
@@ -127,7 +118,7 @@ const MORTAL: Record<string, Scenario> = {
 
 for (const [name, living] of Object.entries(MORTAL)) {
   test(
-    `referenced-slot.3 referenced-slot.5: of ${name} each may die at any step, and nothing is lost and nothing left`,
+    `referenced-table.3 referenced-table.5: of ${name} each may die at any step, and nothing is lost and nothing left`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, { ...living, crash: { agents: [0, 1], recover: { reaper: recovers(REAPER) } } });
@@ -136,7 +127,7 @@ for (const [name, living] of Object.entries(MORTAL)) {
 }
 
 test(
-  "referenced-slot.5 recovery.2: two holders may die at any step, and two reapers free what they have left",
+  "referenced-table.5 recovery.2: two holders may die at any step, and two reapers free what they have left",
   EXPLORES,
   (t) => {
     const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
@@ -145,7 +136,7 @@ test(
 );
 
 test(
-  "referenced-slot.5 recovery.3: a reaper takes nothing from who joins in the slot of an agent that died at any step",
+  "referenced-table.5 recovery.3: a reaper takes nothing from who joins in the slot of an agent that died at any step",
   EXPLORES,
   (t) => {
     const recover = { reaper: recovers(REAPER), joiner: joins };
@@ -154,7 +145,7 @@ test(
 );
 
 test(
-  "referenced-slot.5 recovery.2 recovery.3: neither do two reapers of an agent that is dead from the start",
+  "referenced-table.5 recovery.2 recovery.3: neither do two reapers of an agent that is dead from the start",
   EXPLORES,
   (t) => {
     const reaps =
@@ -173,7 +164,7 @@ test(
 );
 
 test(
-  "referenced-slot.5 recovery.6: a reaper that dies over what a dead agent has left leaves the rest to the next",
+  "referenced-table.5 recovery.6: a reaper that dies over what a dead agent has left leaves the rest to the next",
   EXPLORES,
   (t) => {
     const recover = { reaper: recovers(REAPER), second: recovers(EXPORTER) };
@@ -190,7 +181,7 @@ const MISTAKES: Record<string, [agents: (fault: Fault) => Program[], fault: Faul
     (fault) => [drops(ONE, fault), imports(TWO, { fault })],
     (memory) => ({
       compareExchange64(word, expected, replacement) {
-        const raises = word === STATE && (replacement & 3n) === BigInt(SLOT_STATE.LIVE);
+        const raises = word === STATE && SLOT_STATE.phase.in(replacement) === SLOT_PHASE.LIVE;
         return raises ? memory.load64(word) : memory.compareExchange64(word, expected, replacement);
       },
     }),
@@ -199,7 +190,7 @@ const MISTAKES: Record<string, [agents: (fault: Fault) => Program[], fault: Faul
   "an import that ends the handle before it has its own reference": [
     (fault) => [drops(ONE), imports(TWO, { fault })],
     (memory) => {
-      endTransit(domain.segment(memory), SLOT, HANDLE);
+      BUFFER_SLOTS.endInflight(domain.segment(memory), SLOT, HANDLE);
       return {};
     },
     /refused although the handle held the buffer/,
@@ -238,9 +229,9 @@ function scenario(
       domain.open(memory, 4);
       const exporter = domain.member(memory, EXPORTER);
       assert.deepEqual(claimBuffer(exporter, BUFFER_OPTIONS), FIRST);
-      for (const holder of holders) addReference(domain.member(memory, holder), FIRST);
-      if (sent) assert.deepEqual(addTransit(domain.member(memory, ONE), FIRST), HANDLE);
-      dropReference(exporter, SLOT, EXPORTER);
+      for (const holder of holders) BUFFER_SLOTS.addReference(domain.member(memory, holder), FIRST);
+      if (sent) assert.deepEqual(BUFFER_SLOTS.addInflight(domain.member(memory, ONE), FIRST), HANDLE);
+      BUFFER_SLOTS.dropReference(exporter, SLOT);
       memory.store(EXPORTERS_BELL, 0);
     },
     agents,
@@ -281,7 +272,7 @@ function checkHolders(memory: Substrate, holdings: readonly (Holding | undefined
   const held = holdings.filter((holding) => typeof holding === "object");
   const { generation } = held[0] ?? { generation: 0 };
   for (const holding of held) assert.equal(holding.generation, generation, "two buffers are held in one slot");
-  const live = [...liveBuffers(domain.segment(memory))].map((key) => key.generation);
+  const live = [...BUFFER_SLOTS.live(domain.segment(memory))].map((key) => key.generation);
   assert.deepEqual(live, held.length === 0 ? [] : [generation], describe(live.length, held.length));
   if (holdings.includes("stale")) assert.notEqual(generation, 1, "an import was refused although the buffer lives");
   for (let slot = 0; slot < domain.layout.sizes.agents; slot++) {
@@ -297,7 +288,7 @@ function describe(live: number, held: number): string {
 
 function drops(slot: number, fault: Fault = SOUND): Program {
   return (memory) => {
-    dropReference(domain.segment(faulty(memory, fault)), SLOT, slot);
+    BUFFER_SLOTS.dropReference(domain.member(faulty(memory, fault), slot), SLOT);
     return "nothing";
   };
 }
@@ -306,15 +297,15 @@ function drops(slot: number, fault: Fault = SOUND): Program {
 function imports(slot: number, { fault = SOUND, then }: { fault?: Fault; then?: Program } = {}): Program {
   return (memory) => {
     const member = domain.member(faulty(memory, fault), slot);
-    if (!addReference(member, FIRST)) return "stale";
-    endTransit(member, SLOT, HANDLE);
+    if (!BUFFER_SLOTS.addReference(member, FIRST)) return "stale";
+    BUFFER_SLOTS.endInflight(member, SLOT, HANDLE);
     return then === undefined ? { generation: 1, slot } : then(memory);
   };
 }
 
 /** The end of the first handle, as its sender or the limit of its time brings it about. */
 function expires(memory: Substrate): Holding {
-  endTransit(domain.segment(memory), SLOT, HANDLE);
+  BUFFER_SLOTS.endInflight(domain.segment(memory), SLOT, HANDLE);
   return "nothing";
 }
 
@@ -322,10 +313,10 @@ function expires(memory: Substrate): Holding {
 function sends(slot: number): Program {
   return (memory) => {
     const member = domain.member(memory, slot);
-    const transit = addTransit(member, FIRST);
-    dropReference(member, SLOT, slot);
-    assert.ok(isBufferLive(member, FIRST), "the buffer was freed although a handle is in flight");
-    endTransit(member, SLOT, transit);
+    const inflight = BUFFER_SLOTS.addInflight(member, FIRST);
+    BUFFER_SLOTS.dropReference(member, SLOT);
+    assert.ok(BUFFER_SLOTS.isLive(member, FIRST), "the buffer was freed although a handle is in flight");
+    BUFFER_SLOTS.endInflight(member, SLOT, inflight);
     return "nothing";
   };
 }
@@ -362,8 +353,8 @@ function joins(memory: Substrate): Holding {
   const segment = domain.segment(memory);
   try {
     const member: Member = { ...segment, identity: claimAgentSlot(segment, "") };
-    if (!addReference(member, FIRST)) return "stale";
-    endTransit(member, SLOT, HANDLE);
+    if (!BUFFER_SLOTS.addReference(member, FIRST)) return "stale";
+    BUFFER_SLOTS.endInflight(member, SLOT, HANDLE);
     return { generation: 1, slot: slotOf(member.identity) };
   } catch (error) {
     if (error instanceof DmaBufError && error.code === "ENOSPC") return "nothing";

@@ -22,7 +22,7 @@ import { testProtocol, type Mistake } from "./protocol.js";
 const BELL = LAYOUT.agent(1) + AGENT.DOORBELL;
 
 function awaited(agent: Agent, sequence: number): WaitCondition {
-  const arm = (): void => armTimeline(agent, 0, BigInt(sequence));
+  const arm = (): void => armTimeline(agent, 0, sequence);
   return { arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) };
 }
 

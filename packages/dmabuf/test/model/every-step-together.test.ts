@@ -5,7 +5,7 @@
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isPinned } from "../../src/domain/storage-slot.js";
+import { isPinned } from "../../src/buffer/storage-slot.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { BUFFER, REQUEST_PHASE } from "../../src/domain/layout.js";
 import { codeOf } from "../../src/errors.js";

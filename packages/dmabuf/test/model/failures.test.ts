@@ -121,7 +121,7 @@ testProtocol({
         if (sequence > AFTER) assert.equal(status, -ESRCH);
         else checkStatus(sequence, status, besides);
       });
-      // The slot is used again: more failures than are kept in the obituaries may be forgotten there.
+      // The slot is used again: more failures than are kept of retired ones may be forgotten there.
       claim(memory, "timeline", SECOND);
       ends().forEach((status, i) => assert.ok([inOneSlot[i], -ESTALE].includes(status)));
     },

@@ -50,7 +50,7 @@ const waitsForFence = (self: Identity, key: FenceKey) => (memory: Substrate) => 
 /** Waits with fewer looks than the fence makes, so that more agents can be tried. */
 const waitsForSlot = (self: Identity, sequence: number) => (memory: Substrate) => {
   const agent = agentOf(memory, self);
-  const arm = (): void => armTimeline(agent, 0, BigInt(sequence));
+  const arm = (): void => armTimeline(agent, 0, sequence);
   return agent.waitSync({ arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) });
 };
 

@@ -24,8 +24,8 @@ const USES: Record<AccessMode, number> = { read: 1, write: 2 };
 const WRITTEN = domain.extra("WRITTEN");
 
 const WRITER = domain.layout.buffer(BUFFER_SLOT) + BUFFER.WRITER;
-const READERS = domain.layout.buffer(BUFFER_SLOT) + domain.layout.readers;
-const WAITERS = domain.layout.buffer(BUFFER_SLOT) + domain.layout.holdWaiters;
+const READERS = domain.layout.buffer(BUFFER_SLOT) + domain.layout.BUFFER.READERS;
+const WAITERS = domain.layout.buffer(BUFFER_SLOT) + domain.layout.BUFFER.HOLD_WAITERS;
 
 for (const [name, agents] of Object.entries({
   "three writers": [waits(0, "write"), waits(1, "write"), waits(2, "write")],

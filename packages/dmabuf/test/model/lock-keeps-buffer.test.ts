@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { References } from "../../src/buffer/references.js";
-import { claimBuffer, type BufferKey } from "../../src/domain/buffer-slot.js";
+import { type BufferKey, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import { publishEntries, tryReadEntries, type Entry } from "../../src/reservation/entries.js";
@@ -19,7 +19,7 @@ const OPTIONS = { size: 4096, name: "", exporterName: "" };
 const ENTRY: Entry = { key: { slot: 0, generation: 1, sequence: 1 }, level: 1 };
 
 const domain = new TinyDomain({ agents: 4 });
-const REFERENCES = domain.layout.buffer(0) + domain.layout.references;
+const REFERENCES = domain.layout.buffer(0) + domain.layout.BUFFER.REFERENCES;
 
 test("lock.7: a holder that locks, closes and so opens leaves the next buffer of the slot alone", EXPLORES, (t) => {
   tryAll(t, domain, scenario({ holder: locksAndCloses(), next: exportsNext }));

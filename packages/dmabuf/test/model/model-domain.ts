@@ -2,32 +2,21 @@ import assert from "node:assert/strict";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
 import { endKey, FENCE_RECOVERY, isKeySignaled, keyStatus } from "../../src/domain/fence-slot.js";
-import {
-  AGENT,
-  FAILURE,
-  FAILURES_KEPT,
-  HEADER,
-  Layout,
-  OBITUARY,
-  ONE_SHOT,
-  TIME,
-  TIMELINE,
-  TIMES_KEPT,
-  writeHeader,
-  type Segment,
-} from "../../src/domain/layout.js";
+import { writeHeader } from "../../src/domain/header.js";
+import { AGENT, IDENTITY, Layout, ONE_SHOT, TIMELINE, type Segment } from "../../src/domain/layout.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../../src/domain/one-shot-slot.js";
 import { recover } from "../../src/domain/recovery.js";
 import {
   claimTimeline,
+  completedWord,
   completeTimeline,
-  firstWord,
   freeTimeline,
   type FenceKey,
 } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { modelHost } from "../../src/testing/index.js";
+import { wordName } from "../word-names.js";
 
 /**
  * A domain so small that every interleaving in it can be tried: one slot of each kind, and four agents, who have joined
@@ -58,7 +47,7 @@ export const KINDS: readonly Kind[] = ["timeline", "one-shot"];
 
 /** The agent that took a slot as its `generation`th. */
 export function identity(slot: number, generation = 1): Identity {
-  return (generation << 10) | slot;
+  return IDENTITY.generation.of(generation) | IDENTITY.slot.of(slot);
 }
 
 /** Makes the memory a domain in which the four agents have joined. */
@@ -114,7 +103,7 @@ export function unlessFull(run: () => number): number {
 export function complete(memory: Substrate, key: FenceKey, error = 0, time = NOW): boolean {
   if (!LAYOUT.isTimeline(key.slot)) return completeOneShot(segmentOf(memory), key, error, time);
   const { slot, generation, sequence } = key;
-  const word = firstWord(generation) + BigInt(sequence);
+  const word = completedWord(generation, sequence);
   return completeTimeline(memberOf(memory, OWNER), slot, word - 1n, word, sequence, time, error, sequence);
 }
 
@@ -150,58 +139,5 @@ export function rings(memory: Substrate, slot: number): number {
 
 /** The names of a layout's words in traces. */
 export function namesOf(layout: Layout): (word: number) => string {
-  const waiters = { WAITERS: TIMELINE.ARRAYS };
-  const failures = fieldsOf("FAILURE", layout.failures, FAILURE, FAILURES_KEPT + 1);
-  const times = fieldsOf("TIME", layout.times, TIME, TIMES_KEPT);
-  const stride = layout.oneShot(layout.sizes.timelines + 1) - layout.oneShot(layout.sizes.timelines);
-  // The last table first: a word belongs to the table that begins before it.
-  const tables: readonly Table[] = [
-    { name: "message", start: layout.words, stride: 1, fields: {} },
-    { name: "buffer", start: layout.buffer(0), stride: Infinity, fields: {} },
-    {
-      name: "one-shot",
-      start: layout.oneShot(layout.sizes.timelines),
-      stride,
-      fields: { ...ONE_SHOT, WAITERS: ONE_SHOT.ARRAYS },
-    },
-    {
-      name: "timeline",
-      start: layout.timeline(0),
-      stride: layout.timeline(1) - layout.timeline(0),
-      fields: { ...TIMELINE, ...waiters, ...failures, ...times },
-    },
-    { name: "obituary", start: layout.obituary(0), stride: OBITUARY.WORDS, fields: OBITUARY },
-    { name: "agent", start: layout.agent(0), stride: AGENT.WORDS, fields: AGENT },
-    { name: "header", start: 0, stride: Infinity, fields: HEADER },
-  ];
-  return (word) => {
-    const { name, start, stride, fields } = tables.find((table) => word >= table.start)!;
-    const slot = Math.floor((word - start) / stride);
-    return `${name}[${slot}].${fieldAt(fields, (word - start) % stride)}`;
-  };
-}
-
-interface Table {
-  readonly name: string;
-  readonly start: number;
-  readonly stride: number;
-  readonly fields: Readonly<Record<string, number>>;
-}
-
-/** The fields of all entries of an array. */
-function fieldsOf(name: string, start: number, fields: Record<string, number>, count: number): Record<string, number> {
-  const { WORDS: stride, ...offsets } = fields;
-  const all: Record<string, number> = {};
-  for (let i = 0; i < count; i++) {
-    for (const [field, at] of Object.entries(offsets)) all[`${name}[${i}].${field}`] = start + i * stride! + at;
-  }
-  return all;
-}
-
-function fieldAt(fields: Readonly<Record<string, number>>, offset: number): string {
-  const before = Object.entries(fields).filter(
-    ([field, at]) => at <= offset && field !== "WORDS" && field !== "ARRAYS",
-  );
-  const [field, at] = before.reduce((best, other) => (other[1] >= best[1] ? other : best), ["", 0]);
-  return offset === at ? field : `${field}+${offset - at}`;
+  return (word) => (word < layout.words ? wordName(layout, word) : `message ${word - layout.words}`);
 }

@@ -5,7 +5,7 @@ import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { tellOfMove } from "../../src/buffer/request-server.js";
 import { isLive, ring } from "../../src/domain/agent-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
-import { postedRequests } from "../../src/domain/request-slot.js";
+import { postedRequests } from "../../src/buffer/request-slot.js";
 import {
   beginMove,
   dropPin,
@@ -13,7 +13,7 @@ import {
   publishVersion,
   storageVersion,
   tryAddPin,
-} from "../../src/domain/storage-slot.js";
+} from "../../src/buffer/storage-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { holderOf, lockHolder } from "../../src/reservation/lock.js";
 import { Reservation } from "../../src/reservation/reservation.js";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { agentName, agentNames, claimAgentSlot, retireAgentSlot } from "../../src/domain/agent-slot.js";
-import { bufferName, claimBuffer, renameBuffer } from "../../src/domain/buffer-slot.js";
+import { claimBuffer } from "../../src/buffer/buffer-slot.js";
+import { bufferName, renameBuffer } from "../../src/domain/buffer-name.js";
 import { AGENT, BUFFER } from "../../src/domain/layout.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { assertCaught, EXPLORES, faulty, SOUND, tryAll, type Fault, type Scenario } from "./interleavings.js";

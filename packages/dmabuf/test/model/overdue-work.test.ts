@@ -7,7 +7,7 @@ import {
   claimTimeline,
   completeTimeline,
   endTimeline,
-  firstWord,
+  completedWord,
 } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Fence } from "../../src/fence/fence.js";
@@ -275,8 +275,8 @@ function additions(fault: Fault = () => ({})): Scenario {
       owner(memory) {
         const member = domain.member(memory, 0);
         memory.store(WORK_DONE, 1);
-        const word = firstWord(1);
-        if (!completeTimeline(member, 0, word, word + 1n, 1, 1, 0, 1)) acknowledgeTimeline(member, 0, 1, 1);
+        const [open, done] = [completedWord(1, 0), completedWord(1, 1)];
+        if (!completeTimeline(member, 0, open, done, 1, 1, 0, 1)) acknowledgeTimeline(member, 0, 1, 1);
       },
       hangRecovery: (memory) => endTimeline(domain.segment(memory), 0, 1, ETIMEDOUT),
       writer(memory) {

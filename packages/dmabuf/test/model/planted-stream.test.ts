@@ -25,19 +25,19 @@ import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onl
 
 const { layout } = domain;
 const base = layout.stream(0);
-const CONSUMER_WAITERS = base + layout.consumerWaiters;
+const CONSUMER_WAITERS = base + layout.STREAM.WAITERS;
 const PRODUCER_WAITS = base + STREAM.PRODUCER_WAITS;
 const PUBLISHED = base + STREAM.PUBLISHED;
 const GENERATION = base + STREAM.GENERATION;
 const END = base + STREAM.END;
-const USED_PLACES = base + STREAM.CONSUMERS;
-const FIRST_CONSUMER = base + layout.consumers;
+const USED_PLACES = base + STREAM.CONSUMERS_USED;
+const FIRST_CONSUMER = base + layout.STREAM.CONSUMERS;
 const DEAD_PRODUCER = layout.agent(PRODUCER);
 const buffers = [0, 1].map((slot) => layout.buffer(slot));
-const isReaders = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.readers);
-const isHoldWaiters = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.holdWaiters);
+const isReaders = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.BUFFER.READERS);
+const isHoldWaiters = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.BUFFER.HOLD_WAITERS);
 const isWriter = (word: number): boolean => buffers.some((buffer) => word === buffer + BUFFER.WRITER);
-const isPlace = (word: number): boolean => word >= base + layout.places && word < base + layout.consumers;
+const isPlace = (word: number): boolean => word >= base + layout.STREAM.PLACES && word < base + layout.STREAM.CONSUMERS;
 const isOfConsumers = (word: number): boolean => word === USED_PLACES || word >= FIRST_CONSUMER;
 
 const ONE_BUFFER = { buffers: 1 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
 import { FENCE_RECOVERY } from "../../src/domain/fence-slot.js";
-import { AGENT, AGENT_STATE, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { AGENT, AGENT_PHASE, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { leave } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -51,7 +51,7 @@ function slotState(memory: Substrate, slot: number): { state: number; uses: numb
 /** Asserts that a dead agent's slot has gone to the newcomer, or is free for one. */
 function checkSlot(memory: Substrate, slot: number, newcomer: unknown): void {
   const isTaken = newcomer === identity(slot, 2);
-  const state = isTaken ? AGENT_STATE.LIVE : AGENT_STATE.FREE;
+  const state = isTaken ? AGENT_PHASE.LIVE : AGENT_PHASE.FREE;
   assert.deepEqual(slotState(memory, slot), { state, uses: isTaken ? 2 : 1 }, `slot ${slot} is not as it should be`);
 }
 
@@ -155,7 +155,7 @@ testProtocol({
         return;
       }
       const { state } = slotState(memory, 0);
-      assert.equal(state, AGENT_STATE.FREE, "a dead agent's slot is left to nobody");
+      assert.equal(state, AGENT_PHASE.FREE, "a dead agent's slot is left to nobody");
       assert.equal(memory.load(ownerWord("timeline")), 0);
       assert.equal(look(memory, keyOf("timeline")), -ESRCH);
       const generation = memory.load(SCRATCH);

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { deliver } from "../../src/buffer/request-server.js";
 import { isLive } from "../../src/domain/agent-slot.js";
-import { AGENT, AGENT_STATE, BUFFER, REQUEST } from "../../src/domain/layout.js";
-import { postedRequests, postRequest, takeRequest, type RequestFields } from "../../src/domain/request-slot.js";
+import { AGENT, AGENT_PHASE, BUFFER, REQUEST } from "../../src/domain/layout.js";
+import { postedRequests, postRequest, takeRequest, type RequestFields } from "../../src/buffer/request-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { holderOf, lockHolder } from "../../src/reservation/lock.js";
 import { Reservation } from "../../src/reservation/reservation.js";
@@ -26,7 +26,7 @@ const domain = new TinyDomain({ agents: 4 }, ["INSIDE"]);
 const INSIDE = domain.extra("INSIDE");
 const STATE = domain.layout.request(0) + REQUEST.STATE;
 const BELL = domain.layout.agent(REQUESTER) + AGENT.DOORBELL;
-const WAITERS = domain.layout.buffer(0) + domain.layout.lockWaiters;
+const WAITERS = domain.layout.buffer(0) + domain.layout.BUFFER.LOCK_WAITERS;
 const LOCK = domain.layout.buffer(0) + BUFFER.LOCK;
 
 const FIELDS: Omit<RequestFields, "lock"> = {
@@ -74,7 +74,7 @@ test("lock.6: who waits for the lock gets it when the requester dies, however fa
 });
 
 test("the exploration finds an exporter that hands the lock back and does not look", EXPLORES, () => {
-  const [requesterState, live] = [domain.layout.agent(REQUESTER) + AGENT.STATE, (1 << 10) | AGENT_STATE.LIVE];
+  const [requesterState, live] = [domain.layout.agent(REQUESTER) + AGENT.STATE, (1 << 10) | AGENT_PHASE.LIVE];
   const blind: Fault = (memory) => ({ load: (word) => (word === requesterState ? live : memory.load(word)) });
   assertCaught(domain, dyingRequester(serves(Infinity, blind)), "deadlock", /Nobody is left to wake other/);
 });

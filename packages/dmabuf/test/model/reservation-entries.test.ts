@@ -28,7 +28,7 @@ const domain = new TinyDomain({ agents: 4, timelines: 3 });
 const base = domain.layout.buffer(BUFFER_SLOT);
 const PUBLISHED = base + BUFFER.PUBLISHED;
 const LOCK = base + BUFFER.LOCK;
-const WAITERS = base + domain.layout.lockWaiters;
+const WAITERS = base + domain.layout.BUFFER.LOCK_WAITERS;
 const COPIES = domain.layout.reservation(BUFFER_SLOT, 0);
 const SECOND_COPY = domain.layout.reservation(BUFFER_SLOT, 1);
 const isInCopy = (word: number): boolean => word >= COPIES && word < domain.layout.stream(0);

@@ -23,7 +23,7 @@ const domain = new TinyDomain({ agents: 4, buffers: 2 }, ["INSIDE"]);
 const INSIDE = domain.extra("INSIDE");
 
 const LOCKS = [0, 1].map((slot) => domain.layout.buffer(slot) + BUFFER.LOCK);
-const WAITERS = [0, 1].map((slot) => domain.layout.buffer(slot) + domain.layout.lockWaiters);
+const WAITERS = [0, 1].map((slot) => domain.layout.buffer(slot) + domain.layout.BUFFER.LOCK_WAITERS);
 const TICKETS = HEADER.TICKETS;
 
 test(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FENCE_RECOVERY, keyPosition } from "../../src/domain/fence-slot.js";
-import { OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { RETIRED, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { leave } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
@@ -36,7 +36,7 @@ const END_ERROR = LAYOUT.timeline(0) + TIMELINE.END_ERROR;
 const STATE = LAYOUT.oneShot(1) + ONE_SHOT.STATE;
 const GENERATION_WORDS = [LAYOUT.timeline(0) + TIMELINE.GENERATION, LAYOUT.oneShot(1) + ONE_SHOT.GENERATION];
 
-const TAGS = Array.from({ length: LAYOUT.obituariesKept }, (_, i) => LAYOUT.obituary(i) + OBITUARY.TAG);
+const TAGS = Array.from({ length: LAYOUT.counts.retired }, (_, i) => LAYOUT.retired(i) + RETIRED.TAG);
 
 /** The slot's next owner; its first fence fails. Returns the slot's generation, 0 if it was not free. */
 const uses = (kind: Kind, self: number) => (memory: Substrate) => {

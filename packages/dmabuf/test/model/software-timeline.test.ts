@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity } from "../../src/domain/agent-slot.js";
-import { checkSizes, Layout, writeHeader } from "../../src/domain/layout.js";
+import { writeHeader } from "../../src/domain/header.js";
+import { checkSizes, Layout } from "../../src/domain/layout.js";
 import {
   advanceTimeline,
   armTimeline,
@@ -44,7 +45,7 @@ function advance(memory: Substrate, index: number, amount: number): number | und
 function awaitPoint(memory: Substrate, sequence: number): number {
   const waiter = agent(memory, 3);
   const awaited = {
-    arm: () => armTimeline(waiter, key.slot, BigInt(sequence)),
+    arm: () => armTimeline(waiter, key.slot, sequence),
     ready: () => isTimelineSignaled(waiter, { ...key, sequence }),
   };
   waiter.waitSync(awaited);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Holds } from "../../src/buffer/hold.js";
 import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
 import { AGENT, BUFFER } from "../../src/domain/layout.js";
-import { addPin, beginMove, endMove } from "../../src/domain/storage-slot.js";
+import { addPin, beginMove, endMove } from "../../src/buffer/storage-slot.js";
 import type { AccessMode } from "../../src/reservation/usage.js";
 import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { codeOf } from "../../src/errors.js";
@@ -29,10 +29,10 @@ const BUFFER_SLOT = 0;
 const domain = new TinyDomain({ agents: 3 });
 const { layout } = domain;
 const WRITER = layout.buffer(BUFFER_SLOT) + BUFFER.WRITER;
-const READERS = layout.buffer(BUFFER_SLOT) + layout.readers;
-const WAITERS = layout.buffer(BUFFER_SLOT) + layout.holdWaiters;
-const PINS = layout.buffer(BUFFER_SLOT) + layout.pins;
-const LOCK_WAITERS = layout.buffer(BUFFER_SLOT) + layout.lockWaiters;
+const READERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.READERS;
+const WAITERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.HOLD_WAITERS;
+const PINS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.PINS;
+const LOCK_WAITERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.LOCK_WAITERS;
 const REQUEST = {
   exporter: DEAD,
   buffer: { slot: BUFFER_SLOT, generation: 1 },

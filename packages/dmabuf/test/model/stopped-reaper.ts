@@ -1,5 +1,5 @@
 import { isLive, type Identity } from "../../src/domain/agent-slot.js";
-import { AGENT, AGENT_STATE } from "../../src/domain/layout.js";
+import { AGENT, AGENT_PHASE } from "../../src/domain/layout.js";
 import { unreleased } from "../../src/domain/recovery.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
@@ -49,8 +49,8 @@ export function deadCount({ layout }: TinyDomain, slot: number): Fault {
   return (memory) => ({
     load(word) {
       const value = memory.load(word);
-      const isDead = word === state && (value & 1023) === AGENT_STATE.DEAD;
-      return isDead ? value - AGENT_STATE.DEAD + AGENT_STATE.LIVE : value;
+      const isDead = word === state && (value & 1023) === AGENT_PHASE.DEAD;
+      return isDead ? value - AGENT_PHASE.DEAD + AGENT_PHASE.LIVE : value;
     },
   });
 }

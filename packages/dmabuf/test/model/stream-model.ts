@@ -7,7 +7,7 @@ import { streamBuffer } from "../../src/buffer/stream-buffer.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { anyBit } from "../../src/domain/bits.js";
-import { addReference, claimBuffer } from "../../src/domain/buffer-slot.js";
+import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { CONSUMER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import { Reservation } from "../../src/reservation/reservation.js";
@@ -41,7 +41,7 @@ export const KEY: StreamKey = { slot: 0, generation: 1 };
 
 export const domain = new TinyDomain({ agents: 3, buffers: 2 }, ["buffer 0 BYTES", "buffer 1 BYTES"]);
 const SIZE = 64;
-export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.consumers;
+export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.CONSUMERS;
 
 /** Where the bytes of a frame or a loan stand. */
 export function bytesOf({ buffer }: Loan | Frame): number {
@@ -71,7 +71,7 @@ export function openDomain(memory: Substrate): void {
   const producer = domain.member(memory, PRODUCER);
   for (let i = 0; i < 2; i++) {
     const key = claimBuffer(producer, { size: 64, name: "", exporterName: "" });
-    for (const slot of [ONE, TWO]) addReference(domain.member(memory, slot), key);
+    for (const slot of [ONE, TWO]) BUFFER_SLOTS.addReference(domain.member(memory, slot), key);
   }
   assert.deepEqual(claimStream(producer, ""), KEY);
 }
@@ -116,7 +116,7 @@ export function joinsAndDies(fault: Fault = SOUND): Scenario {
       const next = { slot: 0, generation: 2 };
       assert.deepEqual(claimStream(producer, ""), next, "the slot is not free");
       const places = Array.from({ length: 3 }, () => joinStream(producer, next, "block", 2).word);
-      const first = domain.layout.stream(0) + domain.layout.consumers;
+      const first = domain.layout.stream(0) + domain.layout.STREAM.CONSUMERS;
       assert.deepEqual(
         places,
         [0, 1, 2].map((index) => first + index * CONSUMER.WORDS),

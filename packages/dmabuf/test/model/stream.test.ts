@@ -59,12 +59,12 @@ test(
   "stream-slot.3 stream-slot.5: a producer waits for one consumer to take a frame, and for another to give it back",
   EXPLORES,
   (t) => {
-    const readers = domain.layout.buffer(0) + domain.layout.readers;
+    const readers = domain.layout.buffer(0) + domain.layout.BUFFER.READERS;
     // What the end of its hold does.
     const givesBack: Program = (memory) => {
       const segment = domain.segment(memory);
       clearBit(segment.memory, readers, TWO);
-      ringAll(segment, domain.layout.buffer(0) + domain.layout.holdWaiters);
+      ringAll(segment, domain.layout.buffer(0) + domain.layout.BUFFER.HOLD_WAITERS);
     };
     const one = { buffers: 1 };
     const { prepare, ...rest } = scenario([produces(1, one), consumes(ONE, "block", one), givesBack], ["block"]);

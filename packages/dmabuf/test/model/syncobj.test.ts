@@ -3,19 +3,15 @@ import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";
 import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { AGENT, SYNCOBJ } from "../../src/domain/layout.js";
-import type { PointElement } from "../../src/domain/point-list.js";
+import type { PointElement } from "../../src/fence/point-list.js";
 import {
   addSyncobjPoint,
-  addSyncobjReference,
-  addSyncobjTransit,
   armSyncobj,
   claimSyncobj,
-  dropSyncobjReference,
-  endSyncobjTransit,
-  isSyncobjLive,
   readSyncobj,
   replaceSyncobj,
-} from "../../src/domain/syncobj-slot.js";
+  SYNCOBJ_SLOTS,
+} from "../../src/fence/syncobj-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { threadsHost } from "../../src/host/threads.js";
@@ -153,44 +149,44 @@ test(
 );
 
 test(
-  "syncobj-slot.4 referenced-slot.4: a handle in flight holds the syncobj, with its fences, from its sender's drop to the import",
+  "syncobj-slot.4 referenced-table.4: a handle in flight holds the syncobj, with its fences, from its sender's drop to the import",
   EXPLORES,
   (t) => {
     tryEach(t, {
       prepare(memory) {
-        addSyncobjTransit(domain.member(memory, MAKER), FIRST);
-        for (const slot of [ONE, TWO]) dropSyncobjReference(domain.member(memory, slot), SLOT);
+        SYNCOBJ_SLOTS.addInflight(domain.member(memory, MAKER), FIRST);
+        for (const slot of [ONE, TWO]) SYNCOBJ_SLOTS.dropReference(domain.member(memory, slot), SLOT);
       },
       agents: {
-        maker: (memory) => dropSyncobjReference(domain.member(memory, MAKER), SLOT),
+        maker: (memory) => SYNCOBJ_SLOTS.dropReference(domain.member(memory, MAKER), SLOT),
         importer(memory) {
           const agent = domain.agent(memory, TWO);
-          assert.ok(addSyncobjReference(agent, FIRST), "refused although the handle held the syncobj");
-          endSyncobjTransit(agent, SLOT, HANDLE);
+          assert.ok(SYNCOBJ_SLOTS.addReference(agent, FIRST), "refused although the handle held the syncobj");
+          SYNCOBJ_SLOTS.endInflight(agent, SLOT, HANDLE);
           return numbersOf(readSyncobj(agent, SLOT).elements);
         },
       },
       check(memory, { results }) {
         assert.deepEqual(results["importer"], [0]);
-        assert.ok(isSyncobjLive(domain.segment(memory), FIRST));
+        assert.ok(SYNCOBJ_SLOTS.isLive(domain.segment(memory), FIRST));
       },
     });
   },
 );
 
 test(
-  "referenced-slot.2 referenced-slot.3: a late importer is refused, and the next syncobj of the slot has fences of its own alone",
+  "referenced-table.2 referenced-table.3: a late importer is refused, and the next syncobj of the slot has fences of its own alone",
   EXPLORES,
   (t) => {
     tryEach(t, {
       prepare(memory) {
-        for (const slot of [ONE, TWO]) dropSyncobjReference(domain.member(memory, slot), SLOT);
+        for (const slot of [ONE, TWO]) SYNCOBJ_SLOTS.dropReference(domain.member(memory, slot), SLOT);
       },
       agents: {
-        maker: (memory) => dropSyncobjReference(domain.member(memory, MAKER), SLOT),
+        maker: (memory) => SYNCOBJ_SLOTS.dropReference(domain.member(memory, MAKER), SLOT),
         importer(memory) {
           const agent = domain.agent(memory, TWO);
-          return addSyncobjReference(agent, FIRST) ? numbersOf(readSyncobj(agent, SLOT).elements) : "stale";
+          return SYNCOBJ_SLOTS.addReference(agent, FIRST) ? numbersOf(readSyncobj(agent, SLOT).elements) : "stale";
         },
         next(memory) {
           const agent = domain.agent(memory, ONE);
@@ -208,24 +204,24 @@ test(
 );
 
 test(
-  "referenced-slot.5 recovery.6: whoever dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
+  "referenced-table.5 recovery.6: whoever dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
   EXPLORES,
   (t) => {
     tryEach(t, {
       prepare(memory) {
-        dropSyncobjReference(domain.member(memory, MAKER), SLOT);
-        dropSyncobjReference(domain.member(memory, TWO), SLOT);
+        SYNCOBJ_SLOTS.dropReference(domain.member(memory, MAKER), SLOT);
+        SYNCOBJ_SLOTS.dropReference(domain.member(memory, TWO), SLOT);
       },
       agents: {
         one(memory) {
           const agent = domain.agent(faulty(memory, QUIET), ONE);
           replaceSyncobj(agent, SLOT, []);
-          dropSyncobjReference(agent, SLOT);
+          SYNCOBJ_SLOTS.dropReference(agent, SLOT);
         },
       },
       crash: { agents: ["one"], recover: { reaper: recovers(ONE) } },
       check(memory) {
-        assert.ok(!isSyncobjLive(domain.segment(memory), FIRST), "the syncobj lives although nobody holds it");
+        assert.ok(!SYNCOBJ_SLOTS.isLive(domain.segment(memory), FIRST), "the syncobj lives although nobody holds it");
         assert.equal(memory.load(LOCK), 0);
       },
     });
@@ -300,7 +296,7 @@ function modelOf({ prepare, ...rest }: Scenario): ExploreOptions {
       domain.open(memory, 4);
       claimTimeline(domain.member(memory, MAKER), { name: "", driverName: "", timeLimit: 1000 });
       assert.deepEqual(claimSyncobj(domain.member(memory, MAKER), [plain(0)]), FIRST);
-      for (const slot of [ONE, TWO]) addSyncobjReference(domain.member(memory, slot), FIRST);
+      for (const slot of [ONE, TWO]) SYNCOBJ_SLOTS.addReference(domain.member(memory, slot), FIRST);
       prepare?.(memory);
     },
     ...rest,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, liveAgents, liveIn, type Member } from "../../src/domain/agent-slot.js";
-import { addTransit, claimBuffer } from "../../src/domain/buffer-slot.js";
+import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
-import { postRequest } from "../../src/domain/request-slot.js";
+import { postRequest } from "../../src/buffer/request-slot.js";
 import type { Sizes } from "../../src/domain/sizes.js";
-import { addPin, isPinned } from "../../src/domain/storage-slot.js";
-import { claimSyncobj } from "../../src/domain/syncobj-slot.js";
+import { addPin, isPinned } from "../../src/buffer/storage-slot.js";
+import { claimSyncobj } from "../../src/fence/syncobj-slot.js";
 import { usedWord } from "../../src/domain/table.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
@@ -100,7 +100,7 @@ testProtocol({
     agents: {
       sender(memory) {
         const member = domain.member(memory, DIES);
-        addTransit(member, claimBuffer(member, { size: 1, name: "", exporterName: "" }));
+        BUFFER_SLOTS.addInflight(member, claimBuffer(member, { size: 1, name: "", exporterName: "" }));
       },
     },
     crash: { recover: { reaper: (memory) => domain.recover(memory, REAPS, DIES) } },
@@ -109,14 +109,15 @@ testProtocol({
         () => claimBuffer(domain.member(memory, TAKES), { size: 1, name: "", exporterName: "" }).generation,
       );
       assert.equal(taken !== 0, crashed.length > 0, "the dead agent's handle holds the buffer");
-      if (taken !== 0) assert.equal(memory.load(BUFFER_SLOT + layout.transits), 0, "it holds the slot's next buffer");
+      if (taken !== 0)
+        assert.equal(memory.load(BUFFER_SLOT + layout.BUFFER.INFLIGHT), 0, "it holds the slot's next buffer");
     },
   },
   mistakes: [
     {
       name: "A place for a handle that is taken before it is counted",
       report: /it holds the slot's next buffer/,
-      plant: countsLate(BUFFER_SLOT + BUFFER.TRANSITS_USED, 0),
+      plant: countsLate(BUFFER_SLOT + BUFFER.INFLIGHT_USED, 0),
     },
   ],
 });

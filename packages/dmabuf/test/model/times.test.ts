@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hintDeadline, keyDeadline } from "../../src/domain/fence-slot.js";
-import { ONE_SHOT, TIME, TIMELINE } from "../../src/domain/layout.js";
+import { ONE_SHOT, TIME, TIME_ENTRY, TIMELINE } from "../../src/domain/layout.js";
 import {
   advanceTimeline,
   claimTimeline,
@@ -30,7 +30,7 @@ import { testProtocol } from "./protocol.js";
 
 const [EARLY, LATE] = [2 ** 32 + 5, 2 ** 33 + 7];
 const KEY = { slot: 0, generation: 1 };
-const TIMES = LAYOUT.timeline(0) + LAYOUT.times + 1 * TIME.WORDS;
+const TIMES = LAYOUT.timeline(0) + LAYOUT.TIMELINE.TIMES + 1 * TIME_ENTRY.WORDS;
 
 function advances(self: number, time: number) {
   return (memory: Substrate) => advanceTimeline(memberOf(memory, self), KEY, 1, time);
@@ -62,8 +62,8 @@ testProtocol({
       plant: (memory) => ({
         store64(word, value) {
           if (word !== TIMES) return memory.store64(word, value);
-          memory.store(word + TIME.TAGGED_HIGH, Number(BigInt.asIntN(32, value >> 32n)));
-          memory.store(word + TIME.LOW, Number(BigInt.asIntN(32, value)));
+          memory.store(word + 1, Number(BigInt.asIntN(32, value >> 32n)));
+          memory.store(word, Number(BigInt.asIntN(32, value)));
         },
       }),
     },
@@ -99,7 +99,7 @@ testProtocol({
       agent: "late",
       plant: (memory) => ({
         // The tag of the next generation's time: 1 + 2 * 1021 instead of 1 + 1021.
-        store64: (word, value) => memory.store64(word, word === TIMES ? value + (1021n << 53n) : value),
+        store64: (word, value) => memory.store64(word, word === TIMES ? value + TIME.lap.of(1021) : value),
       }),
     },
   ],

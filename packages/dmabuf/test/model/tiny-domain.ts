@@ -1,29 +1,14 @@
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
-import {
-  AGENT,
-  BUFFER,
-  CONSUMER,
-  ENTRY,
-  HEADER,
-  Layout,
-  ONE_SHOT,
-  PLACE,
-  POINT,
-  REQUEST,
-  STREAM,
-  SYNCOBJ,
-  TIMELINE,
-  writeHeader,
-  type Segment,
-  type Sizes,
-} from "../../src/domain/layout.js";
+import { writeHeader } from "../../src/domain/header.js";
+import { AGENT, IDENTITY, Layout, type Segment, type Sizes } from "../../src/domain/layout.js";
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { usedWord } from "../../src/domain/table.js";
 import { recover } from "../../src/domain/recovery.js";
 import { RECOVERY } from "../../src/features.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
+import { wordName } from "../word-names.js";
 import { faulty, SOUND, type Fault } from "./interleavings.js";
 
 /** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
@@ -126,72 +111,8 @@ export class TinyDomain {
   }
 
   /** What a word is called in traces. */
-  nameOf = (word: number): string => {
-    const { layout } = this;
-    const { sizes } = layout;
-    if (word >= layout.words) return this.#extra[word - layout.words]!;
-    if (word < HEADER.WORDS) return fieldIn(HEADER, word);
-    for (let slot = sizes.syncobjs - 1; slot >= 0; slot--) {
-      if (word >= layout.syncobj(slot)) return `syncobj ${slot} ${this.#syncobjWord(slot, word)}`;
-    }
-    for (let slot = sizes.requests - 1; slot >= 0; slot--) {
-      if (word >= layout.request(slot)) return `request ${slot} ${fieldIn(REQUEST, word - layout.request(slot))}`;
-    }
-    for (let slot = sizes.streams - 1; slot >= 0; slot--) {
-      if (word >= layout.stream(slot)) return `stream ${slot} ${this.#streamWord(word - layout.stream(slot))}`;
-    }
-    for (let slot = sizes.buffers - 1; slot >= 0; slot--) {
-      if (word >= layout.buffer(slot)) return `buffer ${slot} ${this.#bufferWord(slot, word)}`;
-    }
-    for (let slot = sizes.oneShots - 1; slot >= 0; slot--) {
-      const base = layout.oneShot(sizes.timelines + slot);
-      if (word >= base) return `one-shot ${slot} ${fieldIn(ONE_SHOT, word - base)}`;
-    }
-    for (let slot = sizes.timelines - 1; slot >= 0; slot--) {
-      if (word >= layout.timeline(slot)) return `timeline ${slot} ${fieldIn(TIMELINE, word - layout.timeline(slot))}`;
-    }
-    if (word >= layout.obituary(0)) return `obituary ${word - layout.obituary(0)}`;
-    const slot = Math.floor((word - layout.agent(0)) / AGENT.WORDS);
-    return `agent ${slot} ${fieldIn(AGENT, word - layout.agent(slot))}`;
-  };
-
-  #bufferWord(slot: number, word: number): string {
-    const { layout } = this;
-    for (const copy of [1, 0]) {
-      const within = word - layout.reservation(slot, copy);
-      if (within < 0) continue;
-      if (within < 2) return `copy ${copy} COUNT`;
-      return `copy ${copy} entry ${Math.floor((within - 2) / ENTRY.WORDS)} ${fieldIn(ENTRY, (within - 2) % ENTRY.WORDS)}`;
-    }
-    const { transits, holdWaiters, lockWaiters, readers, references } = layout;
-    const arrays = { TRANSITS: transits, HOLD_WAITERS: holdWaiters, LOCK_WAITERS: lockWaiters };
-    return fieldIn({ ...BUFFER, ...arrays, READERS: readers, REFERENCES: references }, word - layout.buffer(slot));
-  }
-
-  #syncobjWord(slot: number, word: number): string {
-    const { layout } = this;
-    for (const copy of [1, 0]) {
-      const within = word - layout.points(slot, copy);
-      if (within < 0) continue;
-      if (within < 2) return `copy ${copy} COUNT`;
-      return `copy ${copy} fence ${Math.floor((within - 2) / POINT.WORDS)} ${fieldIn(POINT, (within - 2) % POINT.WORDS)}`;
-    }
-    const { syncobjReferences: REFERENCES, syncobjTransits: TRANSITS, syncobjWaiters: WAITERS } = layout;
-    return fieldIn({ ...SYNCOBJ, REFERENCES, TRANSITS, WAITERS }, word - layout.syncobj(slot));
-  }
-
-  #streamWord(within: number): string {
-    const { places, consumers, consumerWaiters } = this.layout;
-    if (within >= consumers) {
-      const index = Math.floor((within - consumers) / CONSUMER.WORDS);
-      return `consumer ${index} ${fieldIn(CONSUMER, (within - consumers) % CONSUMER.WORDS)}`;
-    }
-    if (within >= places) {
-      const index = Math.floor((within - places) / PLACE.WORDS);
-      return `place ${index} ${fieldIn(PLACE, (within - places) % PLACE.WORDS)}`;
-    }
-    return fieldIn({ ...STREAM, CONSUMER_WAITERS: consumerWaiters }, within);
-  }
+  nameOf = (word: number): string =>
+    word < this.layout.words ? wordName(this.layout, word) : this.#extra[word - this.layout.words]!;
 }
 
 /** What the model is told about an agent. */
@@ -225,14 +146,5 @@ function withBells(memory: Substrate, bells: readonly number[]): Substrate {
 
 /** The identity of the first agent in a slot. */
 export function identityOf(slot: number): Identity {
-  return (1 << 10) | slot;
-}
-
-/** The field that begins at a word or next before it. */
-function fieldIn(table: Readonly<Record<string, number>>, word: number): string {
-  let [best, at] = ["?", -1];
-  for (const [name, start] of Object.entries(table)) {
-    if (start <= word && start > at && name !== "WORDS" && name !== "ARRAYS") [best, at] = [name, start];
-  }
-  return word === at ? best : `${best}+${word - at}`;
+  return IDENTITY.generation.of(1) | IDENTITY.slot.of(slot);
 }

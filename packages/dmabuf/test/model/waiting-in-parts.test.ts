@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addSyncobjPoint, addSyncobjReference, claimSyncobj } from "../../src/domain/syncobj-slot.js";
+import { addSyncobjPoint, claimSyncobj, SYNCOBJ_SLOTS } from "../../src/fence/syncobj-slot.js";
 import { createFenceChain } from "../../src/fence/fence-chain.js";
 import { backingOf } from "../../src/fence/fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
@@ -47,7 +47,7 @@ testProtocol({
       createDomain(memory);
       claim(memory, "timeline", OWNER);
       claimSyncobj(memberOf(memory, OWNER), []);
-      addSyncobjReference(memberOf(memory, FIRST), SYNCOBJ);
+      SYNCOBJ_SLOTS.addReference(memberOf(memory, FIRST), SYNCOBJ);
     },
     agents: { owner: submitsAndSignals, waiter: waitsForPoint },
     check: (_memory, { results }) => assert.deepEqual(results["waiter"], { state: "signaled", index: 0 }),

@@ -6,7 +6,7 @@
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimBuffer } from "../../src/domain/buffer-slot.js";
+import { claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/index.js";

@@ -1,5 +1,6 @@
 import { allOrNothing } from "../../all-or-nothing.js";
-import { AGENT, checkSizes, Layout, readHeader, writeHeader, type Segment } from "../../domain/layout.js";
+import { readHeader, writeHeader } from "../../domain/header.js";
+import { AGENT, checkSizes, Layout, type Segment } from "../../domain/layout.js";
 import { randomFillSync } from "node:crypto";
 import { fstatSync } from "node:fs";
 import type { Sizes } from "../../domain/layout.js";

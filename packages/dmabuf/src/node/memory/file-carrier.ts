@@ -5,7 +5,7 @@ import type { StorageCarrier } from "../../buffer/storage-carrier.js";
 import type { StorageExchange, StorageKeeper, StorageVersion } from "../../buffer/storage-exchange.js";
 import type { Agent } from "../../domain/agent.js";
 import { isLive, otherAgents, type Identity } from "../../domain/agent-slot.js";
-import { bufferSize, isBufferLive, type BufferKey } from "../../domain/buffer-slot.js";
+import { BUFFER_SLOTS, type BufferKey, bufferSize } from "../../buffer/buffer-slot.js";
 import { DmaBufError } from "../../errors.js";
 import { ReceivedStorage, serves, type Delivery } from "./received-storage.js";
 import { FileStorage, type FilePart } from "./file-storage.js";
@@ -285,7 +285,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
         throw lost;
       }
       this.sweep();
-      if (!isBufferLive(agent, keyOf(name)) || question.asked.size === 0) {
+      if (!BUFFER_SLOTS.isLive(agent, keyOf(name)) || question.asked.size === 0) {
         throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");
       }
       if (agent.host.nowNs() > end) {
@@ -365,7 +365,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       // file-carrier.4
       this.#kept.add(named);
       const { agent } = this.#parts;
-      agent.watch({ arm() {}, ready: () => !isBufferLive(agent, named.key) }, () => {
+      agent.watch({ arm() {}, ready: () => !BUFFER_SLOTS.isLive(agent, named.key) }, () => {
         if (this.#kept.delete(named)) self.closeFiles(true);
       });
     });

@@ -1,4 +1,4 @@
-import { isBufferLive } from "../../domain/buffer-slot.js";
+import { BUFFER_SLOTS } from "../../buffer/buffer-slot.js";
 import type { Segment } from "../../domain/layout.js";
 import type { StorageMessage, StorageName } from "../messages/message.js";
 import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
@@ -44,7 +44,8 @@ export class ReceivedStorage {
 
   /** Closes the files of buffers that are gone. */
   dropStale(): void {
-    for (const delivery of this.#deliveries) if (!isBufferLive(this.#segment, keyOf(delivery))) this.#drop(delivery);
+    for (const delivery of this.#deliveries)
+      if (!BUFFER_SLOTS.isLive(this.#segment, keyOf(delivery))) this.#drop(delivery);
   }
 
   close(): void {

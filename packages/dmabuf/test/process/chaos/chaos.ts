@@ -15,7 +15,7 @@ import { WorkerHost, type Life } from "./worker-host.js";
 import { StoppedReaper } from "../stopped-reaper.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
 import { orphans } from "./orphans.js";
-import { BUFFERS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
+import { BUFFER_SLOTS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
 
 /**
  * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
@@ -194,8 +194,8 @@ class ChaosRun {
 
   /** Has all buffers exported, each seat its share. */
   async #handOut(): Promise<void> {
-    for (let index = 0; index < BUFFERS; index++) tell(this.#seats[index % SEATS]!, { order: "export", index });
-    await this.#until(() => this.#buffers.size === BUFFERS, 30_000, "all buffers");
+    for (let index = 0; index < BUFFER_SLOTS; index++) tell(this.#seats[index % SEATS]!, { order: "export", index });
+    await this.#until(() => this.#buffers.size === BUFFER_SLOTS, 30_000, "all buffers");
   }
 
   async #letListen(seat: Seat): Promise<void> {

@@ -1,6 +1,6 @@
 /** The faults that members can be told to have, where they are more than a line: see FAULTS. */
 import { readdirSync, readFileSync } from "node:fs";
-import { AGENT, AGENT_STATE, HEADER, TIMELINE } from "../../../src/domain/layout.js";
+import { AGENT, AGENT_PHASE, HEADER, TIMELINE } from "../../../src/domain/layout.js";
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
 import type { Agent } from "../../../src/domain/agent.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
@@ -32,7 +32,7 @@ class Faith extends SteppedSubstrate {
     const within = word - HEADER.WORDS;
     const isState =
       within >= 0 && within < super.load(HEADER.SIZES) * AGENT.WORDS && within % AGENT.WORDS === AGENT.STATE;
-    return isState && (value & 1023) === AGENT_STATE.DEAD ? value - AGENT_STATE.DEAD + AGENT_STATE.LIVE : value;
+    return isState && (value & 1023) === AGENT_PHASE.DEAD ? value - AGENT_PHASE.DEAD + AGENT_PHASE.LIVE : value;
   }
 }
 

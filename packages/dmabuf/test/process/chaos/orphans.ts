@@ -1,5 +1,5 @@
 import { deadIn, isLive, slotOf } from "../../../src/domain/agent-slot.js";
-import { liveBuffers } from "../../../src/domain/buffer-slot.js";
+import { BUFFER_SLOTS } from "../../../src/buffer/buffer-slot.js";
 import { isKeySignaled } from "../../../src/domain/fence-slot.js";
 import { ONE_SHOT, TIMELINE, type Segment } from "../../../src/domain/layout.js";
 import type { FenceKey } from "../../../src/domain/timeline-slot.js";
@@ -7,7 +7,7 @@ import { tryReadEntries } from "../../../src/reservation/entries.js";
 
 /** The pending fences of buffers whose owner neither lives nor has just died: in words. */
 export function* orphans(segment: Segment): Generator<string> {
-  for (const { slot } of liveBuffers(segment)) {
+  for (const { slot } of BUFFER_SLOTS.live(segment)) {
     for (const { key } of tryReadEntries(segment, slot) ?? []) {
       const owner = ownerOf(segment, key);
       const isOwned = owner !== 0 && (isLive(segment, owner) || deadIn(segment, slotOf(owner)) === owner);

@@ -12,7 +12,7 @@ export type Blow = { readonly at: number; readonly seat: number } & (
 export const SEATS = 6;
 /** More seats, behind those: on each sits a thread of a process that outlives it. */
 export const THREADS = 2;
-export const BUFFERS = 24;
+export const BUFFER_SLOTS = 24;
 /** One stream is produced on each of the first seats. */
 export const STREAMS = ["east", "west"] as const;
 
@@ -53,7 +53,7 @@ export function makePlan(seed: number, seconds: number): Blow[] {
     const [kind, seat] = [kinds.pop()!, random.below(SEATS)];
     if (kind === "stop") plan.push({ at, seat, kind, ms: random.below(LONGEST_STOP) });
     else if (kind === "stop reaper") plan.push({ at, seat, kind, step: random.below(2) * random.below(LAST_STEP) });
-    else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFERS) });
+    else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFER_SLOTS) });
     else if (kind === "leave" || kind === "exit") plan.push({ at, seat: random.below(SEATS + THREADS), kind });
     else if (kind === "terminate") plan.push({ at, seat: SEATS + random.below(THREADS), kind });
     else plan.push({ at, seat, kind });

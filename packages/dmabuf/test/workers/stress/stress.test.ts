@@ -27,7 +27,7 @@ import type { Watched } from "./watchdog.js";
 const SECONDS = Number(process.env["DMABUF_STRESS_SECONDS"] ?? 30);
 const SEED = Number(process.env["DMABUF_STRESS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const WORKERS = 8;
-const BUFFERS = 16;
+const BUFFER_SLOTS = 16;
 /** How many workers are terminated at least, in the 30 seconds of a whole run. */
 const TERMINATIONS = Math.ceil((200 * Math.min(SECONDS, 30)) / 30);
 /** How many atomic operations or points a section has, about: the worker stops before a random one of them. */
@@ -37,7 +37,7 @@ const FEW_STEPS = 16;
 const PATIENCE = 1_000;
 
 test(
-  `${WORKERS} workers on ${BUFFERS} buffers, terminated everywhere, leave nothing behind and see nothing half-written`,
+  `${WORKERS} workers on ${BUFFER_SLOTS} buffers, terminated everywhere, leave nothing behind and see nothing half-written`,
   {
     timeout: 270_000,
   },
@@ -67,7 +67,7 @@ class StressRun {
   readonly #random = new Random(SEED);
   readonly #domain = Domain.create({ agents: 16, buffers: 256, timelines: 64, oneShots: 256, streams: 64 });
   readonly #orders = Orders.create(WORKERS);
-  readonly #owners = new SharedArrayBuffer(4 * BUFFERS);
+  readonly #owners = new SharedArrayBuffer(4 * BUFFER_SLOTS);
   readonly #deeds = new SharedArrayBuffer(8 * DEEDS.length);
   readonly #heartbeat = new SharedArrayBuffer(8);
   readonly #buffers: readonly DmaBuf[];
@@ -83,7 +83,7 @@ class StressRun {
   #left = 0;
 
   constructor() {
-    this.#buffers = Array.from({ length: BUFFERS }, (_, i) => {
+    this.#buffers = Array.from({ length: BUFFER_SLOTS }, (_, i) => {
       const buffer = this.#domain.allocate(BUFFER_BYTES, { name: `shared ${i}` });
       using access = buffer.tryAccess("write");
       writePattern(access!.bytes, i, 1, () => {});

@@ -1,9 +1,18 @@
-import { isLive, ring, slotOf, type Identity, type Member } from "./agent-slot.js";
+import { isLive, ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
-import { AGENT, HEADER, REQUEST, REQUEST_PHASE, type Segment } from "./layout.js";
-import type { RecoveryStep } from "./recovery.js";
-import { claimFree, usedSlots } from "./table.js";
-import { readName, writeName } from "./text.js";
+import {
+  AGENT,
+  HEADER,
+  IMPORTER,
+  REQUEST,
+  REQUEST_PHASE,
+  REQUEST_STATE as STATE,
+  type Segment,
+} from "../domain/layout.js";
+import { pairOf } from "../domain/packing.js";
+import type { RecoveryStep } from "../domain/recovery.js";
+import { claimFree, usedSlots } from "../domain/table.js";
+import { readName, writeName } from "../domain/text.js";
 
 /**
  * What one agent asks of an exporter in another, or an exporter of the importers in another (`moveNotify`).
@@ -73,15 +82,6 @@ export type RequestState =
   | { readonly phase: "posted" | "taken" | "gone" }
   | { readonly phase: "done"; readonly errno: number; readonly value: boolean };
 
-const PHASE_MASK = 7n;
-const NO_ANSWER = 8n;
-const REQUESTER_SHIFT = 4n;
-const ERRNO_SHIFT = 14n;
-const VALUE_SHIFT = 26n;
-const GENERATION_SHIFT = 32n;
-const DYNAMIC = 1;
-const PEER_TO_PEER = 2;
-
 /**
  * Posts a request and rings the exporter.
  *
@@ -94,7 +94,7 @@ export function postRequest(member: Member, fields: RequestFields, wantsAnswer: 
   const key = claim(member);
   const base = layout.request(key.slot);
   writeFields(member, base, fields);
-  const posted = pack(member.identity, key.generation, REQUEST_PHASE.POSTED) | (wantsAnswer ? 0n : NO_ANSWER);
+  const posted = stateOf(member.identity, key.generation, REQUEST_PHASE.POSTED, wantsAnswer);
   memory.store64(base + REQUEST.STATE, posted);
   // SYNC POINT post-before-look: pairs with sweepRequest() after markDead().
   const exporterSlot = slotOf(fields.exporter);
@@ -120,7 +120,7 @@ export function postedRequests(member: Member): PostedRequest[] {
   for (let slot = 0; slot < used; slot++) {
     const base = layout.request(slot);
     const word = memory.load64(base + REQUEST.STATE);
-    if (phaseOf(word) !== REQUEST_PHASE.POSTED || memory.load(base + REQUEST.EXPORTER) !== identity) continue;
+    if (STATE.phase.in(word) !== REQUEST_PHASE.POSTED || memory.load(base + REQUEST.EXPORTER) !== identity) continue;
     requests.push(readFields(member, slot, word));
   }
   return requests.sort((a, b) => (a.order - b.order) | 0);
@@ -128,8 +128,8 @@ export function postedRequests(member: Member): PostedRequest[] {
 
 /** Takes a request to serve it; false if it was taken back, and what was read of it may be anything. */
 export function takeRequest({ memory, layout }: Segment, request: PostedRequest): boolean {
-  const posted = pack(request.requester, request.key.generation, REQUEST_PHASE.POSTED) | noAnswer(request);
-  const taken = pack(request.requester, request.key.generation, REQUEST_PHASE.TAKEN) | noAnswer(request);
+  const posted = wordOf(request, REQUEST_PHASE.POSTED);
+  const taken = wordOf(request, REQUEST_PHASE.TAKEN);
   return memory.compareExchange64(layout.request(request.key.slot) + REQUEST.STATE, posted, taken) === posted;
 }
 
@@ -146,26 +146,25 @@ export function finishRequest(
   value = false,
 ): boolean {
   const state = layout.request(request.key.slot) + REQUEST.STATE;
-  const taken = pack(request.requester, request.key.generation, REQUEST_PHASE.TAKEN) | noAnswer(request);
-  const answer = (BigInt(errno) << ERRNO_SHIFT) | (BigInt(value) << VALUE_SHIFT);
-  const done = pack(request.requester, request.key.generation, REQUEST_PHASE.DONE) | answer;
+  const taken = wordOf(request, REQUEST_PHASE.TAKEN);
+  const done = wordOf(request, REQUEST_PHASE.DONE) | STATE.errno.of(errno) | STATE.value.of(value ? 1 : 0);
   return memory.compareExchange64(state, taken, request.wantsAnswer ? done : freed(taken)) === taken;
 }
 
 export function requestState({ memory, layout }: Segment, key: RequestKey): RequestState {
   const word = memory.load64(layout.request(key.slot) + REQUEST.STATE);
-  if (Number(word >> GENERATION_SHIFT) !== key.generation) return { phase: "gone" };
-  const phase = phaseOf(word);
+  if (STATE.generation.in(word) !== key.generation) return { phase: "gone" };
+  const phase = STATE.phase.in(word);
   if (phase === REQUEST_PHASE.POSTED) return { phase: "posted" };
   if (phase === REQUEST_PHASE.TAKEN) return { phase: "taken" };
-  return { phase: "done", errno: Number((word >> ERRNO_SHIFT) & 0xfffn), value: ((word >> VALUE_SHIFT) & 1n) !== 0n };
+  return { phase: "done", errno: STATE.errno.in(word), value: STATE.value.in(word) === 1 };
 }
 
 /** Takes a request back that is in this phase; false if it is in another one by now. */
 export function takeBack(member: Member, key: RequestKey, phase: "posted" | "taken"): boolean {
   const state = member.layout.request(key.slot) + REQUEST.STATE;
   const number = phase === "posted" ? REQUEST_PHASE.POSTED : REQUEST_PHASE.TAKEN;
-  const word = pack(member.identity, key.generation, number);
+  const word = stateOf(member.identity, key.generation, number, true);
   return member.memory.compareExchange64(state, word, freed(word)) === word;
 }
 
@@ -174,7 +173,7 @@ export function freeRequest({ memory, layout }: Segment, key: RequestKey): void 
   const state = layout.request(key.slot) + REQUEST.STATE;
   for (;;) {
     const word = memory.load64(state);
-    if (Number(word >> GENERATION_SHIFT) !== key.generation) return;
+    if (STATE.generation.in(word) !== key.generation) return;
     if (memory.compareExchange64(state, word, freed(word)) === word) return;
   }
 }
@@ -188,7 +187,7 @@ export function abandonRequests(segment: Segment, gone: Identity): void {
     const base = layout.request(slot);
     if (memory.load(base + REQUEST.EXPORTER) !== gone) continue;
     const word = memory.load64(base + REQUEST.STATE);
-    if (phaseOf(word) !== REQUEST_PHASE.FREE) ring(segment, requesterOf(word));
+    if (STATE.phase.in(word) !== REQUEST_PHASE.FREE) ring(segment, STATE.requester.in(word));
   }
 }
 
@@ -199,9 +198,9 @@ function sweepRequest({ memory, layout }: Segment, slot: number, dead: Identity)
   const base = layout.request(slot);
   for (;;) {
     const word = memory.load64(base + REQUEST.STATE);
-    if (phaseOf(word) === REQUEST_PHASE.FREE) return;
-    const isRequester = requesterOf(word) === slotOf(dead);
-    const isUnheard = (word & NO_ANSWER) !== 0n && memory.load(base + REQUEST.EXPORTER) === dead;
+    if (STATE.phase.in(word) === REQUEST_PHASE.FREE) return;
+    const isRequester = STATE.requester.in(word) === slotOf(dead);
+    const isUnheard = STATE.noAnswer.in(word) === 1 && memory.load(base + REQUEST.EXPORTER) === dead;
     if (!isRequester && !isUnheard) return;
     if (memory.compareExchange64(base + REQUEST.STATE, word, freed(word)) === word) return;
   }
@@ -212,9 +211,9 @@ function claim(member: Member): RequestKey {
   return claimFree(member, "requests", "ask the exporter", (slot) => {
     const state = layout.request(slot) + REQUEST.STATE;
     const free = memory.load64(state);
-    if (phaseOf(free) !== REQUEST_PHASE.FREE) return undefined;
-    const generation = Number(free >> GENERATION_SHIFT);
-    const claimed = pack(member.identity, generation, REQUEST_PHASE.CLAIMED);
+    if (STATE.phase.in(free) !== REQUEST_PHASE.FREE) return undefined;
+    const generation = STATE.generation.in(free);
+    const claimed = stateOf(member.identity, generation, REQUEST_PHASE.CLAIMED, true);
     return memory.compareExchange64(state, free, claimed) === free ? { slot, generation } : undefined;
   });
 }
@@ -229,7 +228,8 @@ function writeFields(member: Member, base: number, fields: RequestFields): void 
   memory.store(base + REQUEST.MODE, fields.mode === "write" ? 1 : 0);
   memory.store(base + REQUEST.ATTACHMENT, fields.attachment);
   memory.store(base + REQUEST.MAPPING, fields.mapping);
-  const importer = (fields.isDynamic ? DYNAMIC : 0) | (fields.allowPeerToPeer ? PEER_TO_PEER : 0);
+  const importer =
+    IMPORTER.dynamic.of(fields.isDynamic ? 1 : 0) | IMPORTER.peerToPeer.of(fields.allowPeerToPeer ? 1 : 0);
   memory.store(base + REQUEST.IMPORTER, importer);
   memory.store(base + REQUEST.ORDER, memory.add(HEADER.REQUESTS, 1));
   memory.store64(base + REQUEST.LOCK, fields.lock);
@@ -240,7 +240,7 @@ function readFields({ memory, layout }: Segment, slot: number, word: bigint): Po
   const base = layout.request(slot);
   const importer = memory.load(base + REQUEST.IMPORTER);
   return {
-    key: { slot, generation: Number(word >> GENERATION_SHIFT) },
+    key: { slot, generation: STATE.generation.in(word) },
     requester: memory.load(base + REQUEST.REQUESTER),
     exporter: memory.load(base + REQUEST.EXPORTER),
     buffer: {
@@ -251,33 +251,26 @@ function readFields({ memory, layout }: Segment, slot: number, word: bigint): Po
     mode: memory.load(base + REQUEST.MODE) === 1 ? "write" : "read",
     attachment: memory.load(base + REQUEST.ATTACHMENT),
     mapping: memory.load(base + REQUEST.MAPPING),
-    isDynamic: (importer & DYNAMIC) !== 0,
-    allowPeerToPeer: (importer & PEER_TO_PEER) !== 0,
+    isDynamic: IMPORTER.dynamic.in(importer) === 1,
+    allowPeerToPeer: IMPORTER.peerToPeer.in(importer) === 1,
     name: readName(memory, base + REQUEST.NAME),
     order: memory.load(base + REQUEST.ORDER),
     lock: memory.load64(base + REQUEST.LOCK),
-    wantsAnswer: (word & NO_ANSWER) === 0n,
+    wantsAnswer: STATE.noAnswer.in(word) === 0,
   };
 }
 
-function noAnswer(request: PostedRequest): bigint {
-  return request.wantsAnswer ? 0n : NO_ANSWER;
+/** The state of a request that an exporter has found. Once it is done, it no longer matters who waits. */
+function wordOf({ requester, key, wantsAnswer }: PostedRequest, phase: number): bigint {
+  return stateOf(requester, key.generation, phase, wantsAnswer);
 }
 
-function phaseOf(word: bigint): number {
-  return Number(word & PHASE_MASK);
-}
-
-function requesterOf(word: bigint): number {
-  return Number((word >> REQUESTER_SHIFT) & 0x3ffn);
-}
-
-function pack(requester: Identity, generation: number, phase: number): bigint {
-  const slot = BigInt(slotOf(requester)) << REQUESTER_SHIFT;
-  return (BigInt(generation) << GENERATION_SHIFT) | slot | BigInt(phase);
+function stateOf(requester: Identity, generation: number, phase: number, wantsAnswer: boolean): bigint {
+  const noAnswer = STATE.noAnswer.of(wantsAnswer ? 0 : 1);
+  return pairOf(STATE.phase, phase, STATE.generation, generation) | STATE.requester.of(slotOf(requester)) | noAnswer;
 }
 
 /** The word of the free slot that follows. */
 function freed(word: bigint): bigint {
-  return (((word >> GENERATION_SHIFT) + 1n) & 0xffff_ffffn) << GENERATION_SHIFT;
+  return STATE.generation.of(STATE.generation.in(word) + 1);
 }

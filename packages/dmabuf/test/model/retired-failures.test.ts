@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { addObituary, findObituary, RETIRED_RECOVERY, type Obituary } from "../../src/domain/failures.js";
-import { Layout, OBITUARY, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
+import { retireFailure, findRetired, RETIRED_RECOVERY, type RetiredFailure } from "../../src/domain/failures.js";
+import { Layout, RETIRED, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { sweep } from "../../src/domain/recovery.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
-// A ring of two obituaries, so that writers overtake each other in it. Each fence slot has reached a generation of its
+// A ring of two retired failures, so that writers overtake each other in it. Each fence slot has reached a generation of its
 // own, and each of its fences has an errno of its own.
 
 const { ESTALE } = ERRNO;
@@ -16,37 +16,37 @@ const LAYOUT = new Layout(
   2,
 );
 const nameOf = namesOf(LAYOUT);
-const ENTRIES = [LAYOUT.obituary(0), LAYOUT.obituary(1)];
+const ENTRIES = [LAYOUT.retired(0), LAYOUT.retired(1)];
 
-/** Where each fence slot remembers up to which generation its obituaries may be gone. */
+/** Where each fence slot remembers up to which generation its retired failures may be gone. */
 const FORGOTTEN = [
   LAYOUT.timeline(0) + TIMELINE.FORGOTTEN_GENERATION,
   LAYOUT.oneShot(1) + ONE_SHOT.FORGOTTEN_GENERATION,
   LAYOUT.oneShot(2) + ONE_SHOT.FORGOTTEN_GENERATION,
 ];
 
-const IN_THE_RING = [obituary(0, 10), obituary(1, 20)];
+const IN_THE_RING = [failed(0, 10), failed(1, 20)];
 
-function obituary(slot: number, generation: number): Obituary {
-  return { slot, generation, error: slot + generation, first: 1n, last: 1n };
+function failed(slot: number, generation: number): RetiredFailure {
+  return { slot, generation, error: slot + generation, first: 1, last: 1 };
 }
 
 const adds =
-  (self: number, ...obituaries: Obituary[]) =>
+  (self: number, ...failures: RetiredFailure[]) =>
   (memory: Substrate): void => {
-    for (const each of obituaries) addObituary({ memory, layout: LAYOUT, identity: self }, each);
+    for (const each of failures) retireFailure({ memory, layout: LAYOUT, identity: self }, each);
   };
 
-function find(memory: Substrate, { slot, generation }: Obituary): number {
-  return findObituary({ memory, layout: LAYOUT }, slot, generation, 1n);
+function find(memory: Substrate, { slot, generation }: RetiredFailure): number {
+  return findRetired({ memory, layout: LAYOUT }, slot, generation, 1);
 }
 
 function prepare(memory: Substrate): void {
   adds(THIRD, ...IN_THE_RING)(memory);
 }
 
-/** Asserts what must be true of all obituaries that were ever added, and of those that may have been. */
-function checkRing(memory: Substrate, added: readonly Obituary[], perhaps: readonly Obituary[] = []): void {
+/** Asserts what must be true of all retired failures that were ever added, and of those that may have been. */
+function checkRing(memory: Substrate, added: readonly RetiredFailure[], perhaps: readonly RetiredFailure[] = []): void {
   for (const each of added) {
     const found = find(memory, each);
     assert.ok(found === each.error || found === ESTALE, `slot ${each.slot} was seen to have ended with ${found}`);
@@ -58,7 +58,7 @@ function checkRing(memory: Substrate, added: readonly Obituary[], perhaps: reado
 }
 
 const NOT_FORGOTTEN: Mistake = {
-  name: "An obituary that is overwritten before its slot knows",
+  name: "A retired failure that is overwritten before its slot knows",
   report: /was seen to have ended with 0/,
   agent: "first",
   plant(memory) {
@@ -71,7 +71,7 @@ const NOT_FORGOTTEN: Mistake = {
       },
       store(word, value) {
         memory.store(word, value);
-        if (value > 0 && ENTRIES.includes(word - OBITUARY.TAG)) late?.();
+        if (value > 0 && ENTRIES.includes(word - RETIRED.TAG)) late?.();
       },
     };
   },
@@ -84,8 +84,8 @@ for (const sought of IN_THE_RING) {
       nameOf,
       prepare,
       agents: {
-        first: adds(FIRST, obituary(2, 30)),
-        second: adds(SECOND, obituary(0, 11)),
+        first: adds(FIRST, failed(2, 30)),
+        second: adds(SECOND, failed(0, 11)),
         reader: (memory) => find(memory, sought),
       },
       check(memory, { results }) {
@@ -94,7 +94,7 @@ for (const sought of IN_THE_RING) {
           found === sought.error || found === ESTALE,
           `slot ${sought.slot} was seen to have ended with ${found}`,
         );
-        checkRing(memory, [...IN_THE_RING, obituary(2, 30), obituary(0, 11)]);
+        checkRing(memory, [...IN_THE_RING, failed(2, 30), failed(0, 11)]);
       },
     },
     mistakes: [NOT_FORGOTTEN],
@@ -108,11 +108,11 @@ testProtocol({
     nameOf,
     prepare,
     agents: {
-      first: adds(FIRST, obituary(2, 30), obituary(1, 21)),
-      second: adds(SECOND, obituary(0, 11), obituary(2, 31)),
+      first: adds(FIRST, failed(2, 30), failed(1, 21)),
+      second: adds(SECOND, failed(0, 11), failed(2, 31)),
     },
     check: (memory) =>
-      checkRing(memory, [...IN_THE_RING, ...[obituary(2, 30), obituary(1, 21), obituary(0, 11), obituary(2, 31)]]),
+      checkRing(memory, [...IN_THE_RING, ...[failed(2, 30), failed(1, 21), failed(0, 11), failed(2, 31)]]),
   },
 });
 
@@ -122,7 +122,7 @@ testProtocol({
     nameOf,
     prepare,
     agents: {
-      first: adds(OWNER, obituary(2, 30), obituary(2, 31)),
+      first: adds(OWNER, failed(2, 30), failed(2, 31)),
       reader: (memory) => IN_THE_RING.map((each) => find(memory, each)),
     },
     crash: {
@@ -130,7 +130,7 @@ testProtocol({
       recover: {
         sweeper(memory) {
           sweep({ memory, layout: LAYOUT }, OWNER, [RETIRED_RECOVERY]);
-          adds(FIRST, obituary(1, 21), obituary(0, 11))(memory);
+          adds(FIRST, failed(1, 21), failed(0, 11))(memory);
         },
       },
     },
@@ -139,9 +139,9 @@ testProtocol({
         const found = (results["reader"] as number[])[i]!;
         assert.ok(found === each.error || found === ESTALE, `slot ${each.slot} was seen to have ended with ${found}`);
       });
-      for (const entry of ENTRIES) assert.ok(memory.load(entry + OBITUARY.TAG) > 0, "an entry is lost");
-      const added = [...IN_THE_RING, ...(crashed.length === 0 ? [] : [obituary(1, 21), obituary(0, 11)])];
-      checkRing(memory, added, [obituary(2, 30), obituary(2, 31)]);
+      for (const entry of ENTRIES) assert.ok(memory.load(entry + RETIRED.TAG) > 0, "an entry is lost");
+      const added = [...IN_THE_RING, ...(crashed.length === 0 ? [] : [failed(1, 21), failed(0, 11)])];
+      checkRing(memory, added, [failed(2, 30), failed(2, 31)]);
     },
   },
   mistakes: [

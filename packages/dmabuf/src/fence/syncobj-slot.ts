@@ -1,28 +1,17 @@
 import { DmaBufError } from "../errors.js";
-import type { Agent } from "./agent.js";
-import { ringAll, slotOf, type Member } from "./agent-slot.js";
-import { setBit } from "./bits.js";
-import { SYNCOBJ, SYNCOBJ_FENCES, type Segment } from "./layout.js";
+import type { Agent } from "../domain/agent.js";
+import { ringAll, slotOf, type Member } from "../domain/agent-slot.js";
+import { setBit } from "../domain/bits.js";
+import { SYNCOBJ, SYNCOBJ_FENCES, type Segment } from "../domain/layout.js";
 import { countFences, readPoints, withPoint, writePoints, type PointElement, type PointFences } from "./point-list.js";
-import type { RecoveryStep } from "./recovery.js";
-import {
-  addSlotReference,
-  addSlotTransit,
-  claimSlot,
-  dropSlotReference,
-  endSlotTransit,
-  isSlotLive,
-  sweepSlot,
-  type ReferencedTable,
-  type SlotKey,
-  type Transit,
-} from "./referenced-slot.js";
-import { openShortLock, shortlyLocked } from "./short-lock.js";
-import { allocateContexts } from "./timeline-slot.js";
+import type { RecoveryStep } from "../domain/recovery.js";
+import { ReferencedTable, type SlotKey } from "../domain/referenced-table.js";
+import { openShortLock, shortlyLocked } from "../domain/short-lock.js";
+import { allocateContexts } from "../domain/timeline-slot.js";
 
 /**
  * A syncobj that several agents use. It belongs to nobody: it lives while an agent or a handle holds it
- * (referenced-slot.1–referenced-slot.5).
+ * (referenced-table.1–referenced-table.5).
  *
  * syncobj-slot.4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK
  *     writes, only the copy that is not valid, and publishes it by one store: a change is there as a whole or not at
@@ -34,15 +23,13 @@ import { allocateContexts } from "./timeline-slot.js";
 
 const READ_ATTEMPTS = 8;
 
-const SYNCOBJS: ReferencedTable = {
-  size: "syncobjs",
+export const SYNCOBJ_SLOTS = new ReferencedTable({
+  table: "syncobjs",
   noun: "syncobj",
   action: "share the syncobj",
-  state: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.STATE,
-  references: (layout, slot) => layout.syncobj(slot) + layout.syncobjReferences,
-  transits: (layout, slot) => layout.syncobj(slot) + layout.syncobjTransits,
-  transitsUsed: (layout, slot) => layout.syncobj(slot) + SYNCOBJ.TRANSITS_USED,
-};
+  slot: (layout, slot) => layout.syncobj(slot),
+  places: (layout) => layout.SYNCOBJ,
+});
 
 /**
  * Takes a free slot; the calling agent holds the first reference.
@@ -51,30 +38,7 @@ const SYNCOBJS: ReferencedTable = {
  */
 export function claimSyncobj(member: Member, elements: readonly PointElement[]): SlotKey {
   checkRoom(elements);
-  return claimSlot(SYNCOBJS, member, (slot) => publish(member, slot, elements));
-}
-
-export function isSyncobjLive(segment: Segment, key: SlotKey): boolean {
-  return isSlotLive(SYNCOBJS, segment, key);
-}
-
-/** Takes this agent's only reference. @returns False if the syncobj is gone. */
-export function addSyncobjReference(member: Member, key: SlotKey): boolean {
-  return addSlotReference(SYNCOBJS, member, key);
-}
-
-export function dropSyncobjReference(member: Member, slot: number): void {
-  dropSlotReference(SYNCOBJS, member, slot, slotOf(member.identity));
-}
-
-/** Holds the syncobj for a handle that is sent away. @throws {DmaBufError} `EAGAIN` if too many are in flight. */
-export function addSyncobjTransit(member: Member, key: SlotKey): Transit {
-  return addSlotTransit(SYNCOBJS, member, key);
-}
-
-/** Ends a handle's hold, once. */
-export function endSyncobjTransit(segment: Segment, slot: number, transit: Transit): void {
-  endSlotTransit(SYNCOBJS, segment, slot, transit);
+  return SYNCOBJ_SLOTS.claim(member, (slot) => publish(member, slot, elements));
 }
 
 /** Changes with each change of the fences. */
@@ -105,7 +69,7 @@ export function readSyncobj(agent: Agent, slot: number): { version: number; elem
 export function replaceSyncobj(agent: Agent, slot: number, elements: readonly PointElement[]): void {
   checkRoom(elements);
   locked(agent, slot, () => publish(agent, slot, elements));
-  if (elements.length > 0) ringAll(agent, agent.layout.syncobj(slot) + agent.layout.syncobjWaiters);
+  if (elements.length > 0) ringAll(agent, agent.layout.syncobj(slot) + agent.layout.SYNCOBJ.WAITERS);
 }
 
 /** Adds a point on top of what is there. Errors as {@link replaceSyncobj}. */
@@ -117,20 +81,22 @@ export function addSyncobjPoint(agent: Agent, slot: number, seqno: number, fence
     checkRoom(elements);
     publish(agent, slot, elements);
   });
-  ringAll(agent, layout.syncobj(slot) + layout.syncobjWaiters);
+  ringAll(agent, layout.syncobj(slot) + layout.SYNCOBJ.WAITERS);
 }
 
 /** Asks that this agent's doorbell rings when a fence comes. The caller looks again afterwards (syncobj-slot.7). */
 export function armSyncobj({ memory, layout, identity }: Member, slot: number): void {
-  setBit(memory, layout.syncobj(slot) + layout.syncobjWaiters, slotOf(identity));
+  setBit(memory, layout.syncobj(slot) + layout.SYNCOBJ.WAITERS, slotOf(identity));
 }
 
-export const SYNCOBJ_RECOVERY: RecoveryStep = {
-  table: "syncobjs",
-  // Woken even if it is open: the dead agent may not have come to that.
-  release: (segment, slot, dead) => openShortLock(segment, lockOf(segment, slot), dead),
-  sweep: (segment, slot, dead) => sweepSlot(SYNCOBJS, segment, slot, dead),
-};
+export const SYNCOBJ_RECOVERY: readonly RecoveryStep[] = [
+  {
+    table: "syncobjs",
+    // Woken even if it is open: the dead agent may not have come to that.
+    release: (segment, slot, dead) => openShortLock(segment, lockOf(segment, slot), dead),
+  },
+  SYNCOBJ_SLOTS.recovery,
+];
 
 function checkRoom(elements: readonly PointElement[]): void {
   const count = countFences(elements);

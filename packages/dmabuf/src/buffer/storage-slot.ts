@@ -1,7 +1,6 @@
-import { isLive, liveAgents, liveIn, slotOf, type Identity, type Member } from "./agent-slot.js";
-import { agentsInArray, isArrayTouched, touchArray } from "./agent-array.js";
-import { BUFFER, type Segment } from "./layout.js";
-import type { RecoveryStep } from "./recovery.js";
+import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
+import { BUFFER, type Segment } from "../domain/layout.js";
+import { PINS } from "./agent-counter.js";
 
 /**
  * Where a buffer's bytes stand: its storage has a version, which each move raises, and pins, which forbid to move it.
@@ -16,9 +15,6 @@ import type { RecoveryStep } from "./recovery.js";
  * storage-slot.5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word
  *      that only it changes, and after its death the reaper; they count while it is live.
  */
-
-/** In TOUCHED: the pins' words were used. */
-const TOUCHED = 2;
 
 /** How often the storage was moved; wraps. */
 export function storageVersion({ memory, layout }: Segment, bufferSlot: number): number {
@@ -50,9 +46,8 @@ export function endMove({ memory, layout }: Segment, bufferSlot: number): void {
 }
 
 /** Keeps the storage where it is, for a caller that has the lock. */
-export function addPin({ memory, layout, identity }: Member, bufferSlot: number): void {
-  touchArray({ memory, layout }, bufferSlot, TOUCHED);
-  memory.add(pinsOf(layout, bufferSlot, identity), 1);
+export function addPin(member: Member, bufferSlot: number): void {
+  PINS.raise(member, bufferSlot, 1);
 }
 
 /** As {@link addPin} without the lock; false while the storage is being moved. */
@@ -66,39 +61,16 @@ export function tryAddPin(member: Member, bufferSlot: number): boolean {
   return false;
 }
 
-export function dropPin({ memory, layout, identity }: Member, bufferSlot: number): void {
-  memory.add(pinsOf(layout, bufferSlot, identity), -1);
-}
-
-/** Whether anybody alive has pinned the storage. */
-export function isPinned(segment: Segment, bufferSlot: number): boolean {
-  const { memory, layout } = segment;
-  const pins = layout.buffer(bufferSlot) + layout.pins;
-  const agents = agentsInArray(segment, bufferSlot, TOUCHED);
-  for (let slot = 0; slot < agents; slot++) {
-    if (memory.load(pins + slot) === 0 || liveIn(segment, slot) === 0) continue;
-    // SYNC POINT sweep-before-free: if that is the slot's next agent, the dead one's pins are gone by now.
-    if (memory.load(pins + slot) !== 0) return true;
-  }
-  return false;
+export function dropPin(member: Member, bufferSlot: number): void {
+  PINS.lower(member, bufferSlot, 1);
 }
 
 /** The live agents that have pinned the storage. */
 export function pinners(segment: Segment, bufferSlot: number): Identity[] {
-  const { memory, layout } = segment;
-  const pins = layout.buffer(bufferSlot) + layout.pins;
-  return [...liveAgents(segment)].filter((identity) => memory.load(pins + slotOf(identity)) !== 0);
+  return [...PINS.agents(segment, bufferSlot, (pins) => pins !== 0)];
 }
 
-export const PIN_RECOVERY: RecoveryStep = {
-  table: "buffers",
-  sweep(segment, slot, dead) {
-    if (!isArrayTouched(segment, slot, TOUCHED)) return;
-    const word = pinsOf(segment.layout, slot, dead);
-    if (segment.memory.load(word) !== 0) segment.memory.store(word, 0);
-  },
-};
-
-function pinsOf(layout: Segment["layout"], bufferSlot: number, agent: Identity): number {
-  return layout.buffer(bufferSlot) + layout.pins + slotOf(agent);
+/** Whether any live agent has pinned the storage. */
+export function isPinned(segment: Segment, bufferSlot: number): boolean {
+  return PINS.agents(segment, bufferSlot, (pins) => pins !== 0).next().done !== true;
 }

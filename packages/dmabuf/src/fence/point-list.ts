@@ -1,6 +1,7 @@
-import { isKeySignaled } from "./fence-slot.js";
-import { POINT, POINT_FLAG, SYNCOBJ_FENCES, type Segment } from "./layout.js";
-import type { FenceKey } from "./timeline-slot.js";
+import { isKeySignaled } from "../domain/fence-slot.js";
+import { POINT, POINT_FENCE as FENCE, POINTS, SYNCOBJ_FENCES, type Segment } from "../domain/layout.js";
+import { loadNumber, storeNumber } from "../domain/record.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
 
 /** What several agents have in common of a syncobj: its fence, as a list in shared words. */
 
@@ -66,70 +67,66 @@ export function linkAfter(head: PointLink | undefined, seqno: number, newContext
 }
 
 /** Writes one copy of a list. There is room for `SYNCOBJ_FENCES` fences. */
-export function writePoints({ memory }: Segment, copy: number, elements: readonly PointElement[]): void {
-  memory.store(copy, countFences(elements));
-  let word = copy + 2;
+export function writePoints({ memory, layout }: Segment, copy: number, elements: readonly PointElement[]): void {
+  memory.store(copy + POINTS.COUNT, countFences(elements));
+  let word = copy + layout.POINTS.FENCES;
   for (const { fences, any, link } of elements) {
-    let flags = (any ? POINT_FLAG.ANY : 0) | (link ? POINT_FLAG.LINK : 0);
-    for (const fence of fences) {
+    const isAny = FENCE.any.of(any ? 1 : 0);
+    for (const [i, fence] of fences.entries()) {
+      const flags = isAny | FENCE.link.of(link ? 1 : 0) | FENCE.joins.of(i === 0 ? 0 : 1);
       if (isStub(fence)) {
-        memory.store(word + POINT.SLOT, flags | POINT_FLAG.STUB);
-        memory.store64(word + POINT.SEQUENCE, BigInt(Math.floor(fence.timestamp)));
+        memory.store(word + POINT.FENCE, flags | FENCE.stub.mask);
+        storeNumber(memory, word + POINT.SEQUENCE, Math.floor(fence.timestamp));
       } else {
-        memory.store(word + POINT.SLOT, (fence.slot << SLOT_SHIFT) | flags);
+        memory.store(word + POINT.FENCE, flags | FENCE.slot.of(fence.slot));
         memory.store(word + POINT.GENERATION, fence.generation);
-        memory.store64(word + POINT.SEQUENCE, BigInt(fence.sequence));
+        storeNumber(memory, word + POINT.SEQUENCE, fence.sequence);
       }
-      if ((flags & (POINT_FLAG.LINK | POINT_FLAG.JOINS)) === POINT_FLAG.LINK) {
-        memory.store64(word + POINT.SEQNO, BigInt(link!.seqno));
-        memory.store64(word + POINT.PREVIOUS, BigInt(link!.previousSeqno));
-        memory.store64(word + POINT.CONTEXT, BigInt(link!.context));
+      if (link !== undefined && i === 0) {
+        storeNumber(memory, word + POINT.SEQNO, link.seqno);
+        storeNumber(memory, word + POINT.PREVIOUS, link.previousSeqno);
+        storeNumber(memory, word + POINT.CONTEXT, link.context);
       }
-      flags |= POINT_FLAG.JOINS;
       word += POINT.WORDS;
     }
   }
 }
 
 /**
- * Reads one copy. If it is being rewritten, anything may stand there, and what is returned names no slot beyond the table,
- * and no number beyond those that are exact.
+ * Reads one copy. If it is being rewritten, it may hold anything, and what is returned names no slot beyond the table, and no
+ * number beyond those that are exact.
  */
 export function readPoints({ memory, layout }: Segment, copy: number): PointElement[] {
-  const count = Math.min(memory.load(copy) >>> 0, SYNCOBJ_FENCES);
-  const lastSlot = layout.sizes.timelines + layout.sizes.oneShots - 1;
-  const numberAt = (word: number): number => Number(BigInt.asUintN(53, memory.load64(word)));
+  const count = Math.min(memory.load(copy + POINTS.COUNT) >>> 0, SYNCOBJ_FENCES);
   const elements: { fences: (FenceKey | Stub)[]; any: boolean; link: PointLink | undefined }[] = [];
-  for (let i = 0, word = copy + 2; i < count; i++, word += POINT.WORDS) {
-    const tagged = memory.load(word + POINT.SLOT);
-    const sequence = numberAt(word + POINT.SEQUENCE);
+  for (let i = 0, word = copy + layout.POINTS.FENCES; i < count; i++, word += POINT.WORDS) {
+    const packed = memory.load(word + POINT.FENCE);
+    const sequence = loadNumber(memory, word + POINT.SEQUENCE);
     const fence =
-      (tagged & POINT_FLAG.STUB) !== 0
+      FENCE.stub.in(packed) === 1
         ? { timestamp: sequence }
         : {
-            slot: Math.min(tagged >>> SLOT_SHIFT, lastSlot),
+            slot: Math.min(FENCE.slot.in(packed), layout.fenceSlots - 1),
             generation: memory.load(word + POINT.GENERATION),
             sequence,
           };
     const last = elements.at(-1);
-    if ((tagged & POINT_FLAG.JOINS) !== 0 && last !== undefined) {
+    if (FENCE.joins.in(packed) === 1 && last !== undefined) {
       last.fences.push(fence);
       continue;
     }
-    const isLink = (tagged & POINT_FLAG.LINK) !== 0;
-    const link = isLink
-      ? {
-          seqno: numberAt(word + POINT.SEQNO),
-          previousSeqno: numberAt(word + POINT.PREVIOUS),
-          context: numberAt(word + POINT.CONTEXT),
-        }
-      : undefined;
-    elements.push({ fences: [fence], any: (tagged & POINT_FLAG.ANY) !== 0, link });
+    const link =
+      FENCE.link.in(packed) === 0
+        ? undefined
+        : {
+            seqno: loadNumber(memory, word + POINT.SEQNO),
+            previousSeqno: loadNumber(memory, word + POINT.PREVIOUS),
+            context: loadNumber(memory, word + POINT.CONTEXT),
+          };
+    elements.push({ fences: [fence], any: FENCE.any.in(packed) === 1, link });
   }
   return elements;
 }
-
-const SLOT_SHIFT = 4;
 
 function isPending(segment: Segment, { fences, any }: PointFences): boolean {
   const pending = (fence: FenceKey | Stub): boolean => !isStub(fence) && !isKeySignaled(segment, fence);

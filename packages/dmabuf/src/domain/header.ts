@@ -1,0 +1,44 @@
+import { DmaBufError } from "../errors.js";
+import type { Substrate } from "../substrate/substrate.js";
+import { HEADER, Layout, LAYOUT_VERSION } from "./layout.js";
+import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
+
+/** The first words of a control segment: what a joiner must know. */
+
+const MAGIC = 0x66756264; // "dbuf" in memory
+
+/** Makes a zeroed segment a domain. The version is written last: before it, nobody may join. */
+export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly number[]): void {
+  SIZE_NAMES.forEach((name, i) => memory.store(HEADER.SIZES + i, sizes[name]));
+  domain.forEach((word, i) => memory.store(HEADER.DOMAIN + i, word));
+  memory.store(HEADER.MAGIC, MAGIC);
+  memory.store(HEADER.VERSION, LAYOUT_VERSION);
+}
+
+/** The number that names the domain, as text. */
+export function domainName(memory: Substrate): string {
+  return [0, 1, 2, 3].map((i) => (memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");
+}
+
+/**
+ * @param words How long the segment is; of `memory` no more than the header is read.
+ * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
+ */
+export function readHeader(memory: Substrate, words = memory.words): Layout {
+  if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
+    throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
+  }
+  const version = memory.load(HEADER.VERSION);
+  if (version !== LAYOUT_VERSION) {
+    throw new DmaBufError(
+      "EPROTO",
+      `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
+    );
+  }
+  const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
+  const layout = new Layout(checkReadSizes(sizes));
+  if (words < layout.words) {
+    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
+  }
+  return layout;
+}

@@ -1,0 +1,177 @@
+import type { Substrate } from "../substrate/substrate.js";
+import type { Sizes } from "./sizes.js";
+
+/**
+ * Records of shared words, as `linux/struct.ts` has them for the kernel: fields have names, and their places are computed.
+ *
+ * record.1. The words of a record come first, and have the same place in every domain: `TIMELINE.OWNER`. Its lists come
+ *     after them, and begin where the domain's sizes say: `layout.TIMELINE.FAILED`.
+ * record.2. 64-bit words and lists begin at even indices, and a record is as long as its widest alignment asks for: two
+ *     words at least.
+ * record.3. A number above 32 bits is stored in one 64-bit word, by {@link storeNumber} or in a packing (packing.ts).
+ */
+
+/** How many slots each table has. */
+export interface Counts extends Sizes {
+  /** Failures of fences whose slots have been used again. */
+  readonly retired: number;
+}
+
+/** One word, or a fixed number of them. */
+export interface Word {
+  readonly kind: "word";
+  /** 32-bit words. */
+  readonly words: number;
+  /** It begins at a multiple of so many words. */
+  readonly align: number;
+  /** The packing of a word that holds several numbers. */
+  readonly packing?: object;
+}
+
+/** As many items as the domain's sizes ask for. */
+export interface List {
+  readonly kind: "list";
+  readonly count: (counts: Counts) => number;
+  /** Default: one word. */
+  readonly item?: AnyRecord;
+}
+
+export type Fields = Readonly<Record<string, Word | List>>;
+
+/** Is read as a signed number. */
+export const u32: Word = { kind: "word", words: 1, align: 1 };
+export const u64: Word = { kind: "word", words: 2, align: 2 };
+/** 31 bytes of UTF-8 and a terminator, see text.ts. */
+export const name: Word = { kind: "word", words: 8, align: 1 };
+/** One bit for each agent, see bits.ts. */
+export const agentBits: List = { kind: "list", count: agentWords };
+/** One word for each agent. */
+export const perAgent: List = { kind: "list", count: ({ agents }) => even(agents) };
+
+/** Several 32-bit words. */
+export function words(count: number): Word {
+  return { kind: "word", words: count, align: 1 };
+}
+
+/** A word that shares its cache line with nothing that comes before or after it in its record's table. */
+export function ownLine(word: Word): Word {
+  return { ...word, align: 16 };
+}
+
+/** Several records, one after another. */
+export function list(count: number | List["count"], item: AnyRecord): List {
+  return { kind: "list", count: typeof count === "number" ? () => count : count, item };
+}
+
+const FIELDS = Symbol("fields");
+
+/** What a record is made of. */
+export interface AnyRecord<F extends Fields = Fields> {
+  readonly [FIELDS]: F;
+}
+
+/** The places of a record's words; and its length, if it has no lists. */
+export type SharedRecord<F extends Fields> = AnyRecord<F> & {
+  readonly [K in keyof F as F[K] extends Word ? K : never]: number;
+} & (Extract<F[keyof F], List> extends never ? { readonly WORDS: number } : unknown);
+
+/** The places of all fields of a record, and its length, in a domain. */
+export type Placed<R> =
+  R extends AnyRecord<infer F> ? { readonly [K in keyof F]: number } & { readonly WORDS: number } : never;
+
+export function record<const F extends Fields>(fields: F): SharedRecord<F> {
+  const entries = Object.entries(fields);
+  const firstList = entries.findIndex(([, { kind }]) => kind === "list");
+  const lastWord = entries.findLastIndex(([, { kind }]) => kind === "word");
+  if (firstList >= 0 && lastWord > firstList) throw new RangeError("The words of a record come before its lists");
+  const { WORDS, ...places } = placesOf(firstList < 0 ? fields : Object.fromEntries(entries.slice(0, firstList)));
+  const length = firstList < 0 ? { WORDS } : {};
+  return { ...places, ...length, [FIELDS]: fields } as unknown as SharedRecord<F>;
+}
+
+/** Where the fields of a record are in a domain of these sizes. */
+export function place<R extends AnyRecord>(shared: R, counts: Counts): Placed<R> {
+  return placesOf(shared[FIELDS], counts) as unknown as Placed<R>;
+}
+
+function placesOf(fields: Fields, counts?: Counts): Record<string, number> {
+  const places: Record<string, number> = {};
+  let end = 0;
+  for (const [key, field] of Object.entries(fields)) {
+    places[key] = aligned(end, alignOf(field));
+    end = places[key] + lengthOf(field, counts);
+  }
+  return { ...places, WORDS: aligned(end, widest(fields)) };
+}
+
+function alignOf(field: Word | List): number {
+  return field.kind === "word" ? field.align : 2;
+}
+
+function lengthOf(field: Word | List, counts?: Counts): number {
+  if (field.kind === "word") return field.words;
+  return field.count(counts!) * (field.item === undefined ? 1 : place(field.item, counts!).WORDS);
+}
+
+/** The fields of a record, for those that print them. */
+export function fieldsOf(shared: AnyRecord): Fields {
+  return shared[FIELDS];
+}
+
+/** The multiple of words at which a table of these records begins. */
+export function alignmentOf(shared: AnyRecord): number {
+  return widest(shared[FIELDS]);
+}
+
+function widest(fields: Fields): number {
+  return Math.max(2, ...Object.values(fields).map(alignOf));
+}
+
+/** How many words an array with one bit for each agent has. */
+export function agentWords({ agents }: Counts): number {
+  return even(Math.ceil(agents / 32));
+}
+
+function even(count: number): number {
+  return aligned(count, 2);
+}
+
+export function aligned(count: number, align: number): number {
+  return Math.ceil(count / align) * align;
+}
+
+/** Stores a number of up to 53 bits in a 64-bit word. */
+export function storeNumber(memory: Substrate, word: number, value: number): void {
+  memory.store64(word, toWord64(value));
+}
+
+/** The number in a 64-bit word: its low 53 bits, whatever is stored there. */
+export function loadNumber(memory: Substrate, word: number): number {
+  return toNumber(memory.load64(word));
+}
+
+/** Adds to the number in a 64-bit word, and returns what it was before. */
+export function addNumber(memory: Substrate, word: number, amount: number): number {
+  for (;;) {
+    const old = memory.load64(word);
+    const number = toNumber(old);
+    if (memory.compareExchange64(word, old, toWord64(number + amount)) === old) return number;
+  }
+}
+
+/** `BigInt(value)` takes three times as long. */
+export function toWord64(value: number): bigint {
+  halves[0] = value;
+  halves[1] = value / HIGH;
+  return whole[0]!;
+}
+
+export function toNumber(word: bigint): number {
+  whole[0] = word;
+  return (halves[1]! % MOST_HIGH) * HIGH + halves[0]!;
+}
+
+const HIGH = 2 ** 32;
+const MOST_HIGH = 2 ** 21;
+const whole = new BigUint64Array(1);
+const halves = new Uint32Array(whole.buffer);
