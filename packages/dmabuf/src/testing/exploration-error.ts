@@ -1,11 +1,10 @@
-import type { Trace } from "./trace.js";
-
 /**
- * What went wrong: agents sleep for ever, one of them spins, an agent or a judge threw, or there is more to try than was
+ * What went wrong: agents sleep without end, one of them spins, an agent or a judge threw, or there is more to try than was
  * allowed.
  */
 export type ExplorationFailure = "deadlock" | "livelock" | "threw" | "check" | "invariant" | "limit";
 
+/** What `explore()` throws of a schedule in which something goes wrong. */
 export class ExplorationError extends Error {
   override readonly name = "ExplorationError";
   readonly kind: ExplorationFailure;
@@ -13,11 +12,11 @@ export class ExplorationError extends Error {
   readonly #schedule: string;
   readonly #trace: string;
 
-  constructor(kind: ExplorationFailure, headline: string, trace: Trace, options?: ErrorOptions) {
-    super(`${headline}\n${trace.toString()}`, options);
+  constructor(kind: ExplorationFailure, headline: string, schedule: string, trace: string, options?: ErrorOptions) {
+    super(`${headline}\n${trace}`, options);
     this.kind = kind;
-    this.#schedule = trace.schedule();
-    this.#trace = trace.toString();
+    this.#schedule = schedule;
+    this.#trace = trace;
   }
 
   /** For `replay`. */

@@ -289,7 +289,9 @@ export class Explorer {
   }
 
   #fail(kind: ExplorationFailure, headline: string, cause?: unknown): never {
-    throw new ExplorationError(kind, headline, this.#trace(), cause === undefined ? undefined : { cause });
+    const trace = this.#trace();
+    const options = cause === undefined ? undefined : { cause };
+    throw new ExplorationError(kind, headline, trace.schedule(), trace.toString(), options);
   }
 }
 

@@ -1,3 +1,9 @@
+/**
+ * `dmabuf/testing`: tries a protocol on shared words in every order of its agents' steps, with deaths in the middle of
+ * anything.
+ */
+export type { Host } from "../host/host.js";
+export type { ParkResult, Substrate } from "../substrate/substrate.js";
 export { ExplorationError } from "./exploration-error.js";
 export type { ExplorationFailure } from "./exploration-error.js";
 export { explore } from "./explore.js";
