@@ -19,10 +19,11 @@ import { Submission, type JobRequest, type Obstacle } from "./submission.js";
 import { Job, type Dependency } from "./job.js";
 import { FifoQueue } from "./fifo-queue.js";
 
-/** Highest first. */
-export const PRIORITIES = ["kernel", "high", "normal", "low"] as const;
+/** How urgent the jobs of a queue are. "kernel" is the highest. */
+export type Priority = "kernel" | "high" | "normal" | "low";
 
-export type Priority = (typeof PRIORITIES)[number];
+/** Highest first. */
+export const PRIORITIES: readonly Priority[] = ["kernel", "high", "normal", "low"];
 
 export interface QueueOptions {
   /** For people; at most 31 bytes of UTF-8. Default: the scheduler's. */

@@ -101,7 +101,11 @@ export function rawFormat(size: number): FrameFormat {
   return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
 }
 
-/** @internal The element types, and what is read through. */
+/** The type of a tensor's elements. */
+export type ElementType =
+  "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "float32" | "float64" | "int64" | "uint64";
+
+/** The typed arrays that the types are read through. */
 export const ELEMENTS = {
   int8: Int8Array,
   uint8: Uint8Array,
@@ -113,13 +117,22 @@ export const ELEMENTS = {
   float64: Float64Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,
-} as const;
+} as const satisfies Record<ElementType, unknown>;
 
 const ELEMENT_TYPE = oneOf(...Object.keys(ELEMENTS));
 
-export type ElementType = keyof typeof ELEMENTS;
-
-export type Tensor = InstanceType<(typeof ELEMENTS)[ElementType]>;
+/** A tensor's elements: a view of its bytes. */
+export type Tensor =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array;
 
 /**
  * The format of a dense tensor, its last dimension contiguous.
