@@ -9,7 +9,8 @@ import { capabilities } from "../src/node/index.js";
 /** Documentation is true: its programs are the ones in examples/, and these run. */
 
 const root = new URL("../../", import.meta.url);
-const sources = readdirSync(new URL("examples/", root)).filter((name) => name.endsWith(".ts"));
+const workspace = new URL("../../", root);
+const sources = readdirSync(new URL("examples/", root)).filter((name) => /\.m?[tj]s$/.test(name));
 /** They run together, each in a process of its own. */
 const TOGETHER = ["producer.ts", "consumer.ts"];
 /** They need devices: `test/kernel/` runs them. */
@@ -70,14 +71,41 @@ test("examples/file.ts writes every frame as it was, in both ways", { timeout: 6
   assert.equal(stdout, "in place 50 of 50 frames are right\ncopied 50 of 50 frames are right\n");
 });
 
-test("every TypeScript program in README.md stands in examples/ to the letter", () => {
-  const readme = readFileSync(new URL("../../README.md", root), "utf8");
-  const programs = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program);
-  const examples = sources.map((source) => readFileSync(new URL(`examples/${source}`, root), "utf8"));
-  assert.ok(programs.length > 0);
-  for (const program of programs) assert.ok(examples.includes(program!), `no example is\n${program}`);
+const DOCUMENTS = [
+  "README.md",
+  ...readdirSync(new URL("docs/", workspace), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const programsIn = (text: string): string[] =>
+  [...text.matchAll(/```(?:ts|js)\n(.*?)```/gs)].map(([, program]) => program!);
+
+test("every program in README.md and docs/ stands in examples/ to the letter, and every example is in a document", () => {
+  const programs = DOCUMENTS.flatMap((name) => programsIn(readFileSync(new URL(name, workspace), "utf8")));
+  const examples = new Map(
+    readdirSync(new URL("examples/", root)).map((name) => [
+      readFileSync(new URL(`examples/${name}`, root), "utf8"),
+      name,
+    ]),
+  );
+  for (const program of programs) assert.ok(examples.has(program), `no example is\n${program}`);
+  const shown = programs.map((program) => examples.get(program)!);
+  assert.deepEqual(
+    [...examples.values()].filter((name) => !shown.includes(name)),
+    [],
+  );
+});
+
+test("every piece of code in test/README.md is in the file that is named above it", () => {
+  const readme = readFileSync(new URL("test/README.md", root), "utf8");
+  const pieces = [...readme.matchAll(/\[[^\]]+\]\(([^)]+\.ts)\):\n\n```ts\n(.*?)```/gs)];
+  assert.equal(pieces.length, programsIn(readme).length, "each piece has its file");
+  for (const [, path, piece] of pieces) {
+    assert.ok(readFileSync(new URL(`test/${path}`, root), "utf8").includes(piece!), `${path} does not have\n${piece}`);
+  }
 });
 
 function compiled(source: string): string {
-  return fileURLToPath(new URL(`dist/examples/${source.replace(/\.ts$/, ".js")}`, root));
+  const program = source.endsWith(".mjs") ? `examples/${source}` : `dist/examples/${source.replace(/\.ts$/, ".js")}`;
+  return fileURLToPath(new URL(program, root));
 }
