@@ -29,7 +29,7 @@ const SEQNO = integer(0);
  *
  * @param previous What was there before: a chain, a plain fence, or nothing.
  * @param fence A chain here is reported.
- * @param link Where the link stands, if that is known: other agents have given it its place.
+ * @param link The link's place, if that is known: other agents have given it.
  * @throws {TypeError} If the fences are of two agents.
  */
 export let createFenceChain: (previous: Fence | undefined, fence: Fence, seqno: number, link?: PointLink) => FenceChain;
@@ -126,6 +126,19 @@ export class FenceChain extends Fence {
  * @param seqno From 0 to 2^53 - 1; 0 is the fence as it is.
  * @returns `undefined` if everything up to the point has signaled.
  * @throws {DmaBufError} `EINVAL` if `fence` is no chain, or ends before the point.
+ *
+ * @example
+ * ```ts
+ * import { Domain, findSeqno } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const first = domain.createFenceChain(undefined, timeline.createFence(), 5);
+ * const second = domain.createFenceChain(first, timeline.createFence(), 9);
+ * console.log(findSeqno(second, 6) === second, findSeqno(second, 4) === first); // true true
+ * ```
+ *
+ * @see linux/drivers/dma-buf/dma-fence-chain.c, `dma_fence_chain_find_seqno`
  */
 export function findSeqno(fence: Fence, seqno: number): Fence | undefined {
   check("findSeqno()", "fence", fence, FENCE);

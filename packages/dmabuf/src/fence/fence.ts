@@ -51,7 +51,7 @@ export interface FenceOps {
   release?(fence: Fence): void;
 }
 
-/** What stands behind a fence: its maker in this agent, or its place in shared memory. */
+/** What is behind a fence: its maker in this agent, or its place in shared memory. */
 export interface FenceBacking {
   readonly driverName: string;
   readonly timelineName: string;
@@ -285,6 +285,7 @@ export class Fence implements Disposable {
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("Fence.wait()", options);
+    if (this.isSignaled()) return "signaled";
     return (await new FenceWait(this).wait(options)) ? "signaled" : "timed-out";
   }
 
@@ -296,6 +297,7 @@ export class Fence implements Disposable {
    */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     checkWaitSync("Fence.waitSync()", options);
+    if (this.isSignaled()) return "signaled";
     return new FenceWait(this).waitSync(options.timeout ?? Infinity) ? "signaled" : "timed-out";
   }
 
@@ -384,7 +386,6 @@ export class Fence implements Disposable {
     if (callbacks === undefined) return;
     this.#callbacks = undefined;
     for (const callback of callbacks) {
-      if (!callback.remove()) continue;
       try {
         callback.run(this);
       } catch (error) {
@@ -398,13 +399,20 @@ export class Fence implements Disposable {
 export const FENCE = instance(Fence);
 
 class Callback implements FenceCallback {
-  readonly run: (fence: Fence) => void;
+  readonly #run: (fence: Fence) => void;
   #queue: Set<Callback> | undefined;
 
   /** @param queue Of the pending fence; `undefined` if it has signaled. */
   constructor(run: (fence: Fence) => void, queue: Set<Callback> | undefined) {
-    this.run = run;
+    this.#run = run;
     this.#queue = queue?.add(this);
+  }
+
+  /** The fence has signaled. */
+  run(fence: Fence): void {
+    if (this.#queue === undefined) return;
+    this.#queue = undefined;
+    this.#run(fence);
   }
 
   get queued(): boolean {
@@ -483,7 +491,19 @@ export function isSameFence(a: Fence, b: Fence): boolean {
   );
 }
 
-/** The later of two fences of one context, or `undefined` if that one has signaled. */
+/**
+ * The later of two fences of one context, or `undefined` if that one has signaled.
+ *
+ * @example
+ * ```ts
+ * import { Domain, laterFence } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const [first, second] = [timeline.createFence(), timeline.createFence()];
+ * console.log(laterFence(first, second) === second); // true
+ * ```
+ */
 export function laterFence(a: Fence, b: Fence): Fence | undefined {
   check("laterFence()", "a", a, FENCE);
   check("laterFence()", "b", b, FENCE);

@@ -28,7 +28,7 @@ export function createFence(agent: Agent, ops: FenceOps, context?: number, seqno
   return makeFence(agent, new OpsBacking(ops), context ?? allocateContexts(agent, 1), seqno);
 }
 
-/** What stands behind a fence of this agent alone. */
+/** What is behind a fence of this agent alone. */
 export abstract class LocalBacking implements FenceBacking {
   abstract readonly driverName: string;
   abstract readonly timelineName: string;

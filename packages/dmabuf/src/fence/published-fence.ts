@@ -17,7 +17,7 @@ export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey 
   return backingOf(fence).publish(fence, timeLimit);
 }
 
-/** The same for a fence of this agent alone. @param maker What stands behind it. */
+/** The same for a fence of this agent alone. @param maker What is behind it. */
 export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: number): FenceKey {
   const agent = fenceAgent(fence);
   const { context, seqno, seqno32, driverName, timelineName } = fence;

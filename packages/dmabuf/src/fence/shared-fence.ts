@@ -19,14 +19,14 @@ import { DEFAULT_TIME_LIMIT, makeFence, type Fence, type FenceBacking, type Outc
 /**
  * Fences that other agents see.
  *
- * shared-fence.1. A key (slot, generation, sequence number) names one fence for ever; its slot may be used again once
- *      it signaled.
+ * shared-fence.1. A key (slot, generation, sequence number) never names another fence; its slot may be used again once
+ *      the fence has signaled.
  * shared-fence.2. A fence object in an agent is a view of the key: its callbacks are the agent's own.
- * shared-fence.3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by whoever waits
- *      for it.
+ * shared-fence.3. A fence whose timeline made no progress for its time limit is ended with `ETIMEDOUT` by the agents
+ *      that wait for it.
  * shared-fence.4. Its work is overdue then, until the agent that signals it says that it has finished: by signaling it
- *     all the same, or one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or
- *     by its death.
+ *     later, or one that comes after it; by closing its timeline; by disposing a fence that is no timeline's; or by its
+ *     death.
  */
 
 /** What all fences of one slot and generation have in common in this agent. */

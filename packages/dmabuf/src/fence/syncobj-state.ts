@@ -7,16 +7,16 @@ import { stubFence } from "./stub.js";
 /** How many links are looked at when a point is added: more than one, so that what has signaled goes faster than it comes. */
 const STEPS_PER_POINT = 8;
 
-/** What all holders of a syncobj in this agent share: its fence, and who waits for one to come. */
+/** What all holders of a syncobj in this agent share: its fence, and the waits for one to come. */
 export class SyncobjState {
   readonly agent: Agent;
   /** Of no meaning once the syncobj is shared. */
   #fence: Fence | undefined;
   #shared: SharedPoints | undefined;
-  #letGo: (() => void) | undefined;
+  #released: (() => void) | undefined;
   /** Holders and waits. */
   #holders = 0;
-  /** Holders alone: who may submit. */
+  /** Holders alone: only they may submit. */
   #users = 0;
   readonly #awaited = new Set<AwaitedPoint>();
   #unwatch: (() => void) | undefined;
@@ -31,28 +31,28 @@ export class SyncobjState {
     return this.#shared === undefined ? this.#fence : this.#shared.fence;
   }
 
-  /** Where it stands in shared memory, if it does: then others may submit what is waited for. */
+  /** Its place in shared memory, if it has one: then other agents may submit what is waited for. */
   get shared(): SharedPoints | undefined {
     return this.#shared;
   }
 
   /**
-   * From now on the fence stands in shared memory.
+   * From now on the fence is stored in shared memory.
    *
-   * @param letGo Called when this agent has no holder any more.
+   * @param released Called when this agent has no holder any more.
    */
-  share(shared: SharedPoints, letGo: () => void): void {
+  share(shared: SharedPoints, released: () => void): void {
     this.#shared = shared;
-    this.#letGo = letGo;
+    this.#released = released;
     this.#fence = undefined;
     this.#walked = undefined;
     this.#watch();
   }
 
-  /** Goes on with what stands there now, for this agent alone. */
+  /** Goes on with what is stored there now, for this agent alone. */
   leave(): void {
     this.#fence = this.fence;
-    this.#letGoOfShared();
+    this.#releaseShared();
   }
 
   /** Counts a wait. */
@@ -78,11 +78,11 @@ export class SyncobjState {
     return this.#users === 0 && this.#shared === undefined;
   }
 
-  /** With the last holder, those who only listen are forgotten. */
+  /** With the last holder, those that only listen are forgotten. */
   release(): void {
     if (--this.#holders > 0) return;
     this.#awaited.clear();
-    this.#letGoOfShared();
+    this.#releaseShared();
   }
 
   /** Puts a fence in the place of what was there. Errors as {@link SharedPoints.replace}. */
@@ -137,7 +137,7 @@ export class SyncobjState {
     return oldest.isSignaled() ? oldest.seqno : oldest.previousSeqno;
   }
 
-  /** Other agents ring when they submit; while nobody waits here, they are not asked to. */
+  /** Other agents ring when they submit; while nothing waits here, they are not asked to. */
   #watch(): void {
     const shared = this.#shared;
     if (shared === undefined || this.#unwatch !== undefined || this.#awaited.size === 0) return;
@@ -153,13 +153,13 @@ export class SyncobjState {
     if (!isOver) this.#unwatch = unwatch;
   }
 
-  #letGoOfShared(): void {
+  #releaseShared(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#shared = undefined;
-    const letGo = this.#letGo;
-    this.#letGo = undefined;
-    letGo?.();
+    const released = this.#released;
+    this.#released = undefined;
+    released?.();
   }
 
   #tell(): void {

@@ -7,7 +7,7 @@ import { makeSyncobjHandle, type SyncobjHandle, type SyncobjHandleData } from ".
 import { SyncobjState } from "./syncobj-state.js";
 
 export interface SyncobjTableOptions {
-  /** Milliseconds for which a handle that nobody opens holds its syncobj. Default 10,000. */
+  /** Milliseconds for which a handle that no agent opens holds its syncobj. Default 10,000. */
   readonly handleLimit?: number;
 }
 
@@ -17,7 +17,7 @@ const DEFAULT_HANDLE_LIMIT = 10_000;
 
 /**
  * The syncobjs that an agent has in common with others: one state each, however many holders there are. The agent's
- * reference in shared memory stands while its state does.
+ * reference in shared memory lasts while its state does.
  */
 export class SyncobjTable {
   readonly agent: Agent;
@@ -30,7 +30,7 @@ export class SyncobjTable {
   }
 
   /**
-   * A handle to a syncobj, which from then on stands in shared memory.
+   * A handle to a syncobj, which from then on is in shared memory.
    *
    * @throws {DmaBufError} `ENOSPC` if there is no place or no room for it; `EAGAIN` if too many handles are in flight;
    *   `EBADF` if the agent has left the domain.
@@ -58,12 +58,12 @@ export class SyncobjTable {
       state = new SyncobjState(this.agent);
       this.#add(state, new SharedPoints(this.agent, { slot, generation }));
     }
-    // It is held now: the handle's own hold, if it still stands, has done its work.
+    // It is held now: the handle's own hold, if it still lasts, has done its work.
     SYNCOBJ_SLOTS.endInflight(this.agent, slot, inflight);
     return state;
   }
 
-  /** Lets all go, before the agent leaves: what its holders still see is the last that stood there. */
+  /** Gives all back before the agent leaves: what its holders still see is the last that was stored. */
   close(): void {
     for (const state of [...this.#states.values()]) state.leave();
   }

@@ -158,7 +158,7 @@ class PointsWait implements Wait, Disposable {
     return {
       arm: () => {
         for (const { state, fence } of this.#entries) if (fence === undefined) state.shared?.arm();
-        // What has come before that rang nobody: its fence is armed in this call.
+        // What has come before that rang no agent: its fence is armed in this call.
         this.#latch();
         fences.arm();
       },

@@ -56,7 +56,19 @@ export function mergeFences(agent: Agent, fences: Iterable<Fence>): Fence {
   return newest.length === 1 ? newest[0]! : createFenceArray(agent, newest);
 }
 
-/** The newest fence of each context, in the order of the contexts. */
+/**
+ * The newest fence of each context, in the order of the contexts.
+ *
+ * @example
+ * ```ts
+ * import { Domain, newestOfEachContext } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const fences = [timeline.createFence(), timeline.createFence()];
+ * console.log(newestOfEachContext(fences)[0] === fences[1]); // true
+ * ```
+ */
 export function newestOfEachContext(fences: readonly Fence[]): Fence[] {
   // One after the other: numbers that wrap have no order that a sort could rely on.
   const newest = new Map<number, Fence>();
