@@ -1,7 +1,6 @@
 import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
-import { CARRIER } from "./buffer/feature.js";
-import type { StorageCarrier } from "./buffer/storage-carrier.js";
+import { CARRIER, type StorageCarrier } from "./buffer/storage-carrier.js";
 import { DomainBase, JOIN, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";

@@ -1,6 +1,5 @@
 import { sharedMemory } from "../src/buffer/shared-memory.js";
-import { CARRIER } from "../src/buffer/feature.js";
-import type { StorageCarrier } from "../src/buffer/storage-carrier.js";
+import { CARRIER, type StorageCarrier } from "../src/buffer/storage-carrier.js";
 import { Agent } from "../src/domain/agent.js";
 import { Core } from "../src/domain/feature.js";
 import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";

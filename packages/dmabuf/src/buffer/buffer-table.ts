@@ -1,11 +1,8 @@
-import { check, checkOptions, handleTo, isHandle, NAME, OBJECT, type Kinds } from "../arguments.js";
+import { checkOptions, NAME, OBJECT, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { BUFFER_SLOTS, type BufferKey, bufferSize, claimBuffer, exporterFlags, exporterOf } from "./buffer-slot.js";
-import { isIndex } from "../domain/layout.js";
-import { isInflight } from "../domain/referenced-table.js";
 import { storageVersion } from "./storage-slot.js";
 import { DmaBufError } from "../errors.js";
-import { checkDomain } from "../domain/handle.js";
 import { Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { DmaBuf } from "./buffer.js";
@@ -13,7 +10,7 @@ import { BufferRecord } from "./buffer-record.js";
 import type { Given } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
 import { plainLink, type ExporterLink } from "./exporter-link.js";
-import type { BufferHandleData } from "./handle.js";
+import { checkBufferHandle, type BufferHandleData } from "./handle.js";
 import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
 import { CurrentStorage } from "./current-storage.js";
@@ -41,8 +38,6 @@ export interface BufferTableOptions {
 }
 
 const EXPORT: Kinds<ExportOptions> = { name: NAME, exporterName: NAME, ops: OBJECT };
-
-const HANDLE = handleTo("a buffer", "handle() of the DmaBuf", isHandle);
 
 const DEFAULT_HANDLE_LIMIT = 10_000;
 
@@ -104,7 +99,7 @@ export class BufferTable implements StorageKeeper {
    * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged.
    */
   import(handle: BufferHandleData): DmaBuf {
-    checkHandle(handle, this.#agent);
+    checkBufferHandle(this.#agent, handle);
     const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
     if (record?.key.generation === generation) {
@@ -255,22 +250,6 @@ export class BufferTable implements StorageKeeper {
 
 function stale(): DmaBufError {
   return new DmaBufError("ESTALE", "Cannot import the buffer: it was freed before the handle was imported");
-}
-
-function checkHandle(handle: BufferHandleData, agent: Agent): void {
-  check("Domain.import()", "handle", handle, HANDLE);
-  const { domain, slot, generation, version, mode, size, inflight } = handle;
-  const fields = {
-    domain: typeof domain === "string",
-    slot: isIndex(slot, agent.layout.sizes.buffers),
-    generation: Number.isSafeInteger(generation),
-    version: Number.isSafeInteger(version),
-    mode: mode === "read" || mode === "read-write",
-    size: Number.isInteger(size),
-    inflight: isInflight(agent, inflight),
-  };
-  for (const [name, intact] of Object.entries(fields)) if (!intact) refuse(`"${name}" of its handle is damaged`);
-  checkDomain(agent, domain, "buffer");
 }
 
 function refuse(reason: string): never {

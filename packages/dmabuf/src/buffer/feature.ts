@@ -1,5 +1,5 @@
 import { checkList } from "../arguments.js";
-import type { Feature, Part } from "../domain/feature.js";
+import type { Feature } from "../domain/feature.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { abandonRequests } from "./request-slot.js";
 import { AcquireContext } from "../reservation/acquire-context.js";
@@ -14,7 +14,7 @@ import { Heaps } from "./heaps.js";
 import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
-import type { StorageCarrier } from "./storage-carrier.js";
+import { CARRIER } from "./storage-carrier.js";
 import { STREAM_MEMORY, streamBuffer } from "./stream-buffer.js";
 import { createUdmabuf, type UdmabufOptions } from "./udmabuf.js";
 
@@ -65,9 +65,6 @@ export interface BufferMembers {
   bufferInfo(): string;
   import(handle: BufferHandleData): DmaBuf;
 }
-
-/** How buffers' memory reaches the other agents. */
-export const CARRIER: Part<StorageCarrier> = { name: "carrier" };
 
 /** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
 export const BUFFERS: Feature<BufferMembers> = {

@@ -1,7 +1,10 @@
-import { oneOf } from "../arguments.js";
+import { check, handleTo, isHandle, oneOf } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
+import { checkDomain } from "../domain/handle.js";
+import { isIndex, type Segment } from "../domain/layout.js";
+import { isInflight, type Inflight } from "../domain/referenced-table.js";
+import { DmaBufError } from "../errors.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
-import type { Inflight } from "../domain/referenced-table.js";
-import type { Segment } from "../domain/layout.js";
 import type { StorageSegment } from "./storage.js";
 
 /** What a handle allows. */
@@ -63,3 +66,24 @@ export type BufferHandleData = Pick<
   BufferHandle,
   "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "inflight"
 >;
+
+const HANDLE = handleTo("a buffer", "handle() of the DmaBuf", isHandle);
+
+/** @throws {DmaBufError} `EINVAL` if the handle is of another domain or damaged. */
+export function checkBufferHandle(agent: Agent, handle: BufferHandleData): void {
+  check("Domain.import()", "handle", handle, HANDLE);
+  const { domain, slot, generation, version, mode, size, inflight } = handle;
+  const fields = {
+    domain: typeof domain === "string",
+    slot: isIndex(slot, agent.layout.sizes.buffers),
+    generation: Number.isSafeInteger(generation),
+    version: Number.isSafeInteger(version),
+    mode: mode === "read" || mode === "read-write",
+    size: Number.isInteger(size),
+    inflight: isInflight(agent, inflight),
+  };
+  for (const [name, intact] of Object.entries(fields)) {
+    if (!intact) throw new DmaBufError("EINVAL", `Cannot import the buffer: "${name}" of its handle is damaged`);
+  }
+  checkDomain(agent, domain, "buffer");
+}

@@ -1,3 +1,4 @@
+import type { Part } from "../domain/feature.js";
 import type { HandleMode, BufferHandleData } from "./handle.js";
 import type { StorageSegment } from "./storage.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
@@ -38,3 +39,5 @@ export interface StorageCarrier {
    */
   receive(handle: BufferHandleData, held: StorageVersion | undefined): StorageVersion;
 }
+
+export const CARRIER: Part<StorageCarrier> = { name: "carrier" };

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
-import { CARRIER } from "../buffer/feature.js";
+import { CARRIER } from "../buffer/storage-carrier.js";
 import { DomainBase, JOIN, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
