@@ -16,6 +16,9 @@ const REPORTS = join(LIBRARY, "api");
 /** Internal types that public declarations still name. A name leaves this list when it can, and none comes to it. */
 const EXCUSED = [];
 
+/** A declaration in a report that is marked as internal. */
+const INTERNAL = /^ *\/\/ @internal.*\n(?: *\/\/.*\n)* *(.+)/gm;
+
 const isCheck = process.argv.includes("--check");
 const temporary = mkdtempSync(join(tmpdir(), "dmabuf-api-"));
 try {
@@ -43,6 +46,9 @@ function main() {
     faults.push(`A public declaration names ${type}, which no entry exports`);
   }
   for (const type of EXCUSED.filter((each) => !forgotten.includes(each))) faults.push(`${type} needs no excuse`);
+  for (const { name: entry, text } of reports) {
+    for (const [, member] of text.matchAll(INTERNAL)) faults.push(`${entry} publishes what is internal: ${member}`);
+  }
   for (const fault of faults) console.error(`api: ${fault}`);
   if (!isCheck) console.log(`api: ${changed.length === 0 ? "nothing has changed" : `written: ${changed.join(", ")}`}`);
   return faults.length > 0 ? 1 : 0;
