@@ -26,6 +26,7 @@ export {
 export { SyncFile, type SyncFileFence, type SyncFileHandle, type SyncFileInfo } from "./fence/sync-file.js";
 export { Syncobj, type SyncobjOptions, type SyncobjPoint } from "./fence/syncobj.js";
 export type { SyncobjHandleData, SyncobjHandle } from "./fence/syncobj-handle.js";
+export type { Inflight } from "./domain/referenced-table.js";
 export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
 export { newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";

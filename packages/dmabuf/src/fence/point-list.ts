@@ -53,7 +53,7 @@ export function withPoint(
 }
 
 /**
- * Where a link stands that is added on top of another: a higher number continues the context, any other begins a new one
+ * The place of a link that is added on top of another: a higher number continues the context, any other begins a new one
  * with a number that is not lower.
  *
  * @param newContext Gives the fence context of a link that begins one.

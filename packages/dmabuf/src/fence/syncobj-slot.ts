@@ -10,15 +10,16 @@ import { openShortLock, shortlyLocked } from "../domain/short-lock.js";
 import { allocateContexts } from "../domain/timeline-slot.js";
 
 /**
- * A syncobj that several agents use. It belongs to nobody: it lives while an agent or a handle holds it
+ * A syncobj that several agents use. It belongs to no agent: it lives while an agent or a handle holds it
  * (referenced-table.1–referenced-table.5).
  *
- * syncobj-slot.4. Its fences stand in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK
+ * syncobj-slot.4. Its fences are stored in two copies, of which PUBLISHED says the valid one. Only the holder of LOCK
  *     writes, only the copy that is not valid, and publishes it by one store: a change is there as a whole or not at
  *     all.
- * syncobj-slot.5. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
- * syncobj-slot.6. LOCK is a short lock, see short-lock.ts: nobody waits long for it, and not at all for the dead.
- * syncobj-slot.7. A waiter sets its bit before it looks; whoever has published a fence takes the bits and rings them.
+ * syncobj-slot.5. A reader takes no lock: what it read counts if PUBLISHED is the same after it.
+ * syncobj-slot.6. LOCK is a short lock, see short-lock.ts: no agent waits long for it, and not at all for a dead one.
+ * syncobj-slot.7. A waiter sets its bit before it looks; the agent that has published a fence takes the bits
+ *     and rings them.
  */
 
 const READ_ATTEMPTS = 8;
@@ -64,7 +65,7 @@ export function readSyncobj(agent: Agent, slot: number): { version: number; elem
 /**
  * Puts other fences in the place of those that were there.
  *
- * @throws {DmaBufError} `ENOSPC` if there is no room for so many; `EBUSY` if another agent stands still in a change.
+ * @throws {DmaBufError} `ENOSPC` if there is no room for so many; `EBUSY` if another agent has stopped in a change.
  */
 export function replaceSyncobj(agent: Agent, slot: number, elements: readonly PointElement[]): void {
   checkRoom(elements);
