@@ -45,7 +45,7 @@ try {
     await consume(domain.follow(way.stream, { policy }));
   } else {
     using domain = Domain.join(way.invitation);
-    await consume(domain.openStream(way.stream).frames({ policy }));
+    await consume(domain.import(way.stream).frames({ policy }));
   }
 } catch (error) {
   consumer.fail(error);

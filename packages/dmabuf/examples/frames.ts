@@ -15,7 +15,7 @@ if (isMainThread) {
   for (let n = 0; n < 5; n++) {
     using loan = await stream.loan();
     if (loan === undefined) break;
-    loan.planes[0]!.bytes.fill(n * 10); // draw into the shared memory itself
+    loan.planes[0].bytes.fill(n * 10); // draw into the shared memory itself
     loan.publish({ data: { title: `frame ${n}` } });
   }
   stream.end();
@@ -23,7 +23,7 @@ if (isMainThread) {
 } else {
   const { invitation, stream } = workerData as { invitation: Invitation; stream: StreamHandle };
   using domain = Domain.join(invitation);
-  for await (using frame of domain.openStream(stream).frames()) {
-    console.log(frame.sequence, frame.data, "brightness", frame.planes[0]!.bytes[0]); // the same memory, given back here
+  for await (using frame of domain.import(stream).frames()) {
+    console.log(frame.sequence, frame.data, "brightness", frame.planes[0].bytes[0]); // the same memory, given back here
   }
 }

@@ -38,8 +38,10 @@ export abstract class DomainBase implements Disposable {
   protected constructor(core: Core, features: readonly Feature[]) {
     this.#core = core;
     this.#steps = recoveryOf(features);
-    for (const feature of features) {
-      for (const [name, value] of Object.entries(feature.install(core))) Object.defineProperty(this, name, { value });
+    const members: object[] = features.map((feature) => feature.install(core));
+    members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
+    for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
+      Object.defineProperty(this, name, { value });
     }
   }
 

@@ -1,3 +1,13 @@
+import type { DmaBuf } from "./buffer/buffer.js";
+import type { BufferHandleData } from "./buffer/handle.js";
+import type { Fence } from "./fence/fence.js";
+import type { FenceHandle } from "./fence/fence-handle.js";
+import type { SoftwareTimeline, SoftwareTimelineHandle } from "./fence/software-timeline.js";
+import type { SyncFile, SyncFileHandle } from "./fence/sync-file.js";
+import type { Syncobj } from "./fence/syncobj.js";
+import type { SyncobjHandleData } from "./fence/syncobj-handle.js";
+import type { FrameStream } from "./stream/frame-stream.js";
+import type { StreamHandleData } from "./stream/stream-handle.js";
 import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
 import type { DomainBase } from "./domain-base.js";
 import { recoveryOf, type Feature } from "./domain/feature.js";
@@ -13,7 +23,29 @@ export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS,
 export const RECOVERY = recoveryOf(FEATURES);
 
 /** What all features together give a domain. */
-export interface AllMembers extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers {}
+export interface AllMembers extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers {
+  /**
+   * What a handle is to, in this thread.
+   *
+   * @throws {DmaBufError} `EINVAL` if it is no handle, damaged, or of another domain; `ESTALE` if what it is to is gone;
+   *   `ENOSPC` if there is no room for what is needed of it here; `EBADF` if this thread has left the domain.
+   */
+  import<H extends AnyHandle>(handle: H): Imported[H["kind"]];
+}
+
+/** A handle to anything that can be sent. */
+export type AnyHandle =
+  BufferHandleData | FenceHandle | SyncFileHandle | SyncobjHandleData | SoftwareTimelineHandle | StreamHandleData;
+
+/** What handles are to, by their kind. */
+export interface Imported {
+  readonly buffer: DmaBuf;
+  readonly fence: Fence;
+  readonly "sync-file": SyncFile;
+  readonly syncobj: Syncobj;
+  readonly "software-timeline": SoftwareTimeline;
+  readonly stream: FrameStream;
+}
 
 /** A domain with all features, whether its agents are threads or processes. */
 export interface JoinedDomain extends DomainBase, AllMembers {}

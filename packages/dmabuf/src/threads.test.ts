@@ -231,8 +231,8 @@ describe("Domain.close()", () => {
       mine.access("write"),
       mine.reservation.lock(),
       worker.lockAll([mine]),
-      worker.openStream(stream.handle()).frames().next(),
-      worker.importFence(domain.createTimeline().createFence().handle()).wait(),
+      worker.import(stream.handle()).frames().next(),
+      worker.import(domain.createTimeline().createFence().handle()).wait(),
     ];
     worker.close();
     for (const wait of waits) await assert.rejects(wait, { code: "ECANCELED" });
@@ -242,7 +242,7 @@ describe("Domain.close()", () => {
     const domain = createDomain(t);
     const worker = joinDomain(t, domain);
     const fences = [worker.createTimeline().createFence(), worker.fenceFrom(pending())];
-    const seen = fences.map((fence) => domain.importFence(fence.handle()));
+    const seen = fences.map((fence) => domain.import(fence.handle()));
     const waits = seen.map((fence) => fence.result());
     worker.close();
     for (const wait of waits) await assert.rejects(wait, { code: "ECANCELED" });
@@ -274,7 +274,7 @@ describe("Domain.close()", () => {
     const worker = joinDomain(t, domain);
     const buffer = domain.allocate(1);
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
-    const consumer = worker.openStream(stream.handle()).frames();
+    const consumer = worker.import(stream.handle()).frames();
     (await stream.loan())!.publish();
     await consumer.next();
     const theirs = worker.import(buffer.handle());
@@ -314,7 +314,7 @@ describe("an agent that dies", () => {
     void lock;
     const timeline = mortal.createTimeline().createFence();
     const oneShot = mortal.fenceFrom(pending());
-    const fences = [timeline, oneShot].map((fence) => domain.importFence(fence.handle()));
+    const fences = [timeline, oneShot].map((fence) => domain.import(fence.handle()));
     theirs.reservation.reserveFences(1);
     theirs.reservation.addFence(timeline, "write");
     const waits = [buffer.access("read"), buffer.reservation.lock()];
@@ -335,7 +335,7 @@ describe("an agent that dies", () => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
-    const consumer = mortal.openStream(stream.handle()).frames();
+    const consumer = mortal.import(stream.handle()).frames();
     (await stream.loan())!.publish();
     await consumer.next();
     const loan = stream.loan();
@@ -348,7 +348,7 @@ describe("an agent that dies", () => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const stream = mortal.createStream({ format: rawFormat(1) });
-    const consumer = domain.openStream(stream.handle()).frames();
+    const consumer = domain.import(stream.handle()).frames();
     (await stream.loan())!.publish();
     await die();
     assert.equal((await consumer.next())?.sequence, 0);

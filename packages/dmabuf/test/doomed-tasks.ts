@@ -72,7 +72,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     fence.setDeadline(1_000);
   },
   "advances another agent's timeline, and one of its own"(domain, { timeline }) {
-    using theirs = domain.openSoftwareTimeline(timeline);
+    using theirs = domain.import(timeline);
     theirs.advance();
     using mine = domain.createSoftwareTimeline();
     mine.createFence(1);
@@ -110,7 +110,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
   },
   "shares a syncobj and changes it"(domain) {
     using syncobj = domain.createSyncobj();
-    using again = domain.openSyncobj(structuredClone(syncobj.handle()));
+    using again = domain.import(structuredClone(syncobj.handle()));
     again.addPoint(1, domain.createTimeline().createFence());
     syncobj.signalPoint(2);
     again.reset();
@@ -122,7 +122,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     stream.end();
   },
   "consumes another agent's stream"(domain, { stream }) {
-    using mine = domain.openStream(stream);
+    using mine = domain.import(stream);
     using consumer = mine.frames();
     using _frame = consumer.nextSync({ timeout: 0 });
   },
@@ -130,7 +130,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     addFence(buffer, domain.createTimeline().createFence(), "write");
     buffer.handle();
     domain.createStream({ format: rawFormat(1), buffers: 1, dataBytes: 0 }).loanSync();
-    domain.openStream(stream).frames().nextSync();
+    domain.import(stream).frames().nextSync();
     domain.close();
   },
 };

@@ -36,7 +36,7 @@ export function checkNothingIsLeft({ survivor, buffers, stream, free }: AfterDea
   }
   assert.equal(stream.consumers, 0);
   stream.loanSync({ timeout: 0 })!.publish();
-  assert.ok(survivor.openStream(structuredClone(stream.handle())).frames().nextSync({ timeout: 0 }));
+  assert.ok(survivor.import(structuredClone(stream.handle())).frames().nextSync({ timeout: 0 }));
   assert.deepEqual(countFreeSlots(survivor), free);
 }
 

@@ -11,7 +11,7 @@ type Context = Parameters<typeof createDomain>[0];
 export function streamed(t: Context, buffers = 4): { domain: Domain; stream: FrameStream; theirs: FrameStream } {
   const domain = createDomain(t);
   const stream = domain.createStream({ format: rawFormat(8), buffers });
-  return { domain, stream, theirs: joinDomain(t, domain).openStream(stream.handle()) };
+  return { domain, stream, theirs: joinDomain(t, domain).import(stream.handle()) };
 }
 
 export async function publish(stream: FrameStream, count = 1): Promise<void> {

@@ -13,7 +13,7 @@ export interface FencePlan {
 }
 
 /** What is needed of a domain, of threads or of processes. */
-type FenceDomain = Pick<Domain, "createTimeline" | "importFence">;
+type FenceDomain = Pick<Domain, "createTimeline" | "import">;
 
 /** How the two sides send each other their fences. */
 export interface Line {
@@ -91,7 +91,7 @@ class End {
     this.#mine = Array.from({ length: ROUNDS + 1 }, () => this.#timeline.createFence());
     const handles = this.#line.next<FenceHandle[]>();
     this.#line.post(this.#mine.map((fence) => fence.handle()));
-    this.#theirs = (await handles).map((handle) => this.#domain.importFence(handle));
+    this.#theirs = (await handles).map((handle) => this.#domain.import(handle));
     this.#next = 0;
   }
 

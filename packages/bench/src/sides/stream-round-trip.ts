@@ -30,7 +30,7 @@ async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripPar
 async function follow(port: MessagePort, { plan, wait }: StreamRoundTripParameters): Promise<void> {
   const [invitation, handle] = await nextMessage<[Invitation, StreamHandleData]>(port);
   const domain = Domain.join(invitation, wait === "park" ? { spin: 0 } : {});
-  const frames = domain.openStream(handle).frames();
+  const frames = domain.import(handle).frames();
   for (let i = 0; i < operations(plan); i++) {
     giveBack(wait === "async" ? await frames.next() : frames.nextSync(), i);
   }

@@ -63,7 +63,6 @@ export interface BufferMembers {
   statistics(): BufferStatistics[];
   /** All live buffers as text for people, in the columns of the kernel's `bufinfo`. */
   bufferInfo(): string;
-  import(handle: BufferHandleData): DmaBuf;
 }
 
 /** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
@@ -101,10 +100,6 @@ export const BUFFERS: Feature<BufferMembers> = {
       createAcquireContext: () => new AcquireContext(agent),
       statistics: () => bufferStatistics(agent),
       bufferInfo: () => bufferInfo(agent, table),
-      import(handle) {
-        core.checkJoined();
-        return table.import(handle);
-      },
     };
   },
 };

@@ -1,4 +1,4 @@
-import { check, handleTo, isHandle, oneOf } from "../arguments.js";
+import { check, handleTo, oneOf } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { checkDomain } from "../domain/handle.js";
 import { isIndex, type Segment } from "../domain/layout.js";
@@ -22,6 +22,7 @@ export const HANDLE_MODE = oneOf("read", "read-write");
  * A clone made by `postMessage` has the fields and not the methods: only the sender disposes.
  */
 export class BufferHandle implements Disposable {
+  readonly kind = "buffer";
   readonly domain: string;
   readonly slot: number;
   readonly generation: number;
@@ -64,10 +65,14 @@ export class BufferHandle implements Disposable {
 /** The fields of a handle, as they arrive in another agent. */
 export type BufferHandleData = Pick<
   BufferHandle,
-  "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "inflight"
+  "kind" | "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "inflight"
 >;
 
-const HANDLE = handleTo("a buffer", "handle() of the DmaBuf", isHandle);
+const HANDLE = handleTo(
+  "a buffer",
+  "handle() of the DmaBuf",
+  (value) => (value as Partial<BufferHandleData> | null | undefined)?.kind === "buffer",
+);
 
 /** @throws {DmaBufError} `EINVAL` if the handle is of another domain or damaged. */
 export function checkBufferHandle(agent: Agent, handle: BufferHandleData): void {

@@ -7,6 +7,8 @@ import { publishEntries } from "../reservation/entries.js";
 import { usageLevel } from "../reservation/usage.js";
 import { STREAMS, type StreamMembers } from "../stream/feature.js";
 import { rawFormat } from "../stream/format.js";
+import type { FrameStream } from "../stream/frame-stream.js";
+import type { StreamHandleData } from "../stream/stream-handle.js";
 import { createThreads, joinThreads, ThreadDomain, type ThreadEntry } from "../thread-domain.js";
 import { isPending } from "../../test/agents.js";
 import { BUFFER_SLOTS } from "./buffer-slot.js";
@@ -17,7 +19,9 @@ import { sharedMemory } from "./shared-memory.js";
 const OPTIONS = { timeout: 10_000 };
 const FORMAT = rawFormat(8);
 
-interface LeanDomain extends StreamMembers {}
+interface LeanDomain extends StreamMembers {
+  import(handle: StreamHandleData): FrameStream;
+}
 
 /** A domain of streams alone. */
 class LeanDomain extends ThreadDomain {
@@ -43,7 +47,7 @@ function buffersOf(domain: LeanDomain): number {
 test("frames go from one agent to another, and to the producer's own consumers", OPTIONS, async (t) => {
   const { mine, theirs } = twoAgents(t);
   const stream = mine.createStream({ format: FORMAT, buffers: 2 });
-  const consumers = [theirs.openStream(stream.handle()).frames(), stream.frames()];
+  const consumers = [theirs.import(stream.handle()).frames(), stream.frames()];
   for (let i = 0; i < 5; i++) {
     const loan = (await stream.loan())!;
     loan.bytes.fill(i);
@@ -66,13 +70,13 @@ test("the buffers are freed when the last stream that uses them is closed, in wh
   const { mine, theirs } = twoAgents(t);
   const stream = mine.createStream({ format: FORMAT, buffers: 2 });
   const handle = stream.handle();
-  const [one, other] = [theirs.openStream(handle), theirs.openStream(handle)];
+  const [one, other] = [theirs.import(handle), theirs.import(handle)];
   stream.close();
   one.close();
   assert.equal(buffersOf(mine), 2);
   other.close();
   assert.equal(buffersOf(mine), 0);
-  assert.throws(() => theirs.openStream(handle), { code: "ESTALE" });
+  assert.throws(() => theirs.import(handle), { code: "ESTALE" });
 });
 
 test("a handle keeps the buffers of a closed stream until it is closed", OPTIONS, (t) => {
@@ -89,7 +93,7 @@ test("a handle keeps the buffers of a closed stream until it is closed", OPTIONS
 test("what an agent holds is freed when it leaves", OPTIONS, (t) => {
   const { mine, theirs } = twoAgents(t);
   const stream = mine.createStream({ format: FORMAT, buffers: 2 });
-  theirs.openStream(stream.handle()).frames();
+  theirs.import(stream.handle()).frames();
   mine.close();
   assert.equal(buffersOf(theirs), 2);
   theirs.close();
@@ -103,7 +107,7 @@ test("a damaged handle is EINVAL, and holds nothing", OPTIONS, (t) => {
   const [buffer] = handle.buffers;
   for (const damage of [{ size: 1 }, { slot: 99 }, { segments: [] }, { domain: "another" }]) {
     const damaged = { ...handle, buffers: [{ ...buffer!, ...damage }] };
-    assert.throws(() => theirs.openStream(damaged), { code: "EINVAL" });
+    assert.throws(() => theirs.import(damaged), { code: "EINVAL" });
   }
   handle.close();
   stream.close();
@@ -113,7 +117,7 @@ test("a damaged handle is EINVAL, and holds nothing", OPTIONS, (t) => {
 test("fences of work that writes a frame are waited for, and those of work that reads a buffer", OPTIONS, async (t) => {
   const { mine, theirs } = twoAgents(t);
   const stream = mine.createStream({ format: FORMAT, buffers: 1 });
-  const consumer = theirs.openStream(stream.handle()).frames();
+  const consumer = theirs.import(stream.handle()).frames();
   const timeline = createTimeline(agentOf(mine), {});
   const addFence = (usage: "read" | "write"): { signal: () => void } => {
     const fence = timeline.createFence();

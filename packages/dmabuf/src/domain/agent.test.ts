@@ -91,7 +91,7 @@ test("a watch that was ended is not looked at again", async (t) => {
 test("a wait that begins after its agent has left is ECANCELED", { timeout: 10_000 }, async (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
-  const fence = worker.importFence(domain.createTimeline().createFence().handle());
+  const fence = worker.import(domain.createTimeline().createFence().handle());
   worker.close();
   await assert.rejects(agentOf(worker).wait(never), { code: "ECANCELED" });
   await assert.rejects(fence.wait(), { code: "ECANCELED" });
@@ -110,7 +110,7 @@ test("waitSync() and wait() look again at the end of their time", { ...BLOCKS, t
 test("a blocking wait for another agent's fence leaves no sleeper behind", { ...BLOCKS, timeout: 10_000 }, (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
-  const fence = worker.importFence(domain.createTimeline().createFence().handle());
+  const fence = worker.import(domain.createTimeline().createFence().handle());
   assert.equal(fence.waitSync({ timeout: 1 }), "timed-out");
   assert.equal(ring(agentOf(worker)), 0);
 });

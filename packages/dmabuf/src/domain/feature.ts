@@ -1,3 +1,5 @@
+import { check, orElse, type Kind } from "../arguments.js";
+import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import type { RecoveryStep } from "./recovery.js";
 
@@ -20,6 +22,14 @@ export interface Part<T> {
   /** The type alone: it is never there. */
   readonly type?: T;
 }
+
+const KINDS: readonly unknown[] = ["buffer", "fence", "sync-file", "syncobj", "software-timeline", "stream"];
+
+/** Mostly it is the thing itself that was sent instead, which arrives as its plain fields. */
+const HANDLE: Kind = orElse("EINVAL", {
+  wanted: "what a method handle() gives (the thing itself cannot be sent)",
+  isKind: (value) => KINDS.includes((value as { readonly kind?: unknown } | null | undefined)?.kind),
+});
 
 /** What the features of one agent have in common. */
 export class Core {
@@ -50,9 +60,17 @@ export class Core {
     this.#openers.set(kind, open);
   }
 
-  /** What opens a kind of handle. */
-  opener(kind: string): ((handle: never) => object) | undefined {
-    return this.#openers.get(kind);
+  /**
+   * What a handle is to, in this agent.
+   *
+   * @throws {DmaBufError} `EINVAL` if it is no handle, damaged, or of another domain; what the opening throws.
+   */
+  import(handle: { readonly kind: string }): object {
+    this.checkJoined();
+    check("Domain.import()", "handle", handle, HANDLE);
+    const open = this.#openers.get(handle.kind);
+    if (open !== undefined) return open(handle as never);
+    throw new DmaBufError("EOPNOTSUPP", `Cannot import the ${handle.kind}: the domain has no feature for it`);
   }
 
   /** Calls `close` when the agent is about to leave: what was installed last is closed first. */

@@ -92,9 +92,6 @@ export interface FenceMembers {
    * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
   createSyncFile(fence: Fence, name?: string): SyncFile;
-  importFence(handle: FenceHandle): Fence;
-  importSyncFile(handle: SyncFileHandle): SyncFile;
-  openSoftwareTimeline(handle: SoftwareTimelineHandle): SoftwareTimeline;
 }
 
 const CONTEXTS = integer(1, 0x7fff_ffff);
@@ -151,18 +148,6 @@ export const FENCES: Feature<FenceMembers> = {
       createSyncFile(fence, name) {
         core.checkJoined();
         return createSyncFile(fence, name);
-      },
-      importFence(handle) {
-        core.checkJoined();
-        return importFence(agent, handle);
-      },
-      importSyncFile(handle) {
-        core.checkJoined();
-        return importSyncFile(agent, handle);
-      },
-      openSoftwareTimeline(handle) {
-        core.checkJoined();
-        return openSoftwareTimeline(agent, handle);
       },
     };
   },

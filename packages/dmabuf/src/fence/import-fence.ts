@@ -1,4 +1,4 @@
-import { ARRAY, check, handleTo, isName, shown } from "../arguments.js";
+import { ARRAY, check, handleTo, isName, NANOSECONDS, shown } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { checkDomain } from "../domain/handle.js";
 import { DmaBufError } from "../errors.js";
@@ -32,7 +32,8 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
     case "chain":
       return importChain(agent, handle);
     case "signaled":
-      if (!(handle.timestamp >= 0 && handle.timestamp < Infinity)) refuse("its time is damaged");
+      if (!NANOSECONDS.isKind(handle.timestamp) || !(handle.timestamp >= 0 && handle.timestamp < Infinity))
+        refuse("its time is damaged");
       return stubFence(agent, handle.timestamp);
     case "plain": {
       checkPlain(agent, handle);

@@ -10,5 +10,5 @@ test("fences of two domains are not the same, also where their places in shared 
   assert.deepEqual(backingOf(a!).key(a!), backingOf(b!).key(b!));
   assert.equal(isSameFence(a!, b!), false);
   using joined = Domain.join(one.invite());
-  assert.equal(isSameFence(a!, joined.importFence(a!.handle())), true);
+  assert.equal(isSameFence(a!, joined.import(a!.handle())), true);
 });

@@ -12,7 +12,6 @@ export interface SyncobjMembers {
    * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
   createSyncobj(options?: SyncobjOptions): Syncobj;
-  openSyncobj(handle: SyncobjHandleData): Syncobj;
 }
 
 export const SYNCOBJS: Feature<SyncobjMembers> = {
@@ -26,10 +25,6 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
       createSyncobj(options) {
         core.checkJoined();
         return createSyncobj(table, options);
-      },
-      openSyncobj(handle) {
-        core.checkJoined();
-        return openSyncobj(table, handle);
       },
     };
   },

@@ -31,7 +31,7 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
   mine.signalPoint(4);
   mine.addPoint(2, domain.createFenceArray([two, three]));
   const before = mine.fence as FenceChain;
-  const theirs = other.openSyncobj(sent(mine));
+  const theirs = other.import(sent(mine));
   for (const head of [mine.fence as FenceChain, theirs.fence as FenceChain]) {
     const shape = (fence: Fence): unknown => [
       fence.context,
@@ -52,7 +52,7 @@ test("a syncobj is changed by whoever has it, and all see it", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj();
-  const theirs = other.openSyncobj(sent(mine));
+  const theirs = other.import(sent(mine));
   assert.equal(theirs.fence, undefined);
   const [first, second] = [pendingFence(domain), pendingFence(other)];
   mine.addPoint(1, first);
@@ -74,10 +74,10 @@ test("an agent keeps its own objects for what stands there, until somebody chang
   const mine = domain.createSyncobj();
   const fence = pendingFence(domain);
   mine.replaceFence(fence);
-  const theirs = other.openSyncobj(sent(mine));
+  const theirs = other.import(sent(mine));
   assert.equal(mine.fence, fence);
   assert.equal(theirs.fence, theirs.fence);
-  assert.ok(isSameFence(other.importFence(fence.handle()), theirs.fence!));
+  assert.ok(isSameFence(other.import(fence.handle()), theirs.fence!));
   theirs.addPoint(1, pendingFence(other));
   assert.equal([...(mine.fence as FenceChain).elements()].at(-1), fence);
   assert.equal(mine.fence, mine.fence);
@@ -93,27 +93,27 @@ test("the error of a fence that has failed is seen wherever it goes, and after i
   mine.replaceFence(failed);
   const handle = sent(mine);
   pendingFence(domain).handle();
-  const theirs = other.openSyncobj(handle);
+  const theirs = other.import(handle);
   assert.equal(theirs.fence!.error?.code, "EIO");
-  assert.equal(other.importFence(theirs.fence!.handle()).error?.code, "EIO");
+  assert.equal(other.import(theirs.fence!.handle()).error?.code, "EIO");
 });
 
-test("domain.openSyncobj(): the same syncobj for all handles, in flight too, until the last holder has gone", (t) => {
+test("domain.import() of a syncobj: the same syncobj for all handles, in flight too, until the last holder has gone", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj({ signaled: true });
   const [first, second] = [sent(mine), sent(mine)];
   mine.close();
-  const [one, two] = [other.openSyncobj(first), other.openSyncobj(second)];
+  const [one, two] = [other.import(first), other.import(second)];
   one.reset();
   assert.equal(two.fence, undefined);
   one.close();
   two.signalPoint(5);
-  const again = other.openSyncobj(first);
+  const again = other.import(first);
   assert.equal(again.query(), 5);
   for (const holder of [two, again]) holder.close();
-  assert.throws(() => other.openSyncobj(first), { code: "ESTALE" });
-  assert.throws(() => domain.openSyncobj(second), { code: "ESTALE" });
+  assert.throws(() => other.import(first), { code: "ESTALE" });
+  assert.throws(() => domain.import(second), { code: "ESTALE" });
 });
 
 test(
@@ -125,24 +125,24 @@ test(
     const [disposed, late] = [mine.handle(), mine.handle()];
     disposed[Symbol.dispose]();
     mine.close();
-    domain.openSyncobj(structuredClone(late)).close();
-    assert.throws(() => domain.openSyncobj(late), { code: "ESTALE" });
+    domain.import(structuredClone(late)).close();
+    assert.throws(() => domain.import(late), { code: "ESTALE" });
     const next = domain.createSyncobj();
     const limited = next.handle();
     next.close();
     await pause(30);
-    assert.throws(() => domain.openSyncobj(limited), { code: "ESTALE" });
+    assert.throws(() => domain.import(limited), { code: "ESTALE" });
   },
 );
 
-test("domain.openSyncobj() refuses what is no handle, or one of another domain", (t) => {
+test("domain.import() of a syncobj refuses what is no handle, or one of another domain", (t) => {
   const domain = createDomain(t);
   const stranger = createDomain(t);
   const handle = sent(domain.createSyncobj());
-  assert.throws(() => stranger.openSyncobj(handle), { code: "EINVAL", message: /belongs to domain/ });
+  assert.throws(() => stranger.import(handle), { code: "EINVAL", message: /belongs to domain/ });
   const wrong = [undefined, 3, { ...handle, kind: "fence" }, { ...handle, slot: -1 }, { ...handle, slot: 1e6 }];
   for (const each of [...wrong, { ...handle, inflight: { index: 99, ticket: 1 } }, { ...handle, generation: 0.5 }]) {
-    assert.throws(() => domain.openSyncobj(each as never), { code: "EINVAL" });
+    assert.throws(() => domain.import(each as never), { code: "EINVAL" });
   }
 });
 
@@ -164,7 +164,7 @@ test("a shared syncobj has room for 64 pending fences, and says so before anythi
   const full = { code: "ENOSPC", message: /65 fences .* room for 64/ };
   assert.throws(() => mine.handle(), full);
   fences[0]!.signal();
-  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  const theirs = joinDomain(t, domain).import(sent(mine));
   assert.throws(() => theirs.signalPoint(100), full);
   assert.deepEqual([mine.query(), theirs.query({ lastSubmitted: true })], [1, ROOM + 1]);
   fences[1]!.signal();
@@ -177,7 +177,7 @@ test("a shared syncobj has room for 64 pending fences, and says so before anythi
 test("links that have signaled make room, however many points are added", (t) => {
   const domain = createDomain(t);
   const mine = domain.createSyncobj();
-  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  const theirs = joinDomain(t, domain).import(sent(mine));
   using timeline = domain.createSoftwareTimeline();
   for (let point = 1; point <= 1000; point++) {
     mine.addPoint(point, timeline.createFence(point));
@@ -193,7 +193,7 @@ for (const point of [0, 3]) {
     const mine = domain.createSyncobj();
     const runs: string[] = [];
     mine.onPoint(point, () => runs.push("available"), { available: true });
-    const theirs = other.openSyncobj(sent(mine));
+    const theirs = other.import(sent(mine));
     mine.onPoint(point, () => runs.push("signaled"));
     const available = mine.wait({ point, forSubmit: true, available: true });
     const signaled = mine.wait({ point, forSubmit: true });
@@ -215,7 +215,7 @@ for (const point of [0, 3]) {
 test("a transfer waits for what another agent submits", PATIENT, async (t) => {
   const domain = createDomain(t);
   const [mine, target] = [domain.createSyncobj(), domain.createSyncobj()];
-  const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+  const theirs = joinDomain(t, domain).import(sent(mine));
   const transfer = Syncobj.transferWhenSubmitted({ syncobj: mine, point: 2 }, { syncobj: target, point: 7 });
   theirs.signalPoint(1);
   assert.ok(await isPending(transfer));
@@ -233,7 +233,7 @@ test("a transfer that blocks takes what is there, and gives up in time", { ...BL
   ];
   assert.throws(() => Syncobj.transferWhenSubmittedSync(from, to, { timeout: 5 }), { code: "ETIMEDOUT" });
   assert.throws(() => Syncobj.transferWhenSubmittedSync(from, to, { timeout: Infinity }), { code: "EDEADLK" });
-  joinDomain(t, domain).openSyncobj(sent(mine)).signalPoint(2);
+  joinDomain(t, domain).import(sent(mine)).signalPoint(2);
   Syncobj.transferWhenSubmittedSync(from, to);
   assert.equal(target.query(), 7);
 });
@@ -245,7 +245,7 @@ test(
     const domain = createDomain(t);
     const mine = domain.createSyncobj();
     assert.throws(() => mine.waitSync({ forSubmit: true }), { code: "EDEADLK" });
-    const theirs = joinDomain(t, domain).openSyncobj(sent(mine));
+    const theirs = joinDomain(t, domain).import(sent(mine));
     assert.deepEqual(mine.waitSync({ forSubmit: true, timeout: 2 }), { state: "timed-out" });
     theirs.signalPoint(1);
     assert.deepEqual(mine.waitSync({ forSubmit: true, point: 1 }), { state: "signaled", index: 0 });
@@ -256,7 +256,7 @@ test("a deadline reaches the agent whose fence it is", PATIENT, async (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj();
-  const theirs = other.openSyncobj(sent(mine));
+  const theirs = other.import(sent(mine));
   const asked = new Promise<number>((resolve) => {
     const setDeadline = (_fence: Fence, deadlineNs: number): void => resolve(deadlineNs);
     theirs.addPoint(1, other.createFence({ driverName: "driver", timelineName: "line", setDeadline }));
@@ -269,7 +269,7 @@ test("when an agent dies, its points end and those of others stay", DIES, async 
   const domain = createDomain(t);
   const mine = domain.createSyncobj();
   const { domain: mortal, die } = joinMortal(domain);
-  const theirs = mortal.openSyncobj(sent(mine));
+  const theirs = mortal.import(sent(mine));
   const fence = pendingFence(domain);
   mine.addPoint(1, fence);
   theirs.addPoint(2, pendingFence(mortal));
@@ -286,7 +286,7 @@ test("a syncobj goes with the death of its last holder, and with the handles it 
   const { domain: mortal, die } = joinMortal(domain);
   const handle = sent(mortal.createSyncobj());
   await die();
-  assert.throws(() => domain.openSyncobj(handle), { code: "ESTALE" });
+  assert.throws(() => domain.import(handle), { code: "ESTALE" });
   assert.equal(domain.createSyncobj().handle().slot, 0);
 });
 
@@ -294,7 +294,7 @@ test("who leaves the domain keeps what stood there last, for itself; the others 
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj();
-  const theirs = other.openSyncobj(sent(mine));
+  const theirs = other.import(sent(mine));
   theirs.signalPoint(1);
   const waiting = theirs.wait({ point: 2, forSubmit: true });
   other.close();
@@ -303,7 +303,7 @@ test("who leaves the domain keeps what stood there last, for itself; the others 
   assert.deepEqual([theirs.query(), mine.query()], [1, 2]);
   theirs.close();
   assert.ok(!isMissing(mine, 2));
-  assert.throws(() => other.openSyncobj(sent(mine)), { code: "EBADF" });
+  assert.throws(() => other.import(sent(mine)), { code: "EBADF" });
 });
 
 test(
@@ -312,7 +312,7 @@ test(
   async (t) => {
     const domain = createDomain(t, { syncobjs: 1 });
     const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
-    const theirs = joinDomain(t, domain).openSyncobj(sent(target));
+    const theirs = joinDomain(t, domain).import(sent(target));
     const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
     target.close();
     assert.equal(await isPending(transfer), true);
@@ -325,7 +325,7 @@ test(
 test("a transfer that waits changes no syncobj in the place of one that is gone", PATIENT, async (t) => {
   const domain = createDomain(t, { syncobjs: 1 });
   const [source, target] = [domain.createSyncobj(), domain.createSyncobj()];
-  const theirs = joinDomain(t, domain).openSyncobj(sent(target));
+  const theirs = joinDomain(t, domain).import(sent(target));
   const transfer = Syncobj.transferWhenSubmitted({ syncobj: source, point: 1 }, { syncobj: target, point: 3 });
   target.close();
   theirs.close();

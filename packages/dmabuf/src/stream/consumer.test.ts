@@ -164,7 +164,7 @@ describe("a consumer", () => {
     const domain = createDomain(t);
     const { domain: mortal, die } = joinMortal(domain);
     const waiting = domain
-      .openStream(mortal.createStream({ format: rawFormat(1) }).handle())
+      .import(mortal.createStream({ format: rawFormat(1) }).handle())
       .frames()
       .next();
     const failed = assert.rejects(waiting, { code: "ESRCH" });

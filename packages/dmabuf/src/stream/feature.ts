@@ -24,7 +24,6 @@ export interface StreamMembers {
    *   this thread has left the domain.
    */
   createStream(options: StreamOptions): FrameStream;
-  openStream(handle: StreamHandleData): FrameStream;
 }
 
 export const STREAMS: Feature<StreamMembers> = {
@@ -34,7 +33,7 @@ export const STREAMS: Feature<StreamMembers> = {
     const table = core.provide(STREAM_TABLE, new StreamTable(core));
     core.onClose(() => table.close());
     core.opens("stream", (handle: StreamHandleData) => table.open(handle));
-    return { createStream: (options) => table.create(options), openStream: (handle) => table.open(handle) };
+    return { createStream: (options) => table.create(options) };
   },
 };
 
@@ -81,7 +80,6 @@ export class StreamTable {
    * @throws {DmaBufError} `ESTALE` if it is gone; `EINVAL` if the handle is of another domain or damaged.
    */
   open(handle: StreamHandleData): FrameStream {
-    this.#core.checkJoined();
     const { agent } = this.#core;
     checkStreamHandle(handle, agent.layout.sizes.streams);
     checkDomain(agent, handle.domain, "stream");

@@ -49,7 +49,7 @@ describe("a producer", () => {
 
   test("has published what it gave away, and all ends of the stream know how many frames", async (t) => {
     const { domain, stream } = createStream(t);
-    const other = joinDomain(t, domain).openStream(stream.handle());
+    const other = joinDomain(t, domain).import(stream.handle());
     for (let i = 0; i < 6; i++) (await stream.loan())!.publish();
     using loan = await stream.loan();
     assert.deepEqual([stream.published, other.published], [6, 6]);
@@ -77,7 +77,7 @@ describe("a producer", () => {
 
   test("goes on when the consumer that held it back leaves", { timeout: 10_000 }, async (t) => {
     const { domain, stream } = createStream(t, { buffers: 1 });
-    const consumer = joinDomain(t, domain).openStream(stream.handle()).frames();
+    const consumer = joinDomain(t, domain).import(stream.handle()).frames();
     (await stream.loan())!.publish();
     const loan = stream.loan();
     assert.equal(await isPending(loan), true);
@@ -151,11 +151,11 @@ describe("a producer", () => {
     const { domain, stream } = createStream(t, { buffers: 2 });
     const slow = joinDomain(t, domain, "slow");
     const user = joinDomain(t, domain, "user");
-    const used = user.openStream(stream.handle()).frames({ policy: "newest" });
+    const used = user.import(stream.handle()).frames({ policy: "newest" });
     (await stream.loan())!.publish();
     using _frame = await used.next();
     assert.deepEqual(stream.waitsFor, ["user"]);
-    slow.openStream(stream.handle()).frames({ policy: "block" });
+    slow.import(stream.handle()).frames({ policy: "block" });
     (await stream.loan())!.publish();
     assert.deepEqual(stream.waitsFor, ["user", "slow"]);
     await assert.rejects(stream.loan({ timeout: 5 }), { message: /it waits for agent "user", "slow"$/ });
@@ -170,7 +170,7 @@ describe("a producer", () => {
       code: "ETIMEDOUT",
       message: /Only 1 of 2 consumers have joined stream "stream"/,
     });
-    joinDomain(t, domain).openStream(stream.handle()).frames();
+    joinDomain(t, domain).import(stream.handle()).frames();
     await joined;
     assert.equal(stream.consumers, 2);
   });
@@ -307,7 +307,7 @@ describe("a stream that has ended", () => {
 describe("a stream in an agent that does not produce", () => {
   test("refuses to produce with EPERM, and everything with EBADF once it is closed there", async (t) => {
     const { domain, stream } = createStream(t);
-    const theirs = joinDomain(t, domain).openStream(stream.handle());
+    const theirs = joinDomain(t, domain).import(stream.handle());
     assert.deepEqual([theirs.isProducer, theirs.name, theirs.format], [false, "stream", stream.format]);
     const expected = { code: "EPERM", message: /belongs to another agent/ };
     await assert.rejects(theirs.loan(), expected);
@@ -325,7 +325,7 @@ describe("a stream in an agent that does not produce", () => {
     const { domain, stream } = createStream(t);
     const middle = joinDomain(t, domain);
     const last = joinDomain(t, domain);
-    const consumer = last.openStream(structuredClone(middle.openStream(stream.handle()).handle())).frames();
+    const consumer = last.import(structuredClone(middle.import(stream.handle()).handle())).frames();
     (await stream.loan())!.publish();
     assert.equal((await consumer.next())!.sequence, 0);
   });
@@ -334,7 +334,7 @@ describe("a stream in an agent that does not produce", () => {
 describe("openStream()", () => {
   test("refuses a handle of another domain", (t) => {
     const { stream } = createStream(t);
-    assert.throws(() => createDomain(t).openStream(stream.handle()), {
+    assert.throws(() => createDomain(t).import(stream.handle()), {
       code: "EINVAL",
       message: /Cannot import the stream/,
     });
@@ -347,7 +347,7 @@ describe("openStream()", () => {
     handle.close();
     stream.close();
     const worker = joinDomain(t, domain);
-    assert.throws(() => worker.openStream(handle), { code: "ESTALE" });
+    assert.throws(() => worker.import(handle), { code: "ESTALE" });
     assert.deepEqual(
       domain.statistics().map(({ holders }) => holders),
       [["main"]],
@@ -360,7 +360,7 @@ describe("openStream()", () => {
     const handle = stream.handle();
     (await stream.loan())!.publish();
     stream.close();
-    const consumer = joinDomain(t, domain).openStream(handle).frames();
+    const consumer = joinDomain(t, domain).import(handle).frames();
     assert.equal((await consumer.next())?.sequence, 0);
     assert.equal(await consumer.next(), undefined);
   });
@@ -368,7 +368,7 @@ describe("openStream()", () => {
 
 test("a stream's buffers are free when all who had it have closed it", { timeout: 10_000 }, async (t) => {
   const { domain, stream } = createStream(t);
-  const theirs = joinDomain(t, domain).openStream(stream.handle());
+  const theirs = joinDomain(t, domain).import(stream.handle());
   const frames = theirs.frames();
   (await stream.loan())!.publish();
   const frame = (await frames.next())!;

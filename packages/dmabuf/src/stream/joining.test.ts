@@ -21,7 +21,7 @@ class Pair {
     const memory = createMemory({ agents: 2, buffers: 3, timelines: 1, oneShots: 1, streams: 1 });
     this.stream = new BareDomain(memory, "producer").createStream({ format: rawFormat(1), buffers: 3 });
     this.steps = new SteppedSubstrate(memory);
-    this.theirs = new BareDomain(this.steps, "consumer").openStream(this.stream.handle());
+    this.theirs = new BareDomain(this.steps, "consumer").import(this.stream.handle());
     this.publishAll(2);
   }
 

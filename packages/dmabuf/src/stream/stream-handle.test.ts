@@ -9,7 +9,7 @@ test("a damaged handle to a stream is EINVAL, and leaves no buffer behind", (t) 
   const stream = domain.createStream({ format: rawFormat(100), buffers: 2 });
   const handle = structuredClone(stream.handle());
   const [first, second] = handle.buffers;
-  worker.openStream(handle).close();
+  worker.import(handle).close();
   const held = domain.bufferInfo();
   const damaged: unknown[] = [
     undefined,
@@ -32,10 +32,10 @@ test("a damaged handle to a stream is EINVAL, and leaves no buffer behind", (t) 
     { ...handle, dataBytes: 2 ** 40 },
   ];
   for (const each of damaged) {
-    assert.throws(() => worker.openStream(each as typeof handle), { code: "EINVAL" }, JSON.stringify(each));
+    assert.throws(() => worker.import(each as typeof handle), { code: "EINVAL" }, JSON.stringify(each));
     assert.equal(domain.bufferInfo(), held);
   }
-  worker.openStream(handle);
+  worker.import(handle);
 });
 
 test("a frame whose data somebody has damaged is EPROTO, and the next one comes", (t) => {

@@ -96,7 +96,7 @@ const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
  * @throws {DmaBufError} `EINVAL` naming the field that is damaged.
  */
 export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandleData {
-  check("Domain.openStream()", "handle", handle, HANDLE);
+  check("Domain.import()", "handle", handle, HANDLE);
   const { kind, domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
   const damage = formatDamage(format);
   const fields = {

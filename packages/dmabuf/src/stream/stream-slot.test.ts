@@ -87,7 +87,7 @@ test(
   async (t) => {
     const domain = createDomain(t, { streams: 1 });
     const old = domain.createStream({ format: rawFormat(1) });
-    const theirs = joinDomain(t, domain).openStream(old.handle());
+    const theirs = joinDomain(t, domain).import(old.handle());
     (await old.loan())!.publish();
     old.close();
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
@@ -101,7 +101,7 @@ test(
 test("a slot is not used again while a consumer of its last stream has not left", { timeout: 10_000 }, async (t) => {
   const domain = createDomain(t, { streams: 1 });
   const old = domain.createStream({ format: rawFormat(1) });
-  const consumer = joinDomain(t, domain).openStream(old.handle()).frames();
+  const consumer = joinDomain(t, domain).import(old.handle()).frames();
   (await old.loan())!.publish();
   old.close();
   assert.throws(() => domain.createStream({ format: rawFormat(1) }), { code: "ENOSPC" });

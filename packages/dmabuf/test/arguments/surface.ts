@@ -174,6 +174,12 @@ class Surface {
     if (!ts.isConstructorDeclaration(declaration)) this.#follow(signature.getReturnType());
     const given = declaration.parameters.filter((parameter) => !parameter.getFullText().includes("@internal"));
     if (given.length === 0) return;
+    const alternatives = this.#alternatives(given[0]!);
+    for (const [kind, type] of alternatives) {
+      const parameters = [{ name: given[0]!.name.getText(), isOptional: false, shape: this.#shapeOf(type, 1) }];
+      this.#functions.push({ ...named, id: `${named.id} of ${kind}`, isAsync: false, parameters });
+    }
+    if (alternatives.length > 0) return;
     const parameters = given.map((parameter, i): Field => {
       const type = this.#checker.getTypeAtLocation(parameter);
       // In an emitted declaration a parameter that is taken apart has no name.
@@ -182,6 +188,21 @@ class Surface {
     });
     const isAsync = signature.getReturnType().symbol?.name === "Promise";
     this.#functions.push({ ...named, isAsync, parameters });
+  }
+
+  /** What an argument may be whose `kind` decides what the function returns: each is tried by itself. */
+  #alternatives(parameter: ts.ParameterDeclaration): [kind: string, type: ts.Type][] {
+    const type = this.#checker.getTypeAtLocation(parameter);
+    const constraint = type.isTypeParameter() ? this.#checker.getBaseConstraintOfType(type) : undefined;
+    if (constraint?.isUnion() !== true) return [];
+    return constraint.types.flatMap((one): [string, ts.Type][] => {
+      const [kind, form] = ["kind", "form"].map((name) => {
+        const property = one.getProperty(name);
+        const word = property && this.#checker.getTypeOfSymbol(property);
+        return word?.isStringLiteral() === true ? word.value : undefined;
+      });
+      return kind === undefined ? [] : [[form === undefined ? kind : `${kind}, ${form}`, one]];
+    });
   }
 
   #isKnown(declaration: ts.Declaration, name: string): boolean {

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import type { ExporterOps } from "../../src/buffer/exporter.js";
-import { Domain, PAGE_SIZE, type DmaBuf, type DmaBufError, type Usage } from "../../src/index.js";
+import {
+  Domain,
+  PAGE_SIZE,
+  type BufferHandleData,
+  type DmaBuf,
+  type DmaBufError,
+  type Usage,
+} from "../../src/index.js";
 import { addFence, exportWith, fails, memoryOf, noOps } from "./buffers.js";
 
 test("DBF-01 an exporter without map, unmap or release is refused, and the missing operation named", () => {
@@ -204,7 +211,7 @@ test("a handle that crossed a message port is imported as the same buffer", () =
   using buffer = domain.allocate(PAGE_SIZE);
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(buffer.handle("read"));
-  using imported = domain.import((receiveMessageOnPort(port2) as { message: never }).message);
+  using imported = domain.import((receiveMessageOnPort(port2) as { message: BufferHandleData }).message);
   assert.equal(imported.inode, buffer.inode);
   assert.equal(imported.mode, "read");
   port1.close();

@@ -44,7 +44,7 @@ test("SYF-03 a closed timeline makes no fences, and a handle of another kind ope
     assert.throws(call, { code: "EBADF" });
   }
   for (const other of [handle, handle.fence, undefined, 3]) {
-    assert.throws(() => domain.openSoftwareTimeline(other as never), { code: "EINVAL" });
+    assert.throws(() => domain.import(other as never), { code: "EINVAL" });
   }
 });
 
@@ -342,9 +342,9 @@ test("a sync file arrives in another agent with its name and all of its fences",
   using domain = Domain.create({ name: "app" });
   using other = Domain.join(domain.invite());
   const { file, timelines } = mergedOfThree(domain);
-  using sent = other.importSyncFile(structuredClone(file.handle()));
+  using sent = other.import(structuredClone(file.handle()));
   using plain = point(domain, timelines[0]!, 9);
-  assert.equal(other.importSyncFile(plain.handle()).name, plain.name);
+  assert.equal(other.import(plain.handle()).name, plain.name);
   assert.deepEqual(sent.info(), file.info());
   timelines[1]!.close();
   timelines[0]!.advance(5);
@@ -357,10 +357,10 @@ test("a handle of something else, or of another domain, makes no sync file", () 
   using other = Domain.create();
   using file = point(domain, domain.createSoftwareTimeline(), 1);
   const handle = file.handle();
-  assert.throws(() => other.importSyncFile(handle), { code: "EINVAL" });
+  assert.throws(() => other.import(handle), { code: "EINVAL" });
   for (const wrong of [undefined, handle.fence, { ...handle, fence: undefined }, { ...handle, fence: {} }]) {
-    assert.throws(() => domain.importSyncFile(wrong as never), { name: "DmaBufError", code: "EINVAL" });
+    assert.throws(() => domain.import(wrong as never), { name: "DmaBufError", code: "EINVAL" });
   }
   const damaged = { ...handle.fence, slot: 1e9 };
-  assert.throws(() => domain.importSyncFile({ ...handle, fence: damaged }), DmaBufError);
+  assert.throws(() => domain.import({ ...handle, fence: damaged }), DmaBufError);
 });

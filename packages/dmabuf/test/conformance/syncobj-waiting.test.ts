@@ -268,7 +268,7 @@ test("a blocking wait ends with a fence of another agent", { ...BLOCKS, ...PATIE
   t.after(() => domain.close());
   using other = Domain.join(domain.invite());
   using timeline = other.createTimeline({ timeLimit: 30 });
-  const foreign = domain.importFence(timeline.createFence().handle());
+  const foreign = domain.import(timeline.createFence().handle());
   const [mine, theirs] = [standing(domain, "submitted"), domain.createSyncobj()];
   theirs.replaceFence(signaledFence(domain));
   theirs.addPoint(1, foreign);

@@ -54,7 +54,7 @@ class History {
   constructor(domains: readonly Domain[]) {
     this.#domains = domains;
     const first = domains[0]!.createSyncobj();
-    this.#views = [first, ...domains.slice(1).map((domain) => domain.openSyncobj(structuredClone(first.handle())))];
+    this.#views = [first, ...domains.slice(1).map((domain) => domain.import(structuredClone(first.handle())))];
     this.#begin(0, "empty");
   }
 
@@ -97,7 +97,7 @@ class History {
 
   #reopen(agent: number): void {
     const old = this.#views[agent]!;
-    this.#views[agent] = this.#domains[agent]!.openSyncobj(structuredClone(old.handle()));
+    this.#views[agent] = this.#domains[agent]!.import(structuredClone(old.handle()));
     old.close();
   }
 

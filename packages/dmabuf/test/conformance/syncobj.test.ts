@@ -149,7 +149,7 @@ test("SYO-30 the export of a timeline holds all of it: its import makes a timeli
   const [source, target] = [domain.createSyncobj(), other.createSyncobj()];
   const fences = [1, 2].map(() => pendingFence(domain));
   fences.forEach((fence, i) => source.addPoint(i + 1, fence));
-  target.importSyncFile(other.importSyncFile(source.exportSyncFile().handle()));
+  target.importSyncFile(other.import(source.exportSyncFile().handle()));
   for (let point = 0; point <= 2; point++) {
     assert.deepEqual([target.query(), target.query({ lastSubmitted: true })], [point, 2]);
     fences[point]?.signal();

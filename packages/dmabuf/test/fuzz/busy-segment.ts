@@ -53,13 +53,13 @@ export function busySegment(): BusySegment {
 
   const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
   stream.loanSync()!.publish();
-  two.openStream(structuredClone(stream.handle())).frames();
+  two.import(structuredClone(stream.handle())).frames();
   stream.loanSync()!.publish();
 
   const syncobj = two.createSyncobj();
   const syncobjHandle = structuredClone(syncobj.handle());
   for (const point of [1, 2, 3]) syncobj.addPoint(point, failing.createFence());
-  one.openSyncobj(syncobjHandle);
+  one.import(syncobjHandle);
 
   // An agent that nobody has buried yet.
   dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });

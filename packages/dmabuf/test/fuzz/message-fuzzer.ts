@@ -195,7 +195,7 @@ export class MessageFuzzer {
   }
 
   async #handOverStream(random: Random): Promise<void> {
-    using stream = this.#member.openStream(mutated(this.#streamHandle(), random) as StreamHandleData);
+    using stream = this.#member.import(mutated(this.#streamHandle(), random) as StreamHandleData);
     using consumer = stream.frames();
     consumer.nextSync({ timeout: 0 })?.[Symbol.dispose]();
     await turn();

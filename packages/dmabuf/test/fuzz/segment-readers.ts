@@ -81,12 +81,12 @@ export const READERS: Record<string, Reader> = {
   }),
   ...forEachFence(),
   "software timeline"(domain, { timeline }) {
-    using theirs = domain.openSoftwareTimeline(timeline);
+    using theirs = domain.import(timeline);
     theirs.createFence(theirs.value + 1).waitSync(PATIENT);
     theirs.advance(2);
   },
   syncobj(domain, { syncobj }) {
-    using theirs = domain.openSyncobj(syncobj);
+    using theirs = domain.import(syncobj);
     theirs.query();
     theirs.fence?.describe();
     theirs.signalPoint(9);
@@ -95,12 +95,12 @@ export const READERS: Record<string, Reader> = {
     theirs.reset();
   },
   "waits for a syncobj"(domain, { syncobj }) {
-    using theirs = domain.openSyncobj(syncobj);
+    using theirs = domain.import(syncobj);
     for (const point of [0, 2, 50]) theirs.waitSync({ ...PATIENT, point, forSubmit: true });
   },
   "own syncobj"(domain) {
     using mine = domain.createSyncobj();
-    using again = domain.openSyncobj(structuredClone(mine.handle()));
+    using again = domain.import(structuredClone(mine.handle()));
     mine.addPoint(1, domain.createTimeline().createFence());
     again.query();
   },
@@ -138,7 +138,7 @@ export const READERS: Record<string, Reader> = {
     const handle = fence.handle();
     fence.setError("EIO");
     fence.signal();
-    void domain.importFence(handle).status;
+    void domain.import(handle).status;
   },
   "recovers whoever seems to be there"(domain) {
     for (let slot = 0; slot < agentOf(domain).layout.sizes.agents; slot++) {
@@ -176,7 +176,7 @@ function forEachFence(): Record<string, Reader> {
   return {
     fences(domain, { fences }) {
       for (const handle of fences) {
-        const fence = domain.importFence(handle);
+        const fence = domain.import(handle);
         void [fence.status, fence.error, fence.timestamp, fence.describe(), fence.isSignaled()];
         fence.addCallback(() => {});
         fence.setDeadline(1_000);
@@ -184,7 +184,7 @@ function forEachFence(): Record<string, Reader> {
       }
     },
     "waits for fences"(domain, { fences }) {
-      for (const handle of fences) domain.importFence(handle).waitSync(PATIENT);
+      for (const handle of fences) domain.import(handle).waitSync(PATIENT);
     },
   };
 }
@@ -193,7 +193,7 @@ function forEachPolicy(): Record<string, Reader> {
   const readers: Record<string, Reader> = {};
   for (const policy of ["block", "drop-oldest", "newest"] as const) {
     readers[`stream: ${policy}`] = (domain, { stream }) => {
-      using theirs = domain.openStream(stream);
+      using theirs = domain.import(stream);
       void theirs.consumers;
       using consumer = theirs.frames({ policy });
       for (let frame = 0; frame < 3; frame++) consumer.nextSync(PATIENT)?.[Symbol.dispose]();

@@ -38,7 +38,7 @@ class World {
       handle: structuredClone(three!.handle()),
       stream: structuredClone(this.#stream.handle()),
       timeline: this.survivor.createSoftwareTimeline().handle(),
-      fence: this.mortal.importFence(pending),
+      fence: this.mortal.import(pending),
     };
   }
 

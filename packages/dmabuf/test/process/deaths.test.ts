@@ -56,7 +56,7 @@ for (const [who, { start, end, leaves = false }] of Object.entries(CASES)) {
     await holder.ask({ order: "import", handle: buffer.handle() });
     await holder.ask({ order: "lock" });
     await holder.ask({ order: "write" });
-    const fence = domain.importFence((await holder.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+    const fence = domain.import((await holder.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
     const stream = await Promise.all([
       domain.findStream("theirs", { timeout: 5_000 }),
       holder.ask({ order: "produce", name: "theirs" }),
@@ -106,7 +106,7 @@ test("fences of the dead end although every survivor blocks", LIMITED, async (t)
   const holders = await Promise.all([1, 2, 3].map(() => Holder.start(t, place)));
   const [dead, ...survivors] = holders as [Holder, Holder, Holder];
   const handle = (await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle;
-  const fence = domain.importFence(handle);
+  const fence = domain.import(handle);
   const answers = survivors.map(async (survivor) => {
     assert.equal(await survivor.ask({ order: "wait", fence: handle, timeout: 5_000 }), "blocks");
     return survivor.hear() as Promise<{ result: string; status: number; ms: number }>;
@@ -142,7 +142,7 @@ test(
     const buffer = third.allocate(4096);
     await second.ask({ order: "import", handle: buffer.handle() });
     await second.ask({ order: "write" });
-    const fence = third.importFence((await second.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+    const fence = third.import((await second.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
     first.close();
     await pause(100);
     // The end of a connection is no death.
@@ -169,7 +169,7 @@ for (const at of [1, 2, 3, 5]) {
       for (const holder of [dead, reaper]) await holder.ask({ order: "import", handle: buffer.handle() });
       await dead.ask({ order: "write" });
       await dead.ask({ order: "lock" });
-      const fence = domain.importFence((await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
+      const fence = domain.import((await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
       await reaper.ask({ order: "die at exchange", at });
       const exits = [dead, reaper].map(({ child }) => once(child, "exit"));
       dead.child.kill("SIGKILL");

@@ -43,6 +43,6 @@ function givenTo(domain: ProcessDomain, { buffers, handle, stream, timeline, fen
     handle,
     stream,
     timeline,
-    fence: domain.importFence(fence),
+    fence: domain.import(fence),
   };
 }

@@ -43,7 +43,7 @@ async function foreignFence(wait: (fence: Fence) => Promise<unknown>): Promise<v
   const { worker } = startWorker(domain, "signals");
   const [handle] = (await once(worker, "message")) as [FenceHandle];
   worker.unref();
-  void wait(domain.importFence(handle)).then(() => console.log("signaled"));
+  void wait(domain.import(handle)).then(() => console.log("signaled"));
   console.log("waiting");
 }
 
@@ -109,13 +109,13 @@ const cases: Record<string, () => Promise<void> | void> = {
     const memory = new SharedArrayBuffer(4096);
     domain.export([{ memory, offset: 0, length: 4096 }], { ops: { map: () => [], unmap() {}, release() {} } });
     const stream = domain.createStream({ format: rawFormat(8) });
-    const consumer = other.openStream(stream.handle()).frames();
+    const consumer = other.import(stream.handle()).frames();
     (await stream.loan())!.publish();
     await consumer.next();
     await stream.loan();
     const timeline = domain.createTimeline({ onDeadline: () => {} });
     timeline.createFence().addCallback(() => console.log("never called"));
-    other.importFence(timeline.createFence().handle()).addCallback(() => console.log("never called"));
+    other.import(timeline.createFence().handle()).addCallback(() => console.log("never called"));
     domain.fenceFrom(new Promise(() => {})).addCallback(() => console.log("never called"));
     console.log("open");
   },
@@ -173,7 +173,7 @@ if (isMainThread) {
     parentPort!.postMessage(fence.handle());
     setTimeout(() => fence.signal(), WORK);
   } else {
-    const fence = domain.importFence(handle);
+    const fence = domain.import(handle);
     parentPort!.postMessage(`it ${what}`);
     if (what === "blocks") fence.waitSync();
     // Not awaited here: a module that ends before its own awaits do is warned of.

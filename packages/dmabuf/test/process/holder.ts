@@ -97,7 +97,7 @@ async function obey(order: HolderOrder): Promise<unknown> {
       return undefined;
     }
     case "wait":
-      return wait(domain.importFence(order.fence), order.timeout);
+      return wait(domain.import(order.fence), order.timeout);
     case "die at exchange":
       steps.begin({
         at: order.at,

@@ -17,7 +17,7 @@ async function start(code: string, data: object, transferList: MessagePort[] = [
   const script = `
     const { workerData, parentPort } = require("node:worker_threads");
     const { place, handle } = workerData;
-    import(workerData.module).then(async ({ Domain }) => {
+    import(workerData.module).then(async ({ ProcessDomain }) => {
       ${code}
       setInterval(() => {}, 1e9);
     });`;
@@ -29,7 +29,7 @@ async function start(code: string, data: object, transferList: MessagePort[] = [
 
 /** A worker that connects to the place, and invites another one. */
 async function startInviter(place: string): Promise<{ worker: Worker; invitation: WorkerInvitation }> {
-  const code = `const invitation = (await Domain.connect(place, { name: "inviter" })).invite({ name: "invited" });
+  const code = `const invitation = (await ProcessDomain.connect(place, { name: "inviter" })).invite({ name: "invited" });
     parentPort.postMessage(invitation, [invitation.port]);`;
   const { worker, said } = await start(code, { place });
   return { worker, invitation: said as WorkerInvitation };
@@ -40,7 +40,7 @@ test("a thread whose inviter has ended lives on, and its own end is noticed", LI
   const inviter = await startInviter(place);
   using buffer = domain.allocate(4096);
   const { invitation } = inviter;
-  const code = `globalThis.access = await Domain.join(workerData.invitation).import(handle).access("write");
+  const code = `globalThis.access = await ProcessDomain.join(workerData.invitation).import(handle).access("write");
     parentPort.on("message", () => parentPort.postMessage(globalThis.access.bytes.fill(3)[5]));
     parentPort.postMessage("holds");`;
   const handle = { ...buffer.handle() };
@@ -79,7 +79,7 @@ test("an invitation whose inviter has left is void", LIMITED, async (t) => {
 test("a consumer goes on with the stream of the next thread when the first has been terminated", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const code = `const { rawFormat } = await import(new URL("../index.js", workerData.module));
-    const domain = await Domain.connect(place);
+    const domain = await ProcessDomain.connect(place);
     const stream = domain.createStream({ name: "camera", format: rawFormat(64) });
     await stream.waitForConsumers(1);
     (await stream.loan()).publish({ data: handle });
@@ -113,7 +113,7 @@ test("a close unmaps the control segment at once, and what is left of the domain
   assert.equal(good.status, 1);
   assert.equal(bad.error?.code, "EIO");
   assert.equal(pending.error?.code, "ECANCELED");
-  assert.throws(() => domain.importFence(handle), { code: "EBADF" });
+  assert.throws(() => domain.import(handle), { code: "EBADF" });
   assert.throws(() => buffer.tryAccess("read"), { code: "EBADF" });
   stream.close();
   domain.close();

@@ -85,7 +85,7 @@ async function settled(domain: ProcessDomain): Promise<ReturnType<typeof count>>
 async function work({ invitation, handle, stream }: Details): Promise<never> {
   const domain = ProcessDomain.join(invitation);
   domain.descriptors.offer("output", 1);
-  const consumer = domain.openStream(stream).frames();
+  const consumer = domain.import(stream).frames();
   const frame = await consumer.next();
   const buffer = domain.import(handle);
   void (await buffer.access("read")).bytes[0];

@@ -53,7 +53,7 @@ async function useBuffers(): Promise<Watched[]> {
 
 async function useStream(): Promise<Watched[]> {
   const stream = domain.createStream({ format: rawFormat(8), buffers: 1 });
-  const consumer = other.openStream(stream.handle());
+  const consumer = other.import(stream.handle());
   const loan = (await stream.loan())!;
   const watched = [watch("a stream's buffer", loan.buffer)];
   loan.publish({ data: "frame" });

@@ -148,10 +148,10 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     call: (_world, { buffer, memory }) => buffer.move([memory]),
   }),
   "domain.createStream": { call: ({ first }) => first.createStream({ format: FORMAT, buffers: 3 }) },
-  "domain.openStream": made({
+  "domain.import of a stream": made({
     before: (world, keep) => structuredClone(keep(streamOf(world, keep).handle())),
     usesUp: true,
-    call: ({ second }, handle) => second.openStream(handle),
+    call: ({ second }, handle) => second.import(handle),
   }),
   "domain.findStream": made({
     before: streamOf,
@@ -216,13 +216,13 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "domain.softwareTimeline, and its handle": {
     call: ({ first, second }) => {
       using timeline = first.createSoftwareTimeline();
-      using _again = second.openSoftwareTimeline(timeline.handle());
+      using _again = second.import(timeline.handle());
     },
   },
-  "fence.handle and importFence": {
+  "fence.handle and domain.import": {
     call: ({ first, second }) => {
       using fence = first.createFence({ driverName: "driver", timelineName: "line" });
-      using _again = second.importFence(fence.handle());
+      using _again = second.import(fence.handle());
       fence.signal();
     },
   },
@@ -237,16 +237,16 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       using timeline = first.createSoftwareTimeline();
       using fence = timeline.createFence(1);
       using file = first.createSyncFile(fence);
-      using _again = second.importSyncFile(file.handle());
+      using _again = second.import(file.handle());
       timeline.advance(1);
     },
   },
   "domain.createSyncobj": { call: ({ first }) => first.createSyncobj() },
-  "syncobj.handle and domain.openSyncobj": made({
+  "syncobj.handle and domain.import": made({
     before: ({ first }, keep) => keep(first.createSyncobj()),
     call: ({ second }, syncobj) => {
       using handle = syncobj.handle();
-      using _again = second.openSyncobj(structuredClone(handle));
+      using _again = second.import(structuredClone(handle));
     },
   }),
   "domain.lockAll": made({

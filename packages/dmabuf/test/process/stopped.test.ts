@@ -47,7 +47,7 @@ test(
   LIMITED,
   async (t) => {
     const { domain, buffer, holder } = await withBuffer(t);
-    const fence = domain.importFence((await holder.ask({ order: "fence", timeLimit: 300 })) as FenceHandle);
+    const fence = domain.import((await holder.ask({ order: "fence", timeLimit: 300 })) as FenceHandle);
     await holder.ask({ order: "write" });
     await holder.stop();
     await assert.rejects(fence.result(), { code: "ETIMEDOUT" });

@@ -32,7 +32,7 @@ async function checkEnd(
   const stream = await domain.findStream(name, SOON);
   const consumer = stream.frames();
   (await consumer.next(SOON))![Symbol.dispose]();
-  const failed = assert.rejects(domain.importFence(fence).result(SOON), { code: "ESRCH" });
+  const failed = assert.rejects(domain.import(fence).result(SOON), { code: "ESRCH" });
   const ended = assert.rejects(consumer.next(SOON), { code: "ESRCH" });
   const [lock, access] = [buffer.reservation.lock(undefined, SOON), buffer.access("write", SOON)];
   await end();

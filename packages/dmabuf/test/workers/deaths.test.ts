@@ -52,7 +52,7 @@ for (const way of ENDS) {
       await using waiting = hire(domain, "waitingHeir", { estate: estate(), legacy });
       assert.deepEqual([await blocking.says(), await waiting.says()], ["waiting", "waiting"]);
       const loan = consumed.loan();
-      const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.importFence(handle));
+      const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.import(handle));
       const ends = fences.map((fence) => assert.rejects(fence.result(), { code: "ESRCH" }));
 
       await end(victim, way);
@@ -119,7 +119,7 @@ describe("frame streams", () => {
     await using producer = hire(domain, "producer", { bytes: 16, count: 20 });
     const handle = await producer.says<StreamHandle>();
     await using one = hire(domain, "consumer", { stream: handle });
-    const consumer = domain.openStream(handle).frames();
+    const consumer = domain.import(handle).frames();
     const mine = (async () => {
       let frames = 0;
       for await (using _frame of consumer) frames++;

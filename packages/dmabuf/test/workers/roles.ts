@@ -42,7 +42,7 @@ export const roles = {
     await locked!.reservation.lock();
     await written!.access("write");
     await read!.access("read");
-    const frame = await domain.openStream(consumed).frames().next();
+    const frame = await domain.import(consumed).frames().next();
     const timeline = domain.createTimeline().createFence();
     const oneShot = domain.fenceFrom(new Promise(() => {}));
     const stream = domain.createStream({ format: frame!.format });
@@ -61,8 +61,8 @@ export const roles = {
   /** Waits for all that the victim had, blocking, one after the other; says which have come. */
   async blockingHeir(domain: Domain, { estate, legacy }: { estate: Estate; legacy: Legacy }): Promise<void> {
     const [locked, written, read] = [estate.locked, estate.written, estate.read].map((handle) => domain.import(handle));
-    const frames = domain.openStream(legacy.produced).frames();
-    const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.importFence(handle));
+    const frames = domain.import(legacy.produced).frames();
+    const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.import(handle));
     say("waiting");
     locked!.reservation.lockSync();
     written!.accessSync("read");
@@ -76,8 +76,8 @@ export const roles = {
   /** Waits for all that the victim had, all at the same time, from the event loop. */
   async waitingHeir(domain: Domain, { estate, legacy }: { estate: Estate; legacy: Legacy }): Promise<void> {
     const [locked, written, read] = [estate.locked, estate.written, estate.read].map((handle) => domain.import(handle));
-    const frames = domain.openStream(legacy.produced).frames();
-    const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.importFence(handle));
+    const frames = domain.import(legacy.produced).frames();
+    const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.import(handle));
     const first = await frames.next();
     const waits = [
       locked!.reservation.lock().then((lock) => lock[Symbol.dispose]()),
@@ -99,7 +99,7 @@ export const roles = {
   async consumer(domain: Domain, { stream, stopAt }: { stream: StreamHandleData; stopAt?: number }): Promise<void> {
     const sequences: number[] = [];
     try {
-      for await (using frame of domain.openStream(stream).frames()) {
+      for await (using frame of domain.import(stream).frames()) {
         sequences.push(frame.sequence);
         if (frame.bytes.some((byte) => byte !== (frame.sequence & 0xff))) throw new Error(`Frame ${frame.sequence}`);
         if (sequences.length === 1 || frame.sequence === stopAt) say(frame.sequence);
@@ -144,7 +144,7 @@ export const roles = {
 
   /** Waits for a fence, says when it begins and when it is over. */
   async waiter(domain: Domain, { fence, blocking }: { fence: FenceHandle; blocking: boolean }): Promise<void> {
-    const awaited = domain.importFence(fence);
+    const awaited = domain.import(fence);
     say("waiting");
     if (blocking) awaited.waitSync();
     else await awaited.wait();

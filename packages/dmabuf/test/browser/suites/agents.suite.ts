@@ -90,7 +90,7 @@ test("a wait that would block a page is EOPNOTSUPP, and leaves nothing behind", 
   const consumer = stream.frames();
   const loan = (await stream.loan())!;
   using other = Domain.join(domain.invite());
-  const fence = domain.importFence(other.createTimeline().createFence().handle());
+  const fence = domain.import(other.createTimeline().createFence().handle());
   const theirs = other.import(buffer.handle());
   using lock = await theirs.reservation.lock();
   const waits: (() => unknown)[] = [
@@ -127,7 +127,7 @@ describe("a worker that ends", () => {
       const [locked, written, read] = [domain.allocate(1), domain.allocate(1), domain.allocate(1)];
       const estate = { locked: locked.handle(), written: written.handle(), read: read.handle() };
       using keeper = hire(domain, "keeper", { ...estate, then });
-      const fence = domain.importFence(await keeper.says<FenceHandle>());
+      const fence = domain.import(await keeper.says<FenceHandle>());
       assert.deepEqual([locked.reservation.isLocked, written.tryAccess("read"), fence.status], [true, undefined, 0]);
       const waits = [locked.reservation.lock(), written.access("read"), read.access("write")];
       const failed = assert.rejects(fence.result(), { code: "ESRCH" });
@@ -165,7 +165,7 @@ describe("a worker that ends", () => {
     assert.equal(await other.says(), "joined");
     let frames = 0;
     const consuming = (async () => {
-      for await (using _frame of domain.openStream(handle).frames()) {
+      for await (using _frame of domain.import(handle).frames()) {
         if (++frames === 20) producer.terminate();
       }
     })();

@@ -48,7 +48,7 @@ test("where a page may not block, a blocking wait is refused and names the way o
   if (!("document" in globalThis)) return;
   using domain = Domain.create();
   const fence = domain.fenceFrom(new Promise<void>(() => {}), { timeLimit: 1000 });
-  assert.throws(() => domain.importFence(fence.handle()).waitSync({ timeout: 1 }), {
+  assert.throws(() => domain.import(fence.handle()).waitSync({ timeout: 1 }), {
     code: "EOPNOTSUPP",
     message: /asynchronous form/,
   });
@@ -57,7 +57,7 @@ test("where a page may not block, a blocking wait is refused and names the way o
 test("the fence of a worker that is terminated ends with ESRCH", LIMIT, async () => {
   using domain = Domain.create();
   const { worker, answer } = await ask(domain, { do: "fence" });
-  const fence = domain.importFence(answer as FenceHandle);
+  const fence = domain.import(answer as FenceHandle);
   assert.equal(fence.isSignaled(), false);
   worker.terminate();
   await assert.rejects(fence.result(), { code: "ESRCH" });
@@ -93,7 +93,7 @@ test("the frame of a consumer that is terminated in the middle of it goes back",
 test("a producer that is terminated ends its consumers with ESRCH, after its last frame", LIMIT, async () => {
   using domain = Domain.create();
   const { worker, answer } = await ask(domain, { do: "produce" });
-  const consumer = domain.openStream(answer as StreamHandleData).frames();
+  const consumer = domain.import(answer as StreamHandleData).frames();
   assert.equal((await consumer.next())!.sequence, 0);
   worker.terminate();
   await assert.rejects(consumer.next(), { code: "ESRCH" });

@@ -49,13 +49,13 @@ async function carryOut(domain: Domain, task: Task): Promise<unknown> {
       return fence.handle();
     }
     case "take": {
-      const consumer = domain.openStream(task.stream).frames();
+      const consumer = domain.import(task.stream).frames();
       kept.push(consumer, await consumer.next());
       return "taken";
     }
     case "drain": {
       const sequences: number[] = [];
-      for await (using frame of domain.openStream(task.stream).frames()) sequences.push(frame.bytes[0]!);
+      for await (using frame of domain.import(task.stream).frames()) sequences.push(frame.bytes[0]!);
       return sequences;
     }
     case "produce": {

@@ -45,7 +45,7 @@ registerProcessor(
 
 async function consume(invitation: Invitation, handle: StreamHandleData): Promise<Findings> {
   const domain = Domain.join(invitation);
-  const stream = domain.openStream(handle);
+  const stream = domain.import(handle);
   const consumer = stream.frames();
   const lacks = ["performance", "setTimeout"].filter((name) => !(name in globalThis));
   const other = domain.createStream({ format: stream.format, buffers: 1 }).frames();

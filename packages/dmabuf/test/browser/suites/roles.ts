@@ -39,7 +39,7 @@ export const roles = {
     domain: Domain,
     { stream, policy, blocking }: { stream: StreamHandleData; policy: Policy; blocking: boolean },
   ): Promise<void> {
-    const consumer = domain.openStream(stream).frames({ policy });
+    const consumer = domain.import(stream).frames({ policy });
     realm.postMessage("joined");
     const sequences: number[] = [];
     let end = "ended";
@@ -58,7 +58,7 @@ export const roles = {
 
   /** Takes one frame and keeps it. */
   async frameKeeper(domain: Domain, { stream }: { stream: StreamHandleData }): Promise<void> {
-    const frame = await domain.openStream(stream).frames().next();
+    const frame = await domain.import(stream).frames().next();
     realm.postMessage(frame!.sequence);
     await new Promise(() => {});
   },
@@ -98,7 +98,7 @@ export const roles = {
 
   /** Blocks until the fence signals, and says its status. */
   async blocker(domain: Domain, { fence }: { fence: FenceHandle }): Promise<void> {
-    const awaited = domain.importFence(fence);
+    const awaited = domain.import(fence);
     realm.postMessage("blocking");
     awaited.waitSync();
     realm.postMessage(awaited.status);

@@ -28,7 +28,7 @@ export function arrayCases(place: Place): void {
         const handles: FenceHandle[] = [];
         for (const member of MEMBERS) handles.push(await maker.ask("makeFence", member, kind));
         const array = (options: FenceArrayOptions = {}): FenceHandle => {
-          const fences = handles.map((handle) => domain.importFence(handle));
+          const fences = handles.map((handle) => domain.import(handle));
           return domain.createFenceArray(fences, options).handle();
         };
         await body({ maker, other, array });

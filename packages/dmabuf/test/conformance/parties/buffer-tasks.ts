@@ -98,7 +98,7 @@ export async function importFile(
   mode: AccessMode,
   file: SyncFileHandle,
 ): Promise<void> {
-  await buffers.get(buffer)!.importSyncFile(mode, domain.importSyncFile(file));
+  await buffers.get(buffer)!.importSyncFile(mode, domain.import(file));
 }
 
 /** Adds a fence as a device does that waits for nobody: if others use the buffer, it is refused. */

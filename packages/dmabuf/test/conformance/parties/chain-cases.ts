@@ -43,7 +43,7 @@ export function chainCases(place: Place): void {
         const links: FenceHandle[] = [];
         let chain: FenceChain | undefined;
         for (const name of names) {
-          chain = createFenceChain(chain, domain.importFence(await maker.ask("makeFence", name, kind)), Number(name));
+          chain = createFenceChain(chain, domain.import(await maker.ask("makeFence", name, kind)), Number(name));
           links.push(chain.handle());
         }
         const statuses = async (): Promise<number[]> =>
@@ -60,7 +60,7 @@ export function chainCases(place: Place): void {
     test(`CHN-11 a chain over another agent's failed fence has not failed (${kind} fence)`, PATIENT, async (t) => {
       const { domain, parties } = await place.meet(t, 2);
       const handle = await parties[0]!.ask("makeFence", "f", kind);
-      const chain = createFenceChain(undefined, domain.importFence(handle), 1);
+      const chain = createFenceChain(undefined, domain.import(handle), 1);
       const sent = chain.handle();
       await parties[0]!.ask("signal", "f", "EIO");
       assert.deepEqual([chain.status, chain.fence.error?.code], [1, "EIO"]);
@@ -70,8 +70,8 @@ export function chainCases(place: Place): void {
     test(`CHN-12 a chain on a plain fence waits for that too (${kind} fences of two agents)`, PATIENT, async (t) => {
       const { domain, parties } = await place.meet(t, 2);
       const [plain, linked] = [parties[0]!, parties[1]!];
-      const before = domain.importFence(await plain.ask("makeFence", "f", kind));
-      const chain = createFenceChain(before, domain.importFence(await linked.ask("makeFence", "f", kind)), 1);
+      const before = domain.import(await plain.ask("makeFence", "f", kind));
+      const chain = createFenceChain(before, domain.import(await linked.ask("makeFence", "f", kind)), 1);
       const waiting = await begin(plain.start("wait", chain.handle()));
       await linked.ask("signal", "f");
       assert.equal(await waiting.isSettled(), false);

@@ -55,7 +55,7 @@ export function implicitCases(place: Place): void {
         const { domain, buffer, other, third } = shared;
         await other.ask("addFences", "b", kind, [mode]);
         const isReady = async (mode: AccessMode): Promise<boolean> =>
-          domain.importSyncFile(await third.ask("exportFile", "b", mode)).isReady();
+          domain.import(await third.ask("exportFile", "b", mode)).isReady();
         assert.deepEqual({ read: await isReady("read"), write: await isReady("write") }, left);
         await other.ask("signal", `b ${mode}`);
         assert.deepEqual({ read: await isReady("read"), write: await isReady("write") }, BOTH);

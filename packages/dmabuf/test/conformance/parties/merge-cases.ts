@@ -28,7 +28,7 @@ export function mergeCases(place: Place): void {
           domain,
           makers: [one, two],
           other,
-          fences: [domain.importFence(fences[0]), domain.importFence(fences[1])],
+          fences: [domain.import(fences[0]), domain.import(fences[1])],
         });
       });
     }

@@ -70,7 +70,7 @@ export function moveCases(place: Place): void {
 
   test("a slow importer holds the move up", LIMIT, async (t) => {
     const { domain, exporter, importers } = await scene(place, t, 1);
-    const told = domain.importFence(await importers[0]!.ask("follow", "b", "slowly"));
+    const told = domain.import(await importers[0]!.ask("follow", "b", "slowly"));
     const moving = exporter.ask("moveOften", "b", 1);
     await told.wait();
     await moving;
@@ -79,8 +79,8 @@ export function moveCases(place: Place): void {
   test("an importer that ends while it is told takes the lock along, and the move begins again", LIMIT, async (t) => {
     const { domain, exporter, importers, watcher } = await scene(place, t, 2);
     const [dead, alive] = importers;
-    const toldDead = domain.importFence(await dead!.ask("follow", "b", "never"));
-    const toldAlive = domain.importFence(await alive!.ask("follow", "b", "at once"));
+    const toldDead = domain.import(await dead!.ask("follow", "b", "never"));
+    const toldAlive = domain.import(await alive!.ask("follow", "b", "at once"));
     const moving = exporter.ask("moveOften", "b", 1);
     await toldDead.wait();
     assert.equal(watcher.reservation.isLocked, true);
@@ -94,8 +94,8 @@ export function moveCases(place: Place): void {
   test("an importer that blocks for the lock is told of the move that has it, and goes on", LIMIT, async (t) => {
     const { domain, exporter, importers } = await scene(place, t, 2);
     const [slow, blocked] = importers;
-    const told = domain.importFence(await slow!.ask("follow", "b", "slowly"));
-    const toldBlocked = domain.importFence(await blocked!.ask("follow", "b", "at once"));
+    const told = domain.import(await slow!.ask("follow", "b", "slowly"));
+    const toldBlocked = domain.import(await blocked!.ask("follow", "b", "at once"));
     const moving = exporter.ask("moveOften", "b", 1);
     await told.wait();
     // The lock is with the slow one, and opens only when the storage has moved.

@@ -38,16 +38,16 @@ export function numberCases(place: Place): void {
       [await other.ask("isLater", after, before), await other.ask("isLater", before, after)],
       [true, false],
     );
-    const again = domain.importFence(after).handle();
+    const again = domain.import(after).handle();
     assert.equal(await other.ask("isLater", again, before), true, "as it does of what was imported and sent on");
   });
 
   fact("RSV-25 the fence after the wrap takes the place of the one before, whoever adds which", async (sent) => {
     const { domain, buffer, maker, other, before, after } = sent;
-    addFence(buffer.reservation, domain.importFence(before), "write");
+    addFence(buffer.reservation, domain.import(before), "write");
     await other.ask("addImported", "b", after, "write");
     const left = places(buffer.reservation);
-    assert.deepEqual(left, [[domain.importFence(after).context, AFTER, "write"]]);
+    assert.deepEqual(left, [[domain.import(after).context, AFTER, "write"]]);
     await maker.ask("addKept", "b", String(BEFORE), "write");
     assert.deepEqual((await other.ask("placesOf", "b")).slice(0, 1), left);
   });
@@ -58,7 +58,7 @@ export function numberCases(place: Place): void {
     await maker.ask("addKept", "b", String(AFTER), "read");
     assert.equal(buffer.reservation.getFences("read").length, 2);
     const merged = await other.ask("mergeOf", "b", "read");
-    assert.equal(domain.importFence(merged).seqno, AFTER);
+    assert.equal(domain.import(merged).seqno, AFTER);
   });
 
   fact("SCH-11 a job waits for another agent's fence after the wrap", async ({ maker, other, before, after }) => {

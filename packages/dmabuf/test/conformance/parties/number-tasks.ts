@@ -15,12 +15,12 @@ export function makeWrapping({ domain, fences }: Scene, numbers: number[]): Fenc
 }
 
 export function isLater({ domain }: Scene, one: FenceHandle, other: FenceHandle): boolean {
-  return domain.importFence(one).isLater(domain.importFence(other));
+  return domain.import(one).isLater(domain.import(other));
 }
 
 /** Adds a fence that was sent to it. */
 export function addImported(scene: Scene, buffer: string, fence: FenceHandle, usage: Usage): void {
-  addFence(reservationOf(scene, buffer), scene.domain.importFence(fence), usage);
+  addFence(reservationOf(scene, buffer), scene.domain.import(fence), usage);
 }
 
 /** Adds a fence of its own. */
@@ -35,7 +35,7 @@ export function mergeOf(scene: Scene, buffer: string, usage: Usage): FenceHandle
 
 /** Runs a job after these; returns the status of the last of them when it ran. */
 export async function jobAfter({ domain, begun }: Scene, handles: FenceHandle[]): Promise<number> {
-  const dependencies = handles.map((handle) => domain.importFence(handle));
+  const dependencies = handles.map((handle) => domain.import(handle));
   let status = 0;
   const queue = domain.createQueue({ run: () => void (status = dependencies.at(-1)!.status) });
   const job = await queue.submit({ dependencies });

@@ -20,7 +20,7 @@ export async function followFailed(
   slow: FenceHandle,
   how: "throws" | "rejects",
 ): Promise<{ slow: number; failed: number }> {
-  const device = domain.importFence(slow);
+  const device = domain.import(slow);
   let seen = { slow: 0, failed: 0 };
   const refuse = (): never => {
     throw new DmaBufError("EIO", "The device has refused it");

@@ -153,7 +153,7 @@ export function sharedSyncobjCases(place: Place): void {
     const [syncobj] = shared(domain, 1) as [Syncobj];
     using file = domain.createSyncFile(pendingFence(domain));
     await parties[0]!.ask("importPoint", sentPoint(syncobj, 1), file.handle());
-    using exported = domain.importSyncFile(await parties[1]!.ask("exportPoint", sentPoint(syncobj)));
+    using exported = domain.import(await parties[1]!.ask("exportPoint", sentPoint(syncobj)));
     await parties[0]!.ask("signalSyncobjs", [sent(syncobj)]);
     await parties[1]!.ask("resetSyncobjs", [sent(syncobj)]);
     assert.deepEqual([file.isReady(), exported.isReady()], [false, false]);

@@ -79,7 +79,7 @@ export function syncFileCases(place: Place): void {
     using timeline = domain.createSoftwareTimeline();
     const points = [1, 2, 3].map((value) => domain.createSyncFile(timeline.createFence(value)).handle());
     const inner = await parties[0]!.ask("mergeFiles", "inner", points[1]!, points[0]!);
-    using merged = domain.importSyncFile(await parties[0]!.ask("mergeFiles", "outer", points[2]!, inner));
+    using merged = domain.import(await parties[0]!.ask("mergeFiles", "outer", points[2]!, inner));
     assert.equal(merged.name, "outer");
     for (const status of [0, 0, 1]) {
       timeline.advance();

@@ -10,22 +10,22 @@ import {
 import type { Scene } from "./scene.js";
 
 export function infoOf({ domain }: Scene, file: SyncFileHandle): SyncFileInfo {
-  return domain.importSyncFile(file).info();
+  return domain.import(file).info();
 }
 
 export function mergeFiles({ domain }: Scene, name: string, a: SyncFileHandle, b: SyncFileHandle): SyncFileHandle {
-  return SyncFile.merge(name, domain.importSyncFile(a), domain.importSyncFile(b)).handle();
+  return SyncFile.merge(name, domain.import(a), domain.import(b)).handle();
 }
 
 export async function poll({ domain, begun }: Scene, file: SyncFileHandle): Promise<WaitResult> {
-  const waiting = domain.importSyncFile(file).wait();
+  const waiting = domain.import(file).wait();
   begun();
   return waiting;
 }
 
 export function pollSync({ domain, begun }: Scene, file: SyncFileHandle): WaitResult {
   begun();
-  return domain.importSyncFile(file).waitSync();
+  return domain.import(file).waitSync();
 }
 
 export async function advance(
@@ -35,12 +35,12 @@ export async function advance(
   afterMs = 0,
 ): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, afterMs));
-  domain.openSoftwareTimeline(handle).advance(amount);
+  domain.import(handle).advance(amount);
 }
 
 /** Advances a timeline by steps of 1, as fast as it can; returns how often that went well. */
 export function advanceOften({ domain, begun }: Scene, handle: SoftwareTimelineHandle, steps: number): number {
-  using timeline = domain.openSoftwareTimeline(handle);
+  using timeline = domain.import(handle);
   begun();
   for (let step = 0; step < steps; step++) timeline.advance();
   return steps;
@@ -59,8 +59,8 @@ export interface Turns {
 
 /** Waits for every `step`-th point; returns how often the counter was not the point's value. */
 export function takeTurns({ domain, begun }: Scene, turns: Turns): number {
-  using points = domain.openSoftwareTimeline(turns.points);
-  using looked = domain.openSoftwareTimeline(turns.looked);
+  using points = domain.import(turns.points);
+  using looked = domain.import(turns.looked);
   using buffer = domain.import(turns.counter);
   const counter = new Int32Array(buffer.segments[0]!.memory, 0, 1);
   let wrong = 0;

@@ -47,7 +47,7 @@ export function syncobjCases(place: Place): void {
       await wait.begun;
       syncobj.signal();
       syncobj.reset();
-      assert.equal(await domain.importSyncFile(file).wait({ timeout: 20 }), "timed-out");
+      assert.equal(await domain.import(file).wait({ timeout: 20 }), "timed-out");
       timeline.advance();
       assert.equal(await wait.done, "signaled");
     },

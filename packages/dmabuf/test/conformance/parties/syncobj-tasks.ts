@@ -18,7 +18,7 @@ type SentWait = Pick<SyncobjWaitOptions, "all" | "forSubmit" | "available" | "ti
 
 /** Submits a pending fence of its own, which `signal` signals by its name. */
 export function submit({ domain, fences }: Scene, { syncobj: handle, point }: SentPoint, name: string): void {
-  using syncobj = domain.openSyncobj(handle);
+  using syncobj = domain.import(handle);
   const fence = pendingFence(domain);
   fences.set(name, fence);
   if (point === 0) syncobj.replaceFence(fence);
@@ -27,7 +27,7 @@ export function submit({ domain, fences }: Scene, { syncobj: handle, point }: Se
 
 export async function signalSyncobjs({ domain }: Scene, handles: SyncobjHandleData[], afterMs = 0): Promise<void> {
   await pause(afterMs);
-  Syncobj.signal(handles.map((handle) => domain.openSyncobj(handle)));
+  Syncobj.signal(handles.map((handle) => domain.import(handle)));
 }
 
 export async function signalPoints({ domain }: Scene, points: SentPoint[], afterMs = 0): Promise<void> {
@@ -36,11 +36,11 @@ export async function signalPoints({ domain }: Scene, points: SentPoint[], after
 }
 
 export function resetSyncobjs({ domain }: Scene, handles: SyncobjHandleData[]): void {
-  Syncobj.reset(handles.map((handle) => domain.openSyncobj(handle)));
+  Syncobj.reset(handles.map((handle) => domain.import(handle)));
 }
 
 export function querySyncobj({ domain }: Scene, handle: SyncobjHandleData): [signaled: number, submitted: number] {
-  using syncobj = domain.openSyncobj(handle);
+  using syncobj = domain.import(handle);
   return [syncobj.query(), syncobj.query({ lastSubmitted: true })];
 }
 
@@ -69,7 +69,7 @@ export function waitForPointsSync(
 
 /** Registers events for a point; tells which of them came, in their order, once the point has signaled. */
 export async function pointEvents({ domain, begun }: Scene, { syncobj: handle, point }: SentPoint): Promise<string[]> {
-  using syncobj = domain.openSyncobj(handle);
+  using syncobj = domain.import(handle);
   const runs: string[] = [];
   await new Promise<void>((resolve) => {
     syncobj.onPoint(point, () => runs.push("available"), { available: true });
@@ -93,13 +93,13 @@ export async function transferWhenSubmitted({ domain, begun }: Scene, from: Sent
 }
 
 export function exportPoint({ domain }: Scene, { syncobj: handle, point }: SentPoint): SyncFileHandle {
-  using syncobj = domain.openSyncobj(handle);
+  using syncobj = domain.import(handle);
   return syncobj.exportSyncFile(point).handle();
 }
 
 export function importPoint({ domain }: Scene, { syncobj: handle, point }: SentPoint, file: SyncFileHandle): void {
-  using syncobj = domain.openSyncobj(handle);
-  syncobj.importSyncFile(domain.importSyncFile(file), point);
+  using syncobj = domain.import(handle);
+  syncobj.importSyncFile(domain.import(file), point);
 }
 
 /**
@@ -108,7 +108,7 @@ export function importPoint({ domain }: Scene, { syncobj: handle, point }: SentP
  * @returns How often the timeline seemed to go back, or lacked its last point.
  */
 export function addOften({ domain, begun }: Scene, handle: SyncobjHandleData, points: number[]): number {
-  using syncobj = domain.openSyncobj(handle);
+  using syncobj = domain.import(handle);
   using line = domain.createTimeline();
   const pending = [];
   let [wrong, last] = [0, 0];
@@ -127,7 +127,7 @@ export function addOften({ domain, begun }: Scene, handle: SyncobjHandleData, po
 }
 
 function opened(domain: Scene["domain"], { syncobj, point }: SentPoint): { syncobj: Syncobj; point: number } {
-  return { syncobj: domain.openSyncobj(syncobj), point };
+  return { syncobj: domain.import(syncobj), point };
 }
 
 function pause(ms: number): Promise<void> {

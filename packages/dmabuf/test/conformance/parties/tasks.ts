@@ -30,46 +30,46 @@ export function nothing(_scene: Scene): void {}
 // Fences that were sent to it.
 
 export function status({ domain }: Scene, fence: FenceHandle): number {
-  return domain.importFence(fence).status;
+  return domain.import(fence).status;
 }
 
 export function errorCode({ domain }: Scene, fence: FenceHandle): ErrorCode | undefined {
-  return domain.importFence(fence).error?.code;
+  return domain.import(fence).error?.code;
 }
 
 export function timestamp({ domain }: Scene, fence: FenceHandle): number | undefined {
-  return domain.importFence(fence).timestamp;
+  return domain.import(fence).timestamp;
 }
 
 export function setDeadline({ domain }: Scene, fence: FenceHandle, deadlineNs: number): void {
-  domain.importFence(fence).setDeadline(deadlineNs);
+  domain.import(fence).setDeadline(deadlineNs);
 }
 
 /** The plain fences in a container. */
 export function unwrapped({ domain }: Scene, fence: FenceHandle): [context: number, seqno: number][] {
-  return [...unwrap(domain.importFence(fence))].map(({ context, seqno }) => [context, seqno]);
+  return [...unwrap(domain.import(fence))].map(({ context, seqno }) => [context, seqno]);
 }
 
 export async function wait({ domain, begun }: Scene, fence: FenceHandle, timeout = Infinity): Promise<WaitResult> {
-  const waiting = domain.importFence(fence).wait({ timeout });
+  const waiting = domain.import(fence).wait({ timeout });
   begun();
   return waiting;
 }
 
 export function waitSync({ domain, begun }: Scene, fence: FenceHandle, timeout = Infinity): WaitResult {
   begun();
-  return domain.importFence(fence).waitSync({ timeout });
+  return domain.import(fence).waitSync({ timeout });
 }
 
 export async function waitAny({ domain, begun }: Scene, fences: FenceHandle[]): Promise<WaitAnyResult> {
-  const waiting = waitForAny(fences.map((fence) => domain.importFence(fence)));
+  const waiting = waitForAny(fences.map((fence) => domain.import(fence)));
   begun();
   return waiting;
 }
 
 export function waitAnySync({ domain, begun }: Scene, fences: FenceHandle[]): WaitAnyResult {
   begun();
-  return waitForAnySync(fences.map((fence) => domain.importFence(fence)));
+  return waitForAnySync(fences.map((fence) => domain.import(fence)));
 }
 
 export interface Runs {
@@ -84,7 +84,7 @@ export async function callbacks(
   count: number,
   removed: number[] = [],
 ): Promise<Runs> {
-  const fence = scene.domain.importFence(handle);
+  const fence = scene.domain.import(handle);
   const runs: Runs = { order: [], statuses: [] };
   const added = Array.from({ length: count }, (_, index) =>
     fence.addCallback(() => {

@@ -89,7 +89,7 @@ test("a kernel's fence that others see may be dropped, and signals when the devi
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
   const fence = kernelFence(domain, file);
-  const view = domain.importFence(fence.handle());
+  const view = domain.import(fence.handle());
   fence[Symbol.dispose]();
   assert.equal(view.status, 0);
   timeline.advance();

@@ -47,7 +47,7 @@ class StressWorker {
     parentPort!.on("message", (message: Message) => this.#inbox.push(message));
     this.#domain = this.#obedience.within("join", () => Domain.join(invitation, { handleLimit: 500 }));
     this.#timeline = this.#domain.createTimeline();
-    this.#never = this.#domain.importFence(details.never);
+    this.#never = this.#domain.import(details.never);
     this.#buffers = details.buffers.map((handle) => this.#domain.import(handle));
     this.#own = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), buffers: 3, name: `of ${details.seat}` });
     this.#consume(details.stream);
@@ -223,7 +223,7 @@ class StressWorker {
     if (this.#consumed.length >= 3) return;
     void this.#tolerate(["ESTALE"], () => {
       this.#obedience.within("import", () => {
-        const stream = this.#domain.openStream(handle);
+        const stream = this.#domain.import(handle);
         const policy = this.#random.pick(["block", "drop-oldest", "newest"] as const);
         this.#consumed.push({ stream, consumer: stream.frames({ policy }), last: undefined });
       });
