@@ -9,8 +9,7 @@ using buffer = domain.allocate(1 << 20, { name: "texture" });
 using timeline = domain.createTimeline({ name: "blitter", timeLimit: 1000 });
 const blit = timeline.createFence();
 {
-  using lock = await buffer.reservation.lock();
-  void lock;
+  using _lock = await buffer.reservation.lock();
   buffer.reservation.reserveFences(1); // may fail; nothing has been submitted yet
   buffer.reservation.addFence(blit, "write"); // cannot fail
 }

@@ -238,6 +238,11 @@ function isString(value: unknown): boolean {
   return typeof value === "string";
 }
 
+/** A whole number that is not negative, as data of others may have it. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
 export function isName(name: string): boolean {
   return name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
 }

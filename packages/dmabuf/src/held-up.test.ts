@@ -44,8 +44,7 @@ const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Doma
     (domain, other) => {
       const buffer = domain.allocate(1);
       const theirs = other.import(buffer.handle());
-      using lock = theirs.reservation.lockSync();
-      void lock;
+      using _lock = theirs.reservation.lockSync();
       theirs.reservation.reserveFences(1);
       theirs.reservation.addFence(other.createTimeline().createFence(), "write");
       return buffer.access("read", { timeout: 5 });

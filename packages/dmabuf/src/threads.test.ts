@@ -310,8 +310,7 @@ describe("an agent that dies", () => {
     const theirs = mortal.import(buffer.handle());
     mortal.allocate(1).handle();
     await theirs.access("write");
-    using lock = await theirs.reservation.lock();
-    void lock;
+    using _lock = await theirs.reservation.lock();
     const timeline = mortal.createTimeline().createFence();
     const oneShot = mortal.fenceFrom(pending());
     const fences = [timeline, oneShot].map((fence) => domain.import(fence.handle()));

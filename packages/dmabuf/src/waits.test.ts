@@ -26,8 +26,7 @@ async function busyStream(domain: Domain, usage: "read" | "write"): Promise<Fram
   const stream = streamOf(domain);
   using loan = (await stream.loan())!;
   const { reservation } = loan.buffer;
-  using lock = reservation.lockSync();
-  void lock;
+  using _lock = reservation.lockSync();
   reservation.reserveFences(1);
   reservation.addFence(domain.createTimeline({ timeLimit: 60_000 }).createFence(), usage);
   if (usage === "write") loan.publish();
@@ -136,8 +135,7 @@ const CASES: Case[] = [
     "EBADF",
     (domain) => {
       const buffer = domain.allocate(1);
-      using lock = buffer.reservation.lockSync();
-      void lock;
+      using _lock = buffer.reservation.lockSync();
       buffer.reservation.reserveFences(1);
       buffer.reservation.addFence(domain.createTimeline({ timeLimit: 60_000 }).createFence(), "write");
       return { wait: buffer.access("read"), end: () => buffer.close() };

@@ -1,3 +1,4 @@
+/* cspell:ignore recieve recieved messige remarkrc */
 /** Each check of `npm run check` finds what it is there for: it is planted in a small workspace. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

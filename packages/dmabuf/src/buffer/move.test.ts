@@ -162,8 +162,7 @@ describe("moving a buffer", () => {
     await assert.rejects(exported.move([pages()], { timeout: 5 }), { code: "ETIMEDOUT" });
     access[Symbol.dispose]();
     {
-      using lock = await exported.reservation.lock();
-      void lock;
+      using _lock = await exported.reservation.lock();
       await assert.rejects(exported.move([pages()]), { code: "EDEADLK" });
     }
     assert.equal(exported.segments[0]!.memory, old.memory);
@@ -183,8 +182,7 @@ describe("moving a buffer", () => {
       assert.equal(await isMovable(exported), true);
       using follower = holder.attachSync({ moveNotify() {} });
       {
-        using lock = await holder.reservation.lock();
-        void lock;
+        using _lock = await holder.reservation.lock();
         follower.pinSync();
       }
       assert.equal(await isMovable(exported), false);
@@ -210,14 +208,12 @@ describe("moving a buffer", () => {
     assert.equal(await isMovable(exported), false);
     map[Symbol.dispose]();
     {
-      using lock = await exported.reservation.lock();
-      void lock;
+      using _lock = await exported.reservation.lock();
       exported.vmap();
     }
     assert.equal(await isMovable(exported), false);
     {
-      using lock = await exported.reservation.lock();
-      void lock;
+      using _lock = await exported.reservation.lock();
       exported.vunmap();
     }
     await exported.move(() => {
@@ -314,8 +310,7 @@ describe("dynamic importers", () => {
   test("that do not answer hold the move up until its time has passed, and may be told again", LIMIT, async (t) => {
     const { user, exported, buffer } = moved(t);
     let told = 0;
-    using attachment = buffer.attachSync({ moveNotify: () => void told++ });
-    void attachment;
+    using _attachment = buffer.attachSync({ moveNotify: () => void told++ });
     agentOf(user).close();
     await assert.rejects(exported.move([pages()], { timeout: 5 }), { code: "ETIMEDOUT" });
     assert.equal(exported.reservation.isLocked, false);

@@ -108,8 +108,7 @@ describe("an importer in another agent", () => {
       const { owner, buffer } = exportTo(t, ops);
       const use = async (): Promise<void> => {
         using attachment = await buffer.attach();
-        using mapping = await attachment.map();
-        void mapping;
+        using _mapping = await attachment.map();
       };
       await assert.rejects(use(), { code: "EBUSY" });
       await until(() => operation === "attach" || calls.includes("detach"));
@@ -139,8 +138,7 @@ describe("an importer in another agent", () => {
     using attachment = await buffer.attach({ moveNotify() {} });
     await assert.rejects(attachment.pin(), { code: "EPERM" });
     {
-      using lock = await buffer.reservation.lock();
-      void lock;
+      using _lock = await buffer.reservation.lock();
       await attachment.pin();
       assert.equal(buffer.reservation.isHeldHere, true);
       attachment.unpin();
@@ -163,10 +161,8 @@ describe("an importer in another agent", () => {
     });
     const buffer = joinDomain(t, owner).import(owner.export([page()], { ops }).handle());
     using attachment = await buffer.attach({ moveNotify() {} });
-    using lock = await buffer.reservation.lock();
-    void lock;
-    using mapping = await attachment.mapLocked();
-    void mapping;
+    using _lock = await buffer.reservation.lock();
+    using _mapping = await attachment.mapLocked();
     assert.deepEqual(
       [...buffer.reservation.lockedFences()].map(({ fence, usage }) => [fence.timelineName, usage]),
       [["mover", "kernel"]],
@@ -273,8 +269,7 @@ describe("an importer's agent that dies", () => {
     await attachment.map();
     const follower = await buffer.attach({ name: "follower", moveNotify() {} });
     {
-      using lock = await buffer.reservation.lock();
-      void lock;
+      using _lock = await buffer.reservation.lock();
       await follower.pin();
     }
     await buffer.access("read");
@@ -329,8 +324,7 @@ describe("an exporter's agent that dies", () => {
     const other = joinDomain(t, user).import(buffer.handle());
     const next = other.reservation.lock();
     await Promise.all([die(), assert.rejects(mapping, { code: "ESRCH" })]);
-    using theirs = await next;
-    void theirs;
+    using _theirs = await next;
     assert.equal(buffer.reservation.isHeldHere, false);
     lock[Symbol.dispose]();
     assert.equal(other.reservation.isLocked, true);

@@ -1,3 +1,4 @@
+import { ERRNO } from "../errors.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import {
   COMPLETED,
@@ -31,7 +32,7 @@ import { raiseTo, usedSlots, usedWord } from "./table.js";
 /** No sequence number reaches this. */
 const BEYOND_ALL = 2 ** COMPLETED.sequence.width - 1;
 
-export const ESTALE = 116;
+const { ESTALE } = ERRNO;
 
 /** Records that the fences from `first` to `last` failed. Only the timeline's owner may call this. */
 export function recordFailure(

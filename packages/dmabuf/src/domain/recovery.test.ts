@@ -70,8 +70,7 @@ test("table.2: handles, attachments and pins of some buffers cost a death nothin
   const first = Array.from({ length: 20 }, () => used.survivor.allocate(1))[0]!;
   first.handle();
   const attachment = first.attachSync({ moveNotify: () => {} });
-  using lock = first.reservation.lockSync();
-  void lock;
+  using _lock = first.reservation.lockSync();
   attachment.pinSync();
   const more = used.wordsTouchedByDeath() - before;
   assert.ok(more > 0 && more < 10, `${more} words more`);

@@ -1,5 +1,5 @@
 import { allOrNothing } from "../all-or-nothing.js";
-import { check, handleTo, isHandle, isName } from "../arguments.js";
+import { check, handleTo, isCount, isHandle, isName } from "../arguments.js";
 import type { BufferHandle, BufferHandleData } from "../buffer/handle.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
@@ -114,8 +114,4 @@ export function checkStreamHandle(handle: unknown, streams: number): asserts han
 
 function refuse(reason: string): never {
   throw new DmaBufError("EINVAL", `Cannot open the stream: ${reason}`);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ExplorationError } from "./exploration-error.js";
 import { explore } from "./explore.js";
+import { failureOf } from "../../test/model/interleavings.js";
 import type { ExploreOptions } from "./exploration.js";
 import { modelHost } from "./model-host.js";
 import { UnrepeatableAgentError } from "./recorded-agent.js";
 import type { Substrate } from "../substrate/substrate.js";
 
 // What explore() reports, and what agents may do.
-
-function failureOf(options: ExploreOptions): ExplorationError {
-  try {
-    explore(options);
-  } catch (error) {
-    if (error instanceof ExplorationError) return error;
-    throw error;
-  }
-  assert.fail("explore() found nothing");
-}
 
 /** What an agent of a test returned, in every schedule. */
 function resultsOf(name: string, options: ExploreOptions): Set<unknown> {

@@ -7,8 +7,7 @@ import { addFence, exportWith, fails, memoryOf } from "./buffers.js";
 test("DBF-22 a buffer whose exporter has no vmap is not mapped", () => {
   using domain = Domain.create();
   using buffer = exportWith(domain, {});
-  using lock = buffer.reservation.lockSync();
-  void lock;
+  using _lock = buffer.reservation.lockSync();
   fails("EINVAL", () => buffer.vmap());
 });
 
@@ -20,8 +19,7 @@ test("DBF-23 two users of vmap share one mapping, made and ended once", () => {
     return new Uint8Array(1);
   };
   using buffer = exportWith(domain, { vmap, vunmap: () => calls.push("vunmap") });
-  using lock = buffer.reservation.lockSync();
-  void lock;
+  using _lock = buffer.reservation.lockSync();
   const first = buffer.vmap();
   assert.equal(buffer.vmap(), first);
   buffer.vunmap();
@@ -69,8 +67,7 @@ test("DBF-27 a dynamic importer is mapped at once although the kernel's fence is
   using buffer = exportWith(domain, {});
   using attachment = buffer.attachSync({ moveNotify() {} });
   addFence(domain, buffer, "kernel");
-  using lock = buffer.reservation.lockSync();
-  void lock;
+  using _lock = buffer.reservation.lockSync();
   using mapping = attachment.mapLockedSync();
   assert.equal(mapping.segments.length, 1);
 });
@@ -109,8 +106,7 @@ test("DBF-29 a move is told to the two dynamic importers and not to the static o
     [true, false, true],
   );
   await assert.rejects(buffer.moveNotify(), { code: "EPERM" });
-  using lock = buffer.reservation.lockSync();
-  void lock;
+  using _lock = buffer.reservation.lockSync();
   await buffer.moveNotify();
   assert.deepEqual(told, ["first locked", "second locked"]);
 });

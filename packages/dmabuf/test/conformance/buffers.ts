@@ -31,8 +31,7 @@ export function exportWith(domain: Domain, ops: Partial<ExporterOps>): DmaBuf {
 export function addFence(domain: JoinedDomain, buffer: DmaBuf, usage: Usage): Fence {
   const fence = domain.createTimeline({ name: "line" }).createFence();
   const { reservation } = buffer;
-  using lock = reservation.lockSync();
-  void lock;
+  using _lock = reservation.lockSync();
   reservation.reserveFences(1);
   reservation.addFence(fence, usage);
   return fence;

@@ -196,8 +196,7 @@ test("DBF-31 an exporter may take the reservation lock when an access begins", a
   using domain = Domain.create();
   let locked = 0;
   const lock = (): void => {
-    using held = buffer.reservation.lockSync();
-    void held;
+    using _held = buffer.reservation.lockSync();
     locked += 1;
   };
   using buffer: DmaBuf = exportWith(domain, { beginCpuAccess: lock });

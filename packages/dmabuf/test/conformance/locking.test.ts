@@ -63,8 +63,7 @@ for (const where of ["its exporter's own thread", "another thread"]) {
         moveNotify: (self) => void called.set("moveNotify", self.reservation.isHeldHere ? "locked" : "open"),
       });
       {
-        using lock = await reservation.lock();
-        void lock;
+        using _lock = await reservation.lock();
         await attachment.pin();
         attachment.unpin();
       }
@@ -74,8 +73,7 @@ for (const where of ["its exporter's own thread", "another thread"]) {
       // It blocks until the exporter has answered, so here only the exporter's own agent can ask for it.
       exported.mmap()[Symbol.dispose]();
       {
-        using lock = await exported.reservation.lock();
-        void lock;
+        using _lock = await exported.reservation.lock();
         exported.vmap();
         exported.vunmap();
       }
@@ -103,8 +101,7 @@ describe("a caller with the lock", () => {
     test(`is warned of ${name}, and one without it is not`, LIMIT, async (t) => {
       const setting = await scene(t);
       {
-        using lock = await setting.buffer.reservation.lock();
-        void lock;
+        using _lock = await setting.buffer.reservation.lock();
         (call(setting) as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
       }
       assert.match(setting.warnings.join("\n"), /^Do not .* while this thread has locked its reservation$/m);
@@ -116,8 +113,7 @@ describe("a caller with the lock", () => {
 
   test("that maps or moves without saying that it has it is not left to wait for itself", LIMIT, async (t) => {
     const { buffer, attachment, warnings } = await scene(t);
-    using lock = await buffer.reservation.lock();
-    void lock;
+    using _lock = await buffer.reservation.lock();
     await assert.rejects(buffer.move(memoryOf(1)), { code: "EDEADLK" });
     assert.throws(() => buffer.reservation.lockSync(), { code: "EDEADLK" });
     await assert.rejects(attachment.map("read", { timeout: 5 }), { code: "ETIMEDOUT" });

@@ -47,15 +47,13 @@ export const READERS: Record<string, Reader> = {
       for (const mode of MODES) buffer.exportSyncFile(mode).info();
     },
     lock(buffer, domain) {
-      using lock = buffer.reservation.lockSync(undefined, PATIENT);
-      void lock;
+      using _lock = buffer.reservation.lockSync(undefined, PATIENT);
       for (const { fence } of buffer.reservation.lockedFences()) void [fence.status, fence.timestamp, fence.describe()];
       buffer.reservation.reserveFences(1);
       buffer.reservation.addFence(domain.createTimeline().createFence(), "write");
     },
     "adds a published fence"(buffer, domain) {
-      using lock = buffer.reservation.lockSync(undefined, PATIENT);
-      void lock;
+      using _lock = buffer.reservation.lockSync(undefined, PATIENT);
       buffer.reservation.reserveFences(2);
       const fence = domain.createFence({ driverName: "driver", timelineName: "line" });
       buffer.reservation.addFence(fence, "read");
@@ -70,8 +68,7 @@ export const READERS: Record<string, Reader> = {
     attaches(buffer, domain) {
       if (asksExporter(buffer, domain)) return;
       using attachment = buffer.attachSync();
-      using lock = buffer.reservation.lockSync(undefined, PATIENT);
-      void lock;
+      using _lock = buffer.reservation.lockSync(undefined, PATIENT);
       attachment.mapLockedSync().unmapLocked();
     },
     maps(buffer, domain) {

@@ -138,8 +138,7 @@ function moves({ tells = false, fault }: { tells?: boolean; fault?: Fault } = {}
 function moveLocked(agent: Agent, memory: Substrate, tells: boolean): string {
   const reservation = new Reservation(agent, 0);
   for (;;) {
-    using lock = reservation.lockSync();
-    void lock;
+    using _lock = reservation.lockSync();
     if (!beginMove(agent, 0)) return "pinned";
     if (tells) tell(agent, reservation);
     if (reservation.isHeldHere) {
@@ -198,8 +197,7 @@ function follows(uses = 2): Program {
       for (const request of postedRequests(agent)) tellOfMove(agent, request, followers);
     });
     for (let use = 0; use < uses; use++) {
-      using lock = reservation.lockSync();
-      void lock;
+      using _lock = reservation.lockSync();
       mapping ??= storageVersion(agent, 0);
       if (use > 0) look(memory, mapping);
     }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explore, ExplorationError } from "../../src/testing/index.js";
+import { explore } from "../../src/testing/index.js";
 import type { ExplorationFailure, ExploreOptions } from "../../src/testing/index.js";
+import { failureOf } from "./interleavings.js";
 
 /** A small protocol that can be had right or with one known mistake. */
 export interface PlantedBug {
@@ -26,14 +27,4 @@ export function testPlantedBug({ name, kind, report, protocol }: PlantedBug): vo
     const repeated = failureOf({ ...protocol(true), replay: failure.schedule });
     assert.equal(repeated.message, failure.message, "the reported schedule leads to the same failure");
   });
-}
-
-function failureOf(options: ExploreOptions): ExplorationError {
-  try {
-    explore(options);
-  } catch (error) {
-    if (error instanceof ExplorationError) return error;
-    throw error;
-  }
-  assert.fail("explore() found nothing");
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { explore, ExplorationError } from "../../src/testing/index.js";
+import { explore } from "../../src/testing/index.js";
 import type { AgentProgram, Agents, ExploreOptions } from "../../src/testing/index.js";
-import { EXPLORES, faulty, type Fault } from "./interleavings.js";
+import { EXPLORES, failureOf, faulty, type Fault } from "./interleavings.js";
 import { LAYOUT, namesOf, WORDS } from "./model-domain.js";
 
 /** A fact about shipped code, and mistakes that would make it false. */
@@ -41,16 +41,6 @@ export function testProtocol({ name, options, mistakes = [] }: Protocol): void {
       assert.match(failureOf(withMistake(all, mistake)).message, mistake.report);
     });
   }
-}
-
-function failureOf(options: ExploreOptions): ExplorationError {
-  try {
-    explore(options);
-  } catch (error) {
-    if (error instanceof ExplorationError) return error;
-    throw error;
-  }
-  assert.fail("explore() found nothing");
 }
 
 function withMistake(options: ExploreOptions, { agent, plant }: Mistake): ExploreOptions {

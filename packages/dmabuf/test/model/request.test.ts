@@ -4,14 +4,14 @@ import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { deliver } from "../../src/buffer/request-server.js";
 import { isLive } from "../../src/domain/agent-slot.js";
 import { AGENT, AGENT_PHASE, BUFFER, REQUEST } from "../../src/domain/layout.js";
-import { postedRequests, postRequest, takeRequest, type RequestFields } from "../../src/buffer/request-slot.js";
+import { postedRequests, postRequest, takeRequest } from "../../src/buffer/request-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { holderOf, lockHolder } from "../../src/reservation/lock.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
-import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { identityOf, requestTo, TinyDomain } from "./tiny-domain.js";
 
 // A request to an exporter in another agent, and the lock that goes with it. The contracts stand in
 // src/domain/request-slot.ts, src/reservation/lock.ts (lock.5, lock.6) and src/buffer/question.ts.
@@ -29,17 +29,7 @@ const BELL = domain.layout.agent(REQUESTER) + AGENT.DOORBELL;
 const WAITERS = domain.layout.buffer(0) + domain.layout.BUFFER.LOCK_WAITERS;
 const LOCK = domain.layout.buffer(0) + BUFFER.LOCK;
 
-const FIELDS: Omit<RequestFields, "lock"> = {
-  exporter: identityOf(EXPORTER),
-  buffer: { slot: 0, generation: 1 },
-  operation: "map",
-  mode: "read",
-  attachment: 1,
-  mapping: 1,
-  isDynamic: false,
-  allowPeerToPeer: false,
-  name: "",
-};
+const FIELDS = requestTo(EXPORTER);
 
 // exporter-link.2, request-server.1, request-server.2
 test(
@@ -184,8 +174,7 @@ function asks(withLock: boolean, timeout = Infinity, fault?: Fault): Program {
     const agent = domain.agent(memory, REQUESTER, { fault });
     const reservation = new Reservation(agent, 0);
     if (!withLock) return outcome(() => new PendingRequest(agent, FIELDS).resultSync({ timeout }));
-    using lock = reservation.lockSync();
-    void lock;
+    using _lock = reservation.lockSync();
     write(memory, REQUESTER);
     const answer = outcome(() => new PendingRequest(agent, FIELDS, reservation).resultSync({ timeout }));
     if (reservation.isHeldHere) write(memory, REQUESTER);
@@ -218,8 +207,7 @@ function serves(patience = Infinity, fault?: Fault): Program {
 /** Somebody else who wants the lock. */
 function locks(): Program {
   return (memory) => {
-    using lock = new Reservation(domain.agent(memory, OTHER, { arms: [WAITERS], state: () => "" }), 0).lockSync();
-    void lock;
+    using _lock = new Reservation(domain.agent(memory, OTHER, { arms: [WAITERS], state: () => "" }), 0).lockSync();
     write(memory, OTHER);
   };
 }

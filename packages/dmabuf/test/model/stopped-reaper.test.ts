@@ -21,7 +21,7 @@ import {
 } from "./interleavings.js";
 import { unlessFull } from "./model-domain.js";
 import { DEAD, deadCount, MORTAL, REAPER, stoppedReaper, WAITER, type StoppedReaper } from "./stopped-reaper.js";
-import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { identityOf, requestTo, TinyDomain } from "./tiny-domain.js";
 
 // Who is dead blocks nobody, even when its reaper is stopped; the contract stands in src/domain/recovery.ts.
 
@@ -33,17 +33,6 @@ const READERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.READERS;
 const WAITERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.HOLD_WAITERS;
 const PINS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.PINS;
 const LOCK_WAITERS = layout.buffer(BUFFER_SLOT) + layout.BUFFER.LOCK_WAITERS;
-const REQUEST = {
-  exporter: DEAD,
-  buffer: { slot: BUFFER_SLOT, generation: 1 },
-  operation: "attach",
-  mode: "read",
-  attachment: 0,
-  mapping: 0,
-  isDynamic: false,
-  allowPeerToPeer: false,
-  name: "",
-} as const;
 const BELL = layout.agent(WAITER) + AGENT.DOORBELL;
 const RELEASED = layout.agent(MORTAL) + AGENT.RELEASED;
 
@@ -103,7 +92,7 @@ test(
     const asks: Program = (memory) => {
       const agent = domain.agent(memory, WAITER, { state: () => "" });
       try {
-        return new PendingRequest(agent, REQUEST).resultSync();
+        return new PendingRequest(agent, { ...requestTo(MORTAL), exporter: DEAD, operation: "attach" }).resultSync();
       } catch (error) {
         return codeOf(error);
       }

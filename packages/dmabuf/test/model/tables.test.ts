@@ -14,7 +14,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import type { Fault } from "./interleavings.js";
 import { unlessFull } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
-import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { requestTo, TinyDomain } from "./tiny-domain.js";
 
 // An agent dies while it takes the first slot of a table that was never used, and others sweep what was used
 // (src/domain/table.ts).
@@ -25,18 +25,6 @@ const { layout, words, nameOf } = domain;
 const BUFFER_SLOT = layout.buffer(0);
 
 const fence = { name: "", driverName: "", timeLimit: 1000 };
-const request = {
-  exporter: identityOf(REAPS),
-  buffer: { slot: 0, generation: 1 },
-  operation: "map",
-  mode: "read",
-  attachment: 0,
-  mapping: 0,
-  isDynamic: false,
-  allowPeerToPeer: false,
-  name: "",
-  lock: 0n,
-} as const;
 
 /** Takes a slot of each table; there is one. */
 const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown> = {
@@ -45,7 +33,7 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown
   buffers: (member) => claimBuffer(member, { size: 1, name: "", exporterName: "" }),
   syncobjs: (member) => claimSyncobj(member, []),
   streams: (member) => claimStream(member, ""),
-  requests: (member) => postRequest(member, request, true),
+  requests: (member) => postRequest(member, requestTo(REAPS), true),
 };
 
 for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {

@@ -1,3 +1,4 @@
+import type { RequestFields } from "../../src/buffer/request-slot.js";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
 import { writeHeader } from "../../src/domain/header.js";
@@ -142,6 +143,22 @@ function withBells(memory: Substrate, bells: readonly number[]): Substrate {
       return NaN;
     },
   }));
+}
+
+/** What is asked of an agent, where a test does not care. */
+export function requestTo(exporter: number): RequestFields {
+  return {
+    exporter: identityOf(exporter),
+    buffer: { slot: 0, generation: 1 },
+    operation: "map",
+    mode: "read",
+    attachment: 1,
+    mapping: 1,
+    isDynamic: false,
+    allowPeerToPeer: false,
+    name: "",
+    lock: 0n,
+  };
 }
 
 /** The identity of the first agent in a slot. */

@@ -197,8 +197,7 @@ function fillQueue(place: string): number[] {
 test("who asks with another version of the layout is told EPROTO and both numbers", LIMITED, async (t) => {
   t.mock.method(process, "emitWarning", () => {});
   const place = join(folder(t), "socket");
-  using domain = ProcessDomain.listen(place);
-  void domain;
+  using _domain = ProcessDomain.listen(place);
   const connection = connectBare(place);
   sendMessage(connection, Buffer.from('{"layout":1}\n'));
   await assert.rejects(requestDomain(connection, place, { end: performance.now() + 5_000 }), {

@@ -7,7 +7,7 @@ import type { Agent } from "../../domain/agent.js";
 import { isLive, otherAgents, type Identity } from "../../domain/agent-slot.js";
 import { BUFFER_SLOTS, type BufferKey, bufferSize } from "../../buffer/buffer-slot.js";
 import { DmaBufError } from "../../errors.js";
-import { ReceivedStorage, serves, type Delivery } from "./received-storage.js";
+import { keyOf, ReceivedStorage, serves, type Delivery } from "./received-storage.js";
 import { FileStorage, type FilePart } from "./file-storage.js";
 import type { AskForStorage, FileSegment, NoStorage, StorageMessage, StorageName } from "../messages/message.js";
 import type { PostOffice } from "../messages/post-office.js";
@@ -400,10 +400,6 @@ function modeOf({ isWritable }: FileStorage): HandleMode {
 /** Where the memory is in its files. */
 function segmentsOf({ parts }: FileStorage): FileSegment[] {
   return parts.map(({ offset, length }) => ({ offset, length }));
-}
-
-function keyOf({ slot, generation }: BufferKey): BufferKey {
-  return { slot, generation };
 }
 
 function damaged(reason: string): DmaBufError {

@@ -1,4 +1,4 @@
-import { BUFFER_SLOTS } from "../../buffer/buffer-slot.js";
+import { BUFFER_SLOTS, type BufferKey } from "../../buffer/buffer-slot.js";
 import type { Segment } from "../../domain/layout.js";
 import type { StorageMessage, StorageName } from "../messages/message.js";
 import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
@@ -68,6 +68,7 @@ function isReplaced(old: StorageName, by: StorageName): boolean {
   return old !== by && old.mode === by.mode && serves(by, old);
 }
 
-function keyOf({ slot, generation }: StorageName): { slot: number; generation: number } {
+/** The buffer alone. */
+export function keyOf({ slot, generation }: BufferKey): BufferKey {
   return { slot, generation };
 }

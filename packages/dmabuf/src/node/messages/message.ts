@@ -1,3 +1,4 @@
+import { isCount } from "../../arguments.js";
 import type { HandleMode } from "../../buffer/handle.js";
 import type { Sizes } from "../../domain/layout.js";
 import { checkStreamHandle, type StreamHandleData } from "../../stream/stream-handle.js";
@@ -142,8 +143,4 @@ interface Fields {
 function fieldsOf(value: unknown, what: string): Fields {
   if (typeof value !== "object" || value === null) throw new TypeError(`${what} is no object`);
   return value;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

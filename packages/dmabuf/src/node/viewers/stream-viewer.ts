@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
-import { ABORT_SIGNAL, checkOptions, TIMEOUT, type Kinds } from "../../arguments.js";
+import { ABORT_SIGNAL, checkOptions, isCount, TIMEOUT, type Kinds } from "../../arguments.js";
 import { Held, HeldList } from "../../domain/held.js";
 import { waitUntil } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
@@ -261,15 +261,11 @@ function checkServed(line: object): ServedStream {
   const damage = formatDamage(format);
   if (damage !== undefined)
     throw new DmaBufError("EPROTO", `Cannot look at the stream: it is served with a damaged format: ${damage}`);
-  if (typeof name !== "string" || !isCount(buffers) || !isCount(bytes)) {
+  if (typeof name !== "string" || !isCount(buffers) || buffers === 0 || !isCount(bytes) || bytes === 0) {
     throw new DmaBufError("EPROTO", "Cannot look at the stream: it is served with words that cannot be understood");
   }
   if (bytes < frameBufferSize(format!, 0)) {
     throw new DmaBufError("EPROTO", `Cannot look at the stream: no frame fits into its buffers of ${bytes} bytes`);
   }
   return { name, format: format!, buffers, bytes };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
 }

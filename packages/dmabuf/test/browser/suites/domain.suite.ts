@@ -74,8 +74,7 @@ test("the hold and the lock of terminated workers open", LIMIT, async () => {
   using access = await buffer.access("write");
   assert.equal(access.mode, "write");
   locker.terminate();
-  using lock = await buffer.reservation.lock();
-  void lock;
+  using _lock = await buffer.reservation.lock();
   assert.equal(buffer.reservation.isHeldHere, true);
 });
 

@@ -39,8 +39,7 @@ export function attachAndWriteSync({ buffers, attachments }: Scene, name: string
   const buffer = buffers.get(name)!;
   const attachment = buffer.attachSync({ name: "importer", moveNotify() {} });
   attachments.set(name, attachment);
-  using lock = buffer.reservation.lockSync();
-  void lock;
+  using _lock = buffer.reservation.lockSync();
   using mapping = attachment.mapLockedSync("write");
   writeSeven(mapping.segments);
 }
@@ -52,8 +51,7 @@ export function detach({ attachments }: Scene, buffer: string): void {
 export async function pinAndUnpin({ buffers }: Scene, name: string): Promise<void> {
   const buffer = buffers.get(name)!;
   using attachment = await buffer.attach({ name: "display", moveNotify() {} });
-  using lock = await buffer.reservation.lock();
-  void lock;
+  using _lock = await buffer.reservation.lock();
   await attachment.pin();
   attachment.unpin();
 }

@@ -115,8 +115,7 @@ async function readMapped({ domain, buffers }: Scene, name: string, last: number
     const fence = timeline.createFence();
     let segments: Mapping["segments"];
     {
-      using lock = await buffer.reservation.lock(undefined, { timeout: 30_000 });
-      void lock;
+      using _lock = await buffer.reservation.lock(undefined, { timeout: 30_000 });
       mapping ??= await attachment.mapLocked();
       segments = mapping.segments;
       buffer.reservation.reserveFences(1);

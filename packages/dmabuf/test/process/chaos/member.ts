@@ -23,6 +23,7 @@ import type { Substrate } from "../../../src/substrate/substrate.js";
 import { pause } from "../../agents.js";
 import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
+import { claimSomething, waitForSomeUsage } from "../../random-work.js";
 import { attend, closeUnderLock, performFor } from "./closings.js";
 import { believeInTheDead, disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
 import { BUFFER_BYTES, FRAME_BYTES, type Fault, type Order, type Report, type Start } from "./orders.js";
@@ -225,9 +226,7 @@ class Member {
   async #wait(): Promise<void> {
     const { reservation } = this.#pickBuffer("wait") ?? {};
     if (reservation === undefined) return;
-    const usage = this.#random.pick(["kernel", "write", "read", "bookkeep"] as const);
-    if (this.#random.oneIn(2)) reservation.waitSync(usage);
-    else await reservation.wait(usage);
+    await waitForSomeUsage(reservation, this.#random);
     this.#count("waits");
   }
 
@@ -235,12 +234,7 @@ class Member {
   #claim(): Promise<void> | void {
     this.#note("claim");
     if (this.#start.fault === "descriptor") openSync("/dev/null", "r");
-    const kind = this.#random.below(4);
-    if (kind === 0) this.#domain.allocate(1).close();
-    if (kind === 1) this.#domain.createTimeline().close();
-    if (kind === 2) this.#domain.createStream({ format: rawFormat(16), buffers: 2 }).close();
-    if (kind === 3) return this.#domain.fenceFrom(Promise.resolve()).result();
-    return undefined;
+    return claimSomething(this.#domain, this.#random);
   }
 
   /** Sends a new buffer away, and keeps nothing of it. */

@@ -25,6 +25,7 @@ import { DEEDS, FRAME_BYTES, BUFFER_BYTES, type Details, type Message } from "./
 import { Obedience, type Section } from "./orders.js";
 import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
+import { claimSomething, waitForSomeUsage } from "../../random-work.js";
 
 const { invitation, details } = workerData as { invitation: Invitation; details: Details };
 
@@ -167,21 +168,12 @@ class StressWorker {
       await this.#never.wait();
     }
     const { reservation } = this.#random.pick(this.#buffers);
-    const usage = this.#random.pick(["kernel", "write", "read", "bookkeep"] as const);
-    if (this.#random.oneIn(2)) reservation.waitSync(usage);
-    else await reservation.wait(usage);
+    await waitForSomeUsage(reservation, this.#random);
   }
 
   /** Takes and gives back slots of all kinds. */
   #claim(): Promise<void> | void {
-    return this.#obedience.within("claim", () => {
-      const kind = this.#random.below(4);
-      if (kind === 0) this.#domain.allocate(1).close();
-      if (kind === 1) this.#domain.createTimeline().close();
-      if (kind === 2) this.#domain.createStream({ format: rawFormat(16), buffers: 2 }).close();
-      if (kind === 3) return this.#domain.fenceFrom(Promise.resolve()).result();
-      return undefined;
-    });
+    return this.#obedience.within("claim", () => claimSomething(this.#domain, this.#random));
   }
 
   /** Sends a new buffer away, and keeps nothing of it. */
