@@ -4,7 +4,7 @@ export type { JoinOptions } from "./domain-base.js";
 export type { JoinedDomain } from "./features.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
-export type { AbortSignalLike, WaitOptions } from "./domain/wait.js";
+export type { WaitOptions } from "./domain/wait.js";
 
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
 export type { PromiseFenceOptions } from "./fence/promise-fence.js";
@@ -73,6 +73,7 @@ export type { JobNeeds, JobRequest } from "./queue/submission.js";
 export type { Job } from "./queue/job.js";
 export type { Priority, Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
-export type { HostAbortSignal } from "./host/abort.js";
+export type { AbortSignalLike } from "./host/abort.js";
+export type { MessagePortLike } from "./host/lifeline.js";
 
 export { copiedBytes } from "./buffer/copies.js";

@@ -8,7 +8,7 @@ import { Core, type Feature } from "./domain/feature.js";
 import { readHeader, writeHeader } from "./domain/header.js";
 import { checkSizes, Layout, SIZES, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
-import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type LifelinePort } from "./host/lifeline.js";
+import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type MessagePortLike } from "./host/lifeline.js";
 import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
@@ -25,7 +25,7 @@ export interface Invitation {
   readonly control: SharedArrayBuffer;
   readonly identity: Identity;
   readonly inviter: Identity;
-  readonly port: LifelinePort;
+  readonly port: MessagePortLike;
 }
 
 const CREATE: Kinds<DomainOptions> = { ...SIZES, ...JOIN, name: NAME };

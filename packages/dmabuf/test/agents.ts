@@ -2,7 +2,7 @@ import { agentOf } from "../src/domain-base.js";
 import type { DomainOptions, Invitation } from "../src/thread-domain.js";
 import { Domain } from "../src/threads.js";
 import { deadIn, isLive, slotOf } from "../src/domain/agent-slot.js";
-import type { LifelinePort } from "../src/host/lifeline.js";
+import type { MessagePortLike } from "../src/host/lifeline.js";
 
 /**
  * Several agents of one domain in the calling thread: for facts that need more than one agent and no second thread.
@@ -52,7 +52,7 @@ export async function die(inviter: Domain, { identity, port }: Invitation): Prom
 }
 
 /** The dead hear nothing: with the real port they would see it close, and take it for the inviter's death. */
-const DEAF: LifelinePort = { postMessage() {}, close() {}, start() {}, addEventListener() {} };
+const DEAF = { postMessage() {}, close() {}, start() {}, addEventListener() {} } as unknown as MessagePortLike;
 
 /** Looks again and again; the test's timeout is the limit. */
 export async function until(ready: () => boolean): Promise<void> {

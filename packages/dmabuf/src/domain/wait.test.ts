@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AbortSignalLike } from "../host/abort.js";
 import { ManualHost } from "../../test/manual-host.js";
 import { checkTimeout, countdown, waitUntil, type Subscribe } from "./wait.js";
 
@@ -122,7 +123,7 @@ test("a wait leaves no listener on the abort signal", PATIENT, async () => {
     reason: undefined,
     addEventListener: (_type: "abort", listener: () => void) => void listeners.add(listener),
     removeEventListener: (_type: "abort", listener: () => void) => void listeners.delete(listener),
-  };
+  } as unknown as AbortSignalLike;
   const waiting = waitUntil({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
   assert.equal(listeners.size, 1);
   condition.done();
@@ -182,7 +183,7 @@ test("a signal that throws when it is left changes nothing about the wait's outc
     removeEventListener() {
       throw new Error("planned");
     },
-  };
+  } as unknown as AbortSignalLike;
   const waiting = waitUntil({ host: new ManualHost() }, { signal }, condition.look, condition.subscribe);
   condition.done();
   assert.equal(await waiting, true);

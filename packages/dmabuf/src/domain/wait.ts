@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from "../host/abort.js";
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../host/host.js";
 
@@ -28,14 +29,6 @@ const WAIT_SYNC: Kinds<Pick<WaitOptions, "timeout">> = { timeout: TIMEOUT };
 /** The same for one that blocks. */
 export function checkWaitSync(call: string, options: Pick<WaitOptions, "timeout">): void {
   if (!isObject(options) || !isTime(options.timeout)) checkOptions(call, options, WAIT_SYNC);
-}
-
-/** The part of `AbortSignal` that waits use: the core names no global. */
-export interface AbortSignalLike {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** The options of a wait within the library: it also looks at what ends the thing that it waits at. */

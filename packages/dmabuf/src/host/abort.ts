@@ -1,18 +1,15 @@
-/** The surroundings' own `AbortSignal` where their types are known, so that `fetch` and its like take it. */
-export type HostAbortSignal = typeof globalThis extends { readonly AbortSignal: { readonly prototype: infer Signal } }
+/** The surroundings' own `AbortSignal` where their types are known, so that `fetch` and its like take it; else its part that is used. */
+export type AbortSignalLike = typeof globalThis extends { readonly AbortSignal: { readonly prototype: infer Signal } }
   ? Signal
-  : PlainAbortSignal;
-
-/** What every `AbortSignal` has. */
-interface PlainAbortSignal {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
-}
+  : {
+      readonly aborted: boolean;
+      readonly reason: unknown;
+      addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+      removeEventListener(type: "abort", listener: () => void): void;
+    };
 
 export interface HostAbortController {
-  readonly signal: HostAbortSignal;
+  readonly signal: AbortSignalLike;
   abort(reason: unknown): void;
 }
 

@@ -6,20 +6,22 @@ import { DmaBufError } from "../errors.js";
  * however it ends. A browser may not tell of the close: there the invited agent holds a Web Lock as well.
  */
 
-/** The part of `MessagePort` that is used, in Node.js and in browsers. */
-export interface LifelinePort {
-  postMessage(message: unknown): void;
-  close(): void;
-  start(): void;
-  addEventListener(type: "close" | "message", listener: (event: { readonly data?: unknown }) => void): void;
-  /** Node.js: the port does not keep the process alive. */
-  unref?(): void;
-}
+/** The surroundings' own `MessagePort` where their types are known, so that a transfer list takes it; else its part that is used. */
+export type MessagePortLike = typeof globalThis extends { readonly MessagePort: { readonly prototype: infer Port } }
+  ? Port
+  : {
+      postMessage(message: unknown): void;
+      close(): void;
+      start(): void;
+      addEventListener(type: "close" | "message", listener: (event: { readonly data?: unknown }) => void): void;
+      /** Node.js: the port does not keep the process alive. */
+      unref?(): void;
+    };
 
 /** Where it is missing, it was not in the message's transfer list. */
 export const MESSAGE_PORT: Kind = {
   wanted: "a MessagePort, which is to be in the transfer list of the message that brings the invitation",
-  isKind: (value) => typeof (value as Partial<LifelinePort> | null | undefined)?.postMessage === "function",
+  isKind: (value) => typeof (value as Partial<MessagePortLike> | null | undefined)?.postMessage === "function",
 };
 
 interface LockManager {
@@ -28,7 +30,7 @@ interface LockManager {
 
 interface Surroundings {
   /** An AudioWorklet has none: it can be invited, and invites nobody. */
-  readonly MessageChannel?: new () => { readonly port1: LifelinePort; readonly port2: LifelinePort };
+  readonly MessageChannel?: new () => { readonly port1: MessagePortLike; readonly port2: MessagePortLike };
   readonly navigator?: { readonly locks?: LockManager };
   readonly process?: unknown;
 }
@@ -38,7 +40,7 @@ const { MessageChannel, navigator, process } = globalThis as unknown as Surround
 /** Web Locks are for browsers: a Node.js that has them too tells of the close. */
 const locks = process === undefined ? navigator?.locks : undefined;
 
-export function createLifeline(): { readonly mine: LifelinePort; readonly theirs: LifelinePort } {
+export function createLifeline(): { readonly mine: MessagePortLike; readonly theirs: MessagePortLike } {
   if (MessageChannel === undefined) {
     throw new DmaBufError(
       "EOPNOTSUPP",
@@ -58,7 +60,7 @@ export interface HeldLifeline {
 }
 
 /** Holds the invited agent's end; `died` is called once when the inviter ends. */
-export function holdLifeline(port: LifelinePort, name: string, died: () => void): HeldLifeline {
+export function holdLifeline(port: MessagePortLike, name: string, died: () => void): HeldLifeline {
   const endWatch = watchPort(port, died);
   if (locks === undefined) return { ready: Promise.resolve(), end: endWatch };
   let release = (): void => {};
@@ -80,7 +82,7 @@ export function holdLifeline(port: LifelinePort, name: string, died: () => void)
 }
 
 /** Watches the inviter's end; `died` is called once when the invited agent ends. Returns what ends the watch. */
-export function watchLifeline(port: LifelinePort, name: string, died: () => void): () => void {
+export function watchLifeline(port: MessagePortLike, name: string, died: () => void): () => void {
   let watching = true;
   const tell = (): void => {
     if (watching) died();
@@ -95,7 +97,7 @@ export function watchLifeline(port: LifelinePort, name: string, died: () => void
   };
 }
 
-function watchPort(port: LifelinePort, closed: () => void): () => void {
+function watchPort(port: MessagePortLike, closed: () => void): () => void {
   let open = true;
   port.addEventListener("close", () => {
     if (open) closed();

@@ -1,11 +1,11 @@
-import type { LifelinePort } from "./lifeline.js";
+import type { MessagePortLike } from "./lifeline.js";
 
 /**
  * The agents at the other ends of a thread's lifelines, as ones to send messages to: the one that invited it, and those
  * it has invited. Together the agents of a domain form a tree, unless some have left it in the middle.
  */
 export class Neighbours {
-  readonly #ports = new Map<number, LifelinePort>();
+  readonly #ports = new Map<number, MessagePortLike>();
   #received: (message: NeighbourMessage, from: number) => void = () => {};
   #lost: (identity: number) => void = () => {};
 
@@ -19,7 +19,7 @@ export class Neighbours {
   }
 
   /** A neighbour, by its identity in the domain. The port is open. */
-  add(identity: number, port: LifelinePort): void {
+  add(identity: number, port: MessagePortLike): void {
     this.#ports.set(identity, port);
     port.addEventListener("message", ({ data }) => this.#take(data, identity));
     port.unref?.();
@@ -62,7 +62,7 @@ export interface NeighbourMessage {
   readonly kind: string;
 }
 
-type ReceiveMessageOnPort = (port: LifelinePort) => { readonly message: unknown } | undefined;
+type ReceiveMessageOnPort = (port: MessagePortLike) => { readonly message: unknown } | undefined;
 
 interface Surroundings {
   readonly process?: { getBuiltinModule?(name: string): { receiveMessageOnPort?: ReceiveMessageOnPort } | undefined };

@@ -1,18 +1,21 @@
-import { check, checkGiven, checkObject, instance, OBJECT, required, TEXT, type Kinds } from "../arguments.js";
+import { check, instance, TEXT } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { LedgerEntry } from "../node/resources/resource-ledger.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
 import { threadLedger } from "../node/resources/thread-ledger.js";
 import { giveBack } from "./give-back.js";
 import { call, type Reasons, type Request } from "./ioctl.js";
-import { FD, U32 } from "./kinds.js";
-import { Struct, type Fields, type Given, type Values } from "./struct.js";
+import { FD } from "./kinds.js";
+import type { Fields, Given, Values } from "./struct.js";
 
-const REQUEST: Kinds<Request<Fields>> = {
-  name: required(TEXT),
-  number: required(U32),
-  struct: required(instance(Struct)),
-};
+/** Makes a request of a descriptor. @throws {DmaBufError} With the kernel's errno. */
+export let requestOf: <F extends Fields>(
+  descriptor: Descriptor,
+  which: Request<F>,
+  given?: Given<F>,
+  action?: string,
+  reasons?: Reasons,
+) => Values<F> & { readonly result: number };
 
 /**
  * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by nobody else. One that is
@@ -22,6 +25,11 @@ export class Descriptor implements Disposable {
   readonly #what: string;
   /** In this thread's ledger. */
   #entry: LedgerEntry | undefined;
+
+  static {
+    requestOf = (descriptor, which, given = {}, action = `Cannot use ${descriptor.#what}`, reasons = {}) =>
+      call(descriptor.fd, which, given, action, reasons);
+  }
 
   /**
    * Takes over a descriptor, which is closed if that fails.
@@ -57,22 +65,6 @@ export class Descriptor implements Disposable {
   /** Another number for the same thing, closed on exec. The caller owns it. */
   duplicateDescriptor(): number {
     return duplicateDescriptor(this.fd);
-  }
-
-  /** Makes a request of the kernel's by hand. @throws {DmaBufError} With the kernel's errno. */
-  request<F extends Fields>(
-    which: Request<F>,
-    given: Given<F> = {},
-    action = `Cannot use ${this.#what}`,
-    reasons: Reasons = {},
-  ): Values<F> & { readonly result: number } {
-    checkObject("Descriptor.request()", "which", which, REQUEST);
-    check("Descriptor.request()", "given", given, OBJECT);
-    check("Descriptor.request()", "action", action, TEXT);
-    check("Descriptor.request()", "reasons", reasons, OBJECT);
-    for (const [code, reason] of Object.entries(reasons))
-      checkGiven("Descriptor.request()", `reasons.${code}`, reason, TEXT);
-    return call(this.fd, which, given, action, reasons);
   }
 
   /** Closes the descriptor. Twice does nothing. */

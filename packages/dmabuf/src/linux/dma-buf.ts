@@ -10,7 +10,7 @@ import type { WaitResult } from "../fence/fence.js";
 import { threadsHost } from "../host/threads.js";
 import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls/index.js";
 import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
-import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";
 import { giveBack } from "./give-back.js";
 import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
 import { FD, OFFSET } from "./kinds.js";
@@ -179,7 +179,7 @@ export class DmaBufDescriptor extends Descriptor {
     checkAccessMode("DmaBufDescriptor.exportSyncFile()", mode);
     const given = { flags: IMPLICIT[mode], fd: -1 };
     return new SyncFileDescriptor(
-      this.request(DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd,
+      requestOf(this, DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd,
     );
   }
 
@@ -192,7 +192,8 @@ export class DmaBufDescriptor extends Descriptor {
   importSyncFile(mode: AccessMode, file: SyncFileDescriptor): void {
     checkAccessMode("DmaBufDescriptor.importSyncFile()", mode);
     check("DmaBufDescriptor.importSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
-    this.request(
+    requestOf(
+      this,
       DMA_BUF.IMPORT_SYNC_FILE,
       { flags: IMPLICIT[mode], fd: file.fd },
       "Cannot add the fences to the dma-buf",
@@ -221,7 +222,7 @@ export class DmaBufDescriptor extends Descriptor {
   #sync(flags: number): void {
     for (;;) {
       try {
-        this.request(DMA_BUF.SYNC, { flags }, "Cannot begin or end the access to the dma-buf");
+        requestOf(this, DMA_BUF.SYNC, { flags }, "Cannot begin or end the access to the dma-buf");
         return;
       } catch (error) {
         // An exporter may be interrupted, or ask to be called again: the interface says to do so until it is done.

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { check, type Kind } from "../arguments.js";
 import { openFile } from "../node/system-calls/index.js";
-import { Descriptor } from "./descriptor.js";
+import { Descriptor, requestOf } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { BYTES, isPath, PATH } from "./kinds.js";
@@ -72,7 +72,7 @@ export class DmaHeap extends Descriptor {
   allocate(size: number): DmaBufDescriptor {
     check("DmaHeap.allocate()", "size", size, BYTES);
     const given = { len: size, fdFlags: O_RDWR | O_CLOEXEC };
-    const { fd } = this.request(DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
+    const { fd } = requestOf(this, DMA_HEAP.ALLOC, given, `Cannot allocate ${size} bytes from the heap "${this.name}"`);
     return ownDmaBuf(fd);
   }
 }

@@ -9,7 +9,7 @@ export { MemoryView } from "./memory-view.js";
 export { SoftwareSyncTimeline } from "./software-sync.js";
 export { SyncFileDescriptor } from "./sync-file.js";
 export { createSealedMemory, UdmabufDevice, type MemoryRange } from "./udmabuf.js";
-export { DrmBuffer, DrmDevice, type DrmVersion, type DumbBufferLayout } from "./drm/device.js";
+export { DrmBuffer, DrmDevice, type DrmCapability, type DrmVersion, type DumbBufferLayout } from "./drm/device.js";
 export { Display, type DisplayConnector, type DisplayMode, type DisplayOptions } from "./drm/display.js";
 export { Framebuffer, type FramebufferLayout } from "./drm/framebuffer.js";
 export { present, type Presented, type PresentOptions } from "./drm/present.js";

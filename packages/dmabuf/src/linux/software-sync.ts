@@ -1,6 +1,6 @@
 import { check } from "../arguments.js";
 import { openFile } from "../node/system-calls/index.js";
-import { Descriptor } from "./descriptor.js";
+import { Descriptor, requestOf } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { request } from "./ioctl.js";
 import { U32 } from "./kinds.js";
@@ -37,14 +37,14 @@ export class SoftwareSyncTimeline extends Descriptor {
   /** A sync_file that signals when the timeline comes to `value` (32 bits, which wrap around). */
   createFence(value: number): SyncFileDescriptor {
     check("SoftwareSyncTimeline.createFence()", "value", value, U32);
-    const { fence } = this.request(SW_SYNC.CREATE_FENCE, { value, fence: -1 }, "Cannot make a fence");
+    const { fence } = requestOf(this, SW_SYNC.CREATE_FENCE, { value, fence: -1 }, "Cannot make a fence");
     return new SyncFileDescriptor(fence);
   }
 
   /** Goes on by `count`, and signals what lies between. */
   advance(count = 1): void {
     check("SoftwareSyncTimeline.advance()", "count", count, U32);
-    this.request(SW_SYNC.INC, { amount: count }, "Cannot advance the software timeline");
+    requestOf(this, SW_SYNC.INC, { amount: count }, "Cannot advance the software timeline");
   }
 
   /**
@@ -54,7 +54,7 @@ export class SoftwareSyncTimeline extends Descriptor {
    */
   deadline(file: SyncFileDescriptor): bigint {
     check("SoftwareSyncTimeline.deadline()", "file", file, SYNC_FILE_DESCRIPTOR);
-    return this.request(SW_SYNC.GET_DEADLINE, { fenceFd: file.fd }, "Cannot read the deadline").deadlineNs;
+    return requestOf(this, SW_SYNC.GET_DEADLINE, { fenceFd: file.fd }, "Cannot read the deadline").deadlineNs;
   }
 }
 

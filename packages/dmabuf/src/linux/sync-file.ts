@@ -4,7 +4,7 @@ import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
 import { addressOf } from "../node/system-calls/index.js";
-import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";
 import { request } from "./ioctl.js";
 import { DEADLINE } from "./kinds.js";
 import { Struct, unpackAll } from "./struct.js";
@@ -58,7 +58,7 @@ export class SyncFileDescriptor extends Descriptor {
     check("SyncFileDescriptor.merge()", "b", b, SYNC_FILE_DESCRIPTOR);
     const given = { name, fd2: b.fd };
     const reasons = { ENOENT: "the second is no sync_file" };
-    return new SyncFileDescriptor(a.request(SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
+    return new SyncFileDescriptor(requestOf(a, SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
   }
 
   /** Whether it has signaled, with an error or without. */
@@ -80,12 +80,12 @@ export class SyncFileDescriptor extends Descriptor {
 
   /** The status of the fence itself: an array's is that of its first failure, a chain's is never an error. */
   get status(): number {
-    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").status;
+    return requestOf(this, SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").status;
   }
 
   /** The name it was merged with, or one that the kernel made of the fence. */
   get name(): string {
-    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").name;
+    return requestOf(this, SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").name;
   }
 
   /** What stands in it, as of now. */
@@ -94,7 +94,7 @@ export class SyncFileDescriptor extends Descriptor {
       const bytes = new Uint8Array(new ArrayBuffer(FENCE_INFO.size * room));
       try {
         const given = { numFences: room, fences: addressOf(bytes) };
-        const info = this.request(SYNC_FILE.FILE_INFO, given, "Cannot look at the sync_file");
+        const info = requestOf(this, SYNC_FILE.FILE_INFO, given, "Cannot look at the sync_file");
         const fences = unpackAll(FENCE_INFO, bytes, info.numFences).map(describeFence);
         return { name: info.name, status: info.status, fences };
       } catch (error) {
@@ -112,7 +112,7 @@ export class SyncFileDescriptor extends Descriptor {
   setDeadline(deadlineNs: number | bigint): void {
     check("SyncFileDescriptor.setDeadline()", "deadlineNs", deadlineNs, DEADLINE);
     const whole = typeof deadlineNs === "number" ? Math.floor(deadlineNs) : deadlineNs;
-    this.request(SYNC_FILE.SET_DEADLINE, { deadlineNs: whole }, "Cannot set the deadline of the sync_file");
+    requestOf(this, SYNC_FILE.SET_DEADLINE, { deadlineNs: whole }, "Cannot set the deadline of the sync_file");
   }
 
   /** Another descriptor of the same sync_file. */
@@ -121,7 +121,7 @@ export class SyncFileDescriptor extends Descriptor {
   }
 
   #count(): number {
-    return this.request(SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").numFences;
+    return requestOf(this, SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").numFences;
   }
 }
 

@@ -11,7 +11,7 @@ import {
   sealsOf,
   setFileLength,
 } from "../node/system-calls/index.js";
-import { Descriptor } from "./descriptor.js";
+import { Descriptor, requestOf } from "./descriptor.js";
 import { deviceError } from "./device-error.js";
 import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
@@ -67,7 +67,7 @@ export class UdmabufDevice extends Descriptor {
     const { memfd, offset, size } = range;
     clearPages(range);
     const given = { memfd, flags: CLOEXEC, offset, size };
-    const { result } = this.request(UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
+    const { result } = requestOf(this, UDMABUF.CREATE, given, `Cannot make a dma-buf of ${size} bytes`, REASONS);
     return ownDmaBuf(result);
   }
 

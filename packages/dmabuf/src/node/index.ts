@@ -6,7 +6,7 @@ export { capabilities, type Capabilities, type MissingCapability } from "./capab
 export { ProcessDomain } from "./process-domain.js";
 export type { ConnectOptions, ListenOptions } from "./joining/join-options.js";
 export type { ExportableMemory } from "./memory/file-carrier.js";
-export type { DescriptorDirectory } from "./messages/descriptor-directory.js";
+export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";
 export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
 export type { Follower, FollowOptions } from "./messages/follower.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";

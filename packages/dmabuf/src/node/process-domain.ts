@@ -12,7 +12,7 @@ import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js
 import { STREAM_TABLE } from "../stream/feature.js";
 import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
 import { sendDomain, requestDomain, checkJoinRequest } from "./joining/join-protocol.js";
-import type { ControlSegment, ControlOptions } from "./joining/control-segment.js";
+import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
@@ -135,15 +135,8 @@ export class ProcessDomain extends DomainBase {
    */
   static create(options: ListenOptions = {}): ProcessDomain {
     checkOptions("ProcessDomain.create()", options, LISTEN);
-    const {
-      name = defaultName(),
-      handleLimit: _limit,
-      spin: _spin,
-      users: _users,
-      wrapMemory: _wrap,
-      ...sizes
-    } = options;
-    return ProcessDomain.#enter(options, (control) => enterNew(sizes, control, name));
+    const { name = defaultName(), handleLimit: _limit, spin: _spin, users: _users, ...sizes } = options;
+    return ProcessDomain.#enter(options, (ledger) => enterNew(sizes, ledger, name));
   }
 
   /**
@@ -200,7 +193,7 @@ export class ProcessDomain extends DomainBase {
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): ProcessDomain {
     checkInvitation(invitation);
     checkOptions("ProcessDomain.join()", options, JOIN);
-    const domain = ProcessDomain.#enter(options, (control) => enterInvited(invitation, control));
+    const domain = ProcessDomain.#enter(options, (ledger) => enterInvited(invitation, ledger));
     const lifeline = holdLifeline(invitation.port, "", () => domain.#reapSoon());
     domain.#endings.add(() => lifeline.end());
     return domain;
@@ -315,11 +308,11 @@ export class ProcessDomain extends DomainBase {
     releaseEnded();
   }
 
-  static #enter(options: ListenOptions, enter: (options: ControlOptions) => Entry): ProcessDomain {
+  static #enter(options: ListenOptions, enter: (ledger: ResourceLedger) => Entry): ProcessDomain {
     // What can fail comes before anything is taken.
     const host = processHost(options.spin);
     const ledger = threadLedger();
-    const { segment, membership, identity } = enter({ ledger, wrapMemory: options.wrapMemory });
+    const { segment, membership, identity } = enter(ledger);
     return allOrNothing((orUndo) => {
       const agent = new Agent(segment, identity, host);
       const post = new PostOffice(agent, segment.files, ledger);
@@ -343,7 +336,7 @@ export class ProcessDomain extends DomainBase {
       orUndo(() => letGoConnection(ledger.handOver(entry)));
       const { name = defaultName() } = options;
       const files = await requestDomain(connection, where, limits);
-      return ProcessDomain.#enter(options, (control) => enterExisting(files, control, name));
+      return ProcessDomain.#enter(options, (own) => enterExisting(files, own, name));
     });
     // Only its end says something now.
     const socket = new Socket({ fd: ledger.handOver(entry) }).unref().resume();

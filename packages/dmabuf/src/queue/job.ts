@@ -7,7 +7,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
 import { fenceAgent, type Fence } from "../fence/fence.js";
-import { createAbortController, type HostAbortController, type HostAbortSignal } from "../host/abort.js";
+import { createAbortController, type HostAbortController, type AbortSignalLike } from "../host/abort.js";
 import type { BufferUse, Submission } from "./submission.js";
 import type { Queue } from "./queue.js";
 
@@ -95,7 +95,7 @@ export class Job<Data = unknown> {
   }
 
   /** @internal Aborts when the job is to stop, because its time is over or its scheduler is closed. */
-  get signal(): HostAbortSignal {
+  get signal(): AbortSignalLike {
     return (this.#controller ??= createAbortController()).signal;
   }
 

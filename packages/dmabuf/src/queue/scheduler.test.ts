@@ -6,7 +6,7 @@ import type { Domain } from "../threads.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { waitAll } from "../fence/wait-many.js";
-import type { HostAbortSignal } from "../host/abort.js";
+import type { AbortSignalLike } from "../host/abort.js";
 import type { Queue } from "./queue.js";
 import { Scheduler, type SchedulerOptions, type Verdict } from "./scheduler.js";
 
@@ -15,7 +15,7 @@ const OPTIONS = { timeout: 20_000 };
 /** An executor whose jobs end when they are told to. */
 class Manual {
   readonly started: string[] = [];
-  readonly signals = new Map<string, HostAbortSignal>();
+  readonly signals = new Map<string, AbortSignalLike>();
   readonly #ends = new Map<string, (error?: Error) => void>();
 
   readonly run: SchedulerOptions<string>["run"] = ({ data }, signal) => {

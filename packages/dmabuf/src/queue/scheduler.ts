@@ -4,7 +4,7 @@ import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
-import type { HostAbortSignal } from "../host/abort.js";
+import type { AbortSignalLike } from "../host/abort.js";
 import type { Dependency, Job } from "./job.js";
 import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.js";
 
@@ -51,7 +51,7 @@ export interface SchedulerOptions<Data> {
    *
    * @param signal Aborts when the job is to stop.
    */
-  readonly run: (job: Job<Data>, signal: HostAbortSignal) => unknown;
+  readonly run: (job: Job<Data>, signal: AbortSignalLike) => unknown;
   /** How much may run at once, in the credits of the jobs. Default 1: one job after the other. */
   readonly credits?: number;
   /**

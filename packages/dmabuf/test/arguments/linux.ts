@@ -1,7 +1,5 @@
 import { openSync } from "node:fs";
-import { ERRNO } from "../../src/index.js";
 import * as linux from "../../src/linux/index.js";
-import { Struct } from "../../src/linux/struct.js";
 import type { World } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
 import type { PublicFunction } from "./surface.js";
@@ -37,11 +35,9 @@ const image = (): object => empty(linux.Framebuffer);
 const camera = (): object => empty(linux.VideoDevice);
 const layout = { width: 4, height: 4, pixelFormat: "XR24", planes: [{ offset: 0, stride: 16 }] };
 const range = { memfd: 0, offset: 0, size: 4096 };
-const request = { name: "REQUEST", number: 1, struct: new Struct({}) };
 
 export const VALID: Readonly<Record<string, (world: World) => readonly unknown[]>> = {
   "new Descriptor()": () => [OPEN(), "nothing"],
-  "Descriptor.request()": () => [request, {}, "action", {}],
   "new DmaBufDescriptor()": () => [OPEN()],
   "DmaBufDescriptor.seek()": () => [0, "end"],
   "new MemoryView()": () => [0, "read", { offset: 0, length: 4096 }],
@@ -115,14 +111,7 @@ export const VALID: Readonly<Record<string, (world: World) => readonly unknown[]
   "ExportedBuffer.create()": (world) => [world.buffer(), NOW],
 };
 
-const TEXTS = ["half a pair", "NUL", "100 kB of text"];
-
 export const EXCEPTIONS: Exceptions = {
-  // Texts for people, as `reasons` are.
-  "Descriptor.request() which.name": TEXTS,
-  ...Object.fromEntries(Object.keys(ERRNO).map((code) => [`Descriptor.request() reasons.${code}`, TEXTS])),
-  // What is in it is looked at when it is written for the kernel.
-  "Descriptor.request() given": ["a throwing proxy"],
   // The names of sync files are cut, as the kernel does it.
   "SyncFileDescriptor.merge() name": ["100 kB of text"],
 };

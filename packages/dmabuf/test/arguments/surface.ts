@@ -4,7 +4,7 @@ import ts from "typescript";
 /** Everything public that takes arguments, read from the declarations of the entries: nobody has to name it. */
 
 /** Reached through `domain.agent`, or what a user or the platform makes: no functions that programs call on us. */
-const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "LifelinePort"]);
+const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "MessagePortLike"]);
 
 /** Objects of ours that are not looked into: only their class, or what they can do, is asked about. */
 const OPAQUE = new Set(["JoinedDomain", "Agent", "Layout", "Substrate"]);

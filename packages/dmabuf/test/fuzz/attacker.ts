@@ -54,7 +54,7 @@ export class HostileMember {
   private constructor(connection: number, files: DomainFiles) {
     this.#connection = connection;
     this.files = files;
-    this.#segment = ControlSegment.open(files, { ledger: new ResourceLedger() });
+    this.#segment = ControlSegment.open(files, new ResourceLedger());
   }
 
   static async enter(place: string): Promise<HostileMember> {

@@ -11,6 +11,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { MORTAL_TASKS, type Given } from "../doomed-tasks.js";
 import { JOINING_TASKS, type Errand } from "./child-task.js";
+import { memoryHook } from "../../src/node/joining/control-segment.js";
 
 process.once("message", (errand: Errand) => void run(errand));
 process.send?.("ready");
@@ -19,16 +20,17 @@ async function run(errand: Errand): Promise<void> {
   const { place, task, at } = errand;
   const plan = at === 0 ? {} : { at, happen: () => void process.kill(process.pid, "SIGKILL") };
   let steps: SteppedSubstrate | undefined;
-  const wrapMemory = (memory: Substrate): Substrate => {
+  const numbered = (memory: Substrate): Substrate => {
     steps = new SteppedSubstrate(memory);
     steps.begin(plan);
     return steps;
   };
   if (task in JOINING_TASKS) {
-    await JOINING_TASKS[task]!(() => ProcessDomain.connect(place, { name: "mortal", wrapMemory }), errand);
+    memoryHook.wrap = numbered;
+    await JOINING_TASKS[task]!(() => ProcessDomain.connect(place, { name: "mortal" }), errand);
   } else {
-    const unnumbered = (memory: Substrate): Substrate => (steps = new SteppedSubstrate(memory));
-    const domain = await ProcessDomain.connect(place, { name: "mortal", wrapMemory: unnumbered });
+    memoryHook.wrap = (memory) => (steps = new SteppedSubstrate(memory));
+    const domain = await ProcessDomain.connect(place, { name: "mortal" });
     const given = givenTo(domain, errand);
     steps!.begin(plan);
     MORTAL_TASKS[task]!(domain, given);

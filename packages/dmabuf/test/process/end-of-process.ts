@@ -4,7 +4,7 @@
  * Usage: node ends.js CASE
  */
 import { once } from "node:events";
-import { isMainThread, parentPort, Worker, workerData, type MessagePort } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Domain, rawFormat, type DmaBuf, type Fence, type FenceHandle, type Invitation } from "../../src/index.js";
 
 /** Milliseconds until something happens that a process without work would not live to see. */
@@ -25,7 +25,7 @@ function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal
   const details: WorkerDetails = { invitation, fence: fence.handle(), what };
   const worker = new Worker(new URL(import.meta.url), {
     workerData: details,
-    transferList: [invitation.port as unknown as MessagePort],
+    transferList: [invitation.port],
   });
   if (what !== "signals") worker.on("message", (message) => console.log(message));
   return { worker, signal: () => fence.signal() };

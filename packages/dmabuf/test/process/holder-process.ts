@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Worker, type MessagePort } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import type { Identity } from "../../src/domain/agent-slot.js";
 import type { AccessMode, ErrorCode, FenceHandle, Policy, BufferHandleData } from "../../src/index.js";
 import { ProcessDomain, type ListenOptions } from "../../src/node/index.js";
@@ -128,7 +128,7 @@ export class WorkerHolder extends Subordinate {
     const invitation = domain.invite();
     const worker = new Worker(PROGRAM, {
       workerData: invitation,
-      transferList: [invitation.port as unknown as MessagePort],
+      transferList: [invitation.port],
       stderr: true,
     });
     t.after(() => worker.terminate());

@@ -22,6 +22,7 @@ import { closeDescriptor } from "../../src/node/system-calls/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { checkPattern, writePattern } from "../pattern.js";
 import { WorkerHolder, type End, type HolderOrder } from "./holder-process.js";
+import { memoryHook } from "../../src/node/joining/control-segment.js";
 
 let domain: ProcessDomain;
 let steps: SteppedSubstrate;
@@ -124,7 +125,8 @@ async function publish(name: string, versions: readonly number[], bytes: number)
 
 async function join(place: string): Promise<ProcessDomain> {
   if (parentPort !== null) return ProcessDomain.join(workerData as WorkerInvitation);
-  return ProcessDomain.connect(place, { wrapMemory: (memory) => (steps = new SteppedSubstrate(memory)) });
+  memoryHook.wrap = (memory) => (steps = new SteppedSubstrate(memory));
+  return ProcessDomain.connect(place);
 }
 
 async function writeHalf(): Promise<void> {

@@ -44,7 +44,7 @@ test("a thread whose inviter has ended lives on, and its own end is noticed", LI
     parentPort.on("message", () => parentPort.postMessage(globalThis.access.bytes.fill(3)[5]));
     parentPort.postMessage("holds");`;
   const handle = { ...buffer.handle() };
-  const invited = await start(code, { invitation, handle }, [invitation.port as unknown as MessagePort]);
+  const invited = await start(code, { invitation, handle }, [invitation.port]);
   await inviter.worker.terminate();
   await until(() => !domain.agents.includes("inviter"));
   invited.worker.postMessage("go on");

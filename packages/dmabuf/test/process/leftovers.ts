@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { isMainThread, parentPort, Worker, workerData, type MessagePort } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { rawFormat, type BufferHandleData, type StreamHandleData } from "../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import { pause } from "../agents.js";
@@ -47,7 +47,7 @@ async function terminateMany(workers: number): Promise<void> {
     };
     const worker = new Worker(new URL(import.meta.url), {
       workerData: details,
-      transferList: [invitation.port as unknown as MessagePort],
+      transferList: [invitation.port],
     });
     const begun = new Promise((resolve) => worker.once("message", resolve));
     const ended = new Promise((resolve) => worker.once("exit", resolve));

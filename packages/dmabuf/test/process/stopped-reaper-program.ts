@@ -9,6 +9,7 @@ import { recover } from "../../src/domain/recovery.js";
 import { RECOVERY } from "../../src/features.js";
 import { ProcessDomain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
+import { memoryHook } from "../../src/node/joining/control-segment.js";
 
 export interface ReapOrder {
   readonly joinsAt: string;
@@ -33,10 +34,10 @@ class ClaimingSubstrate extends SteppedSubstrate {
 process.on("disconnect", () => process.exit(1));
 const [order] = (await once(process, "message")) as [ReapOrder];
 let memory: ClaimingSubstrate | undefined;
+memoryHook.wrap = (real) => (memory = new ClaimingSubstrate(real));
 const domain = await ProcessDomain.connect(order.joinsAt, {
   name: "reaper",
   timeout: 20_000,
-  wrapMemory: (real) => (memory = new ClaimingSubstrate(real)),
 });
 process.send!(agentOf(domain).identity);
 await once(process, "message");

@@ -27,7 +27,7 @@ class Thread {
 
   constructor(start: ThreadStart, invitation: WorkerInvitation | undefined) {
     const { port1, port2 } = new MessageChannel();
-    const transferList = [port2, ...(invitation === undefined ? [] : [invitation.port as unknown as MessagePort])];
+    const transferList = [port2, ...(invitation === undefined ? [] : [invitation.port])];
     this.#worker = startWorker({ ...start, invitation, port: port2 } as Details, transferList);
     this.#port = port1;
     this.#ended = once(port1, "close");
@@ -130,7 +130,7 @@ else {
   const details = workerData as Details;
   if (details.depth > 0) {
     const { invitation, port } = details;
-    const transferList = [port, ...(invitation === undefined ? [] : [invitation.port as unknown as MessagePort])];
+    const transferList = [port, ...(invitation === undefined ? [] : [invitation.port])];
     startWorker({ ...details, depth: details.depth - 1 }, transferList);
     // It stays, whatever becomes of its worker.
     parentPort!.on("message", () => {});

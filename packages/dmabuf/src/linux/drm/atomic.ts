@@ -4,6 +4,7 @@ import type { Reasons } from "../ioctl.js";
 import type { DrmDevice } from "./device.js";
 import { propertiesOf, type Properties } from "./mode-objects.js";
 import { MODE } from "./mode-requests.js";
+import { requestOf } from "../descriptor.js";
 
 /** An object whose properties can be changed: a connector, a controller or a plane. */
 export class ModeObject {
@@ -42,7 +43,8 @@ export function commit(device: DrmDevice, changes: readonly Change[], flags: num
   const properties = new Uint32Array(flat.map(({ id }) => id));
   const values = new BigInt64Array(flat.map(({ value }) => BigInt(value)));
   const [first, second, third, fourth] = [objects, propertyCounts, properties, values].map(unmoved);
-  device.request(
+  requestOf(
+    device,
     MODE.ATOMIC,
     {
       flags,

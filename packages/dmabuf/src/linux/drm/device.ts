@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { check, instance, NAME, oneOf } from "../../arguments.js";
 import { HANDLE_MODE } from "../../buffer/handle.js";
 import { addressOf, openFile } from "../../node/system-calls/index.js";
-import { Descriptor } from "../descriptor.js";
+import { Descriptor, requestOf } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
 import { DMA_BUF_DESCRIPTOR, ownDmaBuf, type DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
@@ -52,12 +52,15 @@ export const DRM = {
   DESTROY_DUMB: request("DRM_IOCTL_MODE_DESTROY_DUMB", "read-write", "d", 0xb4, { handle: "u32" }),
 } as const;
 
-export const DRM_CAPABILITY = {
+/** What a graphics device may be able to do, as the kernel names it. */
+export type DrmCapability = "DUMB_BUFFER" | "PRIME" | "SYNCOBJ" | "SYNCOBJ_TIMELINE";
+
+const DRM_CAPABILITY: Readonly<Record<DrmCapability, number>> = {
   DUMB_BUFFER: 0x1,
   PRIME: 0x5,
   SYNCOBJ: 0x13,
   SYNCOBJ_TIMELINE: 0x14,
-} as const;
+};
 
 const CAPABILITY = oneOf(...Object.keys(DRM_CAPABILITY));
 const KIND = oneOf("card", "renderD", "");
@@ -152,7 +155,7 @@ export class DrmDevice extends Descriptor {
       descriptionLength: description.length,
       description: addressOf(description),
     };
-    const version = this.request(DRM.VERSION, given, `Cannot ask ${this.path} for its driver`);
+    const version = requestOf(this, DRM.VERSION, given, `Cannot ask ${this.path} for its driver`);
     return {
       name: name.toString("utf8", 0, Number(version.nameLength)),
       version: `${version.major}.${version.minor}.${version.patch}`,
@@ -161,10 +164,10 @@ export class DrmDevice extends Descriptor {
   }
 
   /** The value of a capability, 0 for one that is missing or that the kernel does not know. */
-  capability(name: keyof typeof DRM_CAPABILITY): number {
+  capability(name: DrmCapability): number {
     check("DrmDevice.capability()", "name", name, CAPABILITY);
     try {
-      return Number(this.request(DRM.GET_CAP, { capability: DRM_CAPABILITY[name] }).value);
+      return Number(requestOf(this, DRM.GET_CAP, { capability: DRM_CAPABILITY[name] }).value);
     } catch {
       return 0;
     }
@@ -176,10 +179,16 @@ export class DrmDevice extends Descriptor {
     check("DrmDevice.createDumbBuffer()", "height", height, COUNT);
     check("DrmDevice.createDumbBuffer()", "bitsPerPixel", bitsPerPixel, COUNT);
     const given = { width, height, bitsPerPixel };
-    const { handle, pitch, size } = this.request(DRM.CREATE_DUMB, given, `Cannot make an image of ${width}×${height}`, {
-      EACCES: "a render node makes no such images: use the card",
-      EINVAL: "the sizes must not be 0, nor the image too large",
-    });
+    const { handle, pitch, size } = requestOf(
+      this,
+      DRM.CREATE_DUMB,
+      given,
+      `Cannot make an image of ${width}×${height}`,
+      {
+        EACCES: "a render node makes no such images: use the card",
+        EINVAL: "the sizes must not be 0, nor the image too large",
+      },
+    );
     this.#use(handle);
     return makeBuffer(this, handle, { width, height, bitsPerPixel, pitch, size: Number(size) });
   }
@@ -192,7 +201,7 @@ export class DrmDevice extends Descriptor {
   importBuffer(buffer: DmaBufDescriptor): DrmBuffer {
     check("DrmDevice.importBuffer()", "buffer", buffer, DMA_BUF_DESCRIPTOR);
     const action = `Cannot import the dma-buf into ${this.path}`;
-    const { handle } = this.request(DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
+    const { handle } = requestOf(this, DRM.PRIME_FD_TO_HANDLE, { fd: buffer.fd }, action);
     this.#use(handle);
     return makeBuffer(this, handle, undefined);
   }
@@ -207,7 +216,7 @@ export class DrmDevice extends Descriptor {
     const left = this.#uses.get(handle)! - 1;
     if (left > 0) return void this.#uses.set(handle, left);
     this.#uses.delete(handle);
-    giveBack(() => this.request(DRM.GEM_CLOSE, { handle }, `Cannot close buffer ${handle}`));
+    giveBack(() => requestOf(this, DRM.GEM_CLOSE, { handle }, `Cannot close buffer ${handle}`));
   }
 }
 
@@ -235,14 +244,14 @@ export class DrmBuffer implements Disposable {
     check("DrmBuffer.export()", "mode", mode, HANDLE_MODE);
     const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
     const action = `Cannot export buffer ${this.handle} of ${this.device.path}`;
-    const { fd } = this.device.request(DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
+    const { fd } = requestOf(this.device, DRM.PRIME_HANDLE_TO_FD, { handle: this.handle, flags, fd: -1 }, action);
     return ownDmaBuf(fd);
   }
 
   /** The bytes of an image, mapped into this process. */
   map(): MemoryView {
     const action = `Cannot map buffer ${this.handle} of ${this.device.path}`;
-    const { offset } = this.device.request(DRM.MAP_DUMB, { handle: this.handle }, action);
+    const { offset } = requestOf(this.device, DRM.MAP_DUMB, { handle: this.handle }, action);
     return new MemoryView(this.device.fd, "read-write", { offset: Number(offset), length: this.layout?.size ?? 0 });
   }
 

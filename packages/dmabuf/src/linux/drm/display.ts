@@ -13,6 +13,7 @@ import { DRM_DEVICE, type DrmDevice } from "./device.js";
 import { FRAMEBUFFER, type Framebuffer } from "./framebuffer.js";
 import { connectorObject, modeObjects, planeObjects, type ConnectorObject, type ModeInfo } from "./mode-objects.js";
 import { ATOMIC_FLAG, CLIENT_CAP, MODE, MODE_INFO, MODE_TYPE, OBJECT, PLANE_TYPE } from "./mode-requests.js";
+import { requestOf } from "../descriptor.js";
 
 /**
  * A screen on a connector of a graphics device.
@@ -109,7 +110,7 @@ export class Display implements Disposable {
     this.#plane = plane;
     const info = MODE_INFO.pack(mode);
     const given = { data: addressOf(info), length: info.length };
-    this.#blob = device.request(MODE.CREATEPROPBLOB, given, `Cannot set the mode of ${this.name}`).blob;
+    this.#blob = requestOf(device, MODE.CREATEPROPBLOB, given, `Cannot set the mode of ${this.name}`).blob;
   }
 
   /**
@@ -165,7 +166,7 @@ export class Display implements Disposable {
     const action = `Cannot leave the mode of ${this.name}`;
     giveBack(
       () => this.#isOn && this.#turnOff(),
-      () => this.device.request(MODE.DESTROYPROPBLOB, { blob: this.#blob }, action),
+      () => requestOf(this.device, MODE.DESTROYPROPBLOB, { blob: this.#blob }, action),
     );
   }
 
@@ -230,7 +231,7 @@ function becomeMaster(device: DrmDevice): void {
   });
   const action = `Cannot change the displays of ${device.path}`;
   const reasons = { EOPNOTSUPP: "its driver has no atomic changes" };
-  device.request(MODE.SET_CLIENT_CAP, { capability: CLIENT_CAP.ATOMIC, value: 1 }, action, reasons);
+  requestOf(device, MODE.SET_CLIENT_CAP, { capability: CLIENT_CAP.ATOMIC, value: 1 }, action, reasons);
 }
 
 function findConnector(device: DrmDevice, all: readonly ConnectorObject[], name: string | undefined): ConnectorObject {

@@ -5,6 +5,7 @@ import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fromCharacters } from "../pixel-format.js";
 import { DRM_BUFFER, type DrmBuffer, type DrmDevice } from "./device.js";
 import { MODE } from "./mode-requests.js";
+import { requestOf } from "../descriptor.js";
 
 /** How an image lies in a buffer, for a display. */
 export interface FramebufferLayout {
@@ -53,7 +54,8 @@ export class Framebuffer implements Disposable {
     const { width, height, pixelFormat, planes } = layout;
     this.device = device;
     this.layout = layout;
-    this.id = device.request(
+    this.id = requestOf(
+      device,
       MODE.ADDFB2,
       {
         width,

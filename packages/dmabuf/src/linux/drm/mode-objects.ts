@@ -2,6 +2,7 @@ import { addressOf } from "../../node/system-calls/index.js";
 import { unpackAll } from "../struct.js";
 import type { DrmDevice } from "./device.js";
 import { CONNECTION, CONNECTOR_TYPES, MODE, MODE_INFO } from "./mode-requests.js";
+import { requestOf } from "../descriptor.js";
 
 /** What a device has for displays, each by its number: connectors, controllers (CRTCs) and planes, with properties. */
 
@@ -41,7 +42,8 @@ const MOST = 512;
 /** @throws {DmaBufError} `EOPNOTSUPP` if the device has no displays; `EACCES` for a render node. */
 export function modeObjects(device: DrmDevice): { readonly crtcs: number[]; readonly connectors: number[] } {
   const [crtcs, connectors] = [new Room(MOST_OBJECTS), new Room(MOST)];
-  const { crtcCount, connectorCount } = device.request(
+  const { crtcCount, connectorCount } = requestOf(
+    device,
     MODE.GETRESOURCES,
     {
       crtcs: crtcs.address,
@@ -58,9 +60,10 @@ export function modeObjects(device: DrmDevice): { readonly crtcs: number[]; read
 export function connectorObject(device: DrmDevice, id: number): ConnectorObject {
   const action = `Cannot ask ${device.path} for connector ${id}`;
   // Without room for modes it makes the kernel look what is connected.
-  device.request(MODE.GETCONNECTOR, { connector: id }, action);
+  requestOf(device, MODE.GETCONNECTOR, { connector: id }, action);
   const [modes, encoders] = [new Uint8Array(new ArrayBuffer(MOST * MODE_INFO.size)), new Room(MOST_OBJECTS)];
-  const found = device.request(
+  const found = requestOf(
+    device,
     MODE.GETCONNECTOR,
     {
       connector: id,
@@ -73,7 +76,7 @@ export function connectorObject(device: DrmDevice, id: number): ConnectorObject 
   );
   const ofEncoders = encoders
     .first(found.encoderCount)
-    .map((encoder) => device.request(MODE.GETENCODER, { encoder }, action));
+    .map((encoder) => requestOf(device, MODE.GETENCODER, { encoder }, action));
   return {
     id,
     name: `${CONNECTOR_TYPES[found.type] ?? "Unknown"}-${found.typeNumber}`,
@@ -88,11 +91,11 @@ export function planeObjects(device: DrmDevice): PlaneObject[] {
   const action = `Cannot ask ${device.path} for its planes`;
   const planes = new Room(MOST);
   const given = { planes: planes.address, planeCount: planes.length };
-  const { planeCount } = device.request(MODE.GETPLANERESOURCES, given, action);
+  const { planeCount } = requestOf(device, MODE.GETPLANERESOURCES, given, action);
   return planes.first(planeCount).map((id) => {
     const formats = new Room(MOST);
     const ofPlane = { plane: id, formats: formats.address, formatCount: formats.length };
-    const { crtc, possibleCrtcs, formatCount } = device.request(MODE.GETPLANE, ofPlane, action);
+    const { crtc, possibleCrtcs, formatCount } = requestOf(device, MODE.GETPLANE, ofPlane, action);
     return { id, crtc, possibleCrtcs, formats: formats.first(formatCount) };
   });
 }
@@ -102,14 +105,15 @@ export function propertiesOf(device: DrmDevice, object: number, type: number): P
   const action = `Cannot ask ${device.path} for the properties of object ${object}`;
   const properties = new Room(MOST);
   const values = new BigUint64Array(new ArrayBuffer(MOST * 8));
-  const { count } = device.request(
+  const { count } = requestOf(
+    device,
     MODE.OBJ_GETPROPERTIES,
     { object, type, properties: properties.address, values: addressOf(values), count: properties.length },
     action,
   );
   return new Map(
     properties.first(count).map((property, i) => {
-      const { name } = device.request(MODE.GETPROPERTY, { property }, action);
+      const { name } = requestOf(device, MODE.GETPROPERTY, { property }, action);
       return [name, { id: property, value: values[i]! }];
     }),
   );

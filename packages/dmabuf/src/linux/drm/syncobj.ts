@@ -5,7 +5,7 @@ import { DmaBufError } from "../../errors.js";
 import type { WaitResult } from "../../fence/fence.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
-import { DESCRIPTOR, Descriptor, isDescriptorReady } from "../descriptor.js";
+import { DESCRIPTOR, Descriptor, isDescriptorReady, requestOf } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
 import { U64 } from "../kinds.js";
 import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
@@ -65,7 +65,10 @@ export class DrmSyncobj implements Disposable {
     check("DrmSyncobj.create()", "device", device, DRM_DEVICE);
     checkOptions("DrmSyncobj.create()", options, CREATE);
     const flags = options.signaled ? SYNCOBJ_FLAG.SIGNALED : 0;
-    return new DrmSyncobj(device, device.request(SYNCOBJ.CREATE, { flags }, "Cannot make a syncobj", REASONS).handle);
+    return new DrmSyncobj(
+      device,
+      requestOf(device, SYNCOBJ.CREATE, { flags }, "Cannot make a syncobj", REASONS).handle,
+    );
   }
 
   /** The syncobj of a descriptor, which stays the caller's. @throws {DmaBufError} `EINVAL` if it is none. */
@@ -73,7 +76,13 @@ export class DrmSyncobj implements Disposable {
     check("DrmSyncobj.import()", "device", device, DRM_DEVICE);
     check("DrmSyncobj.import()", "syncobj", syncobj, DESCRIPTOR);
     const reasons = { ...REASONS, EINVAL: "the descriptor is no syncobj" };
-    const { handle } = device.request(SYNCOBJ.FD_TO_HANDLE, { fd: syncobj.fd }, "Cannot import the syncobj", reasons);
+    const { handle } = requestOf(
+      device,
+      SYNCOBJ.FD_TO_HANDLE,
+      { fd: syncobj.fd },
+      "Cannot import the syncobj",
+      reasons,
+    );
     return new DrmSyncobj(device, handle);
   }
 
@@ -102,7 +111,13 @@ export class DrmSyncobj implements Disposable {
       const timeoutNs = timeout === Infinity || slice < end ? slice : end;
       const given = { handles: addressOf(handles), points: addressOf(points), timeoutNs, count: handles.length, flags };
       try {
-        const { firstSignaled } = device.request(SYNCOBJ.TIMELINE_WAIT, given, "Cannot wait for the syncobjs", REASONS);
+        const { firstSignaled } = requestOf(
+          device,
+          SYNCOBJ.TIMELINE_WAIT,
+          given,
+          "Cannot wait for the syncobjs",
+          REASONS,
+        );
         return { state: "signaled", index: firstSignaled | 0 };
       } catch (error) {
         if (!(error instanceof DmaBufError) || error.code !== "ETIME") throw error;
@@ -115,21 +130,21 @@ export class DrmSyncobj implements Disposable {
   static reset(syncobjs: readonly DrmSyncobj[]): void {
     const { device, handles } = lists(entriesOf("DrmSyncobj.reset()", "syncobjs", syncobjs, DRM_SYNCOBJ));
     const given = { handles: addressOf(handles), count: handles.length };
-    device.request(SYNCOBJ.RESET, given, "Cannot reset the syncobjs", REASONS);
+    requestOf(device, SYNCOBJ.RESET, given, "Cannot reset the syncobjs", REASONS);
   }
 
   /** Puts a signaled fence in each: in all, or in none if one is closed (`ENOENT`). */
   static signal(syncobjs: readonly DrmSyncobj[]): void {
     const { device, handles } = lists(entriesOf("DrmSyncobj.signal()", "syncobjs", syncobjs, DRM_SYNCOBJ));
     const given = { handles: addressOf(handles), count: handles.length };
-    device.request(SYNCOBJ.SIGNAL, given, "Cannot signal the syncobjs", REASONS);
+    requestOf(device, SYNCOBJ.SIGNAL, given, "Cannot signal the syncobjs", REASONS);
   }
 
   /** Adds a signaled point on top of each: on all, or on none if one is closed (`ENOENT`). */
   static signalPoints(entries: readonly (DrmSyncobj | DrmSyncobjPoint)[]): void {
     const { device, handles, points } = lists(entriesOf("DrmSyncobj.signalPoints()", "entries", entries));
     const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length };
-    device.request(SYNCOBJ.TIMELINE_SIGNAL, given, "Cannot signal points of the syncobjs", REASONS);
+    requestOf(device, SYNCOBJ.TIMELINE_SIGNAL, given, "Cannot signal points of the syncobjs", REASONS);
   }
 
   /** How far each timeline has come; with `lastSubmitted`, up to where points were added. */
@@ -139,7 +154,7 @@ export class DrmSyncobj implements Disposable {
     const { device, handles, points } = lists(named);
     const flags = options.lastSubmitted === true ? SYNCOBJ_FLAG.LAST_SUBMITTED : 0;
     const given = { handles: addressOf(handles), points: addressOf(points), count: handles.length, flags };
-    device.request(SYNCOBJ.QUERY, given, "Cannot query the syncobjs", REASONS);
+    requestOf(device, SYNCOBJ.QUERY, given, "Cannot query the syncobjs", REASONS);
     return [...points];
   }
 
@@ -160,7 +175,7 @@ export class DrmSyncobj implements Disposable {
       sourcePoint: source.point,
       targetPoint: target.point,
     };
-    device.request(SYNCOBJ.TRANSFER, given, "Cannot transfer the fence", REASONS);
+    requestOf(device, SYNCOBJ.TRANSFER, given, "Cannot transfer the fence", REASONS);
   }
 
   /** A number that means something to this device alone; 0, which names none, after the close. */
@@ -174,7 +189,8 @@ export class DrmSyncobj implements Disposable {
 
   /** The syncobj as a descriptor, to send to another process and import there. */
   export(): Descriptor {
-    const { fd } = this.device.request(
+    const { fd } = requestOf(
+      this.device,
       SYNCOBJ.HANDLE_TO_FD,
       { handle: this.handle, fd: -1 },
       "Cannot export the syncobj",
@@ -186,7 +202,13 @@ export class DrmSyncobj implements Disposable {
   exportSyncFile(): SyncFileDescriptor {
     const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: -1 };
     const reasons = { ...REASONS, EINVAL: "the syncobj has no fence" };
-    const { fd } = this.device.request(SYNCOBJ.HANDLE_TO_FD, given, "Cannot export the fence of the syncobj", reasons);
+    const { fd } = requestOf(
+      this.device,
+      SYNCOBJ.HANDLE_TO_FD,
+      given,
+      "Cannot export the fence of the syncobj",
+      reasons,
+    );
     return new SyncFileDescriptor(fd);
   }
 
@@ -194,7 +216,7 @@ export class DrmSyncobj implements Disposable {
   importSyncFile(file: SyncFileDescriptor): void {
     check("DrmSyncobj.importSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
     const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: file.fd };
-    this.device.request(SYNCOBJ.FD_TO_HANDLE, given, "Cannot put the fence in the syncobj", REASONS);
+    requestOf(this.device, SYNCOBJ.FD_TO_HANDLE, given, "Cannot put the fence in the syncobj", REASONS);
   }
 
   reset(): void {
@@ -249,7 +271,7 @@ export class DrmSyncobj implements Disposable {
       const event = makeEvent(createEventCounter());
       orUndo(() => event.close());
       const given = { handle: this.handle, flags: available ? SYNCOBJ_WAIT.AVAILABLE : 0, point, fd: event.fd };
-      this.device.request(SYNCOBJ.EVENTFD, given, "Cannot watch the syncobj", REASONS);
+      requestOf(this.device, SYNCOBJ.EVENTFD, given, "Cannot watch the syncobj", REASONS);
       return event;
     });
   }
@@ -259,7 +281,7 @@ export class DrmSyncobj implements Disposable {
     const handle = this.#handle;
     this.#handle = 0;
     if (handle === 0 || this.device.isClosed) return;
-    giveBack(() => this.device.request(SYNCOBJ.DESTROY, { handle }, "Cannot close the syncobj"));
+    giveBack(() => requestOf(this.device, SYNCOBJ.DESTROY, { handle }, "Cannot close the syncobj"));
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,7 @@ import { check } from "../../arguments.js";
 import { checkAccessMode, type AccessMode } from "../../reservation/usage.js";
 import { request } from "../ioctl.js";
 import { DRM_BUFFER, type DrmBuffer } from "./device.js";
+import { requestOf } from "../descriptor.js";
 
 /** @see linux/include/uapi/drm/vgem_drm.h */
 export const VGEM = {
@@ -33,7 +34,8 @@ export class VgemFence {
     checkAccessMode("new VgemFence()", mode);
     const flags = mode === "write" ? WRITE : 0;
     this.#buffer = buffer;
-    this.#fence = buffer.device.request(
+    this.#fence = requestOf(
+      buffer.device,
       VGEM.FENCE_ATTACH,
       { handle: buffer.handle, flags },
       "Cannot attach a fence to the buffer",
@@ -43,7 +45,7 @@ export class VgemFence {
 
   /** @throws {DmaBufError} `ENOENT` if it was signaled by this call before; `ETIMEDOUT` if its time had passed. */
   signal(): void {
-    this.#buffer.device.request(VGEM.FENCE_SIGNAL, { fence: this.#fence }, "Cannot signal the fence", {
+    requestOf(this.#buffer.device, VGEM.FENCE_SIGNAL, { fence: this.#fence }, "Cannot signal the fence", {
       ENOENT: "it was signaled before",
       ETIMEDOUT: "its 10 seconds had passed",
     });

@@ -4,7 +4,7 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, checkOptions, instance, oneOf, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import { openFile } from "../../node/system-calls/index.js";
-import { Descriptor } from "../descriptor.js";
+import { Descriptor, requestOf } from "../descriptor.js";
 import { deviceError } from "../device-error.js";
 import { PATH, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fourCharacters, fromCharacters } from "../pixel-format.js";
@@ -76,7 +76,10 @@ export class VideoDevice extends Descriptor {
     const formats: string[] = [];
     for (let index = 0; ; index++) {
       try {
-        const { pixelFormat } = this.request(VIDEO.ENUM_FMT, { index, type: queueType(this.capabilities, direction) });
+        const { pixelFormat } = requestOf(this, VIDEO.ENUM_FMT, {
+          index,
+          type: queueType(this.capabilities, direction),
+        });
         formats.push(fourCharacters(pixelFormat));
       } catch (error) {
         if (error instanceof DmaBufError && error.code === "EINVAL") return formats;
@@ -89,7 +92,7 @@ export class VideoDevice extends Descriptor {
   format(direction: VideoDirection): VideoFormat {
     check("VideoDevice.format()", "direction", direction, DIRECTION);
     const action = `Cannot ask ${this.path} for its format`;
-    return this.#unpack(this.request(VIDEO.G_FMT, { type: queueType(this.capabilities, direction) }, action).format);
+    return this.#unpack(requestOf(this, VIDEO.G_FMT, { type: queueType(this.capabilities, direction) }, action).format);
   }
 
   /**
@@ -109,7 +112,7 @@ export class VideoDevice extends Descriptor {
     (struct as typeof SINGLE_FORMAT).write(format, { width, height, pixelFormat: fromCharacters(pixelFormat) });
     const action = `Cannot set the format of ${this.path} to ${pixelFormat} ${width}×${height}`;
     const reasons = { EBUSY: "it has buffers, or another program uses it" };
-    const taken = this.request(VIDEO.S_FMT, { type, format }, action, reasons);
+    const taken = requestOf(this, VIDEO.S_FMT, { type, format }, action, reasons);
     return this.#unpack(taken.format);
   }
 
@@ -125,7 +128,8 @@ export class VideoDevice extends Descriptor {
   }
 
   #capabilities(): VideoCapabilities {
-    const { driver, card, deviceCapabilities } = this.request(
+    const { driver, card, deviceCapabilities } = requestOf(
+      this,
       VIDEO.QUERYCAP,
       {},
       `Cannot use ${this.path} as a video device`,

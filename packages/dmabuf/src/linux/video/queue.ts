@@ -10,7 +10,7 @@ import { rawCall } from "../ioctl.js";
 import { COUNT, U32 } from "../kinds.js";
 import { packAll, unpackAll } from "../struct.js";
 import { untilReady } from "../wait.js";
-import type { Descriptor } from "../descriptor.js";
+import { requestOf, type Descriptor } from "../descriptor.js";
 import type { VideoDirection, VideoFormat } from "./format.js";
 import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, queueType, VIDEO } from "./requests.js";
 
@@ -118,7 +118,7 @@ export class VideoQueue implements Disposable {
     check("VideoQueue.export()", "plane", plane, INDEX);
     const given = { type: this.#type, index, plane, flags: O_RDWR_CLOEXEC, fd: -1 };
     const action = `Cannot export buffer ${index} of ${this.#device.path}`;
-    return ownDmaBuf(this.#device.request(VIDEO.EXPBUF, given, action).fd);
+    return ownDmaBuf(requestOf(this.#device, VIDEO.EXPBUF, given, action).fd);
   }
 
   /**
@@ -148,7 +148,7 @@ export class VideoQueue implements Disposable {
     };
     const multi = { memory: addressOf(packed), length: lengths.length };
     const given = { ...this.#head(index), ...(this.#isMultiPlanar ? multi : single) };
-    this.#device.request(VIDEO.QBUF, given, `Cannot give buffer ${index} to ${this.#device.path}`);
+    requestOf(this.#device, VIDEO.QBUF, given, `Cannot give buffer ${index} to ${this.#device.path}`);
   }
 
   /**
@@ -163,7 +163,7 @@ export class VideoQueue implements Disposable {
     const multi = { memory: addressOf(planes), length: MOST_PLANES };
     const given = { ...this.#head(0), ...(this.#isMultiPlanar && multi) };
     try {
-      const done = this.#device.request(VIDEO.DQBUF, given, `Cannot take a buffer of ${this.#device.path}`);
+      const done = requestOf(this.#device, VIDEO.DQBUF, given, `Cannot take a buffer of ${this.#device.path}`);
       const bytesUsed = this.#isMultiPlanar
         ? unpackAll(PLANE, planes, this.format.planes.length).map((plane) => plane.bytesUsed)
         : [done.bytesUsed];
@@ -250,7 +250,7 @@ export class VideoQueue implements Disposable {
 
   #requestBuffers(count: number): number {
     const given = { count, type: this.#type, memory: this.#memory };
-    return this.#device.request(VIDEO.REQBUFS, given, `Cannot get ${count} buffers of ${this.#device.path}`, {
+    return requestOf(this.#device, VIDEO.REQBUFS, given, `Cannot get ${count} buffers of ${this.#device.path}`, {
       EBUSY: "another program uses it, or images of it are still mapped",
       EINVAL: "it has no such queue, or cannot use such memory",
     }).count;

@@ -12,11 +12,8 @@ import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.j
 import type { Substrate } from "../../substrate/substrate.js";
 import { checkViewLength, pageSize, viewOf, writtenRanges } from "../system-calls/index.js";
 
-export interface ControlOptions {
-  readonly ledger: ResourceLedger;
-  /** Puts something between the domain and its memory: tests number the operations. */
-  readonly wrapMemory?: ((memory: Substrate) => Substrate) | undefined;
-}
+/** What stands between a domain that this thread enters and its memory: nothing, but in tests. */
+export const memoryHook = { wrap: (memory: Substrate): Substrate => memory };
 
 /** A domain's control segment, mapped into this thread. */
 export class ControlSegment implements Segment {
@@ -28,8 +25,7 @@ export class ControlSegment implements Segment {
   #mapping: ControlMapping | undefined;
   #onSlice = (): void => {};
 
-  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, options: ControlOptions) {
-    const { ledger, wrapMemory = (mapped) => mapped } = options;
+  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, ledger: ResourceLedger) {
     const { memory } = mapping;
     this.#ledger = ledger;
     this.#mapping = mapping;
@@ -37,28 +33,28 @@ export class ControlSegment implements Segment {
     this.layout = layout;
     const onSlice = (): void => this.#onSlice();
     this.#mapped = createProcessSubstrate({ memory, doorbells: doorbellsOf(layout, files), onSlice });
-    this.memory = wrapMemory(this.#mapped);
+    this.memory = memoryHook.wrap(this.#mapped);
   }
 
   /** A new domain's. @throws {RangeError} Naming the option that is out of range. */
-  static create(sizes: Partial<Sizes>, options: ControlOptions): ControlSegment {
+  static create(sizes: Partial<Sizes>, ledger: ResourceLedger): ControlSegment {
     const layout = new Layout(checkSizes(sizes));
     const length = bytesOf(layout);
     checkViewLength(length, "Cannot make a domain of these sizes");
     return allOrNothing((orUndo) => {
       const files = createDomainFiles(length, layout.sizes.agents);
       orUndo(() => leaveLedger(files.ledger));
-      const segment = new ControlSegment(files, mapControl(options.ledger, files, length), layout, options);
+      const segment = new ControlSegment(files, mapControl(ledger, files, length), layout, ledger);
       writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
       return segment;
     });
   }
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
-  static open(files: DomainFiles, options: ControlOptions): ControlSegment {
-    const layout = layoutIn(files, options.ledger);
+  static open(files: DomainFiles, ledger: ResourceLedger): ControlSegment {
+    const layout = layoutIn(files, ledger);
     if (layout.sizes.agents === files.bells.length) {
-      return new ControlSegment(files, mapControl(options.ledger, files, bytesOf(layout)), layout, options);
+      return new ControlSegment(files, mapControl(ledger, files, bytesOf(layout)), layout, ledger);
     }
     throw new DmaBufError(
       "EPROTO",

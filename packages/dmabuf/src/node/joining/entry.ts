@@ -2,10 +2,11 @@ import type { Identity } from "../../domain/agent-slot.js";
 import type { Sizes } from "../../domain/layout.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { DmaBufError } from "../../errors.js";
-import { ControlSegment, type ControlOptions } from "./control-segment.js";
+import { ControlSegment } from "./control-segment.js";
 import type { DomainFiles } from "./domain-files.js";
-import type { WorkerInvitation } from "./invitation.js";
+import type { InvitationParts } from "./invitation.js";
 import { joinLedger, leaveLedger } from "../resources/process-ledgers.js";
+import type { ResourceLedger } from "../resources/resource-ledger.js";
 import { Membership } from "./membership.js";
 
 /** What a thread has of a domain when it has come in. */
@@ -16,29 +17,29 @@ export interface Entry {
 }
 
 /** As the first agent of a new domain. @throws {RangeError} Naming the option that is out of range. */
-export function enterNew(sizes: Partial<Sizes>, control: ControlOptions, name: string): Entry {
-  return takeSlot(ControlSegment.create(sizes, control), name);
+export function enterNew(sizes: Partial<Sizes>, ledger: ResourceLedger, name: string): Entry {
+  return takeSlot(ControlSegment.create(sizes, ledger), name);
 }
 
 /** With a domain's descriptors, which are closed if it fails. @throws {DmaBufError} `ENOSPC` if the domain is full. */
-export function enterExisting(files: DomainFiles, control: ControlOptions, name: string): Entry {
-  return takeSlot(open(files, control), name);
+export function enterExisting(files: DomainFiles, ledger: ResourceLedger, name: string): Entry {
+  return takeSlot(open(files, ledger), name);
 }
 
 /** With the descriptors of the thread that has invited this one. @throws {DmaBufError} `ESTALE` if the invitation is void. */
-export function enterInvited({ reservation, files }: WorkerInvitation, control: ControlOptions): Entry {
+export function enterInvited({ reservation, files }: InvitationParts, ledger: ResourceLedger): Entry {
   if (!joinLedger(files.ledger)) throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
-  const segment = open(files, control);
+  const segment = open(files, ledger);
   return joinOrLeave(segment, () => {
     const membership = Membership.joinReserved(segment, files, reservation);
     return { membership, identity: reservation.identity };
   });
 }
 
-function open(files: DomainFiles, control: ControlOptions): ControlSegment {
+function open(files: DomainFiles, ledger: ResourceLedger): ControlSegment {
   return allOrNothing((orUndo) => {
     orUndo(() => leaveLedger(files.ledger));
-    return ControlSegment.open(files, control);
+    return ControlSegment.open(files, ledger);
   });
 }
 

@@ -1,6 +1,6 @@
 import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../../arguments.js";
-import { MESSAGE_PORT, type LifelinePort } from "../../host/lifeline.js";
+import { MESSAGE_PORT, type MessagePortLike } from "../../host/lifeline.js";
 import { DmaBufError } from "../../errors.js";
 import type { DomainFiles } from "./domain-files.js";
 import type { KnownUsers } from "../connecting/known-users.js";
@@ -17,14 +17,25 @@ import {
 
 /** What another thread of this process joins with: post it there, with its `port` in the transfer list. Used once. */
 export interface WorkerInvitation {
+  /** What is reserved for the thread, for `ProcessDomain.join()` alone; as the next. */
+  readonly reservation: object;
+  readonly files: object;
+  /** For the transfer list of the message that brings the invitation. */
+  readonly port: MessagePortLike;
+}
+
+/** The same as the library knows it. */
+export interface InvitationParts extends WorkerInvitation {
   readonly reservation: Reservation;
   readonly files: DomainFiles;
-  readonly port: LifelinePort;
 }
 
 const FIELDS: Kinds<WorkerInvitation> = {
   reservation: required(OBJECT),
-  files: required(OBJECT),
+  files: required({
+    wanted: "as invite() has given it",
+    isKind: (value) => OBJECT.isKind((value as Partial<DomainFiles> | null | undefined)?.ledger),
+  }),
   port: required(MESSAGE_PORT),
 };
 
@@ -43,7 +54,7 @@ const INVITATION: Kind = {
 };
 
 /** @throws {TypeError} For an invitation to a domain of threads, or what is none. */
-export function checkInvitation(invitation: WorkerInvitation): void {
+export function checkInvitation(invitation: WorkerInvitation): asserts invitation is InvitationParts {
   check("ProcessDomain.join()", "invitation", invitation, INVITATION);
   checkObject("ProcessDomain.join()", "invitation", invitation, FIELDS);
 }

@@ -1,7 +1,6 @@
-import { ABORT_SIGNAL, check, FUNCTION, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import { ABORT_SIGNAL, check, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { SIZES, type Sizes } from "../../domain/layout.js";
 import { JOIN, type JoinOptions } from "../../domain-base.js";
-import type { Substrate } from "../../substrate/substrate.js";
 
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
   /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
@@ -11,8 +10,6 @@ export interface ListenOptions extends Partial<Sizes>, JoinOptions {
    * everything in the domain. Default: none.
    */
   readonly users?: readonly number[];
-  /** @internal For tests: puts something between the domain and its memory. */
-  readonly wrapMemory?: (memory: Substrate) => Substrate;
 }
 
 export interface ConnectOptions extends JoinOptions {
@@ -23,8 +20,6 @@ export interface ConnectOptions extends JoinOptions {
   readonly signal?: AbortSignal;
   /** As in {@link ListenOptions}; also whose domain it may be that this process joins. */
   readonly users?: readonly number[];
-  /** @internal As in {@link ListenOptions}. */
-  readonly wrapMemory?: (memory: Substrate) => Substrate;
 }
 
 /** Users by their numbers. */
@@ -33,7 +28,7 @@ export const USERS: Kind = {
   isKind: (value) => Array.isArray(value) && value.every((user) => Number.isSafeInteger(user) && user >= 0),
 };
 
-export const LISTEN: Kinds<ListenOptions> = { ...SIZES, ...JOIN, name: NAME, users: USERS, wrapMemory: FUNCTION };
+export const LISTEN: Kinds<ListenOptions> = { ...SIZES, ...JOIN, name: NAME, users: USERS };
 
 export const CONNECT: Kinds<ConnectOptions> = {
   ...JOIN,
@@ -41,7 +36,6 @@ export const CONNECT: Kinds<ConnectOptions> = {
   timeout: TIMEOUT,
   signal: ABORT_SIGNAL,
   users: USERS,
-  wrapMemory: FUNCTION,
 };
 
 /** What the kernel has room for. */

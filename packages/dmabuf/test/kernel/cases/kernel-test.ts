@@ -7,6 +7,7 @@ import { ioctlNumber, rawCall, type Request } from "../../../src/linux/ioctl.js"
 import type { Fields, Given } from "../../../src/linux/struct.js";
 import { fails } from "../support.js";
 import { kernelWorld, type KernelWorld } from "./kernel.js";
+import { requestOf } from "../../../src/linux/descriptor.js";
 
 /** A descriptor number that is never open. */
 export const CLOSED = 99_999;
@@ -28,7 +29,7 @@ export function refuses<F extends Fields>(
   request: Request<F>,
   ...wrong: readonly (readonly [ErrorCode, Given<F>])[]
 ): void {
-  for (const [code, given] of wrong) fails(code, () => descriptor.request(request, given));
+  for (const [code, given] of wrong) fails(code, () => requestOf(descriptor, request, given));
 }
 
 export function unknownRequest(descriptor: Descriptor, type: string, code: ErrorCode = "ENOTTY"): void {

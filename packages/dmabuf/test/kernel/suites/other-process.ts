@@ -3,6 +3,7 @@
  * inherited as 4, or as a member of a domain. Usage: node other-process.js TASK [PLACE]
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { requestOf } from "../../../src/linux/descriptor.js";
 import { Descriptor, DmaBufDescriptor } from "../../../src/linux/index.js";
 import { SW_SYNC } from "../../../src/linux/software-sync.js";
 import { ProcessDomain } from "../../../src/node/index.js";
@@ -37,7 +38,7 @@ const tasks: Record<string, () => Promise<void>> = {
 await tasks[process.argv[2]!]!();
 
 function advance(fd: number): void {
-  new Descriptor(fd, "the timeline").request(SW_SYNC.INC, { amount: 1 });
+  requestOf(new Descriptor(fd, "the timeline"), SW_SYNC.INC, { amount: 1 });
 }
 
 async function received(): Promise<readonly number[]> {

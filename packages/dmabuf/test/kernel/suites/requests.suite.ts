@@ -19,6 +19,7 @@ import { SYNC_FILE } from "../../../src/linux/sync-file.js";
 import { addressOf, isClosedOnExec } from "../../../src/node/system-calls/index.js";
 import { CLOSED, kernelTest, refuses, unknownRequest, withRegularFile } from "../cases/kernel-test.js";
 import { fails, openDescriptors } from "../support.js";
+import { requestOf } from "../../../src/linux/descriptor.js";
 
 kernelTest("SYF-02 a point is a descriptor that is closed on exec", () => {
   using timeline = new SoftwareSyncTimeline();
@@ -32,7 +33,7 @@ kernelTest("SYF-03 a point on a closed timeline is EBADF, on another kind of fil
   const timeline = new SoftwareSyncTimeline();
   timeline.close();
   fails("EBADF", () => timeline.createFence(1));
-  fails("EBADF", () => new Descriptor(CLOSED, "nothing").request(SW_SYNC.CREATE_FENCE));
+  fails("EBADF", () => requestOf(new Descriptor(CLOSED, "nothing"), SW_SYNC.CREATE_FENCE));
   withRegularFile((file) => refuses(file, SW_SYNC.CREATE_FENCE, ["ENOTTY", {}]));
 });
 
@@ -58,7 +59,7 @@ kernelTest("SYF-15 information with too little room is EINVAL, and to a wrong pl
   const room = new Uint8Array(new ArrayBuffer(1024));
   const fences = addressOf(room);
   refuses(file, SYNC_FILE.FILE_INFO, ["EINVAL", { numFences: 2, fences }], ["EFAULT", { numFences: 3, fences: 1 }]);
-  assert.equal(file.request(SYNC_FILE.FILE_INFO, { numFences: 10, fences }).numFences, 3);
+  assert.equal(requestOf(file, SYNC_FILE.FILE_INFO, { numFences: 10, fences }).numFences, 3);
   // Until here the memory at the address is not collected.
   assert.equal(room.byteLength, 1024);
 });
@@ -98,7 +99,7 @@ kernelTest("DBF-12 a regular file is no dma-buf: EINVAL, and a closed descriptor
 kernelTest("DBF-13 an access without a direction or with unknown flags is EINVAL", ({ heap }) => {
   using buffer = heap.allocate(PAGE_SIZE);
   refuses(buffer, DMA_BUF.SYNC, ["EINVAL", { flags: 0 }], ["EINVAL", { flags: 8 }], ["EINVAL", { flags: 4 }]);
-  for (const flags of [3, 7]) assert.equal(buffer.request(DMA_BUF.SYNC, { flags }).result, 0);
+  for (const flags of [3, 7]) assert.equal(requestOf(buffer, DMA_BUF.SYNC, { flags }).result, 0);
 });
 
 kernelTest("DBF-14 a name that is too long is EINVAL", ({ heap }) => {
@@ -188,7 +189,7 @@ kernelTest("SYO-02 unknown flags are EINVAL for a new syncobj", ({ card }) => {
 });
 
 kernelTest("SYO-03 an export needs a handle, known flags and no padding", ({ card }) => {
-  const { handle } = card.request(SYNCOBJ.CREATE, {});
+  const { handle } = requestOf(card, SYNCOBJ.CREATE, {});
   refuses(
     card,
     SYNCOBJ.HANDLE_TO_FD,
@@ -202,7 +203,7 @@ kernelTest("SYO-03 an export needs a handle, known flags and no padding", ({ car
 kernelTest("SYO-04 an import needs a syncobj, known flags and no padding", ({ card }) => {
   using timeline = new SoftwareSyncTimeline();
   using point = timeline.createFence(1);
-  const { handle } = card.request(SYNCOBJ.CREATE, {});
+  const { handle } = requestOf(card, SYNCOBJ.CREATE, {});
   const { fd } = point;
   refuses(
     card,
@@ -217,7 +218,7 @@ kernelTest("SYO-04 an import needs a syncobj, known flags and no padding", ({ ca
 });
 
 kernelTest("SYO-11 unknown flags of a wait are EINVAL", ({ card }) => {
-  const { handle } = card.request(SYNCOBJ.CREATE, { flags: 1 });
+  const { handle } = requestOf(card, SYNCOBJ.CREATE, { flags: 1 });
   const list = new Uint32Array(new ArrayBuffer(4)).fill(handle);
   const handles = addressOf(list);
   refuses(card, SYNCOBJ.WAIT, ["EINVAL", { handles, count: 1, flags: 0x80 }], ["EFAULT", { handles: 1, count: 1 }]);
@@ -227,7 +228,7 @@ kernelTest("SYO-11 unknown flags of a wait are EINVAL", ({ card }) => {
 });
 
 kernelTest("SYO-12 padding and unknown flags are EINVAL everywhere else", ({ card }) => {
-  const { handle } = card.request(SYNCOBJ.CREATE, { flags: 1 });
+  const { handle } = requestOf(card, SYNCOBJ.CREATE, { flags: 1 });
   const list = new Uint32Array(new ArrayBuffer(4)).fill(handle);
   const handles = addressOf(list);
   refuses(card, SYNCOBJ.RESET, ["EINVAL", { handles, count: 1, pad: 1 }]);
@@ -239,7 +240,7 @@ kernelTest("SYO-12 padding and unknown flags are EINVAL everywhere else", ({ car
 });
 
 kernelTest("SYO-33 an event needs known flags, no padding, a syncobj and an eventfd", ({ card }) => {
-  const { handle } = card.request(SYNCOBJ.CREATE, {});
+  const { handle } = requestOf(card, SYNCOBJ.CREATE, {});
   refuses(
     card,
     SYNCOBJ.EVENTFD,

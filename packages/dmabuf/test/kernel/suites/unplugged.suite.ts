@@ -6,6 +6,7 @@ import { capture, record, streamFormat, VideoDevice, type RecordedData } from ".
 import { request } from "../../../src/linux/ioctl.js";
 import { ProcessDomain } from "../../../src/node/index.js";
 import { fails, openDescriptors } from "../support.js";
+import { requestOf } from "../../../src/linux/descriptor.js";
 
 const PATIENT = { timeout: 60_000 };
 const LATE = 20_000;
@@ -28,7 +29,7 @@ function smallCamera(): VideoDevice {
 
 function unplug(device: VideoDevice): void {
   try {
-    device.request(SET_CONTROL, { id: DISCONNECT, value: 1 }, "Cannot unplug");
+    requestOf(device, SET_CONTROL, { id: DISCONNECT, value: 1 }, "Cannot unplug");
   } catch {
     // It is gone before it has answered.
   }

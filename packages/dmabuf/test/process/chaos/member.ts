@@ -28,6 +28,7 @@ import { attend, closeUnderLock, performFor } from "./closings.js";
 import { believeInTheDead, disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
 import { BUFFER_BYTES, FRAME_BYTES, type Fault, type Order, type Report, type Start } from "./orders.js";
 import { STREAMS } from "./plan.js";
+import { memoryHook } from "../../../src/node/joining/control-segment.js";
 
 /** The faults of a member's memory. */
 const WRAPPERS: Partial<Record<Fault, (memory: Substrate) => Substrate>> = {
@@ -64,12 +65,12 @@ class Member {
     for (const end = Date.now() + 20_000; ; await pause(5)) {
       try {
         const wrap = start.fault === undefined ? undefined : WRAPPERS[start.fault];
+        if (wrap !== undefined) memoryHook.wrap = wrap;
         const name = `seat ${start.seat}`;
         const domain = await ProcessDomain.connect(start.joinsAt, {
           name,
           timeout: 20_000,
           handleLimit: 1_000,
-          ...(wrap && { wrapMemory: wrap }),
         });
         return new Member(start, orders, domain, diary, descriptors);
       } catch (error) {
