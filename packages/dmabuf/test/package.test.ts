@@ -131,6 +131,22 @@ test("the command line says what is missing, and how to get the demo", () => {
   assert.match(demo.stderr, /^dmabuf: The demo is a package of its own.*npm install dmabuf-demo/);
 });
 
+test("the command line tells its version and its commands, and refuses others", () => {
+  const main = join(installed, "dist", "src", "cli", "main.js");
+  const { version } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { version: string };
+  assert.equal(run(main, "--version").stdout, `${version}\n`);
+  assert.match(run(main, "--help").stdout, /dmabuf doctor [^]*dmabuf demo/);
+  for (const [args, says] of [
+    [[], /There is no command\.[^]*dmabuf doctor/],
+    [["nonsense"], /There is no command "nonsense" \(--help/],
+    [["doctor", "--nonsense"], /doctor has no option --nonsense/],
+  ] as const) {
+    const { status, stdout, stderr } = run(main, ...args);
+    assert.deepEqual([status, stdout], [1, ""]);
+    assert.match(stderr, says);
+  }
+});
+
 test("the command line starts the demo of the folder that it is called in", () => {
   const main = join(installed, "dist", "src", "cli", "main.js");
   const demo = join(folder, "node_modules", "dmabuf-demo");
