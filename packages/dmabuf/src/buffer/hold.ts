@@ -41,13 +41,22 @@ export interface AwaitedHold extends WaitCondition {
 export class Holds {
   readonly #agent: Agent;
   readonly #slot: number;
+  /** Where these words of the buffer are. */
+  readonly #writer: number;
+  readonly #readerBits: number;
+  readonly #waiters: number;
   /** Uses in this agent: its bit and WRITER stand once for all of them. */
   #readers = 0;
   #writing = false;
 
   constructor(agent: Agent, bufferSlot: number) {
+    const { layout } = agent;
+    const base = layout.buffer(bufferSlot);
     this.#agent = agent;
     this.#slot = bufferSlot;
+    this.#writer = base + BUFFER.WRITER;
+    this.#readerBits = base + layout.BUFFER.READERS;
+    this.#waiters = base + layout.BUFFER.HOLD_WAITERS;
   }
 
   /** Takes a hold if nobody is in the way. @throws {TypeError} if the mode is none. */
@@ -171,18 +180,6 @@ export class Holds {
 
   #anyReader(): boolean {
     return anyLiveAgentIn(this.#agent, this.#readerBits);
-  }
-
-  get #writer(): number {
-    return this.#agent.layout.buffer(this.#slot) + BUFFER.WRITER;
-  }
-
-  get #readerBits(): number {
-    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.BUFFER.READERS;
-  }
-
-  get #waiters(): number {
-    return this.#agent.layout.buffer(this.#slot) + this.#agent.layout.BUFFER.HOLD_WAITERS;
   }
 }
 

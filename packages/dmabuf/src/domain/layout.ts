@@ -88,11 +88,11 @@ export const RETIRED_KEPT = 1024;
 export const TAGGED_TIME = packing(64, { value: 53, inSteps: 1, generation: 10 });
 
 /** A range of failed sequence numbers. */
-const FAILURE = record({ FIRST: u64, LAST: u64, ERROR: u32 });
+export const FAILURE = record({ FIRST: u64, LAST: u64, ERROR: u32 });
 
 /** When a fence completed: a lap of the ring, and nanoseconds. */
 export const TIME = packing(64, { nanoseconds: 53, lap: 11 });
-const TIME_ENTRY = record({ TIME: packed(TIME) });
+export const TIME_ENTRY = record({ TIME: packed(TIME) });
 
 /** How far a timeline is: the number of the last fence that completed. */
 export const COMPLETED = packing(64, { sequence: 47, ended: 1, generation: 16 });
@@ -156,10 +156,10 @@ export const LOCK = packing(64, { holder: 32, ticket: 32 });
 
 /** One fence of a reservation. */
 export const ENTRY_FENCE = packing(32, { level: 2, slot: 30 });
-const ENTRY = record({ FENCE: packed(ENTRY_FENCE), GENERATION: u32, SEQUENCE: u64 });
+export const ENTRY = record({ FENCE: packed(ENTRY_FENCE), GENERATION: u32, SEQUENCE: u64 });
 
 /** One copy of a reservation's fences, with room for two of each agent, so that each can read and write. */
-const RESERVATION = record({ COUNT: u32, ENTRIES: list(roomOf, ENTRY) });
+export const RESERVATION = record({ COUNT: u32, ENTRIES: list(roomOf, ENTRY) });
 
 function roomOf({ agents }: Sizes): number {
   return 2 * agents;
@@ -200,7 +200,7 @@ export const BUFFER = record({
 });
 
 /** One place of a stream's ring. It changes only under the write hold of its buffer. */
-const PLACE = record({
+export const PLACE = record({
   FULL: u32, // 1 if it holds a frame
   FRAME: u32, // the frame's number; wraps
 });
@@ -266,7 +266,7 @@ export const REQUEST = record({
 export const POINT_FENCE = packing(32, { stub: 1, link: 1, joins: 1, any: 1, slot: 28 });
 
 /** One fence of a syncobj. */
-const POINT = record({
+export const POINT = record({
   FENCE: packed(POINT_FENCE),
   GENERATION: u32,
   SEQUENCE: u64, // of a stub: when it signaled
@@ -279,7 +279,7 @@ const POINT = record({
 export const SYNCOBJ_FENCES = 64;
 
 /** One copy of a syncobj's fences. */
-const POINTS = record({ COUNT: u32, FENCES: list(SYNCOBJ_FENCES, POINT) });
+export const POINTS = record({ COUNT: u32, FENCES: list(SYNCOBJ_FENCES, POINT) });
 
 /** One syncobj that several agents use, its references and two copies of its fences. */
 export const SYNCOBJ = record({
@@ -305,7 +305,17 @@ export const TABLES = {
   syncobjs: SYNCOBJ,
 } as const satisfies Record<TableName, AnyRecord>;
 
-export { ENTRY, FAILURE, PLACE, POINT, POINTS, RESERVATION, TIME_ENTRY };
+type Starts = Readonly<Record<TableName | "end", number>>;
+
+function startsOf(counts: Counts): Starts {
+  let end: number = HEADER.WORDS;
+  const starts = Object.entries<AnyRecord>(TABLES).map(([table, item]) => {
+    const start = aligned(end, alignmentOf(item));
+    end = start + counts[table as TableName] * place(item, counts).WORDS;
+    return [table, start] as const;
+  });
+  return Object.fromEntries([...starts, ["end", end]]) as unknown as Starts;
+}
 
 /** Where everything is in a domain of some sizes. */
 export class Layout {
@@ -327,7 +337,17 @@ export class Layout {
   readonly SYNCOBJ: Placed<typeof SYNCOBJ>;
   readonly POINTS: Placed<typeof POINTS>;
 
-  readonly #starts: Record<TableName, number>;
+  // Numbers of their own, and not the table of starts: these are looked up all the time.
+  readonly #agents: number;
+  readonly #timelines: number;
+  readonly #timelineWords: number;
+  readonly #oneShots: number;
+  readonly #oneShotWords: number;
+  readonly #buffers: number;
+  readonly #bufferWords: number;
+  readonly #streams: number;
+  readonly #streamWords: number;
+  readonly #starts: Starts;
 
   /** @param retired How many failures are kept; other than the layout's own only on a model, for all agents. */
   constructor(sizes: Sizes, retired = RETIRED_KEPT) {
@@ -343,26 +363,21 @@ export class Layout {
     this.STREAM = place(STREAM, this.counts);
     this.SYNCOBJ = place(SYNCOBJ, this.counts);
     this.POINTS = place(POINTS, this.counts);
-    this.#starts = {
-      agents: 0,
-      retired: 0,
-      timelines: 0,
-      oneShots: 0,
-      buffers: 0,
-      streams: 0,
-      requests: 0,
-      syncobjs: 0,
-    };
-    let end: number = HEADER.WORDS;
-    for (const table of Object.keys(TABLES) as TableName[]) {
-      this.#starts[table] = aligned(end, alignmentOf(TABLES[table]));
-      end = this.#starts[table] + this.counts[table] * place<AnyRecord>(TABLES[table], this.counts).WORDS;
-    }
-    this.words = end;
+    this.#starts = startsOf(this.counts);
+    this.words = this.#starts.end;
+    this.#agents = this.#starts.agents;
+    this.#timelines = this.#starts.timelines;
+    this.#timelineWords = this.TIMELINE.WORDS;
+    this.#oneShots = this.#starts.oneShots;
+    this.#oneShotWords = this.ONE_SHOT.WORDS;
+    this.#buffers = this.#starts.buffers;
+    this.#bufferWords = this.BUFFER.WORDS;
+    this.#streams = this.#starts.streams;
+    this.#streamWords = this.STREAM.WORDS;
   }
 
   agent(slot: number): number {
-    return this.#starts.agents + slot * AGENT.WORDS;
+    return this.#agents + slot * AGENT.WORDS;
   }
 
   retired(index: number): number {
@@ -370,12 +385,12 @@ export class Layout {
   }
 
   timeline(slot: number): number {
-    return this.#starts.timelines + slot * this.TIMELINE.WORDS;
+    return this.#timelines + slot * this.#timelineWords;
   }
 
   /** Fence slots are numbered through: the timelines first, then the one-shots. */
   oneShot(fenceSlot: number): number {
-    return this.#starts.oneShots + (fenceSlot - this.sizes.timelines) * this.ONE_SHOT.WORDS;
+    return this.#oneShots + (fenceSlot - this.sizes.timelines) * this.#oneShotWords;
   }
 
   isTimeline(fenceSlot: number): boolean {
@@ -383,7 +398,7 @@ export class Layout {
   }
 
   buffer(slot: number): number {
-    return this.#starts.buffers + slot * this.BUFFER.WORDS;
+    return this.#buffers + slot * this.#bufferWords;
   }
 
   /** One of the two copies of a buffer's fences. */
@@ -392,7 +407,7 @@ export class Layout {
   }
 
   stream(slot: number): number {
-    return this.#starts.streams + slot * this.STREAM.WORDS;
+    return this.#streams + slot * this.#streamWords;
   }
 
   request(slot: number): number {
