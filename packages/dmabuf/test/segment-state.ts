@@ -104,7 +104,7 @@ function* streams(segment: Segment): Generator<string> {
     const owner = memory.load(base + STREAM.OWNER);
     const consumers = Array.from(
       { length: STREAM_CONSUMERS },
-      (_, i) => base + layout.STREAM.CONSUMERS + i * CONSUMER.WORDS,
+      (_, i) => base + layout.STREAM.JOINED + i * CONSUMER.WORDS,
     )
       .filter((word) => memory.load(word + CONSUMER.OWNER) !== 0)
       .map((word) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { segmentFields } from "../../test/segment-fields.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { readHeader, writeHeader } from "./header.js";
@@ -14,7 +15,7 @@ import {
   TABLES,
   type Sizes,
 } from "./layout.js";
-import { fieldsOf, place, type AnyRecord } from "./record.js";
+import { place, type AnyRecord } from "./record.js";
 import { hint, usedWord } from "./table.js";
 
 const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
@@ -83,7 +84,7 @@ test("a header with impossible sizes is refused", () => {
 
 for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
   test(`no two fields share a word, and all are in the segment (${sizes.agents} agents)`, () => {
-    const fields = fieldsIn(new Layout(sizes)).sort((a, b) => a.start - b.start);
+    const fields = segmentFields(new Layout(sizes), some).sort((a, b) => a.start - b.start);
     let end = 0;
     for (const { what, start, words } of fields) {
       assert.ok(start >= end, `${what} begins at ${start}, what is before it ends at ${end}`);
@@ -93,7 +94,9 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
   });
 
   test(`64-bit words and lists begin at even indices (record.2, ${sizes.agents} agents)`, () => {
-    const odd = fieldsIn(new Layout(sizes)).filter(({ start, isWide }) => isWide && start % 2 !== 0);
+    const odd = segmentFields(new Layout(sizes), some).filter(
+      ({ start, field }) => (field.kind === "list" || field.align > 1) && start % 2 !== 0,
+    );
     assert.deepEqual(
       odd.map(({ what }) => what),
       [],
@@ -104,7 +107,9 @@ for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
     const layout = new Layout(sizes);
     for (const slot of some(sizes.agents)) {
       const bell = layout.agent(slot) + AGENT.DOORBELL;
-      const others = fieldsIn(layout).filter(({ start, words }) => start + words > bell && start < bell + 16);
+      const others = segmentFields(layout, some).filter(
+        ({ start, words }) => start + words > bell && start < bell + 16,
+      );
       assert.equal(bell % 16, 0);
       assert.deepEqual(
         others.map(({ start }) => start),
@@ -147,38 +152,7 @@ test("a reservation has room for two fences of each agent", () => {
   assert.equal(new Layout(SMALL).reservationEntries, 6);
 });
 
-interface Place {
-  readonly what: string;
-  readonly start: number;
-  readonly words: number;
-  readonly isWide: boolean;
-}
-
-/** All fields in the header, and in the first two slots and the last one of each table. */
-function fieldsIn(layout: Layout): Place[] {
-  const places = fieldsOfItem("header", 0, HEADER, layout);
-  for (const table of TABLE_NAMES) {
-    places.push(...fieldsOfItems(table, layout.start(table), layout.counts[table], TABLES[table], layout));
-  }
-  return places;
-}
-
-function fieldsOfItems(what: string, start: number, count: number, item: AnyRecord, layout: Layout): Place[] {
-  const { WORDS } = place(item, layout.counts) as { readonly WORDS: number };
-  return some(count).flatMap((i) => fieldsOfItem(`${what}[${i}]`, start + i * WORDS, item, layout));
-}
-
-function fieldsOfItem(what: string, start: number, item: AnyRecord, layout: Layout): Place[] {
-  const places = place(item, layout.counts) as Record<string, number>;
-  return Object.entries(fieldsOf(item)).flatMap(([name, field]) => {
-    const here = { what: `${what}.${name}`, start: start + places[name]! };
-    if (field.kind === "word") return [{ ...here, words: field.words, isWide: field.align > 1 }];
-    const count = field.count(layout.counts);
-    if (field.item !== undefined) return fieldsOfItems(here.what, here.start, count, field.item, layout);
-    return [{ ...here, words: count, isWide: true }];
-  });
-}
-
+/** The first two of so many, and the last one. */
 function some(count: number): number[] {
   return [...new Set([0, Math.min(1, count - 1), count - 1])];
 }

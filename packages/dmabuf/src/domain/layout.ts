@@ -59,12 +59,15 @@ export const HEADER = record({
 export const AGENT_STATE = packing(32, { phase: 10, generation: 22 });
 export const AGENT_PHASE = { FREE: 0, LIVE: 1, DEAD: 2 } as const;
 
+/** How many waits of an agent sleep in its event loop, and whether its thread blocks. */
+export const SLEEPERS = packing(32, { inLoop: 30, blocks: 1 });
+
 export const AGENT = record({
   STATE: packed(AGENT_STATE),
   REAPER: u32, // identity of the agent that sweeps this slot
   REQUESTS: u32, // requests ever posted to this agent; wraps
   MESSAGES: u32, // messages ever sent to this agent beside the segment; wraps
-  SLEEPERS: u32, // whether its thread blocks, how many of its waits sleep in its event loop; the substrate's own
+  SLEEPERS: packed(SLEEPERS), // the substrate's own
   RELEASED: u32, // identity of the last dead agent in the slot that has been released (recovery.8)
   NAMED: u32, // generation of the agent whose name is in NAME as a whole
   NAME: name,
@@ -230,7 +233,7 @@ export const STREAM = record({
   NAME: name,
   WAITERS: agentBits,
   PLACES: list(STREAM_BUFFERS, PLACE),
-  CONSUMERS: list(STREAM_CONSUMERS, CONSUMER),
+  JOINED: list(STREAM_CONSUMERS, CONSUMER),
 });
 
 export const REQUEST_STATE = packing(64, {

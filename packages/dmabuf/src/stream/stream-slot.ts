@@ -378,7 +378,7 @@ function placeWord({ layout }: Segment, slot: number, place: number): number {
 }
 
 function consumerWord({ layout }: Segment, slot: number, index: number): number {
-  return layout.stream(slot) + layout.STREAM.CONSUMERS + index * CONSUMER.WORDS;
+  return layout.stream(slot) + layout.STREAM.JOINED + index * CONSUMER.WORDS;
 }
 
 /** All consumers' places that were ever used, taken or not. */

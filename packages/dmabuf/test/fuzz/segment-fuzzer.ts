@@ -1,14 +1,17 @@
+import { Layout } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/index.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { BareDomain } from "../bare-domain.js";
 import { Random } from "../random.js";
-import { busySegment, memoryOf, type BusySegment } from "./busy-segment.js";
-import { damage } from "./damage.js";
+import { busySegment, memoryOf, SIZES, type BusySegment } from "./busy-segment.js";
+import { damage, packedWords } from "./damage.js";
 import { GuardedMemory } from "./guarded-memory.js";
 import { READERS } from "./segment-readers.js";
 
 /** More than any reader needs on a segment that is whole, many times over. */
 const MOST_STEPS = 200_000;
+
+const PACKED = packedWords(new Layout(SIZES));
 
 /** Damages a control segment and lets a newcomer read it, case after case; a seed repeats them. */
 export class SegmentFuzzer {
@@ -29,7 +32,7 @@ export class SegmentFuzzer {
   run(index: number): string[] {
     const random = new Random(Math.imul(this.#seed, 0x9e37_79b1) + index);
     const words = this.#segment.words.slice();
-    damage(words, random, this.#inUse);
+    damage(words, random, this.#inUse, PACKED);
     const chosen = Object.keys(READERS).filter(() => random.oneIn(2));
     return this.#read(words, chosen);
   }

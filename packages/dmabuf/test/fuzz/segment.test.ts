@@ -7,6 +7,7 @@ import {
   BUFFER,
   COMPLETED,
   HEADER,
+  IDENTITY,
   Layout,
   RETIRED_KEPT,
   RETIRED,
@@ -14,9 +15,11 @@ import {
   ONE_SHOT_STATE,
   REQUEST,
   STREAM,
+  TABLE_NAMES,
   TIMELINE,
 } from "../../src/domain/layout.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
+import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { SIZES } from "./busy-segment.js";
 import { SegmentFuzzer } from "./segment-fuzzer.js";
 
@@ -25,9 +28,9 @@ const SEED = 1;
 const CASES = 400;
 
 const layout = new Layout(SIZES);
-const TABLES = Object.keys(SIZES).length;
+const TABLES = TABLE_NAMES.length;
 /** No such agent: the table has fewer slots. */
-const NOBODY = (1 << 10) | 1023;
+const NOBODY = IDENTITY.generation.of(1) | IDENTITY.slot.of(1023);
 const everyBuffer = Array.from({ length: SIZES.buffers }, (_, slot) => layout.buffer(slot));
 const everyTimeline = Array.from({ length: SIZES.timelines }, (_, slot) => layout.timeline(slot));
 const everyOneShot = Array.from({ length: SIZES.oneShots }, (_, slot) => layout.oneShot(SIZES.timelines + slot));
@@ -37,7 +40,7 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
   "no damage at all": () => {},
   "a size of 0": (memory) => memory.store(HEADER.SIZES + 2, 0),
   "sizes for which no memory would do": (memory) => {
-    for (let size = 0; size < TABLES; size++) memory.store(HEADER.SIZES + size, 1000);
+    for (let size = 0; size < SIZE_NAMES.length; size++) memory.store(HEADER.SIZES + size, 1000);
   },
   "searches that begin before or behind their tables": (memory) => {
     for (let table = 0; table < TABLES; table++) memory.store(HEADER.HINTS + table, table % 2 === 0 ? -64 : 1 << 30);

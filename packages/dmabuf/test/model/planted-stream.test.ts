@@ -31,13 +31,13 @@ const PUBLISHED = base + STREAM.PUBLISHED;
 const GENERATION = base + STREAM.GENERATION;
 const END = base + STREAM.END;
 const USED_PLACES = base + STREAM.CONSUMERS_USED;
-const FIRST_CONSUMER = base + layout.STREAM.CONSUMERS;
+const FIRST_CONSUMER = base + layout.STREAM.JOINED;
 const DEAD_PRODUCER = layout.agent(PRODUCER);
 const buffers = [0, 1].map((slot) => layout.buffer(slot));
 const isReaders = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.BUFFER.READERS);
 const isHoldWaiters = (word: number): boolean => buffers.some((buffer) => word === buffer + layout.BUFFER.HOLD_WAITERS);
 const isWriter = (word: number): boolean => buffers.some((buffer) => word === buffer + BUFFER.WRITER);
-const isPlace = (word: number): boolean => word >= base + layout.STREAM.PLACES && word < base + layout.STREAM.CONSUMERS;
+const isPlace = (word: number): boolean => word >= base + layout.STREAM.PLACES && word < base + layout.STREAM.JOINED;
 const isOfConsumers = (word: number): boolean => word === USED_PLACES || word >= FIRST_CONSUMER;
 
 const ONE_BUFFER = { buffers: 1 };

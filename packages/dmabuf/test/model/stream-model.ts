@@ -41,7 +41,7 @@ export const KEY: StreamKey = { slot: 0, generation: 1 };
 
 export const domain = new TinyDomain({ agents: 3, buffers: 2 }, ["buffer 0 BYTES", "buffer 1 BYTES"]);
 const SIZE = 64;
-export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.CONSUMERS;
+export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.JOINED;
 
 /** Where the bytes of a frame or a loan stand. */
 export function bytesOf({ buffer }: Loan | Frame): number {
@@ -116,7 +116,7 @@ export function joinsAndDies(fault: Fault = SOUND): Scenario {
       const next = { slot: 0, generation: 2 };
       assert.deepEqual(claimStream(producer, ""), next, "the slot is not free");
       const places = Array.from({ length: 3 }, () => joinStream(producer, next, "block", 2).word);
-      const first = domain.layout.stream(0) + domain.layout.STREAM.CONSUMERS;
+      const first = domain.layout.stream(0) + domain.layout.STREAM.JOINED;
       assert.deepEqual(
         places,
         [0, 1, 2].map((index) => first + index * CONSUMER.WORDS),

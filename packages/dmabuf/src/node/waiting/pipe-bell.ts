@@ -1,3 +1,4 @@
+import { SLEEPERS } from "../../domain/layout.js";
 import type { Substrate } from "../../substrate/substrate.js";
 
 /**
@@ -22,9 +23,6 @@ import type { Substrate } from "../../substrate/substrate.js";
  * that is killed costs ringers a call of the kernel each, until the slot's next agent sleeps there.
  */
 
-/** Of the word: the thread blocks. Below it stands the count of waits that sleep in the event loop. */
-const BLOCKS = 1 << 30;
-
 /** pipe-bell.2, for a wait that has returned to the event loop. Returns whether it sleeps now; if not, the doorbell has changed. */
 export function announceSleeper(memory: Substrate, bell: number, word: number, expected: number): boolean {
   const sleepers = memory.load(word);
@@ -38,12 +36,12 @@ export function announceSleeper(memory: Substrate, bell: number, word: number, e
 /** pipe-bell.2, for a thread that blocks: the kernel compares the doorbell after this. */
 export function announceBlocked(memory: Substrate, word: number): void {
   // SYNC POINT sleepers-before-bell: pairs with ringSleepers().
-  memory.store(word, memory.load(word) | BLOCKS);
+  memory.store(word, memory.load(word) | SLEEPERS.blocks.mask);
 }
 
 /** The thread no longer blocks; its waits in the event loop sleep on. */
 export function endBlocked(memory: Substrate, word: number): void {
-  memory.store(word, memory.load(word) & ~BLOCKS);
+  memory.store(word, memory.load(word) & ~SLEEPERS.blocks.mask);
 }
 
 /**
@@ -61,9 +59,9 @@ export function ringSleepers(
 ): number {
   // SYNC POINT sleepers-before-bell: the caller has changed the doorbell.
   const sleepers = memory.load(word);
-  const inLoop = sleepers & ~BLOCKS;
+  const inLoop = SLEEPERS.inLoop.in(sleepers);
   if (inLoop !== 0) writeByte();
-  return inLoop + (inLoop === sleepers ? 0 : wakeBlocked());
+  return inLoop + (SLEEPERS.blocks.in(sleepers) === 0 ? 0 : wakeBlocked());
 }
 
 /** pipe-bell.4, after the pipe has been read: the sleepers may go when this returns. */
