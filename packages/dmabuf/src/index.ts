@@ -32,15 +32,13 @@ export { newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 
-export { AcquireContext, WouldDeadlockError } from "./reservation/acquire-context.js";
-export { lockAll, lockAllSync } from "./reservation/lock-all.js";
+export type { AcquireContext } from "./reservation/acquire-context.js";
 export type { ReservationFence } from "./reservation/fence-queries.js";
-export type { Reservation } from "./reservation/reservation.js";
+export { WouldDeadlockError, type Reservation } from "./reservation/reservation.js";
 export type { ReservationLock } from "./reservation/reservation-lock.js";
 export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
 
-export type { Attachment, Importer, Mapping } from "./buffer/attachment.js";
-export type { DmaBuf } from "./buffer/buffer.js";
+export type { Attachment, DmaBuf, Importer } from "./buffer/buffer.js";
 export type { ExportOptions } from "./buffer/buffer-table.js";
 export type { CpuAccess } from "./buffer/cpu-access.js";
 export type { Answer } from "./buffer/call.js";
@@ -48,6 +46,9 @@ export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
 export type { BufferHandle, HandleMode, BufferHandleData } from "./buffer/handle.js";
 export type { AllocateOptions, Heap, HeapOps, HeapStorage } from "./buffer/heap.js";
 export type { Heaps } from "./buffer/heaps.js";
+export type { Mapping } from "./buffer/mapping.js";
+export type { MemoryMap, PageRange } from "./buffer/memory-map.js";
+export type { NewStorage, Relocate } from "./buffer/move.js";
 export type { BufferStatistics } from "./buffer/statistics.js";
 export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
 export type { UdmabufOptions } from "./buffer/udmabuf.js";

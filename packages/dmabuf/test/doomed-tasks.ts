@@ -3,7 +3,6 @@ import { endKey } from "../src/domain/fence-slot.js";
 import { ERRNO } from "../src/errors.js";
 import { publish } from "../src/fence/published-fence.js";
 import {
-  lockAllSync,
   rawFormat,
   type DmaBuf,
   type Fence,
@@ -97,7 +96,7 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
   "replaces the fences of one buffer by those of another"(domain, { buffers: [one, two] }) {
     const fence = domain.createTimeline().createFence();
     addFence(one, fence, "write");
-    using _context = lockAllSync(agentOf(domain), [one.reservation, two.reservation]);
+    using _context = domain.lockAllSync([one, two]);
     two.reservation.copyFences(one.reservation);
     one.reservation.replaceFences(fence.context, domain.createTimeline().createFence(), "write");
   },

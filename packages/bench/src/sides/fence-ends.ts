@@ -76,8 +76,6 @@ class End {
     this.#line = line;
     this.#domain = domain;
     this.#timeline = domain.createTimeline();
-    // For good: between processes the memory is lent for as long as it is used.
-    buffer.storage.use();
     const { memory, offset } = buffer.segments[0]!;
     this.#bytes = new Uint8Array(memory, offset, bytes);
   }

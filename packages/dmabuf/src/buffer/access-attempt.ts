@@ -1,46 +1,52 @@
 import { waitsFor } from "../domain/agent-slot.js";
-import { countdown, type Ending, limitsOf, type WaitTerms } from "../domain/wait.js";
+import { takeSync, until, type Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
-import { checkBlocking } from "./hold.js";
+
+/** The holder that begins an access. */
+interface Opened {
+  /** @throws {DmaBufError} `EBADF` once the holder has closed the buffer. */
+  readonly record: BufferRecord;
+}
 
 /**
  * One attempt to begin a CPU access: the hold first, then the storage if it was moved, the exporter's consent, and the
  * work that is pending or overdue. What fails gives back what it has taken.
  */
 export class AccessAttempt {
-  readonly #open: () => BufferRecord;
+  readonly #holder: Opened;
   readonly #record: BufferRecord;
   readonly #mode: AccessMode;
-  readonly #ending: Ending;
 
-  /** @param ending That of the holder. @param open Throws once the holder has closed the buffer. */
-  constructor(open: () => BufferRecord, ending: Ending, mode: AccessMode) {
-    this.#open = open;
-    this.#record = open();
+  constructor(holder: Opened, mode: AccessMode) {
+    this.#holder = holder;
+    this.#record = holder.record;
     this.#mode = mode;
-    this.#ending = ending;
     this.#record.reservation.warnIfHeld("begin an access to");
   }
 
-  async take(options: WaitTerms): Promise<void> {
-    const { agent, holds } = this.#record;
+  /** @param timeout For messages. */
+  *take(timeout?: number): Steps<void> {
+    const { agent, holds, known, reservation } = this.#record;
     const mode = this.#mode;
-    const hold = holds.awaited(mode);
-    const limits = limitsOf(agent.host, options, this.#ending);
+    const usage = usageFor(mode);
+    const hold = holds.awaited(mode, `${mode} the buffer`);
     let held = false;
     let begun = false;
     try {
-      held = await agent.wait(hold, limits());
-      if (!held) throw accessTimedOut(mode, options.timeout, waitsFor(agent, hold.inTheWay()));
-      if (this.#record.known.look() === undefined) await this.#record.known.wait(limits());
-      await this.#open().beginCpuAccess(mode)?.result(limits());
+      held = hold.ready() || (yield until(agent, hold));
+      if (!held) throw accessTimedOut(mode, timeout, waitsFor(agent, hold.inTheWay()));
+      if (known.look() === undefined) yield* known.arrival(timeout);
+      // While it waited, and in the exporter's code, the holder may have been closed.
+      const asked = this.#holder.record.exporter.begin(mode, timeout);
+      if (asked !== undefined) yield* asked;
       begun = true;
-      const { reservation } = this.#open();
-      const isFinished = await reservation.waitFinished(usageFor(mode), limits());
-      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation.waitsFor(usageFor(mode)));
-      void this.#open();
+      void this.#holder.record;
+      if (!reservation.testFinished(usage) && !(yield* reservation.finished(usage))) {
+        throw accessTimedOut(mode, timeout, reservation.waitsFor(usage));
+      }
+      void this.#holder.record;
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
       if (held) holds.release(mode);
@@ -49,46 +55,27 @@ export class AccessAttempt {
     }
   }
 
-  takeSync(options: { readonly timeout?: number }): void {
-    const { agent, holds, reservation } = this.#record;
-    const mode = this.#mode;
-    const hold = holds.awaited(mode);
-    const left = countdown(agent.host, options.timeout);
-    let held = false;
-    let begun = false;
-    try {
-      checkBlocking(holds, mode, options.timeout, `${mode} the buffer`);
-      held = agent.waitSync(hold, options.timeout);
-      if (!held) throw accessTimedOut(mode, options.timeout, waitsFor(agent, hold.inTheWay()));
-      this.#record.known.waitSync({ timeout: left() });
-      this.#record.beginCpuAccess(mode)?.resultSync({ timeout: left() });
-      begun = true;
-      const isFinished = reservation.waitFinishedSync(usageFor(mode), { timeout: left() });
-      if (!isFinished) throw accessTimedOut(mode, options.timeout, reservation.waitsFor(usageFor(mode)));
-      // The exporter's code may have closed it.
-      void this.#open();
-    } catch (error) {
-      if (begun) this.#record.abandonCpuAccess(mode);
-      if (held) holds.release(mode);
-      else hold.giveUp();
-      throw error;
-    }
-  }
-
-  /** @returns Whether nobody was in the way. */
+  /** @returns Whether nothing was in the way. */
   tryTake(): boolean {
-    const { holds, known, reservation } = this.#record;
+    const { agent, exporter, holds, known, reservation } = this.#record;
     const mode = this.#mode;
-    this.#record.checkBegin(mode);
+    if (exporter.asksToBegin) {
+      throw new DmaBufError(
+        "EOPNOTSUPP",
+        `Cannot ${mode} the buffer at once: its exporter in another thread must be asked`,
+      );
+    }
     if (!holds.tryTake(mode)) return false;
     let begun = false;
     let taken = false;
     try {
-      if (known.look() === undefined) known.arm();
-      else if (reservation.testFinished(usageFor(mode))) {
-        this.#record.beginCpuAccess(mode)?.resultSync();
+      if (known.look() === undefined) {
+        known.arm();
+      } else if (reservation.testFinished(usageFor(mode))) {
+        const asked = exporter.begin(mode);
+        if (asked !== undefined) takeSync(agent, asked);
         begun = true;
-        void this.#open();
+        void this.#holder.record;
         taken = true;
       }
     } finally {
@@ -99,24 +86,17 @@ export class AccessAttempt {
   }
 }
 
-/** The kernel's bare begin, which takes no hold. @param open Throws once the holder has closed the buffer. */
-export async function beginAccess(open: () => BufferRecord, mode: AccessMode, options: WaitTerms): Promise<void> {
-  open().reservation.warnIfHeld("begin an access to");
-  const limits = limitsOf(open().agent.host, options);
-  await open().beginCpuAccess(mode)?.result(limits());
-  await open().known.wait(limits());
-  const fences = await open().reservation.wait(usageFor(mode), limits());
-  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout, open().reservation.waitsFor(usageFor(mode)));
-}
-
-/** As {@link beginAccess}, blocking this thread. */
-export function beginAccessSync(record: BufferRecord, mode: AccessMode, options: { readonly timeout?: number }): void {
-  record.reservation.warnIfHeld("begin an access to");
-  const left = countdown(record.agent.host, options.timeout);
-  record.beginCpuAccess(mode)?.resultSync(options);
-  record.known.waitSync({ timeout: left() });
-  const fences = record.reservation.waitSync(usageFor(mode), { timeout: left() });
-  if (fences === "timed-out") throw accessTimedOut(mode, options.timeout, record.reservation.waitsFor(usageFor(mode)));
+/** The kernel's bare begin, which takes no hold. */
+export function* beginAccess(holder: Opened, mode: AccessMode, timeout?: number): Steps<void> {
+  const { exporter, known, reservation } = holder.record;
+  reservation.warnIfHeld("begin an access to");
+  const asked = exporter.begin(mode, timeout);
+  if (asked !== undefined) yield* asked;
+  void holder.record;
+  yield* known.arrival(timeout);
+  void holder.record;
+  if (yield* reservation.signaled(usageFor(mode))) return;
+  throw accessTimedOut(mode, timeout, reservation.waitsFor(usageFor(mode)));
 }
 
 function accessTimedOut(mode: AccessMode, timeout: number | undefined, why: string): DmaBufError {

@@ -1,8 +1,8 @@
 import type { Agent } from "../domain/agent.js";
 import { attachmentCount } from "./agent-counter.js";
-import { bufferInode, type BufferKey, bufferSize, exporterName } from "./buffer-slot.js";
 import { bufferName } from "../domain/buffer-name.js";
-import { Reservation } from "../reservation/reservation.js";
+import { bufferInode, bufferSize, exporterName, type BufferKey } from "./buffer-slot.js";
+import { ReservationUser } from "../reservation/reservation-user.js";
 import type { BufferTable } from "./buffer-table.js";
 import { countReferences, wholeBuffers } from "./statistics.js";
 
@@ -24,8 +24,8 @@ export function bufferInfo(agent: Agent, table: BufferTable): string {
 function linesOf(agent: Agent, table: BufferTable, key: BufferKey): string {
   const { slot } = key;
   const record = table.recordOf(key);
-  const reservation = record?.reservation ?? new Reservation(agent, slot);
-  const names = [...(record?.attachments ?? [])].map(({ importer }) => importer.name ?? "unnamed");
+  const reservation = record?.reservation ?? ReservationUser.of(agent, slot);
+  const names = [...(record?.ties ?? [])].map(({ name }) => name ?? "unnamed");
   const attached = attachmentCount(agent, slot);
   const elsewhere = Math.max(0, attached - names.length);
   names.push(...Array.from({ length: Math.min(elsewhere, MOST_LISTED) }, () => "(another agent)"));

@@ -1,21 +1,20 @@
 import type { Agent } from "../domain/agent.js";
 import { countAttachment, discountAttachment } from "./agent-counter.js";
+import { bufferName } from "../domain/buffer-name.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 import { dropPin, tryAddPin } from "./storage-slot.js";
 import { DmaBufError, textOf } from "../errors.js";
-import type { Reservation } from "../reservation/reservation.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Attachment } from "./attachment.js";
-import { DmaBuf } from "./buffer.js";
-import type { Call } from "./call.js";
 import type { ExporterOps } from "./exporter.js";
 import type { ExporterLink } from "./exporter-link.js";
-import { BufferHandle, type HandleMode } from "./handle.js";
+import { makeBufferHandle, type BufferHandle, type HandleMode } from "./handle.js";
 import { Holds } from "./hold.js";
 import type { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
-import type { StorageSegment } from "./storage.js";
-import type { Storage, StorageCarrier } from "./storage-carrier.js";
+import type { Storage, StorageSegment } from "./storage.js";
+import type { StorageCarrier } from "./storage-carrier.js";
+import type { Tie } from "./tie.js";
 import { VirtualMap } from "./virtual-map.js";
 
 /** What a record needs of the table it stands in. */
@@ -28,6 +27,11 @@ export interface RecordOwner {
   follow(): void;
 }
 
+/** A holder of a buffer in this agent. */
+interface RecordHolder {
+  close(): void;
+}
+
 /** What an agent knows of one buffer that it holds. */
 export class BufferRecord {
   readonly agent: Agent;
@@ -35,12 +39,13 @@ export class BufferRecord {
   readonly size: number;
   readonly known: CurrentStorage;
   readonly exporter: ExporterLink;
-  readonly reservation: Reservation;
+  readonly reservation: ReservationUser;
   readonly holds: Holds;
   readonly #owner: RecordOwner;
   readonly virtualMap: VirtualMap;
-  readonly attachments = new Set<Attachment>();
-  readonly #holders = new Set<DmaBuf>();
+  /** The importers of this agent. */
+  readonly ties = new Set<Tie>();
+  readonly #holders = new Set<RecordHolder>();
   /** What needs the buffer besides: locks, and what exporters are asked for. */
   #kept = 0;
   #isOver = false;
@@ -51,7 +56,7 @@ export class BufferRecord {
     size: number,
     known: CurrentStorage,
     exporter: ExporterLink,
-    reservation: Reservation,
+    reservation: ReservationUser,
     virtual: Pick<ExporterOps, "vmap" | "vunmap">,
     owner: RecordOwner,
   ) {
@@ -71,10 +76,27 @@ export class BufferRecord {
     return this.known.current;
   }
 
-  open(mode: HandleMode): DmaBuf {
-    const buffer = new DmaBuf(this, mode, (self) => this.#close(self));
-    this.#holders.add(buffer);
-    return buffer;
+  /** For people. */
+  get name(): string {
+    return bufferName(this.agent, this.key.slot);
+  }
+
+  addHolder(holder: RecordHolder): void {
+    this.#holders.add(holder);
+  }
+
+  /** A holder without an object of its own, which the agent's leaving ends too. @returns What closes it. */
+  hold(): () => void {
+    const holder = { close: (): void => this.removeHolder(holder) };
+    this.addHolder(holder);
+    return holder.close;
+  }
+
+  /** The last holder ends what it has of the buffer in this agent. */
+  removeHolder(holder: RecordHolder): void {
+    this.#holders.delete(holder);
+    if (this.#holders.size === 0) this.holds.releaseAll();
+    this.#endIfUnused();
   }
 
   createHandle(mode: HandleMode): BufferHandle {
@@ -83,9 +105,7 @@ export class BufferRecord {
     const { newest } = this.known;
     const { version } = newest;
     const segments = this.#owner.carrier.send(newest, mode);
-    const inflight = BUFFER_SLOTS.addInflight(agent, key);
-    const startTimer = (expire: () => void): (() => void) => agent.host.after(this.#owner.handleLimit, expire);
-    return new BufferHandle(agent, agent.domain, key, { mode, size, version, segments }, inflight, startTimer);
+    return makeBufferHandle(agent, key, { mode, size, version, segments }, this.#owner.handleLimit);
   }
 
   /** Keeps the record, and so the buffer, until the result is called, although its last holder is closed. */
@@ -98,25 +118,25 @@ export class BufferRecord {
   }
 
   /** The exporter has let an importer in. */
-  attached(attachment: Attachment): void {
-    this.attachments.add(attachment);
-    if (attachment.isDynamic) this.#owner.follow();
-    countAttachment(this.agent, this.key.slot, attachment.isDynamic);
+  attached(tie: Tie): void {
+    this.ties.add(tie);
+    if (tie.isDynamic) this.#owner.follow();
+    countAttachment(this.agent, this.key.slot, tie.isDynamic);
   }
 
-  detach(attachment: Attachment): void {
+  detached(tie: Tie): void {
     this.reservation.warnIfHeld("detach from");
-    this.attachments.delete(attachment);
+    this.ties.delete(tie);
     // An agent that has left has given back all that it had: the words may be another one's.
-    if (!this.agent.closed) discountAttachment(this.agent, this.key.slot, attachment.isDynamic);
-    this.exporter.detach(attachment);
+    if (!this.agent.closed) discountAttachment(this.agent, this.key.slot, tie.isDynamic);
+    this.exporter.detach(tie.attachment);
   }
 
   /** Tells the dynamic importers of this agent that the storage is about to move. */
   moveNotify(): void {
-    for (const attachment of [...this.attachments]) {
+    for (const tie of [...this.ties]) {
       try {
-        attachment.importer.moveNotify?.(attachment);
+        tie.moveNotify();
       } catch (error) {
         this.agent.host.warn(`An importer failed: ${textOf(error)}`);
       }
@@ -138,26 +158,9 @@ export class BufferRecord {
     return this.#owner.carrier.adopt(segments);
   }
 
-  beginCpuAccess(mode: AccessMode): Call<void> | undefined {
-    return this.exporter.begin(mode);
-  }
-
-  /** @throws {DmaBufError} `EOPNOTSUPP` if an access cannot begin at once, because another agent must be asked. */
-  checkBegin(mode: AccessMode): void {
-    if (!this.exporter.asksToBegin) return;
-    throw new DmaBufError(
-      "EOPNOTSUPP",
-      `Cannot ${mode} the buffer at once: its exporter in another thread must be asked`,
-    );
-  }
-
-  endCpuAccess(mode: AccessMode): void {
-    this.exporter.end(mode);
-  }
-
-  /** As {@link endCpuAccess}, for an access that has come to nothing. */
+  /** The end of an access that has come to nothing. */
   abandonCpuAccess(mode: AccessMode): void {
-    if (BUFFER_SLOTS.isLive(this.agent, this.key)) this.endCpuAccess(mode);
+    if (BUFFER_SLOTS.isLive(this.agent, this.key)) this.exporter.end(mode);
   }
 
   /** How many holders there are in this agent. */
@@ -170,12 +173,6 @@ export class BufferRecord {
     for (const holder of [...this.#holders]) holder.close();
     this.reservation.close();
     this.#end();
-  }
-
-  #close(holder: DmaBuf): void {
-    this.#holders.delete(holder);
-    if (this.#holders.size === 0) this.holds.releaseAll();
-    this.#endIfUnused();
   }
 
   #endIfUnused(): void {

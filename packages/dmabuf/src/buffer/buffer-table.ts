@@ -3,9 +3,9 @@ import type { Agent } from "../domain/agent.js";
 import { BUFFER_SLOTS, type BufferKey, bufferSize, claimBuffer, exporterFlags, exporterOf } from "./buffer-slot.js";
 import { storageVersion } from "./storage-slot.js";
 import { DmaBufError } from "../errors.js";
-import { Reservation } from "../reservation/reservation.js";
+import { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { DmaBuf } from "./buffer.js";
+import { makeBuffer, type DmaBuf } from "./buffer.js";
 import { BufferRecord } from "./buffer-record.js";
 import type { Given } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
@@ -19,8 +19,8 @@ import { PinningLink } from "./pinning-link.js";
 import { References } from "./references.js";
 import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
-import { checkSegments, checkStorage, storageSize, type StorageSegment } from "./storage.js";
-import type { Storage, StorageCarrier } from "./storage-carrier.js";
+import { checkSegments, checkStorage, storageSize, type Storage, type StorageSegment } from "./storage.js";
+import type { StorageCarrier } from "./storage-carrier.js";
 import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
 export interface ExportOptions {
@@ -111,7 +111,7 @@ export class BufferTable implements StorageKeeper {
     }
     // The buffer is held now: the handle's own hold, if it still stands, has done its work.
     BUFFER_SLOTS.endInflight(this.#agent, slot, handle.inflight);
-    return record.open(mode);
+    return makeBuffer(record, mode);
   }
 
   /** @throws {DmaBufError} `EBADF` if the agent has left the domain. */
@@ -158,7 +158,7 @@ export class BufferTable implements StorageKeeper {
       const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
       this.#references.exported(key);
       if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops, () => this.#keep(key)));
-      return this.#add(size, { key, version: 0, storage }).open("read-write");
+      return makeBuffer(this.#add(size, { key, version: 0, storage }), "read-write");
     } catch (error) {
       storage.release(true);
       throw error;
@@ -185,8 +185,9 @@ export class BufferTable implements StorageKeeper {
   /** What the handle says of the buffer's storage, against what is known of it while a reference is held. */
   #checkStorage({ slot, size, version }: BufferHandleData): void {
     if (size !== bufferSize(this.#agent, slot)) refuse('"size" of its handle is damaged');
-    // A handle is of a version that was published before: nobody has a later one.
-    if (((storageVersion(this.#agent, slot) - version) | 0) < 0) refuse('"version" of its handle is damaged');
+    // A handle is of a version that was published before: no agent has a later one.
+    if (!Number.isSafeInteger(version) || ((storageVersion(this.#agent, slot) - version) | 0) < 0)
+      refuse('"version" of its handle is damaged');
   }
 
   /** The last reference may go in any agent, which then rings the exporter's. */
@@ -199,7 +200,7 @@ export class BufferTable implements StorageKeeper {
   #add(size: number, storage: StorageVersion): BufferRecord {
     const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
-    const reservation = served?.reservation ?? new Reservation(this.#agent, key.slot, () => record.keep());
+    const reservation = served?.reservation ?? ReservationUser.of(this.#agent, key.slot, () => record.keep());
     const known = new CurrentStorage(this.#agent, this.#carrier.exchange, storage);
     const link = new PinningLink(this.#link(key, known, reservation, served), this.#agent, key.slot);
     const record: BufferRecord = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
@@ -234,7 +235,7 @@ export class BufferTable implements StorageKeeper {
   #link(
     key: BufferKey,
     known: CurrentStorage,
-    reservation: Reservation,
+    reservation: ReservationUser,
     served: ServedExport | undefined,
   ): ExporterLink {
     const flags = exporterFlags(this.#agent, key.slot);

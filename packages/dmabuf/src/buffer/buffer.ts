@@ -1,25 +1,43 @@
-import { check, instance, integer, NAME, oneOf, orElse, withCode } from "../arguments.js";
-import { checkWait, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
+import {
+  check,
+  checkObject,
+  FLAG,
+  FUNCTION,
+  instance,
+  integer,
+  NAME,
+  oneOf,
+  orElse,
+  withCode,
+  type Kinds,
+} from "../arguments.js";
+import { renameBuffer } from "../domain/buffer-name.js";
 import { bufferInode, exporterName } from "./buffer-slot.js";
-import { bufferName, renameBuffer } from "../domain/buffer-name.js";
-import { Held, owned } from "../domain/held.js";
+import { take, takeSync, type Steps } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
-import type { Reservation } from "../reservation/reservation.js";
+import { makeReservation, type Reservation } from "../reservation/reservation.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
 import { checkAccess, checkAccessMode, checkAccessSync, usageFor, type AccessMode } from "../reservation/usage.js";
-import { AccessAttempt, beginAccess, beginAccessSync } from "./access-attempt.js";
-import { Attachment, checkImporter, type Importer } from "./attachment.js";
+import { beginAccess } from "./access-attempt.js";
 import type { BufferRecord } from "./buffer-record.js";
-import { CpuAccess } from "./cpu-access.js";
+import type { CpuAccess } from "./cpu-access.js";
+import type { ExporterAttachment } from "./exporter.js";
 import { HANDLE_MODE, type BufferHandle, type HandleMode } from "./handle.js";
-import type { Holds } from "./hold.js";
-import { exportSyncFile, ImportedFences, waitUntilReady } from "./implicit-sync.js";
-import { checkRange, MemoryMap, type PageRange } from "./memory-map.js";
+import { BufferHolder } from "./holder.js";
+import { exportSyncFile, importSyncFile, untilReady } from "./implicit-sync.js";
+import type { Mapping } from "./mapping.js";
+import { checkRange, makeMemoryMap, type MemoryMap, type PageRange } from "./memory-map.js";
 import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
 import { checkSegments, type StorageSegment } from "./storage.js";
-import type { Storage } from "./storage-carrier.js";
+import type { Tie } from "./tie.js";
+
+/** The holder behind a buffer, for the library. */
+export let holderOf: (buffer: DmaBuf) => BufferHolder;
+export let makeBuffer: (record: BufferRecord, mode: HandleMode) => DmaBuf;
 
 /** Only the start and the end have a place. */
 const START = withCode("EINVAL", { ...integer(0, 0), wanted: "0" });
@@ -31,6 +49,15 @@ const WHENCE = orElse("EINVAL", oneOf("set", "end"));
  * Each import gives a `DmaBuf` of its own; the buffer lives until the last of them is closed, and no handle to it is
  * on its way.
  *
+ * @example
+ * ```js
+ * using buffer = domain.allocate(4096, { name: "picture" });
+ * {
+ *   using access = await buffer.access("write");
+ *   access.bytes.fill(255);
+ * }
+ * worker.postMessage(buffer.handle("read"));
+ * ```
  * @see linux/drivers/dma-buf/dma-buf.c
  */
 export class DmaBuf implements Disposable {
@@ -38,56 +65,52 @@ export class DmaBuf implements Disposable {
   readonly mode: HandleMode;
   /** Bytes; does not change while the buffer lives. */
   readonly size: number;
-  readonly #accesses = new Set<Held>();
-  readonly #attachments = new Set<Attachment>();
-  readonly #onClose: (self: DmaBuf) => void;
+  readonly #holder: BufferHolder;
   readonly #reservation: Reservation;
-  /** @internal The close: what is waited for by this holder fails with `EBADF`. */
-  readonly ending = new Ending();
-  /** Ends the use of the bytes by whoever has asked for {@link segments}. */
-  #endUse: (() => void) | undefined;
-  #used: Storage | undefined;
-  /** Let go at the close, and the memory with it. */
-  #record: BufferRecord | undefined;
 
-  /** @internal Made by `Domain`. */
-  constructor(record: BufferRecord, mode: HandleMode, onClose: (self: DmaBuf) => void) {
-    this.#record = record;
+  static {
+    holderOf = (buffer) => buffer.#holder;
+    makeBuffer = (record, mode) => new DmaBuf(record, mode);
+  }
+
+  private constructor(record: BufferRecord, mode: HandleMode) {
+    this.#holder = new BufferHolder(record, mode);
+    this.#reservation = makeReservation(this.#holder.reservation);
     this.mode = mode;
     this.size = record.size;
-    this.#reservation = record.reservation.forUser();
-    this.#onClose = onClose;
   }
 
-  /** For people; at most 31 bytes of UTF-8. */
+  /** For people; at most 31 bytes of UTF-8. @throws {DmaBufError} `EBADF` after the close. */
   get name(): string {
-    return bufferName(this.#open().agent, this.#open().key.slot);
+    return this.#record.name;
   }
 
-  /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8; `EBUSY` if a thread stands still renaming it. */
+  /** @throws {DmaBufError} `EINVAL` if the name has more than 31 bytes of UTF-8; `EBUSY` if a thread is stopped in renaming it. */
   set name(name: string) {
     check("DmaBuf.name", "the name", name, NAME);
-    const { agent, key } = this.#open();
+    const { agent, key } = this.#record;
     renameBuffer(agent, key.slot, name);
   }
 
+  /** Which program or device owns the storage. @throws {DmaBufError} `EBADF` after the close. */
   get exporterName(): string {
-    return exporterName(this.#open().agent, this.#open().key.slot);
+    return exporterName(this.#record.agent, this.#record.key.slot);
   }
 
-  /** A number that no other buffer of the domain ever has. */
+  /** A number that no other buffer of the domain ever has. @throws {DmaBufError} `EBADF` after the close. */
   get inode(): number {
-    return bufferInode(this.#open().agent, this.#open().key.slot);
+    return bufferInode(this.#record.agent, this.#record.key.slot);
   }
 
-  /** The buffer's fences, until this holder closes. */
+  /** The buffer's fences, until this holder closes. @throws {DmaBufError} `EBADF` after the close. */
   get reservation(): Reservation {
-    void this.#open();
+    void this.#record;
     return this.#reservation;
   }
 
+  /** Whether this holder has closed the buffer. */
   get isClosed(): boolean {
-    return this.#record === undefined;
+    return this.#holder.isClosed;
   }
 
   /**
@@ -98,144 +121,178 @@ export class DmaBuf implements Disposable {
    */
   handle(mode: HandleMode = this.mode): BufferHandle {
     check("DmaBuf.handle()", "mode", mode, HANDLE_MODE);
-    if (mode === "read-write") this.checkWritable("make a read-write handle of");
-    return this.#open().createHandle(mode);
-  }
-
-  /** Another holder of the same buffer in this agent. */
-  duplicate(mode: HandleMode = this.mode): DmaBuf {
-    check("DmaBuf.duplicate()", "mode", mode, HANDLE_MODE);
-    if (mode === "read-write") this.checkWritable("duplicate");
-    return this.#open().open(mode);
+    if (mode === "read-write") this.#holder.checkWritable("make a read-write handle of");
+    return this.#record.createHandle(mode);
   }
 
   /**
-   * Waits until nobody is in the way, and gives the bytes to this thread until the access is disposed: a reader waits
-   * for the work of writers, a writer for the work of all, and for other agents' accesses.
+   * Another holder of the same buffer in this agent.
    *
-   * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; what the
-   *   exporter throws.
+   * @param mode What it may do; not more than this holder. Default: as this holder.
+   * @throws {DmaBufError} `EACCES` if this holder may only read; `EBADF` after the close.
+   */
+  duplicate(mode: HandleMode = this.mode): DmaBuf {
+    check("DmaBuf.duplicate()", "mode", mode, HANDLE_MODE);
+    if (mode === "read-write") this.#holder.checkWritable("duplicate");
+    return new DmaBuf(this.#record, mode);
+  }
+
+  /**
+   * Waits until nothing is in the way, and gives the bytes to this thread until the access is closed: a reader waits
+   * for the work of writers, a writer for all work and for other agents' accesses.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; `EBADF` if this
+   *   holder is closed, also during the wait; what the exporter throws; the signal's reason if it aborts.
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
-    await this.#attempt(mode).take(options);
-    return this.#begun(mode);
+    return this.#take(this.#holder.access(mode, options.timeout), options);
   }
 
   /**
    * As {@link access}, blocking this thread.
    *
    * @param options `timeout` in milliseconds; default no limit.
-   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself is in the way.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself is in the way; `EOPNOTSUPP` where
+   *   blocking is forbidden.
    */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
     checkAccessSync("DmaBuf.accessSync()", mode, options);
-    this.#attempt(mode).takeSync(options);
-    return this.#begun(mode);
+    return this.#takeSync(this.#holder.access(mode, options.timeout), options.timeout);
   }
 
   /**
-   * The access if nobody is in the way, and `undefined` if somebody is.
+   * The access if nothing is in the way, and `undefined` otherwise.
    *
-   * @throws {DmaBufError} `EOPNOTSUPP` if the exporter must be asked and is in another agent.
+   * @throws {DmaBufError} `EACCES` for writing through a read handle; `EOPNOTSUPP` if the exporter must be asked and is in
+   *   another agent; `EBADF` after the close.
    */
   tryAccess(mode: AccessMode): CpuAccess | undefined {
     checkAccessMode("DmaBuf.tryAccess()", mode);
-    return this.#attempt(mode).tryTake() ? this.#begun(mode) : undefined;
+    return this.#holder.tryAccess(mode);
   }
 
   /**
    * Whether the fences are done that an access of this kind waits for, as the kernel's poll for input (`read`) and
    * output (`write`) tells. A failed fence is done.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
    */
   isReady(mode: AccessMode): boolean {
     checkAccessMode("DmaBuf.isReady()", mode);
     return this.reservation.testSignaled(usageFor(mode));
   }
 
-  /** Waits until {@link isReady}, also for what is added meanwhile. The buffer stays alive, whoever closes it. */
+  /**
+   * Waits until {@link isReady}, also for what is added during the wait. The buffer stays alive until then, whatever closes
+   * it.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} `EBADF` after the close; the signal's reason if it aborts.
+   */
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
     checkAccess("DmaBuf.ready()", mode, options);
-    using holder = this.duplicate();
-    return await waitUntilReady(holder.reservation, mode, options);
+    return take(this.#record.agent, this.#ready(mode), options);
   }
 
   /**
-   * What an access of this kind must wait for, as of now: `read` the writers, `write` everybody. A signaled stub stands for
+   * As {@link ready}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit for a fence that only this thread can signal.
+   */
+  readySync(mode: AccessMode, options: { readonly timeout?: number } = {}): WaitResult {
+    checkAccessSync("DmaBuf.readySync()", mode, options);
+    return this.#takeSync(this.#ready(mode), options.timeout);
+  }
+
+  /**
+   * What an access of this kind must wait for, as of now: `read` the writers, `write` all work. A signaled stub means
    * nothing.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
+   * @example
+   * ```js
+   * const file = buffer.exportSyncFile("read");
+   * await file.wait();
+   * ```
    */
   exportSyncFile(mode: AccessMode): SyncFile {
     checkAccessMode("DmaBuf.exportSyncFile()", mode);
-    return exportSyncFile(this.reservation, mode);
+    return exportSyncFile(this.#record.reservation, mode);
   }
 
   /**
    * Adds what is pending in a sync file to the buffer's fences, each plain fence by itself, as the work of a reader or a
    * writer. It takes the reservation lock; an export before it and this call are two steps.
    *
-   * @throws {DmaBufError} `EBADF` if the sync file was closed; `ENOMEM` if the reservation has no room; `ETIMEDOUT`.
+   * @param options `timeout` in milliseconds, for the lock; default no limit.
+   * @throws {TypeError} If the sync file is of another agent.
+   * @throws {DmaBufError} `EBADF` if the sync file or this holder was closed; `ENOMEM` if the reservation has no room;
+   *   `ENOSPC` if too many published fences are pending; `ETIMEDOUT` if the time passed first.
    */
   async importSyncFile(mode: AccessMode, file: SyncFile, options: WaitOptions = {}): Promise<void> {
     checkAccess("DmaBuf.importSyncFile()", mode, options);
     check("DmaBuf.importSyncFile()", "file", file, SYNC_FILE);
-    const imported = new ImportedFences(this.reservation, mode, file);
-    using _lock = await this.reservation.lock(undefined, this.#terms(options));
-    imported.add();
+    return this.#take(importSyncFile(this.#user, mode, file, options.timeout), options);
   }
 
-  /** As {@link importSyncFile}, blocking this thread for the lock. */
+  /** As {@link importSyncFile}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   importSyncFileSync(mode: AccessMode, file: SyncFile, options: { readonly timeout?: number } = {}): void {
     checkAccessSync("DmaBuf.importSyncFileSync()", mode, options);
     check("DmaBuf.importSyncFileSync()", "file", file, SYNC_FILE);
-    const imported = new ImportedFences(this.reservation, mode, file);
-    using _lock = this.reservation.lockSync(undefined, options);
-    imported.add();
+    this.#takeSync(importSyncFile(this.#user, mode, file, options.timeout), options.timeout);
   }
 
   /**
    * The kernel's bare begin of processor access: runs the exporter's operation, and waits for the fences that an access
-   * of this kind must wait for. It excludes nobody; prefer {@link access}.
+   * of this kind must wait for. It excludes no other agent; prefer {@link access}.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EBADF` if this holder is closed, also during the wait; what
+   *   the exporter throws; the signal's reason if it aborts.
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
     checkAccess("DmaBuf.beginCpuAccess()", mode, options);
-    await beginAccess(() => this.#open(), mode, this.#terms(options));
+    return this.#take(beginAccess(this.#holder, mode, options.timeout), options);
   }
 
-  /** As {@link beginCpuAccess}, blocking this thread. */
+  /** As {@link beginCpuAccess}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
     checkAccessSync("DmaBuf.beginCpuAccessSync()", mode, options);
-    beginAccessSync(this.#open(), mode, options);
+    this.#takeSync(beginAccess(this.#holder, mode, options.timeout), options.timeout);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
   endCpuAccess(mode: AccessMode): void {
     checkAccessMode("DmaBuf.endCpuAccess()", mode);
-    this.reservation.warnIfHeld("end an access to");
-    this.#open().endCpuAccess(mode);
+    const { exporter, reservation } = this.#record;
+    reservation.warnIfHeld("end an access to");
+    exporter.end(mode);
   }
 
   /**
-   * Ties an importer to the buffer. Blocks this thread if the exporter is in another agent and must be asked.
+   * Ties an importer to the buffer. It returns to the event loop while an exporter in another agent is asked.
    *
-   * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`; `ESRCH` if its thread has ended.
+   * @param importer Default: a static importer without a name.
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} What the exporter refuses it with, by convention `EBUSY`; `ESRCH` if its thread has ended;
+   *   `ETIMEDOUT` if the time passed first; `EBADF` if this holder is closed, also during the wait.
    */
-  attachSync(importer: Importer = {}): Attachment {
-    checkImporter("DmaBuf.attachSync()", importer);
-    const record = this.#open();
-    const attachment = this.#createAttachment(record, importer);
-    record.exporter.attach(attachment)?.resultSync();
-    return this.#attached(record, attachment);
-  }
-
-  /** As {@link attachSync}, returning to the event loop while an exporter in another agent is asked. */
   async attach(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
     checkImporter("DmaBuf.attach()", importer);
     checkWait("DmaBuf.attach()", options);
-    using holder = this.duplicate();
-    const record = holder.#open();
-    const attachment = this.#createAttachment(record, importer);
-    await record.exporter.attach(attachment)?.result(this.#terms(options));
-    return this.#attached(record, attachment);
+    return this.#take(this.#attach(importer, options.timeout), options);
+  }
+
+  /** As {@link attach}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  attachSync(importer: Importer = {}, options: { readonly timeout?: number } = {}): Attachment {
+    checkImporter("DmaBuf.attachSync()", importer);
+    checkWaitSync("DmaBuf.attachSync()", options);
+    return this.#takeSync(this.#attach(importer, options.timeout), options.timeout);
   }
 
   /**
@@ -249,20 +306,12 @@ export class DmaBuf implements Disposable {
    */
   mmap(range: PageRange = {}): MemoryMap {
     checkRange("DmaBuf.mmap()", range);
-    const record = this.#open();
+    const record = this.#record;
     record.reservation.warnIfHeld("map pages of");
-    record.exporter.mmap()?.resultSync();
+    const asked = record.exporter.mmap();
+    if (asked !== undefined) takeSync(record.agent, asked);
     // The exporter's code may have closed this holder.
-    const holder = this.duplicate();
-    let unpin: (() => void) | undefined;
-    try {
-      unpin = record.pin();
-      return new MemoryMap(holder, record.storage, range, unpin);
-    } catch (error) {
-      unpin?.();
-      holder.close();
-      throw error;
-    }
+    return makeMemoryMap(this.#record, range);
   }
 
   /**
@@ -272,46 +321,67 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EINVAL` if the exporter has no such operation.
    */
   vmap(): Uint8Array {
-    this.reservation.assertHeld("map");
-    return this.#open().virtualMap.map();
+    this.#user.assertHeld("map");
+    return this.#record.virtualMap.map();
   }
 
   /** The end that belongs to {@link vmap}; the caller holds the reservation lock. */
   vunmap(): void {
-    this.reservation.assertHeld("unmap");
-    this.#open().virtualMap.unmap();
+    this.#user.assertHeld("unmap");
+    this.#record.virtualMap.unmap();
   }
 
   /**
    * Moves the storage, for its exporter: others' accesses are waited for, dynamic importers are told, all fences are
    * waited for, and from then on every agent uses the new storage. The size stays.
    *
-   * @param to New memory of the same size, to which the bytes are copied (it is counted); or what brings them there.
+   * @param to New memory of the same size, to which the bytes are copied (`copiedBytes()` counts them); or what brings them
+   *   there.
+   * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} `EBUSY` if the storage is pinned; `EPERM` for other threads than the exporter's; `EDEADLK` if
-   *   this thread has the reservation lock; `ETIMEDOUT`; `EBADF` if this holder is closed while the move waits; whatever
-   *   `to` throws. The storage is where it was then.
+   *   this thread has the reservation lock; `ETIMEDOUT` if the time passed first; `EBADF` if this holder is closed, also
+   *   during the wait; what `to` throws. The storage is where it was then.
+   * @example
+   * ```js
+   * const memory = new SharedArrayBuffer(buffer.size);
+   * await buffer.move([{ memory, offset: 0, length: buffer.size }]);
+   * ```
    */
   async move(to: readonly StorageSegment[] | Relocate, options: WaitOptions = {}): Promise<void> {
-    const segments = typeof to === "function" ? undefined : checkSegments("DmaBuf.move()", "to", to);
+    const relocate = this.#relocate("DmaBuf.move()", to);
     checkWait("DmaBuf.move()", options);
-    this.checkWritable("move");
-    // It keeps the buffer until the end.
-    using holder = this.duplicate();
-    const relocate = segments === undefined ? (to as Relocate) : copyTo(segments, this.size);
-    await moveStorage(holder.#open(), relocate, this.#terms(options));
+    return this.#take(this.#move(relocate, options.timeout), options);
+  }
+
+  /**
+   * As {@link move}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EOPNOTSUPP` if `to` answers by a promise, which this thread could not wait for.
+   */
+  moveSync(to: readonly StorageSegment[] | Relocate, options: { readonly timeout?: number } = {}): void {
+    const relocate = this.#relocate("DmaBuf.moveSync()", to);
+    checkWaitSync("DmaBuf.moveSync()", options);
+    this.#takeSync(this.#move(relocate, options.timeout), options.timeout);
   }
 
   /**
    * For an exporter that moves the storage itself: tells the dynamic importers in all agents. They map again later; their
    * old mappings stay usable until the reservation's fences have signaled. The caller holds the reservation lock.
    *
-   * @throws {DmaBufError} `ESRCH` if the lock was lost: an importer's thread has ended while it was told.
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `ESRCH` if the lock was lost: an importer's thread has ended while it was told; `EPERM` without
+   *   the lock; `ETIMEDOUT` if the time passed first.
    */
   async moveNotify(options: WaitOptions = {}): Promise<void> {
     checkWait("DmaBuf.moveNotify()", options);
-    this.reservation.assertHeld("move");
-    if (await notifyImporters(this.#open(), () => this.#terms(options))) return;
-    throw new DmaBufError("ESRCH", "Cannot tell the importers of a move: the lock went with one of their threads");
+    return this.#take(this.#moveNotify(options.timeout), options);
+  }
+
+  /** As {@link moveNotify}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  moveNotifySync(options: { readonly timeout?: number } = {}): void {
+    checkWaitSync("DmaBuf.moveNotifySync()", options);
+    this.#takeSync(this.#moveNotify(options.timeout), options.timeout);
   }
 
   /**
@@ -322,29 +392,23 @@ export class DmaBuf implements Disposable {
   seek(offset: number, whence: "set" | "current" | "end"): number {
     check("DmaBuf.seek()", "offset", offset, START);
     check("DmaBuf.seek()", "whence", whence, WHENCE);
-    void this.#open();
+    void this.#record;
     return whence === "end" ? this.size : 0;
   }
 
   /**
-   * Where the bytes stand until this holder closes or they are moved, for those who take care of the synchronization
-   * themselves.
+   * Where the bytes are until this holder closes or they are moved, for code that takes care of the synchronization
+   * itself.
    *
    * @throws {DmaBufError} `EAGAIN` if they were moved and this agent has not heard yet where to.
    */
   get segments(): readonly StorageSegment[] {
-    const { storage } = this.#open();
-    if (this.#used !== storage) {
-      this.#endUse?.();
-      this.#endUse = storage.use();
-      this.#used = storage;
-    }
-    return storage.segments;
+    return this.#holder.segments;
   }
 
   /** Lines for people: size, references, exporter, and the name if there is one, as the kernel tells of a descriptor. */
   describe(): string {
-    const { agent, key, holders } = this.#open();
+    const { agent, key, holders } = this.#record;
     const count = countReferences(agent, key.slot, holders);
     const name = this.name === "" ? "" : `name:\t${this.name}\n`;
     return `size:\t${this.size}\ncount:\t${count}\nexp_name:\t${this.exporterName}\n${name}`;
@@ -355,89 +419,209 @@ export class DmaBuf implements Disposable {
    * for fails with `EBADF`. The last holder frees the buffer.
    */
   close(): void {
-    if (this.#record === undefined) return;
-    this.ending.end(closed);
-    for (const access of [...this.#accesses]) access.end();
-    for (const attachment of [...this.#attachments]) attachment[Symbol.dispose]();
-    this.#reservation.close();
-    this.#record = undefined;
-    this.#endUse?.();
-    this.#onClose(this);
+    this.#holder.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** @internal The memory, for those who say themselves how long they use it. */
-  get storage(): Storage {
-    return this.#open().storage;
+  get #record(): BufferRecord {
+    return this.#holder.record;
   }
 
-  /** @internal The holds, for streams, which wait for fences separately. */
-  get holds(): Holds {
-    return this.#open().holds;
+  get #user(): ReservationUser {
+    void this.#record;
+    return this.#holder.reservation;
   }
 
-  /** @internal @throws {DmaBufError} `EACCES` if this holder may only read. */
-  checkWritable(action: string): void {
-    if (this.mode === "read-write") return;
-    throw new DmaBufError("EACCES", `Cannot ${action} the buffer: this holder may only read it`);
+  /** The waits end with this holder. */
+  #take<T>(steps: Steps<T>, options: WaitOptions): T | Promise<T> {
+    return take(this.#record.agent, steps, options, this.#holder.ending);
   }
 
-  #begun(mode: AccessMode): CpuAccess {
-    const record = this.#open();
-    const endUse = record.storage.use();
-    const { agent, key } = record;
-    const what = (): string => `An access to ${mode} buffer "${bufferName(agent, key.slot)}"`;
-    const held: Held = new Held(agent.held, what, () => {
-      this.#accesses.delete(held);
-      endUse();
-      record.endCpuAccess(mode);
-      record.holds.release(mode);
-    });
-    this.#accesses.add(held);
-    return owned(held, new CpuAccess(mode, record.storage.segments, held));
+  #takeSync<T>(steps: Steps<T>, timeout: number | undefined): T {
+    return takeSync(this.#record.agent, steps, timeout);
   }
 
-  #attempt(mode: AccessMode): AccessAttempt {
-    if (mode === "write") this.checkWritable("write to");
-    return new AccessAttempt(() => this.#open(), this.ending, mode);
-  }
-
-  #createAttachment(record: BufferRecord, importer: Importer): Attachment {
-    record.reservation.warnIfHeld("attach to");
-    const keep = (): (() => void) => record.keep();
-    return new Attachment(this, importer, record.exporter, keep, (self) => {
-      this.#attachments.delete(self);
-      record.detach(self);
-    });
-  }
-
-  /** The exporter has let it in; its code may have closed this holder. */
-  #attached(record: BufferRecord, attachment: Attachment): Attachment {
-    if (this.isClosed) {
-      record.exporter.detach(attachment);
-      throw closed();
+  *#ready(mode: AccessMode): Steps<WaitResult> {
+    const record = this.#record;
+    const unkeep = record.keep();
+    try {
+      return (yield* untilReady(record.reservation, mode)) ? "signaled" : "timed-out";
+    } finally {
+      unkeep();
     }
-    record.attached(attachment);
-    this.#attachments.add(attachment);
+  }
+
+  *#attach(importer: Importer, timeout?: number): Steps<Attachment> {
+    const attachment = makeAttachment(this, importer);
+    yield* this.#holder.attach(attachment, tieOf(attachment), timeout);
     return attachment;
   }
 
-  #terms(options: WaitOptions): WaitTerms {
-    return { ...options, ending: this.ending };
+  #relocate(call: string, to: readonly StorageSegment[] | Relocate): Relocate {
+    return typeof to === "function" ? to : copyTo(checkSegments(call, "to", to), this.size);
   }
 
-  #open(): BufferRecord {
-    if (this.#record === undefined) throw closed();
-    return this.#record;
+  *#move(relocate: Relocate, timeout?: number): Steps<void> {
+    this.#holder.checkWritable("move");
+    const record = this.#record;
+    // Its hold stays until the end, whatever closes this holder.
+    const close = record.hold();
+    try {
+      yield* moveStorage(record, relocate, timeout);
+    } finally {
+      close();
+    }
   }
-}
 
-function closed(): DmaBufError {
-  return new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
+  *#moveNotify(timeout?: number): Steps<void> {
+    this.#user.assertHeld("move");
+    if (yield* notifyImporters(this.#record, timeout)) return;
+    throw new DmaBufError("ESRCH", "Cannot tell the importers of a move: the lock went with one of their threads");
+  }
 }
 
 /** What an argument `buffer` must be. */
 export const DMA_BUF = instance(DmaBuf);
+
+/** What attaches to a buffer. An importer with `moveNotify` is dynamic: it follows when the exporter moves the storage. */
+export interface Importer {
+  /** For people: which device or program this is. */
+  readonly name?: string;
+  /** Whether it can use storage on another device directly. Default false. */
+  readonly allowPeerToPeer?: boolean;
+  /** Called with the reservation locked; map again later, not in this call. */
+  moveNotify?(attachment: Attachment): void;
+}
+
+const IMPORTER: Kinds<Importer> = { name: NAME, allowPeerToPeer: FLAG, moveNotify: FUNCTION };
+
+function checkImporter(call: string, importer: Importer): void {
+  checkObject(call, "importer", importer, IMPORTER);
+}
+
+let makeAttachment: (buffer: DmaBuf, importer: Importer) => Attachment;
+let tieOf: (attachment: Attachment) => Tie;
+
+/**
+ * An importer's tie to a buffer. It keeps the buffer alive until it is closed.
+ *
+ * Where the exporter is in another agent and has operations of its own, mapping and pinning ask it: the calls that end in
+ * `Sync` then block this thread until it answers.
+ *
+ * @example
+ * ```js
+ * using attachment = await buffer.attach({ name: "encoder" });
+ * using mapping = await attachment.map("read");
+ * console.log(mapping.segments.length);
+ * ```
+ * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_dynamic_attach`
+ */
+export class Attachment implements ExporterAttachment, Disposable {
+  /** The holder that it was attached by. */
+  readonly buffer: DmaBuf;
+  readonly importer: Importer;
+  /** Whether storage on another device may be mapped; the exporter may clear it while the importer attaches. */
+  peerToPeer: boolean;
+  readonly #tie: Tie;
+
+  static {
+    makeAttachment = (buffer, importer) => new Attachment(buffer, importer);
+    tieOf = (attachment) => attachment.#tie;
+  }
+
+  private constructor(buffer: DmaBuf, importer: Importer) {
+    this.buffer = buffer;
+    this.importer = importer;
+    this.peerToPeer = importer.allowPeerToPeer ?? false;
+    this.#tie = holderOf(buffer).tie(this, () => importer.moveNotify?.(this));
+  }
+
+  /** Whether the importer follows moves of the storage. */
+  get isDynamic(): boolean {
+    return this.importer.moveNotify !== undefined;
+  }
+
+  /** The buffer's. @throws {DmaBufError} `EBADF` after the close of the buffer. */
+  get reservation(): Reservation {
+    return this.buffer.reservation;
+  }
+
+  /**
+   * Maps the storage, taking the reservation lock for it. A static importer gets its mapping only when all kernel
+   * fences have signaled; a dynamic one waits for them itself before it touches the memory.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `EACCES` for writing through a read handle; what the exporter throws; `ESRCH` if its
+   *   thread ends before it answers; `ETIMEDOUT`, also if the work of such a fence is overdue.
+   */
+  async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    checkAccess("Attachment.map()", mode, options);
+    return this.#take(this.#tie.map(mode, options.timeout), options);
+  }
+
+  /** As {@link map}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  mapSync(mode: AccessMode = "read", options: { readonly timeout?: number } = {}): Mapping {
+    checkAccessSync("Attachment.mapSync()", mode, options);
+    return this.#takeSync(this.#tie.map(mode, options.timeout), options.timeout);
+  }
+
+  /**
+   * As {@link map} for a caller that holds the reservation lock; waits for no fence.
+   *
+   * @throws {DmaBufError} Besides, `EPERM` without the lock.
+   */
+  async mapLocked(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
+    checkAccess("Attachment.mapLocked()", mode, options);
+    return this.#take(this.#tie.mapLocked(mode, options.timeout), options);
+  }
+
+  /** As {@link mapLocked}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  mapLockedSync(mode: AccessMode = "read", options: { readonly timeout?: number } = {}): Mapping {
+    checkAccessSync("Attachment.mapLockedSync()", mode, options);
+    return this.#takeSync(this.#tie.mapLocked(mode, options.timeout), options.timeout);
+  }
+
+  /**
+   * Keeps the storage where it is, for uses such as a display that cannot follow a move. Balance it with {@link unpin}.
+   * The caller holds the reservation lock.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `EPERM` without the lock; what the exporter throws; `ESRCH` if its thread ends before it answers;
+   *   `ETIMEDOUT` if the time passed first.
+   */
+  async pin(options: WaitOptions = {}): Promise<void> {
+    checkWait("Attachment.pin()", options);
+    return this.#take(this.#tie.pin(options.timeout), options);
+  }
+
+  /** As {@link pin}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  pinSync(options: { readonly timeout?: number } = {}): void {
+    checkWaitSync("Attachment.pinSync()", options);
+    this.#takeSync(this.#tie.pin(options.timeout), options.timeout);
+  }
+
+  /** The end that belongs to {@link pin}; the caller holds the reservation lock. @throws {DmaBufError} `EPERM` without it. */
+  unpin(): void {
+    this.#tie.unpin();
+  }
+
+  /** Detaches; what is still mapped is unmapped first. Twice does nothing. */
+  close(): void {
+    this.#tie.detach();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #take<T>(steps: Steps<T>, options: WaitOptions): T | Promise<T> {
+    return take(this.#tie.agent, steps, options, this.#tie.ending);
+  }
+
+  #takeSync<T>(steps: Steps<T>, timeout: number | undefined): T {
+    return takeSync(this.#tie.agent, steps, timeout);
+  }
+}

@@ -1,4 +1,5 @@
-import { waitUntil, type Waiter, type WaitOptions, type WaitTerms } from "../domain/wait.js";
+import type { Steps } from "../domain/steps.js";
+import { waitUntil, type Waiter, type WaitTerms } from "../domain/wait.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 
@@ -11,65 +12,48 @@ export type Given<T> = T | Promise<T>;
 /** What an operation without an answer gives back: nothing that matters, or a promise that says when it is done. */
 export type Done = unknown;
 
-/** An operation of an exporter that was asked for. */
-export interface Call<T> {
-  /** The answer; rejects with what the exporter refuses the operation with. */
-  result(options?: WaitOptions): Promise<T>;
-  /** As {@link result}, blocking this thread. */
-  resultSync(options?: { readonly timeout?: number }): T;
-}
-
-/** An operation of an exporter in this agent. */
-export class LocalCall<T> implements Call<T> {
-  readonly #answer: Given<T>;
-  readonly #undo: (answer: T) => void;
-  readonly #waiter: Waiter | undefined;
-
-  /**
-   * @param undo What takes the operation back when it succeeds after the wait for it has ended.
-   * @param waiter Who need not wait to the end. Without one the answer is waited for all the same: what the exporter has
-   *   begun under the lock (pending-request.3).
-   */
-  constructor(answer: Given<T>, undo: (answer: T) => void = () => {}, waiter?: Waiter) {
-    this.#answer = answer;
-    this.#undo = undo;
-    this.#waiter = waiter;
-  }
-
-  async result(options: WaitTerms = {}): Promise<T> {
-    const answer = this.#answer;
-    if (isLater(answer) && this.#waiter !== undefined) await this.#settled(answer, this.#waiter, options);
-    return answer;
-  }
-
-  resultSync(): T {
-    const answer = this.#answer;
-    if (!isLater(answer)) return answer;
-    answer.then(this.#undo, () => {});
+/**
+ * Waits for an answer that comes later, of an exporter in this agent. A thread that blocks could not get it.
+ *
+ * @param undo What takes the operation back when it succeeds after the wait for it has ended.
+ * @param waiter What need not wait to the end. Without one the answer is waited for whatever the call's limits: what the
+ *   exporter has begun under the lock (pending-request.3).
+ * @param timeout For messages.
+ */
+export function* laterAnswer<T>(
+  answer: Promise<T>,
+  undo: (answer: T) => void = () => {},
+  waiter?: Waiter,
+  timeout?: number,
+): Steps<T> {
+  let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+  const settled = answer.then(
+    (value) => void (outcome = { value }),
+    (error: unknown) => void (outcome = { error }),
+  );
+  const subscribe = (done: () => void): (() => void) => {
+    void settled.then(done);
+    return () => {};
+  };
+  const wait = async (terms: WaitTerms): Promise<boolean> => {
+    if (waiter !== undefined) return waitUntil(waiter, terms, () => outcome !== undefined, subscribe);
+    await settled;
+    return true;
+  };
+  const waitSync = (): never => {
     throw new DmaBufError("EOPNOTSUPP", "Cannot block for the exporter: it answers later, in this same thread");
-  }
-
-  async #settled(answer: Promise<T>, waiter: Waiter, options: WaitTerms): Promise<void> {
-    let isSettled = false;
-    const settled = answer.then(
-      () => (isSettled = true),
-      () => (isSettled = true),
-    );
-    const subscribe = (done: () => void): (() => void) => {
-      void settled.then(done);
-      return () => {};
-    };
-    try {
-      if (await waitUntil(waiter, options, () => isSettled, subscribe)) return;
-      throw new DmaBufError(
-        "ETIMEDOUT",
-        `Cannot use the buffer in ${options.timeout} ms: its exporter has not answered`,
-      );
-    } catch (error) {
-      answer.then(this.#undo, () => {});
-      throw error;
+  };
+  try {
+    const inTime = yield { wait, waitSync };
+    if (!inTime) {
+      throw new DmaBufError("ETIMEDOUT", `Cannot use the buffer in ${timeout} ms: its exporter has not answered`);
     }
+  } catch (error) {
+    answer.then(undo, () => {});
+    throw error;
   }
+  if ("error" in outcome!) throw outcome.error;
+  return outcome!.value;
 }
 
 /** Goes on with the answer: at once if it is there. */

@@ -5,8 +5,9 @@ import { describe, test, type TestContext } from "node:test";
 import { createDomain, isPending, joinDomain, until } from "../../test/agents.js";
 import type { Domain } from "../threads.js";
 import { isPinned } from "./storage-slot.js";
-import type { Attachment } from "./attachment.js";
+import type { Attachment } from "./buffer.js";
 import type { DmaBuf } from "./buffer.js";
+import { holderOf } from "./buffer.js";
 
 const TIMEOUT = { timeout: 20_000 };
 
@@ -161,7 +162,7 @@ test(
     const mapping = other.import(exported.handle()).attachSync().map();
     mapping.catch(() => {});
     await until(() => begun);
-    const { slot } = exported.reservation;
+    const { slot } = holderOf(exported).record.key;
     assert.equal(isPinned(agentOf(domain), slot), true);
     other.close();
     await assert.rejects(mapping);

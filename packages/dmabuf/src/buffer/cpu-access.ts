@@ -1,21 +1,38 @@
-import type { Held, Viewed } from "../domain/held.js";
+import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { countedCopy } from "./copies.js";
 import { segmentBytes, type StorageSegment } from "./storage.js";
 
+export let makeCpuAccess: (mode: AccessMode, segments: readonly StorageSegment[], held: Held) => CpuAccess;
+/** What it has handed out. */
+export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
+
 /**
  * The right to use a buffer's bytes from this thread's own code, until it is disposed. A reader shares it with other
  * readers; a writer has it alone.
+ *
+ * @example
+ * ```js
+ * {
+ *   using access = await buffer.access("write", { timeout: 1000 });
+ *   access.bytes.fill(255);
+ * }
+ * ```
  */
-export class CpuAccess implements Disposable, Viewed {
+export class CpuAccess implements Disposable {
+  /** What the bytes may be used for. */
   readonly mode: AccessMode;
   readonly #segments: readonly StorageSegment[];
   #views: readonly Uint8Array[] | undefined;
   readonly #held: Held;
 
-  /** @internal Made by `DmaBuf.access()`. */
-  constructor(mode: AccessMode, segments: readonly StorageSegment[], held: Held) {
+  static {
+    viewsOfAccess = (access) => access.#views ?? [];
+    makeCpuAccess = (mode, segments, held) => new CpuAccess(mode, segments, held);
+  }
+
+  private constructor(mode: AccessMode, segments: readonly StorageSegment[], held: Held) {
     this.mode = mode;
     this.#segments = segments;
     this.#held = held;
@@ -43,18 +60,17 @@ export class CpuAccess implements Disposable, Viewed {
     return (this.#views ??= this.#segments.map((segment) => this.#viewOf(segment)));
   }
 
-  /** @internal */
-  views(): Iterable<object> {
-    return this.#views ?? [];
-  }
-
   #viewOf(segment: StorageSegment): Uint8Array {
     const view = segmentBytes(segment);
     this.#held.keepWith(view, this);
     return view;
   }
 
-  /** A copy of all bytes in memory of its own, for interfaces that refuse shared memory. It is counted. */
+  /**
+   * A copy of all bytes in memory of its own, for interfaces that refuse shared memory. `copiedBytes()` counts it.
+   *
+   * @throws {DmaBufError} `EBADF` if the access has ended.
+   */
   copy(): Uint8Array<ArrayBuffer> {
     const views = this.segments;
     if (views.length === 1) return countedCopy(views[0]!);
@@ -68,7 +84,11 @@ export class CpuAccess implements Disposable, Viewed {
   }
 
   /** Ends the access. Twice does nothing. */
-  [Symbol.dispose](): void {
+  close(): void {
     this.#held.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }

@@ -1,10 +1,10 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
-import { countdown, type WaitOptions } from "../domain/wait.js";
+import type { Steps, Wait } from "../domain/steps.js";
 import { storageVersion } from "./storage-slot.js";
 import { DmaBufError } from "../errors.js";
-import type { Storage } from "./storage-carrier.js";
+import type { Storage } from "./storage.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
 
 /**
@@ -79,32 +79,34 @@ export class CurrentStorage implements WaitCondition {
     throw new DmaBufError("ESRCH", "Cannot use the buffer: the threads have ended that had its moved storage");
   }
 
-  /** @throws {DmaBufError} `ETIMEDOUT`; `ESRCH` if nobody who can be reached has it. */
-  async wait(options: WaitOptions = {}): Promise<Storage> {
-    const left = countdown(this.#agent.host, options.timeout);
+  /**
+   * The storage, as soon as it is here.
+   *
+   * @param timeout For messages.
+   * @throws {DmaBufError} `ETIMEDOUT`; `ESRCH` if no agent that can be reached has it; `EOPNOTSUPP` where a blocked thread
+   *   gets no storage.
+   */
+  *arrival(timeout?: number): Steps<Storage> {
     for (;;) {
       const here = this.look();
       if (here !== undefined) return here;
-      if (!(await this.#agent.wait(this, { ...options, timeout: left() }))) throw notHere(options.timeout);
+      if (!(yield this.#arriving())) {
+        throw new DmaBufError("ETIMEDOUT", `Cannot use the buffer in ${timeout} ms: its moved storage has not arrived`);
+      }
     }
   }
 
-  /** As {@link wait}, blocking this thread. @throws {DmaBufError} `EOPNOTSUPP` where a blocked thread gets no storage. */
-  waitSync(options: { readonly timeout?: number } = {}): Storage {
-    const here = this.look();
-    if (here !== undefined) return here;
-    const left = countdown(this.#agent.host, options.timeout);
-    if (this.#exchange?.receivesWhileBlocked !== true) {
-      throw new DmaBufError(
-        "EOPNOTSUPP",
-        "Cannot block for the buffer's moved storage, which comes by a message: use the asynchronous form of the call",
-      );
-    }
-    for (;;) {
-      if (!this.#agent.waitSync(this, left())) throw notHere(options.timeout);
-      const arrived = this.look();
-      if (arrived !== undefined) return arrived;
-    }
+  #arriving(): Wait {
+    return {
+      wait: (terms) => this.#agent.wait(this, terms),
+      waitSync: (timeout) => {
+        if (this.#exchange?.receivesWhileBlocked === true) return this.#agent.waitSync(this, timeout);
+        throw new DmaBufError(
+          "EOPNOTSUPP",
+          "Cannot block for the buffer's moved storage, which comes by a message: use the asynchronous form of the call",
+        );
+      },
+    };
   }
 
   /** Whether the exporter can move the storage in this domain. */
@@ -165,8 +167,4 @@ export class CurrentStorage implements WaitCondition {
       storage.release(false);
     }
   }
-}
-
-function notHere(timeout: number | undefined): DmaBufError {
-  return new DmaBufError("ETIMEDOUT", `Cannot use the buffer in ${timeout} ms: its moved storage has not arrived`);
 }

@@ -1,9 +1,8 @@
+import type { Steps } from "../domain/steps.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { CurrentStorage } from "./current-storage.js";
 import type { StorageSegment } from "./storage.js";
-import type { Storage } from "./storage-carrier.js";
 
 /** What a `map` gave out, to be given back by `unmap`. */
 export interface Table {
@@ -26,33 +25,29 @@ export interface Table {
 export interface ExporterLink {
   /** Whether `begin` asks another agent, so that it cannot have its answer at once. */
   readonly asksToBegin: boolean;
-  attach(attachment: ExporterAttachment): Call<void> | undefined;
+  attach(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined;
   detach(attachment: ExporterAttachment): void;
   /** Pins the storage first for an importer that is not dynamic. */
-  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table>;
+  map(attachment: ExporterAttachment, mode: AccessMode, timeout?: number): Steps<Table>;
   unmap(attachment: ExporterAttachment, table: Table): void;
-  pin(attachment: ExporterAttachment): Call<void> | undefined;
+  pin(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined;
   unpin(attachment: ExporterAttachment): void;
-  begin(mode: AccessMode): Call<void> | undefined;
+  begin(mode: AccessMode, timeout?: number): Steps<void> | undefined;
   end(mode: AccessMode): void;
   /** @throws {DmaBufError} `EINVAL` if the exporter offers no such mapping. */
-  mmap(): Call<void> | undefined;
+  mmap(): Steps<void> | undefined;
 }
 
 /** The way to the exporter of plain data, which any agent uses without its help. */
 export function plainLink(known: CurrentStorage): ExporterLink {
-  const table = ({ segments }: Storage): Table => ({
-    segments: segments.map(({ memory, offset, length }) => ({ memory, offset, length })),
-    number: 0,
-  });
   return {
     asksToBegin: false,
     attach: () => undefined,
     detach() {},
-    map: () => ({
-      result: async (options) => table(await known.wait(options)),
-      resultSync: (options) => table(known.waitSync(options)),
-    }),
+    *map(_attachment, _mode, timeout) {
+      const { segments } = yield* known.arrival(timeout);
+      return { segments: segments.map(({ memory, offset, length }) => ({ memory, offset, length })), number: 0 };
+    },
     unmap() {},
     pin: () => undefined,
     unpin() {},

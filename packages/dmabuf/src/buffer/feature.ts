@@ -1,16 +1,17 @@
 import { checkList } from "../arguments.js";
+import { checkOwn, type Agent } from "../domain/agent.js";
 import type { Feature } from "../domain/feature.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { abandonRequests } from "./request-slot.js";
-import { AcquireContext } from "../reservation/acquire-context.js";
+import { makeAcquireContext, type AcquireContext } from "../reservation/acquire-context.js";
 import { lockAll, lockAllSync } from "../reservation/lock-all.js";
 import type { Reservation } from "../reservation/reservation.js";
-import { DMA_BUF, type DmaBuf } from "./buffer.js";
+import { DMA_BUF, holderOf, type DmaBuf } from "./buffer.js";
 import { bufferInfo } from "./buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer-table.js";
 import type { BufferHandleData } from "./handle.js";
 import type { AllocateOptions } from "./heap.js";
-import { Heaps } from "./heaps.js";
+import { makeHeaps, type Heaps } from "./heaps.js";
 import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
@@ -52,7 +53,7 @@ export interface BufferMembers {
    *   call waits. Nothing is locked then.
    */
   lockAll(buffers: Iterable<DmaBuf>, options?: WaitOptions): Promise<AcquireContext>;
-  /** As {@link lockAll}, blocking this thread. @param options `timeout` in milliseconds for each lock; default no limit. */
+  /** As {@link lockAll}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   lockAllSync(buffers: Iterable<DmaBuf>, options?: { readonly timeout?: number }): AcquireContext;
   /**
    * A context under which several reservations are locked one after the other, by a program that decides the order itself:
@@ -72,7 +73,7 @@ export const BUFFERS: Feature<BufferMembers> = {
   install(core) {
     const { agent } = core;
     const table = new BufferTable(agent, core.get(CARRIER), core);
-    const heaps = new Heaps(table);
+    const heaps = makeHeaps(table);
     const allocate = (size: number, options: AllocateOptions = {}): DmaBuf =>
       heaps.get("system").allocate(size, options);
     core.onClose(() => table.close());
@@ -88,22 +89,25 @@ export const BUFFERS: Feature<BufferMembers> = {
       createUdmabuf: (ranges, options = {}) => createUdmabuf(table, ranges, options),
       export: (segments, options) => table.export(segments, options),
       async lockAll(buffers, options = {}) {
-        const reservations = reservationsOf("Domain.lockAll()", buffers);
+        const reservations = reservationsOf("Domain.lockAll()", buffers, agent);
         checkWait("Domain.lockAll()", options);
         return lockAll(agent, reservations, options);
       },
       lockAllSync(buffers, options = {}) {
-        const reservations = reservationsOf("Domain.lockAllSync()", buffers);
+        const reservations = reservationsOf("Domain.lockAllSync()", buffers, agent);
         checkWaitSync("Domain.lockAllSync()", options);
         return lockAllSync(agent, reservations, options);
       },
-      createAcquireContext: () => new AcquireContext(agent),
+      createAcquireContext: () => makeAcquireContext(agent),
       statistics: () => bufferStatistics(agent),
       bufferInfo: () => bufferInfo(agent, table),
     };
   },
 };
 
-function reservationsOf(call: string, buffers: Iterable<DmaBuf>): Reservation[] {
-  return checkList(call, "buffers", buffers, DMA_BUF).map(({ reservation }) => reservation);
+function reservationsOf(call: string, buffers: Iterable<DmaBuf>, agent: Agent): Reservation[] {
+  return checkList(call, "buffers", buffers, DMA_BUF).map((buffer, i) => {
+    checkOwn(call, `buffers[${i}]`, holderOf(buffer).record.agent, agent);
+    return buffer.reservation;
+  });
 }

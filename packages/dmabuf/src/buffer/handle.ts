@@ -1,8 +1,7 @@
-import { check, handleTo, oneOf } from "../arguments.js";
+import { oneOf } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkDomain } from "../domain/handle.js";
-import { isIndex, type Segment } from "../domain/layout.js";
-import { isInflight, type Inflight } from "../domain/referenced-table.js";
+import { checkHandle, type HandleKind } from "../domain/handle.js";
+import type { Inflight } from "../domain/referenced-table.js";
 import { DmaBufError } from "../errors.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 import type { StorageSegment } from "./storage.js";
@@ -12,53 +11,71 @@ export type HandleMode = "read" | "read-write";
 
 export const HANDLE_MODE = oneOf("read", "read-write");
 
+/** What a handle carries of the buffer's storage. */
+type HandleFields = Pick<BufferHandle, "mode" | "size" | "version" | "segments">;
+
+/** @param limit Milliseconds for which it holds the buffer. @throws {DmaBufError} `EAGAIN` if too many are in flight. */
+export let makeBufferHandle: (agent: Agent, key: BufferKey, fields: HandleFields, limit: number) => BufferHandle;
+
 /**
  * A buffer as a thing to send to another agent: post it in a message, and import it there.
  *
  * While it is on its way it holds the buffer, counted against the sender: until the first import, until the sender
- * disposes it or dies, or until the domain's limit for handles passes. After that it can be imported as long as
+ * closes it or dies, or until the domain's limit for handles passes. After that it can be imported as long as
  * the buffer lives, and is `ESTALE` afterwards.
  *
- * A clone made by `postMessage` has the fields and not the methods: only the sender disposes.
+ * A clone made by `postMessage` has the fields and not the methods: only the sender closes it.
+ *
+ * @example
+ * ```js
+ * const handle = buffer.handle("read");
+ * worker.postMessage(handle); // there: using received = domain.import(handle)
+ * ```
  */
 export class BufferHandle implements Disposable {
   readonly kind = "buffer";
+  /** The domain that the buffer belongs to. */
   readonly domain: string;
   readonly slot: number;
   readonly generation: number;
+  /** What the receiver may do. */
   readonly mode: HandleMode;
+  /** Bytes. */
   readonly size: number;
   /** How often the storage was moved. */
   readonly version: number;
+  /** The storage itself, between threads; nothing between processes. */
   readonly segments: readonly StorageSegment[];
+  /** The handle's own hold of the buffer. */
   readonly inflight: Inflight;
-  readonly #segment: Segment;
+  readonly #agent: Agent;
   readonly #cancelTimer: () => void;
 
-  /** @internal Made by `DmaBuf.handle()`. */
-  constructor(
-    segment: Segment,
-    domain: string,
-    key: BufferKey,
-    storage: Pick<BufferHandle, "mode" | "size" | "version" | "segments">,
-    inflight: Inflight,
-    startTimer: (expire: () => void) => () => void,
-  ) {
-    this.#segment = segment;
-    this.domain = domain;
+  static {
+    makeBufferHandle = (agent, key, fields, limit) => new BufferHandle(agent, key, fields, limit);
+  }
+
+  private constructor(agent: Agent, key: BufferKey, fields: HandleFields, limit: number) {
+    this.#agent = agent;
+    this.domain = agent.domain;
     this.slot = key.slot;
     this.generation = key.generation;
-    this.mode = storage.mode;
-    this.size = storage.size;
-    this.version = storage.version;
-    this.segments = storage.segments;
-    this.inflight = inflight;
-    this.#cancelTimer = startTimer(() => void BUFFER_SLOTS.endInflight(segment, key.slot, inflight));
+    this.mode = fields.mode;
+    this.size = fields.size;
+    this.version = fields.version;
+    this.segments = fields.segments;
+    this.inflight = BUFFER_SLOTS.addInflight(agent, key);
+    this.#cancelTimer = agent.host.after(limit, () => this.close());
+  }
+
+  /** Ends the handle's own hold of the buffer, for a handle that will not be sent. Twice does nothing. */
+  close(): void {
+    this.#cancelTimer();
+    BUFFER_SLOTS.endInflight(this.#agent, this.slot, this.inflight);
   }
 
   [Symbol.dispose](): void {
-    this.#cancelTimer();
-    BUFFER_SLOTS.endInflight(this.#segment, this.slot, this.inflight);
+    this.close();
   }
 }
 
@@ -68,27 +85,18 @@ export type BufferHandleData = Pick<
   "kind" | "domain" | "slot" | "generation" | "mode" | "size" | "version" | "segments" | "inflight"
 >;
 
-const HANDLE = handleTo(
-  "a buffer",
-  "handle() of the DmaBuf",
-  (value) => (value as Partial<BufferHandleData> | null | undefined)?.kind === "buffer",
-);
+const HANDLE: HandleKind = { kind: "buffer", noun: "buffer", slots: ({ buffers }) => buffers };
 
 /** @throws {DmaBufError} `EINVAL` if the handle is of another domain or damaged. */
 export function checkBufferHandle(agent: Agent, handle: BufferHandleData): void {
-  check("Domain.import()", "handle", handle, HANDLE);
-  const { domain, slot, generation, version, mode, size, inflight } = handle;
+  checkHandle(agent, handle, HANDLE);
+  const { version, mode, size } = handle;
   const fields = {
-    domain: typeof domain === "string",
-    slot: isIndex(slot, agent.layout.sizes.buffers),
-    generation: Number.isSafeInteger(generation),
     version: Number.isSafeInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
-    inflight: isInflight(agent, inflight),
   };
-  for (const [name, intact] of Object.entries(fields)) {
-    if (!intact) throw new DmaBufError("EINVAL", `Cannot import the buffer: "${name}" of its handle is damaged`);
+  for (const [name, isIntact] of Object.entries(fields)) {
+    if (!isIntact) throw new DmaBufError("EINVAL", `Cannot import the buffer: "${name}" of its handle is damaged`);
   }
-  checkDomain(agent, domain, "buffer");
 }

@@ -13,18 +13,30 @@ const OPS: Kinds<HeapOps> = { allocate: required(orElse("EINVAL", FUNCTION)) };
 /** How many heaps an agent can have. */
 const MAX_HEAPS = 128;
 
+export let makeHeaps: (buffers: BufferTable) => Heaps;
+
 /**
- * The heaps of one agent, by name. "system" is always there; the others are added by whoever has the memory, and stay
- * until the agent leaves. Their buffers are shared like all others.
+ * The heaps of one agent, by name. "system" is always there; the others are added by the code that has the memory, and
+ * stay until the agent leaves. Their buffers are shared like all others.
  *
+ * @example
+ * ```js
+ * const heap = domain.heaps.add("pool", {
+ *   allocate: (size) => ({ segments: [{ memory: new SharedArrayBuffer(size), offset: 0, length: size }] }),
+ * });
+ * using buffer = heap.allocate(4096);
+ * ```
  * @see linux/drivers/dma-buf/dma-heap.c
  */
 export class Heaps {
   readonly #buffers: BufferTable;
   readonly #heaps = new Map<string, Heap>();
 
-  /** @internal Made by `Domain`. */
-  constructor(buffers: BufferTable) {
+  static {
+    makeHeaps = (buffers) => new Heaps(buffers);
+  }
+
+  private constructor(buffers: BufferTable) {
     this.#buffers = buffers;
     const system = new SystemHeap(buffers);
     this.#heaps.set(system.name, system);

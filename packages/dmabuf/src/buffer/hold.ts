@@ -67,15 +67,23 @@ export class Holds {
   /**
    * A wait for a hold that ends when it is taken. Call `giveUp` on it if the wait ends otherwise.
    *
-   * @throws {TypeError} if the mode is none.
+   * @param action For messages.
    */
-  awaited(mode: AccessMode): AwaitedHold {
+  awaited(mode: AccessMode, action = "use the buffer"): AwaitedHold {
     const arm = (): void => this.arm();
     const users = (): Identity[] => this.users();
-    if (mode === "read") return { arm, ready: () => this.#tryRead(), inTheWay: users, giveUp: () => {} };
     let claimed = false;
+    const checkBlocking = (): void => {
+      // Its own claim is not in its own way.
+      const isInOwnWay = claimed ? this.#readers > 0 : this.isInOwnWay(mode);
+      if (isInOwnWay) throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
+    };
+    if (mode === "read") {
+      return { arm, checkBlocking, ready: () => this.#tryRead(), inTheWay: users, giveUp: () => {} };
+    }
     return {
       arm,
+      checkBlocking,
       // Its own claim keeps others out, and is not in its own way.
       inTheWay: () => (claimed ? this.#readingAgents() : users()),
       ready: () => {
@@ -181,12 +189,6 @@ export class Holds {
   #anyReader(): boolean {
     return anyLiveAgentIn(this.#agent, this.#readerBits);
   }
-}
-
-/** @throws {DmaBufError} `EDEADLK` if this thread is to block without a limit for a hold that it is itself in the way of. */
-export function checkBlocking(holds: Holds, mode: AccessMode, timeout = Infinity, action = "use the buffer"): void {
-  if (timeout !== Infinity || !holds.isInOwnWay(mode)) return;
-  throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
 }
 
 export const HOLD_RECOVERY: RecoveryStep = {

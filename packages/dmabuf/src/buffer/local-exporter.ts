@@ -1,12 +1,13 @@
+import { isLater, runEnd } from "../domain/promised.js";
+import type { Steps } from "../domain/steps.js";
 import type { Waiter } from "../domain/wait.js";
-import { isLater, promised, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { andThen, done, LocalCall, type Call, type Given } from "./call.js";
+import { andThen, done, laterAnswer, type Given } from "./call.js";
 import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
+import { mapPinned, unmapPinned } from "./pinned-map.js";
 import type { Sequence, ServedExport } from "./served-export.js";
-import type { StorageSegment } from "./storage.js";
 
 /** The way to an exporter of this same agent. */
 export class LocalExporter implements ExporterLink {
@@ -26,48 +27,54 @@ export class LocalExporter implements ExporterLink {
     this.#waiter = waiter;
   }
 
-  attach(attachment: ExporterAttachment): Call<void> | undefined {
+  attach(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined {
     if (this.#ops.attach === undefined) return undefined;
-    return new LocalCall(done(this.#ops.attach(attachment)), () => this.detach(attachment), this.#waiter);
+    return this.#asked(done(this.#ops.attach(attachment)), timeout, () => this.detach(attachment));
   }
 
   detach(attachment: ExporterAttachment): void {
     this.#returnsOf(attachment).run(() => done(this.#ops.detach?.(attachment)));
   }
 
-  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
+  *map(attachment: ExporterAttachment, mode: AccessMode): Steps<Table> {
     const table = andThen(mapPinned(this.#ops, attachment, mode, this.#served), (segments) => ({
       segments,
       number: 0,
     }));
-    return new LocalCall(table, (overdue) => this.unmap(attachment, overdue));
+    return isLater(table) ? yield* laterAnswer(table, (given) => this.unmap(attachment, given)) : table;
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {
     this.#giveBackLocked(attachment, () => unmapPinned(this.#ops, attachment, table.segments, this.#served));
   }
 
-  pin(attachment: ExporterAttachment): Call<void> | undefined {
+  pin(attachment: ExporterAttachment): Steps<void> | undefined {
     if (this.#ops.pin === undefined) return undefined;
-    return new LocalCall(done(this.#ops.pin(attachment)), () => this.unpin(attachment));
+    const pinned = done(this.#ops.pin(attachment));
+    return isLater(pinned) ? laterAnswer(pinned, () => this.unpin(attachment)) : undefined;
   }
 
   unpin(attachment: ExporterAttachment): void {
     this.#giveBackLocked(attachment, () => done(this.#ops.unpin?.(attachment)));
   }
 
-  begin(mode: AccessMode): Call<void> | undefined {
+  begin(mode: AccessMode, timeout?: number): Steps<void> | undefined {
     if (this.#ops.beginCpuAccess === undefined && this.#ops.endCpuAccess === undefined) return undefined;
-    return new LocalCall(this.#begin(mode), () => this.end(mode), this.#waiter);
+    return this.#asked(this.#begin(mode), timeout, () => this.end(mode));
   }
 
   end(mode: AccessMode): void {
     void runEnd(this.#served, EXPORTER, () => this.#ops.endCpuAccess?.(mode));
   }
 
-  mmap(): Call<void> | undefined {
-    if (this.#ops.mmap !== undefined) return new LocalCall(done(this.#ops.mmap()), undefined, this.#waiter);
+  mmap(): Steps<void> | undefined {
+    if (this.#ops.mmap !== undefined) return this.#asked(done(this.#ops.mmap()));
     throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+  }
+
+  /** What was asked for without the lock: nothing is left to wait for if the exporter has done it. */
+  #asked(answer: Given<void>, timeout?: number, undo?: () => void): Steps<void> | undefined {
+    return isLater(answer) ? laterAnswer(answer, undo, this.#waiter, timeout) : undefined;
   }
 
   /** With the lock that the caller holds, or with one that is taken for it, now or later. */
@@ -81,44 +88,4 @@ export class LocalExporter implements ExporterLink {
     if (returns === undefined) this.#returns.set(attachment, (returns = this.#served.sequence()));
     return returns;
   }
-}
-
-/** The storage for an importer: pinned first if the importer cannot follow a move. */
-export function mapPinned(
-  ops: ExporterOps,
-  attachment: ExporterAttachment,
-  mode: AccessMode,
-  host: Reporter,
-): Given<readonly StorageSegment[]> {
-  if (attachment.isDynamic || ops.pin === undefined) return promised(ops.map(attachment, mode));
-  const unpin = (error: unknown): Given<never> => {
-    const rethrow = (): never => {
-      throw error;
-    };
-    const unpinned = runEnd(host, EXPORTER, () => ops.unpin!(attachment));
-    return isLater(unpinned) ? unpinned.then(rethrow) : rethrow();
-  };
-  return andThen(done(ops.pin(attachment)), () => {
-    let segments: Given<readonly StorageSegment[]>;
-    try {
-      segments = promised(ops.map(attachment, mode));
-    } catch (error) {
-      return unpin(error);
-    }
-    return isLater(segments) ? segments.then(undefined, unpin) : segments;
-  });
-}
-
-/** The end that belongs to {@link mapPinned}: what was pinned is unpinned, even if `unmap` fails. */
-export function unmapPinned(
-  ops: ExporterOps,
-  attachment: ExporterAttachment,
-  segments: readonly StorageSegment[],
-  host: Reporter,
-): Given<void> {
-  const unpin = (): Given<void> => (attachment.isDynamic ? undefined : done(ops.unpin?.(attachment)));
-  return andThen(
-    runEnd(host, EXPORTER, () => ops.unmap(attachment, segments)),
-    unpin,
-  );
 }

@@ -1,9 +1,9 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { checkObject, integer, withCode, type Kinds } from "../arguments.js";
-import { Held, owned, type Viewed } from "../domain/held.js";
+import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import type { DmaBuf } from "./buffer.js";
+import type { BufferRecord } from "./buffer-record.js";
 import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
-import type { Storage } from "./storage-carrier.js";
 
 /** A part of a buffer, in bytes. */
 export interface PageRange {
@@ -20,21 +20,50 @@ export function checkRange(call: string, range: PageRange): void {
   checkObject(call, "range", range, RANGE);
 }
 
-/** The bytes of a page range of a buffer. It keeps the buffer alive until it is disposed. */
-export class MemoryMap implements Disposable, Viewed {
+export let makeMemoryMap: (record: BufferRecord, range: PageRange) => MemoryMap;
+
+/**
+ * The bytes of a page range of a buffer. It keeps the buffer alive until it is closed.
+ *
+ * @example
+ * ```js
+ * using map = buffer.mmap({ length: 4096 });
+ * await buffer.beginCpuAccess("write");
+ * map.bytes.fill(0);
+ * buffer.endCpuAccess("write");
+ * ```
+ */
+export class MemoryMap implements Disposable {
   readonly #segments: readonly Uint8Array[];
   readonly #held: Held;
 
-  /** @internal Made by `DmaBuf.mmap()`, which gives a holder for this map alone. @param unpin Runs at its end. */
-  constructor(holder: DmaBuf, storage: Storage, range: PageRange, unpin: () => void) {
-    const { offset = 0, length = holder.size - offset } = range;
-    const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
-    if (!inside || offset + length > Math.ceil(holder.size / PAGE_SIZE) * PAGE_SIZE) {
-      throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${holder.size} bytes`);
-    }
-    this.#segments = cut(storage.segments, offset, length);
-    this.#held = holdOf(holder, storage.use(), unpin);
-    owned(this.#held, this);
+  static {
+    makeMemoryMap = (record, range) =>
+      allOrNothing((orUndo) => {
+        const close = record.hold();
+        orUndo(close);
+        const unpin = record.pin();
+        orUndo(unpin);
+        const { storage } = record;
+        const segments = cut(storage.segments, checkedRange(record.size, range));
+        const endUse = storage.use();
+        // It names no object of the user's (held.1).
+        const held = new Held(
+          record.agent.held,
+          () => `A mapping of buffer "${record.name}"`,
+          () => {
+            endUse();
+            unpin();
+            close();
+          },
+        );
+        return owned(held, new MemoryMap(segments, held), (map) => map.#segments);
+      });
+  }
+
+  private constructor(segments: readonly Uint8Array[], held: Held) {
+    this.#segments = segments;
+    this.#held = held;
   }
 
   /** The bytes, in place. @throws {DmaBufError} `EBADF` after the end; `EOPNOTSUPP` if they are in several segments. */
@@ -50,28 +79,25 @@ export class MemoryMap implements Disposable, Viewed {
     return this.#segments;
   }
 
-  [Symbol.dispose](): void {
+  /** Ends the mapping. Twice does nothing. */
+  close(): void {
     this.#held.end();
   }
 
-  /** @internal */
-  views(): Iterable<object> {
-    return this.#segments;
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 
-/** It names no object of the user's (held.1). */
-function holdOf(holder: DmaBuf, endUse: () => void, unpin: () => void): Held {
-  const what = (): string => `A mapping of buffer "${holder.name}"`;
-  return new Held(holder.reservation.agent.held, what, () => {
-    endUse();
-    unpin();
-    holder.close();
-  });
+/** @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer. */
+function checkedRange(size: number, { offset = 0, length = size - offset }: PageRange): Required<PageRange> {
+  const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
+  if (inside && offset + length <= Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) return { offset, length };
+  throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${size} bytes`);
 }
 
 /** The part of some storage from `offset` on. */
-function cut(segments: readonly StorageSegment[], offset: number, length: number): Uint8Array[] {
+function cut(segments: readonly StorageSegment[], { offset, length }: Required<PageRange>): Uint8Array[] {
   const views: Uint8Array[] = [];
   let start = 0;
   for (const segment of segments) {

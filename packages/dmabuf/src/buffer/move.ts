@@ -1,14 +1,15 @@
 import { agentsWithDynamic } from "./agent-counter.js";
 import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "./buffer-slot.js";
-import { limitsOf, type WaitTerms } from "../domain/wait.js";
+import { isLater, promised } from "../domain/promised.js";
+import { until, type Steps } from "../domain/steps.js";
 import { beginMove, endMove, isPinned, pinners, publishVersion } from "./storage-slot.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";
 import { countedCopyTo } from "./copies.js";
 import type { BufferRecord } from "./buffer-record.js";
-import type { Answer } from "./call.js";
+import { laterAnswer, type Answer } from "./call.js";
 import { PendingRequest } from "./pending-request.js";
 import { checkStorage, segmentBytes, type StorageSegment } from "./storage.js";
 
@@ -36,29 +37,32 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
  *
  * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_move_notify`
  */
-export async function moveStorage(record: BufferRecord, relocate: Relocate, options: WaitTerms): Promise<void> {
-  const { agent, key, holds } = record;
+export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?: number): Steps<void> {
+  const { agent, key, holds, reservation } = record;
   if (exporterOf(agent, key.slot) !== agent.identity) {
     throw new DmaBufError("EPERM", "Cannot move the buffer: only the thread that exported it may");
   }
   if (!record.known.isMovable) {
     throw new DmaBufError("EOPNOTSUPP", "Cannot move the buffer: nothing carries moved storage between these agents");
   }
-  record.reservation.assertNotHeld("move");
-  const rest = limitsOf(agent.host, options);
-  const hold = holds.awaited("write");
+  reservation.assertNotHeld("move");
+  const hold = holds.awaited("write", "move the buffer");
   let held = false;
   try {
-    held = await agent.wait(hold, options);
-    if (!held) throw timedOut(options.timeout, waitsFor(agent, hold.inTheWay()));
+    held = hold.ready() || (yield until(agent, hold));
+    if (!held) throw timedOut(timeout, waitsFor(agent, hold.inTheWay()));
     for (let moved = false; !moved;) {
-      const overdue = record.reservation.overdueWork("bookkeep");
-      if (overdue !== undefined && !(await agent.wait(overdue, rest()))) {
-        throw timedOut(options.timeout, record.reservation.waitsFor("bookkeep"));
+      const overdue = reservation.overdueWork("bookkeep");
+      if (overdue !== undefined && !(yield until(agent, overdue))) {
+        throw timedOut(timeout, reservation.waitsFor("bookkeep"));
       }
-      using lock = await record.reservation.lock(undefined, rest());
-      lock.spanTurns();
-      moved = await moveLocked(record, relocate, rest);
+      const lock = yield* reservation.locking(undefined, timeout);
+      lock.spansTurns = true;
+      try {
+        moved = yield* moveLocked(record, relocate, timeout);
+      } finally {
+        lock[Symbol.dispose]();
+      }
     }
   } finally {
     if (held) holds.release("write");
@@ -67,17 +71,17 @@ export async function moveStorage(record: BufferRecord, relocate: Relocate, opti
 }
 
 /** @returns False if the lock was lost with an importer's agent, or work has become overdue. */
-async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => WaitTerms): Promise<boolean> {
+function* moveLocked(record: BufferRecord, relocate: Relocate, timeout?: number): Steps<boolean> {
   const { agent, key, reservation, size } = record;
   if (record.virtualMap.isMapped || !beginMove(agent, key.slot)) throw pinned(record);
   try {
-    if (!(await notifyImporters(record, rest))) return false;
+    if (!(yield* notifyImporters(record, timeout))) return false;
     if (record.virtualMap.isMapped || isPinned(agent, key.slot)) throw pinned(record);
-    const fences = await reservation.wait("bookkeep", rest());
-    if (fences === "timed-out") throw timedOut(rest().timeout, reservation.waitsFor("bookkeep"));
+    if (!(yield* reservation.signaled("bookkeep"))) throw timedOut(timeout, reservation.waitsFor("bookkeep"));
     if (reservation.overdueWork("bookkeep") !== undefined) return false;
     reservation.reserveFences(1);
-    const { segments, copied } = await relocate(record.known.current.segments);
+    const given = promised(relocate(record.known.current.segments));
+    const { segments, copied } = isLater(given) ? yield* laterAnswer(given) : given;
     checkStorage(segments, size);
     const storage = record.adopt(segments);
     if (copied !== undefined) publish(copied);
@@ -97,24 +101,24 @@ async function moveLocked(record: BufferRecord, relocate: Relocate, rest: () => 
  *
  * @returns Whether the caller still has it: an importer's agent may have ended with it.
  */
-export async function notifyImporters(record: BufferRecord, rest: () => WaitTerms): Promise<boolean> {
+export function* notifyImporters(record: BufferRecord, timeout?: number): Steps<boolean> {
   const { agent, key, reservation } = record;
   record.moveNotify();
   for (const importers of agentsWithDynamic(agent, key.slot)) {
     if (importers === agent.identity) continue;
-    await ask(record, importers, rest());
+    yield* ask(record, importers, timeout);
     if (!reservation.isHeldHere) return false;
   }
   return true;
 }
 
-async function ask({ agent, key, reservation }: BufferRecord, importers: Identity, options: WaitTerms): Promise<void> {
+function* ask({ agent, key, reservation }: BufferRecord, importers: Identity, timeout?: number): Steps<void> {
   const none = { attachment: 0, mapping: 0, isDynamic: false, allowPeerToPeer: false, name: "" };
   const fields = { exporter: importers, buffer: key, operation: "moveNotify", mode: "write", ...none } as const;
   try {
-    await new PendingRequest(agent, fields, reservation).result(options);
+    yield* new PendingRequest(agent, fields, reservation).answer(timeout);
   } catch (error) {
-    // They have ended, or let the buffer go meanwhile.
+    // They have ended, or let the buffer go before they heard of it.
     if (codeOf(error) !== "ESRCH" && codeOf(error) !== "ESTALE") throw error;
   }
 }

@@ -1,6 +1,5 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, isLive } from "../domain/agent-slot.js";
-import type { WaitOptions } from "../domain/wait.js";
 import {
   freeRequest,
   postRequest,
@@ -9,10 +8,10 @@ import {
   type RequestFields,
   type RequestKey,
 } from "./request-slot.js";
+import { until, untilItsEnd, type Steps } from "../domain/steps.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import { delegateWord, lockHolder } from "../reservation/lock.js";
-import type { Reservation } from "../reservation/reservation.js";
-import type { Call } from "./call.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
 
 /**
  * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter does.
@@ -25,15 +24,15 @@ import type { Call } from "./call.js";
  * pending-request.3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is
  *     waited for all the same; what it has begun without the lock it undoes when it finds nobody there.
  */
-export class PendingRequest implements WaitCondition, Call<boolean> {
+export class PendingRequest implements WaitCondition {
   readonly #agent: Agent;
-  readonly #reservation: Reservation | undefined;
+  readonly #reservation: ReservationUser | undefined;
   readonly #fields: RequestFields;
   readonly #key: RequestKey | undefined;
   #outcome: Outcome | undefined;
 
   /** @param reservation Locked; for the operations that run with the lock. */
-  constructor(agent: Agent, fields: Omit<RequestFields, "lock">, reservation?: Reservation) {
+  constructor(agent: Agent, fields: Omit<RequestFields, "lock">, reservation?: ReservationUser) {
     this.#agent = agent;
     this.#reservation = reservation;
     this.#fields = { ...fields, lock: reservation?.lend() ?? 0n };
@@ -54,34 +53,13 @@ export class PendingRequest implements WaitCondition, Call<boolean> {
     return this.#outcome !== undefined;
   }
 
-  async result(options: WaitOptions = {}): Promise<boolean> {
-    let isReady = false;
-    let reason: unknown;
+  /** The wait for the answer. @param timeout For messages. */
+  *answer(timeout?: number): Steps<boolean> {
     try {
-      isReady = await this.#agent.wait(this, options);
-      if (!isReady) reason = this.#timedOut(options.timeout);
+      if (!this.ready() && !(yield until(this.#agent, this))) throw this.#timedOut(timeout);
     } catch (error) {
-      reason = error;
-    }
-    if (!isReady) {
-      if (this.#giveUp()) throw reason;
-      await this.#agent.wait(this);
-    }
-    return this.#take();
-  }
-
-  resultSync(options: { readonly timeout?: number } = {}): boolean {
-    let isReady = false;
-    let reason: unknown;
-    try {
-      isReady = this.#agent.waitSync(this, options.timeout);
-      if (!isReady) reason = this.#timedOut(options.timeout);
-    } catch (error) {
-      reason = error;
-    }
-    if (!isReady) {
-      if (this.#giveUp()) throw reason;
-      this.#agent.waitSync(this);
+      if (this.#giveUp()) throw error;
+      yield untilItsEnd(this.#agent, this);
     }
     return this.#take();
   }

@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
+import type { Steps } from "../domain/steps.js";
 import { addPin, dropPin } from "./storage-slot.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
 
@@ -25,8 +25,8 @@ export class PinningLink implements ExporterLink {
     return this.#link.asksToBegin;
   }
 
-  attach(attachment: ExporterAttachment): Call<void> | undefined {
-    return this.#link.attach(attachment);
+  attach(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined {
+    return this.#link.attach(attachment, timeout);
   }
 
   detach(attachment: ExporterAttachment): void {
@@ -35,9 +35,9 @@ export class PinningLink implements ExporterLink {
     this.#pins.delete(attachment);
   }
 
-  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
-    if (attachment.isDynamic) return this.#link.map(attachment, mode);
-    return this.#pinned(attachment, () => this.#link.map(attachment, mode));
+  map(attachment: ExporterAttachment, mode: AccessMode, timeout?: number): Steps<Table> {
+    if (attachment.isDynamic) return this.#link.map(attachment, mode, timeout);
+    return this.#pinned(attachment, () => this.#link.map(attachment, mode, timeout));
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {
@@ -45,8 +45,8 @@ export class PinningLink implements ExporterLink {
     if (!attachment.isDynamic) this.#drop(attachment);
   }
 
-  pin(attachment: ExporterAttachment): Call<void> | undefined {
-    return this.#pinned(attachment, () => this.#link.pin(attachment));
+  pin(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined {
+    return this.#pinned(attachment, () => this.#link.pin(attachment, timeout));
   }
 
   unpin(attachment: ExporterAttachment): void {
@@ -54,20 +54,20 @@ export class PinningLink implements ExporterLink {
     this.#drop(attachment);
   }
 
-  begin(mode: AccessMode): Call<void> | undefined {
-    return this.#link.begin(mode);
+  begin(mode: AccessMode, timeout?: number): Steps<void> | undefined {
+    return this.#link.begin(mode, timeout);
   }
 
   end(mode: AccessMode): void {
     this.#link.end(mode);
   }
 
-  mmap(): Call<void> | undefined {
+  mmap(): Steps<void> | undefined {
     return this.#link.mmap();
   }
 
-  /** The pin stands before the exporter is asked, and goes if it refuses. */
-  #pinned<C extends Call<unknown> | undefined>(attachment: ExporterAttachment, ask: () => C): C {
+  /** The pin is there before the exporter is asked, and goes if it refuses. */
+  #pinned<C extends Steps<unknown> | undefined>(attachment: ExporterAttachment, ask: () => C): C {
     this.#add(attachment);
     try {
       const call = ask();
@@ -78,25 +78,13 @@ export class PinningLink implements ExporterLink {
     }
   }
 
-  #unpinnedIfRefused<T>(attachment: ExporterAttachment, call: Call<T>): Call<T> {
-    return {
-      result: async (options) => {
-        try {
-          return await call.result(options);
-        } catch (error) {
-          this.#drop(attachment);
-          throw error;
-        }
-      },
-      resultSync: (options) => {
-        try {
-          return call.resultSync(options);
-        } catch (error) {
-          this.#drop(attachment);
-          throw error;
-        }
-      },
-    };
+  *#unpinnedIfRefused<T>(attachment: ExporterAttachment, call: Steps<T>): Steps<T> {
+    try {
+      return yield* call;
+    } catch (error) {
+      this.#drop(attachment);
+      throw error;
+    }
   }
 
   #add(attachment: ExporterAttachment): void {

@@ -3,10 +3,10 @@ import type { Core, Feature, Part } from "../domain/feature.js";
 import type { Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
 import { BUFFER_SLOTS, bufferSize, claimBuffer, type BufferKey } from "./buffer-slot.js";
-import { BufferHandle, checkBufferHandle, type BufferHandleData } from "./handle.js";
+import { checkBufferHandle, makeBufferHandle, type BufferHandle, type BufferHandleData } from "./handle.js";
 import { HOLD_RECOVERY, Holds } from "./hold.js";
-import { PAGE_SIZE } from "./storage.js";
-import { CARRIER, type Storage, type StorageCarrier } from "./storage-carrier.js";
+import { PAGE_SIZE, type Storage } from "./storage.js";
+import { CARRIER, type StorageCarrier } from "./storage-carrier.js";
 import { STREAM_MEMORY, type BufferWork, type StreamBuffer, type StreamBuffers } from "./stream-buffer.js";
 
 /** The work on the buffers of a domain in which there are fences. */
@@ -131,17 +131,8 @@ class PlainBuffers implements StreamBuffers {
   #handleTo({ key, storage }: PlainRecord): BufferHandle {
     const { agent, handleLimit } = this.#core;
     const segments = this.#carrier.send({ key, version: 0, storage }, "read");
-    const inflight = BUFFER_SLOTS.addInflight(agent, key);
     const size = bufferSize(agent, key.slot);
-    const startTimer = (expire: () => void): (() => void) => agent.host.after(handleLimit, expire);
-    return new BufferHandle(
-      agent,
-      agent.domain,
-      key,
-      { mode: "read", size, version: 0, segments },
-      inflight,
-      startTimer,
-    );
+    return makeBufferHandle(agent, key, { mode: "read", size, version: 0, segments }, handleLimit);
   }
 
   #end({ key, storage, holds }: PlainRecord): void {

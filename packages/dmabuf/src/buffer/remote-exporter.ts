@@ -1,11 +1,10 @@
 import type { Agent } from "../domain/agent.js";
-import { type BufferKey, exporterOf } from "./buffer-slot.js";
-import type { WaitOptions } from "../domain/wait.js";
+import { exporterOf, type BufferKey } from "./buffer-slot.js";
 import { EXPORTER_FLAG, postRequest, type Operation, type RequestFields } from "./request-slot.js";
+import type { Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
-import type { Reservation } from "../reservation/reservation.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { Call } from "./call.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { ExporterLink, Table } from "./exporter-link.js";
 import type { CurrentStorage } from "./current-storage.js";
@@ -16,12 +15,12 @@ export class RemoteExporter implements ExporterLink {
   readonly #agent: Agent;
   readonly #buffer: BufferKey;
   readonly #flags: number;
-  readonly #reservation: Reservation;
+  readonly #reservation: ReservationUser;
   readonly #known: CurrentStorage;
   /** The numbers under which the exporter knows this agent's importers: those of them that it knows. */
   readonly #numbers = new Map<ExporterAttachment, number>();
 
-  constructor(agent: Agent, buffer: BufferKey, flags: number, reservation: Reservation, known: CurrentStorage) {
+  constructor(agent: Agent, buffer: BufferKey, flags: number, reservation: ReservationUser, known: CurrentStorage) {
     this.#agent = agent;
     this.#buffer = buffer;
     this.#flags = flags;
@@ -29,11 +28,11 @@ export class RemoteExporter implements ExporterLink {
     this.#known = known;
   }
 
-  attach(attachment: ExporterAttachment): Call<void> | undefined {
+  attach(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined {
     if ((this.#flags & (EXPORTER_FLAG.ATTACH | EXPORTER_FLAG.DETACH)) === 0) return undefined;
-    const question = this.#ask("attach", attachment);
+    const request = this.#ask("attach", attachment);
     const attached = (peerToPeer: boolean): void => void (attachment.peerToPeer = peerToPeer);
-    return answered(question, attached, () => this.#numbers.delete(attachment));
+    return answered(request, timeout, attached, () => this.#numbers.delete(attachment));
   }
 
   detach(attachment: ExporterAttachment): void {
@@ -41,31 +40,21 @@ export class RemoteExporter implements ExporterLink {
     this.#numbers.delete(attachment);
   }
 
-  map(attachment: ExporterAttachment, mode: AccessMode): Call<Table> {
+  *map(attachment: ExporterAttachment, mode: AccessMode, timeout?: number): Steps<Table> {
     const number = nextNumber();
-    const ask = (): PendingRequest => this.#ask("map", attachment, { mode, mapping: number }, this.#reservation);
     // First the storage, which the lock keeps as it is: what fails then has asked for nothing.
-    return {
-      result: async (options) => {
-        const { segments } = this.#known.look() ?? (await this.#known.wait(options));
-        await ask().result(options);
-        return { segments, number };
-      },
-      resultSync: (options) => {
-        const { segments } = this.#known.waitSync(options);
-        ask().resultSync(options);
-        return { segments, number };
-      },
-    };
+    const { segments } = yield* this.#known.arrival(timeout);
+    yield* this.#ask("map", attachment, { mode, mapping: number }, this.#reservation).answer(timeout);
+    return { segments, number };
   }
 
   unmap(attachment: ExporterAttachment, table: Table): void {
     this.#tell("unmap", attachment, { mapping: table.number });
   }
 
-  pin(attachment: ExporterAttachment): Call<void> | undefined {
+  pin(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined {
     if ((this.#flags & EXPORTER_FLAG.PIN) === 0) return undefined;
-    return answered(this.#ask("pin", attachment, {}, this.#reservation), () => {});
+    return answered(this.#ask("pin", attachment, {}, this.#reservation), timeout);
   }
 
   unpin(attachment: ExporterAttachment): void {
@@ -77,27 +66,27 @@ export class RemoteExporter implements ExporterLink {
     return (this.#flags & (EXPORTER_FLAG.BEGIN | EXPORTER_FLAG.END)) !== 0;
   }
 
-  begin(mode: AccessMode): Call<void> | undefined {
+  begin(mode: AccessMode, timeout?: number): Steps<void> | undefined {
     if (!this.asksToBegin) return undefined;
-    return answered(this.#ask("begin", undefined, { mode }), () => {});
+    return answered(this.#ask("begin", undefined, { mode }), timeout);
   }
 
   end(mode: AccessMode): void {
     if (this.asksToBegin) this.#tell("end", undefined, { mode });
   }
 
-  mmap(): Call<void> | undefined {
+  mmap(): Steps<void> | undefined {
     if ((this.#flags & EXPORTER_FLAG.MMAP) === 0) {
       throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
     }
-    return answered(this.#ask("mmap", undefined), () => {});
+    return answered(this.#ask("mmap", undefined));
   }
 
   #ask(
     operation: Operation,
     attachment: ExporterAttachment | undefined,
     more: Partial<RequestFields> = {},
-    reservation?: Reservation,
+    reservation?: ReservationUser,
   ): PendingRequest {
     return new PendingRequest(this.#agent, this.#fields(operation, attachment, more), reservation);
   }
@@ -153,26 +142,17 @@ function nextNumber(): number {
   return (numbers = (numbers + 1) | 0);
 }
 
-/** A question whose answer means something to the caller. */
-function answered<T>(
-  question: PendingRequest,
-  taken: (value: boolean) => T,
+/** @param taken What the answer means. @param failed What is forgotten if there is none. */
+function* answered(
+  request: PendingRequest,
+  timeout?: number,
+  taken: (value: boolean) => void = () => {},
   failed: () => unknown = () => {},
-): Call<T> {
-  const refused = (error: unknown): never => {
+): Steps<void> {
+  try {
+    taken(yield* request.answer(timeout));
+  } catch (error) {
     failed();
     throw error;
-  };
-  return {
-    result: async (options?: WaitOptions) => taken(await question.result(options).catch(refused)),
-    resultSync(options?: { readonly timeout?: number }) {
-      let value = false;
-      try {
-        value = question.resultSync(options);
-      } catch (error) {
-        refused(error);
-      }
-      return taken(value);
-    },
-  };
+  }
 }

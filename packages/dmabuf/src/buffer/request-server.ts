@@ -3,11 +3,11 @@ import { ring, slotOf } from "../domain/agent-slot.js";
 import { finishRequest, postCount, postedRequests, takeRequest, type PostedRequest } from "./request-slot.js";
 import { isLater } from "../domain/promised.js";
 import { codeOf, ERRNO, textOf } from "../errors.js";
-import type { TakenLock } from "../reservation/reservation-lock.js";
+import type { TakenLock } from "../reservation/reservation-state.js";
 import type { Given } from "./call.js";
 import { EXPORTER } from "./exporter.js";
 import type { BufferKey } from "./buffer-slot.js";
-import type { Reservation } from "../reservation/reservation.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { ServedExport } from "./served-export.js";
 
 /**
@@ -165,7 +165,7 @@ export class RequestServer {
 
 /** A buffer's dynamic importers in one agent. */
 export interface Followers {
-  readonly reservation: Reservation;
+  readonly reservation: ReservationUser;
   /** Tells each of them that the storage is about to move; does not throw. */
   moveNotify(): void;
 }

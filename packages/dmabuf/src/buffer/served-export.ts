@@ -4,12 +4,14 @@ import type { BufferKey } from "./buffer-slot.js";
 import type { PostedRequest } from "./request-slot.js";
 import { isLater, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
-import { Reservation } from "../reservation/reservation.js";
-import type { ReservationLock } from "../reservation/reservation-lock.js";
+import { take } from "../domain/steps.js";
+import { makeReservation, type Reservation } from "../reservation/reservation.js";
+import type { TakenLock } from "../reservation/reservation-state.js";
+import { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { andThen, done, type Given } from "./call.js";
 import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
-import { mapPinned, unmapPinned } from "./local-exporter.js";
+import { mapPinned, unmapPinned } from "./pinned-map.js";
 import type { StorageSegment } from "./storage.js";
 
 /**
@@ -24,13 +26,15 @@ import type { StorageSegment } from "./storage.js";
 export class ServedExport {
   readonly key: BufferKey;
   readonly ops: ExporterOps;
-  readonly reservation: Reservation;
+  readonly reservation: ReservationUser;
   /** Keeps the buffer from being freed until the result is called; `undefined` if it is gone. */
   readonly keep: () => (() => void) | undefined;
   readonly #agent: Agent;
   readonly #importers = new Map<string, RemoteImporter>();
   readonly #accesses: { readonly owner: Identity; readonly mode: AccessMode }[] = [];
   readonly #ends: Sequence;
+  /** The reservation as the exporter's operations get it. */
+  readonly #shown: Reservation;
   /** What importers of this agent give back. */
   readonly #own = new Set<Sequence>();
   /** For whom the exporter is working just now, each as often as it asked. */
@@ -43,7 +47,8 @@ export class ServedExport {
     this.key = key;
     this.ops = ops;
     this.keep = keep;
-    this.reservation = new Reservation(agent, key.slot, () => keep()!);
+    this.reservation = ReservationUser.of(agent, key.slot, () => keep()!);
+    this.#shown = makeReservation(this.reservation);
     this.#ends = new Sequence(this);
   }
 
@@ -83,7 +88,7 @@ export class ServedExport {
     }
     if (operation === "mmap") return andThen(done(this.ops.mmap?.()), () => false);
     const id = `${requester} ${request.attachment}`;
-    const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.reservation, new Sequence(this));
+    const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.#shown, new Sequence(this));
     const keep = (): boolean => {
       this.#importers.set(id, importer);
       return importer.peerToPeer;
@@ -199,7 +204,7 @@ export class ServedExport {
     const unkeep = this.keep();
     if (unkeep === undefined) return run();
     // An agent that leaves has closed its reservation before its importers are detached.
-    const reservation = this.reservation.isClosed ? this.reservation.forUser() : this.reservation;
+    const reservation = this.reservation.isClosed ? this.reservation.another() : this.reservation;
     const lock = reservation.tryLock();
     if (lock === undefined) return this.#lockedLater(reservation, run).finally(unkeep);
     const end = (): void => {
@@ -214,15 +219,15 @@ export class ServedExport {
       throw error;
     }
     if (!isLater(answer)) return end();
-    lock.spanTurns();
+    lock.spansTurns = true;
     return answer.finally(end);
   }
 
-  async #lockedLater(reservation: Reservation, run: () => Given<void>): Promise<void> {
-    let lock: ReservationLock | undefined;
+  async #lockedLater(reservation: ReservationUser, run: () => Given<void>): Promise<void> {
+    let lock: TakenLock | undefined;
     try {
-      lock = await reservation.lock(undefined, { unref: true });
-      lock.spanTurns();
+      lock = await take(this.#agent, reservation.locking(), { unref: true });
+      lock.spansTurns = true;
     } catch (error) {
       // In an agent that leaves, there is no lock to be had any more.
       if (!reservation.isClosed && !this.#agent.closed) throw error;

@@ -1,8 +1,8 @@
 import type { Agent } from "../domain/agent.js";
 import type { Neighbours } from "../host/neighbours.js";
 import { DmaBufError } from "../errors.js";
-import { checkStorage, type StorageSegment } from "./storage.js";
-import type { Storage, StorageCarrier } from "./storage-carrier.js";
+import { checkStorage, type Storage, type StorageSegment } from "./storage.js";
+import type { StorageCarrier } from "./storage-carrier.js";
 import { StorageMessages } from "./storage-messages.js";
 
 /** As {@link sharedMemory}, and storage that is moved goes to the neighbours. */

@@ -1,19 +1,7 @@
 import type { Part } from "../domain/feature.js";
 import type { HandleMode, BufferHandleData } from "./handle.js";
-import type { StorageSegment } from "./storage.js";
+import type { Storage, StorageSegment } from "./storage.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
-
-/** A buffer's memory, as one agent has it. */
-export interface Storage {
-  readonly segments: readonly StorageSegment[];
-  /**
-   * Somebody begins to use the bytes; call the result once, when they no longer do. Where the memory can be taken back
-   * from the views of it, that happens when the last user has ended.
-   */
-  use(): () => void;
-  /** The agent no longer holds the buffer. @param isFreed Whether nobody else does either. */
-  release(isFreed: boolean): void;
-}
 
 /** How memory is got and reaches other agents: all that differs for buffers between threads and processes. */
 export interface StorageCarrier {

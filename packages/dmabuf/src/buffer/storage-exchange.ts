@@ -1,5 +1,5 @@
 import type { BufferKey } from "./buffer-slot.js";
-import type { Storage } from "./storage-carrier.js";
+import type { Storage } from "./storage.js";
 
 /** The storage that a buffer has after so many moves. */
 export interface StorageVersion {

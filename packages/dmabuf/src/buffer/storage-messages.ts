@@ -3,8 +3,7 @@ import { ring, slotOf, type Identity } from "../domain/agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
 import { AGENT } from "../domain/layout.js";
 import type { NeighbourMessage, Neighbours } from "../host/neighbours.js";
-import type { StorageSegment } from "./storage.js";
-import type { Storage } from "./storage-carrier.js";
+import type { Storage, StorageSegment } from "./storage.js";
 import type { StorageExchange, StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
 /**

@@ -10,6 +10,18 @@ export interface StorageSegment {
   readonly length: number;
 }
 
+/** A buffer's memory, as one agent has it. */
+export interface Storage {
+  readonly segments: readonly StorageSegment[];
+  /**
+   * A use of the bytes begins; call the result once, when it has ended. Where the memory can be taken back from the views
+   * of it, that happens when the last use has ended.
+   */
+  use(): () => void;
+  /** The agent no longer holds the buffer. @param isFreed Whether no other agent does either. */
+  release(isFreed: boolean): void;
+}
+
 const MEMORY: Kind = {
   wanted: "an ArrayBuffer or a SharedArrayBuffer",
   isKind: (value) =>

@@ -1,19 +1,12 @@
 import type { Part } from "../domain/feature.js";
-import type { Steps } from "../domain/steps.js";
 import type { FenceQueries } from "../reservation/fence-queries.js";
-import type { Usage } from "../reservation/usage.js";
-import type { DmaBuf } from "./buffer.js";
+import { holderOf, type DmaBuf } from "./buffer.js";
 import type { BufferHandle, BufferHandleData } from "./handle.js";
 import type { Holds } from "./hold.js";
-import type { Storage } from "./storage-carrier.js";
+import type { Storage } from "./storage.js";
 
 /** The work of others on a buffer, as its fences tell of it. */
-export interface BufferWork extends Pick<FenceQueries, "testFinished" | "overdueWork"> {
-  /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
-  signaled(usage: Usage): Steps<boolean>;
-  /** Waits until no work up to a usage is pending or overdue; gives false if the time has passed first. */
-  finished(usage: Usage): Steps<boolean>;
-}
+export type BufferWork = Pick<FenceQueries, "testFinished" | "overdueWork" | "signaled" | "finished">;
 
 /** All that a stream needs of a buffer. */
 export interface StreamBuffer {
@@ -42,31 +35,17 @@ export interface StreamBuffers {
 export const STREAM_MEMORY: Part<StreamBuffers> = { name: "memory of streams" };
 
 /** A holder of a buffer, as a stream uses it. */
-export function streamBuffer(holder: DmaBuf): StreamBuffer {
-  const { holds, reservation } = holder;
+export function streamBuffer(buffer: DmaBuf): StreamBuffer {
+  const holder = holderOf(buffer);
+  const { holds, reservation: work } = holder;
   return {
     get storage() {
       return holder.storage;
     },
     holds,
-    work: {
-      testFinished: (usage) => reservation.testFinished(usage),
-      overdueWork: (usage) => reservation.overdueWork(usage),
-      *signaled(usage) {
-        return yield {
-          wait: async (terms) => (await reservation.wait(usage, terms)) === "signaled",
-          waitSync: (timeout) => reservation.waitSync(usage, { timeout }) === "signaled",
-        };
-      },
-      *finished(usage) {
-        return yield {
-          wait: (terms) => reservation.waitFinished(usage, terms),
-          waitSync: (timeout) => reservation.waitFinishedSync(usage, { timeout }),
-        };
-      },
-    },
-    holder,
-    handle: () => holder.handle("read"),
-    close: () => holder.close(),
+    work,
+    holder: buffer,
+    handle: () => buffer.handle("read"),
+    close: () => buffer.close(),
   };
 }

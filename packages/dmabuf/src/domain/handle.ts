@@ -42,9 +42,14 @@ export function checkHandle(agent: Agent, handle: SlotHandle, { kind, noun, slot
   const isKind = (value: unknown): boolean => (value as Partial<SlotHandle> | null | undefined)?.kind === kind;
   check("Domain.import()", "handle", handle, handleTo(`a ${noun}`, "its handle()", isKind));
   const { domain, slot, generation, inflight } = handle;
-  const isIntact = isIndex(slot, slots(agent.layout.sizes)) && Number.isSafeInteger(generation);
-  if (!isIntact || ("inflight" in handle && !isInflight(agent, inflight))) {
-    throw new DmaBufError("EINVAL", `Cannot import the ${noun}: its handle is damaged`);
+  const fields = {
+    domain: typeof domain === "string",
+    slot: isIndex(slot, slots(agent.layout.sizes)),
+    generation: Number.isSafeInteger(generation),
+    inflight: !("inflight" in handle) || isInflight(agent, inflight),
+  };
+  for (const [name, isIntact] of Object.entries(fields)) {
+    if (!isIntact) throw new DmaBufError("EINVAL", `Cannot import the ${noun}: "${name}" of its handle is damaged`);
   }
   checkDomain(agent, domain, noun);
 }

@@ -20,12 +20,21 @@ export interface Wait {
 /** A call that waits: it yields each wait, and goes on with whether that has ended in time. */
 export type Steps<T> = Generator<Wait, T, boolean>;
 
-/** The wait until something is ready that was looked at just now, and was not. */
-export function until(agent: Agent, condition: WaitCondition): Wait {
+/**
+ * The wait until something is ready that was looked at just now, and was not.
+ *
+ * @param ending What ends it, unless the call is ended by something else.
+ */
+export function until(agent: Agent, condition: WaitCondition, ending?: Ending): Wait {
   return {
-    wait: (terms) => agent.wait(condition, terms),
+    wait: (terms) => agent.wait(condition, endedBy(terms, ending)),
     waitSync: (timeout) => agent.waitOnSync(condition, timeout),
   };
+}
+
+/** The terms of a wait with an end of its own, unless the call is ended by something else. */
+export function endedBy(terms: WaitTerms, ending: Ending | undefined): WaitTerms {
+  return ending === undefined || terms.ending !== undefined ? terms : { ...terms, ending };
 }
 
 /** As {@link until}, whatever the time limit and the signal of the call: what was begun is waited for to its end. */

@@ -1,7 +1,7 @@
 import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
-import type { Attachment, Mapping } from "../buffer/attachment.js";
-import { DMA_BUF as BUFFER, type DmaBuf } from "../buffer/buffer.js";
+import { DMA_BUF as BUFFER, holderOf, type Attachment, type DmaBuf } from "../buffer/buffer.js";
+import type { Mapping } from "../buffer/mapping.js";
 import { checkWait, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/memory/file-storage.js";
@@ -37,7 +37,7 @@ export class ExportedBuffer implements Disposable {
   static async create(buffer: DmaBuf, options: WaitOptions = {}): Promise<ExportedBuffer> {
     check("ExportedBuffer.create()", "buffer", buffer, BUFFER);
     checkWait("ExportedBuffer.create()", options);
-    buffer.checkWritable("export");
+    holderOf(buffer).checkWritable("export");
     const attachment = await buffer.attach({ name: "udmabuf" }, options);
     let mapping: Mapping | undefined;
     try {
@@ -68,7 +68,7 @@ export class ExportedBuffer implements Disposable {
 }
 
 function dmaBufOf(buffer: DmaBuf): DmaBufDescriptor {
-  const { storage } = buffer;
+  const { storage } = holderOf(buffer);
   if (!(storage instanceof FileStorage)) {
     throw new DmaBufError(
       "EOPNOTSUPP",

@@ -1,11 +1,12 @@
 import { check } from "../arguments.js";
-import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
+import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { checkWait, limitsOf, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
 import { waitAll } from "../fence/wait-many.js";
+import { userOf } from "../reservation/reservation.js";
 import { checkAccessMode, usageFor, type AccessMode } from "../reservation/usage.js";
 import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
 import { syncFileOfFence } from "./kernel-fence.js";
@@ -41,9 +42,9 @@ export async function handOver(
   check("handOver()", "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
   checkWait("handOver()", options);
   const { reservation } = buffer;
-  const { agent } = reservation;
-  const limits = limitsOf(agent.host, options, buffer.ending);
-  const { holds } = buffer;
+  const user = userOf(reservation);
+  const { agent, holds } = holderOf(buffer).record;
+  const limits = limitsOf(agent.host, options, holderOf(buffer).ending);
   const hold = holds.awaited(access);
   let isFree = false;
   try {
@@ -69,9 +70,9 @@ export async function handOver(
     }
   }
   if ((await waitAll(ours, limits())) === "timed-out") {
-    throw timedOut(options.timeout, reservation.waitsFor(usageFor(access)));
+    throw timedOut(options.timeout, user.waitsFor(usageFor(access)));
   }
-  const overdue = reservation.overdueWork(usageFor(access));
+  const overdue = user.overdueWork(usageFor(access));
   if (overdue !== undefined && !(await agent.wait(overdue, limits()))) {
     throw timedOut(options.timeout, overdue.describe() ?? "work on it was overdue");
   }

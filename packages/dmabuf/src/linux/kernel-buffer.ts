@@ -7,7 +7,7 @@ import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import type { Fence } from "../fence/fence.js";
 import { DOMAIN } from "../domain-base.js";
 import type { JoinedDomain } from "../features.js";
-import type { Reservation } from "../reservation/reservation.js";
+import { makeReservation, userOf, type Reservation } from "../reservation/reservation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
 import { giveBack } from "./give-back.js";
@@ -74,7 +74,7 @@ export function importDescriptor(
     const segments = [new MappedSegment(view)];
     const ops = new KernelExporter(domain, own, view, segments);
     const exported = (made = domain.export(segments, { name: options.name ?? name, exporterName, ops }));
-    ops.reservation = exported.reservation.forUser();
+    ops.reservation = makeReservation(userOf(exported.reservation).another());
     const buffer = (made = exported.duplicate(mode));
     exported.close();
     const pullFences = async (wait: WaitOptions = {}): Promise<void> => {

@@ -1,6 +1,6 @@
 import { check } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
-import { CpuAccess } from "../buffer/cpu-access.js";
+import { makeCpuAccess, type CpuAccess } from "../buffer/cpu-access.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -88,7 +88,7 @@ export class Job<Data = unknown> {
     if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
     let access = this.#accesses.get(use);
     if (access === undefined) {
-      access = new CpuAccess(use.mode, use.holder.segments, untilOver(fenceAgent(this.finished)));
+      access = makeCpuAccess(use.mode, use.holder.segments, untilOver(fenceAgent(this.finished)));
       this.#accesses.set(use, access);
     }
     return access;

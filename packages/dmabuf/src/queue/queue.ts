@@ -177,7 +177,6 @@ export class Queue<Data = undefined> implements Disposable {
           if (armed instanceof Fence) return armed;
           obstacle = armed;
         }
-        obstacle.checkBlocking(options.timeout);
         let isReady = false;
         try {
           isReady = agent.waitSync(obstacle.awaited, limits().timeout);

@@ -1,12 +1,11 @@
 import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
-import { checkBlocking } from "../buffer/hold.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
+import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { FENCE, type Fence, fenceAgent } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { OverdueWork } from "../reservation/overdue-work.js";
-import type { Reservation } from "../reservation/reservation.js";
+import { userOf, type Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 
 /** What a job is to do. */
@@ -39,8 +38,6 @@ export interface Obstacle {
   readonly awaited: WaitCondition;
   /** Call it when the wait has ended. @param isReady Whether with what was waited for. */
   end(isReady: boolean): void;
-  /** @throws {DmaBufError} `EDEADLK` if this thread must not block for it. */
-  checkBlocking(timeout: number | undefined): void;
   /** For messages. */
   describe(): string;
 }
@@ -92,12 +89,12 @@ export class Submission<Data> implements Disposable {
   /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or somebody's hold. */
   tryHoldAll(): Obstacle | undefined {
     for (const { reservation, mode } of this.uses) {
-      const overdue = reservation.overdueWork(usageFor(mode));
+      const overdue = userOf(reservation).overdueWork(usageFor(mode));
       if (overdue !== undefined) return workInTheWay(overdue);
     }
     for (const [i, use] of this.uses.entries()) {
-      if (use.holder.holds.tryTake(use.mode)) continue;
-      for (const taken of this.uses.slice(0, i)) taken.holder.holds.release(taken.mode);
+      if (holderOf(use.holder).holds.tryTake(use.mode)) continue;
+      for (const taken of this.uses.slice(0, i)) holderOf(taken.holder).holds.release(taken.mode);
       return holdInTheWay(use);
     }
     return undefined;
@@ -105,7 +102,7 @@ export class Submission<Data> implements Disposable {
 
   /** The end that belongs to {@link tryHoldAll}. */
   releaseHolds(): void {
-    for (const { holder, mode } of this.uses) holder.holds.release(mode);
+    for (const { holder, mode } of this.uses) holderOf(holder).holds.release(mode);
   }
 
   /** What the job must wait for as of now: the newest of each context. The caller holds the locks. */
@@ -125,7 +122,7 @@ export class Submission<Data> implements Disposable {
 function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf[]): BufferUse[] {
   const uses = new Map<object, BufferUse>();
   const open = (named: DmaBuf, mode: AccessMode): void => {
-    const { agent: actual, shared } = named.reservation;
+    const { agent: actual, shared } = userOf(named.reservation);
     checkAgent(actual, agent);
     if (uses.has(shared)) return;
     const holder = named.duplicate(mode === "write" ? "read-write" : "read");
@@ -142,7 +139,8 @@ function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf
 }
 
 /** The hold is only to be waited for: a job's own comes when its buffers are locked. */
-function holdInTheWay({ holder: { holds }, reservation: { agent }, mode }: BufferUse): Obstacle {
+function holdInTheWay({ holder, mode }: BufferUse): Obstacle {
+  const { agent, holds } = holderOf(holder).record;
   const awaited = holds.awaited(mode);
   const end = (isReady: boolean): void => {
     if (isReady) holds.release(mode);
@@ -151,7 +149,6 @@ function holdInTheWay({ holder: { holds }, reservation: { agent }, mode }: Buffe
   return {
     awaited,
     end,
-    checkBlocking: (timeout) => checkBlocking(holds, mode, timeout),
     describe: () => waitsFor(agent, awaited.inTheWay()),
   };
 }
@@ -160,7 +157,6 @@ function workInTheWay(overdue: OverdueWork): Obstacle {
   return {
     awaited: overdue,
     end: () => {},
-    checkBlocking: (timeout) => overdue.checkBlocking(timeout),
     describe: () => overdue.describe() ?? "work on a buffer was overdue",
   };
 }

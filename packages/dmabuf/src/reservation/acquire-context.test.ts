@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertWarnedOnce, makeReservation, testAgent } from "../../test/conformance/support.js";
-import { AcquireContext, WouldDeadlockError } from "./acquire-context.js";
+import { AcquireContext } from "./acquire-context.js";
 import { lockAll } from "./lock-all.js";
+import { makeAcquireContext } from "./acquire-context.js";
+import { WouldDeadlockError } from "./reservation.js";
 
 const PATIENT = { timeout: 10_000 };
 
@@ -12,7 +14,7 @@ test(
   async () => {
     const agent = testAgent();
     const [a, b, c] = [1, 2, 3].map(() => makeReservation(agent));
-    const [old, young] = [new AcquireContext(agent), new AcquireContext(agent)];
+    const [old, young] = [makeAcquireContext(agent), makeAcquireContext(agent)];
     await a!.lock(old);
     await b!.lock(young);
     await assert.rejects(a!.lock(young), WouldDeadlockError);
@@ -30,7 +32,7 @@ test(
     const agent = testAgent();
     const [a, b] = [makeReservation(agent), makeReservation(agent)];
     const held = a.lockSync();
-    using context = new AcquireContext(agent);
+    using context = makeAcquireContext(agent);
     const waiting = a.lock(context);
     await assert.rejects(b.lock(context), { code: "EINVAL", message: /its acquire context waits for that of buffer/ });
     assert.throws(() => b.lockSync(context), { code: "EINVAL" });
@@ -38,7 +40,7 @@ test(
     await waiting;
     await b.lock(context);
     const aborted = new AbortController();
-    using other = new AcquireContext(agent);
+    using other = makeAcquireContext(agent);
     const given = a.lock(other, { signal: aborted.signal });
     aborted.abort(new Error("enough"));
     await assert.rejects(given, /enough/);
@@ -54,7 +56,7 @@ for (const [how, end] of [
     const agent = testAgent();
     const reservation = makeReservation(agent);
     const held = reservation.lockSync();
-    const context = new AcquireContext(agent);
+    const context = makeAcquireContext(agent);
     const waiting = reservation.lock(context);
     end(context);
     held[Symbol.dispose]();
@@ -70,7 +72,7 @@ test(
   async () => {
     const agent = testAgent();
     const reservation = makeReservation(agent);
-    const context = new AcquireContext(agent);
+    const context = makeAcquireContext(agent);
     const locking = reservation.lock(context);
     assert.equal(reservation.isLocked, true);
     context[Symbol.dispose]();
@@ -86,7 +88,7 @@ test("a context that is done twice, or has not all its locks, is reported", PATI
   assert.deepEqual(agent.takeWarnings(), []);
   done.done();
   assertWarnedOnce(agent, /was done before/);
-  using young = new AcquireContext(agent);
+  using young = makeAcquireContext(agent);
   await b.lock(young);
   await assert.rejects(a.lock(young), WouldDeadlockError);
   young.done();
@@ -96,7 +98,7 @@ test("a context that is done twice, or has not all its locks, is reported", PATI
 test("a context locks no reservation of another agent", PATIENT, async () => {
   const agent = testAgent();
   const theirs = makeReservation(agent.another());
-  using context = new AcquireContext(agent);
+  using context = makeAcquireContext(agent);
   await assert.rejects(theirs.lock(context), TypeError);
   assert.throws(() => theirs.lockSync(context), TypeError);
   await assert.rejects(lockAll(agent, [makeReservation(agent), theirs]), TypeError);

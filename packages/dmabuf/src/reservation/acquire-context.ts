@@ -1,64 +1,130 @@
-import { check, instance, type Kind } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { instance } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
-import type { Reservation } from "./reservation.js";
-import type { TakenLock } from "./reservation-lock.js";
+
+/** What the library needs of a context. */
+export let locksOf: (context: AcquireContext) => ContextLocks;
+export let makeAcquireContext: (agent: Agent) => AcquireContext;
 
 /**
  * One attempt to lock several reservations. Its ticket is taken once and kept over every back-off, so that it grows
  * older than all newcomers and wins in the end.
  *
  * acquire-context.1. A context that must give way takes no lock before it has unlocked all that it holds, and then the
- *      contended one first: another order may give way again and again.
+ *     contended one first: another order may give way again and again.
  * acquire-context.2. It waits for one lock at a time: of two, each would be waited for as if the other were not held
- *      (lock.2).
+ *     (lock.2).
  * acquire-context.3. Once it is done or disposed it takes no lock, not even one that it was waiting for.
  *
+ * @example
+ * ```js
+ * const context = domain.createAcquireContext();
+ * try {
+ *   await first.reservation.lock(context);
+ *   await second.reservation.lock(context); // a WouldDeadlockError here says what to lock first after backOff()
+ *   context.done();
+ * } finally {
+ *   context.close();
+ * }
+ * ```
  * @see linux/Documentation/locking/ww-mutex-design.rst
  */
 export class AcquireContext implements Disposable {
-  readonly ticket: number;
-  readonly #agent: Agent;
-  readonly #held = new Set<TakenLock>();
-  /** What it must give way for, until it has that. */
-  #contended: Reservation | undefined;
-  /** What it waits for just now. */
-  #awaited: Reservation | undefined;
-  #done = false;
+  readonly #locks: ContextLocks;
 
-  constructor(agent: Agent) {
-    check("new AcquireContext()", "agent", agent, AGENT_KIND);
-    this.#agent = agent;
-    this.ticket = takeTicket(agent);
+  static {
+    locksOf = (context) => context.#locks;
+    makeAcquireContext = (agent) => new AcquireContext(agent);
+  }
+
+  private constructor(agent: Agent) {
+    this.#locks = new ContextLocks(agent);
+  }
+
+  /** The number by which contexts give way to each other: the smaller one is older. */
+  get ticket(): number {
+    return this.#locks.ticket;
   }
 
   /** How many reservations are held under this context. */
   get acquired(): number {
-    return this.#held.size;
+    return this.#locks.count;
   }
 
   /** Says that all reservations are locked: no further one may be. To say so twice, or when not all are, is reported. */
   done(): void {
-    const wrong = this.#done ? "it was done before" : (this.#contended ?? this.#awaited) && "it has not all its locks";
-    if (wrong) this.#agent.host.warn(`An acquire context is done, but ${wrong}`);
-    this.#done = true;
-  }
-
-  /** Unlocks everything that is still held. */
-  [Symbol.dispose](): void {
-    this.backOff();
-    this.#done = true;
+    this.#locks.done();
   }
 
   /** Unlocks everything, to begin again with the same ticket; the reservation that was contended comes first then. */
   backOff(): void {
+    this.#locks.openAll();
+  }
+
+  /** Unlocks everything that is still held. Closing it twice does nothing. */
+  close(): void {
+    this.#locks.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** What an argument `context` must be. */
+export const CONTEXT = instance(AcquireContext);
+
+/** What can be locked under a context: one user's end of a reservation. */
+export interface Lockable {
+  readonly agent: Agent;
+  readonly isClosed: boolean;
+  /** The same for all users of one reservation in this agent. */
+  readonly shared: object;
+  describeOwner(): string;
+  /** The error for a requester that must give way here. */
+  wouldDeadlock(): Error;
+}
+
+/** The locks of one context. */
+export class ContextLocks {
+  readonly agent: Agent;
+  readonly ticket: number;
+  readonly #held = new Set<Disposable>();
+  /** What it must give way for, until it has that. */
+  #contended: Lockable | undefined;
+  /** What it waits for just now. */
+  #awaited: Lockable | undefined;
+  #isDone = false;
+
+  constructor(agent: Agent) {
+    this.agent = agent;
+    this.ticket = takeTicket(agent);
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  done(): void {
+    const open = this.#contended ?? this.#awaited;
+    const wrong = this.#isDone ? "it was done before" : open && "it has not all its locks";
+    if (wrong) this.agent.host.warn(`An acquire context is done, but ${wrong}`);
+    this.#isDone = true;
+  }
+
+  openAll(): void {
     for (const lock of [...this.#held]) lock[Symbol.dispose]();
   }
 
-  /** @internal It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (acquire-context.3). */
-  add(lock: TakenLock): void {
-    if (this.#done) {
+  close(): void {
+    this.openAll();
+    this.#isDone = true;
+  }
+
+  /** It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (acquire-context.3). */
+  add(lock: Disposable): void {
+    if (this.#isDone) {
       lock[Symbol.dispose]();
       this.checkOpen();
     }
@@ -66,19 +132,18 @@ export class AcquireContext implements Disposable {
     this.#contended = undefined;
   }
 
-  /** @internal */
-  remove(lock: TakenLock): void {
+  remove(lock: Disposable): void {
     this.#held.delete(lock);
   }
 
   /**
-   * @internal It is going to wait for a lock, until {@link endAttempt}.
+   * It is going to wait for a lock, until {@link endAttempt}.
    *
    * @throws {DmaBufError} `EINVAL` if it must not; `EDEADLK` if that lock is the contended one and it holds others.
    * @throws {TypeError} if the reservation is of another agent.
    */
-  beginAttempt(reservation: Reservation): void {
-    if (reservation.agent !== this.#agent) {
+  beginAttempt(reservation: Lockable): void {
+    if (reservation.agent !== this.agent) {
       throw new TypeError("An acquire context locks reservations of its own agent only: import the buffer there");
     }
     this.checkOpen();
@@ -89,48 +154,26 @@ export class AcquireContext implements Disposable {
     if (contended !== undefined && contended.shared !== reservation.shared) {
       refuse(reservation, `its acquire context must unlock all, and lock that of ${contended.describeOwner()} first`);
     }
-    if (contended !== undefined && this.acquired > 0) this.giveWay(contended);
+    if (contended !== undefined && this.count > 0) this.giveWay(contended);
     this.#awaited = reservation;
   }
 
-  /** @internal */
   endAttempt(): void {
     this.#awaited = undefined;
   }
 
-  /** @internal acquire-context.1. @throws {DmaBufError} `EDEADLK`, always. */
-  giveWay(contended: Reservation): never {
+  /** acquire-context.1. @throws {DmaBufError} `EDEADLK`, always. */
+  giveWay(contended: Lockable): never {
     this.#contended = contended;
-    throw new WouldDeadlockError(contended);
+    throw contended.wouldDeadlock();
   }
 
-  /** @internal @throws {DmaBufError} `EINVAL` if it takes no lock any more. */
+  /** @throws {DmaBufError} `EINVAL` if it takes no lock any more. */
   checkOpen(): void {
-    if (this.#done) throw new DmaBufError("EINVAL", "Cannot lock the reservation: its acquire context is done");
+    if (this.#isDone) throw new DmaBufError("EINVAL", "Cannot lock the reservation: its acquire context is done");
   }
 }
 
-function refuse(reservation: Reservation, why: string): never {
+function refuse(reservation: Lockable, why: string): never {
   throw new DmaBufError("EINVAL", `Cannot lock the reservation of ${reservation.describeOwner()}: ${why}`);
-}
-
-/** What an argument `context` must be. */
-export const CONTEXT = instance(AcquireContext);
-
-/** By what it needs: the class stands upon this one. */
-const RESERVATION: Kind = {
-  wanted: "a Reservation",
-  isKind: (value) => typeof (value as Partial<Reservation> | null | undefined)?.describeOwner === "function",
-};
-
-/** Thrown to a requester that must give way: release every lock of its context, then lock this one first. */
-export class WouldDeadlockError extends DmaBufError {
-  readonly reservation: Reservation;
-
-  constructor(reservation: Reservation) {
-    check("new WouldDeadlockError()", "reservation", reservation, RESERVATION);
-    const owner = reservation.describeOwner();
-    super("EDEADLK", `Cannot lock the reservation of ${owner}: its acquire context must give way to an older ticket`);
-    this.reservation = reservation;
-  }
 }

@@ -7,8 +7,8 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import type { ExporterOps } from "../buffer/exporter.js";
 import type { Domain } from "../threads.js";
 import { lockAllSync } from "./lock-all.js";
-import { AcquireContext } from "./acquire-context.js";
 import type { Reservation } from "./reservation.js";
+import { makeAcquireContext } from "./acquire-context.js";
 
 const TIMEOUT = { timeout: 20_000 };
 const EBADF = { code: "EBADF" };
@@ -35,7 +35,7 @@ function pendingFile(domain: Domain): ReturnType<Domain["createSyncFile"]> {
 /** What waits for a lock. */
 const WAITS: Record<string, (domain: Domain, buffer: DmaBuf) => Promise<unknown>> = {
   "lock()": (_, buffer) => buffer.reservation.lock(),
-  "lock() with a context": (domain, buffer) => buffer.reservation.lock(new AcquireContext(agentOf(domain))),
+  "lock() with a context": (domain, buffer) => buffer.reservation.lock(makeAcquireContext(agentOf(domain))),
   "lockAll()": (domain, buffer) => domain.lockAll([buffer]),
   "importSyncFile()": (domain, buffer) => buffer.importSyncFile("write", pendingFile(domain)),
   "attachment.map()": (_, buffer) => buffer.attachSync().map(),

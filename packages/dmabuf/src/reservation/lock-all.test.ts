@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { makeReservation, testAgent } from "../../test/conformance/support.js";
 import { claimBuffer } from "../buffer/buffer-slot.js";
-import { AcquireContext } from "./acquire-context.js";
 import { lockAll, lockAllSync } from "./lock-all.js";
-import { Reservation } from "./reservation.js";
+import { reservationAt } from "../../test/reservation-at.js";
+import { makeAcquireContext } from "./acquire-context.js";
 
 const PATIENT = { timeout: 10_000 };
 
@@ -37,10 +37,10 @@ test("the context of what is locked together takes no further lock", PATIENT, as
 test("who must give way waits for the contended one first, and then has all", PATIENT, async () => {
   const agent = testAgent();
   const slots = [1, 2].map(() => claimBuffer(agent, { size: 4096, name: "", exporterName: "" }).slot);
-  const [a, b] = slots.map((slot) => new Reservation(agent, slot));
+  const [a, b] = slots.map((slot) => reservationAt(agent, slot));
   const other = agent.another();
-  const old = new AcquireContext(other);
-  const held = await new Reservation(other, slots[1]!).lock(old);
+  const old = makeAcquireContext(other);
+  const held = await reservationAt(other, slots[1]!).lock(old);
   const locking = lockAll(agent, [a!, b!]);
   await turns();
   assert.equal(a!.isLocked, false, "what it had is open while it waits");
@@ -52,8 +52,8 @@ test("who must give way waits for the contended one first, and then has all", PA
 test("locking that times out, or is aborted, leaves nothing locked", PATIENT, async () => {
   const agent = testAgent();
   const slots = [1, 2].map(() => claimBuffer(agent, { size: 4096, name: "", exporterName: "" }).slot);
-  const [a, b] = slots.map((slot) => new Reservation(agent, slot));
-  using _held = new Reservation(agent.another(), slots[1]!).lockSync();
+  const [a, b] = slots.map((slot) => reservationAt(agent, slot));
+  using _held = reservationAt(agent.another(), slots[1]!).lockSync();
   await assert.rejects(lockAll(agent, [a!, b!], { timeout: 1 }), { code: "ETIMEDOUT" });
   assert.equal(a!.isLocked, false);
   const abort = new AbortController();
@@ -67,8 +67,8 @@ test("locking that times out, or is aborted, leaves nothing locked", PATIENT, as
 test("blocking for all that times out leaves nothing locked", { ...PATIENT, ...BLOCKS }, () => {
   const agent = testAgent();
   const slots = [1, 2].map(() => claimBuffer(agent, { size: 4096, name: "", exporterName: "" }).slot);
-  const [a, b] = slots.map((slot) => new Reservation(agent, slot));
-  using _held = new Reservation(agent.another(), slots[1]!).lockSync();
+  const [a, b] = slots.map((slot) => reservationAt(agent, slot));
+  using _held = reservationAt(agent.another(), slots[1]!).lockSync();
   assert.throws(() => lockAllSync(agent, [a!, b!], { timeout: 1 }), { code: "ETIMEDOUT" });
   assert.equal(a!.isLocked, false);
 });

@@ -1,12 +1,13 @@
-import { check, checkList } from "../arguments.js";
-import { AGENT_KIND, checkOwn, type Agent } from "../domain/agent.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
-import { AcquireContext, WouldDeadlockError } from "./acquire-context.js";
-import { RESERVATION, type Reservation } from "./reservation.js";
+import type { Agent } from "../domain/agent.js";
+import { take, takeSync, type Steps } from "../domain/steps.js";
+import type { WaitTerms } from "../domain/wait.js";
+import { makeAcquireContext, type AcquireContext } from "./acquire-context.js";
+import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
 
 /**
- * Locks several reservations together, in any order, without a deadlock: who must give way unlocks everything, waits
- * for the contended one first, and begins again with the same ticket. A reservation named twice is locked once.
+ * Locks several reservations of this agent together, in any order, without a deadlock: a context that must give way
+ * unlocks everything, waits for the contended one first, and begins again with the same ticket. A reservation named
+ * twice is locked once.
  *
  * @returns The context that holds them; dispose it to unlock all.
  * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also meanwhile.
@@ -15,82 +16,42 @@ import { RESERVATION, type Reservation } from "./reservation.js";
 export async function lockAll(
   agent: Agent,
   reservations: Iterable<Reservation>,
-  options: WaitOptions = {},
+  terms: WaitTerms = {},
 ): Promise<AcquireContext> {
-  check("lockAll()", "agent", agent, AGENT_KIND);
-  const all = checkList("lockAll()", "reservations", reservations, RESERVATION);
-  for (const [i, reservation] of all.entries()) checkOwn("lockAll()", `reservations[${i}]`, reservation.agent, agent);
-  checkWait("lockAll()", options);
-  const order = new BackOffOrder(agent, all);
-  try {
-    for (let next = order.next(); next !== undefined; next = order.next()) {
-      try {
-        await next.lock(order.context, options);
-      } catch (error) {
-        order.backOff(error);
-      }
-    }
-    return order.done();
-  } catch (error) {
-    order.context[Symbol.dispose]();
-    throw error;
-  }
+  return take(agent, lockEach(agent, reservations, terms.timeout), terms);
 }
 
-/** As {@link lockAll}, blocking this thread. @param options `timeout` in milliseconds for each lock; default no limit. */
+/** As {@link lockAll}, blocking this thread. */
 export function lockAllSync(
   agent: Agent,
   reservations: Iterable<Reservation>,
-  options: { readonly timeout?: number } = {},
+  { timeout }: { readonly timeout?: number } = {},
 ): AcquireContext {
-  check("lockAllSync()", "agent", agent, AGENT_KIND);
-  const all = checkList("lockAllSync()", "reservations", reservations, RESERVATION);
-  for (const [i, reservation] of all.entries())
-    checkOwn("lockAllSync()", `reservations[${i}]`, reservation.agent, agent);
-  checkWaitSync("lockAllSync()", options);
-  const order = new BackOffOrder(agent, all);
-  try {
-    for (let next = order.next(); next !== undefined; next = order.next()) {
-      try {
-        next.lockSync(order.context, options);
-      } catch (error) {
-        order.backOff(error);
-      }
-    }
-    return order.done();
-  } catch (error) {
-    order.context[Symbol.dispose]();
-    throw error;
-  }
+  return takeSync(agent, lockEach(agent, reservations, timeout), timeout);
 }
 
-/** Which reservation comes next, and what a back-off does to the order. */
-class BackOffOrder {
-  readonly context: AcquireContext;
-  #order: Reservation[];
-  #position = 0;
-
-  constructor(agent: Agent, reservations: Iterable<Reservation>) {
-    this.context = new AcquireContext(agent);
-    this.#order = [...new Map([...reservations].map((each) => [each.shared, each])).values()];
-  }
-
-  next(): Reservation | undefined {
-    return this.#order[this.#position++];
-  }
-
-  backOff(error: unknown): void {
-    if (!(error instanceof WouldDeadlockError)) throw error;
-    this.context.backOff();
-    const contended = error.reservation;
-    this.#order = [contended, ...this.#order.filter((reservation) => reservation !== contended)];
-    this.#position = 0;
-  }
-
-  done(): AcquireContext {
+/** @param timeout For messages. */
+function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<AcquireContext> {
+  const context = makeAcquireContext(agent);
+  let order = [...new Map([...reservations].map((each) => [userOf(each).shared, each])).values()];
+  try {
+    for (let next = 0; next < order.length; next++) {
+      try {
+        yield* userOf(order[next]!).locking(context, timeout);
+      } catch (error) {
+        if (!(error instanceof WouldDeadlockError)) throw error;
+        context.backOff();
+        const contended = error.reservation;
+        order = [contended, ...order.filter((reservation) => reservation !== contended)];
+        next = -1;
+      }
+    }
     // A close has opened the lock of the one while another was waited for.
-    for (const reservation of this.#order) reservation.checkOpen();
-    this.context.done();
-    return this.context;
+    for (const reservation of order) userOf(reservation).checkOpen();
+    context.done();
+    return context;
+  } catch (error) {
+    context.close();
+    throw error;
   }
 }

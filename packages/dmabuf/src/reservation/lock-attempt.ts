@@ -1,62 +1,81 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
-import type { AcquireContext } from "./acquire-context.js";
-import { armLock, isOlder, lockWord, tryTakeLock } from "./lock.js";
-import type { TakenLock } from "./reservation-lock.js";
-import type { Reservation } from "./reservation.js";
+import { locksOf, type AcquireContext, type ContextLocks, type Lockable } from "./acquire-context.js";
+import { armLock, isOlder, tryTakeLock } from "./lock.js";
+import type { ReservationState, TakenLock } from "./reservation-state.js";
+
+/** The user of a reservation that waits for its lock. */
+export interface LockUser extends Lockable {
+  readonly shared: ReservationState;
+  /** @throws {DmaBufError} `EBADF` after its close. */
+  checkOpen(): void;
+  /** The lock has just been taken by it. */
+  took(context: AcquireContext | undefined): TakenLock;
+}
 
 /**
  * A wait for the lock that ends when it is taken, when its context must give way, or when the holder that waits is closed:
- * after that the slot may be another buffer's (lock.7).
+ * after that the slot may be another buffer's (lock.7). End it by {@link end}.
  */
-export class LockAttempt implements WaitCondition, Disposable {
-  readonly #reservation: Reservation;
+export class LockAttempt implements WaitCondition {
+  readonly #user: LockUser;
   readonly #context: AcquireContext | undefined;
+  readonly #locks: ContextLocks | undefined;
   readonly #mine: bigint;
-  /** Made by the look that takes the lock: a close that comes before anybody hears of that must open it. */
+  /** Made by the look that takes the lock: a close that comes before the waiting code goes on must open it. */
   #taken: TakenLock | undefined;
 
-  constructor(reservation: Reservation, context: AcquireContext | undefined) {
-    reservation.checkOpen();
-    context?.beginAttempt(reservation);
-    this.#reservation = reservation;
+  constructor(user: LockUser, context: AcquireContext | undefined) {
+    user.checkOpen();
+    this.#user = user;
     this.#context = context;
-    this.#mine = lockWord(reservation.agent.identity, context?.ticket ?? 0);
+    this.#locks = context && locksOf(context);
+    this.#locks?.beginAttempt(user);
+    this.#mine = user.shared.wordFor(context);
   }
 
   arm(): void {
-    this.#reservation.checkOpen();
-    armLock(this.#reservation.agent, this.#reservation.slot);
+    this.#user.checkOpen();
+    armLock(this.#user.agent, this.#user.shared.slot);
   }
 
   ready(): boolean {
-    this.#reservation.checkOpen();
+    this.#user.checkOpen();
     if (this.#taken !== undefined) return true;
-    const context = this.#context;
-    context?.checkOpen();
-    const holder = tryTakeLock(this.#reservation.agent, this.#reservation.slot, this.#mine);
+    const locks = this.#locks;
+    locks?.checkOpen();
+    const holder = tryTakeLock(this.#user.agent, this.#user.shared.slot, this.#mine);
     if (holder === 0n) {
-      this.#taken = this.#reservation.took(context);
+      this.#taken = this.#user.took(this.#context);
       return true;
     }
-    if (context === undefined) return false;
+    if (locks === undefined) return false;
     if (holder === this.#mine) {
-      const owner = this.#reservation.describeOwner();
+      const owner = this.#user.describeOwner();
       throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
     }
-    if (context.acquired > 0 && isOlder(holder, context.ticket)) context.giveWay(this.#reservation);
+    if (locks.count > 0 && isOlder(holder, locks.ticket)) locks.giveWay(this.#user);
     return false;
   }
 
+  /** @throws {DmaBufError} `EDEADLK` if this agent itself has the lock: if it blocked, it would never open it. */
+  checkBlocking(): void {
+    if (this.#user.shared.lock === undefined) return;
+    throw new DmaBufError(
+      "EDEADLK",
+      `Cannot block for the reservation of ${this.#user.describeOwner()}: this thread holds it itself`,
+    );
+  }
+
   /**
-   * The lock, for whoever hears now that it was taken.
+   * The lock, for the code that goes on now that it was taken.
    *
    * @throws {DmaBufError} `EBADF`, `EINVAL` if the holder was closed or the context done since that look: it is open again.
    */
   get granted(): TakenLock {
     try {
-      this.#reservation.checkOpen();
-      this.#context?.checkOpen();
+      this.#user.checkOpen();
+      this.#locks?.checkOpen();
       return this.#taken!;
     } catch (error) {
       this.#taken![Symbol.dispose]();
@@ -64,7 +83,7 @@ export class LockAttempt implements WaitCondition, Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#context?.endAttempt();
+  end(): void {
+    this.#locks?.endAttempt();
   }
 }

@@ -21,6 +21,8 @@ import { promiseFence } from "../fence/promise-fence.js";
 import { publish } from "../fence/published-fence.js";
 import { Reservation } from "./reservation.js";
 import { createTimeline } from "../fence/timeline.js";
+import { reservationAt } from "../../test/reservation-at.js";
+import { userOf } from "./reservation.js";
 
 const PATIENT = { timeout: 10_000 };
 const ETIMEDOUT = -ERRNO.ETIMEDOUT;
@@ -35,7 +37,7 @@ function seenByTwo(): { owner: TestAgent; other: TestAgent; mine: Reservation; t
   const owner = testAgent();
   const other = owner.another();
   const { slot } = claimBuffer(owner, { size: 4096, name: "", exporterName: "" });
-  return { owner, other, mine: new Reservation(owner, slot), theirs: new Reservation(other, slot) };
+  return { owner, other, mine: reservationAt(owner, slot), theirs: reservationAt(other, slot) };
 }
 
 /** A reservation with one writer's fence, which is overdue. */
@@ -87,7 +89,7 @@ for (const kind of LINE_KINDS) {
 
     test("is overdue for those of its usage and of weaker ones", () => {
       const { mine, theirs } = seenByTwo();
-      const [fence] = makeLine(mine.agent, kind).fences(1);
+      const [fence] = makeLine(userOf(mine).agent, kind).fences(1);
       addFence(mine, fence!, "read");
       timeOut(fence!);
       assert.equal(theirs.testFinished("write"), true);
@@ -97,14 +99,14 @@ for (const kind of LINE_KINDS) {
 
     test("keeps its place among the fences until then, and only until then", () => {
       const { mine, fence } = overdue(kind);
-      const next = makeFence(mine.agent, "timeline");
+      const next = makeFence(userOf(mine).agent, "timeline");
       addFence(mine, next, "read");
       assert.deepEqual(places(mine), [
         [fence.context, 1, "write"],
         [next.context, 1, "read"],
       ]);
       fence.signal();
-      const last = makeFence(mine.agent, "timeline");
+      const last = makeFence(userOf(mine).agent, "timeline");
       addFence(mine, last, "read");
       const contexts = places(mine).map(([context]) => context);
       assert.deepEqual(contexts, [last.context, next.context]);
@@ -129,7 +131,7 @@ for (const kind of LINE_KINDS) {
 
     test("is not overdue if it was its owner that failed it with ETIMEDOUT", () => {
       const { mine, theirs } = seenByTwo();
-      const [fence] = makeLine(mine.agent, kind).fences(1);
+      const [fence] = makeLine(userOf(mine).agent, kind).fences(1);
       addFence(mine, fence!, "write");
       fence!.setError("ETIMEDOUT");
       fence!.signal();
@@ -140,22 +142,22 @@ for (const kind of LINE_KINDS) {
     test("has others wait for its work: a wait for fences ends, a wait for work goes on", PATIENT, async () => {
       const { theirs, fence } = overdue(kind);
       assert.equal(await theirs.wait("write"), "signaled");
-      assert.equal(await theirs.waitFinished("write", { timeout: 5 }), false);
+      assert.equal(await theirs.waitFinished("write", { timeout: 5 }), "timed-out");
       const waiting = theirs.waitFinished("write");
       assert.equal(await isPending(waiting), true);
       fence.signal();
-      assert.equal(await waiting, true);
+      assert.equal(await waiting, "signaled");
     });
 
     test("has others wait for its work from before its end", PATIENT, async () => {
       const { mine, theirs } = seenByTwo();
-      const [fence] = makeLine(mine.agent, kind).fences(1);
+      const [fence] = makeLine(userOf(mine).agent, kind).fences(1);
       addFence(mine, fence!, "write");
       const waiting = theirs.waitFinished("write");
       timeOut(fence!);
       assert.equal(await isPending(waiting), true);
       fence!.signal();
-      assert.equal(await waiting, true);
+      assert.equal(await waiting, "signaled");
     });
 
     test("lets those go on who wait for its work when its owner is dead", PATIENT, async () => {
@@ -163,7 +165,7 @@ for (const kind of LINE_KINDS) {
       const waiting = theirs.waitFinished("write");
       assert.equal(await isPending(waiting), true);
       recover(other, owner.identity, FENCE_RECOVERY, 1);
-      assert.equal(await waiting, true);
+      assert.equal(await waiting, "signaled");
     });
 
     test(
@@ -173,11 +175,11 @@ for (const kind of LINE_KINDS) {
         const { mine, theirs, fence } = overdue(kind);
         for (const reservation of [mine, theirs]) {
           assert.equal(reservation.waitSync("write"), "signaled");
-          assert.equal(reservation.waitFinishedSync("write", { timeout: 5 }), false);
+          assert.equal(reservation.waitFinishedSync("write", { timeout: 5 }), "timed-out");
         }
         assert.throws(() => mine.waitFinishedSync("write"), { code: "EDEADLK" });
         fence.signal();
-        for (const reservation of [mine, theirs]) assert.equal(reservation.waitFinishedSync("write"), true);
+        for (const reservation of [mine, theirs]) assert.equal(reservation.waitFinishedSync("write"), "signaled");
       },
     );
   });
@@ -212,7 +214,7 @@ describe("the fences of a timeline that a time limit has ended", () => {
     const waiting = reservation.waitFinished("write");
     assert.equal(await isPending(waiting), true);
     timeline.close();
-    assert.equal(await waiting, true);
+    assert.equal(await waiting, "signaled");
     const next = createTimeline(other).createFence();
     addFence(reservation, next, "write");
     assert.equal(fence.signal(), false);
@@ -276,7 +278,7 @@ describe("a published fence that a time limit has ended", () => {
       assert.equal(fence.status, ETIMEDOUT);
       assert.equal(mine.testFinished("write"), false);
       settle();
-      assert.equal(await mine.waitFinished("write"), true);
+      assert.equal(await mine.waitFinished("write"), "signaled");
       assert.deepEqual(owner.takeWarnings(), []);
     });
   }

@@ -51,13 +51,13 @@ export class OverdueWork implements WaitCondition {
     return !this.ready();
   }
 
-  /** @throws {DmaBufError} `EDEADLK` if this thread itself is overdue, and must not block for ever. */
-  checkBlocking(timeout = Infinity): void {
-    if (timeout !== Infinity || !this.#overdue().some((key) => isOwnKey(this.#agent, key))) return;
+  /** @throws {DmaBufError} `EDEADLK` if this thread itself is overdue, and would block until it ends itself. */
+  checkBlocking(): void {
+    if (!this.#overdue().some((key) => isOwnKey(this.#agent, key))) return;
     throw new DmaBufError("EDEADLK", "Cannot block: this thread has itself not finished its work, which timed out");
   }
 
-  /** Who is overdue with what, for messages; `undefined` if nobody is any more. */
+  /** Which agent is overdue with what, for messages; `undefined` if none is any more. */
   describe(): string | undefined {
     const [first] = this.#overdue();
     if (first === undefined) return undefined;

@@ -5,9 +5,10 @@ import { addFence, LINE_KINDS, makeLine, places } from "../../test/conformance/r
 import { makeFence, makeReservation, testAgent } from "../../test/conformance/support.js";
 import { claimBuffer } from "../buffer/buffer-slot.js";
 import type { Fence } from "../fence/fence.js";
-import { AcquireContext } from "./acquire-context.js";
-import { Reservation } from "./reservation.js";
 import type { Usage } from "./usage.js";
+import { reservationAt } from "../../test/reservation-at.js";
+import { makeAcquireContext } from "./acquire-context.js";
+import { userOf } from "./reservation.js";
 
 const PATIENT = { timeout: 10_000 };
 
@@ -79,7 +80,7 @@ test("what needs the lock is refused without it (reservation.1)", () => {
   };
   for (const [what, action] of Object.entries(actions)) assert.throws(action, { code: "EPERM" }, what);
   // Another agent's lock is not this one's.
-  const other = new Reservation(agent.another(), 0);
+  const other = reservationAt(agent.another(), 0);
   using _lock = other.lockSync();
   for (const [what, action] of Object.entries(actions)) assert.throws(action, { code: "EPERM" }, what);
 });
@@ -99,10 +100,10 @@ test("an unknown usage is refused, and nothing is added", () => {
 test("an iteration without the lock begins again when another agent adds a fence, and says so", () => {
   const agent = testAgent();
   const { slot } = claimBuffer(agent, { size: 4096, name: "", exporterName: "" });
-  const [mine, theirs] = [new Reservation(agent, slot), new Reservation(agent.another(), slot)];
+  const [mine, theirs] = [reservationAt(agent, slot), reservationAt(agent.another(), slot)];
   const first = [makeFence(agent, "timeline"), makeFence(agent, "timeline")];
   for (const fence of first) addFence(mine, fence, "read");
-  const overdue = makeFence(theirs.agent, "timeline");
+  const overdue = makeFence(userOf(theirs).agent, "timeline");
   const seen: [context: number, restarted: boolean][] = [];
   for (const { fence, restarted } of mine.fences("read")) {
     seen.push([fence.context, restarted]);
@@ -156,10 +157,10 @@ test("a copy of a reservation without pending fences empties the other", () => {
 test("a copy keeps the usages, shows at once, and leaves the source as it is", () => {
   const agent = testAgent();
   const { slot } = claimBuffer(agent, { size: 4096, name: "", exporterName: "" });
-  const [source, target] = [makeReservation(agent), new Reservation(agent, slot)];
+  const [source, target] = [makeReservation(agent), reservationAt(agent, slot)];
   for (const usage of ["kernel", "bookkeep", "read"] as const) addFence(source, makeFence(agent, "timeline"), usage);
   const before = places(source);
-  const reader = new Reservation(agent.another(), slot);
+  const reader = reservationAt(agent.another(), slot);
   using _lock = target.lockSync();
   target.copyFences(source);
   assert.equal(reader.getFences("bookkeep").length, 3);
@@ -220,8 +221,8 @@ test("a wait that is aborted rejects with the reason", PATIENT, async () => {
 test("a wait sees a fence that another agent adds while it goes on", PATIENT, async () => {
   const agent = testAgent();
   const { slot } = claimBuffer(agent, { size: 4096, name: "", exporterName: "" });
-  const [mine, theirs] = [new Reservation(agent, slot), new Reservation(agent.another(), slot)];
-  const [first, second] = [makeFence(agent, "timeline"), makeFence(theirs.agent, "timeline")];
+  const [mine, theirs] = [reservationAt(agent, slot), reservationAt(agent.another(), slot)];
+  const [first, second] = [makeFence(agent, "timeline"), makeFence(userOf(theirs).agent, "timeline")];
   addFence(mine, first, "read");
   const waiting = mine.wait("read");
   addFence(theirs, second, "read");
@@ -254,7 +255,7 @@ test("a thread does not block without a limit for a reservation that it holds it
 test("a lock that is disposed twice opens once", () => {
   const agent = testAgent();
   const { slot } = claimBuffer(agent, { size: 4096, name: "", exporterName: "" });
-  const [mine, theirs] = [new Reservation(agent, slot), new Reservation(agent.another(), slot)];
+  const [mine, theirs] = [reservationAt(agent, slot), reservationAt(agent.another(), slot)];
   const lock = mine.lockSync();
   lock[Symbol.dispose]();
   using _theirs = theirs.lockSync();
@@ -266,7 +267,7 @@ test("a lock that is disposed twice opens once", () => {
 test("the context that holds a lock is known in its agent while it does", () => {
   const agent = testAgent();
   const reservation = makeReservation(agent);
-  const context = new AcquireContext(agent);
+  const context = makeAcquireContext(agent);
   const lock = reservation.lockSync(context);
   assert.equal(reservation.lockingContext, context);
   lock[Symbol.dispose]();

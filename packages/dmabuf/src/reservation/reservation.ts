@@ -1,23 +1,21 @@
-import { check, checkGiven, instance, integer, orElse } from "../arguments.js";
-import { checkOwn, type Agent } from "../domain/agent.js";
-import { isLive, waitsFor } from "../domain/agent-slot.js";
-import { isKeyFinished } from "../domain/fence-slot.js";
-import { checkWait, checkWaitSync, Ending, type WaitOptions, type WaitTerms } from "../domain/wait.js";
+import { check, checkGiven, instance, integer, NANOSECONDS, orElse } from "../arguments.js";
+import { checkOwn } from "../domain/agent.js";
+import { take, takeSync } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
-import { FENCE, type Fence, fenceAgent, backingOf } from "../fence/fence.js";
-import { publish } from "../fence/published-fence.js";
-import { fenceAt } from "../fence/shared-fence.js";
-import { CONTEXT, type AcquireContext } from "./acquire-context.js";
-import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.js";
-import { FenceQueries, type ReservationFence } from "./fence-queries.js";
-import { LockAttempt } from "./lock-attempt.js";
-import { holderOf, lockHolder, takeOverLock } from "./lock.js";
-import { ReservationLock, TakenLock } from "./reservation-lock.js";
-import { ReservationState, type KeepBuffer } from "./reservation-state.js";
-import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
+import { FENCE, fenceAgent, type Fence, type WaitResult } from "../fence/fence.js";
+import { CONTEXT, locksOf, type AcquireContext } from "./acquire-context.js";
+import type { ReservationFence } from "./fence-queries.js";
+import { makeReservationLock, type ReservationLock } from "./reservation-lock.js";
+import { ReservationUser } from "./reservation-user.js";
+import { checkUsage, type Usage } from "./usage.js";
+
+/** The reservation as the library knows it. */
+export let userOf: (reservation: Reservation) => ReservationUser;
+export let makeReservation: (user: ReservationUser) => Reservation;
 
 /**
- * A buffer's fences, which order all work on it without anybody asking.
+ * A buffer's fences, which order all work on it by themselves.
  *
  * reservation.1. A fence is added only under the lock, and only after room was reserved in the same lock section; then
  *     adding cannot fail.
@@ -27,301 +25,315 @@ import { checkUsage, USAGES, usageLevel, type Usage } from "./usage.js";
  * reservation.5. While a lock is lent to the exporter's agent (lock.5), it does not count as held here. Room that was
  *     reserved before is gone when it comes back.
  * reservation.6. The kernel's queries and waits are for fences, and a fence that a time limit has ended is signaled.
- *     Those for the work behind the fences (`…Finished`, `…Late…`) count it until its agent has said that it has
+ *     Those for the work behind the fences (`…Finished`, `…Overdue…`) count it until its agent has said that it has
  *     finished, or is dead.
  * reservation.7. Each holder of the buffer has an object of its own, which ends with the holder's close: what was
- *     locked by it opens, and whoever waits for the lock or asks it for anything gets `EBADF`. So nobody reads or
- *     changes the fences of the buffer that has the slot next.
+ *     locked by it opens, and a wait for the lock or any question to it gets `EBADF`. So no agent reads or changes
+ *     the fences of the buffer that has the slot next.
  *
+ * @example
+ * ```js
+ * {
+ *   using lock = await buffer.reservation.lock();
+ *   buffer.reservation.reserveFences(1);
+ *   buffer.reservation.addFence(fence, "write");
+ * }
+ * await buffer.reservation.wait("write");
+ * ```
  * @see linux/drivers/dma-buf/dma-resv.c
  */
-export class Reservation extends FenceQueries {
-  readonly agent: Agent;
-  /** @internal Where the buffer stands. */
-  readonly slot: number;
-  readonly #state: ReservationState;
-  /** What was locked by this object and has not been opened. */
-  readonly #locks = new Set<TakenLock>();
-  readonly #ending = new Ending();
+export class Reservation {
+  readonly #user: ReservationUser;
 
-  /** @param keep How a held lock keeps the buffer. @param state What the users of the reservation in this agent share. */
-  constructor(
-    agent: Agent,
-    bufferSlot: number,
-    keep: KeepBuffer = () => () => {},
-    state = new ReservationState(agent, bufferSlot, keep),
-  ) {
-    super();
-    this.agent = agent;
-    this.slot = bufferSlot;
-    this.#state = state;
+  static {
+    userOf = (reservation) => reservation.#user;
+    makeReservation = (user) => new Reservation(user);
   }
 
-  /** @internal The same reservation for another user in this agent, whose close ends only what it has begun itself. */
-  forUser(): Reservation {
-    return new Reservation(this.agent, this.slot, this.#state.keep, this.#state);
-  }
-
-  /** @internal The same for all users of one reservation in this agent. */
-  get shared(): object {
-    return this.#state;
-  }
-
-  /** @internal The end of this object (reservation.7). */
-  close(): void {
-    this.#ending.end(() => {
-      return new DmaBufError("EBADF", `Cannot use the reservation of ${this.describeOwner()}: it was closed here`);
-    });
-    for (const lock of [...this.#locks]) lock[Symbol.dispose]();
-  }
-
-  /** @internal */
-  get isClosed(): boolean {
-    return this.#ending.isOver;
-  }
-
-  /** @internal @throws {DmaBufError} `EBADF` after the close. */
-  checkOpen(): void {
-    this.#ending.check();
-  }
-
-  /** Whose reservation this is, for messages. */
-  describeOwner(): string {
-    return `buffer ${this.slot}`;
+  private constructor(user: ReservationUser) {
+    this.#user = user;
+    user.wouldDeadlock = () => makeWouldDeadlock(this, user);
   }
 
   /**
    * Locks the reservation; dispose the result to open it.
    *
-   * @param context Names the attempt when several reservations are locked together; see {@link lockAll}.
+   * @param context Names the attempt when several reservations are locked together; see `Domain.lockAll()`.
+   * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} `EDEADLK` (`WouldDeadlockError`): back off, and then lock this one first; `EALREADY` if this
    *   context holds it; `EINVAL` if the context is done, waits for another, or must back off for another; `EBADF` if the
-   *   holder was closed, also meanwhile.
+   *   holder was closed, also during the wait; `ETIMEDOUT` if the time passed first.
    */
   async lock(context?: AcquireContext, options: WaitOptions = {}): Promise<ReservationLock> {
     checkGiven("Reservation.lock()", "context", context, CONTEXT);
     checkWait("Reservation.lock()", options);
-    using attempt = new LockAttempt(this, context);
-    if (!(await this.agent.wait(attempt, this.terms(options)))) this.#timedOut(options.timeout);
-    return new ReservationLock(attempt.granted);
+    const user = this.#user;
+    const taken = await take(user.agent, user.locking(context, options.timeout), options);
+    // Before this code goes on, the holder may have been closed, or the context, and the lock with it.
+    user.checkOpen();
+    if (context !== undefined) locksOf(context).checkOpen();
+    return makeReservationLock(taken);
   }
 
-  /** As {@link lock}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  /**
+   * As {@link lock}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself holds the lock.
+   */
   lockSync(context?: AcquireContext, options: { readonly timeout?: number } = {}): ReservationLock {
     checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
     checkWaitSync("Reservation.lockSync()", options);
-    using attempt = new LockAttempt(this, context);
-    if ((options.timeout ?? Infinity) === Infinity && this.#state.lock !== undefined && !attempt.ready()) {
-      throw new DmaBufError(
-        "EDEADLK",
-        `Cannot block for the reservation of ${this.describeOwner()}: this thread holds it itself`,
-      );
-    }
-    if (!this.agent.waitSync(attempt, options.timeout)) this.#timedOut(options.timeout);
-    return new ReservationLock(attempt.granted);
+    const user = this.#user;
+    return makeReservationLock(takeSync(user.agent, user.locking(context, options.timeout), options.timeout));
   }
 
-  /** Locks the reservation if it is open. */
+  /** Locks the reservation if it is open; gives `undefined` if it is not. @throws {DmaBufError} `EBADF` after the close. */
   tryLock(): ReservationLock | undefined {
-    const attempt = new LockAttempt(this, undefined);
-    return attempt.ready() ? new ReservationLock(attempt.granted) : undefined;
+    const taken = this.#user.tryLock();
+    return taken && makeReservationLock(taken);
   }
 
-  /** Whether an agent that lives holds the lock. */
+  /** Whether an agent that lives holds the lock. @throws {DmaBufError} `EBADF` after the close. */
   get isLocked(): boolean {
-    this.checkOpen();
-    return isLive(this.agent, holderOf(lockHolder(this.agent, this.slot)));
+    return this.#user.isLocked;
   }
 
   /** Whether this agent holds the lock. */
   get isHeldHere(): boolean {
-    return !this.isClosed && this.#state.lock?.isLent === false;
-  }
-
-  /** @internal Whether the code that runs now may hold the lock: it is not the library that has it over turns. */
-  get isHeldByCaller(): boolean {
-    return this.isHeldHere && !this.#state.lock!.spansTurns;
+    return this.#user.isHeldHere;
   }
 
   /** The acquire context under which this agent holds the lock, if it does. */
   get lockingContext(): AcquireContext | undefined {
-    return this.#state.lock?.context;
+    return this.#user.shared.lock?.context;
   }
 
   /**
    * Makes room for `count` more fences in this lock section.
    *
-   * @throws {DmaBufError} `ENOMEM` if the reservation has no room for them; `EINVAL` if `count` is below 1.
+   * @throws {DmaBufError} `ENOMEM` if the reservation has no room for them; `EINVAL` if `count` is below 1; `EPERM` without
+   *   the lock; `EBADF` after the close.
    */
   reserveFences(count: number): void {
     check("Reservation.reserveFences()", "count", count, COUNT);
-    this.assertHeld("reserve room for fences of");
-    const { reservationEntries } = this.agent.layout;
-    if (this.#state.entries.length + count > reservationEntries) {
-      this.#state.entries = this.#state.entries.filter((entry) => !isKeyFinished(this.agent, entry.key));
-    }
-    if (this.#state.entries.length + count > reservationEntries) {
-      throw new DmaBufError(
-        "ENOMEM",
-        `Cannot reserve ${count} fences on ${this.describeOwner()}: ${this.#state.entries.length} of ${reservationEntries} are pending or overdue (option "agents")`,
-      );
-    }
-    this.#state.room = Math.max(this.#state.room, this.#state.entries.length + count);
+    this.#user.reserveFences(count);
   }
 
   /**
    * Adds a fence. Reserve room first; publish a fence of this agent alone first if there might be no room for that.
    *
    * @throws {RangeError} If no room was reserved.
+   * @throws {TypeError} If the fence is of another agent.
+   * @throws {DmaBufError} `EPERM` without the lock; `EBADF` after the close.
    */
   addFence(fence: Fence, usage: Usage): void {
-    check("Reservation.addFence()", "fence", fence, FENCE);
-    checkOwn("Reservation.addFence()", "fence", fenceAgent(fence), this.agent);
-    checkUsage("Reservation.addFence()", usage);
-    this.assertHeld("add a fence to");
-    if (backingOf(fence).isContainer) {
-      this.agent.host.warn(`The reservation of ${this.describeOwner()} takes plain fences: unwrap containers first`);
-    }
-    const added: Entry = { key: publish(fence), level: usageLevel(usage) };
-    const place = placeFor(this.agent, this.#state.entries, added);
-    if (place === this.#state.entries.length && place >= this.#state.room) {
-      throw new RangeError(`Cannot add a fence to the reservation of ${this.describeOwner()}: no room was reserved`);
-    }
-    this.#state.entries[place] = added;
-    publishEntries(this.agent, this.slot, this.#state.entries);
+    this.#checkFence("Reservation.addFence()", "fence", fence, usage);
+    this.#user.addFence(fence, usage);
   }
 
   /**
    * Puts `replacement` in the place of every fence of a context. Legal only if the replaced work can no longer touch the
    * memory once the replacement signals.
+   *
+   * @throws {TypeError} If the fence is of another agent.
+   * @throws {DmaBufError} `EPERM` without the lock; `EBADF` after the close.
    */
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
     check("Reservation.replaceFences()", "context", context, NUMBER);
-    check("Reservation.replaceFences()", "replacement", replacement, FENCE);
-    checkOwn("Reservation.replaceFences()", "replacement", fenceAgent(replacement), this.agent);
-    checkUsage("Reservation.replaceFences()", usage);
-    this.assertHeld("replace fences of");
-    const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
-    const matches = (entry: Entry): boolean => fenceAt(this.agent, entry.key)?.context === context;
-    this.#state.entries = this.#state.entries.map((entry) => (matches(entry) ? added : entry));
-    publishEntries(this.agent, this.slot, this.#state.entries);
+    this.#checkFence("Reservation.replaceFences()", "replacement", replacement, usage);
+    this.#user.replaceFences(context, replacement, usage);
   }
 
-  /** Puts the fences of another reservation, as far as they are pending or overdue, in the place of all fences of this one. */
+  /**
+   * Puts the fences of another reservation, as far as they are pending or overdue, in the place of all fences of this one.
+   *
+   * @throws {TypeError} If the source is of another agent.
+   * @throws {DmaBufError} `EPERM` without the lock of this reservation; `EBADF` after the close of either.
+   */
   copyFences(source: Reservation): void {
     check("Reservation.copyFences()", "source", source, RESERVATION);
-    checkOwn("Reservation.copyFences()", "source", source.agent, this.agent);
-    this.assertHeld("copy fences to");
-    this.#state.entries = source.snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
-    publishEntries(this.agent, this.slot, this.#state.entries);
-    this.#state.room = Math.max(this.#state.room, this.#state.entries.length);
+    checkOwn("Reservation.copyFences()", "source", source.#user.agent, this.#user.agent);
+    this.#user.copyFences(source.#user);
   }
 
-  /** All fences up to a usage, signaled ones too, in the order of their places. Needs the lock. */
+  /**
+   * All fences up to a usage, signaled ones too, in the order of their places.
+   *
+   * @throws {DmaBufError} `EPERM` without the lock; `EBADF` after the close.
+   */
   lockedFences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
     checkUsage("Reservation.lockedFences()", usage);
-    return this.#lockedFences(usage);
-  }
-
-  *#lockedFences(usage: Usage): Generator<ReservationFence> {
-    this.assertHeld("iterate");
-    for (const entry of this.#state.entries) {
-      const fence = entry.level <= usageLevel(usage) ? fenceAt(this.agent, entry.key) : undefined;
-      if (fence !== undefined) yield { fence, usage: USAGES[entry.level]!, restarted: false };
-    }
-  }
-
-  /** @internal Lets the exporter's agent take the lock over for an operation; returns the word it is to take. */
-  lend(): bigint {
-    this.assertHeld("lend the lock of");
-    this.#state.lock!.lend();
-    return this.#state.lock!.word;
-  }
-
-  /** @internal The end of {@link lend}. @param isBack False if the lock was lost with the exporter's agent. */
-  takeBack(isBack: boolean): void {
-    if (isBack) this.#state.readAgain();
-    this.#state.lock?.takeBack(isBack);
+    return this.#user.lockedFences(usage);
   }
 
   /**
-   * @internal Takes over the lock of another agent that has lent it; `undefined` if that agent lost it. The caller keeps
-   * the buffer: that agent may have died, and its reference with it.
+   * The pending fences up to a usage, without the lock. If the reservation changes during the iteration, that begins
+   * again: the next item then says `restarted`, and everything seen before it must be forgotten.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
    */
-  takeOver(holder: bigint): TakenLock | undefined {
-    this.checkOpen();
-    return takeOverLock(this.agent, this.slot, holder) ? this.took(undefined, holder) : undefined;
+  fences(usage: Usage = "bookkeep"): Generator<ReservationFence> {
+    checkUsage("Reservation.fences()", usage);
+    return this.#user.fences(usage);
   }
 
-  /** @internal The lock has just been taken by this object. */
-  took(context: AcquireContext | undefined, holder?: bigint): TakenLock {
-    const lock: TakenLock = new TakenLock(this.#state, context, holder, () => this.#locks.delete(lock));
-    this.#locks.add(lock);
-    context?.add(lock);
-    return lock;
-  }
-
-  /** @internal An exporter works under the lock of this agent, which opens at the earliest when the result is called. */
-  use(): () => void {
-    return this.#state.lock!.use();
-  }
-
-  /** Waits end with this object, or with what the library waits at and lets go before. */
-  protected override terms(options: WaitTerms): WaitTerms {
-    return { ...options, ending: options.ending ?? this.#ending };
-  }
-
-  protected override snapshot(): Entry[] {
-    this.checkOpen();
-    if (this.isHeldHere) return this.#state.entries;
-    for (let attempt = 1; ; attempt++) {
-      const isLockDue = attempt % SNAPSHOT_ATTEMPTS === 0;
-      const entries = isLockDue ? this.#tryReadLocked() : tryReadEntries(this.agent, this.slot);
-      if (entries !== undefined) return entries;
-    }
-  }
-
-  /** Where writers are faster than a reader, this keeps them out for a moment. */
-  #tryReadLocked(): Entry[] | undefined {
-    using lock = this.tryLock();
-    return lock === undefined ? undefined : this.#state.entries;
-  }
-
-  /** @internal The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */
-  assertHeld(action: string): void {
-    this.checkOpen();
-    if (this.isHeldHere) return;
-    throw new DmaBufError("EPERM", `Cannot ${action} ${this.describeOwner()}: its reservation is not locked`);
+  /** The pending fences up to a usage. @throws {DmaBufError} `EBADF` after the close. */
+  getFences(usage: Usage): Fence[] {
+    checkUsage("Reservation.getFences()", usage);
+    return this.#user.getFences(usage);
   }
 
   /**
-   * @internal The locking convention: reports a caller that holds the lock where it must not. What holds it over turns of
-   * the event loop, the library itself, is another party than the caller.
+   * The fences up to a usage that a time limit has ended while the agents that signal them may still use the memory: they
+   * live, and have neither signaled the fence nor closed its timeline.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
    */
-  warnIfHeld(action: string): void {
-    if (!this.isHeldByCaller) return;
-    this.agent.host.warn(`Do not ${action} ${this.describeOwner()} while this thread has locked its reservation`);
+  getOverdueFences(usage: Usage): Fence[] {
+    checkUsage("Reservation.getOverdueFences()", usage);
+    return this.#user.overdueWork(usage)?.fences ?? [];
   }
 
-  /** @internal The locking convention. @throws {DmaBufError} `EDEADLK` if this agent holds the lock. */
-  assertNotHeld(action: string): void {
-    if (!this.isHeldHere) return;
-    throw new DmaBufError(
-      "EDEADLK",
-      `Cannot ${action} ${this.describeOwner()}: this thread has locked its reservation`,
-    );
+  /**
+   * The pending fences up to a usage as one: nothing, the fence itself, or an array of several. Not to be added to a
+   * reservation again.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
+   */
+  getSingleton(usage: Usage): Fence | undefined {
+    checkUsage("Reservation.getSingleton()", usage);
+    return this.#user.getSingleton(usage);
   }
 
-  #timedOut(timeout: number | undefined): never {
-    const why = waitsFor(this.agent, [holderOf(lockHolder(this.agent, this.slot))]);
-    throw new DmaBufError(
-      "ETIMEDOUT",
-      `Cannot lock the reservation of ${this.describeOwner()} in ${timeout} ms: ${why}`,
-    );
+  /** Whether no fence up to a usage is pending. @throws {DmaBufError} `EBADF` after the close. */
+  testSignaled(usage: Usage): boolean {
+    checkUsage("Reservation.testSignaled()", usage);
+    return this.#user.testSignaled(usage);
+  }
+
+  /** Whether no work up to a usage is pending or overdue. @throws {DmaBufError} `EBADF` after the close. */
+  testFinished(usage: Usage): boolean {
+    checkUsage("Reservation.testFinished()", usage);
+    return this.#user.testFinished(usage);
+  }
+
+  /**
+   * Waits until every fence up to a usage that is pending now has signaled, with or without the lock. It does not wait for
+   * what is added later: new work could keep a waiter without end.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} `EINVAL` for a negative timeout; `EBADF` if the holder is closed, also during the wait; the
+   *   signal's reason if it aborts.
+   */
+  async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
+    checkUsage("Reservation.wait()", usage);
+    checkWait("Reservation.wait()", options);
+    return resultOf(await take(this.#user.agent, this.#user.signaled(usage), options));
+  }
+
+  /**
+   * As {@link wait}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit for a fence that only this thread can signal.
+   */
+  waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
+    checkUsage("Reservation.waitSync()", usage);
+    checkWaitSync("Reservation.waitSync()", options);
+    return resultOf(takeSync(this.#user.agent, this.#user.signaled(usage), options.timeout));
+  }
+
+  /**
+   * Waits until {@link testFinished}, also for what is added during the wait: for fences until they have signaled, and for
+   * what a time limit has ended until its agent says that it has finished, or is dead. That may have no end.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} `EBADF` if the holder is closed, also during the wait; the signal's reason if it aborts.
+   */
+  async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
+    checkUsage("Reservation.waitFinished()", usage);
+    checkWait("Reservation.waitFinished()", options);
+    return resultOf(await take(this.#user.agent, this.#user.finished(usage), options));
+  }
+
+  /**
+   * As {@link waitFinished}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @returns `"timed-out"` if the time passed first.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit for work that only this thread can finish.
+   */
+  waitFinishedSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
+    checkUsage("Reservation.waitFinishedSync()", usage);
+    checkWaitSync("Reservation.waitFinishedSync()", options);
+    return resultOf(takeSync(this.#user.agent, this.#user.finished(usage), options.timeout));
+  }
+
+  /**
+   * Hints to the makers of all pending fences up to a usage that the work is needed by then.
+   *
+   * @param deadlineNs Monotonic nanoseconds, as of `Domain.now()`.
+   * @throws {DmaBufError} `EBADF` after the close.
+   */
+  setDeadline(usage: Usage, deadlineNs: number): void {
+    checkUsage("Reservation.setDeadline()", usage);
+    check("Reservation.setDeadline()", "deadlineNs", deadlineNs, NANOSECONDS);
+    for (const fence of this.#user.getFences(usage)) fence.setDeadline(deadlineNs);
+  }
+
+  /** One line for each pending fence, for people; bookkeeping fences are left out, as in the kernel. */
+  describe(): string {
+    return this.#user.describe();
+  }
+
+  #checkFence(call: string, argument: string, fence: Fence, usage: Usage): void {
+    check(call, argument, fence, FENCE);
+    checkOwn(call, argument, fenceAgent(fence), this.#user.agent);
+    checkUsage(call, usage);
   }
 }
 
+/** What an argument `reservation` must be. */
 export const RESERVATION = instance(Reservation);
 const NUMBER = integer(0);
 const COUNT = orElse("EINVAL", integer(1));
-const SNAPSHOT_ATTEMPTS = 64;
+
+function resultOf(inTime: boolean): WaitResult {
+  return inTime ? "signaled" : "timed-out";
+}
+
+let makeWouldDeadlock: (reservation: Reservation, user: ReservationUser) => WouldDeadlockError;
+
+/**
+ * Thrown to a requester that must give way: release every lock of its context, then lock this one first.
+ *
+ * @example
+ * ```js
+ * const context = domain.createAcquireContext();
+ * try {
+ *   await buffer.reservation.lock(context);
+ * } catch (error) {
+ *   if (!(error instanceof WouldDeadlockError)) throw error;
+ *   context.backOff();
+ *   await error.reservation.lock(context);
+ * }
+ * context.close();
+ * ```
+ */
+export class WouldDeadlockError extends DmaBufError {
+  /** The one to lock first. */
+  readonly reservation: Reservation;
+
+  static {
+    makeWouldDeadlock = (reservation, user) => new WouldDeadlockError(reservation, user.describeOwner());
+  }
+
+  private constructor(reservation: Reservation, owner: string) {
+    super("EDEADLK", `Cannot lock the reservation of ${owner}: its acquire context must give way to an older ticket`);
+    this.reservation = reservation;
+  }
+}

@@ -7,13 +7,14 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import type { Fence } from "../fence/fence.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { createTimeline } from "../fence/timeline.js";
+import { userOf } from "../reservation/reservation.js";
 
 const PATIENT = { timeout: 20_000 };
 const late = /agent "[a-z]*" has not finished its work on timeline "gpu", which timed out$/;
 
 /** Has work on a buffer stand in its reservation until the fence signals; after that time it is overdue. */
 function begin({ reservation }: DmaBuf, mode: AccessMode, timeLimit = 20): Fence {
-  const fence = createTimeline(reservation.agent, { name: "gpu", timeLimit }).createFence();
+  const fence = createTimeline(userOf(reservation).agent, { name: "gpu", timeLimit }).createFence();
   using _lock = reservation.tryLock()!;
   reservation.reserveFences(1);
   reservation.addFence(fence, mode);

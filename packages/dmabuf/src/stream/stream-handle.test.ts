@@ -43,7 +43,7 @@ test("a frame whose data somebody has damaged is EPROTO, and the next one comes"
   const stream = domain.createStream({ format: rawFormat(8), dataBytes: 16 });
   using consumer = stream.frames();
   const loan = stream.loanSync()!;
-  const { memory, offset } = loan.buffer.storage.segments[0]!;
+  const { memory, offset } = loan.buffer.segments[0]!;
   loan.publish({ data: "text" });
   new Uint8Array(memory, offset).set([0x7b, 0x6e], 40);
   assert.throws(() => consumer.nextSync(), { code: "EPROTO" });

@@ -11,6 +11,7 @@ import { USAGES } from "../../src/reservation/usage.js";
 import { ReservationModel, type ModelFence } from "./reservation-model.js";
 import { makeLine } from "./reservation-support.js";
 import { makeReservation, testAgent, type TestAgent } from "./support.js";
+import { reservationAt } from "../reservation-at.js";
 
 /** Two contexts of each agent, one on a timeline and one of single fences, with a few fences each. */
 const KINDS = ["timeline", "timeline", "published", "published"] as const;
@@ -70,7 +71,7 @@ class World {
     this.agents = [first, first.another()];
     this.#lines = KINDS.map((kind, line) => makeLine(this.agents[line % 2]!, kind).fences(FENCES));
     const both = [makeReservation(first), makeReservation(first)];
-    this.#reservations = [both, [0, 1].map((slot) => new Reservation(this.agents[1]!, slot))];
+    this.#reservations = [both, [0, 1].map((slot) => reservationAt(this.agents[1]!, slot))];
     const isSignaled = ({ context, seqno }: ModelFence): boolean => this.#signaled.has(`${context}:${seqno}`);
     this.models = both.map(() => new ReservationModel(2 * AGENTS, isSignaled));
   }

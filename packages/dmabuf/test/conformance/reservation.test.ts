@@ -8,12 +8,13 @@ import { Reservation } from "../../src/reservation/reservation.js";
 import { USAGES, usageFor } from "../../src/reservation/usage.js";
 import { addFence, LINE_KINDS, makeLine, places, type Line } from "./reservation-support.js";
 import { assertWarnedOnce, makeFence, makeReservation, testAgent, type TestAgent } from "./support.js";
+import { reservationAt } from "../reservation-at.js";
 
 for (const usage of USAGES) {
   test(`RSV-01 a reservation can be made, locked, opened and dropped (${usage})`, () => {
     const agent = testAgent();
     const key = claimBuffer(agent, { size: 4096, name: "", exporterName: "" });
-    const reservation = new Reservation(agent, key.slot);
+    const reservation = reservationAt(agent, key.slot);
     const lock = reservation.lockSync();
     assert.equal(reservation.isLocked, true);
     assert.deepEqual([...reservation.lockedFences(usage)], []);

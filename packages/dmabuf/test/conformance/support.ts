@@ -12,6 +12,7 @@ import { threadsHost } from "../../src/host/threads.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import type { Host } from "../../src/host/host.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
+import { reservationAt } from "../reservation-at.js";
 
 /** Room enough for a case, and quickly made. */
 const SIZES: Partial<Sizes> = { agents: 8, buffers: 16, timelines: 16, oneShots: 64, streams: 1 };
@@ -92,7 +93,7 @@ class IndependentBacking extends OpsBacking {
 /** The reservation of a new buffer. */
 export function makeReservation(agent: Agent): Reservation {
   const { slot } = claimBuffer(agent, { size: 4096, name: "buffer", exporterName: "test" });
-  return new Reservation(agent, slot);
+  return reservationAt(agent, slot);
 }
 
 /** Fails unless the core reported exactly one broken contract since the last look, with a text like `pattern`. */

@@ -2,12 +2,16 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
-import { AcquireContext, WouldDeadlockError } from "../../src/reservation/acquire-context.js";
+import { AcquireContext } from "../../src/reservation/acquire-context.js";
 import { lockAll } from "../../src/reservation/lock-all.js";
 import { Reservation } from "../../src/reservation/reservation.js";
 import { createDomain, joinDomain } from "../agents.js";
 import { BLOCKS } from "../blocking.js";
 import { makeReservation, testAgent, type TestAgent } from "./support.js";
+import { reservationAt } from "../reservation-at.js";
+import { makeAcquireContext } from "../../src/reservation/acquire-context.js";
+import { WouldDeadlockError } from "../../src/reservation/reservation.js";
+import { userOf } from "../../src/reservation/reservation.js";
 
 const PATIENT = { timeout: 10_000 };
 const STRESS = { timeout: 60_000 };
@@ -31,7 +35,7 @@ function fact(
       const [a, b] = [makeBuffer(agent), makeBuffer(agent)];
       const old = party(agent, a, b);
       const young =
-        owners === "one agent" ? { ...old, context: new AcquireContext(agent) } : party(agent.another(), a, b);
+        owners === "one agent" ? { ...old, context: makeAcquireContext(agent) } : party(agent.another(), a, b);
       await body(old, young, t);
       assert.deepEqual(agent.takeWarnings(), []);
     });
@@ -99,7 +103,7 @@ fact("WW-05 who has given way waits with nothing held, and keeps its age", async
 });
 
 fact("WW-10 who must give way takes no other lock before the contended one", async (old, young) => {
-  const third = makeReservation(young.a.agent);
+  const third = makeReservation(userOf(young.a).agent);
   const held = await old.a.lock(old.context);
   await young.b.lock(young.context);
   await assert.rejects(young.a.lock(young.context), { code: "EDEADLK" });
@@ -238,7 +242,7 @@ for (const [some, size, of] of [
     const run = async (agent: TestAgent): Promise<void> => {
       for (let round = 0; round < rounds; round++) {
         const mine = shuffled(buffers).slice(0, size);
-        const reservations = mine.map((slot) => new Reservation(agent, slot));
+        const reservations = mine.map((slot) => reservationAt(agent, slot));
         using _context = await lockAll(agent, reservations);
         for (const slot of mine) {
           assert.equal(inside.has(slot), false, "nobody else is inside");
@@ -259,7 +263,7 @@ function makeBuffer(agent: TestAgent): number {
 }
 
 function party(agent: TestAgent, a: number, b: number): Party {
-  return { context: new AcquireContext(agent), a: new Reservation(agent, a), b: new Reservation(agent, b) };
+  return { context: makeAcquireContext(agent), a: reservationAt(agent, a), b: reservationAt(agent, b) };
 }
 
 function pendingLock<T>(lock: Promise<T>): { readonly lock: Promise<T>; isSettled(): boolean } {

@@ -5,6 +5,7 @@ import { abandonRequests, postedRequests } from "../../src/buffer/request-slot.j
 import { rawFormat, type AccessMode, type DmaBuf, type Usage } from "../../src/index.js";
 import type { BareDomain } from "../bare-domain.js";
 import type { BusySegment } from "./busy-segment.js";
+import { userOf } from "../../src/reservation/reservation.js";
 
 /** What a newcomer does with a domain. */
 export type Reader = (domain: BareDomain, segment: BusySegment) => void;
@@ -28,7 +29,7 @@ export const READERS: Record<string, Reader> = {
         buffer.reservation.testSignaled(usage);
         buffer.reservation.testFinished(usage);
         buffer.reservation.getOverdueFences(usage);
-        buffer.reservation.overdueWork(usage)?.describe();
+        userOf(buffer.reservation).overdueWork(usage)?.describe();
         buffer.reservation.getSingleton(usage)?.describe();
         buffer.reservation.setDeadline(usage, 1_000);
       }

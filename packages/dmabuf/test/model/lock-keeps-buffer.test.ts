@@ -6,10 +6,11 @@ import { BUFFER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import { publishEntries, tryReadEntries, type Entry } from "../../src/reservation/entries.js";
 import { lockHolder, lockWord } from "../../src/reservation/lock.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { assertCaught, EXPLORES, SOUND, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { reservationAt } from "../reservation-at.js";
+import { userOf } from "../../src/reservation/reservation.js";
 
 // A held lock keeps its buffer (lock.7); the contract stands in src/reservation/lock.ts.
 
@@ -97,11 +98,11 @@ function locksAndCloses(fault: Fault = SOUND): Program {
     const agent = domain.agent(memory, HOLDER, { fault });
     const references = new References(agent);
     references.exported(KEY);
-    const reservation = new Reservation(agent, 0, keeping(references));
+    const reservation = reservationAt(agent, 0, keeping(references));
     const lock = reservation.tryLock();
     assert.ok(lock !== undefined);
     publishEntries(agent, 0, [ENTRY]);
-    reservation.close();
+    userOf(reservation).close();
     references.drop(0);
   };
 }
@@ -112,7 +113,7 @@ function standsIn(fault: Fault = SOUND): Program {
     const agent = domain.agent(memory, EXPORTER, { fault });
     const references = new References(agent);
     if (!references.take(KEY)) return;
-    const lock = new Reservation(agent, 0, keeping(references)).takeOver(lockWord(identityOf(HOLDER), 0));
+    const lock = userOf(reservationAt(agent, 0, keeping(references))).takeOver(lockWord(identityOf(HOLDER), 0));
     references.drop(0);
     if (lock === undefined) return;
     publishEntries(agent, 0, [ENTRY]);

@@ -21,6 +21,9 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { reservationAt } from "../reservation-at.js";
+import { takeSync } from "../../src/domain/steps.js";
+import { userOf } from "../../src/reservation/reservation.js";
 
 // Moving the storage of a buffer once. The contracts stand in src/domain/storage-slot.ts and src/buffer/move.ts.
 
@@ -136,7 +139,7 @@ function moves({ tells = false, fault }: { tells?: boolean; fault?: Fault } = {}
 }
 
 function moveLocked(agent: Agent, memory: Substrate, tells: boolean): string {
-  const reservation = new Reservation(agent, 0);
+  const reservation = reservationAt(agent, 0);
   for (;;) {
     using _lock = reservation.lockSync();
     if (!beginMove(agent, 0)) return "pinned";
@@ -156,7 +159,7 @@ function tell(agent: Agent, reservation: Reservation): void {
   const buffer = { slot: 0, generation: 1 };
   const fields = { exporter: identityOf(USER), buffer, operation: "moveNotify", mode: "write", ...none } as const;
   try {
-    new PendingRequest(agent, fields, reservation).resultSync();
+    takeSync(agent, new PendingRequest(agent, fields, userOf(reservation)).answer());
   } catch (error) {
     if (!(error instanceof DmaBufError && error.code === "ESRCH")) throw error;
   }
@@ -190,9 +193,9 @@ function readsByPin(fault?: Fault): Program {
 function follows(uses = 2): Program {
   return (memory) => {
     const agent = domain.agent(memory, USER);
-    const reservation = new Reservation(agent, 0);
+    const reservation = reservationAt(agent, 0);
     let mapping: number | undefined;
-    const followers = { reservation, moveNotify: () => (mapping = undefined) };
+    const followers = { reservation: userOf(reservation), moveNotify: () => (mapping = undefined) };
     agent.addInterrupt(() => {
       for (const request of postedRequests(agent)) tellOfMove(agent, request, followers);
     });

@@ -17,7 +17,6 @@ import { publish } from "../../src/fence/published-fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import { publishEntries } from "../../src/reservation/entries.js";
 import { OverdueWork } from "../../src/reservation/overdue-work.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, faulty, tryAll, type Fault, type Scenario } from "./interleavings.js";
@@ -44,6 +43,7 @@ import {
 import { testProtocol, type Mistake } from "./protocol.js";
 import { TinyDomain } from "./tiny-domain.js";
 import { createTimeline } from "../../src/fence/timeline.js";
+import { reservationAt } from "../reservation-at.js";
 
 // A time limit has ended a fence while its owner is still at its work; who wants the memory waits for the owner.
 
@@ -281,13 +281,13 @@ function additions(fault: Fault = () => ({})): Scenario {
       hangRecovery: (memory) => endTimeline(domain.segment(memory), 0, 1, ETIMEDOUT),
       writer(memory) {
         const agent = domain.agent(faulty(memory, fault), 1);
-        const reservation = new Reservation(agent, 0);
+        const reservation = reservationAt(agent, 0);
         using _lock = reservation.lockSync();
         reservation.reserveFences(1);
         reservation.addFence(fenceAt(agent, { slot: 1, generation: 1, sequence: 1 })!, "bookkeep");
       },
       reader(memory) {
-        const reservation = new Reservation(domain.agent(memory, 2), 0);
+        const reservation = reservationAt(domain.agent(memory, 2), 0);
         if (!reservation.testFinished("write")) return;
         assert.equal(memory.load(WORK_DONE), 1, "the memory was given away");
       },

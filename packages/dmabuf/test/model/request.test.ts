@@ -7,11 +7,13 @@ import { AGENT, AGENT_PHASE, BUFFER, REQUEST } from "../../src/domain/layout.js"
 import { postedRequests, postRequest, takeRequest } from "../../src/buffer/request-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { holderOf, lockHolder } from "../../src/reservation/lock.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, requestTo, TinyDomain } from "./tiny-domain.js";
+import { reservationAt } from "../reservation-at.js";
+import { takeSync } from "../../src/domain/steps.js";
+import { userOf } from "../../src/reservation/reservation.js";
 
 // A request to an exporter in another agent, and the lock that goes with it. The contracts stand in
 // src/domain/request-slot.ts, src/reservation/lock.ts (lock.5, lock.6) and src/buffer/question.ts.
@@ -155,9 +157,9 @@ function dyingRequester(exporter: Program): Scenario {
     prepare(memory) {
       domain.open(memory, 4);
       const agent = domain.agent(memory, REQUESTER);
-      const reservation = new Reservation(agent, 0);
+      const reservation = reservationAt(agent, 0);
       reservation.lockSync();
-      postRequest(agent, { ...FIELDS, lock: reservation.lend() }, true);
+      postRequest(agent, { ...FIELDS, lock: userOf(reservation).lend() }, true);
     },
   };
 }
@@ -172,11 +174,13 @@ function mortal(agents: Record<string, Program>, mortals: readonly string[]): Sc
 function asks(withLock: boolean, timeout = Infinity, fault?: Fault): Program {
   return (memory) => {
     const agent = domain.agent(memory, REQUESTER, { fault });
-    const reservation = new Reservation(agent, 0);
-    if (!withLock) return outcome(() => new PendingRequest(agent, FIELDS).resultSync({ timeout }));
+    const reservation = reservationAt(agent, 0);
+    if (!withLock) return outcome(() => takeSync(agent, new PendingRequest(agent, FIELDS).answer(), timeout));
     using _lock = reservation.lockSync();
     write(memory, REQUESTER);
-    const answer = outcome(() => new PendingRequest(agent, FIELDS, reservation).resultSync({ timeout }));
+    const answer = outcome(() =>
+      takeSync(agent, new PendingRequest(agent, FIELDS, userOf(reservation)).answer(), timeout),
+    );
     if (reservation.isHeldHere) write(memory, REQUESTER);
     return answer;
   };
@@ -195,7 +199,7 @@ function serves(patience = Infinity, fault?: Fault): Program {
     if (!agent.waitSync(posted, patience)) return "nothing";
     const [request] = postedRequests(agent);
     if (request === undefined || !takeRequest(agent, request)) return "nothing";
-    const lock = request.lock === 0n ? undefined : new Reservation(agent, 0).takeOver(request.lock);
+    const lock = request.lock === 0n ? undefined : userOf(reservationAt(agent, 0)).takeOver(request.lock);
     if (request.lock !== 0n && lock === undefined) return deliver(agent, request, undefined, 116, false);
     if (lock !== undefined) write(memory, EXPORTER);
     const isDelivered = deliver(agent, request, lock, 0, true);
@@ -207,7 +211,7 @@ function serves(patience = Infinity, fault?: Fault): Program {
 /** Somebody else who wants the lock. */
 function locks(): Program {
   return (memory) => {
-    using _lock = new Reservation(domain.agent(memory, OTHER, { arms: [WAITERS], state: () => "" }), 0).lockSync();
+    using _lock = reservationAt(domain.agent(memory, OTHER, { arms: [WAITERS], state: () => "" }), 0).lockSync();
     write(memory, OTHER);
   };
 }

@@ -4,7 +4,6 @@ import { BUFFER } from "../../src/domain/layout.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import { publishEntries, readEntries, tryReadEntries, type Entry } from "../../src/reservation/entries.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
 import {
@@ -18,6 +17,7 @@ import {
   type Scenario,
 } from "./interleavings.js";
 import { TinyDomain } from "./tiny-domain.js";
+import { reservationAt } from "../reservation-at.js";
 
 // What a reservation holds, as readers without the lock see it; the contract stands in src/reservation/entries.ts.
 
@@ -103,7 +103,7 @@ test("reservation.3: a reader never misses a pending fence while a later one tak
     agents: {
       writer(memory) {
         const agent = domain.agent(memory, 0);
-        const reservation = new Reservation(agent, BUFFER_SLOT);
+        const reservation = reservationAt(agent, BUFFER_SLOT);
         for (const sequence of [2, 3]) {
           using _lock = reservation.lockSync();
           reservation.reserveFences(1);
@@ -111,7 +111,7 @@ test("reservation.3: a reader never misses a pending fence while a later one tak
         }
       },
       reader(memory) {
-        const reservation = new Reservation(domain.agent(memory, 2), BUFFER_SLOT);
+        const reservation = reservationAt(domain.agent(memory, 2), BUFFER_SLOT);
         assert.ok(!reservation.testSignaled("write"), "the reader has found no pending fence");
       },
     },
@@ -178,7 +178,7 @@ function adds(slot: number, entries: readonly number[], fault?: Fault): Program 
       arms: [WAITERS],
       state: () => String(done),
     });
-    const reservation = new Reservation(agent, BUFFER_SLOT);
+    const reservation = reservationAt(agent, BUFFER_SLOT);
     for (const entry of entries) {
       using _lock = reservation.lockSync();
       publishEntries(agent, BUFFER_SLOT, [...readEntries(agent, BUFFER_SLOT), ENTRIES[entry]!]);

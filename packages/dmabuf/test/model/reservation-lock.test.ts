@@ -4,15 +4,20 @@ import type { Agent } from "../../src/domain/agent.js";
 import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { BUFFER, HEADER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
-import { WouldDeadlockError, type AcquireContext } from "../../src/reservation/acquire-context.js";
+import { type AcquireContext } from "../../src/reservation/acquire-context.js";
 import { lockAllSync } from "../../src/reservation/lock-all.js";
 import { lockHolder, ticketOf } from "../../src/reservation/lock.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
 import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, faulty, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { reservationAt } from "../reservation-at.js";
+import { WouldDeadlockError } from "../../src/reservation/reservation.js";
+import { ReservationUser } from "../../src/reservation/reservation-user.js";
+import { makeReservation } from "../../src/reservation/reservation.js";
+import { ReservationState, type TakenLock } from "../../src/reservation/reservation-state.js";
+import { type Steps } from "../../src/domain/steps.js";
 
 // The lock of a reservation and the locking of several; the contract stands in src/reservation/lock.ts.
 
@@ -48,7 +53,7 @@ test(
       ...rest,
       prepare(memory) {
         prepare!(memory);
-        assert.ok(new Reservation(domain.agent(memory, 2), 0).tryLock());
+        assert.ok(reservationAt(domain.agent(memory, 2), 0).tryLock());
         markDead(domain.segment(memory), dead);
       },
     });
@@ -59,7 +64,7 @@ test("lock.3 lock.4: a waiter that gives up takes nobody's wake-up, and leaves n
   const impatient: Program = (memory) => {
     const agent = lockingAgent(memory, 1);
     try {
-      using _lock = new Reservation(agent, 0).lockSync(undefined, { timeout: 5 });
+      using _lock = reservationAt(agent, 0).lockSync(undefined, { timeout: 5 });
       critical(memory, 1);
     } catch (error) {
       assert.ok(error instanceof DmaBufError && error.code === "ETIMEDOUT", String(error));
@@ -217,7 +222,7 @@ function withTicket(ticket: number): Fault {
 function locks(slot: number, buffer = 0, fault?: Fault): Program {
   return (memory) => {
     const agent = lockingAgent(memory, slot, fault);
-    using _lock = new Reservation(agent, buffer).lockSync();
+    using _lock = reservationAt(agent, buffer).lockSync();
     if (buffer === 0) critical(memory, slot);
   };
 }
@@ -227,7 +232,7 @@ function locksAll(slot: number, buffers: readonly number[], fault: Fault = () =>
   return (memory) => {
     const watch = new Watch();
     const agent = lockingAgent(memory, slot, watch.over(fault), () => watch.toString());
-    const reservations = buffers.map((buffer) => new WatchedReservation(agent, buffer, watch));
+    const reservations = buffers.map((buffer) => makeReservation(new WatchedUser(agent, buffer, watch)));
     using context = lockAllSync(agent, reservations);
     watch.locked = true;
     assert.equal(context.ticket, watch.ticket, "the ticket is another one");
@@ -297,18 +302,18 @@ class Watch {
   }
 }
 
-class WatchedReservation extends Reservation {
+class WatchedUser extends ReservationUser {
   readonly #watch: Watch;
 
   constructor(agent: Agent, buffer: number, watch: Watch) {
-    super(agent, buffer);
+    super(new ReservationState(agent, buffer, () => () => {}));
     this.#watch = watch;
   }
 
-  override lockSync(context: AcquireContext): ReturnType<Reservation["lockSync"]> {
+  override *locking(context: AcquireContext): Steps<TakenLock> {
     this.#watch.wants(context);
     try {
-      return super.lockSync(context);
+      return yield* super.locking(context);
     } catch (error) {
       if (error instanceof WouldDeadlockError) this.#watch.gaveWay();
       throw error;

@@ -22,6 +22,7 @@ import {
 import { unlessFull } from "./model-domain.js";
 import { DEAD, deadCount, MORTAL, REAPER, stoppedReaper, WAITER, type StoppedReaper } from "./stopped-reaper.js";
 import { identityOf, requestTo, TinyDomain } from "./tiny-domain.js";
+import { takeSync } from "../../src/domain/steps.js";
 
 // Who is dead blocks nobody, even when its reaper is stopped; the contract stands in src/domain/recovery.ts.
 
@@ -92,7 +93,8 @@ test(
     const asks: Program = (memory) => {
       const agent = domain.agent(memory, WAITER, { state: () => "" });
       try {
-        return new PendingRequest(agent, { ...requestTo(MORTAL), exporter: DEAD, operation: "attach" }).resultSync();
+        const request = { ...requestTo(MORTAL), exporter: DEAD, operation: "attach" } as const;
+        return takeSync(agent, new PendingRequest(agent, request).answer());
       } catch (error) {
         return codeOf(error);
       }

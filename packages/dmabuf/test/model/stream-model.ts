@@ -10,7 +10,6 @@ import { anyBit } from "../../src/domain/bits.js";
 import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { CONSUMER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
-import { Reservation } from "../../src/reservation/reservation.js";
 import type { Consumer } from "../../src/stream/consumer.js";
 import { rawFormat } from "../../src/stream/format.js";
 import type { Loan, Frame } from "../../src/stream/frame.js";
@@ -29,6 +28,8 @@ import { ModelMemory } from "../../src/testing/model-memory.js";
 import { faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { stoppedReaper } from "./stopped-reaper.js";
 import { TinyDomain } from "./tiny-domain.js";
+import { ReservationUser } from "../../src/reservation/reservation-user.js";
+import { makeBuffer } from "../../src/buffer/buffer.js";
 
 /**
  * A frame stream of one or two buffers on the model. What frames carry stands in words of the test, one a buffer: the
@@ -271,11 +272,10 @@ export function openStream(agent: Agent, count: number, isProducer = false): Fra
     const storage = sharedMemory.adopt([{ memory: new ArrayBuffer(SIZE), offset: 0, length: SIZE }]);
     const owner = { carrier: sharedMemory, handleLimit: 1, closed: () => false, follow: () => {} };
     const key = { slot, generation: 1 };
-    const reservation = new Reservation(agent, slot);
+    const reservation = ReservationUser.of(agent, slot);
     const known = new CurrentStorage(agent, undefined, { key, version: 0, storage });
-    return streamBuffer(
-      new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner).open("read-write"),
-    );
+    const record = new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner);
+    return streamBuffer(makeBuffer(record, "read-write"));
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };
   return makeStream(parts, isProducer, () => {});

@@ -1,7 +1,6 @@
 import { allOrNothing } from "../../all-or-nothing.js";
 import type { HandleMode } from "../../buffer/handle.js";
-import type { StorageSegment } from "../../buffer/storage.js";
-import type { Storage } from "../../buffer/storage-carrier.js";
+import type { Storage, StorageSegment } from "../../buffer/storage.js";
 import { codeOf } from "../../errors.js";
 import type { Identity } from "../../domain/agent-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";

@@ -1,9 +1,6 @@
 /** What another agent can be asked to do. Each is one call of the library, as far as that can be. */
 import { agentOf } from "../../../src/domain-base.js";
 import {
-  AcquireContext,
-  lockAll,
-  lockAllSync,
   unwrap,
   waitAny as waitForAny,
   waitAnySync as waitForAnySync,
@@ -157,7 +154,7 @@ export function waitForSync(scene: Scene, buffer: string, usage: Usage, timeout 
 
 /** Begins an acquire context; returns its ticket. */
 export function begin({ domain, contexts }: Scene, context: string): number {
-  contexts.set(context, new AcquireContext(agentOf(domain)));
+  contexts.set(context, domain.createAcquireContext());
   return contexts.get(context)!.ticket;
 }
 
@@ -211,14 +208,13 @@ export function isLocked(scene: Scene, buffer: string): boolean {
 
 /** Locks some of its buffers in random order, round after round; returns how often another agent was inside as well. */
 export async function lockOften(scene: Scene, rounds: number, size: number, blocking: boolean): Promise<number> {
-  const agent = agentOf(scene.domain);
+  const { domain } = scene;
   const buffers = [...scene.buffers.values()];
   let others = 0;
   for (let round = 0; round < rounds; round++) {
     const some = shuffled(buffers).slice(0, size);
-    const reservations = some.map((buffer) => buffer.reservation);
-    using _context = blocking ? lockAllSync(agent, reservations) : await lockAll(agent, reservations);
-    if (!countAlone(agent, some)) others++;
+    using _context = blocking ? domain.lockAllSync(some) : await domain.lockAll(some);
+    if (!countAlone(agentOf(domain), some)) others++;
   }
   return others;
 }

@@ -6,7 +6,6 @@ import { openSync, readdirSync, writeSync } from "node:fs";
 import process from "node:process";
 import { parentPort } from "node:worker_threads";
 import {
-  lockAllSync,
   rawFormat,
   type Consumer,
   type DmaBuf,
@@ -203,10 +202,7 @@ class Member {
     {
       using _locks = this.#random.oneIn(2)
         ? await this.#domain.lockAll(chosen)
-        : lockAllSync(
-            agentOf(this.#domain),
-            chosen.map(({ reservation }) => reservation),
-          );
+        : this.#domain.lockAllSync(chosen);
       for (const { reservation } of chosen) {
         reservation.reserveFences(1);
         reservation.addFence(fence, this.#random.pick(["kernel", "write", "read", "bookkeep"] as const));

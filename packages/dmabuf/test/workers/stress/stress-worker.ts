@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import {
   Domain,
-  lockAllSync,
   rawFormat,
   type AcquireContext,
   type Consumer,
@@ -133,8 +132,7 @@ class StressWorker {
 
   #lockAll(buffers: readonly DmaBuf[]): Promise<AcquireContext> | AcquireContext {
     if (this.#random.oneIn(2)) return this.#domain.lockAll(buffers);
-    const reservations = buffers.map(({ reservation }) => reservation);
-    return lockAllSync(agentOf(this.#domain), reservations);
+    return this.#domain.lockAllSync(buffers);
   }
 
   #counted(): { fence: Fence; signal: () => void } {

@@ -1,0 +1,159 @@
+import { Held, owned } from "../domain/held.js";
+import type { Steps } from "../domain/steps.js";
+import { Ending } from "../domain/wait.js";
+import { DmaBufError } from "../errors.js";
+import type { ReservationUser } from "../reservation/reservation-user.js";
+import type { AccessMode } from "../reservation/usage.js";
+import { AccessAttempt } from "./access-attempt.js";
+import type { BufferRecord } from "./buffer-record.js";
+import { makeCpuAccess, viewsOfAccess, type CpuAccess } from "./cpu-access.js";
+import type { ExporterAttachment } from "./exporter.js";
+import type { HandleMode } from "./handle.js";
+import type { Holds } from "./hold.js";
+import type { Storage, StorageSegment } from "./storage.js";
+import { Tie, type TieHolder } from "./tie.js";
+
+/** One holder of a buffer, as the library knows it. */
+export class BufferHolder implements TieHolder {
+  /** What it may do. */
+  readonly mode: HandleMode;
+  /** Its close: what is waited for by this holder fails with `EBADF`. */
+  readonly ending = new Ending();
+  readonly reservation: ReservationUser;
+  readonly #accesses = new Set<Held>();
+  readonly #ties = new Set<Tie>();
+  /** Ends the use of the bytes by the code that has asked for {@link segments}. */
+  #endUse: (() => void) | undefined;
+  #used: Storage | undefined;
+  /** Let go at the close, and the memory with it. */
+  #record: BufferRecord | undefined;
+
+  constructor(record: BufferRecord, mode: HandleMode) {
+    this.#record = record;
+    this.mode = mode;
+    this.reservation = record.reservation.another();
+    record.addHolder(this);
+  }
+
+  get isClosed(): boolean {
+    return this.#record === undefined;
+  }
+
+  /** @throws {DmaBufError} `EBADF` after the close. */
+  get record(): BufferRecord {
+    if (this.#record === undefined) throw hasClosed();
+    return this.#record;
+  }
+
+  /** The memory, for code that says itself how long it uses it. */
+  get storage(): Storage {
+    return this.record.storage;
+  }
+
+  get holds(): Holds {
+    return this.record.holds;
+  }
+
+  /** @throws {DmaBufError} `EACCES` if this holder may only read. */
+  checkWritable(action: string): void {
+    if (this.mode === "read-write") return;
+    throw new DmaBufError("EACCES", `Cannot ${action} the buffer: this holder may only read it`);
+  }
+
+  /** See {@link DmaBuf.access}. */
+  *access(mode: AccessMode, timeout?: number): Steps<CpuAccess> {
+    const attempt = this.#attempt(mode);
+    yield* attempt.take(timeout);
+    return this.#begun(mode);
+  }
+
+  /** See {@link DmaBuf.tryAccess}. */
+  tryAccess(mode: AccessMode): CpuAccess | undefined {
+    return this.#attempt(mode).tryTake() ? this.#begun(mode) : undefined;
+  }
+
+  /**
+   * Ties an importer to the buffer.
+   *
+   * @param attachment As the exporter gets it.
+   * @param tie Made of it; detached by the close at the latest.
+   * @param timeout For messages.
+   */
+  *attach(attachment: ExporterAttachment, tie: Tie, timeout?: number): Steps<void> {
+    const { record } = this;
+    const unkeep = record.keep();
+    try {
+      const asked = record.exporter.attach(attachment, timeout);
+      if (asked !== undefined) yield* asked;
+      // The exporter's code may have closed this holder.
+      if (this.isClosed) {
+        record.exporter.detach(attachment);
+        throw hasClosed();
+      }
+      record.attached(tie);
+      this.#ties.add(tie);
+    } finally {
+      unkeep();
+    }
+  }
+
+  /** The tie of an attachment, before it is attached. */
+  tie(attachment: ExporterAttachment, moveNotify: () => void): Tie {
+    const { record } = this;
+    record.reservation.warnIfHeld("attach to");
+    return new Tie(record, this, attachment, moveNotify, (tie) => {
+      this.#ties.delete(tie);
+      record.detached(tie);
+    });
+  }
+
+  /** See {@link DmaBuf.segments}. */
+  get segments(): readonly StorageSegment[] {
+    const { storage } = this.record;
+    if (this.#used !== storage) {
+      this.#endUse?.();
+      this.#endUse = storage.use();
+      this.#used = storage;
+    }
+    return storage.segments;
+  }
+
+  close(): void {
+    const record = this.#record;
+    if (record === undefined) return;
+    this.ending.end(hasClosed);
+    for (const access of [...this.#accesses]) access.end();
+    for (const tie of [...this.#ties]) tie.detach();
+    this.reservation.close();
+    this.#record = undefined;
+    this.#endUse?.();
+    record.removeHolder(this);
+  }
+
+  #attempt(mode: AccessMode): AccessAttempt {
+    if (mode === "write") this.checkWritable("write to");
+    return new AccessAttempt(this, mode);
+  }
+
+  #begun(mode: AccessMode): CpuAccess {
+    const { record } = this;
+    const { storage } = record;
+    const endUse = storage.use();
+    const held: Held = new Held(
+      record.agent.held,
+      () => `An access to ${mode} buffer "${record.name}"`,
+      () => {
+        this.#accesses.delete(held);
+        endUse();
+        record.exporter.end(mode);
+        record.holds.release(mode);
+      },
+    );
+    this.#accesses.add(held);
+    return owned(held, makeCpuAccess(mode, storage.segments, held), viewsOfAccess);
+  }
+}
+
+function hasClosed(): DmaBufError {
+  return new DmaBufError("EBADF", "Cannot use the buffer: this holder has closed it");
+}
