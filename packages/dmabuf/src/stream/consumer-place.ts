@@ -103,7 +103,8 @@ export class ConsumerPlace {
         attempt.ready();
       }
     } catch (error) {
-      if (this.#closed) return undefined;
+      // An agent that leaves closes its consumers, and its waits fail.
+      if (this.#closed && !this.#parts.agent.ending.isOver) return undefined;
       throw error;
     }
   }
