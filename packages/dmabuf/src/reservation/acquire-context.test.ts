@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertWarnedOnce, makeReservation, testAgent } from "../../test/conformance/support.js";
-import { AcquireContext } from "./acquire-context.js";
+import type { AcquireContext } from "./acquire-context.js";
 import { lockAll } from "./lock-all.js";
 import { makeAcquireContext } from "./acquire-context.js";
 import { WouldDeadlockError } from "./reservation.js";

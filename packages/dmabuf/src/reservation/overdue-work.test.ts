@@ -19,7 +19,7 @@ import { importFence } from "../fence/import-fence.js";
 import { fenceAgent } from "../fence/fence.js";
 import { promiseFence } from "../fence/promise-fence.js";
 import { publish } from "../fence/published-fence.js";
-import { Reservation } from "./reservation.js";
+import type { Reservation } from "./reservation.js";
 import { createTimeline } from "../fence/timeline.js";
 import { reservationAt } from "../../test/reservation-at.js";
 import { userOf } from "./reservation.js";

@@ -7,7 +7,7 @@ import { FENCE, fenceAgent, type Fence, type WaitResult } from "../fence/fence.j
 import { CONTEXT, locksOf, type AcquireContext } from "./acquire-context.js";
 import type { ReservationFence } from "./fence-queries.js";
 import { makeReservationLock, type ReservationLock } from "./reservation-lock.js";
-import { ReservationUser } from "./reservation-user.js";
+import type { ReservationUser } from "./reservation-user.js";
 import { checkUsage, type Usage } from "./usage.js";
 
 /** The reservation as the library knows it. */

@@ -6,7 +6,7 @@ import { importFence } from "../../src/fence/import-fence.js";
 import type { Fence } from "../../src/fence/fence.js";
 import { unwrap } from "../../src/fence/unwrap.js";
 import { DmaBufError } from "../../src/index.js";
-import { Reservation } from "../../src/reservation/reservation.js";
+import type { Reservation } from "../../src/reservation/reservation.js";
 import { USAGES } from "../../src/reservation/usage.js";
 import { ReservationModel, type ModelFence } from "./reservation-model.js";
 import { makeLine } from "./reservation-support.js";

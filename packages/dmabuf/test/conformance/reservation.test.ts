@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { createFenceArray } from "../../src/fence/fence-array.js";
 import { isSameFence } from "../../src/fence/fence.js";
-import { Reservation } from "../../src/reservation/reservation.js";
+import type { Reservation } from "../../src/reservation/reservation.js";
 import { USAGES, usageFor } from "../../src/reservation/usage.js";
 import { addFence, LINE_KINDS, makeLine, places, type Line } from "./reservation-support.js";
 import { assertWarnedOnce, makeFence, makeReservation, testAgent, type TestAgent } from "./support.js";

@@ -9,7 +9,7 @@ import { createFence, OpsBacking } from "../../src/fence/local-fence.js";
 import { publish } from "../../src/fence/published-fence.js";
 import { allocateContexts, createTimeline } from "../../src/fence/timeline.js";
 import { threadsHost } from "../../src/host/threads.js";
-import { Reservation } from "../../src/reservation/reservation.js";
+import type { Reservation } from "../../src/reservation/reservation.js";
 import type { Host } from "../../src/host/host.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import { reservationAt } from "../reservation-at.js";

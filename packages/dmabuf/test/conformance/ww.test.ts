@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
-import { AcquireContext } from "../../src/reservation/acquire-context.js";
+import type { AcquireContext } from "../../src/reservation/acquire-context.js";
 import { lockAll } from "../../src/reservation/lock-all.js";
-import { Reservation } from "../../src/reservation/reservation.js";
+import type { Reservation } from "../../src/reservation/reservation.js";
 import { createDomain, joinDomain } from "../agents.js";
 import { BLOCKS } from "../blocking.js";
 import { makeReservation, testAgent, type TestAgent } from "./support.js";

@@ -16,7 +16,7 @@ import {
 } from "../../src/buffer/storage-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import { holderOf, lockHolder } from "../../src/reservation/lock.js";
-import { Reservation } from "../../src/reservation/reservation.js";
+import type { Reservation } from "../../src/reservation/reservation.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";

@@ -200,9 +200,7 @@ class Member {
     const chosen = this.#random.shuffle(all).slice(0, 1 + this.#random.below(4));
     const fence = this.#timeline.createFence();
     {
-      using _locks = this.#random.oneIn(2)
-        ? await this.#domain.lockAll(chosen)
-        : this.#domain.lockAllSync(chosen);
+      using _locks = this.#random.oneIn(2) ? await this.#domain.lockAll(chosen) : this.#domain.lockAllSync(chosen);
       for (const { reservation } of chosen) {
         reservation.reserveFences(1);
         reservation.addFence(fence, this.#random.pick(["kernel", "write", "read", "bookkeep"] as const));
