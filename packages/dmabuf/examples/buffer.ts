@@ -8,7 +8,7 @@ if (isMainThread) {
   const invitation = domain.invite({ name: "doubler" });
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { invitation, handle: buffer.handle() },
-    transferList: [invitation.port as never],
+    transferList: [invitation.port],
   });
   {
     using access = await buffer.access("write"); // waits for whoever still reads or writes

@@ -10,7 +10,7 @@ using stream = domain.createStream({ name: "camera", format: streamFormat(device
 const recording = record(device, stream); // the camera writes into the stream's own buffers
 let frames = 0;
 for await (using frame of stream.frames({ policy: "newest" })) {
-  const { bytes } = frame.planes[0]!;
+  const { bytes } = frame.planes[0];
   console.log(frame.sequence, "brightness", bytes.reduce((total, byte) => total + byte, 0) / bytes.length);
   if (++frames === 30) stream.end();
 }

@@ -8,7 +8,7 @@ if (isMainThread) {
   const invitation = domain.invite();
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { invitation, stream: stream.handle() },
-    transferList: [invitation.port as never],
+    transferList: [invitation.port],
   });
   await stream.waitForConsumers(1);
 

@@ -11,7 +11,7 @@ await stream.waitForConsumers(1);
 for (let n = 0; n < 100; n++) {
   using loan = await stream.loan();
   if (loan === undefined) break;
-  loan.planes[0]!.bytes.fill(n); // draw into the shared memory itself
+  loan.planes[0].bytes.fill(n); // draw into the shared memory itself
   loan.publish({ data: { title: `frame ${n}` } });
   await sleep(20);
 }
