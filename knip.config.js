@@ -28,7 +28,7 @@ function packageAt(home) {
 /** Programs that npm's scripts, other tests, shells and browsers start. */
 const PROGRAMS = {
   "packages/dmabuf": [
-    "examples/*.ts",
+    "examples/*.{ts,mjs}",
     "test/**/{main,messages-main,report}.ts",
     "test/browser/{fixtures/*,node-test,realm}.ts",
     "test/kernel/{inside,reporter}.ts",

@@ -1,4 +1,4 @@
-// One buffer, two threads, and nobody writes while somebody reads: node dist/examples/buffer.js
+// One buffer, two threads, and none writes while the other reads: node dist/examples/buffer.js
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Domain, type Invitation, type BufferHandleData } from "dmabuf";
 
@@ -11,22 +11,22 @@ if (isMainThread) {
     transferList: [invitation.port],
   });
   {
-    using access = await buffer.access("write"); // waits for whoever still reads or writes
+    using access = await buffer.access("write"); // waits for all that still read or write
     new Float32Array(access.bytes.buffer).fill(21);
     worker.postMessage("go"); // the worker's own access waits until this one ends
   }
   await new Promise((done) => worker.once("message", done));
   using access = await buffer.access("read", { timeout: 1000 });
   console.log("the worker wrote", new Float32Array(access.bytes.buffer)[0]);
-  await worker.terminate(); // whatever it held comes back by itself
+  await worker.terminate(); // what it held comes back by itself
 } else {
-  const { invitation, handle } = workerData as { invitation: Invitation; handle: BufferHandleData };
+  const { invitation, handle }: { invitation: Invitation; handle: BufferHandleData } = workerData;
   const domain = Domain.join(invitation);
   const buffer = domain.import(handle);
-  parentPort!.once("message", () => {
+  parentPort?.once("message", () => {
     using access = buffer.accessSync("write");
     const floats = new Float32Array(access.bytes.buffer);
-    for (let i = 0; i < floats.length; i++) floats[i]! *= 2;
-    parentPort!.postMessage("done");
+    floats.forEach((value, index) => (floats[index] = value * 2));
+    parentPort?.postMessage("done");
   });
 }

@@ -1,4 +1,4 @@
-// Asynchronous work, and everybody who must wait for it: node dist/examples/fences.js
+// Asynchronous work, and an access that waits for it: node dist/examples/fences.js
 import { setTimeout as sleep } from "node:timers/promises";
 import { Domain, DmaBufError } from "dmabuf";
 
@@ -27,5 +27,5 @@ const upload = domain.fenceFrom(sleep(10).then(() => Promise.reject(new DmaBufEr
 try {
   await upload.result({ timeout: 1000 });
 } catch (error) {
-  console.log("upload failed:", (error as DmaBufError).code);
+  if (error instanceof DmaBufError) console.log("upload failed:", error.code);
 }

@@ -19,7 +19,7 @@ async function writeInPlace(frames: Consumer, path: string): Promise<void> {
   await once(file, "close");
 }
 
-/** Where nobody tells when the bytes were taken (a pipeline, a response, a socket that queues): a copy of each frame. */
+/** Where the sink does not say when it has taken the bytes (a pipeline, a response, a socket that queues): copies. */
 async function* copies(frames: Consumer): AsyncGenerator<Uint8Array> {
   for await (using frame of frames) yield frame.copy();
 }

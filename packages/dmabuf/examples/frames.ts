@@ -21,7 +21,7 @@ if (isMainThread) {
   stream.end();
   await new Promise((ended) => worker.once("exit", ended));
 } else {
-  const { invitation, stream } = workerData as { invitation: Invitation; stream: StreamHandle };
+  const { invitation, stream }: { invitation: Invitation; stream: StreamHandle } = workerData;
   using domain = Domain.join(invitation);
   for await (using frame of domain.import(stream).frames()) {
     console.log(frame.sequence, frame.data, "brightness", frame.planes[0].bytes[0]); // the same memory, given back here

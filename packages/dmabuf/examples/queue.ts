@@ -22,7 +22,7 @@ using blitter = domain.createQueue({
   },
 });
 
-// Nobody says which job waits for which: the buffers know.
+// The program does not say which job waits for which: the buffers know.
 for (const level of [1, 2, 3]) {
   await camera.submit({ data: { level }, writes: [image] });
   await blitter.submit({ reads: [image], writes: [blurred] });
