@@ -19,16 +19,16 @@ import { readName, writeName } from "../domain/text.js";
  *
  * request-slot.1. STATE holds generation, requester, phase and answer in one 64-bit word. Each step is one exchange of
  *     it: FREE → CLAIMED → POSTED → TAKEN → DONE → FREE. The generation rises when the slot becomes FREE.
- * request-slot.2. Only the requester writes the other words, while the slot is CLAIMED. Who read them and then
- *     exchanged STATE from what it was before, has read this request and no other.
+ * request-slot.2. Only the requester writes the other words, while the slot is CLAIMED. An agent that read them and
+ *     then exchanged STATE from what it was before has read this request and no other.
  * request-slot.3. A requester that gives up or dies takes the slot back whatever its phase: the exporter's next
- *     exchange fails, and tells it that nobody wants the answer.
+ *     exchange fails, and tells it that no agent wants the answer.
  * request-slot.4. A request that wants no answer becomes FREE when it is done. If its exporter dies, only the reaper
- *      frees it.
+ *     frees it.
  * request-slot.5. POSTED is stored before the exporter is rung, and the exporter is looked at after that: if it is
- *     dead, nobody else will take the request back.
- * request-slot.6. ORDER tells which of two requests was made first; who makes one after another has seen a change in
- *     shared memory that followed the first, has the higher one.
+ *     dead, no other agent will take the request back.
+ * request-slot.6. ORDER tells which of two requests was made first; an agent that makes one after it has seen a change
+ *     in shared memory that followed the first has the higher one.
  */
 
 export const OPERATIONS = [
@@ -45,11 +45,11 @@ export const OPERATIONS = [
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** Which operations an exporter has of its own. `CUSTOM` stands for map and unmap, which every such exporter has. */
+/** Which operations an exporter has of its own. `CUSTOM` means map and unmap, which every such exporter has. */
 export const EXPORTER_FLAG = { CUSTOM: 1, ATTACH: 2, DETACH: 4, PIN: 8, BEGIN: 16, END: 32, MMAP: 64 } as const;
 
 export interface RequestFields {
-  /** Whoever is asked: the buffer's exporter, except for `moveNotify`. */
+  /** The agent that is asked: the buffer's exporter, except for `moveNotify`. */
   readonly exporter: Identity;
   readonly buffer: BufferKey;
   readonly operation: Operation;
@@ -137,7 +137,7 @@ export function takeRequest({ memory, layout }: Segment, request: PostedRequest)
  * Answers a request that was taken. The caller rings the requester, after whatever belongs to the answer.
  *
  * @param errno Positive, 0 for success.
- * @returns False if nobody wants the answer any more: what was done for it is to be undone.
+ * @returns False if no agent wants the answer any more: what was done for it is to be undone.
  */
 export function finishRequest(
   { memory, layout }: Segment,
@@ -178,7 +178,7 @@ export function freeRequest({ memory, layout }: Segment, key: RequestKey): void 
   }
 }
 
-/** Tells those who wait for an answer of an agent that has left that none will come; frees what nobody waits for. */
+/** Tells the agents that wait for an answer of one that has left that none will come; frees what no agent waits for. */
 export function abandonRequests(segment: Segment, gone: Identity): void {
   const { memory, layout } = segment;
   const used = usedSlots(segment, "requests");
@@ -260,7 +260,7 @@ function readFields({ memory, layout }: Segment, slot: number, word: bigint): Po
   };
 }
 
-/** The state of a request that an exporter has found. Once it is done, it no longer matters who waits. */
+/** The state of a request that an exporter has found. Once it is done, it no longer matters whether an agent waits. */
 function wordOf({ requester, key, wantsAnswer }: PostedRequest, phase: number): bigint {
   return stateOf(requester, key.generation, phase, wantsAnswer);
 }

@@ -3,17 +3,17 @@ import { BUFFER, type Segment } from "../domain/layout.js";
 import { PINS } from "./agent-counter.js";
 
 /**
- * Where a buffer's bytes stand: its storage has a version, which each move raises, and pins, which forbid to move it.
+ * Where a buffer's bytes are: its storage has a version, which each move raises, and pins, which forbid to move it.
  *
  * storage-slot.1. Only the exporter's agent moves the storage, with the buffer's write hold and its reservation locked.
  * storage-slot.2. The list of a new version is announced to all agents before VERSION names it. VERSION changes by one
- *      store: a mover that dies before it has moved nothing.
+ *     store: a mover that dies before it has moved nothing.
  * storage-slot.3. An agent uses the list that VERSION names, and looks at VERSION while it has a hold, the lock or a
- *      pin. Each of them keeps the mover out; so nobody reads old storage.
+ *     pin. Each of them keeps the mover out; so no agent reads old storage.
  * storage-slot.4. Pins are added under the lock, or without it by adding one and then looking at MOVER. A mover stores
- *      MOVER and then looks at the pins. So one of them sees the other, and gives way.
+ *     MOVER and then looks at the pins. So one of them sees the other, and gives way.
  * storage-slot.5. MOVER names the mover with its generation: a dead one counts as none. The pins of an agent are a word
- *      that only it changes, and after its death the reaper; they count while it is live.
+ *     that only it changes, and after its death the reaper; they count while it is live.
  */
 
 /** How often the storage was moved; wraps. */
@@ -23,7 +23,7 @@ export function storageVersion({ memory, layout }: Segment, bufferSlot: number):
 
 /** Makes the list of this version the buffer's storage. Only the mover may call this. */
 export function publishVersion({ memory, layout }: Segment, bufferSlot: number, version: number): void {
-  // SYNC POINT announce-before-publish: whoever finds the version finds somebody who has its list.
+  // SYNC POINT announce-before-publish: an agent that finds the version finds another that has its list.
   memory.store(layout.buffer(bufferSlot) + BUFFER.VERSION, version);
 }
 

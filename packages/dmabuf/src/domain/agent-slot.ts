@@ -4,16 +4,16 @@ import { claimFree, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
 /**
- * Who is joined: one slot an agent.
+ * The agents that are joined: one slot for each.
  *
  * agent-slot.1. An identity, (generation, slot) in one word, is never given to two agents, and is never 0.
  * agent-slot.2. A slot goes FREE → LIVE → DEAD → FREE with the next generation; each step is one compare-exchange.
  * agent-slot.3. Only the reaper that holds the slot's claim takes it from DEAD to FREE (see recovery.ts).
  * agent-slot.4. A doorbell only counts up: a ring between reading it and parking on it keeps the agent awake.
- * agent-slot.5. What shared words say of an agent is not believed: who has no slot in the table is not live, and is not
- *      rung.
- * agent-slot.6. A name is stored after its agent is live, and then NAMED: until that it is nobody's. Who reads one
- *     looks afterwards whether the slot has moved on: the next agent is live before it writes its name.
+ * agent-slot.5. What shared words say of an agent is not believed: an agent that has no slot in the table is not live,
+ *     and is not rung.
+ * agent-slot.6. A name is stored after its agent is live, and then NAMED: until then it is no agent's. A reader looks
+ *     afterwards whether the slot has moved on: the next agent is live before it writes its name.
  */
 
 const LAST_GENERATION = 2 ** IDENTITY.generation.width - 1;
@@ -108,7 +108,7 @@ export function* otherAgents(member: Member): Generator<Identity> {
   for (const identity of liveAgents(member)) if (identity !== member.identity) yield identity;
 }
 
-/** Marks an agent dead; returns false if it was not live. Anyone may do it who knows that the agent will not run again. */
+/** Marks an agent dead; returns false if it was not live. Any agent may do it that knows that this one will not run again. */
 export function markDead({ memory, layout }: Segment, identity: Identity): boolean {
   if (slotOf(identity) >= layout.sizes.agents) return false;
   const generation = generationOf(identity);
@@ -123,7 +123,7 @@ export function deadIn(segment: Segment, slot: number): Identity {
 }
 
 /**
- * The agent whose bit is set for a slot, or 0 if it is not live. The bit of an agent that has died stands until it is
+ * The agent whose bit is set for a slot, or 0 if it is not live. The bit of an agent that has died stays until it is
  * swept, and counts for nothing: no agent waits for the sweep.
  */
 function liveAgentOf(segment: Segment, array: number, slot: number): Identity {
@@ -153,7 +153,7 @@ export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void
   memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, stateOf(generationOf(dead), AGENT_PHASE.FREE));
 }
 
-/** Opens the slot of an agent that leaves by itself, unless somebody has declared it dead. */
+/** Opens the slot of an agent that leaves by itself, unless another agent has declared it dead. */
 export function retireAgentSlot({ memory, layout }: Segment, identity: Identity): void {
   const generation = generationOf(identity);
   const word = layout.agent(slotOf(identity)) + AGENT.STATE;
@@ -180,7 +180,7 @@ function nameOf({ memory, layout }: Segment, identity: Identity): string | undef
   return AGENT_STATE.generation.in(memory.load(base + AGENT.STATE)) === generation ? name : undefined;
 }
 
-/** Who holds a call up, for its message. */
+/** Which agents hold a call up, for its message. */
 export function waitsFor(member: Member, others: Iterable<Identity>): string {
   const names = nameAgents(member, others);
   return names === "" ? "what it waited for has only just ended" : `it waits for ${names}`;

@@ -12,8 +12,8 @@ import { AGENT, type Layout, type Segment } from "./layout.js";
  * One thread's membership of a domain, and all waiting that it does.
  *
  * agent.1. A wait looks, spins for a bounded time, and parks on the agent's doorbell.
- * agent.2. Before it parks it reads the doorbell, arms what it waits for, and looks again, in this order: whoever makes
- *     the thing ready afterwards rings, and the doorbell no longer holds what was read.
+ * agent.2. Before it parks it reads the doorbell, arms what it waits for, and looks again, in this order: an agent that
+ *     makes the thing ready afterwards rings, and the doorbell no longer holds what was read.
  * agent.3. A ring wakes everything that waits in the agent; each looks for itself and arms itself again.
  * agent.4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
  *     without bound.
@@ -26,9 +26,9 @@ export interface WaitCondition {
   /** Makes sure that this agent is rung when `ready` may have become true. */
   arm(): void;
   ready(): boolean;
-  /** Milliseconds until somebody must look again even if nobody rings; it is then looked at. */
+  /** Milliseconds until an agent must look again even if none rings; it is then looked at. */
   recheckAfter?(): number;
-  /** Looks, before a thread blocks for it without a limit, whether that would be for ever. @throws {DmaBufError} `EDEADLK`. */
+  /** Looks, before a thread blocks for it without a limit, whether that would never end. @throws {DmaBufError} `EDEADLK`. */
   checkBlocking?(): void;
 }
 
@@ -149,7 +149,7 @@ export class Agent implements Member, Waiter {
     for (const watch of this.#watches) {
       watch.cancelTimer?.();
       if (watch.failed !== undefined) watch.failed(error);
-      // Leaving has ended this agent's own fences, and freed what nobody else held.
+      // Leaving has ended this agent's own fences, and freed what no other agent held.
       else this.#finish(watch);
     }
     this.endWaits();

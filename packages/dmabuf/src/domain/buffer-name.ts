@@ -16,7 +16,7 @@ export function bufferName({ memory, layout }: Segment, slot: number): string {
   }
 }
 
-/** @throws {DmaBufError} `EBUSY` if another agent stands still while it renames the buffer. */
+/** @throws {DmaBufError} `EBUSY` if another agent is stopped while it renames the buffer. */
 export function renameBuffer(agent: Agent, slot: number, name: string): void {
   const { memory, layout } = agent;
   const [named, word] = [layout.buffer(slot) + BUFFER.NAMED, layout.buffer(slot) + BUFFER.RENAMER];

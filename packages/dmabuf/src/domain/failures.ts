@@ -17,16 +17,17 @@ import type { RecoveryStep } from "./recovery.js";
 import { raiseTo, usedSlots, usedWord } from "./table.js";
 
 /**
- * How fences failed: the last ranges of each timeline, the reason of its end, and the failures of slots that have been used again, which are retired.
+ * How fences failed: the last ranges of each timeline, the reason of its end, and the failures of slots that have been
+ * used again, which are retired.
  *
  * failures.1. A failure is complete in memory before the exchange that makes its fence signaled.
  * failures.2. Entry number n of a timeline is readable until entry n + FAILURES_KEPT is complete; FORGOTTEN is raised
- *      before that.
+ *     before that.
  * failures.3. The failures of a slot's past use are retired before the slot's generation moves on.
  * failures.4. A retired failure is overwritten only after its slot's FORGOTTEN_GENERATION says so.
  * failures.5. Hence a reader finds a fence's own error, or knows that it may be gone (`ESTALE`).
  * failures.6. A failure for which no entry can be had is forgotten at once: its slot says so, as if it had been
- *      overwritten.
+ *     overwritten.
  */
 
 /** No sequence number reaches this. */
@@ -73,7 +74,7 @@ export function findFailure({ memory, layout }: Segment, slot: number, sequence:
         loadNumber(memory, entry + FAILURE.FIRST) <= sequence && sequence <= loadNumber(memory, entry + FAILURE.LAST);
       if (inside) error = memory.load(entry + FAILURE.ERROR);
     }
-    // SYNC POINT failure-before-count: if the count stands still, no entry that was read was being rewritten.
+    // SYNC POINT failure-before-count: if the count has not changed, no entry that was read was being rewritten.
     if (memory.load(base + TIMELINE.FAILURES) !== count) continue;
     if (error !== 0) return error;
     return sequence <= loadNumber(memory, base + TIMELINE.FORGOTTEN) ? ESTALE : 0;
@@ -85,7 +86,7 @@ export function resetEnd({ memory, layout }: Segment, slot: number, generation: 
   memory.store(layout.timeline(slot) + TIMELINE.END_ERROR, END_ERROR.generation.of(generation));
 }
 
-/** Sets why a timeline's pending fences fail. The first reason stands; one that is too late is not the next timeline's. */
+/** Sets why a timeline's pending fences fail. The first reason stays; one that is too late is not the next timeline's. */
 export function recordEnd({ memory, layout }: Segment, slot: number, generation: number, error: number): void {
   const open = END_ERROR.generation.of(generation);
   memory.compareExchange(layout.timeline(slot) + TIMELINE.END_ERROR, open, open | END_ERROR.error.of(error));

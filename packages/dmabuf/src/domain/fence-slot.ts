@@ -19,8 +19,8 @@ export function isKeySignaled(segment: Segment, key: FenceKey): boolean {
 }
 
 /**
- * Whether a fence is signaled and its work has finished. It is overdue otherwise: hang recovery has ended it, and its owner
- * lives and has not said that the work no longer touches any memory.
+ * Whether a fence is signaled and its work has finished. It is overdue otherwise: hang recovery has ended it, and its
+ * owner lives and has not said that the work no longer touches any memory.
  */
 export function isKeyFinished(segment: Segment, key: FenceKey): boolean {
   return segment.layout.isTimeline(key.slot)
@@ -61,8 +61,8 @@ export function keyProgress({ memory, layout }: Segment, key: FenceKey): number 
 }
 
 /**
- * Tells the fence's owner that somebody needs it by then. The earliest deadline counts, until it has passed: then the
- * owner has been told, and later ones must not be hidden behind it.
+ * Tells the fence's owner that another agent needs it by then. The earliest deadline counts, until it has passed: then
+ * the owner has been told, and later ones must not be hidden behind it.
  *
  * @param now Nanoseconds, as the deadline.
  */
@@ -82,7 +82,7 @@ export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number
   if (owner !== 0) ring(segment, slotOf(owner));
 }
 
-/** The earliest deadline that anybody has asked of the fence's context, in nanoseconds; 0 for none. */
+/** The earliest deadline that has been asked of the fence's context, in nanoseconds; 0 for none. */
 export function keyDeadline({ memory, layout }: Segment, key: FenceKey): number {
   return timeIn(memory.load64(deadlineWord(layout, key)), key.generation) ?? 0;
 }
@@ -134,7 +134,7 @@ export function keyTimeLimit({ memory, layout }: Segment, key: FenceKey): number
   return memory.load(base + table.GENERATION) === key.generation ? timeLimit : undefined;
 }
 
-/** What stands in a fence's slot about its origin, or `undefined` if the slot has moved on. */
+/** What a fence's slot says of its origin, or `undefined` if the slot has moved on. */
 export interface Origin extends FencePosition {
   readonly driverName: string;
   readonly timelineName: string;

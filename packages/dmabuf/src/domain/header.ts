@@ -7,7 +7,7 @@ import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
-/** Makes a zeroed segment a domain. The version is written last: before it, nobody may join. */
+/** Makes a zeroed segment a domain. The version is written last: before it, no agent may join. */
 export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly number[]): void {
   SIZE_NAMES.forEach((name, i) => memory.store(HEADER.SIZES + i, sizes[name]));
   domain.forEach((word, i) => memory.store(HEADER.DOMAIN + i, word));

@@ -27,8 +27,8 @@ export { checkSizes, DEFAULT_SIZES, SIZES, type Sizes } from "./sizes.js";
  * layout.2. The same sizes give the same layout in every agent.
  * layout.3. Any change below raises LAYOUT_VERSION; a joiner with another version is refused.
  *
- * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno is
- * positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
+ * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
+ * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
 export const LAYOUT_VERSION = 7;
 

@@ -82,7 +82,7 @@ export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
 }
 
 /**
- * Signals the fence. Anyone may do it who has the right to (the publisher, hang recovery, recovery after a death).
+ * Signals the fence. Whichever agent has the right to may do it (the publisher, hang recovery, recovery after a death).
  *
  * @param error Positive errno, 0 for success.
  * @returns Whether this call decided the fence.
@@ -92,7 +92,7 @@ export function completeOneShot(segment: Segment, key: FenceKey, error: number, 
   const base = layout.oneShot(key.slot);
   const pending = STATE.generation.of(key.generation);
   if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
-  // Whoever decides the fence finds a time that stands, and one who is too late does not find the next fence's.
+  // The agent that decides the fence finds a time that stays, and one that is too late does not find the next fence's.
   memory.compareExchange64(base + ONE_SHOT.TIME, timeless(key.generation), timed(key.generation, timestamp));
   const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) === pending;
   ringAll(segment, base + layout.ONE_SHOT.WAITERS);

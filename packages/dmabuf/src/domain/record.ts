@@ -2,7 +2,8 @@ import type { Substrate } from "../substrate/substrate.js";
 import type { Sizes } from "./sizes.js";
 
 /**
- * Records of shared words, as `linux/struct.ts` has them for the kernel: fields have names, and their places are computed.
+ * Records of shared words, as `linux/struct.ts` has them for the kernel: fields have names, and their places are
+ * computed.
  *
  * record.1. The words of a record come first, and have the same place in every domain: `TIMELINE.OWNER`. Its lists come
  *     after them, and begin where the domain's sizes say: `layout.TIMELINE.FAILED`.

@@ -18,44 +18,46 @@ import { usedSlots } from "./table.js";
  *
  * recovery.1. What others wait for is released by anyone, at once and twice: a generation or an identity says whose it
  *     is. Or it counts for nothing once its agent is not live, and need not be ended at all.
- * recovery.2. Slots, and what stands in them by the number of the agent's slot (bits, handles in flight, pins), belong to one
- *     reaper, who claims the dead agent's slot by one compare-exchange; the claim passes on only when the claimer is
- *     dead too. Nobody waits for it: a reaper that stands still delays the next use of slots, and nothing else.
+ * recovery.2. Slots, and what is stored in them by the number of the agent's slot (bits, handles in flight, pins), belong
+ *     to one reaper, which claims the dead agent's slot by one compare-exchange; the claim passes on only when the
+ *     claimer is dead too. No agent waits for it: a reaper that is stopped delays the next use of slots, and nothing
+ *     else.
  * recovery.3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
- * recovery.4. Whoever lets a claim go looks again: a death that came meanwhile is not left to nobody.
+ * recovery.4. A reaper that gives its claim up looks again: a death that came in between is not overlooked.
  * recovery.5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own
- *      slot.
+ *     slot.
  * recovery.6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
  * recovery.7. When all is released, every agent is rung: what it waits for may have been the dead one's, or the dead
  *     one may have opened it, or taken the agent's bit, and not have come to the ring.
  * recovery.8. RELEASED says that both were done, and comes before the sweep. Agents that look around do it for a dead
- *     one of whom it does not say so: whoever began it may be stopped.
+ *     one of whom it does not say so: the agent that began it may be stopped.
  * recovery.9. All this touches what was ever used (table.2): its time and memory grow with that, and not with the sizes
- *      of the domain.
+ *     of the domain.
  *
  * What one agent waits for another for, and what its death makes of it:
  *
- * | waited for                           | after the death                                                     |
- * |--------------------------------------|---------------------------------------------------------------------|
- * | fences (timeline-slot.1, one-shot-slot.1)                      | released: the owner's identity, with the generation                 |
- * | the frames of a producer (stream-slot.9)        | released: the owner's identity, with the generation                 |
- * | a reservation's lock, lent or not (lock.1, lock.5) | released, or opened by who finds it: the holder's identity    |
- * | a syncobj's lock (syncobj-slot.6)                | released, or opened by who finds it: the holder's identity          |
- * | the hold of a writer (hold.5)            | released, or cleared by who finds it: the writer's identity         |
- * | the hold of a reader (hold.5)            | counts for nothing: the agent in the bit's slot is not live         |
- * | a consumer that misses nothing (stream-slot.10) | counts for nothing: the consumer's identity                         |
- * | overdue work (timeline-slot.8, one-shot-slot.4)                   | counts for nothing: the owner's identity                            |
- * | pins, and a mover (storage-slot.5)              | count for nothing: the agent in the pin's slot, the mover's identity |
- * | an answer to a request (pending-request.1)          | none comes: the identity of whoever is asked                        |
- * | moved storage (file-carrier.2)                  | is asked of those that live                                         |
- * | slots, references, handles in flight | swept by the reaper: nobody waits                                   |
+ * | waited for                                         | after the death                                                        |
+ * | -------------------------------------------------- | ---------------------------------------------------------------------- |
+ * | fences (timeline-slot.1, one-shot-slot.1)          | released: the owner's identity, with the generation                    |
+ * | the frames of a producer (stream-slot.9)           | released: the owner's identity, with the generation                    |
+ * | a reservation's lock, lent or not (lock.1, lock.5) | released, or opened by the agent that finds it: the holder's identity  |
+ * | a syncobj's lock (syncobj-slot.6)                  | released, or opened by the agent that finds it: the holder's identity  |
+ * | the hold of a writer (hold.5)                      | released, or cleared by the agent that finds it: the writer's identity |
+ * | the hold of a reader (hold.5)                      | counts for nothing: the agent in the bit's slot is not live            |
+ * | a consumer that misses nothing (stream-slot.10)    | counts for nothing: the consumer's identity                            |
+ * | overdue work (timeline-slot.8, one-shot-slot.4)    | counts for nothing: the owner's identity                               |
+ * | pins, and a mover (storage-slot.5)                 | count for nothing: the agent in the pin's slot, the mover's identity   |
+ * | an answer to a request (pending-request.1)         | none comes: the identity of the agent that is asked                    |
+ * | moved storage (file-carrier.2)                     | is asked of those that live                                            |
+ * | slots, references, handles in flight               | swept by the reaper: no agent waits                                    |
  */
 
 /** What one table's slots need when an agent dies or leaves: this module walks the table and calls it for each. */
 export interface RecoveryStep {
   readonly table: TableName;
   /**
-   * Ends what others wait for, by identity or generation (recovery.1). Any number of agents may do it, at once and twice.
+   * Ends what others wait for, by identity or generation (recovery.1). Any number of agents may do it, at once and
+   * twice.
    *
    * @param error Positive errno: how the pending fences end.
    * @param now Monotonic nanoseconds.
@@ -78,7 +80,7 @@ export function recover(member: Member, dead: Identity, steps: readonly Recovery
   for (let slot = 0; slot < used; slot++) reap(member, slot, steps, now);
 }
 
-/** The agents that others have declared dead, and not released: who does that may be stopped, or dead itself (recovery.8). */
+/** The agents that are declared dead and not released: the one that does that may be stopped, or dead (recovery.8). */
 export function* unreleased(segment: Segment): Generator<Identity> {
   const used = usedSlots(segment, "agents");
   for (let slot = 0; slot < used; slot++) {
@@ -108,7 +110,7 @@ function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now:
       freeAgentSlot(member, dead);
     }
     memory.store(claim, 0);
-    // SYNC POINT look-after-unclaim: somebody may have turned away from our claim.
+    // SYNC POINT look-after-unclaim: another reaper may have turned away from our claim.
   }
 }
 
@@ -117,7 +119,7 @@ function releaseDead(member: Member, dead: Identity, steps: readonly RecoverySte
   release(member, dead, steps, ERRNO.ESRCH, now);
   const used = usedSlots(member, "agents");
   for (let slot = 0; slot < used; slot++) ring(member, slot);
-  // SYNC POINT ring-before-released: who finds this neither releases nor rings.
+  // SYNC POINT ring-before-released: an agent that finds this neither releases nor rings.
   member.memory.store(releasedWord(member, dead), dead);
 }
 

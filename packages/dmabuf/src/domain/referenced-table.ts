@@ -6,18 +6,19 @@ import type { RecoveryStep } from "./recovery.js";
 import { claimFree, raiseTo, usedSlots } from "./table.js";
 
 /**
- * Who holds what many agents share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
+ * Which agents hold what many share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
  *
- * referenced-table.1. A slot is live while a bit is set or a handle is in flight. STATE holds generation, version and state in one
- *      64-bit word.
- * referenced-table.2. Whoever adds a bit or a handle in flight then raises the version, and does it only while the slot is live
- *     in the same generation; otherwise it takes back what it added.
- * referenced-table.3. Whoever takes one away then looks at all of them, and frees the slot by exchanging the word it
- *     read before looking: if anything was added meanwhile, the version differs and it looks again.
+ * referenced-table.1. A slot is live while a bit is set or a handle is in flight. STATE holds generation, version and
+ *     state in one 64-bit word.
+ * referenced-table.2. An agent that adds a bit or a handle in flight then raises the version, and does it only while
+ *     the slot is live in the same generation; otherwise it takes back what it added.
+ * referenced-table.3. An agent that takes one away then looks at all of them, and frees the slot by exchanging the word
+ *     it read before looking: if anything was added in between, the version differs and it looks again.
  * referenced-table.4. Hence the last reference frees the slot, once; and a reference moves from a handle to a bit
- *      without a gap.
- * referenced-table.5. A bit belongs to its agent, a handle in flight to its sender: after their death only the reaper takes them
- *     away. It looks at every slot, for those who died between taking away and looking (referenced-table.3).
+ *     without a gap.
+ * referenced-table.5. A bit belongs to its agent, a handle in flight to its sender: after their death only the reaper
+ *     takes them away. It looks at every slot, for agents that died between taking away and looking
+ *     (referenced-table.3).
  */
 
 /** What is in a slot, among all that ever used it. */

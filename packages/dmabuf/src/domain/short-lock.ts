@@ -4,13 +4,13 @@ import { agentName, isLive, type Identity } from "./agent-slot.js";
 import type { Segment } from "./layout.js";
 
 /**
- * A lock for a change of some words that no exchange can make at once. Its word names the holder, who waits for nothing and
- * calls nobody while it has it. Whoever finds a dead holder there opens it: a change is published by its last store, so
- * one that was not has changed nothing. Nobody waits longer than a limit for a holder that stands still, or has died and
- * whose lock no recovery has opened.
+ * A lock for a change of some words that no exchange can make at once. Its word names the holder, which waits for
+ * nothing and calls no other code while it has it. An agent that finds a dead holder there opens it: a change is
+ * published by its last store, so one that was not has changed nothing. No agent waits longer than a limit for a holder
+ * that is stopped, or has died and whose lock no recovery has opened.
  */
 export interface ShortLock {
-  /** Where it stands. */
+  /** Its word. */
   readonly word: number;
   /** What is changed, for messages. */
   readonly noun: string;
@@ -21,7 +21,7 @@ export interface ShortLock {
 /** Milliseconds for which a change waits for another agent's, which takes microseconds. */
 const LIMIT = 1000;
 
-/** @throws {DmaBufError} `EBUSY` if another agent stands still in a change. */
+/** @throws {DmaBufError} `EBUSY` if another agent is stopped in a change. */
 export function shortlyLocked<T>(agent: Agent, lock: ShortLock, run: () => T): T {
   take(agent, lock);
   try {
@@ -31,7 +31,7 @@ export function shortlyLocked<T>(agent: Agent, lock: ShortLock, run: () => T): T
   }
 }
 
-/** Opens the lock if `holder` has it, and wakes those who wait for it. */
+/** Opens the lock if `holder` has it, and wakes the agents that wait for it. */
 export function openShortLock({ memory }: Segment, word: number, holder: Identity): void {
   memory.compareExchange(word, holder, 0);
   memory.wake(word);
@@ -52,7 +52,7 @@ function take(agent: Agent, { word, noun, version }: ShortLock): void {
     const now = host.nowNs();
     began ??= now;
     const changes = version();
-    // Others make changes: that this agent has not come to its own yet is bad luck, and nobody stands still.
+    // Others make changes: that this agent has not come to its own yet is bad luck, and no agent is stopped.
     if (changes !== seen) since = now;
     seen = changes;
     const waited = now - since;

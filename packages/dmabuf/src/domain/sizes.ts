@@ -39,7 +39,7 @@ const LIMITS: Sizes = {
   syncobjs: 2 ** 16,
 };
 
-/** The order in which they stand in the header. */
+/** Their order in the header. */
 export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
 
 export const SIZES = Object.fromEntries(
@@ -53,7 +53,7 @@ export function checkSizes(sizes: Partial<Sizes>): Sizes {
   return { ...DEFAULT_SIZES, ...Object.fromEntries(given.map((name) => [name, sizes[name]])) };
 }
 
-/** The same for sizes that stand in shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */
+/** The same for sizes that were read from shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */
 export function checkReadSizes(sizes: Partial<Sizes>): Sizes {
   try {
     return checkSizes(sizes);

@@ -6,9 +6,10 @@ import type { Sizes } from "./sizes.js";
 /**
  * The tables of the control segment: how a free slot is found, and how far a table was ever used.
  *
- * table.1. USED of a table is raised beyond a slot before the slot is taken, and is never lowered: an agent that dies in
- *      between holds nothing that no sweep looks at.
- * table.2. A loop over a table ends at USED. What was never used is not touched: it costs no time, and its memory no page.
+ * table.1. USED of a table is raised beyond a slot before the slot is taken, and is never lowered: an agent that dies
+ *     in between holds nothing that no sweep looks at.
+ * table.2. A loop over a table ends at USED. What was never used is not touched: it costs no time, and its memory no
+ *     page.
  * table.3. A hint says where the next search begins. It may be wrong, and then costs time.
  */
 
@@ -34,7 +35,7 @@ export function claimFree<T>(
   const first = (memory.load(hint(table)) >>> 0) % count;
   for (let i = 0; i < count; i++) {
     const slot = (first + i) % count;
-    // SYNC POINT used-before-taken: whoever finds the slot taken finds it counted. Pairs with usedSlots().
+    // SYNC POINT used-before-taken: an agent that finds the slot taken finds it counted. Pairs with usedSlots().
     raiseTo(memory, usedWord(table), slot + 1);
     const taken = take(slot);
     if (taken === undefined) continue;

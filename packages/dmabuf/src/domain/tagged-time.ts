@@ -2,11 +2,11 @@ import { TAGGED_TIME } from "./layout.js";
 import { pairOf } from "./packing.js";
 
 /**
- * A time that belongs to one generation of a slot, in one 64-bit word: so a time that is written or read too late is not
- * the next generation's.
+ * A time that belongs to one generation of a slot, in one 64-bit word: so a time that is written or read too late is
+ * not the next generation's.
  *
- * The unit is a nanosecond up to 104 days. A browser's clock counts from 1970, and a machine may run for longer: their times
- * are in steps of 256 ns, which is as exact as a number is there.
+ * The unit is a nanosecond up to 104 days. A browser's clock counts from 1970, and a machine may run for longer: their
+ * times are in steps of 256 ns, which is as exact as a number is there.
  */
 const { value, inSteps, generation: tag } = TAGGED_TIME;
 const STEP = 256;

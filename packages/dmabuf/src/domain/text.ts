@@ -5,8 +5,8 @@ export const NAME_WORDS = 8;
 const NAME_BYTES = NAME_WORDS * 4 - 1;
 
 /**
- * Writes a name, cut after the last whole character that fits in 31 bytes. Names are written into slots that have just been
- * taken, where nothing may fail: one that is no text is empty.
+ * Writes a name, cut after the last whole character that fits in 31 bytes. Names are written into slots that have just
+ * been taken, where nothing may fail: one that is no text is empty.
  */
 export function writeName(memory: Substrate, word: number, name: string): void {
   const bytes = new Uint8Array(NAME_WORDS * 4);

@@ -29,13 +29,14 @@ import { writeName } from "./text.js";
  * timeline-slot.4. A slot whose GENERATION differs from a fence's has moved on: that fence is signaled.
  * timeline-slot.5. A waiter sets its bit, then lowers AWAITED, then looks again; a signaler raises COMPLETED, then
  *     looks at AWAITED, clears it and takes the bits, in this order. So one of them sees the other.
- * timeline-slot.6. A signal below AWAITED rings nobody.
+ * timeline-slot.6. A signal below AWAITED rings no agent.
  * timeline-slot.7. A software timeline has no single signaler: any agent may advance it, and repeats its exchange until
- *     nobody was faster. The time that stands with a number may then be that of a call that was slower, as a whole.
+ *     none was faster. The time that is stored for a number may then be that of a call that was slower, as a whole.
  * timeline-slot.8. A fence that hang recovery has ended is overdue, while its owner lives, until the owner says that
  *     the work has finished: by a number in ACKNOWLEDGED, or by giving the slot back. Its status stays what it was.
- * timeline-slot.9. Who waits for that sets its bit, then looks again; who raises ACKNOWLEDGED then takes the bits. All
- *     numbers are acknowledged before the slot is free: its next owner is not taken for the overdue one.
+ * timeline-slot.9. An agent that waits for that sets its bit, then looks again; the one that raises ACKNOWLEDGED then
+ *     takes the bits. All numbers are acknowledged before the slot is free: its next owner is not taken for the overdue
+ *     one.
  */
 
 const ENDED = COMPLETED.ended.mask;
@@ -55,7 +56,7 @@ export interface TimelineOptions {
   readonly timeLimit: number;
 }
 
-/** Where a fence of the table stands, for every agent. */
+/** Names a fence of the table to every agent. */
 export interface FenceKey {
   /** Fence slot: timelines first, then one-shots. */
   readonly slot: number;
@@ -134,7 +135,7 @@ export function completeTimeline(
   return moveOn(member, slot, previous, next, sequence);
 }
 
-/** timeline-slot.1. Rings whoever waits for a number up to the new one. */
+/** timeline-slot.1. Rings the agents that wait for a number up to the new one. */
 function moveOn(member: Member, slot: number, previous: bigint, next: bigint, sequence: number): boolean {
   const { memory, layout } = member;
   const base = layout.timeline(slot);
@@ -174,7 +175,7 @@ export function advanceTimeline(
   }
 }
 
-/** Rings everyone who waits on the timeline; those who wait for more arm themselves again. */
+/** Rings all agents that wait on the timeline; those that wait for more arm themselves again. */
 export function ringTimeline(segment: Segment, slot: number): void {
   const base = segment.layout.timeline(slot);
   segment.memory.store64(base + TIMELINE.AWAITED, 0n);
@@ -182,8 +183,8 @@ export function ringTimeline(segment: Segment, slot: number): void {
 }
 
 /**
- * Ends a timeline: its pending fences fail with `error`. Anyone may do it who has the right to (the owner, hang
- * recovery, recovery after a death), at once and twice: the first reason stands.
+ * Ends a timeline: its pending fences fail with `error`. Whichever agent has the right to may do it (the owner, hang
+ * recovery, recovery after a death), at once and twice: the first reason stays.
  */
 export function endTimeline(segment: Segment, slot: number, generation: number, error: number): void {
   const { memory, layout } = segment;
@@ -196,7 +197,7 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
     const open = completedWord(generation, 0);
     const isOurs = COMPLETED.generation.in(word) === COMPLETED.generation.in(open);
     // Another generation's word is the next timeline's. If the slot has not moved on, it is damaged: then this end must
-    // stand all the same, or those who wait would look for ever.
+    // be stored even so, or the agents that wait would look again without end.
     if (!isOurs && memory.load(base + TIMELINE.GENERATION) !== generation) break;
     const ended = (isOurs ? word : open) | ENDED;
     if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, ended) === word) break;
@@ -205,9 +206,9 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
 }
 
 /**
- * The owner says that the work of an ended timeline's fences has finished, up to a number. Nobody else may say so.
+ * The owner says that the work of an ended timeline's fences has finished, up to a number. No other agent may say so.
  *
- * @param generation Of the owner's timeline: what has become of its slot meanwhile does not matter.
+ * @param generation Of the owner's timeline: what has become of its slot since does not matter.
  */
 export function acknowledgeTimeline(member: Member, slot: number, generation: number, sequence: number): void {
   const { memory, layout, identity } = member;
@@ -254,7 +255,7 @@ function isUnacknowledged(segment: Segment, { slot, sequence }: FenceKey): boole
   const base = layout.timeline(slot);
   if (endError(segment, slot) !== ERRNO.ETIMEDOUT) return false;
   if (loadNumber(memory, base + TIMELINE.ACKNOWLEDGED) >= sequence) return false;
-  // SYNC POINT acknowledged-before-free: who owns the slot now may be the next owner only if there was an acknowledgement
+  // SYNC POINT acknowledged-before-free: the agent that owns the slot now may be the next owner only if there was an acknowledgement
   // after this look at it, and then this agent is rung.
   return isLive(segment, memory.load(base + TIMELINE.OWNER));
 }
@@ -284,7 +285,7 @@ export function armTimeline(member: Member, slot: number, sequence: number): voi
   const { memory, layout } = member;
   const base = layout.timeline(slot);
   setBit(memory, base + layout.TIMELINE.WAITERS, slotOf(member.identity));
-  // SYNC POINT completed-before-awaited: the bit stands before the number that makes a signaler take it.
+  // SYNC POINT completed-before-awaited: the bit is set before the number that makes a signaler take it.
   lower(member, base + TIMELINE.AWAITED, sequence);
 }
 
@@ -323,8 +324,8 @@ function timeWord(layout: Layout, base: number, sequence: number): number {
 }
 
 /**
- * The word of a time. It is stored before the completion, and tells by its lap when it belongs to a later fence, or to one
- * of another generation, whose last call was overdue.
+ * The word of a time. It is stored before the completion, and tells by its lap when it belongs to a later fence, or to
+ * one of another generation, whose last call was overdue.
  */
 function timeOf(sequence: number, generation: number, timestamp: number): bigint {
   return pairOf(TIME.nanoseconds, timestamp, TIME.lap, lapOf(sequence, generation));
