@@ -7,11 +7,14 @@ export type FenceHandle = PlainFenceHandle | FenceArrayHandle | FenceChainHandle
 /** A handle to a fence that has a place in shared memory. */
 export interface PlainFenceHandle {
   readonly kind: "fence";
+  /** The id of the domain that the fence is of, as in all handles. */
   readonly domain: string;
   readonly form: "plain";
+  /** With the two below, the fence's place in shared memory. */
   readonly slot: number;
   readonly generation: number;
   readonly sequence: number;
+  /** This and the four below as of {@link Fence}. */
   readonly context: number;
   readonly seqno: number;
   readonly seqno32: boolean;
@@ -43,6 +46,7 @@ export interface FenceChainHandle {
 
 /** One link of a {@link FenceChainHandle}. */
 export interface FenceChainLink {
+  /** The link's point. */
   readonly seqno: number;
   /** The number of the link before, even if that has signaled and is no longer there. */
   readonly previousSeqno: number;

@@ -6,6 +6,7 @@ import { SharedPoints } from "./shared-points.js";
 import { makeSyncobjHandle, type SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 
+/** What a domain says of its syncobjs. */
 export interface SyncobjTableOptions {
   /** Milliseconds for which a handle that no agent opens holds its syncobj. Default 10,000. */
   readonly handleLimit?: number;

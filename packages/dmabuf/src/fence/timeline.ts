@@ -142,7 +142,11 @@ export class Timeline implements Disposable {
     );
   }
 
-  /** Ends the timeline and gives its slot back. Pending fences fail with `error`: their work touches no memory any more. */
+  /**
+   * Ends the timeline and gives its slot back: the work of its pending fences no longer touches any memory.
+   *
+   * @param error What the pending fences fail with. Default `ECANCELED`.
+   */
   close(error: ErrorCode = "ECANCELED"): void {
     check("Timeline.close()", "error", error, ERROR_CODE);
     if (this.#closed) return;
