@@ -52,42 +52,62 @@ export interface FenceOps {
 }
 
 /** What is behind a fence: its maker in this agent, or its place in shared memory. */
-export interface FenceBacking {
-  readonly driverName: string;
-  readonly timelineName: string;
-  readonly seqno32: boolean;
+export abstract class FenceBacking {
+  abstract readonly driverName: string;
+  abstract readonly timelineName: string;
+  readonly seqno32: boolean = false;
   /** Whether the fence stands for other fences, and so goes into no reservation and no array. */
-  readonly isContainer: boolean;
+  readonly isContainer: boolean = false;
   /** Whether its maker or owner wants to hear of deadlines. */
-  readonly hearsDeadlines: boolean;
+  readonly hearsDeadlines: boolean = true;
   /** Whether the work goes on, and signals the fence, after the fence was disposed. */
-  readonly goesOn: boolean;
+  readonly goesOn: boolean = false;
+
   /** Starts whatever will signal the fence; false if the work has already passed. */
-  enableSignaling(fence: Fence): boolean;
+  abstract enableSignaling(fence: Fence): boolean;
   /** Looks actively; `undefined` while the fence is pending. */
-  poll(fence: Fence): Outcome | undefined;
-  /** Decides the fence; false if another agent has decided it. @param error A negative errno, or 0. */
-  decide(fence: Fence, error: number, timestampNs: number): boolean;
-  /** The fence was decided by another agent; now its maker says that the work has finished. */
-  acknowledge(fence: Fence): void;
-  setDeadline(fence: Fence, deadlineNs: number): void;
-  /** The fence was disposed while it is pending and something in this agent waits for it. */
-  abandon(fence: Fence): void;
-  /** The fence was disposed. */
-  release(fence: Fence): void;
-  /** The place of the fence in shared memory, if it has one. */
-  key(fence: Fence): FenceKey | undefined;
+  abstract poll(fence: Fence): Outcome | undefined;
+  /** Whether only this thread can signal the fence: it must not block for it without a limit. */
+  abstract isOwn(fence: Fence): boolean;
   /**
    * The place of the fence in shared memory, which it gets if it has none.
    *
    * @param timeLimit Milliseconds after which hang recovery ends it with `ETIMEDOUT`.
    * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
    */
-  publish(fence: Fence, timeLimit: number): FenceKey;
+  abstract publish(fence: Fence, timeLimit: number): FenceKey;
+
+  /** The place of the fence in shared memory, if it has one. */
+  key(_fence: Fence): FenceKey | undefined {
+    return undefined;
+  }
+
+  /** Decides the fence; false if another agent has decided it. @param error A negative errno, or 0. */
+  decide(_fence: Fence, _error: number, _timestampNs: number): boolean {
+    return true;
+  }
+
+  /** The fence was decided by another agent; now its maker says that the work has finished. */
+  acknowledge(_fence: Fence): void {}
+
+  setDeadline(_fence: Fence, _deadlineNs: number): void {}
+
+  /** The fence was disposed while it is pending and something in this agent waits for it. */
+  abandon(fence: Fence): void {
+    if (this.goesOn) return;
+    warnAbandoned(fence);
+    fence.setError("EDEADLK");
+    fence.signal();
+  }
+
+  /** The fence was disposed. */
+  release(_fence: Fence): void {}
+
   /** How this thread blocks for the fence, which will signal by itself from now on. */
-  awaited(fence: Fence): WaitCondition;
-  /** Whether only this thread can signal the fence: it must not block for it without a limit. */
-  isOwn(fence: Fence): boolean;
+  awaited(fence: Fence): WaitCondition {
+    fence.enableSignaling();
+    return { arm: () => {}, ready: () => fence.isSignaled(), recheckAfter: () => 1 };
+  }
 }
 
 /** How a fence has ended. */
@@ -458,6 +478,10 @@ class FenceWait implements Wait {
     }
     return fenceAgent(fence).waitSync(awaited, timeout);
   }
+}
+
+export function warnAbandoned(fence: Fence): void {
+  fenceAgent(fence).host.warn(`Fence ${fence.context}:${fence.seqno} was released while something waits for it`);
 }
 
 /** Whose failures are reported, in messages. */

@@ -1,7 +1,7 @@
 import { check, checkObject, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
-import type { Agent, WaitCondition } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import { allocateContexts, type FenceKey } from "../domain/timeline-slot.js";
-import { fenceAgent, makeFence, type Fence, type FenceBacking, type FenceOps, type Outcome } from "./fence.js";
+import { fenceAgent, FenceBacking, makeFence, type Fence, type FenceOps, type Outcome } from "./fence.js";
 import { publishLocal } from "./published-fence.js";
 
 const NUMBER = integer(0);
@@ -29,46 +29,9 @@ export function createFence(agent: Agent, ops: FenceOps, context?: number, seqno
 }
 
 /** What is behind a fence of this agent alone. */
-export abstract class LocalBacking implements FenceBacking {
-  abstract readonly driverName: string;
-  abstract readonly timelineName: string;
-  readonly seqno32: boolean = false;
-  readonly isContainer: boolean = false;
-  readonly hearsDeadlines: boolean = true;
-  readonly goesOn: boolean = false;
-
-  abstract enableSignaling(fence: Fence): boolean;
-  abstract poll(fence: Fence): Outcome | undefined;
-  abstract isOwn(fence: Fence): boolean;
-
-  key(_fence: Fence): FenceKey | undefined {
-    return undefined;
-  }
-
+export abstract class LocalBacking extends FenceBacking {
   publish(fence: Fence, timeLimit: number): FenceKey {
     return publishLocal(fence, this, timeLimit);
-  }
-
-  decide(_fence: Fence, _error: number, _timestampNs: number): boolean {
-    return true;
-  }
-
-  acknowledge(_fence: Fence): void {}
-
-  setDeadline(_fence: Fence, _deadlineNs: number): void {}
-
-  abandon(fence: Fence): void {
-    if (this.goesOn) return;
-    warnAbandoned(fence);
-    fence.setError("EDEADLK");
-    fence.signal();
-  }
-
-  release(_fence: Fence): void {}
-
-  awaited(fence: Fence): WaitCondition {
-    fence.enableSignaling();
-    return { arm: () => {}, ready: () => fence.isSignaled(), recheckAfter: () => 1 };
   }
 }
 
@@ -109,8 +72,4 @@ export class OpsBacking extends LocalBacking {
   override release(fence: Fence): void {
     this.#ops.release?.(fence);
   }
-}
-
-export function warnAbandoned(fence: Fence): void {
-  fenceAgent(fence).host.warn(`Fence ${fence.context}:${fence.seqno} was released while something waits for it`);
 }

@@ -3,8 +3,15 @@ import { isKeySignaled, keyStatus } from "../domain/fence-slot.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { ERRNO } from "../errors.js";
-import { fenceAgent, backingOf, DEFAULT_TIME_LIMIT, setBacking, type Fence } from "./fence.js";
-import type { FenceBacking, Outcome } from "./fence.js";
+import {
+  backingOf,
+  DEFAULT_TIME_LIMIT,
+  fenceAgent,
+  FenceBacking,
+  setBacking,
+  type Fence,
+  type Outcome,
+} from "./fence.js";
 import { outcomeOf, SharedAwaited, watchDeadlines } from "./shared-fence.js";
 
 /**
@@ -49,13 +56,13 @@ export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: numbe
 }
 
 /** A fence of this agent that has got a one-shot slot: its maker still says what it knows, and the slot decides. */
-class PublishedBacking implements FenceBacking {
+class PublishedBacking extends FenceBacking {
   readonly driverName: string;
   readonly timelineName: string;
-  readonly seqno32: boolean;
-  readonly isContainer: boolean;
-  readonly hearsDeadlines: boolean;
-  readonly goesOn: boolean;
+  override readonly seqno32: boolean;
+  override readonly isContainer: boolean;
+  override readonly hearsDeadlines: boolean;
+  override readonly goesOn: boolean;
   readonly #maker: FenceBacking;
   readonly #agent: Agent;
   readonly #key: FenceKey;
@@ -64,6 +71,7 @@ class PublishedBacking implements FenceBacking {
   #isFree = false;
 
   constructor(maker: FenceBacking, agent: Agent, key: FenceKey, timeLimit: number) {
+    super();
     this.driverName = maker.driverName;
     this.timelineName = maker.timelineName;
     this.seqno32 = maker.seqno32;
@@ -76,7 +84,7 @@ class PublishedBacking implements FenceBacking {
     this.#timeLimit = timeLimit;
   }
 
-  key(): FenceKey {
+  override key(): FenceKey {
     return this.#key;
   }
 
@@ -99,7 +107,7 @@ class PublishedBacking implements FenceBacking {
     return undefined;
   }
 
-  decide(_fence: Fence, error: number, timestampNs: number): boolean {
+  override decide(_fence: Fence, error: number, timestampNs: number): boolean {
     return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
   }
 
@@ -108,20 +116,20 @@ class PublishedBacking implements FenceBacking {
     if (this.#isDecidedHere || fence.status !== -ERRNO.ETIMEDOUT) this.free();
   }
 
-  acknowledge(): void {
+  override acknowledge(): void {
     this.free();
   }
 
-  setDeadline(fence: Fence, deadlineNs: number): void {
+  override setDeadline(fence: Fence, deadlineNs: number): void {
     this.#maker.setDeadline(fence, deadlineNs);
   }
 
-  abandon(fence: Fence): void {
+  override abandon(fence: Fence): void {
     this.#maker.abandon(fence);
   }
 
   /** What the maker has dropped it says no more of; unless its work goes on by itself, no agent is kept waiting for it. */
-  release(fence: Fence): void {
+  override release(fence: Fence): void {
     if (!this.goesOn && fence.isSignaled()) this.free();
     this.#maker.release(fence);
   }
@@ -138,7 +146,7 @@ class PublishedBacking implements FenceBacking {
     freeOneShot(this.#agent, this.#key.slot, this.#agent.identity);
   }
 
-  awaited(fence: Fence): WaitCondition {
+  override awaited(fence: Fence): WaitCondition {
     fence.enableSignaling();
     return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
   }

@@ -14,7 +14,7 @@ import {
 } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, textOf } from "../errors.js";
-import { DEFAULT_TIME_LIMIT, makeFence, type Fence, type FenceBacking, type Outcome } from "./fence.js";
+import { DEFAULT_TIME_LIMIT, FenceBacking, makeFence, type Fence, type Outcome } from "./fence.js";
 
 /**
  * Fences that other agents see.
@@ -30,15 +30,13 @@ import { DEFAULT_TIME_LIMIT, makeFence, type Fence, type FenceBacking, type Outc
  */
 
 /** What all fences of one slot and generation have in common in this agent. */
-export class SharedBacking implements FenceBacking {
+export class SharedBacking extends FenceBacking {
   readonly agent: Agent;
   readonly slot: number;
   readonly generation: number;
-  readonly seqno32: boolean;
-  readonly isContainer = false;
-  readonly hearsDeadlines = true;
-  /** A fence here is a view of its owner's fence. */
-  readonly goesOn = true;
+  override readonly seqno32: boolean;
+  /** A fence here is a view of its owner's fence: the waits for that go on. */
+  override readonly goesOn = true;
   /** What waits here for fences of this slot; most agents that import one only look, or block. */
   #armed: Map<Fence, () => void> | undefined = undefined;
   #origin: Origin | undefined;
@@ -48,6 +46,7 @@ export class SharedBacking implements FenceBacking {
    * @param seqno32 How the fences' context counts.
    */
   constructor(agent: Agent, slot: number, generation: number, origin?: Origin, seqno32 = origin?.seqno32 ?? false) {
+    super();
     this.agent = agent;
     this.slot = slot;
     this.generation = generation;
@@ -68,7 +67,7 @@ export class SharedBacking implements FenceBacking {
       keyOrigin(this.agent, { slot: this.slot, generation: this.generation, sequence: 0 }) ?? DETACHED);
   }
 
-  key(fence: Fence): FenceKey {
+  override key(fence: Fence): FenceKey {
     return { slot: this.slot, generation: this.generation, sequence: this.#sequenceOf(fence) };
   }
 
@@ -93,22 +92,15 @@ export class SharedBacking implements FenceBacking {
     return true;
   }
 
-  setDeadline(fence: Fence, deadlineNs: number): void {
+  override setDeadline(fence: Fence, deadlineNs: number): void {
     hintDeadline(this.agent, this.key(fence), deadlineNs, this.agent.host.nowNs());
   }
 
-  decide(fence: Fence, _error: number, _timestampNs: number): boolean {
+  override decide(fence: Fence, _error: number, _timestampNs: number): boolean {
     throw new DmaBufError("EPERM", `Cannot signal fence ${fence.context}:${fence.seqno}: only its owner may`);
   }
 
-  /** Waits for the owner's fence go on. */
-  abandon(_fence: Fence): void {}
-
-  release(_fence: Fence): void {}
-
-  acknowledge(_fence: Fence): void {}
-
-  awaited(fence: Fence): WaitCondition {
+  override awaited(fence: Fence): WaitCondition {
     return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
   }
 

@@ -23,8 +23,7 @@ import {
   timelineProgress,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { DEFAULT_TIME_LIMIT, makeFence, type Fence } from "./fence.js";
-import { warnAbandoned } from "./local-fence.js";
+import { DEFAULT_TIME_LIMIT, makeFence, warnAbandoned, type Fence } from "./fence.js";
 import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 
 export { allocateContexts };
