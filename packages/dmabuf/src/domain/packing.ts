@@ -37,6 +37,8 @@ export class WideBits {
   /** The part's bits in the word. */
   readonly mask: bigint;
   readonly #low: number;
+  /** Of a part that reaches into both halves: its bits in the high one. */
+  readonly #highMask: number;
   readonly #scale: number;
 
   constructor(shift: number, width: number) {
@@ -44,6 +46,7 @@ export class WideBits {
     this.width = width;
     this.mask = ((1n << BigInt(width)) - 1n) << BigInt(shift);
     this.#low = width < 32 ? 2 ** width - 1 : -1;
+    this.#highMask = 2 ** (shift + width - 32) - 1;
     this.#scale = 2 ** (32 - shift);
   }
 
@@ -60,7 +63,7 @@ export class WideBits {
     const [low, high] = [halves[0]!, halves[1]!];
     if (this.shift >= 32) return ((high >>> (this.shift - 32)) & this.#low) >>> 0;
     if (this.shift + this.width <= 32) return ((low >>> this.shift) & this.#low) >>> 0;
-    return (high % 2 ** (this.shift + this.width - 32)) * this.#scale + (low >>> this.shift);
+    return ((high & this.#highMask) >>> 0) * this.#scale + (low >>> this.shift);
   }
 
   lowHalf(value: number): number {

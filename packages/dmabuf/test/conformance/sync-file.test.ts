@@ -43,7 +43,7 @@ test("SYF-03 a closed timeline makes no fences, and a handle of another kind ope
   ]) {
     assert.throws(call, { code: "EBADF" });
   }
-  for (const other of [handle, handle.fence, undefined, 3]) {
+  for (const other of [{ ...handle, kind: "software-timeline" }, undefined, 3]) {
     assert.throws(() => domain.import(other as never), { code: "EINVAL" });
   }
 });
@@ -358,7 +358,12 @@ test("a handle of something else, or of another domain, makes no sync file", () 
   using file = point(domain, domain.createSoftwareTimeline(), 1);
   const handle = file.handle();
   assert.throws(() => other.import(handle), { code: "EINVAL" });
-  for (const wrong of [undefined, handle.fence, { ...handle, fence: undefined }, { ...handle, fence: {} }]) {
+  for (const wrong of [
+    undefined,
+    { ...handle.fence, kind: "sync-file" },
+    { ...handle, fence: undefined },
+    { ...handle, fence: {} },
+  ]) {
     assert.throws(() => domain.import(wrong as never), { name: "DmaBufError", code: "EINVAL" });
   }
   const damaged = { ...handle.fence, slot: 1e9 };
