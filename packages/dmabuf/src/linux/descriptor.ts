@@ -18,7 +18,7 @@ export let requestOf: <F extends Fields>(
 ) => Values<F> & { readonly result: number };
 
 /**
- * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by nobody else. One that is
+ * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by no other. One that is
  * forgotten stays open as long as its thread.
  */
 export class Descriptor implements Disposable {

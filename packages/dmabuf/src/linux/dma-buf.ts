@@ -54,7 +54,19 @@ export interface DmaBufStatistics {
   readonly inode: number;
 }
 
-/** A dma-buf of the kernel's, as a descriptor of it. Any number of processes and devices may have others. */
+/**
+ * A kernel dma-buf, as a descriptor of it. Any number of processes and devices may have others.
+ *
+ * @example
+ * ```ts device
+ * import { DmaHeap } from "dmabuf/linux";
+ *
+ * using heap = DmaHeap.open("system");
+ * using buffer = heap.allocate(4096);
+ * await buffer.access("write", (bytes) => bytes.fill(7), { timeout: 1_000 });
+ * console.log(buffer.size, buffer.statistics().exporterName);
+ * ```
+ */
 export class DmaBufDescriptor extends Descriptor {
   /** Bytes. */
   readonly size: number;
@@ -127,12 +139,35 @@ export class DmaBufDescriptor extends Descriptor {
     this.#sync(ACCESS[mode] | DMA_BUF_FLAG.END);
   }
 
-  /** Begins, runs `use` with the bytes, and ends. They are not valid afterwards. */
+  /**
+   * Begins, runs `use` with the bytes, and ends. They are not valid afterwards.
+   *
+   * @param options `timeout` in milliseconds, by default no limit, and `signal`, which ends the wait.
+   * @returns What `use` returns.
+   * @throws {DmaBufError} As {@link map} and {@link beginCpuAccess}; what `use` throws.
+   */
   async access<T>(mode: AccessMode, use: (bytes: Uint8Array<ArrayBuffer>) => T, options: WaitOptions = {}): Promise<T> {
     checkAccess("DmaBufDescriptor.access()", mode, options);
     check("DmaBufDescriptor.access()", "use", use, FUNCTION);
     using view = this.map(mode === "read" ? "read" : "read-write");
     await this.beginCpuAccess(mode, options);
+    return this.#use(mode, use, view);
+  }
+
+  /** As {@link access}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  accessSync<T>(
+    mode: AccessMode,
+    use: (bytes: Uint8Array<ArrayBuffer>) => T,
+    options: { readonly timeout?: number } = {},
+  ): T {
+    checkAccessSync("DmaBufDescriptor.accessSync()", mode, options);
+    check("DmaBufDescriptor.accessSync()", "use", use, FUNCTION);
+    using view = this.map(mode === "read" ? "read" : "read-write");
+    this.beginCpuAccessSync(mode, options);
+    return this.#use(mode, use, view);
+  }
+
+  #use<T>(mode: AccessMode, use: (bytes: Uint8Array<ArrayBuffer>) => T, view: MemoryView): T {
     let used: T;
     try {
       used = use(view.bytes);

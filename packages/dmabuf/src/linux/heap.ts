@@ -30,7 +30,18 @@ const HEAP_NAME: Kind = {
   code: "EINVAL",
 };
 
-/** An allocator of the kernel's: each heap is memory of another kind. */
+/**
+ * A kernel allocator of dma-bufs: each heap is memory of another kind.
+ *
+ * @example
+ * ```ts device
+ * import { DmaHeap } from "dmabuf/linux";
+ *
+ * console.log(DmaHeap.list());
+ * using heap = DmaHeap.open("system");
+ * using buffer = heap.allocate(1 << 20);
+ * ```
+ */
 export class DmaHeap extends Descriptor {
   readonly name: string;
 

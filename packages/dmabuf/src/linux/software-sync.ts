@@ -25,8 +25,18 @@ export const SW_SYNC = {
 export const SOFTWARE_SYNC_PATH = "/sys/kernel/debug/sync/sw_sync";
 
 /**
- * A timeline of the kernel's that a program advances by hand, for tests. It breaks the promise of all other fences, that
- * they signal in bounded time: use it for nothing else. Only root has it, in a kernel that was built for tests.
+ * A kernel timeline that a program advances by hand, for tests. It breaks the promise of all other fences, that they
+ * signal in bounded time: use it for nothing else. Only root has it, in a kernel that was built for tests.
+ *
+ * @example
+ * ```ts device
+ * import { SoftwareSyncTimeline } from "dmabuf/linux";
+ *
+ * using timeline = new SoftwareSyncTimeline();
+ * using fence = timeline.createFence(1);
+ * timeline.advance();
+ * console.log(await fence.wait());
+ * ```
  */
 export class SoftwareSyncTimeline extends Descriptor {
   /** A timeline at 0. @throws {DmaBufError} `ENOENT` if the kernel has none; `EACCES` without the right to it. */

@@ -39,7 +39,19 @@ const FENCE_INFO = new Struct({
   timestampNs: "u64",
 });
 
-/** A sync_file of the kernel's: one or several fences of drivers, as a descriptor. */
+/**
+ * A kernel sync_file: one or several fences of drivers, as a descriptor.
+ *
+ * @example
+ * ```ts device
+ * import { DmaHeap } from "dmabuf/linux";
+ *
+ * using heap = DmaHeap.open();
+ * using buffer = heap.allocate(4096);
+ * using work = buffer.exportSyncFile("write");
+ * console.log(await work.wait({ timeout: 1_000 }), work.info().fences);
+ * ```
+ */
 export class SyncFileDescriptor extends Descriptor {
   /** Takes over the descriptor of a sync_file. */
   constructor(fd: number) {

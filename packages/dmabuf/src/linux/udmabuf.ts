@@ -49,7 +49,18 @@ export interface MemoryRange {
 
 const RANGE: Kinds<MemoryRange> = { memfd: required(FD), offset: required(OFFSET), size: required(BYTES) };
 
-/** The device that makes dma-bufs of memory files, so that devices can use memory that programs filled. */
+/**
+ * The device that makes dma-bufs of memory files, so that devices can use memory that programs filled.
+ *
+ * @example
+ * ```ts device
+ * import { createSealedMemory, UdmabufDevice } from "dmabuf/linux";
+ *
+ * using memory = createSealedMemory("image", 65_536);
+ * using device = new UdmabufDevice();
+ * using buffer = device.create({ memfd: memory.fd, offset: 0, size: 65_536 });
+ * ```
+ */
 export class UdmabufDevice extends Descriptor {
   /** @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
   constructor() {

@@ -43,16 +43,25 @@ export interface MissingCapability {
   readonly reason: string;
 }
 
+/** What `capabilities()` has found. */
 export interface Capabilities {
   /** Whether domains between processes work here. */
   readonly processes: boolean;
-  /** What stands against it; empty if nothing does. */
+  /** What is missing for it; empty if nothing is. */
   readonly missing: readonly MissingCapability[];
 }
 
 /**
  * What works here of what domains between processes need. Each call is tried for real, once in a thread: a sandbox may
  * forbid any of them. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { capabilities } from "dmabuf/node";
+ *
+ * const { processes, missing } = capabilities();
+ * console.log(processes ? "processes work here" : missing.map(({ name, reason }) => `${name}: ${reason}`).join("\n"));
+ * ```
  */
 export function capabilities(): Capabilities {
   return (found ??= find());

@@ -33,7 +33,7 @@ import { endConnection, letGoConnection } from "./resources/let-go.js";
 import type { WaitLimits } from "./connecting/json-lines.js";
 import { Acceptor } from "./connecting/acceptor.js";
 import { leaveLedger, releaseEnded } from "./resources/process-ledgers.js";
-import type { ResourceLedger } from "./resources/resource-ledger.js";
+import type { LedgerEntry, ResourceLedger } from "./resources/resource-ledger.js";
 import type { Membership } from "./joining/membership.js";
 import {
   makeViewerServer,
@@ -44,7 +44,7 @@ import {
 import { descriptorOf } from "./resources/socket-descriptor.js";
 import { StreamDirectory } from "./messages/stream-directory.js";
 import { threadLedger } from "./resources/thread-ledger.js";
-import { pageSize, processId } from "./system-calls/index.js";
+import { closeDescriptor, pageSize, processId } from "./system-calls/index.js";
 
 /**
  * Milliseconds between two looks whether others have died. Mostly a connection's end or a worker's tells earlier; this is
@@ -77,6 +77,19 @@ export interface ProcessDomain extends AllMembers {}
 /**
  * A domain of processes: buffers are memory files, waiting is by futex and pipe, and the kernel tells of deaths. Every
  * member may write to the control segment: members trust each other.
+ *
+ * @example
+ * ```ts
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.listen("@domain-of-example");
+ * // Mostly in another process:
+ * using other = await ProcessDomain.connect("@domain-of-example", { name: "other" });
+ * using buffer = domain.allocate(4096, { name: "shared" });
+ * using handle = buffer.handle();
+ * using imported = other.import(handle);
+ * console.log(imported.size, domain.agents);
+ * ```
  */
 export class ProcessDomain extends DomainBase {
   /** Descriptors of other kinds, which agents give each other by name. */
@@ -131,7 +144,7 @@ export class ProcessDomain extends DomainBase {
    *
    * @throws {RangeError} Naming the option that is out of range.
    * @throws {DmaBufError} `ENOSYS` where there are no such domains (see `capabilities()`); `EMFILE` if there are not
-   *   enough descriptors.
+   *   enough descriptors; `EFBIG` if the domain would be larger than one view of memory.
    */
   static create(options: ListenOptions = {}): ProcessDomain {
     checkOptions("ProcessDomain.create()", options, LISTEN);
@@ -143,7 +156,7 @@ export class ProcessDomain extends DomainBase {
    * Makes a domain that other processes can connect to.
    *
    * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
-   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there; otherwise as {@link create}.
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there; otherwise as {@link create}.
    */
   static listen(where: string, options: ListenOptions = {}): ProcessDomain {
     checkPlace("ProcessDomain.listen()", where);
@@ -158,9 +171,11 @@ export class ProcessDomain extends DomainBase {
   /**
    * Joins the domain of the process that listens there.
    *
-   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if nobody listens; `EACCES` if this user may not join, or
-   *   if another user listens there who is not among `users`; `EPROTO` if the layout's version is
-   *   another; `ENOSPC` if the domain is full; `ETIMEDOUT` if it does not answer in time.
+   * @param where A path, or "@" and an abstract name.
+   * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if no process listens there; `EACCES` if this user may not join, or
+   *   if the listener's user is not among `users`; `EPROTO` if the layout's version is another, or what comes is no
+   *   domain; `ENOSPC` if the domain is full; `ETIMEDOUT` if no answer comes in time; otherwise as {@link create}. The
+   *   signal's reason if it aborts.
    */
   static async connect(where: string, options: ConnectOptions = {}): Promise<ProcessDomain> {
     checkPlace("ProcessDomain.connect()", where);
@@ -173,7 +188,7 @@ export class ProcessDomain extends DomainBase {
   /**
    * Joins the domain of the process that has started this one.
    *
-   * @param descriptor Where the invitation's descriptor stands in this process.
+   * @param descriptor The number of the invitation's descriptor in this process.
    * @throws {DmaBufError} `EINVAL` if that is no invitation, or one that was used: nothing has happened to it then.
    *   Otherwise as {@link connect}.
    */
@@ -187,7 +202,8 @@ export class ProcessDomain extends DomainBase {
   /**
    * Joins the domain that another thread of this process has invited this one to.
    *
-   * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left.
+   * @throws {DmaBufError} `ESTALE` if the invitation is void, because it was used before or its inviter has left;
+   *   otherwise as {@link create}.
    * @throws {TypeError} For an invitation to a domain of `dmabuf`, or what is none.
    */
   static join(invitation: WorkerInvitation, options: JoinOptions = {}): ProcessDomain {
@@ -203,7 +219,9 @@ export class ProcessDomain extends DomainBase {
    * Lets other processes connect. A domain can have several such places, in any of its processes: another process can
    * take over a place whose listener has died.
    *
-   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
+   * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace. With the option
+   *   `users` of the domain the mode is 0666, and the kernel says who connects.
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there; `EBADF` if this thread has left the domain.
    */
   listen(where: string): void {
     checkPlace("ProcessDomain.listen()", where);
@@ -211,7 +229,12 @@ export class ProcessDomain extends DomainBase {
     this.#listening.add(new ListeningSocket(where, this.#acceptor));
   }
 
-  /** An invitation for one more thread of this process. @throws {DmaBufError} `ENOSPC` if the domain is full. */
+  /**
+   * An invitation for one more thread of this process: post it there, with its `port` in the transfer list.
+   *
+   * @param options `name`: the thread's name, for people; at most 31 bytes of UTF-8. Default "worker".
+   * @throws {DmaBufError} `ENOSPC` if the domain is full; `EBADF` if this thread has left the domain.
+   */
   invite(options: { readonly name?: string } = {}): WorkerInvitation {
     checkOptions("ProcessDomain.invite()", options, INVITE);
     this.checkJoined();
@@ -228,12 +251,20 @@ export class ProcessDomain extends DomainBase {
     return { reservation, files: segment.files, port: theirs };
   }
 
-  /** An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. */
+  /**
+   * An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. The child joins by
+   * {@link inherit}.
+   *
+   * @throws {DmaBufError} `EMFILE` if there is no descriptor left; `EBADF` if this thread has left the domain.
+   */
   inviteProcess(): ProcessInvitation {
     this.checkJoined();
     const { ledger } = this.#parts;
     const { mine, theirs } = createInvitation();
-    const entry = ledger.open(() => theirs);
+    const [entry] = allOrNothing((orUndo) => {
+      orUndo(() => closeDescriptor(mine));
+      return ledger.enter([theirs]) as [LedgerEntry];
+    });
     this.#acceptor.serve(new Socket({ fd: mine }), true);
     let open = true;
     const close = (): void => {
@@ -243,7 +274,14 @@ export class ProcessDomain extends DomainBase {
     return { descriptor: theirs, close, [Symbol.dispose]: close };
   }
 
-  /** Zeroed memory that can be exported, whole or in parts: that of other places no other process could reach. */
+  /**
+   * Zeroed memory that can be exported, whole or in parts: memory of other places could not be reached by other processes.
+   *
+   * @param length Bytes, a multiple of the page size.
+   * @throws {RangeError} If the length is none.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much; `EMFILE` if there is no descriptor left; `EBADF` if this
+   *   thread has left the domain.
+   */
   createMemory(length: number): ExportableMemory {
     check("ProcessDomain.createMemory()", "length", length, LENGTH);
     this.checkJoined();
@@ -254,7 +292,10 @@ export class ProcessDomain extends DomainBase {
    * The stream of that name, to consume from it, as soon as there is one whose producer lives. Of several it is one that
    * has not ended; else which one is not said: names are not reserved.
    *
-   * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
+   * @param name At most 31 bytes of UTF-8.
+   * @param options `timeout` in milliseconds, by default no limit, and `signal`, which ends the wait.
+   * @throws {DmaBufError} `ETIMEDOUT` if there is none in time; `EBADF` if this thread has left the domain; the signal's
+   *   reason if it aborts.
    */
   async findStream(name: string, options: WaitOptions = {}): Promise<FrameStream> {
     check("ProcessDomain.findStream()", "name", name, NAME);
@@ -266,6 +307,9 @@ export class ProcessDomain extends DomainBase {
   /**
    * The frames of the streams of that name: those of the first one, and when its producer dies, those of the next
    * producer's. It ends when a stream is ended.
+   *
+   * @param name At most 31 bytes of UTF-8.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
   follow(name: string, options: FollowOptions = {}): Follower {
     check("ProcessDomain.follow()", "name", name, NAME);
@@ -279,7 +323,7 @@ export class ProcessDomain extends DomainBase {
    * by `StreamViewer.connect()`.
    *
    * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
-   * @throws {DmaBufError} `EADDRINUSE` if somebody listens there.
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there; `EBADF` if this thread has left the domain.
    */
   serveViewers(where: string, stream: FrameStream, options: ServeViewersOptions = {}): ViewerServer {
     checkPlace("ProcessDomain.serveViewers()", where);
@@ -331,7 +375,7 @@ export class ProcessDomain extends DomainBase {
     limits: WaitLimits,
   ): Promise<ProcessDomain> {
     const ledger = threadLedger();
-    const entry = ledger.open(() => connection);
+    const [entry] = ledger.enter([connection]) as [LedgerEntry];
     const domain = await allOrNothing(async (orUndo) => {
       orUndo(() => letGoConnection(ledger.handOver(entry)));
       const { name = defaultName() } = options;

@@ -88,7 +88,19 @@ export interface DumbBufferLayout {
 let endUse: (device: DrmDevice, handle: number) => void;
 let makeBuffer: (device: DrmDevice, handle: number, layout: DumbBufferLayout | undefined) => DrmBuffer;
 
-/** A graphics device: a card, or the render node of one. */
+/**
+ * A graphics device: a card, or the render node of one.
+ *
+ * @example
+ * ```ts device
+ * import { DrmDevice } from "dmabuf/linux";
+ *
+ * console.log(DrmDevice.list());
+ * using card = DrmDevice.find("vgem", "card");
+ * using image = card?.createDumbBuffer(640, 480);
+ * using buffer = image?.export();
+ * ```
+ */
 export class DrmDevice extends Descriptor {
   readonly path: string;
   /** How many objects here stand for a handle: the kernel gives the same one for a buffer that it knows already. */

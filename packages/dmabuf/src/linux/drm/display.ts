@@ -1,13 +1,16 @@
-import { check, checkOptions, instance, NAME, type Kinds } from "../../arguments.js";
+import { check, checkOptions, instance, NAME, TIMEOUT, type Kinds } from "../../arguments.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { addressOf } from "../../node/system-calls/index.js";
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
+import { take, takeSync, type Steps } from "../../domain/steps.js";
+import { threadsHost } from "../../host/threads.js";
 import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { COUNT } from "../kinds.js";
 import { fourCharacters } from "../pixel-format.js";
 import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
+import { untilReady } from "../wait.js";
 import { commit, ModeObject, type Change } from "./atomic.js";
 import { DRM_DEVICE, type DrmDevice } from "./device.js";
 import { FRAMEBUFFER, type Framebuffer } from "./framebuffer.js";
@@ -26,9 +29,11 @@ import { requestOf } from "../descriptor.js";
  * display.4. One program at a time shows images on a device, its master; it stays that until the device is closed.
  */
 
+/** A size and a rate of a screen. */
 export interface DisplayMode {
   /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** Images in a second. */
   readonly refresh: number;
@@ -45,22 +50,46 @@ export interface DisplayConnector {
   readonly modes: readonly DisplayMode[];
 }
 
+/** Options of a {@link Display}. */
 export interface DisplayOptions {
   /** The name of the connector. Default: the first that has a screen. */
   readonly connector?: string;
   /** The size of the screen's mode in pixels. Default: the mode that the screen likes best. */
   readonly width?: number;
+  /** As `width`. */
   readonly height?: number;
 }
 
 const OPTIONS: Kinds<DisplayOptions> = { connector: NAME, width: COUNT, height: COUNT };
 const QUEUE: Kinds<{ readonly after?: SyncFileDescriptor }> = { after: SYNC_FILE_DESCRIPTOR };
+interface ShowOptions {
+  readonly timeout?: number | undefined;
+  readonly after?: SyncFileDescriptor;
+}
+
+const SHOW_SYNC: Kinds<ShowOptions> = { ...QUEUE, timeout: TIMEOUT };
 const SHOW: Kinds<WaitOptions & { readonly after?: SyncFileDescriptor }> = { ...WAIT, ...QUEUE };
 
+/**
+ * A screen on a connector of a graphics device, which shows images.
+ *
+ * @example
+ * ```ts device
+ * import { Display, DrmDevice, Framebuffer } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.open("/dev/dri/card0");
+ * using display = new Display(card);
+ * using buffer = card.createDumbBuffer(display.mode.width, display.mode.height);
+ * using image = new Framebuffer(buffer);
+ * await display.show(image, { timeout: 1_000 });
+ * ```
+ */
 export class Display implements Disposable {
+  /** The device that it belongs to. */
   readonly device: DrmDevice;
   /** The connector's name. */
   readonly name: string;
+  /** The mode in which it shows images. */
   readonly mode: DisplayMode;
   /** What it can show, each four characters, as "XR24". */
   readonly pixelFormats: readonly string[];
@@ -147,14 +176,20 @@ export class Display implements Disposable {
   /**
    * Shows an image, after the one before: resolves when it is on the screen.
    *
+   * @param options As of {@link queue}; `timeout` in milliseconds, by default no limit, and `signal`.
    * @throws {DmaBufError} As {@link queue}; `ETIMEDOUT` if the time passed first: the image may then still come.
    */
   async show(image: Framebuffer, options: WaitOptions & { readonly after?: SyncFileDescriptor } = {}): Promise<void> {
     check("Display.show()", "image", image, FRAMEBUFFER);
     checkOptions("Display.show()", options, SHOW);
-    if (this.#shown !== undefined) await this.#wait(this.#shown, options);
-    using shown = this.queue(image, options);
-    await this.#wait(shown, options);
+    await take({ host: threadsHost() }, this.#show(image, options), options);
+  }
+
+  /** As {@link show}, blocking this thread. @param options As of {@link queue}; `timeout` in milliseconds; default no limit. */
+  showSync(image: Framebuffer, options: { readonly timeout?: number; readonly after?: SyncFileDescriptor } = {}): void {
+    check("Display.showSync()", "image", image, FRAMEBUFFER);
+    checkOptions("Display.showSync()", options, SHOW_SYNC);
+    takeSync({ host: threadsHost() }, this.#show(image, options), options.timeout);
   }
 
   /** Makes the screen dark. Twice does nothing. */
@@ -212,9 +247,18 @@ export class Display implements Disposable {
     };
   }
 
-  async #wait(fence: SyncFileDescriptor, options: WaitOptions): Promise<void> {
-    if ((await fence.wait(options)) === "signaled") return;
-    throw new DmaBufError("ETIMEDOUT", `The display ${this.name} was not ready in ${options.timeout} ms`);
+  *#show(image: Framebuffer, options: ShowOptions): Steps<void> {
+    if (this.#shown !== undefined) yield* this.#signaled(this.#shown, options);
+    using shown = this.queue(image, options);
+    yield* this.#signaled(shown, options);
+  }
+
+  *#signaled(fence: SyncFileDescriptor, { timeout }: ShowOptions): Steps<void> {
+    if (fence.isReady() || (yield untilReady(fence, "input"))) return;
+    throw new DmaBufError(
+      "ETIMEDOUT",
+      `Cannot show the image: the display ${this.name} was not ready in ${timeout} ms`,
+    );
   }
 }
 

@@ -50,6 +50,16 @@ const REASONS = {
  * A place of a graphics device for a fence that may not exist yet, or for a timeline of them.
  *
  * @see linux/drivers/gpu/drm/drm_syncobj.c
+ *
+ * @example
+ * ```ts device
+ * import { DrmDevice, DrmSyncobj } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.open("/dev/dri/renderD128");
+ * using timeline = DrmSyncobj.create(card);
+ * timeline.signalPoint(1);
+ * console.log(timeline.query(), await timeline.wait({ point: 1, timeout: 1_000 }));
+ * ```
  */
 export class DrmSyncobj implements Disposable {
   readonly device: DrmDevice;

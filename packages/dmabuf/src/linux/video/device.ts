@@ -32,7 +32,19 @@ export interface VideoCapabilities {
 const DIRECTION = oneOf("capture", "output");
 const WANTED: Kinds<Partial<Omit<VideoFormat, "planes">>> = { pixelFormat: PIXEL_FORMAT, width: U32, height: U32 };
 
-/** A camera, or another device for moving images. */
+/**
+ * A camera, or another device for moving images.
+ *
+ * @example
+ * ```ts device
+ * import { VideoDevice } from "dmabuf/linux";
+ *
+ * console.log(VideoDevice.list());
+ * using camera = VideoDevice.open("/dev/video0");
+ * console.log(camera.capabilities.card, camera.pixelFormats("capture"));
+ * camera.setFormat("capture", { pixelFormat: "NV12", width: 640, height: 480 });
+ * ```
+ */
 export class VideoDevice extends Descriptor {
   readonly path: string;
   readonly capabilities: VideoCapabilities;

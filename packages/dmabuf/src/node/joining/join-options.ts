@@ -2,6 +2,7 @@ import { ABORT_SIGNAL, check, isText, NAME, TIMEOUT, type Kind, type Kinds } fro
 import { SIZES, type Sizes } from "../../domain/layout.js";
 import { JOIN, type JoinOptions } from "../../domain-base.js";
 
+/** Options of a new domain of processes. */
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
   /** This thread's name, for people; at most 31 bytes of UTF-8. Default: the process's number. */
   readonly name?: string;
@@ -12,11 +13,13 @@ export interface ListenOptions extends Partial<Sizes>, JoinOptions {
   readonly users?: readonly number[];
 }
 
+/** Options of joining a domain of processes. */
 export interface ConnectOptions extends JoinOptions {
   /** As in {@link ListenOptions}. */
   readonly name?: string;
   /** Milliseconds to wait for an answer. Default 5,000. */
   readonly timeout?: number;
+  /** Ends the wait for an answer. */
   readonly signal?: AbortSignal;
   /** As in {@link ListenOptions}; also whose domain it may be that this process joins. */
   readonly users?: readonly number[];

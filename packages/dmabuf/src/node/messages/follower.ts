@@ -58,7 +58,8 @@ export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string
  * using stream = domain.createStream({ name: "camera", format: rawFormat(64) });
  * using camera = domain.follow("camera", { findTimeout: 5_000 });
  * const next = camera.next();
- * (await stream.loan())!.publish();
+ * using loan = await stream.loan();
+ * loan?.publish();
  * using frame = await next;
  * console.log(frame?.sequence, camera.takeovers);
  * ```

@@ -64,7 +64,8 @@ export class ViewedFrame extends PublishedFrame {
  * using server = domain.serveViewers("@camera-of-example", stream);
  * // Mostly in another process:
  * using viewer = await StreamViewer.connect("@camera-of-example");
- * (await stream.loan())!.publish();
+ * using loan = await stream.loan();
+ * loan?.publish();
  * using frame = await viewer.next();
  * console.log(viewer.name, frame?.sequence, server.viewers);
  * ```

@@ -329,6 +329,7 @@ test("a buffer in a domain and its udmabuf show the same bytes, and both are fre
   }
   using again = udmabuf.create({ memfd: memory.fd, offset: PAGE_SIZE, size: PAGE_SIZE });
   await again.access("read", (bytes) => assert.deepEqual([...bytes.subarray(0, 4)], [1, 2, 3, 0]));
+  again.accessSync("read", (bytes) => assert.deepEqual([...bytes.subarray(0, 4)], [1, 2, 3, 0]));
   buffer.close();
   await eventually(() => descriptor.statistics().references === 1);
 });

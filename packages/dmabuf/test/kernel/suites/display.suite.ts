@@ -158,7 +158,7 @@ test("a dma-buf of a heap is shown, with rows that are longer than the image", P
   // Not from within: vkms of Linux 6.12 adds an offset twice, and reads past the end.
   const planes = [{ offset: 0, stride }];
   using image = new Framebuffer(buffer, { width: 200, height: 64, pixelFormat: "XR24", planes });
-  await display.show(image, { timeout: 10_000 });
+  display.showSync(image, { timeout: 10_000 });
   using view = memory.map("read");
   const pixels = new Uint32Array(view.memory).map((pixel) => pixel & 0xff_ffff);
   const rows = Array.from({ length: 64 }, (_, y) => [...pixels.subarray(y * 256, y * 256 + 200)]);
@@ -195,6 +195,7 @@ test("a display waits for the fence that comes with an image, and for those in i
     // One image at most is on its way.
     fails("EBUSY", () => display.queue(image));
     await assert.rejects(display.show(image, { timeout: 20 }), { code: "ETIMEDOUT" });
+    assert.throws(() => display.showSync(image, { timeout: 20 }), { code: "ETIMEDOUT" });
     timeline.advance(1);
     assert.equal(await shown.wait({ timeout: 10_000 }), "signaled");
   }

@@ -4,7 +4,7 @@ import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Worker, type MessagePort } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { copiedBytes, Domain as ThreadDomain, PAGE_SIZE } from "../../../src/index.js";
 import {
   DmaHeap,
@@ -51,7 +51,7 @@ test(
     const invitation = domain.invite();
     const worker = new Worker(new URL("inverter.worker.js", import.meta.url), {
       workerData: { invitation, frames: FRAMES },
-      transferList: [invitation.port as MessagePort],
+      transferList: [invitation.port],
     });
     const failed = new Promise<never>((_, reject) => void worker.on("error", reject));
     const copied = copiedBytes();

@@ -138,7 +138,7 @@ test("a camera fills a dma-buf for each plane that is given to it", PATIENT, asy
   const buffers = Array.from({ length: queue.size }, () => queue.format.planes.map(({ size }) => heap.allocate(size)));
   buffers.forEach((planes, index) => queue.enqueue(index, { planes }));
   queue.start();
-  const { index, bytesUsed } = await queue.dequeue({ timeout: 10_000 });
+  const { index, bytesUsed } = queue.dequeueSync({ timeout: 10_000 });
   assert.deepEqual(
     bytesUsed,
     queue.format.planes.map(({ size }) => size),
