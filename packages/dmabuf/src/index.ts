@@ -72,7 +72,8 @@ export type { Policy } from "./stream/stream-slot.js";
 
 export type { JobNeeds, JobRequest } from "./queue/submission.js";
 export type { Job } from "./queue/job.js";
-export type { Priority, Queue, QueueOptions } from "./queue/queue.js";
+export type { Priority } from "./queue/job-line.js";
+export type { Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
 export type { AbortSignalLike } from "./host/abort.js";
 export type { MessagePortLike } from "./host/lifeline.js";

@@ -1,6 +1,6 @@
 import type { Feature } from "../domain/feature.js";
 import type { Queue } from "./queue.js";
-import { Scheduler, type SchedulerOptions } from "./scheduler.js";
+import { makeScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.js";
 
 /** What a domain does with jobs. */
 export interface QueueMembers {
@@ -26,7 +26,7 @@ export const QUEUES: Feature<QueueMembers> = {
   install(core) {
     const createScheduler = <Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> => {
       core.checkJoined();
-      return new Scheduler<Data>(core.agent, options);
+      return makeScheduler(core.agent, options);
     };
     return {
       createScheduler,

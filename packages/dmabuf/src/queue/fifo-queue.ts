@@ -1,24 +1,28 @@
-/** Who comes first does first: a line of asynchronous calls. */
+import type { Wait } from "../domain/steps.js";
+import { waitUntil, type Waiter } from "../domain/wait.js";
+import { DmaBufError } from "../errors.js";
+
+/** Calls that wait, and go on one after the other in the order in which they came. */
 export class FifoQueue {
-  readonly #line = new Set<Turn>();
+  readonly #line = new Set<FifoPlace>();
 
   get isEmpty(): boolean {
     return this.#line.size === 0;
   }
 
-  /** A place at the end of the line; dispose it to leave. */
-  enter(): Turn {
-    const turn = new Turn(this.#line);
-    this.#line.add(turn);
-    return turn;
+  /** A place at the end of the queue; dispose it to leave. */
+  enter(): FifoPlace {
+    const place = new FifoPlace(this.#line);
+    this.#line.add(place);
+    return place;
   }
 }
 
-class Turn implements Disposable {
-  readonly #line: Set<Turn>;
+export class FifoPlace implements Disposable {
+  readonly #line: Set<FifoPlace>;
   #go: (() => void) | undefined;
 
-  constructor(line: Set<Turn>) {
+  constructor(line: Set<FifoPlace>) {
     this.#line = line;
   }
 
@@ -26,23 +30,37 @@ class Turn implements Disposable {
     return firstOf(this.#line) === this;
   }
 
-  /** Calls back when this is the first; returns what ends that. */
-  onFirst(go: () => void): () => void {
-    if (this.isFirst) go();
-    else this.#go = go;
-    return () => (this.#go = undefined);
-  }
-
-  go(): void {
-    this.#go?.();
+  /** The wait until this is the first. A blocked thread would wait for ever: what is before it goes on in this thread. */
+  first(waiter: Waiter, name: string): Wait {
+    return {
+      wait: (terms) =>
+        waitUntil(
+          waiter,
+          terms,
+          () => this.isFirst,
+          (go) => this.#onFirst(go),
+        ),
+      waitSync() {
+        throw new DmaBufError("EAGAIN", `Cannot submit to queue "${name}" now: an earlier submission still waits`);
+      },
+    };
   }
 
   [Symbol.dispose](): void {
     const wasFirst = this.isFirst;
-    if (this.#line.delete(this) && wasFirst) firstOf(this.#line)?.go();
+    const isNextDue = this.#line.delete(this) && wasFirst;
+    const next = isNextDue ? firstOf(this.#line) : undefined;
+    if (next !== undefined) next.#go?.();
+  }
+
+  /** Calls back when this is the first; returns what ends that. */
+  #onFirst(go: () => void): () => void {
+    if (this.isFirst) go();
+    else this.#go = go;
+    return () => (this.#go = undefined);
   }
 }
 
-function firstOf(line: ReadonlySet<Turn>): Turn | undefined {
+function firstOf(line: ReadonlySet<FifoPlace>): FifoPlace | undefined {
   return line.values().next().value;
 }

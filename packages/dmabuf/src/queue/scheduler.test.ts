@@ -8,7 +8,7 @@ import type { Fence } from "../fence/fence.js";
 import { waitAll } from "../fence/wait-many.js";
 import type { AbortSignalLike } from "../host/abort.js";
 import type { Queue } from "./queue.js";
-import { Scheduler, type SchedulerOptions, type Verdict } from "./scheduler.js";
+import { makeScheduler, type SchedulerOptions, type Verdict } from "./scheduler.js";
 
 const OPTIONS = { timeout: 20_000 };
 
@@ -290,7 +290,7 @@ function watched(
   options: Partial<SchedulerOptions<undefined>> = {},
 ): { agent: TestAgent; queue: Queue } {
   const agent = testAgent();
-  return { agent, queue: new Scheduler(agent, { run, ...options }).createQueue() };
+  return { agent, queue: makeScheduler(agent, { run, ...options }).createQueue() };
 }
 
 test("whatever the executor gives back or throws, the job ends, and the next one runs", OPTIONS, async () => {
@@ -309,7 +309,7 @@ test("whatever the executor gives back or throws, the job ends, and the next one
     "a fence whose maker throws": () => opsFence(agent, { enableSignaling: planned }),
     "an error that has no text": () => Promise.reject(hostile),
   };
-  const queue = new Scheduler<string>(agent, { run: ({ data }) => results[data]?.() }).createQueue();
+  const queue = makeScheduler<string>(agent, { run: ({ data }) => results[data]?.() }).createQueue();
   for (const what of Object.keys(results)) {
     const [bad, good] = [await queue.submit({ data: what }), await queue.submit({ data: "good" })];
     await waitAll([bad, good]);

@@ -1,12 +1,14 @@
-import { check, checkOptions, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
-import { AGENT_KIND, type Agent } from "../domain/agent.js";
+import { checkOptions, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
 import type { AbortSignalLike } from "../host/abort.js";
-import type { Dependency, Job } from "./job.js";
-import { PRIORITIES, Queue, type QueueOptions, type QueueOwner } from "./queue.js";
+import { makeJob, type Job } from "./job.js";
+import { PRIORITIES, type JobLine, type LineOwner } from "./job-line.js";
+import type { Dependency, PendingJob } from "./pending-job.js";
+import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
 
 /**
  * Runs the jobs of some queues on one executor.
@@ -76,15 +78,36 @@ const OPTIONS: Kinds<SchedulerOptions<never>> = {
 };
 
 const DEFAULT_TIME_LIMIT = 10_000;
-/** After so many turns of the queue of microtasks it is known that a promise was settled already when it was made another's. */
+/** After so many microtasks it is known that a promise was settled already when it was made another's. */
 const TURNS_OF_A_PROMISE = 3;
 /**
- * A queue whose own thread hangs is ended by whoever waits for it, after so many time limits without a finished job. It is
+ * A queue whose own thread hangs is ended by any agent that waits for it, after so many time limits without a finished job. It is
  * not 1: the job may first have to wait for what others do in their own time.
  */
 const STALL_FACTOR = 6;
 const LONGEST_LIMIT = 0x7fff_ffff;
 
+export let makeScheduler: <Data>(agent: Agent, options: SchedulerOptions<Data>) => Scheduler<Data>;
+
+/** A job that the executor has. */
+interface Running<Data> {
+  readonly line: JobLine<Data>;
+  readonly job: PendingJob<Data>;
+  /** The job as the executor knows it. */
+  readonly face: Job<Data>;
+}
+
+/**
+ * Runs the jobs of some queues on one executor.
+ *
+ * @example
+ * ```js
+ * using scheduler = domain.createScheduler({ run: async (job) => console.log(job.data), credits: 2 });
+ * const urgent = scheduler.createQueue({ priority: "high" });
+ * const finished = await urgent.submit({ data: "first" });
+ * await finished.wait();
+ * ```
+ */
 export class Scheduler<Data = undefined> implements Disposable {
   readonly name: string;
   readonly #agent: Agent;
@@ -92,22 +115,20 @@ export class Scheduler<Data = undefined> implements Disposable {
   readonly #pipeline: boolean;
   readonly #timeLimit: number;
   readonly #onTimeout: (job: Job<Data>) => Verdict;
-  readonly #owner: QueueOwner<Data>;
-  readonly #queues = new Set<Queue<Data>>();
+  readonly #owner: LineOwner<Data>;
+  readonly #lines = new Set<JobLine<Data>>();
   /** The oldest first. */
-  readonly #running = new Set<Job<Data>>();
+  readonly #running = new Set<Running<Data>>();
   #free: number;
   #orders = 0;
   #pending = 0;
-  #letGo: (() => void) | undefined;
+  #release: (() => void) | undefined;
   #isAwake = false;
   #cancelTimer: (() => void) | undefined;
   #refusal: ErrorCode | undefined;
 
-  /** @throws {RangeError} Naming the option that is out of range. */
-  constructor(agent: Agent, options: SchedulerOptions<Data>) {
-    check("new Scheduler()", "agent", agent, AGENT_KIND);
-    checkOptions("new Scheduler()", options, OPTIONS);
+  private constructor(agent: Agent, options: SchedulerOptions<Data>) {
+    checkOptions("Domain.createScheduler()", options, OPTIONS);
     const { name = "queue", run, credits = 1, pipeline = false, timeLimit = DEFAULT_TIME_LIMIT } = options;
     this.name = name;
     this.#agent = agent;
@@ -119,25 +140,35 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#owner = this.#asOwner(credits);
   }
 
-  /** Another line of jobs. @throws {DmaBufError} `ENOSPC` if the domain has no timeline left; `ENODEV`, `ECANCELED`. */
+  static {
+    makeScheduler = (agent, options) => new Scheduler(agent, options);
+  }
+
+  /**
+   * Another queue of jobs for this scheduler's executor.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left; `ENODEV` if the executor is gone; `ECANCELED` if the
+   *   scheduler was closed.
+   */
   createQueue(options: QueueOptions = {}): Queue<Data> {
     if (this.#refusal !== undefined) {
       throw new DmaBufError(this.#refusal, `Cannot make a queue: scheduler "${this.name}" has stopped`);
     }
-    const queue = new Queue<Data>(this.#owner, options);
-    this.#queues.add(queue);
+    const queue = makeQueue(this.#owner, options);
+    this.#lines.add(lineOf(queue));
     return queue;
   }
 
   /** The jobs that the executor has, the oldest first. */
   get running(): readonly Job<Data>[] {
-    return [...this.#running];
+    return [...this.#running].map(({ face }) => face);
   }
 
   /** Closes all queues, and stops what runs: it fails with `ECANCELED`. */
   close(): void {
     this.#refusal ??= "ECANCELED";
-    for (const queue of [...this.#queues]) queue.close();
+    for (const line of [...this.#lines]) line.close();
     this.#stopRunning("ECANCELED", "its scheduler was closed");
   }
 
@@ -145,7 +176,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.close();
   }
 
-  #asOwner(credits: number): QueueOwner<Data> {
+  #asOwner(credits: number): LineOwner<Data> {
     const refusal = (): ErrorCode | undefined => this.#refusal;
     return {
       agent: this.#agent,
@@ -156,20 +187,20 @@ export class Scheduler<Data = undefined> implements Disposable {
         return refusal();
       },
       nextOrder: () => this.#orders++,
-      resolve: (fences, queue) => fences.flatMap((fence) => this.#resolve(fence, queue)),
+      resolve: (fences, line) => fences.flatMap((fence) => this.#resolve(fence, line)),
       entered: () => this.#entered(),
       left: () => this.#left(),
       wake: () => this.#wake(),
-      remove: (queue) => this.#queues.delete(queue),
+      remove: (line) => this.#lines.delete(line),
     };
   }
 
-  #resolve(fence: Fence, queue: Queue<Data>): Dependency<Data>[] {
-    const other = [...this.#queues].find(({ context }) => context === fence.context);
+  #resolve(fence: Fence, line: JobLine<Data>): Dependency[] {
+    const other = [...this.#lines].find(({ context }) => context === fence.context);
     const job = other?.jobAt(fence.seqno);
     if (job === undefined) return [fence];
     if (!this.#pipeline) return [job.finished];
-    return other === queue ? [] : [job];
+    return other === line ? [] : [job];
   }
 
   /** Work that is under way keeps the process alive, and ends when the agent leaves. */
@@ -177,14 +208,14 @@ export class Scheduler<Data = undefined> implements Disposable {
     if (this.#pending++ > 0) return;
     const end = this.#agent.host.keepAlive();
     const forget = this.#agent.gone.onEnd(() => this.#abandon());
-    this.#letGo = () => {
+    this.#release = () => {
       end();
       forget();
     };
   }
 
   #left(): void {
-    if (--this.#pending === 0) this.#letGo?.();
+    if (--this.#pending === 0) this.#release?.();
   }
 
   #wake(): void {
@@ -198,89 +229,94 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   #serve(): void {
     const look = (): void => this.#wake();
-    for (const queue of [...this.#queues]) {
-      while (queue.isKilled && queue.ready(look) !== undefined) queue.drop("ESRCH");
+    for (const line of [...this.#lines]) {
+      while (line.isKilled && line.ready(look) !== undefined) line.drop("ESRCH");
     }
-    for (let job = this.#next(look); job !== undefined && job.credits <= this.#free; job = this.#next(look)) {
+    for (let next = this.#next(look); next !== undefined && next.job.credits <= this.#free; next = this.#next(look)) {
+      const { line, job } = next;
       if (job.dependsOnOverdue) {
-        job.queue.drop("ETIMEDOUT");
+        line.drop("ETIMEDOUT");
       } else {
-        job.queue.shift();
-        this.#start(job);
+        line.shift();
+        this.#start({ line, job, face: makeJob(job) });
       }
     }
   }
 
-  #next(look: () => void): Job<Data> | undefined {
-    const ready: Job<Data>[] = [];
-    for (const queue of [...this.#queues]) {
-      const job = queue.isKilled ? undefined : queue.ready(look);
-      if (job !== undefined) ready.push(job);
+  #next(look: () => void): Omit<Running<Data>, "face"> | undefined {
+    const ready: Omit<Running<Data>, "face">[] = [];
+    for (const line of [...this.#lines]) {
+      const job = line.isKilled ? undefined : line.ready(look);
+      if (job !== undefined) ready.push({ line, job });
     }
-    return ready.sort((a, b) => rank(a) - rank(b) || a.order - b.order)[0];
+    return ready.sort((a, b) => rank(a.line) - rank(b.line) || a.job.order - b.job.order)[0];
   }
 
-  #start(job: Job<Data>): void {
+  #start(running: Running<Data>): void {
+    const { job, face } = running;
     this.#free -= job.credits;
-    this.#running.add(job);
+    this.#running.add(running);
     if (this.#running.size === 1) this.#restartTimer();
     let work: unknown;
     try {
-      work = promised(this.#run(job, job.signal));
+      work = promised(this.#run(face, job.signal));
     } catch (error) {
       job.scheduled.signal();
-      this.#fail(job, error);
+      this.#fail(running, error);
       return;
     }
-    if (isLater(work)) return void this.#await(job, work);
+    if (isLater(work)) return void this.#await(running, work);
     job.scheduled.signal();
-    if (work instanceof Fence) this.#follow(job, work);
-    else this.#finish(job, undefined);
+    if (work instanceof Fence) this.#follow(running, work);
+    else this.#finish(running, undefined);
   }
 
-  async #await(job: Job<Data>, work: Promise<unknown>): Promise<void> {
+  async #await(running: Running<Data>, work: Promise<unknown>): Promise<void> {
     work.then(
-      (result) => (result instanceof Fence ? this.#follow(job, result) : this.#finish(job, undefined)),
-      (error: unknown) => this.#fail(job, error),
+      (result) => (result instanceof Fence ? this.#follow(running, result) : this.#finish(running, undefined)),
+      (error: unknown) => this.#fail(running, error),
     );
     // Before another job may follow it in the pipeline (scheduler.10), a promise that was rejected from the start has
     // said so.
     for (let turn = 0; turn < TURNS_OF_A_PROMISE; turn++) await Promise.resolve();
-    job.scheduled.signal();
+    running.job.scheduled.signal();
   }
 
-  #follow(job: Job<Data>, parent: Fence): void {
+  #follow(running: Running<Data>, parent: Fence): void {
+    const { line, job } = running;
     if (job.isOver) return;
-    const finish = (): void => this.#finish(job, parent.error?.code);
+    const finish = (): void => this.#finish(running, parent.error?.code);
     try {
       // The code of the fence's maker runs here.
-      if (parent.addCallback(finish).queued) job.queue.follow(job, parent);
+      if (parent.addCallback(finish).queued) line.follow(job, parent);
       else finish();
     } catch (error) {
-      this.#fail(job, error);
+      this.#fail(running, error);
     }
   }
 
   /** What is no errno is a mistake of the program, whose text a fence could not carry. */
-  #fail(job: Job<Data>, error: unknown): void {
+  #fail(running: Running<Data>, error: unknown): void {
+    const { line, job } = running;
     const code = errnoOf(error);
     if (code === undefined && !job.isOver) {
-      this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${job.queue.name}" threw: ${textOf(error)}`);
+      this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${line.name}" threw: ${textOf(error)}`);
     }
-    this.#finish(job, code ?? "EIO");
+    this.#finish(running, code ?? "EIO");
   }
 
-  #finish(job: Job<Data>, error: ErrorCode | undefined): void {
+  #finish(running: Running<Data>, error: ErrorCode | undefined): void {
+    const { line, job } = running;
     if (!job.end(error)) return;
-    const wasOldest = job === this.#oldest;
-    this.#running.delete(job);
+    const wasOldest = running === this.#oldest;
+    this.#running.delete(running);
     this.#free += job.credits;
     if (wasOldest) this.#restartTimer();
-    job.queue.settle();
+    line.settle();
     this.#wake();
   }
 
-  get #oldest(): Job<Data> | undefined {
+  get #oldest(): Running<Data> | undefined {
     return this.#running.values().next().value;
   }
 
@@ -291,14 +327,15 @@ export class Scheduler<Data = undefined> implements Disposable {
   }
 
   #timeOut(): void {
-    const job = this.#oldest!;
-    const verdict = this.#judge(job);
+    const oldest = this.#oldest!;
+    const { job } = oldest;
+    const verdict = this.#judge(oldest.face);
     if (job.isOver || verdict === "no-hang") {
       this.#restartTimer();
       return;
     }
     job.abort(new DmaBufError("ETIMEDOUT", `The job has made no progress in ${this.#timeLimit} ms`));
-    this.#finish(job, "ETIMEDOUT");
+    this.#finish(oldest, "ETIMEDOUT");
     if (verdict === "lost") this.#executorGone();
   }
 
@@ -314,13 +351,13 @@ export class Scheduler<Data = undefined> implements Disposable {
   #executorGone(): void {
     this.#refusal = "ENODEV";
     this.#stopRunning("ENODEV", "its executor is gone");
-    for (const queue of [...this.#queues]) queue.fail("ENODEV");
+    for (const line of [...this.#lines]) line.fail("ENODEV");
   }
 
   #stopRunning(error: ErrorCode, why: string): void {
-    for (const job of [...this.#running]) {
-      job.abort(new DmaBufError(error, `The job is stopped: ${why}`));
-      this.#finish(job, error);
+    for (const running of [...this.#running]) {
+      running.job.abort(new DmaBufError(error, `The job is stopped: ${why}`));
+      this.#finish(running, error);
     }
   }
 
@@ -330,14 +367,15 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#cancelTimer?.();
     const stopped = [...this.#running];
     this.#running.clear();
-    for (const queue of [...this.#queues]) queue.abandon();
-    for (const job of stopped)
+    for (const line of [...this.#lines]) line.abandon();
+    for (const { job } of stopped) {
       job.abort(new DmaBufError("ECANCELED", "The job is stopped: its thread leaves the domain"));
-    this.#queues.clear();
-    this.#letGo?.();
+    }
+    this.#lines.clear();
+    this.#release?.();
   }
 }
 
-function rank<Data>({ queue }: Job<Data>): number {
-  return PRIORITIES.indexOf(queue.priority);
+function rank<Data>({ priority }: JobLine<Data>): number {
+  return PRIORITIES.indexOf(priority);
 }

@@ -2,9 +2,12 @@ import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
+import type { Steps } from "../domain/steps.js";
 import { FENCE, type Fence, fenceAgent } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { OverdueWork } from "../reservation/overdue-work.js";
+import type { AcquireContext } from "../reservation/acquire-context.js";
+import { lockEach } from "../reservation/lock-all.js";
 import { userOf, type Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 
@@ -15,9 +18,9 @@ export type JobRequest<Data = undefined> = JobNeeds &
 export interface JobNeeds {
   /** The buffers that the job reads: it waits for their writers, and later writers wait for it. */
   readonly reads?: Iterable<DmaBuf>;
-  /** The buffers that the job writes, or reads and writes: it waits for all, and all wait for it. */
+  /** The buffers that the job writes, or reads and writes: it waits for all others, and they wait for it. */
   readonly writes?: Iterable<DmaBuf>;
-  /** Fences that the job must wait for besides. What nobody else can see yet is published. */
+  /** Fences that the job must wait for besides. What no other agent can see yet is published. */
   readonly dependencies?: Iterable<Fence>;
   /** How much of the scheduler's capacity the job takes while it runs. Default 1. */
   readonly credits?: number;
@@ -43,11 +46,12 @@ export interface Obstacle {
 }
 
 /** A job that has no fence yet: what can fail fails here. */
-export class Submission<Data> implements Disposable {
+export class Submission<Data> {
   readonly data: Data;
   readonly credits: number;
   /** One for each buffer. */
   readonly uses: readonly BufferUse[];
+  readonly #agent: Agent;
   readonly #dependencies: readonly Fence[];
 
   /**
@@ -62,6 +66,7 @@ export class Submission<Data> implements Disposable {
     const written = checkList(call, "request.writes", writes, DMA_BUF);
     const read = checkList(call, "request.reads", reads, DMA_BUF);
     this.#dependencies = checkList(call, "request.dependencies", dependencies, FENCE);
+    this.#agent = agent;
     this.data = request.data as Data;
     this.credits = credits;
     for (const fence of this.#dependencies) checkAgent(fenceAgent(fence), agent);
@@ -70,6 +75,11 @@ export class Submission<Data> implements Disposable {
 
   get reservations(): Reservation[] {
     return this.uses.map(({ reservation }) => reservation);
+  }
+
+  /** Locks all reservations. @param timeout For messages. */
+  lockAll(timeout?: number): Steps<AcquireContext> {
+    return lockEach(this.#agent, this.reservations, timeout);
   }
 
   /** Locks all reservations if all are open. */
@@ -86,7 +96,7 @@ export class Submission<Data> implements Disposable {
     return { [Symbol.dispose]: () => disposeAll(locks) };
   }
 
-  /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or somebody's hold. */
+  /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or a hold of another. */
   tryHoldAll(): Obstacle | undefined {
     for (const { reservation, mode } of this.uses) {
       const overdue = userOf(reservation).overdueWork(usageFor(mode));
@@ -113,8 +123,8 @@ export class Submission<Data> implements Disposable {
     return newestOfEachContext(pending);
   }
 
-  /** Lets the buffers go. */
-  [Symbol.dispose](): void {
+  /** Gives up the job's own holders of its buffers. */
+  close(): void {
     for (const { holder } of this.uses) holder.close();
   }
 }

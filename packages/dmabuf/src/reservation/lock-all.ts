@@ -30,8 +30,8 @@ export function lockAllSync(
   return takeSync(agent, lockEach(agent, reservations, timeout), timeout);
 }
 
-/** @param timeout For messages. */
-function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<AcquireContext> {
+/** The steps of {@link lockAll}. @param timeout For messages. */
+export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<AcquireContext> {
   const context = makeAcquireContext(agent);
   let order = [...new Map([...reservations].map((each) => [userOf(each).shared, each])).values()];
   try {

@@ -249,7 +249,8 @@ export class FrameStream implements Disposable {
       }
     } catch (error) {
       attempt.taken?.release();
-      if (this.#ending.isOver) return undefined;
+      // Its own end has ended the wait, and not that of the domain.
+      if (this.#ending.isOver && !this.#parts.agent.ending.isOver) return undefined;
       throw error;
     }
   }

@@ -280,7 +280,6 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "FrameStream.loanSync()": () => [NOW],
   "FrameStream.fail()": () => ["EIO"],
   "StreamMembers.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
-  "new Scheduler()": ({ agent }) => [agent, { run: () => {} }],
   "Queue.submit()": (world) => [{ reads: [world.buffer()] }, NOW],
   "Queue.submitSync()": (world) => [{ reads: [world.buffer()] }, NOW],
   "Queue.trySubmit()": (world) => [{ reads: [world.buffer()] }],
@@ -343,7 +342,6 @@ export const EXCEPTIONS: Exceptions = {
 
 /** What may be of any domain: it is only asked, or all that the function is about is of that one. */
 export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
-  ...["new Scheduler()"].map((id) => `${id} agent`),
   ...["FenceMembers.createSyncFile()", "findSeqno()", "unwrap()"].map((id) => `${id} fence`),
   ...["waitAll()", "waitAllSync()", "waitAny()", "waitAnySync()", "newestOfEachContext()"].map((id) => `${id} fences`),
   ...["wait", "waitSync"].map((member) => `Syncobj.${member}() entries`),
