@@ -65,7 +65,7 @@ export class Held {
     if (object === undefined) return;
     this.#young = undefined;
     this.#isWatched = true;
-    const views = this.#views?.(object as never) ?? (object as Partial<Viewed>).views?.() ?? [];
+    const views = this.#views?.(object as never) ?? [];
     for (const view of views) owners.set(view, object);
     collected.register(object, this, this);
   }
@@ -99,12 +99,6 @@ export class Held {
 export function owned<T extends object>(held: Held, object: T, views?: (object: T) => Iterable<object>): T {
   held.ownedBy(object, views);
   return object;
-}
-
-/** An object of the user's that ends something, and hands out views of bytes. */
-export interface Viewed {
-  /** @internal Those that it has handed out, or will. */
-  views(): Iterable<object>;
 }
 
 /** Keys keep their values: a view its object. */

@@ -298,7 +298,7 @@ export class Reservation {
 }
 
 /** What an argument `reservation` must be. */
-export const RESERVATION = instance(Reservation);
+const RESERVATION = instance(Reservation);
 const NUMBER = integer(0);
 const COUNT = orElse("EINVAL", integer(1));
 
