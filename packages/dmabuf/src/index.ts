@@ -1,9 +1,14 @@
 export { Domain } from "./threads.js";
-export type { DomainOptions, Invitation } from "./thread-domain.js";
-export type { JoinOptions } from "./domain-base.js";
-export type { JoinedDomain } from "./features.js";
+export type { DomainOptions, Invitation, ThreadDomain } from "./thread-domain.js";
+export type { DomainBase, JoinOptions } from "./domain-base.js";
+export type { AllMembers, AnyHandle, Imported, JoinedDomain } from "./features.js";
+export type { FenceMembers } from "./fence/feature.js";
+export type { SyncobjMembers } from "./fence/syncobj-feature.js";
+export type { BufferMembers } from "./buffer/feature.js";
+export type { StreamMembers } from "./stream/feature.js";
+export type { QueueMembers } from "./queue/feature.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
-export { LAYOUT_VERSION, type Sizes } from "./domain/layout.js";
+export type { Sizes } from "./domain/layout.js";
 export type { WaitOptions } from "./domain/wait.js";
 
 export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
@@ -33,7 +38,7 @@ export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 
 export type { AcquireContext } from "./reservation/acquire-context.js";
-export type { ReservationFence } from "./reservation/fence-queries.js";
+export type { FenceQueries, ReservationFence } from "./reservation/fence-queries.js";
 export { WouldDeadlockError, type Reservation } from "./reservation/reservation.js";
 export type { ReservationLock } from "./reservation/reservation-lock.js";
 export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
@@ -64,7 +69,7 @@ export {
   type Tensor,
 } from "./stream/format.js";
 export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
-export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
+export type { Loan, Frame, FrameBytes, Plane, PublishedFrame, PublishOptions } from "./stream/frame.js";
 export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
 export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";

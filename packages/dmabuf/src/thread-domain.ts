@@ -23,8 +23,8 @@ export interface DomainOptions extends Partial<Sizes>, JoinOptions {
  */
 export interface Invitation {
   readonly control: SharedArrayBuffer;
-  readonly identity: Identity;
-  readonly inviter: Identity;
+  readonly identity: number;
+  readonly inviter: number;
   readonly port: MessagePortLike;
 }
 
