@@ -1,6 +1,6 @@
 import { instance, milliseconds, type Kinds } from "./arguments.js";
 import type { Agent } from "./domain/agent.js";
-import { agentNames, type Identity } from "./domain/agent-slot.js";
+import { agentNames } from "./domain/agent-slot.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 
@@ -23,26 +23,31 @@ export const JOIN: Kinds<JoinOptions> = {
 export let agentOf: (domain: DomainBase) => Agent;
 
 /**
+ * Puts a domain together, in its constructor.
+ *
+ * @param features What the domain offers, in the order in which each needs those before it.
+ */
+export let putTogether: (domain: DomainBase, core: Core, features: readonly Feature[]) => void;
+
+/**
  * One thread's way into a domain: the agents that share what its features are for. How a domain is made and joined
  * depends on what its agents are: threads, or processes too.
  */
 export abstract class DomainBase implements Disposable {
-  readonly #core: Core;
-  readonly #steps: readonly RecoveryStep[];
+  #core!: Core;
+  #steps!: readonly RecoveryStep[];
 
   static {
     agentOf = (domain) => domain.#core.agent;
-  }
-
-  /** @param features What the domain offers, in the order in which each needs those before it. */
-  protected constructor(core: Core, features: readonly Feature[]) {
-    this.#core = core;
-    this.#steps = recoveryOf(features);
-    const members: object[] = features.map((feature) => feature.install(core));
-    members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
-    for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
-      Object.defineProperty(this, name, { value });
-    }
+    putTogether = (domain, core, features) => {
+      domain.#core = core;
+      domain.#steps = recoveryOf(features);
+      const members: object[] = features.map((feature) => feature.install(core));
+      members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
+      for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
+        Object.defineProperty(domain, name, { value });
+      }
+    };
   }
 
   /** A number that names the domain, the same in all of its threads. */
@@ -87,7 +92,7 @@ export abstract class DomainBase implements Disposable {
   protected abstract left(): void;
 
   /** Gives back what another agent held. Call it only when that agent will not run again. */
-  protected recover(dead: Identity): void {
+  protected recover(dead: number): void {
     const { agent } = this.#core;
     if (!this.isClosed) recover(agent, dead, this.#steps, agent.host.nowNs());
   }

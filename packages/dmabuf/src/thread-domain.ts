@@ -1,7 +1,7 @@
 import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { CARRIER, type StorageCarrier } from "./buffer/storage-carrier.js";
-import { DomainBase, JOIN, type JoinOptions } from "./domain-base.js";
+import { DomainBase, JOIN, putTogether, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
 import { Core, type Feature } from "./domain/feature.js";
@@ -99,14 +99,16 @@ export abstract class ThreadDomain extends DomainBase {
   readonly #lifelines = new Set<() => void>();
   #ready = Promise.resolve();
 
+  /** @internal */
   protected constructor(
     { control, agent, options, invitation }: ThreadEntry,
     { features, createCarrier }: ThreadParts,
   ) {
+    super();
     const neighbours = new Neighbours();
     const core = new Core(agent, options);
     core.provide(CARRIER, createCarrier(agent, neighbours));
-    super(core, features);
+    putTogether(this, core, features);
     this.#agent = agent;
     this.#neighbours = neighbours;
     this.#control = control;

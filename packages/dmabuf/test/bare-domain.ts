@@ -6,7 +6,7 @@ import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { readHeader, writeHeader } from "../src/domain/header.js";
 import { checkSizes, Layout, type Sizes } from "../src/domain/layout.js";
 import { threadsHost } from "../src/host/threads.js";
-import { DomainBase } from "../src/domain-base.js";
+import { DomainBase, putTogether } from "../src/domain-base.js";
 import { FEATURES, type AllMembers } from "../src/features.js";
 import type { Host } from "../src/host/host.js";
 import type { Substrate } from "../src/substrate/substrate.js";
@@ -17,10 +17,11 @@ export interface BareDomain extends AllMembers {}
 /** A domain on any memory, whose agents' deaths are told by the test. No timer of it ever fires. */
 export class BareDomain extends DomainBase {
   constructor(memory: Substrate, name: string, host: Partial<Host> = {}, carrier: StorageCarrier = sharedMemory) {
+    super();
     const segment = { memory, layout: readHeader(memory) };
     const core = new Core(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), {});
     core.provide(CARRIER, carrier);
-    super(core, FEATURES);
+    putTogether(this, core, FEATURES);
   }
 
   /** Gives back what an agent held that will not run again. */

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
-import { DomainBase, JOIN, type JoinOptions } from "../domain-base.js";
+import { DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
 import { Core } from "../domain/feature.js";
@@ -104,10 +104,11 @@ export class ProcessDomain extends DomainBase {
   readonly #endings = new Set<() => void>();
 
   private constructor(parts: Parts, options: ListenOptions) {
+    super();
     const { segment, ledger, agent, post, carrier } = parts;
     const core = new Core(agent, options);
     core.provide(CARRIER, carrier);
-    super(core, FEATURES);
+    putTogether(this, core, FEATURES);
     this.#parts = parts;
     const streams = core.get(STREAM_TABLE);
     // Other processes find a stream by its name.
