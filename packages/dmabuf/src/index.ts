@@ -38,7 +38,7 @@ export { Timeline, type TimelineOptions } from "./fence/timeline.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 
 export type { AcquireContext } from "./reservation/acquire-context.js";
-export type { FenceQueries, ReservationFence } from "./reservation/fence-queries.js";
+export type { ReservationFence } from "./reservation/fence-queries.js";
 export { WouldDeadlockError, type Reservation } from "./reservation/reservation.js";
 export type { ReservationLock } from "./reservation/reservation-lock.js";
 export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
