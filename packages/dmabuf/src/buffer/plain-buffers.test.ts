@@ -9,7 +9,7 @@ import { STREAMS, type StreamMembers } from "../stream/feature.js";
 import { rawFormat } from "../stream/format.js";
 import type { FrameStream } from "../stream/frame-stream.js";
 import type { StreamHandleData } from "../stream/stream-handle.js";
-import { createThreads, joinThreads, ThreadDomain, type ThreadEntry } from "../thread-domain.js";
+import { createThreads, joinThreads, ThreadDomain, type ThreadEntry, type ThreadParts } from "../thread-domain.js";
 import { isPending } from "../../test/agents.js";
 import { BUFFER_SLOTS } from "./buffer-slot.js";
 import { PLAIN_BUFFERS } from "./plain-buffers.js";
@@ -19,22 +19,20 @@ import { sharedMemory } from "./shared-memory.js";
 const OPTIONS = { timeout: 10_000 };
 const FORMAT = rawFormat(8);
 
-interface LeanDomain extends StreamMembers {
+/** A domain of streams alone. */
+interface LeanDomain extends ThreadDomain, StreamMembers {
   import(handle: StreamHandleData): FrameStream;
 }
 
-/** A domain of streams alone. */
-class LeanDomain extends ThreadDomain {
-  constructor(entry: ThreadEntry) {
-    super(entry, { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], createCarrier: () => sharedMemory });
-  }
-}
+/** Its constructor is not declared: it is the library's own. */
+const Lean = ThreadDomain as unknown as new (entry: ThreadEntry, parts: ThreadParts) => LeanDomain;
+const PARTS: ThreadParts = { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], createCarrier: () => sharedMemory };
 
 type Context = { after(cleanUp: () => unknown): void };
 
 function twoAgents(t: Context): { mine: LeanDomain; theirs: LeanDomain } {
-  const mine = new LeanDomain(createThreads({ agents: 4, buffers: 8, timelines: 2, oneShots: 4, streams: 2 }));
-  const theirs = new LeanDomain(joinThreads(mine.invite(), {}));
+  const mine = new Lean(createThreads({ agents: 4, buffers: 8, timelines: 2, oneShots: 4, streams: 2 }), PARTS);
+  const theirs = new Lean(joinThreads(mine.invite(), {}), PARTS);
   t.after(() => theirs.close());
   t.after(() => mine.close());
   return { mine, theirs };
