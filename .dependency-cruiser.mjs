@@ -1,7 +1,7 @@
 /** No import circle: a module can be read after those that it imports. An import of a type counts. */
 
 /** Folders whose circles are being untied. Nothing is added here. */
-const TANGLED = ["src/buffer/", "src/fence/", "src/queue/", "src/reservation/"];
+const TANGLED = ["src/queue/"];
 
 export default {
   forbidden: [{ name: "no-circle", severity: "error", from: { pathNot: TANGLED }, to: { circular: true } }],

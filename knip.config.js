@@ -43,7 +43,7 @@ export default {
   },
   // An export that only its own file and tests use is for the tests, and right.
   ignoreExportsUsedInFile: argv.includes("--production"),
-  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo"],
+  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc"],
   // Bundled for the browser by its path.
   ignoreDependencies: ["assert"],
   exclude: ["duplicates"],

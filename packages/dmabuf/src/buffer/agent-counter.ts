@@ -9,7 +9,7 @@ import { usedSlots } from "../domain/table.js";
  * buffers never use them: TOUCHED says which were used, and is set before that, so that a sweep leaves the others' memory
  * alone (table.2).
  */
-export class AgentCounter {
+class AgentCounter {
   readonly #list: "ATTACHMENTS" | "PINS";
   readonly #touched: Bits;
   readonly recovery: RecoveryStep = { table: "buffers", sweep: (...of) => this.#sweep(...of) };

@@ -6,7 +6,7 @@ import { dropPin, tryAddPin } from "./storage-slot.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { ExporterOps } from "./exporter.js";
+import type { ExporterAttachment, ExporterOps } from "./exporter.js";
 import type { ExporterLink } from "./exporter-link.js";
 import { makeBufferHandle, type BufferHandle, type HandleMode } from "./handle.js";
 import { Holds } from "./hold.js";
@@ -14,8 +14,15 @@ import type { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
 import type { Storage, StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
-import type { Tie } from "./tie.js";
 import { VirtualMap } from "./virtual-map.js";
+
+/** An importer of this agent, as its buffer knows it. */
+interface Importer {
+  readonly name: string | undefined;
+  readonly isDynamic: boolean;
+  readonly attachment: ExporterAttachment;
+  readonly moveNotify: () => void;
+}
 
 /** What a record needs of the table it stands in. */
 export interface RecordOwner {
@@ -44,7 +51,7 @@ export class BufferRecord {
   readonly #owner: RecordOwner;
   readonly virtualMap: VirtualMap;
   /** The importers of this agent. */
-  readonly ties = new Set<Tie>();
+  readonly ties = new Set<Importer>();
   readonly #holders = new Set<RecordHolder>();
   /** What needs the buffer besides: locks, and what exporters are asked for. */
   #kept = 0;
@@ -118,13 +125,13 @@ export class BufferRecord {
   }
 
   /** The exporter has let an importer in. */
-  attached(tie: Tie): void {
+  attached(tie: Importer): void {
     this.ties.add(tie);
     if (tie.isDynamic) this.#owner.follow();
     countAttachment(this.agent, this.key.slot, tie.isDynamic);
   }
 
-  detached(tie: Tie): void {
+  detached(tie: Importer): void {
     this.reservation.warnIfHeld("detach from");
     this.ties.delete(tie);
     // An agent that has left has given back all that it had: the words may be another one's.

@@ -1,4 +1,4 @@
-import { isLive, ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { nameBuffer } from "../domain/buffer-name.js";
 import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
 import { addNumber, loadNumber, storeNumber } from "../domain/record.js";
@@ -73,9 +73,4 @@ export function exporterFlags({ memory, layout }: Segment, slot: number): number
 
 export function exporterOf({ memory, layout }: Segment, slot: number): Identity {
   return memory.load(layout.buffer(slot) + BUFFER.EXPORTER);
-}
-
-/** Whether the agent that exported the buffer is still joined. */
-export function isExporterLive(segment: Segment, slot: number): boolean {
-  return isLive(segment, exporterOf(segment, slot));
 }

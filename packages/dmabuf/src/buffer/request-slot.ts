@@ -31,18 +31,7 @@ import { readName, writeName } from "../domain/text.js";
  *     in shared memory that followed the first has the higher one.
  */
 
-export const OPERATIONS = [
-  "attach",
-  "detach",
-  "map",
-  "unmap",
-  "pin",
-  "unpin",
-  "begin",
-  "end",
-  "mmap",
-  "moveNotify",
-] as const;
+const OPERATIONS = ["attach", "detach", "map", "unmap", "pin", "unpin", "begin", "end", "mmap", "moveNotify"] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** Which operations an exporter has of its own. `CUSTOM` means map and unmap, which every such exporter has. */

@@ -176,7 +176,7 @@ export function advanceTimeline(
 }
 
 /** Rings all agents that wait on the timeline; those that wait for more arm themselves again. */
-export function ringTimeline(segment: Segment, slot: number): void {
+function ringTimeline(segment: Segment, slot: number): void {
   const base = segment.layout.timeline(slot);
   segment.memory.store64(base + TIMELINE.AWAITED, 0n);
   ringAll(segment, base + segment.layout.TIMELINE.WAITERS);

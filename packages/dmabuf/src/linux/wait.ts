@@ -67,7 +67,7 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
  *
  * @returns What ends that.
  */
-export function watchReady(fd: number, direction: "input" | "output", done: (events: number) => void): () => void {
+function watchReady(fd: number, direction: "input" | "output", done: (events: number) => void): () => void {
   // A descriptor of its own: several may wait for one, and any of them may be closed.
   const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
   let end: (() => void) | undefined;

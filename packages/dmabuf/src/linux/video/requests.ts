@@ -97,7 +97,7 @@ export const PLANE = new Struct({
   reserved: { bytes: 44, align: 4 },
 });
 
-export const QUEUE_TYPE = { CAPTURE: 1, OUTPUT: 2, CAPTURE_MULTI: 9, OUTPUT_MULTI: 10 } as const;
+const QUEUE_TYPE = { CAPTURE: 1, OUTPUT: 2, CAPTURE_MULTI: 9, OUTPUT_MULTI: 10 } as const;
 export const MEMORY = { DEVICE: 1, DMABUF: 4 } as const;
 export const CAPABILITY = {
   CAPTURE: 0x1,

@@ -40,24 +40,24 @@ export interface NoStorage extends StorageName {
 }
 
 /** The sender produces this stream; anybody may consume it. */
-export interface StreamMessage {
+interface StreamMessage {
   readonly kind: "stream";
   readonly handle: StreamHandleData;
 }
 
 /** To all: the sender would like to know which streams there are. */
-export interface AskForStreams {
+interface AskForStreams {
   readonly kind: "ask for streams";
 }
 
 /** What the sender offers by this name, one descriptor. */
-export interface DescriptorMessage {
+interface DescriptorMessage {
   readonly kind: "descriptor";
   readonly name: string;
 }
 
 /** To all: the sender would like to have what is offered by this name. */
-export interface AskForDescriptor {
+interface AskForDescriptor {
   readonly kind: "ask for descriptor";
   readonly name: string;
 }
