@@ -48,7 +48,7 @@ export class BufferHandle implements Disposable {
   readonly segments: readonly StorageSegment[];
   /** The handle's own hold of the buffer. */
   readonly inflight: Inflight;
-  readonly #agent: Agent;
+  readonly #end: () => void;
   readonly #cancelTimer: () => void;
 
   static {
@@ -56,7 +56,6 @@ export class BufferHandle implements Disposable {
   }
 
   private constructor(agent: Agent, key: BufferKey, fields: HandleFields, limit: number) {
-    this.#agent = agent;
     this.domain = agent.domain;
     this.slot = key.slot;
     this.generation = key.generation;
@@ -64,14 +63,18 @@ export class BufferHandle implements Disposable {
     this.size = fields.size;
     this.version = fields.version;
     this.segments = fields.segments;
-    this.inflight = BUFFER_SLOTS.addInflight(agent, key);
-    this.#cancelTimer = agent.host.after(limit, () => this.close());
+    const inflight = BUFFER_SLOTS.addInflight(agent, key);
+    this.inflight = inflight;
+    // The timer holds neither the handle nor the memory in it.
+    const { slot } = key;
+    this.#end = () => void BUFFER_SLOTS.endInflight(agent, slot, inflight);
+    this.#cancelTimer = agent.host.after(limit, this.#end);
   }
 
   /** Ends the handle's own hold of the buffer, for a handle that will not be sent. Twice does nothing. */
   close(): void {
     this.#cancelTimer();
-    BUFFER_SLOTS.endInflight(this.#agent, this.slot, this.inflight);
+    this.#end();
   }
 
   [Symbol.dispose](): void {
