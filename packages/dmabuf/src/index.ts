@@ -46,7 +46,7 @@ export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
 export type { Attachment, DmaBuf, Importer } from "./buffer/buffer.js";
 export type { ExportOptions } from "./buffer/buffer-table.js";
 export type { CpuAccess } from "./buffer/cpu-access.js";
-export type { Answer } from "./buffer/call.js";
+export type { Answer, Done } from "./buffer/call.js";
 export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
 export type { BufferHandle, HandleMode, BufferHandleData } from "./buffer/handle.js";
 export type { AllocateOptions, Heap, HeapOps, HeapStorage } from "./buffer/heap.js";
