@@ -1,0 +1,64 @@
+import { PLAIN_BUFFERS } from "./buffer/plain-buffers.js";
+import { READ_FENCES } from "./buffer/read-fences.js";
+import { sharedMemory } from "./buffer/shared-memory.js";
+import type { JoinOptions } from "./domain-base.js";
+import { STREAMS, type StreamMembers } from "./stream/feature.js";
+import type { FrameStream } from "./stream/frame-stream.js";
+import type { StreamHandleData } from "./stream/stream-handle.js";
+import {
+  createThreads,
+  joinThreads,
+  ThreadDomain,
+  type DomainOptions,
+  type Invitation,
+  type ThreadEntry,
+  type ThreadParts,
+} from "./thread-domain.js";
+
+const PARTS: ThreadParts = { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], createCarrier: () => sharedMemory };
+
+export interface Domain extends StreamMembers {
+  /**
+   * The stream that a handle is to.
+   *
+   * @throws {DmaBufError} `EINVAL` if it is no handle of a stream, damaged, or of another domain; `ESTALE` if the stream is
+   *   gone; `EBADF` if this thread has left the domain.
+   */
+  import(handle: StreamHandleData): FrameStream;
+}
+
+/**
+ * A domain of threads that share streams and nothing else: it is a third as large as the whole library. Work that a member
+ * with all of `dmabuf` adds to a frame by fences is waited for.
+ */
+export class Domain extends ThreadDomain {
+  private constructor(entry: ThreadEntry) {
+    super(entry, PARTS);
+  }
+
+  /**
+   * Makes a domain, with the calling thread as its first agent.
+   *
+   * @param options The sizes of its tables, with room enough for most by default.
+   * @throws {TypeError | RangeError} Naming the option that is wrong.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
+   */
+  static create(options: DomainOptions = {}): Domain {
+    return new Domain(createThreads(options));
+  }
+
+  /**
+   * Joins the domain that another thread has invited this one to.
+   *
+   * @throws {DmaBufError} `EPROTO` if the domain's layout has another version, or it has features that are not in this
+   *   entry; `ESTALE` if the invitation is void, because it was used before or its inviter has left.
+   * @throws {RangeError} Naming the option that is out of range.
+   */
+  static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    return new Domain(joinThreads(invitation, options));
+  }
+}
+
+export type { DomainOptions, Invitation } from "./thread-domain.js";
+export type { JoinOptions } from "./domain-base.js";
+export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
