@@ -31,6 +31,7 @@ export const LAYERS = [
   { name: "features.ts", neutral: true },
   { name: "thread-domain.ts", neutral: true },
   { name: "threads.ts", neutral: true },
+  { name: "streams.ts", neutral: true },
   { name: "index.ts", neutral: true },
   { name: "testing", neutral: true },
   { name: "node", neutral: false },

@@ -1,3 +1,11 @@
+/**
+ * Streams between threads, and nothing else: an entry for pages and workers whose bundle must be small.
+ *
+ * The names are those of `dmabuf`. A domain that this entry makes can be joined with `dmabuf` too, whose other features it
+ * then refuses; a domain that `dmabuf` makes cannot be joined with this entry, which could not clean up after its members.
+ *
+ * @module
+ */
 import { PLAIN_BUFFERS } from "./buffer/plain-buffers.js";
 import { READ_FENCES } from "./buffer/read-fences.js";
 import { sharedMemory } from "./buffer/shared-memory.js";
@@ -44,7 +52,7 @@ export class Domain extends ThreadDomain {
    * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
    */
   static create(options: DomainOptions = {}): Domain {
-    return new Domain(createThreads(options));
+    return new Domain(createThreads(options, PARTS));
   }
 
   /**
@@ -55,10 +63,26 @@ export class Domain extends ThreadDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
-    return new Domain(joinThreads(invitation, options));
+    return new Domain(joinThreads(invitation, options, PARTS));
   }
 }
 
 export type { DomainOptions, Invitation } from "./thread-domain.js";
 export type { JoinOptions } from "./domain-base.js";
+export {
+  imageFormat,
+  rawFormat,
+  tensorFormat,
+  type ElementType,
+  type FrameFormat,
+  type PixelFormat,
+  type PlaneFormat,
+  type Tensor,
+} from "./stream/format.js";
+export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
+export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
+export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
+export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
+export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
+export type { Policy } from "./stream/stream-slot.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";

@@ -4,7 +4,9 @@ import { CARRIER, type StorageCarrier } from "./buffer/storage-carrier.js";
 import { DomainBase, JOIN, putTogether, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
-import { Core, type Feature } from "./domain/feature.js";
+import { absentTables } from "./domain/shared-features.js";
+import { without } from "./domain/sizes.js";
+import { Core, sharedBits, type Feature } from "./domain/feature.js";
 import { readHeader, writeHeader } from "./domain/header.js";
 import { checkSizes, Layout, SIZES, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
@@ -64,27 +66,31 @@ export interface ThreadParts {
 }
 
 /** Makes the control segment of a new domain, with the calling thread as its first agent. */
-export function createThreads(options: DomainOptions): ThreadEntry {
+export function createThreads(options: DomainOptions, { features }: Pick<ThreadParts, "features">): ThreadEntry {
   checkOptions("Domain.create()", options, CREATE);
   const { name = "main", handleLimit: _limit, spin, ...sizes } = options;
   const host = hostWith(spin);
-  const layout = new Layout(checkSizes(sizes));
+  const layout = new Layout(without(checkSizes(sizes), absentTables(sharedBits(features))));
   const control = allocateControl(layout.words * 4);
   const memory = createSharedSubstrate(control, host.mayBlock);
-  writeHeader(memory, layout.sizes, randomWords());
+  writeHeader(memory, layout.sizes, randomWords(), sharedBits(features));
   const segment = { memory, layout };
   return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host), options };
 }
 
 /** Takes the place that an invitation keeps for the calling thread. */
-export function joinThreads(invitation: Invitation, options: JoinOptions): ThreadEntry {
+export function joinThreads(
+  invitation: Invitation,
+  options: JoinOptions,
+  { features }: Pick<ThreadParts, "features">,
+): ThreadEntry {
   check("Domain.join()", "invitation", invitation, THREADS);
   checkObject("Domain.join()", "invitation", invitation, INVITATION);
   checkOptions("Domain.join()", options, JOIN);
   const { control, identity, inviter } = invitation;
   const host = hostWith(options.spin);
   const memory = createSharedSubstrate(control, host.mayBlock);
-  const segment = { memory, layout: readHeader(memory) };
+  const segment = { memory, layout: readHeader(memory, memory.words, sharedBits(features)) };
   if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
     throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
   }

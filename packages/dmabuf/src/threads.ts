@@ -32,7 +32,7 @@ export class Domain extends ThreadDomain {
    * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
    */
   static create(options: DomainOptions = {}): Domain {
-    return new Domain(createThreads(options));
+    return new Domain(createThreads(options, PARTS));
   }
 
   /**
@@ -43,6 +43,6 @@ export class Domain extends ThreadDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
-    return new Domain(joinThreads(invitation, options));
+    return new Domain(joinThreads(invitation, options, PARTS));
   }
 }

@@ -3,6 +3,7 @@ import { countAttachment, discountAttachment } from "./agent-counter.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 import { dropPin, tryAddPin } from "./storage-slot.js";
+import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -152,6 +153,7 @@ export class BufferRecord {
 
   /** Keeps the storage where it is, without the lock, until the result is called. */
   pin(): () => void {
+    needFeature(this.agent.layout, "exporters", "pin the buffer");
     if (!tryAddPin(this.agent, this.key.slot)) {
       throw new DmaBufError("EAGAIN", "Cannot map the buffer: its storage is being moved");
     }

@@ -2,6 +2,7 @@ import { checkOptions, NAME, OBJECT, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { BUFFER_SLOTS, type BufferKey, bufferSize, claimBuffer, exporterFlags, exporterOf } from "./buffer-slot.js";
 import { storageVersion } from "./storage-slot.js";
+import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
 import { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -76,7 +77,10 @@ export class BufferTable implements StorageKeeper {
   export(segments: readonly StorageSegment[], options: ExportOptions = {}): DmaBuf {
     const given = checkSegments("Domain.export()", "segments", segments);
     checkOptions("Domain.export()", options, EXPORT);
-    if (options.ops !== undefined) checkExporter("Domain.export()", options.ops);
+    if (options.ops !== undefined) {
+      checkExporter("Domain.export()", options.ops);
+      needFeature(this.#agent.layout, "exporters", "export the buffer");
+    }
     this.checkJoined();
     checkStorage(given, storageSize(given));
     return this.#export(this.#carrier.adopt(given), options);

@@ -15,6 +15,7 @@ import { renameBuffer } from "../domain/buffer-name.js";
 import { bufferInode, exporterName } from "./buffer-slot.js";
 import { take, takeSync, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
+import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitResult } from "../fence/fence.js";
 import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
@@ -455,6 +456,7 @@ export class DmaBuf implements Disposable {
   }
 
   *#attach(importer: Importer, timeout?: number): Steps<Attachment> {
+    needFeature(this.#record.agent.layout, "exporters", "attach to the buffer");
     const attachment = makeAttachment(this, importer);
     yield* this.#holder.attach(attachment, tieOf(attachment), timeout);
     return attachment;

@@ -69,6 +69,7 @@ export interface BufferMembers {
 /** Buffers with all that belongs to them: accesses, reservations, exporters of programs, attachments, moves. */
 export const BUFFERS: Feature<BufferMembers> = {
   name: "buffers",
+  shares: ["buffers", "exporters"],
   steps: BUFFER_RECOVERY,
   install(core) {
     const { agent } = core;

@@ -4,6 +4,7 @@ import { exporterOf } from "./buffer-slot.js";
 import { isLater, promised } from "../domain/promised.js";
 import { until, type Steps } from "../domain/steps.js";
 import { beginMove, endMove, isPinned, pinners, publishVersion } from "./storage-slot.js";
+import { needFeature } from "../domain/shared-features.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";
@@ -39,6 +40,7 @@ export type Relocate = (from: readonly StorageSegment[]) => Answer<NewStorage>;
  */
 export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?: number): Steps<void> {
   const { agent, key, holds, reservation } = record;
+  needFeature(agent.layout, "exporters", "move the buffer");
   if (exporterOf(agent, key.slot) !== agent.identity) {
     throw new DmaBufError("EPERM", "Cannot move the buffer: only the thread that exported it may");
   }

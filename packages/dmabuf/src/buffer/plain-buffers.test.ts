@@ -31,8 +31,8 @@ const PARTS: ThreadParts = { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], cr
 type Context = { after(cleanUp: () => unknown): void };
 
 function twoAgents(t: Context): { mine: LeanDomain; theirs: LeanDomain } {
-  const mine = new Lean(createThreads({ agents: 4, buffers: 8, timelines: 2, oneShots: 4, streams: 2 }), PARTS);
-  const theirs = new Lean(joinThreads(mine.invite(), {}), PARTS);
+  const mine = new Lean(createThreads({ agents: 4, buffers: 8, timelines: 2, oneShots: 4, streams: 2 }, PARTS), PARTS);
+  const theirs = new Lean(joinThreads(mine.invite(), {}, PARTS), PARTS);
   t.after(() => theirs.close());
   t.after(() => mine.close());
   return { mine, theirs };

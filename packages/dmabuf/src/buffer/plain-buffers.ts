@@ -18,6 +18,7 @@ export const BUFFER_WORK: Part<(bufferSlot: number) => BufferWork> = { name: "wo
  */
 export const PLAIN_BUFFERS: Feature = {
   name: "buffers of streams",
+  shares: ["buffers"],
   steps: [HOLD_RECOVERY, BUFFER_SLOTS.recovery],
   install(core) {
     const buffers = new PlainBuffers(core);

@@ -7,6 +7,7 @@ import { BUFFER_WORK } from "./plain-buffers.js";
 /** Fences that other agents have put on buffers: they are read and waited for, and none is made. */
 export const READ_FENCES: Feature = {
   name: "fences",
+  shares: ["fences"],
   steps: [...FENCE_RECOVERY, LOCK_RECOVERY],
   install(core) {
     core.provide(BUFFER_WORK, (bufferSlot) => new PendingWork(core.agent, bufferSlot));

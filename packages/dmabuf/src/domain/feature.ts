@@ -2,6 +2,7 @@ import { check, orElse, type Kind } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import type { RecoveryStep } from "./recovery.js";
+import { featureBits, type SharedFeature } from "./shared-features.js";
 
 /**
  * What a domain is put together from. A feature brings what is given back after a death, the kinds of handles that it
@@ -10,6 +11,8 @@ import type { RecoveryStep } from "./recovery.js";
 export interface Feature<Members extends object = object> {
   /** For messages. */
   readonly name: string;
+  /** What every member of the domain must know, for it has tables of it. */
+  readonly shares: readonly SharedFeature[];
   /** What it keeps in the control segment and gives back after a death. */
   readonly steps: readonly RecoveryStep[];
   /** Begins in one agent; returns what the domain's object gets. */
@@ -70,7 +73,10 @@ export class Core {
     check("Domain.import()", "handle", handle, HANDLE);
     const open = this.#openers.get(handle.kind);
     if (open !== undefined) return open(handle as never);
-    throw new DmaBufError("EOPNOTSUPP", `Cannot import the ${handle.kind}: the domain has no feature for it`);
+    throw new DmaBufError(
+      "EOPNOTSUPP",
+      `Cannot import the ${handle.kind}: the domain has no feature "${handle.kind}s" here`,
+    );
   }
 
   /** Calls `close` when the agent is about to leave: what was installed last is closed first. */
@@ -95,6 +101,11 @@ export class Core {
   checkJoined(): void {
     this.agent.checkJoined();
   }
+}
+
+/** The bits of what every member must know. */
+export function sharedBits(features: readonly Feature[]): number {
+  return featureBits(features.flatMap(({ shares }) => shares));
 }
 
 /** The steps of recovery of some features, in their order. */

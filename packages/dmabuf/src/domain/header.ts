@@ -1,14 +1,25 @@
 import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { HEADER, Layout, LAYOUT_VERSION } from "./layout.js";
+import { absentTables, ALL_FEATURES, featureNames } from "./shared-features.js";
 import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
 
 /** The first words of a control segment: what a joiner must know. */
 
 const MAGIC = 0x66756264; // "dbuf" in memory
 
-/** Makes a zeroed segment a domain. The version is written last: before it, no agent may join. */
-export function writeHeader(memory: Substrate, sizes: Sizes, domain: readonly number[]): void {
+/**
+ * Makes a zeroed segment a domain. The version is written last: before it, no agent may join.
+ *
+ * @param features Bits of those that every member must know.
+ */
+export function writeHeader(
+  memory: Substrate,
+  sizes: Sizes,
+  domain: readonly number[],
+  features: number = ALL_FEATURES,
+): void {
+  memory.store(HEADER.FEATURES, features);
   SIZE_NAMES.forEach((name, i) => memory.store(HEADER.SIZES + i, sizes[name]));
   domain.forEach((word, i) => memory.store(HEADER.DOMAIN + i, word));
   memory.store(HEADER.MAGIC, MAGIC);
@@ -22,9 +33,10 @@ export function domainName(memory: Substrate): string {
 
 /**
  * @param words How long the segment is; of `memory` no more than the header is read.
+ * @param known Bits of the features that the caller knows.
  * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
  */
-export function readHeader(memory: Substrate, words = memory.words): Layout {
+export function readHeader(memory: Substrate, words = memory.words, known: number = ALL_FEATURES): Layout {
   if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
     throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
   }
@@ -35,8 +47,15 @@ export function readHeader(memory: Substrate, words = memory.words): Layout {
       `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
     );
   }
-  const sizes = Object.fromEntries(SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]));
-  const layout = new Layout(checkReadSizes(sizes));
+  const sizes = Object.fromEntries(
+    SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]),
+  ) as unknown as Sizes;
+  const features = memory.load(HEADER.FEATURES);
+  const [unknown] = featureNames(features & ~known);
+  if (unknown !== undefined) {
+    throw new DmaBufError("EPROTO", `Cannot join the domain: it has the feature "${unknown}", which is not known here`);
+  }
+  const layout = new Layout(checkReadSizes(sizes, absentTables(features)));
   if (words < layout.words) {
     throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
   }

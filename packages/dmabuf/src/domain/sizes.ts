@@ -53,10 +53,18 @@ export function checkSizes(sizes: Partial<Sizes>): Sizes {
   return { ...DEFAULT_SIZES, ...Object.fromEntries(given.map((name) => [name, sizes[name]])) };
 }
 
+/** The same sizes, but none of some tables. */
+export function without(sizes: Sizes, absent: readonly (keyof Sizes)[]): Sizes {
+  return { ...sizes, ...Object.fromEntries(absent.map((name) => [name, 0])) };
+}
+
 /** The same for sizes that were read from shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */
-export function checkReadSizes(sizes: Partial<Sizes>): Sizes {
+export function checkReadSizes(sizes: Sizes, absent: readonly (keyof Sizes)[]): Sizes {
   try {
-    return checkSizes(sizes);
+    return without(
+      checkSizes(Object.fromEntries(Object.entries(sizes).filter(([name]) => !absent.includes(name as keyof Sizes)))),
+      absent,
+    );
   } catch (cause) {
     throw new DmaBufError("EPROTO", "Cannot join the domain: the header of its control segment is damaged", { cause });
   }

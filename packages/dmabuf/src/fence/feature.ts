@@ -99,6 +99,7 @@ const CONTEXTS = integer(1, 0x7fff_ffff);
 /** Fences and all that is made of them in one agent: timelines, containers, sync files. */
 export const FENCES: Feature<FenceMembers> = {
   name: "fences",
+  shares: ["fences"],
   steps: FENCE_RECOVERY,
   install(core) {
     const { agent } = core;

@@ -16,6 +16,7 @@ export interface SyncobjMembers {
 
 export const SYNCOBJS: Feature<SyncobjMembers> = {
   name: "syncobjs",
+  shares: ["syncobjs"],
   steps: SYNCOBJ_RECOVERY,
   install(core) {
     const table = new SyncobjTable(core.agent, core);

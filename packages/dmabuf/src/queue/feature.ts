@@ -22,6 +22,7 @@ export interface QueueMembers {
 
 export const QUEUES: Feature<QueueMembers> = {
   name: "queues",
+  shares: [],
   steps: [],
   install(core) {
     const createScheduler = <Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> => {

@@ -51,6 +51,12 @@ export abstract class FenceQueries {
       .filter((fence) => fence !== undefined);
   }
 
+  /** The fences up to a usage whose work is overdue. */
+  getOverdueFences(usage: Usage): Fence[] {
+    const keys = this.overdueWork(usage)?.keys ?? [];
+    return keys.map((key) => fenceAt(this.agent, key)).filter((fence) => fence !== undefined);
+  }
+
   /** The pending fences up to a usage as one. */
   getSingleton(usage: Usage): Fence | undefined {
     const fences = this.getFences(usage);

@@ -3,8 +3,6 @@ import { agentName, type Identity } from "../domain/agent-slot.js";
 import { armKey, isKeyFinished, isOwnKey, keyOrigin, keyOwner } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
-import type { Fence } from "../fence/fence.js";
-import { fenceAt } from "../fence/shared-fence.js";
 import type { Entry } from "./entries.js";
 
 /**
@@ -24,10 +22,9 @@ export class OverdueWork implements WaitCondition {
     this.#entries = entries;
   }
 
-  get fences(): Fence[] {
-    return this.#overdue()
-      .map((key) => fenceAt(this.#agent, key))
-      .filter((fence) => fence !== undefined);
+  /** The fences that are overdue still. */
+  get keys(): readonly FenceKey[] {
+    return this.#overdue();
   }
 
   /** The agents that are overdue. */

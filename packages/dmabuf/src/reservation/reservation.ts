@@ -192,7 +192,7 @@ export class Reservation {
    */
   getOverdueFences(usage: Usage): Fence[] {
     checkUsage("Reservation.getOverdueFences()", usage);
-    return this.#user.overdueWork(usage)?.fences ?? [];
+    return this.#user.getOverdueFences(usage);
   }
 
   /**

@@ -28,6 +28,7 @@ export interface StreamMembers {
 
 export const STREAMS: Feature<StreamMembers> = {
   name: "streams",
+  shares: ["streams"],
   steps: [STREAM_RECOVERY],
   install(core) {
     const table = core.provide(STREAM_TABLE, new StreamTable(core));
