@@ -36,16 +36,10 @@ after(() => {
 const known = new Set<string>();
 const types = publicTypes(["index", "node/index", "linux/index", "testing/index"]);
 
-/** What objects still lead to. A name leaves this list when it can, and none comes to it. */
-const EXCUSED: ReadonlySet<string> = new Set([
-  ...["Agent", "ReservationState", "Holds", "Ending", "SyncobjState"],
-  ...["OwnerOps", "ChainOps", "ArrayOps", "SharedFenceOps", "PublishedOps", "PointOps"],
-]);
-
 function leadsTo(object: unknown): string[] {
   const inner = innerThings(object, (name) => types.has(name)).filter(
     // An invitation is the control segment on its way to another thread.
-    ({ path, what }) => !EXCUSED.has(what) && !(what === "the control segment" && path === ".control"),
+    ({ path, what }) => !(what === "the control segment" && path === ".control"),
   );
   return inner.map(({ path, what }) => `leads to ${what} at ${path}`);
 }
