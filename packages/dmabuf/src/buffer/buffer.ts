@@ -51,13 +51,17 @@ const WHENCE = orElse("EINVAL", oneOf("set", "end"));
  * on its way.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * const { port1: port } = new MessageChannel();
  * using buffer = domain.allocate(4096, { name: "picture" });
  * {
  *   using access = await buffer.access("write");
  *   access.bytes.fill(255);
  * }
- * worker.postMessage(buffer.handle("read"));
+ * port.postMessage(buffer.handle("read"));
  * ```
  * @see linux/drivers/dma-buf/dma-buf.c
  */
@@ -216,7 +220,11 @@ export class DmaBuf implements Disposable {
    *
    * @throws {DmaBufError} `EBADF` after the close.
    * @example
-   * ```js
+   * ```ts
+   * import { Domain } from "dmabuf";
+   *
+   * using domain = Domain.create();
+   * using buffer = domain.allocate(4096);
    * const file = buffer.exportSyncFile("read");
    * await file.wait();
    * ```
@@ -343,7 +351,11 @@ export class DmaBuf implements Disposable {
    *   this thread has the reservation lock; `ETIMEDOUT` if the time passed first; `EBADF` if this holder is closed, also
    *   during the wait; what `to` throws. The storage is where it was then.
    * @example
-   * ```js
+   * ```ts
+   * import { Domain } from "dmabuf";
+   *
+   * using domain = Domain.create();
+   * using buffer = domain.export([{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }]);
    * const memory = new SharedArrayBuffer(buffer.size);
    * await buffer.move([{ memory, offset: 0, length: buffer.size }]);
    * ```
@@ -514,7 +526,11 @@ let tieOf: (attachment: Attachment) => Tie;
  * `Sync` then block this thread until it answers.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
  * using attachment = await buffer.attach({ name: "encoder" });
  * using mapping = await attachment.map("read");
  * console.log(mapping.segments.length);

@@ -13,7 +13,11 @@ export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
  * readers; a writer has it alone.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
  * {
  *   using access = await buffer.access("write", { timeout: 1000 });
  *   access.bytes.fill(255);

@@ -27,9 +27,14 @@ export let makeBufferHandle: (agent: Agent, key: BufferKey, fields: HandleFields
  * A clone made by `postMessage` has the fields and not the methods: only the sender closes it.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
+ * const { port1: port } = new MessageChannel();
  * const handle = buffer.handle("read");
- * worker.postMessage(handle); // there: using received = domain.import(handle)
+ * port.postMessage(handle); // there: using received = domain.import(handle)
  * ```
  */
 export class BufferHandle implements Disposable {

@@ -20,7 +20,10 @@ export let makeHeaps: (buffers: BufferTable) => Heaps;
  * stay until the agent leaves. Their buffers are shared like all others.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
  * const heap = domain.heaps.add("pool", {
  *   allocate: (size) => ({ segments: [{ memory: new SharedArrayBuffer(size), offset: 0, length: size }] }),
  * });

@@ -8,7 +8,11 @@ export let makeMapping: (segments: readonly StorageSegment[], held: Held, reserv
  * An importer's view of a buffer's storage. It is the importer's own until it is unmapped.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
  * using attachment = await buffer.attach({ name: "camera" });
  * using mapping = await attachment.map("write");
  * console.log(mapping.segments.length);

@@ -26,7 +26,11 @@ export let makeMemoryMap: (record: BufferRecord, range: PageRange) => MemoryMap;
  * The bytes of a page range of a buffer. It keeps the buffer alive until it is closed.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
  * using map = buffer.mmap({ length: 4096 });
  * await buffer.beginCpuAccess("write");
  * map.bytes.fill(0);

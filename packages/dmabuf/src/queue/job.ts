@@ -10,9 +10,14 @@ export let makeJob: <Data>(pending: PendingJob<Data>) => Job<Data>;
  * A piece of work that was submitted to a queue, as its executor gets it.
  *
  * @example
- * ```js
- * using queue = domain.createQueue({
- *   run: (job) => job.access(job.writes[0]).bytes.fill(job.data),
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using queue = domain.createQueue<number>({
+ *   run: (job) => {
+ *     for (const buffer of job.writes) job.access(buffer).bytes.fill(job.data);
+ *   },
  * });
  * using buffer = domain.allocate(4096);
  * const finished = await queue.submit({ writes: [buffer], data: 7 });

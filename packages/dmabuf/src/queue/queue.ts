@@ -26,8 +26,15 @@ export let lineOf: <Data>(queue: Queue<Data>) => JobLine<Data>;
  * @see linux/drivers/gpu/drm/scheduler/sched_entity.c
  *
  * @example
- * ```js
- * using queue = domain.createQueue({ run: (job) => job.access(job.writes[0]).bytes.fill(1) });
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using queue = domain.createQueue({
+ *   run(job) {
+ *     for (const buffer of job.writes) job.access(buffer).bytes.fill(1);
+ *   },
+ * });
  * using buffer = domain.allocate(4096);
  * const finished = await queue.submit({ writes: [buffer] });
  * await finished.wait();

@@ -101,8 +101,11 @@ interface Running<Data> {
  * Runs the jobs of some queues on one executor.
  *
  * @example
- * ```js
- * using scheduler = domain.createScheduler({ run: async (job) => console.log(job.data), credits: 2 });
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using scheduler = domain.createScheduler<string>({ run: (job) => console.log(job.data), credits: 2 });
  * const urgent = scheduler.createQueue({ priority: "high" });
  * const finished = await urgent.submit({ data: "first" });
  * await finished.wait();

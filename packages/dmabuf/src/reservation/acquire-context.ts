@@ -18,7 +18,11 @@ export let makeAcquireContext: (agent: Agent) => AcquireContext;
  * acquire-context.3. Once it is done or disposed it takes no lock, not even one that it was waiting for.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * const [first, second] = [domain.allocate(4096), domain.allocate(4096)];
  * const context = domain.createAcquireContext();
  * try {
  *   await first.reservation.lock(context);

@@ -8,7 +8,12 @@ export let makeReservationLock: (taken: TakenLock) => ReservationLock;
  * A held lock of a reservation.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
+ * const fence = domain.createTimeline().createFence();
  * using lock = await buffer.reservation.lock();
  * buffer.reservation.reserveFences(1);
  * buffer.reservation.addFence(fence, "write");

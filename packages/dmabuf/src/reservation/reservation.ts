@@ -32,12 +32,18 @@ export let makeReservation: (user: ReservationUser) => Reservation;
  *     the fences of the buffer that has the slot next.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
+ * const fence = domain.createTimeline().createFence();
  * {
  *   using lock = await buffer.reservation.lock();
  *   buffer.reservation.reserveFences(1);
  *   buffer.reservation.addFence(fence, "write");
  * }
+ * fence.signal();
  * await buffer.reservation.wait("write");
  * ```
  * @see linux/drivers/dma-buf/dma-resv.c
@@ -312,7 +318,11 @@ let makeWouldDeadlock: (reservation: Reservation, user: ReservationUser) => Woul
  * Thrown to a requester that must give way: release every lock of its context, then lock this one first.
  *
  * @example
- * ```js
+ * ```ts
+ * import { Domain, WouldDeadlockError } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
  * const context = domain.createAcquireContext();
  * try {
  *   await buffer.reservation.lock(context);
