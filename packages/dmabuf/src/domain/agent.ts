@@ -1,4 +1,3 @@
-import { instance } from "../arguments.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -254,9 +253,6 @@ export class Agent implements Member, Waiter {
     return false;
   }
 }
-
-/** What an argument `agent` must be. */
-export const AGENT_KIND = instance(Agent);
 
 /** @throws {TypeError} For what is of another agent: its words are in another segment, or awaited by others. */
 export function checkOwn(call: string, argument: string, agent: Agent, own: Agent): void {

@@ -4,18 +4,9 @@ import { segmentFields } from "../../test/segment-fields.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { readHeader, writeHeader } from "./header.js";
-import {
-  AGENT,
-  checkSizes,
-  DEFAULT_SIZES,
-  HEADER,
-  Layout,
-  LAYOUT_VERSION,
-  TABLE_NAMES,
-  TABLES,
-  type Sizes,
-} from "./layout.js";
+import { AGENT, checkSizes, HEADER, Layout, LAYOUT_VERSION, TABLE_NAMES, TABLES, type Sizes } from "./layout.js";
 import { place, type AnyRecord } from "./record.js";
+import { DEFAULT_SIZES } from "./sizes.js";
 import { hint, usedWord } from "./table.js";
 
 const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };

@@ -18,7 +18,7 @@ import {
 import type { AnyRecord, Counts, Placed } from "./record.js";
 import { SIZE_NAMES, type Sizes } from "./sizes.js";
 
-export { checkSizes, DEFAULT_SIZES, SIZES, type Sizes } from "./sizes.js";
+export { checkSizes, SIZES, type Sizes } from "./sizes.js";
 
 /**
  * The control segment: a header, then one table after another. No other module knows where anything in it is.

@@ -6,11 +6,14 @@ import { AGENT, IDENTITY, Layout, type Segment, type Sizes } from "../../src/dom
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { usedWord } from "../../src/domain/table.js";
 import { recover } from "../../src/domain/recovery.js";
-import { RECOVERY } from "../../src/features.js";
+import { recoveryOf } from "../../src/domain/feature.js";
+import { FEATURES } from "../../src/features.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
 import { wordName } from "../word-names.js";
 import { faulty, SOUND, type Fault } from "./interleavings.js";
+
+const RECOVERY = recoveryOf(FEATURES);
 
 /** A domain small enough to try every interleaving on it, and words behind it for what a test wants to share. */
 export class TinyDomain {

@@ -6,7 +6,8 @@ import process from "node:process";
 import type { Identity } from "../../src/domain/agent-slot.js";
 import { AGENT } from "../../src/domain/layout.js";
 import { recover } from "../../src/domain/recovery.js";
-import { RECOVERY } from "../../src/features.js";
+import { recoveryOf } from "../../src/domain/feature.js";
+import { FEATURES } from "../../src/features.js";
 import { ProcessDomain } from "../../src/node/index.js";
 import { SteppedSubstrate } from "../../src/testing/index.js";
 import { memoryHook } from "../../src/node/joining/control-segment.js";
@@ -47,7 +48,7 @@ while (isRunning(order.pid));
 const agent = agentOf(domain);
 if (order.step === 0) memory!.reaperWord = agent.layout.agent(order.identity & 1023) + AGENT.REAPER;
 else memory!.begin({ at: order.step, happen: standStill });
-recover(agent, order.identity, RECOVERY, agent.host.nowNs());
+recover(agent, order.identity, recoveryOf(FEATURES), agent.host.nowNs());
 memory!.begin({});
 process.send!("reaped");
 
