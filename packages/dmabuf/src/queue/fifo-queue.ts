@@ -30,7 +30,7 @@ export class FifoPlace implements Disposable {
     return firstOf(this.#line) === this;
   }
 
-  /** The wait until this is the first. A blocked thread would wait for ever: what is before it goes on in this thread. */
+  /** The wait until this is the first. A blocked thread would never wake: what is before it goes on in this thread. */
   first(waiter: Waiter, name: string): Wait {
     return {
       wait: (terms) =>

@@ -16,7 +16,7 @@ import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
  * scheduler.1. A job waits for accesses that are in progress, and for work that is overdue, before its fence exists,
  *      and holding nothing; never after.
  * scheduler.2. A job's fence is added to all its buffers at once, under all their locks and behind a hold on each:
- *      whoever looks sees it on all of them or on none, and whoever takes a hold later sees it.
+ *      an agent that looks sees it on all of them or on none, and one that takes a hold later sees it.
  * scheduler.3. Making the fence is the point of no return: what can fail has been done, and the fence will signal.
  * scheduler.4. The jobs of a queue are given to the executor in the order of their numbers, and their finished fences
  *      signal in it.

@@ -149,7 +149,7 @@ export class ConsumerPlace {
       arm: () => {
         if (this.#closed) return;
         armConsumer(agent, key.slot);
-        // A wanted frame that is there already can only be under somebody's write hold. One that comes is announced;
+        // A wanted frame that is there already can only be under a write hold. One that comes is announced;
         // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
         const cursor = this.#cursor;
         for (let passed = 0; ;) {
@@ -211,7 +211,7 @@ export class ConsumerPlace {
     }
   }
 
-  /** A frame whose metadata somebody has damaged is given back, and counts as missed; the next one is another. */
+  /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
   #metadata(area: DataView, giveBack: () => void): FrameMetadata {
     try {
       return readMetadata(area);
@@ -272,7 +272,7 @@ export class ConsumerPlace {
     throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
   }
 
-  /** Who has left meanwhile gets no frame. */
+  /** A consumer that has left in between gets no frame. */
   #given(frame: Frame): Frame | undefined {
     if (!this.#closed) return frame;
     frame.close();

@@ -17,7 +17,22 @@ export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLIC
 
 export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer;
 
-/** One consumer of a stream: iterate over it, or take frames one at a time. */
+/**
+ * One consumer of a stream: iterate over it, or take frames one at a time.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * using consumer = stream.frames({ policy: "newest" });
+ * using loan = await stream.loan();
+ * loan?.publish({ data: "hello" });
+ * using frame = await consumer.next({ timeout: 1000 });
+ * console.log(frame?.sequence, frame?.data);
+ * ```
+ */
 export class Consumer implements AsyncIterable<Frame>, Disposable {
   readonly #place: ConsumerPlace;
   readonly #options: ConsumerOptions;
@@ -44,7 +59,8 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    * The next frame; `undefined` once the stream has ended and everything was taken.
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `ESRCH` if the producer died, or what it failed with;
-   *   `EPROTO` if somebody has damaged the frame's data: the next call takes the next frame.
+   *   `EPROTO` if the frame's data are damaged: the next call takes the next frame; `EBADF` if the
+   *   stream was left.
    */
   next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     return this.#place.next(options, this);

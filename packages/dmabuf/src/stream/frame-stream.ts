@@ -42,6 +42,7 @@ import {
 } from "./stream-slot.js";
 
 export interface StreamOptions {
+  /** How a frame's bytes are arranged: `imageFormat()`, `tensorFormat()` or `rawFormat()`. */
   readonly format: FrameFormat;
   /** For people; at most 31 bytes of UTF-8. Default "stream". */
   readonly name?: string;
@@ -49,7 +50,7 @@ export interface StreamOptions {
   readonly buffers?: number;
   /** How many bytes of JSON a frame may carry. Default 1,024. */
   readonly dataBytes?: number;
-  /** Whether nobody but the producer can ever write to the frames' memory. Default false. */
+  /** Whether no agent but the producer can ever write to the frames' memory. Domains of processes have it. Default false. */
   readonly sealed?: AllocateOptions["sealed"];
 }
 
@@ -82,6 +83,20 @@ export let makeStream: (parts: StreamParts, isProducer: boolean, onClose: (self:
 /**
  * A ring of buffers between one producer and any number of consumers. The agent that created it produces; every agent
  * that has its handle may consume, the producer's too.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4), name: "numbers" });
+ * using consumer = stream.frames();
+ * using loan = await stream.loan();
+ * loan?.bytes.fill(7);
+ * loan?.publish({ data: { note: "seven" } });
+ * stream.end();
+ * for await (using frame of consumer) console.log(frame.sequence, frame.bytes[0], frame.data);
+ * ```
  */
 export class FrameStream implements Disposable {
   readonly name: string;

@@ -54,7 +54,7 @@ export abstract class FrameBytes implements Disposable {
    *
    * **They are yours until the frame is given back, and no longer:** then the next frame is written there. A sink that works
    * later (a Node.js or web stream, a socket, `ws.send()`) needs the frame until it has called back:
-   * `await new Promise((taken) => sink.write(frame.bytes, taken))`, and then the end of the frame. Where nobody tells when
+   * `await new Promise((taken) => sink.write(frame.bytes, taken))`, and then the end of the frame. Where nothing tells when
    * the bytes were taken, as in a pipeline, give it a copy: `yield frame.copy()`. See `examples/file.ts`.
    *
    * @throws {DmaBufError} `EBADF` if the frame was given back.

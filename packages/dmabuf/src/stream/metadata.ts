@@ -16,7 +16,7 @@ export interface FrameMetadata {
   readonly data: JsonValue | undefined;
 }
 
-/** The metadata of a frame stands behind its bytes: three doubles, the length of the JSON text, and the text. */
+/** The metadata of a frame are behind its bytes: three doubles, the length of the JSON text, and the text. */
 const FIXED_BYTES = 32;
 
 /** Bytes that a frame's buffer needs beyond the frame, for JSON of at most `dataBytes`. */
@@ -79,7 +79,7 @@ export function writeMetadata(
   area.setUint32(24, data?.length ?? 0, true);
 }
 
-/** @throws {DmaBufError} `EPROTO` if somebody has damaged them. */
+/** @throws {DmaBufError} `EPROTO` if they are damaged. */
 export function readMetadata(area: DataView): FrameMetadata {
   const length = area.getUint32(24, true);
   return {

@@ -4,7 +4,7 @@ import { ELEMENTS, PIXEL_FORMATS, type FrameFormat, type PlaneFormat } from "./f
 const MOST_PLANES = 8;
 
 /**
- * What is wrong with a format that came from elsewhere; `undefined` if nothing is: whoever believes it then reads and
+ * What is wrong with a format that came from elsewhere; `undefined` if nothing is: code that believes it then reads and
  * writes nothing outside the frame.
  */
 export function formatDamage(value: unknown): string | undefined {

@@ -4,7 +4,7 @@ import { createDomain, joinDomain, isPending } from "../../test/agents.js";
 import { publish, streamed, takeAll } from "../../test/streams.js";
 import { rawFormat } from "./format.js";
 
-describe("policy hold", () => {
+describe("policy block", () => {
   test("gets every frame in order, however slow it is", { timeout: 10_000 }, async (t) => {
     const { stream, theirs } = streamed(t, 2);
     const consumer = theirs.frames();
@@ -39,7 +39,7 @@ describe("policy hold", () => {
 });
 
 describe("policy drop-oldest", () => {
-  test("loses the oldest frames, counts them, and never holds the producer back", { timeout: 10_000 }, async (t) => {
+  test("loses the oldest frames, counts them, and never blocks the producer", { timeout: 10_000 }, async (t) => {
     const { stream, theirs } = streamed(t, 3);
     const consumer = theirs.frames({ policy: "drop-oldest" });
     await publish(stream, 2);

@@ -20,7 +20,7 @@ import { DmaBufError, ERRNO } from "../errors.js";
  *
  * stream-slot.1. A place changes only under the write hold of its buffer, and is read for good only under a read hold:
  *     what a consumer saw before it held the buffer, it looks at again; and so does a producer: a consumer that joins
- *     may want a frame that nobody wanted before.
+ *     may want a frame that none wanted before.
  * stream-slot.2. Frames are numbered in the order of publication; a consumer's cursor only rises. A consumer reads the
  *     number of frames published before it looks at the places, and wants none beyond: so it passes over no frame that
  *     is there.
@@ -34,7 +34,7 @@ import { DmaBufError, ERRNO } from "../errors.js";
  * stream-slot.7. Who takes a slot raises its generation and then looks for consumers; who joins takes a consumer's
  *     place and then looks at the generation. So no consumer of a past stream gets into the next one.
  * stream-slot.8. A consumer has joined from the store of its POLICY on, which is the last of its joining and the first
- *     of its leaving. Nobody counts it or waits for it before and after; its place is taken all the same, which OWNER
+ *     of its leaving. No agent counts it or waits for it before and after; its place is taken even then, which OWNER
  *     says (stream-slot.6, stream-slot.7).
  * stream-slot.9. END names its stream's generation: what is said too late of a stream is not said of the next one in
  *     its slot. It says that the producer has left before OWNER is free, since the next owner comes before its
@@ -55,7 +55,7 @@ function policyNumber(policy: Policy): number {
   return POLICIES.indexOf(policy) + 1;
 }
 
-const HOLD = 1;
+const BLOCK = 1;
 
 export interface StreamKey {
   readonly slot: number;
@@ -92,7 +92,7 @@ export function leaveStream(member: Member, key: StreamKey): void {
   member.memory.compareExchange(member.layout.stream(key.slot) + STREAM.OWNER, member.identity, 0);
 }
 
-/** Says that no further frame comes, because of an error or without; the first reason stands. */
+/** Says that no further frame comes, because of an error or without; the first reason stays. */
 export function endStream(segment: Segment, key: StreamKey, error: number): void {
   const { memory, layout } = segment;
   const base = layout.stream(key.slot);
@@ -178,7 +178,7 @@ export function placeToReuse(
   return oldest;
 }
 
-/** Whether a producer that has the write hold of a place may empty it: a consumer may have joined meanwhile. */
+/** Whether a producer that has the write hold of a place may empty it: a consumer may have joined in between. */
 export function mayReuse(segment: Segment, slot: number, place: number): boolean {
   const frame = frameIn(segment, slot, place);
   return frame === undefined || mayDrop(frame, heldBackFrom(segment, slot));
@@ -197,7 +197,7 @@ export function mayDrop(frame: number, keepFrom: number | undefined): boolean {
 export function heldBackFrom({ memory, layout }: Segment, slot: number, of?: Identity): number | undefined {
   let lowest: number | undefined;
   forEachPlace({ memory, layout }, slot, (word) => {
-    if (memory.load(word + CONSUMER.POLICY) !== HOLD) return;
+    if (memory.load(word + CONSUMER.POLICY) !== BLOCK) return;
     // SYNC POINT cursor-before-policy: pairs with joinStream().
     const cursor = memory.load(word + CONSUMER.CURSOR);
     const owner = memory.load(word + CONSUMER.OWNER);
@@ -214,7 +214,7 @@ export function slowConsumers(segment: Segment, { slot, generation }: StreamKey)
   const published = publishedFrames(segment, slot);
   forEachPlace(segment, slot, (word) => {
     const owner = memory.load(word + CONSUMER.OWNER);
-    const isHolding = memory.load(word + CONSUMER.POLICY) === HOLD;
+    const isHolding = memory.load(word + CONSUMER.POLICY) === BLOCK;
     const isBehind = ((memory.load(word + CONSUMER.CURSOR) - published) | 0) < 0;
     // What was read is of one consumer if its place has not changed hands.
     if (!isHolding || !isBehind || memory.load(word + CONSUMER.OWNER) !== owner) return;
@@ -290,7 +290,7 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
   memory.store(word + CONSUMER.POLICY, number);
   ringProducer(member, key.slot);
   // What was dropped while it joined, one that holds the producer has not missed: later nothing is dropped before it.
-  return { word, from: number === HOLD ? publishedFrames(member, key.slot) : begun };
+  return { word, from: number === BLOCK ? publishedFrames(member, key.slot) : begun };
 }
 
 function claimConsumer(member: Member, slot: number): number {
@@ -299,7 +299,7 @@ function claimConsumer(member: Member, slot: number): number {
   for (let i = 0; i < STREAM_CONSUMERS; i++) {
     const word = consumerWord(member, slot, i);
     if (memory.load(word + CONSUMER.OWNER) !== 0) continue;
-    // Before the place is taken: whoever dies in between must not have one that no sweep looks at.
+    // Before the place is taken: an agent that dies in between must not have one that no sweep looks at.
     raiseTo(memory, used, i + 1);
     if (memory.compareExchange(word + CONSUMER.OWNER, 0, member.identity) === 0) return word;
   }
