@@ -1,3 +1,12 @@
+/**
+ * Large buffers that threads share without a copy, and fences that say when each user has finished.
+ *
+ * Install it by `npm install dmabuf`. Begin with {@link Domain.create}: everything else is made by the domain, sent by its
+ * `handle()`, and opened in another thread by `domain.import(handle)`. Processes share a domain by `dmabuf/node`, devices are
+ * reached by `dmabuf/linux`, and `dmabuf/streams` is a small entry for streams alone.
+ *
+ * @module
+ */
 export { Domain } from "./threads.js";
 export type { DomainOptions, Invitation, ThreadDomain } from "./thread-domain.js";
 export type { DomainBase, JoinOptions } from "./domain-base.js";
