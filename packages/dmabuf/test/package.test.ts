@@ -229,6 +229,10 @@ const stream = domain.createStream({ name: "camera", format: imageFormat("RGBA",
 const worker = new Worker(new URL("./camera.js", import.meta.url), { type: "module" });
 const { port, ...rest } = domain.invite({ name: "camera" });
 worker.postMessage({ invitation: { port, ...rest }, stream: stream.handle() }, [port]);
+// @ts-expect-error -- The agent of a domain is the library's own.
+console.log(domain.agent);
+// @ts-expect-error -- And so is what is behind a fence.
+console.log(domain.createTimeline().createFence().ops);
 const context = document.querySelector("canvas")?.getContext("2d");
 const stop = new AbortController();
 try {
