@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MessagePort } from "node:worker_threads";
 import { copiedBytes, Domain, type JoinedDomain } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
 import { FIRST_INHERITED, startProcess, startThread } from "./worker-handle.js";
@@ -44,7 +43,7 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
     const invitation = domain.invite();
     const { stream } = production as OwnProduction;
     const toThread: Given = { settings, way: { invitation, stream: stream.handle() } };
-    return startThread(ENTRY, toThread, [invitation.port as MessagePort], events);
+    return startThread(ENTRY, toThread, [invitation.port], events);
   };
   await using workers = new Consumers(options.consumers, start, {
     onNote: options.onNote,

@@ -16,7 +16,7 @@ async function lead(port: MessagePort, parameters: FenceRoundTripParameters): Pr
   const domain = Domain.create(spinOption(parameters.wait));
   const invitation = domain.invite();
   const buffer = domain.allocate(Math.max(parameters.bytes, 2));
-  port.postMessage([invitation, buffer.handle("read-write")], [invitation.port as MessagePort]);
+  port.postMessage([invitation, buffer.handle("read-write")], [invitation.port]);
   return leadFences(lineOf(port), domain, buffer, parameters);
 }
 

@@ -22,7 +22,7 @@ async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripPar
   const domain = Domain.create(wait === "park" ? { spin: 0 } : {});
   const stream = domain.createStream({ format: rawFormat(bytes), buffers: 1, dataBytes: 0 });
   const invitation = domain.invite();
-  port.postMessage([invitation, stream.handle()], [invitation.port as MessagePort]);
+  port.postMessage([invitation, stream.handle()], [invitation.port]);
   await stream.waitForConsumers(1);
   return sampleGivenBack(stream, plan, wait === "async");
 }

@@ -1,4 +1,4 @@
-import { Worker, type MessagePort } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import type { Domain } from "../../src/index.js";
 import type { RoleName, Roles } from "./roles.js";
 
@@ -61,7 +61,7 @@ export function hire<R extends RoleName>(domain: Domain, role: R, details: Param
   const invitation = domain.invite({ name: role });
   const worker = new Worker(new URL("./roles-worker.js", import.meta.url), {
     workerData: { invitation, task: { role, details } satisfies Task },
-    transferList: [invitation.port as unknown as MessagePort],
+    transferList: [invitation.port],
   });
   return new Hand(worker, invitation.identity);
 }

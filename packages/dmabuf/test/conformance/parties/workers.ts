@@ -1,4 +1,4 @@
-import { Worker, type MessagePort } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { Domain, type Invitation } from "../../../src/index.js";
 import type { WorkerInvitation } from "../../../src/node/index.js";
 import { gather, type Line, type Place } from "./party.js";
@@ -16,7 +16,7 @@ export const WORKERS: Place = {
 export function callWorker(invitation: Invitation | WorkerInvitation): Line {
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     workerData: invitation,
-    transferList: [invitation.port as unknown as MessagePort],
+    transferList: [invitation.port],
   });
   return {
     ask: (request) => worker.postMessage(request),

@@ -6,7 +6,7 @@
 import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Worker, type MessagePort } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import {
   Domain,
   rawFormat,
@@ -188,7 +188,7 @@ class StressRun {
     };
     const worker = new Worker(new URL("./stress-worker.js", import.meta.url), {
       workerData: { invitation, details },
-      transferList: [invitation.port as unknown as MessagePort],
+      transferList: [invitation.port],
     });
     worker.on("message", (message: Message | "left") => this.#forward(seat, message));
     worker.on("error", (error) => (this.#failure ??= error));
