@@ -1,12 +1,12 @@
 import type { Part } from "../domain/feature.js";
-import type { FenceQueries } from "../reservation/fence-queries.js";
+import type { WorkQueries } from "../reservation/work-queries.js";
 import { holderOf, type DmaBuf } from "./buffer.js";
 import type { BufferHandle, BufferHandleData } from "./handle.js";
 import type { Holds } from "./hold.js";
 import type { Storage } from "./storage.js";
 
 /** The work of others on a buffer, as its fences tell of it. */
-export type BufferWork = Pick<FenceQueries, "testFinished" | "overdueWork" | "signaled" | "finished">;
+export type BufferWork = Pick<WorkQueries, "testFinished" | "overdueWork" | "signaled" | "finished">;
 
 /** All that a stream needs of a buffer. */
 export interface StreamBuffer {

@@ -1,5 +1,6 @@
 import { check, FUNCTION, instance, NANOSECONDS, orElse, shown } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
+import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { isLaterFence } from "../domain/fence-order.js";
 import { keyTimeLimit } from "../domain/fence-slot.js";
 import { runEnd } from "../domain/promised.js";
@@ -128,9 +129,6 @@ export interface FenceCallback extends Disposable {
 
 /** How a wait has ended: what it waited for has signaled, or the time has passed first. */
 export type WaitResult = "signaled" | "timed-out";
-
-/** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
-export const DEFAULT_TIME_LIMIT = 10_000;
 
 const CALLBACK = orElse("EINVAL", FUNCTION);
 

@@ -1,8 +1,9 @@
+import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { checkOptions, NAME, refuse, type Kind, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
-import { DEFAULT_TIME_LIMIT, type Fence } from "./fence.js";
+import { type Fence } from "./fence.js";
 import { createFence } from "./local-fence.js";
 import { publish } from "./published-fence.js";
 import { TIME_LIMIT } from "./timeline.js";

@@ -1,18 +1,11 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
+import { AwaitedKey, DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { isKeySignaled, keyStatus } from "../domain/fence-slot.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { ERRNO } from "../errors.js";
-import {
-  backingOf,
-  DEFAULT_TIME_LIMIT,
-  fenceAgent,
-  FenceBacking,
-  setBacking,
-  type Fence,
-  type Outcome,
-} from "./fence.js";
-import { outcomeOf, SharedAwaited, watchDeadlines } from "./shared-fence.js";
+import { backingOf, fenceAgent, FenceBacking, setBacking, type Fence, type Outcome } from "./fence.js";
+import { outcomeOf, watchDeadlines } from "./shared-fence.js";
 
 /**
  * Gives a fence a place that all agents see, if it has none.
@@ -41,7 +34,7 @@ export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: numbe
     throw error;
   }
   if (queued) {
-    agent.watch(new SharedAwaited(agent, fence, key, timeLimit), () => {});
+    agent.watch(new AwaitedKey(agent, key, timeLimit, () => fence.isSignaled()), () => {});
     if (maker.hearsDeadlines) {
       fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
     }
@@ -148,7 +141,7 @@ class PublishedBacking extends FenceBacking {
 
   override awaited(fence: Fence): WaitCondition {
     fence.enableSignaling();
-    return new SharedAwaited(this.#agent, fence, this.#key, this.#timeLimit);
+    return new AwaitedKey(this.#agent, this.#key, this.#timeLimit, () => fence.isSignaled());
   }
 
   isOwn(fence: Fence): boolean {

@@ -1,20 +1,18 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
+import { AwaitedKey, DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import {
-  armKey,
-  endKey,
   hintDeadline,
   isOwnKey,
   keyDeadline,
   keyOrigin,
   keyPosition,
-  keyProgress,
   keyStatus,
   keyTime,
   type Origin,
 } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import { DmaBufError, ERRNO, textOf } from "../errors.js";
-import { DEFAULT_TIME_LIMIT, FenceBacking, makeFence, type Fence, type Outcome } from "./fence.js";
+import { DmaBufError, textOf } from "../errors.js";
+import { FenceBacking, makeFence, type Fence, type Outcome } from "./fence.js";
 
 /**
  * Fences that other agents see.
@@ -101,7 +99,7 @@ export class SharedBacking extends FenceBacking {
   }
 
   override awaited(fence: Fence): WaitCondition {
-    return new SharedAwaited(this.agent, fence, this.key(fence), this.origin.timeLimit);
+    return new AwaitedKey(this.agent, this.key(fence), this.origin.timeLimit, () => fence.isSignaled());
   }
 
   isOwn(fence: Fence): boolean {
@@ -145,43 +143,6 @@ const DETACHED: Origin = {
   timelineName: "signaled-timeline",
   timeLimit: DEFAULT_TIME_LIMIT,
 };
-
-/** How a thread waits for a fence in shared memory; a look may start hang recovery. */
-export class SharedAwaited implements WaitCondition {
-  readonly #agent: Agent;
-  readonly #fence: Fence;
-  readonly #key: FenceKey;
-  readonly #limitNs: number;
-  #progress = -1;
-  #since = 0;
-
-  constructor(agent: Agent, fence: Fence, key: FenceKey, timeLimit: number) {
-    this.#agent = agent;
-    this.#fence = fence;
-    this.#key = key;
-    this.#limitNs = timeLimit * 1e6;
-  }
-
-  arm(): void {
-    armKey(this.#agent, this.#key);
-  }
-
-  ready(): boolean {
-    return this.#fence.isSignaled();
-  }
-
-  recheckAfter(): number {
-    const now = this.#agent.host.nowNs();
-    const progress = keyProgress(this.#agent, this.#key);
-    if (progress !== this.#progress) {
-      this.#progress = progress;
-      this.#since = now;
-    }
-    const left = this.#since + this.#limitNs - now;
-    if (left <= 0) endKey(this.#agent, this.#key, ERRNO.ETIMEDOUT, now);
-    return Math.max(0, left / 1e6);
-  }
-}
 
 /**
  * Tells the agent that signals a fence, or all of a timeline, each deadline that has become the earliest to come.

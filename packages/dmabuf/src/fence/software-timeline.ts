@@ -1,5 +1,6 @@
 import { check, checkOptions, FUNCTION, integer, NAME, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { agentName } from "../domain/agent-slot.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import { checkHandle, type HandleKind } from "../domain/handle.js";
@@ -14,7 +15,7 @@ import {
   type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode } from "../errors.js";
-import { backingOf, DEFAULT_TIME_LIMIT, FENCE, makeFence, type Fence } from "./fence.js";
+import { backingOf, FENCE, makeFence, type Fence } from "./fence.js";
 import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 import { TIME_LIMIT, type TimelineOptions } from "./timeline.js";
 

@@ -11,6 +11,7 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { keyOrigin } from "../domain/fence-slot.js";
 import {
   acknowledgeTimeline,
@@ -23,7 +24,7 @@ import {
   timelineProgress,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { DEFAULT_TIME_LIMIT, makeFence, warnAbandoned, type Fence } from "./fence.js";
+import { makeFence, warnAbandoned, type Fence } from "./fence.js";
 import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 
 export { allocateContexts };

@@ -1,13 +1,12 @@
-import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
-import { endedBy, until, type Steps, type Wait } from "../domain/steps.js";
+import { isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import { endedBy, type Steps, type Wait } from "../domain/steps.js";
 import type { Ending } from "../domain/wait.js";
 import { createFenceArray } from "../fence/fence-array.js";
 import type { Fence } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
-import { hasPending, hasUnfinished, sameEntries, type Entry } from "./entries.js";
-import { OverdueWork } from "./overdue-work.js";
+import { WorkQueries } from "./work-queries.js";
+import { hasPending, sameEntries, type Entry } from "./entries.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
 /** A fence of a reservation, as an iteration meets it. */
@@ -19,14 +18,7 @@ export interface ReservationFence {
 }
 
 /** What can be asked of a buffer's fences, and waited for, with and without the lock. */
-export abstract class FenceQueries {
-  abstract readonly agent: Agent;
-  /** What ends the waits. */
-  abstract readonly ending: Ending;
-
-  /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
-  protected abstract snapshot(): Entry[];
-
+export abstract class FenceQueries extends WorkQueries {
   /** See {@link Reservation.fences}. */
   *fences(usage: Usage): Generator<ReservationFence> {
     let restarted = true;
@@ -68,30 +60,8 @@ export abstract class FenceQueries {
     return !hasPending(this.agent, this.snapshot(), usageLevel(usage));
   }
 
-  /** Whether no work up to a usage is pending or overdue. */
-  testFinished(usage: Usage): boolean {
-    return !hasUnfinished(this.agent, this.snapshot(), usageLevel(usage));
-  }
-
-  /** The work up to a usage that is overdue now. */
-  overdueWork(usage: Usage): OverdueWork | undefined {
-    const overdue = this.#upTo(usage).filter(({ key }) => isKeyOverdue(this.agent, key));
-    return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
-  }
-
-  /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
   *signaled(usage: Usage): Steps<boolean> {
     for (const fence of this.getFences(usage)) if (!(yield signalOf(fence, this.ending))) return false;
-    return true;
-  }
-
-  /** Waits until {@link testFinished}, also for what is added during the wait; gives false if the time has passed first. */
-  *finished(usage: Usage): Steps<boolean> {
-    while (!this.testFinished(usage)) {
-      if (!(yield* this.signaled(usage))) return false;
-      const overdue = this.overdueWork(usage);
-      if (overdue !== undefined && !(yield until(this.agent, overdue, this.ending))) return false;
-    }
     return true;
   }
 
@@ -111,17 +81,12 @@ export abstract class FenceQueries {
   }
 
   #pendingUpTo(usage: Usage): Entry[] {
-    return this.#upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
-  }
-
-  #upTo(usage: Usage): Entry[] {
-    const level = usageLevel(usage);
-    return this.snapshot().filter((entry) => entry.level <= level);
+    return this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
   }
 }
 
 /** The wait until a fence has signaled. */
-function signalOf(fence: Fence, ending: Ending): Wait {
+function signalOf(fence: Fence, ending: Ending | undefined): Wait {
   return {
     wait: async (terms) => (await fence.wait(endedBy(terms, ending))) === "signaled",
     waitSync: (timeout) => fence.waitSync({ timeout }) === "signaled",

@@ -19,7 +19,7 @@ import { USAGES, usageLevel, type Usage } from "./usage.js";
 export class ReservationUser extends FenceQueries implements LockUser {
   readonly shared: ReservationState;
   /** Its close, which ends what it waits for (reservation.7). */
-  readonly ending = new Ending();
+  override readonly ending = new Ending();
   /** The error for a requester that must give way here; only a holder's object has acquire contexts. */
   wouldDeadlock: () => Error = () => new DmaBufError("EDEADLK", `Cannot lock ${this.describeOwner()}`);
   /** What was locked by this user and has not been opened. */

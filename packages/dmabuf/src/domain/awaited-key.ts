@@ -1,0 +1,46 @@
+import { ERRNO } from "../errors.js";
+import type { Agent, WaitCondition } from "./agent.js";
+import { armKey, endKey, isKeySignaled, keyProgress } from "./fence-slot.js";
+import type { FenceKey } from "./timeline-slot.js";
+
+/** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
+export const DEFAULT_TIME_LIMIT = 10_000;
+
+/** How a thread waits for a fence in shared memory; a look may start hang recovery (agent.4). */
+export class AwaitedKey implements WaitCondition {
+  readonly ready: () => boolean;
+  readonly #agent: Agent;
+  readonly #key: FenceKey;
+  readonly #limitNs: number;
+  #progress = -1;
+  #since = 0;
+
+  /** @param ready Whether the fence has signaled. Default: looks at the key alone. */
+  constructor(
+    agent: Agent,
+    key: FenceKey,
+    timeLimit = DEFAULT_TIME_LIMIT,
+    ready = (): boolean => isKeySignaled(agent, key),
+  ) {
+    this.ready = ready;
+    this.#agent = agent;
+    this.#key = key;
+    this.#limitNs = timeLimit * 1e6;
+  }
+
+  arm(): void {
+    armKey(this.#agent, this.#key);
+  }
+
+  recheckAfter(): number {
+    const now = this.#agent.host.nowNs();
+    const progress = keyProgress(this.#agent, this.#key);
+    if (progress !== this.#progress) {
+      this.#progress = progress;
+      this.#since = now;
+    }
+    const left = this.#since + this.#limitNs - now;
+    if (left <= 0) endKey(this.#agent, this.#key, ERRNO.ETIMEDOUT, now);
+    return Math.max(0, left / 1e6);
+  }
+}

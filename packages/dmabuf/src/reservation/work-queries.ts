@@ -1,0 +1,46 @@
+import type { Agent } from "../domain/agent.js";
+import { isKeyOverdue } from "../domain/fence-slot.js";
+import { until, type Steps } from "../domain/steps.js";
+import type { Ending } from "../domain/wait.js";
+import { hasUnfinished, type Entry } from "./entries.js";
+import { OverdueWork } from "./overdue-work.js";
+import { usageLevel, type Usage } from "./usage.js";
+
+/** The work on a buffer: what can be asked of it, and waited for, without an object for each fence. */
+export abstract class WorkQueries {
+  abstract readonly agent: Agent;
+  /** What ends the waits. */
+  readonly ending: Ending | undefined = undefined;
+
+  /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
+  abstract signaled(usage: Usage): Steps<boolean>;
+
+  /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
+  protected abstract snapshot(): Entry[];
+
+  /** Whether no work up to a usage is pending or overdue. */
+  testFinished(usage: Usage): boolean {
+    return !hasUnfinished(this.agent, this.snapshot(), usageLevel(usage));
+  }
+
+  /** The work up to a usage that is overdue now. */
+  overdueWork(usage: Usage): OverdueWork | undefined {
+    const overdue = this.upTo(usage).filter(({ key }) => isKeyOverdue(this.agent, key));
+    return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
+  }
+
+  /** Waits until {@link testFinished}, also for what is added during the wait; gives false if the time has passed first. */
+  *finished(usage: Usage): Steps<boolean> {
+    while (!this.testFinished(usage)) {
+      if (!(yield* this.signaled(usage))) return false;
+      const overdue = this.overdueWork(usage);
+      if (overdue !== undefined && !(yield until(this.agent, overdue, this.ending))) return false;
+    }
+    return true;
+  }
+
+  protected upTo(usage: Usage): Entry[] {
+    const level = usageLevel(usage);
+    return this.snapshot().filter((entry) => entry.level <= level);
+  }
+}
