@@ -5,7 +5,7 @@
  *
  * SIDES    threads or processes
  * MODE     spin     both sides look at the word until it changes
- *          timed    as spin, and each side stores the time before it answers, as whoever signals a fence does
+ *          timed    as spin, and each side stores the time before it answers, as the agent that signals a fence does
  *          futex    both sides sleep in the kernel until they are woken
  *          eventfd  both sides sleep in epoll_wait until the other side's eventfd is readable
  * SAMPLES  how many figures are taken

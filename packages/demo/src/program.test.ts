@@ -66,16 +66,20 @@ test("program.2: a program ends with the process that started it, also by SIGKIL
   await gone(Number(pid));
 });
 
-test("program.3: a killed program is not waited for as long as somebody has its descriptors", PATIENT, async () => {
-  const { program, numbers } = start("setsid sleep 1000 & echo $!; wait");
-  const [stranger] = await numbers(1);
-  try {
-    program.kill();
-    assert.equal(await program.ended, "SIGKILL");
-  } finally {
-    process.kill(stranger!, "SIGKILL");
-  }
-});
+test(
+  "program.3: a killed program is not waited for as long as another process has its descriptors",
+  PATIENT,
+  async () => {
+    const { program, numbers } = start("setsid sleep 1000 & echo $!; wait");
+    const [stranger] = await numbers(1);
+    try {
+      program.kill();
+      assert.equal(await program.ended, "SIGKILL");
+    } finally {
+      process.kill(stranger!, "SIGKILL");
+    }
+  },
+);
 
 test("what cannot be started is an error, or the exit code 127 of what was to start it", PATIENT, async () => {
   const starting = new Program("/nowhere/ffmpeg", [], "ignore").ended;

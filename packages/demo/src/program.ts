@@ -19,7 +19,7 @@ export class Program {
   readonly ended: Promise<number | string>;
   readonly #child: ChildProcess;
   #killed: (how: string) => void = () => {};
-  /** While it is not, somebody of the group has its descriptors: the number is not another group's. */
+  /** While it is not, a process of the group has its descriptors: the number is not another group's. */
   #isOver = false;
 
   /** @param stdio As for `spawn`. */
@@ -108,7 +108,9 @@ async function ending(child: ChildProcess, file: string): Promise<number | strin
 
 let tie: readonly string[] | undefined;
 
-/** What precedes a program and its arguments so that it ends with this thread (program.2); nothing where that cannot be. */
+/**
+ * What precedes a program and its arguments so that it ends with this thread (program.2); nothing where that cannot be.
+ */
 export function tiedToUs(): readonly string[] {
   tie ??=
     spawnSync(TIE[0], [...TIE.slice(1), "true"], { stdio: "ignore", timeout: GRACE, killSignal: "SIGKILL" }).status ===

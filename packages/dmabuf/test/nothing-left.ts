@@ -13,7 +13,7 @@ export interface AfterDeath {
   readonly survivor: JoinedDomain;
   /** All buffers there are, but those of the stream. */
   readonly buffers: readonly DmaBuf[];
-  /** The only stream, with a loan or a frame that nobody waits for. */
+  /** The only stream, with a loan or a frame that no consumer waits for. */
   readonly stream: FrameStream;
   /** How many slots the survivor has not taken. */
   readonly free: Readonly<Record<"agents" | "buffers" | "timelines" | "oneShots" | "streams" | "syncobjs", number>>;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 /**
- * What stands in a buffer: who is writing it, a version, words that follow from the version, and their sum. Whoever sees
+ * What is in a buffer: its writer, a version, words that follow from the version, and their sum. An agent that sees
  * anything else has seen a half-written buffer.
  */
 const MARK = { WRITER: 0, VERSION: 1, FIRST: 2 } as const;

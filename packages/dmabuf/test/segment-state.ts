@@ -121,7 +121,7 @@ function* streams(segment: Segment): Generator<string> {
 }
 
 function agent(segment: Segment, identity: number): string {
-  if (identity === 0) return "nobody";
+  if (identity === 0) return "none";
   return `${agentName(segment, identity)} (${generationOf(identity)}:${slotOf(identity)})`;
 }
 

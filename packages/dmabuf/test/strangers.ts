@@ -28,7 +28,7 @@ const O_NONBLOCK = 0o4000;
 /**
  * A TCP socket whose last close takes so long: what it has sent is never read.
  *
- * @returns Its descriptor, and those that must stay open meanwhile.
+ * @returns Its descriptor, and those that must stay open until then.
  */
 export function lingeringSocket(seconds: number): { readonly descriptor: number; readonly keep: readonly number[] } {
   const address = new Uint8Array(16);
@@ -48,7 +48,10 @@ export function lingeringSocket(seconds: number): { readonly descriptor: number;
   return { descriptor, keep: [server, accepted] };
 }
 
-/** Makes sockets of this process as they are before Linux 6.16: descriptors can be sent to them, whatever they have asked. */
+/**
+ * Makes sockets of this process as they are before Linux 6.16: descriptors can be sent to them, whatever they have
+ * asked.
+ */
 export function takeDescriptorsAgain(descriptors: readonly number[]): void {
   for (const descriptor of descriptors) {
     native.setsockopt(descriptor, SOL_SOCKET, SO_PASSRIGHTS, new Int32Array([1]), 4);

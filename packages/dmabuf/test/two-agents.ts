@@ -7,8 +7,8 @@ import { SteppedSubstrate } from "../src/testing/index.js";
 import { BareDomain, createMemory } from "./bare-domain.js";
 
 /**
- * Two agents in the event loop of this thread, one of which may die at any step without a word. What runs of it afterwards
- * runs in a world of its own, a copy of the shared memory as it was at its death: nobody else hears of it.
+ * Two agents in the event loop of this thread, one of which may die at any step without a word. What runs of it
+ * afterwards runs in a world of its own, a copy of the shared memory as it was at its death: no other agent notices it.
  */
 export class TwoAgents {
   readonly survivor: BareDomain;

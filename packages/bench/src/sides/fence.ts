@@ -46,7 +46,7 @@ function bare(): Run<void> {
       Atomics.store(words, 5, (time - high * 2 ** 32) | 0);
       if (Atomics.compareExchange(doubles, 0, number, number + 1n) === number) signaled++;
       number += 1n;
-      if (Atomics.load(doubles, 1) !== 0n) throw new Error("Somebody waits");
+      if (Atomics.load(doubles, 1) !== 0n) throw new Error("Another side waits");
     }
   };
 }

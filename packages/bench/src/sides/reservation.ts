@@ -31,11 +31,11 @@ function bare(): Run<void> {
   const words = new Int32Array(new SharedArrayBuffer(64));
   return (first, count) => {
     for (let i = first; i < first + count; i++) {
-      if (Atomics.compareExchange(words, 0, 0, 1) !== 0) throw new Error("Somebody holds the lock");
+      if (Atomics.compareExchange(words, 0, 0, 1) !== 0) throw new Error("Another side holds the lock");
       for (let word = 4; word < 8; word++) Atomics.store(words, word, i);
       Atomics.store(words, 2, i);
       Atomics.compareExchange(words, 0, 1, 0);
-      if (Atomics.load(words, 1) !== 0) throw new Error("Somebody waits");
+      if (Atomics.load(words, 1) !== 0) throw new Error("Another side waits");
     }
   };
 }

@@ -22,26 +22,33 @@ export interface ExploreOptions {
   check?: (memory: Substrate, outcome: Outcome) => void;
   /** Judges every moment. */
   invariant?: (memory: Substrate) => void;
-  /** Whether parks with a time limit may time out; true by default. False shows wake-ups that only the limit makes good. */
+  /**
+   * Whether parks with a time limit may time out; true by default. False shows wake-ups that only the limit makes good.
+   */
   timeouts?: boolean;
   /** How many parks may return early in one schedule; 0 by default. */
   spuriousWakes?: number;
   /**
    * How often in a row a task looks again in vain (after `pause()`, or after a park that timed out, with no word
-   * changed since) while others can move; 1 by default. When nobody else can move it looks without a limit.
+   * changed since) while others can move; 1 by default. When no other agent can move it looks without a limit.
    */
   vainLooks?: number;
   /** Whether moments that were reached before are skipped; true by default. */
   prune?: boolean;
-  /** Whether agents that will go on alike are taken for one; true by default, false without pruning or with landmarks. */
+  /**
+   * Whether agents that will go on alike are taken for one; true by default, false without pruning or with landmarks.
+   */
   merge?: boolean;
   /**
-   * Whether agents at the same `landmark` are taken for one, as they say; needs pruning. False by default. An agent that
-   * then comes back to where it was, while nobody else moves, is a failure: it does not wait, it spins.
+   * Whether agents at the same `landmark` are taken for one, as they say; needs pruning. False by default. An agent
+   * that then comes back to where it was, while no other agent moves, is a failure: it does not wait, it spins.
    */
   landmarks?: boolean;
   limits?: {
-    /** How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by default. */
+    /**
+     * How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by
+     * default.
+     */
     states?: number;
     /** How many steps an agent may make before the exploration fails; 1,000 by default. */
     stepsPerAgent?: number;
@@ -55,14 +62,19 @@ export interface ExploreOptions {
 export type Agents = Record<string, AgentProgram | readonly AgentProgram[]> | readonly AgentProgram[];
 
 export interface Outcome {
-  /** What each agent returned, by name (or number); a list for an agent with several tasks; undefined if it was killed. */
+  /**
+   * What each agent returned, by name (or number); a list for an agent with several tasks; undefined if it was killed.
+   */
   results: Record<string, unknown>;
   /** The names of those that were killed. */
   crashed: readonly string[];
 }
 
 export interface Exploration {
-  /** All schedules from start to end: those that pruning has skipped are counted, those in which a moment repeats are not. */
+  /**
+   * All schedules from start to end: those that pruning has skipped are counted, those in which a moment repeats are
+   * not.
+   */
   schedules: number;
   /** The moments tried. */
   states: number;

@@ -30,7 +30,7 @@ test("a report lists every move with its result, how things ended, and a schedul
   });
   assert.equal(
     failure.message,
-    `Nobody is left to wake waiter
+    `No agent is left to wake waiter
    1  waiter  load(DONE) -> 0
    2  ringer  store(DONE, 1)
    3  ringer  wake(BELL) -> 0
@@ -212,19 +212,19 @@ test("no more agents die in one schedule than were asked for, and a reaper may d
   assert.deepEqual([...seen].sort(), ["", "first", "first,reaper", "first,second", "second", "second,reaper"].sort());
 });
 
-test("an early return does not hide that nobody is left to wake a sleeper", () => {
+test("an early return does not hide that no agent is left to wake a sleeper", () => {
   const sleeper = (memory: Substrate) => memory.park(0, 0, Infinity);
   assert.equal(failureOf({ words: 1, agents: { sleeper }, spuriousWakes: 1 }).kind, "deadlock");
 });
 
-test("a time limit hides that nobody is left to wake a sleeper, unless parks may not time out", () => {
+test("a time limit hides that no agent is left to wake a sleeper, unless parks may not time out", () => {
   const sleeper = (memory: Substrate) => memory.park(0, 0, 50);
   assert.equal(explore({ words: 1, agents: { sleeper } }).schedules, 1);
   assert.equal(failureOf({ words: 1, agents: { sleeper }, timeouts: false }).kind, "deadlock");
 });
 
-test("an agent that nobody knows cannot be killed", () => {
-  assert.throws(() => explore({ words: 1, agents: [], crash: { agents: ["nobody"] } }), RangeError);
+test("an agent that does not exist cannot be killed", () => {
+  assert.throws(() => explore({ words: 1, agents: [], crash: { agents: ["unknown"] } }), RangeError);
 });
 
 test("modelHost() never spins, and its clock moves by the parks that time out", () => {

@@ -133,7 +133,7 @@ test("a loop as long as an agent may be is told apart from an endless one", () =
   assert.equal(explore({ words: 1, agents: [agent] }).states, 901);
 });
 
-test("a schedule that goes round for ever is reported, not followed", () => {
+test("a schedule that repeats without end is reported, not followed", () => {
   const spinner = (memory: Substrate) => {
     while (memory.load(0) === 0);
   };

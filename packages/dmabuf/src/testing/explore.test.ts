@@ -100,7 +100,7 @@ test("a schedule is every order of sleeping, waking and timing out (machine.1)",
   ]);
 });
 
-test("a wake reaches everyone who sleeps on the word, and nobody who sleeps on another", () => {
+test("a wake reaches every agent that sleeps on the word, and none that sleeps on another", () => {
   const agents = {
     first: (memory: Substrate) => memory.park(0, 0, Infinity),
     second: (memory: Substrate) => memory.park(0, 0, Infinity),

@@ -18,8 +18,8 @@ import { parseSchedule } from "./trace.js";
  * explore.2. Every order of operations is tried, with every time-out and death that is asked for, unless `explore`
  *     throws. What was tried before is not tried again: the same memory with every agent at the same point (see
  *     merged-points.ts) has the same future.
- * explore.3. A throw by an agent, `check` or `invariant`, and agents that sleep with nobody left to wake them, end the
- *     exploration with an `ExplorationError`. An agent that may fail catches its error and returns it.
+ * explore.3. A throw by an agent, `check` or `invariant`, and agents that sleep with no agent left to wake them, end
+ *     the exploration with an `ExplorationError`. An agent that may fail catches its error and returns it.
  * explore.4. On a word that no agent ever changes, an operation that changes nothing is no step: its place among the
  *     steps of others makes no difference. Which words these are is found out by exploring: when an agent changes one,
  *     the exploration starts again.
@@ -89,7 +89,7 @@ function tryAll(setup: Setup): Exploration | undefined {
 /**
  * Where points are taken for one that differ. Differences that show in a small part of all schedules are found there.
  *
- * @throws {ExplorationError} if agents sleep for ever or throw.
+ * @throws {ExplorationError} if agents sleep without end or throw.
  */
 function findDifference(setup: Setup, points: MergedPoints): Difference | undefined {
   for (let budget = FIRST_BUDGET; ; budget *= 4) {

@@ -21,7 +21,7 @@ export interface Setup {
   readonly constants: ConstantWords;
 }
 
-/** Thrown where a schedule has too many moves for a try in which points are taken for one, or goes round for ever. */
+/** Thrown where a schedule has too many moves for a try in which points are taken for one, or repeats without end. */
 export class LongSchedule extends Error {
   readonly moves: readonly Move[];
 
@@ -167,13 +167,13 @@ export class Explorer {
     return { moment, moves, tried: 0, saved: this.#machine.save(), schedules };
   }
 
-  /** An agent that comes back to where it was, while nobody else moves, does not wait: it spins. */
+  /** An agent that comes back to where it was, while no other agent moves, does not wait: it spins. */
   #checkRound(moment: number, { who }: Move): void {
     const start = this.#way.get(moment);
     if (start !== undefined && this.#options.landmarks !== true) this.#failEndless(start);
     if (start === undefined || this.#path.slice(start).some(({ move }) => move.kind === "death" || move.who !== who))
       return;
-    this.#fail("livelock", `${this.#agentOf(who)} goes round in circles while nobody else moves`);
+    this.#fail("livelock", `${this.#agentOf(who)} repeats its steps while no other agent moves`);
   }
 
   #comeBack(visit: Visit, schedules: number): void {
@@ -231,14 +231,14 @@ export class Explorer {
     }
   }
 
-  /** Nobody can move: either all have ended, or some sleep for ever. */
+  /** No agent can move: either all have ended, or some sleep without end. */
   #atEnd(): void {
     if (this.#constants.mistaken) throw STOPPED;
     const { tasks } = this.#machine;
     const stuck = tasks.flatMap((_task, task) => (this.#machine.point(task)?.operation === undefined ? [] : [task]));
     if (stuck.length > 0) {
       const names = stuck.map((task) => this.#agentOf(task)).join(" and ");
-      this.#fail("deadlock", `Nobody is left to wake ${names}`);
+      this.#fail("deadlock", `No agent is left to wake ${names}`);
     }
     const { check } = this.#options;
     if (check !== undefined) this.#judge("check", (memory) => check(memory, this.#outcome()));

@@ -16,7 +16,7 @@ function endsOf(options: ExploreOptions): { ends: string[]; exploration: Explora
   return { ends: [...ends].sort(), exploration };
 }
 
-/** Hands a turn to the other one and takes it back, without an end, until somebody has stopped it. */
+/** Hands a turn to the other one and takes it back, without an end, until another agent has stopped it. */
 function plays(marked: boolean, mine: number, other: number): (memory: Substrate) => void {
   return (memory) => {
     while (memory.load(1) === 0) {
@@ -41,7 +41,7 @@ test("loops without an end of their own have one at a landmark", () => {
   assert.ok(explore({ words: 2, agents: agents(true), landmarks: true }).schedules > 1);
 });
 
-test("an agent that goes round in circles while nobody else moves is a failure, unless it pauses", () => {
+test("an agent that repeats its steps while no other agent moves is a failure, unless it pauses", () => {
   const agents = (pauses: boolean) => ({
     spinner(memory: Substrate) {
       while (memory.compareExchange(0, 1, 2) !== 1) {
@@ -53,7 +53,7 @@ test("an agent that goes round in circles while nobody else moves is a failure, 
   });
   assert.throws(() => explore({ words: 1, agents: agents(false), landmarks: true }), {
     kind: "livelock",
-    message: /^spinner goes round in circles while nobody else moves\n/,
+    message: /^spinner repeats its steps while no other agent moves\n/,
   });
   assert.ok(explore({ words: 1, agents: agents(true), landmarks: true }).schedules > 0);
 });

@@ -13,7 +13,7 @@ import type { Substrate } from "../substrate/substrate.js";
  * machine.2. The tasks of one agent share its thread: another task goes on only where the running one sleeps in
  *     `parkAsync` or has ended. A `park` blocks all of them.
  * machine.3. A task that looks again in vain (after `pause()`, or after a time-out, with no word changed since) does so
- *     `vainLooks` times; after that only when nobody else can move. So loops with a bound end as written, and loops
+ *     `vainLooks` times; after that only when no other agent can move. So loops with a bound end as written, and loops
  *     without one come to rest until something changes.
  * machine.4. Two moments with the same `key` have the same future.
  */
@@ -144,7 +144,7 @@ export class Machine {
     return this.#control[this.#agentAt(agent) + DEAD] === 1;
   }
 
-  /** All moves that take a task further. None: every task has ended, or what has not will sleep for ever. */
+  /** All moves that take a task further. None: every task has ended, or what has not will sleep without end. */
   moves(): Move[] {
     const moves: Move[] = [];
     const vain: Move[] = [];
@@ -274,7 +274,7 @@ export class Machine {
   }
 }
 
-/** One empty list for the many moves that wake and start nobody. */
+/** One empty list for the many moves that wake and start no agent. */
 const NONE: readonly never[] = [];
 
 function taskAt(task: number): number {

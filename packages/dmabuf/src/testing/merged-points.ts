@@ -35,7 +35,7 @@ export class MergedPoints implements Points {
     this.#table = table;
   }
 
-  /** Keeps points apart meanwhile, and compares them. @throws {Difference} */
+  /** Keeps points apart until then, and compares them. @throws {Difference} */
   keepingApart(action: () => void): void {
     this.#apart = true;
     try {
@@ -139,7 +139,9 @@ export class MergedPoints implements Points {
   }
 }
 
-/** A difference that shows this late, and this many of them, are those of a long loop: then the depth tells most apart. */
+/**
+ * A difference that shows this late, and this many of them, are those of a long loop: then the depth tells most apart.
+ */
 const FAR = 100;
 const MANY = 10;
 

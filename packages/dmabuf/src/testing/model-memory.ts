@@ -5,7 +5,7 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
  *
  * model-memory.1. `contents` is equal at two moments exactly when all words are.
  * model-memory.2. `undo(mark)` brings back every word as it was when `mark()` was called.
- * model-memory.3. Used directly, as a `Substrate`, it is memory with nobody else there: a park that nothing can end is
+ * model-memory.3. Used directly, as a `Substrate`, it is memory without other agents: a park that nothing can end is
  *      an error.
  */
 export class ModelMemory implements Substrate {
@@ -122,7 +122,7 @@ export class ModelMemory implements Substrate {
   park(word: number, expected: number, timeoutMs: number): ParkResult {
     if (this.load(word) !== (expected | 0)) return "not-equal";
     if (timeoutMs < Infinity) return "timed-out";
-    throw new Error(`Cannot park on word ${word} outside an agent: nobody is there to wake it`);
+    throw new Error(`Cannot park on word ${word} outside an agent: no agent is there to wake it`);
   }
 
   parkAsync(word: number, expected: number): Promise<void> | undefined {

@@ -184,7 +184,10 @@ export class RecordedMemory implements Substrate {
     if (this.#pending === undefined) this.#afterPause = true;
   }
 
-  /** Whether the word may be used without a step. One that is read for ever is waited for: it must be able to change. */
+  /**
+   * Whether the word may be used without a step. A word that is read without end is waited for: it must be able to
+   * change.
+   */
   #isConstant(word: number): boolean {
     if (!this.#constants.has(word)) return false;
     this.#reads += 1;
@@ -242,7 +245,10 @@ const WIDE: ReadonlySet<Operation["method"]> = new Set(["load64", "store64", "ex
 /** More than anybody reads who does not wait for something. */
 const MOST_READS = 5_000;
 
-/** Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more than the step. */
+/**
+ * Thrown to unwind an agent that has to wait for its turn. One object: making an error for each step would cost more
+ * than the step.
+ */
 const SUSPENDED = new Error("This run of the agent is suspended; let the error pass");
 
 function endOf(program: AgentProgram, memory: Substrate): AgentEnd {
@@ -265,7 +271,10 @@ export function sameOperation(
   return true;
 }
 
-/** Whether the operation leaves its word as it is, if that holds `value`. Whoever parks or wakes meets others there. */
+/**
+ * Whether the operation leaves its word as it is, if that holds `value`. An agent that parks or wakes meets others
+ * there.
+ */
 function leaves(method: Operation["method"], operands: Operation["operands"], value: number | bigint): boolean {
   const [, first, second] = operands as readonly (number | bigint)[];
   switch (method) {

@@ -14,7 +14,7 @@ let places = 0;
 /** A domain of processes, with one process in it. */
 export class ProcessWorld {
   readonly domain = ProcessDomain.create(SIZES);
-  /** Where somebody can come in. */
+  /** Where a process can join. */
   readonly where = `@dmabuf arguments ${process.pid} ${++places}`;
 
   /** The control segment, and how many descriptors and mappings of memory files the process has. */

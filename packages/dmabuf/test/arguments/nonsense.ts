@@ -2,7 +2,7 @@ import type { Field, PublicFunction, Shape } from "./surface.js";
 
 /** What is put in the place of each argument, and of each of its fields. */
 
-/** What a throwing proxy throws: somebody else's error, which must come out as it is, or not at all. */
+/** What a throwing proxy throws: a foreign error, which must come out as it is, or not at all. */
 export const SENTINEL = new Error("of a user's own getter");
 
 interface Nonsense {
@@ -62,8 +62,8 @@ const TAKEN: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /**
- * Exceptions, by the function's id and the path of the argument: what is taken there although it looks like nonsense; "*" for
- * all of it.
+ * Exceptions, by the function's id and the path of the argument: what is taken there although it looks like nonsense;
+ * "*" for all of it.
  */
 export type Exceptions = Readonly<Record<string, readonly string[]>>;
 

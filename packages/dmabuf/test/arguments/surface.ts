@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import ts from "typescript";
 
-/** Everything public that takes arguments, read from the declarations of the entries: nobody has to name it. */
+/** Everything public that takes arguments, read from the declarations of the entries: no table has to name it. */
 
 /** Reached through `domain.agent`, or what a user or the platform makes: no functions that programs call on us. */
 const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "MessagePortLike"]);
@@ -60,7 +60,9 @@ function declarations(entry: string): string {
   return join(DIST, `${entry}.d.ts`);
 }
 
-/** @param entry The module's path in `src/`, without an ending. @param known Types that another entry has shown already. */
+/**
+ * @param entry The module's path in `src/`, without an ending. @param known Types that another entry has shown already.
+ */
 export function publicFunctions(entry: string, known: Set<string> = new Set()): PublicFunction[] {
   const file = declarations(entry);
   const program = ts.createProgram([file], OPTIONS);
@@ -80,7 +82,7 @@ class Surface {
   readonly #checker: ts.TypeChecker;
   readonly #known: Set<string>;
   readonly #functions: PublicFunction[] = [];
-  /** The classes that can be named as values: of the others nobody reaches the constructor and what is static. */
+  /** The classes that can be named as values: of the others no program reaches the constructor and what is static. */
   readonly #values = new Set<ts.Symbol>();
 
   constructor(checker: ts.TypeChecker, known: Set<string>) {

@@ -65,7 +65,7 @@ test("a suite without a test, one that does not load, and an unheard rejection a
     const run = (suite: string): Promise<unknown> => runSuite(browser, server.origin, `${FIXTURES}/${suite}`, realm);
     await assert.rejects(run("empty.js"), /it has no test/);
     await assert.rejects(run("absent.js"), /absent\.js/);
-    await assert.rejects(run("unheard.js"), /nobody hears this/);
+    await assert.rejects(run("unheard.js"), /no handler takes this/);
   }
 });
 

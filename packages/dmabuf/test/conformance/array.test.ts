@@ -12,7 +12,7 @@ import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type Tes
 
 const EIO = -5;
 
-/** Registers a fact about arrays of three members of each kind. Nothing may be reported meanwhile. */
+/** Registers a fact about arrays of three members of each kind. Nothing may be reported while it runs. */
 function fact(name: string, body: (members: Fence[], agent: TestAgent) => void): void {
   for (const kind of FENCE_KINDS) {
     test(`${name} (${kind} members)`, () => {
@@ -48,7 +48,7 @@ fact("ARR-02 an array of any signals with its first member, and leaves the other
   );
 });
 
-fact("ARR-03 an array that nobody enabled is found signaled by looking", (members, agent) => {
+fact("ARR-03 an array that was never enabled is found signaled by looking", (members, agent) => {
   const all = createFenceArray(agent, members);
   const any = createFenceArray(agent, members, { signalOnAny: true });
   assert.deepEqual([all.isSignaled(), any.isSignaled()], [false, false]);

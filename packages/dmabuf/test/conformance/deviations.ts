@@ -37,7 +37,7 @@ export const DEVIATIONS: Readonly<Record<string, string>> = {
   "UDM-05":
     "A SharedArrayBuffer never shrinks, which is what one seal says, and cannot be made read-only, which is what the other asks about.",
   "UDM-08":
-    "The storage is plain data, which agents use without asking the exporter: nobody counts the bare calls. What must be paired is access(), whose end is its disposal.",
+    "The storage is plain data, which agents use without asking the exporter: the bare calls are not counted. What must be paired is access(), whose end is its disposal.",
   "UDM-09":
-    "A mapping is the memory itself, and JavaScript has no copy on write: whoever wants memory of its own calls copy(), which is counted.",
+    "A mapping is the memory itself, and JavaScript has no copy on write: a caller that wants its own memory calls copy(), which is counted.",
 };

@@ -10,7 +10,7 @@ import { assertWarnedOnce, FENCE_KINDS, makeFence, opsFence, testAgent, type Tes
 const EIO = -5;
 const EDEADLK = -35;
 
-/** Registers a fact about fences of each kind. The core must not report a broken contract meanwhile. */
+/** Registers a fact about fences of each kind. The core must not report a broken contract while it runs. */
 function fact(name: string, body: (fence: Fence, agent: TestAgent) => void): void {
   for (const kind of FENCE_KINDS) {
     test(`${name} (${kind} fence)`, () => {
@@ -264,7 +264,7 @@ test("FEN-36 a deadline reaches the maker of a pending fence, and of no signaled
   assert.deepEqual(deadlines, [1_000]);
 });
 
-fact("FEN-37 a deadline that nobody listens for changes nothing", (fence) => {
+fact("FEN-37 a deadline without a listener changes nothing", (fence) => {
   fence.setDeadline(1);
   assert.equal(fence.status, 0);
   fence.signal();

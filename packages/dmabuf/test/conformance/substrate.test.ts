@@ -17,7 +17,7 @@ for (const [claim, fact] of Object.entries({ ...facts, ...blockingFacts })) {
 
 // What `prepare` and `check` get: there nothing can wake a sleeper.
 for (const [claim, fact] of Object.entries({ ...facts, ...blockingFacts })) {
-  test(`model with nobody else: ${claim} (model-memory.3)`, () => {
+  test(`model without other agents: ${claim} (model-memory.3)`, () => {
     let ran = 0;
     explore({
       words: WORDS,

@@ -101,7 +101,7 @@ export const facts: Record<string, Fact> = {
       assert.throws(() => memory.wake(word), RangeError);
     }
   },
-  "wake() returns 0 if nobody sleeps on the word"(memory) {
+  "wake() returns 0 if no agent sleeps on the word"(memory) {
     assert.equal(memory.wake(0), 0);
   },
   "parkAsync() returns undefined if the word differs"(memory) {
@@ -126,7 +126,7 @@ export const blockingFacts: Record<string, Fact> = {
     memory.store(0, -1);
     assert.equal(memory.park(0, 0xffff_ffff, 1), "timed-out");
   },
-  'park() returns "timed-out" if nobody wakes it'(memory) {
+  'park() returns "timed-out" if no agent wakes it'(memory) {
     assert.equal(memory.park(0, 0, 1), "timed-out");
     assert.equal(memory.park(0, 0, 0), "timed-out");
     assert.equal(memory.wake(0), 0, "who has timed out no longer sleeps");
@@ -159,7 +159,7 @@ export function substrateFacts(name: string, open: () => Substrate | Promise<Sub
     assert.equal(memory.wake(0), 0);
   });
 
-  test(`${name}: wake() wakes everyone who sleeps on the word, and nobody else`, { timeout: 10_000 }, async () => {
+  test(`${name}: wake() wakes every agent that sleeps on the word, and no other`, { timeout: 10_000 }, async () => {
     const memory = await open();
     const sleepers = [memory.parkAsync(2, 0), memory.parkAsync(2, 0), memory.parkAsync(2, 0)];
     let others = 0;
@@ -184,7 +184,7 @@ export function substrateFacts(name: string, open: () => Substrate | Promise<Sub
   });
 }
 
-/** Waits for a sleeper, and keeps the process alive meanwhile: a pending `parkAsync` does not. */
+/** Waits for a sleeper, and keeps the process alive until then: a pending `parkAsync` does not. */
 async function soon(sleeper: Promise<unknown> | undefined): Promise<void> {
   assert.ok(sleeper !== undefined, "the word holds what was expected");
   const keepAlive = setTimeout(() => {}, 10_000);

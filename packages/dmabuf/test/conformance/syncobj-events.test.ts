@@ -40,7 +40,7 @@ for (const point of [0, 1]) {
     assert.deepEqual(runs(), { available: 1, signaled: 1 });
   });
 
-  test(`SYO-35 a point that nobody has submitted is neither, until somebody does (${kind})`, () => {
+  test(`SYO-35 a point that is not submitted yet is neither, until it is (${kind})`, () => {
     using domain = Domain.create();
     using syncobj = domain.createSyncobj();
     const runs = events(syncobj, point);

@@ -42,7 +42,7 @@ test("SYO-26 a point can be transferred to a later point of the same timeline", 
   assert.equal(syncobj.query(), 74);
 });
 
-test("SYO-26 a transfer from a point that nobody has submitted is refused", () => {
+test("SYO-26 a transfer from a point that is not submitted yet is refused", () => {
   using domain = Domain.create();
   const [empty, target] = [domain.createSyncobj(), domain.createSyncobj()];
   fails("EINVAL", () => Syncobj.transfer(empty, target));

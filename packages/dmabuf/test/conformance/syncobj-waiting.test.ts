@@ -31,7 +31,7 @@ test("SYO-11 an option that does not exist is not looked at", async () => {
   assert.deepEqual(await domain.createSyncobj({ signaled: true }).wait(options), FIRST);
 });
 
-test("SYO-13 what nobody has submitted is refused, or waited for (syncobj-wait.1)", PATIENT, async () => {
+test("SYO-13 what is not submitted yet is refused, or waited for (syncobj-wait.1)", PATIENT, async () => {
   using domain = Domain.create();
   using syncobj = domain.createSyncobj();
   for (const timeout of [0, 20]) {
@@ -275,6 +275,6 @@ test("a blocking wait ends with a fence of another agent", { ...BLOCKS, ...PATIE
   const entry = { syncobj: theirs, point: 1 };
   assert.deepEqual(Syncobj.waitSync([mine, entry], { timeout: 1 }), TIMED_OUT);
   assert.throws(() => Syncobj.waitSync([mine, entry], { all: true }), { code: "EDEADLK" });
-  // Nobody signals it: the wait ends it.
+  // No agent signals it: the wait ends it.
   assert.deepEqual(Syncobj.waitSync([mine, entry]), { state: "signaled", index: 1 });
 });

@@ -23,7 +23,7 @@ export function isDone(syncobj: Syncobj, point = 0): boolean {
   return syncobj.waitSync({ point, timeout: 0 }).state === "signaled";
 }
 
-/** Whether nobody has submitted the point. */
+/** Whether the point is not submitted yet. */
 export function isMissing(syncobj: Syncobj, point = 0): boolean {
   return syncobj.waitSync({ point, timeout: 0, forSubmit: true, available: true }).state === "timed-out";
 }

@@ -10,7 +10,7 @@ import { allocateContexts } from "../../src/fence/timeline.js";
 import { mergeFences, newestOfEachContext, unwrap } from "../../src/fence/unwrap.js";
 import { FENCE_KINDS, makeFence, opsFence, testAgent, type TestAgent } from "./support.js";
 
-/** Registers a fact about two fences of each kind. Nothing may be reported meanwhile. */
+/** Registers a fact about two fences of each kind. Nothing may be reported while it runs. */
 function fact(name: string, body: (f1: Fence, f2: Fence, agent: TestAgent) => void): void {
   for (const kind of FENCE_KINDS) {
     test(`${name} (${kind} fences)`, () => {

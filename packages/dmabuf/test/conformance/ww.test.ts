@@ -1,4 +1,6 @@
-/** Area G of the conformance cases: locking several reservations, by agents of one thread and by contexts of one agent. */
+/**
+ * Area G of the conformance cases: locking several reservations, by agents of one thread and by contexts of one agent.
+ */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
@@ -245,7 +247,7 @@ for (const [some, size, of] of [
         const reservations = mine.map((slot) => reservationAt(agent, slot));
         using _context = await lockAll(agent, reservations);
         for (const slot of mine) {
-          assert.equal(inside.has(slot), false, "nobody else is inside");
+          assert.equal(inside.has(slot), false, "no other agent is inside");
           inside.add(slot);
         }
         await new Promise((resolve) => setTimeout(resolve));

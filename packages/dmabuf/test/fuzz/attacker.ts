@@ -24,7 +24,7 @@ export function say(connection: number, bytes: Uint8Array, descriptors: readonly
   }
 }
 
-/** A place where somebody listens who is not what he seems. */
+/** A place where a hostile process listens. */
 export class HostileListener {
   readonly place: string;
   readonly #listener = createSocket();
@@ -35,7 +35,7 @@ export class HostileListener {
     listenOnSocket(this.#listener);
   }
 
-  /** The connection that somebody has asked for, if anybody has. It is the caller's. */
+  /** The next connection that was asked for, if there is one. It is the caller's. */
   accept(): number | undefined {
     return acceptConnection(this.#listener);
   }
@@ -45,7 +45,7 @@ export class HostileListener {
   }
 }
 
-/** Somebody who has got the descriptors of a domain, and writes messages as he likes. */
+/** An attacker that has the descriptors of a domain, and writes any message. */
 export class HostileMember {
   readonly files: DomainFiles;
   readonly #connection: number;

@@ -61,7 +61,7 @@ export function busySegment(): BusySegment {
   for (const point of [1, 2, 3]) syncobj.addPoint(point, failing.createFence());
   one.import(syncobjHandle);
 
-  // An agent that nobody has buried yet.
+  // A dead agent that was not recovered yet.
   dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });
   dead.createTimeline().createFence();
   postRequest(

@@ -6,8 +6,8 @@ class GuardError extends Error {
 }
 
 /**
- * One agent's memory, in a world of its own: it knows when an index is wrong, and when the agent does not come to an end.
- * Time passes only while it sleeps, and nobody wakes it.
+ * One agent's memory, in a world of its own: it knows when an index is wrong, and when the agent does not come to an
+ * end. Time passes only while it sleeps, and no agent wakes it.
  */
 export class GuardedMemory implements Substrate {
   readonly words: number;

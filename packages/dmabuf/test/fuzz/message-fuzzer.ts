@@ -25,15 +25,15 @@ const PATIENCE = 3;
 const FORMAT = imageFormat("NV12", 16, 16);
 
 /**
- * A domain with honest members and an honest viewer, beside which somebody sends damaged messages at every place where
- * one can be sent. A seed repeats the cases.
+ * A domain with honest members and an honest viewer, beside which an attacker sends damaged messages at every place
+ * where one can be sent. A seed repeats the cases.
  */
 export class MessageFuzzer {
   readonly #seed: number;
   readonly #place = `@dmabuf fuzz ${randomUUID()}`;
   readonly #showPlace = `@dmabuf fuzz ${randomUUID()}`;
   readonly #host = ProcessDomain.listen(this.#place, { agents: 6, buffers: 32, streams: 4 });
-  /** Somebody else's, with which the hostile listener baits. */
+  /** Another domain's, with which the hostile listener baits. */
   readonly #decoy = ProcessDomain.listen(`${this.#place} decoy`, { agents: 3 });
   readonly #listener = new HostileListener(`dmabuf fuzz ${randomUUID()}`);
   readonly #odd = Object.values(oddDescriptors());
@@ -65,7 +65,7 @@ export class MessageFuzzer {
     this.#attacker = await HostileMember.enter(this.#place);
     const decoy = await HostileMember.enter(`${this.#place} decoy`);
     this.#decoyFiles = decoy.files;
-    // Held for good: all of them are in this thread, and who blocks for memory that has gone is answered by nobody.
+    // Held for good: all of them are in this thread, and an agent that blocks for memory that is gone gets no answer.
     for (const { holder } of endOf(this.#stream).buffers) this.#member.import(holder!.handle("read-write"));
     this.#layBait();
     await this.look();
@@ -140,7 +140,7 @@ export class MessageFuzzer {
     this.#baitThere = this.#member.import(this.#bait.handle());
   }
 
-  /** Somebody who wants to join. */
+  /** An attacker that asks to join. */
   async #apply(random: Random): Promise<void> {
     await this.#connect(random, this.#place, [{ layout: LAYOUT_VERSION }]);
   }
@@ -207,7 +207,7 @@ export class MessageFuzzer {
     await this.#answer(random, [{ left: 0 }], this.#changed(random, descriptorsOf(this.#decoyFiles)), joined);
   }
 
-  /** Somebody who shows a stream that is none. */
+  /** An attacker that offers viewers a stream that is none. */
   async #answerGuest(random: Random): Promise<void> {
     const visiting = StreamViewer.connect(this.#listener.place, { timeout: PATIENCE });
     const lines = [
@@ -262,7 +262,7 @@ export class MessageFuzzer {
     return plain(handle);
   }
 
-  /** Descriptors that nobody expects: mostly none, sometimes very many. */
+  /** Descriptors that no receiver expects: mostly none, sometimes very many. */
   #some(random: Random): number[] {
     const count = random.oneIn(50) ? 253 : random.oneIn(2) ? 0 : random.below(4);
     return Array.from({ length: count }, () => random.pick(this.#odd));

@@ -21,10 +21,10 @@ const options = new Command("fuzz:messages")
 
 const place = new Int32Array(new SharedArrayBuffer(4));
 const watchdog = startWatchdog();
-// Each refusal warns: nobody reads a hundred thousand of them.
+// Each refusal warns: a hundred thousand of them help no reader.
 process.removeAllListeners("warning");
 process.on("uncaughtException", (error) => {
-  console.log(`case ${place[0]}: nobody catches ${error.stack}`);
+  console.log(`case ${place[0]}: uncaught ${error.stack}`);
   process.exit(1);
 });
 

@@ -1,4 +1,6 @@
-/** Peers that send what they should not: their connection ends, or their message is dropped, and nobody else notices. */
+/**
+ * Peers that send what they should not: their connection ends, or their message is dropped, and no other agent notices.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASES_PER_LOOK, MessageFuzzer } from "./message-fuzzer.js";

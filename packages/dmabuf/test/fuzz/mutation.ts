@@ -1,6 +1,6 @@
 import type { Random } from "../random.js";
 
-/** Values at the edge of something, or of a kind that nobody expects. */
+/** Values at the edge of something, or of an unexpected kind. */
 const VALUES: readonly unknown[] = [
   ...[0, 1, -1, 2, 3, 7, 8, 0.5, 255, 1023, 1024, 4096, 2 ** 31 - 1, -(2 ** 31), 2 ** 32, 2 ** 53, -(2 ** 60), 1e300],
   ...[null, true, false, "", "read", "read-write", "storage", "toString", "__proto__", "\u0000", "x".repeat(5_000)],

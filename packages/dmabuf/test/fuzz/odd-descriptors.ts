@@ -20,7 +20,7 @@ export function memoryFile(length: number, seals = 0): number {
   return descriptor;
 }
 
-/** One of each kind that somebody could send. They stay open. */
+/** One of each kind that a peer could send. They stay open. */
 export function oddDescriptors(): Record<string, number> {
   const { reader, writer } = createPipe();
   const [here, there] = createSocketPair();

@@ -12,7 +12,7 @@ export type Reader = (domain: BareDomain, segment: BusySegment) => void;
 
 const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 const MODES: readonly AccessMode[] = ["read", "write"];
-/** Longer than any time limit of a fence: nobody really sleeps. */
+/** Longer than any time limit of a fence: no agent really sleeps. */
 const PATIENT = { timeout: 30_000 };
 
 /** Everything that reads the control segment, step by step. What one refuses, the next may still do. */
@@ -138,7 +138,7 @@ export const READERS: Record<string, Reader> = {
     fence.signal();
     void domain.import(handle).status;
   },
-  "recovers whoever seems to be there"(domain) {
+  "recovers each agent that seems to be there"(domain) {
     for (let slot = 0; slot < agentOf(domain).layout.sizes.agents; slot++) {
       const identity = deadIn(agentOf(domain), slot) || liveIn(agentOf(domain), slot);
       if (identity === 0 || identity === agentOf(domain).identity) continue;

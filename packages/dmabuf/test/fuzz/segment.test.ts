@@ -30,7 +30,7 @@ const CASES = 400;
 const layout = new Layout(SIZES);
 const TABLES = TABLE_NAMES.length;
 /** No such agent: the table has fewer slots. */
-const NOBODY = IDENTITY.generation.of(1) | IDENTITY.slot.of(1023);
+const UNKNOWN = IDENTITY.generation.of(1) | IDENTITY.slot.of(1023);
 const everyBuffer = Array.from({ length: SIZES.buffers }, (_, slot) => layout.buffer(slot));
 const everyTimeline = Array.from({ length: SIZES.timelines }, (_, slot) => layout.timeline(slot));
 const everyOneShot = Array.from({ length: SIZES.oneShots }, (_, slot) => layout.oneShot(SIZES.timelines + slot));
@@ -47,9 +47,9 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
   },
   "holders that no agent can be": (memory) => {
     for (const buffer of everyBuffer) {
-      memory.store(buffer + BUFFER.WRITER, NOBODY);
-      memory.store(buffer + BUFFER.EXPORTER, NOBODY);
-      memory.store64(buffer + BUFFER.LOCK, BigInt(NOBODY));
+      memory.store(buffer + BUFFER.WRITER, UNKNOWN);
+      memory.store(buffer + BUFFER.EXPORTER, UNKNOWN);
+      memory.store64(buffer + BUFFER.LOCK, BigInt(UNKNOWN));
     }
   },
   "bits of agents that cannot be": (memory) => {
@@ -68,10 +68,10 @@ const DAMAGES: Record<string, (memory: Substrate) => void> = {
     memory.store(layout.stream(0) + layout.STREAM.WAITERS, -1);
   },
   "owners that no agent can be": (memory) => {
-    for (const timeline of everyTimeline) memory.store(timeline + TIMELINE.OWNER, NOBODY);
-    for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.OWNER, NOBODY);
-    memory.store(layout.stream(0) + STREAM.OWNER, NOBODY);
-    memory.store(layout.request(0) + REQUEST.REQUESTER, NOBODY);
+    for (const timeline of everyTimeline) memory.store(timeline + TIMELINE.OWNER, UNKNOWN);
+    for (const oneShot of everyOneShot) memory.store(oneShot + ONE_SHOT.OWNER, UNKNOWN);
+    memory.store(layout.stream(0) + STREAM.OWNER, UNKNOWN);
+    memory.store(layout.request(0) + REQUEST.REQUESTER, UNKNOWN);
   },
   "as many importers as a word can say": (memory) => {
     for (const buffer of everyBuffer) {

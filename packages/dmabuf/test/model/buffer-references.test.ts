@@ -208,7 +208,7 @@ const MISTAKES: Record<string, [agents: (fault: Fault) => Program[], fault: Faul
         },
       };
     },
-    /live although nobody holds it/,
+    /live although no agent holds it/,
   ],
 };
 
@@ -267,7 +267,7 @@ function imported({ check, ...rest }: Scenario): Scenario {
   };
 }
 
-/** The buffer is live if somebody has it, and in its slot stand the references of those who have it and no others. */
+/** The buffer is live if an agent has it, and its slot has the references of the agents that have it and no others. */
 function checkHolders(memory: Substrate, holdings: readonly (Holding | undefined)[]): void {
   const held = holdings.filter((holding) => typeof holding === "object");
   const { generation } = held[0] ?? { generation: 0 };
@@ -283,7 +283,7 @@ function checkHolders(memory: Substrate, holdings: readonly (Holding | undefined
 
 function describe(live: number, held: number): string {
   if (live === 0) return "the buffer was freed although it is held";
-  return held === 0 ? "the buffer is live although nobody holds it" : "another buffer is live";
+  return held === 0 ? "the buffer is live although no agent holds it" : "another buffer is live";
 }
 
 function drops(slot: number, fault: Fault = SOUND): Program {
@@ -309,7 +309,7 @@ function expires(memory: Substrate): Holding {
   return "nothing";
 }
 
-/** Makes a handle, drops the buffer, and disposes the handle, which nobody has imported. */
+/** Makes a handle, drops the buffer, and disposes the handle, which no agent has imported. */
 function sends(slot: number): Program {
   return (memory) => {
     const member = domain.member(memory, slot);
@@ -334,7 +334,7 @@ function claims(slot: number, then?: Program): Program {
   };
 }
 
-/** Rings nobody: here nobody waits. */
+/** Rings no agent: here none waits. */
 const QUIET: Fault = (memory) => ({
   store: (word, value) => (BELLS.includes(word) ? undefined : memory.store(word, value)),
   wake: () => 0,

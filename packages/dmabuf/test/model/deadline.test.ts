@@ -65,7 +65,7 @@ for (const kind of KINDS) {
     mistakes: [
       {
         name: "A deadline that is looked at and then stored",
-        report: /^Nobody is left to wake owner/,
+        report: /^No agent is left to wake owner/,
         plant: (memory) => ({
           compareExchange64(at, expected, replacement) {
             if (at !== word) return memory.compareExchange64(at, expected, replacement);
@@ -74,7 +74,7 @@ for (const kind of KINDS) {
           },
         }),
       },
-      { name: "A ring that is left out", report: /^Nobody is left to wake owner/, plant: () => ({ wake: () => 0 }) },
+      { name: "A ring that is left out", report: /^No agent is left to wake owner/, plant: () => ({ wake: () => 0 }) },
     ],
   });
 }

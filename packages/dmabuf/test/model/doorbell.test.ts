@@ -29,7 +29,7 @@ function awaited(agent: Agent, sequence: number): WaitCondition {
 const waitsAsynchronously = (sequence: number) => (memory: Substrate) => {
   const agent = agentOf(memory, FIRST);
   let heard = false;
-  // On the model a task sleeps within the call, and the other one may have the thread meanwhile.
+  // On the model a task sleeps within the call, and the other one may have the thread until then.
   agent.watch(awaited(agent, sequence), () => (heard = true));
   return heard;
 };
@@ -42,13 +42,13 @@ const waitsSynchronously = (sequence: number) => (memory: Substrate) => {
 const MISTAKES: readonly Mistake[] = [
   {
     name: "A doorbell that does not count",
-    report: /^Nobody is left to wake waiter/,
+    report: /^No agent is left to wake waiter/,
     agent: "owner",
     plant: (memory) => ({ add: (word, amount) => (word === BELL ? memory.load(word) : memory.add(word, amount)) }),
   },
   {
     name: "A ring that wakes before it counts",
-    report: /^Nobody is left to wake waiter/,
+    report: /^No agent is left to wake waiter/,
     agent: "owner",
     plant(memory) {
       return {

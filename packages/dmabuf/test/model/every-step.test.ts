@@ -14,7 +14,7 @@ import { EXPLORES } from "./interleavings.js";
 
 const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
 
-/** Somebody who may die, and somebody who lives on. */
+/** An agent that may die, and one that lives on. */
 class World {
   readonly survivor: BareDomain;
   readonly mortal: BareDomain;

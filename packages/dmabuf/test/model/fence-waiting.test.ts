@@ -56,7 +56,7 @@ const waitsForSlot = (self: Identity, sequence: number) => (memory: Substrate) =
 
 const DROPPED_WAKE: Mistake = {
   name: "A dropped wake",
-  report: /^Nobody is left to wake waiter/,
+  report: /^No agent is left to wake waiter/,
   agent: "owner",
   plant: () => ({ wake: () => 0 }),
 };
@@ -76,7 +76,7 @@ testProtocol({
     DROPPED_WAKE,
     {
       name: "An owner that looks for waiters before it completes the fence",
-      report: /^Nobody is left to wake waiter/,
+      report: /^No agent is left to wake waiter/,
       agent: "owner",
       plant(memory) {
         let awaited = 0n;
@@ -122,7 +122,7 @@ testProtocol({
   mistakes: [
     {
       name: "A waiter that lowers AWAITED before it sets its bit",
-      report: /^Nobody is left to wake second/,
+      report: /^No agent is left to wake second/,
       agent: "second",
       plant(memory) {
         let late: (() => void) | undefined;

@@ -186,7 +186,7 @@ testProtocol({
   mistakes: [
     LOOKED_AT,
     {
-      name: "A publisher that tells of its success whoever decided the fence",
+      name: "A publisher that reports success although another agent decided the fence",
       report: /^The check threw/,
       agent: "owner",
       plant: (memory) => ({
@@ -210,7 +210,7 @@ testProtocol({
     },
     check(memory, { results }) {
       const time = oneShotTime(segmentOf(memory), keyOf("one-shot"));
-      assert.ok(time === 2 ** 32 + 1 || time === 2 ** 33 + 2, `nobody gave the time ${time}`);
+      assert.ok(time === 2 ** 32 + 1 || time === 2 ** 33 + 2, `no agent gave the time ${time}`);
       assert.ok([false, time].includes(results["reader"] as boolean), "the time has changed");
     },
   },
@@ -228,7 +228,7 @@ testProtocol({
   ],
 });
 
-// The same through fence objects: whoever waits for the fence ends it when its park has timed out.
+// The same through fence objects: the agent that waits for the fence ends it when its park has timed out.
 
 const waits = (kind: Kind) => (memory: Substrate) => {
   while (memory.load(SCRATCH) === 0) memory.pause();

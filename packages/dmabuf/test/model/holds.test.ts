@@ -33,7 +33,7 @@ for (const [name, agents] of Object.entries({
   "a writer and two readers": [waits(0, "write"), waits(1, "read"), waits(2, "read")],
 })) {
   test(
-    `hold.1 hold.2 hold.3 hold.6: ${name} exclude each other, sleep meanwhile, and all get their hold`,
+    `hold.1 hold.2 hold.3 hold.6: ${name} exclude each other, sleep until then, and all get their hold`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario(agents));
@@ -140,11 +140,11 @@ const MISTAKES: Record<string, [who: "all" | AccessMode, fault: Fault, kind: Exp
     "invariant",
     /The invariant threw/,
   ],
-  "a release that rings nobody": [
+  "a release that rings no agent": [
     "all",
     (memory) => ({ exchange: (word, value) => (word === WAITERS ? 0 : memory.exchange(word, value)) }),
     "deadlock",
-    /Nobody is left to wake/,
+    /No agent is left to wake/,
   ],
   "a wait that says so only after its last look": [
     "all",
@@ -159,7 +159,7 @@ const MISTAKES: Record<string, [who: "all" | AccessMode, fault: Fault, kind: Exp
       };
     },
     "deadlock",
-    /Nobody is left to wake/,
+    /No agent is left to wake/,
   ],
   "a wait whose own looks wake it": [
     "all",
@@ -195,7 +195,9 @@ function waits(slot: number, mode: AccessMode, fault?: Fault): Program {
   return (memory) => takeTurn(memory, slot, mode, { fault });
 }
 
-/** What `waits` does. `use` runs while the buffer is in use; `state` is what the agent remembers of what it met before. */
+/**
+ * What `waits` does. `use` runs while the buffer is in use; `state` is what the agent remembers of what it met before.
+ */
 function takeTurn(
   memory: Substrate,
   slot: number,

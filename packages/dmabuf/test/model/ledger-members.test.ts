@@ -123,7 +123,7 @@ const CASES = [
 
 for (const { who, agents, most } of CASES) {
   testProtocol({
-    name: `wherever ${who}, it is released once nobody uses it (ledger-members.2, ledger-members.3)`,
+    name: `wherever ${who}, it is released once no thread uses it (ledger-members.2, ledger-members.3)`,
     options: {
       prepare,
       agents,

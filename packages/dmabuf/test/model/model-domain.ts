@@ -79,7 +79,7 @@ export function ownerWord(kind: Kind): number {
   return kind === "timeline" ? LAYOUT.timeline(slot) + TIMELINE.OWNER : LAYOUT.oneShot(slot) + ONE_SHOT.OWNER;
 }
 
-/** Takes the slot of a kind for an agent; returns its new generation, 0 if somebody has the slot. */
+/** Takes the slot of a kind for an agent; returns its new generation, 0 if another agent has the slot. */
 export function claim(memory: Substrate, kind: Kind, owner: Identity): number {
   const options = { name: "n", driverName: "d", timeLimit: TIME_LIMIT };
   return unlessFull(() => {

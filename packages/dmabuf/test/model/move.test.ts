@@ -42,7 +42,7 @@ const MOVER_WORD = domain.layout.buffer(0) + BUFFER.MOVER;
 
 // storage-slot.2
 test(
-  "storage-slot.1 storage-slot.3 move.1: a reader with a hold never looks at old storage, whoever dies at any step",
+  "storage-slot.1 storage-slot.3 move.1: a reader with a hold never looks at old storage, whichever agent dies at any step",
   EXPLORES,
   (t) => {
     tryAll(t, domain, mortal({ mover: moves(), user: readsByHold() }));
@@ -50,7 +50,7 @@ test(
 );
 
 test(
-  "storage-slot.4 storage-slot.5: who has pinned the storage never looks at old storage, whoever dies at any step",
+  "storage-slot.4 storage-slot.5: an agent that has pinned the storage never looks at old storage, whichever agent dies at any step",
   EXPLORES,
   (t) => {
     tryAll(t, domain, mortal({ mover: moves(), user: readsByPin() }));
@@ -186,7 +186,7 @@ function readsByPin(fault?: Fault): Program {
 }
 
 /**
- * Maps under the lock, and uses that mapping under the lock again unless it was told of a move meanwhile.
+ * Maps under the lock, and uses that mapping under the lock again unless it was told of a move in between.
  *
  * @param uses So many times it locks; 0 for one that only listens.
  */

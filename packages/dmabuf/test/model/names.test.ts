@@ -80,7 +80,7 @@ function renames(fault: Fault = SOUND, { dies = false } = {}): Scenario {
       const last = bufferName(domain.segment(memory), 0);
       for (const name of [results["reader"] as string, last]) assert.ok(names.includes(name), `it is called "${name}"`);
       if (crashed.length === 0) assert.notEqual(last, OLD);
-      // Nobody's death keeps others from it.
+      // No agent's death keeps others from it.
       renameBuffer(domain.agent(memory, READER), 0, "end-end");
       assert.equal(bufferName(domain.segment(memory), 0), "end-end");
     },

@@ -76,7 +76,7 @@ const frees = (kind: Kind) => (memory: Substrate) => {
   free(memory, kind, OWNER);
 };
 
-/** Waits until nobody is late; returns whether the work has finished. */
+/** Waits until no work is overdue; returns whether the work has finished. */
 const waits = (kind: Kind) => (memory: Substrate) => {
   const agent = agentOf(memory, FIRST);
   agent.waitSync(new OverdueWork(agent, [{ key: keyOf(kind), level: 1 }]));
@@ -84,15 +84,15 @@ const waits = (kind: Kind) => (memory: Substrate) => {
 };
 
 const DEAF: Mistake = {
-  name: "An owner that says it and rings nobody",
-  report: /Nobody is left to wake waiter/,
+  name: "An owner that says it and rings no agent",
+  report: /No agent is left to wake waiter/,
   agent: "owner",
   plant: () => ({ exchange: () => 0 }),
 };
 
 const LATE_ARMING: Mistake = {
   name: "A waiter that looks before it has set its bit",
-  report: /Nobody is left to wake waiter/,
+  report: /No agent is left to wake waiter/,
   agent: "waiter",
   plant(memory) {
     let arm = (): void => {};
@@ -153,7 +153,7 @@ for (const kind of KINDS) {
       DEAF,
       {
         name: "A slot that is given back without a word",
-        report: /Nobody is left to wake waiter/,
+        report: /No agent is left to wake waiter/,
         agent: "owner",
         plant: (memory) => ({
           store64: (word, value) => void (word === ACKNOWLEDGED[kind] || memory.store64(word, value)),
@@ -183,8 +183,8 @@ for (const kind of KINDS) {
       },
       mistakes: [
         {
-          name: "A recovery that rings nobody",
-          report: /Nobody is left to wake waiter/,
+          name: "A recovery that rings no agent",
+          report: /No agent is left to wake waiter/,
           agent: "survivor",
           plant: () => ({ wake: () => 0 }),
         },
@@ -201,7 +201,7 @@ for (const kind of KINDS) {
   });
 }
 
-/** The owner of a fence works and signals it, while somebody waits for the fence longer than its limit. */
+/** The owner of a fence works and signals it, while another agent waits for the fence longer than its limit. */
 function race(kind: Kind, thenWaits: (memory: Substrate) => boolean): Omit<ExploreOptions, "words"> {
   return {
     prepare: createDomain,

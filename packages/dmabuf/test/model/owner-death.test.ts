@@ -100,7 +100,7 @@ for (const kind of KINDS) {
       },
       check(memory, { crashed }) {
         if (!crashed.includes("owner")) return;
-        // A reaper that died before it had declared the owner dead leaves that to whoever else has noticed it.
+        // A reaper that died before it had declared the owner dead leaves that to another agent that has noticed it.
         if (crashed.includes("survivor")) recoverFrom(memory, SECOND, OWNER);
         checkEnds(memory, kind);
       },

@@ -12,7 +12,8 @@ import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES } from "./interleavings.js";
 import { testPlantedBug } from "./planted-bug.js";
 
-// An agent sleeps, at its pipe or blocked; two others each make something ready and ring, and one of them may be killed.
+// An agent sleeps, at its pipe or blocked; two others each make something ready and ring, and one of them may be
+// killed.
 
 /** The pipe is 1 while it has something to read. */
 const AT = { BELL: 0, SLEEPERS: 1, PIPE: 2, FIRST: 3, SECOND: 4 } as const;
@@ -127,7 +128,7 @@ for (const [name, sleep] of [
   ["an event loop with 1 sleeper at its pipe", inEventLoop(1)],
   ["an event loop with 2 sleepers at its pipe", inEventLoop(2)],
   ["a thread that blocks", blocked],
-  ["an event loop whose thread has blocked meanwhile", blockedWithLimit],
+  ["an event loop whose thread has blocked in between", blockedWithLimit],
 ] as const) {
   test(`${name} hears of everything, wherever a ringer is killed (pipe-bell.1-pipe-bell.4)`, EXPLORES, (t) => {
     const { schedules, states } = explore(scenario(RIGHT, sleep));
@@ -205,7 +206,7 @@ for (const [name, wrong, sleep] of MISTAKES) {
   testPlantedBug({
     name,
     kind: "deadlock",
-    report: /Nobody is left to wake sleeper/,
+    report: /No agent is left to wake sleeper/,
     protocol: (planted) => scenario(planted ? { ...RIGHT, ...wrong } : RIGHT, sleep),
   });
 }

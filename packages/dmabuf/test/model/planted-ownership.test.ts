@@ -93,7 +93,7 @@ testPlantedBug({
   name: "a lock whose word does not name its owner",
   kind: "deadlock",
   report:
-    /Nobody is left to wake (first|second)\n[^]*compareExchange\(LOCK, 0, 1\) -> 0[^]*is killed[^]*reaper +load\(OWNER\) -> 0/,
+    /No agent is left to wake (first|second)\n[^]*compareExchange\(LOCK, 0, 1\) -> 0[^]*is killed[^]*reaper +load\(OWNER\) -> 0/,
   protocol(planted) {
     const [LOCK, OWNER] = [0, 1];
     const user = (self: number) => (memory: Substrate) => {
@@ -129,7 +129,7 @@ testPlantedBug({
 testPlantedBug({
   name: "two locks that are taken in opposite order",
   kind: "deadlock",
-  report: /Nobody is left to wake older and younger\n[^]*park\((LEFT|RIGHT), \d, Infinity\) sleeps/,
+  report: /No agent is left to wake older and younger\n[^]*park\((LEFT|RIGHT), \d, Infinity\) sleeps/,
   protocol(planted) {
     const [LEFT, RIGHT] = [0, 1];
     /** Wait-die: who holds a lock waits only for the younger (the higher ticket), and gives up for the older. */

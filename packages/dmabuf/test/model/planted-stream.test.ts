@@ -89,7 +89,7 @@ const MISTAKES: Record<string, Mistake> = {
     scenario: (fault) => scenario([produces(1, { fault }), consumes(ONE, "block")], ["block"]),
     fault: (memory) => ({ exchange: (word, value) => (word === CONSUMER_WAITERS ? 0 : memory.exchange(word, value)) }),
     kind: "deadlock",
-    report: /Nobody is left to wake/,
+    report: /No agent is left to wake/,
   },
   "stream-slot.5: a producer that looks before it says that it waits": {
     scenario: (fault) =>
@@ -109,13 +109,13 @@ const MISTAKES: Record<string, Mistake> = {
       };
     },
     kind: "deadlock",
-    report: /Nobody is left to wake/,
+    report: /No agent is left to wake/,
   },
   "stream-slot.5: a consumer that leaves and does not look whether the producer waits": {
     scenario: (fault) => scenario([produces(3), consumes(ONE, "block", { most: 0, fault })], ["block"]),
     fault: (memory) => ({ load: (word) => (word === PRODUCER_WAITS ? 0 : memory.load(word)) }),
     kind: "deadlock",
-    report: /Nobody is left to wake/,
+    report: /No agent is left to wake/,
   },
   "stream-slot.6: a place that is taken before it is counted": {
     scenario: joinsAndDies,
@@ -151,7 +151,7 @@ const MISTAKES: Record<string, Mistake> = {
     scenario: losesConsumer,
     fault: deadCount(domain, ONE),
     kind: "deadlock",
-    report: /Nobody is left to wake waiter/,
+    report: /No agent is left to wake waiter/,
   },
   "recovery.8: a reaper that says that a producer is released before its consumers are rung": {
     scenario: losesProducer,
@@ -163,9 +163,9 @@ const MISTAKES: Record<string, Mistake> = {
       },
     }),
     kind: "deadlock",
-    report: /Nobody is left to wake waiter/,
+    report: /No agent is left to wake waiter/,
   },
-  "stream-slot.8: a producer that counts whoever has taken a place": {
+  "stream-slot.8: a producer that counts each consumer that has taken a place": {
     scenario: (fault) => isWaitedFor({ ofProducer: fault }),
     fault: (memory) => ({
       load(word) {

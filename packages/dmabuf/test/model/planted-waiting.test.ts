@@ -20,7 +20,7 @@ function ring(memory: Substrate, bell: number): void {
 testPlantedBug({
   name: "a dropped re-check before parking",
   kind: "deadlock",
-  report: /Nobody is left to wake waiter[^]*signaler +wake\(BELL\) -> 0[^]*waiter +park\(BELL, 1, Infinity\) sleeps/,
+  report: /No agent is left to wake waiter[^]*signaler +wake\(BELL\) -> 0[^]*waiter +park\(BELL, 1, Infinity\) sleeps/,
   protocol(planted) {
     const { at, words, nameOf } = layout("DONE", "BELL");
     return {
@@ -48,7 +48,7 @@ testPlantedBug({
 testPlantedBug({
   name: "a wake of one where all are due",
   kind: "deadlock",
-  report: /Nobody is left to wake (first|second)\n[^]*signaler +exchange\(WAITERS, 0\) -> 3/,
+  report: /No agent is left to wake (first|second)\n[^]*signaler +exchange\(WAITERS, 0\) -> 3/,
   protocol(planted) {
     const { at, words, nameOf } = layout("DONE", "WAITERS", "BELL_0", "BELL_1");
     const bells = [at.BELL_0, at.BELL_1];
@@ -158,7 +158,7 @@ testPlantedBug({
 testPlantedBug({
   name: "an awaited minimum that is set before the waiter's bit",
   kind: "deadlock",
-  report: /Nobody is left to wake second[^]*second +or\(WAITERS, 2\)[^]*signaler +load\(AWAITED\) -> 0/,
+  report: /No agent is left to wake second[^]*second +or\(WAITERS, 2\)[^]*signaler +load\(AWAITED\) -> 0/,
   protocol(planted) {
     const { at, words, nameOf } = layout("COMPLETED", "AWAITED", "WAITERS", "BELL_0", "BELL_1");
     const bells = [at.BELL_0, at.BELL_1];

@@ -29,13 +29,15 @@ import {
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
-// An agent has died, or dies at any step, and others give back what it held while somebody joins in its place.
+// An agent has died, or dies at any step, and others give back what it held while another agent joins in its place.
 
 const { ECANCELED, ESRCH } = ERRNO;
 const REAPER = LAYOUT.agent(0) + AGENT.REAPER;
 const STATE = LAYOUT.agent(0) + AGENT.STATE;
 
-/** Joins if there is room, and takes the slot of a kind if it is free. Returns the new identity, and tells its fence. */
+/**
+ * Joins if there is room, and takes the slot of a kind if it is free. Returns the new identity, and tells its fence.
+ */
 const joins = (kind: Kind) => (memory: Substrate) => {
   const self = unlessFull(() => claimAgentSlot(segmentOf(memory), "a"));
   if (self !== 0) memory.store(SCRATCH, claim(memory, kind, self));
@@ -70,7 +72,7 @@ const prepare = (kind: Kind) => (memory: Substrate) => {
   claim(memory, kind, OWNER);
 };
 
-/** Nobody waits here, so nobody is rung: that leaves room to try the rest. @param unsaid Words that are not written. */
+/** No agent waits here, so none is rung: that leaves room to try the rest. @param unsaid Words that are not written. */
 const reaps =
   (self: number, dead: number, unsaid: readonly number[] = []) =>
   (memory: Substrate) => {
@@ -155,7 +157,7 @@ testProtocol({
         return;
       }
       const { state } = slotState(memory, 0);
-      assert.equal(state, AGENT_PHASE.FREE, "a dead agent's slot is left to nobody");
+      assert.equal(state, AGENT_PHASE.FREE, "a dead agent's slot is left to no reaper");
       assert.equal(memory.load(ownerWord("timeline")), 0);
       assert.equal(look(memory, keyOf("timeline")), -ESRCH);
       const generation = memory.load(SCRATCH);
@@ -166,7 +168,7 @@ testProtocol({
   mistakes: [
     {
       name: "A reaper that does not look again when it lets its claim go",
-      report: /a dead agent's slot is left to nobody/,
+      report: /a dead agent's slot is left to no reaper/,
       agent: "first",
       plant(memory) {
         let isOver = false;
@@ -228,7 +230,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "two reapers of two agents that died at once leave neither to nobody (recovery.2, recovery.4)",
+  name: "two reapers of two agents that died at once leave neither without a reaper (recovery.2, recovery.4)",
   options: {
     prepare: prepare("timeline"),
     agents: { first: reaps(FIRST, OWNER), second: reaps(SECOND, THIRD) },

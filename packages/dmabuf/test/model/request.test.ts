@@ -68,7 +68,7 @@ test("lock.6: who waits for the lock gets it when the requester dies, however fa
 test("the exploration finds an exporter that hands the lock back and does not look", EXPLORES, () => {
   const [requesterState, live] = [domain.layout.agent(REQUESTER) + AGENT.STATE, (1 << 10) | AGENT_PHASE.LIVE];
   const blind: Fault = (memory) => ({ load: (word) => (word === requesterState ? live : memory.load(word)) });
-  assertCaught(domain, dyingRequester(serves(Infinity, blind)), "deadlock", /Nobody is left to wake other/);
+  assertCaught(domain, dyingRequester(serves(Infinity, blind)), "deadlock", /No agent is left to wake other/);
 });
 
 // request-slot.2
@@ -96,7 +96,7 @@ const MISTAKES: Record<
           : memory.compareExchange64(word, expected, put),
     }),
     "deadlock",
-    /Nobody is left to wake requester/,
+    /No agent is left to wake requester/,
   ],
   "an exporter that writes without taking the lock over": [
     "exporter",
@@ -113,7 +113,7 @@ const MISTAKES: Record<
     "exporter",
     (memory) => ({ wake: (word) => (word === BELL ? 0 : memory.wake(word)) }),
     "deadlock",
-    /Nobody is left to wake requester/,
+    /No agent is left to wake requester/,
   ],
 };
 
@@ -208,7 +208,7 @@ function serves(patience = Infinity, fault?: Fault): Program {
   };
 }
 
-/** Somebody else who wants the lock. */
+/** Another agent that wants the lock. */
 function locks(): Program {
   return (memory) => {
     using _lock = reservationAt(domain.agent(memory, OTHER, { arms: [WAITERS], state: () => "" }), 0).lockSync();

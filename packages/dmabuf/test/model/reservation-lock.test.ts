@@ -44,7 +44,7 @@ test("lock.1 lock.3: a holder or a waiter may die at any step, and the other get
 });
 
 test(
-  "lock.1 lock.3: whoever opens the lock of a dead holder may die over it, and a waiter still gets it",
+  "lock.1 lock.3: an agent that opens the lock of a dead holder may die over it, and a waiter still gets it",
   EXPLORES,
   (t) => {
     const { prepare, ...rest } = mortal([locks(0), locks(1)], [0]);
@@ -60,18 +60,22 @@ test(
   },
 );
 
-test("lock.3 lock.4: a waiter that gives up takes nobody's wake-up, and leaves no lock behind", EXPLORES, (t) => {
-  const impatient: Program = (memory) => {
-    const agent = lockingAgent(memory, 1);
-    try {
-      using _lock = reservationAt(agent, 0).lockSync(undefined, { timeout: 5 });
-      critical(memory, 1);
-    } catch (error) {
-      assert.ok(error instanceof DmaBufError && error.code === "ETIMEDOUT", String(error));
-    }
-  };
-  tryAll(t, domain, scenario([locks(0), impatient, locks(2)]));
-});
+test(
+  "lock.3 lock.4: a waiter that gives up takes no other agent's wake-up, and leaves no lock behind",
+  EXPLORES,
+  (t) => {
+    const impatient: Program = (memory) => {
+      const agent = lockingAgent(memory, 1);
+      try {
+        using _lock = reservationAt(agent, 0).lockSync(undefined, { timeout: 5 });
+        critical(memory, 1);
+      } catch (error) {
+        assert.ok(error instanceof DmaBufError && error.code === "ETIMEDOUT", String(error));
+      }
+    };
+    tryAll(t, domain, scenario([locks(0), impatient, locks(2)]));
+  },
+);
 
 test(
   "lock.2: two agents that lock two reservations in opposite order both get them, and the older never gives way",
@@ -160,7 +164,7 @@ const MISTAKES: Record<
       };
     },
     "deadlock",
-    /Nobody is left to wake/,
+    /No agent is left to wake/,
   ],
   "a waiter that sets its bit after its last look": [
     one,
@@ -175,13 +179,13 @@ const MISTAKES: Record<
       };
     },
     "deadlock",
-    /Nobody is left to wake/,
+    /No agent is left to wake/,
   ],
   "tickets that are all alike": [
     two,
     (memory) => ({ add: (word, amount) => (word === TICKETS ? 6 : memory.add(word, amount)) }),
     "deadlock",
-    /Nobody is left to wake 0 and 1/,
+    /No agent is left to wake 0 and 1/,
   ],
 };
 
@@ -246,7 +250,7 @@ function lockingAgent(memory: Substrate, slot: number, fault?: Fault, state = ()
   return domain.agent(memory, slot, { fault, knows: [...LOCKS, TICKETS], arms: WAITERS, state });
 }
 
-/** Asserts that nobody else who lives is inside. */
+/** Asserts that no other live agent is inside. */
 function critical(memory: Substrate, slot: number): void {
   const other = memory.exchange(INSIDE, identityOf(slot));
   assert.ok(other === 0 || !isLive(domain.segment(memory), other), `agent ${other & 1023} is inside`);
@@ -293,7 +297,7 @@ class Watch {
   }
 
   gaveWay(): void {
-    assert.ok(this.#mustGiveWay(), "an agent gives way to nobody older");
+    assert.ok(this.#mustGiveWay(), "an agent gives way although none is older");
   }
 
   #mustGiveWay(): boolean {

@@ -7,8 +7,8 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
-// A ring of two retired failures, so that writers overtake each other in it. Each fence slot has reached a generation of its
-// own, and each of its fences has an errno of its own.
+// A ring of two retired failures, so that writers overtake each other in it. Each fence slot has reached a generation
+// of its own, and each of its fences has an errno of its own.
 
 const { ESTALE } = ERRNO;
 const LAYOUT = new Layout(
@@ -146,7 +146,7 @@ testProtocol({
   },
   mistakes: [
     {
-      name: "A sweep that leaves the entry of a dead writer to nobody",
+      name: "A sweep that leaves the entry of a dead writer to no agent",
       report: /an entry is lost/,
       agent: "sweeper",
       plant: (memory) => ({

@@ -45,18 +45,18 @@ const uses = (kind: Kind, self: number) => (memory: Substrate) => {
   return generation;
 };
 
-/** Asserts that nobody else has changed anything in the slot's next use. */
+/** Asserts that no other agent has changed anything in the slot's next use. */
 function checkNextUse(memory: Substrate, kind: Kind, self: number, generation: number): void {
   if (generation === 0) return;
   assert.equal(memory.load(ownerWord(kind)), self, "the slot was taken from its owner");
   assert.equal(look(memory, keyOf(kind, generation)), -EBUSY);
   if (kind === "one-shot") return;
   const second = keyOf(kind, generation, 2);
-  assert.equal(look(memory, second), 0, "a pending fence was ended by somebody else");
-  assert.ok(complete(memory, second), "the timeline was ended by somebody else");
+  assert.equal(look(memory, second), 0, "a pending fence was ended by another agent");
+  assert.ok(complete(memory, second), "the timeline was ended by another agent");
   assert.equal(look(memory, second), 1);
   end(memory, second, ECANCELED);
-  assert.equal(look(memory, keyOf(kind, generation, 3)), -ECANCELED, "the end has somebody else's reason");
+  assert.equal(look(memory, keyOf(kind, generation, 3)), -ECANCELED, "the end has another agent's reason");
 }
 
 const EARLY_GENERATION: Mistake = {
@@ -166,7 +166,7 @@ testProtocol({
     check(memory, { results }) {
       const [first, second] = results["reader"] as ReturnType<typeof keyPosition>[];
       if (first !== undefined) assert.deepEqual(first, { context: 1, seqno: 0xffff_ffff, seqno32: true });
-      // A key of the next use is known to nobody before the slot is filled; the context is the same in both.
+      // A key of the next use is known to no agent before the slot is filled; the context is the same in both.
       if (second !== undefined)
         assert.ok([0xffff_ffff, 7].includes(second.seqno) && second.seqno32 === second.seqno > 7);
       const last = keyPosition(memberOf(memory, FIRST), keyOf("one-shot", 2));
@@ -223,7 +223,7 @@ testProtocol({
   },
   mistakes: [
     {
-      name: "A slot that is given back whoever has it",
+      name: "A slot that is given back whichever agent has it",
       report: /the slot was taken from its owner/,
       agent: "leaver",
       plant: (memory) => ({

@@ -24,7 +24,7 @@ import { DEAD, deadCount, MORTAL, REAPER, stoppedReaper, WAITER, type StoppedRea
 import { identityOf, requestTo, TinyDomain } from "./tiny-domain.js";
 import { takeSync } from "../../src/domain/steps.js";
 
-// Who is dead blocks nobody, even when its reaper is stopped; the contract stands in src/domain/recovery.ts.
+// A dead agent blocks no other, even when its reaper is stopped; the contract is in src/domain/recovery.ts.
 
 const BUFFER_SLOT = 0;
 const domain = new TinyDomain({ agents: 3 });
@@ -124,7 +124,7 @@ const seenOnce =
 
 test("a reader's bit that counts until the reaper takes it away is found", EXPLORES, () => {
   const stopped = scenario({ waiter: writes(deadCount(domain, MORTAL)), mortal: uses("read") });
-  assertCaught(domain, stopped, "deadlock", /Nobody is left to wake waiter/);
+  assertCaught(domain, stopped, "deadlock", /No agent is left to wake waiter/);
 });
 
 test("a reaper that says that it has released the dead before it rings is found", EXPLORES, () => {
@@ -136,11 +136,11 @@ test("a reaper that says that it has released the dead before it rings is found"
     },
   });
   const stopped = scenario({ waiter: writes(), mortal: uses("read"), fault });
-  assertCaught(domain, stopped, "deadlock", /Nobody is left to wake waiter[^]*reaper +is killed/);
+  assertCaught(domain, stopped, "deadlock", /No agent is left to wake waiter[^]*reaper +is killed/);
 });
 
 test("a writer that takes a dead reader's bit for that of the next agent in its slot is found", EXPLORES, () => {
-  assertCaught(domain, succession(seenOnce(READERS)), "deadlock", /Nobody is left to wake writer/);
+  assertCaught(domain, succession(seenOnce(READERS)), "deadlock", /No agent is left to wake writer/);
 });
 
 test("a mover that takes a dead agent's pin for one of the next agent in its slot is found", EXPLORES, () => {
@@ -151,7 +151,9 @@ function scenario(agents: StoppedReaper): Scenario {
   return { prepare: (memory) => domain.open(memory, 3), ...stoppedReaper(domain, agents) };
 }
 
-/** A writer waits for a reader that has died, while a reaper is at it, and another agent joins in its place and reads. */
+/**
+ * A writer waits for a reader that has died, while a reaper is at it, and another agent joins in its place and reads.
+ */
 function succession(fault?: Fault): Scenario {
   return {
     prepare(memory) {
@@ -169,7 +171,9 @@ function succession(fault?: Fault): Scenario {
   };
 }
 
-/** A mover looks at the pins of an agent that has died, while a reaper is at it, and another agent joins in its place. */
+/**
+ * A mover looks at the pins of an agent that has died, while a reaper is at it, and another agent joins in its place.
+ */
 function pinnedByTheDead(fault: Fault = SOUND): Scenario {
   return {
     prepare(memory) {

@@ -6,8 +6,9 @@ import { faulty, SOUND, type Fault, type Program, type Scenario } from "./interl
 import { identityOf, type TinyDomain } from "./tiny-domain.js";
 
 /**
- * A death at any step, whose reaper is stopped at any step and for ever: in the model an agent stands still when it is
- * killed and the others are not told. Of those who are left one looks around, as agents of processes do, while it waits.
+ * A death at any step, whose reaper is stopped at any step and never goes on: in the model an agent stands still when
+ * it is killed and the others are not told. Of those who are left one looks around, as agents of processes do, while it
+ * waits.
  */
 
 export const [WAITER, MORTAL, REAPER] = [0, 1, 2];
@@ -18,7 +19,7 @@ export interface StoppedReaper {
   readonly waiter: Program;
   /** In the slot {@link MORTAL}. Default: one that has died before. */
   readonly mortal?: Program;
-  /** In which slot somebody dies, and in which the waiter is, who also looks around. */
+  /** In which slot an agent dies, and in which the waiter is, which also reaps. */
   readonly slots?: { readonly dead: number; readonly looker: number };
   /** What the reaper does wrongly. */
   readonly fault?: Fault;
@@ -35,7 +36,7 @@ export function stoppedReaper(
   if (mortal === undefined) {
     return { agents: { waiter, reaper: reaps }, crash: { agents: ["reaper"], recover: { looker: looks } } };
   }
-  // Only the death is noticed: nobody notices that the reaper is stopped.
+  // Only the death is noticed: no agent notices that the reaper is stopped.
   const recover = {
     reaper: (memory: Substrate, victim: number) => victim === 1 && reaps(memory),
     looker: (memory: Substrate, victim: number) => victim === 1 && looks(memory),

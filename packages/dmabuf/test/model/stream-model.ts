@@ -214,7 +214,7 @@ export function consumes(
   const scratch = new ModelMemory(domain.words);
   openDomain(scratch);
   return (memory) => {
-    // The join that `prepare` has made already is made here once more, where nobody sees it.
+    // The join that `prepare` has made already is made here once more, where no agent sees it.
     let joining = true;
     const mark = scratch.mark();
     const frames: number[] = [];

@@ -49,8 +49,8 @@ interface Onlook {
 }
 
 /**
- * A consumer joins a stream with two frames and leaves it, while an onlooker looks between any two steps, and another one
- * joins and stays; or without that one, but the consumer may die.
+ * A consumer joins a stream with two frames and leaves it, while an onlooker looks between any two steps, and another
+ * one joins and stays; or without that one, but the consumer may die.
  */
 export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenario {
   const crash = {
@@ -104,7 +104,7 @@ export function isWaitedFor({
   ofConsumer = SOUND,
 }: { ofProducer?: Fault; ofConsumer?: Fault } = {}) {
   const waits: Program = (memory) => {
-    const agent = domain.agent(memory, PRODUCER, { fault: ofProducer, state: () => "nobody has joined" });
+    const agent = domain.agent(memory, PRODUCER, { fault: ofProducer, state: () => "no consumer has joined" });
     const arm = (): void => armProducer(agent, KEY.slot);
     agent.waitSync({ arm, ready: () => consumerCount(agent, KEY) >= 1 });
     landmark(memory, "a consumer has joined");
@@ -113,7 +113,10 @@ export function isWaitedFor({
   return seeing([[1, 2, 3]], scenario([waits, joins(ONE, "block", { fault: ofConsumer })], []));
 }
 
-/** A producer leaves a stream that it has ended, or is dead, and another stream takes the slot: who looks for a producer sees it go, once. */
+/**
+ * A producer leaves a stream that it has ended, or is dead, and another stream takes the slot: who looks for a producer
+ * sees it go, once.
+ */
 export function isLookedFor(death: boolean, fault: Fault = SOUND): Scenario {
   return {
     prepare(memory) {

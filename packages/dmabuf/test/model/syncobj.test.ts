@@ -113,14 +113,14 @@ test(
       crash: { agents: ["one"], recover: { reaper: recovers(ONE) } },
       check(memory, outcome) {
         checkAll(memory, outcome);
-        assert.equal(memory.load(LOCK), 0, "the lock is held by nobody who lives");
+        assert.equal(memory.load(LOCK), 0, "the lock is held by no live agent");
       },
     });
   },
 );
 
 test(
-  "syncobj-slot.6: a writer that dies while others wait for its lock is waited for by nobody once it is known",
+  "syncobj-slot.6: a writer that dies while others wait for its lock is waited for by no agent once it is known",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -204,7 +204,7 @@ test(
 );
 
 test(
-  "referenced-table.5 recovery.6: whoever dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
+  "referenced-table.5 recovery.6: an agent that dies with a syncobj, at any step of a change or of leaving it, leaves nothing behind",
   EXPLORES,
   (t) => {
     tryEach(t, {
@@ -221,7 +221,7 @@ test(
       },
       crash: { agents: ["one"], recover: { reaper: recovers(ONE) } },
       check(memory) {
-        assert.ok(!SYNCOBJ_SLOTS.isLive(domain.segment(memory), FIRST), "the syncobj lives although nobody holds it");
+        assert.ok(!SYNCOBJ_SLOTS.isLive(domain.segment(memory), FIRST), "the syncobj lives although no agent holds it");
         assert.equal(memory.load(LOCK), 0);
       },
     });
@@ -358,7 +358,7 @@ const PATIENT: Fault = (memory) => ({
   park: (word, expected, timeoutMs) => memory.park(word, expected, word === LOCK ? Infinity : timeoutMs),
 });
 
-/** Rings nobody: here nobody waits. */
+/** Rings no agent: here none waits. */
 const QUIET: Fault = (memory) => ({
   store: (word, value) => (BELLS.includes(word) ? undefined : memory.store(word, value)),
 });

@@ -38,7 +38,7 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown
 
 for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {
   testProtocol({
-    name: `an agent that dies when it takes the first slot of the ${table} takes none for ever (table.1)`,
+    name: `an agent that dies when it takes the first slot of the ${table} keeps none (table.1)`,
     options: {
       ...model(table),
       agents: { taker: (memory) => void take(domain.member(memory, DIES)) },
@@ -68,14 +68,14 @@ testProtocol({
       const segment = domain.segment(memory);
       for (let slot = 0; slot < layout.sizes.agents; slot++) {
         const identity = liveIn(segment, slot);
-        if (identity !== 0) assert.ok([...liveAgents(segment)].includes(identity), `nobody finds agent ${slot}`);
+        if (identity !== 0) assert.ok([...liveAgents(segment)].includes(identity), `no agent finds agent ${slot}`);
       }
     },
   },
   mistakes: [
     {
       name: "An agent that joins before its slot is counted",
-      report: /nobody finds agent 3/,
+      report: /no agent finds agent 3/,
       plant: countsLate(usedWord("agents"), 3),
     },
   ],
@@ -118,7 +118,7 @@ testProtocol({
     crash: { recover: { reaper: (memory) => domain.recover(memory, REAPS, DIES) } },
     check(memory, { crashed }) {
       for (let joined = 0; joined < 2; joined++) unlessFull(() => claimAgentSlot(domain.segment(memory), ""));
-      // Somebody else has pinned something meanwhile.
+      // Another agent has pinned something since.
       memory.or(BUFFER_SLOT + BUFFER.TOUCHED, 2);
       assert.equal(isPinned(domain.segment(memory), 0), crashed.length === 0, "a pin is left");
     },

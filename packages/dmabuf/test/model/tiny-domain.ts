@@ -129,13 +129,13 @@ export interface AgentOptions {
   readonly arms?: readonly number[];
   /**
    * What else it remembers, and where in its program it stands. With this there are landmarks: when it has read its
-   * doorbell, and with `arms` when it has set its bit and when it has rung somebody.
+   * doorbell, and with `arms` when it has set its bit and when it has rung an agent.
    */
   readonly state?: () => string;
 }
 
 /**
- * Doorbells as bits: "rung since it was last read". What they count up to matters to nobody, and would only tell moments
+ * Doorbells as bits: "rung since it was last read". What they count up to does not matter, and would only tell moments
  * apart.
  */
 function withBells(memory: Substrate, bells: readonly number[]): Substrate {

@@ -131,7 +131,7 @@ test("fences of the dead end although every survivor blocks", LIMITED, async (t)
 });
 
 test(
-  "whoever listens may go: the others go on, hear of each other's deaths, and another one listens",
+  "the agent that listens may end: the others go on, notice each other's deaths, and another one listens",
   LIMITED,
   async (t) => {
     const { domain: first, place } = listen(t);
@@ -173,7 +173,7 @@ for (const at of [1, 2, 3, 5]) {
       await reaper.ask({ order: "die at exchange", at });
       const exits = [dead, reaper].map(({ child }) => once(child, "exit"));
       dead.child.kill("SIGKILL");
-      // Nothing of this process runs meanwhile: the other one is the first to notice.
+      // Nothing of this process runs until then: the other one is the first to notice.
       spawnSync("sleep", ["1"]);
       assert.deepEqual(await Promise.all(exits), [
         [null, "SIGKILL"],

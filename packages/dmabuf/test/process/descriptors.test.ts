@@ -26,14 +26,14 @@ test(
     const bytes = Buffer.alloc(16);
     assert.equal(bytes.toString("utf8", 0, readDescriptor(reader, bytes)), "onetwo");
     offer[Symbol.dispose]();
-    // Nobody has the other end any more.
+    // No process has the other end any more.
     assert.equal(readDescriptor(reader, bytes), 0);
     closeDescriptor(reader);
   },
 );
 
 test(
-  "what nobody offers is ETIMEDOUT, what is offered twice EEXIST, and an agent takes its own offer",
+  "what no agent offers is ETIMEDOUT, what is offered twice EEXIST, and an agent takes its own offer",
   LIMITED,
   async () => {
     using domain = ProcessDomain.create({ agents: 2 });
@@ -49,7 +49,7 @@ test(
   },
 );
 
-test("whoever leaves keeps nothing open of what it has offered", LIMITED, async () => {
+test("an agent that leaves keeps nothing open of what it has offered", LIMITED, async () => {
   using domain = ProcessDomain.create({ agents: 2 });
   const before = readdirSync("/proc/self/fd").length;
   const other = ProcessDomain.join(domain.invite());

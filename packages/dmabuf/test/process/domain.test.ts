@@ -112,7 +112,7 @@ test("joining and leaving leaves no descriptor open", LIMITED, async (t) => {
   await until(() => count() <= before);
 });
 
-test("a buffer whose exporter was killed can be had from whoever holds it (mailbox.1)", LIMITED, async (t) => {
+test("a buffer whose exporter was killed can be had from another holder (mailbox.1)", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const exporter = await Peer.start(t, place);
   const handle = (await exporter.ask({ order: "export", name: "orphan", value: 9 })) as BufferHandleData;
@@ -155,20 +155,24 @@ test("an invitation of a worker serves once", LIMITED, (t) => {
 });
 
 // file-carrier.2
-test("whoever joins later imports what a handle still holds, though its exporter has closed it", LIMITED, async (t) => {
-  const { domain, place } = listen(t);
-  const buffer = domain.allocate(4096, { name: "sent" });
-  {
-    using access = buffer.tryAccess("write")!;
-    access.bytes.fill(5);
-  }
-  const handle = buffer.handle("read");
-  buffer.close();
-  const peer = await Peer.start(t, place);
-  assert.equal(await peer.ask({ order: "import", handle }), "sent");
-  await peer.ask({ order: "access", mode: "read" });
-  assert.deepEqual(await peer.ask({ order: "read" }), [5]);
-});
+test(
+  "an agent that joins later imports what a handle still holds, though its exporter has closed it",
+  LIMITED,
+  async (t) => {
+    const { domain, place } = listen(t);
+    const buffer = domain.allocate(4096, { name: "sent" });
+    {
+      using access = buffer.tryAccess("write")!;
+      access.bytes.fill(5);
+    }
+    const handle = buffer.handle("read");
+    buffer.close();
+    const peer = await Peer.start(t, place);
+    assert.equal(await peer.ask({ order: "import", handle }), "sent");
+    await peer.ask({ order: "access", mode: "read" });
+    assert.deepEqual(await peer.ask({ order: "read" }), [5]);
+  },
+);
 
 test("the exporter imports what it has closed, as long as a handle holds it", LIMITED, (t) => {
   const { domain } = listen(t);

@@ -120,7 +120,7 @@ const cases: Record<string, () => Promise<void> | void> = {
     console.log("open");
   },
 
-  /** A wait that was given up keeps nobody. */
+  /** A wait that was given up keeps no process alive. */
   async aborted() {
     const domain = Domain.create();
     const controller = new AbortController();

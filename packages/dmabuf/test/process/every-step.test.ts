@@ -28,7 +28,7 @@ const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 *
 const LIMIT = { timeout: STEPS === Infinity ? 3_600_000 : 240_000, concurrency: 1 };
 const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
 
-/** A domain with somebody who lives on, for one death. */
+/** A domain with an agent that lives on, for one death. */
 class World implements Disposable {
   readonly #domain: ProcessDomain;
   readonly #place: string;

@@ -13,7 +13,7 @@ import { pause } from "../agents.js";
 const MIB = 1 << 20;
 
 const cases: Record<string, () => unknown> = {
-  /** How much a domain with the default sizes takes that nobody uses: memory of its own, and of the control segment. */
+  /** How much an unused domain with the default sizes takes: memory of its own, and of the control segment. */
   idle() {
     // What the first one loads is not the domain's.
     const domains = [ProcessDomain.create()];
@@ -54,7 +54,9 @@ const cases: Record<string, () => unknown> = {
     return result;
   },
 
-  /** The memory of a closed buffer, seen through a descriptor that lies about, right before and right after the close. */
+  /**
+   * The memory of a closed buffer, seen through a descriptor that lies about, right before and right after the close.
+   */
   closed() {
     const domain = ProcessDomain.create({ agents: 4 });
     const buffer = domain.allocate(16 * MIB, { name: "large" });

@@ -171,7 +171,7 @@ test("a listener that is stopped is ETIMEDOUT, and a signal ends the wait earlie
   aborter.abort(reason);
   await assert.rejects(joining, reason);
   await assert.rejects(ProcessDomain.connect(place, { signal: AbortSignal.abort(reason) }), reason);
-  // Also where its queue is full, so that nobody can so much as knock.
+  // Also where its queue is full, so that no process can even try.
   const queue = fillQueue(place);
   await assert.rejects(ProcessDomain.connect(place, { timeout: 50 }), { code: "ETIMEDOUT" });
   queue.forEach(closeDescriptor);
@@ -223,7 +223,7 @@ test("a child that is started inherits no descriptor of a domain", LIMITED, asyn
   assert.ok(sockets.length <= 3, `${sockets.length} sockets`);
 });
 
-test("nobody who has a domain's descriptors can cut its memory", LIMITED, async (t) => {
+test("no process that has a domain's descriptors can cut its memory", LIMITED, async (t) => {
   const place = join(folder(t), "socket");
   using domain = ProcessDomain.listen(place, { agents: 4 });
   using buffer = domain.allocate(8192);

@@ -1,6 +1,6 @@
 /**
- * Uses buffers in every way there is, closes them, and prints which memory is still held by somebody. All of it belongs
- * to nobody then.
+ * Uses buffers in every way there is, closes them, and prints which memory is still held. All of it belongs
+ * to no holder then.
  *
  * Usage: node --expose-gc memory.js
  */
@@ -13,7 +13,7 @@ function watch(what: string, buffer: DmaBuf): Watched {
   return [what, new WeakRef(buffer.segments[0]!.memory)];
 }
 
-// Alive all the time: what they hold of a closed buffer, they hold for ever.
+// Alive all the time: what they hold of a closed buffer, they hold until the end.
 const domain = Domain.create();
 const other = Domain.join(domain.invite());
 

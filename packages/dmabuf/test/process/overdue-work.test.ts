@@ -1,6 +1,6 @@
 /**
- * Devices of other processes that take longer for their work than the limit of its fence, because their process is stopped:
- * until they go on and say that they have finished, or are dead, nobody gets the memory.
+ * Devices of other processes that take longer for their work than the limit of its fence, because their process is
+ * stopped: until they go on and say that they have finished, or are dead, no agent gets the memory.
  */
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
@@ -51,7 +51,7 @@ async function withOverdueDevice(
   return { domain, buffer, holder };
 }
 
-test("nobody gets what a stopped device writes, until it goes on, finishes and says so", LIMITED, async (t) => {
+test("no agent gets what a stopped device writes, until it goes on, finishes and says so", LIMITED, async (t) => {
   const { domain, buffer, holder } = await withOverdueDevice(t, "write");
   for (const mode of ["read", "write"] as const) {
     await assert.rejects(buffer.access(mode, { timeout: LONG }), { code: "ETIMEDOUT", message: LATE });
@@ -72,7 +72,7 @@ test("nobody gets what a stopped device writes, until it goes on, finishes and s
 });
 
 test(
-  "others read what a stopped device reads, and nobody writes to it until it says that it has finished",
+  "others read what a stopped device reads, and no agent writes to it until it says that it has finished",
   LIMITED,
   async (t) => {
     const { domain, buffer, holder } = await withOverdueDevice(t, "read");

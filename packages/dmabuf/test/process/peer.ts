@@ -16,7 +16,7 @@ export class Peer {
     this.child = child;
   }
 
-  /** @param where A place that somebody listens at, or an invitation. */
+  /** @param where A place where an agent listens, or an invitation. */
   static async start(t: Context, where: string | ProcessInvitation): Promise<Peer> {
     const script = fileURLToPath(new URL("domain-peer.js", import.meta.url));
     const inherited = typeof where === "string" ? [] : [where.descriptor];

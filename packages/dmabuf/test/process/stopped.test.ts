@@ -1,4 +1,7 @@
-/** A process that is stopped is not dead: what it has stays its own, and when it goes on nothing was done behind its back. */
+/**
+ * A process that is stopped is not dead: what it has stays its own, and when it goes on nothing was done behind its
+ * back.
+ */
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
@@ -61,7 +64,7 @@ test(
   },
 );
 
-test("nobody writes to what a stopped reader reads", LIMITED, async (t) => {
+test("no agent writes to what a stopped reader reads", LIMITED, async (t) => {
   const { buffer, holder } = await withBuffer(t);
   await holder.ask({ order: "read" });
   await holder.stop();
@@ -134,7 +137,7 @@ test("a stopped process is not declared dead", LIMITED, async (t) => {
   await until(() => domain.agents.length === 1);
 });
 
-test("who is dead blocks nobody, though who recovers it is stopped, until that goes on", LIMITED, async (t) => {
+test("a dead agent blocks no other, though its reaper is stopped until later", LIMITED, async (t) => {
   for (let round = 1; ; round++) {
     const { domain, place, buffer, holder } = await withBuffer(t);
     const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });

@@ -1,4 +1,4 @@
-/** What those can do who may not come in, and those who listen where somebody else is expected: nothing. */
+/** What processes can do that may not join, or that listen in place of another: nothing. */
 import assert from "node:assert/strict";
 import { fork, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -110,7 +110,7 @@ for (const [kernel, prepare] of [
   );
 
   test(
-    `listening-socket.5: on ${kernel} a gate that closes is held up by nobody who waits there`,
+    `listening-socket.5: on ${kernel} a socket that closes is held up by no process that waits there`,
     AS_ROOT,
     async (t) => {
       const place = `@dmabuf strangers ${randomUUID()}`;
@@ -118,7 +118,7 @@ for (const [kernel, prepare] of [
       prepare();
       const file = join(openFolder(t), "sent");
       const stranger = new Stranger(t, ["send", place, file]);
-      // This thread does not come to its event loop before the stranger has sent: nobody accepts him.
+      // This thread does not come to its event loop before the stranger has sent: no agent accepts it.
       while (!existsSync(file));
       domain.close();
       assert.equal(await stranger.end(), 0);
@@ -127,7 +127,7 @@ for (const [kernel, prepare] of [
 }
 
 test(
-  "json-lines.2: what a listener of this user's sends unasked holds up nobody who connects or visits (json-lines.3)",
+  "json-lines.2: what a listener of this user's sends unasked holds up no process that joins or views (json-lines.3)",
   LIMITED,
   async (t) => {
     const comers = {
@@ -183,7 +183,7 @@ test("acceptor.4: of many who may not come in a few are warned of, and all are c
   const stranger = new Stranger(t, ["knock", place, "100"]);
   assert.equal(await stranger.report(), "knocked");
   await stranger.end();
-  // All have been accepted when somebody who came after them is let in.
+  // All have been accepted when a process that came after them joins.
   (await ProcessDomain.connect(place)).close();
   domain.close();
   const texts = mock.calls.map((call) => String((call as { arguments: unknown[] }).arguments[0]));

@@ -38,7 +38,7 @@ test("another process wakes an event loop, and counts all that sleeps there", PA
   assert.equal(memory.load(AT.DONE), 2);
 });
 
-test("this process wakes the sleepers of another one, blocked or not, and nobody else's", PATIENT, async (t) => {
+test("this process wakes the sleepers of another one, blocked or not, and no others", PATIENT, async (t) => {
   for (const [role, count] of [
     ["sleeper", 1],
     ["asynchronousSleeper", 3],
@@ -84,13 +84,13 @@ test(
 
 for (const role of ["asynchronousSleeper", "sleeper"]) {
   test(
-    `a process that was killed as ${role} holds up nobody, and its place can be slept at again`,
+    `a process that was killed as ${role} holds up no other, and its place can be slept at again`,
     PATIENT,
     async (t) => {
       const { memory, child } = await sleeping(t, role);
       child.kill("SIGKILL");
       await once(child, "exit");
-      // More bytes than a pipe takes: nobody reads them.
+      // More bytes than a pipe takes: no process reads them.
       for (let i = 0; i < 70_000; i++) memory.wake(1);
       const next = memory.parkAsync(1, 0);
       memory.add(1, 1);

@@ -106,7 +106,7 @@ test("without a next producer the loop fails with ESRCH, and without a first wit
   assert.equal(await take(follower), 1);
   await holder.kill();
   await assert.rejects(follower.next(), { code: "ESRCH" });
-  // Whoever asks again hears it again, until another one has come.
+  // An agent that asks again is told it again, until another one has come.
   await assert.rejects(follower.next(), { code: "ESRCH" });
   const late = await Holder.start(t, place);
   await late.ask({ order: "publish", name: "camera", versions: [21] });
@@ -142,7 +142,7 @@ test("a stream's end is the loop's end, and what it fails with is thrown, but fo
   assert.equal(await take(last), undefined);
 });
 
-test("nobody takes over from a producer that is only stopped, though another one is ready", LIMITED, async (t) => {
+test("no agent takes over from a producer that is only stopped, though another one is ready", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const first = await Holder.start(t, place);
   await first.ask({ order: "publish", name: "camera", versions: [1] });
@@ -219,7 +219,7 @@ for (const [state, reach] of Object.entries(STATES)) {
   });
 }
 
-test("thirty producers one after the other leave nothing behind with whoever follows", LIMITED, async (t) => {
+test("thirty producers one after the other leave nothing behind in their follower", LIMITED, async (t) => {
   const { domain, place } = listen(t, { streams: 4 });
   using follower = domain.follow("camera", { policy: "drop-oldest" });
   const produce = async (version: number): Promise<void> => {

@@ -77,7 +77,7 @@ for (const way of WAYS) {
   }
 }
 
-test("a process whose threads come and end for ever keeps no descriptor and no mapping", LIMITED, async (t) => {
+test("a process whose threads come and end all the time keeps no descriptor and no mapping", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const host = await ThreadHost.start(t);
   const ways = WAYS.filter((way) => way !== "inherit");

@@ -229,7 +229,7 @@ function hostile(t: TestContext): HostileListener {
   return listener;
 }
 
-/** Says one line to whoever has come. @returns The connection, which ends with this process. */
+/** Says one line to the process that has connected. @returns The connection, which ends with this process. */
 function answer(listener: HostileListener, line: object, descriptors: readonly number[] = []): number {
   const connection = listener.accept()!;
   sendMessage(connection, Buffer.from(`${JSON.stringify(line)}\n`), descriptors);

@@ -83,7 +83,7 @@ test("a worker that is terminated before it has joined gives its place back", PA
 });
 
 describe("frame streams", () => {
-  test("a consumer terminated in the middle of a frame holds up nobody", PATIENT, async () => {
+  test("a consumer terminated in the middle of a frame holds up no agent", PATIENT, async () => {
     const COUNT = 40;
     using domain = Domain.create({ agents: 4, buffers: 8 });
     const stream = domain.createStream({ format: rawFormat(4096), buffers: 2 });

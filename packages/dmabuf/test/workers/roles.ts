@@ -95,7 +95,7 @@ export const roles = {
     domain.close();
   },
 
-  /** Takes frames and says their numbers; stops in the middle of one, for ever, if it is told to. */
+  /** Takes frames and says their numbers; stops in the middle of one, and never goes on, if it is told to. */
   async consumer(domain: Domain, { stream, stopAt }: { stream: StreamHandleData; stopAt?: number }): Promise<void> {
     const sequences: number[] = [];
     try {
@@ -112,7 +112,7 @@ export const roles = {
     domain.close();
   },
 
-  /** Publishes `count` frames, says so, and goes on for ever. */
+  /** Publishes `count` frames, says so, and goes on without end. */
   async producer(domain: Domain, { bytes, count }: { bytes: number; count: number }): Promise<void> {
     const stream = domain.createStream({ format: rawFormat(bytes) });
     say(plain(stream.handle()));
@@ -204,7 +204,7 @@ function come(domain: Domain, end: End): void {
   if (end === "is terminated") void heard();
 }
 
-/** Blocks the thread for ever, in a wait of the library's if there is a buffer to wait for. */
+/** Blocks the thread without end, in a library wait if there is a buffer to wait for. */
 function block(buffer?: DmaBuf): void {
   buffer?.accessSync("write");
   buffer?.accessSync("read");

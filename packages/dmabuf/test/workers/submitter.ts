@@ -57,7 +57,7 @@ export async function submit(
   return { raised, torn, errors: fences.flatMap(({ error }) => error?.code ?? []) };
 }
 
-/** @param isWhole Whether these are all who have submitted: what one that died has raised, nobody knows. */
+/** @param isWhole Whether these are all that have submitted: what one that died has raised is unknown. */
 export async function checkRaised(
   buffers: readonly DmaBuf[],
   all: readonly Submitted[],

@@ -13,6 +13,6 @@ realm.onmessage = ({ data }) => {
   realm.onmessage = null;
   const { invitation, role, details } = data as { invitation: Invitation; role: string; details: unknown };
   const domain = Domain.join(invitation);
-  // Before that, nobody would notice its end.
+  // Before that, no agent would notice its end.
   void domain.ready.then(() => plays[role]!(domain, details));
 };

@@ -84,7 +84,7 @@ export const roles = {
     await new Promise(() => {});
   },
 
-  /** Publishes frames for ever. */
+  /** Publishes frames without end. */
   async producer(domain: Domain): Promise<void> {
     const stream = domain.createStream({ format: rawFormat(64) });
     realm.postMessage(stream.handle());

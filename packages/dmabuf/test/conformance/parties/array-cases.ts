@@ -55,7 +55,7 @@ export function arrayCases(place: Place): void {
     });
   }
 
-  fact("ARR-03 an array that nobody waits for is found signaled by looking", async ({ maker, other, array }) => {
+  fact("ARR-03 an array that no agent waits for is found signaled by looking", async ({ maker, other, array }) => {
     const [all, any] = [array(), array({ signalOnAny: true })];
     await maker.ask("signal", "third");
     assert.deepEqual([await other.ask("status", all), await other.ask("status", any)], [0, 1]);

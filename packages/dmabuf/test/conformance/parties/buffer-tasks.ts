@@ -101,7 +101,7 @@ export async function importFile(
   await buffers.get(buffer)!.importSyncFile(mode, domain.import(file));
 }
 
-/** Adds a fence as a device does that waits for nobody: if others use the buffer, it is refused. */
+/** Adds a fence as a device does that never waits: if others use the buffer, it is refused. */
 export function isFree({ buffers }: Scene, buffer: string, mode: AccessMode): boolean {
   return buffers.get(buffer)!.reservation.testSignaled(usageFor(mode));
 }

@@ -1,4 +1,7 @@
-/** A buffer whose exporter moves it while other agents use it; movers, readers and importers that are slow, block or die. */
+/**
+ * A buffer whose exporter moves it while other agents use it; movers, readers and importers that are slow, block or
+ * die.
+ */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { until } from "../../agents.js";
@@ -25,14 +28,18 @@ export function moveCases(place: Place): void {
     ["map", "map"],
     ["block", "map"],
   ] as const satisfies ReadStyle[][]) {
-    test(`nobody reads old storage while it moves ${MOVES} times (readers: ${styles.join(", ")})`, LIMIT, async (t) => {
-      const { exporter, importers, watcher } = await scene(place, t, styles.length);
-      const reading = importers.map((reader, i) => reader.ask("readUntil", "b", MOVES + 1, styles[i]!));
-      await exporter.ask("moveOften", "b", MOVES);
-      for (const bad of await Promise.all(reading)) assert.deepEqual(bad, []);
-      using access = await watcher.access("read");
-      assert.equal(access.segments[0]![0], MOVES + 1);
-    });
+    test(
+      `no agent reads old storage while it moves ${MOVES} times (readers: ${styles.join(", ")})`,
+      LIMIT,
+      async (t) => {
+        const { exporter, importers, watcher } = await scene(place, t, styles.length);
+        const reading = importers.map((reader, i) => reader.ask("readUntil", "b", MOVES + 1, styles[i]!));
+        await exporter.ask("moveOften", "b", MOVES);
+        for (const bad of await Promise.all(reading)) assert.deepEqual(bad, []);
+        using access = await watcher.access("read");
+        assert.equal(access.segments[0]![0], MOVES + 1);
+      },
+    );
   }
 
   test("a mover that ends in the middle leaves the storage where it was", LIMIT, async (t) => {
@@ -127,17 +134,21 @@ export function moveCases(place: Place): void {
     assert.equal(access.segments[0]![0], 4);
   });
 
-  test("an exporter that has closed its buffer gives the memory to whoever imports the handle", LIMIT, async (t) => {
-    for (const moves of [0, 2]) {
-      const { parties } = await place.meet(t, 2, SIZES);
-      const [exporter, importer] = parties;
-      const handle = await exporter!.ask("exportBuffer", "b");
-      await exporter!.ask("moveOften", "b", moves);
-      await exporter!.ask("closeBuffer", "b");
-      await exporter!.ask("openBuffer", "again", handle);
-      assert.deepEqual(await exporter!.ask("readWords", "again"), [moves + 1]);
-      await importer!.ask("openBuffer", "b", handle);
-      assert.deepEqual(await importer!.ask("readWords", "b"), [moves + 1]);
-    }
-  });
+  test(
+    "an exporter that has closed its buffer gives the memory to each agent that imports the handle",
+    LIMIT,
+    async (t) => {
+      for (const moves of [0, 2]) {
+        const { parties } = await place.meet(t, 2, SIZES);
+        const [exporter, importer] = parties;
+        const handle = await exporter!.ask("exportBuffer", "b");
+        await exporter!.ask("moveOften", "b", moves);
+        await exporter!.ask("closeBuffer", "b");
+        await exporter!.ask("openBuffer", "again", handle);
+        assert.deepEqual(await exporter!.ask("readWords", "again"), [moves + 1]);
+        await importer!.ask("openBuffer", "b", handle);
+        assert.deepEqual(await importer!.ask("readWords", "b"), [moves + 1]);
+      }
+    },
+  );
 }

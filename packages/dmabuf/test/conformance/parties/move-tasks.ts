@@ -13,7 +13,7 @@ import type { Scene } from "./scene.js";
 export type ReadStyle = "wait" | "block" | "map";
 
 const LENGTH = 4 * PAGE_SIZE;
-/** What the mover leaves behind in memory that nobody may read any more. */
+/** What the mover leaves behind in memory that no agent may read any more. */
 const GARBAGE = 0xdead;
 
 /** Exports memory of the agent's own. */
@@ -128,8 +128,8 @@ async function readMapped({ domain, buffers }: Scene, name: string, last: number
 }
 
 /**
- * What is read is one number all over, never an older one, and nothing that was left behind. A device takes no hold, so it
- * may see a write of the processor half done.
+ * What is read is one number all over, never an older one, and nothing that was left behind. A device takes no hold, so
+ * it may see a write of the processor half done.
  */
 class Check {
   readonly bad: string[] = [];

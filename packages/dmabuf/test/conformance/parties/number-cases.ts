@@ -1,4 +1,7 @@
-/** The conformance cases on fences whose numbers have 32 bits and wrap, with their maker and who uses them in different places. */
+/**
+ * The conformance cases on fences whose numbers have 32 bits and wrap, with their maker and who uses them in different
+ * places.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DmaBuf, FenceHandle, JoinedDomain } from "../../../src/index.js";
@@ -42,7 +45,7 @@ export function numberCases(place: Place): void {
     assert.equal(await other.ask("isLater", again, before), true, "as it does of what was imported and sent on");
   });
 
-  fact("RSV-25 the fence after the wrap takes the place of the one before, whoever adds which", async (sent) => {
+  fact("RSV-25 the fence after the wrap takes the place of the one before, whichever agent adds them", async (sent) => {
     const { domain, buffer, maker, other, before, after } = sent;
     addFence(buffer.reservation, domain.import(before), "write");
     await other.ask("addImported", "b", after, "write");

@@ -34,7 +34,7 @@ async function join(where: string): Promise<Joined> {
   return new Promise((resolve) => {
     serve(domain, (length) => domain.createMemory(length), {
       hear: (perform) => resolve({ domain, perform }),
-      // What ends only because the domain was left is nobody's answer any more.
+      // What ends only because the domain was left answers no question any more.
       reply: (reply) => void (domain.isClosed || answer(reply)),
     });
   });

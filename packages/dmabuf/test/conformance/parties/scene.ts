@@ -76,7 +76,7 @@ const WHO = 1;
 /** Long enough for another agent to come in if nothing keeps it out. */
 const INSIDE_NS = 50_000;
 
-/** Counts one round in each buffer with plain loads and stores; returns whether nobody else did so meanwhile. */
+/** Counts one round in each buffer with plain loads and stores; returns whether no other agent did so in between. */
 export function countAlone({ host, identity }: Agent, buffers: readonly DmaBuf[]): boolean {
   const counters = buffers.map((buffer) => createSharedSubstrate(buffer.segments[0]!.memory as SharedArrayBuffer));
   for (const counter of counters) counter.store(WHO, identity);

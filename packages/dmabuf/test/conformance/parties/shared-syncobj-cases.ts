@@ -39,7 +39,7 @@ export function sharedSyncobjCases(place: Place): void {
 
   for (const task of ["waitForPoints", "waitForPointsSync"] as const) {
     test(
-      `SYO-13 SYO-14 ${task}() of an agent: what nobody has submitted, and what this one has`,
+      `SYO-13 SYO-14 ${task}() of an agent: what no agent has submitted, and what this one has`,
       PATIENT,
       async (t) => {
         const { domain, parties } = await place.meet(t, 1);

@@ -12,7 +12,7 @@ export const WORKERS: Place = {
   },
 };
 
-/** A worker of this process, in the domain of whoever invites it. */
+/** A worker of this process, in the domain of the agent that invites it. */
 export function callWorker(invitation: Invitation | WorkerInvitation): Line {
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     workerData: invitation,

@@ -141,14 +141,17 @@ export function lockingCases(place: Place): void {
     assert.equal(await old.ask("isLocked", "a"), false);
   });
 
-  fact("WW-13 who closes the buffer with the lock held opens it for whoever waits", async (old, young, lock) => {
-    await old.ask(lock, "a");
-    const waiting = await begin(young.start(lock, "a", "young"));
-    assert.equal(await waiting.isSettled(), false);
-    await old.ask("closeBuffer", "a");
-    await waiting.done;
-    assert.equal((await young.ask("acquired", "young")).acquired, 1);
-  });
+  fact(
+    "WW-13 an agent that closes the buffer with the lock held opens it for those that wait",
+    async (old, young, lock) => {
+      await old.ask(lock, "a");
+      const waiting = await begin(young.start(lock, "a", "young"));
+      assert.equal(await waiting.isSettled(), false);
+      await old.ask("closeBuffer", "a");
+      await waiting.done;
+      assert.equal((await young.ask("acquired", "young")).acquired, 1);
+    },
+  );
 
   // A lock that lets two in would not show where each takes all the others too: hence the pairs.
   for (const [some, size, of] of [

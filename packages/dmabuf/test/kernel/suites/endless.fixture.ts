@@ -1,2 +1,2 @@
-/** A suite that blocks for ever, to see that it is killed. */
+/** A suite that blocks without end, to see that it is killed. */
 for (;;);

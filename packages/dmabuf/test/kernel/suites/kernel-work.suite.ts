@@ -1,4 +1,4 @@
-/** What is pending on a kernel's dma-buf, as fences of ours, however often somebody looks. */
+/** What is pending on a kernel's dma-buf, as the library's fences, however often an agent looks. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Domain, PAGE_SIZE } from "../../../src/index.js";
@@ -7,7 +7,7 @@ import { kernelTest } from "../cases/kernel-test.js";
 import { fails, openDescriptors, until } from "../support.js";
 
 kernelTest(
-  "kernel-buffer.3, kernel-fence.5: however often somebody looks, a working device is one entry for readers and one for writers",
+  "kernel-buffer.3, kernel-fence.5: however often an agent looks, a working device is one entry for readers and one for writers",
   async ({ heap }) => {
     // There is room for two fences.
     using domain = Domain.create({ agents: 1 });

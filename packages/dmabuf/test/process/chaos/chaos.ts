@@ -20,15 +20,15 @@ import { BUFFER_SLOTS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blo
 /**
  * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
  *
- * chaos.1. Nobody sees a half-written frame, or a half-written buffer whose writer lives.
- * chaos.2. Nobody waits for ever: who does nothing for a long time, and is not stopped, has lost a wake-up.
- * chaos.3. Who leaves has as many descriptors as before it came.
+ * chaos.1. No member sees a half-written frame, or a half-written buffer whose writer lives.
+ * chaos.2. No member waits without end: one that does nothing for a long time, and is not stopped, has lost a wake-up.
+ * chaos.3. A member that leaves has as many descriptors as before it joined.
  * chaos.4. When all have left, no slot is in use but what the onlooker has.
  * chaos.5. No fence is pending whose owner is gone.
  * chaos.6. The same seed gives the same plan.
- * chaos.7. Who ends as a thread of a process that lives on is noticed as soon as a process, and leaves neither a
- *     descriptor nor a mapping there.
- * chaos.8. Nobody waits for what a dead one held, not even while its reaper stands still.
+ * chaos.7. A member that ends as a thread of a process that lives on is noticed as soon as a process, and leaves
+ *     neither a descriptor nor a mapping there.
+ * chaos.8. No member waits for what a dead one held, not even while its reaper is stopped.
  * chaos.9. The only consumer that a producer has waited for gets every frame.
  * chaos.10. A holder that is closed has no lock any more, and its wait for one has ended.
  */
@@ -70,7 +70,7 @@ interface Seat {
 
 /** Milliseconds for a death to be noticed and everything to be given back. */
 const RECOVERY_LIMIT = 10_000;
-/** Milliseconds for handles that nobody has imported to let go, and more. */
+/** More milliseconds than a handle that no member imports holds its buffer. */
 const SETTLING_LIMIT = 8_000;
 const VISIT_MS = 300;
 
@@ -265,21 +265,21 @@ class ChaosRun {
   }
 
   /** Has a process end; when it is gone, another one takes its seat. */
-  async #replace(seat: Seat, end: () => void, meanwhile?: () => Promise<void>): Promise<void> {
+  async #replace(seat: Seat, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
     const wasListening = this.#listener === seat.index;
-    await this.#remove(seat, end, meanwhile);
-    // Somebody else listens at the place again.
+    await this.#remove(seat, end, untilRecovered);
+    // Another member listens at the place again.
     if (wasListening) await this.#letListen(this.#seats[(seat.index + 1) % SEATS]!);
     await this.#seatSomebody(seat);
   }
 
-  async #remove(seat: Seat, end: () => void, meanwhile?: () => Promise<void>): Promise<void> {
+  async #remove(seat: Seat, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
     const { child, identity } = seat;
     seat.condemned = true;
     end();
     const hasEnded = (): boolean => child!.exitCode !== null || child!.signalCode !== null;
     await this.#until(hasEnded, 30_000, `seat ${seat.index} to end`);
-    await meanwhile?.();
+    await untilRecovered?.();
     const gone = performance.now();
     await this.#until(
       () => this.#isRecovered(identity),
@@ -301,7 +301,7 @@ class ChaosRun {
     this.#reapers.add(reaper);
     await this.#until(() => reaper.identity !== 0, 30_000, "a reaper to join");
     await this.#carryOut([seat], "hold", (index) => `seat ${index} does not begin to read`);
-    const meanwhile = async (): Promise<void> => {
+    const untilRecovered = async (): Promise<void> => {
       const hasBegun = (): boolean => reaper.hasReaped || reaper.standsStill;
       await this.#until(hasBegun, RECOVERY_LIMIT, "a reaper");
       const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
@@ -317,7 +317,7 @@ class ChaosRun {
       this.#reapers.delete(reaper);
       await this.#until(() => this.#isRecovered(reaper.identity), RECOVERY_LIMIT, "a reaper to be given back");
     };
-    await this.#replace(seat, () => reaper.reap(), meanwhile);
+    await this.#replace(seat, () => reaper.reap(), untilRecovered);
   }
 
   /** Has some members do something, and waits until they have. */
@@ -339,7 +339,7 @@ class ChaosRun {
     setTimeout(() => child!.kill("SIGCONT"), ms);
   }
 
-  /** Somebody comes for a while, and is killed. */
+  /** A visitor joins for a while, and is killed. */
   async #visit(): Promise<void> {
     const seat = this.#newSeat(this.#seats.length);
     this.#seats.push(seat);
@@ -367,7 +367,7 @@ class ChaosRun {
       );
     }
     for (const buffer of this.#buffers.values()) buffer.close();
-    // Handles that nobody has imported let go after their limit.
+    // Handles that no member imports release their buffers after their limit.
     const isEmpty = (): boolean => segmentState(agentOf(domain)).length === 1;
     await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (chaos.4)");
     for (const { index, host } of this.#seats) if (host?.isStanding === true) await this.#checkHost(index, host);

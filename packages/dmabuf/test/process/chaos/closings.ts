@@ -61,7 +61,7 @@ async function takeAll(consumer: Consumer): Promise<void> {
 }
 
 /**
- * Waits for the lock of a shared buffer as a holder that is closed meanwhile.
+ * Waits for the lock of a shared buffer as a holder that is closed during the wait.
  *
  * @param keeps The planted fault: the holder is not closed.
  */

@@ -8,7 +8,7 @@ import { duplicateDescriptor, openFile } from "../../../src/node/system-calls/in
 import { SteppedSubstrate } from "../../../src/testing/index.js";
 
 /** The identity of an agent that never was. */
-const NOBODY = 0x1f_ffff << 10;
+const UNKNOWN = 0x1f_ffff << 10;
 
 /** Memory of an agent that sleeps through what wakes it, when it has returned to its event loop. */
 export function sleepThrough(memory: Substrate): Substrate {
@@ -38,7 +38,7 @@ class Faith extends SteppedSubstrate {
 
 export function leakSlot(agent: Agent): void {
   const { slot } = claimTimeline(agent, { name: "leaked", driverName: "", timeLimit: 60_000 });
-  agent.memory.store(agent.layout.timeline(slot) + TIMELINE.OWNER, NOBODY);
+  agent.memory.store(agent.layout.timeline(slot) + TIMELINE.OWNER, UNKNOWN);
 }
 
 /** As a member that does not leave it to Node.js to close what shows that it lives. */
@@ -60,10 +60,10 @@ export function openStray(): void {
   openFile("/dev/null");
 }
 
-/** All timelines of the agent so far belong to nobody from now on. */
+/** All timelines of the agent so far belong to no agent from now on. */
 export function disown({ memory, layout, identity }: Agent): void {
   for (let slot = 0; slot < layout.sizes.timelines; slot++) {
     const owner = layout.timeline(slot) + TIMELINE.OWNER;
-    if (memory.load(owner) === identity) memory.store(owner, NOBODY);
+    if (memory.load(owner) === identity) memory.store(owner, UNKNOWN);
   }
 }

@@ -1,4 +1,6 @@
-/** One of the processes of a chaos run: does random things with what all share until it is told otherwise, or killed. */
+/**
+ * One of the processes of a chaos run: does random things with what all share until it is told otherwise, or killed.
+ */
 import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { once, type EventEmitter } from "node:events";
@@ -60,7 +62,7 @@ class Member {
   static async join(start: Start, orders: Order[]): Promise<Member> {
     const diary = openSync(start.diary, "a");
     const descriptors = countDescriptors();
-    // Whoever listened may have been killed a moment ago.
+    // The member that listened may have been killed a moment ago.
     for (const end = Date.now() + 20_000; ; await pause(5)) {
       try {
         const wrap = start.fault === undefined ? undefined : WRAPPERS[start.fault];

@@ -6,8 +6,8 @@ export const FAULTS = {
   torn: "ends an access before it has written everything",
   wake: "sleeps through what wakes it",
   descriptor: "leaves a file open",
-  slot: "takes a slot that nobody gives back",
-  fence: "has fences that nobody ends when it dies",
+  slot: "takes a slot that no member gives back",
+  fence: "has fences that no member ends when it dies",
   seat: "shows that it lives by a descriptor that its thread's end does not close",
   stray: "opens in its thread what stands in no ledger",
   early: "publishes before the consumer has come for which it waits",
@@ -18,7 +18,7 @@ export const FAULTS = {
 export type Fault = keyof typeof FAULTS;
 
 export interface Start {
-  /** Where somebody listens. */
+  /** Where a member listens. */
   readonly joinsAt: string;
   /** Where it listens itself if it is told to. */
   readonly place: string;
@@ -48,7 +48,7 @@ export type Order =
   | ({ readonly order: "receive" } & Parcel)
   | { readonly order: "export"; readonly index: number }
   | { readonly order: "listen" | "leave" | "exit" }
-  /** Reads a buffer, and goes on for ever with that. */
+  /** Reads a buffer, and never ends that. */
   | { readonly order: "hold" }
   /** Writes each buffer once. */
   | { readonly order: "write all" };

@@ -121,7 +121,7 @@ class StressWorker {
       }
     });
     for (const index of indices) {
-      assert.equal(this.#owners[index], me, `buffer ${index} was locked by another meanwhile`);
+      assert.equal(this.#owners[index], me, `buffer ${index} was locked by another at the same time`);
       this.#owners[index] = 0;
     }
     this.#obedience.within("lock", () => context[Symbol.dispose]());

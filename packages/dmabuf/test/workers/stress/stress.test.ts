@@ -59,7 +59,7 @@ interface Seat {
   worker: Worker | undefined;
   invitation: Invitation | undefined;
   ended: Promise<unknown>;
-  /** Whether somebody is about to terminate its worker. */
+  /** Whether its worker is about to be terminated. */
   condemned: boolean;
 }
 
@@ -128,7 +128,7 @@ class StressRun {
     for (const { worker } of this.#seats) worker?.postMessage("finish" satisfies Message);
     await Promise.all(this.#seats.map(({ ended }) => ended));
     this.#check();
-    // Handles that nobody has imported let go after their limit.
+    // Handles that no agent imports release their buffers after their limit.
     await until(() => this.#domain.statistics().every(({ holders }) => holders.length > 0));
     for (const { name, holders, readers, writer, pendingFences } of this.#domain.statistics()) {
       assert.deepEqual([holders, readers, writer, pendingFences], [["main"], [], undefined, 0], name);
@@ -239,7 +239,9 @@ class StressRun {
     return true;
   }
 
-  /** Publishes frames for all workers, as fast as those who hold it back allow, but not faster than one a millisecond. */
+  /**
+   * Publishes frames for all workers, as fast as those who hold it back allow, but not faster than one a millisecond.
+   */
   async #produce(): Promise<void> {
     for (let version = 0; !this.#finishing; version++) {
       const loan = await this.#stream.loan();
