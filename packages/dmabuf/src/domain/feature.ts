@@ -97,6 +97,18 @@ export class Core {
     for (const end of this.#endings) end();
   }
 
+  /** Members that throw `EBADF` once this thread has left the domain. */
+  whileJoined<Members extends object>(members: Members): Members {
+    const checked = Object.entries(members).map(([name, call]: [string, (...given: never[]) => unknown]) => [
+      name,
+      (...given: never[]) => {
+        this.checkJoined();
+        return call(...given);
+      },
+    ]);
+    return Object.fromEntries(checked) as Members;
+  }
+
   /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
   checkJoined(): void {
     this.agent.checkJoined();

@@ -103,52 +103,28 @@ export const FENCES: Feature<FenceMembers> = {
   steps: FENCE_RECOVERY,
   install(core) {
     const { agent } = core;
-    const contexts = (count: number): number => {
-      check("Domain.allocateContexts()", "count", count, CONTEXTS);
-      return allocateContexts(agent, count);
-    };
     core.opens("fence", (handle: FenceHandle) => importFence(agent, handle));
     core.opens("sync-file", (handle: SyncFileHandle) => importSyncFile(agent, handle));
     core.opens("software-timeline", (handle: SoftwareTimelineHandle) => openSoftwareTimeline(agent, handle));
     return {
-      createTimeline(options) {
-        core.checkJoined();
-        return createTimeline(agent, options);
-      },
-      createSoftwareTimeline(options) {
-        core.checkJoined();
-        return createSoftwareTimeline(agent, options);
-      },
-      createFence(ops, context, seqno) {
-        core.checkJoined();
-        return createFence(agent, ops, context, seqno);
-      },
-      createFenceArray(fences, options) {
-        core.checkJoined();
-        return createFenceArray(agent, fences, options);
-      },
-      createFenceChain(previous, fence, seqno) {
-        core.checkJoined();
-        check("Domain.createFenceChain()", "fence", fence, FENCE);
-        checkOwn("Domain.createFenceChain()", "fence", fenceAgent(fence), agent);
-        return createFenceChain(previous, fence, seqno);
-      },
-      mergeFences(fences) {
-        core.checkJoined();
-        return mergeFences(agent, fences);
-      },
-      stubFence(timestampNs) {
-        core.checkJoined();
-        return stubFence(agent, timestampNs);
-      },
-      fenceFrom(promise, options) {
-        core.checkJoined();
-        return promiseFence(agent, promise, options);
-      },
-      allocateContexts: contexts,
-      createSyncFile(fence, name) {
-        core.checkJoined();
-        return createSyncFile(fence, name);
+      ...core.whileJoined<Omit<FenceMembers, "allocateContexts">>({
+        createTimeline: (options) => createTimeline(agent, options),
+        createSoftwareTimeline: (options) => createSoftwareTimeline(agent, options),
+        createFence: (ops, context, seqno) => createFence(agent, ops, context, seqno),
+        createFenceArray: (fences, options) => createFenceArray(agent, fences, options),
+        createFenceChain(previous, fence, seqno) {
+          check("Domain.createFenceChain()", "fence", fence, FENCE);
+          checkOwn("Domain.createFenceChain()", "fence", fenceAgent(fence), agent);
+          return createFenceChain(previous, fence, seqno);
+        },
+        mergeFences: (fences) => mergeFences(agent, fences),
+        stubFence: (timestampNs) => stubFence(agent, timestampNs),
+        fenceFrom: (promise, options) => promiseFence(agent, promise, options),
+        createSyncFile,
+      }),
+      allocateContexts(count) {
+        check("Domain.allocateContexts()", "count", count, CONTEXTS);
+        return allocateContexts(agent, count);
       },
     };
   },

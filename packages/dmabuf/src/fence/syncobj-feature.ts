@@ -22,11 +22,6 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
     const table = new SyncobjTable(core.agent, core);
     core.onClose(() => table.close());
     core.opens("syncobj", (handle: SyncobjHandleData) => openSyncobj(table, handle));
-    return {
-      createSyncobj(options) {
-        core.checkJoined();
-        return createSyncobj(table, options);
-      },
-    };
+    return core.whileJoined({ createSyncobj: (options) => createSyncobj(table, options) });
   },
 };
