@@ -1,6 +1,7 @@
 /** The faults that members can be told to have, where they are more than a line: see FAULTS. */
 import { readdirSync, readFileSync } from "node:fs";
-import { AGENT, AGENT_PHASE, HEADER, TIMELINE } from "../../../src/domain/layout.js";
+import { readHeader } from "../../../src/domain/header.js";
+import { AGENT, AGENT_PHASE, AGENT_STATE, TIMELINE } from "../../../src/domain/layout.js";
 import { claimTimeline } from "../../../src/domain/timeline-slot.js";
 import type { Agent } from "../../../src/domain/agent.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
@@ -27,12 +28,22 @@ export function believeInTheDead(memory: Substrate): Substrate {
 }
 
 class Faith extends SteppedSubstrate {
+  #states: ReadonlySet<number> | undefined;
+
   override load(word: number): number {
     const value = super.load(word);
-    const within = word - HEADER.WORDS;
-    const isState =
-      within >= 0 && within < super.load(HEADER.SIZES) * AGENT.WORDS && within % AGENT.WORDS === AGENT.STATE;
-    return isState && (value & 1023) === AGENT_PHASE.DEAD ? value - AGENT_PHASE.DEAD + AGENT_PHASE.LIVE : value;
+    const isDead = this.#isState(word) && AGENT_STATE.phase.in(value) === AGENT_PHASE.DEAD;
+    return isDead ? value - AGENT_PHASE.DEAD + AGENT_PHASE.LIVE : value;
+  }
+
+  #isState(word: number): boolean {
+    if (this.#states === undefined) {
+      this.#states = new Set();
+      const layout = readHeader(this);
+      const states = Array.from({ length: layout.sizes.agents }, (_, slot) => layout.agent(slot) + AGENT.STATE);
+      this.#states = new Set(states);
+    }
+    return this.#states.has(word);
   }
 }
 
