@@ -6,6 +6,7 @@ import { DmaBufError } from "./errors.js";
 import { hasFeature } from "./domain/shared-features.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 
+/** What one agent of a domain may choose for itself. */
 export interface JoinOptions {
   /** Milliseconds for which a handle that nobody imports holds its buffer or syncobj. Default 10,000. */
   readonly handleLimit?: number;
@@ -61,6 +62,7 @@ export abstract class DomainBase implements Disposable {
     return this.#core.agent.domain;
   }
 
+  /** Whether this thread has left the domain. */
   get isClosed(): boolean {
     return this.#core.agent.closed;
   }
@@ -103,7 +105,7 @@ export abstract class DomainBase implements Disposable {
     if (!this.isClosed) recover(agent, dead, this.#steps, agent.host.nowNs());
   }
 
-  /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
+  /** Refuses a thread that has left. @throws {DmaBufError} `EBADF` if this thread has left the domain. */
   protected checkJoined(): void {
     this.#core.checkJoined();
   }

@@ -66,14 +66,18 @@ export const ERRNO = {
   ECANCELED: 125,
 } as const;
 
+/** The name of an errno of Linux: a key of {@link ERRNO}. */
 export type ErrorCode = keyof typeof ERRNO;
 
 const NAMES = new Map<number, ErrorCode>(Object.entries(ERRNO).map(([name, errno]) => [errno, name as ErrorCode]));
 
 /** A {@link DmaBufError} as it crosses threads: `structuredClone` of the error itself would lose its code. */
 export interface PlainError {
+  /** The errno name. */
   readonly code: ErrorCode;
+  /** The message, without the code before it. */
   readonly message: string;
+  /** The system call that has failed, where it was one. */
   readonly syscall?: string;
 }
 
@@ -81,13 +85,40 @@ export interface PlainError {
  * What fails at run time fails with this error. Match on `code`, never on the text.
  *
  * `errno` is Linux's positive number of the code; `syscall` is there when a system call failed.
+ *
+ * @example
+ * ```ts
+ * import { DmaBufError, Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * using consumer = stream.frames();
+ * try {
+ *   using frame = await consumer.next({ timeout: 10 });
+ *   console.log(frame?.sequence);
+ * } catch (error) {
+ *   if (!(error instanceof DmaBufError) || error.code !== "ETIMEDOUT") throw error;
+ *   console.log("no frame yet");
+ * }
+ * ```
  */
 export class DmaBufError extends Error {
+  /** Always `"DmaBufError"`, also where two copies of the library are loaded. */
   override readonly name = "DmaBufError";
+  /** The errno name, as "ETIMEDOUT". */
   readonly code: ErrorCode;
+  /** The errno number as of Linux on x86 and ARM, greater than 0. */
   readonly errno: number;
+  /** The system call that has failed, where it was one. */
   readonly syscall?: string;
 
+  /**
+   * Makes an error, as an exporter of a program's own throws it.
+   *
+   * @param message Without the code, which goes before it.
+   * @param options `syscall`, and `cause` as of every error.
+   * @throws {TypeError} Naming the argument that is wrong.
+   */
   constructor(code: ErrorCode, message: string, options: { syscall?: string; cause?: unknown } = {}) {
     checkError(code, message, options);
     super(`${code}: ${message}`, "cause" in options ? { cause: options.cause } : undefined);
@@ -102,7 +133,7 @@ export class DmaBufError extends Error {
     return { code: this.code, message, ...(this.syscall !== undefined && { syscall: this.syscall }) };
   }
 
-  /** Rebuilds an error that crossed threads. */
+  /** Rebuilds an error that crossed threads. @throws {TypeError} If it is not what {@link toPlain} gives. */
   static from(plain: PlainError): DmaBufError {
     if (typeof plain !== "object" || plain === null) {
       throw new TypeError(`DmaBufError.from(): plain must be what toPlain() gives, not ${shown(plain)}`);

@@ -36,11 +36,15 @@ export type AnyHandle =
 
 /** What handles are to, by their kind. */
 export interface Imported {
+  /** Of `buffer.handle()`. */
   readonly buffer: DmaBuf;
+  /** Of `fence.handle()`. */
   readonly fence: Fence;
   readonly "sync-file": SyncFile;
+  /** Of `syncobj.handle()`. */
   readonly syncobj: Syncobj;
   readonly "software-timeline": SoftwareTimeline;
+  /** Of `stream.handle()`. */
   readonly stream: FrameStream;
 }
 

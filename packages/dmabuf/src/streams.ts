@@ -6,6 +6,26 @@
  *
  * @module
  */
+export type { DomainOptions, Invitation } from "./thread-domain.js";
+export type { JoinOptions } from "./domain-base.js";
+export {
+  imageFormat,
+  rawFormat,
+  tensorFormat,
+  type ElementType,
+  type FrameFormat,
+  type PixelFormat,
+  type PlaneFormat,
+  type Tensor,
+} from "./stream/format.js";
+export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
+export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
+export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
+export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
+export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
+export type { Policy } from "./stream/stream-slot.js";
+export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
+
 import { PLAIN_BUFFERS } from "./buffer/plain-buffers.js";
 import { READ_FENCES } from "./buffer/read-fences.js";
 import { sharedMemory } from "./buffer/shared-memory.js";
@@ -29,7 +49,7 @@ export interface Domain extends StreamMembers {
   /**
    * The stream that a handle is to.
    *
-   * @throws {DmaBufError} `EINVAL` if it is no handle of a stream, damaged, or of another domain; `ESTALE` if the stream is
+   * @throws {DmaBufError} `EINVAL` if it is no handle to a stream, damaged, or of another domain; `ESTALE` if the stream is
    *   gone; `EBADF` if this thread has left the domain.
    */
   import(handle: StreamHandleData): FrameStream;
@@ -38,6 +58,19 @@ export interface Domain extends StreamMembers {
 /**
  * A domain of threads that share streams and nothing else: it is a third as large as the whole library. Work that a member
  * with all of `dmabuf` adds to a frame by fences is waited for.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf/streams";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * using consumer = stream.frames();
+ * using loan = await stream.loan();
+ * loan?.publish({ data: "hello" });
+ * using frame = await consumer.next();
+ * console.log(frame?.data); // "hello"
+ * ```
  */
 export class Domain extends ThreadDomain {
   private constructor(entry: ThreadEntry) {
@@ -66,23 +99,3 @@ export class Domain extends ThreadDomain {
     return new Domain(joinThreads(invitation, options, PARTS));
   }
 }
-
-export type { DomainOptions, Invitation } from "./thread-domain.js";
-export type { JoinOptions } from "./domain-base.js";
-export {
-  imageFormat,
-  rawFormat,
-  tensorFormat,
-  type ElementType,
-  type FrameFormat,
-  type PixelFormat,
-  type PlaneFormat,
-  type Tensor,
-} from "./stream/format.js";
-export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
-export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
-export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
-export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
-export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
-export type { Policy } from "./stream/stream-slot.js";
-export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";

@@ -15,6 +15,7 @@ import { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
+/** How {@link Domain.create} makes a domain: the sizes of its tables, and the creator's own options. */
 export interface DomainOptions extends Partial<Sizes>, JoinOptions {
   /** This thread's name, for people; at most 31 bytes of UTF-8. Default "main". */
   readonly name?: string;
@@ -24,9 +25,13 @@ export interface DomainOptions extends Partial<Sizes>, JoinOptions {
  * What another thread joins with: post it to that thread, with its `port` in the transfer list. It can be used once.
  */
 export interface Invitation {
+  /** The domain's shared words. */
   readonly control: SharedArrayBuffer;
+  /** The agent that is reserved for the thread that joins. */
   readonly identity: number;
+  /** The agent that has invited. */
   readonly inviter: number;
+  /** By it each of the two agents notices the other's end. Name it in the transfer list of the message. */
   readonly port: MessagePortLike;
 }
 

@@ -18,6 +18,20 @@ export interface Domain extends AllMembers {}
 /**
  * A domain of threads: made by the first one, joined by the others. Its threads share buffers, fences, streams, syncobjs
  * and queues.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096, { name: "image" });
+ *
+ * // Mostly another thread, which got both in a message: postMessage({ invitation, handle }, [invitation.port])
+ * const [invitation, handle] = [domain.invite({ name: "worker" }), buffer.handle()];
+ * using joined = Domain.join(invitation);
+ * using received = joined.import(handle);
+ * console.log(received.name, domain.agents); // image [ "main", "worker" ]
+ * ```
  */
 export class Domain extends ThreadDomain {
   private constructor(entry: ThreadEntry) {

@@ -1,4 +1,7 @@
-/** Each `@example` of a documentation comment compiles against the package as a program of a user's, and runs. */
+/**
+ * The public API explains itself. Each `@example` of a documentation comment compiles against the package as a user's
+ * program, and runs.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -6,6 +9,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
+import { ENTRIES, gapsIn } from "./documented.js";
 
 const PACKAGE = join(import.meta.dirname, "../..");
 /** In the package, so that the programs import it by its name. */
@@ -84,4 +88,95 @@ test("no @example is left out by its form, and a wrong one does not compile", { 
   assert.equal(examples.length, written, "an @example is followed by a ```ts block");
   const text = '/**\n * @example\n * ```ts\n * import { Domain } from "dmabuf";\n *\n * Domain.make();\n * ```\n */\n';
   assert.match(compile(examplesIn("planted.ts", text)), /Property 'make' does not exist/);
+});
+
+/** A cast, or `!`, which says that a value is there. Text that only looks like one is not found. */
+function castsIn(name: string, code: string): string[] {
+  const source = ts.createSourceFile(name, code, ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const isConst = ts.isAsExpression(node) && node.type.getText() === "const";
+    const isCast = (ts.isAsExpression(node) && !isConst) || ts.isTypeAssertionExpression(node);
+    if (isCast || ts.isNonNullExpression(node)) found.push(`${name}: ${node.getText()}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+test("no example needs a cast, or says that a value is there", () => {
+  assert.deepEqual(
+    examples.flatMap(({ name, code }) => castsIn(`${name}.ts`, code)),
+    [],
+  );
+  const programs = join(PACKAGE, "examples");
+  const documents = join(PACKAGE, "../..");
+  const texts = ["README.md", ...readdirSync(join(documents, "docs"), { recursive: true, encoding: "utf8" })]
+    .map((name) => (name === "README.md" ? name : `docs/${name}`))
+    .filter((name) => name.endsWith(".md"))
+    .flatMap((name) =>
+      [...readFileSync(join(documents, name), "utf8").matchAll(/```(?:ts|js)\b[^\n]*\n(.*?)```/gs)].map(
+        ([, code], i) => ({ name: `${name}-${i}.ts`, code: code! }),
+      ),
+    );
+  for (const name of readdirSync(programs)) texts.push({ name, code: readFileSync(join(programs, name), "utf8") });
+  assert.ok(texts.length > 10, `only ${texts.length} programs were found`);
+  assert.deepEqual(
+    texts.flatMap(({ name, code }) => castsIn(name, code)),
+    [],
+  );
+  const planted = "// as never!\nconst a = b as never;\nc!.d(<number>e, '!', f as const);";
+  assert.deepEqual(castsIn("planted.ts", planted), [
+    "planted.ts: b as never",
+    "planted.ts: c!",
+    "planted.ts: <number>e",
+  ]);
+});
+
+/** What no program makes by itself, and what the classes that it does make have in common. */
+const NO_EXAMPLE = ["ThreadDomain", "DomainBase", "FrameBytes", "PublishedFrame", "ViewedFrame"];
+
+test("each public class, function, type, method, property and option has a comment, and each class and function an example", () => {
+  const { uncommented, withoutExample, modules } = gapsIn(ENTRIES);
+  assert.deepEqual({ uncommented, modules }, { uncommented: [], modules: [] });
+  assert.deepEqual([...withoutExample].sort(), [...NO_EXAMPLE].sort(), "exactly those that are excused");
+});
+
+test("what a declaration does not explain is found", () => {
+  mkdirSync(FOLDER, { recursive: true });
+  const planted = join(FOLDER, "planted-gaps.d.ts");
+  writeFileSync(
+    planted,
+    `
+      export declare class Silent {
+        /** Says. */
+        said(): void;
+        unsaid(): void;
+        private inner;
+        readonly field: number;
+      }
+      /** Has an option without a comment. @throws If so. */
+      export declare function run(options: Options): void;
+      /** Options. */
+      export interface Options {
+        /** @deprecated */
+        tagged: number;
+        /** Any. */
+        nested: {
+          bare: 1;
+        };
+      }
+      /**
+       * Explained.
+       *
+       * @example
+       * explained();
+       */
+      export declare function explained(): void;`,
+  );
+  assert.deepEqual(gapsIn([planted]), {
+    uncommented: ["Silent", "Silent.unsaid", "Silent.field", "Options.tagged", "Options.bare"],
+    withoutExample: ["run", "Silent"],
+    modules: [planted],
+  });
 });

@@ -24,6 +24,7 @@ import { checkSegments, checkStorage, storageSize, type Storage, type StorageSeg
 import type { StorageCarrier } from "./storage-carrier.js";
 import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
+/** How {@link Domain.export} makes a buffer of storage. */
 export interface ExportOptions {
   /** For people; at most 31 bytes of UTF-8. */
   readonly name?: string;

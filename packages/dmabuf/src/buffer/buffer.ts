@@ -540,6 +540,7 @@ let tieOf: (attachment: Attachment) => Tie;
 export class Attachment implements ExporterAttachment, Disposable {
   /** The holder that it was attached by. */
   readonly buffer: DmaBuf;
+  /** The importer that it was attached for. */
   readonly importer: Importer;
   /** Whether storage on another device may be mapped; the exporter may clear it while the importer attaches. */
   peerToPeer: boolean;

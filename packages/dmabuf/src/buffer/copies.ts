@@ -2,7 +2,24 @@
 
 let bytes = 0;
 
-/** Bytes of buffers that the library has copied in this thread, all on the user's request. */
+/**
+ * Bytes of buffers that the library has copied in this thread, all on the user's request.
+ *
+ * @example
+ * ```ts
+ * import { copiedBytes, Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4096) });
+ * using consumer = stream.frames();
+ * using loan = await stream.loan();
+ * loan?.publish();
+ * using frame = await consumer.next();
+ * console.log(copiedBytes()); // 0
+ * const copy = frame?.copy();
+ * console.log(copiedBytes(), copy?.length); // 4096 4096
+ * ```
+ */
 export function copiedBytes(): number {
   return bytes;
 }

@@ -8,9 +8,11 @@ import type { StorageSegment } from "./storage.js";
 
 /** An importer's tie to a buffer, as the exporter sees it. The importer may be in another agent. */
 export interface ExporterAttachment {
+  /** The importer, as far as the exporter may know it. */
   readonly importer: {
     /** For people; of an importer in another agent, at most 31 bytes of UTF-8. */
     readonly name?: string;
+    /** Whether it can use storage on another device. Default false. */
     readonly allowPeerToPeer?: boolean;
   };
   /** Whether the importer follows moves of the storage. */
@@ -36,17 +38,21 @@ export interface ExporterOps {
    * another agent gets the buffer's own segments for it: only a message could carry other memory there.
    */
   map(attachment: ExporterAttachment, mode: AccessMode): Answer<readonly StorageSegment[]>;
+  /** The importer has done with what `map` gave it. Runs once for each `map`. */
   unmap(attachment: ExporterAttachment, segments: readonly StorageSegment[]): Done;
   /** The last reference is gone. Runs once. As all operations that give something back, it cannot fail: that is reported. */
   release(): void;
   /** May refuse an importer: by convention with `EBUSY`. */
   attach?(attachment: ExporterAttachment): Done;
+  /** The importer has left, and has nothing mapped or pinned. Runs once for each `attach`. */
   detach?(attachment: ExporterAttachment): Done;
   /** Keeps the storage where it is. Comes together with `unpin`. */
   pin?(attachment: ExporterAttachment): Done;
+  /** The storage may move again, once for each `pin`. */
   unpin?(attachment: ExporterAttachment): Done;
   /** Makes the bytes ready for the processor. What it throws, the access throws. */
   beginCpuAccess?(mode: AccessMode): Done;
+  /** The processor has done with the bytes. Runs once for each `beginCpuAccess` that did not throw. */
   endCpuAccess?(mode: AccessMode): Done;
   /** The whole buffer as one array for this agent's own code, until `vunmap`; called for the first of several users. */
   vmap?(): Uint8Array;

@@ -38,10 +38,13 @@ export let makeBufferHandle: (agent: Agent, key: BufferKey, fields: HandleFields
  * ```
  */
 export class BufferHandle implements Disposable {
+  /** What the handle opens. */
   readonly kind = "buffer";
   /** The domain that the buffer belongs to. */
   readonly domain: string;
+  /** The buffer's place in shared memory. */
   readonly slot: number;
+  /** Which user of the slot: it counts. */
   readonly generation: number;
   /** What the receiver may do. */
   readonly mode: HandleMode;

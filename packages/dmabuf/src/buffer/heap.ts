@@ -6,6 +6,7 @@ import type { ExporterOps } from "./exporter.js";
 import type { HandleMode } from "./handle.js";
 import { checkStorage, PAGE_SIZE, type StorageSegment } from "./storage.js";
 
+/** How a heap makes a buffer. */
 export interface AllocateOptions {
   /** For people; at most 31 bytes of UTF-8. */
   readonly name?: string;
@@ -53,7 +54,11 @@ export interface HeapStorage {
 
 /** What somebody who adds a heap does for it. */
 export interface HeapOps {
-  /** @param size Bytes, a multiple of 4,096. What it throws, `heap.allocate()` throws. */
+  /**
+   * Gets the memory of one buffer. What it throws, `heap.allocate()` throws.
+   *
+   * @param size Bytes, a multiple of 4,096.
+   */
   allocate(size: number): HeapStorage;
 }
 

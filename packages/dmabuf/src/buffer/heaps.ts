@@ -45,7 +45,7 @@ export class Heaps {
     this.#heaps.set(system.name, system);
   }
 
-  /** @throws {DmaBufError} `ENODEV` if there is no heap of that name. */
+  /** The heap of a name. @throws {DmaBufError} `ENODEV` if there is none. */
   get(name: string): Heap {
     check("Heaps.get()", "name", name, NAME);
     const heap = this.#heaps.get(name);

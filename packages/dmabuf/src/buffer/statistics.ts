@@ -10,10 +10,13 @@ import { currentHolds } from "./hold.js";
 
 /** What the domain knows of one live buffer; every agent sees the same. */
 export interface BufferStatistics {
+  /** The buffer's number: the same for all its holders, and no other buffer's. */
   readonly inode: number;
+  /** The buffer's name; "" if it has none. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** Which program, device or heap owns the storage. */
   readonly exporterName: string;
   /** Names of the agents that hold it. */
   readonly holders: readonly string[];

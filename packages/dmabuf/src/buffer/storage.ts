@@ -3,6 +3,7 @@ import { DmaBufError } from "../errors.js";
 
 /** A run of bytes in one memory object. A buffer's storage is a list of them. */
 export interface StorageSegment {
+  /** The memory object: a `SharedArrayBuffer`, if other threads are to use the buffer. */
   readonly memory: ArrayBufferLike;
   /** Bytes from the start of the memory object. */
   readonly offset: number;

@@ -4,6 +4,7 @@ import type { DmaBuf } from "./buffer.js";
 import type { BufferTable } from "./buffer-table.js";
 import { checkSegments, checkStorage, PAGE_SIZE, storageSize, type StorageSegment } from "./storage.js";
 
+/** How {@link Domain.createUdmabuf} makes a buffer of ranges. */
 export interface UdmabufOptions {
   /** For people; at most 31 bytes of UTF-8. */
   readonly name?: string;

@@ -29,7 +29,9 @@ export interface SlotKey {
 
 /** A handle in flight: which of the slot's places it has, and the word that is stored there while it lasts. */
 export interface Inflight {
+  /** Its place in the slot. */
   readonly index: number;
+  /** The word that is stored there. */
   readonly ticket: number;
 }
 

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../host/abort.js";
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../host/host.js";
 
+/** How long a wait may take, and what else ends it. */
 export interface WaitOptions {
   /** Milliseconds; 0 only looks. Default: no limit. */
   readonly timeout?: number;

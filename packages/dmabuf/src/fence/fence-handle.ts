@@ -6,19 +6,27 @@ export type FenceHandle = PlainFenceHandle | FenceArrayHandle | FenceChainHandle
 
 /** A handle to a fence that has a place in shared memory. */
 export interface PlainFenceHandle {
+  /** The same for all fences. */
   readonly kind: "fence";
   /** The id of the domain that the fence is of, as in all handles. */
   readonly domain: string;
+  /** Which of the four handles to a fence it is. */
   readonly form: "plain";
   /** With the two below, the fence's place in shared memory. */
   readonly slot: number;
+  /** Which user of the slot: it counts. */
   readonly generation: number;
+  /** The fence's number in the slot. */
   readonly sequence: number;
   /** This and the four below as of {@link Fence}. */
   readonly context: number;
+  /** As {@link Fence.seqno}. */
   readonly seqno: number;
+  /** Whether the numbers of the context wrap at 32 bits. */
   readonly seqno32: boolean;
+  /** As {@link Fence.driverName}. */
   readonly driverName: string;
+  /** As {@link Fence.timelineName}. */
   readonly timelineName: string;
   /** Milliseconds after which hang recovery may end the fence. */
   readonly timeLimit: number;
@@ -26,17 +34,25 @@ export interface PlainFenceHandle {
 
 /** A handle to a {@link FenceArray}. */
 export interface FenceArrayHandle {
+  /** The same for all fences. */
   readonly kind: "fence";
+  /** The id of the domain that the fence is of. */
   readonly domain: string;
+  /** Which of the four handles to a fence it is. */
   readonly form: "array";
+  /** Handles to the fences of the array, in its order. */
   readonly fences: readonly FenceHandle[];
+  /** Whether the array signals with its first fence; otherwise with its last. */
   readonly signalOnAny: boolean;
 }
 
 /** A handle to a {@link FenceChain}. */
 export interface FenceChainHandle {
+  /** The same for all fences. */
   readonly kind: "fence";
+  /** The id of the domain that the fence is of. */
   readonly domain: string;
+  /** Which of the four handles to a fence it is. */
   readonly form: "chain";
   /** The links that are pending, oldest first. */
   readonly links: readonly FenceChainLink[];
@@ -52,13 +68,17 @@ export interface FenceChainLink {
   readonly previousSeqno: number;
   /** Whether it continues the context of the link before it in the list. */
   readonly continues: boolean;
+  /** A handle to the link's own fence. */
   readonly fence: FenceHandle;
 }
 
 /** A handle to a fence that was never pending. */
 export interface SignaledFenceHandle {
+  /** The same for all fences. */
   readonly kind: "fence";
+  /** The id of the domain that the fence is of. */
   readonly domain: string;
+  /** Which of the four handles to a fence it is. */
   readonly form: "signaled";
   /** Monotonic nanoseconds. */
   readonly timestamp: number;

@@ -34,9 +34,13 @@ const STEP = integer(0, LAST_SEQUENCE);
 
 /** A software timeline as a thing to send to another agent, which may then advance it too. */
 export interface SoftwareTimelineHandle {
+  /** What the handle opens. */
   readonly kind: "software-timeline";
+  /** The id of the domain that the timeline is of. */
   readonly domain: string;
+  /** The timeline's place in shared memory. */
   readonly slot: number;
+  /** Which user of the slot: it counts. */
   readonly generation: number;
 }
 

@@ -11,9 +11,13 @@ import { mergeFences, unwrap } from "./unwrap.js";
 
 /** A sync file as plain data to send to another agent, which opens it with {@link Domain.import}. */
 export interface SyncFileHandle {
+  /** What the handle opens. */
   readonly kind: "sync-file";
+  /** The id of the domain that the sync file is of. */
   readonly domain: string;
+  /** The sync file's name. */
   readonly name: string;
+  /** A handle to the fence in it. */
   readonly fence: FenceHandle;
 }
 
@@ -25,7 +29,9 @@ const HANDLE = handleTo(
 
 /** What a sync file says of one fence in it. */
 export interface SyncFileFence {
+  /** As {@link Fence.timelineName}. */
   readonly timelineName: string;
+  /** As {@link Fence.driverName}. */
   readonly driverName: string;
   /** 0 pending, 1 signaled, a negative errno if the work failed. */
   readonly status: number;
@@ -35,6 +41,7 @@ export interface SyncFileFence {
 
 /** What {@link SyncFile.info} tells. */
 export interface SyncFileInfo {
+  /** The sync file's name, at most 31 bytes of UTF-8. */
   readonly name: string;
   /** 1 if all fences signaled without an error; otherwise the status of the first of which that is not so. */
   readonly status: number;

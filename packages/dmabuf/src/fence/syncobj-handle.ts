@@ -13,16 +13,32 @@ export let makeSyncobjHandle: (agent: Agent, key: SlotKey, limit: number) => Syn
  * lives, and is `ESTALE` afterwards.
  *
  * A clone made by `postMessage` has the fields and not the methods: only the sender closes it.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using syncobj = domain.createSyncobj();
+ * const { port1: port } = new MessageChannel();
+ * const handle = syncobj.handle();
+ * port.postMessage(handle); // there: using received = domain.import(handle)
+ * ```
  */
 export class SyncobjHandle implements Disposable {
   static {
     makeSyncobjHandle = (agent, key, limit) => new SyncobjHandle(agent, key, limit);
   }
 
+  /** What the handle opens. */
   readonly kind = "syncobj";
+  /** The id of the domain that the syncobj is of. */
   readonly domain: string;
+  /** The syncobj's place in shared memory. */
   readonly slot: number;
+  /** Which user of the slot: it counts. */
   readonly generation: number;
+  /** The handle's own hold of the syncobj. */
   readonly inflight: Inflight;
   readonly #agent: Agent;
   readonly #cancelTimer: () => void;

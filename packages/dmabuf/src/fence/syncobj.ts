@@ -31,6 +31,7 @@ export interface SyncobjOptions {
 
 /** A point of a syncobj. Point 0, the default, is its current fence as it is. */
 export interface SyncobjPoint {
+  /** The syncobj that the point is of. */
   readonly syncobj: Syncobj;
   /** From 0 to 2^53 - 1. */
   readonly point?: number;

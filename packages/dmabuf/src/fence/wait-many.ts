@@ -19,13 +19,22 @@ import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, type Wait
 
 /** How a wait for any of several has ended. */
 export type WaitAnyResult =
-  | { readonly state: "signaled"; /** The lowest that is signaled. */ readonly index: number }
-  | { readonly state: "timed-out" };
+  | {
+      /** A fence has signaled. */
+      readonly state: "signaled";
+      /** The lowest index of those that have. */
+      readonly index: number;
+    }
+  | {
+      /** The time passed first. */
+      readonly state: "timed-out";
+    };
 
 /**
  * Waits until one of the fences signals.
  *
  * @param options `timeout` in milliseconds; default no limit.
+ * @returns `"signaled"` with the lowest index of those that have, or `"timed-out"`.
  * @throws {DmaBufError} `EINVAL` for an empty list or a negative timeout; the signal's reason if it aborts (a signaled
  *   fence wins).
  * @throws {TypeError} If the fences are of several agents.
@@ -51,8 +60,20 @@ export async function waitAny(fences: readonly Fence[], options: WaitOptions = {
 /**
  * As {@link waitAny}, blocking this thread.
  *
+ * @param options `timeout` in milliseconds; default no limit.
  * @throws {DmaBufError} `EINVAL` as there; `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` without a limit if only
  *   this thread can signal any of the fences.
+ *
+ * @example
+ * ```ts
+ * import { Domain, waitAnySync } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * const [slow, fast] = [domain.createTimeline(), domain.createTimeline()];
+ * const fences = [slow.createFence(), fast.createFence()];
+ * fast.signal(1);
+ * console.log(waitAnySync(fences, { timeout: 1000 })); // { state: "signaled", index: 1 }
+ * ```
  */
 export function waitAnySync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitAnyResult {
   const all = checkList("waitAnySync()", "fences", fences, FENCE);
@@ -89,8 +110,23 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
 /**
  * As {@link waitAll}, blocking this thread.
  *
+ * @param options `timeout` in milliseconds; default no limit.
+ * @returns `"timed-out"` if the time passed first.
  * @throws {DmaBufError} `EINVAL` as there; `EOPNOTSUPP` where blocking is forbidden; `EDEADLK` without a limit if only
  *   this thread can signal one of the pending fences.
+ *
+ * @example
+ * ```ts
+ * import { Domain, waitAllSync } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline();
+ * const fences = [timeline.createFence(), timeline.createFence()];
+ * timeline.signal(1);
+ * console.log(waitAllSync(fences, { timeout: 10 })); // "timed-out"
+ * timeline.signal(2);
+ * console.log(waitAllSync(fences)); // "signaled"
+ * ```
  */
 export function waitAllSync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitResult {
   const all = checkList("waitAllSync()", "fences", fences, FENCE);

@@ -18,8 +18,17 @@ export let requestOf: <F extends Fields>(
 ) => Values<F> & { readonly result: number };
 
 /**
- * A file descriptor and what it stands for. It is owned: closed by `close()` or `using`, and by no other. One that is
+ * A file descriptor of the kernel, and what it is of. It is owned: closed by `close()` or `using`, and by no other. One that is
  * forgotten stays open as long as its thread.
+ *
+ * @example
+ * ```ts device
+ * import { openSync } from "node:fs";
+ * import { Descriptor } from "dmabuf/linux";
+ *
+ * using descriptor = new Descriptor(openSync("/dev/null", "r"), "the null device");
+ * console.log(descriptor.fd, descriptor.isClosed);
+ * ```
  */
 export class Descriptor implements Disposable {
   readonly #what: string;
@@ -34,7 +43,8 @@ export class Descriptor implements Disposable {
   /**
    * Takes over a descriptor, which is closed if that fails.
    *
-   * @param what What it stands for, for errors: `the dma-buf`.
+   * @param what What it is of, for errors: "the dma-buf".
+   * @throws {DmaBufError} `EMFILE` if this thread can own no more descriptors.
    */
   constructor(fd: number, what: string) {
     const call = `new ${new.target.name}()`;
@@ -50,11 +60,17 @@ export class Descriptor implements Disposable {
     return threadLedger().descriptorOf(this.#entry);
   }
 
+  /** Whether it was closed or released. */
   get isClosed(): boolean {
     return this.#entry === undefined;
   }
 
-  /** Gives the descriptor away: it stays open, and this object is closed. */
+  /**
+   * Gives the descriptor away: it stays open, and this object is closed.
+   *
+   * @returns The number, which the caller now owns.
+   * @throws {DmaBufError} `EBADF` after the close.
+   */
   release(): number {
     const { fd } = this;
     threadLedger().handOver(this.#entry!);
@@ -62,7 +78,11 @@ export class Descriptor implements Disposable {
     return fd;
   }
 
-  /** Another number for the same thing, closed on exec. The caller owns it. */
+  /**
+   * Another number for the same thing, closed on exec. The caller owns it.
+   *
+   * @throws {DmaBufError} `EBADF` after the close; `EMFILE` without a free descriptor.
+   */
   duplicateDescriptor(): number {
     return duplicateDescriptor(this.fd);
   }

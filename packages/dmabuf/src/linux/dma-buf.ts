@@ -48,9 +48,11 @@ export interface DmaBufStatistics {
   readonly size: number;
   /** The number of all references: descriptors, mappings, and uses by devices. */
   readonly references: number;
+  /** Which driver or heap owns the memory. */
   readonly exporterName: string;
   /** `undefined` if none was ever set. */
   readonly name: string | undefined;
+  /** The kernel's number of the buffer. */
   readonly inode: number;
 }
 
@@ -101,7 +103,7 @@ export class DmaBufDescriptor extends Descriptor {
    * mapping holds the buffer, whether this descriptor is closed or not.
    *
    * @param range `offset` and `length` in bytes, whole pages. Default: all.
-   * @throws {DmaBufError} `EACCES` for writing through a descriptor to read; `EINVAL` if the range does not lie in the
+   * @throws {DmaBufError} `EACCES` for writing through a descriptor to read; `EINVAL` if the range is not in the
    *   buffer, or the exporter cannot map it.
    */
   map(
@@ -115,8 +117,8 @@ export class DmaBufDescriptor extends Descriptor {
   }
 
   /**
-   * Begins to use mapped bytes: makes caches agree, and waits for the fences that stand in the way. Prefers to wait
-   * without blocking the thread; what comes in between makes it wait again.
+   * Begins to use mapped bytes: makes caches agree, and waits for the fences that come before. Prefers to wait
+   * without blocking the thread; a fence that comes in between makes it wait again.
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; what the exporter refuses it with.
    */
@@ -206,7 +208,7 @@ export class DmaBufDescriptor extends Descriptor {
   }
 
   /**
-   * What an access of this kind must wait for, as of now: `read` the writers, `write` everybody.
+   * What an access of this kind must wait for, as of now: `read` the writers, `write` all.
    *
    * @throws {DmaBufError} `ENOTTY` before Linux 6.0.
    */
@@ -220,7 +222,7 @@ export class DmaBufDescriptor extends Descriptor {
 
   /**
    * Adds a sync_file's fences to the buffer's, as the work of a reader or a writer. The kernel's fences only: see
-   * `handOver` for work of this library's.
+   * {@link handOver} for work of this library.
    *
    * @throws {DmaBufError} `EINVAL` if it is none; `ENOTTY` before Linux 6.0.
    */
@@ -278,7 +280,7 @@ export function ownDmaBuf(fd: number): DmaBufDescriptor {
   }
 }
 
-/** What an argument must be that is a dma-buf of the kernel's. */
+/** What an argument must be that is a kernel dma-buf. */
 export const DMA_BUF_DESCRIPTOR = instance(DmaBufDescriptor);
 
 function direction(mode: AccessMode): "input" | "output" {

@@ -10,13 +10,26 @@ import { giveBack } from "./give-back.js";
 import { UdmabufDevice } from "./udmabuf.js";
 
 /**
- * A buffer of a domain between processes as a dma-buf of the kernel's, without a copy: devices and other programs see the
+ * A buffer of a domain between processes as a kernel dma-buf, without a copy: devices and other programs see the
  * same bytes. While it is open, the buffer's memory stays where it is.
  *
- * The two have fences of their own: call `handOver` before a device begins, and wait for the dma-buf before anybody here
- * goes on.
+ * The two have fences of their own: call `handOver` before a device begins, and wait for the dma-buf before an
+ * agent here goes on.
+ *
+ * @example
+ * ```ts device
+ * import { ExportedBuffer, handOver } from "dmabuf/linux";
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.create();
+ * using buffer = domain.allocate(65_536);
+ * using exported = await ExportedBuffer.create(buffer, { timeout: 1000 });
+ * await handOver(buffer, "read", exported.descriptor, { timeout: 1000 }); // now a device may read it
+ * await exported.descriptor.ready("write"); // and now it has read it
+ * ```
  */
 export class ExportedBuffer implements Disposable {
+  /** The dma-buf. It is closed with this object. */
   readonly descriptor: DmaBufDescriptor;
   readonly #attachment: Attachment;
   readonly #mapping: Mapping;

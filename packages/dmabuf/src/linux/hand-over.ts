@@ -13,9 +13,9 @@ import { syncFileOfFence } from "./kernel-fence.js";
 
 /** What a hand-over came to. */
 export interface HandOver {
-  /** Fences of the kernel's, which the device waits for by itself. */
+  /** How many kernel fences were given to the dma-buf: the device waits for them by itself. */
   readonly imported: number;
-  /** Fences of this library's, which were waited for: the kernel may not depend on user code. */
+  /** How many fences of this library were waited for: the kernel may not depend on user code. */
   readonly waited: number;
 }
 
@@ -23,13 +23,27 @@ export interface HandOver {
  * Makes a buffer ready for a device: it may use it when this resolves.
  *
  * What is pending on the buffer decides. A fence that came from the kernel is given back to it, and the device waits. A
- * fence of this library's signals when user code says so, perhaps never: the kernel must not wait for such a fence, as it
+ * fence of this library signals when user code says so, perhaps never: the kernel must not wait for such a fence, as it
  * gives back memory only when its fences have signaled. It is therefore waited for here, before the device gets the
- * buffer; and if a time limit has ended it, so is the end of its work. So are the accesses of other agents, which have no fence at all: the caller must have ended its own.
+ * buffer; and if a time limit has ended it, so is the end of its work. So are the
+ * accesses of other agents, which have no fence at all: the caller must have ended its own.
  *
  * @param access What the device will do.
  * @param descriptor The dma-buf that the device gets.
  * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; the signal's reason if it aborts.
+ *
+ * @example
+ * ```ts device
+ * import { DmaHeap, handOver, importDescriptor } from "dmabuf/linux";
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using heap = DmaHeap.open("system");
+ * using descriptor = heap.allocate(4096);
+ * using buffer = importDescriptor(domain, descriptor).buffer;
+ * await buffer.access("write", { timeout: 1000 }).then((access) => access.close());
+ * console.log(await handOver(buffer, "read", descriptor, { timeout: 1000 })); // now a device may read it
+ * ```
  */
 export async function handOver(
   buffer: DmaBuf,
@@ -64,7 +78,7 @@ export async function handOver(
     if (file === undefined) {
       ours.push(leaf);
     } else {
-      // As the strongest kind, whatever it was: nobody may come before it.
+      // As the strongest kind, for all kinds: no other access may come before it.
       descriptor.importSyncFile("write", file);
       imported++;
     }

@@ -43,6 +43,7 @@ const HEAP_NAME: Kind = {
  * ```
  */
 export class DmaHeap extends Descriptor {
+  /** The heap's name, that of its file in `/dev/dma_heap`. */
   readonly name: string;
 
   private constructor(fd: number, name: string) {

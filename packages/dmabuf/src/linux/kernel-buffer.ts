@@ -16,18 +16,19 @@ import type { MemoryView } from "./memory-view.js";
 import type { SyncFileDescriptor } from "./sync-file.js";
 
 /**
- * A dma-buf of the kernel's as a buffer of a domain.
+ * A kernel dma-buf as a buffer of a domain.
  *
  * kernel-buffer.1. The bytes are the device's own, mapped; nothing is copied.
  * kernel-buffer.2. An access begins with the kernel's fences: they are put into the buffer's reservation, so that it
  *      waits for them as for all others, with its timeout and its signal. Then, and at its end, `DMA_BUF_IOCTL_SYNC`
  *      makes caches agree.
- * kernel-buffer.3. What was pending when somebody looked is in the reservation, as one entry for readers and one for
- *      writers however often they look; what devices begin later is found by the next access, or by `pullFences`.
+ * kernel-buffer.3. What was pending at a look is in the reservation, as one entry for readers and one for
+ *      writers after any number of looks; what devices begin later is found by the next access, or by `pullFences`.
  * kernel-buffer.4. The buffer can be used by the agent that imported it. Others import a descriptor of their own: no
  *      message can carry this memory, and a handle to it is refused when it arrives.
  */
 
+/** How {@link importDescriptor} brings a dma-buf into a domain. */
 export interface KernelBufferOptions {
   /** For people; at most 31 bytes of UTF-8. Default: the name that the kernel knows. */
   readonly name?: string;
@@ -39,6 +40,7 @@ const OPTIONS: Kinds<KernelBufferOptions> = { name: NAME, mode: HANDLE_MODE };
 
 /** A dma-buf in a domain, and its ties to the kernel. */
 export interface KernelBuffer {
+  /** The buffer, for the agent that imported it. */
   readonly buffer: DmaBuf;
   /**
    * Puts the kernel's pending fences into the buffer's reservation, so that everything that waits for the reservation waits
@@ -53,8 +55,23 @@ export interface KernelBuffer {
  * Brings a dma-buf into a domain. The descriptor stays the caller's; the buffer has one of its own.
  *
  * @param domain One of threads: between processes only memory files are passed on.
+ * @returns The buffer, whose last close gives everything back, and what brings the kernel's fences into it.
  * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped, or in a
  *   domain between processes.
+ *
+ * @example
+ * ```ts device
+ * import { Domain } from "dmabuf";
+ * import { DmaHeap, importDescriptor } from "dmabuf/linux";
+ *
+ * using domain = Domain.create();
+ * using heap = DmaHeap.open("system");
+ * using descriptor = heap.allocate(4096);
+ * const { buffer, pullFences } = importDescriptor(domain, descriptor);
+ * await pullFences(); // now waits for the buffer's reservation wait for devices too
+ * console.log(await buffer.ready("read", { timeout: 1000 }));
+ * buffer.close();
+ * ```
  */
 export function importDescriptor(
   domain: JoinedDomain,

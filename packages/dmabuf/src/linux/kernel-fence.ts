@@ -12,7 +12,7 @@ import { POLL } from "../node/system-calls/index.js";
 import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
 
 /**
- * A sync_file of the kernel's as a fence of the library's, and all that is pending on a dma-buf as one.
+ * A kernel sync_file as a fence of the library, and all that is pending on a dma-buf as one.
  *
  * kernel-fence.1. The kernel promises that its fences signal in bounded time, so this one goes wherever a fence goes:
  *      into arrays, chains, reservations and the dependencies of jobs.
@@ -22,9 +22,9 @@ import { SYNC_FILE_DESCRIPTOR, type SyncFileDescriptor } from "./sync-file.js";
  *      for it.
  * kernel-fence.4. The other way does not exist: a fence of this library never enters the kernel. User code decides when
  *      it signals, and the kernel must not depend on that. `handOver` waits instead.
- * kernel-fence.5. However often somebody looks at a dma-buf, what is pending there is two fences of one context at
+ * kernel-fence.5. After any number of looks at a dma-buf, what is pending there is two fences of one context at
  *      most. The first is a look that has been taken. The second is a look that is taken when the work of the first has
- *      finished, and so it stands for all that anybody can see meanwhile. (The kernel tells of no sync_file which
+ *      finished, and so it has all that a look can find until then. (The kernel tells of no sync_file which
  *      fences are in it, so that two looks cannot be compared.)
  */
 
@@ -41,7 +41,25 @@ const forgotten = new FinalizationRegistry<KernelBacking>((backing) => backing.f
 /** This agent's fences of the kernel, as far as they were not seen signaled. */
 const pending = new Map<KernelBacking, WeakRef<Fence>>();
 
-/** The fence of a sync_file, which stays the caller's. @throws {DmaBufError} `EBADF` if it is closed. */
+/**
+ * The fence of a kernel sync_file, which stays the caller's.
+ *
+ * @returns A fence that signals when the kernel's does, with its status and its time.
+ * @throws {DmaBufError} `EBADF` if the file is closed; `EMFILE` without a free descriptor.
+ *
+ * @example
+ * ```ts device
+ * import { Domain } from "dmabuf";
+ * import { DmaHeap, kernelFence } from "dmabuf/linux";
+ *
+ * using domain = Domain.create();
+ * using heap = DmaHeap.open("system");
+ * using descriptor = heap.allocate(4096);
+ * using file = descriptor.exportSyncFile("write");
+ * const fence = kernelFence(domain, file);
+ * console.log(await fence.wait({ timeout: 1000 }));
+ * ```
+ */
 export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fence {
   check("kernelFence()", "domain", domain, DOMAIN);
   check("kernelFence()", "file", file, SYNC_FILE_DESCRIPTOR);
@@ -52,7 +70,22 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
   });
 }
 
-/** As {@link kernelFence}, as a sync file of the library's. */
+/**
+ * As {@link kernelFence}, as a sync file of the library, with the name of the kernel's.
+ *
+ * @example
+ * ```ts device
+ * import { Domain } from "dmabuf";
+ * import { kernelSyncFile, SoftwareSyncTimeline } from "dmabuf/linux";
+ *
+ * using domain = Domain.create();
+ * using timeline = new SoftwareSyncTimeline();
+ * using file = timeline.createFence(1);
+ * using syncFile = kernelSyncFile(domain, file);
+ * timeline.advance(1);
+ * console.log(syncFile.name, await syncFile.wait({ timeout: 1000 }));
+ * ```
+ */
 export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): SyncFile {
   check("kernelSyncFile()", "domain", domain, DOMAIN);
   check("kernelSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
@@ -60,7 +93,7 @@ export function kernelSyncFile(domain: JoinedDomain, file: SyncFileDescriptor): 
 }
 
 /**
- * A sync_file of the kernel's for a fence that came from there and is pending. The caller closes it. The fence may have come
+ * A kernel sync_file for a fence that came from there and is pending. The caller closes it. The fence may have come
  * back from a reservation as another object.
  */
 export function syncFileOfFence(fence: Fence): SyncFileDescriptor | undefined {
@@ -258,7 +291,7 @@ class KernelBacking extends LocalBacking {
   #watch(check: () => void): void {
     this.#endWatch?.();
     if (this.#file !== undefined) {
-      // Nobody else has the descriptor.
+      // No other object has the descriptor.
       this.#endWatch = watchDescriptor(this.#file.fd, POLL.READABLE, check);
     } else if (this.#later !== undefined) {
       this.#endWatch = this.#later.after.#onOver(check);

@@ -18,16 +18,31 @@ const RANGE: Kinds<{ readonly offset?: number; readonly length: number }> = {
   length: required(BYTES),
 };
 
-/** The bytes of a device's or a kernel's memory, mapped into this process and shared. */
+/**
+ * The bytes of a device's or a kernel's memory, mapped into this process and shared.
+ *
+ * @example
+ * ```ts device
+ * import { createSealedMemory, MemoryView } from "dmabuf/linux";
+ *
+ * using memory = createSealedMemory("image", 4096);
+ * using view = new MemoryView(memory.fd, "read-write", { length: 4096 });
+ * view.bytes.fill(7);
+ * ```
+ */
 export class MemoryView implements Disposable {
+  /** Bytes. */
   readonly length: number;
   /** In this thread's ledger, with views of it at user code's. */
   readonly #entry: LedgerEntry;
   #memory: ArrayBuffer | undefined;
 
   /**
+   * Maps memory of a descriptor, which may be closed afterwards.
+   *
    * @param range `offset` and `length` in bytes; the offset is a multiple of the page size.
-   * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if the range does not lie in it.
+   * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if the range is
+   *   not in it.
    */
   constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
     check("new MemoryView()", "fd", fd, FD);
@@ -44,24 +59,25 @@ export class MemoryView implements Disposable {
     });
   }
 
+  /** Whether the bytes are no longer mapped. */
   get isClosed(): boolean {
     return this.#memory === undefined;
   }
 
-  /** The memory itself. @throws {DmaBufError} `EBADF` after the end. */
+  /** The memory itself. @throws {DmaBufError} `EBADF` after the close. */
   get memory(): ArrayBuffer {
     if (this.#memory === undefined) throw new DmaBufError("EBADF", "Cannot use the bytes: they are no longer mapped");
     return this.#memory;
   }
 
-  /** All bytes, in place. */
+  /** All bytes, in place. @throws {DmaBufError} `EBADF` after the close. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.memory);
   }
 
   /**
-   * Gives the memory back at once. Views that somebody kept become empty; before Node.js 22, and if somebody has transferred
-   * the memory, they read zeros.
+   * Gives the memory back at once. Views of it that are left become empty; before Node.js 22, and if the memory was
+   * transferred, they read zeros.
    */
   close(): void {
     const memory = this.#memory as TransferableBuffer | undefined;
@@ -74,7 +90,7 @@ export class MemoryView implements Disposable {
       return;
     }
     layZeros(threadLedger().addressOf(this.#entry), this.length);
-    // Of one that was transferred nobody knows when its views are gone: its addresses stay.
+    // If it was transferred, it is not known when its views are gone: its addresses stay.
     if (isWhole) leftBehind.register(memory, this.#entry);
   }
 

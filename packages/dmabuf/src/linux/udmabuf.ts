@@ -42,8 +42,9 @@ const REASONS: Reasons = {
 export interface MemoryRange {
   /** The descriptor of a memory file, sealed with `F_SEAL_SHRINK`; it stays the caller's. */
   readonly memfd: number;
-  /** Bytes, as the size: multiples of the page size. */
+  /** Bytes from the start of the file: a multiple of the page size. */
   readonly offset: number;
+  /** Bytes: a multiple of the page size. */
   readonly size: number;
 }
 
@@ -62,7 +63,7 @@ const RANGE: Kinds<MemoryRange> = { memfd: required(FD), offset: required(OFFSET
  * ```
  */
 export class UdmabufDevice extends Descriptor {
-  /** @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
+  /** Opens the device. @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
   constructor() {
     super(open(), "udmabuf");
   }
@@ -103,6 +104,16 @@ export class UdmabufDevice extends Descriptor {
  *
  * @param size Bytes; a multiple of the page size.
  * @returns Its descriptor, which the caller owns.
+ * @throws {DmaBufError} `ENOMEM` or `ENOSPC` if there is not so much memory; `EMFILE` without a free descriptor.
+ *
+ * @example
+ * ```ts device
+ * import { createSealedMemory, UdmabufDevice } from "dmabuf/linux";
+ *
+ * using memory = createSealedMemory("image", 65_536);
+ * using device = new UdmabufDevice();
+ * using buffer = device.create({ memfd: memory.fd, offset: 0, size: 65_536 });
+ * ```
  */
 export function createSealedMemory(name: string, size: number): Descriptor {
   check("createSealedMemory()", "name", name, NAME);
@@ -119,7 +130,7 @@ export function createSealedMemory(name: string, size: number): Descriptor {
 
 /**
  * Makes sure that the pages have been zeroed. Pages that were only reserved are zeroed at their first use; since Linux
- * 6.11 udmabuf takes them as they are: with what stood there before, and to be zeroed under the device later.
+ * 6.11 udmabuf takes them as they are: with what was there before, and to be zeroed under the device later.
  */
 function clearPages({ memfd, offset, size }: MemoryRange): void {
   const page = pageSize();

@@ -38,6 +38,7 @@ export interface MissingCapability {
   readonly name: string;
   /** The errno name of the call that failed, where one did. */
   readonly code?: string;
+  /** The system call that failed, where it was one. */
   readonly syscall?: string;
   /** Why, in a sentence for people. */
   readonly reason: string;

@@ -7,6 +7,7 @@ import { FifoQueue } from "./fifo-queue.js";
 import { JobLine, PRIORITIES, type LineOwner, type Priority } from "./job-line.js";
 import { Submission, type JobRequest, type Obstacle } from "./submission.js";
 
+/** How a queue is made. */
 export interface QueueOptions {
   /** For people; at most 31 bytes of UTF-8. Default: the scheduler's. */
   readonly name?: string;
@@ -41,7 +42,9 @@ export let lineOf: <Data>(queue: Queue<Data>) => JobLine<Data>;
  * ```
  */
 export class Queue<Data = undefined> implements Disposable {
+  /** The queue's name. */
   readonly name: string;
+  /** Which queue's jobs run first. */
   readonly priority: Priority;
   readonly #line: JobLine<Data>;
   /** Submissions that wait. */

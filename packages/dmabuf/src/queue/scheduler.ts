@@ -44,6 +44,7 @@ import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
  */
 export type Verdict = "reset" | "no-hang" | "lost";
 
+/** How a scheduler, or a queue with one of its own, runs its jobs. */
 export interface SchedulerOptions<Data> {
   /** For people; at most 31 bytes of UTF-8. Default "queue". */
   readonly name?: string;
@@ -112,6 +113,7 @@ interface Running<Data> {
  * ```
  */
 export class Scheduler<Data = undefined> implements Disposable {
+  /** The scheduler's name, and that of queues without one. */
   readonly name: string;
   readonly #agent: Agent;
   readonly #run: SchedulerOptions<Data>["run"];

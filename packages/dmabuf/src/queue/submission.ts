@@ -13,8 +13,17 @@ import { usageFor, type AccessMode } from "../reservation/usage.js";
 
 /** What a job is to do. */
 export type JobRequest<Data = undefined> = JobNeeds &
-  (undefined extends Data ? { readonly data?: Data } : { readonly data: Data });
+  (undefined extends Data
+    ? {
+        /** What `run` gets with the job. */
+        readonly data?: Data;
+      }
+    : {
+        /** What `run` gets with the job. */
+        readonly data: Data;
+      });
 
+/** What a job needs before it can run. */
 export interface JobNeeds {
   /** The buffers that the job reads: it waits for their writers, and later writers wait for it. */
   readonly reads?: Iterable<DmaBuf>;

@@ -11,7 +11,9 @@ import { USAGES, usageLevel, type Usage } from "./usage.js";
 
 /** A fence of a reservation, as an iteration meets it. */
 export interface ReservationFence {
+  /** The fence, pending when it was looked at. */
   readonly fence: Fence;
+  /** What its work does with the buffer. */
   readonly usage: Usage;
   /** Whether the iteration has begun again, or begins: forget what came before. */
   readonly restarted: boolean;

@@ -31,7 +31,19 @@ export function usageLevel(usage: Usage): number {
 /** What an access uses the buffer for. */
 export type AccessMode = "read" | "write";
 
-/** Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers. */
+/**
+ * Which fences a new access must wait for: a writer for all readers and writers, a reader for the writers.
+ *
+ * @example
+ * ```ts
+ * import { Domain, usageFor } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using buffer = domain.allocate(4096);
+ * console.log(usageFor("write")); // "read": a writer waits for readers, and for all that is stronger
+ * console.log(buffer.reservation.getFences(usageFor("write"))); // []
+ * ```
+ */
 export function usageFor(access: AccessMode): Usage {
   checkAccessMode("usageFor()", access, "access");
   return access === "write" ? "read" : "write";

@@ -5,6 +5,7 @@ import type { ConsumerPlace } from "./consumer-place.js";
 import type { Frame } from "./frame.js";
 import { POLICY, type Policy } from "./stream-slot.js";
 
+/** How a consumer takes frames. `timeout` and `signal` are of each wait for one. */
 export interface ConsumerOptions extends WaitOptions {
   /**
    * What happens when this consumer is slower than the producer: `block` makes the producer wait, `drop-oldest`
@@ -46,6 +47,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     makeConsumer = (place, options) => owned(place.held, new Consumer(place, options));
   }
 
+  /** What happens when this consumer is slower than the producer. */
   get policy(): Policy {
     return this.#place.policy;
   }

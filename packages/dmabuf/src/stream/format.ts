@@ -2,6 +2,7 @@ import { check, checkList, checkOptions, integer, oneOf, type Kinds } from "../a
 
 /** How a frame's bytes are arranged. Plain data: it travels with a stream's handle. */
 export interface FrameFormat {
+  /** What a frame is: that of {@link imageFormat}, {@link tensorFormat} or {@link rawFormat}. */
   readonly kind: "image" | "tensor" | "raw";
   /** Bytes of one frame. */
   readonly size: number;
@@ -11,6 +12,7 @@ export interface FrameFormat {
   readonly pixelFormat?: PixelFormat;
   /** Images: pixels. */
   readonly width?: number;
+  /** Images: rows of pixels. */
   readonly height?: number;
   /** Tensors: the length of each dimension, outermost first. */
   readonly shape?: readonly number[];
@@ -18,6 +20,7 @@ export interface FrameFormat {
   readonly type?: ElementType;
 }
 
+/** How the bytes of one plane of a frame are arranged. */
 export interface PlaneFormat {
   /** Bytes from the start of the frame. */
   readonly offset: number;
@@ -27,6 +30,7 @@ export interface PlaneFormat {
   readonly width: number;
   /** Rows. */
   readonly height: number;
+  /** Bytes of one sample. */
   readonly bytesPerSample: number;
 }
 
@@ -67,8 +71,18 @@ const IMAGE: Kinds<{ readonly strideAlignment?: number }> = { strideAlignment: P
 /**
  * The format of an image, its planes one after the other.
  *
+ * @param width Pixels.
+ * @param height Rows of pixels.
  * @param options `strideAlignment`: bytes of which every stride is a multiple. Default 1, rows without padding.
  * @throws {RangeError} For a size or alignment that is no positive integer.
+ *
+ * @example
+ * ```ts
+ * import { imageFormat } from "dmabuf";
+ *
+ * const { size, planes } = imageFormat("NV12", 1280, 720);
+ * console.log(size, planes[0].stride, planes[1]?.offset); // 1382400 1280 921600
+ * ```
  */
 export function imageFormat(
   pixelFormat: PixelFormat,
@@ -95,7 +109,19 @@ export function imageFormat(
   return { kind: "image", size, planes, pixelFormat, width, height };
 }
 
-/** Bytes without a meaning to this library. @throws {RangeError} If `size` is no positive integer. */
+/**
+ * The format of `size` bytes without a meaning to this library.
+ *
+ * @throws {RangeError} If `size` is no positive integer.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(1 << 20) });
+ * ```
+ */
 export function rawFormat(size: number): FrameFormat {
   check("rawFormat()", "size", size, POSITIVE);
   return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
@@ -137,7 +163,19 @@ export type Tensor =
 /**
  * The format of a dense tensor, its last dimension contiguous.
  *
+ * @param shape The length of each dimension, outermost first.
+ * @param type The type of an element.
  * @throws {RangeError} If a dimension is no positive integer.
+ *
+ * @example
+ * ```ts
+ * import { Domain, tensorFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: tensorFormat([1, 3, 224, 224], "float32") });
+ * using loan = await stream.loan();
+ * console.log(loan?.tensor.length); // 150528
+ * ```
  */
 export function tensorFormat(shape: readonly number[], type: ElementType): FrameFormat {
   shape = checkList("tensorFormat()", "shape", shape, POSITIVE);

@@ -41,6 +41,7 @@ import {
   streamEnd,
 } from "./stream-slot.js";
 
+/** How a stream is made. */
 export interface StreamOptions {
   /** How a frame's bytes are arranged: `imageFormat()`, `tensorFormat()` or `rawFormat()`. */
   readonly format: FrameFormat;
@@ -99,7 +100,9 @@ export let makeStream: (parts: StreamParts, isProducer: boolean, onClose: (self:
  * ```
  */
 export class FrameStream implements Disposable {
+  /** The stream's name. */
   readonly name: string;
+  /** How a frame's bytes are arranged. */
   readonly format: FrameFormat;
   /** Whether this end may produce. */
   readonly isProducer: boolean;
@@ -131,6 +134,7 @@ export class FrameStream implements Disposable {
     });
   }
 
+  /** Whether this end was closed. */
   get isClosed(): boolean {
     return this.#closed;
   }

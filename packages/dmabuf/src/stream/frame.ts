@@ -10,6 +10,7 @@ import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
 
 /** One plane of a frame: its arrangement, and its bytes in place. */
 export interface Plane extends PlaneFormat {
+  /** The plane's bytes, in place until the frame is given back. */
   readonly bytes: Uint8Array;
 }
 
@@ -26,6 +27,7 @@ type Planes = readonly [Plane, ...Plane[]];
 
 /** A frame's bytes, in place until they are given back. */
 export abstract class FrameBytes implements Disposable {
+  /** How the bytes are arranged. */
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
   #planes: Planes | undefined;
@@ -54,7 +56,7 @@ export abstract class FrameBytes implements Disposable {
    *
    * **They are yours until the frame is given back, and no longer:** then the next frame is written there. A sink that works
    * later (a Node.js or web stream, a socket, `ws.send()`) needs the frame until it has called back:
-   * `await new Promise((taken) => sink.write(frame.bytes, taken))`, and then the end of the frame. Where nothing tells when
+   * `await new Promise((taken) => sink.write(frame.bytes, taken))`, and then the end of the frame. Where no callback says that
    * the bytes were taken, as in a pipeline, give it a copy: `yield frame.copy()`. See `examples/file.ts`.
    *
    * @throws {DmaBufError} `EBADF` if the frame was given back.
@@ -95,6 +97,7 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   readonly sequence: number;
   readonly timestamp: number;
   readonly publishedAt: number;
+  /** What the producer has sent along; `undefined` if nothing. */
   readonly data: JsonValue | undefined;
 
   protected constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
@@ -119,7 +122,23 @@ export let makeFrame: (
   metadata: FrameMetadata,
 ) => Frame;
 
-/** A published frame, held by a consumer until it is closed. */
+/**
+ * A published frame, held by a consumer until it is closed.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * using consumer = stream.frames();
+ * using loan = await stream.loan();
+ * loan?.bytes.fill(7);
+ * loan?.publish();
+ * using frame = await consumer.next();
+ * console.log(frame?.sequence, frame?.bytes); // 0 Uint8Array [7, 7, 7, 7]
+ * ```
+ */
 export class Frame extends PublishedFrame {
   private constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
     super(format, bytes, metadata);
@@ -141,6 +160,7 @@ export class Frame extends PublishedFrame {
   }
 }
 
+/** What travels with a frame. */
 export interface PublishOptions {
   /** The producer's own time of the frame. Default: the time of publication in monotonic nanoseconds. */
   readonly timestamp?: number;
@@ -173,7 +193,21 @@ export let makeLoan: (
   publish: Publish,
 ) => Loan;
 
-/** A frame to be filled, held by the producer until it is published or closed. */
+/**
+ * A frame to be filled, held by the producer until it is published or closed.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * using consumer = stream.frames();
+ * using loan = await stream.loan({ timeout: 1000 }); // undefined once the stream has ended
+ * loan?.bytes.fill(7);
+ * console.log(loan?.publish({ timestamp: 0.04, data: { exposure: 8 } })); // 0
+ * ```
+ */
 export class Loan extends FrameBytes {
   readonly #dataBytes: number;
   readonly #publish: Publish;

@@ -13,6 +13,7 @@ export interface FrameMetadata {
   readonly timestamp: number;
   /** When the frame was published, in monotonic nanoseconds. */
   readonly publishedAt: number;
+  /** What the producer has sent along; `undefined` if nothing. */
   readonly data: JsonValue | undefined;
 }
 

@@ -14,11 +14,17 @@ export let makeStreamHandle: (parts: StreamParts) => StreamHandle;
 
 /** The fields of a stream's handle, as they arrive in another agent. */
 export interface StreamHandleData {
+  /** What the handle opens. */
   readonly kind: "stream";
+  /** The id of the domain that the stream is of. */
   readonly domain: string;
+  /** The stream's place in shared memory. */
   readonly slot: number;
+  /** Which user of the slot: it counts. */
   readonly generation: number;
+  /** The stream's name. */
   readonly name: string;
+  /** How a frame's bytes are arranged. */
   readonly format: FrameFormat;
   /** How many bytes of JSON a frame may carry. */
   readonly dataBytes: number;
@@ -31,6 +37,16 @@ export interface StreamHandleData {
  *
  * Until the first import, until the sender closes it or dies, or until the domain's limit for handles passes, it keeps the
  * memory of the stream although the stream is closed. A clone made by `postMessage` has the fields and not the methods.
+ *
+ * @example
+ * ```ts
+ * import { Domain, rawFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ format: rawFormat(4) });
+ * const { port1: port } = new MessageChannel();
+ * port.postMessage(stream.handle()); // there: using received = domain.import(handle)
+ * ```
  */
 export class StreamHandle implements StreamHandleData, Disposable {
   readonly kind = "stream";

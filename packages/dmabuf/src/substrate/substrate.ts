@@ -13,7 +13,9 @@ export interface Substrate {
   /** How many 32-bit words the segment has. */
   readonly words: number;
 
+  /** Returns what the word holds. */
   load(word: number): number;
+  /** Replaces what the word holds. */
   store(word: number, value: number): void;
   /** Adds, wrapping at 32 bits, and returns the old value. */
   add(word: number, amount: number): number;
@@ -21,14 +23,18 @@ export interface Substrate {
   or(word: number, bits: number): number;
   /** Keeps only the given bits and returns the old value. */
   and(word: number, bits: number): number;
+  /** Stores a value and returns the old one. */
   exchange(word: number, value: number): number;
   /** Stores `replacement` if the word holds `expected`; returns what it held before. */
   compareExchange(word: number, expected: number, replacement: number): number;
 
   /** 64-bit words are unsigned. */
   load64(word: number): bigint;
+  /** As `store`, of 64 bits. */
   store64(word: number, value: bigint): void;
+  /** As `exchange`, of 64 bits. */
   exchange64(word: number, value: bigint): bigint;
+  /** As `compareExchange`, of 64 bits. */
   compareExchange64(word: number, expected: bigint, replacement: bigint): bigint;
 
   /**
@@ -46,4 +52,5 @@ export interface Substrate {
   pause(): void;
 }
 
+/** How a park ended: it was woken (or woke early), the word had another value, or the time passed. */
 export type ParkResult = "woken" | "not-equal" | "timed-out";

@@ -44,6 +44,7 @@ export interface ExploreOptions {
    * that then comes back to where it was, while no other agent moves, is a failure: it does not wait, it spins.
    */
   landmarks?: boolean;
+  /** How much is tried before the exploration fails. */
   limits?: {
     /**
      * How many moments, and results on the way of an agent, are tried before the exploration fails; 1,000,000 by
@@ -59,8 +60,10 @@ export interface ExploreOptions {
   replay?: string;
 }
 
+/** The agents, by name, or as a list: then their names are their numbers. */
 export type Agents = Record<string, AgentProgram | readonly AgentProgram[]> | readonly AgentProgram[];
 
+/** How one schedule ended. */
 export interface Outcome {
   /**
    * What each agent returned, by name (or number); a list for an agent with several tasks; undefined if it was killed.
@@ -70,6 +73,7 @@ export interface Outcome {
   crashed: readonly string[];
 }
 
+/** What {@link explore} has tried. */
 export interface Exploration {
   /**
    * All schedules from start to end: those that pruning has skipped are counted, those in which a moment repeats are

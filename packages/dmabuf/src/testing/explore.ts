@@ -54,7 +54,28 @@ const OPTIONS: Kinds<ExploreOptions> = {
   replay: TEXT,
 };
 
-/** @throws {ExplorationError} at the first schedule that goes wrong. */
+/**
+ * Tries every order of the agents' operations on a model of shared memory, with every death and time-out that is asked
+ * for.
+ *
+ * @returns How much was tried; with `replay`, what happened.
+ * @throws {ExplorationError} At the first schedule that goes wrong.
+ * @throws {TypeError | RangeError} Naming the option that is wrong.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { explore } from "dmabuf/testing";
+ *
+ * const COUNT = 0;
+ * const { schedules } = explore({
+ *   words: 1,
+ *   agents: { a: (memory) => memory.add(COUNT, 1), b: (memory) => memory.add(COUNT, 1) },
+ *   check: (memory) => assert.equal(memory.load(COUNT), 2),
+ * });
+ * console.log(schedules); // 2
+ * ```
+ */
 export function explore(options: ExploreOptions): Exploration {
   checkOptions("explore()", options, OPTIONS);
   const memory = new ModelMemory(options.words);

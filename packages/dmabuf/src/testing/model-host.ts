@@ -14,6 +14,7 @@ const HOST: Kinds<Host> = {
 
 /** A host whose warnings can be read. */
 export interface ModelHost extends Host {
+  /** What the code has warned of, in its order. */
   readonly warnings: readonly string[];
 }
 
@@ -25,6 +26,23 @@ export interface ModelHost extends Host {
  *
  * @param memory The memory that the agent got.
  * @param overrides What is to be different, for instance `mayBlock`.
+ *
+ * @example
+ * ```ts
+ * import { explore, modelHost } from "dmabuf/testing";
+ *
+ * explore({
+ *   words: 1,
+ *   agents: [
+ *     (memory) => {
+ *       const host = modelHost(memory);
+ *       const start = host.nowNs();
+ *       memory.park(0, 0, 5);
+ *       return host.nowNs() - start; // 5,000,000 if it timed out
+ *     },
+ *   ],
+ * });
+ * ```
  */
 export function modelHost(memory: Substrate, overrides: Partial<Host> = {}): ModelHost {
   check("modelHost()", "memory", memory, MEMORY);

@@ -26,8 +26,23 @@ export interface Operation {
 export type AgentEnd =
   { readonly state: "returned"; readonly value: unknown } | { readonly state: "threw"; readonly error: unknown };
 
-/** An agent that did not repeat itself, or that is not synchronous: it cannot be explored. */
+/**
+ * An agent that did not repeat itself, or that is not synchronous: it cannot be explored.
+ *
+ * @example
+ * ```ts
+ * import { explore, UnrepeatableAgentError } from "dmabuf/testing";
+ *
+ * let runs = 0;
+ * try {
+ *   explore({ words: 2, agents: [(memory) => memory.add(runs++ % 2, 1), (memory) => memory.add(0, 1)] });
+ * } catch (error) {
+ *   console.log(error instanceof UnrepeatableAgentError); // true: the agent's runs differ
+ * }
+ * ```
+ */
 export class UnrepeatableAgentError extends Error {
+  /** Always `"UnrepeatableAgentError"`. */
   override readonly name = "UnrepeatableAgentError";
 }
 
@@ -47,6 +62,23 @@ function callBackAtOnce(callback?: (() => unknown) | null): unknown {
  * seen before. Where landmarks count (an option of `explore`), moments that differ in that alone are then the same.
  *
  * @param memory The memory that the agent got; with any other nothing happens.
+ *
+ * @example
+ * ```ts
+ * import { explore, landmark } from "dmabuf/testing";
+ *
+ * const LOCK = 0;
+ * explore({
+ *   words: 1,
+ *   landmarks: true,
+ *   agents: [1, 2].map((me) => (memory) => {
+ *     while (memory.compareExchange(LOCK, 0, me) !== 0) memory.park(LOCK, 3 - me, Infinity);
+ *     landmark(memory, "locked"); // how often it has looked before makes no difference from here on
+ *     memory.store(LOCK, 0);
+ *     memory.wake(LOCK);
+ *   }),
+ * });
+ * ```
  */
 export function landmark(memory: Substrate, label: string): void {
   if (typeof label !== "string") check("landmark()", "label", label, TEXT);

@@ -17,12 +17,17 @@ import type { ParkResult, Substrate } from "../substrate/substrate.js";
 /** What can be done with shared words; `pause` does nothing with them. */
 export type StepKind = Exclude<keyof Substrate, "words" | "pause">;
 
+/** An operation on shared words that is about to be made. */
 export interface Step {
+  /** Which operation it is, counted from 1. */
   readonly number: number;
+  /** What is done. */
   readonly kind: StepKind;
+  /** The word that it is done with. */
   readonly word: number;
 }
 
+/** What is to happen before which operation. */
 export interface StepPlan {
   /** The number of the operation before which it happens; none by default, and then they are only counted. */
   readonly at?: number;
@@ -39,8 +44,19 @@ const STEP_KINDS: Kind = {
 
 const PLAN: Kinds<StepPlan> = { at: integer(0), kinds: STEP_KINDS, happen: FUNCTION };
 
-/** The end of an agent that a test has asked for. */
+/**
+ * The end of an agent that a test has asked for.
+ *
+ * @example
+ * ```ts
+ * import { AgentDeath } from "dmabuf/testing";
+ *
+ * const death = new AgentDeath({ number: 3, kind: "store", word: 7 });
+ * console.log(death.message); // The agent dies before its step 3, store of word 7
+ * ```
+ */
 export class AgentDeath extends Error {
+  /** Always `"AgentDeath"`. */
   override readonly name = "AgentDeath";
 
   constructor({ number, kind, word }: Step) {
@@ -48,6 +64,26 @@ export class AgentDeath extends Error {
   }
 }
 
+/**
+ * Shared words whose operations are numbered, and before one of which something is made to happen.
+ *
+ * @example
+ * ```ts
+ * import { SteppedSubstrate, type Substrate } from "dmabuf/testing";
+ *
+ * function withoutItsSecondStep(words: Substrate, protocol: (memory: Substrate) => void): void {
+ *   const stepped = new SteppedSubstrate(words);
+ *   stepped.begin({ at: 2, kinds: ["store", "add"] });
+ *   try {
+ *     protocol(stepped);
+ *   } catch {
+ *     console.log(stepped.isDead, stepped.steps); // true 2
+ *   }
+ * }
+ *
+ * console.log(withoutItsSecondStep.length);
+ * ```
+ */
 export class SteppedSubstrate implements Substrate {
   readonly words: number;
   readonly #memory: Substrate;

@@ -67,17 +67,23 @@ const KIND = oneOf("card", "renderD", "");
 
 export const DRM_FOLDER = "/dev/dri";
 
+/** What a graphics device says of its driver. */
 export interface DrmVersion {
   /** The driver's name, as "i915" or "vgem". */
   readonly name: string;
+  /** The driver's own version, as "1.6.0". */
   readonly version: string;
+  /** The driver's own words about itself. */
   readonly description: string;
 }
 
 /** An image in a device's memory that the processor can fill. Its sizes are the driver's answer. */
 export interface DumbBufferLayout {
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
+  /** Bits of one pixel. */
   readonly bitsPerPixel: number;
   /** Bytes from one row to the next. */
   readonly pitch: number;
@@ -102,8 +108,9 @@ let makeBuffer: (device: DrmDevice, handle: number, layout: DumbBufferLayout | u
  * ```
  */
 export class DrmDevice extends Descriptor {
+  /** The path of its device file. */
   readonly path: string;
-  /** How many objects here stand for a handle: the kernel gives the same one for a buffer that it knows already. */
+  /** How many objects here have a handle: the kernel gives the same one for a buffer that it knows already. */
   readonly #uses = new Map<number, number>();
 
   static {
@@ -127,7 +134,7 @@ export class DrmDevice extends Descriptor {
     }
   }
 
-  /** @throws {DmaBufError} `ENOENT` if there is no such device; `EACCES` without the right to it. */
+  /** Opens a device by its path. @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right to it. */
   static open(path: string): DrmDevice {
     check("DrmDevice.open()", "path", path, PATH);
     try {
@@ -159,6 +166,7 @@ export class DrmDevice extends Descriptor {
     return undefined;
   }
 
+  /** Which driver the device has. @throws {DmaBufError} `EBADF` after the close. */
   get version(): DrmVersion {
     const [name, description] = [Buffer.alloc(256), Buffer.alloc(256)];
     const given = {
@@ -218,7 +226,7 @@ export class DrmDevice extends Descriptor {
     return makeBuffer(this, handle, undefined);
   }
 
-  /** One more object stands for a handle. */
+  /** One more object has a handle. */
   #use(handle: number): void {
     this.#uses.set(handle, (this.#uses.get(handle) ?? 0) + 1);
   }
@@ -232,12 +240,28 @@ export class DrmDevice extends Descriptor {
   }
 }
 
-/** A buffer of a graphics device, by its handle there. */
+/**
+ * A buffer of a graphics device, by its handle there. {@link DrmDevice.createDumbBuffer} and {@link
+ * DrmDevice.importBuffer} make it.
+ *
+ * @example
+ * ```ts device
+ * import { DrmDevice } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.open("/dev/dri/card0");
+ * using image = card.createDumbBuffer(640, 480);
+ * using view = image.map();
+ * view.bytes.fill(255);
+ * using descriptor = image.export("read"); // for another device
+ * console.log(image.layout?.pitch, descriptor.size);
+ * ```
+ */
 export class DrmBuffer implements Disposable {
+  /** The device that the handle is of. */
   readonly device: DrmDevice;
   /** A number that means something to this device alone. */
   readonly handle: number;
-  /** Of a buffer that was made as an image. */
+  /** The image that the buffer was made as; `undefined` of one that was imported. */
   readonly layout: DumbBufferLayout | undefined;
   #closed = false;
 
@@ -251,7 +275,12 @@ export class DrmBuffer implements Disposable {
     this.layout = layout;
   }
 
-  /** The buffer as a dma-buf. @param mode What may be mapped of it. The mode of the first export stays. */
+  /**
+   * The buffer as a dma-buf, which the caller closes.
+   *
+   * @param mode What may be mapped of it. The mode of the first export stays.
+   * @throws {DmaBufError} `EBADF` if the device is closed; `ENOENT` if this buffer is; `EMFILE` without a free descriptor.
+   */
   export(mode: "read" | "read-write" = "read-write"): DmaBufDescriptor {
     check("DrmBuffer.export()", "mode", mode, HANDLE_MODE);
     const flags = O_CLOEXEC | (mode === "read" ? constants.O_RDONLY : constants.O_RDWR);
@@ -260,7 +289,12 @@ export class DrmBuffer implements Disposable {
     return ownDmaBuf(fd);
   }
 
-  /** The bytes of an image, mapped into this process. */
+  /**
+   * The bytes of an image, mapped into this process. The caller closes the view.
+   *
+   * @throws {DmaBufError} `EBADF` if the device is closed; `ENOENT` if this buffer is; `EINVAL` or `ENOSYS` if the driver
+   *   cannot map it.
+   */
   map(): MemoryView {
     const action = `Cannot map buffer ${this.handle} of ${this.device.path}`;
     const { offset } = requestOf(this.device, DRM.MAP_DUMB, { handle: this.handle }, action);

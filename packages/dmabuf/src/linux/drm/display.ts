@@ -45,6 +45,7 @@ export interface DisplayMode {
 export interface DisplayConnector {
   /** As the kernel calls it, "HDMI-A-1". */
   readonly name: string;
+  /** Whether a screen is connected. */
   readonly isConnected: boolean;
   /** Of the screen that is connected. */
   readonly modes: readonly DisplayMode[];

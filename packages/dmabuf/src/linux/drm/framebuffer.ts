@@ -9,7 +9,9 @@ import { requestOf } from "../descriptor.js";
 
 /** How an image lies in a buffer, for a display. */
 export interface FramebufferLayout {
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /**
    * Four characters, as "XR24": in memory blue, green, red and a byte without meaning.
@@ -17,8 +19,13 @@ export interface FramebufferLayout {
    * @see linux/include/uapi/drm/drm_fourcc.h
    */
   readonly pixelFormat: string;
-  /** One, or as many as the format has: up to 4, all in the same buffer. In bytes. */
-  readonly planes: readonly { readonly offset: number; readonly stride: number }[];
+  /** One, or as many as the format has: up to 4, all in the same buffer. */
+  readonly planes: readonly {
+    /** Bytes from the start of the buffer. */
+    readonly offset: number;
+    /** Bytes from one row to the next. */
+    readonly stride: number;
+  }[];
 }
 
 const LAYOUT: Kinds<FramebufferLayout> = {
@@ -33,15 +40,32 @@ const LAYOUT: Kinds<FramebufferLayout> = {
 };
 const PLANE: Kinds<FramebufferLayout["planes"][number]> = { offset: required(U32), stride: required(U32) };
 
-/** An image that a display can show, in the memory of a buffer. */
+/**
+ * An image that a display can show, in the memory of a buffer.
+ *
+ * @example
+ * ```ts device
+ * import { Display, DrmDevice, Framebuffer } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.open("/dev/dri/card0");
+ * using display = new Display(card);
+ * using buffer = card.createDumbBuffer(display.mode.width, display.mode.height);
+ * using image = new Framebuffer(buffer);
+ * await display.show(image);
+ * ```
+ */
 export class Framebuffer implements Disposable {
+  /** The device that can show the image. */
   readonly device: DrmDevice;
+  /** How the image lies in the buffer. */
   readonly layout: FramebufferLayout;
   /** A number that means something to this device alone. */
   readonly id: number;
   #closed = false;
 
   /**
+   * Makes an image of a buffer of a device.
+   *
    * @param buffer Stays the caller's; the image holds the memory by itself.
    * @param layout Default: that of a buffer that was made as an image of 32 bits a pixel, as "XR24".
    * @throws {DmaBufError} `EINVAL` if no plane of the device can show such an image, or it does not fit into the buffer.

@@ -14,7 +14,7 @@ import type { DrmBuffer, DrmDevice } from "./device.js";
 import { DISPLAY, type Display } from "./display.js";
 import { Framebuffer, type FramebufferLayout } from "./framebuffer.js";
 
-/** What displays call the formats of images. An alpha has no meaning on a screen, so those without one stand first. */
+/** What displays call the formats of images. An alpha has no meaning on a screen, so those without one come first. */
 const NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
   BGRA: ["XR24", "AR24"],
   RGBA: ["XB24", "AB24"],
@@ -23,8 +23,9 @@ const NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
   GREY: ["R8"],
 };
 
+/** How {@link present} takes frames and shows them. */
 export interface PresentOptions extends ConsumerOptions {
-  /** Default "newest": a screen that is slower than the producer leaves frames out and holds nobody up. */
+  /** Default "newest": a screen that is slower than the producer leaves frames out and holds no agent up. */
   readonly policy?: NonNullable<ConsumerOptions["policy"]>;
   /**
    * What to do with frames that the display cannot take as they are: copy them into its memory (`"if-needed"`, the default),
@@ -39,6 +40,7 @@ const OPTIONS: Kinds<PresentOptions> = { ...CONSUMER_OPTIONS, copy: oneOf("if-ne
 
 /** What became of a stream's frames. */
 export interface Presented {
+  /** How many frames were on the screen. */
   readonly shown: number;
   /** How many of them were copied into the display's memory. */
   readonly copied: number;
@@ -48,9 +50,29 @@ export interface Presented {
  * Shows a stream's frames on a display, until the stream ends: without a copy where the display takes the stream's own
  * buffers. A frame is held until the next one is on the screen. Afterwards the screen is dark.
  *
+ * @param options How to consume the stream, and what to do with frames that the display cannot take.
+ * @returns How many frames were shown, and how many of them were copied.
  * @throws {DmaBufError} `EOPNOTSUPP` for frames that are no images, or of a pixel format that the display does not have; with
  *   `copy: "never"` also the reason why the buffers cannot be used: `EACCES` at a consumer who may only read them,
  *   `EOPNOTSUPP` in a domain of threads, `EINVAL` if the driver refuses.
+ *
+ * @example
+ * ```ts device
+ * import { imageFormat } from "dmabuf";
+ * import { Display, DrmDevice, present } from "dmabuf/linux";
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.create();
+ * using card = DrmDevice.open("/dev/dri/card0");
+ * using display = new Display(card);
+ * const { width, height } = display.mode;
+ * using stream = domain.createStream({ format: imageFormat("BGRA", width, height) });
+ * const presenting = present(stream, display);
+ * using loan = await stream.loan();
+ * loan?.publish();
+ * stream.end();
+ * console.log(await presenting); // { shown: 1, copied: 0 } where the display takes the buffer
+ * ```
  */
 export async function present(stream: FrameStream, display: Display, options: PresentOptions = {}): Promise<Presented> {
   check("present()", "stream", stream, FRAME_STREAM);

@@ -15,10 +15,13 @@ import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
 
 /** One point of a timeline; 0 is the current fence as it is. */
 export interface DrmSyncobjPoint {
+  /** The syncobj that the point is of. */
   readonly syncobj: DrmSyncobj;
+  /** From 0 to 2^64 - 1. */
   readonly point: number | bigint;
 }
 
+/** What a blocking wait for syncobjs waits for, and how long. */
 export interface DrmSyncobjWaitOptions {
   /** Milliseconds; 0 only looks. Default: no limit. */
   readonly timeout?: number;
@@ -62,6 +65,7 @@ const REASONS = {
  * ```
  */
 export class DrmSyncobj implements Disposable {
+  /** The device that the handle is of. */
   readonly device: DrmDevice;
   #handle: number;
 
@@ -70,7 +74,12 @@ export class DrmSyncobj implements Disposable {
     this.#handle = handle;
   }
 
-  /** @throws {DmaBufError} `EOPNOTSUPP` if the driver has no syncobjs. */
+  /**
+   * Makes a syncobj.
+   *
+   * @param options `signaled`: whether it begins with a fence that has signaled. Default false: with none.
+   * @throws {DmaBufError} `EOPNOTSUPP` if the driver has no syncobjs; `EBADF` if the device is closed.
+   */
   static create(device: DrmDevice, options: { readonly signaled?: boolean } = {}): DrmSyncobj {
     check("DrmSyncobj.create()", "device", device, DRM_DEVICE);
     checkOptions("DrmSyncobj.create()", options, CREATE);
@@ -193,6 +202,7 @@ export class DrmSyncobj implements Disposable {
     return this.#handle;
   }
 
+  /** Whether it was closed. */
   get isClosed(): boolean {
     return this.#handle === 0;
   }
@@ -229,19 +239,28 @@ export class DrmSyncobj implements Disposable {
     requestOf(this.device, SYNCOBJ.FD_TO_HANDLE, given, "Cannot put the fence in the syncobj", REASONS);
   }
 
+  /** Takes the fence away. @throws {DmaBufError} `ENOENT` after the close. */
   reset(): void {
     DrmSyncobj.reset([this]);
   }
 
+  /** Puts a signaled fence in the place of what was there. @throws {DmaBufError} `ENOENT` after the close. */
   signal(): void {
     DrmSyncobj.signal([this]);
   }
 
+  /** Adds a signaled point to the timeline. @throws {DmaBufError} `ENOENT` after the close. */
   signalPoint(point: number | bigint): void {
     check("DrmSyncobj.signalPoint()", "point", point, U64);
     DrmSyncobj.signalPoints([{ syncobj: this, point }]);
   }
 
+  /**
+   * How far the timeline has come.
+   *
+   * @param options `lastSubmitted`: up to where points were added, instead. Default false.
+   * @throws {DmaBufError} `ENOENT` after the close.
+   */
   query(options: { readonly lastSubmitted?: boolean } = {}): bigint {
     return DrmSyncobj.query([this], options)[0]!;
   }
@@ -301,7 +320,20 @@ export class DrmSyncobj implements Disposable {
 
 let makeEvent: (fd: number) => SyncobjEvent;
 
-/** Tells of one point of a syncobj, once. */
+/**
+ * Tells of one point of a syncobj, once: its descriptor becomes readable. {@link DrmSyncobj.onPoint} makes it.
+ *
+ * @example
+ * ```ts device
+ * import { DrmDevice, DrmSyncobj } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.open("/dev/dri/renderD128");
+ * using syncobj = DrmSyncobj.create(card);
+ * using event = syncobj.onPoint(1);
+ * syncobj.signalPoint(1);
+ * console.log(event.isReady()); // true
+ * ```
+ */
 export class SyncobjEvent extends Descriptor {
   static {
     makeEvent = (fd) => new SyncobjEvent(fd);

@@ -18,7 +18,21 @@ export const VGEM = {
 const WRITE = 1;
 
 /**
- * A fence in a buffer of the test device vgem, which stands for work of a device. It signals by itself after 10 seconds.
+ * A fence in a buffer of the test device vgem, in place of a device's work. It signals by itself after 10 seconds.
+ *
+ * @example
+ * ```ts device
+ * import { DrmDevice, VgemFence } from "dmabuf/linux";
+ *
+ * using card = DrmDevice.find("vgem", "card");
+ * using buffer = card?.createDumbBuffer(64, 64);
+ * if (buffer !== undefined) {
+ *   using descriptor = buffer.export();
+ *   const fence = new VgemFence(buffer, "write");
+ *   console.log(descriptor.isReady("read")); // false
+ *   fence.signal();
+ * }
+ * ```
  */
 export class VgemFence {
   readonly #buffer: DrmBuffer;
@@ -43,7 +57,7 @@ export class VgemFence {
     ).fence;
   }
 
-  /** @throws {DmaBufError} `ENOENT` if it was signaled by this call before; `ETIMEDOUT` if its time had passed. */
+  /** Signals it. @throws {DmaBufError} `ENOENT` if it was signaled by this call before; `ETIMEDOUT` if its time had passed. */
   signal(): void {
     requestOf(this.#buffer.device, VGEM.FENCE_SIGNAL, { fence: this.#fence }, "Cannot signal the fence", {
       ENOENT: "it was signaled before",

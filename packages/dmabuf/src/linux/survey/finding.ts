@@ -17,6 +17,7 @@ export interface Finding {
   readonly name: string;
   /** What this library does with it. */
   readonly use: string;
+  /** Whether it can be used. */
   readonly state: FindingState;
   /** The first kernel that had it, as "6.0". */
   readonly since?: string;

@@ -8,7 +8,9 @@ import type { Finding } from "./finding.js";
 
 /** What a machine has of all that this library can use. */
 export interface Survey {
+  /** The operating system and processor, as "linux 6.6.0 on x64". */
   readonly system: string;
+  /** The version of Node.js, as "v22.1.0". */
   readonly node: string;
   /** Domains of threads work on every system; the rest is here. */
   readonly findings: readonly Finding[];
@@ -17,7 +19,19 @@ export interface Survey {
 /** From this many descriptors on, buffers between processes seldom run out of them. */
 const ENOUGH_DESCRIPTORS = 4096;
 
-/** Looks at this machine. Everything is tried for real, and nothing is left behind. Never throws. */
+/**
+ * Looks at this machine. Everything is tried for real, and nothing is left behind. Never throws. `npx dmabuf doctor`
+ * prints it.
+ *
+ * @example
+ * ```ts
+ * import { survey } from "dmabuf/linux";
+ *
+ * const { system, findings } = survey();
+ * console.log(system);
+ * for (const { name, state, advice } of findings) console.log(name, state, advice ?? "");
+ * ```
+ */
 export function survey(): Survey {
   return {
     system: `${process.platform} ${release()} on ${arch()}`,

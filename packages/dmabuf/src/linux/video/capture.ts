@@ -11,6 +11,7 @@ import type { Dequeued, VideoQueue } from "./queue.js";
 
 /** One image of a camera, in the camera's own memory. Dispose it to give the memory back to the camera. */
 export interface CapturedFrame extends Disposable, Dequeued {
+  /** How the image is arranged. */
   readonly format: VideoFormat;
   /** The bytes of each plane that are filled, in place; not to be used after the end. */
   readonly bytes: readonly Uint8Array[];
@@ -18,6 +19,7 @@ export interface CapturedFrame extends Disposable, Dequeued {
   readonly planes: readonly DmaBufDescriptor[];
 }
 
+/** How {@link capture} takes images. `timeout` and `signal` are of the wait for each one. */
 export interface CaptureOptions extends WaitOptions {
   /** Images in the camera's memory. Default 4. */
   readonly buffers?: number;
@@ -32,6 +34,17 @@ const OPTIONS: Kinds<CaptureOptions> = { ...WAIT, buffers: COUNT };
  * @param options `timeout`: how long to wait for each image, in milliseconds; `signal` ends the wait.
  * @throws {DmaBufError} `ETIMEDOUT`; `EBUSY` if another program uses the camera; `EIO` if it failed; `ENODEV`
  *   if it is gone.
+ *
+ * @example
+ * ```ts device
+ * import { capture, VideoDevice } from "dmabuf/linux";
+ *
+ * using camera = VideoDevice.open("/dev/video0");
+ * for await (using frame of capture(camera, { timeout: 5000 })) {
+ *   console.log(frame.sequence, frame.bytes[0]?.length);
+ *   if (frame.sequence >= 30) break;
+ * }
+ * ```
  */
 export function capture(device: VideoDevice, options: CaptureOptions = {}): AsyncGenerator<CapturedFrame> {
   check("capture()", "device", device, VIDEO_DEVICE);

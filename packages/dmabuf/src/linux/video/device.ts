@@ -15,7 +15,9 @@ import { CAPABILITY, MULTI_FORMAT, PLANE_FORMAT, queueType, SINGLE_FORMAT, VIDEO
 
 /** What a video device can do. */
 export interface VideoCapabilities {
+  /** The driver's name, as "vivid". */
   readonly driver: string;
+  /** The device's name, for people. */
   readonly card: string;
   /** Whether frames come from it: a camera. */
   readonly captures: boolean;
@@ -46,7 +48,9 @@ const WANTED: Kinds<Partial<Omit<VideoFormat, "planes">>> = { pixelFormat: PIXEL
  * ```
  */
 export class VideoDevice extends Descriptor {
+  /** The path of its device file. */
   readonly path: string;
+  /** What the device can do. */
   readonly capabilities: VideoCapabilities;
 
   private constructor(fd: number, path: string) {
@@ -70,7 +74,11 @@ export class VideoDevice extends Descriptor {
     }
   }
 
-  /** @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right; `ENOTTY` if it is something else. */
+  /**
+   * Opens a device by its path.
+   *
+   * @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right to it; `ENOTTY` if it is something else.
+   */
   static open(path: string): VideoDevice {
     check("VideoDevice.open()", "path", path, PATH);
     let fd: number;

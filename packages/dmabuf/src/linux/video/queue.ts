@@ -14,6 +14,7 @@ import { requestOf, type Descriptor } from "../descriptor.js";
 import type { VideoDirection, VideoFormat } from "./format.js";
 import { BUFFER_FLAG, MEMORY, MOST_PLANES, PLANE, queueType, VIDEO } from "./requests.js";
 
+/** How {@link VideoDevice.createQueue} makes a queue. */
 export interface VideoQueueOptions {
   /** How many buffers. Default 4; the driver may make more, or fewer. */
   readonly buffers?: number;
@@ -39,6 +40,7 @@ export interface Enqueued {
 
 /** A buffer that the device has done with. */
 export interface Dequeued {
+  /** The buffer's number in the queue, from 0. */
   readonly index: number;
   /** Counted by the device from 0; a gap is a frame that was lost. */
   readonly sequence: number;

@@ -34,6 +34,14 @@ const PLANE: Kinds<VideoFormat["planes"][number]> = { stride: required(U32), siz
  * for them.
  *
  * @throws {DmaBufError} `EOPNOTSUPP` for images whose planes are in several dma-bufs.
+ *
+ * @example
+ * ```ts device
+ * import { streamFormat, VideoDevice } from "dmabuf/linux";
+ *
+ * using camera = VideoDevice.open("/dev/video0");
+ * console.log(streamFormat(camera.format("capture")).kind); // "image", or "raw"
+ * ```
  */
 export function streamFormat(format: VideoFormat): FrameFormat {
   checkObject("streamFormat()", "format", format, FORMAT);
@@ -65,6 +73,7 @@ export type RecordedData = {
   readonly bytesUsed: number;
 };
 
+/** How {@link record} takes images, and publishes them. */
 export interface RecordOptions extends WaitOptions {
   /** Ends after so many images. Default: when the stream has ended. */
   readonly frames?: number;
@@ -87,6 +96,17 @@ const OPTIONS: Kinds<RecordOptions> = { ...WAIT, frames: FRAMES, publish: FUNCTI
  * @returns How many images were published.
  * @throws {DmaBufError} `EOPNOTSUPP` in a domain of threads; `EBUSY` if another program uses the camera; `ETIMEDOUT`;
  *   `ENODEV` if the camera is gone.
+ *
+ * @example
+ * ```ts device
+ * import { record, streamFormat, VideoDevice } from "dmabuf/linux";
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.listen("@camera");
+ * using camera = VideoDevice.open("/dev/video0");
+ * using stream = domain.createStream({ name: "camera", format: streamFormat(camera.format("capture")), buffers: 6 });
+ * console.log(await record(camera, stream, { frames: 100, timeout: 5000 })); // 100
+ * ```
  */
 export async function record(device: VideoDevice, stream: FrameStream, options: RecordOptions = {}): Promise<number> {
   check("record()", "device", device, VIDEO_DEVICE);

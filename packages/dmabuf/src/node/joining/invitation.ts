@@ -19,6 +19,7 @@ import {
 export interface WorkerInvitation {
   /** What is reserved for the thread, for `ProcessDomain.join()` alone; as the next. */
   readonly reservation: object;
+  /** The domain's files, for `ProcessDomain.join()` alone. */
   readonly files: object;
   /** For the transfer list of the message that brings the invitation. */
   readonly port: MessagePortLike;

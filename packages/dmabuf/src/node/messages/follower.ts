@@ -65,6 +65,7 @@ export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string
  * ```
  */
 export class Follower implements AsyncIterable<Frame>, Disposable {
+  /** The name of the streams that it follows. */
   readonly name: string;
   readonly #agent: Agent;
   readonly #directory: StreamDirectory;

@@ -62,7 +62,20 @@ export let makeViewerServer: (
   parts: ServerParts,
 ) => ViewerServer;
 
-/** Serves a stream to viewers at one place, until it is closed or the domain is left. */
+/**
+ * Serves a stream to viewers at one place, until it is closed or the domain is left.
+ *
+ * @example
+ * ```ts
+ * import { rawFormat } from "dmabuf";
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.create();
+ * using stream = domain.createStream({ name: "camera", format: rawFormat(64) });
+ * using server = domain.serveViewers("@viewers-of-example", stream, { viewers: 2 });
+ * console.log(server.viewers); // 0: StreamViewer.connect() makes one
+ * ```
+ */
 export class ViewerServer implements Disposable {
   readonly #stream: FrameStream;
   readonly #options: ServeViewersOptions;
