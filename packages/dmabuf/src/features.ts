@@ -40,9 +40,11 @@ export interface Imported {
   readonly buffer: DmaBuf;
   /** Of `fence.handle()`. */
   readonly fence: Fence;
+  /** Of `syncFile.handle()`. */
   readonly "sync-file": SyncFile;
   /** Of `syncobj.handle()`. */
   readonly syncobj: Syncobj;
+  /** Of `timeline.handle()`. */
   readonly "software-timeline": SoftwareTimeline;
   /** Of `stream.handle()`. */
   readonly stream: FrameStream;

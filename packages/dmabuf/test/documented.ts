@@ -54,14 +54,19 @@ export function gapsIn(entries: readonly string[]): Gaps {
  * The names of all properties and methods in a declaration that are public. What the fields of a parameter's own type
  * literal mean, its function says; a type that depends on its surroundings (`AbortSignalLike`) is no type of ours.
  */
-function membersOf(declaration: ts.Node): ts.Identifier[] {
-  const names: ts.Identifier[] = [];
+function membersOf(declaration: ts.Node): ts.Node[] {
+  const names: ts.Node[] = [];
   const visit = (node: ts.Node): void => {
     const isMember = ts.isTypeElement(node) || ts.isClassElement(node);
     if (isMember && (ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private) !== 0) return;
-    if (isMember && node.name !== undefined && ts.isIdentifier(node.name)) names.push(node.name);
+    if (isMember && node.name !== undefined && isText(node.name)) names.push(node.name);
     if (!ts.isFunctionLike(node) && !ts.isConditionalTypeNode(node)) ts.forEachChild(node, visit);
   };
   if (!ts.isVariableDeclaration(declaration)) visit(declaration);
   return names;
+}
+
+/** Not `[Symbol.dispose]`, which does what `close()` does. */
+function isText(name: ts.PropertyName): boolean {
+  return ts.isIdentifier(name) || ts.isStringLiteral(name);
 }

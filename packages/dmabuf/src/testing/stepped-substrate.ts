@@ -69,19 +69,21 @@ export class AgentDeath extends Error {
  *
  * @example
  * ```ts
- * import { SteppedSubstrate, type Substrate } from "dmabuf/testing";
+ * import { explore, SteppedSubstrate } from "dmabuf/testing";
  *
- * function withoutItsSecondStep(words: Substrate, protocol: (memory: Substrate) => void): void {
- *   const stepped = new SteppedSubstrate(words);
- *   stepped.begin({ at: 2, kinds: ["store", "add"] });
- *   try {
- *     protocol(stepped);
- *   } catch {
- *     console.log(stepped.isDead, stepped.steps); // true 2
- *   }
- * }
- *
- * console.log(withoutItsSecondStep.length);
+ * explore({
+ *   words: 2,
+ *   agents: [],
+ *   prepare: (memory) => {
+ *     const stepped = new SteppedSubstrate(memory);
+ *     stepped.begin({ at: 2 });
+ *     try {
+ *       for (const word of [0, 1]) stepped.store(word, 7);
+ *     } catch {
+ *       console.log(stepped.isDead, memory.load(0), memory.load(1)); // true 7 0
+ *     }
+ *   },
+ * });
  * ```
  */
 export class SteppedSubstrate implements Substrate {
