@@ -58,6 +58,37 @@ for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (mem
   });
 }
 
+for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {
+  const takes = (memory: Substrate, agent: number): boolean =>
+    unlessFull(() => Number(take(domain.member(memory, agent)) !== undefined)) === 1;
+  testProtocol({
+    name: `of three agents that want the only slot of the ${table} one gets it, wherever one of them dies (table.1)`,
+    options: {
+      ...model(table),
+      agents: {
+        first: (memory) => takes(memory, DIES),
+        second: (memory) => takes(memory, REAPS),
+        third: (memory) => takes(memory, TAKES),
+      },
+      crash: { agents: ["first"], recover: { reaper: (memory) => domain.recover(memory, REAPS, DIES) } },
+      check(memory, { results, crashed }) {
+        const living = Object.entries(results).filter(([name]) => !crashed.includes(name as "first"));
+        const taken = living.filter(([, result]) => result === true).length;
+        assert.ok(taken <= 1, "two agents have the same slot");
+        if (crashed.length === 0) assert.equal(taken, 1, "no agent has the slot");
+        if (taken === 0) assert.ok(takes(memory, TAKES), "the dead agent's slot is not free");
+      },
+    },
+    mistakes: [
+      {
+        name: "A slot that is taken without an exchange",
+        report: /two agents have the same slot/,
+        plant: takesByStore,
+      },
+    ],
+  });
+}
+
 testProtocol({
   name: "an agent that dies when it joins in a slot that was never used is found (table.1)",
   options: {
@@ -159,6 +190,22 @@ function model(table?: keyof Sizes): {
       domain.open(memory, 3);
       if (table !== undefined) memory.store(usedWord(table), table === "agents" ? 3 : 0);
       memory.store(usedWord("retired"), 0);
+    },
+  };
+}
+
+/** What is exchanged is only looked at, and then stored. */
+function takesByStore(memory: Substrate): Partial<Substrate> {
+  return {
+    compareExchange(word, expected, replacement) {
+      const found = memory.load(word);
+      if (found === expected) memory.store(word, replacement);
+      return found;
+    },
+    compareExchange64(word, expected, replacement) {
+      const found = memory.load64(word);
+      if (found === expected) memory.store64(word, replacement);
+      return found;
     },
   };
 }
