@@ -243,6 +243,11 @@ export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
+/** The first of some fields that is not intact. */
+export function damagedField(fields: Readonly<Record<string, boolean>>): string | undefined {
+  return Object.keys(fields).find((name) => !fields[name]);
+}
+
 export function isName(name: string): boolean {
   return name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
 }

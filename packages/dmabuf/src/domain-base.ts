@@ -1,9 +1,7 @@
 import { instance, milliseconds, type Kinds } from "./arguments.js";
 import type { Agent } from "./domain/agent.js";
 import { agentNames } from "./domain/agent-slot.js";
-import { Core, recoveryOf, type Feature } from "./domain/feature.js";
-import { DmaBufError } from "./errors.js";
-import { hasFeature } from "./domain/shared-features.js";
+import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 
 /** What one agent of a domain may choose for itself. */
@@ -45,11 +43,7 @@ export abstract class DomainBase implements Disposable {
     putTogether = (domain, core, features) => {
       domain.#core = core;
       domain.#steps = recoveryOf(features);
-      const { sizes } = core.agent.layout;
-      const members: object[] = features.map((feature) => {
-        const isAbsent = feature.shares.length > 0 && feature.shares.every((name) => !hasFeature(sizes, name));
-        return isAbsent ? refused(feature, core) : feature.install(core);
-      });
+      const members: object[] = features.map((feature) => feature.install(core));
       members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
       for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
         Object.defineProperty(domain, name, { value });
@@ -111,14 +105,5 @@ export abstract class DomainBase implements Disposable {
   }
 }
 
-/** The members of a feature that the domain was made without. */
-function refused(feature: Feature, { agent }: Core): object {
-  const refuse = (): never => {
-    throw new DmaBufError("EOPNOTSUPP", `The domain was made without the feature "${feature.name}"`);
-  };
-  const names = Object.keys(feature.install(new Core(agent, {})));
-  return Object.fromEntries(names.map((name) => [name, refuse]));
-}
-
 /** What an argument `domain` must be. */
-export const DOMAIN = instance(DomainBase);
+export const DOMAIN = /* @__PURE__ */ instance(DomainBase);

@@ -43,7 +43,10 @@ import {
   type ThreadParts,
 } from "./thread-domain.js";
 
-const PARTS: ThreadParts = { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], createCarrier: () => sharedMemory };
+const PARTS: ThreadParts = {
+  features: [READ_FENCES, PLAIN_BUFFERS, STREAMS],
+  createCarrier: () => ({ carrier: sharedMemory }),
+};
 
 export interface Domain extends StreamMembers {
   /**

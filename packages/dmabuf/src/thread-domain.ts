@@ -11,7 +11,7 @@ import { readHeader, writeHeader } from "./domain/header.js";
 import { checkSizes, Layout, SIZES, type Sizes } from "./domain/layout.js";
 import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type MessagePortLike } from "./host/lifeline.js";
-import { Neighbours } from "./host/neighbours.js";
+import type { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 
@@ -66,8 +66,8 @@ export interface ThreadEntry {
 /** What a domain of threads is put together from. */
 export interface ThreadParts {
   readonly features: readonly Feature[];
-  /** How buffers' memory reaches the other threads. */
-  readonly createCarrier: (agent: Agent, neighbours: Neighbours) => StorageCarrier;
+  /** How buffers' memory reaches the other threads; with the neighbours that it sends messages to, if it does. */
+  readonly createCarrier: (agent: Agent) => { readonly carrier: StorageCarrier; readonly neighbours?: Neighbours };
 }
 
 /** Makes the control segment of a new domain, with the calling thread as its first agent. */
@@ -106,7 +106,7 @@ export function joinThreads(
 export abstract class ThreadDomain extends DomainBase {
   readonly #control: SharedArrayBuffer;
   readonly #agent: Agent;
-  readonly #neighbours: Neighbours;
+  readonly #neighbours: Neighbours | undefined;
   readonly #lifelines = new Set<() => void>();
   #ready = Promise.resolve();
 
@@ -116,9 +116,9 @@ export abstract class ThreadDomain extends DomainBase {
     { features, createCarrier }: ThreadParts,
   ) {
     super();
-    const neighbours = new Neighbours();
+    const { carrier, neighbours } = createCarrier(agent);
     const core = new Core(agent, options);
-    core.provide(CARRIER, createCarrier(agent, neighbours));
+    core.provide(CARRIER, carrier);
     putTogether(this, core, features);
     this.#agent = agent;
     this.#neighbours = neighbours;
@@ -146,9 +146,9 @@ export abstract class ThreadDomain extends DomainBase {
       this.#lifelines.delete(end);
       end();
       this.recover(identity);
-      this.#neighbours.remove(identity);
+      this.#neighbours?.remove(identity);
     });
-    this.#neighbours.add(identity, mine);
+    this.#neighbours?.add(identity, mine);
     this.#lifelines.add(end);
     return { control: this.#control, identity, inviter: this.#agent.identity, port: theirs };
   }
@@ -168,9 +168,9 @@ export abstract class ThreadDomain extends DomainBase {
   #hold({ port, identity, inviter }: Invitation): void {
     const lifeline = holdLifeline(port, this.#lockName(identity), () => {
       this.recover(inviter);
-      this.#neighbours.remove(inviter);
+      this.#neighbours?.remove(inviter);
     });
-    this.#neighbours.add(inviter, port);
+    this.#neighbours?.add(inviter, port);
     this.#lifelines.add(() => lifeline.end());
     this.#ready = lifeline.ready;
   }

@@ -1,3 +1,4 @@
+import { awaitedHold } from "./awaited-hold.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { takeSync, until, type Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
@@ -31,7 +32,7 @@ export class AccessAttempt {
     const { agent, holds, known, reservation } = this.#record;
     const mode = this.#mode;
     const usage = usageFor(mode);
-    const hold = holds.awaited(mode, `${mode} the buffer`);
+    const hold = awaitedHold(holds, mode, `${mode} the buffer`);
     let held = false;
     let begun = false;
     try {

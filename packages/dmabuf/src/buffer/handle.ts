@@ -1,15 +1,14 @@
 import { oneOf } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkHandle, type HandleKind } from "../domain/handle.js";
+import { checkHandle, checkIntact, type HandleKind } from "../domain/handle.js";
 import type { Inflight } from "../domain/referenced-table.js";
-import { DmaBufError } from "../errors.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 import type { StorageSegment } from "./storage.js";
 
 /** What a handle allows. */
 export type HandleMode = "read" | "read-write";
 
-export const HANDLE_MODE = oneOf("read", "read-write");
+export const HANDLE_MODE = /* @__PURE__ */ oneOf("read", "read-write");
 
 /** What a handle carries of the buffer's storage. */
 type HandleFields = Pick<BufferHandle, "mode" | "size" | "version" | "segments">;
@@ -102,12 +101,9 @@ const HANDLE: HandleKind = { kind: "buffer", noun: "buffer", slots: ({ buffers }
 export function checkBufferHandle(agent: Agent, handle: BufferHandleData): void {
   checkHandle(agent, handle, HANDLE);
   const { version, mode, size } = handle;
-  const fields = {
+  checkIntact("buffer", {
     version: Number.isSafeInteger(version),
     mode: mode === "read" || mode === "read-write",
     size: Number.isInteger(size),
-  };
-  for (const [name, isIntact] of Object.entries(fields)) {
-    if (!isIntact) throw new DmaBufError("EINVAL", `Cannot import the buffer: "${name}" of its handle is damaged`);
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import type { Agent, WaitCondition } from "../domain/agent.js";
+import type { Agent } from "../domain/agent.js";
 import {
   anyLiveAgentIn,
   isLive,
@@ -9,18 +9,9 @@ import {
   type Member,
 } from "../domain/agent-slot.js";
 import { clearBit, setBit } from "../domain/bits.js";
-import { DmaBufError } from "../errors.js";
 import { BUFFER } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import type { AccessMode } from "../reservation/usage.js";
-
-/** A wait for a hold that ends when it is taken. */
-export interface AwaitedHold extends WaitCondition {
-  /** The end of a wait that has not taken the hold. */
-  giveUp(): void;
-  /** The agents that hold it up just now. */
-  inTheWay(): Identity[];
-}
 
 /**
  * Holds: which agents use a buffer's bytes from their own code just now. A hold has no time limit, because user code
@@ -64,40 +55,6 @@ export class Holds {
     return mode === "read" ? this.#tryRead() : this.#tryWrite();
   }
 
-  /**
-   * A wait for a hold that ends when it is taken. Call `giveUp` on it if the wait ends otherwise.
-   *
-   * @param action For messages.
-   */
-  awaited(mode: AccessMode, action = "use the buffer"): AwaitedHold {
-    const arm = (): void => this.arm();
-    const users = (): Identity[] => this.users();
-    let claimed = false;
-    const checkBlocking = (): void => {
-      // Its own claim is not in its own way.
-      const isInOwnWay = claimed ? this.#readers > 0 : this.isInOwnWay(mode);
-      if (isInOwnWay) throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
-    };
-    if (mode === "read") {
-      return { arm, checkBlocking, ready: () => this.#tryRead(), inTheWay: users, giveUp: () => {} };
-    }
-    return {
-      arm,
-      checkBlocking,
-      // Its own claim keeps others out, and is not in its own way.
-      inTheWay: () => (claimed ? this.#readingAgents() : users()),
-      ready: () => {
-        claimed ||= this.#claimWriter();
-        if (!claimed || this.#readers > 0 || this.#anyReader()) return false;
-        claimed = false;
-        return true;
-      },
-      giveUp: () => {
-        if (claimed) this.release("write");
-      },
-    };
-  }
-
   /** Makes sure that this agent is rung when a hold of the buffer ends. */
   arm(): void {
     setBit(this.#agent.memory, this.#waiters, slotOf(this.#agent.identity));
@@ -122,8 +79,13 @@ export class Holds {
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
     const { writer } = currentHolds(this.#agent, this.#slot);
-    const readers = this.#readingAgents();
+    const readers = this.readingAgents();
     return isLive(this.#agent, writer) ? [writer, ...readers] : readers;
+  }
+
+  /** Whether this agent itself reads. */
+  get isReading(): boolean {
+    return this.#readers > 0;
   }
 
   /** Whether this agent itself is in the way of one more hold of its own: if it blocked for that, it would never wake. */
@@ -131,7 +93,8 @@ export class Holds {
     return this.#readers > 0 ? mode === "write" : this.#writing;
   }
 
-  #readingAgents(): Identity[] {
+  /** The agents that read just now. */
+  readingAgents(): Identity[] {
     return liveAgentsIn(this.#agent, currentHolds(this.#agent, this.#slot).readers);
   }
 
@@ -139,7 +102,7 @@ export class Holds {
     if (this.#readers === 0) {
       if (this.#writing || this.#writerStands()) return false;
       setBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
-      // SYNC POINT hold-then-look: pairs with #claimWriter() followed by #anyReader().
+      // SYNC POINT hold-then-look: pairs with claimWriter() followed by anyReader().
       if (this.#writerStands()) {
         this.#leaveReaders();
         return false;
@@ -150,14 +113,15 @@ export class Holds {
   }
 
   #tryWrite(): boolean {
-    if (this.#readers > 0 || this.#anyReader() || !this.#claimWriter()) return false;
+    if (this.#readers > 0 || this.anyReader() || !this.claimWriter()) return false;
     // SYNC POINT hold-then-look.
-    if (!this.#anyReader()) return true;
+    if (!this.anyReader()) return true;
     this.#leaveWriter();
     return false;
   }
 
-  #claimWriter(): boolean {
+  /** Keeps new readers and other writers out; {@link release} ends it. Returns false if there is a writer. */
+  claimWriter(): boolean {
     const { memory, identity } = this.#agent;
     if (this.#writing) return false;
     for (;;) {
@@ -186,7 +150,8 @@ export class Holds {
     return writer !== 0 && isLive(this.#agent, writer);
   }
 
-  #anyReader(): boolean {
+  /** Whether any agent reads. */
+  anyReader(): boolean {
     return anyLiveAgentIn(this.#agent, this.#readerBits);
   }
 }

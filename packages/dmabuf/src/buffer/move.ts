@@ -1,3 +1,4 @@
+import { awaitedHold } from "./awaited-hold.js";
 import { agentsWithDynamic } from "./agent-counter.js";
 import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "./buffer-slot.js";
@@ -48,7 +49,7 @@ export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?:
     throw new DmaBufError("EOPNOTSUPP", "Cannot move the buffer: nothing carries moved storage between these agents");
   }
   reservation.assertNotHeld("move");
-  const hold = holds.awaited("write", "move the buffer");
+  const hold = awaitedHold(holds, "write", "move the buffer");
   let held = false;
   try {
     held = hold.ready() || (yield until(agent, hold));

@@ -26,7 +26,10 @@ interface LeanDomain extends ThreadDomain, StreamMembers {
 
 /** Its constructor is not declared: it is the library's own. */
 const Lean = ThreadDomain as unknown as new (entry: ThreadEntry, parts: ThreadParts) => LeanDomain;
-const PARTS: ThreadParts = { features: [READ_FENCES, PLAIN_BUFFERS, STREAMS], createCarrier: () => sharedMemory };
+const PARTS: ThreadParts = {
+  features: [READ_FENCES, PLAIN_BUFFERS, STREAMS],
+  createCarrier: () => ({ carrier: sharedMemory }),
+};
 
 type Context = { after(cleanUp: () => unknown): void };
 

@@ -1,13 +1,14 @@
 import type { Agent } from "../domain/agent.js";
-import type { Neighbours } from "../host/neighbours.js";
+import { Neighbours } from "../host/neighbours.js";
 import { DmaBufError } from "../errors.js";
 import { checkStorage, type Storage, type StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
 import { StorageMessages } from "./storage-messages.js";
 
 /** As {@link sharedMemory}, and storage that is moved goes to the neighbours. */
-export function threadStorage(agent: Agent, neighbours: Neighbours): StorageCarrier {
-  return { ...sharedMemory, exchange: new StorageMessages(agent, neighbours, held) };
+export function threadStorage(agent: Agent): { readonly carrier: StorageCarrier; readonly neighbours: Neighbours } {
+  const neighbours = new Neighbours();
+  return { carrier: { ...sharedMemory, exchange: new StorageMessages(agent, neighbours, held) }, neighbours };
 }
 
 /** The storage of threads: only a message can carry a `SharedArrayBuffer`, so each handle has it along. */

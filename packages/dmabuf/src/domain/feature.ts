@@ -16,7 +16,7 @@ export interface Feature<Members extends object = object> {
   /** What it keeps in the control segment and gives back after a death. */
   readonly steps: readonly RecoveryStep[];
   /** Begins in one agent; returns what the domain's object gets. */
-  install(core: Core): Members;
+  readonly install: (core: Core) => Members;
 }
 
 /** Names what one feature offers to those that are installed after it. */

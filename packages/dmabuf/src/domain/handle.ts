@@ -1,4 +1,4 @@
-import { check, handleTo } from "../arguments.js";
+import { check, damagedField, handleTo } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 import type { Agent } from "./agent.js";
 import { isIndex } from "./layout.js";
@@ -39,17 +39,26 @@ export function checkDomain(agent: Agent, domain: string, what: string): void {
  * @throws {DmaBufError} `EINVAL` if it is no such handle, damaged, or of another domain.
  */
 export function checkHandle(agent: Agent, handle: SlotHandle, { kind, noun, slots }: HandleKind): void {
+  checkFields(handle, kind, noun, slots(agent.layout.sizes));
+  checkIntact(noun, { inflight: !("inflight" in handle) || isInflight(agent, handle.inflight) });
+  checkDomain(agent, handle.domain, noun);
+}
+
+/** The part of {@link checkHandle} that needs no agent. */
+export function checkFields(handle: SlotHandle, kind: string, noun: string, slots: number): void {
   const isKind = (value: unknown): boolean => (value as Partial<SlotHandle> | null | undefined)?.kind === kind;
   check("Domain.import()", "handle", handle, handleTo(`a ${noun}`, "its handle()", isKind));
-  const { domain, slot, generation, inflight } = handle;
-  const fields = {
+  const { domain, slot, generation } = handle;
+  checkIntact(noun, {
     domain: typeof domain === "string",
-    slot: isIndex(slot, slots(agent.layout.sizes)),
+    slot: isIndex(slot, slots),
     generation: Number.isSafeInteger(generation),
-    inflight: !("inflight" in handle) || isInflight(agent, inflight),
-  };
-  for (const [name, isIntact] of Object.entries(fields)) {
-    if (!isIntact) throw new DmaBufError("EINVAL", `Cannot import the ${noun}: "${name}" of its handle is damaged`);
-  }
-  checkDomain(agent, domain, noun);
+  });
+}
+
+/** @throws {DmaBufError} `EINVAL` naming the first field of a handle that is not intact. */
+export function checkIntact(noun: string, fields: Readonly<Record<string, boolean>>): void {
+  const damaged = damagedField(fields);
+  if (damaged === undefined) return;
+  throw new DmaBufError("EINVAL", `Cannot import the ${noun}: "${damaged}" of its handle is damaged`);
 }

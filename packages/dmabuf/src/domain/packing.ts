@@ -1,4 +1,4 @@
-import type { Word } from "./record.js";
+import { halves, whole, type Word } from "./record.js";
 
 /**
  * Several numbers in one shared word, from the lowest bit up: `COMPLETED = packing(64, { sequence: 47, ended: 1, … })`.
@@ -81,9 +81,6 @@ export function pairOf(one: WideBits, value: number, other: WideBits, otherValue
   halves[1] = one.highHalf(value) | other.highHalf(otherValue);
   return whole[0]!;
 }
-
-const whole = new BigUint64Array(1);
-const halves = new Uint32Array(whole.buffer);
 
 /** A word of a record with several numbers in it. */
 export type Packing<Widths, P> = { readonly [K in keyof Widths]: P };

@@ -178,5 +178,6 @@ export function toNumber(word: bigint): number {
 
 const HIGH = 2 ** 32;
 const MOST_HIGH = 2 ** 21;
-const whole = new BigUint64Array(1);
-const halves = new Uint32Array(whole.buffer);
+/** One 64-bit word, and its halves: the low one first. */
+export const whole = new BigUint64Array(1);
+export const halves = new Uint32Array(whole.buffer);

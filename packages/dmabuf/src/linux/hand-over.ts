@@ -1,3 +1,4 @@
+import { awaitedHold } from "../buffer/awaited-hold.js";
 import { check } from "../arguments.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
@@ -59,7 +60,7 @@ export async function handOver(
   const user = userOf(reservation);
   const { agent, holds } = holderOf(buffer).record;
   const limits = limitsOf(agent.host, options, holderOf(buffer).ending);
-  const hold = holds.awaited(access);
+  const hold = awaitedHold(holds, access);
   let isFree = false;
   try {
     isFree = await agent.wait(hold, limits());

@@ -1,3 +1,4 @@
+import { awaitedHold } from "../buffer/awaited-hold.js";
 import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
@@ -160,7 +161,7 @@ function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf
 /** The hold is only to be waited for: a job's own comes when its buffers are locked. */
 function holdInTheWay({ holder, mode }: BufferUse): Obstacle {
   const { agent, holds } = holderOf(holder).record;
-  const awaited = holds.awaited(mode);
+  const awaited = awaitedHold(holds, mode);
   const end = (isReady: boolean): void => {
     if (isReady) holds.release(mode);
     else awaited.giveUp();

@@ -379,7 +379,7 @@ export class FrameStream implements Disposable {
 }
 
 /** What an argument `stream` must be. */
-export const FRAME_STREAM = instance(FrameStream);
+export const FRAME_STREAM = /* @__PURE__ */ instance(FrameStream);
 
 /** @throws {RangeError} Naming the option that is out of range. @throws {TypeError} For a format that is none. */
 export function checkStreamOptions(options: StreamOptions): void {

@@ -1,4 +1,12 @@
-import { ELEMENTS, PIXEL_FORMATS, type FrameFormat, type PlaneFormat } from "./format.js";
+import { damagedField } from "../arguments.js";
+import {
+  ELEMENTS,
+  PIXEL_FORMATS,
+  type ElementType,
+  type FrameFormat,
+  type PixelFormat,
+  type PlaneFormat,
+} from "./format.js";
 
 /** More than any format of this library's has. */
 const MOST_PLANES = 8;
@@ -10,23 +18,29 @@ const MOST_PLANES = 8;
 export function formatDamage(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return "it is no object";
   const { kind, size, planes, pixelFormat, width, height, shape, type } = value as Unsure<FrameFormat>;
-  if (kind !== "image" && kind !== "tensor" && kind !== "raw") return '"kind" is unknown';
-  if (!isPositive(size)) return '"size" is no positive integer';
-  if (!Array.isArray(planes) || planes.length === 0 || planes.length > MOST_PLANES) return '"planes" is no such list';
-  if (!planes.every((plane) => isPlane(plane, size))) return "a plane does not lie inside the frame";
-  if (kind === "image") {
-    if (typeof pixelFormat !== "string" || !PIXEL_FORMATS.includes(pixelFormat)) return '"pixelFormat" is unknown';
-    if (!isPositive(width) || !isPositive(height)) return "an image needs a width and a height";
-  }
-  if (kind === "tensor") {
-    if (typeof type !== "string" || !Object.hasOwn(ELEMENTS, type)) return '"type" is unknown';
-    if (!Array.isArray(shape) || shape.length === 0 || !shape.every(isPositive)) return '"shape" is damaged';
-    const bytes = shape.reduce<number>((product, length) => product * length, 1);
-    if (bytes * ELEMENTS[type as keyof typeof ELEMENTS].BYTES_PER_ELEMENT !== size) return '"shape" is not the size\'s';
-  } else if (type !== undefined) {
-    return `a frame of kind "${kind}" has no "type"`;
-  }
-  return undefined;
+  const isImage = kind === "image";
+  const isTensor = kind === "tensor";
+  const damaged = damagedField({
+    kind: isImage || isTensor || kind === "raw",
+    size: isPositive(size),
+    planes: isPositive(size) && isList(planes, MOST_PLANES) && planes.every((plane) => isPlane(plane, size)),
+    pixelFormat: !isImage || PIXEL_FORMATS.includes(pixelFormat as PixelFormat),
+    width: !isImage || isPositive(width),
+    height: !isImage || isPositive(height),
+    type: isTensor ? typeof type === "string" && Object.hasOwn(ELEMENTS, type) : type === undefined,
+    shape: !isTensor || (isList(shape, Infinity) && shape.every(isPositive) && bytesOf(shape, type) === size),
+  });
+  return damaged && `"${damaged}" of it is wrong`;
+}
+
+function isList(value: unknown, most: number): value is unknown[] {
+  return Array.isArray(value) && value.length >= 1 && value.length <= most;
+}
+
+/** Not a number for an unknown type. */
+function bytesOf(shape: readonly number[], type: unknown): number {
+  const bytes = ELEMENTS[type as ElementType]?.BYTES_PER_ELEMENT;
+  return shape.reduce((product, length) => product * length, bytes);
 }
 
 type Unsure<T> = { readonly [Key in keyof T]?: unknown };

@@ -1,7 +1,8 @@
 import { allOrNothing } from "../all-or-nothing.js";
-import { check, handleTo, isCount, isHandle, isName } from "../arguments.js";
+import { isCount, isName } from "../arguments.js";
 import type { BufferHandle, BufferHandleData } from "../buffer/handle.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import { checkFields, checkIntact } from "../domain/handle.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameFormat } from "./format.js";
@@ -102,8 +103,6 @@ export function checkFrameBuffer({ storage }: StreamBuffer, { format, dataBytes 
   refuse(`a buffer has ${lengths} bytes, a frame needs ${least} in one piece`);
 }
 
-const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
-
 /**
  * A handle comes from user code or from another process. Its buffers' own handles are checked when they are
  * imported, and the buffers by {@link checkFrameBuffer}.
@@ -112,22 +111,17 @@ const HANDLE = handleTo("a stream", "handle() of the FrameStream", isHandle);
  * @throws {DmaBufError} `EINVAL` naming the field that is damaged.
  */
 export function checkStreamHandle(handle: unknown, streams: number): asserts handle is StreamHandleData {
-  check("Domain.import()", "handle", handle, HANDLE);
-  const { kind, domain, slot, generation, name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
-  const damage = formatDamage(format);
-  const fields = {
-    kind: kind === "stream",
-    domain: typeof domain === "string",
-    slot: isCount(slot) && slot < streams,
-    generation: Number.isSafeInteger(generation),
+  checkFields(handle as StreamHandleData, "stream", "stream", streams);
+  const { name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
+  checkIntact("stream", {
     name: typeof name === "string" && isName(name),
     dataBytes: isCount(dataBytes),
     buffers: Array.isArray(buffers) && buffers.length >= 1 && buffers.length <= STREAM_BUFFERS,
-  };
-  for (const [field, intact] of Object.entries(fields)) if (!intact) refuse(`"${field}" of its handle is damaged`);
+  });
+  const damage = formatDamage(format);
   if (damage !== undefined) refuse(`its format is damaged: ${damage}`);
 }
 
 function refuse(reason: string): never {
-  throw new DmaBufError("EINVAL", `Cannot open the stream: ${reason}`);
+  throw new DmaBufError("EINVAL", `Cannot import the stream: ${reason}`);
 }

@@ -1,3 +1,4 @@
+import { awaitedHold } from "../../src/buffer/awaited-hold.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { currentHolds, HOLD_RECOVERY, Holds } from "../../src/buffer/hold.js";
@@ -74,7 +75,7 @@ test("hold.3 hold.4: a waiting writer that gives up lets the waiting readers in"
   const impatient: Program = (memory) => {
     const agent = domain.agent(memory, 1, { knows: [WRITER], arms: [WAITERS], state: () => "" });
     const holds = new Holds(agent, BUFFER_SLOT);
-    const awaited = holds.awaited("write");
+    const awaited = awaitedHold(holds, "write");
     if (agent.waitSync(awaited, 5)) holds.release("write");
     else awaited.giveUp();
   };
@@ -208,7 +209,7 @@ function takeTurn(
   const knows = { knows: [WRITER], arms: [WAITERS], state: () => `held: ${held} ${state()}` };
   const agent = domain.agent(memory, slot, { fault, ...knows });
   const holds = new Holds(agent, BUFFER_SLOT);
-  assert.ok(agent.waitSync(holds.awaited(mode)));
+  assert.ok(agent.waitSync(awaitedHold(holds, mode)));
   held = true;
   landmark(memory, `holds ${state()}`);
   useBuffer(memory, slot, mode, use);
@@ -221,7 +222,7 @@ function watches(slot: number, mode: AccessMode): Program {
     let held = false;
     const agent = domain.agent(memory, slot, { knows: [WRITER], arms: [WAITERS], state: () => `held: ${held}` });
     const holds = new Holds(agent, BUFFER_SLOT);
-    agent.watch(holds.awaited(mode), () => {
+    agent.watch(awaitedHold(holds, mode), () => {
       held = true;
       landmark(memory, "holds");
       useBuffer(memory, slot, mode);

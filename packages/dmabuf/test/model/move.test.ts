@@ -1,3 +1,4 @@
+import { awaitedHold } from "../../src/buffer/awaited-hold.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Holds } from "../../src/buffer/hold.js";
@@ -129,7 +130,7 @@ function moves({ tells = false, fault }: { tells?: boolean; fault?: Fault } = {}
   return (memory) => {
     const agent = domain.agent(memory, MOVER, { fault });
     const holds = new Holds(agent, 0);
-    agent.waitSync(holds.awaited("write"));
+    agent.waitSync(awaitedHold(holds, "write"));
     const outcome = moveLocked(agent, memory, tells);
     holds.release("write");
     memory.store(DONE, 1);
@@ -169,7 +170,7 @@ function readsByHold(fault?: Fault): Program {
   return (memory) => {
     const agent = domain.agent(memory, USER, { fault });
     const holds = new Holds(agent, 0);
-    agent.waitSync(holds.awaited("read"));
+    agent.waitSync(awaitedHold(holds, "read"));
     look(memory, storageVersion(agent, 0));
     holds.release("read");
   };

@@ -1,3 +1,4 @@
+import { awaitedHold } from "../../src/buffer/awaited-hold.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Holds } from "../../src/buffer/hold.js";
@@ -202,7 +203,7 @@ function writes(fault?: Fault): Program {
     const watched = { knows: [WRITER], arms: [WAITERS], state: () => `held: ${held}` };
     const agent = domain.agent(memory, WAITER, { fault, ...watched });
     const holds = new Holds(agent, BUFFER_SLOT);
-    assert.ok(agent.waitSync(holds.awaited("write")));
+    assert.ok(agent.waitSync(awaitedHold(holds, "write")));
     held = true;
     landmark(memory, "holds");
     holds.release("write");
