@@ -11,6 +11,7 @@ import * as testing from "../src/testing/index.js";
 import * as core from "../src/index.js";
 import * as linux from "../src/linux/index.js";
 import * as node from "../src/node/index.js";
+import * as lean from "../src/streams.js";
 import { EXCEPTIONS, OF_ANY_DOMAIN, RECEIVERS, VALID, World } from "./arguments/core.js";
 import * as devices from "./arguments/linux.js";
 import * as models from "./arguments/testing.js";
@@ -18,6 +19,8 @@ import { TestingWorld } from "./arguments/testing.js";
 import * as processes from "./arguments/node.js";
 import { ProcessWorld } from "./arguments/node.js";
 import type { Exceptions } from "./arguments/nonsense.js";
+import * as streams from "./arguments/streams.js";
+import { StreamsWorld } from "./arguments/streams.js";
 import { innerThings } from "./arguments/reach.js";
 import { publicFunctions, publicTypes, type PublicFunction } from "./arguments/surface.js";
 import { tryAll, tryForeign, type Plan } from "./arguments/try-all.js";
@@ -34,7 +37,7 @@ after(() => {
 });
 
 const known = new Set<string>();
-const types = publicTypes(["index", "node/index", "linux/index", "testing/index"]);
+const types = publicTypes(["index", "node/index", "linux/index", "testing/index", "streams"]);
 
 function leadsTo(object: unknown): string[] {
   const inner = innerThings(object, (name) => types.has(name)).filter(
@@ -46,6 +49,11 @@ function leadsTo(object: unknown): string[] {
 
 describe("dmabuf refuses nonsense in its own words, and changes nothing:", () => {
   testAll("index", core, () => new World(), { RECEIVERS, VALID, EXCEPTIONS, OF_ANY_DOMAIN });
+});
+
+describe("dmabuf/streams refuses nonsense in its own words, and changes nothing:", () => {
+  // Its domain is another one than that of `dmabuf`: nothing is known of it.
+  testAll("streams", lean, () => new StreamsWorld(), streams, new Set());
 });
 
 describe(
@@ -103,7 +111,13 @@ interface AnyWorld {
   close(): void;
 }
 
-function testAll<W extends AnyWorld>(entry: string, module: object, world: () => W, table: Table<W>): void {
+function testAll<W extends AnyWorld>(
+  entry: string,
+  module: object,
+  world: () => W,
+  table: Table<W>,
+  shown: Set<string> = known,
+): void {
   const plan: Plan<W> = {
     world,
     async receiver({ kind, owner }, made) {
@@ -122,7 +136,7 @@ function testAll<W extends AnyWorld>(entry: string, module: object, world: () =>
     warnings: () => warnings,
     leadsTo,
   };
-  const functions = publicFunctions(entry, known);
+  const functions = publicFunctions(entry, shown);
   assert.ok(functions.length > 4);
   for (const fn of functions) {
     if (table.isUntried?.(fn)) continue;

@@ -103,8 +103,10 @@ class Surface {
         // What only users make, such as options and operations, has no functions of ours.
         else if (ts.isClassDeclaration(declaration)) this.#addMembers(declaration);
         // Members that a class gets at run time: the interface of its name says which.
-        else if (ts.isInterfaceDeclaration(declaration) && symbol.flags & ts.SymbolFlags.Class)
+        else if (ts.isInterfaceDeclaration(declaration) && symbol.flags & ts.SymbolFlags.Class) {
           this.#inherit(declaration);
+          this.#addOwn(declaration, false);
+        }
       }
     }
     return this.#functions;
@@ -120,6 +122,11 @@ class Surface {
     if (INNER.has(owner) || this.#isKnown(type, owner)) return;
     const isValue = this.#values.has(this.#checker.getSymbolAtLocation(type.name!)!);
     this.#inherit(type);
+    this.#addOwn(type, isValue);
+  }
+
+  #addOwn(type: ts.ClassDeclaration | ts.InterfaceDeclaration, isValue: boolean): void {
+    const owner = type.name!.text;
     for (const member of type.members) {
       const flags = ts.getCombinedModifierFlags(member);
       if ((flags & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0 || isInternal(member)) continue;
