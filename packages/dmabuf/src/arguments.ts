@@ -73,7 +73,7 @@ export function checkList<T>(call: string, argument: string, list: Iterable<T>, 
   return all;
 }
 
-/** The error of a check that somebody else has made. */
+/** The error of a check that was made elsewhere. */
 export function refuse(call: string, argument: string, value: unknown, { wanted, isKind, code }: Kind): never {
   const message = `${call}: ${argument} must be ${wanted}, not ${shown(value)}`;
   if (!isKind(value)) throw new TypeError(message);

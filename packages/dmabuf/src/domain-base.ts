@@ -6,7 +6,7 @@ import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 
 /** What one agent of a domain may choose for itself. */
 export interface JoinOptions {
-  /** Milliseconds for which a handle that nobody imports holds its buffer or syncobj. Default 10,000. */
+  /** Milliseconds for which a handle that no agent imports holds its buffer or syncobj. Default 10,000. */
   readonly handleLimit?: number;
   /**
    * Milliseconds for which a blocking wait of this thread looks again and again before it sleeps; 0 sleeps at once.

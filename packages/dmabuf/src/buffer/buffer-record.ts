@@ -25,7 +25,7 @@ interface Importer {
   readonly moveNotify: () => void;
 }
 
-/** What a record needs of the table it stands in. */
+/** What a record needs of its table. */
 export interface RecordOwner {
   readonly carrier: StorageCarrier;
   readonly handleLimit: number;

@@ -35,7 +35,7 @@ export interface ExportOptions {
 }
 
 export interface BufferTableOptions {
-  /** Milliseconds for which a handle that nobody imports holds its buffer. Default 10,000. */
+  /** Milliseconds for which a handle that no agent imports holds its buffer. Default 10,000. */
   readonly handleLimit?: number;
 }
 
@@ -45,7 +45,7 @@ const DEFAULT_HANDLE_LIMIT = 10_000;
 
 /**
  * The buffers that an agent holds: one record each, however many holders there are. The agent's reference in shared
- * memory stands while its record does.
+ * memory stays while its record does.
  */
 export class BufferTable implements StorageKeeper {
   readonly #agent: Agent;
@@ -56,7 +56,7 @@ export class BufferTable implements StorageKeeper {
   readonly #carrier: StorageCarrier;
   /**
    * Storage that this agent has moved, of live buffers that it no longer holds: a handle that was made before the move may
-   * be on its way, and nobody else may have it.
+   * be on its way, and no other agent may have it.
    */
   readonly #moved = new Map<number, StorageVersion>();
 
@@ -114,7 +114,7 @@ export class BufferTable implements StorageKeeper {
       if (!this.#references.take({ slot, generation })) throw stale();
       record = this.#receive({ slot, generation }, handle);
     }
-    // The buffer is held now: the handle's own hold, if it still stands, has done its work.
+    // The buffer is held now: the handle's own hold, if there still is one, has done its work.
     BUFFER_SLOTS.endInflight(this.#agent, slot, handle.inflight);
     return makeBuffer(record, mode);
   }
@@ -229,7 +229,7 @@ export class BufferTable implements StorageKeeper {
     if (version === 0 || exporterOf(this.#agent, key.slot) !== this.#agent.identity) return;
     const endUse = storage.use();
     this.#moved.set(key.slot, moved);
-    // Whoever frees the buffer rings its exporter's agent.
+    // The agent that frees the buffer rings its exporter's agent.
     const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.#agent, key) };
     this.#agent.watch(freed, () => {
       if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);

@@ -8,7 +8,7 @@ import type { Storage } from "./storage.js";
 import type { StorageExchange, StorageVersion } from "./storage-exchange.js";
 
 /**
- * What an agent knows of where a buffer's bytes stand (storage-slot.3). Storage that has arrived counts when its
+ * What an agent knows of where a buffer's bytes are (storage-slot.3). Storage that has arrived counts when its
  * version is published; what it replaces is let go then.
  *
  * As an {@link WaitCondition} it is ready when the storage of the version is here that is published then.
@@ -131,7 +131,7 @@ export class CurrentStorage implements WaitCondition {
   received(version: number, receive: (held: StorageVersion | undefined) => StorageVersion): void {
     const held = this.newest;
     const received = receive(((held.version - version) | 0) >= 0 ? held : undefined);
-    // Other storage may have arrived meanwhile.
+    // Other storage may have arrived in between.
     if (received.storage === this.#storage) return;
     if (received.version === this.#version) this.#storage = received.storage;
     else this.arrived(received.version, received.storage);
@@ -147,13 +147,13 @@ export class CurrentStorage implements WaitCondition {
     ring(this.#agent, slotOf(this.#agent.identity));
   }
 
-  /** Nobody has this version who can be reached. */
+  /** No agent that can be reached has this version. */
   isMissing(version: number): void {
     this.#missing = version;
     ring(this.#agent, slotOf(this.#agent.identity));
   }
 
-  /** The agent no longer holds the buffer. @param isFreed Whether nobody else does either. */
+  /** The agent no longer holds the buffer. @param isFreed Whether no other agent does either. */
   release(isFreed: boolean): void {
     for (const storage of this.#arrived.values()) storage.release(isFreed);
     this.#arrived.clear();

@@ -58,7 +58,7 @@ export interface ExporterOps {
   vmap?(): Uint8Array;
   /** The last user of `vmap` is done. */
   vunmap?(): void;
-  /** Somebody maps the bytes as they are; may refuse. An exporter without it offers no such mapping. */
+  /** An agent maps the bytes as they are; may refuse. An exporter without it offers no such mapping. */
   mmap?(): Done;
 }
 

@@ -15,8 +15,8 @@ export interface AllocateOptions {
   /** Bits of the heap's own. None is defined, so only 0 is allowed. */
   readonly flags?: number;
   /**
-   * Whether nobody but this agent can ever write to the memory: no handle lets another one write, and no descriptor does,
-   * whoever has it. Domains of processes have it, and the system heap. Default false.
+   * Whether no agent but this one can ever write to the memory: no handle and no descriptor lets another agent write.
+   * Only the system heap of a domain of processes has such memory. Default false.
    */
   readonly sealed?: boolean;
 }
@@ -48,11 +48,11 @@ export interface Heap {
 export interface HeapStorage {
   /** As many bytes as were asked for, all of them zero. */
   readonly segments: readonly StorageSegment[];
-  /** Default: none, and whoever holds the buffer uses its storage without the heap's help. */
+  /** Default: none, and the buffer's holders use its storage without the heap's help. */
   readonly ops?: ExporterOps;
 }
 
-/** What somebody who adds a heap does for it. */
+/** What a program does for a heap that it adds. */
 export interface HeapOps {
   /**
    * Gets the memory of one buffer. What it throws, `heap.allocate()` throws.
@@ -78,7 +78,7 @@ export class SystemHeap implements Heap {
   }
 }
 
-/** A heap whose memory somebody else has. */
+/** A heap whose memory comes from the program. */
 export class AddedHeap implements Heap {
   readonly name: string;
   readonly #buffers: BufferTable;

@@ -21,12 +21,12 @@ import type { AccessMode } from "../reservation/usage.js";
  * hold.2. A reader sets its bit and then looks at WRITER; a writer sets WRITER and then looks at the bits. So one of
  *     them sees the other, and gives way. Who sees the other beforehand does not try: giving way rings (hold.3), and a
  *     wait that rang itself at each look would never sleep.
- * hold.3. Whoever takes a bit or WRITER away then rings all who wait for a hold.
+ * hold.3. The agent that takes a bit or WRITER away then rings all that wait for a hold.
  * hold.4. A waiting writer keeps WRITER: new readers wait behind it, and it does not starve.
  * hold.5. The dead are in no one's way. WRITER names its agent with its generation, so anyone may clear a dead one. A
  *     reader's bit counts while the agent that has its slot is live; the reaper takes a dead one's away before the slot
- *     has another agent, and nobody waits for that.
- * hold.6. Who sees at first that somebody is in the way takes nothing, and so has nothing to ring for (hold.3):
+ *     has another agent, and no agent waits for that.
+ * hold.6. An agent that sees at first that another is in the way takes nothing, and so has nothing to ring for (hold.3):
  *     otherwise a wait would wake itself by its own looks and never sleep.
  */
 export class Holds {
@@ -36,7 +36,7 @@ export class Holds {
   readonly #writer: number;
   readonly #readerBits: number;
   readonly #waiters: number;
-  /** Uses in this agent: its bit and WRITER stand once for all of them. */
+  /** Uses in this agent: its bit and WRITER are set once for all of them. */
   #readers = 0;
   #writing = false;
 
@@ -50,7 +50,7 @@ export class Holds {
     this.#waiters = base + layout.BUFFER.HOLD_WAITERS;
   }
 
-  /** Takes a hold if nobody is in the way. @throws {TypeError} if the mode is none. */
+  /** Takes a hold if no other agent is in the way. @throws {TypeError} if the mode is none. */
   tryTake(mode: AccessMode): boolean {
     return mode === "read" ? this.#tryRead() : this.#tryWrite();
   }

@@ -22,7 +22,7 @@ import type { ReservationUser } from "../reservation/reservation-user.js";
  *     back. If the exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH`
  *     then, too, if there was an answer: who gets one has the lock.
  * pending-request.3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is
- *     waited for all the same; what it has begun without the lock it undoes when it finds nobody there.
+ *     still waited for; what it has begun without the lock it undoes when the requester is gone.
  */
 export class PendingRequest implements WaitCondition {
   readonly #agent: Agent;
@@ -45,7 +45,7 @@ export class PendingRequest implements WaitCondition {
   }
 
   arm(): void {
-    // The exporter rings its requester, and recovery rings everybody.
+    // The exporter rings its requester, and recovery rings all agents.
   }
 
   ready(): boolean {

@@ -7,14 +7,14 @@ import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
  */
 export class References {
   readonly #agent: Agent;
-  /** By slot; while a reference stands, no other buffer has it. */
+  /** By slot; while there is a reference, no other buffer has it. */
   readonly #held = new Map<number, { readonly generation: number; count: number }>();
 
   constructor(agent: Agent) {
     this.#agent = agent;
   }
 
-  /** Notes the reference that stands for a buffer that has just been exported. */
+  /** Notes the reference to a buffer that has just been exported. */
   exported({ slot, generation }: BufferKey): void {
     this.#held.set(slot, { generation, count: 1 });
   }

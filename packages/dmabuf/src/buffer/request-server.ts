@@ -16,9 +16,9 @@ import type { ServedExport } from "./served-export.js";
  *
  * request-server.1. A request is taken before anything is done for it, and the lock after that: who lent it then waits
  *      for the answer.
- * request-server.2. The answer is decided before the lock goes back: either the requester gets both, or nobody wants
+ * request-server.2. The answer is decided before the lock goes back: either the requester gets both, or no agent wants
  *     the answer, and what was done is undone under the lock, which then opens.
- * request-server.3. An exporter's agent that blocks its thread serves nobody meanwhile; plain data needs nobody.
+ * request-server.3. An exporter's agent that blocks its thread serves no request until then; plain data needs no exporter.
  * request-server.4. Importers are told of a move even while their agent blocks its thread: the mover has the lock that
  *     it may block for. An agent that has ever had a dynamic importer answers until it leaves.
  */
@@ -182,7 +182,7 @@ export function tellOfMove(agent: Agent, request: PostedRequest, followers: Foll
 /**
  * Gives the requester its answer, and the lock back that it has lent.
  *
- * @returns False if nobody wants the answer: the lock is still here.
+ * @returns False if no agent wants the answer: the lock is still here.
  */
 export function deliver(
   agent: Agent,

@@ -16,7 +16,7 @@ import type { StorageSegment } from "./storage.js";
 
 /**
  * A buffer that this agent exports with operations of its own, and what other agents have of it: their importers, with
- * their mappings and pins, and their accesses. It lives as long as the buffer does, whoever holds it.
+ * their mappings and pins, and their accesses. It lives as long as the buffer does, with any holder.
  *
  * served-export.1. What an agent was given is given back once: when it says so, when it no longer wants what it asked
  *     for, or when it is dead and nothing is being done for it.
@@ -52,7 +52,7 @@ export class ServedExport {
     this.#ends = new Sequence(this);
   }
 
-  /** Reports what nobody waits for. */
+  /** Reports what no agent waits for. */
   warn(message: string): void {
     if (!this.#agent.closed) this.#agent.host.warn(message);
   }
@@ -100,7 +100,7 @@ export class ServedExport {
         return keep();
       });
     }
-    if (operation !== "map") throw new DmaBufError("EINVAL", `Nobody waits for the answer to "${operation}"`);
+    if (operation !== "map") throw new DmaBufError("EINVAL", `No agent waits for the answer to "${operation}"`);
     return andThen(mapPinned(this.ops, importer, mode, this), (segments) => {
       importer.tables.set(request.mapping, segments);
       return keep();
@@ -199,7 +199,7 @@ export class ServedExport {
     return done(this.ops.endCpuAccess?.(mode));
   }
 
-  /** Runs under the lock. A buffer that is gone has none: nobody is left who could be in the way. */
+  /** Runs under the lock. A buffer that is gone has none: no other access is left. */
   locked(run: () => Given<void>): Given<void> {
     const unkeep = this.keep();
     if (unkeep === undefined) return run();
@@ -284,7 +284,7 @@ export class Sequence {
   pending: Promise<void> | undefined;
 
   /**
-   * @param host Hears of failures: nobody waits for what runs here.
+   * @param host Hears of failures: no agent waits for what runs here.
    * @param told Hears when something is under way, and when nothing is any more.
    */
   constructor(host: Reporter, told: (isUnderWay: boolean) => void = () => {}) {

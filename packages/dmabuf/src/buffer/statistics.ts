@@ -37,7 +37,7 @@ export function bufferStatistics(member: Member): BufferStatistics[] {
   return wholeBuffers(member, ({ slot }) => statisticsOf(member, slot));
 }
 
-/** Reads all live buffers. One that is freed meanwhile is left out: what was read may be of the next one in its slot. */
+/** Reads all live buffers. One that is freed while it is read is left out: what was read may be of the next one in its slot. */
 export function wholeBuffers<T>(segment: Segment, read: (key: BufferKey) => T): T[] {
   const found: T[] = [];
   for (const key of BUFFER_SLOTS.live(segment)) {

@@ -16,7 +16,7 @@ export interface StorageCarrier {
   allocate(length: number, options: { readonly name?: string; readonly sealed?: boolean }): Storage;
   /** Memory that the caller has already. @throws {DmaBufError} `EINVAL` if other agents could not reach it. */
   adopt(segments: readonly StorageSegment[]): Storage;
-  /** Makes the storage reachable for whoever gets a handle to it; returns what the handle itself carries of it. */
+  /** Makes the storage reachable for the agent that gets a handle to it; returns what the handle itself carries of it. */
   send(storage: StorageVersion, mode: HandleMode): readonly StorageSegment[];
   /**
    * The storage of a handle that was sent to this agent: of the handle's version, or a newer one.

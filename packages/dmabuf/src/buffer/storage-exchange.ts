@@ -16,7 +16,7 @@ export interface StorageExchange {
   announce(moved: StorageVersion): void;
   /**
    * Asks the other agents for a version that is published already. The keeper hears of it, later or before this returns:
-   * what has arrived, or that nobody has it who can be reached.
+   * what has arrived, or that no agent that can be reached has it.
    */
   ask(key: BufferKey, version: number): void;
   /** Whether an agent that blocks its thread receives storage, and serves others. */
@@ -26,8 +26,8 @@ export interface StorageExchange {
 /** The storage that an agent has. */
 export interface StorageKeeper {
   storageOf(key: BufferKey): StorageVersion | undefined;
-  /** Somebody has sent storage: of a buffer that this agent may not hold, and not always the newest. */
+  /** Another agent has sent storage: of a buffer that this agent may not hold, and not always the newest. */
   arrived(moved: StorageVersion): void;
-  /** Nobody has this version who can be reached. */
+  /** No agent that can be reached has this version. */
   missing(key: BufferKey, version: number): void;
 }

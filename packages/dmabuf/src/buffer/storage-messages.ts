@@ -12,7 +12,7 @@ import type { StorageExchange, StorageKeeper, StorageVersion } from "./storage-e
  *
  * storage-messages.1. New storage goes to all neighbours, and each forwards it to its others: lifelines form a tree, so
  *      it comes once.
- * storage-messages.2. A question goes the same way until somebody has the storage; the answer goes back by the way of
+ * storage-messages.2. A question goes the same way until an agent has the storage; the answer goes back by the way of
  *      the question. Who has none answers so when all those have whom it asked itself, or have ended. So every question
  *      is answered.
  * storage-messages.3. A sender raises the receiver's MESSAGES after the message and then rings: a thread that blocks
@@ -92,7 +92,7 @@ export class StorageMessages implements StorageExchange {
     }
   }
 
-  /** Ends a question if nobody is left who could answer it. */
+  /** Ends a question if no agent is left that could answer it. */
   #settle(id: string): void {
     const question = this.#questions.get(id);
     if (question === undefined || question.asked.size > 0) return;
@@ -155,7 +155,7 @@ interface AnswerMessage extends NeighbourMessage {
   readonly id: string;
   readonly key: BufferKey;
   readonly version: number;
-  /** Nothing if nobody has it. */
+  /** Nothing if no agent has it. */
   readonly segments?: readonly StorageSegment[];
 }
 

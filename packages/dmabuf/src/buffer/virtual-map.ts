@@ -32,7 +32,7 @@ export class VirtualMap {
     return bytes;
   }
 
-  /** @throws {RangeError} If nobody has mapped it. */
+  /** @throws {RangeError} If it is not mapped. */
   unmap(): void {
     if (this.#users === 0) throw new RangeError("Cannot unmap the buffer: it is not mapped");
     if (--this.#users > 0) return;

@@ -17,7 +17,7 @@ import { AGENT, type Layout, type Segment } from "./layout.js";
  * agent.4. A look that finds the time limit of what it waits for passed starts hang recovery; so no wait on a fence is
  *     without bound.
  * agent.5. What others need of this agent even while it blocks is an interrupt: it runs each time before the thread
- *     sleeps, and whoever needs it rings.
+ *     sleeps, and an agent that needs it rings.
  */
 
 /** Something that becomes ready once, or again and again. */

@@ -30,7 +30,7 @@ export function isLater<T>(answer: T | Promise<T>): answer is Promise<T> {
   return answer instanceof Promise;
 }
 
-/** Who hears of what nobody waits for. */
+/** What hears of a failure that no caller waits for. */
 export type Reporter = Pick<Host, "warn">;
 
 /**

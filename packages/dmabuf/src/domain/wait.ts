@@ -38,7 +38,7 @@ export interface WaitTerms extends WaitOptions {
 }
 
 /**
- * The end of something that is waited at: a stream, a queue, a holder of a buffer, an agent. Whoever waits there hears of
+ * The end of something that is waited at: a stream, a queue, a holder of a buffer, an agent. A wait there hears of
  * it at once.
  */
 export class Ending {
@@ -49,7 +49,7 @@ export class Ending {
     return this.#reason !== undefined;
   }
 
-  /** Ends all waits. @param reason What they, and all later ones, reject with; the first one stands. */
+  /** Ends all waits. @param reason What they, and all later ones, reject with; the first one counts. */
   end(reason: () => Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
@@ -116,7 +116,7 @@ export async function waitUntil(
   let forgetLeaving: (() => void) | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
-      // Each end unsubscribes at once: a look that came later could take what nobody would get any more.
+      // Each end unsubscribes at once: a look that came later could take what no caller would get any more.
       if (signal !== undefined) {
         forgetAbort = onAbort(signal, () => {
           unsubscribe?.();

@@ -57,7 +57,7 @@ export abstract class FenceBacking {
   abstract readonly driverName: string;
   abstract readonly timelineName: string;
   readonly seqno32: boolean = false;
-  /** Whether the fence stands for other fences, and so goes into no reservation and no array. */
+  /** Whether the fence contains other fences, and so goes into no reservation and no array. */
   readonly isContainer: boolean = false;
   /** Whether its maker or owner wants to hear of deadlines. */
   readonly hearsDeadlines: boolean = true;
@@ -486,7 +486,7 @@ export function warnAbandoned(fence: Fence): void {
 const MAKER = "The maker of a fence";
 
 /**
- * Whether two objects stand for one fence: the same object, or the same place in the shared memory of one domain.
+ * Whether two objects are of one fence: the same object, or the same place in the shared memory of one domain.
  *
  * @example
  * ```ts

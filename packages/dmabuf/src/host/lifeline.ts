@@ -29,7 +29,7 @@ interface LockManager {
 }
 
 interface Surroundings {
-  /** An AudioWorklet has none: it can be invited, and invites nobody. */
+  /** An AudioWorklet has none: it can be invited, and cannot invite. */
   readonly MessageChannel?: new () => { readonly port1: MessagePortLike; readonly port2: MessagePortLike };
   readonly navigator?: { readonly locks?: LockManager };
   readonly process?: unknown;

@@ -65,7 +65,7 @@ function afterTimer(ms: number, callback: () => void): () => void {
   return () => surroundings.clearTimeout!(timer);
 }
 
-/** Without timers: a wait for what never comes ends in time all the same. */
+/** Without timers: a wait for what never comes still ends in time. */
 function afterParked(ms: number, callback: () => void): () => void {
   let isCancelled = false;
   void sleep(Math.min(ms, LONGEST_TIMER)).then(() => {

@@ -132,7 +132,7 @@ class MappedSegment implements StorageSegment {
 }
 
 class KernelExporter implements ExporterOps {
-  /** The buffer's, whoever of its holders is open; set as soon as it is exported. */
+  /** The buffer's, with any of its holders open; set as soon as it is exported. */
   reservation!: Reservation;
   readonly #descriptor: DmaBufDescriptor;
   readonly #view: MemoryView;
@@ -188,7 +188,7 @@ class KernelExporter implements ExporterOps {
 
   mmap(): void {}
 
-  /** Whoever asks for the access waits for the reservation next, and finds there what is pending. */
+  /** The agent that asks for the access waits for the reservation next, and finds there what is pending. */
   beginCpuAccess(mode: AccessMode): void {
     if (this.#descriptor.isReady(mode)) {
       this.#work.read.settle();
@@ -223,7 +223,7 @@ class KernelExporter implements ExporterOps {
     this.#descriptor.beginCpuAccessSync(mode);
   }
 
-  /** Nobody waits any more for a buffer that is closed. */
+  /** No agent waits any more for a buffer that is closed. */
   #look(access: AccessMode): SyncFileDescriptor | undefined {
     if (this.#descriptor.isClosed || this.#descriptor.isReady(access)) return undefined;
     const file = this.#descriptor.exportSyncFile(access);

@@ -242,7 +242,7 @@ class KernelBacking extends LocalBacking {
     if (!fence.isSignaled() && this.#endWatch === undefined) this.close();
   }
 
-  /** A descriptor of what the fence stands for, for the caller; `undefined` if nothing of it is pending. */
+  /** A descriptor of the fence's work, for the caller; `undefined` if nothing of it is pending. */
   syncFile(): SyncFileDescriptor | undefined {
     return this.#later === undefined ? this.#file?.duplicate() : this.#later.look();
   }

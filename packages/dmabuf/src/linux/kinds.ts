@@ -5,7 +5,7 @@ import { integer, isText, orElse, withCode, type Kind } from "../arguments.js";
 /** The number of a descriptor. */
 export const FD = orElse("EBADF", { ...integer(0, 0x7fff_ffff), wanted: "the number of a descriptor" });
 
-/** What stands in 32 bits of a structure. */
+/** What fits into 32 bits of a structure. */
 export const U32 = integer(0, 0xffff_ffff);
 
 /** The same, where the kernel would say `EINVAL`. */
@@ -15,7 +15,7 @@ export const COUNT = withCode("EINVAL", integer(1, 0xffff_ffff));
 export const BYTES = withCode("EINVAL", integer(1));
 export const OFFSET = withCode("EINVAL", integer(0));
 
-/** What stands in 64 bits: a point of a timeline, a time. */
+/** What fits into 64 bits: a point of a timeline, a time. */
 export const U64: Kind = {
   wanted: "a number or a bigint from 0 to 18446744073709551615",
   isKind: (value) => typeof value === "number" || typeof value === "bigint",

@@ -19,7 +19,7 @@ export type Field =
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** What stands in a field: 64 bits are a bigint. */
+/** What is in a field: 64 bits are a bigint. */
 type Value<F extends Field> = F extends "u64" | "s64"
   ? bigint
   : F extends { readonly text: number }

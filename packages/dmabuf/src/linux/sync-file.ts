@@ -100,7 +100,7 @@ export class SyncFileDescriptor extends Descriptor {
     return requestOf(this, SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").name;
   }
 
-  /** What stands in it, as of now. */
+  /** What is in it, as of now. */
   info(): SyncFileInfo {
     for (let room = this.#count(); ; room = this.#count()) {
       const bytes = new Uint8Array(new ArrayBuffer(FENCE_INFO.size * room));
@@ -117,7 +117,7 @@ export class SyncFileDescriptor extends Descriptor {
   }
 
   /**
-   * Hints that somebody needs the fences by then (absolute monotonic nanoseconds). Nothing fails if they are late.
+   * Hints that the fences are needed by then (absolute monotonic nanoseconds). Nothing fails if they are late.
    *
    * @throws {DmaBufError} `ENOTTY` before Linux 6.4.
    */
@@ -137,7 +137,7 @@ export class SyncFileDescriptor extends Descriptor {
   }
 }
 
-/** What an argument must be that is a sync_file of the kernel's. */
+/** What an argument must be that is a kernel sync_file. */
 export const SYNC_FILE_DESCRIPTOR = instance(SyncFileDescriptor);
 
 function describeFence(fence: {

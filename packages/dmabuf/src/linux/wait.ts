@@ -9,7 +9,7 @@ import { Descriptor, isDescriptorReady } from "./descriptor.js";
 const SLICE = 50;
 
 /**
- * Waits until a descriptor is ready, also if it is closed meanwhile. One that is broken is waited for no longer.
+ * Waits until a descriptor is ready, also if it is closed during the wait. One that is broken is waited for no longer.
  *
  * @returns False if the time passed first.
  */
@@ -21,7 +21,7 @@ export async function waitForDescriptor(
   const host = threadsHost();
   const left = countdown(host, options.timeout);
   if (isDescriptorReady(fd, direction)) return true;
-  // After the close of the other one, somebody else may get its number.
+  // After the close of the other one, another owner may get its number.
   const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
   try {
     const ready = (): boolean => isDescriptorReady(own.fd, direction);

@@ -126,7 +126,7 @@ export class ContextLocks {
     this.#isDone = true;
   }
 
-  /** It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done meanwhile (acquire-context.3). */
+  /** It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done during the wait (acquire-context.3). */
   add(lock: Disposable): void {
     if (this.#isDone) {
       lock[Symbol.dispose]();

@@ -8,7 +8,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
  *
  * entries.1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of
  *      PUBLISHED.
- * entries.2. A reader takes no lock: what it read counts if PUBLISHED has not changed meanwhile.
+ * entries.2. A reader takes no lock: what it read counts if PUBLISHED has not changed until then.
  * entries.3. A writer that dies before the store has changed nothing.
  * entries.4. A signaled entry whose work is overdue keeps its place, until a later fence of its context has that.
  */
@@ -52,7 +52,7 @@ export function publishEntries(segment: Segment, bufferSlot: number, entries: re
   memory.store(published, (version + 1) | 0);
 }
 
-/** Whether an unsignaled entry of at most this level exists. May be wrong only if the entries change meanwhile. */
+/** Whether an unsignaled entry of at most this level exists. May be wrong only if the entries change during the look. */
 export function hasPending(segment: Segment, entries: readonly Entry[], level: number): boolean {
   return entries.some((entry) => entry.level <= level && !isKeySignaled(segment, entry.key));
 }

@@ -10,7 +10,7 @@ import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
  * twice is locked once.
  *
  * @returns The context that holds them; dispose it to unlock all.
- * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also meanwhile.
+ * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also during the wait.
  *   Nothing is locked then.
  */
 export async function lockAll(

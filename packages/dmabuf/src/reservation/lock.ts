@@ -7,13 +7,13 @@ import type { RecoveryStep } from "../domain/recovery.js";
 /**
  * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
  *
- * lock.1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: whoever finds a dead
+ * lock.1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: an agent that finds a dead
  *     holder there may open the lock, at once and twice.
  * lock.2. A requester that holds other locks never waits for an older ticket; so every chain of waiting ends.
  * lock.3. Opening the lock rings all who wait for it, and each looks again: the new holder may be older than they are.
  * lock.4. A waiter sets its bit before its last look at the lock word; an opener opens the word before it takes the
  *      bits.
- * lock.5. While an exporter's operation runs for a holder in another agent, the exporter's agent stands in the word in
+ * lock.5. While an exporter's operation runs for a holder in another agent, the exporter's agent is in the word in
  *     the holder's place, with the holder's ticket: the word always names who may write the entries.
  * lock.6. Who hands the lock back looks afterwards whether the holder still lives, and opens the lock if not: the
  *     holder's recovery may be over, and those who wait have been rung too early.
@@ -22,7 +22,7 @@ import type { RecoveryStep } from "../domain/recovery.js";
  *     one.
  */
 
-/** The lock word of a holder. Ticket 0 stands for a holder without an acquire context. */
+/** The lock word of a holder. Ticket 0 is that of a holder without an acquire context. */
 export function lockWord(identity: Identity, ticket: number): bigint {
   return pairOf(LOCK.holder, identity, LOCK.ticket, ticket);
 }

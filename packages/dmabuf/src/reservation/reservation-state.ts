@@ -5,7 +5,7 @@ import { locksOf, type AcquireContext } from "./acquire-context.js";
 import { readEntries, type Entry } from "./entries.js";
 import { delegateWord, handBackLock, lockWord, openLock } from "./lock.js";
 
-/** Keeps a buffer from being freed until the result is called. Whoever calls it holds a reference, which may go then. */
+/** Keeps a buffer from being freed until the result is called. The caller holds a reference, which may go then. */
 export type KeepBuffer = () => () => void;
 
 /** What all users of a reservation in one agent share: which of them has the lock, and the fences under it. */

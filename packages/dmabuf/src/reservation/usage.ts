@@ -5,10 +5,10 @@ import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
  * What a fence means for others that use the buffer, strongest first. A query at one level sees the fences of that
  * level and of all stronger ones.
  *
- * - `kernel`: memory management (moves, clears); everybody waits before touching the memory.
+ * - `kernel`: memory management (moves, clears); all agents wait before touching the memory.
  * - `write`: writers that take part in implicit synchronization.
  * - `read`: readers that take part in it.
- * - `bookkeep`: work that nobody waits for implicitly.
+ * - `bookkeep`: work that no agent waits for implicitly.
  *
  * @see linux/include/linux/dma-resv.h
  */

@@ -50,7 +50,7 @@ const POLICIES: readonly Policy[] = ["block", "drop-oldest", "newest"];
 
 export const POLICY = oneOf(...POLICIES);
 
-/** The number of a policy; 0 stands for a consumer that is only joining or leaving. */
+/** The number of a policy; 0 is that of a consumer that is only joining or leaving. */
 function policyNumber(policy: Policy): number {
   return POLICIES.indexOf(policy) + 1;
 }

@@ -6,7 +6,7 @@
  * substrate.3. `wake` wakes synchronous and asynchronous sleepers alike, all of them.
  * substrate.4. `park` may return early ("woken" without a `wake`); callers look again.
  *
- * Indices count 32-bit words from the start of the segment. A 64-bit word stands at an even index,
+ * Indices count 32-bit words from the start of the segment. A 64-bit word is at an even index,
  * its low half first.
  */
 export interface Substrate {
@@ -46,7 +46,7 @@ export interface Substrate {
   park(word: number, expected: number, timeoutMs: number): ParkResult;
   /** As `park`, but returns to the event loop: `undefined` if the word differs already. */
   parkAsync(word: number, expected: number): Promise<void> | undefined;
-  /** Wakes everyone parked on the word; returns how many sleepers there were. */
+  /** Wakes all sleepers on the word; returns how many sleepers there were. */
   wake(word: number): number;
   /** A hint between two looks of a spinning wait. */
   pause(): void;

@@ -43,7 +43,7 @@ export class ExplorationError extends Error {
     return this.#schedule;
   }
 
-  /** Every move, one a line, and how things stood at the end. */
+  /** Every move, one a line, and the state at the end. */
   get trace(): string {
     return this.#trace;
   }

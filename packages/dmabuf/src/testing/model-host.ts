@@ -21,7 +21,7 @@ export interface ModelHost extends Host {
 /**
  * Surroundings for code on the model: nothing in them happens by chance, so an agent repeats itself.
  *
- * The clock stands still, except that a park that times out takes its time. Blocking is allowed, no wait spins (the
+ * The clock does not move, except that a park that times out takes its time. Blocking is allowed, no wait spins (the
  * budget is 0: an explored spin would only repeat the look), and timers never fire. Make one in each run of an agent.
  *
  * @param memory The memory that the agent got.

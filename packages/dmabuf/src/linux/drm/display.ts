@@ -97,7 +97,7 @@ export class Display implements Disposable {
   readonly #connector: ModeObject;
   readonly #crtc: ModeObject;
   readonly #plane: ModeObject;
-  /** The mode as an object of the kernel's. */
+  /** The mode as a kernel object. */
   readonly #blob: number;
   /** Signals when the image is shown that was queued last. */
   #shown: SyncFileDescriptor | undefined;
@@ -302,7 +302,7 @@ function findMode(device: DrmDevice, { name, modes }: ConnectorObject, options: 
   throw new DmaBufError("EINVAL", `Cannot show ${wanted} at ${name} of ${device.path}: the screen has ${sizes}`);
 }
 
-/** The place of the controller that feeds the connector already, or else of one that feeds nobody. */
+/** The place of the controller that feeds the connector already, or else of one that feeds none. */
 function findController(
   device: DrmDevice,
   crtcs: readonly number[],

@@ -41,7 +41,7 @@ export class VgemFence {
   /**
    * Adds a fence to the buffer's.
    *
-   * @throws {DmaBufError} `EBUSY` if a fence that is pending stands in the way of such an access.
+   * @throws {DmaBufError} `EBUSY` if a pending fence is in the way of such an access.
    */
   constructor(buffer: DrmBuffer, mode: AccessMode) {
     check("new VgemFence()", "buffer", buffer, DRM_BUFFER);
@@ -53,7 +53,7 @@ export class VgemFence {
       VGEM.FENCE_ATTACH,
       { handle: buffer.handle, flags },
       "Cannot attach a fence to the buffer",
-      { EBUSY: "a pending fence stands in the way" },
+      { EBUSY: "a pending fence is in the way" },
     ).fence;
   }
 

@@ -20,13 +20,13 @@ import { duplicateDescriptor } from "../system-calls/index.js";
  * The storage of processes: memory files, whose descriptors lie in the mailboxes of all agents from the first handle on.
  *
  * file-carrier.1. The agent that makes a handle sends the descriptors to the mailbox of each agent that has not had them from
- *     it, with no more rights than the handle gives. So an importer needs nobody: neither the exporter, who may be
+ *     it, with no more rights than the handle gives. So an importer needs no other agent: neither the exporter, who may be
  *     blocked or dead, nor a turn of its own event loop.
  * file-carrier.2. What is missing (a full mailbox, an agent that joined later) is asked for. Every agent answers, also
  *     one that blocks in the library: with the memory, or that it has none. So every question ends.
  * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each message
  *      that comes, and from time to time.
- * file-carrier.4. The memory of a freed buffer is given back by whoever frees it, or, if that one may only read, by its
+ * file-carrier.4. The memory of a freed buffer is given back by the agent that frees it, or, if that one may only read, by its
  *     exporter, who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no
  *     memory. Memory that a move has left is given back at once.
  */
@@ -135,7 +135,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     if (mode === "read-write" && held.storage.isSealed) {
       throw new DmaBufError("EPERM", "Cannot make a handle to write: the memory is sealed");
     }
-    // Whoever imports it asks for what this agent cannot send.
+    // The agent that imports it asks for what this agent cannot send.
     if (!held.storage.canSend(mode)) return [];
     for (const to of otherAgents(this.#parts.agent)) {
       if (!held.storage.wasSent(mode, to)) this.#deliver(to, held, mode);
@@ -269,7 +269,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   /**
-   * @throws {DmaBufError} `ESTALE` if the buffer goes meanwhile, or nobody has its memory; `EMFILE` if this process can
+   * @throws {DmaBufError} `ESTALE` if the buffer goes during the wait, or no agent has its memory; `EMFILE` if this process can
    *   open nothing more; `ETIMEDOUT`.
    */
   #awaitAnswer(name: StorageName): Delivery | FileVersion {
@@ -286,7 +286,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       }
       this.sweep();
       if (!BUFFER_SLOTS.isLive(agent, keyOf(name)) || question.asked.size === 0) {
-        throw new DmaBufError("ESTALE", "Cannot import the buffer: nobody has its memory any more");
+        throw new DmaBufError("ESTALE", "Cannot import the buffer: no agent has its memory any more");
       }
       if (agent.host.nowNs() > end) {
         this.#questions.delete(question);
@@ -331,7 +331,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
         before?.release(false);
       });
     } catch (error) {
-      // There may be room for it later, and then nobody need be asked.
+      // There may be room for it later, and then no agent need be asked.
       this.#received.add({ ...delivery, files: parts.map(({ object }) => object.giveUp()) });
       throw error;
     }
@@ -383,7 +383,7 @@ interface Question {
   readonly name: StorageName;
   /** Who has not answered. */
   readonly asked: Set<Identity>;
-  /** Nobody has it. */
+  /** No agent has it. */
   missing: () => void;
 }
 

@@ -92,7 +92,7 @@ export class DescriptorDirectory {
    * @param name At most 31 bytes of UTF-8.
    * @param options `timeout` in milliseconds, by default no limit, and `signal`, which ends the wait.
    * @throws {DmaBufError} `ETIMEDOUT` if no agent offers it in time; `EBADF` if the domain was left, `ECANCELED` if it is
-   *   left meanwhile; the signal's reason if it aborts.
+   *   left during the wait; the signal's reason if it aborts.
    */
   async take(name: string, options: WaitOptions = {}): Promise<number> {
     check("DescriptorDirectory.take()", "name", name, NAME);

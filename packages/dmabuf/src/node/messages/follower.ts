@@ -152,7 +152,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     }
   }
 
-  /** Waits for a stream, and joins it. @returns `undefined` if this was disposed meanwhile. */
+  /** Waits for a stream, and joins it. @returns `undefined` if this was disposed during the wait. */
   async #join(options: WaitOptions, left: () => number): Promise<Source | undefined> {
     const search = (this.#search ??= this.#searchFor(undefined));
     const awaited = { ...search.there, ready: () => this.#closed || search.there.ready() };
