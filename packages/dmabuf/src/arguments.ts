@@ -225,11 +225,6 @@ export function handleTo(what: string, giver: string, isKind: (value: unknown) =
   });
 }
 
-/** Whether something may be a handle to a slot: what was posted itself has none. */
-export function isHandle(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "slot" in value;
-}
-
 function isNumber(value: unknown): boolean {
   return typeof value === "number";
 }
