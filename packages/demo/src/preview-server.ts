@@ -53,7 +53,7 @@ export class PreviewServer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 
-  /** Whether anybody wants to see a frame now. */
+  /** Whether a viewer wants a frame now. */
   get isWatched(): boolean {
     for (const watcher of this.#watchers) if (!watcher.writableNeedDrain) return true;
     return false;

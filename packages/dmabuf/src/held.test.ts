@@ -13,7 +13,7 @@ const PATIENT = { timeout: 60_000 };
 
 type Context = Parameters<typeof createDomain>[0];
 
-/** The warnings that are given meanwhile, until there are `count`, or 20 collections have brought no more. */
+/** The warnings that are given until there are `count`, or 20 collections have brought no more. */
 async function warningsOf(t: Context, count: number, act: () => unknown): Promise<string[]> {
   const warnings: string[] = [];
   const heard = ({ name, message }: Error): void => {
@@ -129,7 +129,7 @@ describe("what is in use is not forgotten:", () => {
     assert.notEqual(await frame, undefined);
   });
 
-  test("an access, a frame and a mapping of which somebody has the bytes", PATIENT, async (t) => {
+  test("an access, a frame and a mapping whose bytes are still in use", PATIENT, async (t) => {
     const domain = createDomain(t);
     const stream = streamOf(domain);
     const [buffer, mapped, consumer] = [domain.allocate(1), domain.allocate(1), stream.frames()];

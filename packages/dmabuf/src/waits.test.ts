@@ -9,7 +9,7 @@ import type { FrameStream } from "./stream/frame-stream.js";
 
 const PATIENT = { timeout: 20_000 };
 
-/** A wait that nobody but its end would end, and that end. */
+/** A wait that only its end would end, and that end. */
 interface Waiting {
   readonly wait: Promise<unknown>;
   readonly end: () => void;

@@ -1,4 +1,4 @@
-/* cspell:ignore recieve recieved messige remarkrc */
+/* cspell:ignore recieve recieved messige remarkrc nobody whoever somebody */
 /** Each check of `npm run check` finds what it is there for: it is planted in a small workspace. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -83,7 +83,11 @@ const CHECKS: Record<string, Check> = {
     command: ["cspell", "--root", ".", "--config", config("cspell.json")],
     planted: [
       ["README.md", "# One\n\nWe recieve it from nobody.\n", /Unknown word \(recieve\)[^]*Forbidden word \(nobody\)/],
-      ["packages/one/src/a.ts", '/** As recieved. */\nexport const a = "a messige";\n', /recieved[^]*messige/],
+      [
+        "packages/one/src/a.ts",
+        '/** As recieved by whoever asks. */\nexport const a = "a messige from nobody";\nexport const somebody = 1;\n',
+        /recieved[^]*Forbidden word \(whoever\)[^]*messige[^]*Forbidden word \(nobody\)/,
+      ],
     ],
   },
   links: {

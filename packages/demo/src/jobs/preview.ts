@@ -6,7 +6,7 @@ import type { Findings, Job, JobSettings, Note, Started } from "./job.js";
 const LONGEST_SIDE = 960;
 const QUALITY = 80;
 
-/** Shows the newest frame in the browser. Without a port or without anybody watching, it encodes nothing. */
+/** Shows the newest frame in the browser. Without a port or without a viewer, it encodes nothing. */
 export class Preview implements Job {
   readonly #settings: JobSettings;
   #server: PreviewServer | undefined;

@@ -146,8 +146,8 @@ export class BufferTable implements StorageKeeper {
   }
 
   /**
-   * Keeps a buffer from being freed, whether this agent has holders of it or not, until the result is called; `undefined` if
-   * it is gone.
+   * Keeps a buffer from being freed, whether this agent has holders of it or not, until the result is called;
+   * `undefined` if it is gone.
    */
   #keep(key: BufferKey): (() => void) | undefined {
     const record = this.recordOf(key);

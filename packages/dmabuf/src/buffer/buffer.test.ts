@@ -218,7 +218,7 @@ describe("a buffer's", () => {
     assert.equal(theirs.name, kept);
   });
 
-  test("inode is its own for ever, also when the slot is used again", (t) => {
+  test("inode stays its own, also when the slot is used again", (t) => {
     const domain = createDomain(t, { buffers: 1 });
     const inodes = [1, 2, 3].map(() => {
       using buffer = domain.allocate(1);

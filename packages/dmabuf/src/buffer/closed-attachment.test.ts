@@ -1,4 +1,7 @@
-/** What an exporter is doing for an importer runs to its end, whoever closes the buffer or detaches meanwhile. */
+/**
+ * What an exporter is doing for an importer runs to its end, also if the buffer is closed or the importer detaches
+ * before that.
+ */
 import { agentOf } from "../domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
@@ -117,7 +120,7 @@ for (const where of ["its exporter's thread", "another thread"] as const) {
 }
 
 test(
-  "what is kept over the leaving of the domain gives nothing back to whoever has the slots then",
+  "what is kept over the leaving of the domain gives nothing back to the agent that has the slots then",
   TIMEOUT,
   async (t) => {
     const domain = createDomain(t, { buffers: 1 });
@@ -144,7 +147,7 @@ test(
 );
 
 test(
-  "what an exporter ends after its importer has left the domain is nobody's in the same places",
+  "what an exporter ends after its importer has left the domain changes nothing in the same slots",
   TIMEOUT,
   async (t) => {
     const domain = createDomain(t);

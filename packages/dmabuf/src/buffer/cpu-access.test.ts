@@ -72,7 +72,7 @@ describe("an access waits for the fences of", () => {
 });
 
 describe("an access that waits for a fence", () => {
-  test("begins only when a later one has signaled that was added meanwhile", { timeout: 10_000 }, async (t) => {
+  test("begins only when a later one has signaled that was added during the wait", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     for (const mode of ["read", "write"] as const) {
@@ -87,7 +87,7 @@ describe("an access that waits for a fence", () => {
     }
   });
 
-  test("keeps others out meanwhile", { timeout: 10_000 }, async (t) => {
+  test("keeps others out until it ends", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const theirs = joinDomain(t, domain).import(buffer.handle());
@@ -113,7 +113,7 @@ describe("an access that waits for a fence", () => {
     });
   }
 
-  test("fails with EBADF when its holder is closed meanwhile", { timeout: 10_000 }, async (t) => {
+  test("fails with EBADF when its holder is closed during the wait", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const other = buffer.duplicate();
@@ -233,7 +233,7 @@ describe("an exporter's operations on CPU access", () => {
   });
 });
 
-test("beginCpuAccess() excludes nobody", async (t) => {
+test("beginCpuAccess() excludes no agent", async (t) => {
   const domain = createDomain(t);
   const buffer = domain.allocate(1);
   const theirs = joinDomain(t, domain).import(buffer.handle());

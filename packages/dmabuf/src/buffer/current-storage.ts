@@ -83,8 +83,8 @@ export class CurrentStorage implements WaitCondition {
    * The storage, as soon as it is here.
    *
    * @param timeout For messages.
-   * @throws {DmaBufError} `ETIMEDOUT`; `ESRCH` if no agent that can be reached has it; `EOPNOTSUPP` where a blocked thread
-   *   gets no storage.
+   * @throws {DmaBufError} `ETIMEDOUT`; `ESRCH` if no agent that can be reached has it; `EOPNOTSUPP` where a blocked
+   *   thread gets no storage.
    */
   *arrival(timeout?: number): Steps<Storage> {
     for (;;) {

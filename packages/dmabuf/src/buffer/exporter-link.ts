@@ -19,8 +19,8 @@ export interface Table {
  *     exporter throws is reported in its agent, and the lock is taken for `unmap` and `unpin` as soon as it can be had.
  *     Each importer's things are given back in order, and the exporter hears of an end before it is asked for any later
  *     begin.
- * exporter-link.2. `map` and `pin` are asked for with the reservation locked. An exporter in another agent has the lock
- *      meanwhile.
+ * exporter-link.2. `map` and `pin` are asked for with the reservation locked. Until it answers, an exporter in another
+ *      agent has the lock.
  */
 export interface ExporterLink {
   /** Whether `begin` asks another agent, so that it cannot have its answer at once. */

@@ -27,8 +27,8 @@ export interface ExporterAttachment {
  * What the owner of some storage does for the buffer it exports. All operations run in the exporter's agent, whichever
  * agent asks for them; each may answer later, by a promise.
  *
- * Called with the buffer's reservation locked: `map`, `unmap`, `pin`, `unpin`, `vmap`, `vunmap`. Called without it: `attach`, `detach`,
- * `beginCpuAccess`, `endCpuAccess`, `mmap`, `release`.
+ * Called with the buffer's reservation locked: `map`, `unmap`, `pin`, `unpin`, `vmap`, `vunmap`. Called without it:
+ * `attach`, `detach`, `beginCpuAccess`, `endCpuAccess`, `mmap`, `release`.
  *
  * @see linux/include/linux/dma-buf.h, `struct dma_buf_ops`
  */
@@ -40,7 +40,10 @@ export interface ExporterOps {
   map(attachment: ExporterAttachment, mode: AccessMode): Answer<readonly StorageSegment[]>;
   /** The importer has done with what `map` gave it. Runs once for each `map`. */
   unmap(attachment: ExporterAttachment, segments: readonly StorageSegment[]): Done;
-  /** The last reference is gone. Runs once. As all operations that give something back, it cannot fail: that is reported. */
+  /**
+   * The last reference is gone. Runs once. As all operations that give something back, it cannot fail: that is
+   * reported.
+   */
   release(): void;
   /** May refuse an importer: by convention with `EBUSY`. */
   attach?(attachment: ExporterAttachment): Done;

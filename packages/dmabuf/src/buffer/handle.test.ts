@@ -55,7 +55,7 @@ describe("a handle", () => {
     assert.deepEqual(domain.statistics(), []);
   });
 
-  test("that nobody imports lets the buffer go after the limit", { timeout: 10_000 }, async (t) => {
+  test("that no agent imports releases the buffer after the limit", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t, { handleLimit: 30 });
     const buffer = domain.allocate(1);
     const handle = buffer.handle();
@@ -65,7 +65,7 @@ describe("a handle", () => {
     assert.throws(() => domain.import(handle), { code: "ESTALE" });
   });
 
-  test("can be imported after the limit while anybody holds the buffer", { timeout: 10_000 }, async (t) => {
+  test("can be imported after the limit while any agent holds the buffer", { timeout: 10_000 }, async (t) => {
     const domain = createDomain(t, { handleLimit: 1, agents: 2 });
     const buffer = domain.allocate(1);
     const handles = [buffer.handle(), buffer.handle()];

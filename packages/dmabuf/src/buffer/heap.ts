@@ -38,8 +38,8 @@ export interface Heap {
   /**
    * A zeroed buffer. Its size is rounded up to whole pages of 4,096 bytes.
    *
-   * @throws {DmaBufError} `EINVAL` for a size below 1, a flag or an unknown mode; `ENOMEM` if there is not so much memory;
-   *   `ENOSPC` if the domain is full; `EOPNOTSUPP` if the memory cannot be sealed.
+   * @throws {DmaBufError} `EINVAL` for a size below 1, a flag or an unknown mode; `ENOMEM` if there is not so much
+   *   memory; `ENOSPC` if the domain is full; `EOPNOTSUPP` if the memory cannot be sealed.
    */
   allocate(size: number, options?: AllocateOptions): DmaBuf;
 }

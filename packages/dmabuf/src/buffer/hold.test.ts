@@ -18,7 +18,7 @@ describe("accesses of several agents (hold.1)", () => {
     for (const buffer of [mine, theirs, others, theirs]) assert.notEqual(buffer.tryAccess("read"), undefined);
   });
 
-  test("a reader keeps writers out, and a writer keeps everybody out", (t) => {
+  test("a reader keeps writers out, and a writer keeps all others out", (t) => {
     const { mine, theirs } = shared(t);
     using reading = mine.tryAccess("read");
     assert.equal(theirs.tryAccess("write"), undefined);

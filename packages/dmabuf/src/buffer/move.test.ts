@@ -9,7 +9,9 @@ import type { NewStorage } from "./move.js";
 import { PAGE_SIZE, type StorageSegment } from "./storage.js";
 
 const LIMIT = { timeout: 20_000 };
-/** In a browser a thread that blocks gets no message, and nobody tells that another agent of the same thread has left. */
+/**
+ * In a browser a thread that blocks gets no message, and is not told that another agent of the same thread has left.
+ */
 const IN_NODE = { ...LIMIT, skip: "process" in globalThis ? false : "only Node.js can do this" };
 
 const pages = (count = 1): StorageSegment => {

@@ -68,7 +68,7 @@ describe("work whose time limit has passed, and whose agent has not said that it
     ["read", "read"],
     ["bookkeep", "write"],
   ] as const) {
-    test(`as ${usage} keeps nobody from a ${mode} access`, PATIENT, async (t) => {
+    test(`as ${usage} keeps no agent from a ${mode} access`, PATIENT, async (t) => {
       const { mine } = await withOverdueWork(t, usage);
       (await mine.access(mode))[Symbol.dispose]();
       mine.tryAccess(mode)![Symbol.dispose]();

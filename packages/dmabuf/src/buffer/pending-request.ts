@@ -14,7 +14,8 @@ import { delegateWord, lockHolder } from "../reservation/lock.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 
 /**
- * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter does.
+ * A request to an exporter in another agent, as its requester waits for it; or to importers there, as their exporter
+ * does.
  *
  * pending-request.1. It ends with the exporter's answer, or with `ESRCH` when the exporter's agent has ended without
  *      one.

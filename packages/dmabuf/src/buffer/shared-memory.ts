@@ -29,7 +29,7 @@ export const sharedMemory: StorageCarrier = {
   },
 };
 
-/** Memory that lives as long as anybody refers to it. */
+/** Memory that lives as long as anything refers to it. */
 function held(segments: readonly StorageSegment[]): Storage {
   return { segments, use: () => ended, release: ended };
 }

@@ -21,8 +21,8 @@ export interface StorageCarrier {
   /**
    * The storage of a handle that was sent to this agent: of the handle's version, or a newer one.
    *
-   * @param held What the agent has of this buffer already, if it is as new: it is given back if it allows as much as the
-   *   handle does, and goes with what is given back otherwise.
+   * @param held What the agent has of this buffer already, if it is as new: it is given back if it allows as much as
+   *   the handle does, and goes with what is given back otherwise.
    * @throws {DmaBufError} `EINVAL` if the handle is damaged; `ESTALE` if the storage is gone.
    */
   receive(handle: BufferHandleData, held: StorageVersion | undefined): StorageVersion;

@@ -130,7 +130,7 @@ test("spinning that does not help is cut down, and now and then tried in full ag
   assert.equal(looks[64], looks[0]);
 });
 
-test("a wait for a hold that stands rings nobody while it lasts", { timeout: 10_000 }, async (t) => {
+test("a wait for a hold that is taken rings no agent while it lasts", { timeout: 10_000 }, async (t) => {
   const domain = createDomain(t);
   const worker = joinDomain(t, domain);
   const buffer = domain.allocate(1);

@@ -27,7 +27,10 @@ export interface WaitCondition {
   ready(): boolean;
   /** Milliseconds until an agent must look again even if none rings; it is then looked at. */
   recheckAfter?(): number;
-  /** Looks, before a thread blocks for it without a limit, whether that would never end. @throws {DmaBufError} `EDEADLK`. */
+  /**
+   * Looks, before a thread blocks for it without a limit, whether that would never end. @throws {DmaBufError}
+   * `EDEADLK`.
+   */
   checkBlocking?(): void;
 }
 
@@ -126,7 +129,9 @@ export class Agent implements Member, Waiter {
     };
   }
 
-  /** Has `run` called whenever this thread is about to sleep in a blocking wait (agent.5). It neither blocks nor throws. */
+  /**
+   * Has `run` called whenever this thread is about to sleep in a blocking wait (agent.5). It neither blocks nor throws.
+   */
   addInterrupt(run: () => void): void {
     this.#interrupts.add(run);
   }
@@ -141,7 +146,9 @@ export class Agent implements Member, Waiter {
     this.ending.end(hasLeft);
   }
 
-  /** Ends all watches, and lets the pending look at the doorbell go. What waits in this agent fails with `ECANCELED`. */
+  /**
+   * Ends all watches, and lets the pending look at the doorbell go. What waits in this agent fails with `ECANCELED`.
+   */
   close(): void {
     this.#closed = true;
     const error = hasLeft();

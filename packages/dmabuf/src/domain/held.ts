@@ -2,9 +2,9 @@ import { textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
 
 /**
- * What only an object of the user's can end: an access, a frame, a loan, a lock, a consumer, a mapping. Where that is forgotten, others
- * would wait for ever, and nothing would say why. So when the object is collected, this is warned of, once, and given
- * back, from the event loop of its agent.
+ * What only an object of the user's can end: an access, a frame, a loan, a lock, a consumer, a mapping. Where that is
+ * forgotten, others would wait without end, and nothing would say why. So when the object is collected, this is warned
+ * of, once, and given back, from the event loop of its agent.
  *
  * held.1. Nothing that is kept here, or that the library lists, refers to the object of the user's; nor does what ends
  *      it.

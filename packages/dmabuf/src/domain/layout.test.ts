@@ -59,7 +59,7 @@ test("a joiner with another layout version is refused, with both versions (layou
 });
 
 test("memory that is no control segment, or a part of one, cannot be joined", () => {
-  assert.throws(() => readHeader(createMemory()), { code: "EPROTO" }, "nobody has made it a domain");
+  assert.throws(() => readHeader(createMemory()), { code: "EPROTO" }, "it was never made a domain");
   assert.throws(() => readHeader(createSharedSubstrate(new SharedArrayBuffer(8))), { code: "EPROTO" });
   const cut = createSharedSubstrate(new SharedArrayBuffer(4 * (new Layout(SMALL).words - 2)));
   writeHeader(cut, SMALL, [1, 2, 3, 4]);

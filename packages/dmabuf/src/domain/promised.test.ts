@@ -7,7 +7,7 @@ test("what is no promise is given back as it is, and at once", () => {
   for (const value of [undefined, null, 0, "then", { then: 1 }, [1], () => 1]) assert.equal(promised(value), value);
 });
 
-test("a promise is waited for, whoever made it", async () => {
+test("a promise of any realm is waited for", async () => {
   const foreign = { then: (resolve: (value: number) => void) => resolve(7) };
   for (const given of [Promise.resolve(7), foreign as PromiseLike<number>]) {
     const later = promised(given);

@@ -12,7 +12,8 @@ export function promised<T>(given: T | PromiseLike<T>): T | Promise<T> {
     if (typeof (given as { then?: unknown } | null | undefined)?.then !== "function") return given as T;
   } catch (error) {
     // A getter.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any value
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any
+    // value
     return Promise.reject(error);
   }
   if (isPlain(given)) return given;
@@ -34,8 +35,8 @@ export function isLater<T>(answer: T | Promise<T>): answer is Promise<T> {
 export type Reporter = Pick<Host, "warn">;
 
 /**
- * Ends something by a user's code, or gives it back. The end of anything cannot fail, near or far: what the code throws, or
- * rejects with later, is reported, and what comes after it goes on.
+ * Ends something by a user's code, or gives it back. The end of anything cannot fail, near or far: what the code
+ * throws, or rejects with later, is reported, and what comes after it goes on.
  *
  * @param who Whose code it is, for the report.
  * @returns When it is over, if that is later; it never rejects.

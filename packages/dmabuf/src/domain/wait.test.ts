@@ -24,32 +24,32 @@ class Condition {
   };
 }
 
-const nobody: Subscribe = () => assert.fail("nothing is to be listened for");
+const noListening: Subscribe = () => assert.fail("nothing is to be listened for");
 
 test("what is ready needs no listening, whatever the timeout and the abort", PATIENT, async () => {
   const host = new ManualHost();
   const signal = AbortSignal.abort("no");
   for (const options of [{}, { timeout: 0 }, { signal }]) {
-    assert.equal(await waitUntil({ host }, options, () => true, nobody), true);
+    assert.equal(await waitUntil({ host }, options, () => true, noListening), true);
   }
   assert.equal(host.kept, 0);
 });
 
 test("an abort that came before wins over a timeout of 0", PATIENT, async () => {
   const signal = AbortSignal.abort("no");
-  const waiting = waitUntil({ host: new ManualHost() }, { signal, timeout: 0 }, () => false, nobody);
+  const waiting = waitUntil({ host: new ManualHost() }, { signal, timeout: 0 }, () => false, noListening);
   await assert.rejects(waiting, (reason) => reason === "no");
 });
 
 test("a timeout of 0 only looks", PATIENT, async () => {
-  assert.equal(await waitUntil({ host: new ManualHost() }, { timeout: 0 }, () => false, nobody), false);
+  assert.equal(await waitUntil({ host: new ManualHost() }, { timeout: 0 }, () => false, noListening), false);
 });
 
 test("a negative timeout, or none that is a number, is EINVAL before anything is looked at", PATIENT, async () => {
   for (const timeout of [-1, -0.001, NaN, -Infinity]) {
     assert.throws(() => checkTimeout(timeout), { code: "EINVAL", message: new RegExp(`not ${timeout}$`) });
     const look = (): boolean => assert.fail("nothing is to be looked at");
-    await assert.rejects(waitUntil({ host: new ManualHost() }, { timeout }, look, nobody), { code: "EINVAL" });
+    await assert.rejects(waitUntil({ host: new ManualHost() }, { timeout }, look, noListening), { code: "EINVAL" });
   }
 });
 
@@ -76,7 +76,7 @@ test("the timer looks once more before it gives up", PATIENT, async () => {
     const waiting = waitUntil({ host }, { timeout: 5 }, condition.look, condition.subscribe);
     condition.ready = ready;
     host.pass(5);
-    assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
+    assert.equal(condition.listeners, 0, "nothing may be taken that no caller would get any more");
     assert.equal(await waiting, ready);
     assert.deepEqual([host.timers, host.kept], [0, 0]);
   }
@@ -101,7 +101,7 @@ test("an abort ends the wait at once, with its reason, and leaves nothing behind
   const waiting = waitUntil({ host }, { timeout: 5, signal: abort.signal }, condition.look, condition.subscribe);
   const reason = new Error("enough");
   abort.abort(reason);
-  assert.equal(condition.listeners, 0, "nothing may be taken that nobody would get any more");
+  assert.equal(condition.listeners, 0, "nothing may be taken that no caller would get any more");
   await assert.rejects(waiting, reason);
   assert.deepEqual([host.timers, host.kept], [0, 0]);
 });

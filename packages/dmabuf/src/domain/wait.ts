@@ -88,12 +88,12 @@ export type Subscribe = (done: () => void, failed: (error: unknown) => void) => 
 /**
  * Waits without blocking: every asynchronous wait of the library comes through here.
  *
- * What is ready wins over an abort, an abort over an end, an end over a timeout of 0, and a timer looks once more before
- * it gives up.
+ * What is ready wins over an abort, an abort over an end, an end over a timeout of 0, and a timer looks once more
+ * before it gives up.
  *
  * @returns False if the time passed first.
- * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts; what it ends with, if what is
- *   waited at is over, or the waiter has left its domain.
+ * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts; what it ends with, if what
+ *   is waited at is over, or the waiter has left its domain.
  */
 export async function waitUntil(
   { host, ending: leaving }: Waiter,
@@ -120,7 +120,8 @@ export async function waitUntil(
       if (signal !== undefined) {
         forgetAbort = onAbort(signal, () => {
           unsubscribe?.();
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any value
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any
+          // value
           reject(reasonOf(signal));
         });
       }

@@ -44,8 +44,8 @@ export interface FenceMembers {
    */
   createFence(ops: FenceOps, context?: number, seqno?: number): Fence;
   /**
-   * All of some fences, or any of them, as one fence. A member that is a container itself is reported, and so is an array
-   * of no fences, which is signaled from the start.
+   * All of some fences, or any of them, as one fence. A member that is a container itself is reported, and so is an
+   * array of no fences, which is signaled from the start.
    *
    * @throws {TypeError} If a fence is of another domain.
    */
@@ -60,8 +60,8 @@ export interface FenceMembers {
    */
   createFenceChain(previous: Fence | undefined, fence: Fence, seqno: number): FenceChain;
   /**
-   * One fence for all that is pending in some fences: the newest of each context. What has signaled is left out, and its
-   * error with it.
+   * One fence for all that is pending in some fences: the newest of each context. What has signaled is left out, and
+   * its error with it.
    *
    * @returns The one pending fence itself; an array of several; or a signaled stub with the time of the last one.
    * @throws {TypeError} If a fence is of another domain.
@@ -70,17 +70,18 @@ export interface FenceMembers {
   /**
    * A fence that is signaled already.
    *
-   * @param timestampNs When it is to have signaled, in monotonic nanoseconds; the fence is then a new one. Without it, all
-   *   calls give the same fence, which has signaled at the first of them.
+   * @param timestampNs When it is to have signaled, in monotonic nanoseconds; the fence is then a new one. Without it,
+   *   all calls give the same fence, which has signaled at the first of them.
    * @throws {RangeError} If that is no time.
    */
   stubFence(timestampNs?: number): Fence;
   /**
-   * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
-   * errno name, and otherwise with `EIO`. All threads can wait for it.
+   * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is
+   * an errno name, and otherwise with `EIO`. All threads can wait for it.
    *
    * @throws {TypeError} If there is no promise.
-   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending; `EBADF` if this thread has left the domain.
+   * @throws {DmaBufError} `ENOSPC` if too many published fences are pending; `EBADF` if this thread has left the
+   *   domain.
    */
   fenceFrom(promise: PromiseLike<unknown>, options?: PromiseFenceOptions): Fence;
   /** The first of `count` consecutive numbers of fence contexts. @throws {RangeError} If `count` is below 1. */

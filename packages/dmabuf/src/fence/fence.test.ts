@@ -67,7 +67,7 @@ for (const kind of FENCE_KINDS) {
     assert.equal(fence.status, 1);
   });
 
-  test(`a fence that nobody waits for is dropped in silence, pending as it is (${kind} fence)`, () => {
+  test(`a fence without a waiter is dropped in silence, pending as it is (${kind} fence)`, () => {
     if (kind === "published") return; // What was published may be waited for by any agent.
     const agent = testAgent();
     const fence = makeFence(agent, kind);

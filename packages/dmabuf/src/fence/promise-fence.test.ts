@@ -53,7 +53,7 @@ test(
 );
 
 test(
-  "a promise that takes too long ends its fence with ETIMEDOUT, although nobody waits, and changes nothing later",
+  "a promise that takes too long ends its fence with ETIMEDOUT, although no agent waits, and changes nothing later",
   PATIENT,
   async () => {
     const host = new ManualHost();

@@ -13,7 +13,7 @@ import { createTimeline } from "./timeline.js";
 /** Each fence fails with another one than its neighbours, so that a neighbour's error shows. */
 const ERRORS: readonly ErrorCode[] = ["EIO", "ENODATA", "ECANCELED", "ETIME", "EBUSY"];
 
-/** A fence that failed, as it was sent, and how it must look to whoever reads it. */
+/** A fence that failed, as it was sent, and how it must look to a reader. */
 interface Failed {
   readonly handle: FenceHandle;
   readonly error: ErrorCode;
@@ -172,7 +172,7 @@ function failInSlot(agent: TestAgent, kind: "timeline" | "published", round: num
   return { handle: fence.handle(), error };
 }
 
-// Counters that wrap: how they stand is set here, since nobody can wait for 2^31 of anything.
+// Counters that wrap: their state is set here, since no test can wait for 2^31 of anything.
 
 test("failures are found when more have been counted than a positive number of 32 bits can say", () => {
   const agent = testAgent();

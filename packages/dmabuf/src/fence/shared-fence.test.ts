@@ -36,7 +36,7 @@ test("only its owner may signal a fence", () => {
   }
 });
 
-test("a view may be dropped while somebody waits for it, and who waits goes on (shared-fence.2)", PATIENT, async () => {
+test("a view may be dropped during a wait for it, and the wait goes on (shared-fence.2)", PATIENT, async () => {
   const agent = testAgent();
   for (const kind of LINE_KINDS) {
     const [fence] = makeLine(agent, kind).fences(1);

@@ -26,22 +26,26 @@ test("a value that has been reached, or is 0, is signaled from the start", () =>
   );
 });
 
-test("fences call back in the order of their values, whoever advances the timeline", { timeout: 10_000 }, async () => {
-  const agent = testAgent();
-  const other = agent.another();
-  const timeline = createSoftwareTimeline(agent);
-  const opened = openSoftwareTimeline(other, timeline.handle());
-  for (const here of [timeline, opened]) {
-    const order: number[] = [];
-    const { value } = timeline;
-    const fences = [3, 1, 2, 4].map((step) => here.createFence(value + step));
-    for (const fence of fences) fence.addCallback(({ seqno }) => order.push(seqno - value));
-    const last = fences[3]!.wait();
-    timeline.advance(4);
-    await last;
-    assert.deepEqual(order, [1, 2, 3, 4]);
-  }
-});
+test(
+  "fences call back in the order of their values, whichever agent advances the timeline",
+  { timeout: 10_000 },
+  async () => {
+    const agent = testAgent();
+    const other = agent.another();
+    const timeline = createSoftwareTimeline(agent);
+    const opened = openSoftwareTimeline(other, timeline.handle());
+    for (const here of [timeline, opened]) {
+      const order: number[] = [];
+      const { value } = timeline;
+      const fences = [3, 1, 2, 4].map((step) => here.createFence(value + step));
+      for (const fence of fences) fence.addCallback(({ seqno }) => order.push(seqno - value));
+      const last = fences[3]!.wait();
+      timeline.advance(4);
+      await last;
+      assert.deepEqual(order, [1, 2, 3, 4]);
+    }
+  },
+);
 
 test("a callback may ask for fences that are about to call back", () => {
   const timeline = createSoftwareTimeline(testAgent());

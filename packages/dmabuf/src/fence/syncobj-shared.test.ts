@@ -48,7 +48,7 @@ test("Syncobj.handle(): what stands there when it is sent, the other agent has",
   assert.ok(isDone(theirs) && isDone(theirs, 4));
 });
 
-test("a syncobj is changed by whoever has it, and all see it", (t) => {
+test("each holder of a syncobj can change it, and all see it", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj();
@@ -68,7 +68,7 @@ test("a syncobj is changed by whoever has it, and all see it", (t) => {
   assert.equal(theirs.fence!.timestamp, mine.fence!.timestamp);
 });
 
-test("an agent keeps its own objects for what stands there, until somebody changes it", (t) => {
+test("an agent keeps its own objects for what is stored there, until an agent changes it", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const mine = domain.createSyncobj();
@@ -117,7 +117,7 @@ test("domain.import() of a syncobj: the same syncobj for all handles, in flight 
 });
 
 test(
-  "a handle that nobody opens holds the syncobj until it is disposed, or for the domain's limit",
+  "a handle that no agent opens holds the syncobj until it is disposed, or for the domain's limit",
   PATIENT,
   async (t) => {
     const domain = createDomain(t, { handleLimit: 5 });

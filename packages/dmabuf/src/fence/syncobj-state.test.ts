@@ -9,7 +9,7 @@ import { SyncobjState } from "./syncobj-state.js";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-test("links that have signaled are let go while points are added, though nobody asks for any", async () => {
+test("links that have signaled are released while points are added, though none is asked for", async () => {
   const agent = testAgent();
   const state = new SyncobjState(agent);
   const links: WeakRef<Fence>[] = [];

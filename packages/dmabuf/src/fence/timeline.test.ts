@@ -82,7 +82,7 @@ test("the error of a fence is its own: earlier ones that complete with it have s
   assert.deepEqual(statuses(fences), [1, EIO, 1]);
 });
 
-test("an error that comes after a later fence has signaled is nobody's", () => {
+test("an error that comes after a later fence has signaled changes nothing", () => {
   const agent = testAgent();
   const timeline = createTimeline(agent);
   const [first, second] = createFences(timeline, 2);

@@ -112,7 +112,7 @@ test("a wait that blocks without a limit is refused with EDEADLK if only this th
 
 test("waitAnySync() without a limit is not refused if another agent can end it", { ...PATIENT, ...BLOCKS }, () => {
   const agent = testAgent();
-  // Nobody signals either; hang recovery ends the other agent's.
+  // No agent signals either; hang recovery ends the other agent's.
   const fences = [makeFence(agent, "timeline"), importedView(agent, 20)];
   assert.deepEqual(waitAnySync(fences), { state: "signaled", index: 1 });
   assert.equal(fences[1]!.error!.code, "ETIMEDOUT");

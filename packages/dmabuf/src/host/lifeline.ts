@@ -6,7 +6,10 @@ import { DmaBufError } from "../errors.js";
  * however it ends. A browser may not tell of the close: there the invited agent holds a Web Lock as well.
  */
 
-/** The surroundings' own `MessagePort` where their types are known, so that a transfer list takes it; else its part that is used. */
+/**
+ * The surroundings' own `MessagePort` where their types are known, so that a transfer list takes it; else its part that
+ * is used.
+ */
 export type MessagePortLike = typeof globalThis extends { readonly MessagePort: { readonly prototype: infer Port } }
   ? Port
   : {

@@ -87,12 +87,12 @@ function monotonicClock(hrtime: HighResolutionTime | undefined): () => number {
     };
   }
   if (performance !== undefined) return () => (performance.timeOrigin + performance.now()) * 1e6;
-  // It counts from where that of a page begins; should it be set back, this clock stands still meanwhile.
+  // It counts from where that of a page begins; should it be set back, this clock stops until then.
   let latest = 0;
   return () => (latest = Math.max(latest, Date.now() * 1e6));
 }
 
-/** One timer, referenced while anybody needs the process: creating one for each wait would cost more than the wait. */
+/** One timer, referenced while any wait needs the process: creating one for each wait would cost more than the wait. */
 function keepAliveCounter(): () => () => void {
   let timer: Timer | undefined;
   let needed = 0;

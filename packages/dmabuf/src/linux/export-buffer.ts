@@ -43,8 +43,8 @@ export class ExportedBuffer implements Disposable {
   /**
    * Makes a dma-buf of a buffer's memory.
    *
-   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is no file, as in a domain of threads; `EACCES` through a handle to
-   *   read, as every dma-buf of udmabuf can be written; `EINVAL` for more than udmabuf takes (64 MiB by default);
+   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is no file, as in a domain of threads; `EACCES` through a handle
+   *   to read, as every dma-buf of udmabuf can be written; `EINVAL` for more than udmabuf takes (64 MiB by default);
    *   `ENOENT` or `EACCES` if there is no udmabuf, or no right to it.
    */
   static async create(buffer: DmaBuf, options: WaitOptions = {}): Promise<ExportedBuffer> {

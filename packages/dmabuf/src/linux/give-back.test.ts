@@ -26,7 +26,7 @@ test("give-back.1, give-back.2: each is given back, a device that is gone says n
   assert.match(message, /EIO: Cannot stop the device/);
 });
 
-test("give-back.2: the close of a descriptor that somebody has closed is a warning", async () => {
+test("give-back.2: the close of a descriptor that was closed elsewhere is a warning", async () => {
   const warned = once(process, "warning") as Promise<[Error]>;
   new Descriptor(1_000_000, "the thing").close();
   assert.match((await warned)[0].message, /EBADF/);

@@ -55,11 +55,11 @@ test(
   "a failed request says what was tried, and what the errno means there",
   { skip: process.platform !== "linux" },
   () => {
-    const attempt = (): unknown => call(99_999, DMA_BUF.SYNC, {}, "Cannot begin", { EBADF: "nobody has it" });
+    const attempt = (): unknown => call(99_999, DMA_BUF.SYNC, {}, "Cannot begin", { EBADF: "it is closed" });
     assert.throws(attempt, {
       code: "EBADF",
       syscall: "ioctl",
-      message: "EBADF: Cannot begin: DMA_BUF_IOCTL_SYNC failed: nobody has it",
+      message: "EBADF: Cannot begin: DMA_BUF_IOCTL_SYNC failed: it is closed",
     });
   },
 );

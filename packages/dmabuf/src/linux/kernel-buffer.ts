@@ -43,8 +43,8 @@ export interface KernelBuffer {
   /** The buffer, for the agent that imported it. */
   readonly buffer: DmaBuf;
   /**
-   * Puts the kernel's pending fences into the buffer's reservation, so that everything that waits for the reservation waits
-   * for devices too.
+   * Puts the kernel's pending fences into the buffer's reservation, so that everything that waits for the reservation
+   * waits for devices too.
    */
   readonly pullFences: (options?: WaitOptions) => Promise<void>;
   /** As {@link pullFences}, blocking this thread for the reservation's lock. */
@@ -201,11 +201,14 @@ class KernelExporter implements ExporterOps {
     const last = fences[mode];
     if (last !== undefined && last === this.#beginsAfter[mode] && !last.isSignaled()) return;
     this.#beginsAfter[mode] = last;
-    // Before anybody else hears of the signal, caches agree.
+    // Caches agree before any other agent sees the signal.
     if (last?.addCallback(() => this.#begin(mode)).queued !== true) this.#begin(mode);
   }
 
-  /** The kernel pairs no begin with an end, so the end of an access that came to nothing is one too many, and does no harm. */
+  /**
+   * The kernel pairs no begin with an end, so the end of an access that came to nothing is one too many, and does no
+   * harm.
+   */
   endCpuAccess(mode: AccessMode): void {
     if (this.#wasBegun) giveBack(() => this.#descriptor.endCpuAccess(mode));
   }

@@ -61,7 +61,8 @@ export class SyncFileDescriptor extends Descriptor {
   /**
    * All that is in two sync files as one, which stay as they are.
    *
-   * @param name Cut after the last whole character that fits in 31 bytes; if it is empty, the kernel makes one from the fence.
+   * @param name Cut after the last whole character that fits in 31 bytes; if it is empty, the kernel makes one from the
+   *   fence.
    * @throws {DmaBufError} `EMFILE`; `ENOENT` if `b` is open and no sync_file.
    */
   static merge(name: string, a: SyncFileDescriptor, b: SyncFileDescriptor): SyncFileDescriptor {

@@ -62,8 +62,8 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
 }
 
 /**
- * Calls back once with the bits of `POLL`, from the event loop, when a descriptor is ready or broken; keeps no process alive. The descriptor may be closed
- * meanwhile.
+ * Calls back once with the bits of `POLL`, from the event loop, when a descriptor is ready or broken; keeps no process
+ * alive. The descriptor may be closed during the wait.
  *
  * @returns What ends that.
  */

@@ -242,7 +242,7 @@ describe("a submission", () => {
     assert.equal(access.mode, "read");
   });
 
-  test("keeps its place before a later one that nobody is in the way of", OPTIONS, async (t) => {
+  test("keeps its place before a later one that nothing blocks", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const buffer = domain.allocate(1);
     const ran: string[] = [];

@@ -56,7 +56,9 @@ export class AcquireContext implements Disposable {
     return this.#locks.count;
   }
 
-  /** Says that all reservations are locked: no further one may be. To say so twice, or when not all are, is reported. */
+  /**
+   * Says that all reservations are locked: no further one may be. To say so twice, or when not all are, is reported.
+   */
   done(): void {
     this.#locks.done();
   }

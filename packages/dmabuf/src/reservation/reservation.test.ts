@@ -119,7 +119,7 @@ test("an iteration without the lock begins again when another agent adds a fence
   ]);
 });
 
-test("an iteration that nobody disturbs says only once that it begins", () => {
+test("an iteration without disturbance says only once that it begins", () => {
   const agent = testAgent();
   const reservation = makeReservation(agent);
   for (let i = 0; i < 3; i++) addFence(reservation, makeFence(agent, "timeline"), "read");

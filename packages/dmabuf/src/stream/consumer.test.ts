@@ -89,18 +89,22 @@ describe("a consumer", () => {
     assert.equal(consumer.missed, 0);
   });
 
-  test("waits for the first frame, and gets those that are published meanwhile", { timeout: 10_000 }, async (t) => {
-    const { stream, theirs } = streamed(t);
-    const consumer = theirs.frames();
-    const waiting = [consumer.next(), consumer.next()];
-    assert.equal(await isPending(waiting[0]!), true);
-    await publish(stream, 2);
-    const frames = await Promise.all(waiting);
-    assert.deepEqual(
-      frames.map((frame) => frame!.sequence),
-      [0, 1],
-    );
-  });
+  test(
+    "waits for the first frame, and gets those that are published during the wait",
+    { timeout: 10_000 },
+    async (t) => {
+      const { stream, theirs } = streamed(t);
+      const consumer = theirs.frames();
+      const waiting = [consumer.next(), consumer.next()];
+      assert.equal(await isPending(waiting[0]!), true);
+      await publish(stream, 2);
+      const frames = await Promise.all(waiting);
+      assert.deepEqual(
+        frames.map((frame) => frame!.sequence),
+        [0, 1],
+      );
+    },
+  );
 
   test(
     "gives up after its time or when told to, and loses nothing by it",
@@ -298,7 +302,7 @@ describe("a frame that a fence still writes", () => {
     assert.equal(consumer.missed, 1);
   });
 
-  test("is given back if its consumer leaves meanwhile", { timeout: 10_000 }, async (t) => {
+  test("is given back if its consumer leaves before that", { timeout: 10_000 }, async (t) => {
     const { domain, stream, theirs } = streamed(t, 1);
     const consumer = theirs.frames();
     const fence = await publishPending(domain, stream);

@@ -73,7 +73,7 @@ test("a producer that blocks its thread goes round a late reader's frame", { ...
     assert.notEqual(loan.buffer.inode, frame.buffer.inode);
     const other = theirs.frames({ policy: "newest" });
     loan.publish();
-    // Nobody holds the only other place.
+    // No consumer holds the only other place.
     other.nextSync()![Symbol.dispose]();
     other[Symbol.dispose]();
   }

@@ -38,7 +38,7 @@ test("a damaged handle to a stream is EINVAL, and leaves no buffer behind", (t) 
   worker.import(handle);
 });
 
-test("a frame whose data somebody has damaged is EPROTO, and the next one comes", (t) => {
+test("a frame whose data is damaged is EPROTO, and the next one comes", (t) => {
   const domain = createDomain(t);
   const stream = domain.createStream({ format: rawFormat(8), dataBytes: 16 });
   using consumer = stream.frames();

@@ -145,7 +145,9 @@ function sayLeft({ memory, layout }: Segment, { slot, generation }: StreamKey): 
   }
 }
 
-/** The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (stream-slot.1). */
+/**
+ * The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (stream-slot.1).
+ */
 export function frameIn(segment: Segment, slot: number, place: number): number | undefined {
   const word = placeWord(segment, slot, place);
   if (segment.memory.load(word + PLACE.FULL) === 0) return undefined;
@@ -333,7 +335,7 @@ export function consumerCount(segment: Segment, key: StreamKey): number {
   return isStream(segment, key) ? count : 0;
 }
 
-/** Whether anybody has a consumer's place, be it that it only joins or leaves. */
+/** Whether any agent has a consumer's place, also one that only joins or leaves. */
 function hasTakenPlaces(segment: Segment, slot: number): boolean {
   let taken = false;
   forEachPlace(segment, slot, (word) => (taken ||= segment.memory.load(word + CONSUMER.OWNER) !== 0));

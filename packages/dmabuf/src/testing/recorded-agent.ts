@@ -274,7 +274,7 @@ export interface Recorded {
 
 const WIDE: ReadonlySet<Operation["method"]> = new Set(["load64", "store64", "exchange64", "compareExchange64"]);
 
-/** More than anybody reads who does not wait for something. */
+/** More reads than any agent makes that does not wait for something. */
 const MOST_READS = 5_000;
 
 /**

@@ -169,7 +169,7 @@ const MISTAKES: Record<string, [who: "all" | AccessMode, fault: Fault, kind: Exp
       return { load: (word) => (word === WRITER && looks++ % 2 === 0 ? 0 : memory.load(word)) };
     },
     "livelock",
-    /goes round in circles/,
+    /repeats its steps while no other agent moves/,
   ],
 };
 

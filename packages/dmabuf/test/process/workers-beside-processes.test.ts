@@ -1,8 +1,8 @@
 /**
  * Workers of a process beside other processes, all in one domain.
  *
- * Environment: DMABUF_CASES=all, to run all cases with several agents so; otherwise those about storage, which is what a
- * worker has in another way than a process.
+ * Environment: DMABUF_CASES=all, to run all cases with several agents so; otherwise those about storage, which is what
+ * a worker has in another way than a process.
  */
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
@@ -66,7 +66,7 @@ for (const who of ["worker", "process"] as const) {
       await joiner.ask({ order: "read" });
       assert.equal(await joiner.ask({ order: "read on" }), 3);
     }
-    // Nor needs anybody the exporter.
+    // Nor does any agent need the exporter.
     exporter.close();
     const last = await join(who, t, domain, place);
     await last.ask({ order: "import", handle: { ...watcher.handle() } });

@@ -28,47 +28,43 @@ async function end(victim: Hand, way: End): Promise<void> {
 }
 
 for (const way of ENDS) {
-  test(
-    `a worker that ${way} gives back all that it held, and everybody who waits for it goes on`,
-    PATIENT,
-    async () => {
-      using domain = Domain.create({ agents: 4, buffers: 32 });
-      const [locked, written, read] = [domain.allocate(1), domain.allocate(1), domain.allocate(1)];
-      const consumed = domain.createStream({ format: rawFormat(8), buffers: 1 });
-      (await consumed.loan())!.publish();
-      const estate = (): Estate => ({
-        locked: structuredClone(locked.handle()),
-        written: structuredClone(written.handle()),
-        read: structuredClone(read.handle()),
-      });
+  test(`a worker that ${way} gives back all that it held, and all that wait for it go on`, PATIENT, async () => {
+    using domain = Domain.create({ agents: 4, buffers: 32 });
+    const [locked, written, read] = [domain.allocate(1), domain.allocate(1), domain.allocate(1)];
+    const consumed = domain.createStream({ format: rawFormat(8), buffers: 1 });
+    (await consumed.loan())!.publish();
+    const estate = (): Estate => ({
+      locked: structuredClone(locked.handle()),
+      written: structuredClone(written.handle()),
+      read: structuredClone(read.handle()),
+    });
 
-      await using victim = hire(domain, "victim", {
-        estate: estate(),
-        consumed: structuredClone(consumed.handle()),
-        end: way,
-      });
-      const legacy = await victim.says<Legacy>();
-      await using blocking = hire(domain, "blockingHeir", { estate: estate(), legacy });
-      await using waiting = hire(domain, "waitingHeir", { estate: estate(), legacy });
-      assert.deepEqual([await blocking.says(), await waiting.says()], ["waiting", "waiting"]);
-      const loan = consumed.loan();
-      const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.import(handle));
-      const ends = fences.map((fence) => assert.rejects(fence.result(), { code: "ESRCH" }));
+    await using victim = hire(domain, "victim", {
+      estate: estate(),
+      consumed: structuredClone(consumed.handle()),
+      end: way,
+    });
+    const legacy = await victim.says<Legacy>();
+    await using blocking = hire(domain, "blockingHeir", { estate: estate(), legacy });
+    await using waiting = hire(domain, "waitingHeir", { estate: estate(), legacy });
+    assert.deepEqual([await blocking.says(), await waiting.says()], ["waiting", "waiting"]);
+    const loan = consumed.loan();
+    const fences = [legacy.timeline, legacy.oneShot].map((handle) => domain.import(handle));
+    const ends = fences.map((fence) => assert.rejects(fence.result(), { code: "ESRCH" }));
 
-      await end(victim, way);
-      const inherited = { errors: ["ESRCH", "ESRCH"], first: 0, then: "ESRCH" };
-      assert.deepEqual([await blocking.says(), await waiting.says()], [inherited, inherited]);
-      await Promise.all([loan, ...ends]);
-      await Promise.all([blocking.ended, waiting.ended]);
-      await until(() => domain.agents.length === 1);
-      assert.throws(() => domain.import(legacy.sent), { code: "ESTALE" });
-      consumed.close();
-      assert.deepEqual(
-        domain.statistics().map(({ holders, readers, writer }) => ({ holders, readers, writer })),
-        Array(3).fill({ holders: ["main"], readers: [], writer: undefined }),
-      );
-    },
-  );
+    await end(victim, way);
+    const inherited = { errors: ["ESRCH", "ESRCH"], first: 0, then: "ESRCH" };
+    assert.deepEqual([await blocking.says(), await waiting.says()], [inherited, inherited]);
+    await Promise.all([loan, ...ends]);
+    await Promise.all([blocking.ended, waiting.ended]);
+    await until(() => domain.agents.length === 1);
+    assert.throws(() => domain.import(legacy.sent), { code: "ESTALE" });
+    consumed.close();
+    assert.deepEqual(
+      domain.statistics().map(({ holders, readers, writer }) => ({ holders, readers, writer })),
+      Array(3).fill({ holders: ["main"], readers: [], writer: undefined }),
+    );
+  });
 }
 
 test("a worker that is terminated before it has joined gives its place back", PATIENT, async () => {

@@ -116,8 +116,8 @@ export class Display implements Disposable {
    * Gets a screen ready; it changes with the first image.
    *
    * @throws {DmaBufError} `EOPNOTSUPP` if the device can have no displays, or its driver no atomic changes; `EACCES` or
-   *   `EBUSY` if another program shows its images on the device; `ENODEV` if no screen is connected there; `EINVAL` if it
-   *   has no mode of that size; `ENOSPC` if others use all controllers.
+   *   `EBUSY` if another program shows its images on the device; `ENODEV` if no screen is connected there; `EINVAL` if
+   *   it has no mode of that size; `ENOSPC` if others use all controllers.
    */
   constructor(device: DrmDevice, options: DisplayOptions = {}) {
     check("new Display()", "device", device, DRM_DEVICE);
@@ -186,7 +186,10 @@ export class Display implements Disposable {
     await take({ host: threadsHost() }, this.#show(image, options), options);
   }
 
-  /** As {@link show}, blocking this thread. @param options As of {@link queue}; `timeout` in milliseconds; default no limit. */
+  /**
+   * As {@link show}, blocking this thread. @param options As of {@link queue}; `timeout` in milliseconds; default no
+   * limit.
+   */
   showSync(image: Framebuffer, options: { readonly timeout?: number; readonly after?: SyncFileDescriptor } = {}): void {
     check("Display.showSync()", "image", image, FRAMEBUFFER);
     checkOptions("Display.showSync()", options, SHOW_SYNC);

@@ -35,7 +35,7 @@ export interface PlaneObject {
 /** The properties of an object, by name. */
 export type Properties = ReadonlyMap<string, { readonly id: number; readonly value: bigint }>;
 
-/** The kernel counts objects of a kind in the bits of a word; of other lists this is more than anybody has. */
+/** The kernel counts objects of a kind in the bits of a word; of other lists this is more than any device has. */
 const MOST_OBJECTS = 32;
 const MOST = 512;
 

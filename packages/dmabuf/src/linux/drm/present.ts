@@ -28,8 +28,8 @@ export interface PresentOptions extends ConsumerOptions {
   /** Default "newest": a screen that is slower than the producer leaves frames out and holds no agent up. */
   readonly policy?: NonNullable<ConsumerOptions["policy"]>;
   /**
-   * What to do with frames that the display cannot take as they are: copy them into its memory (`"if-needed"`, the default),
-   * or fail with the reason (`"never"`).
+   * What to do with frames that the display cannot take as they are: copy them into its memory (`"if-needed"`, the
+   * default), or fail with the reason (`"never"`).
    */
   readonly copy?: "if-needed" | "never";
   /** Called with each frame when it is on the screen, and waited for. */

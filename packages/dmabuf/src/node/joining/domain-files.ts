@@ -23,8 +23,8 @@ import { randomUUID } from "node:crypto";
 import { createLedger, leaveLedger, type LedgerKey } from "../resources/process-ledgers.js";
 
 /**
- * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same ones:
- * they stand in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
+ * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same
+ * ones: they stand in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
  */
 export interface DomainFiles {
   /** The control segment's memory. */
@@ -44,7 +44,7 @@ export function createDomainFiles(bytes: number, agents: number): DomainFiles {
     const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
     const control = keep(() => createMemoryFile("dmabuf control"));
     setFileLength(control, bytes);
-    // A peer that cut it short would kill everybody else.
+    // A peer that cut it short would kill all others.
     addSeals(control, SEAL.SHRINK | SEAL.GROW | SEAL.SEAL);
     const bells = Array.from({ length: agents }, () => keep(createBell));
     const mailboxes = Array.from({ length: agents }, () => keep(createMailbox));

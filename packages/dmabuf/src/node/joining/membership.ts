@@ -19,9 +19,9 @@ import type { DomainFiles } from "./domain-files.js";
 import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRange } from "../system-calls/index.js";
 
 /**
- * How an agent shows that its thread lives: it holds a lock on bytes of the domain's register, through an open file of its
- * own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither does it
- * before: an agent that is stopped keeps the lock.
+ * How an agent shows that its thread lives: it holds a lock on bytes of the domain's register, through an open file of
+ * its own, which Node.js closes when the thread ends, in whatever way, and the kernel when the process does. Neither
+ * does it before: an agent that is stopped keeps the lock.
  *
  * membership.1. Each agent slot has two bytes: the agent that takes the slot locks both, and an invited agent locks the
  *     second. The lock is taken before the slot, and given back after it: a live slot without a lock belongs to a dead
@@ -31,9 +31,9 @@ import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRan
  *     descriptor would stay as long as the process. The open file is a `Socket`'s before it has any lock.
  * membership.4. For an agent that was invited its inviter holds the first byte, until the agent has the second one:
  *     while it has neither, its inviter has ended or left.
- * membership.5. The agent that finds no lock holds a reader's lock on both bytes when it declares the agent dead: an invited agent
- *     that comes in this moment gets no lock, and has not joined. Readers exclude no readers, so that one that stops
- *     stops no other.
+ * membership.5. The agent that finds no lock holds a reader's lock on both bytes when it declares the agent dead: an
+ *     invited agent that comes in this moment gets no lock, and has not joined. Readers exclude no readers, so that one
+ *     that stops stops no other.
  */
 
 /** One agent's locks in the register: they show who lives. */
@@ -81,7 +81,7 @@ export class Membership {
       words.compareExchange(0, RESERVATION.OPEN, RESERVATION.USED) === RESERVATION.OPEN &&
       isLive(segment, identity)
     ) {
-      // If it is no longer the inviter's, it has no lock on this byte: nobody else may have one.
+      // If it is no longer the inviter's, it has no lock on this byte: no other process may have one.
       unlockFile(descriptor, invitersByte(slot));
       return membership;
     }
@@ -106,7 +106,8 @@ export class Membership {
   }
 
   /**
-   * The agents that have died and that no agent has begun to recover, or has released yet: all of them are declared dead.
+   * The agents that have died and that no agent has begun to recover, or has released yet: all of them are declared
+   * dead.
    */
   *lostAgents(member: Member): Generator<Identity> {
     yield* unreleased(member);

@@ -17,7 +17,8 @@ import type { ResourceLedger } from "../resources/resource-ledger.js";
 import { duplicateDescriptor } from "../system-calls/index.js";
 
 /**
- * The storage of processes: memory files, whose descriptors lie in the mailboxes of all agents from the first handle on.
+ * The storage of processes: memory files, whose descriptors lie in the mailboxes of all agents from the first handle
+ * on.
  *
  * file-carrier.1. The agent that makes a handle sends the descriptors to the mailbox of each agent that has not had them from
  *     it, with no more rights than the handle gives. So an importer needs no other agent: neither the exporter, who may be

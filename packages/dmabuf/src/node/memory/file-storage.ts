@@ -15,8 +15,8 @@ export interface FilePart {
 }
 
 /**
- * A buffer's memory in one agent of a process: files, and this agent's mappings of them. The views are empty between the
- * uses, where the runtime can take them back.
+ * A buffer's memory in one agent of a process: files, and this agent's mappings of them. The views are empty between
+ * the uses, where the runtime can take them back.
  */
 export class FileStorage implements Storage {
   readonly segments: readonly MappedSegment[];
@@ -59,7 +59,7 @@ export class FileStorage implements Storage {
     };
   }
 
-  /** Whether nobody else can ever write to it. */
+  /** Whether no other process can ever write to it. */
   get isSealed(): boolean {
     return this.#parts.some(({ object }) => object.isSealed);
   }
@@ -98,7 +98,7 @@ export class FileStorage implements Storage {
     this.#released(this, isFreed);
   }
 
-  /** @param isFreed Gives the pages back to the system, whoever still has descriptors of them. */
+  /** @param isFreed Gives the pages back to the system, whichever process still has descriptors of them. */
   closeFiles(isFreed: boolean): void {
     for (const reader of this.#readers ?? []) reader.close();
     this.#readers = undefined;

@@ -11,8 +11,8 @@ import { viewOf } from "../system-calls/index.js";
  *      one (Node.js 22 and later): all views of it that were handed out then have length 0.
  * memory-mapping.3. Closing gives the memory back at once: zero pages take its place. A view that is left reads zeros,
  *      and what is written there is lost; nothing crashes.
- * memory-mapping.4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If somebody has
- *      transferred one, nobody knows when that is: then they stay, which takes addresses and no memory.
+ * memory-mapping.4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If a program has
+ *      transferred one, that moment is unknown: then they stay, which takes addresses and no memory.
  * memory-mapping.5. No view is marked as untransferable: Node.js 24 and 26 then abort at the exit.
  */
 export class MemoryMapping implements Disposable {
@@ -21,10 +21,10 @@ export class MemoryMapping implements Disposable {
   #users = 0;
 
   /**
-   * @param file Its descriptor is kept by the caller: the mapping does not need it any more. Offset and length are multiples
-   *     of the page size. If it is not writable, a write to the view is a fault that ends the process.
-   * @throws {DmaBufError} `EFBIG` for more bytes than a view can have; `EACCES` to write through a descriptor that may only read; `EPERM` if the file is sealed
-   *     against it; `ENOMEM`.
+   * @param file Its descriptor is kept by the caller: the mapping does not need it any more. Offset and length are
+   *     multiples of the page size. If it is not writable, a write to the view is a fault that ends the process.
+   * @throws {DmaBufError} `EFBIG` for more bytes than a view can have; `EACCES` to write through a descriptor that may
+   *     only read; `EPERM` if the file is sealed against it; `ENOMEM`.
    */
   constructor(ledger: ResourceLedger, file: FileMapping) {
     const { length } = file;
@@ -38,7 +38,7 @@ export class MemoryMapping implements Disposable {
     const range = this.#range;
     if (range.isClosed) throw new DmaBufError("EBADF", "Cannot use the memory: it is no longer mapped");
     if (range.view !== undefined && !isWhole(range.view, range.length)) {
-      // Somebody has transferred it.
+      // It was transferred.
       range.isStolen = true;
       range.view = undefined;
     }
@@ -51,7 +51,7 @@ export class MemoryMapping implements Disposable {
     return this.#range.isClosed;
   }
 
-  /** Somebody begins to use the memory; the result is called once at the end. The last end takes the memory back. */
+  /** Begins a use of the memory; the result is called once at the end. The last end takes the memory back. */
   use(): () => void {
     this.#users += 1;
     let using = true;
@@ -62,7 +62,7 @@ export class MemoryMapping implements Disposable {
     };
   }
 
-  /** Gives the memory back, whoever still uses it. */
+  /** Gives the memory back, also if it is still in use. */
   close(): void {
     const range = this.#range;
     if (range.isClosed) return;

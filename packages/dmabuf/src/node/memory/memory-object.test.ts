@@ -23,7 +23,7 @@ test("a memory object has its pages from the start, or lazily none", () => {
   assert.ok(isClosedOnExec(object.fd));
 });
 
-test("nobody can change its length or add seals", () => {
+test("no process can change its length or add seals", () => {
   using object = MemoryObject.create(ledger, { name: "fixed", length: PAGE });
   assert.throws(() => setFileLength(object.fd, 0), { code: "EPERM" });
   assert.throws(() => object.sealWriters(), { code: "EPERM" });
@@ -47,7 +47,7 @@ test("a reading descriptor cannot be mapped to write; the same user can open it 
   closeSync(openSync(`/proc/self/fd/${reader.fd}`, constants.O_RDWR));
 });
 
-test("a sealed object's producer goes on writing, and nobody else can begin to, by no way through /proc", () => {
+test("a sealed object's producer goes on writing, and no other process can begin to, by no way through /proc", () => {
   using object = MemoryObject.create(ledger, { name: "sealed", length: PAGE, sealed: true });
   using mapping = object.map();
   object.sealWriters();

@@ -25,7 +25,7 @@ export interface MemoryObjectOptions {
   readonly length: number;
   /** Pages are found when they are first touched: if there is none then, the process gets SIGBUS. Default false. */
   readonly lazy?: boolean;
-  /** `sealWriters` will be called: nobody may write but who has mapped it before. Default false. */
+  /** `sealWriters` will be called: only mappings that exist by then can write. Default false. */
   readonly sealed?: boolean;
 }
 
@@ -34,7 +34,7 @@ const LARGE = 16 << 20;
 const FIXED_LENGTH = SEAL.SHRINK | SEAL.GROW;
 
 /**
- * Memory without a name in any file system, reached by a descriptor. Its length is sealed: nobody who has it can
+ * Memory without a name in any file system, reached by a descriptor. Its length is sealed: no process that has it can
  * shrink it under a reader. When the last descriptor and mapping in any process are gone, so is the memory.
  */
 export class MemoryObject implements Disposable {
@@ -124,12 +124,12 @@ export class MemoryObject implements Disposable {
     return new MemoryObject(this.#ledger, entry, this.length);
   }
 
-  /** From now on nobody can begin to write, not even through this descriptor; who has mapped it to write still can. */
+  /** From now on no process can begin to write, not even through this descriptor; mappings that exist still can. */
   sealWriters(): void {
     addSeals(this.fd, SEAL.FUTURE_WRITE | SEAL.SEAL);
   }
 
-  /** Whether nobody can begin to write any more. */
+  /** Whether no process can begin to write any more. */
   get isSealed(): boolean {
     return (sealsOf(this.fd) & (SEAL.FUTURE_WRITE | SEAL.WRITE)) !== 0;
   }
@@ -178,7 +178,7 @@ export function pagesBefore(offset: number): number {
   return offset - (offset % pageSize());
 }
 
-/** The kernel would take what there is, and kill somebody to get more. */
+/** The kernel would take what there is, and kill a process to get more. */
 function checkFree(length: number): void {
   if (length < LARGE) return;
   // Where no file system of control groups is mounted, Node.js knows of no limit and says 0.

@@ -3,7 +3,9 @@ import type { Segment } from "../../domain/layout.js";
 import type { StorageMessage, StorageName } from "../messages/message.js";
 import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 
-/** A message about storage, with the files that came with it: a thread that is terminated may never have needed them. */
+/**
+ * A message about storage, with the files that came with it: a thread that is terminated may never have needed them.
+ */
 export interface Delivery extends StorageMessage {
   readonly files: readonly LedgerEntry[];
 }
@@ -19,7 +21,7 @@ export class ReceivedStorage {
     this.#ledger = ledger;
   }
 
-  /** What nobody can need any more goes, also if it is what comes. */
+  /** Drops what no agent can need any more, also if it is what arrives. */
   add(delivery: Delivery): void {
     this.#deliveries.add(delivery);
     this.dropStale();

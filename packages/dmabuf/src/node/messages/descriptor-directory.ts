@@ -62,12 +62,13 @@ export class DescriptorDirectory {
   }
 
   /**
-   * Gives a copy of a descriptor to every agent that asks for this name, until the offer is closed or the domain is left.
+   * Gives a copy of a descriptor to every agent that asks for this name, until the offer is closed or the domain is
+   * left.
    *
    * @param name At most 31 bytes of UTF-8.
    * @param descriptor Stays the caller's, who may close it.
-   * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor, or the
-   *   domain was left; `EMFILE` if there is no descriptor left.
+   * @throws {DmaBufError} `EEXIST` if this agent offers something of that name; `EBADF` if this is no descriptor, or
+   *   the domain was left; `EMFILE` if there is no descriptor left.
    */
   offer(name: string, descriptor: number): DescriptorOffer {
     check("DescriptorDirectory.offer()", "name", name, NAME);

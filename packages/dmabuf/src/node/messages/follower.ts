@@ -20,8 +20,8 @@ import type { StreamDirectory } from "./stream-directory.js";
  */
 export interface FollowOptions extends ConsumerOptions {
   /**
-   * Milliseconds for which a stream of that name is looked for: the first one, and the next one each time that a producer
-   * has died. Default: no limit.
+   * Milliseconds for which a stream of that name is looked for: the first one, and the next one each time that a
+   * producer has died. Default: no limit.
    */
   readonly findTimeout?: number;
 }
@@ -46,8 +46,9 @@ interface Search {
 export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) => Follower;
 
 /**
- * The frames of the streams of one name, one producer's after the other's: iterate over it, or take frames one at a time.
- * A frame has its own stream's format; sequence numbers begin anew with each producer, and so does what can be missed.
+ * The frames of the streams of one name, one producer's after the other's: iterate over it, or take frames one at a
+ * time. A frame has its own stream's format; sequence numbers begin anew with each producer, and so does what can be
+ * missed.
  *
  * @example
  * ```ts
@@ -103,8 +104,9 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   /**
    * The next frame; `undefined` once a stream has ended and everything was taken.
    *
-   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first, or if there was no stream within `findTimeout`; `ESRCH` if
-   *   a producer died and no other took over within it; `EBUSY` if another call waits; what a stream has failed with.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first, or if there was no stream within `findTimeout`; `ESRCH`
+   *   if a producer died and no other took over within it; `EBUSY` if another call waits; what a stream has failed
+   *   with.
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     checkWait("Follower.next()", options);

@@ -39,7 +39,7 @@ export interface NoStorage extends StorageName {
   readonly kind: "no storage";
 }
 
-/** The sender produces this stream; anybody may consume it. */
+/** The sender produces this stream; any agent may consume it. */
 interface StreamMessage {
   readonly kind: "stream";
   readonly handle: StreamHandleData;

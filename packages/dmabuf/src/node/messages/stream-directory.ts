@@ -10,7 +10,7 @@ import type { PostOffice } from "./post-office.js";
 
 /**
  * The streams of a domain by their names: each producer tells all agents of its streams, and an agent that joins later
- * asks all. There is no list that could be wrong for everybody.
+ * asks all. There is no list that could be wrong for all.
  *
  * stream-directory.1. A stream is found while its producer is there, and not when that has closed it, or died.
  * stream-directory.2. Of several with one name one is found that has not ended, if there is any; of those, the one that
@@ -53,7 +53,9 @@ export class StreamDirectory {
     this.#post.sendToAll({ kind: "ask for streams" });
   }
 
-  /** Asks for a stream, and again after some time: who produces it may have had no room for a message, or for a handle. */
+  /**
+   * Asks for a stream, and again after some time: who produces it may have had no room for a message, or for a handle.
+   */
   await(name: string): WaitCondition {
     const ask = (): void => this.ask();
     return askingAgain(this.#agent.host, ask, () => this.#find(name) !== undefined);

@@ -4,12 +4,12 @@ import { createProcessSubstrate } from "../waiting/process-substrate.js";
 import { closeDescriptor, createMemoryFile, mapMemory, setFileLength, viewOf } from "../system-calls/index.js";
 
 /**
- * Memory that all threads of a process find without each other's help, so that one that nobody knew can be cleaned up
- * after: a worker that has loaded this library by itself shares no object with any other thread.
+ * Memory that all threads of a process find without each other's help, so that one that no other thread knew can be
+ * cleaned up after: a worker that has loaded this library by itself shares no object with any other thread.
  *
  * ledger-arena.1. An arena is found by its name among the process's mappings. It is mapped private, so that no other
  *     process writes there; and no file that a peer has sent is ever mapped so, whatever its name is.
- * ledger-arena.2. An arena stays as long as the process: who has found one may look there for ever.
+ * ledger-arena.2. An arena stays as long as the process: a thread that has found one may look there until its end.
  * ledger-arena.3. Who makes an arena tells those that were there before, in each arena that it finds afterwards. Of two
  *     that make one at the same time, at least the later one finds the other.
  */

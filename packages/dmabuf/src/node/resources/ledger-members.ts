@@ -86,7 +86,7 @@ export function leaveMembers(place: LedgerPlace, threads: Threads, generation: n
   settle(place, threads, release);
 }
 
-/** Has it released if all that have it have ended, and if whoever was to do so has. */
+/** Has it released if all its threads have ended, and the thread that was to release it has ended too. */
 export function releaseIfEnded(place: LedgerPlace, threads: Threads, release: () => void): void {
   const { memory, at } = place;
   const holder = memory.load(at + PLACE.LOCK);

@@ -34,7 +34,7 @@ test("let-go.2: memory files, pipes, and connections without descriptors in them
   closeAll([other, talker]);
 });
 
-test("let-go.1: what lingers, and a socket in which it lies, block nobody", { timeout: 60_000 }, async () => {
+test("let-go.1: what lingers, and a socket in which it lies, block no process", { timeout: 60_000 }, async () => {
   const before = openDescriptors();
   const first = lingeringSocket(LINGER);
   const second = lingeringSocket(LINGER);

@@ -39,7 +39,7 @@ async function released(descriptors: number): Promise<void> {
 
 // process-ledgers.2, resource-ledger.1
 test(
-  "what a thread that nobody knew has left is released by any other, and by none before its end (ledger-arena.1)",
+  "what a thread that no other knew has left is released by any other, and by none before its end (ledger-arena.1)",
   LIMITED,
   async () => {
     const before = openDescriptors();
@@ -66,7 +66,7 @@ test("what two threads use stays until the second has ended, too", LIMITED, asyn
 });
 
 // process-ledgers.1
-test("the key of a ledger that nobody has any more opens nothing, also when its place is used again", () => {
+test("the key of a ledger that no thread has any more opens nothing, also when its place is used again", () => {
   const { key } = createLedger();
   leaveLedger(key);
   assert.equal(joinLedger(key), false);

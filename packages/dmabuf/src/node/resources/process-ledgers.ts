@@ -26,10 +26,10 @@ import { processId, signalThread, threadId } from "../system-calls/index.js";
  * process-ledgers.1. A ledger belongs to one thread, or to several that use the same descriptors. Each is written down
  *     with its ledger, by the kernel's number and its start: a number may come again.
  * process-ledgers.2. When the last thread that a ledger belongs to has left it, or has ended in whatever way, what
- *     stands in it is released, and the ledger is free for others. Any thread of the process may do it: those that have
+ *     is in it is released, and the ledger is free for others. Any thread of the process may do it: those that have
  *     joined a domain look again and again, and each looks when it comes and when it leaves. See ledger-members.ts.
- * process-ledgers.3. A ledger's place is never given back to the system: who looks at it late finds it free, or
- *      somebody else's.
+ * process-ledgers.3. A ledger's place is never given back to the system: a thread that looks at it late finds it free,
+ *      or another thread's.
  */
 
 /** Names a ledger in all threads of a process; it can be posted to them. */
@@ -52,7 +52,7 @@ interface Place extends LedgerPlace {
   readonly index: number;
 }
 
-/** A ledger of this thread's, that nobody has used before. */
+/** A ledger of this thread's, that was not used before. */
 export function createLedger(): { readonly ledger: ResourceLedger; readonly key: LedgerKey } {
   releaseEnded(true);
   const { place, generation } = takePlace();

@@ -149,7 +149,7 @@ export class ResourceLedger {
     if (result < 0) throw callError(lastErrno(), "munmap", `Cannot unmap ${length} bytes`);
   }
 
-  /** Enters a descriptor that somebody has made. `open` makes it, or returns one that was there. */
+  /** Enters a descriptor that exists or is made here. `open` makes it, or returns one that was there. */
   open(open: () => number): LedgerEntry {
     const at = this.#claim();
     try {
@@ -186,7 +186,7 @@ export class ResourceLedger {
     try {
       return { length: message.length, files: this.enter(message.descriptors) };
     } finally {
-      // SYNC POINT ledger-arrivals: whoever releases the ledger before this finds them in both places.
+      // SYNC POINT ledger-arrivals: the thread that releases the ledger before this finds them in both places.
       forgetDescriptors(this.#arrivals);
     }
   }

@@ -74,7 +74,7 @@ export function reopenDescriptor(fd: number, mode: OpenMode = "read", flags = 0)
   return openFile(`/proc/self/fd/${fd}`, mode, flags);
 }
 
-/** Closes a descriptor. It is closed also if this throws: another close would hit whoever got the number next. */
+/** Closes a descriptor. It is closed also if this throws: another close would hit the file that got the number next. */
 export function closeDescriptor(fd: number): void {
   if (native.close(fd) < 0) throw callError(lastErrno(), "close", `Cannot close descriptor ${fd}`);
 }
@@ -171,7 +171,7 @@ export function ioctl(fd: number, request: number, argument: ArrayBufferView | n
 /**
  * Takes a lock that belongs to the open file description, and ends with its last descriptor. Never waits.
  *
- * @returns False if somebody else holds one in the way.
+ * @returns False if another process holds one in the way.
  */
 export function tryLockFile(fd: number, kind: LockKind, range: FileRange = { start: 0, length: 0 }): boolean {
   const result = native.fcntlLock(fd, F_OFD_SETLK, lockRecord(kind === "read" ? F_RDLCK : F_WRLCK, range));

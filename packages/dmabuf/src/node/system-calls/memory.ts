@@ -112,7 +112,7 @@ export function* writtenRanges(
   }
 }
 
-/** Gives the pages of a range back to the system: whoever still maps them reads zeros. */
+/** Gives the pages of a range back to the system: a process that still maps them reads zeros. */
 export function punchHole(fd: number, offset: number, length: number): void {
   const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
   if (uninterrupted(() => native.fallocate(fd, mode, offset, length)) >= 0) return;

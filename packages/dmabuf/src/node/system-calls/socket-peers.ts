@@ -73,7 +73,7 @@ export function setTakesDescriptors(fd: number, takes: boolean): boolean {
   throw callError(errno, "setsockopt", `Cannot say whether socket ${fd} takes descriptors`);
 }
 
-/** From now on nobody can send anything to a socket, or connect to it. What was sent before waits there still. */
+/** From now on no process can send anything to a socket, or connect to it. What was sent before still waits there. */
 export function endReceiving(fd: number): void {
   if (native.shutdown(fd, SHUT_RD) >= 0) return;
   const errno = lastErrno();

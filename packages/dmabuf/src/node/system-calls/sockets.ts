@@ -62,7 +62,7 @@ export function createSocketPair(type: SocketType = "stream"): readonly [number,
   return [ends[0]!, ends[1]!];
 }
 
-/** @throws {DmaBufError} `EADDRINUSE` if the address is taken, also by a socket file that nobody listens on. */
+/** @throws {DmaBufError} `EADDRINUSE` if the address is taken, also by a socket file without a listener. */
 export function bindSocket(fd: number, address: SocketAddress): void {
   const bytes = encodeAddress(address);
   if (native.bind(fd, bytes, bytes.byteLength) >= 0) return;
@@ -77,8 +77,8 @@ export function listenOnSocket(fd: number, backlog = 64): void {
 /**
  * Connects at once, or fails.
  *
- * @throws {DmaBufError} `ECONNREFUSED` if nobody listens, `ENOENT` if there is no such path, `EAGAIN` if the listener's
- *     queue is full.
+ * @throws {DmaBufError} `ECONNREFUSED` if no process listens, `ENOENT` if there is no such path, `EAGAIN` if the
+ *     listener's queue is full.
  */
 export function connectSocket(fd: number, address: SocketAddress): void {
   const bytes = encodeAddress(address);
@@ -86,7 +86,7 @@ export function connectSocket(fd: number, address: SocketAddress): void {
   throw callError(lastErrno(), "connect", `Cannot connect to ${describe(address)}`);
 }
 
-/** The next connection, or undefined if nobody asks for one now. */
+/** The next connection, or undefined if none waits now. */
 export function acceptConnection(fd: number): number | undefined {
   const connection = uninterrupted(() => native.accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (connection >= 0) return connection;
@@ -123,10 +123,11 @@ export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly
  * Receives bytes into `bytes`, and the descriptors that came with them. Never waits.
  *
  * @param mostDescriptors For how many there is room.
- * @param memory Where the kernel leaves the descriptors, {@link MESSAGE_BYTES} long: {@link descriptorsIn} finds them there.
+ * @param memory Where the kernel leaves the descriptors, {@link MESSAGE_BYTES} long: {@link descriptorsIn} finds them
+ *   there.
  * @returns Undefined if nothing is there now.
- * @throws {DmaBufError} `EMSGSIZE` if more descriptors came than there was room for, `EMFILE` if this process may open no
- *     more: all that came are closed.
+ * @throws {DmaBufError} `EMSGSIZE` if more descriptors came than there was room for, `EMFILE` if this process may open
+ *     no more: all that came are closed.
  */
 export function receiveMessage(
   fd: number,
@@ -161,9 +162,11 @@ export function receiveMessage(
 }
 
 /**
- * Looks at the bytes that wait in a socket, and takes none. Descriptors that came with them do not come into this process.
+ * Looks at the bytes that wait in a socket, and takes none. Descriptors that came with them do not come into this
+ * process.
  *
- * @returns How many bytes were copied into `bytes`, and whether descriptors lie among them; undefined if nothing is there.
+ * @returns How many bytes were copied into `bytes`, and whether descriptors lie among them; undefined if nothing is
+ *   there.
  */
 export function peekMessage(
   fd: number,

@@ -2,20 +2,20 @@ import { SLEEPERS } from "../../domain/layout.js";
 import type { Substrate } from "../../substrate/substrate.js";
 
 /**
- * How the kernel comes to wake an agent only if it sleeps: beside the doorbell's word stands another one, which says who
- * sleeps there. An agent that blocks sleeps at the doorbell itself, by futex. One that has returned to its event loop is
- * woken through a pipe, which its event loop watches.
+ * How the kernel comes to wake an agent only if it sleeps: beside the doorbell's word stands another one, which says
+ * who sleeps there. An agent that blocks sleeps at the doorbell itself, by futex. One that has returned to its event
+ * loop is woken through a pipe, which its event loop watches.
  *
  * pipe-bell.1. Only the agent itself writes the word: how many of its waits have returned to the event loop and sleep,
  *      and, in a bit of its own, whether its thread blocks.
- * pipe-bell.2. Whoever goes to sleep says so in the word before the doorbell is compared with what was read earlier: by
- *      itself, or, if it blocks, by the kernel.
- * pipe-bell.3. Whoever rings has changed the doorbell before it looks at the word. If the agent blocks, it wakes the
- *      futex; if waits sleep in the event loop, it writes a byte into the pipe. If the pipe is full, it need not: the
- *      agent has something to read already.
+ * pipe-bell.2. An agent that goes to sleep says so in the word before the doorbell is compared with what was read
+ *      earlier: by itself, or, if it blocks, by the kernel.
+ * pipe-bell.3. An agent that rings has changed the doorbell before it looks at the word. If the agent blocks, it wakes
+ *      the futex; if waits sleep in the event loop, it writes a byte into the pipe. If the pipe is full, it need not:
+ *      the agent has something to read already.
  * pipe-bell.4. When the agent has something to read, it reads first, then sets its word to 0 (it does not block just
- *      then), and then lets all its sleepers go. A byte that comes later lets go, too early, whoever sleeps then; that
- *      is allowed (substrate.4).
+ *      then), and then resumes all its sleepers. A byte that comes later resumes, too early, those that sleep then;
+ *      that is allowed (substrate.4).
  *
  * So no wake-up is lost: by pipe-bell.2 and pipe-bell.3 either the sleeper sees the changed doorbell, or the ringer
  * sees the word. The ringer never clears the word, so that one that is killed between its look and its byte hides no
@@ -23,7 +23,10 @@ import type { Substrate } from "../../substrate/substrate.js";
  * that is killed costs ringers a call of the kernel each, until the slot's next agent sleeps there.
  */
 
-/** pipe-bell.2, for a wait that has returned to the event loop. Returns whether it sleeps now; if not, the doorbell has changed. */
+/**
+ * pipe-bell.2, for a wait that has returned to the event loop. Returns whether it sleeps now; if not, the doorbell has
+ * changed.
+ */
 export function announceSleeper(memory: Substrate, bell: number, word: number, expected: number): boolean {
   const sleepers = memory.load(word);
   memory.store(word, sleepers + 1);
@@ -45,7 +48,7 @@ export function endBlocked(memory: Substrate, word: number): void {
 }
 
 /**
- * Calls the kernel only if somebody sleeps (pipe-bell.3).
+ * Calls the kernel only if an agent sleeps (pipe-bell.3).
  *
  * @param wakeBlocked Wakes the doorbell's futex; returns how many slept there.
  * @param writeByte Writes a byte into the pipe.

@@ -16,7 +16,7 @@ import {
 /**
  * The events of descriptors that Node.js cannot watch itself: sync files, dma-bufs, pidfds, cameras.
  *
- * poller.1. One more thread waits for all of them, in the kernel; it keeps the process alive for nobody. It begins with
+ * poller.1. One more thread waits for all of them, in the kernel; it does not keep the process alive. It begins with
  *      the first watch, and each thread that watches has its own.
  * poller.2. An event counter ends that thread at the exit; without it the exit would wait for the next event. An exit
  *      that comes while the thread still begins waits for that, because it must not be ended in the middle of it
@@ -30,13 +30,13 @@ import {
 export type EndWatch = () => void;
 
 /**
- * Calls back from the event loop whenever the descriptor has events, until the watch is ended. Does not keep the process
- * alive.
+ * Calls back from the event loop whenever the descriptor has events, until the watch is ended. Does not keep the
+ * process alive.
  *
  * @param events Of `POLL`; `ERROR` and `HANG_UP` are always reported.
  * @param callback Gets the bits of `POLL` that are there.
- * @throws {DmaBufError} `EPERM` for a descriptor that cannot be polled (a plain file); `EEXIST` if it is watched already:
- *     duplicate it.
+ * @throws {DmaBufError} `EPERM` for a descriptor that cannot be polled (a plain file); `EEXIST` if it is watched
+ *     already: duplicate it.
  */
 export function watchDescriptor(fd: number, events: number, callback: (events: number) => void): EndWatch {
   return (poller ??= new Poller()).watch(fd, events, callback);

@@ -12,7 +12,7 @@ import { addressOf, futexWait, futexWake, writeDescriptor } from "../system-call
  *      can a worker be terminated. Between two slices the owner may look whether others are still alive.
  * process-substrate.2. An asynchronous park is possible on doorbells only, which is where the layers above park; see
  *      pipe-bell.ts.
- * process-substrate.3. Any process may ring any doorbell: whoever has the memory has the pipes too.
+ * process-substrate.3. Any process may ring any doorbell: a process that has the memory has the pipes too.
  */
 
 /** The longest time for which a thread is deaf to `terminate()` and `process.exit()`: half of it, on average. */
@@ -38,13 +38,16 @@ export interface ProcessSubstrateOptions {
 }
 
 export interface ProcessSubstrate extends Substrate, Disposable {
-  /** Calls back from the event loop whenever bytes have come through a doorbell's pipe, also while nobody sleeps there. */
+  /**
+   * Calls back from the event loop whenever bytes have come through a doorbell's pipe, also while no agent sleeps
+   * there.
+   */
   listenAt(slot: number, heard: () => void): void;
   /**
-   * Lets all asynchronous sleepers of this thread go. Nobody may park on it afterwards.
+   * Resumes all asynchronous sleepers of this thread. No agent may park on it afterwards.
    *
-   * @param rest Memory of the same length in place of the mapped one, which is no longer touched. Without it the mapping
-   *     must stay.
+   * @param rest Memory of the same length in place of the mapped one, which is no longer touched. Without it the
+   *     mapping must stay.
    */
   close(rest?: ArrayBuffer): void;
 }
@@ -116,7 +119,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     if (slot === undefined) return futexWake(address);
     const wakeBlocked = (): number => futexWake(address);
     const writeByte = (): void => {
-      // The pipes go with the domain: their numbers may be somebody else's by now.
+      // The pipes go with the domain: their numbers may be other files' by now.
       if (!this.#isClosed) ring(this.#doorbells.pipeOf(slot));
     };
     return ringSleepers(this, this.#sleepersOf(slot), wakeBlocked, writeByte);
@@ -189,7 +192,7 @@ function ring(pipe: number): void {
   try {
     writeDescriptor(pipe, BYTE);
   } catch (error) {
-    // Nobody reads: who slept there is gone.
+    // No process reads: the agent that slept there is gone.
     if ((error as DmaBufError).code !== "EPIPE") throw error;
   }
 }

@@ -25,7 +25,7 @@ function shared(domain: JoinedDomain, count: number): Syncobj[] {
 }
 
 export function sharedSyncobjCases(place: Place): void {
-  test("SYO-06 what an agent was sent is the same object, for as long as anybody holds it", PATIENT, async (t) => {
+  test("SYO-06 what an agent was sent is the same object, for as long as any agent holds it", PATIENT, async (t) => {
     const { domain, parties } = await place.meet(t, 2);
     const syncobj = domain.createSyncobj();
     const [first, second] = [sent(syncobj), sent(syncobj)];
