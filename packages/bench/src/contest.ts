@@ -37,7 +37,7 @@ interface Ratio {
   readonly peer: string;
   /** Our best run by the peer's best run. */
   readonly best: number;
-  /** The median over the pairs of runs that stood next to each other. */
+  /** The median over the pairs of runs that ran next to each other. */
   readonly median: number;
 }
 

@@ -127,7 +127,7 @@ function checkEnding(
   );
 }
 
-/** Whether more is missing than the last frame, which may stand for long in a video of few pictures. */
+/** Whether more is missing than the last frame, which may last long in a video of few pictures. */
 function isShort(duration: number | undefined, lastTime: number, frames: number): boolean {
   if (duration === undefined) return false;
   const interval = lastTime / Math.max(1, frames - 1);

@@ -88,7 +88,7 @@ function holdersIn(domain: JoinedDomain): string[] {
   return domain.statistics().flatMap(({ readers, writer }) => (writer === undefined ? readers : [...readers, writer]));
 }
 
-/** Milliseconds for the kernel to let go of what the last processes had. */
+/** Milliseconds for the kernel to release what the last processes had. */
 const NOTICE = 1000;
 
 /** Closes the domain, when all others have left it. */

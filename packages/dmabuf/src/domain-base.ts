@@ -90,7 +90,7 @@ export abstract class DomainBase implements Disposable {
     this.close();
   }
 
-  /** Lets go of what this thread has joined by; called once, when it has left. */
+  /** Releases what this thread has joined by; called once, when it has left. */
   protected abstract left(): void;
 
   /** Gives back what another agent held. Call it only when that agent will not run again. */

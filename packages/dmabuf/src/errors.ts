@@ -172,7 +172,7 @@ export function textOf(reason: unknown): string {
   }
 }
 
-/** The checks of arguments stand upon these errors, and so not here. */
+/** The checks of arguments use these errors, and so are not here. */
 function checkError(code: unknown, message: unknown, options: { readonly syscall?: unknown } | null): void {
   const call = "new DmaBufError()";
   if (typeof code !== "string" || !Object.hasOwn(ERRNO, code)) {

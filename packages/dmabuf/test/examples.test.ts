@@ -80,7 +80,7 @@ const DOCUMENTS = [
 const programsIn = (text: string): string[] =>
   [...text.matchAll(/```(?:ts|js)\n(.*?)```/gs)].map(([, program]) => program!);
 
-test("every program in README.md and docs/ stands in examples/ to the letter, and every example is in a document", () => {
+test("every program in README.md and docs/ is in examples/ word for word, and every example is in a document", () => {
   const programs = DOCUMENTS.flatMap((name) => programsIn(readFileSync(new URL(name, workspace), "utf8")));
   const examples = new Map(
     readdirSync(new URL("examples/", root)).map((name) => [

@@ -7,13 +7,13 @@ import { test } from "node:test";
 const root = join(import.meta.dirname, "..", "..");
 const glossary = readFileSync(join(root, "..", "..", "docs", "glossary.md"), "utf8");
 
-test("every name of ours in the glossary stands in the sources", () => {
+test("every name of the library in the glossary is in the sources", () => {
   const known = new Set(sources().flatMap((source) => source.match(/[A-Za-z_]\w*/g) ?? []));
   const unknown = ourNames().filter((name) => !known.has(name));
   assert.deepEqual(unknown, []);
 });
 
-test("every function, operation, ioctl and flag of the kernel's dma-buf interface stands in the glossary", () => {
+test("every function, operation, ioctl and flag of the kernel's dma-buf interface is in the glossary", () => {
   const named = new Set(glossary.match(/[A-Za-z_]\w*/g));
   const missing = KERNEL.trim()
     .split(/\s+/)
@@ -74,8 +74,8 @@ function isOfOthers(name: string): boolean {
 }
 
 /**
- * What the kernel's header files declare: of buffers, attachments, reservations, fences, sync files, software timelines,
- * syncobjs, heaps and the scheduler.
+ * What the kernel's header files declare: of buffers, attachments, reservations, fences, sync files, software
+ * timelines, syncobjs, heaps and the scheduler.
  */
 const KERNEL = `
   dma_buf dma_buf_ops dma_buf_attachment dma_buf_attach_ops dma_buf_export_info DEFINE_DMA_BUF_EXPORT_INFO

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Host } from "../src/host/host.js";
 
-/** Surroundings whose clock stands still, and whose timers run, until the test says otherwise. */
+/** A host whose clock does not run, and whose timers do, until the test says otherwise. */
 export class ManualHost implements Host {
   readonly mayBlock = true;
   readonly spinNs = 0;

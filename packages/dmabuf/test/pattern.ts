@@ -9,7 +9,7 @@ const MARK = { WRITER: 0, VERSION: 1, FIRST: 2 } as const;
 /**
  * Writes the whole buffer anew.
  *
- * @param writer Stands in the buffer while it is half-written. Never 0.
+ * @param writer Is in the buffer while it is half-written. Never 0.
  * @param between Called in the middle.
  */
 export function writePattern(bytes: Uint8Array, version: number, writer: number, between: () => void): void {
@@ -32,7 +32,7 @@ export function writePattern(bytes: Uint8Array, version: number, writer: number,
  * Checks the whole buffer.
  *
  * @param between Called in the middle.
- * @param mayBeTorn Says whether the writer whose mark stands in the buffer is dead, so that it may be half-written.
+ * @param mayBeTorn Says whether the writer whose mark is in the buffer is dead, so that it may be half-written.
  * @returns The version, or `undefined` if a dead writer has left the buffer half-written.
  */
 export function checkPattern(

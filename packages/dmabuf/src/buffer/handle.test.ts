@@ -85,7 +85,7 @@ describe("a handle", () => {
     const first = buffer.handle();
     first[Symbol.dispose]();
     const second = buffer.handle();
-    // The second handle stands where the first one stood.
+    // The second handle is where the first one was.
     assert.equal(second.inflight.index, first.inflight.index);
     first[Symbol.dispose]();
     buffer.close();

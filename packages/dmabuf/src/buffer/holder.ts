@@ -25,7 +25,7 @@ export class BufferHolder implements TieHolder {
   /** Ends the use of the bytes by the code that has asked for {@link segments}. */
   #endUse: (() => void) | undefined;
   #used: Storage | undefined;
-  /** Let go at the close, and the memory with it. */
+  /** Released at the close, and the memory with it. */
   #record: BufferRecord | undefined;
 
   constructor(record: BufferRecord, mode: HandleMode) {

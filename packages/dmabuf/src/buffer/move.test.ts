@@ -382,7 +382,7 @@ describe("the end of an agent", () => {
   });
 });
 
-/** Two arrays may stand for one memory object, once it has crossed a message. */
+/** Two arrays may be for one memory object, once it has crossed a message. */
 function isSameMemory(one: ArrayBufferLike, other: ArrayBufferLike): boolean {
   const [a, b] = [new Uint8Array(one), new Uint8Array(other)];
   const before = a[0]!;

@@ -2,8 +2,8 @@ import type { Agent } from "../domain/agent.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 
 /**
- * The references of an agent: in shared memory one stands for a buffer, however often it is needed here. None is dropped
- * when the agent has left, which gives all of them back: its slot may be another agent's.
+ * The references of an agent: in shared memory it has one for a buffer, however often it is needed here. None is
+ * dropped when the agent has left, which gives all of them back: its slot may be another agent's.
  */
 export class References {
   readonly #agent: Agent;

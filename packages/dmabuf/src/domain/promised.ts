@@ -12,8 +12,7 @@ export function promised<T>(given: T | PromiseLike<T>): T | Promise<T> {
     if (typeof (given as { then?: unknown } | null | undefined)?.then !== "function") return given as T;
   } catch (error) {
     // A getter.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any
-    // value
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any value
     return Promise.reject(error);
   }
   if (isPlain(given)) return given;

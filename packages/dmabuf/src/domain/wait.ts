@@ -120,8 +120,7 @@ export async function waitUntil(
       if (signal !== undefined) {
         forgetAbort = onAbort(signal, () => {
           unsubscribe?.();
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any
-          // value
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an abort's reason may be any value
           reject(reasonOf(signal));
         });
       }

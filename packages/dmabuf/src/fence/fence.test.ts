@@ -7,7 +7,7 @@ import { laterFence, type Fence } from "./fence.js";
 const EIO = -5;
 const PATIENT = { timeout: 10_000 };
 
-test("numbers of 32 bits compare by their signed difference, whatever stands above them", () => {
+test("numbers of 32 bits compare by their signed difference, whatever is above them", () => {
   const agent = testAgent();
   const fence = (seqno: number): Fence => opsFence(agent, { seqno32: true }, 9, seqno);
   const later: [number, number, boolean][] = [
@@ -110,7 +110,7 @@ for (const kind of FENCE_KINDS) {
     assert.deepEqual(seen, [1, false, false]);
   });
 
-  test(`a wait whose process may end is a wait all the same (${kind} fence)`, PATIENT, async () => {
+  test(`a wait whose process may end is still a wait (${kind} fence)`, PATIENT, async () => {
     const fence = makeFence(testAgent(), kind);
     const waiting = fence.wait({ unref: true });
     fence.signal();
@@ -193,7 +193,7 @@ test("to remove a callback takes no longer when there are many of them", () => {
   assert.ok(many < few * 8, `${many * 1e6} ns of 64,000, ${few * 1e6} ns of 4,000`);
 });
 
-test("a fence whose maker fails at its end is disposed all the same, and that is reported", () => {
+test("a fence whose maker fails at its end is still disposed, and that is reported", () => {
   const agent = testAgent();
   const fail = (): never => {
     throw new Error("planned");

@@ -128,7 +128,7 @@ for (const kind of ["timeline", "published"] as const) {
       const own = statuses[i] === -ERRNO[error];
       assert.ok(own || statuses[i] === -ERRNO.ESTALE, `fence ${i} ended with ${error}, and reads ${statuses[i]}`);
     });
-    // The last stands in its slot, and those before it are retired.
+    // The last is stored in its slot, and those before it are retired.
     const kept = failed.slice(-RETIRED_KEPT - 1);
     kept.forEach(({ handle, error }) => assert.equal(statusOf(reader, handle), -ERRNO[error]));
     assert.equal(statuses[0], -ERRNO.ESTALE);

@@ -99,7 +99,7 @@ test("the end of its timeline fails a pending fence in every agent, and refuses 
   assert.throws(() => openSoftwareTimeline(other, handle), { code: "ESTALE" });
 });
 
-test("an agent that was given the timeline lets go of it without ending it", () => {
+test("an agent that was given the timeline releases it without ending it", () => {
   const agent = testAgent();
   const timeline = createSoftwareTimeline(agent);
   const fence = timeline.createFence(1);

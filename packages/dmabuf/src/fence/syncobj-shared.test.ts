@@ -21,7 +21,7 @@ function pendingFences(domain: Domain, count: number): Fence[] {
   return Array.from({ length: count }, () => pendingFence(domain));
 }
 
-test("Syncobj.handle(): what stands there when it is sent, the other agent has", (t) => {
+test("Syncobj.handle(): the other agent gets what is stored there when it is sent", (t) => {
   const domain = createDomain(t);
   const other = joinDomain(t, domain);
   const [below, one, two, three] = pendingFences(domain, 4) as [Fence, Fence, Fence, Fence];
@@ -290,21 +290,25 @@ test("a syncobj goes with the death of its last holder, and with the handles it 
   assert.equal(domain.createSyncobj().handle().slot, 0);
 });
 
-test("who leaves the domain keeps what stood there last, for itself; the others go on", PATIENT, async (t) => {
-  const domain = createDomain(t);
-  const other = joinDomain(t, domain);
-  const mine = domain.createSyncobj();
-  const theirs = other.import(sent(mine));
-  theirs.signalPoint(1);
-  const waiting = theirs.wait({ point: 2, forSubmit: true });
-  other.close();
-  await assert.rejects(waiting, { code: "ECANCELED" });
-  mine.signalPoint(2);
-  assert.deepEqual([theirs.query(), mine.query()], [1, 2]);
-  theirs.close();
-  assert.ok(!isMissing(mine, 2));
-  assert.throws(() => other.import(sent(mine)), { code: "EBADF" });
-});
+test(
+  "an agent that leaves the domain keeps what was stored there last, for itself; the others go on",
+  PATIENT,
+  async (t) => {
+    const domain = createDomain(t);
+    const other = joinDomain(t, domain);
+    const mine = domain.createSyncobj();
+    const theirs = other.import(sent(mine));
+    theirs.signalPoint(1);
+    const waiting = theirs.wait({ point: 2, forSubmit: true });
+    other.close();
+    await assert.rejects(waiting, { code: "ECANCELED" });
+    mine.signalPoint(2);
+    assert.deepEqual([theirs.query(), mine.query()], [1, 2]);
+    theirs.close();
+    assert.ok(!isMissing(mine, 2));
+    assert.throws(() => other.import(sent(mine)), { code: "EBADF" });
+  },
+);
 
 test(
   "a transfer that waits goes to the syncobj that was named, although its holder here is closed",

@@ -51,7 +51,7 @@ test("waitAny() and waitAll() take a fence that has failed for signaled (wait-ma
   assert.equal(await waitAll([fence]), "signaled");
 });
 
-test("waitAny() and waitAll() find a fence once that stands twice in the list", PATIENT, async () => {
+test("waitAny() and waitAll() find a fence once that is twice in the list", PATIENT, async () => {
   const fence = makeFence(testAgent(), "timeline");
   const waiting = [waitAny([fence, fence]), waitAll([fence, fence])];
   fence.signal();

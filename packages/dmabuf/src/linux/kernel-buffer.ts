@@ -56,8 +56,8 @@ export interface KernelBuffer {
  *
  * @param domain One of threads: between processes only memory files are passed on.
  * @returns The buffer, whose last close gives everything back, and what brings the kernel's fences into it.
- * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped, or in a
- *   domain between processes.
+ * @throws {DmaBufError} `EACCES` to write through a descriptor to read; `EINVAL` if the exporter cannot be mapped, or
+ *   in a domain between processes.
  *
  * @example
  * ```ts device

@@ -11,7 +11,7 @@ const MIXED = new Struct({
   raw: { bytes: 3, align: 4 },
 });
 
-test("each field stands at a multiple of its own size, and the whole ends at one of its largest", () => {
+test("each field is at a multiple of its own size, and the whole ends at one of its largest", () => {
   const offsets = (["small", "wide", "signed", "name", "half", "raw"] as const).map((name) => MIXED.offsetOf(name));
   assert.deepEqual(offsets, [0, 8, 16, 20, 26, 28]);
   assert.equal(MIXED.size, 32);
@@ -37,7 +37,7 @@ test("a text that is too long is cut, and one without its end is whole", () => {
   assert.equal(MIXED.unpack(bytes).name, "abcde");
 });
 
-test("several structures stand one after the other", () => {
+test("several structures are one after the other", () => {
   const pair = new Struct({ a: "u32", b: "u64" });
   const all = [
     { a: 1, b: 2n },

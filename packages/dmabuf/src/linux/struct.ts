@@ -6,7 +6,10 @@ import { encodeInto } from "../domain/text.js";
  * The kernel's interfaces are the same on all 64-bit processors; the system calls refuse every other kind.
  */
 
-/** `text` is NUL-terminated UTF-8, cut after the last whole character that fits; `bytes` is raw, aligned to `align` (default 1). */
+/**
+ * `text` is NUL-terminated UTF-8, cut after the last whole character that fits; `bytes` is raw, aligned to `align`
+ * (default 1).
+ */
 export type Field =
   | "u8"
   | "u16"

@@ -25,7 +25,7 @@ function usages(buffer: DmaBuf): string[] {
 }
 
 describe("a job", () => {
-  test("stands on all its buffers, as a reader or a writer, when submit() returns", OPTIONS, async (t) => {
+  test("is on all its buffers, as a reader or a writer, when submit() returns", OPTIONS, async (t) => {
     const domain = createDomain(t);
     const [a, b] = [domain.allocate(1), domain.allocate(1)];
     const queue = domain.createQueue({ run: () => {} });
@@ -186,7 +186,7 @@ describe("a submission", () => {
     assert.equal(await isPending(submitted), true);
     assert.deepEqual(usages(buffer), []);
     const reader = queue.trySubmit({ reads: [buffer] });
-    assert.equal(reader, undefined, "it stands behind the one that waits");
+    assert.equal(reader, undefined, "it is behind the one that waits");
     access[Symbol.dispose]();
     await (await submitted).result();
   });

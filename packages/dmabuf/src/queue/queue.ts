@@ -81,15 +81,15 @@ export class Queue<Data = undefined> implements Disposable {
   }
 
   /**
-   * Submits a job. If nothing is in the way it is in the queue when this call returns; otherwise it waits for the accesses
-   * that are in progress, for work that is overdue and for the locks of its buffers, and later submissions to this queue
-   * wait behind it.
+   * Submits a job. If nothing is in the way it is in the queue when this call returns; otherwise it waits for the
+   * accesses that are in progress, for work that is overdue and for the locks of its buffers, and later submissions to
+   * this queue wait behind it.
    *
    * @param options For these waits. An abort or a timeout takes back what has not been submitted, and nothing else.
    * @returns The job's finished fence, which fails with the job's error.
-   * @throws {DmaBufError} `EACCES`, `EBADF` or `EINVAL` for a request that cannot be carried out; `ENOMEM` if a reservation has
-   *   no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was closed, also while
-   *   the call waits; `ETIMEDOUT`.
+   * @throws {DmaBufError} `EACCES`, `EBADF` or `EINVAL` for a request that cannot be carried out; `ENOMEM` if a
+   *   reservation has no room; `ESRCH` if the queue was killed, `ENODEV` if the executor is gone, `ECANCELED` if it was
+   *   closed, also while the call waits; `ETIMEDOUT`.
    */
   async submit(request: JobRequest<Data>, options: WaitOptions = {}): Promise<Fence> {
     checkWait("Queue.submit()", options);
@@ -133,14 +133,14 @@ export class Queue<Data = undefined> implements Disposable {
   }
 
   /**
-   * Gives up the jobs that have not been given to the executor: they never run. Each waits for what it depends on and for
-   * those before it, and then fails with `ESRCH`. Later submissions fail at once.
+   * Gives up the jobs that have not been given to the executor: they never run. Each waits for what it depends on and
+   * for those before it, and then fails with `ESRCH`. Later submissions fail at once.
    */
   kill(): void {
     this.#line.kill();
   }
 
-  /** Kills the queue, and lets go of it when its running jobs have finished. */
+  /** Kills the queue, and disposes it when its running jobs have finished. */
   close(): void {
     this.#line.close();
   }

@@ -56,7 +56,7 @@ export function openLock(member: Member, bufferSlot: number, mine: bigint): bool
   return opened;
 }
 
-/** The word of the agent that stands in for a holder. */
+/** The word of the agent that acts for a holder. */
 export function delegateWord(holder: bigint, delegate: Identity): bigint {
   return lockWord(delegate, ticketOf(holder));
 }

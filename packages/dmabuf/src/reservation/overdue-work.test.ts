@@ -51,7 +51,7 @@ function overdue(kind: LineKind): ReturnType<typeof seenByTwo> & { fence: Fence 
 
 for (const kind of LINE_KINDS) {
   describe(`a fence (${kind}) that a time limit has ended`, () => {
-    test("is signaled, and overdue until its owner signals it all the same, which changes nothing about it", () => {
+    test("is signaled, and overdue until its owner still signals it, which changes nothing about it", () => {
       const { mine, theirs, fence } = overdue(kind);
       for (const reservation of [mine, theirs]) {
         assert.equal(reservation.testSignaled("write"), true);

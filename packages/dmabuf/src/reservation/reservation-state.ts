@@ -131,7 +131,7 @@ export class TakenLock implements Disposable {
     this.#unkeep();
   }
 
-  /** Ends it here, once; the lock word comes next, and then the buffer is let go. */
+  /** Ends it here, once; the lock word comes next, and then the buffer is released. */
   #isEnding(): boolean {
     const ended = this.#ended;
     if (ended === undefined) return false;

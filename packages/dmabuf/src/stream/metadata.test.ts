@@ -53,7 +53,7 @@ test("what JSON carries as nothing is a TypeError that says what it was", () => 
   }
 });
 
-test("metadata stand behind the frame, at a multiple of 8 bytes", () => {
+test("metadata is stored behind the frame, at a multiple of 8 bytes", () => {
   assert.deepEqual([1, 7, 8, 9, 27].map(metadataOffset), [8, 8, 8, 16, 32]);
 });
 

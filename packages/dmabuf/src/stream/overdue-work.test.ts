@@ -12,7 +12,7 @@ import { userOf } from "../reservation/reservation.js";
 const PATIENT = { timeout: 20_000 };
 const late = /agent "[a-z]*" has not finished its work on timeline "gpu", which timed out$/;
 
-/** Has work on a buffer stand in its reservation until the fence signals; after that time it is overdue. */
+/** Has work on a buffer in its reservation until the fence signals; after that time it is overdue. */
 function begin({ reservation }: DmaBuf, mode: AccessMode, timeLimit = 20): Fence {
   const fence = createTimeline(userOf(reservation).agent, { name: "gpu", timeLimit }).createFence();
   using _lock = reservation.tryLock()!;
@@ -21,7 +21,7 @@ function begin({ reservation }: DmaBuf, mode: AccessMode, timeLimit = 20): Fence
   return fence;
 }
 
-test("a producer goes round a frame that is read under a fence past its time limit", PATIENT, async (t) => {
+test("a producer skips a frame that is read under a fence past its time limit", PATIENT, async (t) => {
   const { stream, theirs } = streamed(t, 3);
   const consumer = theirs.frames({ policy: "drop-oldest" });
   await publish(stream);
@@ -61,7 +61,7 @@ test("a producer that has no other place waits, and says for whom", PATIENT, asy
   (await waiting)!.publish();
 });
 
-test("a producer that blocks its thread goes round a late reader's frame", { ...BLOCKS, ...PATIENT }, async (t) => {
+test("a producer that blocks its thread skips a late reader's frame", { ...BLOCKS, ...PATIENT }, async (t) => {
   const { stream, theirs } = streamed(t, 2);
   const consumer = theirs.frames({ policy: "drop-oldest" });
   await publish(stream);

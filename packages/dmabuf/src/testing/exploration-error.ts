@@ -1,6 +1,6 @@
 /**
- * What went wrong: agents sleep without end, one of them spins, an agent or a judge threw, or there is more to try than was
- * allowed.
+ * What went wrong: agents sleep without end, one of them spins, an agent or a judge threw, or there is more to try than
+ * was allowed.
  */
 export type ExplorationFailure = "deadlock" | "livelock" | "threw" | "check" | "invariant" | "limit";
 

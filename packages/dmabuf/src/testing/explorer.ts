@@ -182,7 +182,7 @@ export class Explorer {
     this.#machine.restore(visit.saved);
   }
 
-  /** The moves since the moment `from` on the path lead back to it: goes round as often as an agent may make steps. */
+  /** The moves since the moment `from` on the path lead back to it: repeats as often as an agent may make steps. */
   #failEndless(from: number): never {
     const round = this.#path.slice(from);
     while (this.#path.length <= this.#mostSteps * this.#machine.tasks.length) this.#path.push(...round);

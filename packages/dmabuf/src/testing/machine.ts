@@ -71,7 +71,7 @@ export interface Saved {
   readonly mark: number;
 }
 
-// The control words: everything a moment consists of beside the memory, whose number stands among them.
+// The control words: everything a moment consists of beside the memory, whose number is among them.
 const CONTENTS = 0;
 const EARLY_RETURNS = 1;
 const DEATHS = 2;
@@ -126,7 +126,7 @@ export class Machine {
     this.memory.undo(saved.mark);
   }
 
-  /** Where the task stands; nothing if it has not started or was killed. */
+  /** The task's point; nothing if it has not started or was killed. */
   point(task: number): Point | undefined {
     const id = this.#control[taskAt(task) + POINT]!;
     return id === 0 ? undefined : this.#points.get(id);

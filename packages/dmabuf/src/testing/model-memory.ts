@@ -13,7 +13,7 @@ export class ModelMemory implements Substrate {
   readonly #values: Int32Array;
   /** Pairs (word, old value), oldest first. */
   readonly #journal: number[] = [];
-  /** A binary tree in an array: node i has the children 2i and 2i + 1, and the leaves stand in its second half. */
+  /** A binary tree in an array: node i has the children 2i and 2i + 1, and the leaves are in its second half. */
   readonly #tree: Int32Array;
   readonly #leaves: number;
   readonly #numbers = new PairNumbers();
@@ -159,7 +159,7 @@ export function checkWord(memory: Substrate, word: number): void {
   throw new RangeError(`Cannot access word ${word}: the segment has words 0 to ${memory.words - 1}`);
 }
 
-/** @throws {RangeError} if no 64-bit word can stand there. */
+/** @throws {RangeError} if no 64-bit word can be there. */
 export function checkWord64(memory: Substrate, word: number): void {
   checkWord(memory, word);
   checkWord(memory, word + 1);

@@ -2,7 +2,7 @@ import type { ConstantWords } from "./constant-words.js";
 import { describe, RecordedMemory, sameOperation, UnrepeatableAgentError } from "./recorded-agent.js";
 import type { AgentEnd, AgentProgram, Operation, Recorded } from "./recorded-agent.js";
 
-/** Where an agent stands: the results it has got so far lead from the root of its tree to here. */
+/** An agent's point: the results it has got so far lead from the root of its tree to here. */
 export interface Point {
   /** Unique among all points of all agents; never 0. */
   readonly id: number;
@@ -24,7 +24,7 @@ export interface Points {
   get(id: number): Point;
   /** The start of an agent. */
   root(program: AgentProgram): Point;
-  /** Where the agent stands once its pending operation has returned `result`. */
+  /** The agent's point once its pending operation has returned `result`. */
   after(point: Point, result: unknown): Point;
 }
 

@@ -137,7 +137,7 @@ export class RecordedMemory implements Substrate {
     if (this.#pending === undefined && this.#next === this.#history.length) this.#landmark = label;
   }
 
-  /** Runs the agent once; nothing comes back if it stands before an operation. */
+  /** Runs the agent once; nothing comes back if it is before an operation. */
   run(program: AgentProgram): AgentEnd | undefined {
     const end = endOf(program, this);
     this.#over = true;

@@ -38,7 +38,7 @@ export class ScheduleGraph {
   /**
    * Goes through all that each task may meet: every sequence of results that some schedule gives it.
    *
-   * @param after Where the agent stands after one more result.
+   * @param after The agent's point after one more result.
    * @returns How many sequences there are; more than `most` means that not all were gone through.
    */
   meetAll(
@@ -100,7 +100,7 @@ class StepTable {
     return new Map([...starts].map(([victim, moments]) => [victim, [...moments]]));
   }
 
-  /** The results that a task may get next if the schedule stands at one of these moments, and the moments after each. */
+  /** The results that a task may get next if the schedule is at one of these moments, and the moments after each. */
   after(moments: readonly number[], task: number, agent: number): Map<unknown, number[]> {
     const reached = new Set(moments);
     const results = new Map<unknown, Set<number>>();
@@ -169,7 +169,7 @@ class Walk {
     this.#most = most;
   }
 
-  /** Goes on from a point at which the schedule stands at one of these moments. */
+  /** Goes on from a point at which the schedule is at one of these moments. */
   from(point: Point, moments: readonly number[]): number {
     if (point.end !== undefined || this.#met > this.#most) return this.#met;
     for (const [result, next] of this.#resultsAt(moments)) {

@@ -11,7 +11,7 @@ export class Trace {
   readonly #constants: ConstantWords;
   readonly #nameOfWord: (word: number) => string;
 
-  /** Describes the machine as it stands; `path` is how it came there. */
+  /** Describes the machine's present state; `path` is how it came there. */
   constructor(
     machine: Machine,
     agents: readonly AgentPlan[],

@@ -41,7 +41,7 @@ function objection(fn: PublicFunction, { argument, field }: Case, error: unknown
   if (!(error instanceof TypeError || error instanceof RangeError || error instanceof DmaBufError))
     return `fails with ${String(error)}`;
   const { message } = error;
-  // Words of a user's, or of the engine's, that were put into ours stand behind a colon.
+  // Words of a user's, or of the engine's, that were put into ours are behind a colon.
   if (ENGINE.test(message.replace(/: (?=[^:]*$).*/, ""))) return `answers in the engine's words: ${message}`;
   // A handle or an invitation is damaged as a whole: which field it was may be of no interest, or not be known.
   if (argument === "handle" || argument === "invitation") return undefined;

@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { isServedModule } from "./server.js";
 
-/** Where suites stand: those that Node.js runs too, and those that only a browser can run. */
+/** The folders of suites: those that Node.js runs too, and those that only a browser can run. */
 const FOLDERS = [
   { folder: "src", ending: ".test.ts" },
   { folder: "test/conformance", ending: ".test.ts" },

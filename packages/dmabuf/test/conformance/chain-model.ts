@@ -1,4 +1,4 @@
-/** A link as the rules describe it: the list it stands in is its chain, oldest first. */
+/** A link as the rules describe it: the list it is in is its chain, oldest first. */
 export interface ModelLink {
   readonly context: number;
   readonly seqno: number;

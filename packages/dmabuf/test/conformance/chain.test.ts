@@ -100,7 +100,7 @@ test("CHN-09 a point beyond the end of a chain is refused", () => {
   assert.equal(findSeqno(head, 5), head);
 });
 
-test("CHN-11 a chain copies no error: it stands in the fence (fence-chain.4)", () => {
+test("CHN-11 a chain copies no error: it is stored in the fence (fence-chain.4)", () => {
   const fence = opsFence(testAgent());
   const chain = createFenceChain(undefined, fence, 1);
   fence.setError("EIO");

@@ -5,7 +5,7 @@ import type { Reservation } from "../../src/reservation/reservation.js";
 import type { Usage } from "../../src/reservation/usage.js";
 import { opsFence } from "./support.js";
 
-/** How the fences of a context can stand in shared memory: on its timeline, or published one by one. */
+/** How the fences of a context can be stored in shared memory: on its timeline, or published one by one. */
 export const LINE_KINDS = ["timeline", "published"] as const;
 export type LineKind = (typeof LINE_KINDS)[number];
 
@@ -37,7 +37,7 @@ export function addFence(reservation: Reservation, fence: Fence, usage: Usage): 
   reservation.addFence(fence, usage);
 }
 
-/** What stands in the reservation, place by place: context, number and usage. */
+/** The entries of the reservation, place by place: context, number and usage. */
 export function places(reservation: Reservation): [context: number, seqno: number, usage: Usage][] {
   using _lock = reservation.lockSync();
   return [...reservation.lockedFences()].map(({ fence, usage }) => [fence.context, fence.seqno, usage]);

@@ -1,4 +1,6 @@
-/** Area F of the conformance cases: reservations. Those on their queries and copies are in reservation-queries.test.ts. */
+/**
+ * Area F of the conformance cases: reservations. Those on their queries and copies are in reservation-queries.test.ts.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
@@ -110,7 +112,7 @@ fact("RSV-11 an earlier fence does not take the place of a later one", (reservat
   ]);
 });
 
-fact("RSV-12 a fence that is added again with a stronger usage stands there once", (reservation, makeLine) => {
+fact("RSV-12 a fence that is added again with a stronger usage is there once", (reservation, makeLine) => {
   const [fence] = makeLine().fences(1);
   addFence(reservation, fence!, "bookkeep");
   addFence(reservation, fence!, "read");
@@ -170,7 +172,7 @@ fact("RSV-16 a reservation grows by what is reserved, and keeps every fence once
   assert.equal(reservation.getFences("read").length, 5);
 });
 
-fact("RSV-17 a replacement stands in the places of all fences of a context", (reservation, makeLine) => {
+fact("RSV-17 a replacement takes the places of all fences of a context", (reservation, makeLine) => {
   const [first, second] = makeLine().fences(2);
   const [other] = makeLine().fences(1);
   const [replacement] = makeLine().fences(1);

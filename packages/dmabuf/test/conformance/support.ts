@@ -56,7 +56,7 @@ export function testAgent(options: TestAgentOptions = {}): TestAgent {
 }
 
 /**
- * How a fence can stand: in its agent alone, on a timeline in shared memory, or in its agent and published to all.
+ * Where a fence can be: in its agent alone, on a timeline in shared memory, or in its agent and published to all.
  * What holds for one holds for all of them.
  */
 export const FENCE_KINDS = ["local", "timeline", "published"] as const;

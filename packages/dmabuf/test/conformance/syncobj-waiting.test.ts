@@ -11,7 +11,7 @@ const TIMED_OUT = { state: "timed-out" };
 const FIRST = { state: "signaled", index: 0 };
 const MISSING = { code: "EINVAL" };
 
-/** How a syncobj stands: without a fence, with a pending one, with a signaled one. */
+/** The states of a syncobj: without a fence, with a pending one, with a signaled one. */
 type Standing = "unsubmitted" | "submitted" | "signaled";
 
 function standing(domain: Domain, how: Standing): Syncobj {
@@ -68,7 +68,7 @@ const STANDINGS: readonly Standing[] = ["unsubmitted", "submitted", "signaled"];
 
 for (const all of [false, true]) {
   for (const forSubmit of [false, true]) {
-    const name = `SYO-16 three that stand in any way, ${all ? "all" : "any"}${forSubmit ? ", for submission" : ""}`;
+    const name = `SYO-16 three in any states, ${all ? "all" : "any"}${forSubmit ? ", for submission" : ""}`;
     test(name, PATIENT, async () => {
       using domain = Domain.create();
       const triples = STANDINGS.flatMap((a) => STANDINGS.flatMap((b) => STANDINGS.map((c) => [a, b, c] as const)));

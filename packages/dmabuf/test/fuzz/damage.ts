@@ -68,7 +68,7 @@ function damaged(words: Int32Array, word: number, random: Random): number {
   }
 }
 
-/** A stretch of noise, of one value, or of what stands elsewhere. */
+/** A stretch of noise, of one value, or of what is stored elsewhere. */
 function damageRange(words: Int32Array, word: number, random: Random): void {
   const end = Math.min(words.length, word + 1 + random.below(64));
   const [kind, value, from] = [random.below(3), random.pick([...VALUES, ...EDGES]), random.below(words.length)];

@@ -18,7 +18,7 @@ import {
 } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// Who holds a buffer; the contract stands in src/domain/referenced-slot.ts.
+// The holders of a buffer; the contract is in src/domain/referenced-slot.ts.
 
 const SLOT = 0;
 const [EXPORTER, ONE, TWO, REAPER] = [0, 1, 2, 3];

@@ -14,12 +14,12 @@ import type { ExplorationFailure } from "../../src/testing/index.js";
 import { assertCaught, EXPLORES, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// The holds of one buffer; the contract stands in src/buffer/hold.ts.
+// The holds of one buffer; the contract is in src/buffer/hold.ts.
 
 const BUFFER_SLOT = 0;
 const REAPER = 3;
 
-/** USES says which way an agent uses the buffer just now: what it believes, not what stands in the buffer's slot. */
+/** USES says which way an agent uses the buffer just now: what it believes, not what is in the buffer's slot. */
 const domain = new TinyDomain({ agents: 4 }, ["agent 0 USES", "agent 1 USES", "agent 2 USES", "WRITTEN"]);
 const USES: Record<AccessMode, number> = { read: 1, write: 2 };
 const WRITTEN = domain.extra("WRITTEN");

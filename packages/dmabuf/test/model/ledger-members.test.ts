@@ -14,10 +14,10 @@ import { testProtocol, type Mistake } from "./protocol.js";
 // Who has a ledger: threads that take it, join it, leave it, end anywhere, and release what others have left.
 
 const MOST = 3;
-/** Of each thread, by its number: whether it runs, and whether it uses what stands in the ledger. */
+/** Of each thread, by its number: whether it runs, and whether it uses what is in the ledger. */
 const RUNS = memberWords(MOST);
 const USES = RUNS + 8;
-/** What stands in the ledger: the number of the thread that has put it there. */
+/** The content of the ledger: the number of the thread that has put it there. */
 const CONTENT = USES + 8;
 const [INVITER, INVITED, NEWCOMER, REAPER, SECOND] = [1, 2, 3, 4, 5] as const;
 
@@ -92,7 +92,7 @@ function reaper(memory: Substrate): void {
 function checkFree(memory: Substrate): void {
   // Who has ended in the middle of releasing for another one leaves that to the next that looks.
   releaseIfEnded(place(memory), threads(memory, SECOND), release(memory));
-  assert.equal(memory.load(CONTENT), 0, "what stood in the ledger was not released");
+  assert.equal(memory.load(CONTENT), 0, "what was in the ledger was not released");
   assert.ok(takeLedger(place(memory), threads(memory, SECOND)) !== undefined, "the ledger is not free");
 }
 
@@ -104,7 +104,7 @@ const SHARED: Mistake = {
 };
 
 testProtocol({
-  name: "what stands in a ledger is released by the last of the threads that have it, and used by no other (ledger-members.1, ledger-members.3)",
+  name: "what is in a ledger is released by the last of the threads that have it, and used by no other (ledger-members.1, ledger-members.3)",
   options: {
     prepare,
     agents: { inviter, invited, newcomer },

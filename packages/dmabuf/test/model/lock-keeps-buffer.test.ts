@@ -12,7 +12,7 @@ import { identityOf, TinyDomain } from "./tiny-domain.js";
 import { reservationAt } from "../reservation-at.js";
 import { userOf } from "../../src/reservation/reservation.js";
 
-// A held lock keeps its buffer (lock.7); the contract stands in src/reservation/lock.ts.
+// A held lock keeps its buffer (lock.7); the contract is in src/reservation/lock.ts.
 
 const [HOLDER, EXPORTER, NEXT, REAPER] = [0, 1, 2, 3];
 const KEY: BufferKey = { slot: 0, generation: 1 };

@@ -26,7 +26,7 @@ import { reservationAt } from "../reservation-at.js";
 import { takeSync } from "../../src/domain/steps.js";
 import { userOf } from "../../src/reservation/reservation.js";
 
-// Moving the storage of a buffer once. The contracts stand in src/domain/storage-slot.ts and src/buffer/move.ts.
+// Moving the storage of a buffer once. The contracts are in src/domain/storage-slot.ts and src/buffer/move.ts.
 
 const MOVER = 0;
 const USER = 1;

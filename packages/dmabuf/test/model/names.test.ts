@@ -49,7 +49,7 @@ function joins({ ofReader = SOUND, ofJoiner = SOUND }: { ofReader?: Fault; ofJoi
   };
 }
 
-/** The model's time passes at any moment: here no holder of the lock stands still. */
+/** The model's time passes at any moment: here no holder of the lock is stopped. */
 const PATIENT: Fault = (memory) => ({ park: (word, expected) => memory.park(word, expected, Infinity) });
 
 /** Two agents rename a buffer, while a third one reads its name. One may die at any step. */
@@ -109,7 +109,7 @@ const MISTAKES: Record<string, [scenario: Scenario, report: RegExp]> = {
     }),
     /is called|the list says/,
   ],
-  "an agent whose name counts before it stands": [
+  "an agent whose name counts before it is written": [
     joins({
       ofJoiner: (memory) => ({
         compareExchange(word, expected, replacement) {

@@ -176,7 +176,7 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /a consumer has seen (2,3|3)$/m,
   },
-  "stream-slot.8: a consumer that is counted before its cursor stands": {
+  "stream-slot.8: a consumer that is counted before its cursor is stored": {
     scenario: (fault) => isLookedAt(fault),
     fault: cursorLast,
     kind: "check",
@@ -230,7 +230,7 @@ for (const [name, { scenario, fault, kind, report }] of Object.entries(MISTAKES)
   });
 }
 
-/** The cursor of a consumer that joins is stored when its policy stands. */
+/** The cursor of a consumer that joins is stored after its policy. */
 function cursorLast(memory: Substrate): Partial<Substrate> {
   let cursor: number | undefined;
   return {

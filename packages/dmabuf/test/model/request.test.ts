@@ -15,7 +15,7 @@ import { reservationAt } from "../reservation-at.js";
 import { takeSync } from "../../src/domain/steps.js";
 import { userOf } from "../../src/reservation/reservation.js";
 
-// A request to an exporter in another agent, and the lock that goes with it. The contracts stand in
+// A request to an exporter in another agent, and the lock that goes with it. The contracts are in
 // src/domain/request-slot.ts, src/reservation/lock.ts (lock.5, lock.6) and src/buffer/question.ts.
 
 const REQUESTER = 0;

@@ -19,7 +19,7 @@ import {
 import { TinyDomain } from "./tiny-domain.js";
 import { reservationAt } from "../reservation-at.js";
 
-// What a reservation holds, as readers without the lock see it; the contract stands in src/reservation/entries.ts.
+// What a reservation holds, as readers without the lock see it; the contract is in src/reservation/entries.ts.
 
 const BUFFER_SLOT = 0;
 const REAPER = 3;
@@ -40,7 +40,7 @@ const ENTRIES: readonly Entry[] = [0, 1, 2].map((n) => ({
   level: 1 + n,
 }));
 
-/** Everything that may ever stand there, if each addition is made whole or not at all. */
+/** Everything that may ever be there, if each addition is made whole or not at all. */
 const VERSIONS = [[], [0], [1], [2], [0, 1], [1, 0], [0, 2], [2, 0], [0, 1, 2], [0, 2, 1], [2, 0, 1]];
 
 test(
@@ -119,7 +119,7 @@ test("reservation.3: a reader never misses a pending fence while a later one tak
   });
 });
 
-/** Mistakes in the protocol, as memory that does one thing wrongly; each lets a reader see what never stood there. */
+/** Mistakes in the protocol, as memory that does one thing wrongly; each lets a reader see what was never there. */
 const MISTAKES: Record<string, { writer?: Fault; reader?: Fault }> = {
   "a version that is published before its copy is complete": {
     writer(memory) {
@@ -149,7 +149,7 @@ const MISTAKES: Record<string, { writer?: Fault; reader?: Fault }> = {
 for (const [name, { writer, reader }] of Object.entries(MISTAKES)) {
   test(`${name}: that is found`, EXPLORES, () => {
     const agents = { writer: adds(0, [0, 1], writer), reader: reads(2, 1, reader) };
-    assertCaught(domain, { ...scenario(agents), check: () => {} }, "threw", /never stood there/);
+    assertCaught(domain, { ...scenario(agents), check: () => {} }, "threw", /was never there/);
   });
 }
 
@@ -202,7 +202,7 @@ function reads(slot: number, times = 1, fault: Fault = SOUND): Program {
       );
       assert.ok(
         VERSIONS.some((version) => version.join() === seen.join()),
-        `${seen.join()} never stood there`,
+        `${seen.join()} was never there`,
       );
       assert.deepEqual(seen.slice(0, before.length), before, "an older version came after a newer one");
       before = seen;

@@ -19,7 +19,7 @@ import { makeReservation } from "../../src/reservation/reservation.js";
 import { ReservationState, type TakenLock } from "../../src/reservation/reservation-state.js";
 import { type Steps } from "../../src/domain/steps.js";
 
-// The lock of a reservation and the locking of several; the contract stands in src/reservation/lock.ts.
+// The lock of a reservation and the locking of several; the contract is in src/reservation/lock.ts.
 
 const REAPER = 3;
 

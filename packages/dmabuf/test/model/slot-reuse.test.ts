@@ -148,7 +148,7 @@ const NUMBER = LAYOUT.oneShot(1) + ONE_SHOT.SEQUENCE;
 const WRAPS = 1n << 63n;
 
 testProtocol({
-  name: "who looks where a fence stands learns its number with how its context counts, or that its slot has moved on (one-shot-slot.2)",
+  name: "a look at where a fence is stored finds its number with how its context counts, or that its slot has moved on (one-shot-slot.2)",
   options: {
     prepare(memory) {
       createDomain(memory);

@@ -40,7 +40,7 @@ const RELEASED = layout.agent(MORTAL) + AGENT.RELEASED;
 
 for (const mode of ["read", "write"] as const) {
   test(
-    `hold.5 recovery.1 recovery.2 recovery.7 recovery.8: who waits for the ${mode} hold of a dead agent gets it though its reaper stands still`,
+    `hold.5 recovery.1 recovery.2 recovery.7 recovery.8: an agent that waits for the ${mode} hold of a dead one gets it though its reaper is stopped`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario({ waiter: writes(), mortal: uses(mode) }));
@@ -65,7 +65,7 @@ test(
 );
 
 test(
-  "lock.1 recovery.1 recovery.8: who waits for the lock of a dead agent gets it though its reaper stands still",
+  "lock.1 recovery.1 recovery.8: an agent that waits for the lock of a dead one gets it though its reaper is stopped",
   EXPLORES,
   (t) => {
     const mine = lockWord(identityOf(WAITER), 0);
@@ -88,7 +88,7 @@ test(
 );
 
 test(
-  "pending-request.1 recovery.7 recovery.8: who waits for a dead agent's answer hears that none comes though its reaper stands still",
+  "pending-request.1 recovery.7 recovery.8: an agent that waits for a dead one's answer is told that none comes though its reaper is stopped",
   EXPLORES,
   (t) => {
     const asks: Program = (memory) => {

@@ -6,7 +6,7 @@ import { faulty, SOUND, type Fault, type Program, type Scenario } from "./interl
 import { identityOf, type TinyDomain } from "./tiny-domain.js";
 
 /**
- * A death at any step, whose reaper is stopped at any step and never goes on: in the model an agent stands still when
+ * A death at any step, whose reaper is stopped at any step and never goes on: in the model an agent does not go on when
  * it is killed and the others are not told. Of those who are left one looks around, as agents of processes do, while it
  * waits.
  */

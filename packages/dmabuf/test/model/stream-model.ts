@@ -32,8 +32,8 @@ import { ReservationUser } from "../../src/reservation/reservation-user.js";
 import { makeBuffer } from "../../src/buffer/buffer.js";
 
 /**
- * A frame stream of one or two buffers on the model. What frames carry stands in words of the test, one a buffer: the
- * buffers' own bytes are no part of the model, and metadata are not looked at.
+ * A frame stream of one or two buffers on the model. What frames carry is stored in words of the test, one a buffer:
+ * the buffers' own bytes are no part of the model, and metadata are not looked at.
  */
 
 export const [PRODUCER, ONE, TWO] = [0, 1, 2];
@@ -44,7 +44,7 @@ export const domain = new TinyDomain({ agents: 3, buffers: 2 }, ["buffer 0 BYTES
 const SIZE = 64;
 export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.JOINED;
 
-/** Where the bytes of a frame or a loan stand. */
+/** Where the bytes of a frame or a loan are. */
 export function bytesOf({ buffer }: Loan | Frame): number {
   return domain.extra(`buffer ${buffer.inode - 1} BYTES`);
 }

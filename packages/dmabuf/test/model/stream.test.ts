@@ -24,7 +24,7 @@ import {
 } from "./stream-model.js";
 import { failsTooLate, isLookedAt, isLookedFor, isWaitedFor } from "./stream-onlookers.js";
 
-// Frames between a producer and its consumers; the contract stands in src/stream/stream-slot.ts.
+// Frames between a producer and its consumers; the contract is in src/stream/stream-slot.ts.
 
 test(
   "stream-slot.2 stream-slot.4 stream-slot.5: a consumer that holds the producer sees every frame, once and in order",
@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  "stream-slot.5 stream-slot.10 recovery.1: a producer does not wait for a dead consumer whose reaper stands still",
+  "stream-slot.5 stream-slot.10 recovery.1: a producer does not wait for a dead consumer whose reaper is stopped",
   EXPLORES,
   (t) => {
     tryAll(t, domain, losesConsumer());
@@ -118,7 +118,7 @@ test(
 );
 
 test(
-  "stream-slot.4 stream-slot.9 recovery.8: a consumer hears of the death of its producer, whose reaper stands still",
+  "stream-slot.4 stream-slot.9 recovery.8: a consumer is told of the death of its producer, whose reaper is stopped",
   EXPLORES,
   (t) => {
     tryAll(t, domain, losesProducer());

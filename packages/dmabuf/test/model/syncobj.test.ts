@@ -21,7 +21,7 @@ import { explore, ExplorationError, type ExploreOptions } from "../../src/testin
 import { EXPLORES, faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
 
-// A syncobj that several agents use; the contract stands in src/domain/syncobj-slot.ts.
+// A syncobj that several agents use; the contract is in src/domain/syncobj-slot.ts.
 
 const SLOT = 0;
 const [MAKER, ONE, TWO, REAPER] = [0, 1, 2, 3];
@@ -68,7 +68,7 @@ test("syncobj-slot.6: who waits too long for another's change gives up, and has 
 for (const changes of [false, true]) {
   const name = changes
     ? "goes on as long as the others make changes"
-    : "gives up after the limit if the holder stands still";
+    : "gives up after the limit if the holder is stopped";
   test(`syncobj-slot.6: who does not come to the lock ${name}`, () => {
     const memory = createSharedSubstrate(new SharedArrayBuffer(4 * domain.words));
     modelOf({ agents: {} }).prepare!(memory);
@@ -77,7 +77,7 @@ for (const changes of [false, true]) {
     const view = faulty(memory, () => ({
       park(_word, _expected, timeoutMs) {
         now += Math.min(timeoutMs, 600) * 1e6;
-        // Twice as many as one waits for who stands still; the lock's next holder is the last one again.
+        // Twice the limit of a wait for a stopped holder; the lock's next holder is the last one again.
         if (changes) memory.add(PUBLISHED, 2);
         if (++sleeps === 4) memory.store(LOCK, 0);
         return "woken";
@@ -244,14 +244,14 @@ const MISTAKES: Record<string, [agents: (fault: Fault) => Record<string, Program
         store64: (word, value) => put(word, () => memory.store64(word, value)),
       };
     },
-    /never stood there/,
+    /was never there/,
   ],
   "a writer that takes no lock": [
     (fault) => ({ one: adds(ONE, 1, fault), two: adds(TWO, 2) }),
     (memory) => ({
       compareExchange: (word, expected, put) => (word === LOCK ? 0 : memory.compareExchange(word, expected, put)),
     }),
-    /is lost|never stood there/,
+    /is lost|was never there/,
   ],
   "a waiter that looks before it sets its bit": [
     (fault) => ({ one: adds(ONE, 1), waiter: awaits(TWO, 1, { fault }) }),
@@ -312,7 +312,7 @@ const checkAll: NonNullable<Scenario["check"]> = (memory, { results }) => {
   const left = numbersIn(memory);
   const added = Object.values(results).filter((result) => typeof result === "number");
   for (const n of added) assert.ok(left.includes(n), `fence ${n} is lost: ${left.join()}`);
-  assert.ok(isPossible(left), `${left.join()} never stood there`);
+  assert.ok(isPossible(left), `${left.join()} was never there`);
 };
 
 /** Adds a fence as the point of its number, and says so. */
@@ -334,7 +334,7 @@ function reads(slot: number, times = 1): Program {
     let before: number[] = [];
     for (let n = 0; n < times; n++) {
       const seen = numbersOf(readSyncobj(agent, SLOT).elements);
-      assert.ok(isPossible(seen), `${seen.join()} never stood there`);
+      assert.ok(isPossible(seen), `${seen.join()} was never there`);
       assert.ok(seen.length >= before.length, "an older list came after a newer one");
       before = seen;
     }

@@ -26,7 +26,8 @@ import {
 } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 
-// Times stand beside states, and are seen as they were written, by those and in that generation of a slot to whom they belong.
+// Times are stored beside states, and are seen as they were written, by those and in that generation of a slot to which
+// they belong.
 
 const [EARLY, LATE] = [2 ** 32 + 5, 2 ** 33 + 7];
 const KEY = { slot: 0, generation: 1 };

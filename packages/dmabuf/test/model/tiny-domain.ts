@@ -128,7 +128,7 @@ export interface AgentOptions {
   /** Arrays in which it sets its bit when it waits, without looking at the others', and whose bits it rings. */
   readonly arms?: readonly number[];
   /**
-   * What else it remembers, and where in its program it stands. With this there are landmarks: when it has read its
+   * What else it remembers, and where in its program it is. With this there are landmarks: when it has read its
    * doorbell, and with `arms` when it has set its bit and when it has rung an agent.
    */
   readonly state?: () => string;

@@ -10,8 +10,8 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { agentOf, claim, complete, createDomain, FIRST, keyOf, memberOf, OWNER } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 
-// Waits for one thing after the other: what comes next is found in the look that is to be the last before the sleep, and
-// must be armed all the same (agent.2). Parks do not time out here.
+// Waits for one thing after the other: what comes next is found in the look that is to be the last before the sleep,
+// and must still be armed (agent.2). Parks do not time out here.
 
 const LINKS = [keyOf("one-shot"), keyOf("timeline")] as const;
 const SYNCOBJ = { slot: 0, generation: 1 };

@@ -31,7 +31,7 @@ function startWorker(domain: Domain, what: WorkerCase): { worker: Worker; signal
   return { worker, signal: () => fence.signal() };
 }
 
-/** Another agent of this thread, which lets go of what it holds after a while, unreferenced. */
+/** Another agent of this thread, which releases what it holds after a while, unreferenced. */
 function holdForAWhile(domain: Domain, buffer: DmaBuf, hold: (theirs: DmaBuf) => Disposable): void {
   const held = hold(Domain.join(domain.invite()).import(buffer.handle()));
   setTimeout(() => held[Symbol.dispose](), WORK).unref();

@@ -33,8 +33,8 @@ export type HolderOrder =
   /** Has a worker of its own do that. */
   | { readonly order: "hire"; readonly orders: readonly HolderOrder[] }
   /**
-   * Work on its buffer, or on the frame that it then gives back, as a device would do it: only a fence tells of its end. It
-   * stands still in the middle.
+   * Work on its buffer, or on the frame that it then gives back, as a device would do it: only a fence tells of its
+   * end. It is stopped in the middle.
    */
   | { readonly order: "work"; readonly on: "buffer" | "frame"; readonly mode: AccessMode; readonly timeLimit: number }
   | { readonly order: "work on" }

@@ -6,7 +6,7 @@
  */
 import { Domain, rawFormat, type DmaBuf } from "../../src/index.js";
 
-/** Stands for the memory of a buffer without holding it. */
+/** Refers to the memory of a buffer without holding it. */
 type Watched = [what: string, memory: WeakRef<object>];
 
 function watch(what: string, buffer: DmaBuf): Watched {

@@ -112,7 +112,7 @@ for (const mode of ["read", "write"] as const) {
   });
 }
 
-test("a stream goes round a frame that a stopped device reads past the limit of its fence", LIMITED, async (t) => {
+test("a stream skips a frame that a stopped device reads past the limit of its fence", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);
   const stream = domain.createStream({ name: "frames", format: rawFormat(SIZE), buffers: 3 });

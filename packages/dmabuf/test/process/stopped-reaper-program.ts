@@ -1,4 +1,4 @@
-/** A process of a chaos run that kills a member, is the first to recover it, and stands still in the middle of that. */
+/** A process of a chaos run that kills a member, is the first to recover it, and stops in the middle of that. */
 import { agentOf } from "../../src/domain-base.js";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ export interface ReapOrder {
   readonly step: number;
 }
 
-/** Memory whose agent stands still when it has claimed a dead agent's slot. */
+/** Memory whose agent stops when it has claimed a dead agent's slot. */
 class ClaimingSubstrate extends SteppedSubstrate {
   reaperWord = -1;
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Identity } from "../../src/domain/agent-slot.js";
 import type { ReapOrder } from "./stopped-reaper-program.js";
 
-/** A process that kills an agent's, is the first to recover that agent if it can be, and stands still in the middle. */
+/** A process that kills an agent's process, is the first to recover that agent if it can, and stops in the middle. */
 export class StoppedReaper {
   /** 0 until it has joined. */
   identity: Identity = 0;

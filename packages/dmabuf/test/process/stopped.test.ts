@@ -88,7 +88,7 @@ test("a stopped holder of a lock delays that buffer, and no other", LIMITED, asy
   (await buffer.reservation.lock())[Symbol.dispose]();
 });
 
-test("a stream goes round the frame that a stopped consumer holds", LIMITED, async (t) => {
+test("a stream skips the frame that a stopped consumer holds", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);
   const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 3 });

@@ -1,6 +1,6 @@
 /**
- * Another process, for tests, that means harm. What it sends has a close that blocks until this process ends: it ends when
- * it is told to, with status 0; if it is not told in time, with status 1.
+ * Another process, for tests, that means harm. What it sends has a close that blocks until this process ends: it ends
+ * when it is told to, with status 0; if it is not told in time, with status 1.
  *
  * Usage: node stranger.js send PLACE [FILE] | listen PLACE WORDS | squat PLACE | knock PLACE TIMES
  */
@@ -42,7 +42,7 @@ if (role === "send") {
     const connection = createSocket();
     connectSocket(connection, address);
     const outcome = harm(connection, "{", linger);
-    // It was refused and let go before it could send anything.
+    // It was refused and disconnected before it could send anything.
     if (outcome === "EPIPE" || outcome === "ECONNRESET") continue;
     if (argument !== "") writeFileSync(argument, outcome);
     report(outcome);

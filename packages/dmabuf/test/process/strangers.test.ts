@@ -102,7 +102,7 @@ for (const [kernel, prepare] of [
         assert.equal(
           await stranger.end(),
           0,
-          `${kind}: the event loop stood still for as long as the stranger had asked for`,
+          `${kind}: the event loop was blocked for as long as the stranger had asked for`,
         );
         await until(() => ownDescriptors().length <= before);
       }

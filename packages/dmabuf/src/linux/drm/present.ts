@@ -52,9 +52,9 @@ export interface Presented {
  *
  * @param options How to consume the stream, and what to do with frames that the display cannot take.
  * @returns How many frames were shown, and how many of them were copied.
- * @throws {DmaBufError} `EOPNOTSUPP` for frames that are no images, or of a pixel format that the display does not have; with
- *   `copy: "never"` also the reason why the buffers cannot be used: `EACCES` at a consumer who may only read them,
- *   `EOPNOTSUPP` in a domain of threads, `EINVAL` if the driver refuses.
+ * @throws {DmaBufError} `EOPNOTSUPP` for frames that are no images, or of a pixel format that the display does not
+ *   have; with `copy: "never"` also the reason why the buffers cannot be used: `EACCES` at a consumer who may only read
+ *   them, `EOPNOTSUPP` in a domain of threads, `EINVAL` if the driver refuses.
  *
  * @example
  * ```ts device

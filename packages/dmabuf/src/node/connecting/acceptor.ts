@@ -33,12 +33,13 @@ const MOST_SILENT = 64;
 /**
  * Accepts processes, each through a connected stream socket.
  *
- * acceptor.1. The kernel is asked who comes, before anything is read: only the users that may come in are listened to.
+ * acceptor.1. The kernel is asked for the peer's user, before anything is read: only the users that may join are
+ *     listened to.
  * acceptor.2. A peer that sends what it should not, or nothing in time, loses its connection, and no other notices:
  *      no descriptor stays open for it, and those that say nothing leave room for others.
  * acceptor.3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the
- *      listening-socket.ts), and what lies in a socket otherwise is let go with it, which blocks no thread (let-go.ts). Before Linux 6.16
- *      this does not hold for what a process sends that was let in: Node.js reads it.
+ *      listening-socket.ts), and what lies in a socket otherwise is released with it, which blocks no thread
+ *      (let-go.ts). Before Linux 6.16 this does not hold for what a process sends that was let in: Node.js reads it.
  * acceptor.4. However many are refused, there are a few warnings with a count.
  */
 export class Acceptor {
@@ -58,7 +59,9 @@ export class Acceptor {
     return this.#handlers.users.hasOthers;
   }
 
-  /** @param isInvited A process that was invited may take its time to start; a stranger that says nothing is sent away. */
+  /**
+   * @param isInvited A process that was invited may take its time to start; a stranger that says nothing is sent away.
+   */
   serve(connection: Socket, isInvited = false): void {
     let isAccepted = false;
     let heard: ((line: object) => void) | undefined;

@@ -12,7 +12,7 @@ import { sendMessage, setTakesDescriptors, waitingBytes } from "../system-calls/
  * json-lines.1. Nothing that the other side sends is believed: a line has a length limit, is an object, and is checked
  *      field by field by the code that reads it.
  * json-lines.2. Descriptors come at the beginning only, and are read without Node.js, whose sockets drop them. Where
- *      none are expected none are taken (since Linux 6.16). What came unasked is let go, which blocks no thread: see
+ *      none are expected none are taken (since Linux 6.16). What came unasked is released, which blocks no thread: see
  *      let-go.ts.
  * json-lines.3. So many lines may come before Node.js takes over: who sends more, or more descriptors than belong to a
  *      domain, has said what cannot be meant.
@@ -78,7 +78,7 @@ export class HandshakeReader {
 
   /**
    * @param where Where the connection goes, for errors.
-   * @param ledger In which the descriptors stand.
+   * @param ledger In which the descriptors are.
    */
   constructor(connection: number, where: string, ledger: ResourceLedger) {
     this.#connection = connection;
@@ -89,8 +89,8 @@ export class HandshakeReader {
   /**
    * The next line.
    *
-   * @throws {DmaBufError} `ETIMEDOUT`; `ECONNRESET` if the other side hangs up; `EPROTO` if it sends no such thing; what it
-   *   refuses with.
+   * @throws {DmaBufError} `ETIMEDOUT`; `ECONNRESET` if the other side hangs up; `EPROTO` if it sends no such thing;
+   *   what it refuses with.
    */
   async next(limits: WaitLimits): Promise<object> {
     for (;;) {
@@ -134,7 +134,7 @@ export class HandshakeReader {
     return this.#text;
   }
 
-  /** Lets go of what was not taken. */
+  /** Releases what was not taken. */
   close(): void {
     letGo(...this.takeDescriptors().map((entry) => this.#ledger.handOver(entry)));
   }
@@ -167,7 +167,7 @@ export interface Refusal {
   readonly message?: unknown;
 }
 
-/** The error that another process has sent. @param who Whose words these are: it stands before them (json-lines.4). */
+/** The error that another process has sent. @param who Whose words these are: it comes before them (json-lines.4). */
 export function remoteError(who: string, { code, message }: Refusal): DmaBufError {
   const isKnown = typeof code === "string" && Object.hasOwn(ERRNO, code);
   const unknown = isKnown ? "" : `, with the unknown code "${printable(code)}"`;

@@ -32,7 +32,7 @@ import {
  *
  * listening-socket.1. A socket file has mode 0600 from the start, or 0666 if other users are named who may come: the
  *      kernel then tells who they are. It is made under another name and renamed when it listens already:
- *      what stands at the path answers, and one that was left behind is replaced without a moment in which there is
+ *      what is at the path answers, and one that was left behind is replaced without a moment in which there is
  *      none.
  * listening-socket.2. Of several who want the same path at the same time one gets it, and the others are told so: they
  *      look and rename under a lock on the folder, which ends with them. Who does not get the lock in time goes on
@@ -41,7 +41,7 @@ import {
  * listening-socket.4. The file goes with the socket, unless another one is in its place by then.
  * listening-socket.5. No process can send descriptors to a listening socket, or to what connects to one before that
  *      knows whose the socket is (since Linux 6.16). The side that connects asks the kernel for that before it says
- *      anything. What waits at a socket that closes is let go.
+ *      anything. What waits at a socket that closes is released.
  * listening-socket.6. Nothing that happens at a listening socket ends the process: what goes wrong there is a warning.
  */
 export class ListeningSocket {
@@ -53,8 +53,8 @@ export class ListeningSocket {
 
   /**
    * @param where A path, or "@" and an abstract name.
-   * @throws {DmaBufError} `EADDRINUSE` if a process listens there, or what is there is no socket; what else binding fails
-   *   with. @throws {RangeError} For a path that is too long for a socket.
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there, or what is there is no socket; what else binding
+   *   fails with. @throws {RangeError} For a path that is too long for a socket.
    */
   constructor(where: string, acceptor: Acceptor) {
     const address = addressAt(where);

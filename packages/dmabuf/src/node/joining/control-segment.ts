@@ -12,7 +12,7 @@ import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.j
 import type { Substrate } from "../../substrate/substrate.js";
 import { checkViewLength, pageSize, viewOf, writtenRanges } from "../system-calls/index.js";
 
-/** What stands between a domain that this thread enters and its memory: nothing, but in tests. */
+/** What is between a domain that this thread enters and its memory: nothing, but in tests. */
 export const memoryHook = { wrap: (memory: Substrate): Substrate => memory };
 
 /** A domain's control segment, mapped into this thread. */
@@ -74,8 +74,8 @@ export class ControlSegment implements Segment {
   }
 
   /**
-   * As {@link ProcessSubstrate.close}. It is unmapped at once: what is left of the domain looks at a copy of the words, as
-   * they are now.
+   * As {@link ProcessSubstrate.close}. It is unmapped at once: what is left of the domain looks at a copy of the words,
+   * as they are now.
    */
   close(): void {
     const mapping = this.#mapping;

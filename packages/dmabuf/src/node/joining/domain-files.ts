@@ -24,7 +24,7 @@ import { createLedger, leaveLedger, type LedgerKey } from "../resources/process-
 
 /**
  * The descriptors by which a process takes part in a domain. The threads that have invited each other use the same
- * ones: they stand in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
+ * ones: they are in a ledger that belongs to all of them, so that the last thread to leave or to end closes them.
  */
 export interface DomainFiles {
   /** The control segment's memory. */
@@ -60,7 +60,7 @@ export function descriptorsOf({ control, bells, mailboxes }: DomainFiles): numbe
 /**
  * The reverse of {@link descriptorsOf}, for what another process has sent.
  *
- * @param ledger Where they stand.
+ * @param ledger The ledger that they are in.
  * @throws {DmaBufError} `EPROTO` if these are not a domain's. They stay open.
  */
 export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): DomainFiles {

@@ -7,12 +7,13 @@ import { createLedger, leaveLedger } from "../resources/process-ledgers.js";
 import { MOST_DESCRIPTORS } from "../system-calls/index.js";
 
 /**
- * How a process gets the descriptors of a domain from a member, through a connected stream socket. The socket stays open:
- * its end tells both sides that the other one is gone.
+ * How a process gets the descriptors of a domain from a member, through a connected stream socket. The socket stays
+ * open: its end tells both sides that the other one is gone.
  *
- * join-protocol.1. The side that asks says the version of the layout that it knows; another version is refused in words.
- * join-protocol.2. What comes is believed only if each descriptor is of the kind that stands in its place, and the
- *      memory's length is sealed. Otherwise all of them are let go.
+ * join-protocol.1. The side that asks says the version of the layout that it knows; another version is refused in
+ *     words.
+ * join-protocol.2. What comes is believed only if each descriptor is of the kind that belongs in its place, and the
+ *      memory's length is sealed. Otherwise all of them are closed.
  */
 
 /** What the asking side says. */

@@ -98,7 +98,7 @@ export class Membership {
     return reservation;
   }
 
-  /** Lets go of a slot that it has reserved: unless the thread has come, its agent is lost. */
+  /** Gives up a slot that it has reserved: unless the thread has joined, its agent is lost. */
   release({ identity, state }: Reservation): void {
     createSharedSubstrate(state).compareExchange(0, RESERVATION.OPEN, RESERVATION.VOID);
     unlockFile(this.descriptor, invitersByte(slotOf(identity)));

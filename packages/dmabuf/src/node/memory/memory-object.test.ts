@@ -75,7 +75,7 @@ test("giveBack() frees the pages while others still map them, and they read zero
   assert.equal(reader.giveBack(), false);
 });
 
-test("adopt() takes memory of sealed length only, and lets go of what it refuses", async () => {
+test("adopt() takes memory of sealed length only, and closes what it refuses", async () => {
   const before = openDescriptors();
   assert.throws(() => MemoryObject.adopt(ledger, ledger.open(createEventCounter)), { code: "EPROTO" });
   const unsealed = createMemoryFile("unsealed");

@@ -80,7 +80,7 @@ export class MemoryObject implements Disposable {
   }
 
   /**
-   * Takes over a descriptor that was received and stands in the ledger. It is let go if it is refused.
+   * Takes over a descriptor that was received and is in the ledger. It is closed if it is refused.
    *
    * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
    */

@@ -2,13 +2,13 @@ import { DmaBufError } from "../../errors.js";
 import type { Substrate } from "../../substrate/substrate.js";
 
 /**
- * Who has a ledger: the threads of a process that use what stands in it, in words that all of them see.
+ * The members of a ledger: the threads of a process that use what is in it, in words that all of them see.
  *
  * ledger-members.1. A ledger is free, or open, or locked by the thread that changes who has it, whose number is in the
  *     lock then. Only who has the lock writes the rest, or believes what it reads there.
  * ledger-members.2. A thread that ends with the lock loses it to the next one that wants it, which settles what was
  *     begun before it does anything else: it may have been the release.
- * ledger-members.3. What stands in a ledger is released when no thread is left that has it and has not ended; not
+ * ledger-members.3. What is in a ledger is released when no thread is left that has it and has not ended; not
  *     before, and not by two at a time. Then it is free. Each use of it has another generation.
  */
 
@@ -64,7 +64,7 @@ export function takeLedger(place: LedgerPlace, threads: Threads): number | undef
 /**
  * The calling thread has it, too.
  *
- * @param release Releases what stands in it.
+ * @param release Releases what is in it.
  * @returns False if this use of the ledger is over.
  */
 export function joinMembers(place: LedgerPlace, threads: Threads, generation: number, release: () => void): boolean {
@@ -77,7 +77,7 @@ export function joinMembers(place: LedgerPlace, threads: Threads, generation: nu
   }
 }
 
-/** The calling thread has it no more, once. @param release Releases what stands in it. */
+/** The calling thread has it no more, once. @param release Releases what is in it. */
 export function leaveMembers(place: LedgerPlace, threads: Threads, generation: number, release: () => void): void {
   if (!lock(place, threads, generation, release)) return;
   const { thread, start } = threads.self;

@@ -21,7 +21,7 @@ import {
 import { processId, signalThread, threadId } from "../system-calls/index.js";
 
 /**
- * The ledgers of a process's threads, and who releases what stands in them.
+ * The ledgers of a process's threads, and the release of what is in them.
  *
  * process-ledgers.1. A ledger belongs to one thread, or to several that use the same descriptors. Each is written down
  *     with its ledger, by the kernel's number and its start: a number may come again.
@@ -60,13 +60,13 @@ export function createLedger(): { readonly ledger: ResourceLedger; readonly key:
   return { key, ledger: new ResourceLedger(memoryOf(place)) };
 }
 
-/** This thread uses what stands in the ledger, too. @returns False if no thread has it any more. */
+/** This thread uses what is in the ledger, too. @returns False if no thread has it any more. */
 export function joinLedger(key: LedgerKey): boolean {
   const place = findPlace(key);
   return place !== undefined && joinMembers(place, threads(), key.generation, () => release(place));
 }
 
-/** The reverse of {@link joinLedger}, and of {@link createLedger}: the last one releases what stands in the ledger. */
+/** The reverse of {@link joinLedger}, and of {@link createLedger}: the last one releases what is in the ledger. */
 export function leaveLedger(key: LedgerKey): void {
   const place = findPlace(key);
   if (place !== undefined) leaveMembers(place, threads(), key.generation, () => release(place));

@@ -22,7 +22,7 @@ const modules = {
   object: new URL("../memory/memory-object.js", import.meta.url).href,
 };
 
-test("releaseLedger() closes and unmaps what stands in it, and nothing twice", () => {
+test("releaseLedger() closes and unmaps what is in it, and nothing twice", () => {
   const before = openDescriptors();
   const ledger = new ResourceLedger();
   const object = MemoryObject.create(ledger, { name: "ledger-rest", length: PAGE });

@@ -19,10 +19,10 @@ import {
  * takes back what a dead process had, but not what a terminated worker had. See process-ledgers.ts for who releases it.
  *
  * resource-ledger.1. Only its own thread writes a ledger, while it lives; only after its end does another release what
- *      stands there.
- * resource-ledger.2. Whatever is made stands in the ledger before its thread runs on: a worker is terminated where a
- *      function begins or a loop goes round, and nothing of this stands between the system call and the entry.
- *      What comes with a message comes into memory of the ledger, and stands there until it is entered.
+ *      is there.
+ * resource-ledger.2. Whatever is made is in the ledger before its thread runs on: a worker is terminated where a
+ *      function begins or a loop repeats, and nothing of this is between the system call and the entry.
+ *      What comes with a message comes into memory of the ledger, and is there until it is entered.
  * resource-ledger.3. An entry is cleared before its mapping or descriptor goes, likewise: another thread may get the
  *      same number next, and what is its must not be released for this one.
  * resource-ledger.4. A mapping of which views may have been handed out is not unmapped for a dead thread, but overlaid
@@ -32,7 +32,7 @@ import {
 /** One mapping or descriptor in a ledger. */
 export type LedgerEntry = number & { readonly __ledgerEntry: unique symbol };
 
-/** A message, whose descriptors stand in the ledger. */
+/** A message, whose descriptors are in the ledger. */
 export interface ReceivedFiles {
   /** Bytes. */
   readonly length: number;
@@ -96,7 +96,7 @@ export class ResourceLedger {
   readonly #numbers: Float64Array;
   readonly #arrivals: DataView;
   readonly #free: number[] = [];
-  // Taken here, so that nothing stands between these calls and the entries (resource-ledger.2, resource-ledger.3).
+  // Taken here, so that nothing is between these calls and the entries (resource-ledger.2, resource-ledger.3).
   readonly #close = boundFunction("int close(int fd)");
   readonly #munmap = boundFunction("int munmap(uintptr_t address, size_t length)");
   readonly #mmap = boundFunction(
@@ -234,7 +234,7 @@ export class ResourceLedger {
 }
 
 /**
- * Releases what stands in the ledger of a thread of this process that has ended, and only then. Who is ended in the
+ * Releases what is in the ledger of a thread of this process that has ended, and only then. Who is ended in the
  * middle of it has released a part, and left the rest to the next.
  */
 export function releaseLedger(memory: LedgerMemory): LedgerRelease {

@@ -21,7 +21,7 @@ test("a failed call is a DmaBufError with code, errno and syscall, whose message
   assert.match(error.message, /^EBADF: Cannot close descriptor -1: close\(\) failed$/);
 });
 
-test("an errno without a name is EIO, and its number stands in the message", () => {
+test("an errno without a name is EIO, and its number is in the message", () => {
   const error = callError(131, "ioctl", "Cannot do it");
   assert.equal(error.code, "EIO");
   assert.match(error.message, /errno 131/);

@@ -2,7 +2,7 @@ import { SLEEPERS } from "../../domain/layout.js";
 import type { Substrate } from "../../substrate/substrate.js";
 
 /**
- * How the kernel comes to wake an agent only if it sleeps: beside the doorbell's word stands another one, which says
+ * How the kernel comes to wake an agent only if it sleeps: beside the doorbell's word is another one, which says
  * who sleeps there. An agent that blocks sleeps at the doorbell itself, by futex. One that has returned to its event
  * loop is woken through a pipe, which its event loop watches.
  *

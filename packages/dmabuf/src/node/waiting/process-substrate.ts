@@ -18,7 +18,7 @@ import { addressOf, futexWait, futexWake, writeDescriptor } from "../system-call
 /** The longest time for which a thread is deaf to `terminate()` and `process.exit()`: half of it, on average. */
 export const SLICE_MS = 50;
 
-/** Where the doorbells stand: those of slot n at `bell + n * stride` and `sleepers + n * stride`. */
+/** Where the doorbells are: those of slot n at `bell + n * stride` and `sleepers + n * stride`. */
 export interface Doorbells {
   readonly slots: number;
   readonly bell: number;

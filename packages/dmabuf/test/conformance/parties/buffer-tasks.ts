@@ -14,7 +14,7 @@ export function mmap({ buffers, maps }: Scene, buffer: string): void {
   maps.set(buffer, buffers.get(buffer)!.mmap());
 }
 
-/** The values that stand in a mapping. */
+/** The values in a mapping. */
 export function mapped({ maps }: Scene, buffer: string): number[] {
   return [...new Set(maps.get(buffer)!.bytes)];
 }

@@ -67,7 +67,7 @@ export async function writeWords({ buffers }: Scene, buffer: string, value: numb
   for (const bytes of access.segments) words(bytes).fill(value);
 }
 
-/** The numbers that stand in the buffer. */
+/** The numbers in the buffer. */
 export async function readWords({ buffers }: Scene, buffer: string): Promise<number[]> {
   using access = await buffers.get(buffer)!.access("read", { timeout: 20_000 });
   return [...new Set(access.segments.flatMap((bytes) => [...words(bytes)]))];

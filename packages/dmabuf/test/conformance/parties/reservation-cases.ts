@@ -102,7 +102,7 @@ export function reservationCases(place: Place): void {
     assert.deepEqual(await other.ask("placesOf", "b"), [[fence!.context, 1, "write"]]);
   });
 
-  fact("RSV-17 a replacement stands in the places of another agent's fences", async (shared) => {
+  fact("RSV-17 a replacement takes the places of another agent's fences", async (shared) => {
     const { domain, buffer, other, kind } = shared;
     const context = await other.ask("addFences", "b", kind, ["write", "read"]);
     const [replacement] = makeLine(agentOf(domain), kind).fences(1);

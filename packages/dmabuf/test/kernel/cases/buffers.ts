@@ -74,7 +74,7 @@ export const BUFFER_CASES: readonly CommonCase[] = [
   },
   {
     id: "DBF-09",
-    fact: "what was written through one mapping stands in the next",
+    fact: "what was written through one mapping is in the next",
     run(world) {
       const buffer = world.allocate(PAGE_SIZE);
       const first = buffer.map();
@@ -298,7 +298,7 @@ export const BUFFER_CASES: readonly CommonCase[] = [
   },
   {
     id: "HEP-02",
-    fact: "a new buffer reads as zero, whatever stood in one that was freed",
+    fact: "a new buffer reads as zero, whatever was in one that was freed",
     run(world) {
       for (const size of [PAGE_SIZE, 1 << 20]) {
         for (const value of [0xff, 0]) {

@@ -63,7 +63,7 @@ test(
   },
 );
 
-test("a kernel's fence stands in arrays, in merges and beside our own (kernel-fence.1)", PATIENT, async () => {
+test("a kernel fence can be in arrays, in merges and beside the library's own (kernel-fence.1)", PATIENT, async () => {
   using domain = Domain.create();
   using timeline = new SoftwareSyncTimeline();
   using file = timeline.createFence(1);
@@ -144,28 +144,25 @@ test("a deadline reaches the kernel's fence", PATIENT, () => {
   assert.equal(timeline.deadline(file), 123_456n);
 });
 
-kernelTest(
-  "a kernel's buffer in a domain: what is written through an access stands in the buffer",
-  async ({ heap }) => {
-    using domain = Domain.create();
-    using descriptor = heap.allocate(2 * PAGE_SIZE);
-    descriptor.setName("frame");
-    const { buffer } = importDescriptor(domain, descriptor);
-    assert.deepEqual([buffer.size, buffer.name, buffer.exporterName], [2 * PAGE_SIZE, "frame", "system"]);
-    {
-      using access = await buffer.access("write");
-      access.bytes.fill(0x5a);
-    }
-    await descriptor.access("read", (bytes) =>
-      assert.equal(
-        bytes.every((byte) => byte === 0x5a),
-        true,
-      ),
-    );
-    buffer.close();
-    await eventually(() => descriptor.statistics().references === 1);
-  },
-);
+kernelTest("a kernel buffer in a domain: what is written through an access is in the buffer", async ({ heap }) => {
+  using domain = Domain.create();
+  using descriptor = heap.allocate(2 * PAGE_SIZE);
+  descriptor.setName("frame");
+  const { buffer } = importDescriptor(domain, descriptor);
+  assert.deepEqual([buffer.size, buffer.name, buffer.exporterName], [2 * PAGE_SIZE, "frame", "system"]);
+  {
+    using access = await buffer.access("write");
+    access.bytes.fill(0x5a);
+  }
+  await descriptor.access("read", (bytes) =>
+    assert.equal(
+      bytes.every((byte) => byte === 0x5a),
+      true,
+    ),
+  );
+  buffer.close();
+  await eventually(() => descriptor.statistics().references === 1);
+});
 
 kernelTest("a device's late fence holds up our access exactly as long as the kernel's poll", async (world) => {
   using domain = Domain.create();

@@ -95,7 +95,7 @@ function draw(bytes: Uint8Array, seed: number): void {
   for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 7 + (i >> 9) * 3 + seed * 31) & 0xff;
 }
 
-/** As it stands in the middle of a screen that is black around it. */
+/** As it is in the middle of a screen that is black around it. */
 function inTheMiddle(image: Uint32Array, width: number, height: number): Uint32Array {
   const screen = new Uint32Array(SMALL.width! * SMALL.height!);
   const [left, top] = [(SMALL.width! - width) >> 1, (SMALL.height! - height) >> 1];

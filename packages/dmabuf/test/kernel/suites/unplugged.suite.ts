@@ -101,7 +101,7 @@ test("a capture of a camera that is unplugged rejects with ENODEV, and leaves no
   assert.equal(openDescriptors(), before);
 });
 
-test("what is asked of a camera that is gone is ENODEV, and its queue closes all the same", PATIENT, async () => {
+test("what is asked of a camera that is gone is ENODEV, and its queue still closes", PATIENT, async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);
   process.on("warning", onWarning);

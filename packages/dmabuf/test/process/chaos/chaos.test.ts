@@ -39,7 +39,7 @@ const TRIPPED: Record<Fault, RegExp> = {
   early: /chaos.9: the only consumer that was waited for misses a frame/,
   // The member itself may be the first that wants it.
   lock: /chaos.2: seat \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
-  dead: /chaos.8: seat \d+ waits for what seat \d+ held, whose reaper stands still/,
+  dead: /chaos.8: seat \d+ waits for what seat \d+ held, whose reaper is stopped/,
   fence: /chaos.5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
 

@@ -306,7 +306,7 @@ class ChaosRun {
       await this.#until(hasBegun, RECOVERY_LIMIT, "a reaper");
       const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
       const waits = (index: number): string =>
-        `chaos.8: seat ${index} waits for what seat ${seat.index} held, whose reaper stands still`;
+        `chaos.8: seat ${index} waits for what seat ${seat.index} held, whose reaper is stopped`;
       await this.#carryOut(others, "write all", waits);
       // It goes on, or a reaper dies, too.
       if (this.#random.oneIn(2)) reaper.goOn();

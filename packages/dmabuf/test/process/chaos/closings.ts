@@ -30,7 +30,7 @@ export async function performFor(domain: ProcessDomain, random: Random, early: b
     while (number <= FRAMES) await publish(number++);
     return true;
   } catch (error) {
-    // It does not look for one now, or stands still.
+    // It does not look for one now, or is stopped.
     if ((error as DmaBufError).code !== "ETIMEDOUT") throw error;
     return false;
   } finally {

@@ -323,7 +323,7 @@ class Member {
     consumed.last = frame.sequence;
   }
 
-  /** Fills a buffer, and ends the access. @returns The version that stands there now. */
+  /** Fills a buffer, and ends the access. @returns The version that is there now. */
   #fill(access: { readonly bytes: Uint8Array } & Disposable): number {
     const version = this.#random.below(2 ** 31);
     const { bytes } = access;

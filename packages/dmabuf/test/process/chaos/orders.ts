@@ -9,7 +9,7 @@ export const FAULTS = {
   slot: "takes a slot that no member gives back",
   fence: "has fences that no member ends when it dies",
   seat: "shows that it lives by a descriptor that its thread's end does not close",
-  stray: "opens in its thread what stands in no ledger",
+  stray: "opens in its thread what is in no ledger",
   early: "publishes before the consumer has come for which it waits",
   lock: "keeps a lock whose holder it should close",
   dead: "waits for what a dead one holds until its reaper has taken it away",
@@ -36,7 +36,7 @@ export interface SharedBuffer {
   readonly handle: BufferHandleData;
 }
 
-/** A buffer that is sent on its way once, with what stands in it. */
+/** A buffer that is sent on its way once, with what is in it. */
 interface Parcel {
   readonly parcel: BufferHandleData;
   readonly version: number;

@@ -40,7 +40,7 @@ const LONGEST_STOP = 1_500;
 /** A recovery has about so many steps. */
 const LAST_STEP = 1_000;
 
-/** The plan that a seed stands for: always the same. A longer one begins like a shorter one. */
+/** The plan of a seed: always the same. A longer one begins like a shorter one. */
 export function makePlan(seed: number, seconds: number): Blow[] {
   const random = new Random(seed);
   const plan: Blow[] = [];

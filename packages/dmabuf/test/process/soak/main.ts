@@ -39,7 +39,7 @@ async function main({
   try {
     const { rounds, terminated, killed } = await runSoak({ seconds, seed, fault, progress: console.log });
     console.log(`${rounds} rounds of the first process; ${terminated} workers terminated, ${killed} processes killed`);
-    console.log("Nothing has grown, and nothing has stood still.");
+    console.log("Nothing has grown, and nothing has hung.");
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;

@@ -24,7 +24,7 @@ function soak(...args: string[]): { status: number | null; output: string } {
 }
 
 // file-carrier.3
-test("nothing grows, and nothing stands still, whatever is done again and again", LIMIT, (t) => {
+test("nothing grows, and nothing hangs, whatever is done again and again", LIMIT, (t) => {
   const { status, output } = soak("--minutes", "1", "--seed", String(SEED));
   t.diagnostic(output);
   assert.equal(status, 0, output);

@@ -13,14 +13,14 @@ import { segmentState } from "../../segment-state.js";
 import { figures, Rounds, type Figures } from "./rounds.js";
 
 /**
- * Run it with {@link V8_OPTIONS}: what V8 compiles and collects of types would otherwise make the heap grow by megabytes in
- * the first thousand rounds.
+ * Run it with {@link V8_OPTIONS}: what V8 compiles and collects of types would otherwise make the heap grow by
+ * megabytes in the first thousand rounds.
  *
  * Two processes that do everything there is in one domain, again and again, while workers that join by themselves are
- * terminated and other processes are killed in the middle of the same. Now and then all rest, and what they have then must
- * be what they had before:
+ * terminated and other processes are killed in the middle of the same. Now and then all rest, and what they have then
+ * must be what they had before:
  *
- * soak.1. Each round ends: nothing stands still.
+ * soak.1. Each round ends: nothing hangs.
  * soak.2. Descriptors, mappings of memory files and all slots of the domain are as many as at the first rest.
  * soak.3. The heap has not grown by more than HEAP_GROWTH a round, nor the resident memory by more than
  *      RESIDENT_GROWTH.
@@ -86,7 +86,7 @@ const SETTLING = 20_000;
 /** Milliseconds, on a machine that is ten times slower. */
 const STANDSTILL = 120_000;
 
-/** @throws {Error} That names what has grown, or stands still. */
+/** @throws {Error} That names what has grown, or hangs. */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const soak = await Soak.begin(options);
   try {
