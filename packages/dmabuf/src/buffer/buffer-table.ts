@@ -1,5 +1,7 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { checkOptions, NAME, OBJECT, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import type { Core } from "../domain/feature.js";
 import { BUFFER_SLOTS, type BufferKey, bufferSize, claimBuffer, exporterFlags, exporterOf } from "./buffer-slot.js";
 import { storageVersion } from "./storage-slot.js";
 import { needFeature } from "../domain/shared-features.js";
@@ -34,21 +36,14 @@ export interface ExportOptions {
   readonly ops?: ExporterOps;
 }
 
-export interface BufferTableOptions {
-  /** Milliseconds for which a handle that no agent imports holds its buffer. Default 10,000. */
-  readonly handleLimit?: number;
-}
-
 const EXPORT: Kinds<ExportOptions> = { name: NAME, exporterName: NAME, ops: OBJECT };
-
-const DEFAULT_HANDLE_LIMIT = 10_000;
 
 /**
  * The buffers that an agent holds: one record each, however many holders there are. The agent's reference in shared
  * memory stays while its record does.
  */
 export class BufferTable implements StorageKeeper {
-  readonly #agent: Agent;
+  readonly agent: Agent;
   readonly #records = new Map<number, BufferRecord>();
   readonly #references: References;
   readonly #handleLimit: number;
@@ -60,13 +55,13 @@ export class BufferTable implements StorageKeeper {
    */
   readonly #moved = new Map<number, StorageVersion>();
 
-  constructor(agent: Agent, carrier: StorageCarrier, options: BufferTableOptions = {}) {
-    this.#agent = agent;
+  constructor({ agent, handleLimit }: Pick<Core, "agent" | "handleLimit">, carrier: StorageCarrier) {
+    this.agent = agent;
     this.#carrier = carrier;
     this.#references = new References(agent);
     this.#server = new RequestServer(agent, (buffer) => this.recordOf(buffer));
     carrier.exchange?.connect(this);
-    this.#handleLimit = options.handleLimit ?? DEFAULT_HANDLE_LIMIT;
+    this.#handleLimit = handleLimit;
   }
 
   /**
@@ -80,9 +75,9 @@ export class BufferTable implements StorageKeeper {
     checkOptions("Domain.export()", options, EXPORT);
     if (options.ops !== undefined) {
       checkExporter("Domain.export()", options.ops);
-      needFeature(this.#agent.layout, "exporters", "export the buffer");
+      needFeature(this.agent.layout, "exporters", "export the buffer");
     }
-    this.checkJoined();
+    this.agent.checkJoined();
     checkStorage(given, storageSize(given));
     return this.#export(this.#carrier.adopt(given), options);
   }
@@ -94,7 +89,7 @@ export class BufferTable implements StorageKeeper {
    * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
    */
   allocate(length: number, options: ExportOptions & { readonly sealed?: boolean } = {}): DmaBuf {
-    this.checkJoined();
+    this.agent.checkJoined();
     return this.#export(this.#carrier.allocate(length, options), options);
   }
 
@@ -104,7 +99,7 @@ export class BufferTable implements StorageKeeper {
    * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged.
    */
   import(handle: BufferHandleData): DmaBuf {
-    checkBufferHandle(this.#agent, handle);
+    checkBufferHandle(this.agent, handle);
     const { slot, generation, mode } = handle;
     let record = this.#records.get(slot);
     if (record?.key.generation === generation) {
@@ -115,13 +110,8 @@ export class BufferTable implements StorageKeeper {
       record = this.#receive({ slot, generation }, handle);
     }
     // The buffer is held now: the handle's own hold, if there still is one, has done its work.
-    BUFFER_SLOTS.endInflight(this.#agent, slot, handle.inflight);
+    BUFFER_SLOTS.endInflight(this.agent, slot, handle.inflight);
     return makeBuffer(record, mode);
-  }
-
-  /** @throws {DmaBufError} `EBADF` if the agent has left the domain. */
-  checkJoined(): void {
-    if (this.#agent.closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
   }
 
   storageOf(key: BufferKey): StorageVersion | undefined {
@@ -152,22 +142,20 @@ export class BufferTable implements StorageKeeper {
   #keep(key: BufferKey): (() => void) | undefined {
     const record = this.recordOf(key);
     if (record !== undefined) return record.keep();
-    if (this.#agent.closed) return undefined;
+    if (this.agent.closed) return undefined;
     return this.#references.take(key) ? once(() => void this.#references.drop(key.slot)) : undefined;
   }
 
   #export(storage: Storage, options: ExportOptions): DmaBuf {
     const { name = "", exporterName = "dmabuf", ops } = options;
     const size = storageSize(storage.segments);
-    try {
-      const key = claimBuffer(this.#agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
+    return allOrNothing((orUndo) => {
+      orUndo(() => storage.release(true));
+      const key = claimBuffer(this.agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
       this.#references.exported(key);
-      if (ops !== undefined) this.#serve(new ServedExport(this.#agent, key, ops, () => this.#keep(key)));
+      if (ops !== undefined) this.#serve(new ServedExport(this.agent, key, ops, () => this.#keep(key)));
       return makeBuffer(this.#add(size, { key, version: 0, storage }), "read-write");
-    } catch (error) {
-      storage.release(true);
-      throw error;
-    }
+    });
   }
 
   /** What this agent knows of a buffer, if it holds it. */
@@ -178,37 +166,35 @@ export class BufferTable implements StorageKeeper {
 
   /** A record for a buffer that this agent has just taken a reference to. */
   #receive(key: BufferKey, handle: BufferHandleData): BufferRecord {
-    try {
+    return allOrNothing((orUndo) => {
+      orUndo(() => this.#references.drop(key.slot));
       this.#checkStorage(handle);
       return this.#add(handle.size, this.#carrier.receive(handle, undefined));
-    } catch (error) {
-      this.#references.drop(key.slot);
-      throw error;
-    }
+    });
   }
 
   /** What the handle says of the buffer's storage, against what is known of it while a reference is held. */
   #checkStorage({ slot, size, version }: BufferHandleData): void {
-    if (size !== bufferSize(this.#agent, slot)) refuse('"size" of its handle is damaged');
+    if (size !== bufferSize(this.agent, slot)) refuse('"size" of its handle is damaged');
     // A handle is of a version that was published before: no agent has a later one.
-    if (!Number.isSafeInteger(version) || ((storageVersion(this.#agent, slot) - version) | 0) < 0)
+    if (!Number.isSafeInteger(version) || ((storageVersion(this.agent, slot) - version) | 0) < 0)
       refuse('"version" of its handle is damaged');
   }
 
   /** The last reference may go in any agent, which then rings the exporter's. */
   #serve(served: ServedExport): void {
     this.#server.add(served);
-    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.#agent, served.key) };
-    this.#agent.watch(freed, () => this.#server.remove(served));
+    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.agent, served.key) };
+    this.agent.watch(freed, () => this.#server.remove(served));
   }
 
   #add(size: number, storage: StorageVersion): BufferRecord {
     const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
-    const reservation = served?.reservation ?? ReservationUser.of(this.#agent, key.slot, () => record.keep());
-    const known = new CurrentStorage(this.#agent, this.#carrier.exchange, storage);
-    const link = new PinningLink(this.#link(key, known, reservation, served), this.#agent, key.slot);
-    const record: BufferRecord = new BufferRecord(this.#agent, key, size, known, link, reservation, served?.ops ?? {}, {
+    const reservation = served?.reservation ?? ReservationUser.of(this.agent, key.slot, () => record.keep());
+    const known = new CurrentStorage(this.agent, this.#carrier.exchange, storage);
+    const link = new PinningLink(this.#link(key, known, reservation, served), this.agent, key.slot);
+    const record: BufferRecord = new BufferRecord(this.agent, key, size, known, link, reservation, served?.ops ?? {}, {
       closed: () => {
         this.#records.delete(key.slot);
         this.#keepMoved(known.newest);
@@ -226,12 +212,12 @@ export class BufferTable implements StorageKeeper {
 
   #keepMoved(moved: StorageVersion): void {
     const { key, version, storage } = moved;
-    if (version === 0 || exporterOf(this.#agent, key.slot) !== this.#agent.identity) return;
+    if (version === 0 || exporterOf(this.agent, key.slot) !== this.agent.identity) return;
     const endUse = storage.use();
     this.#moved.set(key.slot, moved);
     // The agent that frees the buffer rings its exporter's agent.
-    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.#agent, key) };
-    this.#agent.watch(freed, () => {
+    const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.agent, key) };
+    this.agent.watch(freed, () => {
       if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);
       endUse();
     });
@@ -243,14 +229,14 @@ export class BufferTable implements StorageKeeper {
     reservation: ReservationUser,
     served: ServedExport | undefined,
   ): ExporterLink {
-    const flags = exporterFlags(this.#agent, key.slot);
+    const flags = exporterFlags(this.agent, key.slot);
     if (flags === 0) return plainLink(known);
-    if (served === undefined) return new RemoteExporter(this.#agent, key, flags, reservation, known);
+    if (served === undefined) return new RemoteExporter(this.agent, key, flags, reservation, known);
     const begin = (mode: AccessMode): Given<void> => {
       this.#server.serve();
       return served.begin(mode);
     };
-    return new LocalExporter(served, begin, this.#agent);
+    return new LocalExporter(served, begin, this.agent);
   }
 }
 

@@ -73,7 +73,7 @@ export const BUFFERS: Feature<BufferMembers> = {
   steps: BUFFER_RECOVERY,
   install(core) {
     const { agent } = core;
-    const table = new BufferTable(agent, core.get(CARRIER), core);
+    const table = new BufferTable(core, core.get(CARRIER));
     const heaps = makeHeaps(table);
     const allocate = (size: number, options: AllocateOptions = {}): DmaBuf =>
       heaps.get("system").allocate(size, options);

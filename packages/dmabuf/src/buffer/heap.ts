@@ -95,7 +95,7 @@ export class AddedHeap implements Heap {
     if (options.sealed === true) {
       throw new DmaBufError("EOPNOTSUPP", `Cannot allocate sealed memory: heap "${this.name}" has none`);
     }
-    this.#buffers.checkJoined();
+    this.#buffers.agent.checkJoined();
     const { segments, ops } = this.#ops.allocate(length);
     checkStorage(segments, length);
     const { name = "" } = options;

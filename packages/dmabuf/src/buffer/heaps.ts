@@ -68,7 +68,7 @@ export class Heaps {
   add(name: string, ops: HeapOps): Heap {
     check("Heaps.add()", "name", name, HEAP_NAME);
     checkObject("Heaps.add()", "ops", ops, OPS);
-    this.#buffers.checkJoined();
+    this.#buffers.agent.checkJoined();
     if (this.#heaps.has(name)) throw new DmaBufError("EINVAL", `Cannot add heap "${name}": the name is in use`);
     if (this.#heaps.size >= MAX_HEAPS) {
       throw new DmaBufError("ENOSPC", `Cannot add heap "${name}": there are ${MAX_HEAPS} already`);

@@ -128,10 +128,6 @@ function widest(fields: Fields): number {
   return Math.max(2, ...Object.values(fields).map(alignOf));
 }
 
-export function isRecord(value: object): value is AnyRecord {
-  return FIELDS in value;
-}
-
 /** How many words an array with one bit for each agent has. */
 export function agentWords({ agents }: Counts): number {
   return even(Math.ceil(agents / 32));

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { checkOptions, NAME, refuse, type Kind, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
@@ -36,13 +37,11 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
   const work = promised(promise);
   if (!isLater(work)) refuse("Domain.fenceFrom()", "promise", promise, PROMISE);
   const fence = createFence(agent, { driverName: "promise", timelineName: name });
-  try {
-    publish(fence, timeLimit);
-  } catch (error) {
+  allOrNothing((orUndo) => {
     // No fence hears of it any more.
-    work.catch(() => {});
-    throw error;
-  }
+    orUndo(() => void work.catch(() => {}));
+    publish(fence, timeLimit);
+  });
   work.then(
     () => fence.signal(),
     (reason: unknown) => {

@@ -19,7 +19,7 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
   shares: ["syncobjs"],
   steps: SYNCOBJ_RECOVERY,
   install(core) {
-    const table = new SyncobjTable(core.agent, core);
+    const table = new SyncobjTable(core);
     core.onClose(() => table.close());
     core.opens("syncobj", (handle: SyncobjHandleData) => openSyncobj(table, handle));
     return core.whileJoined({ createSyncobj: (options) => createSyncobj(table, options) });

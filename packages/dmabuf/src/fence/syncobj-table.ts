@@ -1,4 +1,5 @@
 import type { Agent } from "../domain/agent.js";
+import type { Core } from "../domain/feature.js";
 import { checkHandle, type HandleKind } from "../domain/handle.js";
 import { SYNCOBJ_SLOTS } from "./syncobj-slot.js";
 import { DmaBufError } from "../errors.js";
@@ -6,15 +7,7 @@ import { SharedPoints } from "./shared-points.js";
 import { makeSyncobjHandle, type SyncobjHandle, type SyncobjHandleData } from "./syncobj-handle.js";
 import { SyncobjState } from "./syncobj-state.js";
 
-/** What a domain says of its syncobjs. */
-export interface SyncobjTableOptions {
-  /** Milliseconds for which a handle that no agent opens holds its syncobj. Default 10,000. */
-  readonly handleLimit?: number;
-}
-
 const SYNCOBJ_HANDLE: HandleKind = { kind: "syncobj", noun: "syncobj", slots: ({ syncobjs }) => syncobjs };
-
-const DEFAULT_HANDLE_LIMIT = 10_000;
 
 /**
  * The syncobjs that an agent has in common with others: one state each, however many holders there are. The agent's
@@ -25,7 +18,7 @@ export class SyncobjTable {
   readonly #handleLimit: number;
   readonly #states = new Map<number, SyncobjState>();
 
-  constructor(agent: Agent, { handleLimit = DEFAULT_HANDLE_LIMIT }: SyncobjTableOptions = {}) {
+  constructor({ agent, handleLimit }: Pick<Core, "agent" | "handleLimit">) {
     this.agent = agent;
     this.#handleLimit = handleLimit;
   }

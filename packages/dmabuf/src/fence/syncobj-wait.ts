@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { FLAG, NANOSECONDS, type Kind, type Kinds } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { take, takeSync, type Steps, type Wait } from "../domain/steps.js";
@@ -207,7 +208,8 @@ class PointsWait implements Wait, Disposable {
       ends.push(() => callback?.remove());
       look();
     };
-    try {
+    return allOrNothing((orUndo) => {
+      orUndo(end);
       for (const entry of this.#entries) {
         if (entry.fence !== undefined) latched(entry.fence);
         else {
@@ -215,11 +217,8 @@ class PointsWait implements Wait, Disposable {
           ends.push(entry.state.whenSubmitted(entry.point, submitted, giveUp));
         }
       }
-    } catch (error) {
-      end();
-      throw error;
-    }
-    return end;
+      return end;
+    });
   }
 
   result(found: boolean): WaitAnyResult {

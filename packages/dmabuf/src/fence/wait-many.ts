@@ -1,3 +1,4 @@
+import { allOrNothing } from "../all-or-nothing.js";
 import { checkList } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import type { Wait } from "../domain/steps.js";
@@ -227,15 +228,13 @@ function listen(addAll: (add: Add) => void): () => void {
   const forget = (): void => {
     for (const callback of callbacks) callback.remove();
   };
-  try {
+  return allOrNothing((orUndo) => {
+    orUndo(forget);
     addAll((fence, run) => {
       const callback = fence.addCallback(run);
       callbacks.push(callback);
       return callback.queued;
     });
     return forget;
-  } catch (error) {
-    forget();
-    throw error;
-  }
+  });
 }

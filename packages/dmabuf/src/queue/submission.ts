@@ -1,4 +1,5 @@
 import { awaitedHold } from "../buffer/awaited-hold.js";
+import { allOrNothing } from "../all-or-nothing.js";
 import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
@@ -140,22 +141,20 @@ export class Submission<Data> {
 }
 
 function openAll(agent: Agent, writes: readonly DmaBuf[], reads: readonly DmaBuf[]): BufferUse[] {
-  const uses = new Map<object, BufferUse>();
-  const open = (named: DmaBuf, mode: AccessMode): void => {
-    const { agent: actual, shared } = userOf(named.reservation);
-    checkAgent(actual, agent);
-    if (uses.has(shared)) return;
-    const holder = named.duplicate(mode === "write" ? "read-write" : "read");
-    uses.set(shared, { mode, named, holder, reservation: holder.reservation });
-  };
-  try {
+  return allOrNothing((orUndo) => {
+    const uses = new Map<object, BufferUse>();
+    const open = (named: DmaBuf, mode: AccessMode): void => {
+      const { agent: actual, shared } = userOf(named.reservation);
+      checkAgent(actual, agent);
+      if (uses.has(shared)) return;
+      const holder = named.duplicate(mode === "write" ? "read-write" : "read");
+      orUndo(() => holder.close());
+      uses.set(shared, { mode, named, holder, reservation: holder.reservation });
+    };
     for (const buffer of writes) open(buffer, "write");
     for (const buffer of reads) open(buffer, "read");
-  } catch (error) {
-    for (const { holder } of uses.values()) holder.close();
-    throw error;
-  }
-  return [...uses.values()];
+    return [...uses.values()];
+  });
 }
 
 /** The hold is only to be waited for: a job's own comes when its buffers are locked. */

@@ -110,28 +110,24 @@ export interface Approach {
  * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if no process listens there; `EACCES` if it is no known user's.
  */
 export function connectTo({ where, users, action }: Approach): number {
-  const descriptor = reach(addressAt(where));
-  try {
+  return allOrNothing((orUndo) => {
+    const descriptor = reach(addressAt(where));
+    orUndo(() => letGoConnection(descriptor));
     users.check(descriptor, `${action} at ${where}`);
     setTakesDescriptors(descriptor, true);
     return descriptor;
-  } catch (error) {
-    letGoConnection(descriptor);
-    throw error;
-  }
+  });
 }
 
 /** A connection to whatever listens there, which can send no descriptors through it. */
 function reach(address: SocketAddress): number {
-  const descriptor = createSocket("stream");
-  try {
+  return allOrNothing((orUndo) => {
+    const descriptor = createSocket("stream");
+    orUndo(() => closeDescriptor(descriptor));
     setTakesDescriptors(descriptor, false);
     connectSocket(descriptor, address);
     return descriptor;
-  } catch (error) {
-    closeDescriptor(descriptor);
-    throw error;
-  }
+  });
 }
 
 /**
@@ -226,16 +222,14 @@ function freshName(folder: string): string {
 }
 
 function listenOn(address: SocketAddress, umask: number): number {
-  const descriptor = createSocket("stream");
-  try {
+  return allOrNothing((orUndo) => {
+    const descriptor = createSocket("stream");
+    orUndo(() => closeDescriptor(descriptor));
     setTakesDescriptors(descriptor, false);
     withUmask(umask, () => bindSocket(descriptor, address));
     listenOnSocket(descriptor);
     return descriptor;
-  } catch (error) {
-    closeDescriptor(descriptor);
-    throw error;
-  }
+  });
 }
 
 /** Locks the folder that a path is in. */

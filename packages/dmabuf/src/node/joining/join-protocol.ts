@@ -1,3 +1,4 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { LAYOUT_VERSION } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
 import { checkFiles, descriptorsOf, type DomainFiles } from "./domain-files.js";
@@ -48,9 +49,11 @@ export function sendDomain(connection: number, files: DomainFiles): void {
  * @param where Where the connection goes, for errors.
  */
 export async function requestDomain(connection: number, where: string, limits: WaitLimits): Promise<DomainFiles> {
-  const { ledger, key } = createLedger();
-  const lines = new HandshakeReader(connection, `The domain at ${where}`, ledger);
-  try {
+  return allOrNothing(async (orUndo) => {
+    const { ledger, key } = createLedger();
+    orUndo(() => leaveLedger(key));
+    const lines = new HandshakeReader(connection, `The domain at ${where}`, ledger);
+    orUndo(() => lines.close());
     sendRequest(connection, { layout: LAYOUT_VERSION });
     for (let before = Infinity; ;) {
       const { left } = (await lines.next(limits)) as { readonly left?: unknown };
@@ -60,20 +63,12 @@ export async function requestDomain(connection: number, where: string, limits: W
       before = left as number;
       if (before > 0) continue;
       const entries = lines.takeDescriptors();
-      try {
-        lines.handOver();
-        return checkFiles(
-          entries.map((entry) => ledger.descriptorOf(entry)),
-          key,
-        );
-      } catch (error) {
-        letGo(...entries.map((entry) => ledger.handOver(entry)));
-        throw error;
-      }
+      orUndo(() => letGo(...entries.map((entry) => ledger.handOver(entry))));
+      lines.handOver();
+      return checkFiles(
+        entries.map((entry) => ledger.descriptorOf(entry)),
+        key,
+      );
     }
-  } catch (error) {
-    lines.close();
-    leaveLedger(key);
-    throw error;
-  }
+  });
 }

@@ -1,3 +1,4 @@
+import { allOrNothing } from "../../all-or-nothing.js";
 import { fchmodSync, fstatSync } from "node:fs";
 import { freemem } from "node:os";
 import { DmaBufError } from "../../errors.js";
@@ -65,18 +66,16 @@ export class MemoryObject implements Disposable {
     }
     if (!lazy) checkFree(length);
     checkViewLength(length, "Cannot allocate memory in one piece");
-    const entry = ledger.open(() => createMemoryFile(name));
-    try {
+    return allOrNothing((orUndo) => {
+      const entry = ledger.open(() => createMemoryFile(name));
+      orUndo(() => ledger.close(entry));
       const fd = ledger.descriptorOf(entry);
       setFileLength(fd, length);
       addSeals(fd, FIXED_LENGTH | (sealed ? 0 : SEAL.SEAL));
       fchmodSync(fd, 0o600);
       if (!lazy) reserve(fd, length);
       return new MemoryObject(ledger, entry, length);
-    } catch (error) {
-      ledger.close(entry);
-      throw error;
-    }
+    });
   }
 
   /**
@@ -85,7 +84,8 @@ export class MemoryObject implements Disposable {
    * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
    */
   static adopt(ledger: ResourceLedger, entry: LedgerEntry): MemoryObject {
-    try {
+    return allOrNothing((orUndo) => {
+      orUndo(() => letGo(ledger.handOver(entry)));
       const fd = ledger.descriptorOf(entry);
       // Of anything but a memory file the length may never be told.
       const length = (sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH ? lengthOf(fd) : undefined;
@@ -94,10 +94,7 @@ export class MemoryObject implements Disposable {
         throw new DmaBufError("EPROTO", `Cannot take what was sent as memory: ${what}`);
       }
       return new MemoryObject(ledger, entry, length);
-    } catch (error) {
-      letGo(ledger.handOver(entry));
-      throw error;
-    }
+    });
   }
 
   /** @throws {DmaBufError} `EBADF` when it is closed. */

@@ -226,12 +226,10 @@ export class StreamViewer implements Disposable {
       },
     );
     this.#looking = true;
-    try {
+    return allOrNothing((orUndo) => {
+      orUndo(() => held.end());
       return makeViewedFrame(held, this.format, new Uint8Array(mapping.buffer));
-    } catch (error) {
-      held.end();
-      throw error;
-    }
+    });
   }
 
   #giveBack(): void {
