@@ -19,7 +19,20 @@ import { CARRIER } from "./storage-carrier.js";
 import { STREAM_MEMORY, streamBuffer } from "./stream-buffer.js";
 import { createUdmabuf, type UdmabufOptions } from "./udmabuf.js";
 
-/** What a domain does with buffers. */
+/**
+ * What a domain does with buffers.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using source = domain.allocate(4096, { name: "source" });
+ * using target = domain.allocate(4096, { name: "target" });
+ * using locks = await domain.lockAll([source, target], { timeout: 1000 });
+ * console.log(source.reservation.isLocked, domain.statistics().length); // true 2
+ * ```
+ */
 export interface BufferMembers {
   /** Allocators of buffers, by name. */
   readonly heaps: Heaps;
@@ -34,7 +47,9 @@ export interface BufferMembers {
   /**
    * A buffer made of whole pages of shared memory that the program has already, in the order of the list.
    *
-   * @throws {DmaBufError} `EINVAL` for what is no such memory; `ENOSPC` if the domain is full.
+   * @param ranges Each of whole pages of 4,096 bytes in a `SharedArrayBuffer`.
+   * @throws {DmaBufError} `EINVAL` for no ranges, too many or too large ones, or one that is not whole pages; `EBADFD` for
+   *   memory that threads cannot share; `ENOSPC` if the domain is full.
    */
   createUdmabuf(ranges: readonly StorageSegment[], options?: UdmabufOptions): DmaBuf;
   /**

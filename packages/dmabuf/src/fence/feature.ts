@@ -21,7 +21,20 @@ import { createSyncFile, importSyncFile, type SyncFile, type SyncFileHandle } fr
 import { allocateContexts, createTimeline, type Timeline, type TimelineOptions } from "./timeline.js";
 import { mergeFences } from "./unwrap.js";
 
-/** What a domain does with fences. */
+/**
+ * What a domain does with fences.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using timeline = domain.createTimeline({ name: "gpu" });
+ * const both = domain.mergeFences([timeline.createFence(), domain.fenceFrom(Promise.resolve())]);
+ * timeline.signal(1);
+ * console.log(await both.wait({ timeout: 1000 })); // "signaled"
+ * ```
+ */
 export interface FenceMembers {
   /**
    * A timeline of this thread: a fence context whose fences signal in order, for all threads.

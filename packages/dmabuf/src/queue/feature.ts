@@ -2,7 +2,21 @@ import type { Feature } from "../domain/feature.js";
 import type { Queue } from "./queue.js";
 import { makeScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.js";
 
-/** What a domain does with jobs. */
+/**
+ * What a domain does with jobs.
+ *
+ * @example
+ * ```ts
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using scheduler = domain.createScheduler<string>({ credits: 2, run: (job) => console.log(job.data) });
+ * using urgent = scheduler.createQueue({ priority: "high" });
+ * using queue = scheduler.createQueue();
+ * const jobs = [await queue.submit({ data: "encode" }), await urgent.submit({ data: "show" })];
+ * for (const finished of jobs) await finished.wait();
+ * ```
+ */
 export interface QueueMembers {
   /**
    * Runs jobs on one executor, from several queues.

@@ -14,7 +14,18 @@ import { checkFrameBuffer, checkStreamHandle, frameBufferSize, type StreamHandle
 import type { StreamParts } from "./stream-parts.js";
 import { claimStream, STREAM_RECOVERY } from "./stream-slot.js";
 
-/** What a domain does with streams. */
+/**
+ * What a domain does with streams.
+ *
+ * @example
+ * ```ts
+ * import { Domain, imageFormat } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using stream = domain.createStream({ name: "camera", format: imageFormat("NV12", 640, 480), buffers: 6 });
+ * console.log(stream.isProducer); // true
+ * ```
+ */
 export interface StreamMembers {
   /**
    * A frame stream that this thread produces.
