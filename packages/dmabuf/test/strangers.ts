@@ -2,7 +2,7 @@ import { connectTo } from "../src/node/connecting/listening-socket.js";
 import { KnownUsers } from "../src/node/connecting/known-users.js";
 import { closeDescriptor, fileControl, nativeFunction, writeDescriptor } from "../src/node/system-calls/index.js";
 
-/** A bare connection to a gate of this user's. It is the caller's. */
+/** A bare connection to a listening socket of this user's. It is the caller's. */
 export function connectBare(where: string): number {
   return connectTo({ where, users: new KnownUsers(), action: "Cannot try it" });
 }

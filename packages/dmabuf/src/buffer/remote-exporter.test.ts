@@ -120,7 +120,7 @@ describe("an importer in another agent", () => {
     }
   });
 
-  test("hears of a peer-to-peer permission that the exporter withdraws", LIMIT, async (t) => {
+  test("is told of a peer-to-peer permission that the exporter withdraws", LIMIT, async (t) => {
     const { ops } = recorder({ attach: (attachment) => void (attachment.peerToPeer = false) });
     const { buffer } = exportTo(t, ops);
     using attachment = await buffer.attach({ allowPeerToPeer: true });

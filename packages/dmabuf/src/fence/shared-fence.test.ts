@@ -227,7 +227,7 @@ test("the maker of a published fence hears the deadlines that other agents ask f
   assert.deepEqual(heard, [now + 9000e6, now + 5000e6]);
 });
 
-test("the owner of a timeline hears of a deadline behind one that has passed", PATIENT, async (t) => {
+test("the owner of a timeline is told of a deadline behind one that has passed", PATIENT, async (t) => {
   let now = 1000;
   const agent = testAgent({ host: { nowNs: () => now } });
   const heard: number[] = [];

@@ -146,7 +146,7 @@ test("ARR-08 an array matches a context if all of its members do", () => {
   assert.equal(createFenceArray(agent, [fence(seven, 1), fence(eight, 2)]).matchContext(seven), false);
 });
 
-fact("ARR-09 an array that was dropped hears of no member any more", (members, agent) => {
+fact("ARR-09 an array that was dropped is told of no member any more", (members, agent) => {
   const array = createFenceArray(agent, members, { signalOnAny: true });
   array.enableSignaling();
   array[Symbol.dispose]();

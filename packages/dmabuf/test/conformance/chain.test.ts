@@ -182,7 +182,7 @@ test("a deadline reaches every pending fence of a chain, and the plain one befor
   assert.deepEqual(seen, [4, 2, 1]);
 });
 
-test("a chain that was dropped hears of no fence any more", () => {
+test("a chain that was dropped is told of no fence any more", () => {
   const agent = testAgent();
   const { fences, head } = makeChain(agent, 2);
   head.enableSignaling();

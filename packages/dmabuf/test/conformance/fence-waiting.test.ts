@@ -10,7 +10,7 @@ const EIO = -5;
 const PATIENT = { timeout: 10_000 };
 
 for (const kind of FENCE_KINDS) {
-  test(`FEN-12 a wait without patience tells whether the fence has signaled (${kind} fence)`, PATIENT, async () => {
+  test(`FEN-12 a wait with time limit 0 tells whether the fence has signaled (${kind} fence)`, PATIENT, async () => {
     const fence = makeFence(testAgent(), kind);
     assert.equal(await fence.wait({ timeout: 0 }), "timed-out");
     assert.equal(fence.waitSync({ timeout: 0 }), "timed-out");
@@ -71,7 +71,7 @@ test("FEN-14 a wait that blocks ends when the fence is found finished", { ...PAT
 });
 
 // wait-many.1
-test("FEN-24 waitAny() without patience only looks: in order, and without enabling signaling", PATIENT, async () => {
+test("FEN-24 waitAny() with time limit 0 only looks: in order, and without enabling signaling", PATIENT, async () => {
   const agent = testAgent();
   const looks: number[] = [];
   const fences = [0, 1, 2].map((index) =>

@@ -65,7 +65,7 @@ test("RSV-19 the singleton of several fences is an array that signals with the l
   assert.equal(array.isSignaled(), true);
 });
 
-test("RSV-20 a wait without patience tells whether all fences have signaled", PATIENT, async () => {
+test("RSV-20 a wait with time limit 0 tells whether all fences have signaled", PATIENT, async () => {
   const agent = testAgent();
   const reservation = makeReservation(agent);
   const fences = addOfEach(agent, reservation, ["write", "read"]);
@@ -109,7 +109,7 @@ test("RSV-20 a wait that blocks times out while one fence is pending", { ...PATI
   assert.equal(reservation.waitSync("read", { timeout: 1 }), "timed-out");
 });
 
-test("RSV-21 a wait for no fences succeeds, with patience and without", PATIENT, async () => {
+test("RSV-21 a wait for no fences succeeds, with a time limit and without", PATIENT, async () => {
   const reservation = makeReservation(testAgent());
   for (const timeout of [50, 0]) {
     assert.equal(await reservation.wait("read", { timeout }), "signaled");

@@ -134,7 +134,7 @@ test("SYO-29 a sync file that was imported is its own: reset and signal of the s
   assert.equal(file.isReady(), true);
 });
 
-test("SYO-30 a sync file that was exported does not hear of a signal by hand", () => {
+test("SYO-30 a sync file that was exported is not told of a signal by hand", () => {
   using domain = Domain.create();
   using syncobj = domain.createSyncobj();
   syncobj.replaceFence(pendingFence(domain));

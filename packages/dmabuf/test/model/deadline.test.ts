@@ -18,7 +18,7 @@ import {
 } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 
-// Who needs a fence by some time to come says so; the earliest time counts, and its owner hears of it.
+// Who needs a fence by some time to come says so; the earliest time counts, and its owner is told of it.
 
 for (const kind of KINDS) {
   const word = kind === "timeline" ? LAYOUT.timeline(0) + TIMELINE.DEADLINE : LAYOUT.oneShot(1) + ONE_SHOT.DEADLINE;
@@ -27,7 +27,7 @@ for (const kind of KINDS) {
   };
 
   testProtocol({
-    name: `the owner of a ${kind} hears of the earliest of three deadlines, in whatever order they are asked for (agent-slot.4)`,
+    name: `the owner of a ${kind} is told of the earliest of three deadlines, in whatever order they are asked for (agent-slot.4)`,
     options: {
       merge: true,
       timeouts: false,

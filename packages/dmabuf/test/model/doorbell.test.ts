@@ -68,7 +68,7 @@ for (const [synchronous, asynchronous] of [
   [1, 1],
 ] as const) {
   testProtocol({
-    name: `an agent that waits for ${synchronous} synchronously and for ${asynchronous} asynchronously hears of both, wherever the owner dies (agent-slot.4, substrate.3, agent.3)`,
+    name: `an agent that waits for ${synchronous} synchronously and for ${asynchronous} asynchronously is told of both, wherever the owner dies (agent-slot.4, substrate.3, agent.3)`,
     options: {
       timeouts: false,
       prepare(memory) {

@@ -62,7 +62,7 @@ const DROPPED_WAKE: Mistake = {
 };
 
 testProtocol({
-  name: "a waiter for the last of three signals hears of it and is rung at most once (timeline-slot.5, timeline-slot.6, agent.2)",
+  name: "a waiter for the last of three signals is told of it and is rung at most once (timeline-slot.5, timeline-slot.6, agent.2)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -99,7 +99,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter that wakes twice without reason still hears of the second of three signals (timeline-slot.5, substrate.4)",
+  name: "a waiter that wakes twice without reason still is told of the second of three signals (timeline-slot.5, substrate.4)",
   options: {
     timeouts: false,
     spuriousWakes: 2,
@@ -111,7 +111,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "two waiters for different numbers both hear of theirs (timeline-slot.5, agent.2)",
+  name: "two waiters for different numbers are both told of theirs (timeline-slot.5, agent.2)",
   options: {
     merge: true,
     timeouts: false,
@@ -142,7 +142,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter hears of the end, wherever the owner dies in two signals (timeline-slot.5, recovery.1, recovery.7)",
+  name: "a waiter is told of the end, wherever the owner dies in two signals (timeline-slot.5, recovery.1, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -160,7 +160,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter hears of the end, wherever the agent dies that ends a hanging timeline (timeline-slot.5, recovery.7)",
+  name: "a waiter is told of the end, wherever the agent dies that ends a hanging timeline (timeline-slot.5, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("timeline"),
@@ -187,7 +187,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter for a published fence hears of it, wherever the publisher dies in deciding it (one-shot-slot.1, recovery.1, recovery.7)",
+  name: "a waiter for a published fence is told of it, wherever the publisher dies in deciding it (one-shot-slot.1, recovery.1, recovery.7)",
   options: {
     timeouts: false,
     prepare: prepare("one-shot"),

@@ -130,7 +130,7 @@ for (const [name, sleep] of [
   ["a thread that blocks", blocked],
   ["an event loop whose thread has blocked in between", blockedWithLimit],
 ] as const) {
-  test(`${name} hears of everything, wherever a ringer is killed (pipe-bell.1-pipe-bell.4)`, EXPLORES, (t) => {
+  test(`${name} is told of everything, wherever a ringer is killed (pipe-bell.1-pipe-bell.4)`, EXPLORES, (t) => {
     const { schedules, states } = explore(scenario(RIGHT, sleep));
     t.diagnostic(`${states} states, ${schedules} schedules`);
     assert.ok(schedules > 1);

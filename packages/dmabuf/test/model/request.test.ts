@@ -53,7 +53,7 @@ for (const withLock of [true, false]) {
   );
 
   test(
-    `pending-request.3: a requester that gives up ${what} leaves nothing behind, and hears what was decided before`,
+    `pending-request.3: a requester that gives up ${what} leaves nothing behind, and is told what was decided before`,
     EXPLORES,
     (t) => {
       tryAll(t, domain, scenario({ requester: asks(withLock, 5), exporter: serves(50) }));

@@ -60,7 +60,7 @@ function checkNextUse(memory: Substrate, kind: Kind, self: number, generation: n
 }
 
 const EARLY_GENERATION: Mistake = {
-  name: "A slot that moves on before its failures are buried",
+  name: "A slot that moves on before its failures are retired",
   report: /The check threw/,
   agent: "next",
   plant(memory) {

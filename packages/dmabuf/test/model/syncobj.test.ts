@@ -133,12 +133,12 @@ test(
   },
 );
 
-test("syncobj-slot.7: who waits for a point hears of it however it is added", EXPLORES, (t) => {
+test("syncobj-slot.7: who waits for a point is told of it however it is added", EXPLORES, (t) => {
   tryEach(t, { agents: { one: adds(ONE, 1), waiter: awaits(TWO, 1) }, check: checkAll });
 });
 
 test(
-  "syncobj-slot.7 recovery.7: who waits for a point hears of it, or of the death of who was to add it",
+  "syncobj-slot.7 recovery.7: who waits for a point is told of it, or of the death of who was to add it",
   EXPLORES,
   (t) => {
     tryEach(t, {

@@ -17,7 +17,7 @@ const LINKS = [keyOf("one-shot"), keyOf("timeline")] as const;
 const SYNCOBJ = { slot: 0, generation: 1 };
 
 testProtocol({
-  name: "a waiter for a chain hears of the last link, whichever signals first (fence-chain.1, agent.2)",
+  name: "a waiter for a chain is told of the last link, whichever signals first (fence-chain.1, agent.2)",
   options: {
     timeouts: false,
     prepare(memory) {
@@ -40,7 +40,7 @@ testProtocol({
 });
 
 testProtocol({
-  name: "a waiter for a point of a syncobj hears of its fence, however soon it signals after it was submitted (syncobj-slot.7, agent.2)",
+  name: "a waiter for a point of a syncobj is told of its fence, however soon it signals after it was submitted (syncobj-slot.7, agent.2)",
   options: {
     timeouts: false,
     prepare(memory) {

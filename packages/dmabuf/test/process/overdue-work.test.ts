@@ -105,7 +105,7 @@ for (const mode of ["read", "write"] as const) {
     assert.equal(domain.statistics()[0]!.overdueFences, 0);
   });
 
-  test(`a thread that blocks hears of the death of a device that was to ${mode}`, LIMITED, async (t) => {
+  test(`a thread that blocks is told of the death of a device that was to ${mode}`, LIMITED, async (t) => {
     const { buffer, holder } = await withOverdueDevice(t, mode);
     holder.child.kill("SIGKILL");
     buffer.accessSync("write", { timeout: 30_000 })[Symbol.dispose]();

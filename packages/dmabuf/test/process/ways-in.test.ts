@@ -105,17 +105,21 @@ test("join() says of the other kind's invitation what it is of", LIMITED, (t) =>
   }
 });
 
-test("listening-socket.2: a file or folder of the name by which a gate is made is left as it is", LIMITED, (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const inTheWay = `.dmabuf-${threadId()}`;
-  mkdirSync(join(folder, inTheWay));
-  writeFileSync(join(folder, inTheWay, "precious"), "");
-  const domain = ProcessDomain.listen(join(folder, "socket"), { agents: 2 });
-  assert.deepEqual(readdirSync(folder).sort(), [inTheWay, "socket"]);
-  domain.close();
-  assert.deepEqual(readdirSync(join(folder, inTheWay)), ["precious"]);
-});
+test(
+  "listening-socket.2: a file or folder of the name by which a listening socket is made is left as it is",
+  LIMITED,
+  (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const inTheWay = `.dmabuf-${threadId()}`;
+    mkdirSync(join(folder, inTheWay));
+    writeFileSync(join(folder, inTheWay, "precious"), "");
+    const domain = ProcessDomain.listen(join(folder, "socket"), { agents: 2 });
+    assert.deepEqual(readdirSync(folder).sort(), [inTheWay, "socket"]);
+    domain.close();
+    assert.deepEqual(readdirSync(join(folder, inTheWay)), ["precious"]);
+  },
+);
 
 test("json-lines.4: a refusal says whose words it has, whatever its code is", LIMITED, async (t) => {
   const listener = hostile(t);

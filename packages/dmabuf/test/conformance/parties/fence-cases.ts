@@ -67,7 +67,7 @@ export function fenceCases(place: Place): void {
     assert.equal(await other.ask("errorCode", handle), "EIO");
   });
 
-  fact("FEN-12 a wait without patience tells whether the fence has signaled", async ({ fence, handle, other }) => {
+  fact("FEN-12 a wait with time limit 0 tells whether the fence has signaled", async ({ fence, handle, other }) => {
     assert.equal(await other.ask("wait", handle, 0), "timed-out");
     assert.equal(await other.ask("waitSync", handle, 0), "timed-out");
     fence.signal();

@@ -35,7 +35,7 @@ export function syncobjCases(place: Place): void {
   });
 
   test(
-    "SYO-29 a agent that was sent an exported sync file hears of its fence, not of the syncobj",
+    "SYO-29 an agent that was sent an exported sync file is told of its fence, not of the syncobj",
     PATIENT,
     async (t) => {
       const { domain, parties } = await place.meet(t, 1);

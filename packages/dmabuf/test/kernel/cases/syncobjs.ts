@@ -287,7 +287,7 @@ export const SYNCOBJ_CASES: readonly CommonCase[] = [
   },
   {
     id: "SYO-29",
-    fact: "a sync file that was imported does not hear of a reset and a signal of the syncobj",
+    fact: "a sync file that was imported is not told of a reset and a signal of the syncobj",
     run(world) {
       const [syncobj, timeline] = [world.syncobj(), world.timeline()];
       const file = timeline.fence(1);
@@ -301,7 +301,7 @@ export const SYNCOBJ_CASES: readonly CommonCase[] = [
   },
   {
     id: "SYO-30",
-    fact: "a sync file that was exported does not hear of a signal by hand",
+    fact: "a sync file that was exported is not told of a signal by hand",
     run(world) {
       const [syncobj, timeline] = [world.syncobj(), world.timeline()];
       syncobj.importSyncFile(timeline.fence(1));
