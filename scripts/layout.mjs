@@ -8,7 +8,7 @@
 import process from "node:process";
 import * as layout from "../packages/dmabuf/dist/src/domain/layout.js";
 import { Bits, WideBits } from "../packages/dmabuf/dist/src/domain/packing.js";
-import { isRecord, place } from "../packages/dmabuf/dist/src/domain/record.js";
+import { place } from "../packages/dmabuf/dist/src/domain/record.js";
 
 /** How a constant is written. Numbers are 32 bits wide, bigints 64. */
 const LANGUAGES = {
@@ -55,6 +55,11 @@ function constantsOf(domain) {
     return Object.entries(value).flatMap(([key, part]) => partOf(`${name}_${upper(key)}`, part));
   });
   return [["SEGMENT_WORDS", domain.words], ...tables, ...exported];
+}
+
+/** A record keeps its fields under a symbol. */
+function isRecord(value) {
+  return Object.getOwnPropertySymbols(value).length > 0;
 }
 
 function partOf(name, part) {
