@@ -24,7 +24,7 @@ function createDomain(): Domain {
 test("the package loads without a bundler, and lacks nothing that it exports", () => {
   const missing = Object.entries(dmabuf).filter(([, value]) => value === undefined);
   assert.deepEqual(missing, []);
-  for (const name of ["Domain", "DmaBufError", "lockAll", "imageFormat"]) assert.ok(name in dmabuf, name);
+  for (const name of ["Domain", "DmaBufError", "waitAll", "imageFormat"]) assert.ok(name in dmabuf, name);
 });
 
 describe("with workers", () => {
