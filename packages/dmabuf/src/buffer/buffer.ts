@@ -17,7 +17,7 @@ import { take, takeSync, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
-import type { WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/fence.js";
 import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
 import { makeReservation, type Reservation } from "../reservation/reservation.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
@@ -461,7 +461,7 @@ export class DmaBuf implements Disposable {
     const record = this.#record;
     const unkeep = record.keep();
     try {
-      return (yield* untilReady(record.reservation, mode)) ? "signaled" : "timed-out";
+      return waitResult(yield* untilReady(record.reservation, mode));
     } finally {
       unkeep();
     }

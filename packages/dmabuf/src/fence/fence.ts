@@ -130,6 +130,10 @@ export interface FenceCallback extends Disposable {
 /** How a wait has ended: what it waited for has signaled, or the time has passed first. */
 export type WaitResult = "signaled" | "timed-out";
 
+export function waitResult(inTime: boolean): WaitResult {
+  return inTime ? "signaled" : "timed-out";
+}
+
 const CALLBACK = orElse("EINVAL", FUNCTION);
 
 /** The agent whose object a fence is. */
@@ -304,7 +308,7 @@ export class Fence implements Disposable {
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("Fence.wait()", options);
     if (this.isSignaled()) return "signaled";
-    return (await new FenceWait(this).wait(options)) ? "signaled" : "timed-out";
+    return waitResult(await new FenceWait(this).wait(options));
   }
 
   /**
@@ -316,7 +320,7 @@ export class Fence implements Disposable {
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     checkWaitSync("Fence.waitSync()", options);
     if (this.isSignaled()) return "signaled";
-    return new FenceWait(this).waitSync(options.timeout ?? Infinity) ? "signaled" : "timed-out";
+    return waitResult(new FenceWait(this).waitSync(options.timeout ?? Infinity));
   }
 
   /**

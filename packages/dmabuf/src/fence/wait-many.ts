@@ -5,7 +5,7 @@ import type { Wait } from "../domain/steps.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, type WaitResult } from "./fence.js";
+import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, waitResult, type WaitResult } from "./fence.js";
 
 /**
  * Waiting for several fences at once: for any of them, or for all.
@@ -105,7 +105,7 @@ export function waitAnySync(fences: readonly Fence[], options: { readonly timeou
 export async function waitAll(fences: readonly Fence[], options: WaitOptions = {}): Promise<WaitResult> {
   const all = checkList("waitAll()", "fences", fences, FENCE);
   checkWait("waitAll()", options);
-  return all.length === 0 || (await new FencesWait(all, true).wait(options)) ? "signaled" : "timed-out";
+  return waitResult(all.length === 0 || (await new FencesWait(all, true).wait(options)));
 }
 
 /**
@@ -132,8 +132,7 @@ export async function waitAll(fences: readonly Fence[], options: WaitOptions = {
 export function waitAllSync(fences: readonly Fence[], options: { readonly timeout?: number } = {}): WaitResult {
   const all = checkList("waitAllSync()", "fences", fences, FENCE);
   checkWaitSync("waitAllSync()", options);
-  const isOver = all.length === 0 || new FencesWait(all, true).waitSync(options.timeout ?? Infinity);
-  return isOver ? "signaled" : "timed-out";
+  return waitResult(all.length === 0 || new FencesWait(all, true).waitSync(options.timeout ?? Infinity));
 }
 
 /** The wait for all of some fences, or any. */

@@ -6,7 +6,7 @@ import { countdown } from "../domain/wait.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { checkRange } from "../buffer/memory-map.js";
-import type { WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/fence.js";
 import { threadsHost } from "../host/threads.js";
 import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls/index.js";
 import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
@@ -197,14 +197,14 @@ export class DmaBufDescriptor extends Descriptor {
   /** Waits until {@link isReady}. */
   async ready(mode: AccessMode, options: WaitOptions = {}): Promise<WaitResult> {
     checkAccess("DmaBufDescriptor.ready()", mode, options);
-    return (await waitForDescriptor(this.fd, direction(mode), options)) ? "signaled" : "timed-out";
+    return waitResult(await waitForDescriptor(this.fd, direction(mode), options));
   }
 
   /** As {@link ready}, blocking this thread. */
   readySync(mode: AccessMode, options: { readonly timeout?: number } = {}): WaitResult {
     checkAccessSync("DmaBufDescriptor.readySync()", mode, options);
     const left = countdown(threadsHost(), options.timeout);
-    return waitForDescriptorSync(this.fd, direction(mode), left()) ? "signaled" : "timed-out";
+    return waitResult(waitForDescriptorSync(this.fd, direction(mode), left()));
   }
 
   /**

@@ -1,7 +1,7 @@
 import { check, CUT_NAME, instance } from "../arguments.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
-import type { WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
 import { addressOf } from "../node/system-calls/index.js";
 import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";
@@ -82,13 +82,13 @@ export class SyncFileDescriptor extends Descriptor {
   /** Waits until {@link isReady}. */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("SyncFileDescriptor.wait()", options);
-    return (await waitForDescriptor(this.fd, "input", options)) ? "signaled" : "timed-out";
+    return waitResult(await waitForDescriptor(this.fd, "input", options));
   }
 
   /** As {@link wait}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     checkWaitSync("SyncFileDescriptor.waitSync()", options);
-    return waitForDescriptorSync(this.fd, "input", options.timeout) ? "signaled" : "timed-out";
+    return waitResult(waitForDescriptorSync(this.fd, "input", options.timeout));
   }
 
   /** The status of the fence itself: an array's is that of its first failure, a chain's is never an error. */

@@ -3,7 +3,7 @@ import { checkOwn } from "../domain/agent.js";
 import { take, takeSync } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
-import { FENCE, fenceAgent, type Fence, type WaitResult } from "../fence/fence.js";
+import { FENCE, fenceAgent, type Fence, waitResult, type WaitResult } from "../fence/fence.js";
 import { CONTEXT, locksOf, type AcquireContext } from "./acquire-context.js";
 import type { ReservationFence } from "./fence-queries.js";
 import { makeReservationLock, type ReservationLock } from "./reservation-lock.js";
@@ -236,7 +236,7 @@ export class Reservation {
   async wait(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
     checkUsage("Reservation.wait()", usage);
     checkWait("Reservation.wait()", options);
-    return resultOf(await take(this.#user.agent, this.#user.signaled(usage), options));
+    return waitResult(await take(this.#user.agent, this.#user.signaled(usage), options));
   }
 
   /**
@@ -249,7 +249,7 @@ export class Reservation {
   waitSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
     checkUsage("Reservation.waitSync()", usage);
     checkWaitSync("Reservation.waitSync()", options);
-    return resultOf(takeSync(this.#user.agent, this.#user.signaled(usage), options.timeout));
+    return waitResult(takeSync(this.#user.agent, this.#user.signaled(usage), options.timeout));
   }
 
   /**
@@ -263,7 +263,7 @@ export class Reservation {
   async waitFinished(usage: Usage, options: WaitOptions = {}): Promise<WaitResult> {
     checkUsage("Reservation.waitFinished()", usage);
     checkWait("Reservation.waitFinished()", options);
-    return resultOf(await take(this.#user.agent, this.#user.finished(usage), options));
+    return waitResult(await take(this.#user.agent, this.#user.finished(usage), options));
   }
 
   /**
@@ -276,7 +276,7 @@ export class Reservation {
   waitFinishedSync(usage: Usage, options: { readonly timeout?: number } = {}): WaitResult {
     checkUsage("Reservation.waitFinishedSync()", usage);
     checkWaitSync("Reservation.waitFinishedSync()", options);
-    return resultOf(takeSync(this.#user.agent, this.#user.finished(usage), options.timeout));
+    return waitResult(takeSync(this.#user.agent, this.#user.finished(usage), options.timeout));
   }
 
   /**
@@ -307,10 +307,6 @@ export class Reservation {
 const RESERVATION = instance(Reservation);
 const NUMBER = integer(0);
 const COUNT = orElse("EINVAL", integer(1));
-
-function resultOf(inTime: boolean): WaitResult {
-  return inTime ? "signaled" : "timed-out";
-}
 
 let makeWouldDeadlock: (reservation: Reservation, user: ReservationUser) => WouldDeadlockError;
 

@@ -2,7 +2,7 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
-import type { WaitResult } from "../../fence/fence.js";
+import { waitResult, type WaitResult } from "../../fence/fence.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
 import { DESCRIPTOR, Descriptor, isDescriptorReady, requestOf } from "../descriptor.js";
@@ -284,7 +284,7 @@ export class DrmSyncobj implements Disposable {
     checkOptions("DrmSyncobj.wait()", options, WAIT_ONE);
     const { point = 0, available = false } = options;
     using event = this.onPoint(point, { available });
-    return (await waitForDescriptor(event.fd, "input", options)) ? "signaled" : "timed-out";
+    return waitResult(await waitForDescriptor(event.fd, "input", options));
   }
 
   /**
