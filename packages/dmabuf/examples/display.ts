@@ -8,7 +8,7 @@ using device = VideoDevice.open(camera);
 device.setFormat("capture", { pixelFormat: "XR24", width: 640, height: 360 });
 using stream = domain.createStream({ format: streamFormat(device.format("capture")), buffers: 6 });
 using graphics = DrmDevice.open(card); // on a virtual terminal of its own: a desktop does not share its screens
-using display = new Display(graphics);
+using display = Display.open(graphics);
 console.log(`${display.name}: ${display.mode.width}×${display.mode.height} at ${display.mode.refresh} Hz`);
 
 const recording = record(device, stream); // the camera writes into the stream's own buffers

@@ -294,14 +294,14 @@ export class DmaBuf implements Disposable {
   async attach(importer: Importer = {}, options: WaitOptions = {}): Promise<Attachment> {
     checkImporter("DmaBuf.attach()", importer);
     checkWait("DmaBuf.attach()", options);
-    return this.#take(this.#attach(importer, options.timeout), options);
+    return this.#take(attaching(this, importer, options.timeout), options);
   }
 
   /** As {@link attach}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   attachSync(importer: Importer = {}, options: { readonly timeout?: number } = {}): Attachment {
     checkImporter("DmaBuf.attachSync()", importer);
     checkWaitSync("DmaBuf.attachSync()", options);
-    return this.#takeSync(this.#attach(importer, options.timeout), options.timeout);
+    return this.#takeSync(attaching(this, importer, options.timeout), options.timeout);
   }
 
   /**
@@ -467,13 +467,6 @@ export class DmaBuf implements Disposable {
     }
   }
 
-  *#attach(importer: Importer, timeout?: number): Steps<Attachment> {
-    needFeature(this.#record.agent.layout, "exporters", "attach to the buffer");
-    const attachment = makeAttachment(this, importer);
-    yield* this.#holder.attach(attachment, tieOf(attachment), timeout);
-    return attachment;
-  }
-
   #relocate(call: string, to: readonly StorageSegment[] | Relocate): Relocate {
     return typeof to === "function" ? to : copyTo(checkSegments(call, "to", to), this.size);
   }
@@ -516,8 +509,17 @@ function checkImporter(call: string, importer: Importer): void {
   checkObject(call, "importer", importer, IMPORTER);
 }
 
+/** Attaches a device to the buffer. */
+export function* attaching(buffer: DmaBuf, importer: Importer, timeout: number | undefined): Steps<Attachment> {
+  const holder = holderOf(buffer);
+  needFeature(holder.record.agent.layout, "exporters", "attach to the buffer");
+  const attachment = makeAttachment(buffer, importer);
+  yield* holder.attach(attachment, tieOf(attachment), timeout);
+  return attachment;
+}
+
 let makeAttachment: (buffer: DmaBuf, importer: Importer) => Attachment;
-let tieOf: (attachment: Attachment) => Tie;
+export let tieOf: (attachment: Attachment) => Tie;
 
 /**
  * An importer's tie to a buffer. It keeps the buffer alive until it is closed.

@@ -135,6 +135,11 @@ export function waitAllSync(fences: readonly Fence[], options: { readonly timeou
   return waitResult(all.length === 0 || new FencesWait(all, true).waitSync(options.timeout ?? Infinity));
 }
 
+/** The wait for all of some fences, of which at least one is pending. */
+export function untilAll(fences: readonly Fence[]): Wait {
+  return new FencesWait(fences, true);
+}
+
 /** The wait for all of some fences, or any. */
 class FencesWait implements Wait {
   readonly #fences: readonly Fence[];

@@ -7,28 +7,28 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { releaseEnded } from "../node/resources/process-ledgers.js";
 import { createEventCounter, writeDescriptor } from "../node/system-calls/index.js";
-import { Descriptor } from "./descriptor.js";
+import { descriptorFrom } from "./descriptor.js";
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
 test("a descriptor that was given away stays open, and its object is closed", () => {
-  const descriptor = new Descriptor(createEventCounter(), "the counter");
+  const descriptor = descriptorFrom(createEventCounter(), "the counter");
   const { fd } = descriptor;
   assert.equal(descriptor.release(), fd);
   assert.ok(descriptor.isClosed);
   descriptor.close();
   assert.throws(() => descriptor.fd, { code: "EBADF" });
-  using again = new Descriptor(fd, "the counter");
+  using again = descriptorFrom(fd, "the counter");
   assert.equal(writeDescriptor(again.fd, ONE), 8);
 });
 
 test("a worker that is terminated leaves no descriptor and no view of the kernel's", { timeout: 60_000 }, async () => {
   const script = `
     const { workerData, parentPort } = require("node:worker_threads");
-    Promise.all(workerData.map((module) => import(module))).then(([{ Descriptor }, { MemoryView }, calls]) => {
-      const file = new Descriptor(calls.createMemoryFile("like a device"), "the device");
+    Promise.all(workerData.map((module) => import(module))).then(([{ descriptorFrom }, { createMemoryView }, calls]) => {
+      const file = descriptorFrom(calls.createMemoryFile("like a device"), "the device");
       calls.setFileLength(file.fd, 8192);
-      globalThis.view = new MemoryView(file.fd, "read-write", { offset: 4096, length: 4096 });
+      globalThis.view = createMemoryView(file.fd, "read-write", { offset: 4096, length: 4096 });
       parentPort.postMessage(globalThis.view.bytes.fill(7)[4095]);
       setInterval(() => file.fd, 1e9);
     });`;

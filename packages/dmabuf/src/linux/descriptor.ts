@@ -8,6 +8,8 @@ import { call, type Reasons, type Request } from "./ioctl.js";
 import { FD } from "./kinds.js";
 import type { Fields, Given, Values } from "./struct.js";
 
+let makeDescriptor: (fd: number, what: string) => Descriptor;
+
 /** Makes a request of a descriptor. @throws {DmaBufError} With the kernel's errno. */
 export let requestOf: <F extends Fields>(
   descriptor: Descriptor,
@@ -24,9 +26,9 @@ export let requestOf: <F extends Fields>(
  * @example
  * ```ts device
  * import { openSync } from "node:fs";
- * import { Descriptor } from "dmabuf/linux";
+ * import { descriptorFrom } from "dmabuf/linux";
  *
- * using descriptor = new Descriptor(openSync("/dev/null", "r"), "the null device");
+ * using descriptor = descriptorFrom(openSync("/dev/null", "r"), "the null device");
  * console.log(descriptor.fd, descriptor.isClosed);
  * ```
  */
@@ -36,20 +38,13 @@ export class Descriptor implements Disposable {
   #entry: LedgerEntry | undefined;
 
   static {
+    makeDescriptor = (fd, what) => new Descriptor(fd, what);
     requestOf = (descriptor, which, given = {}, action = `Cannot use ${descriptor.#what}`, reasons = {}) =>
       call(descriptor.fd, which, given, action, reasons);
   }
 
-  /**
-   * Takes over a descriptor, which is closed if that fails.
-   *
-   * @param what What it is of, for errors: "the dma-buf".
-   * @throws {DmaBufError} `EMFILE` if this thread can own no more descriptors.
-   */
-  constructor(fd: number, what: string) {
-    const call = `new ${new.target.name}()`;
-    check(call, "what", what, TEXT);
-    check(call, "fd", fd, FD);
+  /** Takes over a descriptor, which is closed if that fails. */
+  protected constructor(fd: number, what: string) {
     [this.#entry] = threadLedger().enter([fd]);
     this.#what = what;
   }
@@ -97,6 +92,26 @@ export class Descriptor implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * Takes over a descriptor, which is closed if that fails.
+ *
+ * @param what What it is of, for errors: "the dma-buf".
+ * @throws {DmaBufError} `EMFILE` if this thread can own no more descriptors.
+ *
+ * @example
+ * ```ts device
+ * import { openSync } from "node:fs";
+ * import { descriptorFrom } from "dmabuf/linux";
+ *
+ * using descriptor = descriptorFrom(openSync("/dev/null", "r"), "the null device");
+ * ```
+ */
+export function descriptorFrom(fd: number, what: string): Descriptor {
+  check("descriptorFrom()", "what", what, TEXT);
+  check("descriptorFrom()", "fd", fd, FD);
+  return makeDescriptor(fd, what);
 }
 
 /** For what a descriptor is ready now. */

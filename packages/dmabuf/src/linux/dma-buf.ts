@@ -14,8 +14,8 @@ import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";
 import { giveBack } from "./give-back.js";
 import { call, ioctlNumber, rawCall, request } from "./ioctl.js";
 import { FD, OFFSET } from "./kinds.js";
-import { MemoryView } from "./memory-view.js";
-import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "./sync-file.js";
+import { createMemoryView, type MemoryView } from "./memory-view.js";
+import { SYNC_FILE_DESCRIPTOR, syncFileFrom, type SyncFileDescriptor } from "./sync-file.js";
 import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
 
 /** @see linux/include/uapi/linux/dma-buf.h */
@@ -56,6 +56,8 @@ export interface DmaBufStatistics {
   readonly inode: number;
 }
 
+let makeDmaBuf: (fd: number, size: number) => DmaBufDescriptor;
+
 /**
  * A kernel dma-buf, as a descriptor of it. Any number of processes and devices may have others.
  *
@@ -73,13 +75,11 @@ export class DmaBufDescriptor extends Descriptor {
   /** Bytes. */
   readonly size: number;
 
-  /**
-   * Takes over the descriptor of a dma-buf.
-   *
-   * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if it is of another kind. It is then not taken over.
-   */
-  constructor(fd: number) {
-    const size = checkedSize(fd);
+  static {
+    makeDmaBuf = (fd, size) => new DmaBufDescriptor(fd, size);
+  }
+
+  private constructor(fd: number, size: number) {
     super(fd, "the dma-buf");
     this.size = size;
   }
@@ -113,7 +113,7 @@ export class DmaBufDescriptor extends Descriptor {
     check("DmaBufDescriptor.map()", "mode", mode, HANDLE_MODE);
     checkRange("DmaBufDescriptor.map()", range);
     const { offset = 0, length = this.size - offset } = range;
-    return new MemoryView(this.fd, mode, { offset, length });
+    return createMemoryView(this.fd, mode, { offset, length });
   }
 
   /**
@@ -215,9 +215,7 @@ export class DmaBufDescriptor extends Descriptor {
   exportSyncFile(mode: AccessMode): SyncFileDescriptor {
     checkAccessMode("DmaBufDescriptor.exportSyncFile()", mode);
     const given = { flags: IMPLICIT[mode], fd: -1 };
-    return new SyncFileDescriptor(
-      requestOf(this, DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd,
-    );
+    return syncFileFrom(requestOf(this, DMA_BUF.EXPORT_SYNC_FILE, given, "Cannot export the fences of the dma-buf").fd);
   }
 
   /**
@@ -269,10 +267,29 @@ export class DmaBufDescriptor extends Descriptor {
   }
 }
 
+/**
+ * Takes over the descriptor of a dma-buf.
+ *
+ * @throws {DmaBufError} `EBADF` if it is closed; `EINVAL` if it is of another kind. It is then not taken over.
+ *
+ * @example
+ * ```ts device
+ * import { dmaBufFrom } from "dmabuf/linux";
+ *
+ * using buffer = dmaBufFrom(3); // as this process inherited it
+ * console.log(buffer.size);
+ * ```
+ */
+export function dmaBufFrom(fd: number): DmaBufDescriptor {
+  check("dmaBufFrom()", "fd", fd, FD);
+  checkKind(fd);
+  return makeDmaBuf(fd, sizeOf(fd));
+}
+
 /** What the kernel has just made for this program: it is closed if it cannot be used. */
 export function ownDmaBuf(fd: number): DmaBufDescriptor {
   try {
-    return new DmaBufDescriptor(fd);
+    return dmaBufFrom(fd);
   } catch (error) {
     // Without room in the thread's ledger it was closed already, and its number may be another descriptor's.
     if (codeOf(error) !== "EMFILE") closeDescriptor(fd);
@@ -285,13 +302,6 @@ export const DMA_BUF_DESCRIPTOR = instance(DmaBufDescriptor);
 
 function direction(mode: AccessMode): "input" | "output" {
   return mode === "read" ? "input" : "output";
-}
-
-/** The size of what is surely a dma-buf. */
-function checkedSize(fd: number): number {
-  check("new DmaBufDescriptor()", "fd", fd, FD);
-  checkKind(fd);
-  return sizeOf(fd);
 }
 
 /** Only a dma-buf knows its requests; it refuses this one for its missing flags. */

@@ -1,8 +1,9 @@
 import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
-import { DMA_BUF as BUFFER, holderOf, type Attachment, type DmaBuf } from "../buffer/buffer.js";
+import { attaching, DMA_BUF as BUFFER, holderOf, tieOf, type Attachment, type DmaBuf } from "../buffer/buffer.js";
 import type { Mapping } from "../buffer/mapping.js";
-import { checkWait, type WaitOptions } from "../domain/wait.js";
+import { take, takeSync, type Steps } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { FileStorage } from "../node/memory/file-storage.js";
 import type { DmaBufDescriptor } from "./dma-buf.js";
@@ -50,12 +51,24 @@ export class ExportedBuffer implements Disposable {
   static async create(buffer: DmaBuf, options: WaitOptions = {}): Promise<ExportedBuffer> {
     check("ExportedBuffer.create()", "buffer", buffer, BUFFER);
     checkWait("ExportedBuffer.create()", options);
+    const { ending, record } = holderOf(buffer);
+    return take(record.agent, ExportedBuffer.#create(buffer, options.timeout), options, ending);
+  }
+
+  /** As {@link create}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  static createSync(buffer: DmaBuf, options: { readonly timeout?: number } = {}): ExportedBuffer {
+    check("ExportedBuffer.createSync()", "buffer", buffer, BUFFER);
+    checkWaitSync("ExportedBuffer.createSync()", options);
+    return takeSync(holderOf(buffer).record.agent, ExportedBuffer.#create(buffer, options.timeout), options.timeout);
+  }
+
+  static *#create(buffer: DmaBuf, timeout: number | undefined): Steps<ExportedBuffer> {
     holderOf(buffer).checkWritable("export");
-    const attachment = await buffer.attach({ name: "udmabuf" }, options);
+    const attachment = yield* attaching(buffer, { name: "udmabuf" }, timeout);
     let mapping: Mapping | undefined;
     try {
       // Mapped, the storage does not move.
-      mapping = await attachment.map("write", options);
+      mapping = yield* tieOf(attachment).map("write", timeout);
       return new ExportedBuffer(dmaBufOf(buffer), attachment, mapping);
     } catch (error) {
       giveBack(
@@ -88,7 +101,7 @@ function dmaBufOf(buffer: DmaBuf): DmaBufDescriptor {
       "Cannot make a dma-buf of the buffer: its memory is no memory file; use a domain of dmabuf/node",
     );
   }
-  using device = new UdmabufDevice();
+  using device = UdmabufDevice.open();
   const parts = storage.parts.map(({ object, offset, length }) => ({ memfd: object.fd, offset, size: length }));
   return allOrNothing((orUndo) => {
     const made = device.createList(parts);

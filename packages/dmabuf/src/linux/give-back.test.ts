@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { DmaBufError } from "../errors.js";
-import { Descriptor } from "./descriptor.js";
+import { descriptorFrom } from "./descriptor.js";
 import { giveBack } from "./give-back.js";
 
 function failing(code: "ENODEV" | "EIO"): () => void {
@@ -28,6 +28,6 @@ test("give-back.1, give-back.2: each is given back, a device that is gone says n
 
 test("give-back.2: the close of a descriptor that was closed elsewhere is a warning", async () => {
   const warned = once(process, "warning") as Promise<[Error]>;
-  new Descriptor(1_000_000, "the thing").close();
+  descriptorFrom(1_000_000, "the thing").close();
   assert.match((await warned)[0].message, /EBADF/);
 });

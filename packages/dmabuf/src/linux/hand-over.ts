@@ -2,11 +2,12 @@ import { awaitedHold } from "../buffer/awaited-hold.js";
 import { check } from "../arguments.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
-import { checkWait, limitsOf, type WaitOptions } from "../domain/wait.js";
+import { take, takeSync, until, type Steps } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
-import { waitAll } from "../fence/wait-many.js";
+import { untilAll } from "../fence/wait-many.js";
 import { userOf } from "../reservation/reservation.js";
 import { checkAccessMode, usageFor, type AccessMode } from "../reservation/usage.js";
 import { DMA_BUF_DESCRIPTOR, type DmaBufDescriptor } from "./dma-buf.js";
@@ -52,23 +53,67 @@ export async function handOver(
   descriptor: DmaBufDescriptor,
   options: WaitOptions = {},
 ): Promise<HandOver> {
-  check("handOver()", "buffer", buffer, DMA_BUF);
-  checkAccessMode("handOver()", access, "access");
-  check("handOver()", "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
+  checkHandOver("handOver()", buffer, access, descriptor);
   checkWait("handOver()", options);
+  const { ending, record } = holderOf(buffer);
+  return take(record.agent, handingOver(buffer, access, descriptor, options.timeout), options, ending);
+}
+
+/**
+ * As {@link handOver}, blocking this thread.
+ *
+ * @param options `timeout` in milliseconds; default no limit.
+ * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EDEADLK` if this thread itself uses the buffer, or without
+ *   a limit, if only this thread can signal what it waits for; `EOPNOTSUPP` where blocking is forbidden.
+ *
+ * @example
+ * ```ts device
+ * import { DmaHeap, handOverSync, importDescriptor } from "dmabuf/linux";
+ * import { Domain } from "dmabuf";
+ *
+ * using domain = Domain.create();
+ * using heap = DmaHeap.open("system");
+ * using descriptor = heap.allocate(4096);
+ * using buffer = importDescriptor(domain, descriptor).buffer;
+ * console.log(handOverSync(buffer, "read", descriptor, { timeout: 1000 })); // now a device may read it
+ * ```
+ */
+export function handOverSync(
+  buffer: DmaBuf,
+  access: AccessMode,
+  descriptor: DmaBufDescriptor,
+  options: { readonly timeout?: number } = {},
+): HandOver {
+  checkHandOver("handOverSync()", buffer, access, descriptor);
+  checkWaitSync("handOverSync()", options);
+  const { timeout } = options;
+  return takeSync(holderOf(buffer).record.agent, handingOver(buffer, access, descriptor, timeout), timeout);
+}
+
+function checkHandOver(call: string, buffer: DmaBuf, access: AccessMode, descriptor: DmaBufDescriptor): void {
+  check(call, "buffer", buffer, DMA_BUF);
+  checkAccessMode(call, access, "access");
+  check(call, "descriptor", descriptor, DMA_BUF_DESCRIPTOR);
+}
+
+function* handingOver(
+  buffer: DmaBuf,
+  access: AccessMode,
+  descriptor: DmaBufDescriptor,
+  timeout: number | undefined,
+): Steps<HandOver> {
   const { reservation } = buffer;
   const user = userOf(reservation);
   const { agent, holds } = holderOf(buffer).record;
-  const limits = limitsOf(agent.host, options, holderOf(buffer).ending);
   const hold = awaitedHold(holds, access);
   let isFree = false;
   try {
-    isFree = await agent.wait(hold, limits());
+    isFree = hold.ready() || (yield until(agent, hold));
   } finally {
     if (isFree) holds.release(access);
     else hold.giveUp();
   }
-  if (!isFree) throw timedOut(options.timeout, waitsFor(agent, hold.inTheWay()));
+  if (!isFree) throw timedOut(timeout, waitsFor(agent, hold.inTheWay()));
   const fence = reservation.getSingleton(usageFor(access));
   const ours: Fence[] = [];
   let imported = 0;
@@ -84,12 +129,10 @@ export async function handOver(
       imported++;
     }
   }
-  if ((await waitAll(ours, limits())) === "timed-out") {
-    throw timedOut(options.timeout, user.waitsFor(usageFor(access)));
-  }
+  if (ours.length > 0 && !(yield untilAll(ours))) throw timedOut(timeout, user.waitsFor(usageFor(access)));
   const overdue = user.overdueWork(usageFor(access));
-  if (overdue !== undefined && !(await agent.wait(overdue, limits()))) {
-    throw timedOut(options.timeout, overdue.describe() ?? "work on it was overdue");
+  if (overdue !== undefined && !(yield until(agent, overdue))) {
+    throw timedOut(timeout, overdue.describe() ?? "work on it was overdue");
   }
   return { imported, waited: ours.length };
 }

@@ -1,9 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { check, type Kind } from "../arguments.js";
-import { openFile } from "../node/system-calls/index.js";
 import { Descriptor, requestOf } from "./descriptor.js";
-import { deviceError } from "./device-error.js";
+import { openDevice } from "./open-device.js";
 import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { BYTES, isPath, PATH } from "./kinds.js";
 import { request } from "./ioctl.js";
@@ -68,11 +67,7 @@ export class DmaHeap extends Descriptor {
   static open(name = "system"): DmaHeap {
     check("DmaHeap.open()", "name", name, HEAP_NAME);
     const path = join(HEAP_FOLDER, name);
-    try {
-      return new DmaHeap(openFile(path, "read"), name);
-    } catch (error) {
-      throw deviceError(error, path, `the heap "${name}"`);
-    }
+    return new DmaHeap(openDevice(path, `the heap "${name}"`, "read"), name);
   }
 
   /**

@@ -79,7 +79,7 @@ export function kernelFence(domain: JoinedDomain, file: SyncFileDescriptor): Fen
  * import { kernelSyncFile, SoftwareSyncTimeline } from "dmabuf/linux";
  *
  * using domain = Domain.create();
- * using timeline = new SoftwareSyncTimeline();
+ * using timeline = SoftwareSyncTimeline.create();
  * using file = timeline.createFence(1);
  * using syncFile = kernelSyncFile(domain, file);
  * timeline.advance(1);

@@ -18,15 +18,17 @@ const RANGE: Kinds<{ readonly offset?: number; readonly length: number }> = {
   length: required(BYTES),
 };
 
+let makeView: (fd: number, isWritable: boolean, offset: number, length: number) => MemoryView;
+
 /**
  * The bytes of a device's or a kernel's memory, mapped into this process and shared.
  *
  * @example
  * ```ts device
- * import { createSealedMemory, MemoryView } from "dmabuf/linux";
+ * import { createMemoryView, createSealedMemory } from "dmabuf/linux";
  *
  * using memory = createSealedMemory("image", 4096);
- * using view = new MemoryView(memory.fd, "read-write", { length: 4096 });
+ * using view = createMemoryView(memory.fd, "read-write", { length: 4096 });
  * view.bytes.fill(7);
  * ```
  */
@@ -37,22 +39,15 @@ export class MemoryView implements Disposable {
   readonly #entry: LedgerEntry;
   #memory: ArrayBuffer | undefined;
 
-  /**
-   * Maps memory of a descriptor, which may be closed afterwards.
-   *
-   * @param range `offset` and `length` in bytes; the offset is a multiple of the page size.
-   * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if the range is
-   *   not in it.
-   */
-  constructor(fd: number, mode: "read" | "read-write", range: { readonly offset?: number; readonly length: number }) {
-    check("new MemoryView()", "fd", fd, FD);
-    check("new MemoryView()", "mode", mode, HANDLE_MODE);
-    checkObject("new MemoryView()", "range", range, RANGE);
-    const { offset = 0, length } = range;
+  static {
+    makeView = (fd, isWritable, offset, length) => new MemoryView(fd, isWritable, offset, length);
+  }
+
+  private constructor(fd: number, isWritable: boolean, offset: number, length: number) {
     this.length = length;
     const ledger = threadLedger();
     [this.#entry, this.#memory] = allOrNothing((orUndo) => {
-      const entry = ledger.map({ fd, length, offset, isWritable: mode === "read-write" });
+      const entry = ledger.map({ fd, length, offset, isWritable });
       orUndo(() => ledger.unmap(entry));
       ledger.setLent(entry, true);
       return [entry, viewOf(ledger.addressOf(entry), length)];
@@ -97,4 +92,31 @@ export class MemoryView implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * Maps memory of a descriptor, which may be closed afterwards.
+ *
+ * @param range `offset` and `length` in bytes; the offset is a multiple of the page size.
+ * @throws {DmaBufError} `EFBIG` for more than a view can have; `EACCES` if the descriptor does not allow it; `EINVAL` if
+ *   the range is not in it.
+ *
+ * @example
+ * ```ts device
+ * import { createMemoryView, createSealedMemory } from "dmabuf/linux";
+ *
+ * using memory = createSealedMemory("image", 4096);
+ * using view = createMemoryView(memory.fd, "read-write", { length: 4096 });
+ * view.bytes.fill(7);
+ * ```
+ */
+export function createMemoryView(
+  fd: number,
+  mode: "read" | "read-write",
+  range: { readonly offset?: number; readonly length: number },
+): MemoryView {
+  check("createMemoryView()", "fd", fd, FD);
+  check("createMemoryView()", "mode", mode, HANDLE_MODE);
+  checkObject("createMemoryView()", "range", range, RANGE);
+  return makeView(fd, mode === "read-write", range.offset ?? 0, range.length);
 }

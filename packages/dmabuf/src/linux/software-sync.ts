@@ -1,10 +1,9 @@
 import { check } from "../arguments.js";
-import { openFile } from "../node/system-calls/index.js";
 import { Descriptor, requestOf } from "./descriptor.js";
-import { deviceError } from "./device-error.js";
+import { openDevice } from "./open-device.js";
 import { request } from "./ioctl.js";
 import { U32 } from "./kinds.js";
-import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "./sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, syncFileFrom, type SyncFileDescriptor } from "./sync-file.js";
 
 /** @see linux/drivers/dma-buf/sw_sync.c */
 export const SW_SYNC = {
@@ -32,23 +31,27 @@ export const SOFTWARE_SYNC_PATH = "/sys/kernel/debug/sync/sw_sync";
  * ```ts device
  * import { SoftwareSyncTimeline } from "dmabuf/linux";
  *
- * using timeline = new SoftwareSyncTimeline();
+ * using timeline = SoftwareSyncTimeline.create();
  * using fence = timeline.createFence(1);
  * timeline.advance();
  * console.log(await fence.wait());
  * ```
  */
 export class SoftwareSyncTimeline extends Descriptor {
+  private constructor(fd: number) {
+    super(fd, "the software timeline");
+  }
+
   /** A timeline at 0. @throws {DmaBufError} `ENOENT` if the kernel has none; `EACCES` without the right to it. */
-  constructor() {
-    super(open(), "the software timeline");
+  static create(): SoftwareSyncTimeline {
+    return new SoftwareSyncTimeline(openDevice(SOFTWARE_SYNC_PATH, "a software timeline"));
   }
 
   /** A sync_file that signals when the timeline comes to `value` (32 bits, which wrap around). */
   createFence(value: number): SyncFileDescriptor {
     check("SoftwareSyncTimeline.createFence()", "value", value, U32);
     const { fence } = requestOf(this, SW_SYNC.CREATE_FENCE, { value, fence: -1 }, "Cannot make a fence");
-    return new SyncFileDescriptor(fence);
+    return syncFileFrom(fence);
   }
 
   /** Goes on by `count`, and signals what lies between. */
@@ -65,13 +68,5 @@ export class SoftwareSyncTimeline extends Descriptor {
   deadline(file: SyncFileDescriptor): bigint {
     check("SoftwareSyncTimeline.deadline()", "file", file, SYNC_FILE_DESCRIPTOR);
     return requestOf(this, SW_SYNC.GET_DEADLINE, { fenceFd: file.fd }, "Cannot read the deadline").deadlineNs;
-  }
-}
-
-function open(): number {
-  try {
-    return openFile(SOFTWARE_SYNC_PATH, "read-write");
-  } catch (error) {
-    throw deviceError(error, SOFTWARE_SYNC_PATH, "a software timeline");
   }
 }

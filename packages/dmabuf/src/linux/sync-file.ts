@@ -6,7 +6,7 @@ import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
 import { addressOf } from "../node/system-calls/index.js";
 import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";
 import { request } from "./ioctl.js";
-import { DEADLINE } from "./kinds.js";
+import { DEADLINE, FD } from "./kinds.js";
 import { Struct, unpackAll } from "./struct.js";
 import { waitForDescriptor, waitForDescriptorSync } from "./wait.js";
 
@@ -39,6 +39,8 @@ const FENCE_INFO = new Struct({
   timestampNs: "u64",
 });
 
+let makeSyncFile: (fd: number) => SyncFileDescriptor;
+
 /**
  * A kernel sync_file: one or several fences of drivers, as a descriptor.
  *
@@ -53,8 +55,11 @@ const FENCE_INFO = new Struct({
  * ```
  */
 export class SyncFileDescriptor extends Descriptor {
-  /** Takes over the descriptor of a sync_file. */
-  constructor(fd: number) {
+  static {
+    makeSyncFile = (fd) => new SyncFileDescriptor(fd);
+  }
+
+  private constructor(fd: number) {
     super(fd, "the sync_file");
   }
 
@@ -71,7 +76,7 @@ export class SyncFileDescriptor extends Descriptor {
     check("SyncFileDescriptor.merge()", "b", b, SYNC_FILE_DESCRIPTOR);
     const given = { name, fd2: b.fd };
     const reasons = { ENOENT: "the second is no sync_file" };
-    return new SyncFileDescriptor(requestOf(a, SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
+    return syncFileFrom(requestOf(a, SYNC_FILE.MERGE, given, "Cannot merge the sync files", reasons).fence);
   }
 
   /** Whether it has signaled, with an error or without. */
@@ -130,12 +135,30 @@ export class SyncFileDescriptor extends Descriptor {
 
   /** Another descriptor of the same sync_file. */
   duplicate(): SyncFileDescriptor {
-    return new SyncFileDescriptor(this.duplicateDescriptor());
+    return syncFileFrom(this.duplicateDescriptor());
   }
 
   #count(): number {
     return requestOf(this, SYNC_FILE.FILE_INFO, {}, "Cannot look at the sync_file").numFences;
   }
+}
+
+/**
+ * Takes over the descriptor of a sync_file, which is closed if that fails.
+ *
+ * @throws {DmaBufError} `EMFILE` if this thread can own no more descriptors.
+ *
+ * @example
+ * ```ts device
+ * import { syncFileFrom } from "dmabuf/linux";
+ *
+ * using work = syncFileFrom(3); // as a graphics library gave it
+ * console.log(await work.wait({ timeout: 1_000 }));
+ * ```
+ */
+export function syncFileFrom(fd: number): SyncFileDescriptor {
+  check("syncFileFrom()", "fd", fd, FD);
+  return makeSyncFile(fd);
 }
 
 /** What an argument must be that is a kernel sync_file. */

@@ -4,19 +4,18 @@ import { check, checkList, checkObject, NAME, OBJECT, required, type Kinds } fro
 import {
   addSeals,
   createMemoryFile,
-  openFile,
   pageSize,
   reservePages,
   SEAL,
   sealsOf,
   setFileLength,
 } from "../node/system-calls/index.js";
-import { Descriptor, requestOf } from "./descriptor.js";
-import { deviceError } from "./device-error.js";
+import { Descriptor, descriptorFrom, requestOf } from "./descriptor.js";
+import { openDevice } from "./open-device.js";
 import { ownDmaBuf, type DmaBufDescriptor } from "./dma-buf.js";
 import { ioctlNumber, rawCall, request, type Reasons } from "./ioctl.js";
 import { BYTES, FD, OFFSET } from "./kinds.js";
-import { MemoryView } from "./memory-view.js";
+import { createMemoryView } from "./memory-view.js";
 import { packAll, Struct } from "./struct.js";
 
 /** @see linux/include/uapi/linux/udmabuf.h */
@@ -58,14 +57,18 @@ const RANGE: Kinds<MemoryRange> = { memfd: required(FD), offset: required(OFFSET
  * import { createSealedMemory, UdmabufDevice } from "dmabuf/linux";
  *
  * using memory = createSealedMemory("image", 65_536);
- * using device = new UdmabufDevice();
+ * using device = UdmabufDevice.open();
  * using buffer = device.create({ memfd: memory.fd, offset: 0, size: 65_536 });
  * ```
  */
 export class UdmabufDevice extends Descriptor {
+  private constructor(fd: number) {
+    super(fd, "udmabuf");
+  }
+
   /** Opens the device. @throws {DmaBufError} `ENOENT` if the kernel has no udmabuf; `EACCES` without the right to it. */
-  constructor() {
-    super(open(), "udmabuf");
+  static open(): UdmabufDevice {
+    return new UdmabufDevice(openDevice(UDMABUF_PATH, "udmabuf"));
   }
 
   /**
@@ -111,7 +114,7 @@ export class UdmabufDevice extends Descriptor {
  * import { createSealedMemory, UdmabufDevice } from "dmabuf/linux";
  *
  * using memory = createSealedMemory("image", 65_536);
- * using device = new UdmabufDevice();
+ * using device = UdmabufDevice.open();
  * using buffer = device.create({ memfd: memory.fd, offset: 0, size: 65_536 });
  * ```
  */
@@ -119,7 +122,7 @@ export function createSealedMemory(name: string, size: number): Descriptor {
   check("createSealedMemory()", "name", name, NAME);
   check("createSealedMemory()", "size", size, BYTES);
   return allOrNothing((orUndo) => {
-    const file = new Descriptor(createMemoryFile(name), "the memory file");
+    const file = descriptorFrom(createMemoryFile(name), "the memory file");
     orUndo(() => file.close());
     setFileLength(file.fd, size);
     reservePages(file.fd, 0, size);
@@ -137,7 +140,7 @@ function clearPages({ memfd, offset, size }: MemoryRange): void {
   try {
     // A file that may shrink, or a range beyond its end, would be a fault here: the kernel refuses both.
     if ((sealsOf(memfd) & SEAL.SHRINK) === 0 || offset % page !== 0 || offset + size > fstatSync(memfd).size) return;
-    using view = new MemoryView(memfd, "read", { offset, length: size });
+    using view = createMemoryView(memfd, "read", { offset, length: size });
     const { bytes } = view;
     for (let at = 0; at < size; at += page) _touched ^= bytes[at]!;
   } catch {
@@ -147,11 +150,3 @@ function clearPages({ memfd, offset, size }: MemoryRange): void {
 
 /** Takes what was read, so that reading is not left out. */
 let _touched = 0;
-
-function open(): number {
-  try {
-    return openFile(UDMABUF_PATH, "read-write");
-  } catch (error) {
-    throw deviceError(error, UDMABUF_PATH, "udmabuf");
-  }
-}

@@ -3,7 +3,7 @@ import { checkTimeout, countdown, waitUntil, type WaitTerms } from "../domain/wa
 import { threadsHost } from "../host/threads.js";
 import { watchDescriptor } from "../node/waiting/poller.js";
 import { duplicateDescriptor, POLL, poll } from "../node/system-calls/index.js";
-import { Descriptor, isDescriptorReady } from "./descriptor.js";
+import { descriptorFrom, isDescriptorReady, type Descriptor } from "./descriptor.js";
 
 /** How long a blocked thread stays in the kernel at once, in milliseconds: `terminate()` works in between. */
 const SLICE = 50;
@@ -22,7 +22,7 @@ export async function waitForDescriptor(
   const left = countdown(host, options.timeout);
   if (isDescriptorReady(fd, direction)) return true;
   // After the close of the other one, another owner may get its number.
-  const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
+  const own = descriptorFrom(duplicateDescriptor(fd), "what is waited for");
   try {
     const ready = (): boolean => isDescriptorReady(own.fd, direction);
     let isBroken = false;
@@ -69,7 +69,7 @@ export function waitForDescriptorSync(fd: number, direction: "input" | "output",
  */
 function watchReady(fd: number, direction: "input" | "output", done: (events: number) => void): () => void {
   // A descriptor of its own: several may wait for one, and any of them may be closed.
-  const own = new Descriptor(duplicateDescriptor(fd), "what is waited for");
+  const own = descriptorFrom(duplicateDescriptor(fd), "what is waited for");
   let end: (() => void) | undefined;
   const stop = (): void => {
     const endWatch = end;

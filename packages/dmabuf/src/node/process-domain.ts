@@ -6,7 +6,8 @@ import { DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
 import { Core } from "../domain/feature.js";
-import { checkWait, type WaitOptions } from "../domain/wait.js";
+import { take, takeSync } from "../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { FEATURES, type AllMembers } from "../features.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { STREAM_TABLE } from "../stream/feature.js";
@@ -302,7 +303,15 @@ export class ProcessDomain extends DomainBase {
     check("ProcessDomain.findStream()", "name", name, NAME);
     checkWait("ProcessDomain.findStream()", options);
     this.checkJoined();
-    return this.#directory.findStream(name, options);
+    return take(this.#parts.agent, this.#directory.findStream(name, options.timeout), options);
+  }
+
+  /** As {@link findStream}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  findStreamSync(name: string, options: { readonly timeout?: number } = {}): FrameStream {
+    check("ProcessDomain.findStreamSync()", "name", name, NAME);
+    checkWaitSync("ProcessDomain.findStreamSync()", options);
+    this.checkJoined();
+    return takeSync(this.#parts.agent, this.#directory.findStream(name, options.timeout), options.timeout);
   }
 
   /**

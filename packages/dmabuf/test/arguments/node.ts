@@ -46,6 +46,7 @@ const NOW = { timeout: 0 };
 export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly unknown[]>> = {
   "DescriptorDirectory.offer()": () => ["name", 0],
   "DescriptorDirectory.take()": () => ["name", NOW],
+  "DescriptorDirectory.takeSync()": () => ["name", NOW],
   "ProcessDomain.create()": () => [SIZES],
   "ProcessDomain.listen()": ({ where }) => [where, SIZES],
   "ProcessDomain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
@@ -56,7 +57,9 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.createMemory()": () => [65_536],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
   "ProcessDomain.findStream()": () => ["name", NOW],
+  "ProcessDomain.findStreamSync()": () => ["name", NOW],
   "Follower.next()": () => [NOW],
+  "Follower.nextSync()": () => [NOW],
   "ProcessDomain.follow()": () => ["name", {}],
   "ProcessDomain.serveViewers()": ({ domain, where }) => [where, domain.createStream({ format: rawFormat(64) }), {}],
   "StreamViewer.connect()": ({ domain, where }) => (

@@ -49,6 +49,19 @@ test(
   },
 );
 
+test("a thread that blocks takes a descriptor of another process", LIMITED, async (t) => {
+  const place = `@dmabuf test ${randomUUID()}`;
+  using domain = ProcessDomain.listen(place, { agents: 4 });
+  const peer = await Peer.start(t, place);
+  assert.throws(() => domain.descriptors.takeSync("text", { timeout: 20 }), { code: "ETIMEDOUT" });
+  const offered = peer.ask({ order: "offer", name: "text", text: "hello" });
+  const reader = domain.descriptors.takeSync("text", { timeout: 20_000 });
+  const bytes = Buffer.alloc(16);
+  assert.equal(bytes.toString("utf8", 0, readDescriptor(reader, bytes)), "hello");
+  closeDescriptor(reader);
+  await offered;
+});
+
 test("an agent that leaves keeps nothing open of what it has offered", LIMITED, async () => {
   using domain = ProcessDomain.create({ agents: 2 });
   const before = readdirSync("/proc/self/fd").length;

@@ -6,7 +6,7 @@
 import process from "node:process";
 import type { CpuAccess, DmaBuf, BufferHandleData } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
-import { closeDescriptor, writeDescriptor } from "../../src/node/system-calls/index.js";
+import { closeDescriptor, createPipe, writeDescriptor } from "../../src/node/system-calls/index.js";
 
 export type Order =
   | { readonly order: "import"; readonly handle: BufferHandleData }
@@ -18,6 +18,8 @@ export type Order =
   | { readonly order: "close buffer" }
   | { readonly order: "consume"; readonly name: string; readonly frames: number }
   | { readonly order: "write to descriptor"; readonly name: string; readonly text: string }
+  /** A pipe with a text in it. */
+  | { readonly order: "offer"; readonly name: string; readonly text: string }
   | { readonly order: "block" }
   | { readonly order: "leave" };
 
@@ -65,6 +67,12 @@ async function obey(message: Order): Promise<unknown> {
       const descriptor = await domain.descriptors.take(message.name, { timeout: 10_000 });
       writeDescriptor(descriptor, Buffer.from(message.text));
       closeDescriptor(descriptor);
+      return undefined;
+    }
+    case "offer": {
+      const { reader, writer } = createPipe();
+      writeDescriptor(writer, Buffer.from(message.text));
+      domain.descriptors.offer(message.name, reader);
       return undefined;
     }
     case "block":

@@ -72,6 +72,29 @@ test("a loop goes on with the next producer, after what the dead one had publish
   await assert.rejects(follower.next(), { code: "EBADF" });
 });
 
+test("a thread that blocks finds a stream, and goes on with the next producer", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  assert.throws(() => domain.findStreamSync("camera", { timeout: 20 }), { code: "ETIMEDOUT" });
+  using follower = domain.follow("camera", { findTimeout: 20 });
+  assert.throws(() => follower.nextSync({ timeout: 10_000 }), { code: "ETIMEDOUT", message: /no stream "camera"/ });
+  using patient = domain.follow("camera", { findTimeout: 20_000 });
+  assert.throws(() => patient.nextSync({ timeout: 20 }), { code: "ETIMEDOUT", message: /had no frame in 20 ms/ });
+  const holders = await Promise.all([Holder.start(t, place), Holder.start(t, place)]);
+  const seen: (number | undefined)[] = [];
+  for (const [i, holder] of holders.entries()) {
+    const published = holder.ask({ order: "publish", name: "camera", versions: [i, i + 10] });
+    if (i === 0) domain.findStreamSync("camera", SOON).close();
+    for (let frames = 0; frames < 2; frames++) {
+      using frame = patient.nextSync(SOON)!;
+      seen.push(versionOf(frame));
+    }
+    await published;
+    if (i === 0) await holder.kill();
+    else await holder.ask({ order: "end stream" });
+  }
+  assert.deepEqual([...seen, patient.nextSync(SOON), patient.takeovers], [0, 10, 1, 11, undefined, 1]);
+});
+
 // follower.4
 test("a frame of a dead producer stays while it is held, and its stream's memory goes with it", LIMITED, async (t) => {
   const { domain, place } = listen(t);

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import { check, instance, NAME, oneOf } from "../../arguments.js";
 import { HANDLE_MODE } from "../../buffer/handle.js";
-import { addressOf, openFile } from "../../node/system-calls/index.js";
+import { addressOf } from "../../node/system-calls/index.js";
 import { Descriptor, requestOf } from "../descriptor.js";
-import { deviceError } from "../device-error.js";
+import { openDevice } from "../open-device.js";
 import { DMA_BUF_DESCRIPTOR, ownDmaBuf, type DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
 import { request } from "../ioctl.js";
 import { COUNT, PATH } from "../kinds.js";
-import { MemoryView } from "../memory-view.js";
+import { createMemoryView, type MemoryView } from "../memory-view.js";
 
 const O_CLOEXEC = 0o2000000;
 
@@ -137,11 +137,7 @@ export class DrmDevice extends Descriptor {
   /** Opens a device by its path. @throws {DmaBufError} `ENOENT` if there is none; `EACCES` without the right to it. */
   static open(path: string): DrmDevice {
     check("DrmDevice.open()", "path", path, PATH);
-    try {
-      return new DrmDevice(openFile(path, "read-write"), path);
-    } catch (error) {
-      throw deviceError(error, path, "the graphics device");
-    }
+    return new DrmDevice(openDevice(path, "the graphics device"), path);
   }
 
   /**
@@ -298,7 +294,7 @@ export class DrmBuffer implements Disposable {
   map(): MemoryView {
     const action = `Cannot map buffer ${this.handle} of ${this.device.path}`;
     const { offset } = requestOf(this.device, DRM.MAP_DUMB, { handle: this.handle }, action);
-    return new MemoryView(this.device.fd, "read-write", { offset: Number(offset), length: this.layout?.size ?? 0 });
+    return createMemoryView(this.device.fd, "read-write", { offset: Number(offset), length: this.layout?.size ?? 0 });
   }
 
   /** Lets the handle go; dma-bufs made of it live on. Twice does nothing. */

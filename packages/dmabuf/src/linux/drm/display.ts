@@ -9,7 +9,7 @@ import { giveBack } from "../give-back.js";
 import { rawCall } from "../ioctl.js";
 import { COUNT } from "../kinds.js";
 import { fourCharacters } from "../pixel-format.js";
-import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, syncFileFrom, type SyncFileDescriptor } from "../sync-file.js";
 import { untilReady } from "../wait.js";
 import { commit, ModeObject, type Change } from "./atomic.js";
 import { DRM_DEVICE, type DrmDevice } from "./device.js";
@@ -79,9 +79,9 @@ const SHOW: Kinds<WaitOptions & { readonly after?: SyncFileDescriptor }> = { ...
  * import { Display, DrmDevice, Framebuffer } from "dmabuf/linux";
  *
  * using card = DrmDevice.open("/dev/dri/card0");
- * using display = new Display(card);
+ * using display = Display.open(card);
  * using buffer = card.createDumbBuffer(display.mode.width, display.mode.height);
- * using image = new Framebuffer(buffer);
+ * using image = Framebuffer.create(buffer);
  * await display.show(image, { timeout: 1_000 });
  * ```
  */
@@ -119,9 +119,13 @@ export class Display implements Disposable {
    *   `EBUSY` if another program shows its images on the device; `ENODEV` if no screen is connected there; `EINVAL` if
    *   it has no mode of that size; `ENOSPC` if others use all controllers.
    */
-  constructor(device: DrmDevice, options: DisplayOptions = {}) {
-    check("new Display()", "device", device, DRM_DEVICE);
-    checkOptions("new Display()", options, OPTIONS);
+  static open(device: DrmDevice, options: DisplayOptions = {}): Display {
+    check("Display.open()", "device", device, DRM_DEVICE);
+    checkOptions("Display.open()", options, OPTIONS);
+    return new Display(device, options);
+  }
+
+  private constructor(device: DrmDevice, options: DisplayOptions) {
     const objects = modeObjects(device);
     becomeMaster(device);
     const connectors = objects.connectors.map((id) => connectorObject(device, id));
@@ -164,7 +168,7 @@ export class Display implements Disposable {
     const flags = ATOMIC_FLAG.NONBLOCK | (this.#isOn ? 0 : ATOMIC_FLAG.ALLOW_MODESET);
     commit(this.#device, changes, flags, `Cannot show the image on ${this.name}`);
     this.#isOn = true;
-    const shown = new SyncFileDescriptor(fence[0]!);
+    const shown = syncFileFrom(fence[0]!);
     const own = allOrNothing((orUndo) => {
       orUndo(() => shown.close());
       return shown.duplicate();

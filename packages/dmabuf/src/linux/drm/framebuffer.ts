@@ -48,9 +48,9 @@ const PLANE: Kinds<FramebufferLayout["planes"][number]> = { offset: required(U32
  * import { Display, DrmDevice, Framebuffer } from "dmabuf/linux";
  *
  * using card = DrmDevice.open("/dev/dri/card0");
- * using display = new Display(card);
+ * using display = Display.open(card);
  * using buffer = card.createDumbBuffer(display.mode.width, display.mode.height);
- * using image = new Framebuffer(buffer);
+ * using image = Framebuffer.create(buffer);
  * await display.show(image);
  * ```
  */
@@ -70,10 +70,15 @@ export class Framebuffer implements Disposable {
    * @param layout Default: that of a buffer that was made as an image of 32 bits a pixel, as "XR24".
    * @throws {DmaBufError} `EINVAL` if no plane of the device can show such an image, or it does not fit into the buffer.
    */
-  constructor(buffer: DrmBuffer, layout: FramebufferLayout = dumbLayout(buffer)) {
-    check("new Framebuffer()", "buffer", buffer, DRM_BUFFER);
-    checkObject("new Framebuffer()", "layout", layout, LAYOUT);
-    layout.planes.forEach((plane, i) => checkObject("new Framebuffer()", `layout.planes[${i}]`, plane, PLANE));
+  static create(buffer: DrmBuffer, layout?: FramebufferLayout): Framebuffer {
+    check("Framebuffer.create()", "buffer", buffer, DRM_BUFFER);
+    layout ??= dumbLayout(buffer);
+    checkObject("Framebuffer.create()", "layout", layout, LAYOUT);
+    layout.planes.forEach((plane, i) => checkObject("Framebuffer.create()", `layout.planes[${i}]`, plane, PLANE));
+    return new Framebuffer(buffer, layout);
+  }
+
+  private constructor(buffer: DrmBuffer, layout: FramebufferLayout) {
     const { device, handle } = buffer;
     const { width, height, pixelFormat, planes } = layout;
     this.device = device;
@@ -115,9 +120,7 @@ export class Framebuffer implements Disposable {
 /** What an argument `image` must be. */
 export const FRAMEBUFFER = instance(Framebuffer);
 
-function dumbLayout(buffer: DrmBuffer): FramebufferLayout {
-  check("new Framebuffer()", "buffer", buffer, DRM_BUFFER);
-  const { layout, handle } = buffer;
+function dumbLayout({ layout, handle }: DrmBuffer): FramebufferLayout {
   if (layout?.bitsPerPixel !== 32) throw new TypeError(`The layout of buffer ${handle} must be given`);
   const { width, height, pitch } = layout;
   return { width, height, pixelFormat: "XR24", planes: [{ offset: 0, stride: pitch }] };

@@ -64,7 +64,7 @@ export interface Presented {
  *
  * using domain = ProcessDomain.create();
  * using card = DrmDevice.open("/dev/dri/card0");
- * using display = new Display(card);
+ * using display = Display.open(card);
  * const { width, height } = display.mode;
  * using stream = domain.createStream({ format: imageFormat("BGRA", width, height) });
  * const presenting = present(stream, display);
@@ -151,7 +151,7 @@ class DirectImage implements Disposable {
     [this.#imported, this.image] = allOrNothing((orUndo) => {
       const imported = device.importBuffer(exported.descriptor);
       orUndo(() => imported.close());
-      return [imported, new Framebuffer(imported, layout)];
+      return [imported, Framebuffer.create(imported, layout)];
     });
   }
 
@@ -185,7 +185,7 @@ class CopiedImage implements Disposable {
     [this.#buffer, this.image, this.#view] = allOrNothing((orUndo) => {
       const buffer = device.createDumbBuffer(width!, height!);
       orUndo(() => buffer.close());
-      const image = new Framebuffer(buffer);
+      const image = Framebuffer.create(buffer);
       orUndo(() => image.close());
       return [buffer, image, buffer.map()];
     });

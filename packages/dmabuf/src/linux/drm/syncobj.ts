@@ -5,10 +5,10 @@ import { DmaBufError } from "../../errors.js";
 import { waitResult, type WaitResult } from "../../fence/fence.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
-import { DESCRIPTOR, Descriptor, isDescriptorReady, requestOf } from "../descriptor.js";
+import { DESCRIPTOR, Descriptor, descriptorFrom, isDescriptorReady, requestOf } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
 import { U64 } from "../kinds.js";
-import { SYNC_FILE_DESCRIPTOR, SyncFileDescriptor } from "../sync-file.js";
+import { SYNC_FILE_DESCRIPTOR, syncFileFrom, type SyncFileDescriptor } from "../sync-file.js";
 import { waitForDescriptor } from "../wait.js";
 import { DRM_DEVICE, type DrmDevice } from "./device.js";
 import { SYNCOBJ, SYNCOBJ_FLAG, SYNCOBJ_WAIT } from "./syncobj-requests.js";
@@ -215,7 +215,7 @@ export class DrmSyncobj implements Disposable {
       { handle: this.handle, fd: -1 },
       "Cannot export the syncobj",
     );
-    return new Descriptor(fd, "the syncobj");
+    return descriptorFrom(fd, "the syncobj");
   }
 
   /** The fence of now. @throws {DmaBufError} `EINVAL` if there is none; `ENOENT` after the close. */
@@ -229,7 +229,7 @@ export class DrmSyncobj implements Disposable {
       "Cannot export the fence of the syncobj",
       reasons,
     );
-    return new SyncFileDescriptor(fd);
+    return syncFileFrom(fd);
   }
 
   /** Puts the fence of a sync_file in the place of what was there. */

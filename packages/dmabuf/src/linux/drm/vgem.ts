@@ -28,7 +28,7 @@ const WRITE = 1;
  * using buffer = card?.createDumbBuffer(64, 64);
  * if (buffer !== undefined) {
  *   using descriptor = buffer.export();
- *   const fence = new VgemFence(buffer, "write");
+ *   const fence = VgemFence.create(buffer, "write");
  *   console.log(descriptor.isReady("read")); // false
  *   fence.signal();
  * }
@@ -43,9 +43,13 @@ export class VgemFence {
    *
    * @throws {DmaBufError} `EBUSY` if a pending fence is in the way of such an access.
    */
-  constructor(buffer: DrmBuffer, mode: AccessMode) {
-    check("new VgemFence()", "buffer", buffer, DRM_BUFFER);
-    checkAccessMode("new VgemFence()", mode);
+  static create(buffer: DrmBuffer, mode: AccessMode): VgemFence {
+    check("VgemFence.create()", "buffer", buffer, DRM_BUFFER);
+    checkAccessMode("VgemFence.create()", mode);
+    return new VgemFence(buffer, mode);
+  }
+
+  private constructor(buffer: DrmBuffer, mode: AccessMode) {
     const flags = mode === "write" ? WRITE : 0;
     this.#buffer = buffer;
     this.#fence = requestOf(

@@ -47,7 +47,7 @@ function surveyUdmabuf(keep: (made: DmaBufDescriptor) => unknown): Finding {
   };
   const advice = "Load its module: modprobe udmabuf. It needs a kernel built with CONFIG_UDMABUF.";
   try {
-    using udmabuf = new UdmabufDevice();
+    using udmabuf = UdmabufDevice.open();
     using memory = createSealedMemory("doctor", PAGE);
     keep(udmabuf.create({ memfd: memory.fd, offset: 0, size: PAGE }));
     const limit = (name: string): string => readText(`/sys/module/udmabuf/parameters/${name}`) ?? "unknown";

@@ -93,7 +93,7 @@ function surveySoftwareSync(): Finding {
   const advice = "It needs root, a mounted debugfs and a kernel built with CONFIG_SW_SYNC.";
   try {
     if (!existsSync(SOFTWARE_SYNC_PATH)) throw new DmaBufError("ENOENT", `there is no ${SOFTWARE_SYNC_PATH}`);
-    new SoftwareSyncTimeline().close();
+    SoftwareSyncTimeline.create().close();
     return { ...subject, state: "ok", detail: SOFTWARE_SYNC_PATH };
   } catch (error) {
     return { ...subject, ...failure(error, advice) };

@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, checkOptions, instance, oneOf, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
-import { openFile } from "../../node/system-calls/index.js";
 import { Descriptor, requestOf } from "../descriptor.js";
-import { deviceError } from "../device-error.js";
+import { openDevice } from "../open-device.js";
 import { PATH, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fourCharacters, fromCharacters } from "../pixel-format.js";
 import { unpackAll } from "../struct.js";
@@ -81,13 +80,7 @@ export class VideoDevice extends Descriptor {
    */
   static open(path: string): VideoDevice {
     check("VideoDevice.open()", "path", path, PATH);
-    let fd: number;
-    try {
-      fd = openFile(path, "read-write", constants.O_NONBLOCK);
-    } catch (error) {
-      throw deviceError(error, path, "the video device");
-    }
-    return new VideoDevice(fd, path);
+    return new VideoDevice(openDevice(path, "the video device", "read-write", constants.O_NONBLOCK), path);
   }
 
   /** The pixel formats of a direction, each four characters. */

@@ -1,7 +1,8 @@
 import { check, integer, NAME } from "../../arguments.js";
 import type { Agent } from "../../domain/agent.js";
 import type { Identity } from "../../domain/agent-slot.js";
-import { checkWait, type WaitOptions } from "../../domain/wait.js";
+import { take, takeSync, until, type Steps } from "../../domain/steps.js";
+import { checkWait, checkWaitSync, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { askingAgain } from "./asking.js";
 import type { PostOffice } from "./post-office.js";
@@ -98,6 +99,17 @@ export class DescriptorDirectory {
   async take(name: string, options: WaitOptions = {}): Promise<number> {
     check("DescriptorDirectory.take()", "name", name, NAME);
     checkWait("DescriptorDirectory.take()", options);
+    return take(this.#agent, this.#take(name, options.timeout), options);
+  }
+
+  /** As {@link take}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  takeSync(name: string, options: { readonly timeout?: number } = {}): number {
+    check("DescriptorDirectory.takeSync()", "name", name, NAME);
+    checkWaitSync("DescriptorDirectory.takeSync()", options);
+    return takeSync(this.#agent, this.#take(name, options.timeout), options.timeout);
+  }
+
+  *#take(name: string, timeout: number | undefined): Steps<number> {
     this.#agent.checkJoined();
     const own = this.#offers.get(name);
     if (own !== undefined) return duplicateDescriptor(this.#ledger.descriptorOf(own));
@@ -108,10 +120,10 @@ export class DescriptorDirectory {
       return wanted.files.length > 0;
     };
     try {
-      if (await this.#agent.wait(askingAgain(this.#agent.host, ask, ready), options)) {
+      if (ready() || (yield until(this.#agent, askingAgain(this.#agent.host, ask, ready)))) {
         return this.#ledger.handOver(wanted.files.shift()!);
       }
-      throw new DmaBufError("ETIMEDOUT", `Cannot take "${name}": no agent has offered it in ${options.timeout} ms`);
+      throw new DmaBufError("ETIMEDOUT", `Cannot take "${name}": no agent has offered it in ${timeout} ms`);
     } finally {
       this.#wantNoMore(name, wanted);
     }

@@ -1,7 +1,8 @@
 import { TIMEOUT, type Kinds } from "../../arguments.js";
 import type { Agent, WaitCondition } from "../../domain/agent.js";
 import { ring, slotOf } from "../../domain/agent-slot.js";
-import { checkWait, countdown, type WaitOptions } from "../../domain/wait.js";
+import { take, takeSync, type Steps } from "../../domain/steps.js";
+import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import { CONSUMER_OPTIONS, takeAll, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
 import type { Frame } from "../../stream/frame.js";
@@ -110,12 +111,22 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
    */
   async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     checkWait("Follower.next()", options);
+    return take(this.#agent, this.#next(options.timeout), options);
+  }
+
+  /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
+  nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+    checkWaitSync("Follower.nextSync()", options);
+    return takeSync(this.#agent, this.#next(options.timeout), options.timeout);
+  }
+
+  *#next(timeout: number | undefined): Steps<Frame | undefined> {
     if (this.#closed || this.#agent.closed)
       throw new DmaBufError("EBADF", `Cannot take a frame of streams "${this.name}": they were left`);
     if (this.#taking) throw new DmaBufError("EBUSY", `Cannot take a frame of streams "${this.name}": one is awaited`);
     this.#taking = true;
     try {
-      return await this.#take(options);
+      return yield* this.#take(timeout);
     } finally {
       this.#taking = false;
     }
@@ -140,13 +151,12 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     this.close();
   }
 
-  async #take(options: WaitOptions): Promise<Frame | undefined> {
-    const left = countdown(this.#agent.host, options.timeout);
+  *#take(timeout: number | undefined): Steps<Frame | undefined> {
     for (;;) {
-      const source = this.#source ?? (await this.#join(options, left));
+      const source = this.#source ?? (yield* this.#join(timeout));
       if (source === undefined) return undefined;
       try {
-        return await source.consumer.next({ ...options, timeout: left() });
+        return yield* nextOf(source.consumer);
       } catch (error) {
         if (this.#closed || this.#agent.closed || !endOf(source.stream).isOrphaned() || !isDeath(error)) throw error;
         this.#leave(source, error);
@@ -155,15 +165,24 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   }
 
   /** Waits for a stream, and joins it. @returns `undefined` if this was disposed during the wait. */
-  async #join(options: WaitOptions, left: () => number): Promise<Source | undefined> {
+  *#join(timeout: number | undefined): Steps<Source | undefined> {
     const search = (this.#search ??= this.#searchFor(undefined));
     const awaited = { ...search.there, ready: () => this.#closed || search.there.ready() };
     for (;;) {
-      const [all, toFind] = [left(), search.left()];
-      const found = await this.#agent.wait(awaited, { ...options, timeout: Math.min(all, toFind) });
+      const limits = { all: Infinity, toFind: Infinity };
+      const limit = (all: number): number => {
+        Object.assign(limits, { all, toFind: search.left() });
+        return Math.min(limits.all, limits.toFind);
+      };
+      const found =
+        awaited.ready() ||
+        (yield {
+          wait: (terms) => this.#agent.wait(awaited, { ...terms, timeout: limit(terms.timeout ?? Infinity) }),
+          waitSync: (all) => this.#agent.waitOnSync(awaited, limit(all)),
+        });
       if (this.#closed) return undefined;
-      if (!found && toFind <= all) throw this.#notFound(search.reason);
-      if (!found) throw new DmaBufError("ETIMEDOUT", `Streams "${this.name}" had no frame in ${options.timeout} ms`);
+      if (!found && limits.toFind <= limits.all) throw this.#notFound(search.reason);
+      if (!found) throw new DmaBufError("ETIMEDOUT", `Streams "${this.name}" had no frame in ${timeout} ms`);
       const source = this.#open();
       if (source !== undefined) return source;
     }
@@ -204,6 +223,22 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     for (const one of this.#left) if (one.isClosed) this.#left.delete(one);
     if (!stream.isClosed) this.#left.add(stream);
   }
+}
+
+/** The next frame of one stream. */
+function* nextOf(consumer: Consumer): Steps<Frame | undefined> {
+  let frame: Frame | undefined;
+  yield {
+    wait: async (terms) => {
+      frame = await consumer.next(terms);
+      return true;
+    },
+    waitSync: (timeout) => {
+      frame = consumer.nextSync({ timeout });
+      return true;
+    },
+  };
+  return frame;
 }
 
 function isDeath(error: unknown): error is DmaBufError {

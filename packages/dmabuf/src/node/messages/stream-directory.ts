@@ -1,6 +1,6 @@
 import type { Agent, WaitCondition } from "../../domain/agent.js";
 import { otherAgents, type Identity } from "../../domain/agent-slot.js";
-import { countdown, type WaitOptions } from "../../domain/wait.js";
+import { until, type Steps } from "../../domain/steps.js";
 import { codeOf, DmaBufError } from "../../errors.js";
 import type { FrameStream } from "../../stream/frame-stream.js";
 import type { StreamHandleData } from "../../stream/stream-handle.js";
@@ -66,12 +66,11 @@ export class StreamDirectory {
    *
    * @throws {DmaBufError} `ETIMEDOUT` if there is none in time.
    */
-  async findStream(name: string, options: WaitOptions): Promise<FrameStream> {
+  *findStream(name: string, timeout: number | undefined): Steps<FrameStream> {
     const awaited = this.await(name);
-    const left = countdown(this.#agent.host, options.timeout);
     for (;;) {
-      const found = await this.#agent.wait(awaited, { ...options, timeout: left() });
-      if (!found) throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${options.timeout} ms`);
+      if (!awaited.ready() && !(yield until(this.#agent, awaited)))
+        throw new DmaBufError("ETIMEDOUT", `There is no stream "${name}" after ${timeout} ms`);
       const stream = this.open(name);
       if (stream !== undefined) return stream;
     }

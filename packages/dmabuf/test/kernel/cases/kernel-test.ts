@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { test } from "node:test";
 import type { ErrorCode } from "../../../src/index.js";
-import { Descriptor } from "../../../src/linux/index.js";
+import { descriptorFrom, type Descriptor } from "../../../src/linux/index.js";
 import { ioctlNumber, rawCall, type Request } from "../../../src/linux/ioctl.js";
 import type { Fields, Given } from "../../../src/linux/struct.js";
 import { fails } from "../support.js";
@@ -41,7 +41,7 @@ export function unknownRequest(descriptor: Descriptor, type: string, code: Error
 export function withRegularFile(run: (file: Descriptor) => void): void {
   const fd = openSync(import.meta.filename, "r");
   try {
-    run(new Descriptor(fd, "the file"));
+    run(descriptorFrom(fd, "the file"));
   } finally {
     closeSync(fd);
   }

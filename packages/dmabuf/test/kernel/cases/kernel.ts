@@ -32,7 +32,7 @@ export function kernelWorld(): KernelWorld {
     name: "kernel",
     heap,
     card,
-    timeline: () => timelineLike(own(new SoftwareSyncTimeline()), own),
+    timeline: () => timelineLike(own(SoftwareSyncTimeline.create()), own),
     merge: (name, a, b) => own(SyncFileDescriptor.merge(name, file(a), file(b))),
     allocate: (size) => bufferLike(own(heap.allocate(size)), own),
     deviceBuffer: () => {
@@ -42,7 +42,7 @@ export function kernelWorld(): KernelWorld {
       return {
         buffer: bufferLike(own(image.export()), own),
         work: (mode) => {
-          const fence = new VgemFence(image, mode);
+          const fence = VgemFence.create(image, mode);
           return () => fence.signal();
         },
       };

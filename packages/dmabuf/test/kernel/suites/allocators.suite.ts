@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { PAGE_SIZE } from "../../../src/index.js";
 import {
   createSealedMemory,
-  Descriptor,
-  DmaBufDescriptor,
+  descriptorFrom,
+  dmaBufFrom,
   DmaHeap,
-  MemoryView,
+  createMemoryView,
   UdmabufDevice,
 } from "../../../src/linux/index.js";
 import { DMA_HEAP } from "../../../src/linux/heap.js";
@@ -42,7 +42,7 @@ for (const [id, size] of [
     new DataView(bytes.buffer).setUint32(12, 0o2000002, true);
     bytes.fill(0xee, 24);
     rawCall(heap.fd, "ALLOC", ioctlNumber("read-write", "H", 0, size), bytes, "Cannot allocate");
-    using buffer = new DmaBufDescriptor(new DataView(bytes.buffer).getUint32(8, true));
+    using buffer = dmaBufFrom(new DataView(bytes.buffer).getUint32(8, true));
     assert.equal(buffer.size, PAGE_SIZE);
   });
 }
@@ -51,7 +51,7 @@ kernelTest("HEP-05 only a heap allocates: ENOTTY, and EBADF for a closed descrip
   using buffer = heap.allocate(PAGE_SIZE);
   refuses(buffer, DMA_HEAP.ALLOC, ["ENOTTY", { len: PAGE_SIZE }]);
   withRegularFile((file) => refuses(file, DMA_HEAP.ALLOC, ["ENOTTY", { len: PAGE_SIZE }]));
-  refuses(new Descriptor(CLOSED, "nothing"), DMA_HEAP.ALLOC, ["EBADF", { len: PAGE_SIZE }]);
+  refuses(descriptorFrom(CLOSED, "nothing"), DMA_HEAP.ALLOC, ["EBADF", { len: PAGE_SIZE }]);
   fails("ENOENT", () => DmaHeap.open("none"));
   fails("EINVAL", () => DmaHeap.open("../null"));
 });
@@ -71,7 +71,7 @@ kernelTest("HEP-10 an unknown request to a heap is EINVAL", ({ heap }) => unknow
 
 /** A sealed memory file of four pages, and what makes dma-bufs of it. */
 function withMemory(run: (udmabuf: UdmabufDevice, memfd: number) => void): void {
-  using udmabuf = new UdmabufDevice();
+  using udmabuf = UdmabufDevice.open();
   using memory = createSealedMemory("test", 4 * PAGE_SIZE);
   run(udmabuf, memory.fd);
 }
@@ -108,9 +108,9 @@ kernelTest("UDM-04 the pages of a memory file become a buffer of their size", ()
 });
 
 kernelTest("UDM-05 a memory file without the seal against shrinking, or sealed against writing, is EINVAL", () => {
-  using udmabuf = new UdmabufDevice();
+  using udmabuf = UdmabufDevice.open();
   for (const seals of [0, SEAL.SHRINK | SEAL.WRITE, SEAL.GROW]) {
-    using memory = new Descriptor(createMemoryFile("test"), "the memory file");
+    using memory = descriptorFrom(createMemoryFile("test"), "the memory file");
     setFileLength(memory.fd, PAGE_SIZE);
     addSeals(memory.fd, seals);
     fails("EINVAL", () => udmabuf.create({ memfd: memory.fd, offset: 0, size: PAGE_SIZE }));
@@ -172,7 +172,7 @@ kernelTest("a udmabuf of pages that were only reserved reads as zero, and keeps 
   }
   const size = 4 << 20;
   using memory = createSealedMemory("reserved", size);
-  using udmabuf = new UdmabufDevice();
+  using udmabuf = UdmabufDevice.open();
   using buffer = udmabuf.createList([{ memfd: memory.fd, offset: 0, size }]);
   using there = buffer.map();
   assert.equal(
@@ -180,7 +180,7 @@ kernelTest("a udmabuf of pages that were only reserved reads as zero, and keeps 
     -1,
   );
   there.bytes.fill(7);
-  using here = new MemoryView(memory.fd, "read", { length: size });
+  using here = createMemoryView(memory.fd, "read", { length: size });
   assert.equal(
     here.bytes.findIndex((byte) => byte !== 7),
     -1,

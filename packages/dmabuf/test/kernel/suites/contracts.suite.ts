@@ -9,6 +9,7 @@ import {
   DrmDevice,
   DrmSyncobj,
   handOver,
+  handOverSync,
   importDescriptor,
   kernelFence,
   kernelSyncFile,
@@ -25,7 +26,7 @@ const PATIENT = { timeout: 20_000 };
 
 test("a sync_file is a fence: pending, then signaled, with the kernel's time and names", PATIENT, () => {
   using domain = Domain.create();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const fence = kernelFence(domain, file);
   assert.deepEqual([fence.status, fence.driverName, fence.timestamp], [0, "sw_sync", undefined]);
@@ -35,7 +36,7 @@ test("a sync_file is a fence: pending, then signaled, with the kernel's time and
 
 test("a kernel's fence that fails has the kernel's error", PATIENT, async () => {
   using domain = Domain.create();
-  const timeline = new SoftwareSyncTimeline();
+  const timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const fence = kernelFence(domain, file);
   const waiting = fence.result();
@@ -48,7 +49,7 @@ test(
   PATIENT,
   async () => {
     using domain = Domain.create();
-    using timeline = new SoftwareSyncTimeline();
+    using timeline = SoftwareSyncTimeline.create();
     using file = timeline.createFence(1);
     const fence = kernelFence(domain, file);
     assert.equal(fence.waitSync({ timeout: 20 }), "timed-out");
@@ -65,7 +66,7 @@ test(
 
 test("a kernel fence can be in arrays, in merges and beside the library's own (kernel-fence.1)", PATIENT, async () => {
   using domain = Domain.create();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const own = domain.createTimeline().createFence();
   const theirs = kernelFence(domain, file);
@@ -86,7 +87,7 @@ test("a kernel fence can be in arrays, in merges and beside the library's own (k
 // kernel-fence.3
 test("a kernel's fence that others see may be dropped, and signals when the device has finished", PATIENT, async () => {
   using domain = Domain.create();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const fence = kernelFence(domain, file);
   const view = domain.import(fence.handle());
@@ -100,7 +101,7 @@ test("a kernel's fence that others see may be dropped, and signals when the devi
 // kernel-buffer.2, kernel-fence.4
 test("a device that is late keeps its buffer from others until it has finished", PATIENT, async () => {
   using domain = Domain.create();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   using buffer = domain.allocate(PAGE_SIZE);
   const fence = kernelFence(domain, file);
@@ -129,7 +130,7 @@ test("a device that is late keeps its buffer from others until it has finished",
 });
 
 test("the name of merged sync files of the kernel is cut between two characters", PATIENT, () => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using a = timeline.createFence(1);
   using b = timeline.createFence(2);
   using merged = SyncFileDescriptor.merge("é".repeat(16), a, b);
@@ -138,7 +139,7 @@ test("the name of merged sync files of the kernel is cut between two characters"
 
 test("a deadline reaches the kernel's fence", PATIENT, () => {
   using domain = Domain.create();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   kernelFence(domain, file).setDeadline(123_456);
   assert.equal(timeline.deadline(file), 123_456n);
@@ -169,7 +170,7 @@ kernelTest("a device's late fence holds up our access exactly as long as the ker
   using image = world.card.createDumbBuffer(64, 64);
   using descriptor = image.export();
   const { buffer } = importDescriptor(domain, descriptor);
-  const reading = new VgemFence(image, "read");
+  const reading = VgemFence.create(image, "read");
   buffer.accessSync("read")[Symbol.dispose]();
   fails("ETIMEDOUT", () => buffer.accessSync("write", { timeout: 20 }));
   await assert.rejects(buffer.access("write", { timeout: 20 }), { code: "ETIMEDOUT" });
@@ -187,14 +188,14 @@ kernelTest("a device's pending work is in our reservation once it was pulled", a
   using image = card.createDumbBuffer(64, 64);
   using descriptor = image.export();
   const { buffer, pullFences, pullFencesSync } = importDescriptor(domain, descriptor);
-  const late = new VgemFence(image, "write");
+  const late = VgemFence.create(image, "write");
   await pullFences();
   assert.deepEqual([buffer.isReady("read"), buffer.isReady("write")], [false, false]);
   using file = buffer.exportSyncFile("read");
   const waiting = [buffer.ready("read"), buffer.ready("write"), file.wait()];
   late.signal();
   assert.deepEqual(await Promise.all(waiting), ["signaled", "signaled", "signaled"]);
-  const reader = new VgemFence(image, "read");
+  const reader = VgemFence.create(image, "read");
   pullFencesSync();
   assert.deepEqual([buffer.isReady("read"), buffer.isReady("write")], [true, false]);
   reader.signal();
@@ -206,7 +207,7 @@ kernelTest("fences are pulled to read too, for the holder that waits, and not on
   using image = card.createDumbBuffer(64, 64);
   using descriptor = image.export();
   const { buffer, pullFences } = importDescriptor(domain, descriptor, { mode: "read" });
-  const writing = new VgemFence(image, "write");
+  const writing = VgemFence.create(image, "write");
   const lock = await buffer.reservation.lock();
   const pulling = pullFences();
   await sleep(10);
@@ -230,7 +231,7 @@ kernelTest("a holder's access waits for a device although the holder that was im
   const { buffer } = importDescriptor(domain, descriptor);
   const other = buffer.duplicate();
   buffer.close();
-  const writing = new VgemFence(image, "write");
+  const writing = VgemFence.create(image, "write");
   const access = until(other.access("read"));
   await sleep(20);
   assert.equal(access.isOver, false);
@@ -243,7 +244,7 @@ kernelTest("a late fence holds up poll, export, syncobj and our own waits alike"
   using domain = Domain.create();
   using image = card.createDumbBuffer(64, 64);
   using descriptor = image.export();
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using point = timeline.createFence(1);
   descriptor.importSyncFile("write", point);
   using exported = descriptor.exportSyncFile("read");
@@ -274,12 +275,13 @@ kernelTest("a late fence holds up poll, export, syncobj and our own waits alike"
 kernelTest("a hand-over gives the kernel its own fences and waits for ours", async ({ heap }) => {
   using domain = Domain.create();
   using descriptor = heap.allocate(PAGE_SIZE);
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const buffer = domain.allocate(PAGE_SIZE);
   const own = domain.createTimeline().createFence();
   await buffer.importSyncFile("write", SyncFile.merge("", domain.createSyncFile(own), kernelSyncFile(domain, file)));
   await assert.rejects(handOver(buffer, "write", descriptor, { timeout: 20 }), { code: "ETIMEDOUT" });
+  fails("ETIMEDOUT", () => handOverSync(buffer, "write", descriptor, { timeout: 20 }));
   const handing = until(handOver(buffer, "write", descriptor));
   await sleep(20);
   assert.equal(handing.isOver, false);
@@ -299,9 +301,15 @@ kernelTest("a hand-over waits for the accesses of others", async ({ heap }) => {
   const buffer = domain.allocate(PAGE_SIZE);
   const access = await other.import(buffer.handle()).access("write");
   await assert.rejects(handOver(buffer, "read", descriptor, { timeout: 20 }), { code: "ETIMEDOUT" });
+  fails("ETIMEDOUT", () => handOverSync(buffer, "read", descriptor, { timeout: 20 }));
   const handing = handOver(buffer, "read", descriptor);
   access[Symbol.dispose]();
   assert.deepEqual(await handing, { imported: 0, waited: 0 });
+  assert.deepEqual(handOverSync(buffer, "read", descriptor), { imported: 0, waited: 0 });
+  {
+    using _own = await buffer.access("write");
+    fails("EDEADLK", () => handOverSync(buffer, "read", descriptor));
+  }
 });
 
 // kernel-buffer.4
@@ -317,7 +325,7 @@ test("a handle to a kernel's buffer is refused in another thread's domain, and n
 test("a buffer in a domain and its udmabuf show the same bytes, and both are freed", PATIENT, async () => {
   using domain = Domain.create();
   using memory = createSealedMemory("shared", 4 * PAGE_SIZE);
-  using udmabuf = new UdmabufDevice();
+  using udmabuf = UdmabufDevice.open();
   using descriptor = udmabuf.create({ memfd: memory.fd, offset: 0, size: 4 * PAGE_SIZE });
   const { buffer } = importDescriptor(domain, descriptor);
   {
@@ -335,8 +343,8 @@ test("1,000 rounds of everything leave no descriptor behind (kernel-fence.2)", {
   using heap = DmaHeap.open();
   using card = DrmDevice.find("vgem", "card")!;
   using domain = Domain.create();
-  using udmabuf = new UdmabufDevice();
-  using timeline = new SoftwareSyncTimeline();
+  using udmabuf = UdmabufDevice.open();
+  using timeline = SoftwareSyncTimeline.create();
   const round = async (value: number): Promise<void> => {
     using descriptor = heap.allocate(PAGE_SIZE);
     using file = timeline.createFence(value);
@@ -383,6 +391,6 @@ async function collected(): Promise<void> {
 
 function udmabufOf(name: string, size: number) {
   using memory = createSealedMemory(name, size);
-  using udmabuf = new UdmabufDevice();
+  using udmabuf = UdmabufDevice.open();
   return udmabuf.create({ memfd: memory.fd, offset: 0, size });
 }

@@ -117,7 +117,7 @@ test("a card tells its connectors, and the sizes that a screen has", PATIENT, ()
     modes.filter(({ isPreferred }) => isPreferred).map(({ width, height }) => [width, height]),
     [[1024, 768]],
   );
-  using display = new Display(device);
+  using display = Display.open(device);
   assert.deepEqual([display.name, display.mode.width, display.mode.height], ["Virtual-1", 1024, 768]);
   assert.ok(display.pixelFormats.includes("XR24"));
 });
@@ -130,7 +130,7 @@ test("the structures of displays are as long as the kernel's", () => {
 
 test("an image is shown pixel by pixel, and one after the other (display.2)", PATIENT, async () => {
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   for (const [width, height] of [
     [640, 480],
     [320, 180],
@@ -141,7 +141,7 @@ test("an image is shown pixel by pixel, and one after the other (display.2)", PA
       using view = buffer.map();
       draw(view.bytes, width);
     }
-    using image = new Framebuffer(buffer);
+    using image = Framebuffer.create(buffer);
     await display.show(image, { timeout: 10_000 });
     assert.equal(await checksum(), checksumOf(inTheMiddle(withoutAlpha(buffer), width, height)));
   }
@@ -153,11 +153,11 @@ test("a dma-buf of a heap is shown, with rows that are longer than the image", P
   using memory = heap.allocate(stride * 64);
   await memory.access("write", (bytes) => draw(bytes, 11));
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   using buffer = device.importBuffer(memory);
   // Not from within: vkms of Linux 6.12 adds an offset twice, and reads past the end.
   const planes = [{ offset: 0, stride }];
-  using image = new Framebuffer(buffer, { width: 200, height: 64, pixelFormat: "XR24", planes });
+  using image = Framebuffer.create(buffer, { width: 200, height: 64, pixelFormat: "XR24", planes });
   display.showSync(image, { timeout: 10_000 });
   using view = memory.map("read");
   const pixels = new Uint32Array(view.memory).map((pixel) => pixel & 0xff_ffff);
@@ -167,13 +167,13 @@ test("a dma-buf of a heap is shown, with rows that are longer than the image", P
 
 test("of an image that is too large the middle is shown", PATIENT, async () => {
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   using buffer = device.createDumbBuffer(642, 484);
   {
     using view = buffer.map();
     draw(view.bytes, 5);
   }
-  using image = new Framebuffer(buffer);
+  using image = Framebuffer.create(buffer);
   await display.show(image, { timeout: 10_000 });
   const whole = withoutAlpha(buffer);
   const middle = Array.from({ length: 480 }, (_, y) => [...whole.subarray((y + 2) * 642 + 1, (y + 2) * 642 + 641)]);
@@ -183,10 +183,10 @@ test("of an image that is too large the middle is shown", PATIENT, async () => {
 // display.3
 test("a display waits for the fence that comes with an image, and for those in its buffer", PATIENT, async () => {
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   using buffer = device.createDumbBuffer(640, 480);
-  using image = new Framebuffer(buffer);
-  using timeline = new SoftwareSyncTimeline();
+  using image = Framebuffer.create(buffer);
+  using timeline = SoftwareSyncTimeline.create();
   await display.show(image, { timeout: 10_000 });
   {
     using late = timeline.createFence(1);
@@ -212,18 +212,18 @@ test("a display waits for the fence that comes with an image, and for those in i
 
 test("what cannot be shown says why", PATIENT, async () => {
   using device = vkms();
-  fails("ENODEV", () => new Display(device, { connector: "HDMI-A-1" }));
-  fails("EINVAL", () => new Display(device, { width: 641 }));
+  fails("ENODEV", () => Display.open(device, { connector: "HDMI-A-1" }));
+  fails("EINVAL", () => Display.open(device, { width: 641 }));
   using buffer = device.createDumbBuffer(640, 480);
   const whole = { width: 640, height: 480, pixelFormat: "XR24", planes: [{ offset: 0, stride: 2560 }] };
-  fails("EINVAL", () => new Framebuffer(buffer, { ...whole, pixelFormat: "NV21" }));
-  fails("EINVAL", () => new Framebuffer(buffer, { ...whole, height: 481 }));
-  fails("EINVAL", () => new Framebuffer(buffer, { ...whole, planes: [{ offset: 0, stride: 2559 }] }));
+  fails("EINVAL", () => Framebuffer.create(buffer, { ...whole, pixelFormat: "NV21" }));
+  fails("EINVAL", () => Framebuffer.create(buffer, { ...whole, height: 481 }));
+  fails("EINVAL", () => Framebuffer.create(buffer, { ...whole, planes: [{ offset: 0, stride: 2559 }] }));
   using imported = device.importBuffer(buffer.export());
   assert.equal(imported.handle, buffer.handle);
-  assert.throws(() => new Framebuffer(imported), TypeError);
-  using display = new Display(device, SMALL);
-  using image = new Framebuffer(buffer);
+  assert.throws(() => Framebuffer.create(imported), TypeError);
+  using display = Display.open(device, SMALL);
+  using image = Framebuffer.create(buffer);
   await display.show(image, { timeout: 10_000 });
   display.close();
   display.close();
@@ -232,8 +232,8 @@ test("what cannot be shown says why", PATIENT, async () => {
 
 test("a device without displays, a render node and a missing right each have an error of their own", PATIENT, () => {
   using vgem = DrmDevice.find("vgem", "card")!;
-  fails("EOPNOTSUPP", () => new Display(vgem));
-  fails("EOPNOTSUPP", () => new Framebuffer(vgem.createDumbBuffer(16, 16)));
+  fails("EOPNOTSUPP", () => Display.open(vgem));
+  fails("EOPNOTSUPP", () => Framebuffer.create(vgem.createDumbBuffer(16, 16)));
   using render = DrmDevice.find("vgem", "renderD")!;
   fails("EACCES", () => Display.connectors(render));
   fails("ENOENT", () => DrmDevice.open("/dev/dri/card99"));
@@ -244,11 +244,11 @@ test("a device without displays, a render node and a missing right each have an 
 test("a program that is not the device's master is told so (display.4)", PATIENT, async () => {
   using master = vkms();
   using device = DrmDevice.open(master.path);
-  fails("EBUSY", () => new Display(device));
-  asNobody(() => fails("EACCES", () => new Display(device)));
-  using display = new Display(master, SMALL);
+  fails("EBUSY", () => Display.open(device));
+  asNobody(() => fails("EACCES", () => Display.open(device)));
+  using display = Display.open(master, SMALL);
   using buffer = master.createDumbBuffer(640, 480);
-  using image = new Framebuffer(buffer);
+  using image = Framebuffer.create(buffer);
   await display.show(image, { timeout: 10_000 });
   const [drop, take] = [0x1f, 0x1e].map((number) => ioctlNumber("none", "d", number, 0));
   rawCall(master.fd, "DRM_IOCTL_DROP_MASTER", drop!, 0, "Cannot leave");
@@ -281,7 +281,7 @@ test("wrong arguments of a display's requests have the kernel's errors (display.
   );
   // Atomic changes are there for those who have asked for them.
   refuses(device, MODE.ATOMIC, ["EINVAL", {}]);
-  using _display = new Display(device);
+  using _display = Display.open(device);
   refuses(device, MODE.ATOMIC, ["EINVAL", { flags: 1 << 20 }], ["EINVAL", { reserved: 1 }]);
   refuses(device, MODE.CREATEPROPBLOB, ["EINVAL", { length: 0 }], ["EFAULT", { data: 1, length: 68 }]);
   refuses(device, MODE.DESTROYPROPBLOB, ["ENOENT", { blob: 999 }]);
@@ -293,7 +293,7 @@ test("wrong arguments of a display's requests have the kernel's errors (display.
 async function presentThree(stream: FrameStream, options: PresentOptions = {}, order = [0, 1, 2]): Promise<object> {
   const { width, height } = stream.format as { width: number; height: number };
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   const [red, green, blue] = [order[2]!, order[1]!, order[0]!];
   const presenting = present(stream, display, {
     policy: "block",
@@ -354,7 +354,7 @@ test("a camera's images go to a display without any copy", PATIENT, async () => 
   assert.equal(format.pixelFormat, "BGRA");
   using stream = domain.createStream({ format, buffers: 6 });
   using device = vkms();
-  using display = new Display(device, SMALL);
+  using display = Display.open(device, SMALL);
   const copied = copiedBytes();
   const recording = record(source, stream, { timeout: 20_000 });
   let seen = 0;
@@ -390,9 +390,9 @@ test("examples/display.ts shows a camera's images and copies none", PATIENT, () 
 test("a display leaves no descriptor behind", PATIENT, async () => {
   const round = async (): Promise<void> => {
     using device = vkms();
-    using display = new Display(device, SMALL);
+    using display = Display.open(device, SMALL);
     using buffer = device.createDumbBuffer(640, 480);
-    using image = new Framebuffer(buffer);
+    using image = Framebuffer.create(buffer);
     for (let i = 0; i < 10; i++) await display.show(image, { timeout: 10_000 });
   };
   await round();

@@ -13,7 +13,7 @@ import {
   ExportedBuffer,
   Framebuffer,
   importDescriptor,
-  MemoryView,
+  createMemoryView,
   record,
   SoftwareSyncTimeline,
   streamFormat,
@@ -35,18 +35,18 @@ const CALLS: Record<string, () => void | Promise<void>> = {
     using heap = DmaHeap.open();
     using buffer = heap.allocate(PAGE_SIZE);
     buffer.setName("named");
-    using view = new MemoryView(buffer.fd, "read-write", { length: PAGE_SIZE });
+    using view = createMemoryView(buffer.fd, "read-write", { length: PAGE_SIZE });
     view.bytes.fill(1);
     using _again = buffer.duplicate();
   },
   "a dma-buf of memory files"() {
-    using device = new UdmabufDevice();
+    using device = UdmabufDevice.open();
     using memory = createSealedMemory("test", 2 * PAGE_SIZE);
     using _one = device.create({ memfd: memory.fd, offset: 0, size: PAGE_SIZE });
     using _list = device.createList([{ memfd: memory.fd, offset: PAGE_SIZE, size: PAGE_SIZE }]);
   },
   "sync files, merged and put on a dma-buf"() {
-    using timeline = new SoftwareSyncTimeline();
+    using timeline = SoftwareSyncTimeline.create();
     using one = timeline.createFence(1);
     using two = timeline.createFence(2);
     using merged = SyncFileDescriptor.merge("merged", one, two);
@@ -61,7 +61,7 @@ const CALLS: Record<string, () => void | Promise<void>> = {
     using domain = ThreadDomain.create({ agents: 2 });
     using heap = DmaHeap.open();
     using descriptor = heap.allocate(PAGE_SIZE);
-    using timeline = new SoftwareSyncTimeline();
+    using timeline = SoftwareSyncTimeline.create();
     using fence = timeline.createFence(1);
     descriptor.importSyncFile("write", fence);
     using buffer = importDescriptor(domain, descriptor).buffer;
@@ -90,9 +90,9 @@ const CALLS: Record<string, () => void | Promise<void>> = {
   },
   "an image on a display"() {
     using device = graphics("vkms", "card");
-    using display = new Display(device, { width: 640, height: 480 });
+    using display = Display.open(device, { width: 640, height: 480 });
     using buffer = device.createDumbBuffer(640, 480);
-    using image = new Framebuffer(buffer);
+    using image = Framebuffer.create(buffer);
     using shown = display.queue(image);
     shown.waitSync({ timeout: 10_000 });
   },

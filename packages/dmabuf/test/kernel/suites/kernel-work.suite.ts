@@ -12,7 +12,7 @@ kernelTest(
     // There is room for two fences.
     using domain = Domain.create({ agents: 1 });
     using descriptor = heap.allocate(PAGE_SIZE);
-    using timeline = new SoftwareSyncTimeline();
+    using timeline = SoftwareSyncTimeline.create();
     using file = timeline.createFence(1);
     descriptor.importSyncFile("write", file);
     const { buffer, pullFences } = importDescriptor(domain, descriptor);
@@ -42,7 +42,7 @@ kernelTest(
   async ({ heap }) => {
     using domain = Domain.create();
     using descriptor = heap.allocate(PAGE_SIZE);
-    const timelines = [1, 2, 3].map(() => new SoftwareSyncTimeline());
+    const timelines = [1, 2, 3].map(() => SoftwareSyncTimeline.create());
     const begin = (n: number): void => {
       using file = timelines[n]!.createFence(1);
       descriptor.importSyncFile("write", file);
@@ -76,7 +76,7 @@ kernelTest(
 kernelTest("kernel-fence.5: a thread that blocks sees a look through, without its event loop", async ({ heap }) => {
   using domain = Domain.create();
   using descriptor = heap.allocate(PAGE_SIZE);
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   descriptor.importSyncFile("write", file);
   const { buffer } = importDescriptor(domain, descriptor);
@@ -91,7 +91,7 @@ kernelTest("a hand-over gives the kernel what a second look stands for", async (
   using domain = Domain.create();
   using descriptor = heap.allocate(PAGE_SIZE);
   using other = heap.allocate(PAGE_SIZE);
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   descriptor.importSyncFile("write", file);
   const { buffer, pullFencesSync } = importDescriptor(domain, descriptor);

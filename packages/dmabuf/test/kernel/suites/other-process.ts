@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestOf } from "../../../src/linux/descriptor.js";
-import { Descriptor, DmaBufDescriptor } from "../../../src/linux/index.js";
+import { descriptorFrom, dmaBufFrom } from "../../../src/linux/index.js";
 import { SW_SYNC } from "../../../src/linux/software-sync.js";
 import { ProcessDomain } from "../../../src/node/index.js";
 import { receiveMessage } from "../../../src/node/system-calls/index.js";
@@ -24,12 +24,12 @@ const tasks: Record<string, () => Promise<void>> = {
     advance(fd!);
   },
   async write() {
-    using buffer = new DmaBufDescriptor(INHERITED);
+    using buffer = dmaBufFrom(INHERITED);
     await buffer.access("write", (bytes) => bytes.fill(0x77));
   },
   async "write taken"() {
     using domain = await ProcessDomain.connect(process.argv[3]!);
-    using buffer = new DmaBufDescriptor(await domain.descriptors.take("buffer", { timeout: 10_000 }));
+    using buffer = dmaBufFrom(await domain.descriptors.take("buffer", { timeout: 10_000 }));
     await buffer.access("write", (bytes) => bytes.fill(0x88));
     advance(await domain.descriptors.take("timeline", { timeout: 10_000 }));
   },
@@ -38,7 +38,7 @@ const tasks: Record<string, () => Promise<void>> = {
 await tasks[process.argv[2]!]!();
 
 function advance(fd: number): void {
-  requestOf(new Descriptor(fd, "the timeline"), SW_SYNC.INC, { amount: 1 });
+  requestOf(descriptorFrom(fd, "the timeline"), SW_SYNC.INC, { amount: 1 });
 }
 
 async function received(): Promise<readonly number[]> {

@@ -119,6 +119,10 @@ test(
       using access = await buffer.access("read");
       assert.deepEqual([access.bytes[0], access.bytes[PAGE_SIZE], access.bytes[4 * PAGE_SIZE - 1]], [0x21, 0x42, 0x42]);
     }
+    {
+      using twin = ExportedBuffer.createSync(buffer);
+      await twin.descriptor.access("read", (bytes) => assert.equal(bytes[PAGE_SIZE], 0x42));
+    }
     // The dma-buf outlives our buffer.
     exported.close();
     buffer.close();
@@ -140,6 +144,7 @@ test("what cannot become a dma-buf says why", PATIENT, async () => {
   using domain = ProcessDomain.create({ agents: 4 });
   const buffer = domain.allocate(PAGE_SIZE);
   await assert.rejects(ExportedBuffer.create(buffer.duplicate("read")), { code: "EACCES" });
+  fails("EACCES", () => ExportedBuffer.createSync(buffer.duplicate("read")));
   const large = domain.allocate(65 << 20);
   await assert.rejects(ExportedBuffer.create(large), { code: "EINVAL" });
   fails("EOPNOTSUPP", () => streamFormat({ pixelFormat: "NM12", width: 2, height: 2, planes: [PLANE, PLANE] }));

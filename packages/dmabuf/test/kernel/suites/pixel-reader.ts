@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DmaBufDescriptor } from "../../../src/linux/index.js";
+import { dmaBufFrom } from "../../../src/linux/index.js";
 import { receiveMessage } from "../../../src/node/system-calls/index.js";
 
 const SOCKET = 4;
@@ -17,7 +17,7 @@ for (;;) {
   }
   const [fd] = message.descriptors;
   if (fd === undefined) break;
-  using buffer = new DmaBufDescriptor(fd);
+  using buffer = dmaBufFrom(fd);
   const hash = await buffer.access("read", (bytes) => createHash("sha256").update(bytes).digest("hex"));
   await buffer.access("write", (bytes) => void bytes[0]!++);
   process.send?.({ hash, name: buffer.statistics().name });

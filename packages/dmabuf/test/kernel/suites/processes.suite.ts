@@ -21,7 +21,7 @@ async function start(task: string, fd: number): Promise<void> {
 }
 
 test("SYF-21 a process that inherited a timeline wakes who waits for its fence", PATIENT, async () => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const child = start("advance inherited", timeline.fd);
   assert.equal(file.isReady(), false);
@@ -30,7 +30,7 @@ test("SYF-21 a process that inherited a timeline wakes who waits for its fence",
 });
 
 test("SYF-22 a process that got a timeline through a socket wakes who waits for its fence", PATIENT, async () => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const [mine, theirs] = createSocketPair("sequenced");
   const child = start("advance received", theirs);
@@ -53,7 +53,7 @@ test("a member of a domain gets a buffer and a timeline of the kernel's by their
   using domain = ProcessDomain.listen(place, { agents: 4 });
   using heap = DmaHeap.open();
   using buffer = heap.allocate(PAGE_SIZE);
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   using _buffer = domain.descriptors.offer("buffer", buffer.fd);
   using _timeline = domain.descriptors.offer("timeline", timeline.fd);
@@ -78,7 +78,7 @@ kernelTest("IMP-17 a wait goes on although its descriptor is closed, until the s
 
 test("SYF-27 eight consumers each see what one producer has counted", PATIENT, async () => {
   const [consumers, rounds] = [8, 512];
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   let counter = 0;
   const files = Array.from({ length: rounds }, (_, round) => timeline.createFence(round + 1));
   const looked: (() => void)[] = [];

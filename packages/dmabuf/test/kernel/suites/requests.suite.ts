@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { PAGE_SIZE } from "../../../src/index.js";
 import {
-  Descriptor,
-  DmaBufDescriptor,
+  descriptorFrom,
+  dmaBufFrom,
   SoftwareSyncTimeline,
   SyncFileDescriptor,
   VgemFence,
@@ -22,7 +22,7 @@ import { fails, openDescriptors } from "../support.js";
 import { requestOf } from "../../../src/linux/descriptor.js";
 
 kernelTest("SYF-02 a point is a descriptor that is closed on exec", () => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   assert.equal(isClosedOnExec(file.fd), true);
   using merged = SyncFileDescriptor.merge("", file, file);
@@ -30,15 +30,15 @@ kernelTest("SYF-02 a point is a descriptor that is closed on exec", () => {
 });
 
 kernelTest("SYF-03 a point on a closed timeline is EBADF, on another kind of file ENOTTY", () => {
-  const timeline = new SoftwareSyncTimeline();
+  const timeline = SoftwareSyncTimeline.create();
   timeline.close();
   fails("EBADF", () => timeline.createFence(1));
-  fails("EBADF", () => requestOf(new Descriptor(CLOSED, "nothing"), SW_SYNC.CREATE_FENCE));
+  fails("EBADF", () => requestOf(descriptorFrom(CLOSED, "nothing"), SW_SYNC.CREATE_FENCE));
   withRegularFile((file) => refuses(file, SW_SYNC.CREATE_FENCE, ["ENOTTY", {}]));
 });
 
 kernelTest("SYF-10 a merge with something else is ENOENT, and leaks no descriptor", ({ heap }) => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   const before = openDescriptors();
   withRegularFile((other) => {
@@ -48,13 +48,13 @@ kernelTest("SYF-10 a merge with something else is ENOENT, and leaks no descripto
 });
 
 kernelTest("SYF-11 a merge with flags or padding is EINVAL", () => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   refuses(file, SYNC_FILE.MERGE, ["EINVAL", { fd2: file.fd, flags: 1 }], ["EINVAL", { fd2: file.fd, pad: 1 }]);
 });
 
 kernelTest("SYF-15 information with too little room is EINVAL, and to a wrong place EFAULT", () => {
-  const timelines = [1, 2, 3].map(() => new SoftwareSyncTimeline());
+  const timelines = [1, 2, 3].map(() => SoftwareSyncTimeline.create());
   const file = timelines.map((each) => each.createFence(1)).reduce((a, b) => SyncFileDescriptor.merge("", a, b));
   const room = new Uint8Array(new ArrayBuffer(1024));
   const fences = addressOf(room);
@@ -66,7 +66,7 @@ kernelTest("SYF-15 information with too little room is EINVAL, and to a wrong pl
 
 for (const id of ["SYF-17", "SYF-18", "SYF-25"]) {
   kernelTest(`${id} an unknown request, unknown flags and a deadline with padding are refused`, () => {
-    using timeline = new SoftwareSyncTimeline();
+    using timeline = SoftwareSyncTimeline.create();
     using file = timeline.createFence(1);
     refuses(file, SYNC_FILE.FILE_INFO, ["EINVAL", { flags: 1 }], ["EINVAL", { pad: 1 }]);
     unknownRequest(file, ">");
@@ -78,7 +78,7 @@ for (const id of ["SYF-17", "SYF-18", "SYF-25"]) {
 }
 
 kernelTest("SYF-26 the deadline of something else is EINVAL, one that was not set ENOENT", ({ heap }) => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using file = timeline.createFence(1);
   refuses(
     timeline,
@@ -91,9 +91,9 @@ kernelTest("SYF-26 the deadline of something else is EINVAL, one that was not se
 });
 
 kernelTest("DBF-12 a regular file is no dma-buf: EINVAL, and a closed descriptor EBADF", () => {
-  withRegularFile((file) => fails("EINVAL", () => new DmaBufDescriptor(file.fd)));
-  fails("EBADF", () => new DmaBufDescriptor(CLOSED));
-  fails("EBADF", () => new DmaBufDescriptor(-1));
+  withRegularFile((file) => fails("EINVAL", () => dmaBufFrom(file.fd)));
+  fails("EBADF", () => dmaBufFrom(CLOSED));
+  fails("EBADF", () => dmaBufFrom(-1));
 });
 
 kernelTest("DBF-13 an access without a direction or with unknown flags is EINVAL", ({ heap }) => {
@@ -157,11 +157,11 @@ kernelTest("IMP-12 the import of anything but a sync_file is EINVAL", ({ heap })
 
 kernelTest("IMP-15 a test fence that stands in the way is EBUSY", ({ card }) => {
   using image = card.createDumbBuffer(16, 16);
-  const reading = [new VgemFence(image, "read"), new VgemFence(image, "read")];
-  fails("EBUSY", () => new VgemFence(image, "write"));
+  const reading = [VgemFence.create(image, "read"), VgemFence.create(image, "read")];
+  fails("EBUSY", () => VgemFence.create(image, "write"));
   for (const fence of reading) fence.signal();
-  const writing = new VgemFence(image, "write");
-  fails("EBUSY", () => new VgemFence(image, "read"));
+  const writing = VgemFence.create(image, "write");
+  fails("EBUSY", () => VgemFence.create(image, "read"));
   writing.signal();
   refuses(
     card,
@@ -174,7 +174,7 @@ kernelTest("IMP-15 a test fence that stands in the way is EBUSY", ({ card }) => 
 
 kernelTest("IMP-16 a test fence signals once, and again is ENOENT", ({ card }) => {
   using image = card.createDumbBuffer(16, 16);
-  const fence = new VgemFence(image, "write");
+  const fence = VgemFence.create(image, "write");
   fence.signal();
   fails("ENOENT", () => fence.signal());
   refuses(card, VGEM.FENCE_SIGNAL, ["EINVAL", { fence: 1, flags: 1 }], ["ENOENT", { fence: 999 }]);
@@ -201,7 +201,7 @@ kernelTest("SYO-03 an export needs a handle, known flags and no padding", ({ car
 });
 
 kernelTest("SYO-04 an import needs a syncobj, known flags and no padding", ({ card }) => {
-  using timeline = new SoftwareSyncTimeline();
+  using timeline = SoftwareSyncTimeline.create();
   using point = timeline.createFence(1);
   const { handle } = requestOf(card, SYNCOBJ.CREATE, {});
   const { fd } = point;

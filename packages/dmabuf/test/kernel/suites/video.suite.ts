@@ -6,7 +6,7 @@ import {
   capture,
   createSealedMemory,
   DmaHeap,
-  MemoryView,
+  createMemoryView,
   UdmabufDevice,
   VideoDevice,
   type DmaBufDescriptor,
@@ -110,7 +110,7 @@ for (const kind of ["memory files", "a heap"] as const) {
     using device = smallCamera();
     using queue = device.createQueue("capture", { memory: "dma-buf", buffers: 2 });
     using heap = DmaHeap.open();
-    using udmabuf = new UdmabufDevice();
+    using udmabuf = UdmabufDevice.open();
     using memory = createSealedMemory("images", SIZE * queue.size);
     const buffers = Array.from({ length: queue.size }, (_, i): DmaBufDescriptor => {
       if (kind === "a heap") return heap.allocate(SIZE);
@@ -123,7 +123,7 @@ for (const kind of ["memory files", "a heap"] as const) {
     const isImage = (bytes: Uint8Array): boolean => new Set(bytes.subarray(0, WIDTH * 2)).size > 4;
     assert.equal(await buffers[index]!.access("read", isImage), true);
     if (kind === "memory files") {
-      using view = new MemoryView(memory.fd, "read", { offset: index * SIZE, length: SIZE });
+      using view = createMemoryView(memory.fd, "read", { offset: index * SIZE, length: SIZE });
       assert.equal(isImage(view.bytes), true);
     }
     queue.stop();
