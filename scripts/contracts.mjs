@@ -20,9 +20,6 @@ export const EXCUSED = new Map(
     "membership.2": "two joiners in one slot are tried in domain/: agent-slot.1 and agent-slot.2",
     "membership.5": "the moment between the look and the lock cannot be stopped from outside",
     "ledger-arena.3": "two threads that make an arena in the same moment cannot be held there from outside",
-    "mailbox.2": "still to be tested by itself",
-    "mailbox.4": "still to be tested by itself",
-    "mailbox.6": "still to be tested by itself",
   }),
 );
 

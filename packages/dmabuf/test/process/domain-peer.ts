@@ -24,7 +24,10 @@ export type Order =
   | { readonly order: "leave" };
 
 const place = process.argv[2]!;
-const domain = await (/^\d+$/.test(place) ? ProcessDomain.inherit(Number(place)) : ProcessDomain.connect(place));
+const domain = await enter().catch(async (error: unknown) => {
+  await new Promise((sent) => process.send!(`refused: ${String(error)}`, sent));
+  process.exit();
+});
 let buffer: DmaBuf | undefined;
 let access: CpuAccess | undefined;
 
@@ -35,6 +38,10 @@ process.on("message", (message: Order) => {
   );
 });
 process.send?.("joined");
+
+function enter(): Promise<ProcessDomain> {
+  return /^\d+$/.test(place) ? ProcessDomain.inherit(Number(place)) : ProcessDomain.connect(place);
+}
 
 async function obey(message: Order): Promise<unknown> {
   switch (message.order) {

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { test } from "node:test";
+import { agentOf } from "../../src/domain-base.js";
 import { rawFormat, type BufferHandleData } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
+import { descriptorsOf } from "../../src/node/joining/domain-files.js";
+import { requestDomain } from "../../src/node/joining/join-protocol.js";
+import { Mailbox } from "../../src/node/messages/mailbox.js";
+import { threadLedger } from "../../src/node/resources/thread-ledger.js";
+import { closeDescriptor } from "../../src/node/system-calls/index.js";
 import { until } from "../agents.js";
+import { connectBare } from "../strangers.js";
 import { listen } from "./holder-process.js";
 import { Peer } from "./peer.js";
 
@@ -30,6 +37,23 @@ test("a child that was forked joins through the descriptor that it inherited", L
   assert.equal(domain.agents.length, 2);
   await peer.ask({ order: "leave" });
   await until(() => domain.agents.length === 1);
+});
+
+// mailbox.2
+test("a stream that no message could tell of is found by asking", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const other = await ProcessDomain.connect(place);
+  t.after(() => other.close());
+  const connection = connectBare(place);
+  const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
+  t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
+  const to = agentOf(other).identity;
+  const mailbox = new Mailbox(agentOf(domain), files, threadLedger(), () => {});
+  // Nothing is taken out before the next turn of the event loop.
+  while (mailbox.send(to, { kind: "ask for streams" }));
+  domain.createStream({ name: "camera", format: rawFormat(64) });
+  using stream = await other.findStream("camera", { timeout: 10_000 });
+  assert.equal(stream.format.size, 64);
 });
 
 // mailbox.3

@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { agentOf } from "../../src/domain-base.js";
 import { HEADER } from "../../src/domain/layout.js";
+import { ALL_FEATURES } from "../../src/domain/shared-features.js";
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { Domain as ThreadDomain, rawFormat } from "../../src/index.js";
 import { requestDomain } from "../../src/node/joining/join-protocol.js";
@@ -31,6 +33,7 @@ import {
 import { HostileListener } from "../fuzz/attacker.js";
 import { FIXED, memoryFile } from "../fuzz/odd-descriptors.js";
 import { connectBare } from "../strangers.js";
+import { Peer } from "./peer.js";
 
 const LIMITED = { timeout: 60_000 };
 /** Bytes: more than any view has. */
@@ -120,6 +123,22 @@ test(
     assert.deepEqual(readdirSync(join(folder, inTheWay)), ["precious"]);
   },
 );
+
+test("a process without a feature of the domain is refused with its number, by each way in", LIMITED, async (t) => {
+  const place = `@dmabuf features ${randomUUID()}`;
+  const domain = ProcessDomain.listen(place, { agents: 4 });
+  t.after(() => domain.close());
+  agentOf(domain).memory.store(HEADER.FEATURES, ALL_FEATURES | (1 << 20));
+  const refused = { code: "EPROTO", message: /feature "number 20", which is not known here/ };
+  await assert.rejects(ProcessDomain.connect(place), refused);
+  await assert.rejects(ProcessDomain.inherit(domain.inviteProcess().descriptor), refused);
+  await assert.rejects(Peer.start(t, place), /has not joined: refused: .*feature "number 20"/);
+  assert.equal(domain.agents.length, 1);
+  assert.throws(() => ProcessDomain.join(domain.invite()), refused);
+  // One that knows all features of the domain comes in.
+  agentOf(domain).memory.store(HEADER.FEATURES, ALL_FEATURES);
+  (await ProcessDomain.connect(place)).close();
+});
 
 test("json-lines.4: a refusal says whose words it has, whatever its code is", LIMITED, async (t) => {
   const listener = hostile(t);
