@@ -144,7 +144,8 @@ export class DmaBuf implements Disposable {
 
   /**
    * Waits until nothing is in the way, and gives the bytes to this thread until the access is closed: a reader waits
-   * for the work of writers, a writer for all work and for other agents' accesses.
+   * for the work of writers, a writer for all work and for other agents' accesses. What devices add once it has only
+   * work to wait for keeps it no longer.
    *
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; `EBADF` if this

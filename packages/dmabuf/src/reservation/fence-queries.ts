@@ -40,9 +40,7 @@ export abstract class FenceQueries extends WorkQueries {
 
   /** The pending fences up to a usage. */
   getFences(usage: Usage): Fence[] {
-    return this.#pendingUpTo(usage)
-      .map(({ key }) => fenceAt(this.agent, key))
-      .filter((fence) => fence !== undefined);
+    return this.#pendingOf(this.upTo(usage));
   }
 
   /** The fences up to a usage whose work is overdue. */
@@ -62,8 +60,8 @@ export abstract class FenceQueries extends WorkQueries {
     return !hasPending(this.agent, this.snapshot(), usageLevel(usage));
   }
 
-  *signaled(usage: Usage): Steps<boolean> {
-    for (const fence of this.getFences(usage)) if (!(yield signalOf(fence, this.ending))) return false;
+  protected override *eachSignaled(entries: readonly Entry[]): Steps<boolean> {
+    for (const fence of this.#pendingOf(entries)) if (!(yield signalOf(fence, this.ending))) return false;
     return true;
   }
 
@@ -76,14 +74,18 @@ export abstract class FenceQueries extends WorkQueries {
   waitsFor(usage: Usage): string {
     const overdue = this.overdueWork(usage)?.describe();
     if (overdue !== undefined) return overdue;
+    const pending = this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
     return waitsFor(
       this.agent,
-      this.#pendingUpTo(usage).map(({ key }) => keyOwner(this.agent, key)),
+      pending.map(({ key }) => keyOwner(this.agent, key)),
     );
   }
 
-  #pendingUpTo(usage: Usage): Entry[] {
-    return this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
+  #pendingOf(entries: readonly Entry[]): Fence[] {
+    return entries
+      .filter(({ key }) => !isKeySignaled(this.agent, key))
+      .map(({ key }) => fenceAt(this.agent, key))
+      .filter((fence) => fence !== undefined);
   }
 }
 

@@ -6,7 +6,6 @@ import type { FenceKey } from "../domain/timeline-slot.js";
 import { DmaBufError } from "../errors.js";
 import { WorkQueries } from "./work-queries.js";
 import { tryReadEntries, type Entry } from "./entries.js";
-import type { Usage } from "./usage.js";
 
 /** The work of others on a buffer, for an agent that waits for it and adds none: it makes no fence for that. */
 export class PendingWork extends WorkQueries {
@@ -19,8 +18,8 @@ export class PendingWork extends WorkQueries {
     this.#slot = bufferSlot;
   }
 
-  *signaled(usage: Usage): Steps<boolean> {
-    for (const { key } of this.upTo(usage)) {
+  protected *eachSignaled(entries: readonly Entry[]): Steps<boolean> {
+    for (const { key } of entries) {
       if (isKeySignaled(this.agent, key)) continue;
       if (!(yield until(this.agent, new PendingKey(this.agent, key)))) return false;
     }

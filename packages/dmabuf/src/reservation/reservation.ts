@@ -30,6 +30,9 @@ export let makeReservation: (user: ReservationUser) => Reservation;
  * reservation.7. Each holder of the buffer has an object of its own, which ends with the holder's close: what was
  *     locked by it opens, and a wait for the lock or any question to it gets `EBADF`. So no agent reads or changes
  *     the fences of the buffer that has the slot next.
+ * reservation.8. A wait for the work on a buffer, an access's too, ends with the work that was there when it began.
+ *     It does not look for a moment without work: an agent whose fences follow each other would keep it without end.
+ *     `DmaBuf.ready()` alone looks again, as the kernel's poll does.
  *
  * @example
  * ```ts
@@ -253,8 +256,8 @@ export class Reservation {
   }
 
   /**
-   * Waits until {@link testFinished}, also for what is added during the wait: for fences until they have signaled, and for
-   * what a time limit has ended until its agent says that it has finished, or is dead. That may have no end.
+   * As {@link wait}, for the work behind the fences: what a time limit has ended, before or during the wait, is waited for
+   * until its agent says that it has finished, or is dead. That may have no end.
    *
    * @param options `timeout` in milliseconds; default no limit.
    * @returns `"timed-out"` if the time passed first.

@@ -12,9 +12,6 @@ export abstract class WorkQueries {
   /** What ends the waits. */
   readonly ending: Ending | undefined = undefined;
 
-  /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
-  abstract signaled(usage: Usage): Steps<boolean>;
-
   /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
   protected abstract snapshot(): Entry[];
 
@@ -25,22 +22,32 @@ export abstract class WorkQueries {
 
   /** The work up to a usage that is overdue now. */
   overdueWork(usage: Usage): OverdueWork | undefined {
-    const overdue = this.upTo(usage).filter(({ key }) => isKeyOverdue(this.agent, key));
-    return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
+    return this.#overdueOf(this.upTo(usage));
   }
 
-  /** Waits until {@link testFinished}, also for what is added during the wait; gives false if the time has passed first. */
-  *finished(usage: Usage): Steps<boolean> {
-    while (!this.testFinished(usage)) {
-      if (!(yield* this.signaled(usage))) return false;
-      const overdue = this.overdueWork(usage);
-      if (overdue !== undefined && !(yield until(this.agent, overdue, this.ending))) return false;
-    }
-    return true;
+  /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
+  *signaled(usage: Usage): Steps<boolean> {
+    return yield* this.eachSignaled(this.upTo(usage));
   }
+
+  /** Waits for the work up to a usage that is pending or overdue now; gives false if the time has passed first. */
+  *finished(usage: Usage): Steps<boolean> {
+    const entries = this.upTo(usage);
+    if (!(yield* this.eachSignaled(entries))) return false;
+    const overdue = this.#overdueOf(entries);
+    return overdue === undefined || (yield until(this.agent, overdue, this.ending));
+  }
+
+  /** Waits for those of these fences that are pending; gives false if the time has passed first. */
+  protected abstract eachSignaled(entries: readonly Entry[]): Steps<boolean>;
 
   protected upTo(usage: Usage): Entry[] {
     const level = usageLevel(usage);
     return this.snapshot().filter((entry) => entry.level <= level);
+  }
+
+  #overdueOf(entries: readonly Entry[]): OverdueWork | undefined {
+    const overdue = entries.filter(({ key }) => isKeyOverdue(this.agent, key));
+    return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
   }
 }
