@@ -10,10 +10,18 @@ import { filesIn, textOf } from "./scripts/files.mjs";
 
 /** A package: its tests, its programs, and those that a file starts by their address, `new URL("x.js", import.meta.url)`. */
 function packageAt(home) {
-  const started = filesIn(home, /\.ts$/, cwd()).flatMap((file) => {
+  const files = filesIn(home, /\.ts$/, cwd());
+  // Knip reads in the package's own file what others import and start.
+  const named = textOf(`${home}/package.json`, cwd());
+  const started = files.flatMap((file) => {
     if (/src\/.*\.test\.ts$/.test(file)) return []; // what a unit test starts is imported as well
     const programs = [...textOf(file, cwd()).matchAll(/new URL\(\s*"([\w./-]+)\.js", import\.meta\.url\)/g)];
-    return programs.map(([, name]) => posix.join(posix.dirname(file), `${name}.ts`).slice(home.length + 1));
+    return programs
+      .map(([, name]) => posix.join(posix.dirname(file), name))
+      .filter((path) => files.includes(`${path}.ts`))
+      .map((path) => path.slice(home.length + 1))
+      .filter((path) => !named.includes(`/dist/${path}.js`))
+      .map((path) => `${path}.ts`);
   });
   return {
     entry: [

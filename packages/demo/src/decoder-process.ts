@@ -8,7 +8,7 @@ import { settleable } from "./settleable.js";
 import type { Video } from "./video.js";
 
 /** Milliseconds for a decoder to end. */
-const PATIENCE = 2_000;
+const LONGEST_END = 2_000;
 
 const ENTRY = new URL("./decoder.worker.js", import.meta.url);
 
@@ -122,7 +122,7 @@ export class DecoderProcess implements Production {
     this.#ended = true;
     // It ends its ffmpeg, and waits for that.
     this.#worker.tell({ kind: "abort" });
-    await Promise.race([this.#exited, sleep(PATIENCE, undefined, { ref: false })]);
+    await Promise.race([this.#exited, sleep(LONGEST_END, undefined, { ref: false })]);
     await this.#worker.end();
     this.#stream?.close();
   }

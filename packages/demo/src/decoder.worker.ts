@@ -8,7 +8,7 @@ import { Publisher } from "./publisher.js";
 import { settleable } from "./settleable.js";
 
 /** Milliseconds to wait for the consumers: one that was just killed may not come back in time. */
-const PATIENCE = 5_000;
+const LONGEST_WAIT = 5_000;
 
 const endpoint = openEndpoint<DecoderGiven, FromDecoder, ToDecoder>();
 const { given } = endpoint;
@@ -47,7 +47,7 @@ try {
 async function produce(stream: FrameStream): Promise<number> {
   const { ffmpeg, video, first, frames, loop, realTime, consumers } = given;
   const left = frames === undefined ? undefined : frames - first;
-  await stream.waitForConsumers(consumers, { timeout: PATIENCE, signal: over.signal }).catch(() => {});
+  await stream.waitForConsumers(consumers, { timeout: LONGEST_WAIT, signal: over.signal }).catch(() => {});
   if (left !== undefined && left <= 0) return 0;
   const { take } = new Publisher(stream, {
     first,

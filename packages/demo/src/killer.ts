@@ -7,7 +7,7 @@ const EVERY = 1000;
 /** Milliseconds after a kill in which the others are watched especially. */
 const WATCHED = 500;
 /** Milliseconds for which a victim is watched once a frame has been published: after that, the next one. */
-const PATIENCE = 20;
+const LONGEST_HUNT = 20;
 
 /** What killing showed. Times are milliseconds. */
 export interface Kills {
@@ -76,7 +76,7 @@ export class Killer implements Disposable {
   #next = 0;
   #ended = false;
 
-  /** @param victims Who is killed, in turn. @param holders Names of those who hold a frame just now. */
+  /** @param victims What is killed, in turn. @param holders Names of those who hold a frame just now. */
   constructor(victims: readonly Victim[], holders: () => Iterable<string>) {
     this.#victims = victims;
     this.#holders = holders;
@@ -87,7 +87,7 @@ export class Killer implements Disposable {
   published(): void {
     const outage = this.#outages.at(-1);
     if (outage?.to === Infinity) outage.to = performance.now();
-    if (this.#due && !this.#hunting && !this.#ended) this.#hunt(performance.now() + PATIENCE);
+    if (this.#due && !this.#hunting && !this.#ended) this.#hunt(performance.now() + LONGEST_HUNT);
   }
 
   checked(name: JobName): void {

@@ -86,7 +86,7 @@ class Lanes {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
-  /** Who gets the frame that is published now; each has one more under way from here on. */
+  /** The jobs that get the frame that is published now; each has one more under way from here on. */
   takers(): JobName[] {
     const takers = [...this.#underWay].filter(([name, count]) => policyOf(name) === "block" || count === 0);
     for (const [name, count] of takers) this.#underWay.set(name, count + 1);

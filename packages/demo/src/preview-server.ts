@@ -81,10 +81,10 @@ export class PreviewServer {
     for (const watcher of this.#watchers) watcher.end(`--${BOUNDARY}--\r\n`);
     const closed = new Promise((resolve) => this.#server.close(resolve));
     // What was written has a moment to arrive; a watcher who does not read must not keep the demo alive.
-    const impatience = setTimeout(() => this.#server.closeAllConnections(), 500);
+    const cut = setTimeout(() => this.#server.closeAllConnections(), 500);
     this.#server.closeIdleConnections();
     await closed;
-    clearTimeout(impatience);
+    clearTimeout(cut);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

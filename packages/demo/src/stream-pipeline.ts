@@ -71,7 +71,7 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   return summarize({ ...measured, bytesCopied, kills });
 }
 
-/** Who is killed in turn. */
+/** What is killed in turn. */
 function victims({ consumers }: PipelineOptions, workers: Consumers, decoder: DecoderProcess | undefined): Victim[] {
   const jobs = consumers.map(({ name }) => name).filter((name) => name !== "checksums");
   const [first, ...others] = jobs.map((name) => ({

@@ -75,7 +75,7 @@ test("what gives no picture in time is an error that says so, and its ffmpeg end
   const pid = join(folder, "pid");
   const ffmpeg = acting(`trap "" TERM; echo $$ > ${pid}; sleep 1000`);
   // A look at the file and ffmpeg have as long each.
-  await assert.rejects(probe(ffmpeg, video, { patience: 2_000 }), {
+  await assert.rejects(probe(ffmpeg, video, { timeout: 2_000 }), {
     code: "ETIMEDOUT",
     message: /some\.mp4: no picture came of it in 2 s/,
   });

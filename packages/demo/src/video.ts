@@ -35,10 +35,10 @@ export interface Colour {
 export interface ProbeOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds for the file system, and then for the first picture. Default 30 s. */
-  readonly patience?: number;
+  readonly timeout?: number;
 }
 
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
 /**
  * Decodes one frame of a file (or of an address with a scheme, such as `rtsp://…`) to learn what it is.
@@ -135,12 +135,12 @@ async function decodeOneFrame(ffmpeg: string, input: string, file: string, optio
 }
 
 async function endOf(program: Program, otherwise: string, options: ProbeOptions): Promise<number | string> {
-  const { signal, patience = PATIENCE } = options;
+  const { signal, timeout = TIMEOUT } = options;
   try {
-    return await program.end({ timeout: patience, ...(signal && { signal }) });
+    return await program.end({ timeout, ...(signal && { signal }) });
   } catch (error) {
     if (!(error instanceof DmaBufError) || error.code !== "ETIMEDOUT") throw error;
-    throw new DmaBufError("ETIMEDOUT", `${otherwise} in ${patience / 1000} s`);
+    throw new DmaBufError("ETIMEDOUT", `${otherwise} in ${timeout / 1000} s`);
   }
 }
 

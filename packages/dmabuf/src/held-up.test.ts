@@ -1,4 +1,4 @@
-/** Who holds a call up is named, and no thread blocks for what only it could end. */
+/** The agent that holds a call up is named, and no thread blocks for what only it could end. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, joinDomain } from "../test/agents.js";

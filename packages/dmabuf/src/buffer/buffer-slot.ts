@@ -5,7 +5,7 @@ import { addNumber, loadNumber, storeNumber } from "../domain/record.js";
 import { ReferencedTable, type SlotKey } from "../domain/referenced-table.js";
 import { readName, writeName } from "../domain/text.js";
 
-/** Who holds a buffer; and what is known of it. */
+/** The agents that hold a buffer; and what is known of it. */
 export const BUFFER_SLOTS = new ReferencedTable({
   table: "buffers",
   noun: "buffer",

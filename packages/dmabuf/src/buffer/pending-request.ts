@@ -21,9 +21,9 @@ import type { ReservationUser } from "../reservation/reservation-user.js";
  *      one.
  * pending-request.2. With a reservation, the lock is lent to the exporter's agent: the answer counts when the lock is
  *     back. If the exporter's agent ends with the lock, the lock is lost, and disposing it does nothing; it is `ESRCH`
- *     then, too, if there was an answer: who gets one has the lock.
- * pending-request.3. Who no longer wants to wait takes the request back. What the exporter has begun under the lock is
- *     still waited for; what it has begun without the lock it undoes when the requester is gone.
+ *     then, too, if there was an answer: the requester that gets one has the lock.
+ * pending-request.3. A requester that no longer wants to wait takes the request back. What the exporter has begun
+ *     under the lock is still waited for; what it has begun without the lock it undoes when the requester is gone.
  */
 export class PendingRequest implements WaitCondition {
   readonly #agent: Agent;

@@ -13,8 +13,8 @@ import type { StorageExchange, StorageKeeper, StorageVersion } from "./storage-e
  * storage-messages.1. New storage goes to all neighbours, and each forwards it to its others: lifelines form a tree, so
  *      it comes once.
  * storage-messages.2. A question goes the same way until an agent has the storage; the answer goes back by the way of
- *      the question. Who has none answers so when all those have whom it asked itself, or have ended. So every question
- *      is answered.
+ *      the question. An agent without it says so when all those that it asked itself have said so, or have ended. So every
+ *      question is answered.
  * storage-messages.3. A sender raises the receiver's MESSAGES after the message and then rings: a thread that blocks
  *      looks at MESSAGES before it sleeps, where it can take messages without returning to its event loop.
  */
@@ -144,7 +144,7 @@ interface StorageMessage extends NeighbourMessage {
 
 interface QuestionMessage extends NeighbourMessage {
   readonly kind: "question";
-  /** Who asks, and its number of the question. */
+  /** The agent that asks, and its number of the question. */
   readonly id: string;
   readonly key: BufferKey;
   readonly version: number;
@@ -165,7 +165,7 @@ type Message = StorageMessage | QuestionMessage | AnswerMessage;
 interface Question {
   readonly message: QuestionMessage;
   readonly from: Identity;
-  /** Who has not answered. */
+  /** The agents that have not answered. */
   readonly asked: Set<Identity>;
 }
 

@@ -220,8 +220,8 @@ export class Agent implements Member, Waiter {
       return;
     }
     if (this.#finish(watch)) return;
-    const patience = watch.awaited.recheckAfter?.() ?? Infinity;
-    if (patience !== Infinity) watch.cancelTimer = this.host.after(patience, () => this.#look(watch));
+    const interval = watch.awaited.recheckAfter?.() ?? Infinity;
+    if (interval !== Infinity) watch.cancelTimer = this.host.after(interval, () => this.#look(watch));
   }
 
   /** Ends the watch if what it waits for is ready, or cannot be looked at; returns whether it has ended. */

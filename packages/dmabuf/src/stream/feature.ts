@@ -49,7 +49,7 @@ export const STREAMS: Feature<StreamMembers> = {
   },
 };
 
-/** Who tells other agents of the streams that are created in this one. */
+/** What tells other agents of the streams that are created in this one. */
 export interface StreamListing {
   announce(stream: FrameStream): void;
   forget(stream: FrameStream): void;

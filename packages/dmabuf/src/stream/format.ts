@@ -61,7 +61,7 @@ const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
   GREY: [[1, 1]],
 };
 
-/** @internal The names of the pixel formats. */
+/** The names of the pixel formats. */
 export const PIXEL_FORMATS: readonly string[] = Object.keys(PLANES);
 
 const PIXEL_FORMAT = /* @__PURE__ */ oneOf(...PIXEL_FORMATS);

@@ -9,7 +9,7 @@ const ENGINE =
   /Cannot (read (propert|private)|set|destructure|convert|mix|define|add property|delete|assign|access|perform)|is not (a function|iterable|an object|a constructor|defined|an instance)|undefined \(|null \(|URI malformed|private (member|field|name)|from an object whose class|[Rr]eceiver must be|Invalid (array|string|typed|value used|time|code point)|out of bounds|is not a valid|[Ii]ncompatible receiver|Method .* called on|Object prototype|must be of type|[Rr]educe of empty|Maximum call stack|BigInt|circular|serialize|ERR_INVALID|The "[\w.]+" (argument|property)|is out of range\. It must|unexpected \w+ value|[Ee]xpected a|SyntaxError/;
 
 /** Milliseconds after which a call that says nothing hangs. */
-const PATIENCE = 20_000;
+const LONGEST = 20_000;
 
 /** @returns What is wrong with the answer; `undefined` if nothing is. */
 export async function judge(
@@ -61,7 +61,7 @@ const HANGS = Symbol("hangs");
 
 export async function inTime(promise: Promise<unknown>): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
-  const over = new Promise((resolve) => (timer = setTimeout(() => resolve(HANGS), PATIENCE)));
+  const over = new Promise((resolve) => (timer = setTimeout(() => resolve(HANGS), LONGEST)));
   try {
     return await Promise.race([promise, over]);
   } finally {

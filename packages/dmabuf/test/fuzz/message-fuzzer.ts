@@ -20,7 +20,7 @@ import { oddDescriptors } from "./odd-descriptors.js";
 export const CASES_PER_LOOK = 50;
 
 /** Milliseconds for a joiner or a viewer to give up: most are told nothing that they could use. */
-const PATIENCE = 3;
+const TIMEOUT = 3;
 
 const FORMAT = imageFormat("NV12", 16, 16);
 
@@ -203,13 +203,13 @@ export class MessageFuzzer {
 
   /** A listener that is none. */
   async #answerJoiner(random: Random): Promise<void> {
-    const joined = ProcessDomain.connect(this.#listener.place, { timeout: PATIENCE });
+    const joined = ProcessDomain.connect(this.#listener.place, { timeout: TIMEOUT });
     await this.#answer(random, [{ left: 0 }], this.#changed(random, descriptorsOf(this.#decoyFiles)), joined);
   }
 
   /** An attacker that offers viewers a stream that is none. */
   async #answerGuest(random: Random): Promise<void> {
-    const visiting = StreamViewer.connect(this.#listener.place, { timeout: PATIENCE });
+    const visiting = StreamViewer.connect(this.#listener.place, { timeout: TIMEOUT });
     const lines = [
       { name: "shown", format: FORMAT, buffers: 1, bytes: 4096 },
       { place: 0 },
@@ -218,10 +218,10 @@ export class MessageFuzzer {
     const [memory] = this.#odd.slice(11);
     const looking = visiting.then(async (viewer) => {
       try {
-        const frame = await viewer.next({ signal: AbortSignal.timeout(PATIENCE) });
+        const frame = await viewer.next({ signal: AbortSignal.timeout(TIMEOUT) });
         void frame?.planes;
         frame?.[Symbol.dispose]();
-        await viewer.next({ signal: AbortSignal.timeout(PATIENCE) });
+        await viewer.next({ signal: AbortSignal.timeout(TIMEOUT) });
       } catch (error) {
         if ((error as Error).name !== "TimeoutError") throw error;
       } finally {
@@ -235,7 +235,7 @@ export class MessageFuzzer {
   /** A number that is no invitation's: one of an odd descriptor, or any. */
   async #inherit(random: Random): Promise<void> {
     const wrong = random.oneIn(2) ? random.pick(this.#odd) : random.below(2 ** 20);
-    (await ProcessDomain.inherit(wrong, { timeout: PATIENCE })).close();
+    (await ProcessDomain.inherit(wrong, { timeout: TIMEOUT })).close();
   }
 
   async #answer(

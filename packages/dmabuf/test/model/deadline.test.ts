@@ -18,7 +18,7 @@ import {
 } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 
-// Who needs a fence by some time to come says so; the earliest time counts, and its owner is told of it.
+// An agent that needs a fence by some time to come says so; the earliest time counts, and its owner is told of it.
 
 for (const kind of KINDS) {
   const word = kind === "timeline" ? LAYOUT.timeline(0) + TIMELINE.DEADLINE : LAYOUT.oneShot(1) + ONE_SHOT.DEADLINE;

@@ -118,7 +118,7 @@ async function killAt(agents: TwoAgents, { mortal, survivor }: Parts, at: number
   if (agents.isDead) agents.survivor.bury(agentOf(agents.mortal).identity);
   else agents.spare();
   await surviving;
-  // Who lives hears in its event loop of what it is told.
+  // The agent that lives hears in its event loop of what it is told.
   await until(() => isTableFree(agentOf(agents.survivor)));
   checkNothingIsLeft(agents);
   agents.survivor.close();

@@ -255,7 +255,7 @@ const OWNERS: Record<Kind, (agent: Agent) => Fence> = {
 
 for (const kind of KINDS) {
   testProtocol({
-    name: `the owner of a ${kind} fence and a waiter whose patience ends see the same end (timeline-slot.1, one-shot-slot.1, shared-fence.3, agent.4)`,
+    name: `the owner of a ${kind} fence and a waiter whose time is over see the same end (timeline-slot.1, one-shot-slot.1, shared-fence.3, agent.4)`,
     options: {
       prepare: createDomain,
       agents: {

@@ -11,7 +11,7 @@ import {
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
-// Who has a ledger: threads that take it, join it, leave it, end anywhere, and release what others have left.
+// The members of a ledger: threads that take it, join it, leave it, end anywhere, and release what others have left.
 
 const MOST = 3;
 /** Of each thread, by its number: whether it runs, and whether it uses what is in the ledger. */
@@ -90,7 +90,7 @@ function reaper(memory: Substrate): void {
 }
 
 function checkFree(memory: Substrate): void {
-  // Who has ended in the middle of releasing for another one leaves that to the next that looks.
+  // A thread that has ended in the middle of releasing for another one leaves that to the next that looks.
   releaseIfEnded(place(memory), threads(memory, SECOND), release(memory));
   assert.equal(memory.load(CONTENT), 0, "what was in the ledger was not released");
   assert.ok(takeLedger(place(memory), threads(memory, SECOND)) !== undefined, "the ledger is not free");

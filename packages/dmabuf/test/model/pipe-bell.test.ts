@@ -81,7 +81,7 @@ function scenario(steps: Steps, sleep: Sleep = inEventLoop(1)): ExploreOptions {
         survivor(memory) {
           // A kernel's write wakes the reader whatever becomes of the writer.
           memory.wake(AT.PIPE);
-          // Who blocks looks after deaths between two slices.
+          // A thread that blocks looks after deaths between two slices.
           memory.wake(AT.BELL);
           first(memory);
         },

@@ -189,14 +189,14 @@ function asks(withLock: boolean, timeout = Infinity, fault?: Fault): Program {
 /**
  * Serves one request, as the exporter's server does when its operation answers at once.
  *
- * @param patience Milliseconds, where the requester may give up and leave nothing to serve.
+ * @param timeout Milliseconds, where the requester may give up and leave nothing to serve.
  */
-function serves(patience = Infinity, fault?: Fault): Program {
+function serves(timeout = Infinity, fault?: Fault): Program {
   return (memory) => {
     const agent = domain.agent(memory, EXPORTER, { fault });
     const requester = identityOf(REQUESTER);
     const posted = { arm: () => {}, ready: () => postedRequests(agent).length > 0 || !isLive(agent, requester) };
-    if (!agent.waitSync(posted, patience)) return "nothing";
+    if (!agent.waitSync(posted, timeout)) return "nothing";
     const [request] = postedRequests(agent);
     if (request === undefined || !takeRequest(agent, request)) return "nothing";
     const lock = request.lock === 0n ? undefined : userOf(reservationAt(agent, 0)).takeOver(request.lock);

@@ -40,7 +40,7 @@ const CASES: Record<string, Case> = {
   ...Object.fromEntries(ENDS.map((how) => [`a process that ends by ${how}`, { start, end: order(how) }])),
   "a process that ends by SIGKILL": { start, end: ({ child }) => void child.kill("SIGKILL") },
   "a process that ends by SIGTERM": { start, end: ({ child }) => void child.kill("SIGTERM") },
-  "a process whose seat is closed": { start, end: order("the close of its seat") },
+  "a process whose membership is closed": { start, end: order("the close of its membership") },
   "a process that leaves": { start, end: order("domain.close()"), leaves: true },
   "a worker that is terminated": { start: startWorker, end: ({ worker }) => void worker.terminate() },
   "a worker that ends by process.exit()": { start: startWorker, end: order("process.exit()") },

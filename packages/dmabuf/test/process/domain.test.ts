@@ -150,7 +150,7 @@ test("a buffer whose exporter was killed can be had from another holder (mailbox
   assert.deepEqual(await late.ask({ order: "read" }), [9]);
   const writer = await Peer.start(t, place);
   assert.equal(await writer.ask({ order: "import", handle }), "orphan");
-  // Who may only read has nothing to give to a writer.
+  // An agent that may only read has nothing to give to a writer.
   await writer.kill();
   buffer.close();
   const last = await Peer.start(t, place);

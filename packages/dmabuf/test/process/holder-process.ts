@@ -12,7 +12,7 @@ import { until } from "../agents.js";
 
 export const ENDS = ["process.exit()", "an uncaught exception", "an unhandled rejection"] as const;
 
-export type End = (typeof ENDS)[number] | "domain.close()" | "the close of its seat";
+export type End = (typeof ENDS)[number] | "domain.close()" | "the close of its membership";
 
 export type HolderOrder =
   | { readonly order: "join"; readonly place: string }

@@ -181,7 +181,7 @@ function wait(fence: Fence, timeout: number): { result: string; status: number; 
 function end(how: End): void {
   if (how === "process.exit()") process.exit(0);
   if (how === "domain.close()") domain.close();
-  else if (how === "the close of its seat") closeSeat();
+  else if (how === "the close of its membership") closeMembership();
   else if (how === "an unhandled rejection") void Promise.reject(new Error("as ordered"));
   else
     setImmediate(() => {
@@ -190,7 +190,7 @@ function end(how: End): void {
 }
 
 /** What a program does that closes what is not its own. */
-function closeSeat(): void {
+function closeMembership(): void {
   closeDescriptor(Number(readdirSync("/proc/self/fd").find(holdsLock)));
 }
 

@@ -28,13 +28,13 @@ export interface StrangerReport {
 
 /** Seconds: far longer than any victim needs for anything, and longer than this process waits for its end. */
 const LINGER = 120;
-const PATIENCE_MS = 20_000;
+const LONGEST_MS = 20_000;
 const BYTES = Buffer.alloc(65_536);
 
 const [, , role, place, argument = ""] = process.argv as unknown as [string, string, string, string, string?];
 const address: SocketAddress = place.startsWith("@") ? { abstract: place.slice(1) } : { path: place };
 process.on("message", () => process.exit(0));
-setTimeout(() => process.exit(1), PATIENCE_MS);
+setTimeout(() => process.exit(1), LONGEST_MS);
 
 if (role === "send") {
   const linger = lingeringSocket(LINGER).descriptor;

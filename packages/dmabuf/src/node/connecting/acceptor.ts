@@ -37,8 +37,8 @@ const MOST_SILENT = 64;
  *     listened to.
  * acceptor.2. A peer that sends what it should not, or nothing in time, loses its connection, and no other notices:
  *      no descriptor stays open for it, and those that say nothing leave room for others.
- * acceptor.3. No descriptor is taken from those who come: the kernel refuses it to them (since Linux 6.16, see the
- *      listening-socket.ts), and what lies in a socket otherwise is released with it, which blocks no thread
+ * acceptor.3. No descriptor is taken from a process that connects: the kernel refuses it to them (since Linux 6.16, see the
+ *      listening-socket.ts), and what is in a socket otherwise is released with it, which blocks no thread
  *      (let-go.ts). Before Linux 6.16 this does not hold for what a process sends that was let in: Node.js reads it.
  * acceptor.4. However many are refused, there are a few warnings with a count.
  */
@@ -85,7 +85,7 @@ export class Acceptor {
     });
   }
 
-  /** Warns of what those who come have caused. */
+  /** Warns of what processes that connect have caused. */
   warn(message: string): void {
     this.#warnings.warn(message);
   }

@@ -35,8 +35,8 @@ import {
  *      what is at the path answers, and one that was left behind is replaced without a moment in which there is
  *      none.
  * listening-socket.2. Of several who want the same path at the same time one gets it, and the others are told so: they
- *      look and rename under a lock on the folder, which ends with them. Who does not get the lock in time goes on
- *      without.
+ *      look and rename under a lock on the folder, which ends with them. A process that does not get the lock in
+ *      time goes on without.
  * listening-socket.3. Nothing but a socket that refuses connections is replaced.
  * listening-socket.4. The file goes with the socket, unless another one is in its place by then.
  * listening-socket.5. No process can send descriptors to a listening socket, or to what connects to one before that
@@ -76,7 +76,7 @@ export class ListeningSocket {
     try {
       unlinkSync(this.#path);
     } catch {
-      // The folder lets no user remove it, or is gone: the file stays, and refuses those who come.
+      // The folder lets no user remove it, or is gone: the file stays, and refuses every process that connects.
     }
   }
 

@@ -108,7 +108,7 @@ function createBell(): number {
   const { reader, writer } = createPipe();
   try {
     const bell = reopenDescriptor(reader, "read-write", constants.O_NONBLOCK);
-    // Another user who was let in opens it once more, to watch it. Who has no descriptor of it cannot.
+    // Another user who was let in opens it once more, to watch it. A process without a descriptor of it cannot.
     fchmodSync(bell, 0o666);
     return bell;
   } finally {

@@ -61,7 +61,7 @@ export function checkInvitation(invitation: WorkerInvitation): asserts invitatio
 }
 
 /**
- * What lies in the socket of an invitation from the start. It is looked at before anything is done with the descriptor that a
+ * What is in the socket of an invitation from the start. It is looked at before anything is done with the descriptor that a
  * caller names, and taken out by the one that uses the invitation.
  */
 const GREETING = Buffer.from('{"invitation":"dmabuf"}\n');
@@ -84,7 +84,7 @@ export function createInvitation(): { readonly mine: number; readonly theirs: nu
  */
 export function acceptInvitation(descriptor: number, users: KnownUsers): void {
   const bytes = Buffer.alloc(GREETING.length);
-  if (!isUnixSocket(descriptor, "stream") || !lies(GREETING, descriptor, bytes)) {
+  if (!isUnixSocket(descriptor, "stream") || !isWaiting(GREETING, descriptor, bytes)) {
     throw new DmaBufError(
       "EINVAL",
       `Cannot join the domain: descriptor ${descriptor} of this process is no invitation of inviteProcess(), or was used`,
@@ -95,7 +95,7 @@ export function acceptInvitation(descriptor: number, users: KnownUsers): void {
 }
 
 /** Whether these bytes are the next ones in a socket. @param bytes Of the same length, to look with. */
-function lies(wanted: Buffer, socket: number, bytes: Buffer): boolean {
+function isWaiting(wanted: Buffer, socket: number, bytes: Buffer): boolean {
   const seen = peekMessage(socket, bytes);
   return seen?.length === wanted.length && !seen.hasDescriptors && wanted.equals(bytes);
 }

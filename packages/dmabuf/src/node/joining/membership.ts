@@ -42,7 +42,7 @@ export class Membership {
   /** The open file that its locks are held through. */
   readonly descriptor: number;
   readonly #socket: Socket;
-  /** For whom it has reserved slots that they have not taken yet. */
+  /** The slots that it has reserved for agents, which have not taken them yet. */
   readonly #reservations = new Map<Identity, Reservation>();
 
   private constructor(files: DomainFiles) {
@@ -50,7 +50,7 @@ export class Membership {
     this.descriptor = reopenDescriptor(registerOf(files), "read-write", constants.O_NONBLOCK);
     // It never reads: what others write there is for the pipe's own agent.
     this.#socket = new Socket({ fd: this.descriptor, readable: false, writable: true }).unref();
-    // Nothing but a close can befall it; without a listener an error would end the process.
+    // Nothing but a close can happen to it; without a listener an error would end the process.
     this.#socket.on("error", () => {});
   }
 
@@ -113,7 +113,7 @@ export class Membership {
     yield* unreleased(member);
     for (const reservation of this.#reservations.values()) if (isUsed(reservation)) this.release(reservation);
     for (const identity of otherAgents(member)) {
-      // Its own lock would not stand in its way.
+      // Its own lock would not be in its way.
       if (this.#reservations.has(identity)) continue;
       const bytes = bytesOf(slotOf(identity));
       if (findLockOnFile(this.descriptor, "read", bytes) !== undefined) continue;

@@ -17,7 +17,7 @@ import type { ResourceLedger } from "../resources/resource-ledger.js";
 import { duplicateDescriptor } from "../system-calls/index.js";
 
 /**
- * The storage of processes: memory files, whose descriptors lie in the mailboxes of all agents from the first handle
+ * The storage of processes: memory files, whose descriptors are in the mailboxes of all agents from the first handle
  * on.
  *
  * file-carrier.1. The agent that makes a handle sends the descriptors to the mailbox of each agent that has not had them from
@@ -28,7 +28,7 @@ import { duplicateDescriptor } from "../system-calls/index.js";
  * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each message
  *      that comes, and from time to time.
  * file-carrier.4. The memory of a freed buffer is given back by the agent that frees it, or, if that one may only read, by its
- *     exporter, who keeps the files while the buffer lives, and answers with them: descriptors that lie about hold no
+ *     exporter, which keeps the files while the buffer lives, and answers with them: descriptors on their way hold no
  *     memory. Memory that a move has left is given back at once.
  */
 
@@ -162,7 +162,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
     if (before === undefined) return;
     this.#names.delete(before.storage);
     for (const to of otherAgents(this.#parts.agent)) {
-      // Who has had the old memory from here needs the new one; others ask.
+      // An agent that has had the old memory from here needs the new one; others ask.
       for (const mode of ["read", "read-write"] as const) {
         if (before.storage.wasSent(mode, to)) this.#deliver(to, now, mode);
       }
@@ -170,7 +170,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   ask(key: BufferKey, version: number): void {
-    // What was announced lies there.
+    // What was announced is there.
     this.#parts.post.read();
     const held = this.#heldAt(key);
     if (held === undefined || ((held.version - version) | 0) >= 0) return;
@@ -382,7 +382,7 @@ interface OwnMemory {
 /** Something that was asked of all agents. */
 interface Question {
   readonly name: StorageName;
-  /** Who has not answered. */
+  /** The agents that have not answered. */
   readonly asked: Set<Identity>;
   /** No agent has it. */
   missing: () => void;

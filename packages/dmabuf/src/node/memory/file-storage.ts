@@ -25,7 +25,7 @@ export class FileStorage implements Storage {
   readonly isOwned: boolean;
   readonly #parts: readonly FilePart[];
   readonly #released: (self: FileStorage, isFreed: boolean) => void;
-  /** Who has had the descriptors from this agent already. */
+  /** The agents that have had the descriptors from this one already. */
   readonly #sent: Readonly<Record<HandleMode, Set<Identity>>> = { read: new Set(), "read-write": new Set() };
   #readers: readonly MemoryObject[] | undefined;
   #isReleased = false;

@@ -26,7 +26,7 @@ export let makeDescriptorDirectory: (
 
 /**
  * Descriptors that agents give each other by name: for what is no memory of the domain's, above all the kernel's own
- * buffers, fences and syncobjs. A descriptor is sent to the agent that asks for it, and lies in no mailbox before.
+ * buffers, fences and syncobjs. A descriptor is sent to the agent that asks for it, and is in no mailbox before.
  *
  * @example
  * ```ts

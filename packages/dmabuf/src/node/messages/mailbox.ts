@@ -10,7 +10,7 @@ import { parseMessage, type Message } from "./message.js";
  * How agents of different processes send each other descriptors and what belongs to them, without a connection and
  * without the help of any other: each agent has a mailbox, a socket that every member may send to.
  *
- * mailbox.1. A message lies in the mailbox until its agent takes it, even if the sender has died, and costs the sender
+ * mailbox.1. A message is in the mailbox until its agent takes it, even if the sender has died, and costs the sender
  *      no wait.
  * mailbox.2. A full mailbox refuses a message: the sender goes on, and the receiver asks when it misses something.
  * mailbox.3. The sender of a message counts it, rings, and writes into the pipe of the receiver's event loop, whether
@@ -97,7 +97,7 @@ export class Mailbox {
 
   /** Takes out all messages that are there. */
   *take(): Generator<Received> {
-    // SYNC POINT message-before-count: what is counted now lies there.
+    // SYNC POINT message-before-count: what is counted now is there.
     this.#taken = this.#count;
     const mailbox = this.#files.mailboxes[slotOf(this.#member.identity)]!;
     for (let messages = 0; messages < MOST_AT_ONCE; messages++) {

@@ -34,7 +34,7 @@ export interface AskForStorage extends StorageName {
   readonly kind: "ask for storage";
 }
 
-/** The answer of one who has not what was asked for. */
+/** The answer of an agent that does not have what was asked for. */
 export interface NoStorage extends StorageName {
   readonly kind: "no storage";
 }

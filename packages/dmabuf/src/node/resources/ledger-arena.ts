@@ -10,7 +10,7 @@ import { closeDescriptor, createMemoryFile, mapMemory, setFileLength, viewOf } f
  * ledger-arena.1. An arena is found by its name among the process's mappings. It is mapped private, so that no other
  *     process writes there; and no file that a peer has sent is ever mapped so, whatever its name is.
  * ledger-arena.2. An arena stays as long as the process: a thread that has found one may look there until its end.
- * ledger-arena.3. Who makes an arena tells those that were there before, in each arena that it finds afterwards. Of two
+ * ledger-arena.3. A thread that makes an arena tells those that were there before, in each arena that it finds afterwards. Of two
  *     that make one at the same time, at least the later one finds the other.
  */
 

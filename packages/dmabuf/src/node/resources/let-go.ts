@@ -14,7 +14,7 @@ import {
 
 /**
  * How descriptors are closed on which a peer has had influence: what it has sent, and sockets in which something that it
- * has sent may lie. The last close of such a thing may block as long as the peer likes: of a TCP socket that lingers, for
+ * has sent may be. The last close of such a thing may block as long as the peer likes: of a TCP socket that lingers, for
  * one.
  *
  * let-go.1. Such a close is not the last one. A child process is started that has the descriptors, too; then they are

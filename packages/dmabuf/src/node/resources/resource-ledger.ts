@@ -234,8 +234,8 @@ export class ResourceLedger {
 }
 
 /**
- * Releases what is in the ledger of a thread of this process that has ended, and only then. Who is ended in the
- * middle of it has released a part, and left the rest to the next.
+ * Releases what is in the ledger of a thread of this process that has ended, and only then. A thread that is ended in
+ * the middle of it has released a part, and left the rest to the next.
  */
 export function releaseLedger(memory: LedgerMemory): LedgerRelease {
   const numbers = numbersOf(memory);

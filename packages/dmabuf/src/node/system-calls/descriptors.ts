@@ -14,7 +14,7 @@ export interface FileRange {
 
 export type LockKind = "read" | "write";
 
-/** A lock that stands in the way of another. `pid` is -1 for a lock of an open file description. */
+/** A lock that is in the way of another. `pid` is -1 for a lock of an open file description. */
 export interface LockOnFile extends FileRange {
   readonly kind: LockKind;
   readonly pid: number;
@@ -195,7 +195,7 @@ export function unlockFile(fd: number, range: FileRange = { start: 0, length: 0 
   throw callError(lastErrno(), "fcntl", `Cannot unlock descriptor ${fd}`);
 }
 
-/** The lock of another description that would stand in the way, or undefined. */
+/** The lock of another description that would be in the way, or undefined. */
 export function findLockOnFile(fd: number, kind: LockKind, range: FileRange): LockOnFile | undefined {
   const record = lockRecord(kind === "read" ? F_RDLCK : F_WRLCK, range);
   if (native.fcntlLock(fd, F_OFD_GETLK, record) < 0) {

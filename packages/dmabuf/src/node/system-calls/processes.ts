@@ -22,7 +22,7 @@ export function processId(): number {
   return native.getpid();
 }
 
-/** The user as whom this process acts. */
+/** The user that this process acts for. */
 export function effectiveUser(): number {
   return native.geteuid();
 }

@@ -5,7 +5,7 @@ import { peekMessage } from "./sockets.js";
 
 /** What a socket tells of its other end, and what that end may do to this process. */
 
-/** Who made the other end. */
+/** The process and user that made the other end. */
 export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
@@ -34,7 +34,7 @@ const native = {
   shutdown: nativeFunction("int shutdown(int fd, int how)"),
 };
 
-/** Who connected, or listened, or made the pair, as the kernel knows it. */
+/** The process and user that connected, or listened, or made the pair, as the kernel knows them. */
 export function peerCredentials(fd: number): PeerCredentials {
   const value = new Int32Array(3);
   if (!readOption(fd, SO_PEERCRED, value)) {

@@ -165,7 +165,7 @@ export function receiveMessage(
  * Looks at the bytes that wait in a socket, and takes none. Descriptors that came with them do not come into this
  * process.
  *
- * @returns How many bytes were copied into `bytes`, and whether descriptors lie among them; undefined if nothing is
+ * @returns How many bytes were copied into `bytes`, and whether descriptors are among them; undefined if nothing is
  *   there.
  */
 export function peekMessage(

@@ -27,7 +27,7 @@ export class PipeWatch {
     };
     this.#socket = new Socket(options);
     this.#socket.unref();
-    // Nothing but a close can befall it; without a listener an error would end the process.
+    // Nothing but a close can happen to it; without a listener an error would end the process.
     this.#socket.on("error", () => {});
     this.#socket.resume();
   }

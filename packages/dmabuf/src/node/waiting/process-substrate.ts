@@ -154,7 +154,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     const watch = new PipeWatch(this.#doorbells.pipeOf(slot), () => this.#letGo(slot, sleepers));
     const sleepers: Sleepers = { watch, wakeUps: [], heard: nothing };
     this.#sleepers.set(slot, sleepers);
-    // Who had the slot before may have died in its sleep.
+    // The agent that had the slot before may have died in its sleep.
     clearSleepers(this, this.#sleepersOf(slot));
     return sleepers;
   }

@@ -31,15 +31,15 @@ test("processes that are killed and stopped everywhere lose nothing and leave no
 
 const TRIPPED: Record<Fault, RegExp> = {
   torn: /a buffer was seen while agent \d+, which is alive, was writing it/,
-  wake: /chaos.2: seat \d+ does nothing any more/,
-  descriptor: /chaos.3: seat \d+ has left with \d+ more descriptors/,
+  wake: /chaos.2: party \d+ does nothing any more/,
+  descriptor: /chaos.3: party \d+ has left with \d+ more descriptors/,
   slot: /all slots to be free \(chaos.4\)/,
-  seat: /what seat \d+ held to be given back/,
-  stray: /chaos.7: the threads of seat \d+ have left \d+ descriptors and 0 mappings/,
+  membership: /what party \d+ held to be given back/,
+  stray: /chaos.7: the threads of party \d+ have left \d+ descriptors and 0 mappings/,
   early: /chaos.9: the only consumer that was waited for misses a frame/,
   // The member itself may be the first that wants it.
-  lock: /chaos.2: seat \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
-  dead: /chaos.8: seat \d+ waits for what seat \d+ held, whose reaper is stopped/,
+  lock: /chaos.2: party \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
+  dead: /chaos.8: party \d+ waits for what party \d+ held, whose reaper is stopped/,
   fence: /chaos.5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
 

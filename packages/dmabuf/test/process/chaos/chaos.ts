@@ -15,7 +15,7 @@ import { WorkerHost, type Life } from "./worker-host.js";
 import { StoppedReaper } from "../stopped-reaper.js";
 import type { Fault, Order, Report, SharedBuffer } from "./orders.js";
 import { orphans } from "./orphans.js";
-import { BUFFER_SLOTS, describeBlow, makePlan, SEATS, STREAMS, THREADS, type Blow } from "./plan.js";
+import { BUFFER_SLOTS, describeBlow, makePlan, PARTIES, STREAMS, THREADS, type Blow } from "./plan.js";
 
 /**
  * Processes that work on the same buffers and streams, and are killed and stopped in the middle of it. What must hold:
@@ -52,7 +52,7 @@ export interface ChaosResult {
   readonly recoveries: readonly number[];
 }
 
-interface Seat {
+interface Party {
   readonly index: number;
   readonly diary: string;
   child: Life | undefined;
@@ -89,7 +89,7 @@ class ChaosRun {
   readonly #folder = mkdtempSync(join(tmpdir(), "dmabuf-chaos-"));
   readonly #place = join(this.#folder, "socket");
   readonly #barracks = new Barracks(new URL("member.js", import.meta.url));
-  readonly #seats: Seat[] = [];
+  readonly #parties: Party[] = [];
   readonly #buffers = new Map<number, DmaBuf>();
   readonly #blows: Record<string, number> = {};
   readonly #deeds: Record<string, number> = {};
@@ -104,15 +104,15 @@ class ChaosRun {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#domain = ProcessDomain.create({ name: "onlooker", agents: 16, buffers: 512, timelines: 64, streams: 16 });
-    for (let index = 0; index < SEATS + THREADS; index++) this.#seats.push(this.#newSeat(index));
+    for (let index = 0; index < PARTIES + THREADS; index++) this.#parties.push(this.#newParty(index));
   }
 
   async run(): Promise<ChaosResult> {
     // Only the first member comes in through this process.
     this.#domain.listen(`${this.#place}.first`);
-    for (const seat of this.#seats) {
-      await this.#seatSomebody(seat);
-      if (this.#listener === undefined) await this.#letListen(seat);
+    for (const party of this.#parties) {
+      await this.#start(party);
+      if (this.#listener === undefined) await this.#letListen(party);
     }
     const looks = setInterval(() => this.#look(), 500);
     try {
@@ -136,16 +136,16 @@ class ChaosRun {
 
   async end(): Promise<void> {
     this.#barracks.close();
-    for (const { host } of this.#seats) host?.close();
+    for (const { host } of this.#parties) host?.close();
     for (const reaper of this.#reapers) reaper.kill();
-    const children = this.#seats.map(({ child }) => child).filter((child) => child !== undefined);
+    const children = this.#parties.map(({ child }) => child).filter((child) => child !== undefined);
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
     this.#domain.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #newSeat(index: number): Seat {
+  #newParty(index: number): Party {
     const read = { bytes: 0, at: 0 };
     const diary = join(this.#folder, `diary ${index}`);
     return {
@@ -161,61 +161,63 @@ class ChaosRun {
     };
   }
 
-  /** Starts a process on a seat. Returns when it has joined. */
-  async #seatSomebody(seat: Seat): Promise<void> {
-    const child = isThread(seat) ? await this.#moveIn(seat) : await this.#barracks.take();
-    seat.child = child;
-    seat.identity = 0;
-    seat.condemned = false;
-    seat.done = true;
-    seat.read = { bytes: -1, at: Date.now() };
-    closeSync(openSync(seat.diary, "w"));
-    child.on("message", (report: Report) => this.#hear(seat, child, report));
+  /** Starts a process as a party. Returns when it has joined. */
+  async #start(party: Party): Promise<void> {
+    const child = isThread(party) ? await this.#moveIn(party) : await this.#barracks.take();
+    party.child = child;
+    party.identity = 0;
+    party.condemned = false;
+    party.done = true;
+    party.read = { bytes: -1, at: Date.now() };
+    closeSync(openSync(party.diary, "w"));
+    child.on("message", (report: Report) => this.#hear(party, child, report));
     child.on("exit", (code, signal) => {
-      if (seat.child === child && !seat.condemned) this.#fail(`seat ${seat.index} has ended with ${code ?? signal}`);
+      if (party.child === child && !party.condemned)
+        this.#fail(`party ${party.index} has ended with ${code ?? signal}`);
     });
     const { seed, fault } = this.#options;
-    const produces = STREAMS[seat.index];
+    const produces = STREAMS[party.index];
     const start = {
       place: this.#place,
       joinsAt: this.#listener === undefined ? `${this.#place}.first` : this.#place,
-      seat: seat.index,
+      party: party.index,
       seed: seed ^ this.#random.below(2 ** 31),
     };
-    tell(seat, { order: "start", start: { ...start, diary: seat.diary, produces, fault } });
-    await this.#until(() => seat.identity !== 0, 30_000, `seat ${seat.index} to join`);
-    for (const [index, buffer] of this.#buffers) tell(seat, { order: "import", index, handle: handleOf(buffer) });
+    tell(party, { order: "start", start: { ...start, diary: party.diary, produces, fault } });
+    await this.#until(() => party.identity !== 0, 30_000, `party ${party.index} to join`);
+    for (const [index, buffer] of this.#buffers) tell(party, { order: "import", index, handle: handleOf(buffer) });
   }
 
-  async #moveIn(seat: Seat): Promise<Life> {
-    if (seat.host?.isStanding !== true) seat.host = await WorkerHost.build();
-    return seat.host.take();
+  async #moveIn(party: Party): Promise<Life> {
+    if (party.host?.isStanding !== true) party.host = await WorkerHost.build();
+    return party.host.take();
   }
 
-  /** Has all buffers exported, each seat its share. */
+  /** Has all buffers exported, each party its share. */
   async #handOut(): Promise<void> {
-    for (let index = 0; index < BUFFER_SLOTS; index++) tell(this.#seats[index % SEATS]!, { order: "export", index });
+    for (let index = 0; index < BUFFER_SLOTS; index++)
+      tell(this.#parties[index % PARTIES]!, { order: "export", index });
     await this.#until(() => this.#buffers.size === BUFFER_SLOTS, 30_000, "all buffers");
   }
 
-  async #letListen(seat: Seat): Promise<void> {
+  async #letListen(party: Party): Promise<void> {
     this.#listener = undefined;
-    tell(seat, { order: "listen" });
-    await this.#until(() => this.#listener !== undefined, 30_000, `seat ${seat.index} to listen`);
+    tell(party, { order: "listen" });
+    await this.#until(() => this.#listener !== undefined, 30_000, `party ${party.index} to listen`);
   }
 
-  #hear(seat: Seat, child: Life, report: Report): void {
-    if (report.report === "failed") this.#fail(`seat ${seat.index} has failed: ${report.reason}`);
-    if (report.report === "sent") tell(this.#random.pick(this.#seats), { ...report, order: "receive" });
-    if (report.report === "exported") this.#share(seat, report);
-    if (report.report === "left") this.#countDeeds(seat, report);
-    if (seat.child !== child) return;
-    if (report.report === "done") seat.done = true;
-    if (report.report === "listens") this.#listener = seat.index;
-    if (report.report === "joined") seat.identity = report.identity;
+  #hear(party: Party, child: Life, report: Report): void {
+    if (report.report === "failed") this.#fail(`party ${party.index} has failed: ${report.reason}`);
+    if (report.report === "sent") tell(this.#random.pick(this.#parties), { ...report, order: "receive" });
+    if (report.report === "exported") this.#share(party, report);
+    if (report.report === "left") this.#countDeeds(party, report);
+    if (party.child !== child) return;
+    if (report.report === "done") party.done = true;
+    if (report.report === "listens") this.#listener = party.index;
+    if (report.report === "joined") party.identity = report.identity;
   }
 
-  #share(from: Seat, { index, handle }: SharedBuffer): void {
+  #share(from: Party, { index, handle }: SharedBuffer): void {
     try {
       const buffer = this.#domain.import(handle);
       this.#buffers.get(index)?.close();
@@ -223,68 +225,68 @@ class ChaosRun {
     } catch (error) {
       // It was killed right after it had sent this.
       if ((error as DmaBufError).code !== "ESTALE") this.#fail(String(error));
-      else setTimeout(() => tell(this.#random.pick(this.#seats), { order: "export", index }), 100);
+      else setTimeout(() => tell(this.#random.pick(this.#parties), { order: "export", index }), 100);
       return;
     }
-    for (const seat of this.#seats) {
-      if (seat !== from) tell(seat, { order: "import", index, handle: handleOf(this.#buffers.get(index)!) });
+    for (const party of this.#parties) {
+      if (party !== from) tell(party, { order: "import", index, handle: handleOf(this.#buffers.get(index)!) });
     }
   }
 
-  #countDeeds(seat: Seat, { descriptors, deeds }: Extract<Report, { report: "left" }>): void {
-    if (descriptors > 0) this.#fail(`chaos.3: seat ${seat.index} has left with ${descriptors} more descriptors`);
+  #countDeeds(party: Party, { descriptors, deeds }: Extract<Report, { report: "left" }>): void {
+    if (descriptors > 0) this.#fail(`chaos.3: party ${party.index} has left with ${descriptors} more descriptors`);
     for (const [deed, count] of Object.entries(deeds)) this.#deeds[deed] = (this.#deeds[deed] ?? 0) + count;
   }
 
   async #strike(blow: Blow): Promise<void> {
-    const seat = this.#seats[blow.seat]!;
+    const party = this.#parties[blow.party]!;
     switch (blow.kind) {
       case "kill":
       case "terminate":
-        return this.#kill(seat);
+        return this.#kill(party);
       case "kill listener":
-        return this.#kill(this.#seats[this.#listener!]!);
+        return this.#kill(this.#parties[this.#listener!]!);
       case "stop":
-        return this.#stop(seat, blow.ms);
+        return this.#stop(party, blow.ms);
       case "stop reaper":
-        return this.#reap(seat, blow.step);
+        return this.#reap(party, blow.step);
       case "replace":
-        return tell(seat, { order: "export", index: blow.buffer });
+        return tell(party, { order: "export", index: blow.buffer });
       case "visit":
         this.#visits.push(this.#visit());
         return undefined;
       case "leave":
-        return this.#replace(seat, () => tell(seat, { order: "leave" }));
+        return this.#replace(party, () => tell(party, { order: "leave" }));
       case "exit":
-        return this.#replace(seat, () => tell(seat, { order: "exit" }));
+        return this.#replace(party, () => tell(party, { order: "exit" }));
     }
   }
 
-  #kill(seat: Seat): Promise<void> {
-    return this.#replace(seat, () => void seat.child!.kill("SIGKILL"));
+  #kill(party: Party): Promise<void> {
+    return this.#replace(party, () => void party.child!.kill("SIGKILL"));
   }
 
-  /** Has a process end; when it is gone, another one takes its seat. */
-  async #replace(seat: Seat, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
-    const wasListening = this.#listener === seat.index;
-    await this.#remove(seat, end, untilRecovered);
+  /** Has a process end; when it is gone, another one takes its party. */
+  async #replace(party: Party, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
+    const wasListening = this.#listener === party.index;
+    await this.#remove(party, end, untilRecovered);
     // Another member listens at the place again.
-    if (wasListening) await this.#letListen(this.#seats[(seat.index + 1) % SEATS]!);
-    await this.#seatSomebody(seat);
+    if (wasListening) await this.#letListen(this.#parties[(party.index + 1) % PARTIES]!);
+    await this.#start(party);
   }
 
-  async #remove(seat: Seat, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
-    const { child, identity } = seat;
-    seat.condemned = true;
+  async #remove(party: Party, end: () => void, untilRecovered?: () => Promise<void>): Promise<void> {
+    const { child, identity } = party;
+    party.condemned = true;
     end();
     const hasEnded = (): boolean => child!.exitCode !== null || child!.signalCode !== null;
-    await this.#until(hasEnded, 30_000, `seat ${seat.index} to end`);
+    await this.#until(hasEnded, 30_000, `party ${party.index} to end`);
     await untilRecovered?.();
     const gone = performance.now();
     await this.#until(
       () => this.#isRecovered(identity),
       RECOVERY_LIMIT,
-      `what seat ${seat.index} held to be given back`,
+      `what party ${party.index} held to be given back`,
     );
     this.#recoveries.push(performance.now() - gone);
   }
@@ -295,18 +297,18 @@ class ChaosRun {
   }
 
   /** A member is killed while it reads, and who recovers it stops in the middle of that. */
-  async #reap(seat: Seat, step: number): Promise<void> {
-    const { identity, child } = seat;
+  async #reap(party: Party, step: number): Promise<void> {
+    const { identity, child } = party;
     const reaper = new StoppedReaper({ joinsAt: this.#place, pid: child!.pid!, identity, step });
     this.#reapers.add(reaper);
     await this.#until(() => reaper.identity !== 0, 30_000, "a reaper to join");
-    await this.#carryOut([seat], "hold", (index) => `seat ${index} does not begin to read`);
+    await this.#carryOut([party], "hold", (index) => `party ${index} does not begin to read`);
     const untilRecovered = async (): Promise<void> => {
       const hasBegun = (): boolean => reaper.hasReaped || reaper.standsStill;
       await this.#until(hasBegun, RECOVERY_LIMIT, "a reaper");
-      const others = this.#seats.filter(({ child, condemned }) => child !== undefined && !condemned);
+      const others = this.#parties.filter(({ child, condemned }) => child !== undefined && !condemned);
       const waits = (index: number): string =>
-        `chaos.8: seat ${index} waits for what seat ${seat.index} held, whose reaper is stopped`;
+        `chaos.8: party ${index} waits for what party ${party.index} held, whose reaper is stopped`;
       await this.#carryOut(others, "write all", waits);
       // It goes on, or a reaper dies, too.
       if (this.#random.oneIn(2)) reaper.goOn();
@@ -317,43 +319,51 @@ class ChaosRun {
       this.#reapers.delete(reaper);
       await this.#until(() => this.#isRecovered(reaper.identity), RECOVERY_LIMIT, "a reaper to be given back");
     };
-    await this.#replace(seat, () => reaper.reap(), untilRecovered);
+    await this.#replace(party, () => reaper.reap(), untilRecovered);
   }
 
   /** Has some members do something, and waits until they have. */
-  async #carryOut(seats: readonly Seat[], order: "hold" | "write all", late: (index: number) => string): Promise<void> {
-    for (const seat of seats) {
-      seat.done = false;
-      tell(seat, { order });
+  async #carryOut(
+    parties: readonly Party[],
+    order: "hold" | "write all",
+    late: (index: number) => string,
+  ): Promise<void> {
+    for (const party of parties) {
+      party.done = false;
+      tell(party, { order });
     }
     const limit = Date.now() + (this.#options.silence ?? 60_000);
-    await this.#until(() => seats.every(({ done }) => done) || Date.now() > limit, Infinity, order);
-    for (const { index, done } of seats) if (!done) this.#fail(late(index));
+    await this.#until(() => parties.every(({ done }) => done) || Date.now() > limit, Infinity, order);
+    for (const { index, done } of parties) if (!done) this.#fail(late(index));
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #stop(seat: Seat, ms: number): void {
-    const { child } = seat;
+  #stop(party: Party, ms: number): void {
+    const { child } = party;
     child!.kill("SIGSTOP");
-    seat.stoppedUntil = Date.now() + ms;
+    party.stoppedUntil = Date.now() + ms;
     setTimeout(() => child!.kill("SIGCONT"), ms);
   }
 
   /** A visitor joins for a while, and is killed. */
   async #visit(): Promise<void> {
-    const seat = this.#newSeat(this.#seats.length);
-    this.#seats.push(seat);
-    await this.#seatSomebody(seat);
+    const party = this.#newParty(this.#parties.length);
+    this.#parties.push(party);
+    await this.#start(party);
     await pause(VISIT_MS);
-    await this.#remove(seat, () => void seat.child!.kill("SIGKILL"));
-    seat.child = undefined;
+    await this.#remove(party, () => void party.child!.kill("SIGKILL"));
+    party.child = undefined;
   }
 
   async #dismissAll(): Promise<void> {
-    await this.#until(() => this.#seats.every(({ stoppedUntil }) => stoppedUntil < Date.now()), 10_000, "all to go on");
-    const present = this.#seats.filter(({ child }) => child !== undefined);
-    await Promise.all(present.map((seat) => this.#remove(seat, () => tell(seat, { order: "leave" }))));
-    for (const seat of present) seat.child = undefined;
+    await this.#until(
+      () => this.#parties.every(({ stoppedUntil }) => stoppedUntil < Date.now()),
+      10_000,
+      "all to go on",
+    );
+    const present = this.#parties.filter(({ child }) => child !== undefined);
+    await Promise.all(present.map((party) => this.#remove(party, () => tell(party, { order: "leave" }))));
+    for (const party of present) party.child = undefined;
   }
 
   async #checkNothingIsLeft(): Promise<void> {
@@ -370,7 +380,7 @@ class ChaosRun {
     // Handles that no member imports release their buffers after their limit.
     const isEmpty = (): boolean => segmentState(agentOf(domain)).length === 1;
     await this.#until(isEmpty, SETTLING_LIMIT, "all slots to be free (chaos.4)");
-    for (const { index, host } of this.#seats) if (host?.isStanding === true) await this.#checkHost(index, host);
+    for (const { index, host } of this.#parties) if (host?.isStanding === true) await this.#checkHost(index, host);
   }
 
   /** chaos.7. */
@@ -382,7 +392,7 @@ class ChaosRun {
     }
     const { descriptors, mappings } = kept;
     if (Math.max(descriptors, mappings) <= 0) return;
-    this.#fail(`chaos.7: the threads of seat ${index} have left ${descriptors} descriptors and ${mappings} mappings`);
+    this.#fail(`chaos.7: the threads of party ${index} have left ${descriptors} descriptors and ${mappings} mappings`);
     throw this.#failure!;
   }
 
@@ -390,14 +400,14 @@ class ChaosRun {
   #look(): void {
     for (const orphan of orphans(agentOf(this.#domain))) this.#fail(`chaos.5: ${orphan}`);
     const now = Date.now();
-    for (const seat of this.#seats) {
-      if (seat.child === undefined || seat.identity === 0) continue;
-      const bytes = statSync(seat.diary).size;
+    for (const party of this.#parties) {
+      if (party.child === undefined || party.identity === 0) continue;
+      const bytes = statSync(party.diary).size;
       // What it is told to say that it has done has a limit of its own (chaos.8).
-      const isExcused = now < seat.stoppedUntil + 500 || !seat.done;
-      if (bytes !== seat.read.bytes || isExcused) seat.read = { bytes, at: now };
-      if (now - seat.read.at > (this.#options.silence ?? 20_000)) {
-        this.#fail(`chaos.2: seat ${seat.index} does nothing any more`);
+      const isExcused = now < party.stoppedUntil + 500 || !party.done;
+      if (bytes !== party.read.bytes || isExcused) party.read = { bytes, at: now };
+      if (now - party.read.at > (this.#options.silence ?? 20_000)) {
+        this.#fail(`chaos.2: party ${party.index} does nothing any more`);
       }
     }
   }
@@ -416,22 +426,22 @@ class ChaosRun {
 
   /** Everything that can be seen of the run. */
   #dump(): string[] {
-    const seats = this.#seats.filter(({ child }) => child !== undefined);
-    const lines = seats.map(({ index, identity, diary, stoppedUntil }) => {
+    const parties = this.#parties.filter(({ child }) => child !== undefined);
+    const lines = parties.map(({ index, identity, diary, stoppedUntil }) => {
       const last = readFileSync(diary, "utf8").trimEnd().split("\n").slice(-3).join(", ");
-      return `seat ${index}, agent ${slotOf(identity)}${stoppedUntil > Date.now() ? ", stopped" : ""}: ${last}`;
+      return `party ${index}, agent ${slotOf(identity)}${stoppedUntil > Date.now() ? ", stopped" : ""}: ${last}`;
     });
     return [...lines, ...segmentState(agentOf(this.#domain))];
   }
 }
 
-/** Whether the seat's members are threads of a process that outlives them. */
-function isThread({ index }: Seat): boolean {
-  return index >= SEATS && index < SEATS + THREADS;
+/** Whether the party's members are threads of a process that outlives them. */
+function isThread({ index }: Party): boolean {
+  return index >= PARTIES && index < PARTIES + THREADS;
 }
 
 /** An order to a process that is gone comes to nothing. */
-function tell({ child }: Seat, order: Order): void {
+function tell({ child }: Party, order: Order): void {
   if (child?.connected === true) child.send(order, () => {});
 }
 

@@ -53,7 +53,7 @@ export function leakSlot(agent: Agent): void {
 }
 
 /** As a member that does not leave it to Node.js to close what shows that it lives. */
-export function keepSeat(): void {
+export function keepMembership(): void {
   for (const fd of readdirSync("/proc/self/fd")) if (holdsLock(fd)) duplicateDescriptor(Number(fd));
 }
 

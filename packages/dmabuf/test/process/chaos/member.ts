@@ -26,7 +26,7 @@ import { checkPattern, writePattern } from "../../pattern.js";
 import { Random } from "../../random.js";
 import { claimSomething, waitForSomeUsage } from "../../random-work.js";
 import { attend, closeUnderLock, performFor } from "./closings.js";
-import { believeInTheDead, disown, keepSeat, leakSlot, openStray, sleepThrough } from "./faults.js";
+import { believeInTheDead, disown, keepMembership, leakSlot, openStray, sleepThrough } from "./faults.js";
 import { BUFFER_BYTES, FRAME_BYTES, type Fault, type Order, type Report, type Start } from "./orders.js";
 import { STREAMS } from "./plan.js";
 import { memoryHook } from "../../../src/node/joining/control-segment.js";
@@ -67,7 +67,7 @@ class Member {
       try {
         const wrap = start.fault === undefined ? undefined : WRAPPERS[start.fault];
         if (wrap !== undefined) memoryHook.wrap = wrap;
-        const name = `seat ${start.seat}`;
+        const name = `party ${start.party}`;
         const domain = await ProcessDomain.connect(start.joinsAt, {
           name,
           timeout: 20_000,
@@ -94,7 +94,7 @@ class Member {
     }
     if (start.fault === "slot") leakSlot(agentOf(domain));
     if (start.fault === "fence") disown(agentOf(domain));
-    if (start.fault === "seat" && parentPort !== null) keepSeat();
+    if (start.fault === "membership" && parentPort !== null) keepMembership();
     if (start.fault === "stray" && parentPort !== null) openStray();
     say({ report: "joined", identity: agentOf(domain).identity });
   }

@@ -8,7 +8,7 @@ export const FAULTS = {
   descriptor: "leaves a file open",
   slot: "takes a slot that no member gives back",
   fence: "has fences that no member ends when it dies",
-  seat: "shows that it lives by a descriptor that its thread's end does not close",
+  membership: "shows that it lives by a descriptor that its thread's end does not close",
   stray: "opens in its thread what is in no ledger",
   early: "publishes before the consumer has come for which it waits",
   lock: "keeps a lock whose holder it should close",
@@ -22,7 +22,7 @@ export interface Start {
   readonly joinsAt: string;
   /** Where it listens itself if it is told to. */
   readonly place: string;
-  readonly seat: number;
+  readonly party: number;
   readonly seed: number;
   /** A file in which it writes what it is doing, at each step. */
   readonly diary: string;

@@ -1,7 +1,7 @@
 import { Random } from "../../random.js";
 
 /** What is done to the processes of a chaos run, and when. */
-export type Blow = { readonly at: number; readonly seat: number } & (
+export type Blow = { readonly at: number; readonly party: number } & (
   | { readonly kind: "kill" | "kill listener" | "leave" | "exit" | "visit" | "terminate" }
   | { readonly kind: "stop"; readonly ms: number }
   /** It is killed, and its reaper stops before that step of the recovery, or at 0 when it has claimed the slot. */
@@ -9,11 +9,11 @@ export type Blow = { readonly at: number; readonly seat: number } & (
   | { readonly kind: "replace"; readonly buffer: number }
 );
 
-export const SEATS = 6;
-/** More seats, behind those: on each sits a thread of a process that outlives it. */
+export const PARTIES = 6;
+/** More parties, behind those: on each sits a thread of a process that outlives it. */
 export const THREADS = 2;
 export const BUFFER_SLOTS = 24;
-/** One stream is produced on each of the first seats. */
+/** One stream is produced on each of the first parties. */
 export const STREAMS = ["east", "west"] as const;
 
 const KINDS: readonly Blow["kind"][] = [
@@ -50,20 +50,20 @@ export function makePlan(seed: number, seconds: number): Blow[] {
     if (at >= seconds * 1_000) return plan;
     // Shuffled, not picked: so a short run has some of each kind.
     if (kinds.length === 0) kinds = random.shuffle(KINDS);
-    const [kind, seat] = [kinds.pop()!, random.below(SEATS)];
-    if (kind === "stop") plan.push({ at, seat, kind, ms: random.below(LONGEST_STOP) });
-    else if (kind === "stop reaper") plan.push({ at, seat, kind, step: random.below(2) * random.below(LAST_STEP) });
-    else if (kind === "replace") plan.push({ at, seat, kind, buffer: random.below(BUFFER_SLOTS) });
-    else if (kind === "leave" || kind === "exit") plan.push({ at, seat: random.below(SEATS + THREADS), kind });
-    else if (kind === "terminate") plan.push({ at, seat: SEATS + random.below(THREADS), kind });
-    else plan.push({ at, seat, kind });
+    const [kind, party] = [kinds.pop()!, random.below(PARTIES)];
+    if (kind === "stop") plan.push({ at, party, kind, ms: random.below(LONGEST_STOP) });
+    else if (kind === "stop reaper") plan.push({ at, party, kind, step: random.below(2) * random.below(LAST_STEP) });
+    else if (kind === "replace") plan.push({ at, party, kind, buffer: random.below(BUFFER_SLOTS) });
+    else if (kind === "leave" || kind === "exit") plan.push({ at, party: random.below(PARTIES + THREADS), kind });
+    else if (kind === "terminate") plan.push({ at, party: PARTIES + random.below(THREADS), kind });
+    else plan.push({ at, party, kind });
   }
 }
 
 export function describeBlow(blow: Blow): string {
-  const { at, seat, kind } = blow;
+  const { at, party, kind } = blow;
   const detail = detailOf(blow);
-  return `${(at / 1000).toFixed(2).padStart(6)} s: ${kind}${kind === "kill listener" ? "" : ` at seat ${seat}`}${detail}`;
+  return `${(at / 1000).toFixed(2).padStart(6)} s: ${kind}${kind === "kill listener" ? "" : ` at party ${party}`}${detail}`;
 }
 
 function detailOf(blow: Blow): string {

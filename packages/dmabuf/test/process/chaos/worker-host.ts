@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { WorkerHostOrder, WorkerHostReport, Kept } from "./worker-host-orders.js";
 import type { Order } from "./orders.js";
 
-/** Who sits on a seat: a process, or a thread of one. */
+/** What a party runs as: a process, or a thread of one. */
 export interface Life extends EventEmitter {
   /** Of a process. */
   readonly pid?: number | undefined;

@@ -2,7 +2,7 @@
 import type { FenceHandle, BufferHandleData, StreamHandleData } from "../../../src/index.js";
 
 export interface Details {
-  readonly seat: number;
+  readonly party: number;
   readonly seed: number;
   readonly orders: SharedArrayBuffer;
   readonly buffers: readonly BufferHandleData[];

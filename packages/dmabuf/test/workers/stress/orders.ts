@@ -1,7 +1,7 @@
 /**
  * How the main thread has a worker stop inside a section of its work, to terminate it there.
  *
- * Each worker sits on a seat, which is a line of shared words. The main thread orders "stop in this section, after so
+ * Each worker is a party, with a line of shared words. The main thread orders "stop in this section, after so
  * many steps"; a step is an atomic operation of the library, or a point in the worker's own code. A stopped worker says
  * so and never goes on.
  */
@@ -26,13 +26,13 @@ export const SECTIONS = [
 
 export type Section = (typeof SECTIONS)[number];
 
-const SEAT = {
+const PARTY = {
   WANTED: 0, // 1 + index of the section to stop in, 0 for none
   STEPS: 1, // how many steps there still are until then
   STOPPED: 2, // 1 once the worker has stopped
   SECTION: 3, // 1 + index of the section that the worker is in
   PROGRESS: 4, // what the worker has done, counted
-  SPAWNED: 5, // how many workers this seat has had
+  SPAWNED: 5, // how many workers this party has had
   WORDS: 16,
 } as const;
 
@@ -45,41 +45,41 @@ export class Orders {
     this.#words = new Int32Array(buffer);
   }
 
-  static create(seats: number): Orders {
-    return new Orders(new SharedArrayBuffer(4 * SEAT.WORDS * seats));
+  static create(parties: number): Orders {
+    return new Orders(new SharedArrayBuffer(4 * PARTY.WORDS * parties));
   }
 
-  get seats(): number {
-    return this.#words.length / SEAT.WORDS;
+  get parties(): number {
+    return this.#words.length / PARTY.WORDS;
   }
 
-  /** For the main thread: makes a seat ready for the next worker. */
-  clear(seat: number): void {
-    const spawned = this.#words[seat * SEAT.WORDS + SEAT.SPAWNED]!;
-    this.#words.fill(0, seat * SEAT.WORDS, (seat + 1) * SEAT.WORDS);
-    this.#words[seat * SEAT.WORDS + SEAT.SPAWNED] = spawned + 1;
+  /** For the main thread: makes a party ready for the next worker. */
+  clear(party: number): void {
+    const spawned = this.#words[party * PARTY.WORDS + PARTY.SPAWNED]!;
+    this.#words.fill(0, party * PARTY.WORDS, (party + 1) * PARTY.WORDS);
+    this.#words[party * PARTY.WORDS + PARTY.SPAWNED] = spawned + 1;
   }
 
-  order(seat: number, section: Section, steps: number): void {
-    this.#words[seat * SEAT.WORDS + SEAT.STEPS] = steps;
-    this.#words[seat * SEAT.WORDS + SEAT.WANTED] = 1 + SECTIONS.indexOf(section);
+  order(party: number, section: Section, steps: number): void {
+    this.#words[party * PARTY.WORDS + PARTY.STEPS] = steps;
+    this.#words[party * PARTY.WORDS + PARTY.WANTED] = 1 + SECTIONS.indexOf(section);
   }
 
-  hasStopped(seat: number): boolean {
-    return this.#words[seat * SEAT.WORDS + SEAT.STOPPED] !== 0;
+  hasStopped(party: number): boolean {
+    return this.#words[party * PARTY.WORDS + PARTY.STOPPED] !== 0;
   }
 
-  hasBegun(seat: number): boolean {
-    return this.#words[seat * SEAT.WORDS + SEAT.PROGRESS] !== 0;
+  hasBegun(party: number): boolean {
+    return this.#words[party * PARTY.WORDS + PARTY.PROGRESS] !== 0;
   }
 
-  /** A seat's words for people, and to see whether anything happens there. */
-  describe(seat: number): string {
-    const words = this.#words.subarray(seat * SEAT.WORDS);
+  /** A party's words for people, and to see whether anything happens there. */
+  describe(party: number): string {
+    const words = this.#words.subarray(party * PARTY.WORDS);
     const name = (word: number): string => SECTIONS[words[word]! - 1] ?? "none";
     return (
-      `worker ${words[SEAT.SPAWNED]}, in section ${name(SEAT.SECTION)}, ${words[SEAT.PROGRESS]} things done, ` +
-      `wanted in ${name(SEAT.WANTED)} in ${words[SEAT.STEPS]} steps, stopped: ${words[SEAT.STOPPED]}`
+      `worker ${words[PARTY.SPAWNED]}, in section ${name(PARTY.SECTION)}, ${words[PARTY.PROGRESS]} things done, ` +
+      `wanted in ${name(PARTY.WANTED)} in ${words[PARTY.STEPS]} steps, stopped: ${words[PARTY.STOPPED]}`
     );
   }
 }
@@ -91,9 +91,9 @@ export class Obedience {
   readonly #sleep: (words: Int32Array, word: number, value: number) => unknown;
   #section = 0;
 
-  constructor(orders: SharedArrayBuffer, seat: number) {
+  constructor(orders: SharedArrayBuffer, party: number) {
     this.#words = new Int32Array(orders);
-    this.#base = seat * SEAT.WORDS;
+    this.#base = party * PARTY.WORDS;
     this.#sleep = countAtomics(() => this.step());
   }
 
@@ -108,28 +108,28 @@ export class Obedience {
   }
 
   isWanted(section: Section): boolean {
-    return this.#words[this.#base + SEAT.WANTED] === 1 + SECTIONS.indexOf(section);
+    return this.#words[this.#base + PARTY.WANTED] === 1 + SECTIONS.indexOf(section);
   }
 
   /** A place to stop at in the worker's own code. */
   step(): void {
-    if (this.#section === 0 || this.#words[this.#base + SEAT.WANTED] !== this.#section) return;
-    if (this.#words[this.#base + SEAT.STEPS]!-- > 0) return;
+    if (this.#section === 0 || this.#words[this.#base + PARTY.WANTED] !== this.#section) return;
+    if (this.#words[this.#base + PARTY.STEPS]!-- > 0) return;
     this.sayStopped();
-    for (;;) this.#sleep(this.#words, this.#base + SEAT.STOPPED, 1);
+    for (;;) this.#sleep(this.#words, this.#base + PARTY.STOPPED, 1);
   }
 
   sayStopped(): void {
-    this.#words[this.#base + SEAT.STOPPED] = 1;
+    this.#words[this.#base + PARTY.STOPPED] = 1;
   }
 
   progress(): void {
-    this.#words[this.#base + SEAT.PROGRESS]!++;
+    this.#words[this.#base + PARTY.PROGRESS]!++;
   }
 
   #enter(section: number): void {
     this.#section = section;
-    this.#words[this.#base + SEAT.SECTION] = section;
+    this.#words[this.#base + PARTY.SECTION] = section;
   }
 }
 

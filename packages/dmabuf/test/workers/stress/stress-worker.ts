@@ -29,7 +29,7 @@ import { claimSomething, waitForSomeUsage } from "../../random-work.js";
 const { invitation, details } = workerData as { invitation: Invitation; details: Details };
 
 class StressWorker {
-  readonly #obedience = new Obedience(details.orders, details.seat);
+  readonly #obedience = new Obedience(details.orders, details.party);
   readonly #random = new Random(details.seed);
   readonly #deeds = createSharedSubstrate(details.deeds);
   readonly #owners = new Int32Array(details.owners);
@@ -49,7 +49,7 @@ class StressWorker {
     this.#timeline = this.#domain.createTimeline();
     this.#never = this.#domain.import(details.never);
     this.#buffers = details.buffers.map((handle) => this.#domain.import(handle));
-    this.#own = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), buffers: 3, name: `of ${details.seat}` });
+    this.#own = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), buffers: 3, name: `of ${details.party}` });
     this.#consume(details.stream);
     say({ stream: this.#own.handle() });
   }

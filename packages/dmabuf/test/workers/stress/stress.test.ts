@@ -34,7 +34,7 @@ const TERMINATIONS = Math.ceil((200 * Math.min(SECONDS, 30)) / 30);
 const STEPS: Partial<Record<Section, number>> = { join: 10, leave: 1500, claim: 60, lock: 60, fence: 80, import: 40 };
 const FEW_STEPS = 16;
 /** Milliseconds until a worker that does not come to the point that it was ordered to is terminated where it is. */
-const PATIENCE = 1_000;
+const LONGEST_WAIT = 1_000;
 
 test(
   `${WORKERS} workers on ${BUFFER_SLOTS} buffers, terminated everywhere, leave nothing behind and see nothing half-written`,
@@ -54,7 +54,7 @@ test(
   },
 );
 
-interface Seat {
+interface Party {
   readonly index: number;
   worker: Worker | undefined;
   invitation: Invitation | undefined;
@@ -73,7 +73,7 @@ class StressRun {
   readonly #buffers: readonly DmaBuf[];
   readonly #stream: FrameStream;
   readonly #never = this.#domain.createTimeline({ name: "never", timeLimit: 0x7fff_ffff });
-  readonly #seats: readonly Seat[];
+  readonly #parties: readonly Party[];
   #watchdog: Worker | undefined;
   #control = new SharedArrayBuffer(0);
   readonly #terminated = new Map<Section | "anywhere", number>();
@@ -90,7 +90,7 @@ class StressRun {
       return buffer;
     });
     this.#stream = this.#domain.createStream({ format: rawFormat(FRAME_BYTES), name: "main's" });
-    this.#seats = Array.from({ length: WORKERS }, (_, index) => ({
+    this.#parties = Array.from({ length: WORKERS }, (_, index) => ({
       index,
       worker: undefined,
       invitation: undefined,
@@ -101,7 +101,7 @@ class StressRun {
 
   /** Has the workers work, and terminates them one after the other, until it is enough. */
   async work(): Promise<void> {
-    for (const seat of this.#seats) this.#spawn(seat);
+    for (const party of this.#parties) this.#spawn(party);
     this.#watchdog = startWatchdog({
       control: this.#control,
       orders: this.#orders.buffer,
@@ -125,8 +125,8 @@ class StressRun {
 
   /** Lets all workers leave, and looks for anything that they have left behind. */
   async finish(): Promise<void> {
-    for (const { worker } of this.#seats) worker?.postMessage("finish" satisfies Message);
-    await Promise.all(this.#seats.map(({ ended }) => ended));
+    for (const { worker } of this.#parties) worker?.postMessage("finish" satisfies Message);
+    await Promise.all(this.#parties.map(({ ended }) => ended));
     this.#check();
     // Handles that no agent imports release their buffers after their limit.
     await until(() => this.#domain.statistics().every(({ holders }) => holders.length > 0));
@@ -154,7 +154,7 @@ class StressRun {
   }
 
   async terminateAll(): Promise<void> {
-    for (const worker of [this.#watchdog, ...this.#seats.map((seat) => seat.worker)]) await worker?.terminate();
+    for (const worker of [this.#watchdog, ...this.#parties.map((party) => party.worker)]) await worker?.terminate();
     this.#domain.close();
   }
 
@@ -171,13 +171,13 @@ class StressRun {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #spawn(seat: Seat, joinSteps?: number): void {
-    this.#orders.clear(seat.index);
-    if (joinSteps !== undefined) this.#orders.order(seat.index, "join", joinSteps);
-    const invitation = this.#domain.invite({ name: `seat ${seat.index}` });
+  #spawn(party: Party, joinSteps?: number): void {
+    this.#orders.clear(party.index);
+    if (joinSteps !== undefined) this.#orders.order(party.index, "join", joinSteps);
+    const invitation = this.#domain.invite({ name: `party ${party.index}` });
     this.#control = invitation.control;
     const details: Details = {
-      seat: seat.index,
+      party: party.index,
       seed: this.#random.below(2 ** 31),
       orders: this.#orders.buffer,
       buffers: this.#buffers.map((buffer) => handleOf(buffer)),
@@ -190,41 +190,41 @@ class StressRun {
       workerData: { invitation, details },
       transferList: [invitation.port],
     });
-    worker.on("message", (message: Message | "left") => this.#forward(seat, message));
+    worker.on("message", (message: Message | "left") => this.#forward(party, message));
     worker.on("error", (error) => (this.#failure ??= error));
-    seat.ended = new Promise((resolve) => worker.on("exit", resolve));
-    seat.worker = worker;
-    seat.invitation = invitation;
+    party.ended = new Promise((resolve) => worker.on("exit", resolve));
+    party.worker = worker;
+    party.invitation = invitation;
   }
 
-  #forward(from: Seat, message: Message | "left"): void {
+  #forward(from: Party, message: Message | "left"): void {
     if (message === "left") this.#left++;
-    else this.#random.pick(this.#seats.filter((seat) => seat !== from)).worker?.postMessage(message);
+    else this.#random.pick(this.#parties.filter((party) => party !== from)).worker?.postMessage(message);
   }
 
   /** Has one worker stop in a section, terminates it there, and puts another in its place. */
   async #terminateIn(section: Section): Promise<void> {
-    const seat = this.#random.pick(this.#seats.filter(({ condemned }) => !condemned));
-    seat.condemned = true;
+    const party = this.#random.pick(this.#parties.filter(({ condemned }) => !condemned));
+    party.condemned = true;
     try {
-      await this.#wait(() => this.#orders.hasBegun(seat.index));
+      await this.#wait(() => this.#orders.hasBegun(party.index));
       if (section === "join") {
-        await this.#end(seat, "anywhere");
-        this.#spawn(seat, this.#random.below(STEPS.join!));
+        await this.#end(party, "anywhere");
+        this.#spawn(party, this.#random.below(STEPS.join!));
       } else {
-        this.#orders.order(seat.index, section, this.#random.below(STEPS[section] ?? FEW_STEPS));
+        this.#orders.order(party.index, section, this.#random.below(STEPS[section] ?? FEW_STEPS));
       }
-      const stopped = await this.#wait(() => this.#orders.hasStopped(seat.index), PATIENCE);
-      await this.#end(seat, stopped ? section : "anywhere");
-      this.#spawn(seat);
+      const stopped = await this.#wait(() => this.#orders.hasStopped(party.index), LONGEST_WAIT);
+      await this.#end(party, stopped ? section : "anywhere");
+      this.#spawn(party);
     } finally {
-      seat.condemned = false;
+      party.condemned = false;
     }
   }
 
-  async #end(seat: Seat, where: Section | "anywhere"): Promise<void> {
-    const { identity } = seat.invitation!;
-    await seat.worker!.terminate();
+  async #end(party: Party, where: Section | "anywhere"): Promise<void> {
+    const { identity } = party.invitation!;
+    await party.worker!.terminate();
     const agent = agentOf(this.#domain);
     await this.#wait(() => !isLive(agent, identity) && deadIn(agent, slotOf(identity)) === 0);
     this.#terminated.set(where, (this.#terminated.get(where) ?? 0) + 1);

@@ -1,5 +1,5 @@
 /**
- * A thread that looks on: when nothing happens on a seat, or in the main thread, for a long time, it writes down the
+ * A thread that looks on: when a party does nothing, or in the main thread, for a long time, it writes down the
  * domain's state and ends the process.
  */
 import { writeSync } from "node:fs";
@@ -24,18 +24,18 @@ const seen = new Map<number, { state: string; since: number }>();
 
 setInterval(() => {
   check(-1, String(beats[0]));
-  for (let seat = 0; seat < orders.seats; seat++) check(seat, orders.describe(seat));
+  for (let party = 0; party < orders.parties; party++) check(party, orders.describe(party));
 }, 500);
 
-function check(seat: number, state: string): void {
-  const last = seen.get(seat);
-  if (last?.state !== state) seen.set(seat, { state, since: Date.now() });
-  else if (Date.now() - last.since > LONGEST_SILENCE) giveUp(seat === -1 ? "the main thread" : `seat ${seat}`);
+function check(party: number, state: string): void {
+  const last = seen.get(party);
+  if (last?.state !== state) seen.set(party, { state, since: Date.now() });
+  else if (Date.now() - last.since > LONGEST_SILENCE) giveUp(party === -1 ? "the main thread" : `party ${party}`);
 }
 
 function giveUp(who: string): void {
-  const seats = Array.from({ length: orders.seats }, (_, seat) => `seat ${seat}: ${orders.describe(seat)}`);
-  const lines = [`seed ${seed}: nothing has happened in ${who} for a long time`, ...seats, ...domainState(control)];
+  const parties = Array.from({ length: orders.parties }, (_, party) => `party ${party}: ${orders.describe(party)}`);
+  const lines = [`seed ${seed}: nothing has happened in ${who} for a long time`, ...parties, ...domainState(control)];
   // Not through the main thread, which may be the one that hangs.
   writeSync(2, `${lines.join("\n")}\n`);
   process.kill(process.pid, "SIGKILL");
