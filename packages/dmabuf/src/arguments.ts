@@ -147,7 +147,7 @@ const NAME_BYTES = 31;
 
 /** A name is never cut: what was given is what is read again. A wrong one is the kernel's `EINVAL`. */
 export const NAME: Kind = {
-  wanted: `a string of at most ${NAME_BYTES} bytes of UTF-8, without NUL and without half a pair of surrogates`,
+  wanted: `a string of at most ${NAME_BYTES} bytes of UTF-8, without NUL and lone surrogates`,
   isKind: isString,
   isTaken: isName,
   code: "EINVAL",
@@ -155,7 +155,7 @@ export const NAME: Kind = {
 
 /** The name of a sync file, which is cut to that length, as the kernel does it. */
 export const CUT_NAME: Kind = {
-  wanted: "a string without NUL and without half a pair of surrogates",
+  wanted: "a string without NUL and lone surrogates",
   isKind: isString,
   isTaken: isText,
   code: "EINVAL",
@@ -179,7 +179,7 @@ export function milliseconds(least: number, most: number): Kind {
 }
 
 /** A kind for one of some values. */
-export function oneOf(...values: readonly (string | number)[]): Kind {
+export function oneOf(values: readonly (string | number)[]): Kind {
   const words = values.map((value) => JSON.stringify(value));
   const last = words.pop()!;
   return {
@@ -220,7 +220,7 @@ export function orElse(code: ErrorCode, kind: Kind): Kind {
  */
 export function handleTo(what: string, giver: string, isKind: (value: unknown) => boolean): Kind {
   return orElse("EINVAL", {
-    wanted: `a handle to ${what}, which ${giver} gives (the thing itself cannot be sent)`,
+    wanted: `a handle to ${what}, which ${giver} gives (not the thing itself)`,
     isKind,
   });
 }
@@ -240,11 +240,12 @@ export function isCount(value: unknown): value is number {
 
 /** The first of some fields that is not intact. */
 export function damagedField(fields: Readonly<Record<string, boolean>>): string | undefined {
-  return Object.keys(fields).find((name) => !fields[name]);
+  for (const name in fields) if (!fields[name]) return name;
+  return undefined;
 }
 
-export function isName(name: string): boolean {
-  return name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
+export function isName(name: unknown): boolean {
+  return typeof name === "string" && name.length <= NAME_BYTES && bytesOf(name) <= NAME_BYTES;
 }
 
 /** Whether a text can be written and read again: without NUL, and without half a pair of surrogates. */

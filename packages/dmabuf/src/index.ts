@@ -3,7 +3,7 @@
  *
  * Install it by `npm install dmabuf`. Begin with {@link Domain.create}: everything else is made by the domain, sent by its
  * `handle()`, and opened in another thread by `domain.import(handle)`. Processes share a domain by `dmabuf/node`, devices are
- * reached by `dmabuf/linux`, and `dmabuf/streams` is a small entry for streams alone.
+ * reached by `dmabuf/linux`, and `dmabuf/streams` is a small entry for streams, and fences to wait for.
  *
  * @module
  */
@@ -20,7 +20,8 @@ export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js
 export type { Sizes } from "./domain/layout.js";
 export type { WaitOptions } from "./domain/wait.js";
 
-export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps, type WaitResult } from "./fence/fence.js";
+export { Fence, isSameFence, laterFence, type FenceCallback, type FenceOps } from "./fence/fence.js";
+export type { ReadFence, WaitResult } from "./fence/read-fence.js";
 export type { PromiseFenceOptions } from "./fence/promise-fence.js";
 export { FenceArray, type FenceArrayOptions } from "./fence/fence-array.js";
 export { FenceChain, findSeqno } from "./fence/fence-chain.js";

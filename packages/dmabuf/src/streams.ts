@@ -1,5 +1,5 @@
 /**
- * Streams between threads, and nothing else: an entry for pages and workers whose bundle must be small.
+ * Streams between threads, and fences to wait for: an entry for pages and workers whose bundle must be small.
  *
  * The names are those of `dmabuf`. A domain that this entry makes can be joined with `dmabuf` too, whose other features it
  * then refuses; a domain that `dmabuf` makes cannot be joined with this entry, which could not clean up after its members.
@@ -22,6 +22,8 @@ export type { Consumer, ConsumerOptions } from "./stream/consumer.js";
 export type { Loan, Frame, Plane, PublishOptions } from "./stream/frame.js";
 export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
 export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
+export type { ReadFence, WaitResult } from "./fence/read-fence.js";
+export type { PlainFenceHandle } from "./fence/fence-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
@@ -30,6 +32,8 @@ import { PLAIN_BUFFERS } from "./buffer/plain-buffers.js";
 import { READ_FENCES } from "./buffer/read-fences.js";
 import { sharedMemory } from "./buffer/shared-memory.js";
 import type { JoinOptions } from "./domain-base.js";
+import type { PlainFenceHandle } from "./fence/fence-handle.js";
+import type { ReadFence } from "./fence/read-fence.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
@@ -50,17 +54,20 @@ const PARTS: ThreadParts = {
 
 export interface Domain extends StreamMembers {
   /**
-   * The stream that a handle is to.
+   * The stream or the fence that a handle is to, in this thread.
    *
-   * @throws {DmaBufError} `EINVAL` if it is no handle to a stream, damaged, or of another domain; `ESTALE` if the stream is
-   *   gone; `EBADF` if this thread has left the domain.
+   * @throws {DmaBufError} `EINVAL` if it is no such handle, damaged, or of another domain; `EOPNOTSUPP` if it is to a fence
+   *   that is not a plain one, as an array of fences; `ESTALE` if the stream is gone; `EBADF` if this thread has left the
+   *   domain.
    */
-  import(handle: StreamHandleData): FrameStream;
+  import<Handle extends StreamHandleData | PlainFenceHandle>(
+    handle: Handle,
+  ): Handle extends StreamHandleData ? FrameStream : ReadFence;
 }
 
 /**
- * A domain of threads that share streams and nothing else: it is a third as large as the whole library. Work that a member
- * with all of `dmabuf` adds to a frame by fences is waited for.
+ * A domain of threads that share streams: it is a third as large as the whole library. Fences are made by members with all
+ * of `dmabuf`: those on a frame are waited for, and those that are sent here can be read and waited for.
  *
  * @example
  * ```ts

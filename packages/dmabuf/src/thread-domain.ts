@@ -51,7 +51,7 @@ const INVITATION: Kinds<Invitation> = {
 };
 
 const THREADS: Kind = {
-  wanted: "of a domain between threads (this one, between processes, is for Domain.join() of dmabuf/node)",
+  wanted: "of a domain between threads (between processes: Domain.join() of dmabuf/node)",
   isKind: (value) => !(typeof value === "object" && value !== null && "reservation" in value),
 };
 
@@ -186,14 +186,13 @@ export abstract class ThreadDomain extends DomainBase {
  * @see https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/SharedArrayBuffer
  */
 const ISOLATION =
-  "serve the page, and the scripts of its workers, with the headers " +
-  '"Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"';
+  '"Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp", on its workers\' scripts too';
 
 function allocateControl(bytes: number): SharedArrayBuffer {
   if (typeof SharedArrayBuffer === "undefined") {
     throw new DmaBufError(
       "EOPNOTSUPP",
-      `Cannot make a domain: there is no SharedArrayBuffer here, since the page is not cross-origin isolated; ${ISOLATION}`,
+      `Cannot make a domain: the page has no SharedArrayBuffer, since it is not cross-origin isolated by the headers ${ISOLATION}`,
     );
   }
   try {

@@ -17,7 +17,7 @@ import { take, takeSync, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
-import { waitResult, type WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/read-fence.js";
 import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
 import { makeReservation, type Reservation } from "../reservation/reservation.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
@@ -42,7 +42,7 @@ export let makeBuffer: (record: BufferRecord, mode: HandleMode) => DmaBuf;
 
 /** Only the start and the end have a place. */
 const START = withCode("EINVAL", { ...integer(0, 0), wanted: "0" });
-const WHENCE = orElse("EINVAL", oneOf("set", "end"));
+const WHENCE = orElse("EINVAL", oneOf(["set", "end"]));
 
 /**
  * A buffer, as one holder of it sees it: storage that many agents use at once without a copy.

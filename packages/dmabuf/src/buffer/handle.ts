@@ -8,7 +8,7 @@ import type { StorageSegment } from "./storage.js";
 /** What a handle allows. */
 export type HandleMode = "read" | "read-write";
 
-export const HANDLE_MODE = /* @__PURE__ */ oneOf("read", "read-write");
+export const HANDLE_MODE = /* @__PURE__ */ oneOf(["read", "read-write"]);
 
 /** What a handle carries of the buffer's storage. */
 type HandleFields = Pick<BufferHandle, "mode" | "size" | "version" | "segments">;

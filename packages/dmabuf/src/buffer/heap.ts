@@ -26,8 +26,8 @@ const SIZE = withCode("EINVAL", integer(1, Number.MAX_SAFE_INTEGER - PAGE_SIZE))
 
 const ALLOCATE: Kinds<AllocateOptions> = {
   name: NAME,
-  mode: orElse("EINVAL", oneOf("read", "read-write")),
-  flags: orElse("EINVAL", oneOf(0)),
+  mode: orElse("EINVAL", oneOf(["read", "read-write"])),
+  flags: orElse("EINVAL", oneOf([0])),
   sealed: FLAG,
 };
 

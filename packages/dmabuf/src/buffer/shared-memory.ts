@@ -14,7 +14,7 @@ export function threadStorage(agent: Agent): { readonly carrier: StorageCarrier;
 /** The storage of threads: only a message can carry a `SharedArrayBuffer`, so each handle has it along. */
 export const sharedMemory: StorageCarrier = {
   allocate(length, { sealed = false }) {
-    if (sealed) throw new DmaBufError("EOPNOTSUPP", "Cannot seal memory of threads: every one of them can write to it");
+    if (sealed) throw new DmaBufError("EOPNOTSUPP", "Cannot seal memory of threads: each can write to it");
     return held([{ memory: allocateMemory(length), offset: 0, length }]);
   },
   adopt: held,

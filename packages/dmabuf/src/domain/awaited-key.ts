@@ -1,6 +1,6 @@
-import { ERRNO } from "../errors.js";
+import { DmaBufError, ERRNO } from "../errors.js";
 import type { Agent, WaitCondition } from "./agent.js";
-import { armKey, endKey, isKeySignaled, keyProgress } from "./fence-slot.js";
+import { armKey, endKey, isKeySignaled, isOwnKey, keyProgress, keyTimeLimit } from "./fence-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
 
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
@@ -42,5 +42,19 @@ export class AwaitedKey implements WaitCondition {
     const left = this.#since + this.#limitNs - now;
     if (left <= 0) endKey(this.#agent, this.#key, ERRNO.ETIMEDOUT, now);
     return Math.max(0, left / 1e6);
+  }
+}
+
+/** A wait for a fence that this agent knows by its key alone. */
+export class PendingKey extends AwaitedKey {
+  /** @throws {DmaBufError} `EDEADLK` if this thread itself must signal it. */
+  readonly checkBlocking: () => void;
+
+  constructor(agent: Agent, key: FenceKey) {
+    super(agent, key, keyTimeLimit(agent, key));
+    this.checkBlocking = () => {
+      if (!isOwnKey(agent, key)) return;
+      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
+    };
   }
 }

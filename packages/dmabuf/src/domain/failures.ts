@@ -176,7 +176,7 @@ export function findRetired(segment: Segment, slot: number, generation: number, 
 }
 
 /** Far below 2^31, and whole laps of the ring: the indices go on where they wrap. */
-const INDEX_LAP = 2 ** 30;
+const INDEX_LAP = 0x4000_0000;
 
 function writing(identity: Identity): number {
   return -(slotOf(identity) + 1);
@@ -203,7 +203,7 @@ function forgetGeneration(segment: Segment, slot: number, generation: number): v
 }
 
 /** How far a slot's generation may be from the last that may be forgotten: they are compared by their signed difference. */
-const FARTHEST_GENERATION = 2 ** 30;
+const FARTHEST_GENERATION = 0x4000_0000;
 
 /** A slot begins another generation: one that is too far back for a comparison counts as forgotten (failures.5). */
 export function forgetTooOld(segment: Segment, slot: number, generation: number): void {

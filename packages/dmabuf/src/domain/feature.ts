@@ -30,7 +30,7 @@ const KINDS: readonly unknown[] = ["buffer", "fence", "sync-file", "syncobj", "s
 
 /** Mostly it is the thing itself that was sent instead, which arrives as its plain fields. */
 const HANDLE: Kind = orElse("EINVAL", {
-  wanted: "what a method handle() gives (the thing itself cannot be sent)",
+  wanted: "what a method handle() gives (not the thing itself)",
   isKind: (value) => KINDS.includes((value as { readonly kind?: unknown } | null | undefined)?.kind),
 });
 
@@ -97,22 +97,22 @@ export class Core {
     for (const end of this.#endings) end();
   }
 
-  /** Members that throw `EBADF` once this thread has left the domain. */
-  whileJoined<Members extends object>(members: Members): Members {
-    const checked = Object.entries(members).map(([name, call]: [string, (...given: never[]) => unknown]) => [
-      name,
-      (...given: never[]) => {
-        this.checkJoined();
-        return call(...given);
-      },
-    ]);
-    return Object.fromEntries(checked) as Members;
-  }
-
   /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
   checkJoined(): void {
     this.agent.checkJoined();
   }
+}
+
+/** Members that throw `EBADF` once this thread has left the domain. */
+export function whileJoined<Members extends object>(core: Core, members: Members): Members {
+  const checked = Object.entries(members).map(([name, call]: [string, (...given: never[]) => unknown]) => [
+    name,
+    (...given: never[]) => {
+      core.checkJoined();
+      return call(...given);
+    },
+  ]);
+  return Object.fromEntries(checked) as Members;
 }
 
 /** The bits of what every member must know. */

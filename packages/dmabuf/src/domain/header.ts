@@ -2,7 +2,7 @@ import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { HEADER, Layout, LAYOUT_VERSION } from "./layout.js";
 import { absentTables, ALL_FEATURES, featureNames } from "./shared-features.js";
-import { checkReadSizes, SIZE_NAMES, type Sizes } from "./sizes.js";
+import { areSizes, SIZE_NAMES, without, type Sizes } from "./sizes.js";
 
 /** The first words of a control segment: what a joiner must know. */
 
@@ -55,7 +55,11 @@ export function readHeader(memory: Substrate, words = memory.words, known: numbe
   if (unknown !== undefined) {
     throw new DmaBufError("EPROTO", `Cannot join the domain: it has the feature "${unknown}", which is not known here`);
   }
-  const layout = new Layout(checkReadSizes(sizes, absentTables(features)));
+  const absent = absentTables(features);
+  if (!areSizes(sizes, absent)) {
+    throw new DmaBufError("EPROTO", "Cannot join the domain: the header of its control segment is damaged");
+  }
+  const layout = new Layout(without(sizes, absent));
   if (words < layout.words) {
     throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
   }

@@ -81,12 +81,11 @@ export class Held {
     const { host } = this.#list;
     try {
       const what = this.#what();
-      if (what !== undefined)
-        host.warn(`${what} was forgotten, and is given back now: end it by "using" or by [Symbol.dispose]()`);
+      if (what !== undefined) host.warn(`${what} was forgotten, and is given back now: end it by "using" or close()`);
       if (this.#giveBack === undefined) this.end();
       else this.#giveBack();
     } catch (error) {
-      host.warn(`What was forgotten could not be given back: ${textOf(error)}`);
+      host.warn(`Cannot give back what was forgotten: ${textOf(error)}`);
     }
   }
 }

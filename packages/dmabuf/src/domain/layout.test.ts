@@ -5,7 +5,9 @@ import { createSharedSubstrate } from "../substrate/shared-array.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { readHeader, writeHeader } from "./header.js";
 import { AGENT, checkSizes, HEADER, Layout, LAYOUT_VERSION, TABLE_NAMES, TABLES, type Sizes } from "./layout.js";
-import { place, type AnyRecord } from "./record.js";
+import * as layout from "./layout.js";
+import { Bits, WideBits } from "./packing.js";
+import { fieldsOf, place, type AnyRecord } from "./record.js";
 import { DEFAULT_SIZES } from "./sizes.js";
 import { hint, usedWord } from "./table.js";
 
@@ -72,6 +74,30 @@ test("a header with impossible sizes is refused", () => {
   memory.store(HEADER.SIZES, 0);
   assert.throws(() => readHeader(memory), { code: "EPROTO", message: /header .* is damaged/ });
 });
+
+test("in every record the words come before the lists (record.1)", () => {
+  for (const [name, record] of Object.entries(layout).filter(([, value]) => isRecord(value))) {
+    const kinds = Object.values(fieldsOf(record as AnyRecord)).map(({ kind }) => kind);
+    assert.deepEqual(kinds, kinds.toSorted().reverse(), name);
+  }
+});
+
+test("no packing has more bits than its word", () => {
+  for (const [name, packing] of Object.entries(layout).filter(([, value]) => isPacking(value))) {
+    const { shift, width, constructor } = Object.values(packing as Record<string, Bits>).at(-1)!;
+    assert.ok(shift + width <= (constructor === Bits ? 32 : 64), name);
+  }
+});
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && Object.getOwnPropertySymbols(value).length > 0;
+}
+
+function isPacking(value: unknown): boolean {
+  return (
+    typeof value === "object" && Object.values(value!).some((part) => part instanceof Bits || part instanceof WideBits)
+  );
+}
 
 for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
   test(`no two fields share a word, and all are in the segment (${sizes.agents} agents)`, () => {

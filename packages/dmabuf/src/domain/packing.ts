@@ -94,7 +94,6 @@ export function packing(bits: 32 | 64, widths: Readonly<Record<string, number>>)
     shift += width;
     return [key, part] as const;
   });
-  if (shift > bits) throw new RangeError(`A packing of ${bits} bits has ${shift}`);
   return Object.fromEntries(parts);
 }
 

@@ -82,11 +82,9 @@ export type Placed<R> =
 
 export function record<const F extends Fields>(fields: F): SharedRecord<F> {
   const entries = Object.entries(fields);
-  const firstList = entries.findIndex(([, { kind }]) => kind === "list");
-  const lastWord = entries.findLastIndex(([, { kind }]) => kind === "word");
-  if (firstList >= 0 && lastWord > firstList) throw new RangeError("The words of a record come before its lists");
-  const { WORDS, ...places } = placesOf(firstList < 0 ? fields : Object.fromEntries(entries.slice(0, firstList)));
-  const length = firstList < 0 ? { WORDS } : {};
+  const words = entries.filter(([, { kind }]) => kind === "word");
+  const { WORDS, ...places } = placesOf(Object.fromEntries(words));
+  const length = words.length === entries.length && { WORDS };
   return { ...places, ...length, [FIELDS]: fields } as unknown as SharedRecord<F>;
 }
 

@@ -1,5 +1,4 @@
 import { checkOptions, integer, type Kind, type Kinds } from "../arguments.js";
-import { DmaBufError } from "../errors.js";
 
 /** How many slots each table of a domain has. */
 export interface Sizes {
@@ -58,14 +57,7 @@ export function without(sizes: Sizes, absent: readonly (keyof Sizes)[]): Sizes {
   return { ...sizes, ...Object.fromEntries(absent.map((name) => [name, 0])) };
 }
 
-/** The same for sizes that were read from shared words. @throws {DmaBufError} `EPROTO` if one of them is out of range. */
-export function checkReadSizes(sizes: Sizes, absent: readonly (keyof Sizes)[]): Sizes {
-  try {
-    return without(
-      checkSizes(Object.fromEntries(Object.entries(sizes).filter(([name]) => !absent.includes(name as keyof Sizes)))),
-      absent,
-    );
-  } catch (cause) {
-    throw new DmaBufError("EPROTO", "Cannot join the domain: the header of its control segment is damaged", { cause });
-  }
+/** Whether sizes that were read from shared words can be, but for some tables of which there is none. */
+export function areSizes(sizes: Sizes, absent: readonly (keyof Sizes)[]): boolean {
+  return SIZE_NAMES.every((name) => absent.includes(name) || SIZES[name].isTaken!(sizes[name] as never));
 }

@@ -46,6 +46,9 @@ export function encodeInto(text: string, target: Uint8Array): number {
   return length;
 }
 
+/** How many bytes come after a first one with so many leading ones. */
+const MORE = [0, -1, 1, 2, 3];
+
 /** The lowest character that is written with so many bytes after the first. */
 const LEAST = [0, 0x80, 0x800, 0x10000];
 
@@ -54,7 +57,7 @@ export function decode(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length;) {
     const first = bytes[i++]!;
-    const more = first < 0x80 ? 0 : first < 0xc0 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf8 ? 3 : -1;
+    const more = MORE[Math.clz32(~first << 24)] ?? -1;
     let code = more < 1 ? first : first & (0x3f >> more);
     let missing = more;
     for (; missing > 0 && i < bytes.length && (bytes[i]! & 0xc0) === 0x80; missing--) {

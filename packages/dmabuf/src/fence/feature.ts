@@ -1,6 +1,6 @@
 import { check, integer } from "../arguments.js";
 import { checkOwn } from "../domain/agent.js";
-import type { Feature } from "../domain/feature.js";
+import { whileJoined, type Feature } from "../domain/feature.js";
 import { FENCE_RECOVERY } from "../domain/fence-slot.js";
 import { createFenceArray, type FenceArray, type FenceArrayOptions } from "./fence-array.js";
 import { createFenceChain, type FenceChain } from "./fence-chain.js";
@@ -121,7 +121,7 @@ export const FENCES: Feature<FenceMembers> = {
     core.opens("sync-file", (handle: SyncFileHandle) => importSyncFile(agent, handle));
     core.opens("software-timeline", (handle: SoftwareTimelineHandle) => openSoftwareTimeline(agent, handle));
     return {
-      ...core.whileJoined<Omit<FenceMembers, "allocateContexts">>({
+      ...whileJoined<Omit<FenceMembers, "allocateContexts">>(core, {
         createTimeline: (options) => createTimeline(agent, options),
         createSoftwareTimeline: (options) => createSoftwareTimeline(agent, options),
         createFence: (ops, context, seqno) => createFence(agent, ops, context, seqno),

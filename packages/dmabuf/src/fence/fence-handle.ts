@@ -1,3 +1,8 @@
+import { check, handleTo, isCount, isName, shown } from "../arguments.js";
+import type { Agent } from "../domain/agent.js";
+import { checkDomain } from "../domain/handle.js";
+import { DmaBufError } from "../errors.js";
+
 /**
  * A fence as plain data to send to another agent: `fence.handle()` gives it, and {@link Domain.import} opens it. Containers
  * are sent as what they contain, so that no agent depends on the agent that made them.
@@ -86,4 +91,33 @@ export interface SignaledFenceHandle {
 
 export function signaledHandle(domain: string, timestamp: number): SignaledFenceHandle {
   return { kind: "fence", domain, form: "signaled", timestamp };
+}
+
+const FORMS = ["plain", "array", "chain", "signaled"];
+const HANDLE = handleTo("a fence", "fence.handle()", (value) => {
+  const { kind, form } = (value ?? {}) as Partial<FenceHandle>;
+  return kind === "fence" && FORMS.includes(form as string);
+});
+
+/** @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle. */
+export function checkFenceHandle(agent: Agent, handle: FenceHandle): void {
+  check("Domain.import()", "handle", handle, HANDLE);
+  checkDomain(agent, handle.domain, "fence");
+}
+
+export function checkPlain({ layout }: Agent, handle: PlainFenceHandle): void {
+  const { slot, generation, sequence, context, seqno, seqno32, driverName, timelineName, timeLimit } = handle;
+  const slots = layout.fenceSlots;
+  const areCounts = [slot, sequence, context, seqno].every(isCount);
+  if (!areCounts || !Number.isSafeInteger(generation) || typeof seqno32 !== "boolean" || slot >= slots) {
+    refuseFence(`its handle names no fence slot (${shown(slot)} of ${slots})`);
+  }
+  const areNames = isName(driverName) && isName(timelineName);
+  if (!areNames || typeof timeLimit !== "number" || !(timeLimit > 0 && timeLimit <= 0x7fff_ffff)) {
+    refuseFence("what its handle says of its maker is damaged");
+  }
+}
+
+export function refuseFence(why: string): never {
+  throw new DmaBufError("EINVAL", `Cannot import the fence: ${why}`);
 }

@@ -7,8 +7,9 @@ import { runEnd } from "../domain/promised.js";
 import type { Wait } from "../domain/steps.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
-import { DmaBufError, ERRNO, errorCode, type ErrorCode, textOf } from "../errors.js";
+import { DmaBufError, ERRNO, type ErrorCode, textOf } from "../errors.js";
 import { signaledHandle, type FenceHandle } from "./fence-handle.js";
+import { errorOf, succeed, waitResult, type ReadFence, type WaitResult } from "./read-fence.js";
 
 /**
  * "This piece of asynchronous work has finished", once, with an error or without.
@@ -127,13 +128,6 @@ export interface FenceCallback extends Disposable {
   remove(): boolean;
 }
 
-/** How a wait has ended: what it waited for has signaled, or the time has passed first. */
-export type WaitResult = "signaled" | "timed-out";
-
-export function waitResult(inTime: boolean): WaitResult {
-  return inTime ? "signaled" : "timed-out";
-}
-
 const CALLBACK = orElse("EINVAL", FUNCTION);
 
 /** The agent whose object a fence is. */
@@ -158,7 +152,7 @@ export let makeFence: (agent: Agent, backing: FenceBacking, context: number, seq
  * console.log(await fence.wait({ timeout: 1000 })); // "signaled"
  * ```
  */
-export class Fence implements Disposable {
+export class Fence implements ReadFence, Disposable {
   static {
     fenceAgent = (fence) => fence.#agent;
     backingOf = (fence) => fence.#backing;
@@ -212,12 +206,7 @@ export class Fence implements Disposable {
 
   /** Why the work failed, once the fence has signaled. */
   get error(): DmaBufError | undefined {
-    if (!this.isSignaled() || this.#error === 0) return undefined;
-    const code = errorCode(this.#error);
-    return new DmaBufError(
-      code,
-      `Fence ${this.context}:${this.seqno} of ${this.driverName} ${this.timelineName} failed`,
-    );
+    return errorOf(this);
   }
 
   /** When the fence signaled, in monotonic nanoseconds; `undefined` while it is pending. */
@@ -330,13 +319,13 @@ export class Fence implements Disposable {
    */
   async result(options: WaitOptions = {}): Promise<void> {
     checkWait("Fence.result()", options);
-    this.#succeed(await this.wait(options), options.timeout);
+    succeed(this, await this.wait(options), options.timeout);
   }
 
   /** As {@link result}, blocking this thread. @throws {DmaBufError} As {@link result} and {@link waitSync}. */
   resultSync(options: { readonly timeout?: number } = {}): void {
     checkWaitSync("Fence.resultSync()", options);
-    this.#succeed(this.waitSync(options), options.timeout);
+    succeed(this, this.waitSync(options), options.timeout);
   }
 
   /** Hints that the fence is needed by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
@@ -393,13 +382,6 @@ export class Fence implements Disposable {
       if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) this.#backing.abandon(this);
     });
     void runEnd(this.#agent.host, MAKER, () => this.#backing.release(this));
-  }
-
-  #succeed(result: WaitResult, timeout: number | undefined): void {
-    if (result === "timed-out") {
-      throw new DmaBufError("ETIMEDOUT", `Fence ${this.context}:${this.seqno} has not signaled in ${timeout} ms`);
-    }
-    if (this.error !== undefined) throw this.error;
   }
 
   #settle(timestampNs: number): void {

@@ -1,19 +1,18 @@
-import { ARRAY, check, handleTo, isName, NANOSECONDS, shown } from "../arguments.js";
+import { ARRAY, NANOSECONDS } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import { checkDomain } from "../domain/handle.js";
-import { DmaBufError } from "../errors.js";
 import { createFenceArray } from "./fence-array.js";
 import { createFenceChain, type FenceChain } from "./fence-chain.js";
 import { makeFence, type Fence } from "./fence.js";
-import type { FenceChainHandle, FenceChainLink, FenceHandle, PlainFenceHandle } from "./fence-handle.js";
+import {
+  checkFenceHandle,
+  checkPlain,
+  refuseFence,
+  type FenceChainHandle,
+  type FenceChainLink,
+  type FenceHandle,
+} from "./fence-handle.js";
 import { SharedBacking } from "./shared-fence.js";
 import { stubFence } from "./stub.js";
-
-const FORMS = ["plain", "array", "chain", "signaled"];
-const HANDLE = handleTo("a fence", "fence.handle()", (value) => {
-  const { kind, form } = (value ?? {}) as Partial<FenceHandle>;
-  return kind === "fence" && FORMS.includes(form as string);
-});
 
 /**
  * The fence that was sent, as this agent sees it.
@@ -21,11 +20,10 @@ const HANDLE = handleTo("a fence", "fence.handle()", (value) => {
  * @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle.
  */
 export function importFence(agent: Agent, handle: FenceHandle): Fence {
-  check("Domain.import()", "handle", handle, HANDLE);
-  checkDomain(agent, handle.domain, "fence");
+  checkFenceHandle(agent, handle);
   switch (handle.form) {
     case "array": {
-      if (!ARRAY.isKind(handle.fences) || typeof handle.signalOnAny !== "boolean") refuse("its list is damaged");
+      if (!ARRAY.isKind(handle.fences) || typeof handle.signalOnAny !== "boolean") refuseFence("its list is damaged");
       const fences = handle.fences.map((member) => importFence(agent, member));
       return createFenceArray(agent, fences, { signalOnAny: handle.signalOnAny });
     }
@@ -33,7 +31,7 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
       return importChain(agent, handle);
     case "signaled":
       if (!NANOSECONDS.isKind(handle.timestamp) || !(handle.timestamp >= 0 && handle.timestamp < Infinity))
-        refuse("its time is damaged");
+        refuseFence("its time is damaged");
       return stubFence(agent, handle.timestamp);
     case "plain": {
       checkPlain(agent, handle);
@@ -43,29 +41,12 @@ export function importFence(agent: Agent, handle: FenceHandle): Fence {
   }
 }
 
-function refuse(why: string): never {
-  throw new DmaBufError("EINVAL", `Cannot import the fence: ${why}`);
-}
-
-function checkPlain({ layout }: Agent, handle: PlainFenceHandle): void {
-  const { slot, generation, sequence, context, seqno, seqno32, driverName, timelineName, timeLimit } = handle;
-  const slots = layout.sizes.timelines + layout.sizes.oneShots;
-  const areCounts = [slot, sequence, context, seqno].every((count) => Number.isSafeInteger(count) && count >= 0);
-  if (!areCounts || !Number.isSafeInteger(generation) || typeof seqno32 !== "boolean" || slot >= slots) {
-    refuse(`its handle names no fence slot (${shown(slot)} of ${slots})`);
-  }
-  const areNames = [driverName, timelineName].every((name) => typeof name === "string" && isName(name));
-  if (!areNames || typeof timeLimit !== "number" || !(timeLimit > 0 && timeLimit <= 0x7fff_ffff)) {
-    refuse("what its handle says of its maker is damaged");
-  }
-}
-
 function isLink(link: FenceChainLink | null | undefined): boolean {
   return [link?.seqno, link?.previousSeqno].every((seqno) => Number.isSafeInteger(seqno) && seqno! >= 0);
 }
 
 function importChain(agent: Agent, handle: FenceChainHandle): Fence {
-  if (!ARRAY.isKind(handle.links) || !handle.links.every(isLink)) refuse("its chain is damaged");
+  if (!ARRAY.isKind(handle.links) || !handle.links.every(isLink)) refuseFence("its chain is damaged");
   const tail = handle.tail && importFence(agent, handle.tail);
   let chain: FenceChain | undefined;
   const add = (fence: Fence, seqno: number): void => void (chain = createFenceChain(chain ?? tail, fence, seqno));

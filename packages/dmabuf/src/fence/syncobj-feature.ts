@@ -1,4 +1,4 @@
-import type { Feature } from "../domain/feature.js";
+import { whileJoined, type Feature } from "../domain/feature.js";
 import { SYNCOBJ_RECOVERY } from "./syncobj-slot.js";
 import { createSyncobj, openSyncobj, type Syncobj, type SyncobjOptions } from "./syncobj.js";
 import type { SyncobjHandleData } from "./syncobj-handle.js";
@@ -22,6 +22,6 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
     const table = new SyncobjTable(core);
     core.onClose(() => table.close());
     core.opens("syncobj", (handle: SyncobjHandleData) => openSyncobj(table, handle));
-    return core.whileJoined({ createSyncobj: (options) => createSyncobj(table, options) });
+    return whileJoined(core, { createSyncobj: (options) => createSyncobj(table, options) });
   },
 };

@@ -5,7 +5,8 @@ import type { Wait } from "../domain/steps.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback, waitResult, type WaitResult } from "./fence.js";
+import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback } from "./fence.js";
+import { waitResult, type WaitResult } from "./read-fence.js";
 
 /**
  * Waiting for several fences at once: for any of them, or for all.

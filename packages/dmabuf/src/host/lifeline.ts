@@ -23,7 +23,7 @@ export type MessagePortLike = typeof globalThis extends { readonly MessagePort: 
 
 /** Where it is missing, it was not in the message's transfer list. */
 export const MESSAGE_PORT: Kind = {
-  wanted: "a MessagePort, which is to be in the transfer list of the message that brings the invitation",
+  wanted: "a MessagePort, from the transfer list of the message",
   isKind: (value) => typeof (value as Partial<MessagePortLike> | null | undefined)?.postMessage === "function",
 };
 
@@ -45,10 +45,7 @@ const locks = process === undefined ? navigator?.locks : undefined;
 
 export function createLifeline(): { readonly mine: MessagePortLike; readonly theirs: MessagePortLike } {
   if (MessageChannel === undefined) {
-    throw new DmaBufError(
-      "EOPNOTSUPP",
-      "Cannot invite a thread: there is no MessageChannel here, as in an AudioWorklet",
-    );
+    throw new DmaBufError("EOPNOTSUPP", "Cannot invite a thread: there is no MessageChannel here");
   }
   const { port1, port2 } = new MessageChannel();
   return { mine: port1, theirs: port2 };

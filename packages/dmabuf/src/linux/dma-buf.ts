@@ -6,7 +6,7 @@ import { countdown } from "../domain/wait.js";
 import { codeOf, DmaBufError } from "../errors.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { checkRange } from "../buffer/memory-map.js";
-import { waitResult, type WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/read-fence.js";
 import { threadsHost } from "../host/threads.js";
 import { callError, closeDescriptor, lastErrno, nativeFunction } from "../node/system-calls/index.js";
 import { checkAccess, checkAccessMode, checkAccessSync, type AccessMode } from "../reservation/usage.js";
@@ -36,7 +36,7 @@ const ACCESS: Readonly<Record<AccessMode, number>> = {
   write: DMA_BUF_FLAG.READ | DMA_BUF_FLAG.WRITE,
 };
 const IMPLICIT: Readonly<Record<AccessMode, number>> = { read: DMA_BUF_FLAG.READ, write: DMA_BUF_FLAG.WRITE };
-const WHENCE = oneOf("set", "end");
+const WHENCE = oneOf(["set", "end"]);
 const SEEK_SET = 0;
 const SEEK_END = 2;
 

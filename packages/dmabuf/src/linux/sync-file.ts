@@ -1,7 +1,7 @@
 import { check, CUT_NAME, instance } from "../arguments.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
-import { waitResult, type WaitResult } from "../fence/fence.js";
+import { waitResult, type WaitResult } from "../fence/read-fence.js";
 import type { SyncFileFence, SyncFileInfo } from "../fence/sync-file.js";
 import { addressOf } from "../node/system-calls/index.js";
 import { Descriptor, isDescriptorReady, requestOf } from "./descriptor.js";

@@ -2,7 +2,8 @@ import { checkOptions, NAME, oneOf, type Kinds } from "../arguments.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
-import { Fence, type WaitResult } from "../fence/fence.js";
+import { Fence } from "../fence/fence.js";
+import type { WaitResult } from "../fence/read-fence.js";
 import { FifoQueue } from "./fifo-queue.js";
 import { JobLine, PRIORITIES, type LineOwner, type Priority } from "./job-line.js";
 import { Submission, type JobRequest, type Obstacle } from "./submission.js";
@@ -15,7 +16,7 @@ export interface QueueOptions {
   readonly priority?: Priority;
 }
 
-const OPTIONS: Kinds<QueueOptions> = { name: NAME, priority: oneOf(...PRIORITIES) };
+const OPTIONS: Kinds<QueueOptions> = { name: NAME, priority: oneOf(PRIORITIES) };
 
 export let makeQueue: <Data>(owner: LineOwner<Data>, options: QueueOptions) => Queue<Data>;
 /** The jobs of a queue, for its scheduler. */

@@ -16,7 +16,7 @@ export type Usage = "kernel" | "write" | "read" | "bookkeep";
 
 export const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 
-const USAGE = oneOf(...USAGES);
+const USAGE = /* @__PURE__ */ oneOf(USAGES);
 
 /** What an argument `usage` must be. */
 export function checkUsage(call: string, usage: Usage): void {
@@ -49,7 +49,7 @@ export function usageFor(access: AccessMode): Usage {
   return access === "write" ? "read" : "write";
 }
 
-const ACCESS_MODE = oneOf("read", "write");
+const ACCESS_MODE = /* @__PURE__ */ oneOf(["read", "write"]);
 
 /** @param argument What it is called there. */
 export function checkAccessMode(call: string, access: AccessMode, argument = "mode"): void {

@@ -64,7 +64,7 @@ const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
 /** The names of the pixel formats. */
 export const PIXEL_FORMATS: readonly string[] = Object.keys(PLANES);
 
-const PIXEL_FORMAT = /* @__PURE__ */ oneOf(...PIXEL_FORMATS);
+const PIXEL_FORMAT = /* @__PURE__ */ oneOf(PIXEL_FORMATS);
 const POSITIVE = /* @__PURE__ */ integer(1);
 const IMAGE: Kinds<{ readonly strideAlignment?: number }> = { strideAlignment: POSITIVE };
 
@@ -145,7 +145,7 @@ export const ELEMENTS = {
   uint64: BigUint64Array,
 } as const satisfies Record<ElementType, unknown>;
 
-const ELEMENT_TYPE = /* @__PURE__ */ oneOf(...Object.keys(ELEMENTS));
+const ELEMENT_TYPE = /* @__PURE__ */ oneOf(/* @__PURE__ */ Object.keys(ELEMENTS));
 
 /** A tensor's elements: a view of its bytes. */
 export type Tensor =

@@ -99,8 +99,7 @@ export function checkFrameBuffer({ storage }: StreamBuffer, { format, dataBytes 
   const least = frameBufferSize(format, dataBytes);
   const { segments } = storage;
   if (segments.length === 1 && segments[0]!.length >= least) return;
-  const lengths = segments.map(({ length }) => length).join(" + ");
-  refuse(`a buffer has ${lengths} bytes, a frame needs ${least} in one piece`);
+  refuse(`a frame needs ${least} bytes in one piece of a buffer`);
 }
 
 /**
@@ -114,7 +113,7 @@ export function checkStreamHandle(handle: unknown, streams: number): asserts han
   checkFields(handle as StreamHandleData, "stream", "stream", streams);
   const { name, format, dataBytes, buffers } = handle as Partial<StreamHandleData>;
   checkIntact("stream", {
-    name: typeof name === "string" && isName(name),
+    name: isName(name),
     dataBytes: isCount(dataBytes),
     buffers: Array.isArray(buffers) && buffers.length >= 1 && buffers.length <= STREAM_BUFFERS,
   });

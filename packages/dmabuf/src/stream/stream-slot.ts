@@ -48,7 +48,7 @@ export type Policy = "block" | "drop-oldest" | "newest";
 
 const POLICIES: readonly Policy[] = ["block", "drop-oldest", "newest"];
 
-export const POLICY = oneOf(...POLICIES);
+export const POLICY = oneOf(POLICIES);
 
 /** The number of a policy; 0 is that of a consumer that is only joining or leaving. */
 function policyNumber(policy: Policy): number {

@@ -1,4 +1,5 @@
-import { Domain, rawFormat, type FrameStream } from "../../src/streams.js";
+import { Domain as FullDomain } from "../../src/index.js";
+import { Domain, rawFormat, type FrameStream, type PlainFenceHandle, type ReadFence } from "../../src/streams.js";
 import { EXCEPTIONS as CORE_EXCEPTIONS, VALID as CORE } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
 import type { PublicFunction } from "./surface.js";
@@ -10,6 +11,8 @@ const SIZES = { agents: 4, buffers: 16, timelines: 1, oneShots: 1, streams: 2 };
 /** A domain of streams alone, made anew for each function. */
 export class StreamsWorld {
   readonly domain = Domain.create(SIZES);
+  readonly #full = FullDomain.join(this.domain.invite());
+  readonly #timeline = this.#full.createTimeline();
   readonly #control = new Uint8Array(this.domain.invite().control);
 
   get state(): Uint8Array {
@@ -20,7 +23,16 @@ export class StreamsWorld {
     return this.domain.createStream({ format: rawFormat(64), buffers: 2 });
   }
 
+  fence(): ReadFence {
+    return this.domain.import(this.handle());
+  }
+
+  handle(): PlainFenceHandle {
+    return this.#timeline.createFence().handle() as PlainFenceHandle;
+  }
+
   close(): void {
+    this.#full.close();
     this.domain.close();
   }
 }
@@ -29,6 +41,7 @@ export const RECEIVERS: Readonly<Record<string, (world: StreamsWorld) => object>
   Domain: ({ domain }) => domain,
   StreamMembers: ({ domain }) => domain,
   ThreadDomain: ({ domain }) => domain,
+  ReadFence: (world) => world.fence(),
   FrameStream: (world) => world.stream(),
   Loan: (world) => world.stream().loanSync()!,
   Consumer(world) {
@@ -43,19 +56,22 @@ type Valid = (world: StreamsWorld, receiver: never) => readonly unknown[];
 
 /** Those of `dmabuf` that need no domain, or its stream alone. */
 const SHARED = Object.entries(CORE).filter(([id]) =>
-  /^(FrameStream|Consumer|Loan|StreamMembers|ThreadDomain)\.|Format\(\)|DmaBufError/.test(id),
+  /^(ReadFence|FrameStream|Consumer|Loan|StreamMembers|ThreadDomain)\.|Format\(\)|DmaBufError/.test(id),
 );
 
 export const VALID: Readonly<Record<string, Valid>> = {
   ...(Object.fromEntries(SHARED) as unknown as Record<string, Valid>),
   "Domain.create()": () => [SIZES],
   "Domain.join()": ({ domain }) => [domain.invite(), {}],
-  "Domain.import()": (world) => [structuredClone({ ...world.stream().handle() })],
+  "Domain.import() of stream": (world) => [structuredClone({ ...world.stream().handle() })],
+  "Domain.import() of fence, plain": (world) => [world.handle()],
 };
 
 export const EXCEPTIONS: Exceptions = {
   // As in `dmabuf`.
-  "Domain.import() handle.generation": CORE_EXCEPTIONS["AllMembers.import() of stream handle.generation"]!,
+  "Domain.import() of stream handle.generation": CORE_EXCEPTIONS["AllMembers.import() of stream handle.generation"]!,
+  "Domain.import() of fence, plain handle.generation":
+    CORE_EXCEPTIONS["AllMembers.import() of fence, plain handle.generation"]!,
   "Loan.publish() options.data": CORE_EXCEPTIONS["Loan.publish() options.data"]!,
 };
 
@@ -64,4 +80,4 @@ export function isUntried({ owner }: PublicFunction): boolean {
   return !OWNERS.test(owner);
 }
 
-const OWNERS = /^(|Domain|ThreadDomain|StreamMembers|FrameStream|Consumer|Frame|Loan|\w+Handle|DmaBufError)$/;
+const OWNERS = /^(|Domain|ThreadDomain|StreamMembers|ReadFence|FrameStream|Consumer|Frame|Loan|\w+Handle|DmaBufError)$/;

@@ -62,8 +62,8 @@ const DRM_CAPABILITY: Readonly<Record<DrmCapability, number>> = {
   SYNCOBJ_TIMELINE: 0x14,
 };
 
-const CAPABILITY = oneOf(...Object.keys(DRM_CAPABILITY));
-const KIND = oneOf("card", "renderD", "");
+const CAPABILITY = oneOf(Object.keys(DRM_CAPABILITY));
+const KIND = oneOf(["card", "renderD", ""]);
 
 export const DRM_FOLDER = "/dev/dri";
 

@@ -36,7 +36,7 @@ export interface PresentOptions extends ConsumerOptions {
   readonly onShown?: (frame: Frame) => void | Promise<void>;
 }
 
-const OPTIONS: Kinds<PresentOptions> = { ...CONSUMER_OPTIONS, copy: oneOf("if-needed", "never"), onShown: FUNCTION };
+const OPTIONS: Kinds<PresentOptions> = { ...CONSUMER_OPTIONS, copy: oneOf(["if-needed", "never"]), onShown: FUNCTION };
 
 /** What became of a stream's frames. */
 export interface Presented {

@@ -2,7 +2,7 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
-import { waitResult, type WaitResult } from "../../fence/fence.js";
+import { waitResult, type WaitResult } from "../../fence/read-fence.js";
 import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
 import { DESCRIPTOR, Descriptor, descriptorFrom, isDescriptorReady, requestOf } from "../descriptor.js";

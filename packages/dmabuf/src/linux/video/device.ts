@@ -30,7 +30,7 @@ export interface VideoCapabilities {
   readonly isMultiPlanar: boolean;
 }
 
-const DIRECTION = oneOf("capture", "output");
+const DIRECTION = oneOf(["capture", "output"]);
 const WANTED: Kinds<Partial<Omit<VideoFormat, "planes">>> = { pixelFormat: PIXEL_FORMAT, width: U32, height: U32 };
 
 /**

@@ -25,7 +25,7 @@ export interface VideoQueueOptions {
   readonly memory?: "device" | "dma-buf";
 }
 
-export const QUEUE: Kinds<VideoQueueOptions> = { buffers: COUNT, memory: oneOf("device", "dma-buf") };
+export const QUEUE: Kinds<VideoQueueOptions> = { buffers: COUNT, memory: oneOf(["device", "dma-buf"]) };
 
 const INDEX = withCode("EINVAL", U32);
 const ENQUEUED: Kinds<Enqueued> = { planes: ARRAY, bytesUsed: ARRAY };
