@@ -8,7 +8,7 @@ import { layerConfig } from "./scripts/layers.mjs";
 const NODE_TEST = { from: "package", package: "node:test", name: ["test", "it", "describe", "suite"] };
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "node_modules", "demo-output/"]),
+  globalIgnores(["**/dist/", "node_modules", "demo-output/", "**/protocol/binary.ts", "**/protocol/assembly/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
   comments.recommended,
@@ -52,7 +52,7 @@ export default defineConfig(
   },
   {
     files: ["**/*.{js,mjs}"],
-    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+    languageOptions: { globals: { Buffer: "readonly", console: "readonly", process: "readonly", URL: "readonly" } },
   },
   // What comes with a worker is `any`, and an example needs no cast.
   { files: ["packages/dmabuf/examples/**/*.ts"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },

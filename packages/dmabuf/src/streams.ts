@@ -6,7 +6,7 @@
  *
  * @module
  */
-export type { DomainOptions, Invitation } from "./thread-domain.js";
+export type { DomainOptions, Invitation, SharedWords } from "./thread-domain.js";
 export type { JoinOptions } from "./domain-base.js";
 export {
   imageFormat,

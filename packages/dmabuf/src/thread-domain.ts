@@ -13,7 +13,9 @@ import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type MessagePortLike } from "./host/lifeline.js";
 import type { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
+import { wantsAtomics } from "./host/words.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
+import { createWasmMemory, isWasmMemory, type WasmMemory } from "./substrate/wasm-memory.js";
 
 /** How {@link Domain.create} makes a domain: the sizes of its tables, and the creator's own options. */
 export interface DomainOptions extends Partial<Sizes>, JoinOptions {
@@ -25,8 +27,8 @@ export interface DomainOptions extends Partial<Sizes>, JoinOptions {
  * What another thread joins with: post it to that thread, with its `port` in the transfer list. It can be used once.
  */
 export interface Invitation {
-  /** The domain's shared words. */
-  readonly control: SharedArrayBuffer;
+  /** The domain's shared words: a shared `WebAssembly.Memory` where one can be had. */
+  readonly control: SharedArrayBuffer | SharedWords;
   /** The agent that is reserved for the thread that joins. */
   readonly identity: number;
   /** The agent that has invited. */
@@ -35,15 +37,22 @@ export interface Invitation {
   readonly port: MessagePortLike;
 }
 
+/** A shared `WebAssembly.Memory`. */
+export interface SharedWords {
+  /** All of its bytes. */
+  readonly buffer: SharedArrayBuffer;
+}
+
 const CREATE: Kinds<DomainOptions> = { ...SIZES, ...JOIN, name: NAME };
 const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
 
 const IDENTITY = required(integer(-(2 ** 31), 2 ** 32 - 1));
 const INVITATION: Kinds<Invitation> = {
   control: required({
-    wanted: "a SharedArrayBuffer",
+    wanted: "shared memory",
     // A page may have none.
-    isKind: (value) => typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer,
+    isKind: (value) =>
+      (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer) || isWasmMemory(value),
   }),
   identity: IDENTITY,
   inviter: IDENTITY,
@@ -57,7 +66,7 @@ const THREADS: Kind = {
 
 /** What a thread has got of a domain that it has made, or joined by an invitation. */
 export interface ThreadEntry {
-  readonly control: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer | WasmMemory;
   readonly agent: Agent;
   readonly options: JoinOptions;
   readonly invitation?: Invitation;
@@ -104,7 +113,7 @@ export function joinThreads(
 
 /** A domain of threads: made by the first one, joined by the others. */
 export abstract class ThreadDomain extends DomainBase {
-  readonly #control: SharedArrayBuffer;
+  readonly #control: SharedArrayBuffer | WasmMemory;
   readonly #agent: Agent;
   readonly #neighbours: Neighbours | undefined;
   readonly #lifelines = new Set<() => void>();
@@ -188,7 +197,7 @@ export abstract class ThreadDomain extends DomainBase {
 const ISOLATION =
   '"Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp", on its workers\' scripts too';
 
-function allocateControl(bytes: number): SharedArrayBuffer {
+function allocateControl(bytes: number): SharedArrayBuffer | WasmMemory {
   if (typeof SharedArrayBuffer === "undefined") {
     throw new DmaBufError(
       "EOPNOTSUPP",
@@ -196,7 +205,7 @@ function allocateControl(bytes: number): SharedArrayBuffer {
     );
   }
   try {
-    return new SharedArrayBuffer(bytes);
+    return (wantsAtomics() ? undefined : createWasmMemory(bytes)) ?? new SharedArrayBuffer(bytes);
   } catch (cause) {
     throw new DmaBufError("ENOMEM", `Cannot allocate the ${bytes} bytes of a domain's control segment`, { cause });
   }

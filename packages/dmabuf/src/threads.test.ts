@@ -1,3 +1,4 @@
+import { bufferOf } from "./substrate/atomic-words.js";
 import { agentOf } from "./domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -140,7 +141,7 @@ describe("a stream that cannot be created leaves no buffer behind", () => {
 describe("Domain.join()", () => {
   test("refuses a domain of another layout version and names both versions", (t) => {
     const invitation = createDomain(t).invite();
-    new Int32Array(invitation.control)[HEADER.VERSION] = LAYOUT_VERSION + 1;
+    new Int32Array(bufferOf(invitation.control))[HEADER.VERSION] = LAYOUT_VERSION + 1;
     const expected = {
       code: "EPROTO",
       message: new RegExp(`version is ${LAYOUT_VERSION + 1}, this library's is ${LAYOUT_VERSION}`),
@@ -153,7 +154,7 @@ describe("Domain.join()", () => {
     const foreign = { ...invitation, control: new SharedArrayBuffer(4096) };
     assert.throws(() => Domain.join(foreign), { code: "EPROTO", message: /no dmabuf control segment/ });
     const short = new SharedArrayBuffer(HEADER.WORDS * 4);
-    new Int32Array(short).set(new Int32Array(invitation.control, 0, HEADER.WORDS));
+    new Int32Array(short).set(new Int32Array(bufferOf(invitation.control), 0, HEADER.WORDS));
     const expected = { code: "EPROTO", message: new RegExp(`it has ${HEADER.WORDS} words, its sizes need \\d+`) };
     assert.throws(() => Domain.join({ ...invitation, control: short }), expected);
   });

@@ -42,7 +42,7 @@ const types = publicTypes(["index", "node/index", "linux/index", "testing/index"
 function leadsTo(object: unknown): string[] {
   const inner = innerThings(object, (name) => types.has(name)).filter(
     // An invitation is the control segment on its way to another thread.
-    ({ path, what }) => !(what === "the control segment" && path === ".control"),
+    ({ path, what }) => !(/^the control segment$|^Memory$/.test(what) && path === ".control"),
   );
   return inner.map(({ path, what }) => `leads to ${what} at ${path}`);
 }

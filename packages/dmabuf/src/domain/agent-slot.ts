@@ -1,5 +1,6 @@
-import { forEachBit, someBit, takeBits, testBit } from "./bits.js";
+import { forEachBit, testBit } from "./bits.js";
 import { AGENT, AGENT_PHASE, AGENT_STATE, IDENTITY, type Segment } from "./layout.js";
+import { protocolOf } from "./segment-protocol.js";
 import { claimFree, usedSlots } from "./table.js";
 import { readName, writeName } from "./text.js";
 
@@ -91,7 +92,7 @@ function stateOf(generation: number, phase: number): number {
 }
 
 export function isLive(segment: Segment, identity: Identity): boolean {
-  return agentPhase(segment, identity) === AGENT_PHASE.LIVE;
+  return protocolOf(segment).isLive(identity) !== 0;
 }
 
 /** All live agents. */
@@ -144,8 +145,7 @@ export function liveAgentsIn(segment: Segment, array: number): Identity[] {
 
 /** Whether the bit of a live agent is set in an array. */
 export function anyLiveAgentIn(segment: Segment, array: number): boolean {
-  const { memory, layout } = segment;
-  return someBit(memory, array, layout.agentWords, (slot) => liveAgentOf(segment, array, slot) !== 0);
+  return protocolOf(segment).anyLiveAgentIn(array) !== 0;
 }
 
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */
@@ -197,20 +197,11 @@ export function nameAgents(member: Member, others: Iterable<Identity>): string {
 }
 
 /** Wakes an agent, whether it waits synchronously, asynchronously or both. */
-export function ring({ memory, layout }: Segment, slot: number): void {
-  if (slot >= layout.sizes.agents) return;
-  const bell = layout.agent(slot) + AGENT.DOORBELL;
-  memory.add(bell, 1);
-  memory.wake(bell);
+export function ring(segment: Segment, slot: number): void {
+  protocolOf(segment).ring(slot);
 }
 
 /** Rings every agent whose bit is set, and clears the bits. */
 export function ringAll(segment: Segment, array: number): void {
-  takeBits(segment.memory, array, segment.layout.agentWords, (slot) => ring(segment, slot));
-}
-
-function agentPhase({ memory, layout }: Segment, identity: Identity): number {
-  if (slotOf(identity) >= layout.sizes.agents) return AGENT_PHASE.FREE;
-  const state = memory.load(layout.agent(slotOf(identity)) + AGENT.STATE);
-  return AGENT_STATE.generation.in(state) === generationOf(identity) ? AGENT_STATE.phase.in(state) : AGENT_PHASE.FREE;
+  protocolOf(segment).ringAll(array);
 }

@@ -1,7 +1,9 @@
 import { DmaBufError, textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
+import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
+import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
 import { domainName } from "./header.js";
@@ -46,6 +48,7 @@ const LOOKS_PER_CLOCK = 16;
 export class Agent implements Member, Waiter {
   readonly memory: Substrate;
   readonly layout: Layout;
+  readonly protocol: Protocol;
   readonly identity: Identity;
   readonly host: Host;
   /** The beginning of its leaving: what waits in it then fails with `ECANCELED`. */
@@ -68,6 +71,7 @@ export class Agent implements Member, Waiter {
   constructor(segment: Segment, identity: Identity, host: Host) {
     this.memory = segment.memory;
     this.layout = segment.layout;
+    this.protocol = boundTo(segment);
     this.identity = identity;
     this.host = host;
     this.held = new HeldList(host);

@@ -24,28 +24,7 @@ export function anyBit(memory: Substrate, array: number, words: number): boolean
 
 /** Calls back for each slot whose bit is set, without changing it. */
 export function forEachBit(memory: Substrate, array: number, words: number, visit: (slot: number) => void): void {
-  for (let i = 0; i < words; i++) visitBits(memory.load(array + i), i, visit);
-}
-
-/** Whether a bit is set whose slot is as it is asked for. */
-export function someBit(memory: Substrate, array: number, words: number, is: (slot: number) => boolean): boolean {
   for (let i = 0; i < words; i++) {
-    for (let bits = memory.load(array + i); bits !== 0; bits &= bits - 1) if (is(lowestOf(bits, i))) return true;
+    for (let bits = memory.load(array + i); bits !== 0; bits &= bits - 1) visit(i * 32 + 31 - Math.clz32(bits & -bits));
   }
-  return false;
-}
-
-/** Takes all bits out of the array and calls back for each slot whose bit was set. */
-export function takeBits(memory: Substrate, array: number, words: number, visit: (slot: number) => void): void {
-  for (let i = 0; i < words; i++) {
-    if (memory.load(array + i) !== 0) visitBits(memory.exchange(array + i, 0), i, visit);
-  }
-}
-
-function visitBits(bits: number, word: number, visit: (slot: number) => void): void {
-  for (; bits !== 0; bits &= bits - 1) visit(lowestOf(bits, word));
-}
-
-function lowestOf(bits: number, word: number): number {
-  return word * 32 + 31 - Math.clz32(bits & -bits);
 }

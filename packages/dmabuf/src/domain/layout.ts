@@ -1,3 +1,4 @@
+import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { packed, packing } from "./packing.js";
 import {
@@ -436,6 +437,8 @@ export class Layout {
 export interface Segment {
   readonly memory: Substrate;
   readonly layout: Layout;
+  /** What is compiled to WebAssembly; see segment-protocol.ts. */
+  readonly protocol?: Protocol;
 }
 
 /** Whether a value from elsewhere is the index of one of `count` things. */

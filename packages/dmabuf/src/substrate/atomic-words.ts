@@ -1,13 +1,18 @@
+import { isWasmMemory, type WasmMemory } from "./wasm-memory.js";
 import type { ParkResult, Substrate } from "./substrate.js";
 
 /** The operations on words of every substrate whose memory JavaScript can see; parking and waking differ. */
 export abstract class AtomicWords implements Substrate {
   readonly words: number;
+  /** The memory that these words are in, if it is WebAssembly's. */
+  readonly wasmMemory: WasmMemory | undefined;
   #words: Int32Array;
   #doubles: BigUint64Array;
 
-  /** @param buffer Its length is a multiple of 8 bytes. */
-  protected constructor(buffer: ArrayBufferLike) {
+  /** @param memory Its length is a multiple of 8 bytes. */
+  protected constructor(memory: ArrayBufferLike | WasmMemory) {
+    this.wasmMemory = isWasmMemory(memory) ? memory : undefined;
+    const buffer = bufferOf(memory);
     this.#words = new Int32Array(buffer);
     this.#doubles = new BigUint64Array(buffer);
     this.words = this.#words.length;
@@ -72,4 +77,9 @@ export abstract class AtomicWords implements Substrate {
   pause(): void {
     // Atomics.pause() is not in Node 20; a spinning wait is bounded and looks at shared words anyway.
   }
+}
+
+/** The bytes of a memory. */
+export function bufferOf<B extends ArrayBufferLike>(memory: B | WasmMemory): B | SharedArrayBuffer {
+  return isWasmMemory(memory) ? memory.buffer : memory;
 }

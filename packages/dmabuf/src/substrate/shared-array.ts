@@ -1,24 +1,25 @@
 import { DmaBufError } from "../errors.js";
-import { AtomicWords } from "./atomic-words.js";
+import type { WasmMemory } from "./wasm-memory.js";
+import { AtomicWords, bufferOf } from "./atomic-words.js";
 import type { ParkResult, Substrate } from "./substrate.js";
 
 /**
- * The threads substrate: a `SharedArrayBuffer` and `Atomics`.
+ * The threads substrate: shared memory and `Atomics`.
  *
- * @param buffer Its length is a multiple of 8 bytes.
+ * @param memory Its length is a multiple of 8 bytes.
  * @param mayBlock Whether this thread may block; where it may not, `park` throws `EOPNOTSUPP`.
  */
-export function createSharedSubstrate(buffer: SharedArrayBuffer, mayBlock = true): Substrate {
-  return new SharedArraySubstrate(buffer, mayBlock);
+export function createSharedSubstrate(memory: SharedArrayBuffer | WasmMemory, mayBlock = true): Substrate {
+  return new SharedArraySubstrate(memory, mayBlock);
 }
 
 class SharedArraySubstrate extends AtomicWords {
   readonly #words: Int32Array;
   readonly #mayBlock: boolean;
 
-  constructor(buffer: SharedArrayBuffer, mayBlock: boolean) {
-    super(buffer);
-    this.#words = new Int32Array(buffer);
+  constructor(memory: SharedArrayBuffer | WasmMemory, mayBlock: boolean) {
+    super(memory);
+    this.#words = new Int32Array(bufferOf(memory));
     this.#mayBlock = mayBlock;
   }
 

@@ -1,3 +1,4 @@
+import { bufferOf } from "../../src/substrate/atomic-words.js";
 import { agentOf } from "../../src/domain-base.js";
 import {
   Domain,
@@ -26,7 +27,7 @@ export class World {
   constructor() {
     const domain = Domain.create(SIZES);
     this.domain = domain;
-    this.#control = new Uint8Array(domain.invite().control);
+    this.#control = new Uint8Array(bufferOf(domain.invite().control));
   }
 
   /** All that the agents have in common. */

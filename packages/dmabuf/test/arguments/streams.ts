@@ -1,5 +1,6 @@
 import { Domain as FullDomain } from "../../src/index.js";
 import { Domain, rawFormat, type FrameStream, type PlainFenceHandle, type ReadFence } from "../../src/streams.js";
+import { bufferOf } from "../../src/substrate/atomic-words.js";
 import { EXCEPTIONS as CORE_EXCEPTIONS, VALID as CORE } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
 import type { PublicFunction } from "./surface.js";
@@ -13,7 +14,7 @@ export class StreamsWorld {
   readonly domain = Domain.create(SIZES);
   readonly #full = FullDomain.join(this.domain.invite());
   readonly #timeline = this.#full.createTimeline();
-  readonly #control = new Uint8Array(this.domain.invite().control);
+  readonly #control = new Uint8Array(bufferOf(this.domain.invite().control));
 
   get state(): Uint8Array {
     return this.#control.slice();

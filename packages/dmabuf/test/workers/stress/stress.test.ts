@@ -3,6 +3,7 @@
  *
  * Environment: DMABUF_STRESS_SECONDS (30), DMABUF_STRESS_SEED (random, printed).
  */
+import { bufferOf } from "../../../src/substrate/atomic-words.js";
 import { agentOf } from "../../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -175,7 +176,7 @@ class StressRun {
     this.#orders.clear(party.index);
     if (joinSteps !== undefined) this.#orders.order(party.index, "join", joinSteps);
     const invitation = this.#domain.invite({ name: `party ${party.index}` });
-    this.#control = invitation.control;
+    this.#control = bufferOf(invitation.control);
     const details: Details = {
       party: party.index,
       seed: this.#random.below(2 ** 31),

@@ -1,0 +1,2 @@
+/** What a segment's protocols can be asked from JavaScript. */
+export { anyLiveAgentIn, isLive, ring, ringAll } from "./agent-slot";

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { claimAgentSlot, isLive, ring, type Identity } from "../domain/agent-slot.js";
+import { AGENT, checkSizes, Layout, type Segment } from "../domain/layout.js";
+import { boundTo } from "../domain/segment-protocol.js";
+import { createSharedSubstrate } from "../substrate/shared-array.js";
+import { createWasmMemory } from "../substrate/wasm-memory.js";
+import { SteppedSubstrate } from "../testing/stepped-substrate.js";
+
+function segmentOf(sizes: object, isWasm: boolean): Segment {
+  const layout = new Layout(checkSizes(sizes));
+  const bytes = layout.words * 4;
+  const memory = isWasm ? createWasmMemory(bytes)! : new SharedArrayBuffer(bytes);
+  return { memory: createSharedSubstrate(memory), layout };
+}
+
+test("both builds do the same, with domains of several sizes side by side (protocol.1, protocol.3)", () => {
+  for (const agents of [3, 64, 900]) {
+    const states = [true, false].map((isWasm) => {
+      const segment = segmentOf({ agents }, isWasm);
+      const identities = Array.from({ length: agents }, (_, i) => claimAgentSlot(segment, `agent ${i}`));
+      assert.ok(identities.every((identity) => isLive(segment, identity)));
+      ring(segment, agents - 1);
+      ring(segment, agents);
+      return Array.from({ length: segment.layout.words }, (_, word) => segment.memory.load(word));
+    });
+    assert.deepEqual(states[0], states[1]);
+  }
+});
+
+test("a call that ends at any of its words leaves the next one as it would be (protocol.2)", () => {
+  const { memory, layout } = segmentOf({ agents: 40 }, false);
+  const array = layout.buffer(0) + layout.BUFFER.READERS;
+  const bellOf = (identity: Identity): number => layout.agent(identity & 1023) + AGENT.DOORBELL;
+  const identities = [0, 1, 2].map((i) => claimAgentSlot({ memory, layout }, `agent ${i}`));
+  for (let at = 1; at <= 8; at++) {
+    const stepped = new SteppedSubstrate(memory);
+    const protocol = boundTo({ memory: stepped, layout });
+    memory.store(array, 0b111);
+    stepped.begin({ at });
+    try {
+      protocol.ringAll(array);
+    } catch {
+      assert.equal(stepped.isDead, true);
+    }
+    const before = memory.load(bellOf(identities[2]!));
+    memory.store(array, 0b100);
+    boundTo({ memory, layout }).ringAll(array);
+    assert.equal(memory.load(array), 0);
+    assert.equal(memory.load(bellOf(identities[2]!)), before + 1);
+  }
+});
+
+test("DMABUF_WORDS=atomics takes memory that is not WebAssembly's", () => {
+  const program = `
+    import { Domain } from ${JSON.stringify(new URL("../index.js", import.meta.url).href)};
+    using domain = Domain.create();
+    console.log(Object.prototype.toString.call(domain.invite().control));
+    process.exit();`.replace("using", "const");
+  const kind = (words: string): string => {
+    const env = { ...process.env, DMABUF_WORDS: words };
+    const child = spawnSync(process.execPath, ["--input-type=module", "-e", program], { env, encoding: "utf8" });
+    return child.stdout.trim() || child.stderr;
+  };
+  assert.equal(kind("atomics"), "[object SharedArrayBuffer]");
+  assert.equal(kind(""), "[object WebAssembly.Memory]");
+});

@@ -1,0 +1,86 @@
+import type { Substrate } from "../substrate/substrate.js";
+import type { WasmMemory } from "../substrate/wasm-memory.js";
+import { ATOMIC, WORDS } from "./binary.js";
+import { compiled, instantiate, type Places, type WasmCall } from "./module.js";
+
+/**
+ * The protocols that are compiled to WebAssembly from `assembly/`, for one segment.
+ *
+ * protocol.1. There is one source. Its `atomic` build works on a shared `WebAssembly.Memory`. Its `words` build calls the
+ *     functions of a {@link Substrate} for each word: so the interleaving explorer and a killing test see every step, and it
+ *     serves where such a memory cannot be had.
+ * protocol.2. A module keeps nothing between two calls. So a call that ends at any word by an exception, or with its
+ *     agent, leaves nothing but that word.
+ * protocol.3. Places that depend on the sizes of the domain are imported when a module is bound to a segment.
+ */
+export interface Protocol {
+  /** Whether an agent is joined and has not died; 0 for no. */
+  isLive(identity: number): number;
+  /** Wakes an agent, whether it waits synchronously, asynchronously or both. */
+  ring(slot: number): void;
+  /** Rings every agent whose bit is set in the array, and clears the bits. */
+  ringAll(array: number): void;
+  /** Whether the bit of a live agent is set in the array; 0 for no. */
+  anyLiveAgentIn(array: number): number;
+}
+
+/** The `atomic` build on a memory of WebAssembly's own. */
+export function bindAtomic(memory: Substrate, shared: WasmMemory, places: Places): Protocol {
+  const wake = (word: number): number => memory.wake(word);
+  return instantiate(compiled(ATOMIC), places, { words: { wake }, env: { memory: shared } }) as unknown as Protocol;
+}
+
+/** A `words` build for all memories of one layout: an exploration makes a memory for each of its many runs. */
+export class WordsBuild {
+  /** Its prototype has the functions of the protocol, which run on the memory of their `this`. */
+  readonly #Bound: new (memory: Substrate) => object;
+  /** That of the call that runs just now. */
+  #memory!: Substrate;
+
+  constructor(places: Places, binary = WORDS) {
+    const words = {
+      load: (word: number) => this.#memory.load(word),
+      store: (word: number, value: number) => this.#memory.store(word, value),
+      add: (word: number, amount: number) => this.#memory.add(word, amount),
+      or: (word: number, bits: number) => this.#memory.or(word, bits),
+      and: (word: number, bits: number) => this.#memory.and(word, bits),
+      exchange: (word: number, value: number) => this.#memory.exchange(word, value),
+      compareExchange: (word: number, expected: number, replacement: number) =>
+        this.#memory.compareExchange(word, expected, replacement),
+      load64: (word: number) => this.#memory.load64(word),
+      store64: (word: number, value: bigint) => this.#memory.store64(word, value),
+      compareExchange64: (word: number, expected: bigint, replacement: bigint) =>
+        this.#memory.compareExchange64(word, expected, replacement),
+      wake: (word: number) => this.#memory.wake(word),
+    };
+    const calls = Object.entries(instantiate(compiled(binary), places, { words }));
+    this.#Bound = class {
+      readonly memory: Substrate;
+
+      constructor(memory: Substrate) {
+        this.memory = memory;
+      }
+    };
+    for (const [name, call] of calls)
+      Object.assign(this.#Bound.prototype as object, { [name]: this.#onItsMemory(call) });
+  }
+
+  bind(memory: Substrate): Protocol {
+    return new this.#Bound(memory) as Protocol;
+  }
+
+  /** Nothing else runs within a call but what a test lets happen before a word. That may make calls of its own. */
+  #onItsMemory(call: WasmCall): WasmCall {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the function's own `this` is the bound protocol
+    const build = this;
+    return function (this: { readonly memory: Substrate }, a, b, c, d, e, f, g, h): number {
+      const outer = build.#memory;
+      build.#memory = this.memory;
+      try {
+        return call(a, b, c, d, e, f, g, h);
+      } finally {
+        build.#memory = outer;
+      }
+    };
+  }
+}
