@@ -14,7 +14,7 @@ const LIMIT = { timeout: 60_000 };
 const ENTRY = join(import.meta.dirname, "streams.js");
 
 /** Bytes of gzip, fences included. The goal is 22 KiB. */
-const MOST = 28_500;
+const MOST = 28_200;
 
 async function bundle(code: string): Promise<string> {
   const result = await build({

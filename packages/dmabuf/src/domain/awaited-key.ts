@@ -9,8 +9,8 @@ export const DEFAULT_TIME_LIMIT = 10_000;
 /** How a thread waits for a fence in shared memory; a look may start hang recovery (agent.4). */
 export class AwaitedKey implements WaitCondition {
   readonly ready: () => boolean;
-  readonly #agent: Agent;
-  readonly #key: FenceKey;
+  protected readonly agent: Agent;
+  protected readonly key: FenceKey;
   readonly #limitNs: number;
   #progress = -1;
   #since = 0;
@@ -23,38 +23,37 @@ export class AwaitedKey implements WaitCondition {
     ready = (): boolean => isKeySignaled(agent, key),
   ) {
     this.ready = ready;
-    this.#agent = agent;
-    this.#key = key;
+    this.agent = agent;
+    this.key = key;
     this.#limitNs = timeLimit * 1e6;
   }
 
   arm(): void {
-    armKey(this.#agent, this.#key);
+    armKey(this.agent, this.key);
   }
 
   recheckAfter(): number {
-    const now = this.#agent.host.nowNs();
-    const progress = keyProgress(this.#agent, this.#key);
+    const now = this.agent.host.nowNs();
+    const progress = keyProgress(this.agent, this.key);
     if (progress !== this.#progress) {
       this.#progress = progress;
       this.#since = now;
     }
     const left = this.#since + this.#limitNs - now;
-    if (left <= 0) endKey(this.#agent, this.#key, ERRNO.ETIMEDOUT, now);
+    if (left <= 0) endKey(this.agent, this.key, ERRNO.ETIMEDOUT, now);
     return Math.max(0, left / 1e6);
   }
 }
 
 /** A wait for a fence that this agent knows by its key alone. */
 export class PendingKey extends AwaitedKey {
-  /** @throws {DmaBufError} `EDEADLK` if this thread itself must signal it. */
-  readonly checkBlocking: () => void;
-
   constructor(agent: Agent, key: FenceKey) {
     super(agent, key, keyTimeLimit(agent, key));
-    this.checkBlocking = () => {
-      if (!isOwnKey(agent, key)) return;
-      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
-    };
+  }
+
+  /** @throws {DmaBufError} `EDEADLK` if this thread itself must signal it. */
+  checkBlocking(): void {
+    if (!isOwnKey(this.agent, this.key)) return;
+    throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
   }
 }

@@ -2,7 +2,7 @@ import { DmaBufError } from "../errors.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { HEADER, Layout, LAYOUT_VERSION } from "./layout.js";
 import { absentTables, ALL_FEATURES, featureNames } from "./shared-features.js";
-import { areSizes, SIZE_NAMES, without, type Sizes } from "./sizes.js";
+import { areSizes, eachSize, SIZE_NAMES, without, type Sizes } from "./sizes.js";
 
 /** The first words of a control segment: what a joiner must know. */
 
@@ -47,9 +47,7 @@ export function readHeader(memory: Substrate, words = memory.words, known: numbe
       `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
     );
   }
-  const sizes = Object.fromEntries(
-    SIZE_NAMES.map((name, i) => [name, memory.load(HEADER.SIZES + i)]),
-  ) as unknown as Sizes;
+  const sizes = eachSize((_name, i) => memory.load(HEADER.SIZES + i));
   const features = memory.load(HEADER.FEATURES);
   const [unknown] = featureNames(features & ~known);
   if (unknown !== undefined) {

@@ -1,4 +1,4 @@
-import { checkOptions, integer, type Kind, type Kinds } from "../arguments.js";
+import { checkOptions, integer, type Kinds } from "../arguments.js";
 
 /** How many slots each table of a domain has. */
 export interface Sizes {
@@ -18,43 +18,37 @@ export interface Sizes {
   readonly syncobjs: number;
 }
 
-export const DEFAULT_SIZES: Sizes = {
-  agents: 64,
-  buffers: 1024,
-  timelines: 1024,
-  oneShots: 8192,
-  streams: 64,
-  requests: 128,
-  syncobjs: 256,
+/** How many slots each table has by default, and at most; in their order in the header. */
+const SLOTS: Readonly<Record<keyof Sizes, readonly [usual: number, most: number]>> = {
+  agents: [64, 1023],
+  buffers: [1024, 2 ** 16],
+  timelines: [1024, 2 ** 16],
+  oneShots: [8192, 2 ** 20],
+  streams: [64, 2 ** 10],
+  requests: [128, 2 ** 12],
+  syncobjs: [256, 2 ** 16],
 };
 
-const LIMITS: Sizes = {
-  agents: 1023,
-  buffers: 2 ** 16,
-  timelines: 2 ** 16,
-  oneShots: 2 ** 20,
-  streams: 2 ** 10,
-  requests: 2 ** 12,
-  syncobjs: 2 ** 16,
-};
+export const SIZE_NAMES = Object.keys(SLOTS) as (keyof Sizes)[];
 
-/** Their order in the header. */
-export const SIZE_NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
+/** The same for each table. @param of Is called with a table's name, and its place in the header. */
+export function eachSize<T>(of: (name: keyof Sizes, index: number) => T): Record<keyof Sizes, T> {
+  return Object.fromEntries(SIZE_NAMES.map((name, i) => [name, of(name, i)])) as Record<keyof Sizes, T>;
+}
 
-export const SIZES = Object.fromEntries(
-  SIZE_NAMES.map((name): [string, Kind] => [name, integer(1, LIMITS[name])]),
-) as unknown as Kinds<Sizes>;
+export const DEFAULT_SIZES: Sizes = /* @__PURE__ */ eachSize((name) => SLOTS[name][0]);
+
+export const SIZES: Kinds<Sizes> = eachSize((name) => integer(1, SLOTS[name][1]));
 
 /** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */
 export function checkSizes(sizes: Partial<Sizes>): Sizes {
   checkOptions<Partial<Sizes>>("Domain.create()", sizes, SIZES);
-  const given = SIZE_NAMES.filter((name) => sizes[name] !== undefined);
-  return { ...DEFAULT_SIZES, ...Object.fromEntries(given.map((name) => [name, sizes[name]])) };
+  return eachSize((name) => sizes[name] ?? SLOTS[name][0]);
 }
 
 /** The same sizes, but none of some tables. */
 export function without(sizes: Sizes, absent: readonly (keyof Sizes)[]): Sizes {
-  return { ...sizes, ...Object.fromEntries(absent.map((name) => [name, 0])) };
+  return eachSize((name) => (absent.includes(name) ? 0 : sizes[name]));
 }
 
 /** Whether sizes that were read from shared words can be, but for some tables of which there is none. */

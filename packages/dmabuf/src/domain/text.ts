@@ -9,20 +9,15 @@ const NAME_BYTES = NAME_WORDS * 4 - 1;
  * been taken, where nothing may fail: one that is no text is empty.
  */
 export function writeName(memory: Substrate, word: number, name: string): void {
-  const bytes = new Uint8Array(NAME_WORDS * 4);
-  if (typeof name === "string") encodeInto(name, bytes.subarray(0, NAME_BYTES));
-  for (let i = 0; i < NAME_WORDS; i++) {
-    const at = i * 4;
-    memory.store(word + i, bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-  }
+  const words = new Int32Array(NAME_WORDS);
+  if (typeof name === "string") encodeInto(name, new Uint8Array(words.buffer, 0, NAME_BYTES));
+  for (let i = 0; i < NAME_WORDS; i++) memory.store(word + i, words[i]!);
 }
 
 export function readName(memory: Substrate, word: number): string {
-  const bytes = new Uint8Array(NAME_WORDS * 4);
-  for (let i = 0; i < NAME_WORDS; i++) {
-    const value = memory.load(word + i);
-    for (let byte = 0; byte < 4; byte++) bytes[i * 4 + byte] = value >>> (byte * 8);
-  }
+  const words = new Int32Array(NAME_WORDS);
+  for (let i = 0; i < NAME_WORDS; i++) words[i] = memory.load(word + i);
+  const bytes = new Uint8Array(words.buffer);
   const end = bytes.indexOf(0);
   return decode(bytes.subarray(0, end < 0 ? NAME_BYTES : end));
 }
