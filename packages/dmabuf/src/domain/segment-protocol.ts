@@ -25,8 +25,13 @@ export function boundTo({ memory, layout }: Segment): Protocol {
 }
 
 function buildOf(layout: Layout): WordsBuild {
-  let build = builds.get(layout);
-  if (build === undefined) builds.set(layout, (build = new WordsBuild(placesOf(layout))));
+  return builds.get(layout) ?? useBuild(layout);
+}
+
+/** Makes the `words` build of a layout. @param binary Default: the library's own. A test plants bugs in it. */
+export function useBuild(layout: Layout, binary?: string): WordsBuild {
+  const build = new WordsBuild(placesOf(layout), binary);
+  builds.set(layout, build);
   return build;
 }
 
