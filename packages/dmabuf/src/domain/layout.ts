@@ -157,6 +157,8 @@ export const INFLIGHT = packing(32, { sender: 11, number: 21 });
 
 /** The reservation's lock: the holder's identity and ticket, 0 if it is open. */
 export const LOCK = packing(64, { holder: 32, ticket: 32 });
+/** What an attempt to take the lock finds: it is the caller's now, or what that does next. */
+export const LOCK_ATTEMPT = { TAKEN: 0, WAIT: 1, GIVE_WAY: 2, OWN: 3 } as const;
 
 /** One fence of a reservation. */
 export const ENTRY_FENCE = packing(32, { level: 2, slot: 30 });

@@ -22,6 +22,15 @@ export interface Protocol {
   ringAll(array: number): void;
   /** Whether the bit of a live agent is set in the array; 0 for no. */
   anyLiveAgentIn(array: number): number;
+
+  /** Takes a reservation's lock if it is open or its holder is dead; returns one of LOCK_ATTEMPT. */
+  tryTakeLock(buffer: number, identity: number, ticket: number, held: number): number;
+  /** Opens the lock; 0 if the holder no longer had it. */
+  openLock(buffer: number, holder: number, ticket: number): number;
+  /** Makes sure that the agent is rung when the lock opens. */
+  armLock(buffer: number, identity: number): void;
+  /** The identity of the lock's holder, 0 if it is open. */
+  lockHolder(buffer: number): number;
 }
 
 /** The `atomic` build on a memory of WebAssembly's own. */

@@ -1,7 +1,7 @@
 import type { WaitCondition } from "../domain/agent.js";
+import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import { locksOf, type AcquireContext, type ContextLocks, type Lockable } from "./acquire-context.js";
-import { armLock, isOlder, tryTakeLock } from "./lock.js";
 import type { ReservationState, TakenLock } from "./reservation-state.js";
 
 /** The user of a reservation that waits for its lock. */
@@ -21,7 +21,6 @@ export class LockAttempt implements WaitCondition {
   readonly #user: LockUser;
   readonly #context: AcquireContext | undefined;
   readonly #locks: ContextLocks | undefined;
-  readonly #mine: bigint;
   /** Made by the look that takes the lock: a close that comes before the waiting code goes on must open it. */
   #taken: TakenLock | undefined;
 
@@ -31,12 +30,12 @@ export class LockAttempt implements WaitCondition {
     this.#context = context;
     this.#locks = context && locksOf(context);
     this.#locks?.beginAttempt(user);
-    this.#mine = user.shared.wordFor(context);
   }
 
   arm(): void {
     this.#user.checkOpen();
-    armLock(this.#user.agent, this.#user.shared.slot);
+    const { protocol, identity } = this.#user.agent;
+    protocol.armLock(this.#user.shared.slot, identity);
   }
 
   ready(): boolean {
@@ -44,17 +43,17 @@ export class LockAttempt implements WaitCondition {
     if (this.#taken !== undefined) return true;
     const locks = this.#locks;
     locks?.checkOpen();
-    const holder = tryTakeLock(this.#user.agent, this.#user.shared.slot, this.#mine);
-    if (holder === 0n) {
+    const { protocol, identity } = this.#user.agent;
+    const found = protocol.tryTakeLock(this.#user.shared.slot, identity, locks?.ticket ?? 0, locks?.count ?? 0);
+    if (found === LOCK_ATTEMPT.TAKEN) {
       this.#taken = this.#user.took(this.#context);
       return true;
     }
-    if (locks === undefined) return false;
-    if (holder === this.#mine) {
+    if (found === LOCK_ATTEMPT.OWN) {
       const owner = this.#user.describeOwner();
       throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
     }
-    if (locks.count > 0 && isOlder(holder, locks.ticket)) locks.giveWay(this.#user);
+    if (found === LOCK_ATTEMPT.GIVE_WAY) locks!.giveWay(this.#user);
     return false;
   }
 

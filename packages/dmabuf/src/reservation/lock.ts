@@ -1,11 +1,12 @@
-import { isLive, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
-import { setBit } from "../domain/bits.js";
+import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
 import { BUFFER, HEADER, LOCK, type Segment } from "../domain/layout.js";
 import { pairOf } from "../domain/packing.js";
 import type { RecoveryStep } from "../domain/recovery.js";
+import { protocolOf } from "../domain/segment-protocol.js";
 
 /**
- * A buffer's reservation lock: wait-die with a ticket, as the kernel's.
+ * A buffer's reservation lock: wait-die with a ticket, as the kernel's. Its steps are in protocol/assembly/lock.ts; here is
+ * what is rare.
  *
  * lock.1. The lock word names the holder, (ticket, identity), from the exchange that takes it on: an agent that finds a dead
  *     holder there may open the lock, at once and twice.
@@ -35,27 +36,6 @@ export function takeTicket({ memory }: Segment): number {
   }
 }
 
-/** Takes the lock if it is open or its holder is dead; otherwise returns the holder's word. */
-export function tryTakeLock(member: Member, bufferSlot: number, mine: bigint): bigint {
-  const { memory, layout } = member;
-  const word = layout.buffer(bufferSlot) + BUFFER.LOCK;
-  for (;;) {
-    const holder = memory.compareExchange64(word, 0n, mine);
-    if (holder === 0n) return 0n;
-    if (isLive(member, holderOf(holder))) return holder;
-    openDeadLock(member, bufferSlot, holder);
-  }
-}
-
-/** Opens the lock; false if it was no longer the caller's (it had been declared dead). */
-export function openLock(member: Member, bufferSlot: number, mine: bigint): boolean {
-  const { memory, layout } = member;
-  const base = layout.buffer(bufferSlot);
-  const opened = memory.compareExchange64(base + BUFFER.LOCK, mine, 0n) === mine;
-  ringAll(member, base + layout.BUFFER.LOCK_WAITERS);
-  return opened;
-}
-
 /** The word of the agent that acts for a holder. */
 export function delegateWord(holder: bigint, delegate: Identity): bigint {
   return lockWord(delegate, ticketOf(holder));
@@ -73,11 +53,7 @@ export function handBackLock(member: Member, bufferSlot: number, holder: bigint)
   const mine = delegateWord(holder, member.identity);
   if (member.memory.compareExchange64(word, mine, holder) !== mine) return;
   // SYNC POINT hand-back-then-look: pairs with markDead() before LOCK_RECOVERY.
-  if (!isLive(member, holderOf(holder))) openDeadLock(member, bufferSlot, holder);
-}
-
-export function armLock(member: Member, bufferSlot: number): void {
-  setBit(member.memory, member.layout.buffer(bufferSlot) + member.layout.BUFFER.LOCK_WAITERS, slotOf(member.identity));
+  if (!isLive(member, holderOf(holder))) openWord(member, bufferSlot, holder);
 }
 
 /** The holder's word, 0n if the lock is open. */
@@ -93,23 +69,14 @@ export function ticketOf(word: bigint): number {
   return LOCK.ticket.in(word) | 0;
 }
 
-/** Whether the holder must be given way to by a requester with `ticket` that holds other locks. */
-export function isOlder(holder: bigint, ticket: number): boolean {
-  const holderTicket = ticketOf(holder);
-  return holderTicket !== 0 && ((holderTicket - ticket) | 0) < 0;
-}
-
 export const LOCK_RECOVERY: RecoveryStep = {
   table: "buffers",
   release(segment, slot, dead) {
     const holder = lockHolder(segment, slot);
-    if (holder !== 0n && holderOf(holder) === dead) openDeadLock(segment, slot, holder);
+    if (holder !== 0n && holderOf(holder) === dead) openWord(segment, slot, holder);
   },
 };
 
-function openDeadLock(segment: Segment, bufferSlot: number, holder: bigint): void {
-  const base = segment.layout.buffer(bufferSlot);
-  // The reservation needs no repair: an update that was not published has changed nothing (entries.3).
-  segment.memory.compareExchange64(base + BUFFER.LOCK, holder, 0n);
-  ringAll(segment, base + segment.layout.BUFFER.LOCK_WAITERS);
+function openWord(segment: Segment, bufferSlot: number, word: bigint): void {
+  protocolOf(segment).openLock(bufferSlot, holderOf(word), ticketOf(word));
 }

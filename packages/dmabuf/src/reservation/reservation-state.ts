@@ -3,7 +3,7 @@ import { bufferName } from "../domain/buffer-name.js";
 import { Held } from "../domain/held.js";
 import { locksOf, type AcquireContext } from "./acquire-context.js";
 import { readEntries, type Entry } from "./entries.js";
-import { delegateWord, handBackLock, lockWord, openLock } from "./lock.js";
+import { handBackLock, lockWord, ticketOf } from "./lock.js";
 
 /** Keeps a buffer from being freed until the result is called. The caller holds a reference, which may go then. */
 export type KeepBuffer = () => () => void;
@@ -13,8 +13,6 @@ export class ReservationState {
   readonly agent: Agent;
   readonly slot: number;
   readonly keep: KeepBuffer;
-  /** The lock word of this agent without an acquire context. */
-  readonly plainWord: bigint;
   lock: TakenLock | undefined;
   /** Valid while the lock is held. */
   entries: Entry[] = [];
@@ -24,18 +22,12 @@ export class ReservationState {
     this.agent = agent;
     this.slot = bufferSlot;
     this.keep = keep;
-    this.plainWord = lockWord(agent.identity, 0);
   }
 
   /** The lock has come, or come back. */
   readAgain(): void {
     this.entries = readEntries(this.agent, this.slot);
     this.room = this.entries.length;
-  }
-
-  /** The lock word of this agent. */
-  wordFor(context: AcquireContext | undefined): bigint {
-    return context === undefined ? this.plainWord : lockWord(this.agent.identity, context.ticket);
   }
 }
 
@@ -44,8 +36,7 @@ export class TakenLock implements Disposable {
   /** What the user's object ends. */
   readonly held: Held;
   readonly context: AcquireContext | undefined;
-  /** What is in the lock word while the lock is held. */
-  readonly word: bigint;
+  readonly #ticket: number;
   readonly #state: ReservationState;
   readonly #holder: bigint | undefined;
   readonly #unkeep: () => void;
@@ -74,7 +65,7 @@ export class TakenLock implements Disposable {
     this.context = context;
     this.#holder = holder;
     this.spansTurns = holder !== undefined;
-    this.word = holder === undefined ? state.wordFor(context) : delegateWord(holder, agent.identity);
+    this.#ticket = holder === undefined ? (context?.ticket ?? 0) : ticketOf(holder);
     this.#ended = ended;
     this.#unkeep = state.keep();
     const what = (): string => `The lock of the reservation of buffer "${bufferName(agent, state.slot)}"`;
@@ -88,9 +79,15 @@ export class TakenLock implements Disposable {
     if (this.#uses > 0) {
       this.#openWhenFree = true;
     } else if (this.#isEnding()) {
-      openLock(this.#state.agent, this.#state.slot, this.word);
+      const { agent, slot } = this.#state;
+      agent.protocol.openLock(slot, agent.identity, this.#ticket);
       this.#unkeep();
     }
+  }
+
+  /** What is in the lock word while the lock is held. */
+  get word(): bigint {
+    return lockWord(this.#state.agent.identity, this.#ticket);
   }
 
   /** An exporter works under the lock, until the result is called. */

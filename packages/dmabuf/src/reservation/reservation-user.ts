@@ -1,4 +1,4 @@
-import { isLive, waitsFor } from "../domain/agent-slot.js";
+import { isLive, waitsFor, type Identity } from "../domain/agent-slot.js";
 import type { Agent } from "../domain/agent.js";
 import { isKeyFinished } from "../domain/fence-slot.js";
 import { until, type Steps } from "../domain/steps.js";
@@ -11,7 +11,7 @@ import { locksOf, type AcquireContext } from "./acquire-context.js";
 import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.js";
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
 import { LockAttempt, type LockUser } from "./lock-attempt.js";
-import { holderOf, lockHolder, takeOverLock } from "./lock.js";
+import { takeOverLock } from "./lock.js";
 import { ReservationState, TakenLock, type KeepBuffer } from "./reservation-state.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
@@ -96,7 +96,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
   /** Whether an agent that lives holds the lock. */
   get isLocked(): boolean {
     this.checkOpen();
-    return isLive(this.agent, holderOf(lockHolder(this.agent, this.shared.slot)));
+    return isLive(this.agent, this.#lockHolder);
   }
 
   /** Whether this agent holds the lock. */
@@ -240,8 +240,12 @@ export class ReservationUser extends FenceQueries implements LockUser {
     publishEntries(this.agent, this.shared.slot, this.shared.entries);
   }
 
+  get #lockHolder(): Identity {
+    return this.agent.protocol.lockHolder(this.shared.slot);
+  }
+
   #timedOut(timeout: number | undefined): DmaBufError {
-    const why = waitsFor(this.agent, [holderOf(lockHolder(this.agent, this.shared.slot))]);
+    const why = waitsFor(this.agent, [this.#lockHolder]);
     return new DmaBufError(
       "ETIMEDOUT",
       `Cannot lock the reservation of ${this.describeOwner()} in ${timeout} ms: ${why}`,

@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Holds } from "../../src/buffer/hold.js";
 import { claimAgentSlot, markDead } from "../../src/domain/agent-slot.js";
-import { AGENT, BUFFER } from "../../src/domain/layout.js";
+import { AGENT, BUFFER, LOCK_ATTEMPT } from "../../src/domain/layout.js";
 import { addPin, beginMove, endMove } from "../../src/buffer/storage-slot.js";
 import type { AccessMode } from "../../src/reservation/usage.js";
 import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { codeOf } from "../../src/errors.js";
-import { armLock, lockHolder, lockWord, openLock, tryTakeLock } from "../../src/reservation/lock.js";
+import { lockHolder } from "../../src/reservation/lock.js";
+import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { landmark } from "../../src/testing/index.js";
 import {
   assertCaught,
@@ -68,18 +69,18 @@ test(
   "lock.1 recovery.1 recovery.8: an agent that waits for the lock of a dead one gets it though its reaper is stopped",
   EXPLORES,
   (t) => {
-    const mine = lockWord(identityOf(WAITER), 0);
+    const mine = identityOf(WAITER);
     const locks: Program = (memory) => {
       const agent = domain.agent(memory, WAITER, { arms: [LOCK_WAITERS], state: () => "" });
-      const ready = (): boolean => tryTakeLock(agent, BUFFER_SLOT, mine) === 0n;
-      agent.waitSync({ arm: () => armLock(agent, BUFFER_SLOT), ready });
+      const ready = (): boolean => agent.protocol.tryTakeLock(BUFFER_SLOT, mine, 0, 0) === LOCK_ATTEMPT.TAKEN;
+      agent.waitSync({ arm: () => agent.protocol.armLock(BUFFER_SLOT, mine), ready });
       landmark(memory, "has the lock");
-      openLock(agent, BUFFER_SLOT, mine);
+      agent.protocol.openLock(BUFFER_SLOT, mine, 0);
     };
     tryAll(t, domain, {
       prepare(memory) {
         domain.open(memory, 3);
-        tryTakeLock(domain.member(memory, MORTAL), BUFFER_SLOT, lockWord(DEAD, 0));
+        protocolOf(domain.member(memory, MORTAL)).tryTakeLock(BUFFER_SLOT, DEAD, 0, 0);
       },
       ...stoppedReaper(domain, { waiter: locks }),
       check: (memory) => assert.equal(lockHolder(domain.segment(memory), BUFFER_SLOT), 0n),
