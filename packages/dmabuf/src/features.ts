@@ -10,7 +10,6 @@ import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
 import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
 import type { DomainBase } from "./domain-base.js";
-import { orRefused } from "./domain/absent-feature.js";
 import type { Feature } from "./domain/feature.js";
 import { FENCES, type FenceMembers } from "./fence/feature.js";
 import { SYNCOBJS, type SyncobjMembers } from "./fence/syncobj-feature.js";
@@ -18,7 +17,7 @@ import { QUEUES, type QueueMembers } from "./queue/feature.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
 
 /** All that the library has, each after what it needs. */
-export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS, QUEUES].map(orRefused);
+export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS, QUEUES];
 
 /** What all features together give a domain. */
 export interface AllMembers extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers {

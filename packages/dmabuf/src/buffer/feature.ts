@@ -4,7 +4,8 @@ import type { Feature } from "../domain/feature.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { abandonRequests } from "./request-slot.js";
 import { makeAcquireContext, type AcquireContext } from "../reservation/acquire-context.js";
-import { lockAll, lockAllSync } from "../reservation/lock-all.js";
+import { take, takeSync } from "../domain/steps.js";
+import { lockEach } from "../reservation/lock-all.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "./buffer.js";
 import { bufferInfo } from "./buffer-info.js";
@@ -107,12 +108,12 @@ export const BUFFERS: Feature<BufferMembers> = {
       async lockAll(buffers, options = {}) {
         const reservations = reservationsOf("Domain.lockAll()", buffers, agent);
         checkWait("Domain.lockAll()", options);
-        return lockAll(agent, reservations, options);
+        return take(agent, lockEach(agent, reservations, options.timeout), options);
       },
       lockAllSync(buffers, options = {}) {
         const reservations = reservationsOf("Domain.lockAllSync()", buffers, agent);
         checkWaitSync("Domain.lockAllSync()", options);
-        return lockAllSync(agent, reservations, options);
+        return takeSync(agent, lockEach(agent, reservations, options.timeout), options.timeout);
       },
       createAcquireContext: () => makeAcquireContext(agent),
       statistics: () => bufferStatistics(agent),

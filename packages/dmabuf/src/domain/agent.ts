@@ -175,10 +175,11 @@ export class Agent implements Member, Waiter {
   }
 
   #block(awaited: WaitCondition, timeout: number): boolean {
+    // First: what no thread could wait for, the asynchronous form of the call would not get, either.
+    if (timeout === Infinity) awaited.checkBlocking?.();
     if (!this.host.mayBlock) {
       throw new DmaBufError("EOPNOTSUPP", "Cannot block this thread: use the asynchronous form of the call");
     }
-    if (timeout === Infinity) awaited.checkBlocking?.();
     const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
     if (this.#spin(awaited, limit)) return true;
     for (;;) {

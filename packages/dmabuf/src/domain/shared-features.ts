@@ -29,7 +29,7 @@ export function featureNames(bits: number): string[] {
 }
 
 /** Whether a domain with tables of these sizes has a feature. */
-export function hasFeature(sizes: Sizes, name: SharedFeature): boolean {
+function hasFeature(sizes: Sizes, name: SharedFeature): boolean {
   return TABLES[name].every((table) => sizes[table] > 0);
 }
 

@@ -1,4 +1,5 @@
 import { whileJoined, type Feature } from "../domain/feature.js";
+import { needFeature } from "../domain/shared-features.js";
 import { SYNCOBJ_RECOVERY } from "./syncobj-slot.js";
 import { createSyncobj, openSyncobj, type Syncobj, type SyncobjOptions } from "./syncobj.js";
 import type { SyncobjHandleData } from "./syncobj-handle.js";
@@ -19,9 +20,18 @@ export const SYNCOBJS: Feature<SyncobjMembers> = {
   shares: ["syncobjs"],
   steps: SYNCOBJ_RECOVERY,
   install(core) {
+    const { layout } = core.agent;
     const table = new SyncobjTable(core);
     core.onClose(() => table.close());
-    core.opens("syncobj", (handle: SyncobjHandleData) => openSyncobj(table, handle));
-    return whileJoined(core, { createSyncobj: (options) => createSyncobj(table, options) });
+    core.opens("syncobj", (handle: SyncobjHandleData) => {
+      needFeature(layout, "syncobjs", "import the syncobj");
+      return openSyncobj(table, handle);
+    });
+    return whileJoined(core, {
+      createSyncobj(options) {
+        needFeature(layout, "syncobjs", "create a syncobj");
+        return createSyncobj(table, options);
+      },
+    });
   },
 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertWarnedOnce, makeReservation, testAgent } from "../../test/conformance/support.js";
 import type { AcquireContext } from "./acquire-context.js";
-import { lockAll } from "./lock-all.js";
+import { lockAll } from "../../test/lock-all.js";
 import { makeAcquireContext } from "./acquire-context.js";
 import { WouldDeadlockError } from "./reservation.js";
 

@@ -6,7 +6,7 @@ import { createDomain, isPending, joinDomain } from "../../test/agents.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { ExporterOps } from "../buffer/exporter.js";
 import type { Domain } from "../threads.js";
-import { lockAllSync } from "./lock-all.js";
+import { lockAllSync } from "../../test/lock-all.js";
 import type { Reservation } from "./reservation.js";
 import { makeAcquireContext } from "./acquire-context.js";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { BLOCKS } from "../../test/blocking.js";
 import { makeReservation, testAgent } from "../../test/conformance/support.js";
 import { claimBuffer } from "../buffer/buffer-slot.js";
-import { lockAll, lockAllSync } from "./lock-all.js";
+import { lockAll, lockAllSync } from "../../test/lock-all.js";
 import { reservationAt } from "../../test/reservation-at.js";
 import { makeAcquireContext } from "./acquire-context.js";
 

@@ -1,6 +1,5 @@
 import type { Agent } from "../domain/agent.js";
-import { take, takeSync, type Steps } from "../domain/steps.js";
-import type { WaitTerms } from "../domain/wait.js";
+import type { Steps } from "../domain/steps.js";
 import { makeAcquireContext, type AcquireContext } from "./acquire-context.js";
 import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
 
@@ -9,28 +8,11 @@ import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
  * unlocks everything, waits for the contended one first, and begins again with the same ticket. A reservation named
  * twice is locked once.
  *
+ * @param timeout For messages.
  * @returns The context that holds them; dispose it to unlock all.
  * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also during the wait.
  *   Nothing is locked then.
  */
-export async function lockAll(
-  agent: Agent,
-  reservations: Iterable<Reservation>,
-  terms: WaitTerms = {},
-): Promise<AcquireContext> {
-  return take(agent, lockEach(agent, reservations, terms.timeout), terms);
-}
-
-/** As {@link lockAll}, blocking this thread. */
-export function lockAllSync(
-  agent: Agent,
-  reservations: Iterable<Reservation>,
-  { timeout }: { readonly timeout?: number } = {},
-): AcquireContext {
-  return takeSync(agent, lockEach(agent, reservations, timeout), timeout);
-}
-
-/** The steps of {@link lockAll}. @param timeout For messages. */
 export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<AcquireContext> {
   const context = makeAcquireContext(agent);
   let order = [...new Map([...reservations].map((each) => [userOf(each).shared, each])).values()];

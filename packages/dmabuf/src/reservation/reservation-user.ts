@@ -66,13 +66,10 @@ export class ReservationUser extends FenceQueries implements LockUser {
   }
 
   /** See {@link Reservation.lock}. */
-  *locking(context?: AcquireContext, timeout?: number, blocks = false): Steps<TakenLock> {
+  *locking(context?: AcquireContext, timeout?: number): Steps<TakenLock> {
     const attempt = new LockAttempt(this, context);
     try {
-      if (attempt.ready()) return attempt.granted;
-      // Before the wait says that a page may not block: an asynchronous lock would never come, either.
-      if (blocks && (timeout ?? Infinity) === Infinity) attempt.checkBlocking();
-      if (!(yield until(this.agent, attempt, this.ending))) throw this.#timedOut(timeout);
+      if (!attempt.ready() && !(yield until(this.agent, attempt, this.ending))) throw this.#timedOut(timeout);
       return attempt.granted;
     } finally {
       attempt.end();

@@ -95,7 +95,7 @@ export class Reservation {
     checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
     checkWaitSync("Reservation.lockSync()", options);
     const user = this.#user;
-    return makeReservationLock(takeSync(user.agent, user.locking(context, options.timeout, true), options.timeout));
+    return makeReservationLock(takeSync(user.agent, user.locking(context, options.timeout), options.timeout));
   }
 
   /** Locks the reservation if it is open; gives `undefined` if it is not. @throws {DmaBufError} `EBADF` after the close. */

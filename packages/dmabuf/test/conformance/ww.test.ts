@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
 import type { AcquireContext } from "../../src/reservation/acquire-context.js";
-import { lockAll } from "../../src/reservation/lock-all.js";
+import { lockAll } from "../lock-all.js";
 import type { Reservation } from "../../src/reservation/reservation.js";
 import { createDomain, joinDomain } from "../agents.js";
 import { BLOCKS } from "../blocking.js";

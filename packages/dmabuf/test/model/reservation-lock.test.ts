@@ -5,7 +5,7 @@ import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { BUFFER, HEADER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
 import { type AcquireContext } from "../../src/reservation/acquire-context.js";
-import { lockAllSync } from "../../src/reservation/lock-all.js";
+import { lockAllSync } from "../lock-all.js";
 import { lockHolder, ticketOf } from "../../src/reservation/lock.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
