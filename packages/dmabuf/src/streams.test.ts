@@ -13,8 +13,8 @@ import { bufferOf } from "./substrate/atomic-words.js";
 const LIMIT = { timeout: 60_000 };
 const ENTRY = join(import.meta.dirname, "streams.js");
 
-/** Bytes of gzip, fences included. The goal is 22 KiB. */
-const MOST = 28_200;
+/** Bytes of gzip, fences included, and the protocols in both builds. The goal is 22 KiB. */
+const MOST = 31_500;
 
 async function bundle(code: string): Promise<string> {
   const result = await build({

@@ -1,14 +1,6 @@
 import type { Agent } from "../domain/agent.js";
-import {
-  anyLiveAgentIn,
-  isLive,
-  liveAgentsIn,
-  ringAll,
-  slotOf,
-  type Identity,
-  type Member,
-} from "../domain/agent-slot.js";
-import { clearBit, setBit } from "../domain/bits.js";
+import { isLive, liveAgentsIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { clearBit } from "../domain/bits.js";
 import { BUFFER } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -32,22 +24,13 @@ import type { AccessMode } from "../reservation/usage.js";
 export class Holds {
   readonly #agent: Agent;
   readonly #slot: number;
-  /** Where these words of the buffer are. */
-  readonly #writer: number;
-  readonly #readerBits: number;
-  readonly #waiters: number;
   /** Uses in this agent: its bit and WRITER are set once for all of them. */
   #readers = 0;
   #writing = false;
 
   constructor(agent: Agent, bufferSlot: number) {
-    const { layout } = agent;
-    const base = layout.buffer(bufferSlot);
     this.#agent = agent;
     this.#slot = bufferSlot;
-    this.#writer = base + BUFFER.WRITER;
-    this.#readerBits = base + layout.BUFFER.READERS;
-    this.#waiters = base + layout.BUFFER.HOLD_WAITERS;
   }
 
   /** Takes a hold if no other agent is in the way. @throws {TypeError} if the mode is none. */
@@ -57,7 +40,8 @@ export class Holds {
 
   /** Makes sure that this agent is rung when a hold of the buffer ends. */
   arm(): void {
-    setBit(this.#agent.memory, this.#waiters, slotOf(this.#agent.identity));
+    const { protocol, identity } = this.#agent;
+    protocol.armHold(this.#slot, identity);
   }
 
   /** Gives a hold back; does nothing if all were given back before. */
@@ -100,59 +84,40 @@ export class Holds {
 
   #tryRead(): boolean {
     if (this.#readers === 0) {
-      if (this.#writing || this.#writerStands()) return false;
-      setBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
-      // SYNC POINT hold-then-look: pairs with claimWriter() followed by anyReader().
-      if (this.#writerStands()) {
-        this.#leaveReaders();
-        return false;
-      }
+      const { protocol, identity } = this.#agent;
+      if (this.#writing || protocol.tryRead(this.#slot, identity) === 0) return false;
     }
     this.#readers++;
     return true;
   }
 
   #tryWrite(): boolean {
-    if (this.#readers > 0 || this.anyReader() || !this.claimWriter()) return false;
-    // SYNC POINT hold-then-look.
-    if (!this.anyReader()) return true;
-    this.#leaveWriter();
-    return false;
+    const { protocol, identity } = this.#agent;
+    if (this.#readers > 0 || this.#writing) return false;
+    return (this.#writing = protocol.tryWrite(this.#slot, identity) !== 0);
   }
 
   /** Keeps new readers and other writers out; {@link release} ends it. Returns false if there is a writer. */
   claimWriter(): boolean {
-    const { memory, identity } = this.#agent;
+    const { protocol, identity } = this.#agent;
     if (this.#writing) return false;
-    for (;;) {
-      const writer = memory.compareExchange(this.#writer, 0, identity);
-      if (writer === 0) break;
-      if (isLive(this.#agent, writer)) return false;
-      memory.compareExchange(this.#writer, writer, 0);
-    }
-    this.#writing = true;
-    return true;
+    return (this.#writing = protocol.claimWriter(this.#slot, identity) !== 0);
   }
 
   #leaveWriter(): void {
+    const { protocol, identity } = this.#agent;
     this.#writing = false;
-    this.#agent.memory.compareExchange(this.#writer, this.#agent.identity, 0);
-    ringAll(this.#agent, this.#waiters);
+    protocol.leaveWriter(this.#slot, identity);
   }
 
   #leaveReaders(): void {
-    clearBit(this.#agent.memory, this.#readerBits, slotOf(this.#agent.identity));
-    ringAll(this.#agent, this.#waiters);
-  }
-
-  #writerStands(): boolean {
-    const writer = this.#agent.memory.load(this.#writer);
-    return writer !== 0 && isLive(this.#agent, writer);
+    const { protocol, identity } = this.#agent;
+    protocol.leaveReaders(this.#slot, identity);
   }
 
   /** Whether any agent reads. */
   anyReader(): boolean {
-    return anyLiveAgentIn(this.#agent, this.#readerBits);
+    return this.#agent.protocol.anyReader(this.#slot) !== 0;
   }
 }
 

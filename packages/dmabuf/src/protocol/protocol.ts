@@ -31,6 +31,41 @@ export interface Protocol {
   armLock(buffer: number, identity: number): void;
   /** The identity of the lock's holder, 0 if it is open. */
   lockHolder(buffer: number): number;
+
+  /** Takes a read hold of a buffer; 0 if there is a writer. */
+  tryRead(buffer: number, identity: number): number;
+  /** Takes the write hold of a buffer; 0 if any agent has a hold. */
+  tryWrite(buffer: number, identity: number): number;
+  /** Keeps new readers and other writers of a buffer out; 0 if there is a writer. */
+  claimWriter(buffer: number, identity: number): number;
+  leaveWriter(buffer: number, identity: number): void;
+  leaveReaders(buffer: number, identity: number): void;
+  /** Makes sure that an agent is rung when a hold of the buffer ends. */
+  armHold(buffer: number, identity: number): void;
+  /** Whether any agent reads a buffer; 0 for no. */
+  anyReader(buffer: number): number;
+
+  /** The number of the frame that a place holds, or -1. */
+  frameIn(stream: number, place: number): number;
+  /** The place that a producer should use next, or -1. @param tried A bit for each place that is not to be had. */
+  placeToReuse(stream: number, places: number, tried: number, keepFrom: number): number;
+  /** Whether a producer that has the write hold of a place may empty it; 0 for no. */
+  mayReuse(stream: number, place: number): number;
+  /** The frame from which on nothing may be dropped, or -1. @param agent Whose consumers; 0 for those of all. */
+  heldBackFrom(stream: number, agent: number): number;
+  emptyPlace(stream: number, place: number): void;
+  /** Fills a place with the next frame, under the write hold of its buffer. */
+  fillPlace(stream: number, place: number): void;
+  /** Makes the frame that was filled last known. */
+  announceFrame(stream: number): void;
+  /** The frame that a consumer wants most, as 32 times its number plus its place; or -1. */
+  wanted(stream: number, places: number, cursor: number, passed: number, newest: number): number;
+  /** Moves a consumer past a frame that it holds. */
+  advanceCursor(stream: number, consumer: number, cursor: number): void;
+  armConsumer(stream: number, identity: number): void;
+  armProducer(stream: number): void;
+  /** Rings the producer if it waits. */
+  ringProducer(stream: number): void;
 }
 
 /** The `atomic` build on a memory of WebAssembly's own. */

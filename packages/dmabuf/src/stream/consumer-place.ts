@@ -8,17 +8,7 @@ import { DmaBufError } from "../errors.js";
 import { bufferUnder, makeFrame, type Frame } from "./frame.js";
 import { readMetadata, type FrameMetadata } from "./metadata.js";
 import { frameViews, streamError, type StreamParts } from "./stream-parts.js";
-import {
-  advanceCursor,
-  armConsumer,
-  frameIn,
-  joinStream,
-  leaveConsumer,
-  producerOf,
-  publishedFrames,
-  streamEnd,
-  type Policy,
-} from "./stream-slot.js";
+import { joinStream, leaveConsumer, producerOf, streamEnd, type Policy } from "./stream-slot.js";
 
 /** A wait for a frame; ready without one once the stream has ended, or was left. */
 interface TakeAttempt extends WaitCondition {
@@ -148,7 +138,7 @@ export class ConsumerPlace {
       isReady: false,
       arm: () => {
         if (this.#closed) return;
-        armConsumer(agent, key.slot);
+        agent.protocol.armConsumer(key.slot, agent.identity);
         // A wanted frame that is there already can only be under a write hold. One that comes is announced;
         // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
         const cursor = this.#cursor;
@@ -187,13 +177,13 @@ export class ConsumerPlace {
         if (this.policy === "block") return undefined;
         continue;
       }
-      if (frameIn(agent, key.slot, place) !== number) {
+      if (agent.protocol.frameIn(key.slot, place) !== number) {
         holds.release("read");
         continue;
       }
       this.#countMissed(cursor, number);
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
-      advanceCursor(agent, key.slot, this.#word, (number + 1) | 0);
+      agent.protocol.advanceCursor(key.slot, this.#word, number + 1);
       const endUse = buffer.storage.use();
       const giveBack = (): void => {
         endUse();
@@ -239,22 +229,9 @@ export class ConsumerPlace {
   /** Of the frames from the cursor on the one that this consumer wants most. @param passed A bit for each other place. */
   #wanted(cursor: number, passed: number): { readonly place: number; readonly number: number } | undefined {
     const { agent, key, buffers } = this.#parts;
-    // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame.
-    const end = publishedFrames(agent, key.slot);
-    // Most looks of a wait end here: it spins on one word.
-    if (((end - cursor) | 0) <= 0) return undefined;
-    const isNewest = this.policy === "newest";
-    let best = -1;
-    let bestNumber = 0;
-    for (let place = 0; place < buffers.length; place++) {
-      if (((passed >>> place) & 1) !== 0) continue;
-      const number = frameIn(agent, key.slot, place);
-      if (number === undefined || ((number - cursor) | 0) < 0 || ((number - end) | 0) >= 0) continue;
-      if (best >= 0 && ((number - bestNumber) | 0) > 0 !== isNewest) continue;
-      best = place;
-      bestNumber = number;
-    }
-    return best < 0 ? undefined : { place: best, number: bestNumber };
+    const isNewest = this.policy === "newest" ? 1 : 0;
+    const found = agent.protocol.wanted(key.slot, buffers.length, cursor, passed, isNewest);
+    return found < 0 ? undefined : { place: found % 32, number: Math.floor(found / 32) };
   }
 
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */

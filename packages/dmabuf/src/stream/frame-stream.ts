@@ -29,11 +29,8 @@ import { formatDamage } from "./received-format.js";
 import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
 import { frameViews, type StreamParts } from "./stream-parts.js";
 import {
-  announceFrame,
-  armProducer,
   consumerCount,
   endStream,
-  fillPlace,
   isStream,
   leaveStream,
   publishedFrames,
@@ -182,7 +179,7 @@ export class FrameStream implements Disposable {
 
   *#joined(count: number): Steps<void> {
     const { agent, key, name } = this.#parts;
-    const joined = { arm: () => armProducer(agent, key.slot), ready: () => this.consumers >= count };
+    const joined = { arm: () => agent.protocol.armProducer(key.slot), ready: () => this.consumers >= count };
     if (joined.ready()) return;
     this.#ending.check();
     if (yield until(agent, joined)) return;
@@ -338,9 +335,9 @@ export class FrameStream implements Disposable {
       const now = agent.host.nowNs();
       const metadata = { sequence: this.#published, timestamp: given ?? now, publishedAt: now };
       writeMetadata(area, metadata, data);
-      fillPlace(agent, key.slot, place);
+      agent.protocol.fillPlace(key.slot, place);
       held.end();
-      announceFrame(agent, key.slot);
+      agent.protocol.announceFrame(key.slot);
       return this.#published++;
     };
     return makeLoan(held, buffer, format, bytes, dataBytes, publish);

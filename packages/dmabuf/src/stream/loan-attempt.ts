@@ -3,16 +3,7 @@ import type { WaitCondition } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { StreamParts } from "./stream-parts.js";
-import {
-  armProducer,
-  emptyPlace,
-  frameIn,
-  heldBackFrom,
-  mayDrop,
-  mayReuse,
-  placeToReuse,
-  streamEnd,
-} from "./stream-slot.js";
+import { streamEnd } from "./stream-slot.js";
 
 /** A place of the ring whose buffer the producer may fill. */
 export interface TakenPlace {
@@ -44,7 +35,7 @@ export class LoanAttempt implements WaitCondition {
     const { agent, key, buffers } = this.#parts;
     // The buffers of an ended stream may be closed.
     if (streamEnd(agent, key) !== undefined) return;
-    armProducer(agent, key.slot);
+    agent.protocol.armProducer(key.slot);
     for (const { holds } of buffers) holds.arm();
   }
 
@@ -60,9 +51,10 @@ export class LoanAttempt implements WaitCondition {
   #look(): boolean {
     const { agent, key, buffers } = this.#parts;
     if (streamEnd(agent, key) !== undefined) return true;
-    const keepFrom = heldBackFrom(agent, key.slot);
+    const { protocol } = agent;
+    const keepFrom = protocol.heldBackFrom(key.slot, 0);
     for (let tried = 0; ;) {
-      const place = placeToReuse(agent, key.slot, buffers.length, tried, keepFrom);
+      const place = protocol.placeToReuse(key.slot, buffers.length, tried, keepFrom);
       if (place < 0) return false;
       tried |= 1 << place;
       const buffer = buffers[place]!;
@@ -72,7 +64,7 @@ export class LoanAttempt implements WaitCondition {
       if (!holds.tryTake("write")) continue;
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
       // (stream-slot.1).
-      if (!mayReuse(agent, key.slot, place)) {
+      if (protocol.mayReuse(key.slot, place) === 0) {
         holds.release("write");
         continue;
       }
@@ -82,7 +74,7 @@ export class LoanAttempt implements WaitCondition {
         holds.release("write");
         continue;
       }
-      emptyPlace(agent, key.slot, place);
+      protocol.emptyPlace(key.slot, place);
       this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
       return true;
     }
@@ -91,10 +83,10 @@ export class LoanAttempt implements WaitCondition {
   /** @throws {DmaBufError} `EDEADLK` if this thread itself keeps every place: by holds, or by consumers that miss no frame. */
   checkBlocking(): void {
     const { agent, key, buffers, name } = this.#parts;
-    const keepFrom = heldBackFrom(agent, key.slot, agent.identity);
+    const keepFrom = agent.protocol.heldBackFrom(key.slot, agent.identity);
     const isFree = buffers.some(({ holds }, place) => {
-      const frame = frameIn(agent, key.slot, place);
-      return !holds.isInOwnWay("write") && (frame === undefined || mayDrop(frame, keepFrom));
+      const frame = agent.protocol.frameIn(key.slot, place);
+      return !holds.isInOwnWay("write") && (frame < 0 || keepFrom < 0 || ((frame - keepFrom) | 0) < 0);
     });
     if (isFree) return;
     throw new DmaBufError(

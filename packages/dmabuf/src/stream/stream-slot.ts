@@ -1,6 +1,5 @@
 import { oneOf } from "../arguments.js";
-import { isLive, ring, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
-import { setBit } from "../domain/bits.js";
+import { isLive, ringAll, type Identity, type Member } from "../domain/agent-slot.js";
 import {
   CONSUMER,
   PLACE,
@@ -11,6 +10,7 @@ import {
   type Segment,
 } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
+import { protocolOf } from "../domain/segment-protocol.js";
 import { claimFree, raiseTo } from "../domain/table.js";
 import { writeName } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
@@ -145,70 +145,6 @@ function sayLeft({ memory, layout }: Segment, { slot, generation }: StreamKey): 
   }
 }
 
-/**
- * The number of the frame that a place holds, or `undefined`. For good only under a hold of its buffer (stream-slot.1).
- */
-export function frameIn(segment: Segment, slot: number, place: number): number | undefined {
-  const word = placeWord(segment, slot, place);
-  if (segment.memory.load(word + PLACE.FULL) === 0) return undefined;
-  return segment.memory.load(word + PLACE.FRAME);
-}
-
-/**
- * The place that a producer should use next: an empty one, or else that with the oldest frame; -1 if there is none.
- *
- * @param tried A bit for each place that is not to be had.
- * @param keepFrom See {@link heldBackFrom}.
- */
-export function placeToReuse(
-  segment: Segment,
-  slot: number,
-  buffers: number,
-  tried: number,
-  keepFrom: number | undefined,
-): number {
-  let oldest = -1;
-  let oldestFrame = 0;
-  for (let place = 0; place < buffers; place++) {
-    if (((tried >>> place) & 1) !== 0) continue;
-    const frame = frameIn(segment, slot, place);
-    if (frame === undefined) return place;
-    if (!mayDrop(frame, keepFrom) || (oldest >= 0 && ((frame - oldestFrame) | 0) > 0)) continue;
-    oldest = place;
-    oldestFrame = frame;
-  }
-  return oldest;
-}
-
-/** Whether a producer that has the write hold of a place may empty it: a consumer may have joined in between. */
-export function mayReuse(segment: Segment, slot: number, place: number): boolean {
-  const frame = frameIn(segment, slot, place);
-  return frame === undefined || mayDrop(frame, heldBackFrom(segment, slot));
-}
-
-/** @param keepFrom See {@link heldBackFrom}. */
-export function mayDrop(frame: number, keepFrom: number | undefined): boolean {
-  return keepFrom === undefined || ((frame - keepFrom) | 0) < 0;
-}
-
-/**
- * The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it.
- *
- * @param of Whose consumers. Default: all agents'.
- */
-export function heldBackFrom({ memory, layout }: Segment, slot: number, of?: Identity): number | undefined {
-  let lowest: number | undefined;
-  forEachPlace({ memory, layout }, slot, (word) => {
-    if (memory.load(word + CONSUMER.POLICY) !== BLOCK) return;
-    // SYNC POINT cursor-before-policy: pairs with joinStream().
-    const cursor = memory.load(word + CONSUMER.CURSOR);
-    const owner = memory.load(word + CONSUMER.OWNER);
-    if (!isLive({ memory, layout }, owner) || (of ?? owner) !== owner) return;
-    if (lowest === undefined || ((cursor - lowest) | 0) < 0) lowest = cursor;
-  });
-  return lowest;
-}
-
 /** The agents of the consumers that may miss no frame and have not taken all. */
 export function slowConsumers(segment: Segment, { slot, generation }: StreamKey): Identity[] {
   const { memory } = segment;
@@ -230,34 +166,9 @@ export function producerOf({ memory, layout }: Segment, slot: number): Identity 
   return memory.load(layout.stream(slot) + STREAM.OWNER);
 }
 
-/** Empties a place, under the write hold of its buffer. */
-export function emptyPlace(segment: Segment, slot: number, place: number): void {
-  segment.memory.store(placeWord(segment, slot, place) + PLACE.FULL, 0);
-}
-
-/** Fills a place with the next frame, under the write hold of its buffer; returns the frame's number. */
-export function fillPlace({ memory, layout }: Segment, slot: number, place: number): number {
-  const word = placeWord({ memory, layout }, slot, place);
-  const frame = memory.load(layout.stream(slot) + STREAM.PUBLISHED);
-  memory.store(word + PLACE.FRAME, frame);
-  memory.store(word + PLACE.FULL, 1);
-  return frame;
-}
-
-/** Makes the frame that was filled last known. Call it after its write hold has ended. */
-export function announceFrame(segment: Segment, slot: number): void {
-  const { memory, layout } = segment;
-  memory.add(layout.stream(slot) + STREAM.PUBLISHED, 1);
-  ringAll(segment, layout.stream(slot) + layout.STREAM.WAITERS);
-}
-
 /** How many frames have been announced; the number of the next one. */
 export function publishedFrames({ memory, layout }: Segment, slot: number): number {
   return memory.load(layout.stream(slot) + STREAM.PUBLISHED);
-}
-
-export function armProducer({ memory, layout }: Segment, slot: number): void {
-  memory.store(layout.stream(slot) + STREAM.PRODUCER_WAITS, 1);
 }
 
 /** A consumer's place. */
@@ -284,8 +195,8 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
   const begun = publishedFrames(member, key.slot);
   let cursor = begun;
   for (let place = 0; place < buffers; place++) {
-    const frame = frameIn(member, key.slot, place);
-    if (frame !== undefined && ((frame - cursor) | 0) < 0) cursor = frame;
+    const frame = protocolOf(member).frameIn(key.slot, place);
+    if (frame >= 0 && ((frame - cursor) | 0) < 0) cursor = frame;
   }
   memory.store(word + CONSUMER.CURSOR, cursor);
   // SYNC POINT cursor-before-policy: from here on it is counted and waited for (stream-slot.8).
@@ -312,17 +223,6 @@ export function leaveConsumer(member: Member, slot: number, word: number): void 
   member.memory.store(word + CONSUMER.POLICY, 0);
   member.memory.compareExchange(word + CONSUMER.OWNER, member.identity, 0);
   ringProducer(member, slot);
-}
-
-/** Moves a consumer past a frame that it holds. */
-export function advanceCursor(segment: Segment, slot: number, word: number, cursor: number): void {
-  segment.memory.store(word + CONSUMER.CURSOR, cursor);
-  ringProducer(segment, slot);
-}
-
-export function armConsumer(member: Member, slot: number): void {
-  const { memory, layout } = member;
-  setBit(memory, layout.stream(slot) + layout.STREAM.WAITERS, slotOf(member.identity));
 }
 
 /** How many consumers have joined the stream, and neither left nor died. */
@@ -367,12 +267,7 @@ export const STREAM_RECOVERY: RecoveryStep = {
 };
 
 function ringProducer(segment: Segment, slot: number): void {
-  const { memory, layout } = segment;
-  const base = layout.stream(slot);
-  if (memory.load(base + STREAM.PRODUCER_WAITS) === 0) return;
-  memory.store(base + STREAM.PRODUCER_WAITS, 0);
-  const owner = memory.load(base + STREAM.OWNER);
-  if (owner !== 0 && isLive(segment, owner)) ring(segment, slotOf(owner));
+  protocolOf(segment).ringProducer(slot);
 }
 
 function placeWord({ layout }: Segment, slot: number, place: number): number {

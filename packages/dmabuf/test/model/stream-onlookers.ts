@@ -2,16 +2,13 @@ import assert from "node:assert/strict";
 import { markDead, type Identity } from "../../src/domain/agent-slot.js";
 import { CONSUMER } from "../../src/domain/layout.js";
 import { release, sweep } from "../../src/domain/recovery.js";
+import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { ERRNO } from "../../src/errors.js";
 import {
-  announceFrame,
-  armProducer,
   claimStream,
   consumerCount,
   endStream,
-  fillPlace,
   hasProducer,
-  heldBackFrom,
   joinStream,
   leaveConsumer,
   leaveStream,
@@ -45,7 +42,8 @@ import { identityOf } from "./tiny-domain.js";
 interface Onlook {
   readonly count: number;
   readonly slow: readonly Identity[];
-  readonly heldBackFrom: number | undefined;
+  /** -1 for no frame. */
+  readonly heldBackFrom: number;
 }
 
 /**
@@ -62,8 +60,8 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
       openDomain(memory);
       const producer = domain.member(memory, PRODUCER);
       for (const place of [0, 1]) {
-        fillPlace(producer, KEY.slot, place);
-        announceFrame(producer, KEY.slot);
+        protocolOf(producer).fillPlace(KEY.slot, place);
+        protocolOf(producer).announceFrame(KEY.slot);
       }
       // What an earlier consumer has left in the place.
       memory.store(FIRST_CONSUMER + CONSUMER.CURSOR, 1000);
@@ -79,7 +77,7 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
         return {
           count: consumerCount(member, KEY),
           slow: slowConsumers(member, KEY),
-          heldBackFrom: heldBackFrom(member, KEY.slot),
+          heldBackFrom: protocolOf(member).heldBackFrom(KEY.slot, 0),
         };
       },
     },
@@ -92,7 +90,7 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
         slow.every((identity) => agents.includes(identity)),
         `the producer waits for ${slow.join()}`,
       );
-      assert.ok(heldBackFrom === undefined || heldBackFrom === 0, `the producer is held back from ${heldBackFrom}`);
+      assert.ok(heldBackFrom <= 0, `the producer is held back from ${heldBackFrom}`);
       assert.equal(consumerCount(domain.segment(memory), KEY), dies ? 0 : 1, "those who have stayed");
     },
   };
@@ -105,7 +103,7 @@ export function isWaitedFor({
 }: { ofProducer?: Fault; ofConsumer?: Fault } = {}) {
   const waits: Program = (memory) => {
     const agent = domain.agent(memory, PRODUCER, { fault: ofProducer, state: () => "no consumer has joined" });
-    const arm = (): void => armProducer(agent, KEY.slot);
+    const arm = (): void => agent.protocol.armProducer(KEY.slot);
     agent.waitSync({ arm, ready: () => consumerCount(agent, KEY) >= 1 });
     landmark(memory, "a consumer has joined");
     return produces(3, { fault: ofProducer })(memory);

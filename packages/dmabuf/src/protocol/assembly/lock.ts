@@ -1,12 +1,10 @@
 import { isLive, ringAll } from "./agent-slot";
-import { BUFFER, IDENTITY, LOCK, LOCK_ATTEMPT, START } from "./layout";
-import { compareExchange64, load64, orWord } from "./words";
+import { setBit } from "./bits";
+import { BUFFER, IDENTITY, LOCK, LOCK_ATTEMPT } from "./layout";
+import { bufferAt } from "./places";
+import { compareExchange64, load64 } from "./words";
 
 /** A buffer's reservation lock; see reservation/lock.ts for the rules. */
-
-function bufferAt(slot: i32): i32 {
-  return START.buffers + slot * BUFFER.WORDS;
-}
 
 /** The lock word of a holder (lock.1). */
 function lockWord(identity: i32, ticket: i32): i64 {
@@ -55,8 +53,7 @@ function openWord(buffer: i32, word: i64): bool {
 
 /** Asks that the agent's doorbell rings when the lock opens. The caller looks again afterwards (lock.4). */
 export function armLock(buffer: i32, identity: i32): void {
-  const slot = IDENTITY.slot(identity);
-  orWord(bufferAt(buffer) + BUFFER.LOCK_WAITERS + (slot >>> 5), 1 << (slot & 31));
+  setBit(bufferAt(buffer) + BUFFER.LOCK_WAITERS, IDENTITY.slot(identity));
 }
 
 /** The identity of the holder, 0 if the lock is open. */
