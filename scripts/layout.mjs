@@ -13,8 +13,9 @@ import { ROOT } from "./files.mjs";
 const DOMAIN = "packages/dmabuf/src/domain";
 
 /** The description, from its sources: the build needs it before anything is compiled. */
-const { Bits, WideBits, layout, place } = await descriptionOf(`
+const { Bits, ERRNO, WideBits, layout, place } = await descriptionOf(`
   export * as layout from "./layout.ts";
+  export { ERRNO } from "../errors.ts";
   export { Bits, WideBits } from "./packing.ts";
   export { place } from "./record.ts";
 `);
@@ -108,6 +109,14 @@ export function assemblyScript() {
     namespace(
       "LAYOUT",
       ["agentWords", "fenceSlots", "reservationEntries"].map((name) => imported("LAYOUT", name)),
+    ),
+    namespace(
+      "INDEX",
+      layout.TABLE_NAMES.map((table, index) => constant(table, index)),
+    ),
+    namespace(
+      "ERRNO",
+      Object.entries(ERRNO).map(([name, errno]) => constant(name, errno)),
     ),
     ...described().map(([name, value]) => {
       if (typeof value === "number") return constant(name, value);

@@ -8,6 +8,7 @@ import {
   AGENT_PHASE,
   AGENT_STATE,
   BUFFER,
+  COMPLETED,
   SLOT_PHASE,
   SLOT_STATE,
   CONSUMER,
@@ -19,7 +20,6 @@ import {
   type Segment,
 } from "../src/domain/layout.js";
 import { readName } from "../src/domain/text.js";
-import { timelineProgress } from "../src/domain/timeline-slot.js";
 import { tryReadEntries } from "../src/reservation/entries.js";
 import { holderOf, lockHolder, ticketOf } from "../src/reservation/lock.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
@@ -54,8 +54,9 @@ function* timelines(segment: Segment): Generator<string> {
     const base = layout.timeline(slot);
     const owner = memory.load(base + TIMELINE.OWNER);
     if (owner === 0) continue;
-    const { completed, ended } = timelineProgress(segment, slot);
-    yield `timeline ${slot} "${readName(memory, base + TIMELINE.NAME)}" of ${agent(segment, owner)}: completed ${completed}, ended ${ended}`;
+    const { sequence, ended } = COMPLETED;
+    const word = memory.load64(base + TIMELINE.COMPLETED);
+    yield `timeline ${slot} "${readName(memory, base + TIMELINE.NAME)}" of ${agent(segment, owner)}: completed ${sequence.in(word)}, ended ${ended.in(word)}`;
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from "./layout.js";
 import { loadNumber, storeNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
-import { raiseTo, usedSlots, usedWord } from "./table.js";
+import { raiseTo, usedWord } from "./table.js";
 
 /**
  * How fences failed: the last ranges of each timeline, the reason of its end, and the failures of slots that have been
@@ -54,32 +54,12 @@ export function recordFailure(
   storeNumber(memory, entry + FAILURE.FIRST, first);
   storeNumber(memory, entry + FAILURE.LAST, last);
   memory.store(entry + FAILURE.ERROR, error);
-  // SYNC POINT failure-before-count: a reader trusts the entries below the count. Pairs with findFailure().
+  // SYNC POINT failure-before-count: a reader trusts the entries below the count. Pairs with findFailure() in protocol/assembly.
   memory.store(base + TIMELINE.FAILURES, count + 1 === FAILURES_LAP ? FAILURES_KEPT + 1 : count + 1);
 }
 
 /** Where the count goes back by whole laps of the ring, far below 2^31: as many entries are readable as before. */
 const FAILURES_LAP = (FAILURES_KEPT + 1) * 2 ** 20;
-
-/** The positive errno a completed fence failed with, 0 for none, `ESTALE` if that is no longer known. */
-export function findFailure({ memory, layout }: Segment, slot: number, sequence: number): number {
-  const base = layout.timeline(slot);
-  for (;;) {
-    const count = memory.load(base + TIMELINE.FAILURES);
-    if (count === 0) return 0;
-    let error = 0;
-    for (let n = count - 1; n >= Math.max(0, count - FAILURES_KEPT) && error === 0; n--) {
-      const entry = failureEntry(layout, base, n);
-      const inside =
-        loadNumber(memory, entry + FAILURE.FIRST) <= sequence && sequence <= loadNumber(memory, entry + FAILURE.LAST);
-      if (inside) error = memory.load(entry + FAILURE.ERROR);
-    }
-    // SYNC POINT failure-before-count: if the count has not changed, no entry that was read was being rewritten.
-    if (memory.load(base + TIMELINE.FAILURES) !== count) continue;
-    if (error !== 0) return error;
-    return sequence <= loadNumber(memory, base + TIMELINE.FORGOTTEN) ? ESTALE : 0;
-  }
-}
 
 /** Forgets why the slot's last timeline ended. */
 export function resetEnd({ memory, layout }: Segment, slot: number, generation: number): void {
@@ -93,7 +73,7 @@ export function recordEnd({ memory, layout }: Segment, slot: number, generation:
 }
 
 /** The positive errno that the pending fences of an ended timeline failed with. */
-export function endError({ memory, layout }: Segment, slot: number): number {
+function endError({ memory, layout }: Segment, slot: number): number {
   return END_ERROR.error.in(memory.load(layout.timeline(slot) + TIMELINE.END_ERROR));
 }
 
@@ -156,24 +136,6 @@ export const RETIRED_RECOVERY: RecoveryStep = {
     memory.compareExchange(layout.retired(index) + RETIRED.TAG, writing(dead), 0);
   },
 };
-
-/** As `findFailure`, for a fence whose slot has moved on to another generation. */
-export function findRetired(segment: Segment, slot: number, generation: number, sequence: number): number {
-  const { memory, layout } = segment;
-  const used = usedSlots(segment, "retired");
-  for (let i = 0; i < used; i++) {
-    const entry = layout.retired(i);
-    const tag = memory.load(entry + RETIRED.TAG);
-    if (tag <= 0 || memory.load(entry + RETIRED.SLOT) !== slot) continue;
-    if (memory.load(entry + RETIRED.GENERATION) !== generation) continue;
-    const error = memory.load(entry + RETIRED.ERROR);
-    const inside =
-      loadNumber(memory, entry + RETIRED.FIRST) <= sequence && sequence <= loadNumber(memory, entry + RETIRED.LAST);
-    if (inside && memory.load(entry + RETIRED.TAG) === tag) return error;
-  }
-  const forgotten = memory.load(forgottenWord({ memory, layout }, slot));
-  return ((generation - forgotten) | 0) > 0 ? 0 : ESTALE;
-}
 
 /** Far below 2^31, and whole laps of the ring: the indices go on where they wrap. */
 const INDEX_LAP = 0x4000_0000;

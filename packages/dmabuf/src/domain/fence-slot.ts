@@ -1,52 +1,47 @@
-import { ring, slotOf, type Identity, type Member } from "./agent-slot.js";
+import type { Identity, Member } from "./agent-slot.js";
 import { isLaterFence, type FencePosition } from "./fence-order.js";
 import { RETIRED_RECOVERY } from "./failures.js";
-import { ONE_SHOT, TIMELINE, type Layout, type Segment } from "./layout.js";
+import { ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
 import { loadNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
-import { timed, timeIn } from "./tagged-time.js";
+import { protocolOf } from "./segment-protocol.js";
 import { readName } from "./text.js";
 import * as timeline from "./timeline-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
 
 /** What any agent can ask of a fence it knows by its key, whichever kind of slot it has. */
 
-export function isKeySignaled(segment: Segment, key: FenceKey): boolean {
-  return segment.layout.isTimeline(key.slot)
-    ? timeline.isTimelineSignaled(segment, key)
-    : oneShot.isOneShotSignaled(segment, key);
+export function isKeySignaled(segment: Segment, { slot, generation, sequence }: FenceKey): boolean {
+  return protocolOf(segment).isKeySignaled(slot, generation, sequence) !== 0;
 }
 
 /**
  * Whether a fence is signaled and its work has finished. It is overdue otherwise: hang recovery has ended it, and its
  * owner lives and has not said that the work no longer touches any memory.
  */
-export function isKeyFinished(segment: Segment, key: FenceKey): boolean {
-  return segment.layout.isTimeline(key.slot)
-    ? timeline.isTimelineFinished(segment, key)
-    : oneShot.isOneShotFinished(segment, key);
+export function isKeyFinished(segment: Segment, { slot, generation, sequence }: FenceKey): boolean {
+  return protocolOf(segment).isKeyFinished(slot, generation, sequence) !== 0;
 }
 
 export function isKeyOverdue(segment: Segment, key: FenceKey): boolean {
   return isKeySignaled(segment, key) && !isKeyFinished(segment, key);
 }
 
-/** 0 pending, 1 signaled, a negative errno if the fence failed. */
-export function keyStatus(segment: Segment, key: FenceKey): number {
-  return segment.layout.isTimeline(key.slot)
-    ? timeline.timelineStatus(segment, key)
-    : oneShot.oneShotStatus(segment, key);
+/** 0 pending, 1 signaled, a negative errno if the fence failed, `-ESTALE` if what it failed with is no longer kept. */
+export function keyStatus(segment: Segment, { slot, generation, sequence }: FenceKey): number {
+  return protocolOf(segment).keyStatus(slot, generation, sequence);
 }
 
 /** When the fence signaled, in nanoseconds, or `undefined` if that is no longer kept. */
-export function keyTime(segment: Segment, key: FenceKey): number | undefined {
-  return segment.layout.isTimeline(key.slot) ? timeline.timelineTime(segment, key) : oneShot.oneShotTime(segment, key);
+export function keyTime(segment: Segment, { slot, generation, sequence }: FenceKey): number | undefined {
+  const time = protocolOf(segment).keyTime(slot, generation, sequence);
+  return time < 0 ? undefined : time;
 }
 
-export function armKey(member: Member, key: FenceKey): void {
-  if (member.layout.isTimeline(key.slot)) timeline.armTimeline(member, key.slot, key.sequence);
-  else oneShot.armOneShot(member, key.slot);
+/** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
+export function armKey(member: Member, { slot, sequence }: FenceKey): void {
+  protocolOf(member).armKey(slot, sequence, member.identity);
 }
 
 /** Hang recovery: ends the fence, and all of its timeline, with `ETIMEDOUT`. */
@@ -55,52 +50,33 @@ export function endKey(segment: Segment, key: FenceKey, error: number, timestamp
   else oneShot.completeOneShot(segment, key, error, timestamp);
 }
 
-/** A number that changes with every step forward of the fence's context. */
-export function keyProgress({ memory, layout }: Segment, key: FenceKey): number {
-  return layout.isTimeline(key.slot) ? timeline.timelineProgress({ memory, layout }, key.slot).completed : 0;
+/** A number that changes with every step forward of the fence's context: of a timeline, the last that has completed. */
+export function keyProgress(segment: Segment, { slot }: { readonly slot: number }): number {
+  return protocolOf(segment).keyProgress(slot);
 }
 
 /**
- * Tells the fence's owner that another agent needs it by then. The earliest deadline counts, until it has passed: then
- * the owner has been told, and later ones must not be hidden behind it.
+ * Tells the fence's owner that another agent needs it by then. The earliest deadline counts, until it has passed.
  *
  * @param now Nanoseconds, as the deadline.
  */
-export function hintDeadline(segment: Segment, key: FenceKey, deadlineNs: number, now: number): void {
-  const { memory, layout } = segment;
-  const word = deadlineWord(layout, key);
-  const deadline = timed(key.generation, deadlineNs);
-  for (;;) {
-    const earliest = memory.load64(word);
-    const time = timeIn(earliest, key.generation);
-    // The slot has moved on: the fence has signaled, and this is nothing for the next owner.
-    if (time === undefined) return;
-    if (time !== 0 && (earliest === deadline || (earliest < deadline && time >= now))) return;
-    if (memory.compareExchange64(word, earliest, deadline) === earliest) break;
-  }
-  const owner = keyOwner(segment, key);
-  if (owner !== 0) ring(segment, slotOf(owner));
+export function hintDeadline(segment: Segment, { slot, generation }: FenceKey, deadlineNs: number, now: number): void {
+  protocolOf(segment).hintDeadline(slot, generation, deadlineNs, now);
 }
 
 /** The earliest deadline that has been asked of the fence's context, in nanoseconds; 0 for none. */
-export function keyDeadline({ memory, layout }: Segment, key: FenceKey): number {
-  return timeIn(memory.load64(deadlineWord(layout, key)), key.generation) ?? 0;
+export function keyDeadline(segment: Segment, { slot, generation }: FenceKey): number {
+  return protocolOf(segment).keyDeadline(slot, generation);
 }
 
 /** Whether the calling agent is the one that signals the fence. */
-export function isOwnKey({ memory, layout, identity }: Member, key: FenceKey): boolean {
-  return keyOwner({ memory, layout }, key) === identity;
+export function isOwnKey(member: Member, key: FenceKey): boolean {
+  return keyOwner(member, key) === member.identity;
 }
 
 /** The agent that signals the fence, 0 if its slot is free or has moved on. */
-export function keyOwner({ memory, layout }: Segment, key: FenceKey): Identity {
-  const owner = memory.load(ownerWord(layout, key));
-  const isTimeline = layout.isTimeline(key.slot);
-  const generation = isTimeline
-    ? layout.timeline(key.slot) + TIMELINE.GENERATION
-    : layout.oneShot(key.slot) + ONE_SHOT.GENERATION;
-  // Looked at afterwards: the next owner comes before its generation.
-  return memory.load(generation) === key.generation ? owner : 0;
+export function keyOwner(segment: Segment, { slot, generation }: FenceKey): Identity {
+  return protocolOf(segment).keyOwner(slot, generation);
 }
 
 /** A fence's place in its context, or `undefined` if its slot has moved on. */
@@ -155,14 +131,6 @@ export function keyOrigin(segment: Segment, key: FenceKey): Origin | undefined {
     timeLimit: memory.load(base + table.TIME_LIMIT),
   };
   return memory.load(base + table.GENERATION) === key.generation ? origin : undefined;
-}
-
-function ownerWord(layout: Layout, { slot }: FenceKey): number {
-  return layout.isTimeline(slot) ? layout.timeline(slot) + TIMELINE.OWNER : layout.oneShot(slot) + ONE_SHOT.OWNER;
-}
-
-function deadlineWord(layout: Layout, { slot }: FenceKey): number {
-  return layout.isTimeline(slot) ? layout.timeline(slot) + TIMELINE.DEADLINE : layout.oneShot(slot) + ONE_SHOT.DEADLINE;
 }
 
 /** Ends the pending fences of one that dies or leaves, and gives their slots back. */

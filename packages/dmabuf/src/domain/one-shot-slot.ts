@@ -1,11 +1,9 @@
-import { ERRNO } from "../errors.js";
-import { isLive, ringAll, slotOf, type Identity, type Member } from "./agent-slot.js";
-import { setBit } from "./bits.js";
-import { findRetired, forgetTooOld, retireFailure } from "./failures.js";
-import { ONE_SHOT, ONE_SHOT_NUMBER, ONE_SHOT_STATE as STATE, type Segment } from "./layout.js";
+import { ringAll, type Identity, type Member } from "./agent-slot.js";
+import { forgetTooOld, retireFailure } from "./failures.js";
+import { ONE_SHOT, ONE_SHOT_NUMBER, ONE_SHOT_STATE as STATE, TAGGED_TIME, type Segment } from "./layout.js";
 import { storeNumber } from "./record.js";
+import { protocolOf } from "./segment-protocol.js";
 import { claimFree } from "./table.js";
-import { timed, timeIn, timeless } from "./tagged-time.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
 
@@ -63,17 +61,13 @@ function openOneShot(member: Member, slot: number, options: OneShotOptions): num
   storeNumber(memory, base + ONE_SHOT.CONTEXT, options.context);
   const { seqno, wraps } = ONE_SHOT_NUMBER;
   memory.store64(base + ONE_SHOT.SEQUENCE, seqno.of(options.seqno) | wraps.of(options.seqno32 ? 1 : 0));
-  memory.store64(base + ONE_SHOT.TIME, timeless(generation));
-  memory.store64(base + ONE_SHOT.DEADLINE, timeless(generation));
+  memory.store64(base + ONE_SHOT.TIME, TAGGED_TIME.generation.of(generation));
+  memory.store64(base + ONE_SHOT.DEADLINE, TAGGED_TIME.generation.of(generation));
   memory.store(base + ONE_SHOT.TIME_LIMIT, options.timeLimit);
   writeName(memory, base + ONE_SHOT.DRIVER_NAME, options.driverName);
   writeName(memory, base + ONE_SHOT.NAME, options.name);
   memory.store(base + ONE_SHOT.STATE, STATE.generation.of(generation));
   return generation;
-}
-
-function signaledWord(pending: number, error: number): number {
-  return pending | STATE.signaled.mask | STATE.error.of(error);
 }
 
 /** What is in `SEQUENCE`: a fence's number, and whether its context counts in 32 bits. */
@@ -88,15 +82,7 @@ export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
  * @returns Whether this call decided the fence.
  */
 export function completeOneShot(segment: Segment, key: FenceKey, error: number, timestamp: number): boolean {
-  const { memory, layout } = segment;
-  const base = layout.oneShot(key.slot);
-  const pending = STATE.generation.of(key.generation);
-  if (memory.load(base + ONE_SHOT.STATE) !== pending) return false;
-  // The agent that decides the fence finds a time that stays, and one that is too late does not find the next fence's.
-  memory.compareExchange64(base + ONE_SHOT.TIME, timeless(key.generation), timed(key.generation, timestamp));
-  const decided = memory.compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) === pending;
-  ringAll(segment, base + layout.ONE_SHOT.WAITERS);
-  return decided;
+  return protocolOf(segment).completeOneShot(key.slot, key.generation, error, timestamp) !== 0;
 }
 
 /** Gives a signaled slot back, if `owner` has it still. Only the publisher, or the reaper of the dead publisher. */
@@ -108,49 +94,4 @@ export function freeOneShot(segment: Segment, slot: number, owner: Identity): vo
   memory.store(base + ONE_SHOT.ACKNOWLEDGED, memory.load(base + ONE_SHOT.GENERATION));
   ringAll(segment, base + layout.ONE_SHOT.WAITERS);
   memory.compareExchange(base + ONE_SHOT.OWNER, owner, 0);
-}
-
-export function isOneShotSignaled({ memory, layout }: Segment, key: FenceKey): boolean {
-  const base = layout.oneShot(key.slot);
-  if (memory.load(base + ONE_SHOT.STATE) !== STATE.generation.of(key.generation)) return true;
-  return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
-}
-
-/** Whether the fence is signaled and its work has finished: it is not overdue (one-shot-slot.4). */
-export function isOneShotFinished(segment: Segment, key: FenceKey): boolean {
-  const { memory, layout } = segment;
-  const base = layout.oneShot(key.slot);
-  const pending = STATE.generation.of(key.generation);
-  const state = memory.load(base + ONE_SHOT.STATE);
-  if (state !== pending && state !== signaledWord(pending, ERRNO.ETIMEDOUT)) return true;
-  if (state !== pending) {
-    if (memory.load(base + ONE_SHOT.ACKNOWLEDGED) === key.generation) return true;
-    // SYNC POINT acknowledged-before-free.
-    if (!isLive(segment, memory.load(base + ONE_SHOT.OWNER))) return true;
-  }
-  return memory.load(base + ONE_SHOT.GENERATION) !== key.generation;
-}
-
-/** 0 pending, 1 signaled, a negative errno if it failed, `-ESTALE` if that is no longer known. */
-export function oneShotStatus(segment: Segment, key: FenceKey): number {
-  const { memory, layout } = segment;
-  const base = layout.oneShot(key.slot);
-  const state = memory.load(base + ONE_SHOT.STATE);
-  // SYNC POINT generation-before-reset, as for a timeline.
-  if (memory.load(base + ONE_SHOT.GENERATION) !== key.generation) {
-    return -findRetired(segment, key.slot, key.generation, 1) || 1;
-  }
-  return state === STATE.generation.of(key.generation) ? 0 : -STATE.error.in(state) || 1;
-}
-
-/** When the fence signaled, in nanoseconds, or `undefined` if its slot has moved on. */
-export function oneShotTime({ memory, layout }: Segment, key: FenceKey): number | undefined {
-  const base = layout.oneShot(key.slot);
-  const time = timeIn(memory.load64(base + ONE_SHOT.TIME), key.generation);
-  return memory.load(base + ONE_SHOT.GENERATION) === key.generation ? time : undefined;
-}
-
-/** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
-export function armOneShot(member: Member, slot: number): void {
-  setBit(member.memory, member.layout.oneShot(slot) + member.layout.ONE_SHOT.WAITERS, slotOf(member.identity));
 }

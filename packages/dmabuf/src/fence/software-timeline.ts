@@ -2,7 +2,7 @@ import { check, checkOptions, FUNCTION, integer, NAME, type Kinds } from "../arg
 import type { Agent } from "../domain/agent.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { agentName } from "../domain/agent-slot.js";
-import { keyOrigin } from "../domain/fence-slot.js";
+import { keyOrigin, keyProgress, keyStatus } from "../domain/fence-slot.js";
 import { checkHandle, type HandleKind } from "../domain/handle.js";
 import {
   advanceTimeline,
@@ -10,8 +10,6 @@ import {
   endTimeline,
   freeTimeline,
   LAST_SEQUENCE,
-  timelineProgress,
-  timelineStatus,
   type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, errorCode } from "../errors.js";
@@ -128,7 +126,7 @@ export class SoftwareTimeline implements Disposable {
 
   /** How far it has come. @throws {DmaBufError} `EBADF` after the close; what the timeline has ended with. */
   get value(): number {
-    const { completed } = timelineProgress(this.#agent, this.#backing.slot);
+    const completed = keyProgress(this.#agent, this.#backing);
     // Asked afterwards: until then, it was this timeline's slot.
     this.#check("read");
     return completed;
@@ -220,7 +218,7 @@ export class SoftwareTimeline implements Disposable {
     if (this.#closed) throw new DmaBufError("EBADF", `${cannot}: it is closed`);
     const { slot, generation } = this.#backing;
     // No agent has reached the last number: it is decided by the timeline's end alone.
-    const status = timelineStatus(this.#agent, { slot, generation, sequence: LAST_SEQUENCE + 1 });
+    const status = keyStatus(this.#agent, { slot, generation, sequence: LAST_SEQUENCE + 1 });
     if (status !== 0) throw new DmaBufError(status < 0 ? errorCode(status) : "ESTALE", `${cannot}: it has ended`);
   }
 }

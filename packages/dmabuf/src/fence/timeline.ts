@@ -12,16 +12,14 @@ import {
 } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
-import { keyOrigin } from "../domain/fence-slot.js";
+import { keyOrigin, keyProgress } from "../domain/fence-slot.js";
 import {
   acknowledgeTimeline,
   allocateContexts,
   claimTimeline,
   completeTimeline,
   endTimeline,
-  completedWord,
   freeTimeline,
-  timelineProgress,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { makeFence, warnAbandoned, type Fence } from "./fence.js";
@@ -116,7 +114,7 @@ export class Timeline implements Disposable {
 
   /** The sequence number of the last fence that signaled. */
   get completed(): number {
-    return timelineProgress(this.#agent, this.#backing.slot).completed;
+    return keyProgress(this.#agent, this.#backing);
   }
 
   /**
@@ -175,13 +173,7 @@ export class Timeline implements Disposable {
 class OwnerBacking extends SharedBacking {
   /** Whether an exchange has shown that another agent has ended the timeline. */
   ended = false;
-  #word: bigint;
   #completed = 0;
-
-  constructor(agent: Agent, slot: number, generation: number, origin: ConstructorParameters<typeof SharedBacking>[3]) {
-    super(agent, slot, generation, origin);
-    this.#word = completedWord(generation, 0);
-  }
 
   override decide(fence: Fence, error: number, timestampNs: number): boolean {
     return this.complete(fence.seqno, -error, timestampNs, fence.seqno);
@@ -205,13 +197,11 @@ class OwnerBacking extends SharedBacking {
       this.#acknowledge(seqno);
       return false;
     }
-    const next = seqno === this.#completed + 1 ? this.#word + 1n : completedWord(this.generation, seqno);
-    if (!completeTimeline(this.agent, this.slot, this.#word, next, seqno, timestampNs, error, firstFailed)) {
+    if (!completeTimeline(this.agent, this, this.#completed, seqno, timestampNs, error, firstFailed)) {
       this.ended = true;
       this.#acknowledge(seqno);
       return false;
     }
-    this.#word = next;
     this.#completed = seqno;
     if (this.hasArmed) this.settleArmed(seqno);
     return true;

@@ -23,6 +23,36 @@ export interface Protocol {
   /** Whether the bit of a live agent is set in the array; 0 for no. */
   anyLiveAgentIn(array: number): number;
 
+  /** Whether a fence is signaled; 0 for no. It is named by its slot, the slot's generation, and its number. */
+  isKeySignaled(slot: number, generation: number, sequence: number): number;
+  /** Whether a fence is signaled and its work has finished; 0 for no. */
+  isKeyFinished(slot: number, generation: number, sequence: number): number;
+  /** 0 pending, 1 signaled, a negative errno if the fence failed. */
+  keyStatus(slot: number, generation: number, sequence: number): number;
+  /** When the fence signaled, in nanoseconds; -1 if that is no longer kept. */
+  keyTime(slot: number, generation: number, sequence: number): number;
+  /** Makes sure that the agent is rung when the fence signals. */
+  armKey(slot: number, sequence: number, identity: number): void;
+  /** A number that changes with every step forward of the fence's context. */
+  keyProgress(slot: number): number;
+  /** Tells the fence's owner a deadline, both times in nanoseconds. */
+  hintDeadline(slot: number, generation: number, deadline: number, now: number): void;
+  /** The earliest deadline that was asked of the fence's context, in nanoseconds; 0 for none. */
+  keyDeadline(slot: number, generation: number): number;
+  /** The identity of the agent that signals the fence, 0 for none. */
+  keyOwner(slot: number, generation: number): number;
+  /** What a fence failed with whose slot has been used again: a positive errno, or 0. */
+  findRetired(slot: number, generation: number, sequence: number): number;
+
+  /** Completes a timeline's fences after number `completed`; 0 if the timeline has ended. */
+  completeTimeline(slot: number, generation: number, completed: number, sequence: number, timestamp: number): number;
+  /** Moves a software timeline on; returns its number, which may be beyond the last; -1 if it has ended. */
+  advanceTimeline(slot: number, generation: number, amount: number, timestamp: number): number;
+  /** Rings all agents that wait on a timeline. */
+  ringTimeline(slot: number): void;
+  /** Signals a published fence; 0 if another call has decided it. */
+  completeOneShot(slot: number, generation: number, error: number, timestamp: number): number;
+
   /** Takes a reservation's lock if it is open or its holder is dead; returns one of LOCK_ATTEMPT. */
   tryTakeLock(buffer: number, identity: number, ticket: number, held: number): number;
   /** Opens the lock; 0 if the holder no longer had it. */
@@ -92,9 +122,9 @@ export class WordsBuild {
       compareExchange: (word: number, expected: number, replacement: number) =>
         this.#memory.compareExchange(word, expected, replacement),
       load64: (word: number) => this.#memory.load64(word),
-      store64: (word: number, value: bigint) => this.#memory.store64(word, value),
+      store64: (word: number, value: bigint) => this.#memory.store64(word, BigInt.asUintN(64, value)),
       compareExchange64: (word: number, expected: bigint, replacement: bigint) =>
-        this.#memory.compareExchange64(word, expected, replacement),
+        this.#memory.compareExchange64(word, BigInt.asUintN(64, expected), BigInt.asUintN(64, replacement)),
       wake: (word: number) => this.#memory.wake(word),
     };
     const calls = Object.entries(instantiate(compiled(binary), places, { words }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Agent, WaitCondition } from "../../src/domain/agent.js";
 import { AGENT } from "../../src/domain/layout.js";
-import { armTimeline, isTimelineSignaled } from "../../src/domain/timeline-slot.js";
+import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
   agentOf,
@@ -22,8 +22,8 @@ import { testProtocol, type Mistake } from "./protocol.js";
 const BELL = LAYOUT.agent(1) + AGENT.DOORBELL;
 
 function awaited(agent: Agent, sequence: number): WaitCondition {
-  const arm = (): void => armTimeline(agent, 0, sequence);
-  return { arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) };
+  const arm = (): void => armKey(agent, keyOf("timeline", 1, sequence));
+  return { arm, ready: () => isKeySignaled(agent, keyOf("timeline", 1, sequence)) };
 }
 
 const waitsAsynchronously = (sequence: number) => (memory: Substrate) => {

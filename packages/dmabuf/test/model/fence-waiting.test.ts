@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Identity } from "../../src/domain/agent-slot.js";
+import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
 import { TIMELINE } from "../../src/domain/layout.js";
-import { armTimeline, isTimelineSignaled, type FenceKey } from "../../src/domain/timeline-slot.js";
+import type { FenceKey } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
 import { backingOf } from "../../src/fence/fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
@@ -50,8 +51,8 @@ const waitsForFence = (self: Identity, key: FenceKey) => (memory: Substrate) => 
 /** Waits with fewer looks than the fence makes, so that more agents can be tried. */
 const waitsForSlot = (self: Identity, sequence: number) => (memory: Substrate) => {
   const agent = agentOf(memory, self);
-  const arm = (): void => armTimeline(agent, 0, sequence);
-  return agent.waitSync({ arm, ready: () => isTimelineSignaled(agent, keyOf("timeline", 1, sequence)) });
+  const arm = (): void => armKey(agent, keyOf("timeline", 1, sequence));
+  return agent.waitSync({ arm, ready: () => isKeySignaled(agent, keyOf("timeline", 1, sequence)) });
 };
 
 const DROPPED_WAKE: Mistake = {

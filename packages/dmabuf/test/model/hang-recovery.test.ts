@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "../../src/domain/agent.js";
 import { ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
-import { oneShotTime } from "../../src/domain/one-shot-slot.js";
+import { keyTime } from "../../src/domain/fence-slot.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Fence } from "../../src/fence/fence.js";
 import { backingOf } from "../../src/fence/fence.js";
@@ -206,10 +206,10 @@ testProtocol({
     agents: {
       owner: (memory) => complete(memory, keyOf("one-shot"), 0, 2 ** 32 + 1),
       recovery: (memory) => end(memory, keyOf("one-shot"), ETIMEDOUT, 2 ** 33 + 2),
-      reader: (memory) => look(memory, keyOf("one-shot")) !== 0 && oneShotTime(segmentOf(memory), keyOf("one-shot")),
+      reader: (memory) => look(memory, keyOf("one-shot")) !== 0 && keyTime(segmentOf(memory), keyOf("one-shot")),
     },
     check(memory, { results }) {
-      const time = oneShotTime(segmentOf(memory), keyOf("one-shot"));
+      const time = keyTime(segmentOf(memory), keyOf("one-shot"));
       assert.ok(time === 2 ** 32 + 1 || time === 2 ** 33 + 2, `no agent gave the time ${time}`);
       assert.ok([false, time].includes(results["reader"] as boolean), "the time has changed");
     },

@@ -6,13 +6,7 @@ import { writeHeader } from "../../src/domain/header.js";
 import { AGENT, IDENTITY, Layout, ONE_SHOT, TIMELINE, type Segment } from "../../src/domain/layout.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../../src/domain/one-shot-slot.js";
 import { recover } from "../../src/domain/recovery.js";
-import {
-  claimTimeline,
-  completedWord,
-  completeTimeline,
-  freeTimeline,
-  type FenceKey,
-} from "../../src/domain/timeline-slot.js";
+import { claimTimeline, completeTimeline, freeTimeline, type FenceKey } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { modelHost } from "../../src/testing/index.js";
@@ -102,9 +96,7 @@ export function unlessFull(run: () => number): number {
 /** Completes a fence, as its owner does: a timeline's only after the one before it. Returns who decided it. */
 export function complete(memory: Substrate, key: FenceKey, error = 0, time = NOW): boolean {
   if (!LAYOUT.isTimeline(key.slot)) return completeOneShot(segmentOf(memory), key, error, time);
-  const { slot, generation, sequence } = key;
-  const word = completedWord(generation, sequence);
-  return completeTimeline(memberOf(memory, OWNER), slot, word - 1n, word, sequence, time, error, sequence);
+  return completeTimeline(memberOf(memory, OWNER), key, key.sequence - 1, key.sequence, time, error);
 }
 
 /** Ends a fence, and all of its timeline's that are pending, as hang recovery does. */

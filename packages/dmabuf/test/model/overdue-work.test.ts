@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";
 import { AGENT, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
-import {
-  acknowledgeTimeline,
-  claimTimeline,
-  completeTimeline,
-  endTimeline,
-  completedWord,
-} from "../../src/domain/timeline-slot.js";
+import { acknowledgeTimeline, claimTimeline, completeTimeline, endTimeline } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Fence } from "../../src/fence/fence.js";
 import { backingOf } from "../../src/fence/fence.js";
@@ -275,8 +269,7 @@ function additions(fault: Fault = () => ({})): Scenario {
       owner(memory) {
         const member = domain.member(memory, 0);
         memory.store(WORK_DONE, 1);
-        const [open, done] = [completedWord(1, 0), completedWord(1, 1)];
-        if (!completeTimeline(member, 0, open, done, 1, 1, 0, 1)) acknowledgeTimeline(member, 0, 1, 1);
+        if (!completeTimeline(member, LATE_KEY, 0, 1, 1)) acknowledgeTimeline(member, 0, 1, 1);
       },
       hangRecovery: (memory) => endTimeline(domain.segment(memory), 0, 1, ETIMEDOUT),
       writer(memory) {

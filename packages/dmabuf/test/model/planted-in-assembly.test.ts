@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { armTimeline, isTimelineSignaled } from "../../src/domain/timeline-slot.js";
+import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
 import { agentOf, claim, complete, createDomain, FIRST, keyOf, OWNER } from "./model-domain.js";
 import { testMutations } from "./planted-in-assembly.js";
 
@@ -20,8 +20,8 @@ testMutations(
       owner: (memory: Substrate) => complete(memory, KEY),
       waiter(memory: Substrate) {
         const agent = agentOf(memory, FIRST);
-        const arm = (): void => armTimeline(agent, KEY.slot, KEY.sequence);
-        return agent.waitSync({ arm, ready: () => isTimelineSignaled(agent, KEY) });
+        const arm = (): void => armKey(agent, KEY);
+        return agent.waitSync({ arm, ready: () => isKeySignaled(agent, KEY) });
       },
     },
     check: (_memory, { results }) => assert.equal(results["waiter"], true),

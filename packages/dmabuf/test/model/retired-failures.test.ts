@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { retireFailure, findRetired, RETIRED_RECOVERY, type RetiredFailure } from "../../src/domain/failures.js";
+import { retireFailure, RETIRED_RECOVERY, type RetiredFailure } from "../../src/domain/failures.js";
 import { Layout, RETIRED, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { sweep } from "../../src/domain/recovery.js";
+import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
@@ -38,7 +39,7 @@ const adds =
   };
 
 function find(memory: Substrate, { slot, generation }: RetiredFailure): number {
-  return findRetired({ memory, layout: LAYOUT }, slot, generation, 1);
+  return protocolOf({ memory, layout: LAYOUT }).findRetired(slot, generation, 1);
 }
 
 function prepare(memory: Substrate): void {

@@ -3,17 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity } from "../../src/domain/agent-slot.js";
+import { armKey, isKeySignaled, keyProgress, keyStatus } from "../../src/domain/fence-slot.js";
 import { writeHeader } from "../../src/domain/header.js";
 import { checkSizes, Layout } from "../../src/domain/layout.js";
-import {
-  advanceTimeline,
-  armTimeline,
-  claimTimeline,
-  endTimeline,
-  isTimelineSignaled,
-  timelineProgress,
-  timelineStatus,
-} from "../../src/domain/timeline-slot.js";
+import { advanceTimeline, claimTimeline, endTimeline } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, modelHost } from "../../src/testing/index.js";
 
@@ -45,11 +38,11 @@ function advance(memory: Substrate, index: number, amount: number): number | und
 function awaitPoint(memory: Substrate, sequence: number): number {
   const waiter = agent(memory, 3);
   const awaited = {
-    arm: () => armTimeline(waiter, key.slot, sequence),
-    ready: () => isTimelineSignaled(waiter, { ...key, sequence }),
+    arm: () => armKey(waiter, { ...key, sequence }),
+    ready: () => isKeySignaled(waiter, { ...key, sequence }),
   };
   waiter.waitSync(awaited);
-  return timelineStatus(waiter, { ...key, sequence });
+  return keyStatus(waiter, { ...key, sequence });
 }
 
 test("no step is lost when two agents advance at once, and a waiter for their sum wakes", { timeout: 60_000 }, () => {
@@ -62,7 +55,7 @@ test("no step is lost when two agents advance at once, and a waiter for their su
       waiter: (memory) => awaitPoint(memory, 5),
     },
     check: (memory, { results }) => {
-      assert.equal(timelineProgress({ memory, layout }, 0).completed, 5);
+      assert.equal(keyProgress({ memory, layout }, key), 5);
       assert.ok(results["a"] === 5 || results["b"] === 5);
       assert.equal(results["waiter"], 1);
     },
@@ -94,7 +87,7 @@ test(
       agents: { a: (memory) => advance(memory, 1, 2), b: (memory) => advance(memory, 2, 3) },
       crash: { agents: ["a"] },
       check: (memory, { results }) => {
-        const { completed } = timelineProgress({ memory, layout }, 0);
+        const completed = keyProgress({ memory, layout }, key);
         assert.ok(completed === 5 || completed === 3);
         assert.ok(results["b"] === completed || results["b"] === 3);
       },

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import { hintDeadline, keyDeadline } from "../../src/domain/fence-slot.js";
+import { hintDeadline, keyDeadline, keyTime } from "../../src/domain/fence-slot.js";
 import { ONE_SHOT, TIME, TIME_ENTRY, TIMELINE } from "../../src/domain/layout.js";
-import {
-  advanceTimeline,
-  claimTimeline,
-  endTimeline,
-  freeTimeline,
-  timelineTime,
-} from "../../src/domain/timeline-slot.js";
+import { advanceTimeline, claimTimeline, endTimeline, freeTimeline } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
   claim,
@@ -47,13 +41,13 @@ testProtocol({
     agents: {
       first: advances(FIRST, EARLY),
       second: advances(SECOND, LATE),
-      reader: (memory) => timelineTime(segmentOf(memory), { ...KEY, sequence: 1 }),
+      reader: (memory) => keyTime(segmentOf(memory), { ...KEY, sequence: 1 }),
     },
     check(memory, { results }) {
-      for (const time of [results["reader"], timelineTime(segmentOf(memory), { ...KEY, sequence: 1 })]) {
+      for (const time of [results["reader"], keyTime(segmentOf(memory), { ...KEY, sequence: 1 })]) {
         assert.ok(time === undefined || time === EARLY || time === LATE, `it signaled at ${String(time)}`);
       }
-      assert.notEqual(timelineTime(segmentOf(memory), { ...KEY, sequence: 1 }), undefined);
+      assert.notEqual(keyTime(segmentOf(memory), { ...KEY, sequence: 1 }), undefined);
     },
   },
   mistakes: [
@@ -89,7 +83,7 @@ testProtocol({
       },
     },
     check(memory) {
-      const time = timelineTime(segmentOf(memory), { slot: 0, generation: 2, sequence: 1 });
+      const time = keyTime(segmentOf(memory), { slot: 0, generation: 2, sequence: 1 });
       assert.ok(time === undefined || time === LATE, `it signaled at ${String(time)}`);
     },
   },

@@ -1,5 +1,19 @@
 /** What a segment's protocols can be asked from JavaScript. */
 export { anyLiveAgentIn, isLive, ring, ringAll } from "./agent-slot";
+export {
+  armKey,
+  hintDeadline,
+  isKeyFinished,
+  isKeySignaled,
+  keyDeadline,
+  keyOwner,
+  keyProgress,
+  keyStatus,
+  keyTime,
+} from "./fence-slot";
+export { findRetired } from "./failures";
+export { completeOneShot } from "./one-shot-slot";
+export { advanceTimeline, completeTimeline, ringTimeline } from "./timeline-slot";
 export { armLock, lockHolder, openLock, tryTakeLock } from "./lock";
 export { anyReader, armHold, claimWriter, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 export {

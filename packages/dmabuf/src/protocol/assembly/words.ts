@@ -66,6 +66,15 @@
   else return atomic.cmpxchg<i64>(<usize>word << 2, expected, replacement);
 }
 
+/** The number in a 64-bit word: its low 53 bits, whatever is stored there. */
+@inline export function loadNumber(word: i32): i64 {
+  return toNumber(load64(word));
+}
+
+@inline export function toNumber(word: i64): i64 {
+  return word & 0x1f_ffff_ffff_ffff;
+}
+
 /** Wakes all that sleep on the word, in both builds by the substrate. */
 @inline export function wake(word: i32): void {
   importedWake(word);
