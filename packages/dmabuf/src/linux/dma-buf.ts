@@ -184,8 +184,7 @@ export class DmaBufDescriptor extends Descriptor {
   /** The name that people see. @throws {DmaBufError} `EINVAL` if it has more than 31 bytes. */
   setName(name: string): void {
     check("DmaBufDescriptor.setName()", "name", name, NAME);
-    const { number, name: requestName } = DMA_BUF.SET_NAME;
-    rawCall(this.fd, requestName, number, Buffer.from(`${name}\0`), "Cannot name the dma-buf");
+    rawCall(this.fd, DMA_BUF.SET_NAME, Buffer.from(`${name}\0`), "Cannot name the dma-buf");
   }
 
   /** Whether all fences are done that an access of this kind must wait for. */
@@ -227,13 +226,9 @@ export class DmaBufDescriptor extends Descriptor {
   importSyncFile(mode: AccessMode, file: SyncFileDescriptor): void {
     checkAccessMode("DmaBufDescriptor.importSyncFile()", mode);
     check("DmaBufDescriptor.importSyncFile()", "file", file, SYNC_FILE_DESCRIPTOR);
-    requestOf(
-      this,
-      DMA_BUF.IMPORT_SYNC_FILE,
-      { flags: IMPLICIT[mode], fd: file.fd },
-      "Cannot add the fences to the dma-buf",
-      { EINVAL: "the descriptor is no sync_file" },
-    );
+    const given = { flags: IMPLICIT[mode], fd: file.fd };
+    const reasons = { EINVAL: "the descriptor is no sync_file" };
+    requestOf(this, DMA_BUF.IMPORT_SYNC_FILE, given, "Cannot add the fences to the dma-buf", reasons);
   }
 
   /** What the kernel tells of the buffer in fdinfo. */

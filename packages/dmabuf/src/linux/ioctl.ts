@@ -50,21 +50,20 @@ export type Reasons = Partial<Record<ErrorCode, string>>;
  */
 export function call<F extends Fields>(
   fd: number,
-  { name, number, struct }: Request<F>,
+  which: Request<F>,
   given: Given<F>,
   action: string,
   reasons: Reasons = {},
 ): Values<F> & { readonly result: number } {
-  const bytes = struct.pack(given);
-  const result = rawCall(fd, name, number, bytes, action, reasons);
-  return { ...struct.unpack(bytes), result };
+  const bytes = which.struct.pack(given);
+  const result = rawCall(fd, which, bytes, action, reasons);
+  return { ...which.struct.unpack(bytes), result };
 }
 
 /** As {@link call}, for a request whose argument the caller has laid out. */
 export function rawCall(
   fd: number,
-  name: string,
-  number: number,
+  { name, number }: Pick<Request<Fields>, "name" | "number">,
   argument: Uint8Array | number,
   action: string,
   reasons: Reasons = {},

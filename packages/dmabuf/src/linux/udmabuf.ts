@@ -96,9 +96,8 @@ export class UdmabufDevice extends Descriptor {
     const argument = new Uint8Array(new ArrayBuffer(head.length + items.length));
     argument.set(head);
     argument.set(items, head.length);
-    const { name, number } = UDMABUF.CREATE_LIST;
     const action = `Cannot make a dma-buf of ${ranges.length} ranges`;
-    return ownDmaBuf(rawCall(this.fd, name, number, argument, action, REASONS));
+    return ownDmaBuf(rawCall(this.fd, UDMABUF.CREATE_LIST, argument, action, REASONS));
   }
 }
 

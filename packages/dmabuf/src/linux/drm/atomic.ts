@@ -42,21 +42,10 @@ export function commit(device: DrmDevice, changes: readonly Change[], flags: num
   const propertyCounts = new Uint32Array(all.map(({ entries }) => entries.length));
   const properties = new Uint32Array(flat.map(({ id }) => id));
   const values = new BigInt64Array(flat.map(({ value }) => BigInt(value)));
-  const [first, second, third, fourth] = [objects, propertyCounts, properties, values].map(unmoved);
-  requestOf(
-    device,
-    MODE.ATOMIC,
-    {
-      flags,
-      objectCount: objects.length,
-      objects: addressOf(first!),
-      propertyCounts: addressOf(second!),
-      properties: addressOf(third!),
-      values: addressOf(fourth!),
-    },
-    action,
-    REASONS,
-  );
+  const lists = [objects, propertyCounts, properties, values].map(unmoved);
+  const [first, second, third, fourth] = lists.map(addressOf);
+  const given = { flags, objectCount: objects.length, objects: first!, propertyCounts: second! };
+  requestOf(device, MODE.ATOMIC, { ...given, properties: third!, values: fourth! }, action, REASONS);
 }
 
 const REASONS: Reasons = {

@@ -14,6 +14,8 @@ import { createMemoryView, type MemoryView } from "../memory-view.js";
 
 const O_CLOEXEC = 0o2000000;
 
+const PRIME = { handle: "u32", flags: "u32", fd: "s32" } as const;
+
 /** @see linux/include/uapi/drm/drm.h */
 export const DRM = {
   VERSION: request("DRM_IOCTL_VERSION", "read-write", "d", 0x00, {
@@ -29,16 +31,8 @@ export const DRM = {
   }),
   GET_CAP: request("DRM_IOCTL_GET_CAP", "read-write", "d", 0x0c, { capability: "u64", value: "u64" }),
   GEM_CLOSE: request("DRM_IOCTL_GEM_CLOSE", "write", "d", 0x09, { handle: "u32", pad: "u32" }),
-  PRIME_HANDLE_TO_FD: request("DRM_IOCTL_PRIME_HANDLE_TO_FD", "read-write", "d", 0x2d, {
-    handle: "u32",
-    flags: "u32",
-    fd: "s32",
-  }),
-  PRIME_FD_TO_HANDLE: request("DRM_IOCTL_PRIME_FD_TO_HANDLE", "read-write", "d", 0x2e, {
-    handle: "u32",
-    flags: "u32",
-    fd: "s32",
-  }),
+  PRIME_HANDLE_TO_FD: request("DRM_IOCTL_PRIME_HANDLE_TO_FD", "read-write", "d", 0x2d, PRIME),
+  PRIME_FD_TO_HANDLE: request("DRM_IOCTL_PRIME_FD_TO_HANDLE", "read-write", "d", 0x2e, PRIME),
   CREATE_DUMB: request("DRM_IOCTL_MODE_CREATE_DUMB", "read-write", "d", 0xb2, {
     height: "u32",
     width: "u32",
@@ -194,17 +188,11 @@ export class DrmDevice extends Descriptor {
     check("DrmDevice.createDumbBuffer()", "width", width, COUNT);
     check("DrmDevice.createDumbBuffer()", "height", height, COUNT);
     check("DrmDevice.createDumbBuffer()", "bitsPerPixel", bitsPerPixel, COUNT);
-    const given = { width, height, bitsPerPixel };
-    const { handle, pitch, size } = requestOf(
-      this,
-      DRM.CREATE_DUMB,
-      given,
-      `Cannot make an image of ${width}×${height}`,
-      {
-        EACCES: "a render node makes no such images: use the card",
-        EINVAL: "the sizes must not be 0, nor the image too large",
-      },
-    );
+    const action = `Cannot make an image of ${width}×${height}`;
+    const { handle, pitch, size } = requestOf(this, DRM.CREATE_DUMB, { width, height, bitsPerPixel }, action, {
+      EACCES: "a render node makes no such images: use the card",
+      EINVAL: "the sizes must not be 0, nor the image too large",
+    });
     this.#use(handle);
     return makeBuffer(this, handle, { width, height, bitsPerPixel, pitch, size: Number(size) });
   }

@@ -275,9 +275,8 @@ function describeMode({ width, height, refresh, type }: ModeInfo): DisplayMode {
 }
 
 function becomeMaster(device: DrmDevice): void {
-  const { name, number } = MODE.SET_MASTER;
   const another = "another program shows its images there, mostly a desktop: end it, or use another virtual terminal";
-  rawCall(device.fd, name, number, 0, `Cannot become the master of ${device.path}`, {
+  rawCall(device.fd, MODE.SET_MASTER, 0, `Cannot become the master of ${device.path}`, {
     EACCES: another,
     EBUSY: another,
   });

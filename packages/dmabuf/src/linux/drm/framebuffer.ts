@@ -1,6 +1,5 @@
 import { check, checkObject, instance, required, type Kinds } from "../../arguments.js";
 import { giveBack } from "../give-back.js";
-import { rawCall } from "../ioctl.js";
 import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
 import { fromCharacters } from "../pixel-format.js";
 import { DRM_BUFFER, type DrmBuffer, type DrmDevice } from "./device.js";
@@ -107,9 +106,7 @@ export class Framebuffer implements Disposable {
   close(): void {
     if (this.#closed || this.device.isClosed) return;
     this.#closed = true;
-    const { name, number } = MODE.RMFB;
-    const action = `Cannot remove the image ${this.id}`;
-    giveBack(() => rawCall(this.device.fd, name, number, fourWords([this.id]), action));
+    giveBack(() => requestOf(this.device, MODE.RMFB, { framebuffer: this.id }, `Cannot remove the image ${this.id}`));
   }
 
   [Symbol.dispose](): void {

@@ -42,19 +42,12 @@ const MOST = 512;
 /** @throws {DmaBufError} `EOPNOTSUPP` if the device has no displays; `EACCES` for a render node. */
 export function modeObjects(device: DrmDevice): { readonly crtcs: number[]; readonly connectors: number[] } {
   const [crtcs, connectors] = [new Room(MOST_OBJECTS), new Room(MOST)];
-  const { crtcCount, connectorCount } = requestOf(
-    device,
-    MODE.GETRESOURCES,
-    {
-      crtcs: crtcs.address,
-      crtcCount: crtcs.length,
-      connectors: connectors.address,
-      connectorCount: connectors.length,
-    },
-    `Cannot ask ${device.path} for its displays`,
-    { EOPNOTSUPP: "it can have none", EACCES: "a render node shows nothing: use the card" },
-  );
-  return { crtcs: crtcs.first(crtcCount), connectors: connectors.first(connectorCount) };
+  const given = { crtcs: crtcs.address, crtcCount: crtcs.length };
+  const ofConnectors = { connectors: connectors.address, connectorCount: connectors.length };
+  const action = `Cannot ask ${device.path} for its displays`;
+  const reasons = { EOPNOTSUPP: "it can have none", EACCES: "a render node shows nothing: use the card" };
+  const found = requestOf(device, MODE.GETRESOURCES, { ...given, ...ofConnectors }, action, reasons);
+  return { crtcs: crtcs.first(found.crtcCount), connectors: connectors.first(found.connectorCount) };
 }
 
 export function connectorObject(device: DrmDevice, id: number): ConnectorObject {
@@ -62,18 +55,9 @@ export function connectorObject(device: DrmDevice, id: number): ConnectorObject 
   // Without room for modes it makes the kernel look what is connected.
   requestOf(device, MODE.GETCONNECTOR, { connector: id }, action);
   const [modes, encoders] = [new Uint8Array(new ArrayBuffer(MOST * MODE_INFO.size)), new Room(MOST_OBJECTS)];
-  const found = requestOf(
-    device,
-    MODE.GETCONNECTOR,
-    {
-      connector: id,
-      modes: addressOf(modes),
-      modeCount: MOST,
-      encoders: encoders.address,
-      encoderCount: encoders.length,
-    },
-    action,
-  );
+  const room = { encoders: encoders.address, encoderCount: encoders.length };
+  const given = { connector: id, modes: addressOf(modes), modeCount: MOST, ...room };
+  const found = requestOf(device, MODE.GETCONNECTOR, given, action);
   const ofEncoders = encoders
     .first(found.encoderCount)
     .map((encoder) => requestOf(device, MODE.GETENCODER, { encoder }, action));
@@ -105,12 +89,8 @@ export function propertiesOf(device: DrmDevice, object: number, type: number): P
   const action = `Cannot ask ${device.path} for the properties of object ${object}`;
   const properties = new Room(MOST);
   const values = new BigUint64Array(new ArrayBuffer(MOST * 8));
-  const { count } = requestOf(
-    device,
-    MODE.OBJ_GETPROPERTIES,
-    { object, type, properties: properties.address, values: addressOf(values), count: properties.length },
-    action,
-  );
+  const given = { object, type, properties: properties.address, values: addressOf(values), count: properties.length };
+  const { count } = requestOf(device, MODE.OBJ_GETPROPERTIES, given, action);
   return new Map(
     properties.first(count).map((property, i) => {
       const { name } = requestOf(device, MODE.GETPROPERTY, { property }, action);

@@ -54,8 +54,7 @@ export const MODE = {
     valueCount: "u32",
     enumCount: "u32",
   }),
-  /** Its argument is the framebuffer's number, 32 bits. */
-  RMFB: { name: "DRM_IOCTL_MODE_RMFB", number: ioctlNumber("read-write", "d", 0xaf, 4) },
+  RMFB: request("DRM_IOCTL_MODE_RMFB", "read-write", "d", 0xaf, { framebuffer: "u32" }),
   GETPLANERESOURCES: request("DRM_IOCTL_MODE_GETPLANERESOURCES", "read-write", "d", 0xb5, {
     planes: "u64",
     planeCount: "u32",

@@ -95,14 +95,8 @@ export class DrmSyncobj implements Disposable {
     check("DrmSyncobj.import()", "device", device, DRM_DEVICE);
     check("DrmSyncobj.import()", "syncobj", syncobj, DESCRIPTOR);
     const reasons = { ...REASONS, EINVAL: "the descriptor is no syncobj" };
-    const { handle } = requestOf(
-      device,
-      SYNCOBJ.FD_TO_HANDLE,
-      { fd: syncobj.fd },
-      "Cannot import the syncobj",
-      reasons,
-    );
-    return new DrmSyncobj(device, handle);
+    const action = "Cannot import the syncobj";
+    return new DrmSyncobj(device, requestOf(device, SYNCOBJ.FD_TO_HANDLE, { fd: syncobj.fd }, action, reasons).handle);
   }
 
   /**
@@ -130,13 +124,8 @@ export class DrmSyncobj implements Disposable {
       const timeoutNs = timeout === Infinity || slice < end ? slice : end;
       const given = { handles: addressOf(handles), points: addressOf(points), timeoutNs, count: handles.length, flags };
       try {
-        const { firstSignaled } = requestOf(
-          device,
-          SYNCOBJ.TIMELINE_WAIT,
-          given,
-          "Cannot wait for the syncobjs",
-          REASONS,
-        );
+        const action = "Cannot wait for the syncobjs";
+        const { firstSignaled } = requestOf(device, SYNCOBJ.TIMELINE_WAIT, given, action, REASONS);
         return { state: "signaled", index: firstSignaled | 0 };
       } catch (error) {
         if (!(error instanceof DmaBufError) || error.code !== "ETIME") throw error;
@@ -209,12 +198,8 @@ export class DrmSyncobj implements Disposable {
 
   /** The syncobj as a descriptor, to send to another process and import there. */
   export(): Descriptor {
-    const { fd } = requestOf(
-      this.device,
-      SYNCOBJ.HANDLE_TO_FD,
-      { handle: this.handle, fd: -1 },
-      "Cannot export the syncobj",
-    );
+    const given = { handle: this.handle, fd: -1 };
+    const { fd } = requestOf(this.device, SYNCOBJ.HANDLE_TO_FD, given, "Cannot export the syncobj");
     return descriptorFrom(fd, "the syncobj");
   }
 
@@ -222,14 +207,8 @@ export class DrmSyncobj implements Disposable {
   exportSyncFile(): SyncFileDescriptor {
     const given = { handle: this.handle, flags: SYNCOBJ_FLAG.SYNC_FILE, fd: -1 };
     const reasons = { ...REASONS, EINVAL: "the syncobj has no fence" };
-    const { fd } = requestOf(
-      this.device,
-      SYNCOBJ.HANDLE_TO_FD,
-      given,
-      "Cannot export the fence of the syncobj",
-      reasons,
-    );
-    return syncFileFrom(fd);
+    const action = "Cannot export the fence of the syncobj";
+    return syncFileFrom(requestOf(this.device, SYNCOBJ.HANDLE_TO_FD, given, action, reasons).fd);
   }
 
   /** Puts the fence of a sync_file in the place of what was there. */

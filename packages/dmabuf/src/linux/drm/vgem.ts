@@ -52,13 +52,10 @@ export class VgemFence {
   private constructor(buffer: DrmBuffer, mode: AccessMode) {
     const flags = mode === "write" ? WRITE : 0;
     this.#buffer = buffer;
-    this.#fence = requestOf(
-      buffer.device,
-      VGEM.FENCE_ATTACH,
-      { handle: buffer.handle, flags },
-      "Cannot attach a fence to the buffer",
-      { EBUSY: "a pending fence is in the way" },
-    ).fence;
+    const given = { handle: buffer.handle, flags };
+    const reasons = { EBUSY: "a pending fence is in the way" };
+    const action = "Cannot attach a fence to the buffer";
+    this.#fence = requestOf(buffer.device, VGEM.FENCE_ATTACH, given, action, reasons).fence;
   }
 
   /** Signals it. @throws {DmaBufError} `ENOENT` if it was signaled by this call before; `ETIMEDOUT` if its time had passed. */

@@ -3,7 +3,7 @@ import { DmaBufError } from "../../errors.js";
 import type { DmaBufDescriptor } from "../dma-buf.js";
 import { DmaHeap, HEAP_FOLDER } from "../heap.js";
 import { createSealedMemory, UDMABUF_PATH, UdmabufDevice } from "../udmabuf.js";
-import { failure, tryFeature, type Finding, type Subject } from "./finding.js";
+import { tryFeature, type Finding, type Subject } from "./finding.js";
 
 const PAGE = 4096;
 
@@ -28,14 +28,13 @@ function surveyHeaps(keep: (made: DmaBufDescriptor) => unknown): Finding[] {
   }
   return names.map((name): Finding => {
     const subject: Subject = { name: `heap "${name}"`, use, since: "5.6" };
-    try {
+    const run = (): string => {
       using heap = DmaHeap.open(name);
       const made = heap.allocate(PAGE);
       if (keep(made) !== made) made.close();
-      return { ...subject, state: "ok", detail: "allocates" };
-    } catch (error) {
-      return { ...subject, ...failure(error, "The heap is there and gave no memory.", `${HEAP_FOLDER}/${name}`) };
-    }
+      return "allocates";
+    };
+    return tryFeature(subject, "The heap is there and gave no memory.", run, `${HEAP_FOLDER}/${name}`);
   });
 }
 
@@ -46,16 +45,14 @@ function surveyUdmabuf(keep: (made: DmaBufDescriptor) => unknown): Finding {
     since: "4.20",
   };
   const advice = "Load its module: modprobe udmabuf. It needs a kernel built with CONFIG_UDMABUF.";
-  try {
+  const run = (): string => {
     using udmabuf = UdmabufDevice.open();
     using memory = createSealedMemory("doctor", PAGE);
     keep(udmabuf.create({ memfd: memory.fd, offset: 0, size: PAGE }));
     const limit = (name: string): string => readText(`/sys/module/udmabuf/parameters/${name}`) ?? "unknown";
-    const detail = `at most ${limit("size_limit_mb")} MiB and ${limit("list_limit")} pieces a buffer`;
-    return { ...subject, state: "ok", detail };
-  } catch (error) {
-    return { ...subject, ...failure(error, advice, UDMABUF_PATH) };
-  }
+    return `at most ${limit("size_limit_mb")} MiB and ${limit("list_limit")} pieces a buffer`;
+  };
+  return tryFeature(subject, advice, run, UDMABUF_PATH);
 }
 
 /** What needs a dma-buf to be tried. */

@@ -5,7 +5,7 @@ import { Display } from "../drm/display.js";
 import { DrmSyncobj } from "../drm/syncobj.js";
 import { SOFTWARE_SYNC_PATH, SoftwareSyncTimeline } from "../software-sync.js";
 import { VideoDevice } from "../video/device.js";
-import { failure, type Finding, type Subject } from "./finding.js";
+import { failure, tryFeature, type Finding, type Subject } from "./finding.js";
 
 /** Graphics and video devices, and what is there for tests. */
 export function surveyDevices(): Finding[] {
@@ -20,14 +20,12 @@ function surveyGraphics(): Finding[] {
     return [{ name: "graphics", use, state: "absent", detail: `no device in ${DRM_FOLDER}`, advice }];
   }
   return paths.map((path): Finding => {
-    const subject: Subject = { name: path, use };
-    try {
+    const run = (): string => {
       using device = DrmDevice.open(path);
       const { name, version } = device.version;
-      return { ...subject, state: "ok", detail: `${name} ${version}: ${abilities(device)}` };
-    } catch (error) {
-      return { ...subject, ...failure(error, "The device is there and cannot be opened.", path) };
-    }
+      return `${name} ${version}: ${abilities(device)}`;
+    };
+    return tryFeature({ name: path, use }, "The device is there and cannot be opened.", run, path);
   });
 }
 
@@ -91,11 +89,9 @@ function surveyVideo(): Finding[] {
 function surveySoftwareSync(): Finding {
   const subject: Subject = { name: "sw_sync", use: "the kernel's timelines for tests, and nothing else" };
   const advice = "It needs root, a mounted debugfs and a kernel built with CONFIG_SW_SYNC.";
-  try {
+  return tryFeature(subject, advice, () => {
     if (!existsSync(SOFTWARE_SYNC_PATH)) throw new DmaBufError("ENOENT", `there is no ${SOFTWARE_SYNC_PATH}`);
     SoftwareSyncTimeline.create().close();
-    return { ...subject, state: "ok", detail: SOFTWARE_SYNC_PATH };
-  } catch (error) {
-    return { ...subject, ...failure(error, advice) };
-  }
+    return SOFTWARE_SYNC_PATH;
+  });
 }

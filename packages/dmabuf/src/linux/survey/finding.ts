@@ -30,12 +30,12 @@ export interface Finding {
 /** What is looked at, without what is found. */
 export type Subject = Pick<Finding, "name" | "use" | "since">;
 
-/** Tries a feature for real. */
-export function tryFeature(subject: Subject, advice: string, run: () => string): Finding {
+/** Tries a feature for real. @param path The device file that it needs. */
+export function tryFeature(subject: Subject, advice: string, run: () => string, path?: string): Finding {
   try {
     return { ...subject, state: "ok", detail: run() };
   } catch (error) {
-    return { ...subject, ...failure(error, advice) };
+    return { ...subject, ...failure(error, advice, path) };
   }
 }
 

@@ -141,12 +141,8 @@ export class VideoDevice extends Descriptor {
   }
 
   #capabilities(): VideoCapabilities {
-    const { driver, card, deviceCapabilities } = requestOf(
-      this,
-      VIDEO.QUERYCAP,
-      {},
-      `Cannot use ${this.path} as a video device`,
-    );
+    const action = `Cannot use ${this.path} as a video device`;
+    const { driver, card, deviceCapabilities } = requestOf(this, VIDEO.QUERYCAP, {}, action);
     const has = (bits: number): boolean => (deviceCapabilities & bits) !== 0;
     const { CAPTURE, CAPTURE_MULTI, OUTPUT, OUTPUT_MULTI, CONVERT, CONVERT_MULTI, STREAMING } = CAPABILITY;
     const converts = has(CONVERT | CONVERT_MULTI);

@@ -6,7 +6,6 @@ import { threadsHost } from "../../host/threads.js";
 import { addressOf } from "../../node/system-calls/index.js";
 import { DMA_BUF_DESCRIPTOR, ownDmaBuf, type DmaBufDescriptor } from "../dma-buf.js";
 import { giveBack } from "../give-back.js";
-import { rawCall } from "../ioctl.js";
 import { COUNT, U32 } from "../kinds.js";
 import { packAll, unpackAll } from "../struct.js";
 import { untilReady } from "../wait.js";
@@ -215,13 +214,13 @@ export class VideoQueue implements Disposable {
 
   /** The device begins. @throws {DmaBufError} `EINVAL` without enough buffers in the queue; `EBUSY`; `EPIPE`. */
   start(): void {
-    this.#switch(VIDEO.STREAMON, "start");
+    requestOf(this.#device, VIDEO.STREAMON, { type: this.#type }, `Cannot start ${this.#device.path}`);
     this.#running = true;
   }
 
   /** The device ends; all buffers are the program's again. */
   stop(): void {
-    this.#switch(VIDEO.STREAMOFF, "stop");
+    requestOf(this.#device, VIDEO.STREAMOFF, { type: this.#type }, `Cannot stop ${this.#device.path}`);
     this.#running = false;
   }
 
@@ -256,11 +255,6 @@ export class VideoQueue implements Disposable {
       EBUSY: "another program uses it, or images of it are still mapped",
       EINVAL: "it has no such queue, or cannot use such memory",
     }).count;
-  }
-
-  #switch({ name, number }: { name: string; number: number }, action: string): void {
-    const type = new Uint8Array(new Int32Array([this.#type]).buffer);
-    rawCall(this.#device.fd, name, number, type, `Cannot ${action} ${this.#device.path}`);
   }
 }
 

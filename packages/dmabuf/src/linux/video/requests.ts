@@ -1,4 +1,4 @@
-import { ioctlNumber, request } from "../ioctl.js";
+import { request } from "../ioctl.js";
 import { Struct } from "../struct.js";
 import type { VideoDirection } from "./format.js";
 
@@ -43,9 +43,8 @@ export const VIDEO = {
     reserved: { bytes: 44, align: 4 },
   }),
   DQBUF: request("VIDIOC_DQBUF", "read-write", "V", 17, bufferFields()),
-  /** Their argument is the type of the queue. */
-  STREAMON: { name: "VIDIOC_STREAMON", number: ioctlNumber("write", "V", 18, 4) },
-  STREAMOFF: { name: "VIDIOC_STREAMOFF", number: ioctlNumber("write", "V", 19, 4) },
+  STREAMON: request("VIDIOC_STREAMON", "write", "V", 18, { type: "u32" }),
+  STREAMOFF: request("VIDIOC_STREAMOFF", "write", "V", 19, { type: "u32" }),
 } as const;
 
 /** The kernel's number for the queue of a direction. */

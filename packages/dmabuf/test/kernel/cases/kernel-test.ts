@@ -33,8 +33,8 @@ export function refuses<F extends Fields>(
 }
 
 export function unknownRequest(descriptor: Descriptor, type: string, code: ErrorCode = "ENOTTY"): void {
-  const number = ioctlNumber("read-write", type, 0xee, 8);
-  fails(code, () => rawCall(descriptor.fd, "unknown", number, new Uint8Array(8), "Cannot make an unknown request"));
+  const unknown = { name: "unknown", number: ioctlNumber("read-write", type, 0xee, 8) };
+  fails(code, () => rawCall(descriptor.fd, unknown, new Uint8Array(8), "Cannot make an unknown request"));
 }
 
 /** What a file that has nothing to do with it says. */

@@ -41,7 +41,7 @@ for (const [id, size] of [
     new DataView(bytes.buffer).setBigUint64(0, BigInt(PAGE_SIZE), true);
     new DataView(bytes.buffer).setUint32(12, 0o2000002, true);
     bytes.fill(0xee, 24);
-    rawCall(heap.fd, "ALLOC", ioctlNumber("read-write", "H", 0, size), bytes, "Cannot allocate");
+    rawCall(heap.fd, { name: "ALLOC", number: ioctlNumber("read-write", "H", 0, size) }, bytes, "Cannot allocate");
     using buffer = dmaBufFrom(new DataView(bytes.buffer).getUint32(8, true));
     assert.equal(buffer.size, PAGE_SIZE);
   });
@@ -139,7 +139,7 @@ kernelTest("UDM-07 more pieces than the limit are EINVAL, and so is more memory"
     const head = UDMABUF_HEAD.pack({ count: 2 });
     const argument = new Uint8Array(new ArrayBuffer(head.length + 2 * UDMABUF_ITEM.size));
     argument.set(head);
-    fails("EINVAL", () => rawCall(udmabuf.fd, "LIST", UDMABUF.CREATE_LIST.number, argument, "Cannot make a list"));
+    fails("EINVAL", () => rawCall(udmabuf.fd, UDMABUF.CREATE_LIST, argument, "Cannot make a list"));
     using large = createSealedMemory("large", 65 << 20);
     fails("EINVAL", () => udmabuf.create({ memfd: large.fd, offset: 0, size: 65 << 20 }));
   });

@@ -251,9 +251,9 @@ test("a program that is not the device's master is told so (display.4)", PATIENT
   using image = Framebuffer.create(buffer);
   await display.show(image, { timeout: 10_000 });
   const [drop, take] = [0x1f, 0x1e].map((number) => ioctlNumber("none", "d", number, 0));
-  rawCall(master.fd, "DRM_IOCTL_DROP_MASTER", drop!, 0, "Cannot leave");
+  rawCall(master.fd, { name: "DRM_IOCTL_DROP_MASTER", number: drop! }, 0, "Cannot leave");
   fails("EACCES", () => display.queue(image));
-  rawCall(master.fd, "DRM_IOCTL_SET_MASTER", take!, 0, "Cannot come back");
+  rawCall(master.fd, { name: "DRM_IOCTL_SET_MASTER", number: take! }, 0, "Cannot come back");
   await display.show(image, { timeout: 10_000 });
 });
 
@@ -286,7 +286,7 @@ test("wrong arguments of a display's requests have the kernel's errors (display.
   refuses(device, MODE.CREATEPROPBLOB, ["EINVAL", { length: 0 }], ["EFAULT", { data: 1, length: 68 }]);
   refuses(device, MODE.DESTROYPROPBLOB, ["ENOENT", { blob: 999 }]);
   refuses(device, MODE.ADDFB2, ["EINVAL", {}], ["EINVAL", { width: 16, height: 16, flags: 1 << 20 }]);
-  fails("ENOENT", () => rawCall(device.fd, "RMFB", MODE.RMFB.number, new Uint8Array(4).fill(9), "Cannot remove"));
+  fails("ENOENT", () => rawCall(device.fd, MODE.RMFB, new Uint8Array(4).fill(9), "Cannot remove"));
 });
 
 /** Presents three frames and compares each with the screen. */
