@@ -213,13 +213,13 @@ export class BufferTable implements StorageKeeper {
   #keepMoved(moved: StorageVersion): void {
     const { key, version, storage } = moved;
     if (version === 0 || exporterOf(this.agent, key.slot) !== this.agent.identity) return;
-    const endUse = storage.use();
+    storage.beginUse();
     this.#moved.set(key.slot, moved);
     // The agent that frees the buffer rings its exporter's agent.
     const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.agent, key) };
     this.agent.watch(freed, () => {
       if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);
-      endUse();
+      storage.endUse();
     });
   }
 

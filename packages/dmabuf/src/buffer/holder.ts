@@ -22,8 +22,7 @@ export class BufferHolder implements TieHolder {
   readonly reservation: ReservationUser;
   readonly #accesses = new Set<Held>();
   readonly #ties = new Set<Tie>();
-  /** Ends the use of the bytes by the code that has asked for {@link segments}. */
-  #endUse: (() => void) | undefined;
+  /** What the code that has asked for {@link segments} uses. */
   #used: Storage | undefined;
   /** Released at the close, and the memory with it. */
   #record: BufferRecord | undefined;
@@ -111,8 +110,8 @@ export class BufferHolder implements TieHolder {
   get segments(): readonly StorageSegment[] {
     const { storage } = this.record;
     if (this.#used !== storage) {
-      this.#endUse?.();
-      this.#endUse = storage.use();
+      this.#used?.endUse();
+      storage.beginUse();
       this.#used = storage;
     }
     return storage.segments;
@@ -126,7 +125,7 @@ export class BufferHolder implements TieHolder {
     for (const tie of [...this.#ties]) tie.detach();
     this.reservation.close();
     this.#record = undefined;
-    this.#endUse?.();
+    this.#used?.endUse();
     record.removeHolder(this);
   }
 
@@ -138,13 +137,13 @@ export class BufferHolder implements TieHolder {
   #begun(mode: AccessMode): CpuAccess {
     const { record } = this;
     const { storage } = record;
-    const endUse = storage.use();
+    storage.beginUse();
     const held: Held = new Held(
       record.agent.held,
       () => `An access to ${mode} buffer "${record.name}"`,
       () => {
         this.#accesses.delete(held);
-        endUse();
+        storage.endUse();
         record.exporter.end(mode);
         record.holds.release(mode);
       },

@@ -50,13 +50,13 @@ export class MemoryMap implements Disposable {
         orUndo(unpin);
         const { storage } = record;
         const segments = cut(storage.segments, checkedRange(record.size, range));
-        const endUse = storage.use();
+        storage.beginUse();
         // It names no object of the user's (held.1).
         const held = new Held(
           record.agent.held,
           () => `A mapping of buffer "${record.name}"`,
           () => {
-            endUse();
+            storage.endUse();
             unpin();
             close();
           },

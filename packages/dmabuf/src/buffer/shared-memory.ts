@@ -31,10 +31,10 @@ export const sharedMemory: StorageCarrier = {
 
 /** Memory that lives as long as anything refers to it. */
 function held(segments: readonly StorageSegment[]): Storage {
-  return { segments, use: () => ended, release: ended };
+  return { segments, beginUse: nothing, endUse: nothing, release: nothing };
 }
 
-function ended(): void {}
+function nothing(): void {}
 
 function hasMemory(segment: StorageSegment): boolean {
   return typeof segment?.memory?.byteLength === "number";

@@ -14,11 +14,13 @@ export interface StorageSegment {
 /** A buffer's memory, as one agent has it. */
 export interface Storage {
   readonly segments: readonly StorageSegment[];
+  /** A use of the bytes begins. */
+  beginUse(): void;
   /**
-   * A use of the bytes begins; call the result once, when it has ended. Where the memory can be taken back from the views
-   * of it, that happens when the last use has ended.
+   * A use has ended; called once for each. Where the memory can be taken back from the views of it, that happens when
+   * the last use has ended.
    */
-  use(): () => void;
+  endUse(): void;
   /** The agent no longer holds the buffer. @param isFreed Whether no other agent does either. */
   release(isFreed: boolean): void;
 }

@@ -163,12 +163,13 @@ export class Tie {
 
   #mapped(table: Table): Mapping {
     const record = this.#record;
-    const endUse = record.storage.use();
+    const { storage } = record;
+    storage.beginUse();
     const held: Held = new Held(
       record.agent.held,
       () => `A mapping of buffer "${record.name}"`,
       () => {
-        endUse();
+        storage.endUse();
         this.#mappings.delete(held);
         record.exporter.unmap(this.#attachment, table);
       },

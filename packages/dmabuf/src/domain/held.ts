@@ -12,12 +12,17 @@ import type { Host } from "../host/host.js";
  * held.3. What ends soon costs no finalizer: only what is still held after some time is watched.
  * held.4. While a view of its bytes that was handed out is in use, its object counts as in use; views that the user's
  *      code makes of that view do not.
+ * held.5. What is held again and again, as a frame is, begins again for the next object. Each object knows how often it
+ *      had ended when that object was made, and is over once it has ended more often.
  */
 export class Held {
   readonly #list: HeldList;
   readonly #what: () => string | undefined;
+  readonly #end: () => void;
   readonly #giveBack: (() => void) | undefined;
-  #end: (() => void) | undefined;
+  #isOver = false;
+  /** How often it has ended (held.5). */
+  ends = 0;
   /** The object, until it is watched. */
   #young: object | undefined;
   #views: ((object: never) => Iterable<object>) | undefined;
@@ -38,7 +43,12 @@ export class Held {
   }
 
   get isOver(): boolean {
-    return this.#end === undefined;
+    return this.#isOver;
+  }
+
+  /** Begins again (held.5). */
+  begin(): void {
+    this.#isOver = false;
   }
 
   /** @internal See {@link owned}. */
@@ -50,13 +60,17 @@ export class Held {
 
   /** Twice does nothing. */
   end(): void {
-    const end = this.#end;
-    if (end === undefined) return;
-    this.#end = undefined;
-    if (this.#young !== undefined) this.#list.remove(this);
-    else if (this.#isWatched) collected.unregister(this);
-    this.#young = undefined;
-    end();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.ends++;
+    if (this.#young !== undefined) {
+      this.#young = undefined;
+      this.#list.remove(this);
+    } else if (this.#isWatched) {
+      this.#isWatched = false;
+      collected.unregister(this);
+    }
+    this.#end();
   }
 
   /** @internal held.3. */

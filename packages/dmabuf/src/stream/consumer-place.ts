@@ -5,17 +5,10 @@ import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wa
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
+import { FrameHold } from "./frame-hold.js";
 import { bufferUnder, makeFrame, type Frame } from "./frame.js";
-import { readMetadata, type FrameMetadata } from "./metadata.js";
-import { frameViews, streamError, type StreamParts } from "./stream-parts.js";
+import { streamError, type StreamParts } from "./stream-parts.js";
 import { joinStream, leaveConsumer, producerOf, streamEnd, type Policy } from "./stream-slot.js";
-
-/** A wait for a frame; ready without one once the stream has ended, or was left. */
-interface TakeAttempt extends WaitCondition {
-  taken: Frame | undefined;
-  /** What the last look has found. */
-  isReady: boolean;
-}
 
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
@@ -25,11 +18,11 @@ export class ConsumerPlace {
   /** The number of the first frame that was published after the consumer had joined. */
   readonly #joinedAt: number;
   readonly #left: () => void;
-  readonly #what = (): string => `A frame of stream "${this.#parts.name}"`;
   /** The place itself. */
   readonly held: Held;
   /** By their places in the ring: each is held once. */
-  readonly #frames: (Held | undefined)[] = [];
+  readonly #holds: FrameHold[] = [];
+  #idle: TakeAttempt | undefined;
   /** Taken, but not returned: a wait for their fences failed. */
   readonly #undelivered: Frame[] = [];
   /** That of waits for the fences of a frame. */
@@ -63,7 +56,9 @@ export class ConsumerPlace {
   async next(options: WaitOptions, owner: object): Promise<Frame | undefined> {
     checkWait("Consumer.next()", options);
     const attempt = this.#attempt();
-    if (hasFinished(attempt)) return attempt.taken;
+    const frame = attempt.takeFinished();
+    if (frame !== undefined) return frame;
+    this.#idle = undefined;
     const taken = take(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options, this.#ending);
     if (!(taken instanceof Promise)) return taken;
     this.#owners.push(owner);
@@ -78,7 +73,9 @@ export class ConsumerPlace {
   nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
     const attempt = this.#attempt();
-    if (hasFinished(attempt)) return attempt.taken;
+    const frame = attempt.takeFinished();
+    if (frame !== undefined) return frame;
+    this.#idle = undefined;
     return takeSync(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options.timeout);
   }
 
@@ -89,7 +86,7 @@ export class ConsumerPlace {
         if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#timedOut(timeout);
         const { taken } = attempt;
         if (taken === undefined) return this.#ended();
-        if (hasFinished(attempt) || (yield* this.#isWritten(taken, timeout))) return this.#given(taken);
+        if (isFinished(taken) || (yield* this.#isWritten(taken, timeout))) return this.#given(taken);
         attempt.ready();
       }
     } catch (error) {
@@ -115,7 +112,7 @@ export class ConsumerPlace {
 
   /** Leaves the stream and gives all frames back. */
   close(): void {
-    for (const frame of this.#frames) frame?.end();
+    this.#holds.forEach(({ held }) => held.end());
     this.held.end();
   }
 
@@ -129,42 +126,47 @@ export class ConsumerPlace {
     if (!this.#holdsFrames) this.#left();
   }
 
-  /** Looks for a frame. @throws {DmaBufError} `EBADF` if the stream was left. */
+  /**
+   * An attempt to take a frame: that of an earlier call, unless that has waited.
+   *
+   * @throws {DmaBufError} `EBADF` if the stream was left.
+   */
   #attempt(): TakeAttempt {
-    const { agent, key, name } = this.#parts;
-    if (this.#closed) throw new DmaBufError("EBADF", `Cannot take a frame of stream "${name}": it was left`);
-    const attempt: TakeAttempt = {
-      taken: undefined,
-      isReady: false,
-      arm: () => {
-        if (this.#closed) return;
-        agent.protocol.armConsumer(key.slot, agent.identity);
-        // A wanted frame that is there already can only be under a write hold. One that comes is announced;
-        // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
-        const cursor = this.#cursor;
-        for (let passed = 0; ;) {
-          const wanted = this.#wanted(cursor, passed);
-          if (wanted === undefined) return;
-          this.#parts.buffers[wanted.place]!.holds.arm();
-          passed |= 1 << wanted.place;
-        }
-      },
-      ready: () => {
-        attempt.taken = undefined;
-        if (this.#closed) return (attempt.isReady = true);
-        // The end is read first: what was published before it is then seen below.
-        const end = streamEnd(agent, key);
-        attempt.taken = this.#undelivered.shift() ?? this.#tryTake();
-        return (attempt.isReady = attempt.taken !== undefined || end !== undefined);
-      },
-      checkBlocking: () => this.#checkBlocking(),
-    };
-    attempt.ready();
-    return attempt;
+    if (this.#closed) {
+      throw new DmaBufError("EBADF", `Cannot take a frame of stream "${this.#parts.name}": it was left`);
+    }
+    return (this.#idle ??= new TakeAttempt(this));
+  }
+
+  /** For a {@link TakeAttempt}. */
+  arm(): void {
+    if (this.#closed) return;
+    const { agent, key, buffers } = this.#parts;
+    agent.protocol.armConsumer(key.slot, agent.identity);
+    // A wanted frame that is there already can only be under a write hold. One that comes is announced;
+    // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
+    const cursor = this.#cursor;
+    for (let passed = 0; ;) {
+      const wanted = this.#wanted(cursor, passed);
+      if (wanted === undefined) return;
+      buffers[wanted.place]!.holds.arm();
+      passed |= 1 << wanted.place;
+    }
+  }
+
+  /** Looks for a frame: gives none, and sets `isReady`, once the stream has ended or was left. */
+  look(attempt: TakeAttempt): Frame | undefined {
+    attempt.isReady = true;
+    if (this.#closed) return undefined;
+    // The end is read first: what was published before it is then seen below.
+    const end = streamEnd(this.#parts.agent, this.#parts.key);
+    const frame = this.#undelivered.length > 0 ? this.#undelivered.shift() : this.#tryTake();
+    attempt.isReady = frame !== undefined || end !== undefined;
+    return frame;
   }
 
   #tryTake(): Frame | undefined {
-    const { agent, key, buffers, format } = this.#parts;
+    const { agent, key, buffers } = this.#parts;
     const cursor = this.#cursor;
     for (let passed = 0; ;) {
       const wanted = this.#wanted(cursor, passed);
@@ -184,32 +186,34 @@ export class ConsumerPlace {
       this.#countMissed(cursor, number);
       // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
       agent.protocol.advanceCursor(key.slot, this.#word, number + 1);
-      const endUse = buffer.storage.use();
-      const giveBack = (): void => {
-        endUse();
-        holds.release("read");
-      };
-      const { bytes, metadata: area } = frameViews(buffer, this.#parts);
-      const metadata = this.#metadata(area, giveBack);
-      const held = new Held(agent.held, this.#what, () => {
-        this.#frames[place] = undefined;
-        giveBack();
-        if (this.#closed && !this.#holdsFrames) this.#left();
-      });
-      this.#frames[place] = held;
-      return makeFrame(held, buffer, format, bytes, metadata);
+      return this.#frameAt(place);
     }
   }
 
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
-  #metadata(area: DataView, giveBack: () => void): FrameMetadata {
+  #frameAt(place: number): Frame {
+    const hold = (this.#holds[place] ??= this.#holdOf(place));
+    hold.held.begin();
     try {
-      return readMetadata(area);
+      return makeFrame(hold, this.#parts.format);
     } catch (error) {
-      giveBack();
+      hold.held.end();
       this.#missed++;
       throw error;
     }
+  }
+
+  #holdOf(place: number): FrameHold {
+    const { name } = this.#parts;
+    return new FrameHold(
+      this.#parts,
+      place,
+      "read",
+      () => `A frame of stream "${name}"`,
+      () => {
+        if (this.#closed && !this.#holdsFrames) this.#left();
+      },
+    );
   }
 
   /** Frames that were gone when the consumer joined, between others that were still there, it has not missed. */
@@ -219,7 +223,7 @@ export class ConsumerPlace {
   }
 
   get #holdsFrames(): boolean {
-    return this.#frames.some((frame) => frame !== undefined);
+    return this.#holds.some(({ held }) => !held.isOver);
   }
 
   get #cursor(): number {
@@ -243,7 +247,7 @@ export class ConsumerPlace {
   }
 
   /** @throws {DmaBufError} `EDEADLK` if there is no frame, and only this thread could publish one. */
-  #checkBlocking(): void {
+  checkBlocking(): void {
     const { agent, key, name } = this.#parts;
     if (producerOf(agent, key.slot) !== agent.identity || this.#wanted(this.#cursor, 0) !== undefined) return;
     throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
@@ -282,7 +286,39 @@ export class ConsumerPlace {
   }
 }
 
-/** Whether a frame was taken whose writing has finished. */
-function hasFinished({ taken }: TakeAttempt): boolean {
-  return taken !== undefined && bufferUnder(taken)!.work.testFinished("write");
+/** A wait for a frame; ready without one once the stream has ended, or was left. */
+class TakeAttempt implements WaitCondition {
+  taken: Frame | undefined;
+  /** What the last look has found. */
+  isReady = false;
+  readonly #place: ConsumerPlace;
+
+  constructor(place: ConsumerPlace) {
+    this.#place = place;
+  }
+
+  arm(): void {
+    this.#place.arm();
+  }
+
+  ready(): boolean {
+    this.taken = this.#place.look(this);
+    return this.isReady;
+  }
+
+  /** Looks, and gives what was taken if its writing has finished; else goes on by waiting. */
+  takeFinished(): Frame | undefined {
+    if (!this.ready() || this.taken === undefined || !isFinished(this.taken)) return undefined;
+    const { taken } = this;
+    this.taken = undefined;
+    return taken;
+  }
+
+  checkBlocking(): void {
+    this.#place.checkBlocking();
+  }
+}
+
+function isFinished(frame: Frame): boolean {
+  return bufferUnder(frame)!.work.testFinished("write");
 }

@@ -14,7 +14,6 @@ import {
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
-import { Held } from "../domain/held.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
@@ -22,12 +21,13 @@ import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { CONSUMER_OPTIONS, makeConsumer, type Consumer, type ConsumerOptions } from "./consumer.js";
 import type { FrameFormat } from "./format.js";
-import { makeLoan, type Loan, type Publish } from "./frame.js";
-import { LoanAttempt, type TakenPlace } from "./loan-attempt.js";
+import { FrameHold } from "./frame-hold.js";
+import { makeLoan, type Loan, type Publisher } from "./frame.js";
+import { LoanAttempt } from "./loan-attempt.js";
 import { writeMetadata } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
-import { frameViews, type StreamParts } from "./stream-parts.js";
+import type { StreamParts } from "./stream-parts.js";
 import {
   consumerCount,
   endStream,
@@ -108,6 +108,10 @@ export class FrameStream implements Disposable {
   readonly #onClose: (self: FrameStream) => void;
   /** That of producing. */
   readonly #ending = new Ending();
+  readonly #publisher: Publisher;
+  /** By their places. */
+  readonly #holds: FrameHold[] = [];
+  #idle: LoanAttempt | undefined;
   #published = 0;
   #leaving = false;
   #closed = false;
@@ -118,6 +122,8 @@ export class FrameStream implements Disposable {
     this.name = parts.name;
     this.format = parts.format;
     this.isProducer = isProducer;
+    const { format, dataBytes } = parts;
+    this.#publisher = { format, dataBytes, publish: this.#publish.bind(this) };
   }
 
   static {
@@ -233,8 +239,10 @@ export class FrameStream implements Disposable {
    */
   async loan(options: WaitOptions = {}): Promise<Loan | undefined> {
     checkWait("FrameStream.loan()", options);
-    const attempt = new LoanAttempt(this.#producing());
-    if (attempt.isFinished()) return this.#toLoan(attempt.taken!);
+    const attempt = this.#attempt();
+    const hold = attempt.takeFinished();
+    if (hold !== undefined) return this.#toLoan(hold);
+    this.#idle = undefined;
     return take(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options, this.#ending);
   }
 
@@ -246,8 +254,10 @@ export class FrameStream implements Disposable {
    */
   loanSync(options: { readonly timeout?: number } = {}): Loan | undefined {
     checkWaitSync("FrameStream.loanSync()", options);
-    const attempt = new LoanAttempt(this.#producing());
-    if (attempt.isFinished()) return this.#toLoan(attempt.taken!);
+    const attempt = this.#attempt();
+    const hold = attempt.takeFinished();
+    if (hold !== undefined) return this.#toLoan(hold);
+    this.#idle = undefined;
     return takeSync(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options.timeout);
   }
 
@@ -259,12 +269,12 @@ export class FrameStream implements Disposable {
         const { taken } = attempt;
         if (taken === undefined) return undefined;
         // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-        if (!taken.isFinished && !(yield* taken.buffer.work.signaled("read"))) this.#noLoan(timeout);
-        if (taken.isFinished || !attempt.setAsideIfOverdue()) return this.#toLoan(taken);
+        if (!attempt.isFinished && !(yield* taken.buffer.work.signaled("read"))) this.#noLoan(timeout);
+        if (attempt.isFinished || !attempt.setAsideIfOverdue()) return this.#toLoan(taken);
         attempt.ready();
       }
     } catch (error) {
-      attempt.taken?.release();
+      attempt.taken?.held.end();
       // Its own end has ended the wait, and not that of the domain.
       if (this.#ending.isOver && !this.#parts.agent.ending.isOver) return undefined;
       throw error;
@@ -313,34 +323,40 @@ export class FrameStream implements Disposable {
     this.#ending.end(() => new DmaBufError("EPIPE", `Cannot go on waiting: stream "${this.name}" has ended`));
   }
 
-  /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
-  #toLoan({ place, buffer, release: giveBack }: TakenPlace): Loan | undefined {
-    if (this.#ending.isOver) {
-      giveBack();
-      return undefined;
-    }
-    const { agent, key, format, dataBytes } = this.#parts;
-    const endUse = buffer.storage.use();
+  /** An attempt to take a place: that of an earlier loan, unless that has waited. */
+  #attempt(): LoanAttempt {
+    const parts = this.#producing();
+    return (this.#idle ??= new LoanAttempt(parts, (place) => this.#holdOf(place)));
+  }
+
+  #holdOf(place: number): FrameHold {
     // The close has given the place back.
     const what = (): string | undefined => (this.#closed ? undefined : `A loan of stream "${this.name}"`);
-    const held = new Held(agent.held, what, () => {
-      endUse();
-      giveBack();
-    });
-    const { bytes, metadata: area } = frameViews(buffer, this.#parts);
-    const publish: Publish = (given, data) => {
-      const end = streamEnd(agent, key);
-      if (end !== undefined)
-        throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
-      const now = agent.host.nowNs();
-      const metadata = { sequence: this.#published, timestamp: given ?? now, publishedAt: now };
-      writeMetadata(area, metadata, data);
-      agent.protocol.fillPlace(key.slot, place);
-      held.end();
-      agent.protocol.announceFrame(key.slot);
-      return this.#published++;
-    };
-    return makeLoan(held, buffer, format, bytes, dataBytes, publish);
+    return (this.#holds[place] ??= new FrameHold(this.#parts, place, "write", what));
+  }
+
+  /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
+  #toLoan(hold: FrameHold): Loan | undefined {
+    try {
+      if (!this.#ending.isOver) return makeLoan(hold, this.#publisher);
+    } catch (error) {
+      hold.held.end();
+      throw error;
+    }
+    hold.held.end();
+    return undefined;
+  }
+
+  #publish(hold: FrameHold, area: DataView, timestamp: number | undefined, data: Uint8Array | undefined): number {
+    const { agent, key } = this.#parts;
+    const end = streamEnd(agent, key);
+    if (end !== undefined) throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
+    const now = agent.host.nowNs();
+    writeMetadata(area, { sequence: this.#published, timestamp: timestamp ?? now, publishedAt: now }, data);
+    agent.protocol.fillPlace(key.slot, hold.place);
+    hold.held.end();
+    agent.protocol.announceFrame(key.slot);
+    return this.#published++;
   }
 
   #producing(): StreamParts {

@@ -2,11 +2,11 @@ import { checkOptions, isObject, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { countedCopy } from "../buffer/copies.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
-import { owned, type Held } from "../domain/held.js";
+import { owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import { forgetViews } from "./stream-parts.js";
+import type { BytesHold, FrameHold } from "./frame-hold.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
-import { encodeData, type FrameMetadata, type JsonValue } from "./metadata.js";
+import { encodeData, readMetadata, type FrameMetadata, type JsonValue } from "./metadata.js";
 
 /** One plane of a frame: its arrangement, and its bytes in place. */
 export interface Plane extends PlaneFormat {
@@ -14,12 +14,8 @@ export interface Plane extends PlaneFormat {
   readonly bytes: Uint8Array;
 }
 
-/**
- * Ties a frame that has just been made to what ends it.
- *
- * @param buffer What its bytes are in, if that is a buffer of the stream.
- */
-export let giveFrame: <F extends FrameBytes>(held: Held, frame: F, buffer?: StreamBuffer) => F;
+/** Ties a frame that has just been made to what ends it. */
+export let giveFrame: <F extends FrameBytes>(frame: F) => F;
 /** The buffer that the bytes of a frame are in. */
 export let bufferUnder: (frame: FrameBytes) => StreamBuffer | undefined;
 
@@ -30,23 +26,23 @@ export abstract class FrameBytes implements Disposable {
   /** How the bytes are arranged. */
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
+  readonly #hold: BytesHold;
+  /** held.5. */
+  readonly #ends: number;
   #planes: Planes | undefined;
-  #held!: Held;
-  #buffer: StreamBuffer | undefined;
 
-  protected constructor(format: FrameFormat, bytes: Uint8Array) {
+  protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array) {
     this.format = format;
     this.#whole = bytes;
+    this.#hold = hold;
+    this.#ends = hold.held.ends;
   }
 
   static {
-    giveFrame = (held, frame, buffer) => {
-      frame.#give(held, buffer);
-      return owned(held, frame, viewsOf);
-    };
-    bufferUnder = (frame) => frame.#buffer;
+    giveFrame = (frame) => owned(frame.#hold.held, frame, viewsOf);
+    bufferUnder = (frame) => frame.#hold.buffer;
     const viewsOf = (frame: FrameBytes): Uint8Array[] => {
-      if (frame.#buffer !== undefined) forgetViews(frame.#buffer);
+      frame.#hold.forgetViews?.();
       return [frame.#whole, ...(frame.#planes ?? []).map(({ bytes }) => bytes)];
     };
   }
@@ -62,14 +58,14 @@ export abstract class FrameBytes implements Disposable {
    * @throws {DmaBufError} `EBADF` if the frame was given back.
    */
   get bytes(): Uint8Array {
-    if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
+    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
     return this.#whole;
   }
 
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
   get planes(): readonly [Plane, ...Plane[]] {
     const bytes = this.bytes;
-    return (this.#planes ??= planesOf(this.format, bytes, (view) => this.#held.keepWith(view, this)));
+    return (this.#planes ??= planesOf(this.format, bytes, (view) => this.#hold.held.keepWith(view, this)));
   }
 
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
@@ -79,16 +75,15 @@ export abstract class FrameBytes implements Disposable {
 
   /** Gives the frame back. Twice does nothing. */
   close(): void {
-    this.#held.end();
+    if (!this.#isOver) this.#hold.held.end();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #give(held: Held, buffer: StreamBuffer | undefined): void {
-    this.#held = held;
-    this.#buffer = buffer;
+  get #isOver(): boolean {
+    return this.#hold.held.ends !== this.#ends;
   }
 }
 
@@ -100,8 +95,9 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   /** What the producer has sent along; `undefined` if nothing. */
   readonly data: JsonValue | undefined;
 
-  protected constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
-    super(format, bytes);
+  protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
+    super(hold, format, bytes);
+    const metadata = readMetadata(area);
     this.sequence = metadata.sequence;
     this.timestamp = metadata.timestamp;
     this.publishedAt = metadata.publishedAt;
@@ -114,13 +110,8 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   }
 }
 
-export let makeFrame: (
-  held: Held,
-  buffer: StreamBuffer,
-  format: FrameFormat,
-  bytes: Uint8Array,
-  metadata: FrameMetadata,
-) => Frame;
+/** @throws {DmaBufError} `EPROTO` if the frame's metadata are damaged. */
+export let makeFrame: (hold: FrameHold, format: FrameFormat) => Frame;
 
 /**
  * A published frame, held by a consumer until it is closed.
@@ -140,13 +131,14 @@ export let makeFrame: (
  * ```
  */
 export class Frame extends PublishedFrame {
-  private constructor(format: FrameFormat, bytes: Uint8Array, metadata: FrameMetadata) {
-    super(format, bytes, metadata);
+  private constructor(hold: FrameHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
+    super(hold, format, bytes, area);
   }
 
   static {
-    makeFrame = (held, buffer, format, bytes, metadata) => {
-      return giveFrame(held, new Frame(format, bytes, metadata), buffer);
+    makeFrame = (hold, format) => {
+      const { bytes, metadata } = hold.use();
+      return giveFrame(new Frame(hold, format, bytes, metadata));
     };
   }
 
@@ -180,18 +172,16 @@ const PUBLISH: Kinds<PublishOptions> = {
   },
 };
 
-/** Publishes a frame; nothing of a user's runs in it. @param data Bytes of JSON. */
-export type Publish = (timestamp: number | undefined, data: Uint8Array | undefined) => number;
+/** Publishes loans. */
+export interface Publisher {
+  readonly format: FrameFormat;
+  /** How many bytes of JSON a frame may carry. */
+  readonly dataBytes: number;
+  /** Nothing of a user's runs in it. @param data Bytes of JSON. @returns The frame's number. */
+  publish(hold: FrameHold, area: DataView, timestamp: number | undefined, data: Uint8Array | undefined): number;
+}
 
-/** @param dataBytes How many bytes of JSON it may carry. */
-export let makeLoan: (
-  held: Held,
-  buffer: StreamBuffer,
-  format: FrameFormat,
-  bytes: Uint8Array,
-  dataBytes: number,
-  publish: Publish,
-) => Loan;
+export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
 
 /**
  * A frame to be filled, held by the producer until it is published or closed.
@@ -209,18 +199,21 @@ export let makeLoan: (
  * ```
  */
 export class Loan extends FrameBytes {
-  readonly #dataBytes: number;
-  readonly #publish: Publish;
+  readonly #hold: FrameHold;
+  readonly #area: DataView;
+  readonly #publisher: Publisher;
 
-  private constructor(format: FrameFormat, bytes: Uint8Array, dataBytes: number, publish: Publish) {
-    super(format, bytes);
-    this.#dataBytes = dataBytes;
-    this.#publish = publish;
+  private constructor(hold: FrameHold, bytes: Uint8Array, area: DataView, publisher: Publisher) {
+    super(hold, publisher.format, bytes);
+    this.#hold = hold;
+    this.#area = area;
+    this.#publisher = publisher;
   }
 
   static {
-    makeLoan = (held, buffer, format, bytes, dataBytes, publish) => {
-      return giveFrame(held, new Loan(format, bytes, dataBytes, publish), buffer);
+    makeLoan = (hold, publisher) => {
+      const { bytes, metadata } = hold.use();
+      return giveFrame(new Loan(hold, bytes, metadata, publisher));
     };
   }
 
@@ -242,12 +235,10 @@ export class Loan extends FrameBytes {
     const isPlain = isObject(options) && options.timestamp === undefined && options.data === undefined;
     if (!isPlain) checkOptions("Loan.publish()", options, PUBLISH);
     const { timestamp, data } = options;
-    const encoded = encodeData(data, this.#dataBytes);
+    const encoded = encodeData(data, this.#publisher.dataBytes);
     // After the last of the user's code, which may have given this loan back.
     void this.bytes;
-    const sequence = this.#publish(timestamp, encoded);
-    this.close();
-    return sequence;
+    return this.#publisher.publish(this.#hold, this.#area, timestamp, encoded);
   }
 }
 

@@ -1,34 +1,30 @@
-import { once } from "../buffer/once.js";
 import type { WaitCondition } from "../domain/agent.js";
 import { DmaBufError } from "../errors.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import type { FrameHold } from "./frame-hold.js";
 import type { StreamParts } from "./stream-parts.js";
 import { streamEnd } from "./stream-slot.js";
-
-/** A place of the ring whose buffer the producer may fill. */
-export interface TakenPlace {
-  readonly place: number;
-  readonly buffer: StreamBuffer;
-  /** Whether no work on the buffer is pending. */
-  readonly isFinished: boolean;
-  /** Ends the write hold. Twice does nothing. */
-  readonly release: () => void;
-}
 
 /**
  * A wait for a place that may be filled; ready without one once the stream has ended. It skips places where work is
  * overdue, and those that an agent holds.
  */
 export class LoanAttempt implements WaitCondition {
-  taken: TakenPlace | undefined;
+  /** The hold of a buffer that the producer may fill. */
+  taken: FrameHold | undefined;
   /** What the last look has found. */
   isReady = false;
+  /** Whether no work was pending on the buffer that was taken. */
+  isFinished = false;
   readonly #parts: StreamParts;
+  readonly #holdOf: (place: number) => FrameHold;
   /** The places, as bits, at which work was found overdue. */
   #overdue = 0;
 
-  constructor(parts: StreamParts) {
+  /** @param holdOf The producer's hold of a place. */
+  constructor(parts: StreamParts, holdOf: (place: number) => FrameHold) {
     this.#parts = parts;
+    this.#holdOf = holdOf;
   }
 
   arm(): void {
@@ -43,9 +39,14 @@ export class LoanAttempt implements WaitCondition {
     return (this.isReady = this.#look());
   }
 
-  /** Looks, and says whether a place was taken on whose buffer no work is pending. */
-  isFinished(): boolean {
-    return this.ready() && this.taken?.isFinished === true;
+  /** Looks, and gives what was taken if no work is pending there; else goes on by waiting. It is then as new. */
+  takeFinished(): FrameHold | undefined {
+    if (!this.ready() || !this.isFinished) return undefined;
+    const { taken } = this;
+    this.taken = undefined;
+    this.isFinished = false;
+    this.#overdue = 0;
+    return taken;
   }
 
   #look(): boolean {
@@ -75,7 +76,9 @@ export class LoanAttempt implements WaitCondition {
         continue;
       }
       protocol.emptyPlace(key.slot, place);
-      this.taken = { place, buffer, isFinished, release: once(() => holds.release("write")) };
+      this.taken = this.#holdOf(place);
+      this.taken.held.begin();
+      this.isFinished = isFinished;
       return true;
     }
   }
@@ -97,11 +100,11 @@ export class LoanAttempt implements WaitCondition {
 
   /** Gives back the place that was taken if its work has become overdue; the next look skips it. */
   setAsideIfOverdue(): boolean {
-    const { place, buffer, release } = this.taken!;
+    const { place, buffer, held } = this.taken!;
     if (!isOverdue(buffer)) return false;
     this.taken = undefined;
     this.#overdue |= 1 << place;
-    release();
+    held.end();
     return true;
   }
 }

@@ -104,7 +104,7 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
       orUndo(() => object.close());
       return object.map();
     });
-    mapping.use();
+    mapping.beginUse();
     const memory = mapping.buffer;
     this.#memories.set(memory, { object, mapping });
     const close = (): void => this.#closeMemory(memory);

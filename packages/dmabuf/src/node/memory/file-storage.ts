@@ -48,15 +48,12 @@ export class FileStorage implements Storage {
     return this.#isReleased;
   }
 
-  use(): () => void {
-    const [first, ...others] = this.segments;
-    const endFirst = first!.use();
-    if (others.length === 0) return endFirst;
-    const ends = others.map((segment) => segment.use());
-    return () => {
-      endFirst();
-      for (const end of ends) end();
-    };
+  beginUse(): void {
+    for (const segment of this.segments) segment.beginUse();
+  }
+
+  endUse(): void {
+    for (const segment of this.segments) segment.endUse();
   }
 
   /** Whether no other process can ever write to it. */
@@ -136,8 +133,12 @@ class MappedSegment implements StorageSegment {
     return this.#mapping.buffer;
   }
 
-  use(): () => void {
-    return this.#mapping.use();
+  beginUse(): void {
+    this.#mapping.beginUse();
+  }
+
+  endUse(): void {
+    this.#mapping.endUse();
   }
 
   close(): void {

@@ -19,31 +19,31 @@ test(
   () => {
     using object = create("taken back", 4);
     using mapping = object.map();
-    const [first, second] = [mapping.use(), mapping.use()];
+    mapping.beginUse();
+    mapping.beginUse();
     const bytes = new Uint8Array(mapping.buffer);
     bytes[PAGE] = 7;
     const address = addressOf(bytes);
-    first();
-    first();
+    mapping.endUse();
     assert.equal(bytes.length, 4 * PAGE, "the second use goes on");
-    second();
+    mapping.endUse();
     assert.equal(bytes.length, 0);
-    const endUse = mapping.use();
+    mapping.beginUse();
     const again = new Uint8Array(mapping.buffer);
     assert.deepEqual([again[PAGE], addressOf(again)], [7, address]);
-    endUse();
+    mapping.endUse();
   },
 );
 
 test("closing during a use empties the views too, and the mapping is gone", { skip: takesBack }, async () => {
   using object = create("closed early", 4);
   const mapping = object.map();
-  const endUse = mapping.use();
+  mapping.beginUse();
   const bytes = new Uint8Array(mapping.buffer);
   mapping.close();
   assert.equal(bytes.length, 0);
   assert.equal(isMapped("closed early"), false);
-  endUse();
+  mapping.endUse();
   assert.throws(() => mapping.buffer, { code: "EBADF" });
   await nextTurn();
 });
@@ -51,26 +51,26 @@ test("closing during a use empties the views too, and the mapping is gone", { sk
 test("closing gives the memory back before it returns, also while views are left (memory-mapping.3)", () => {
   const object = create("given back", 256);
   const mapping = object.map();
-  const endUse = mapping.use();
+  mapping.beginUse();
   const bytes = new Uint8Array(mapping.buffer).fill(1);
   const before = sharedMemory();
   mapping.close();
   object.close();
   assert.ok(sharedMemory() <= before - 256 * PAGE, "no collection of garbage was needed");
   if (bytes.length > 0) assert.equal(bytes[0], 0);
-  endUse();
+  mapping.endUse();
 });
 
 test("a view that was transferred away reads zeros after the close, can be written, and nothing crashes", async () => {
   using object = create("stolen", 4);
   const mapping = object.map();
   makeTransferable(mapping);
-  const endUse = mapping.use();
+  mapping.beginUse();
   const { buffer } = mapping;
   new Uint8Array(buffer)[0] = 9;
   const stolen = new Uint8Array(structuredClone(buffer, { transfer: [buffer] }));
   const isCopy = isCopied(stolen, object);
-  endUse();
+  mapping.endUse();
   mapping.close();
   await collectGarbage();
   if (!isCopy) assert.equal(stolen[0], 0);
@@ -83,11 +83,11 @@ test("a mapping that was stolen from is whole for the next use", () => {
   using object = create("stolen from", 4);
   using mapping = object.map();
   makeTransferable(mapping);
-  const endUse = mapping.use();
+  mapping.beginUse();
   const { buffer } = mapping;
   new Uint8Array(buffer)[5] = 55;
   structuredClone(buffer, { transfer: [buffer] });
-  endUse();
+  mapping.endUse();
   assert.equal(new Uint8Array(mapping.buffer)[5], 55);
 });
 
@@ -95,9 +95,9 @@ test("addresses are given back once no view is left (memory-mapping.4)", { timeo
   const object = create("collected", 16);
   const addresses = (): number => {
     const mapping = object.map();
-    const endUse = mapping.use();
+    mapping.beginUse();
     const address = addressOf(new Uint8Array(mapping.buffer));
-    endUse();
+    mapping.endUse();
     mapping.close();
     return Number(address);
   };
@@ -119,9 +119,9 @@ test("10,000 uses leave one mapping and no growth of it (memory-mapping.1)", () 
   using object = create("many uses", 4);
   using mapping = object.map();
   for (let i = 0; i < 10_000; i++) {
-    const endUse = mapping.use();
+    mapping.beginUse();
     new Uint8Array(mapping.buffer)[0] = i;
-    endUse();
+    mapping.endUse();
   }
   assert.equal(mapsOf("many uses").length, 1);
 });
@@ -132,9 +132,9 @@ function create(name: string, pages: number): MemoryObject {
 
 /** Node.js 22 and later refuse to transfer the first view of some memory, and no later one. */
 function makeTransferable(mapping: MemoryMapping): void {
-  const endUse = mapping.use();
+  mapping.beginUse();
   assert.equal(mapping.buffer.byteLength, mapping.length);
-  endUse();
+  mapping.endUse();
 }
 
 /** Node.js 20 copies an external buffer that it is asked to transfer. */

@@ -51,15 +51,13 @@ export class MemoryMapping implements Disposable {
     return this.#range.isClosed;
   }
 
-  /** Begins a use of the memory; the result is called once at the end. The last end takes the memory back. */
-  use(): () => void {
+  beginUse(): void {
     this.#users += 1;
-    let using = true;
-    return () => {
-      if (!using) return;
-      using = false;
-      if (--this.#users === 0 && !this.isClosed) takeBack(this.#range);
-    };
+  }
+
+  /** Called once for each use. The last end takes the memory back. */
+  endUse(): void {
+    if (--this.#users === 0 && !this.isClosed) takeBack(this.#range);
   }
 
   /** Gives the memory back, also if it is still in use. */

@@ -96,10 +96,10 @@ test(
       ([{ ResourceLedger }, { MemoryObject }]) => {
         const ledger = new ResourceLedger(workerData.memory);
         const mapping = MemoryObject.create(ledger, { name: "passed-on", length: 4096 }).map();
-        const endUse = mapping.use();
+        mapping.beginUse();
         void mapping.buffer;
-        endUse();
-        mapping.use();
+        mapping.endUse();
+        mapping.beginUse();
         const bytes = new Uint8Array(mapping.buffer).fill(6);
         parentPort.postMessage(bytes, [bytes.buffer]);
         setInterval(() => {}, 1e9);

@@ -8,7 +8,7 @@ import type { FrameFormat } from "../../stream/format.js";
 import { giveFrame, PublishedFrame } from "../../stream/frame.js";
 import { formatDamage } from "../../stream/received-format.js";
 import { frameBufferSize } from "../../stream/stream-handle.js";
-import { metadataOffset, readMetadata } from "../../stream/metadata.js";
+import { metadataOffset } from "../../stream/metadata.js";
 import { connectInTime } from "../connecting/listening-socket.js";
 import { processHost } from "../host.js";
 import { checkPlace, USERS } from "../joining/join-options.js";
@@ -40,13 +40,13 @@ let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => Vie
 
 /** A frame that a viewer looks at. Its bytes can only be read: writing to them ends the process. */
 export class ViewedFrame extends PublishedFrame {
-  private constructor(format: FrameFormat, whole: Uint8Array) {
-    const metadata = readMetadata(new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size)));
-    super(format, whole.subarray(0, format.size), metadata);
+  private constructor(held: Held, format: FrameFormat, whole: Uint8Array) {
+    const area = new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size));
+    super({ held }, format, whole.subarray(0, format.size), area);
   }
 
   static {
-    makeViewedFrame = (held, format, whole) => giveFrame(held, new ViewedFrame(format, whole));
+    makeViewedFrame = (held, format, whole) => giveFrame(new ViewedFrame(held, format, whole));
   }
 }
 
@@ -216,12 +216,12 @@ export class StreamViewer implements Disposable {
 
   #frameAt(place: number): ViewedFrame {
     const mapping = this.#mappings[place]!;
-    const endUse = mapping.use();
+    mapping.beginUse();
     const held = new Held(
       this.#list,
       () => `A frame of stream "${this.name}"`,
       () => {
-        endUse();
+        mapping.endUse();
         this.#giveBack();
       },
     );

@@ -1,0 +1,81 @@
+import type { Storage } from "../buffer/storage.js";
+import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import { Held } from "../domain/held.js";
+import type { AccessMode } from "../reservation/usage.js";
+import { metadataOffset, metadataSize } from "./metadata.js";
+import type { StreamParts } from "./stream-parts.js";
+
+/** What the bytes of a frame are held by. */
+export interface BytesHold {
+  readonly held: Held;
+  /** What the bytes are in, if that is a buffer of the stream. */
+  readonly buffer?: StreamBuffer;
+  /** The views of a frame that is held for long are its own: they then go with it. */
+  forgetViews?(): void;
+}
+
+/** A frame's memory, in place. */
+export interface FrameViews {
+  readonly memory: ArrayBufferLike;
+  readonly bytes: Uint8Array;
+  /** Its metadata, behind its bytes. */
+  readonly metadata: DataView;
+}
+
+/**
+ * The hold of one end of a stream on one buffer of the ring, for one frame there after the other. It keeps what is costly to
+ * make: views cost as much as all the words of a hand-off.
+ */
+export class FrameHold implements BytesHold {
+  /** That of the buffer in the ring. */
+  readonly place: number;
+  readonly buffer: StreamBuffer;
+  readonly held: Held;
+  readonly #parts: StreamParts;
+  /** The storage in use. */
+  #storage: Storage | undefined;
+  #views: FrameViews | undefined;
+
+  /**
+   * @param what Names it in a warning.
+   * @param ended Called when the buffer was given back.
+   */
+  constructor(
+    parts: StreamParts,
+    place: number,
+    mode: AccessMode,
+    what: () => string | undefined,
+    ended: () => void = () => {},
+  ) {
+    const buffer = parts.buffers[place]!;
+    this.#parts = parts;
+    this.place = place;
+    this.buffer = buffer;
+    this.held = new Held(parts.agent.held, what, () => {
+      this.#storage?.endUse();
+      this.#storage = undefined;
+      buffer.holds.release(mode);
+      ended();
+    });
+  }
+
+  /** The frame's memory, which is in use until the hold ends. A stream's buffer has one segment. */
+  use(): FrameViews {
+    const { storage } = this.buffer;
+    storage.beginUse();
+    this.#storage = storage;
+    const { memory, offset } = storage.segments[0]!;
+    const last = this.#views;
+    if (last?.memory === memory && last.bytes.byteOffset === offset) return last;
+    const { format, dataBytes } = this.#parts;
+    return (this.#views = {
+      memory,
+      bytes: new Uint8Array(memory, offset, format.size),
+      metadata: new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes)),
+    });
+  }
+
+  forgetViews(): void {
+    this.#views = undefined;
+  }
+}
