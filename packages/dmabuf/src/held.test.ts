@@ -119,6 +119,26 @@ describe("forgotten, and given back:", () => {
   });
 });
 
+test("what was given back stays so, whatever the next of its kind does (held.5)", async (t) => {
+  const domain = createDomain(t);
+  const [stream, buffer] = [streamOf(domain, { buffers: 1 }), domain.allocate(1)];
+  const consumer = stream.frames();
+  const frames = async () => {
+    (await stream.loan())!.publish();
+    return (await consumer.next())!;
+  };
+  for (const next of [() => buffer.accessSync("write"), () => stream.loanSync()!, frames]) {
+    const first = await next();
+    first.close();
+    const second = await next();
+    first.close();
+    assert.throws(() => first.bytes, { code: "EBADF" });
+    assert.equal(second.bytes.length > 0, true);
+    second.close();
+    assert.throws(() => second.bytes, { code: "EBADF" });
+  }
+});
+
 describe("what is in use is not forgotten:", () => {
   test("a consumer that waits", PATIENT, async (t) => {
     const stream = streamOf(createDomain(t));

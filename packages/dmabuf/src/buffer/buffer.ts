@@ -153,7 +153,8 @@ export class DmaBuf implements Disposable {
    */
   async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
-    return this.#take(this.#holder.access(mode, options.timeout), options);
+    const access = this.#holder.accessAtOnce(mode);
+    return access ?? this.#take(this.#holder.access(mode, options.timeout), options);
   }
 
   /**
@@ -165,7 +166,8 @@ export class DmaBuf implements Disposable {
    */
   accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
     checkAccessSync("DmaBuf.accessSync()", mode, options);
-    return this.#takeSync(this.#holder.access(mode, options.timeout), options.timeout);
+    const access = this.#holder.accessAtOnce(mode);
+    return access ?? this.#takeSync(this.#holder.access(mode, options.timeout), options.timeout);
   }
 
   /**

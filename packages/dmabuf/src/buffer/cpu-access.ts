@@ -2,9 +2,19 @@ import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { countedCopy } from "./copies.js";
-import { segmentBytes, type StorageSegment } from "./storage.js";
 
-export let makeCpuAccess: (mode: AccessMode, segments: readonly StorageSegment[], held: Held) => CpuAccess;
+/** What an access to bytes holds. */
+export interface BytesHold {
+  readonly mode: AccessMode;
+  readonly held: Held;
+  /** The bytes of each segment, in place. */
+  readonly views: readonly Uint8Array[];
+  /** The views of an access that is held for long are its own: they then go with it. */
+  forgetViews?(): void;
+}
+
+/** @param hold One that has just begun. */
+export let makeCpuAccess: (hold: BytesHold) => CpuAccess;
 /** What it has handed out. */
 export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
 
@@ -27,19 +37,24 @@ export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
 export class CpuAccess implements Disposable {
   /** What the bytes may be used for. */
   readonly mode: AccessMode;
-  readonly #segments: readonly StorageSegment[];
+  readonly #hold: BytesHold;
+  /** held.5. */
+  readonly #ends: number;
+  /** What it has handed out. */
   #views: readonly Uint8Array[] | undefined;
-  readonly #held: Held;
 
-  static {
-    viewsOfAccess = (access) => access.#views ?? [];
-    makeCpuAccess = (mode, segments, held) => new CpuAccess(mode, segments, held);
+  private constructor(hold: BytesHold) {
+    this.mode = hold.mode;
+    this.#hold = hold;
+    this.#ends = hold.held.ends;
   }
 
-  private constructor(mode: AccessMode, segments: readonly StorageSegment[], held: Held) {
-    this.mode = mode;
-    this.#segments = segments;
-    this.#held = held;
+  static {
+    makeCpuAccess = (hold) => new CpuAccess(hold);
+    viewsOfAccess = (access) => {
+      access.#hold.forgetViews?.();
+      return access.#views ?? [];
+    };
   }
 
   /**
@@ -60,14 +75,14 @@ export class CpuAccess implements Disposable {
 
   /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` if the access has ended. */
   get segments(): readonly Uint8Array[] {
-    if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
-    return (this.#views ??= this.#segments.map((segment) => this.#viewOf(segment)));
+    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
+    return (this.#views ??= this.#makeViews());
   }
 
-  #viewOf(segment: StorageSegment): Uint8Array {
-    const view = segmentBytes(segment);
-    this.#held.keepWith(view, this);
-    return view;
+  #makeViews(): readonly Uint8Array[] {
+    const { held, views } = this.#hold;
+    for (const view of views) held.keepWith(view, this);
+    return views;
   }
 
   /**
@@ -89,10 +104,14 @@ export class CpuAccess implements Disposable {
 
   /** Ends the access. Twice does nothing. */
   close(): void {
-    this.#held.end();
+    if (!this.#isOver) this.#hold.held.end();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  get #isOver(): boolean {
+    return this.#hold.held.ends !== this.#ends;
   }
 }

@@ -23,6 +23,8 @@ export interface Table {
  *      agent has the lock.
  */
 export interface ExporterLink {
+  /** Whether an access begins and ends without it. */
+  readonly isPlain: boolean;
   /** Whether `begin` asks another agent, so that it cannot have its answer at once. */
   readonly asksToBegin: boolean;
   attach(attachment: ExporterAttachment, timeout?: number): Steps<void> | undefined;
@@ -41,6 +43,7 @@ export interface ExporterLink {
 /** The way to the exporter of plain data, which any agent uses without its help. */
 export function plainLink(known: CurrentStorage): ExporterLink {
   return {
+    isPlain: true,
     asksToBegin: false,
     attach: () => undefined,
     detach() {},

@@ -1,4 +1,4 @@
-import { Held, owned } from "../domain/held.js";
+import { owned } from "../domain/held.js";
 import type { Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
@@ -6,6 +6,7 @@ import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { AccessAttempt } from "./access-attempt.js";
 import type { BufferRecord } from "./buffer-record.js";
+import { AccessHold } from "./access-hold.js";
 import { makeCpuAccess, viewsOfAccess, type CpuAccess } from "./cpu-access.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { HandleMode } from "./handle.js";
@@ -20,7 +21,8 @@ export class BufferHolder implements TieHolder {
   /** Its close: what is waited for by this holder fails with `EBADF`. */
   readonly ending = new Ending();
   readonly reservation: ReservationUser;
-  readonly #accesses = new Set<Held>();
+  /** Those of accesses that have ended too, for the next ones. */
+  readonly #accesses: AccessHold[] = [];
   readonly #ties = new Set<Tie>();
   /** What the code that has asked for {@link segments} uses. */
   #used: Storage | undefined;
@@ -64,6 +66,12 @@ export class BufferHolder implements TieHolder {
     const attempt = this.#attempt(mode);
     yield* attempt.take(timeout);
     return this.#begun(mode);
+  }
+
+  /** The access if nothing is in the way, and no exporter or lock has a say; otherwise {@link access} waits for it. */
+  accessAtOnce(mode: AccessMode): CpuAccess | undefined {
+    const { exporter, reservation } = this.record;
+    return exporter.isPlain && !reservation.isHeldHere ? this.tryAccess(mode) : undefined;
   }
 
   /** See {@link DmaBuf.tryAccess}. */
@@ -121,7 +129,7 @@ export class BufferHolder implements TieHolder {
     const record = this.#record;
     if (record === undefined) return;
     this.ending.end(hasClosed);
-    for (const access of [...this.#accesses]) access.end();
+    for (const { held } of this.#accesses) held.end();
     for (const tie of [...this.#ties]) tie.detach();
     this.reservation.close();
     this.#record = undefined;
@@ -135,21 +143,16 @@ export class BufferHolder implements TieHolder {
   }
 
   #begun(mode: AccessMode): CpuAccess {
-    const { record } = this;
-    const { storage } = record;
-    storage.beginUse();
-    const held: Held = new Held(
-      record.agent.held,
-      () => `An access to ${mode} buffer "${record.name}"`,
-      () => {
-        this.#accesses.delete(held);
-        storage.endUse();
-        record.exporter.end(mode);
-        record.holds.release(mode);
-      },
-    );
-    this.#accesses.add(held);
-    return owned(held, makeCpuAccess(mode, storage.segments, held), viewsOfAccess);
+    const hold = this.#freeHold(mode);
+    hold.begin();
+    return owned(hold.held, makeCpuAccess(hold), viewsOfAccess);
+  }
+
+  #freeHold(mode: AccessMode): AccessHold {
+    for (const hold of this.#accesses) if (hold.held.isOver && hold.mode === mode) return hold;
+    const hold = new AccessHold(this.record, mode);
+    this.#accesses.push(hold);
+    return hold;
   }
 }
 

@@ -11,6 +11,7 @@ import type { Sequence, ServedExport } from "./served-export.js";
 
 /** The way to an exporter of this same agent. */
 export class LocalExporter implements ExporterLink {
+  readonly isPlain = false;
   readonly asksToBegin = false;
   readonly #served: ServedExport;
   readonly #ops: ExporterOps;

@@ -21,6 +21,10 @@ export class PinningLink implements ExporterLink {
     this.#bufferSlot = bufferSlot;
   }
 
+  get isPlain(): boolean {
+    return this.#link.isPlain;
+  }
+
   get asksToBegin(): boolean {
     return this.#link.asksToBegin;
   }

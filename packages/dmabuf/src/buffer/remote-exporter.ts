@@ -61,6 +61,10 @@ export class RemoteExporter implements ExporterLink {
     if ((this.#flags & EXPORTER_FLAG.PIN) !== 0) this.#tell("unpin", attachment);
   }
 
+  get isPlain(): boolean {
+    return !this.asksToBegin;
+  }
+
   /** An exporter that only has an operation for the end is asked too: it must know what a death ends. */
   get asksToBegin(): boolean {
     return (this.#flags & (EXPORTER_FLAG.BEGIN | EXPORTER_FLAG.END)) !== 0;

@@ -46,6 +46,11 @@ export class Held {
     return this.#isOver;
   }
 
+  /** Whether it was held for some time, and its object is watched (held.3). */
+  get isWatched(): boolean {
+    return this.#isWatched;
+  }
+
   /** Begins again (held.5). */
   begin(): void {
     this.#isOver = false;

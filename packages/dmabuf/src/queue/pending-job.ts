@@ -1,5 +1,6 @@
 import type { DmaBuf } from "../buffer/buffer.js";
 import { makeCpuAccess, type CpuAccess } from "../buffer/cpu-access.js";
+import { segmentBytes } from "../buffer/storage.js";
 import type { Agent } from "../domain/agent.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import { Held } from "../domain/held.js";
@@ -66,7 +67,12 @@ export class PendingJob<Data = unknown> {
     if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
     let access = this.#accesses.get(use);
     if (access === undefined) {
-      access = makeCpuAccess(use.mode, use.holder.segments, untilOver(fenceAgent(this.finished)));
+      const { mode, holder } = use;
+      access = makeCpuAccess({
+        mode,
+        held: untilOver(fenceAgent(this.finished)),
+        views: holder.segments.map(segmentBytes),
+      });
       this.#accesses.set(use, access);
     }
     return access;
