@@ -121,7 +121,7 @@ describe("forgotten, and given back:", () => {
 
 test("what was given back stays so, whatever the next of its kind does (held.5)", async (t) => {
   const domain = createDomain(t);
-  const [stream, buffer] = [streamOf(domain, { buffers: 1 }), domain.allocate(1)];
+  const [stream, buffer] = [streamOf(domain), domain.allocate(1)];
   const consumer = stream.frames();
   const frames = async () => {
     (await stream.loan())!.publish();
