@@ -98,7 +98,7 @@ test("join() says of the other kind's invitation what it is of", LIMITED, (t) =>
   assert.throws(() => ProcessDomain.join(ofThreads), { name: "TypeError", message: /one of dmabuf, between threads/ });
   assert.throws(() => ThreadDomain.join(ofProcesses), {
     name: "TypeError",
-    message: /between processes, is for Domain\.join\(\) of dmabuf\/node/,
+    message: /between processes: Domain\.join\(\) of dmabuf\/node/,
   });
   for (const nothing of [undefined, null, {}, 7]) {
     assert.throws(() => ProcessDomain.join(nothing as WorkerInvitation), {
