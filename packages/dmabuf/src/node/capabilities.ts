@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { DmaBufError } from "../errors.js";
+import { mapOverWasm } from "./joining/control-mapping.js";
 import {
   acceptConnection,
   addToEpoll,
@@ -50,6 +51,13 @@ export interface Capabilities {
   readonly processes: boolean;
   /** What is missing for it; empty if nothing is. */
   readonly missing: readonly MissingCapability[];
+  /**
+   * What works on a domain's shared words here: WebAssembly, or the same protocols by `Atomics` of JavaScript, which take a
+   * few microseconds more.
+   */
+  readonly words: "webassembly" | "atomics";
+  /** Why it is not WebAssembly, in a sentence for people. */
+  readonly whyAtomics?: string;
 }
 
 /**
@@ -72,9 +80,19 @@ let found: Capabilities | undefined;
 
 function find(): Capabilities {
   const reason = whyUnavailable();
-  if (reason !== undefined) return { processes: false, missing: [{ name: "system calls", reason }] };
+  if (reason !== undefined) {
+    return { processes: false, missing: [{ name: "system calls", reason }], words: "atomics", whyAtomics: reason };
+  }
   const missing = Object.entries(TRIALS).flatMap(([name, trial]) => attempt(name, trial));
-  return { processes: missing.length === 0, missing };
+  const [refusal] = attempt("words", mapWords);
+  const words = refusal === undefined ? "webassembly" : "atomics";
+  return { processes: missing.length === 0, missing, words, ...(refusal && { whyAtomics: refusal.reason }) };
+}
+
+function mapWords(closing: (fd: number) => number): void {
+  const fd = closing(createMemoryFile("dmabuf-trial"));
+  setFileLength(fd, pageSize());
+  mapOverWasm(fd, pageSize()).end();
 }
 
 function attempt(name: string, trial: (closing: (fd: number) => number) => void): MissingCapability[] {

@@ -9,13 +9,20 @@ declare const WebAssembly: {
 
 const PAGE_BYTES = 65_536;
 
+const MOST_PAGES = 65_536;
+
+/** A refusal takes a tenth of a second: the engine first collects all garbage, several times. */
+let isRefused = false;
+
 /** A shared memory of at least so many bytes; `undefined` where none can be had. */
 export function createWasmMemory(bytes: number): WasmMemory | undefined {
   const pages = Math.ceil(bytes / PAGE_BYTES);
+  if (isRefused || pages > MOST_PAGES) return undefined;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch {
-    // No WebAssembly here, or not so much room for addresses: it takes gigabytes of them.
+    // No WebAssembly here, or no room for addresses: each memory takes gigabytes of them, however long it is.
+    isRefused = true;
     return undefined;
   }
 }

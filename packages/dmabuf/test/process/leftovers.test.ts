@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const WORKERS = Number(process.env["DMABUF_WORKERS"] ?? 40);
 
+// control-mapping.2
 test("a terminated worker leaves no mapping and no descriptor", { timeout: 60_000 + WORKERS * 2_000 }, () => {
   const program = fileURLToPath(new URL("leftovers.js", import.meta.url));
   const { stdout, stderr, status } = spawnSync(process.execPath, ["--expose-gc", program, String(WORKERS)], {
@@ -14,5 +15,5 @@ test("a terminated worker leaves no mapping and no descriptor", { timeout: 60_00
     killSignal: "SIGKILL",
   });
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  assert.deepEqual(JSON.parse(stdout), { workers: WORKERS, descriptors: 0, mappings: 0, agents: 1 });
+  assert.deepEqual(JSON.parse(stdout), { workers: WORKERS, descriptors: 0, mappings: 0, memories: 0, agents: 1 });
 });

@@ -14,13 +14,14 @@ const LIMITED = { timeout: 120_000 };
 const FEW = 250;
 
 /** What a case prints, in a process that may have so many descriptors. */
-function commandOf(what: string, descriptors: number, place = ""): [string, string[]] {
+function commandOf(what: string, descriptors: number, place = "", before = ""): [string, string[]] {
   const node = `exec "${process.execPath}" --expose-gc "${PROGRAM}" ${what} ${place}`;
-  return ["sh", ["-c", `ulimit -n ${descriptors}; ${node}`]];
+  return ["sh", ["-c", `ulimit -n ${descriptors}; ${before} ${node}`]];
 }
 
-function run(what: string, descriptors = 1_000): unknown {
-  const [command, options] = commandOf(what, descriptors);
+/** @param before Commands of the shell that come before the program. */
+function run(what: string, descriptors = 1_000, before = ""): unknown {
+  const [command, options] = commandOf(what, descriptors, "", before);
   const { stdout, stderr, status } = spawnSync(command, options, {
     encoding: "utf8",
     timeout: 100_000,
@@ -34,6 +35,36 @@ test("an unused domain takes less than 2 MiB (layout.1)", LIMITED, (t) => {
   const mib = run("idle") as number;
   t.diagnostic(`${mib.toFixed(2)} MiB`);
   assert.ok(mib < 2, `${mib} MiB`);
+});
+
+// control-mapping.1
+test("shared words are WebAssembly's, unless there are too few addresses or the environment says so", LIMITED, () => {
+  const { whyAtomics, memories, ...rest } = run("words", 1_000, "unset DMABUF_WORDS;") as Words;
+  assert.deepEqual(rest, { words: "webassembly", processes: true, result: "signaled" });
+  assert.equal(whyAtomics, "");
+  for (const [before, why] of [
+    ["ulimit -v 8000000; unset DMABUF_WORDS;", /ulimit -v/],
+    ["export DMABUF_WORDS=atomics;", /DMABUF_WORDS=atomics/],
+  ] as const) {
+    const fallen = run("words", 1_000, before) as Words;
+    assert.match(fallen.whyAtomics, why);
+    assert.deepEqual({ ...fallen, whyAtomics }, { ...rest, words: "atomics", whyAtomics, memories: memories - 3 });
+  }
+});
+
+interface Words {
+  readonly words: string;
+  readonly whyAtomics: string;
+  /** Two agents' and the trial's have one each. */
+  readonly memories: number;
+}
+
+// control-mapping.2
+test("a thousand domains that were closed leave no mapping and no memory", LIMITED, (t) => {
+  const { memories, mib } = run("closings") as { memories: number; mib: number };
+  t.diagnostic(`${mib.toFixed(1)} MiB`);
+  assert.ok(memories <= 0, `${memories} memories`);
+  assert.ok(mib < 32, `${mib} MiB`);
 });
 
 test("10,000 frames leave no descriptor, no mapping and nothing in the heap", LIMITED, () => {

@@ -7,12 +7,40 @@ import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { rawFormat, type DmaBuf, type DmaBufError, type BufferHandleData } from "../../src/index.js";
-import { ProcessDomain } from "../../src/node/index.js";
+import { capabilities, ProcessDomain } from "../../src/node/index.js";
 import { pause } from "../agents.js";
+import { largeMappings } from "../mappings.js";
 
 const MIB = 1 << 20;
 
 const cases: Record<string, () => unknown> = {
+  /** What works on the shared words, and whether two agents reach each other. */
+  async words() {
+    const { words, whyAtomics = "", processes } = capabilities();
+    const domain = ProcessDomain.create({ agents: 4 });
+    const here = `@dmabuf limits ${process.pid}`;
+    domain.listen(here);
+    const other = await ProcessDomain.connect(here);
+    const fence = domain.createTimeline().createFence();
+    const imported = other.import(fence.handle());
+    setImmediate(() => fence.signal());
+    const result = await imported.wait();
+    return { words, whyAtomics, processes, result, memories: largeMappings() };
+  },
+
+  /** What is left of a thousand domains that were closed. */
+  async closings() {
+    const closeSome = async (domains: number): Promise<{ memories: number; resident: number }> => {
+      for (let i = 0; i < domains; i++) ProcessDomain.create({ agents: 4 }).close();
+      await usage();
+      return { memories: largeMappings(), resident: residentBytes() };
+    };
+    // The first ones are compiled, and then compiled again.
+    const before = await closeSome(1_000);
+    const after = await closeSome(1_000);
+    return { memories: after.memories - before.memories, mib: (after.resident - before.resident) / MIB };
+  },
+
   /** How much an unused domain with the default sizes takes: memory of its own, and of the control segment. */
   idle() {
     // What the first one loads is not the domain's.

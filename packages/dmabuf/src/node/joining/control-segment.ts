@@ -2,15 +2,17 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import { readHeader, writeHeader } from "../../domain/header.js";
 import { AGENT, checkSizes, Layout, type Segment } from "../../domain/layout.js";
 import { randomFillSync } from "node:crypto";
-import { fstatSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import type { Sizes } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
+import { mapControl, type ControlMapping } from "./control-mapping.js";
 import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "../waiting/process-substrate.js";
 import { leaveLedger } from "../resources/process-ledgers.js";
-import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
+import type { ResourceLedger } from "../resources/resource-ledger.js";
+import { createSharedSubstrate } from "../../substrate/shared-array.js";
 import type { Substrate } from "../../substrate/substrate.js";
-import { checkViewLength, pageSize, viewOf, writtenRanges } from "../system-calls/index.js";
+import { checkViewLength, pageSize } from "../system-calls/index.js";
 
 /** What is between a domain that this thread enters and its memory: nothing, but in tests. */
 export const memoryHook = { wrap: (memory: Substrate): Substrate => memory };
@@ -21,13 +23,11 @@ export class ControlSegment implements Segment {
   readonly layout: Layout;
   readonly files: DomainFiles;
   readonly #mapped: ProcessSubstrate;
-  readonly #ledger: ResourceLedger;
   #mapping: ControlMapping | undefined;
   #onSlice = (): void => {};
 
-  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout, ledger: ResourceLedger) {
+  private constructor(files: DomainFiles, mapping: ControlMapping, layout: Layout) {
     const { memory } = mapping;
-    this.#ledger = ledger;
     this.#mapping = mapping;
     this.files = files;
     this.layout = layout;
@@ -44,7 +44,7 @@ export class ControlSegment implements Segment {
     return allOrNothing((orUndo) => {
       const files = createDomainFiles(length, layout.sizes.agents);
       orUndo(() => leaveLedger(files.ledger));
-      const segment = new ControlSegment(files, mapControl(ledger, files, length), layout, ledger);
+      const segment = new ControlSegment(files, mapControl(ledger, files.control, length), layout);
       writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
       return segment;
     });
@@ -52,9 +52,9 @@ export class ControlSegment implements Segment {
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
   static open(files: DomainFiles, ledger: ResourceLedger): ControlSegment {
-    const layout = layoutIn(files, ledger);
+    const layout = layoutIn(files);
     if (layout.sizes.agents === files.bells.length) {
-      return new ControlSegment(files, mapControl(ledger, files, bytesOf(layout)), layout, ledger);
+      return new ControlSegment(files, mapControl(ledger, files.control, bytesOf(layout)), layout);
     }
     throw new DmaBufError(
       "EPROTO",
@@ -73,16 +73,12 @@ export class ControlSegment implements Segment {
     this.#mapped.listenAt(slot, heard);
   }
 
-  /**
-   * As {@link ProcessSubstrate.close}. It is unmapped at once: what is left of the domain looks at a copy of the words,
-   * as they are now.
-   */
+  /** As {@link ProcessSubstrate.close}. It is unmapped at once (control-mapping.3). */
   close(): void {
     const mapping = this.#mapping;
     if (mapping === undefined) return;
     this.#mapping = undefined;
-    this.#mapped.close(copyOf(mapping.memory, this.files.control));
-    this.#ledger.unmap(mapping.entry);
+    this.#mapped.close(mapping.end());
   }
 }
 
@@ -92,40 +88,14 @@ function bytesOf({ words }: Layout): number {
 }
 
 /**
- * The layout that the header tells of. Of a peer's file no more is mapped than that takes.
+ * The layout that the header tells of. Of a peer's file nothing is mapped before that is known.
  *
  * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
  */
-function layoutIn(files: DomainFiles, ledger: ResourceLedger): Layout {
-  const { memory, entry } = mapControl(ledger, files, pageSize());
-  try {
-    const none = { slots: 0, bell: 0, sleepers: 0, stride: 1, pipeOf: () => -1 };
-    return readHeader(
-      createProcessSubstrate({ memory, doorbells: none }),
-      Math.floor(fstatSync(files.control).size / 4),
-    );
-  } finally {
-    ledger.unmap(entry);
-  }
-}
-
-interface ControlMapping {
-  readonly entry: LedgerEntry;
-  readonly memory: ArrayBuffer;
-}
-
-function mapControl(ledger: ResourceLedger, { control }: DomainFiles, length: number): ControlMapping {
-  const entry = ledger.map({ fd: control, length, isWritable: true });
-  return { entry, memory: viewOf(ledger.addressOf(entry), length) };
-}
-
-/** Only what was ever written takes memory in the copy, as it does in the file. */
-function copyOf(memory: ArrayBuffer, control: number): ArrayBuffer {
-  const copy = new ArrayBuffer(memory.byteLength);
-  for (const { start, end } of writtenRanges(control, memory.byteLength)) {
-    new Uint8Array(copy).set(new Uint8Array(memory, start, end - start), start);
-  }
-  return copy;
+function layoutIn({ control }: DomainFiles): Layout {
+  const header = new SharedArrayBuffer(pageSize());
+  readSync(control, new Uint8Array(header), 0, header.byteLength, 0);
+  return readHeader(createSharedSubstrate(header), Math.floor(fstatSync(control).size / 4));
 }
 
 function doorbellsOf(layout: Layout, { bells }: DomainFiles) {

@@ -1,5 +1,6 @@
-import { AtomicWords } from "../../substrate/atomic-words.js";
+import { AtomicWords, bufferOf } from "../../substrate/atomic-words.js";
 import type { ParkResult, Substrate } from "../../substrate/substrate.js";
+import type { WasmMemory } from "../../substrate/wasm-memory.js";
 import type { DmaBufError } from "../../errors.js";
 import { announceBlocked, announceSleeper, clearSleepers, endBlocked, ringSleepers } from "./pipe-bell.js";
 import { PipeWatch } from "./pipe-watch.js";
@@ -30,8 +31,8 @@ export interface Doorbells {
 }
 
 export interface ProcessSubstrateOptions {
-  /** The view of a mapping of the memory file, whole; it stays until the substrate is closed. */
-  readonly memory: ArrayBuffer;
+  /** Where the memory file is mapped, whole, until the substrate is closed. */
+  readonly memory: ArrayBuffer | WasmMemory;
   readonly doorbells: Doorbells;
   /** Called between two slices of a park. It may ring the parked agent. */
   readonly onSlice?: () => void;
@@ -49,7 +50,7 @@ export interface ProcessSubstrate extends Substrate, Disposable {
    * @param rest Memory of the same length in place of the mapped one, which is no longer touched. Without it the
    *     mapping must stay.
    */
-  close(rest?: ArrayBuffer): void;
+  close(rest?: ArrayBufferLike): void;
 }
 
 export function createProcessSubstrate(options: ProcessSubstrateOptions): ProcessSubstrate {
@@ -74,7 +75,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
 
   constructor({ memory, doorbells, onSlice = nothing }: ProcessSubstrateOptions) {
     super(memory);
-    this.#address = addressIn(memory);
+    this.#address = addressIn(bufferOf(memory));
     this.#doorbells = doorbells;
     this.#onSlice = onSlice;
   }
@@ -129,7 +130,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
     this.#watch(slot).heard = heard;
   }
 
-  close(rest?: ArrayBuffer): void {
+  close(rest?: ArrayBufferLike): void {
     if (rest !== undefined) {
       this.moveTo(rest);
       this.#address = addressIn(rest);
@@ -184,7 +185,7 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
   }
 }
 
-function addressIn(memory: ArrayBuffer): number {
+function addressIn(memory: ArrayBufferLike): number {
   return Number(addressOf(new Uint8Array(memory)));
 }
 
