@@ -24,7 +24,7 @@ const FLAGS = [
   "--runtime",
   "stub",
   "--noAssert",
-  "-O3",
+  "-O2",
   "--converge",
   "--outFile",
   "protocol.wasm",

@@ -143,11 +143,6 @@ export function liveAgentsIn(segment: Segment, array: number): Identity[] {
   return agents.filter((identity) => identity !== 0);
 }
 
-/** Whether the bit of a live agent is set in an array. */
-export function anyLiveAgentIn(segment: Segment, array: number): boolean {
-  return protocolOf(segment).anyLiveAgentIn(array) !== 0;
-}
-
 /** Opens a swept slot to the next joiner. Only the reaper that holds the claim may call this. */
 export function freeAgentSlot({ memory, layout }: Segment, dead: Identity): void {
   memory.store(layout.agent(slotOf(dead)) + AGENT.STATE, stateOf(generationOf(dead), AGENT_PHASE.FREE));

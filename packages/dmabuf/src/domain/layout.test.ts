@@ -8,7 +8,6 @@ import { AGENT, checkSizes, HEADER, Layout, LAYOUT_VERSION, TABLE_NAMES, TABLES,
 import * as layout from "./layout.js";
 import { Bits, WideBits } from "./packing.js";
 import { fieldsOf, place, type AnyRecord } from "./record.js";
-import { DEFAULT_SIZES } from "./sizes.js";
 import { hint, usedWord } from "./table.js";
 
 const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
@@ -21,8 +20,17 @@ function createMemory(sizes: Sizes = SMALL): Substrate {
 }
 
 test("sizes that are not given are the defaults", () => {
-  assert.deepEqual(checkSizes({}), DEFAULT_SIZES);
-  assert.deepEqual(checkSizes({ buffers: 7 }), { ...DEFAULT_SIZES, buffers: 7 });
+  const defaults = {
+    agents: 64,
+    buffers: 1024,
+    timelines: 1024,
+    oneShots: 8192,
+    streams: 64,
+    requests: 128,
+    syncobjs: 256,
+  };
+  assert.deepEqual(checkSizes({}), defaults);
+  assert.deepEqual(checkSizes({ buffers: 7 }), { ...defaults, buffers: 7 });
 });
 
 test("a size that is out of range is refused by its option's name", () => {
@@ -99,7 +107,7 @@ function isPacking(value: unknown): boolean {
   );
 }
 
-for (const sizes of [SMALL, MANY, DEFAULT_SIZES]) {
+for (const sizes of [SMALL, MANY, checkSizes({})]) {
   test(`no two fields share a word, and all are in the segment (${sizes.agents} agents)`, () => {
     const fields = segmentFields(new Layout(sizes), some).sort((a, b) => a.start - b.start);
     let end = 0;

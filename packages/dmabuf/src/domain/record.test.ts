@@ -17,9 +17,9 @@ import {
   u64,
   words,
 } from "./record.js";
-import { DEFAULT_SIZES } from "./sizes.js";
+import { checkSizes } from "./sizes.js";
 
-const COUNTS = { ...DEFAULT_SIZES, agents: 33, retired: 1 };
+const COUNTS = { ...checkSizes({}), agents: 33, retired: 1 };
 
 describe("a record", () => {
   test("has its words at computed places, 64 bits at even ones (record.2)", () => {

@@ -159,13 +159,13 @@ export function addNumber(memory: Substrate, word: number, amount: number): numb
 }
 
 /** `BigInt(value)` takes three times as long. */
-export function toWord64(value: number): bigint {
+function toWord64(value: number): bigint {
   halves[0] = value;
   halves[1] = value / HIGH;
   return whole[0]!;
 }
 
-export function toNumber(word: bigint): number {
+function toNumber(word: bigint): number {
   whole[0] = word;
   return (halves[1]! % MOST_HIGH) * HIGH + halves[0]!;
 }

@@ -6,7 +6,7 @@ import { BareDomain, createMemory } from "../../test/bare-domain.js";
 import { promiseFence } from "../fence/promise-fence.js";
 import { rawFormat } from "../stream/format.js";
 import type { Substrate } from "../substrate/substrate.js";
-import { DEFAULT_SIZES, type Sizes } from "./sizes.js";
+import { checkSizes, type Sizes } from "./sizes.js";
 
 const LARGE: Partial<Sizes> = { agents: 256, buffers: 4096, timelines: 8192, oneShots: 65_536, streams: 1024 };
 
@@ -50,7 +50,7 @@ test("recovery.9: what a death touches grows with what was used, by a few words 
     stream: (domain) => void domain.createStream({ format: rawFormat(1), buffers: 1 }),
   };
   for (const [thing, take] of Object.entries(use)) {
-    for (const sizes of [DEFAULT_SIZES, LARGE]) {
+    for (const sizes of [checkSizes({}), LARGE]) {
       const touched = [10, 20].map((count) => {
         const couple = new Couple(sizes);
         for (let i = 0; i < count; i++) take(couple.survivor);
@@ -77,7 +77,7 @@ test("table.2: handles, attachments and pins of some buffers cost a death nothin
 });
 
 test("table.2: a leave, and looks at all agents and buffers, touch what was used", () => {
-  for (const sizes of [DEFAULT_SIZES, LARGE]) {
+  for (const sizes of [checkSizes({}), LARGE]) {
     const couple = new Couple(sizes);
     couple.survivor.allocate(1);
     const looked = couple.wordsTouchedBy((survivor) => {

@@ -36,8 +36,6 @@ export function eachSize<T>(of: (name: keyof Sizes, index: number) => T): Record
   return Object.fromEntries(SIZE_NAMES.map((name, i) => [name, of(name, i)])) as Record<keyof Sizes, T>;
 }
 
-export const DEFAULT_SIZES: Sizes = /* @__PURE__ */ eachSize((name) => SLOTS[name][0]);
-
 export const SIZES: Kinds<Sizes> = eachSize((name) => integer(1, SLOTS[name][1]));
 
 /** Completes the sizes with the defaults. @throws {RangeError} naming the option that is out of range. */

@@ -20,8 +20,6 @@ export interface Protocol {
   ring(slot: number): void;
   /** Rings every agent whose bit is set in the array, and clears the bits. */
   ringAll(array: number): void;
-  /** Whether the bit of a live agent is set in the array; 0 for no. */
-  anyLiveAgentIn(array: number): number;
 
   /** Whether a fence is signaled; 0 for no. It is named by its slot, the slot's generation, and its number. */
   isKeySignaled(slot: number, generation: number, sequence: number): number;

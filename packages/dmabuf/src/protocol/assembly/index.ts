@@ -1,5 +1,5 @@
 /** What a segment's protocols can be asked from JavaScript. */
-export { anyLiveAgentIn, isLive, ring, ringAll } from "./agent-slot";
+export { isLive, ring, ringAll } from "./agent-slot";
 export {
   armKey,
   hintDeadline,
