@@ -14,7 +14,7 @@ import {
 import { renameBuffer } from "../domain/buffer-name.js";
 import { bufferInode, exporterName } from "./buffer-slot.js";
 import { take, takeSync, type Steps } from "../domain/steps.js";
-import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
+import { checkWait, checkWaitSync, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
 import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
 import { waitResult, type WaitResult } from "../fence/read-fence.js";
@@ -151,7 +151,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; `EBADF` if this
    *   holder is closed, also during the wait; what the exporter throws; the signal's reason if it aborts.
    */
-  async access(mode: AccessMode, options: WaitOptions = {}): Promise<CpuAccess> {
+  async access(mode: AccessMode, options: WaitOptions = NO_LIMIT): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
     const access = this.#holder.accessAtOnce(mode);
     return access ?? this.#take(this.#holder.access(mode, options.timeout), options);
@@ -164,7 +164,7 @@ export class DmaBuf implements Disposable {
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself is in the way; `EOPNOTSUPP` where
    *   blocking is forbidden.
    */
-  accessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): CpuAccess {
+  accessSync(mode: AccessMode, options: { readonly timeout?: number } = NO_LIMIT): CpuAccess {
     checkAccessSync("DmaBuf.accessSync()", mode, options);
     const access = this.#holder.accessAtOnce(mode);
     return access ?? this.#takeSync(this.#holder.access(mode, options.timeout), options.timeout);

@@ -75,14 +75,13 @@ export class CpuAccess implements Disposable {
 
   /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` if the access has ended. */
   get segments(): readonly Uint8Array[] {
-    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
-    return (this.#views ??= this.#makeViews());
-  }
-
-  #makeViews(): readonly Uint8Array[] {
-    const { held, views } = this.#hold;
-    for (const view of views) held.keepWith(view, this);
-    return views;
+    if (this.#hold.held.ends !== this.#ends)
+      throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
+    if (this.#views === undefined) {
+      this.#views = this.#hold.views;
+      for (const view of this.#views) this.#hold.held.keepWith(view, this);
+    }
+    return this.#views;
   }
 
   /**
@@ -104,14 +103,10 @@ export class CpuAccess implements Disposable {
 
   /** Ends the access. Twice does nothing. */
   close(): void {
-    if (!this.#isOver) this.#hold.held.end();
+    if (this.#hold.held.ends === this.#ends) this.#hold.held.end();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  get #isOver(): boolean {
-    return this.#hold.held.ends !== this.#ends;
   }
 }

@@ -12,6 +12,9 @@ export interface WaitOptions {
   readonly unref?: boolean;
 }
 
+/** The options of a wait that was given none. */
+export const NO_LIMIT: WaitOptions = {};
+
 export const WAIT: Kinds<WaitOptions> = { timeout: TIMEOUT, signal: ABORT_SIGNAL, unref: FLAG };
 
 /** Looks at the options of a wait, at the entry of each function that takes them. */

@@ -70,7 +70,7 @@ export class ConsumerPlace {
   }
 
   /** See `Consumer`. */
-  nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+  nextSync(options: { readonly timeout?: number }): Frame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
     const attempt = this.#attempt();
     const frame = attempt.takeFinished();

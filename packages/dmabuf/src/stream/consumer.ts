@@ -1,6 +1,6 @@
 import type { Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
-import { WAIT, type WaitOptions } from "../domain/wait.js";
+import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
 import type { Frame } from "./frame.js";
 import { POLICY, type Policy } from "./stream-slot.js";
@@ -74,7 +74,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if there is no frame, and this thread itself produces them.
    */
-  nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+  nextSync(options: { readonly timeout?: number } = NO_LIMIT): Frame | undefined {
     return this.#place.nextSync(options);
   }
 

@@ -14,14 +14,6 @@ export interface BytesHold {
   forgetViews?(): void;
 }
 
-/** A frame's memory, in place. */
-export interface FrameViews {
-  readonly memory: ArrayBufferLike;
-  readonly bytes: Uint8Array;
-  /** Its metadata, behind its bytes. */
-  readonly metadata: DataView;
-}
-
 /**
  * The hold of one end of a stream on one buffer of the ring, for one frame there after the other. It keeps what is costly to
  * make: views cost as much as all the words of a hand-off.
@@ -31,10 +23,14 @@ export class FrameHold implements BytesHold {
   readonly place: number;
   readonly buffer: StreamBuffer;
   readonly held: Held;
+  /** The metadata of the frame, behind its bytes; see {@link use}. */
+  area!: DataView;
   readonly #parts: StreamParts;
   /** The storage in use. */
   #storage: Storage | undefined;
-  #views: FrameViews | undefined;
+  #memory: ArrayBufferLike | undefined;
+  #offset = 0;
+  #bytes: Uint8Array | undefined;
 
   /**
    * @param what Names it in a warning.
@@ -59,23 +55,21 @@ export class FrameHold implements BytesHold {
     });
   }
 
-  /** The frame's memory, which is in use until the hold ends. A stream's buffer has one segment. */
-  use(): FrameViews {
+  /** The bytes of the frame. Its memory is in use until the hold ends. A stream's buffer has one segment. */
+  use(): Uint8Array {
     const { storage } = this.buffer;
     storage.beginUse();
     this.#storage = storage;
     const { memory, offset } = storage.segments[0]!;
-    const last = this.#views;
-    if (last?.memory === memory && last.bytes.byteOffset === offset) return last;
+    if (this.#bytes !== undefined && this.#memory === memory && this.#offset === offset) return this.#bytes;
     const { format, dataBytes } = this.#parts;
-    return (this.#views = {
-      memory,
-      bytes: new Uint8Array(memory, offset, format.size),
-      metadata: new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes)),
-    });
+    this.#memory = memory;
+    this.#offset = offset;
+    this.area = new DataView(memory, offset + metadataOffset(format.size), metadataSize(dataBytes));
+    return (this.#bytes = new Uint8Array(memory, offset, format.size));
   }
 
   forgetViews(): void {
-    this.#views = undefined;
+    this.#bytes = undefined;
   }
 }

@@ -16,7 +16,7 @@ import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { STREAM_BUFFERS } from "../domain/layout.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
-import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
+import { checkWait, checkWaitSync, Ending, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { CONSUMER_OPTIONS, makeConsumer, type Consumer, type ConsumerOptions } from "./consumer.js";
@@ -237,7 +237,7 @@ export class FrameStream implements Disposable {
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPERM` if this end does not produce.
    */
-  async loan(options: WaitOptions = {}): Promise<Loan | undefined> {
+  async loan(options: WaitOptions = NO_LIMIT): Promise<Loan | undefined> {
     checkWait("FrameStream.loan()", options);
     const attempt = this.#attempt();
     const hold = attempt.takeFinished();
@@ -252,7 +252,7 @@ export class FrameStream implements Disposable {
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself uses all buffers.
    */
-  loanSync(options: { readonly timeout?: number } = {}): Loan | undefined {
+  loanSync(options: { readonly timeout?: number } = NO_LIMIT): Loan | undefined {
     checkWaitSync("FrameStream.loanSync()", options);
     const attempt = this.#attempt();
     const hold = attempt.takeFinished();
@@ -347,12 +347,12 @@ export class FrameStream implements Disposable {
     return undefined;
   }
 
-  #publish(hold: FrameHold, area: DataView, timestamp: number | undefined, data: Uint8Array | undefined): number {
+  #publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined): number {
     const { agent, key } = this.#parts;
     const end = streamEnd(agent, key);
     if (end !== undefined) throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
     const now = agent.host.nowNs();
-    writeMetadata(area, { sequence: this.#published, timestamp: timestamp ?? now, publishedAt: now }, data);
+    writeMetadata(hold.area, this.#published, timestamp ?? now, now, data);
     agent.protocol.fillPlace(key.slot, hold.place);
     hold.held.end();
     agent.protocol.announceFrame(key.slot);

@@ -6,7 +6,15 @@ import { owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { BytesHold, FrameHold } from "./frame-hold.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
-import { encodeData, readMetadata, type FrameMetadata, type JsonValue } from "./metadata.js";
+import {
+  dataIn,
+  encodeData,
+  publishedAtIn,
+  sequenceIn,
+  timestampIn,
+  type FrameMetadata,
+  type JsonValue,
+} from "./metadata.js";
 
 /** One plane of a frame: its arrangement, and its bytes in place. */
 export interface Plane extends PlaneFormat {
@@ -23,6 +31,8 @@ type Planes = readonly [Plane, ...Plane[]];
 
 /** A frame's bytes, in place until they are given back. */
 export abstract class FrameBytes implements Disposable {
+  // No private methods: each frame would be marked for them when it is made, which costs a third of all that is made here.
+
   /** How the bytes are arranged. */
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
@@ -58,7 +68,7 @@ export abstract class FrameBytes implements Disposable {
    * @throws {DmaBufError} `EBADF` if the frame was given back.
    */
   get bytes(): Uint8Array {
-    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
+    if (this.#hold.held.ends !== this.#ends) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
     return this.#whole;
   }
 
@@ -75,15 +85,11 @@ export abstract class FrameBytes implements Disposable {
 
   /** Gives the frame back. Twice does nothing. */
   close(): void {
-    if (!this.#isOver) this.#hold.held.end();
+    if (this.#hold.held.ends === this.#ends) this.#hold.held.end();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  get #isOver(): boolean {
-    return this.#hold.held.ends !== this.#ends;
   }
 }
 
@@ -97,11 +103,10 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
 
   protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
     super(hold, format, bytes);
-    const metadata = readMetadata(area);
-    this.sequence = metadata.sequence;
-    this.timestamp = metadata.timestamp;
-    this.publishedAt = metadata.publishedAt;
-    this.data = metadata.data;
+    this.sequence = sequenceIn(area);
+    this.timestamp = timestampIn(area);
+    this.publishedAt = publishedAtIn(area);
+    this.data = dataIn(area);
   }
 
   /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
@@ -137,8 +142,8 @@ export class Frame extends PublishedFrame {
 
   static {
     makeFrame = (hold, format) => {
-      const { bytes, metadata } = hold.use();
-      return giveFrame(new Frame(hold, format, bytes, metadata));
+      const bytes = hold.use();
+      return giveFrame(new Frame(hold, format, bytes, hold.area));
     };
   }
 
@@ -160,6 +165,8 @@ export interface PublishOptions {
   readonly data?: JsonValue;
 }
 
+const NOTHING: PublishOptions = {};
+
 const PUBLISH: Kinds<PublishOptions> = {
   timestamp: {
     wanted: "a finite number",
@@ -178,7 +185,7 @@ export interface Publisher {
   /** How many bytes of JSON a frame may carry. */
   readonly dataBytes: number;
   /** Nothing of a user's runs in it. @param data Bytes of JSON. @returns The frame's number. */
-  publish(hold: FrameHold, area: DataView, timestamp: number | undefined, data: Uint8Array | undefined): number;
+  publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined): number;
 }
 
 export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
@@ -200,21 +207,16 @@ export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
  */
 export class Loan extends FrameBytes {
   readonly #hold: FrameHold;
-  readonly #area: DataView;
   readonly #publisher: Publisher;
 
-  private constructor(hold: FrameHold, bytes: Uint8Array, area: DataView, publisher: Publisher) {
+  private constructor(hold: FrameHold, bytes: Uint8Array, publisher: Publisher) {
     super(hold, publisher.format, bytes);
     this.#hold = hold;
-    this.#area = area;
     this.#publisher = publisher;
   }
 
   static {
-    makeLoan = (hold, publisher) => {
-      const { bytes, metadata } = hold.use();
-      return giveFrame(new Loan(hold, bytes, metadata, publisher));
-    };
+    makeLoan = (hold, publisher) => giveFrame(new Loan(hold, hold.use(), publisher));
   }
 
   /** As {@link Frame.buffer}. */
@@ -230,7 +232,7 @@ export class Loan extends FrameBytes {
    *   `EBADF` if it was published or given back.
    * @throws {TypeError | RangeError} If the timestamp is no finite number, or JSON cannot carry the data; the loan stays.
    */
-  publish(options: PublishOptions = {}): number {
+  publish(options: PublishOptions = NOTHING): number {
     void this.bytes;
     const isPlain = isObject(options) && options.timestamp === undefined && options.data === undefined;
     if (!isPlain) checkOptions("Loan.publish()", options, PUBLISH);
@@ -238,7 +240,7 @@ export class Loan extends FrameBytes {
     const encoded = encodeData(data, this.#publisher.dataBytes);
     // After the last of the user's code, which may have given this loan back.
     void this.bytes;
-    return this.#publisher.publish(this.#hold, this.#area, timestamp, encoded);
+    return this.#publisher.publish(this.#hold, timestamp, encoded);
   }
 }
 

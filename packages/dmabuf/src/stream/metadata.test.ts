@@ -1,8 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeData, metadataOffset, metadataSize, readMetadata, writeMetadata, type JsonValue } from "./metadata.js";
+import {
+  dataIn,
+  encodeData,
+  metadataOffset,
+  metadataSize,
+  publishedAtIn,
+  sequenceIn,
+  timestampIn,
+  writeMetadata,
+  type JsonValue,
+} from "./metadata.js";
 
-const base = { sequence: 1, timestamp: 2.5, publishedAt: 3e15 };
+const base = [1, 2.5, 3e15] as const;
+
+/** All that was written. */
+function read(area: DataView): unknown[] {
+  return [sequenceIn(area), timestampIn(area), publishedAtIn(area), dataIn(area)];
+}
 
 test("metadata are read as they were written", () => {
   const area = new DataView(new SharedArrayBuffer(metadataSize(200)));
@@ -17,12 +32,12 @@ test("metadata are read as they were written", () => {
     false,
   ];
   for (const data of values) {
-    writeMetadata(area, base, encodeData(data, 200));
-    assert.deepEqual(readMetadata(area), { ...base, data });
+    writeMetadata(area, ...base, encodeData(data, 200));
+    assert.deepEqual(read(area), [...base, data]);
   }
-  const extreme = { sequence: 2 ** 53 - 1, timestamp: -0.1, publishedAt: 0 };
-  writeMetadata(area, extreme, undefined);
-  assert.deepEqual(readMetadata(area), { ...extreme, data: undefined });
+  const extreme = [2 ** 53 - 1, -0.1, 0] as const;
+  writeMetadata(area, ...extreme, undefined);
+  assert.deepEqual(read(area), [...extreme, undefined]);
 });
 
 test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW with both numbers", () => {
@@ -32,8 +47,8 @@ test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW w
     ["𝄞".repeat(4), 18],
   ] as const) {
     const area = new DataView(new ArrayBuffer(metadataSize(bytes)));
-    writeMetadata(area, base, encodeData(text, bytes));
-    assert.equal(readMetadata(area).data, text);
+    writeMetadata(area, ...base, encodeData(text, bytes));
+    assert.equal(dataIn(area), text);
     const expected = { code: "EOVERFLOW", message: new RegExp(`${bytes} bytes as JSON, ${bytes - 1} are allowed`) };
     assert.throws(() => encodeData(text, bytes - 1), expected);
   }
@@ -41,8 +56,8 @@ test("data of just the allowed bytes are taken, and one byte more is EOVERFLOW w
 
 test("without room for data there is still room for the times", () => {
   const area = new DataView(new ArrayBuffer(metadataSize(0)));
-  writeMetadata(area, base, undefined);
-  assert.deepEqual(readMetadata(area), { ...base, data: undefined });
+  writeMetadata(area, ...base, undefined);
+  assert.deepEqual(read(area), [...base, undefined]);
   assert.throws(() => encodeData(null, 0), { code: "EOVERFLOW" });
 });
 
@@ -59,7 +74,7 @@ test("metadata is stored behind the frame, at a multiple of 8 bytes", () => {
 
 test("data that would be longer than there is room for are EPROTO, also if what there is of them is JSON", () => {
   const area = new DataView(new ArrayBuffer(metadataSize(4)));
-  writeMetadata(area, base, encodeData(1234, 4));
+  writeMetadata(area, ...base, encodeData(1234, 4));
   area.setUint32(24, 5, true);
-  assert.throws(() => readMetadata(area), { code: "EPROTO" });
+  assert.throws(() => dataIn(area), { code: "EPROTO" });
 });

@@ -70,25 +70,36 @@ function asJson(data: JsonValue): string | undefined {
  */
 export function writeMetadata(
   area: DataView,
-  metadata: Omit<FrameMetadata, "data">,
+  sequence: number,
+  timestamp: number,
+  publishedAt: number,
   data: Uint8Array | undefined,
 ): void {
   if (data !== undefined) textIn(area, data.length).set(data);
-  area.setFloat64(0, metadata.sequence, true);
-  area.setFloat64(8, metadata.timestamp, true);
-  area.setFloat64(16, metadata.publishedAt, true);
+  area.setFloat64(0, sequence, true);
+  area.setFloat64(8, timestamp, true);
+  area.setFloat64(16, publishedAt, true);
   area.setUint32(24, data?.length ?? 0, true);
 }
 
+// Read one by one: an object of all four would be made for each frame.
+
+export function sequenceIn(area: DataView): number {
+  return area.getFloat64(0, true);
+}
+
+export function timestampIn(area: DataView): number {
+  return area.getFloat64(8, true);
+}
+
+export function publishedAtIn(area: DataView): number {
+  return area.getFloat64(16, true);
+}
+
 /** @throws {DmaBufError} `EPROTO` if they are damaged. */
-export function readMetadata(area: DataView): FrameMetadata {
+export function dataIn(area: DataView): JsonValue | undefined {
   const length = area.getUint32(24, true);
-  return {
-    sequence: area.getFloat64(0, true),
-    timestamp: area.getFloat64(8, true),
-    publishedAt: area.getFloat64(16, true),
-    data: length === 0 ? undefined : readData(area, length),
-  };
+  return length === 0 ? undefined : readData(area, length);
 }
 
 function textIn({ buffer, byteOffset }: DataView, length: number): Uint8Array {
