@@ -118,11 +118,19 @@ export class BufferRecord {
 
   /** Keeps the record, and so the buffer, until the result is called, although its last holder is closed. */
   keep(): () => void {
+    this.retain();
+    return once(() => this.release());
+  }
+
+  /** As {@link keep}, until the one call of {@link release} that belongs to it. */
+  retain(): this {
     this.#kept++;
-    return once(() => {
-      this.#kept--;
-      this.#endIfUnused();
-    });
+    return this;
+  }
+
+  release(): void {
+    this.#kept--;
+    this.#endIfUnused();
   }
 
   /** The exporter has let an importer in. */

@@ -191,7 +191,7 @@ export class BufferTable implements StorageKeeper {
   #add(size: number, storage: StorageVersion): BufferRecord {
     const { key } = storage;
     const served = this.#server.at(key.slot, key.generation);
-    const reservation = served?.reservation ?? ReservationUser.of(this.agent, key.slot, () => record.keep());
+    const reservation = served?.reservation ?? ReservationUser.of(this.agent, key.slot, () => record.retain());
     const known = new CurrentStorage(this.agent, this.#carrier.exchange, storage);
     const link = new PinningLink(this.#link(key, known, reservation, served), this.agent, key.slot);
     const record: BufferRecord = new BufferRecord(this.agent, key, size, known, link, reservation, served?.ops ?? {}, {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { agentOf } from "../domain-base.js";
 import { createTimeline } from "../fence/timeline.js";
 import { publish } from "../fence/published-fence.js";
-import { publishEntries } from "../reservation/entries.js";
+import { addEntry } from "../../test/reservation-at.js";
 import { usageLevel } from "../reservation/usage.js";
 import { STREAMS, type StreamMembers } from "../stream/feature.js";
 import { rawFormat } from "../stream/format.js";
@@ -122,7 +122,7 @@ test("fences of work that writes a frame are waited for, and those of work that 
   const timeline = createTimeline(agentOf(mine), {});
   const addFence = (usage: "read" | "write"): { signal: () => void } => {
     const fence = timeline.createFence();
-    publishEntries(agentOf(mine), 0, [{ key: publish(fence), level: usageLevel(usage) }]);
+    addEntry(agentOf(mine), 0, { key: publish(fence), level: usageLevel(usage) });
     return { signal: () => fence.signal() };
   };
   const loan = (await stream.loan())!;

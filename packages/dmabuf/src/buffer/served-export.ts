@@ -47,7 +47,7 @@ export class ServedExport {
     this.key = key;
     this.ops = ops;
     this.keep = keep;
-    this.reservation = ReservationUser.of(agent, key.slot, () => keep()!);
+    this.reservation = ReservationUser.of(agent, key.slot, () => ({ release: keep()! }));
     this.#shown = makeReservation(this.reservation);
     this.#ends = new Sequence(this);
   }

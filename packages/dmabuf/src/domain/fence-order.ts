@@ -7,8 +7,9 @@ export interface FencePosition {
 }
 
 /**
- * Whether a fence comes after another one of its context. Whatever orders fences asks here: how a context counts is
- * known nowhere else, and the linter refuses to compare a fence's number by hand.
+ * Whether a fence comes after another one of its context. Whatever orders fences asks here, or, by their words,
+ * protocol/assembly/fence-order.ts: how a context counts is known nowhere else, and the linter refuses to compare a fence's
+ * number by hand.
  *
  * Fences of two contexts have no order. Numbers of 32 bits are ordered by the sign of their difference; of two that are
  * exactly 2^31 apart, none is later.

@@ -1,5 +1,5 @@
 import type { Identity, Member } from "./agent-slot.js";
-import { isLaterFence, type FencePosition } from "./fence-order.js";
+import type { FencePosition } from "./fence-order.js";
 import { RETIRED_RECOVERY } from "./failures.js";
 import { ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
@@ -89,16 +89,6 @@ export function keyPosition({ memory, layout }: Segment, key: FenceKey): FencePo
     ? { seqno: key.sequence, seqno32: false }
     : oneShot.numberOf(memory.load64(base + ONE_SHOT.SEQUENCE));
   return memory.load(base + table.GENERATION) === key.generation ? { context, ...number } : undefined;
-}
-
-/** Whether the fence of one key comes after that of another in their context, or is the same. */
-export function isKeyOverduerOrSame(segment: Segment, one: FenceKey, other: FenceKey): boolean {
-  // The fences of one slot are those of one timeline, whose numbers do not wrap, or the same.
-  if (one.slot === other.slot && one.generation === other.generation) return one.sequence >= other.sequence;
-  // Two timelines are two contexts; published fences of one agent may share one.
-  if (segment.layout.isTimeline(one.slot) || segment.layout.isTimeline(other.slot)) return false;
-  const [a, b] = [keyPosition(segment, one), keyPosition(segment, other)];
-  return a !== undefined && b !== undefined && isLaterFence(a, b);
 }
 
 /** Milliseconds after which hang recovery may end the fence, or `undefined` if its slot has moved on. */

@@ -17,9 +17,9 @@ import type { Host } from "../host/host.js";
  */
 export class Held {
   readonly #list: HeldList;
-  readonly #what: () => string | undefined;
-  readonly #end: () => void;
-  readonly #giveBack: (() => void) | undefined;
+  readonly #what: (self: never) => string | undefined;
+  readonly #end: (self: never) => void;
+  readonly #giveBack: ((self: never) => void) | undefined;
   #isOver = false;
   /** How often it has ended (held.5). */
   ends = 0;
@@ -31,11 +31,18 @@ export class Held {
   place = -1;
 
   /**
+   * The functions get this object: one that is made often needs no closures.
+   *
    * @param what Names it in the warning; nothing if none is due.
    * @param end Ends it; does not fail.
    * @param giveBack What ends it when it was forgotten, if that is something else.
    */
-  constructor(list: HeldList, what: () => string | undefined, end: () => void, giveBack?: () => void) {
+  constructor(
+    list: HeldList,
+    what: (self: never) => string | undefined,
+    end: (self: never) => void,
+    giveBack?: (self: never) => void,
+  ) {
     this.#list = list;
     this.#what = what;
     this.#end = end;
@@ -75,7 +82,7 @@ export class Held {
       this.#isWatched = false;
       collected.unregister(this);
     }
-    this.#end();
+    this.#end(this as never);
   }
 
   /** @internal held.3. */
@@ -99,10 +106,10 @@ export class Held {
     if (this.isOver || this.#list.isClosed) return;
     const { host } = this.#list;
     try {
-      const what = this.#what();
+      const what = this.#what(this as never);
       if (what !== undefined) host.warn(`${what} was forgotten, and is given back now: end it by "using" or close()`);
       if (this.#giveBack === undefined) this.end();
-      else this.#giveBack();
+      else this.#giveBack(this as never);
     } catch (error) {
       host.warn(`Cannot give back what was forgotten: ${textOf(error)}`);
     }

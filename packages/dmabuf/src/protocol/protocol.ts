@@ -53,12 +53,30 @@ export interface Protocol {
 
   /** Takes a reservation's lock if it is open or its holder is dead; returns one of LOCK_ATTEMPT. */
   tryTakeLock(buffer: number, identity: number, ticket: number, held: number): number;
-  /** Opens the lock; 0 if the holder no longer had it. */
-  openLock(buffer: number, holder: number, ticket: number): number;
+  /** Opens the lock, unless the holder no longer has it. */
+  openLock(buffer: number, holder: number, ticket: number): void;
   /** Makes sure that the agent is rung when the lock opens. */
   armLock(buffer: number, identity: number): void;
   /** The identity of the lock's holder, 0 if it is open. */
   lockHolder(buffer: number): number;
+
+  /** Whether a buffer's fences up to a level are all signaled, or all finished; -1 if they changed in between. */
+  testEntries(buffer: number, level: number, finished: number): number;
+  /** Adds a fence to a buffer that is locked; 0 if there is no room. */
+  addEntry(buffer: number, slot: number, generation: number, sequence: number, level: number, room: number): number;
+  /** How many fences there are; finished ones go first if there is no room for `more`. */
+  reserveEntries(buffer: number, more: number): number;
+  /** Puts the unfinished fences of `source` in the place of all; returns how many, -1 if they changed in between. */
+  copyEntries(buffer: number, source: number): number;
+  /** Puts a fence in the place of all fences of a context. */
+  replaceEntries(
+    buffer: number,
+    context: number,
+    slot: number,
+    generation: number,
+    sequence: number,
+    level: number,
+  ): void;
 
   /** Takes a read hold of a buffer; 0 if there is a writer. */
   tryRead(buffer: number, identity: number): number;

@@ -1,10 +1,10 @@
 import { BUFFER, ENTRY, ENTRY_FENCE, RESERVATION, type Segment } from "../domain/layout.js";
-import { loadNumber, storeNumber } from "../domain/record.js";
-import { isKeyFinished, isKeyOverduerOrSame, isKeySignaled } from "../domain/fence-slot.js";
+import { loadNumber } from "../domain/record.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
 /**
- * A buffer's fences in shared memory: two copies, of which PUBLISHED says the valid one.
+ * A buffer's fences in shared memory: two copies, of which PUBLISHED says the valid one. They are tested and written in
+ * protocol/assembly/entries.ts; here they are read for those who want them one by one.
  *
  * entries.1. Only the holder of the lock writes, only the copy that is not valid, and publishes it by one store of
  *      PUBLISHED.
@@ -24,55 +24,8 @@ export function tryReadEntries(segment: Segment, bufferSlot: number): Entry[] | 
   const published = segment.layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
   const version = segment.memory.load(published);
   const entries = readCopy(segment, bufferSlot, version & 1);
-  // SYNC POINT copy-before-publish: pairs with publishEntries().
+  // SYNC POINT copy-before-publish: a writer that publishes is seen here.
   return segment.memory.load(published) === version ? entries : undefined;
-}
-
-/** The entries, for the holder of the lock. */
-export function readEntries(segment: Segment, bufferSlot: number): Entry[] {
-  const version = segment.memory.load(segment.layout.buffer(bufferSlot) + BUFFER.PUBLISHED);
-  return readCopy(segment, bufferSlot, version & 1);
-}
-
-/** Replaces the entries. Only the holder of the lock may call this. */
-export function publishEntries(segment: Segment, bufferSlot: number, entries: readonly Entry[]): void {
-  const { memory, layout } = segment;
-  const published = layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
-  const version = memory.load(published);
-  const copy = layout.reservation(bufferSlot, (version + 1) & 1);
-  memory.store(copy + RESERVATION.COUNT, entries.length);
-  let word = copy + layout.RESERVATION.ENTRIES;
-  for (const { key, level } of entries) {
-    memory.store(word + ENTRY.FENCE, ENTRY_FENCE.slot.of(key.slot) | ENTRY_FENCE.level.of(level));
-    memory.store(word + ENTRY.GENERATION, key.generation);
-    storeNumber(memory, word + ENTRY.SEQUENCE, key.sequence);
-    word += ENTRY.WORDS;
-  }
-  // SYNC POINT copy-before-publish: a reader that sees the new version finds the copy complete.
-  memory.store(published, (version + 1) | 0);
-}
-
-/** Whether an unsignaled entry of at most this level exists. May be wrong only if the entries change during the look. */
-export function hasPending(segment: Segment, entries: readonly Entry[], level: number): boolean {
-  return entries.some((entry) => entry.level <= level && !isKeySignaled(segment, entry.key));
-}
-
-/** As {@link hasPending}, for work that has not finished: it is pending or overdue. */
-export function hasUnfinished(segment: Segment, entries: readonly Entry[], level: number): boolean {
-  return entries.some((entry) => entry.level <= level && !isKeyFinished(segment, entry.key));
-}
-
-/**
- * Where a new fence goes by the kernel's rules: over an older fence of its context with the same or a weaker usage,
- * over a signaled one that is not overdue, or at the end.
- */
-export function placeFor(segment: Segment, entries: readonly Entry[], added: Entry): number {
-  const index = entries.findIndex(
-    (entry) =>
-      (entry.level >= added.level && isKeyOverduerOrSame(segment, added.key, entry.key)) ||
-      isKeyFinished(segment, entry.key),
-  );
-  return index < 0 ? entries.length : index;
 }
 
 /** Whether two lists name the same fences with the same usages in the same places. */

@@ -6,7 +6,7 @@ import { createFenceArray } from "../fence/fence-array.js";
 import type { Fence } from "../fence/fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
 import { WorkQueries } from "./work-queries.js";
-import { hasPending, sameEntries, type Entry } from "./entries.js";
+import { sameEntries, type Entry } from "./entries.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
 /** A fence of a reservation, as an iteration meets it. */
@@ -53,11 +53,6 @@ export abstract class FenceQueries extends WorkQueries {
   getSingleton(usage: Usage): Fence | undefined {
     const fences = this.getFences(usage);
     return fences.length > 1 ? createFenceArray(this.agent, fences) : fences[0];
-  }
-
-  /** Whether no fence up to a usage is pending. */
-  testSignaled(usage: Usage): boolean {
-    return !hasPending(this.agent, this.snapshot(), usageLevel(usage));
   }
 
   protected override *eachSignaled(entries: readonly Entry[]): Steps<boolean> {

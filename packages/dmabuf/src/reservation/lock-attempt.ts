@@ -1,12 +1,11 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
-import { locksOf, type AcquireContext, type ContextLocks, type Lockable } from "./acquire-context.js";
-import type { ReservationState, TakenLock } from "./reservation-state.js";
+import { locksOf, type AcquireContext, type ContextLocks } from "./acquire-context.js";
+import type { Locker, TakenLock } from "./reservation-state.js";
 
 /** The user of a reservation that waits for its lock. */
-export interface LockUser extends Lockable {
-  readonly shared: ReservationState;
+export interface LockUser extends Locker {
   /** @throws {DmaBufError} `EBADF` after its close. */
   checkOpen(): void;
   /** The lock has just been taken by it. */

@@ -29,7 +29,7 @@ export class ReservationLock implements Disposable {
   private constructor(taken: TakenLock) {
     this.#taken = taken;
     // One under a context is the context's, which opens it: its user need not keep this object.
-    if (taken.context === undefined) owned(taken.held, this);
+    if (taken.context === undefined) owned(taken, this);
   }
 
   /** The acquire context under which it was taken. */

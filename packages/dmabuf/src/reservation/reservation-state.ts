@@ -1,48 +1,47 @@
 import type { Agent } from "../domain/agent.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { Held } from "../domain/held.js";
-import { locksOf, type AcquireContext } from "./acquire-context.js";
-import { readEntries, type Entry } from "./entries.js";
+import { locksOf, type AcquireContext, type Lockable } from "./acquire-context.js";
 import { handBackLock, lockWord, ticketOf } from "./lock.js";
 
-/** Keeps a buffer from being freed until the result is called. The caller holds a reference, which may go then. */
-export type KeepBuffer = () => () => void;
+/** What is kept, until it is released. */
+export interface Kept {
+  release(): void;
+}
 
-/** What all users of a reservation in one agent share: which of them has the lock, and the fences under it. */
+/** Keeps a buffer from being freed. The caller holds a reference, which may go then. */
+export type KeepBuffer = () => Kept;
+
+/** What all users of a reservation in one agent share: which of them has the lock. */
 export class ReservationState {
   readonly agent: Agent;
   readonly slot: number;
   readonly keep: KeepBuffer;
   lock: TakenLock | undefined;
-  /** Valid while the lock is held. */
-  entries: Entry[] = [];
-  room = 0;
 
   constructor(agent: Agent, bufferSlot: number, keep: KeepBuffer) {
     this.agent = agent;
     this.slot = bufferSlot;
     this.keep = keep;
   }
+}
 
-  /** The lock has come, or come back. */
-  readAgain(): void {
-    this.entries = readEntries(this.agent, this.slot);
-    this.room = this.entries.length;
-  }
+/** Who has taken a lock. */
+export interface Locker extends Lockable {
+  readonly shared: ReservationState;
 }
 
 /** A lock that this agent has, as the library knows it. It keeps its buffer (lock.7). */
-export class TakenLock implements Disposable {
-  /** What the user's object ends. */
-  readonly held: Held;
+export class TakenLock extends Held implements Disposable {
+  readonly user: Locker;
   readonly context: AcquireContext | undefined;
-  readonly #ticket: number;
-  readonly #state: ReservationState;
-  readonly #holder: bigint | undefined;
-  readonly #unkeep: () => void;
-  #ended: ((self: TakenLock) => void) | undefined;
   /** Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
   spansTurns: boolean;
+  /** How many fences there is room for. */
+  room = 0;
+  readonly #ticket: number;
+  readonly #holder: bigint | undefined;
+  readonly #kept: Kept;
   #isLent = false;
   /** Operations of exporters that run under it. */
   #uses = 0;
@@ -52,42 +51,34 @@ export class TakenLock implements Disposable {
    * Made for a lock that has just been taken.
    *
    * @param holder The word of the agent for which this one holds the lock as its delegate.
-   * @param ended Called when it is no longer held.
    */
-  constructor(
-    state: ReservationState,
-    context: AcquireContext | undefined,
-    holder: bigint | undefined,
-    ended: (self: TakenLock) => void,
-  ) {
-    const { agent } = state;
-    this.#state = state;
+  constructor(user: Locker, context: AcquireContext | undefined, holder: bigint | undefined) {
+    super(user.agent.held, nameOf, ended, open);
+    const { shared } = user;
+    this.user = user;
     this.context = context;
-    this.#holder = holder;
     this.spansTurns = holder !== undefined;
+    this.#holder = holder;
     this.#ticket = holder === undefined ? (context?.ticket ?? 0) : ticketOf(holder);
-    this.#ended = ended;
-    this.#unkeep = state.keep();
-    const what = (): string => `The lock of the reservation of buffer "${bufferName(agent, state.slot)}"`;
-    this.held = new Held(agent.held, what, () => this[Symbol.dispose]());
-    state.lock = this;
-    state.readAgain();
+    this.#kept = shared.keep();
+    shared.lock = this;
   }
 
   /** Opens the lock; while an exporter works under it, when that has ended. */
   [Symbol.dispose](): void {
     if (this.#uses > 0) {
       this.#openWhenFree = true;
-    } else if (this.#isEnding()) {
-      const { agent, slot } = this.#state;
+    } else if (!this.isOver) {
+      this.end();
+      const { agent, slot } = this.user.shared;
       agent.protocol.openLock(slot, agent.identity, this.#ticket);
-      this.#unkeep();
+      this.#kept.release();
     }
   }
 
   /** What is in the lock word while the lock is held. */
   get word(): bigint {
-    return lockWord(this.#state.agent.identity, this.#ticket);
+    return lockWord(this.user.agent.identity, this.#ticket);
   }
 
   /** An exporter works under the lock, until the result is called. */
@@ -113,9 +104,12 @@ export class TakenLock implements Disposable {
   /** @param isBack False if the lock was lost. */
   takeBack(isBack: boolean): void {
     this.#isLent = false;
+    this.room = 0;
     this.#uses--;
     if (!isBack) {
-      if (this.#isEnding()) this.#unkeep();
+      if (this.isOver) return;
+      this.end();
+      this.#kept.release();
     } else if (this.#openWhenFree) {
       this[Symbol.dispose]();
     }
@@ -123,20 +117,24 @@ export class TakenLock implements Disposable {
 
   /** Gives the lock back to the agent for which it was taken over. */
   handBack(): void {
-    if (!this.#isEnding()) return;
-    handBackLock(this.#state.agent, this.#state.slot, this.#holder!);
-    this.#unkeep();
+    if (this.isOver) return;
+    this.end();
+    handBackLock(this.user.agent, this.user.shared.slot, this.#holder!);
+    this.#kept.release();
   }
+}
 
-  /** Ends it here, once; the lock word comes next, and then the buffer is released. */
-  #isEnding(): boolean {
-    const ended = this.#ended;
-    if (ended === undefined) return false;
-    this.#ended = undefined;
-    this.held.end();
-    if (this.#state.lock === this) this.#state.lock = undefined;
-    ended(this);
-    if (this.context !== undefined) locksOf(this.context).remove(this);
-    return true;
-  }
+function nameOf({ user }: TakenLock): string {
+  return `The lock of the reservation of buffer "${bufferName(user.agent, user.shared.slot)}"`;
+}
+
+/** It ends here, once; the lock word comes next, and then the buffer is released. */
+function ended(lock: TakenLock): void {
+  const { shared } = lock.user;
+  if (shared.lock === lock) shared.lock = undefined;
+  if (lock.context !== undefined) locksOf(lock.context).remove(lock);
+}
+
+function open(lock: TakenLock): void {
+  lock[Symbol.dispose]();
 }

@@ -1,6 +1,6 @@
 import { isLive, waitsFor, type Identity } from "../domain/agent-slot.js";
 import type { Agent } from "../domain/agent.js";
-import { isKeyFinished } from "../domain/fence-slot.js";
+import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { until, type Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
@@ -8,11 +8,11 @@ import { backingOf, type Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
 import { locksOf, type AcquireContext } from "./acquire-context.js";
-import { placeFor, publishEntries, tryReadEntries, type Entry } from "./entries.js";
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
 import { LockAttempt, type LockUser } from "./lock-attempt.js";
 import { takeOverLock } from "./lock.js";
-import { ReservationState, TakenLock, type KeepBuffer } from "./reservation-state.js";
+import { ReservationState, TakenLock, type KeepBuffer, type Kept } from "./reservation-state.js";
+import { unlessChanged } from "./work-queries.js";
 import { USAGES, usageLevel, type Usage } from "./usage.js";
 
 /** One user of a reservation in this agent, as the library knows it: a holder of the buffer, or the library itself. */
@@ -22,8 +22,6 @@ export class ReservationUser extends FenceQueries implements LockUser {
   override readonly ending = new Ending();
   /** The error for a requester that must give way here; only a holder's object has acquire contexts. */
   wouldDeadlock: () => Error = () => new DmaBufError("EDEADLK", `Cannot lock ${this.describeOwner()}`);
-  /** What was locked by this user and has not been opened. */
-  readonly #locks = new Set<TakenLock>();
 
   constructor(shared: ReservationState) {
     super();
@@ -31,7 +29,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
   }
 
   /** @param keep How a held lock keeps the buffer. */
-  static of(agent: Agent, bufferSlot: number, keep: KeepBuffer = () => () => {}): ReservationUser {
+  static of(agent: Agent, bufferSlot: number, keep: KeepBuffer = () => NOTHING): ReservationUser {
     return new ReservationUser(new ReservationState(agent, bufferSlot, keep));
   }
 
@@ -48,7 +46,8 @@ export class ReservationUser extends FenceQueries implements LockUser {
     this.ending.end(() => {
       return new DmaBufError("EBADF", `Cannot use the reservation of ${this.describeOwner()}: it was closed here`);
     });
-    for (const lock of [...this.#locks]) lock[Symbol.dispose]();
+    const { lock } = this.shared;
+    if (lock?.user === this) lock[Symbol.dispose]();
   }
 
   get isClosed(): boolean {
@@ -65,11 +64,22 @@ export class ReservationUser extends FenceQueries implements LockUser {
     return `buffer ${this.shared.slot}`;
   }
 
-  /** See {@link Reservation.lock}. */
+  /** Takes the lock, and waits for it if it is not open. */
   *locking(context?: AcquireContext, timeout?: number): Steps<TakenLock> {
+    return this.tryLockFor(context) ?? (yield* this.waitingToLock(context, timeout));
+  }
+
+  /** The first look of a wait for the lock. One with a context is more than a look. */
+  tryLockFor(context: AcquireContext | undefined): TakenLock | undefined {
+    return context === undefined ? this.tryLock() : undefined;
+  }
+
+  /** Waits for the lock, which {@link tryLockFor} has not taken just now. */
+  *waitingToLock(context?: AcquireContext, timeout?: number): Steps<TakenLock> {
     const attempt = new LockAttempt(this, context);
     try {
-      if (!attempt.ready() && !(yield until(this.agent, attempt, this.ending))) throw this.#timedOut(timeout);
+      const isReady = context !== undefined && attempt.ready();
+      if (!isReady && !(yield until(this.agent, attempt, this.ending))) throw this.#timedOut(timeout);
       return attempt.granted;
     } finally {
       attempt.end();
@@ -78,14 +88,15 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** Takes the lock if it is open. */
   tryLock(): TakenLock | undefined {
-    const attempt = new LockAttempt(this, undefined);
-    return attempt.ready() ? attempt.granted : undefined;
+    this.checkOpen();
+    const { protocol, identity } = this.agent;
+    const found = protocol.tryTakeLock(this.shared.slot, identity, 0, 0);
+    return found === LOCK_ATTEMPT.TAKEN ? this.took(undefined) : undefined;
   }
 
   /** The lock has just been taken by this user. @param holder The word of the agent for which it is taken over. */
   took(context: AcquireContext | undefined, holder?: bigint): TakenLock {
-    const lock = new TakenLock(this.shared, context, holder, (self) => this.#locks.delete(self));
-    this.#locks.add(lock);
+    const lock = new TakenLock(this, context, holder);
     if (context !== undefined) locksOf(context).add(lock);
     return lock;
   }
@@ -115,7 +126,6 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** The end of {@link lend}. @param isBack False if the lock was lost with the exporter's agent. */
   takeBack(isBack: boolean): void {
-    if (isBack) this.shared.readAgain();
     this.shared.lock?.takeBack(isBack);
   }
 
@@ -135,19 +145,16 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** See {@link Reservation.reserveFences}. */
   reserveFences(count: number): void {
-    this.assertHeld("reserve room for fences of");
-    const { shared } = this;
+    const lock = this.#held("reserve room for fences of");
     const { reservationEntries } = this.agent.layout;
-    if (shared.entries.length + count > reservationEntries) {
-      shared.entries = shared.entries.filter((entry) => !isKeyFinished(this.agent, entry.key));
-    }
-    if (shared.entries.length + count > reservationEntries) {
+    const used = this.agent.protocol.reserveEntries(this.shared.slot, count);
+    if (used + count > reservationEntries) {
       throw new DmaBufError(
         "ENOMEM",
-        `Cannot reserve ${count} fences on ${this.describeOwner()}: ${shared.entries.length} of ${reservationEntries} are pending or overdue (option "agents")`,
+        `Cannot reserve ${count} fences on ${this.describeOwner()}: ${used} of ${reservationEntries} are pending or overdue (option "agents")`,
       );
     }
-    shared.room = Math.max(shared.room, shared.entries.length + count);
+    lock.room = Math.max(lock.room, used + count);
   }
 
   /** See {@link Reservation.addFence}. */
@@ -156,62 +163,58 @@ export class ReservationUser extends FenceQueries implements LockUser {
     if (backingOf(fence).isContainer) {
       this.agent.host.warn(`The reservation of ${this.describeOwner()} takes plain fences: unwrap containers first`);
     }
-    const { entries, room } = this.shared;
-    const added: Entry = { key: publish(fence), level: usageLevel(usage) };
-    const place = placeFor(this.agent, entries, added);
-    if (place === entries.length && place >= room) {
+    const { slot, generation, sequence } = publish(fence);
+    // The fence's maker may have run in between.
+    const { room } = this.#held("add a fence to");
+    if (!this.agent.protocol.addEntry(this.shared.slot, slot, generation, sequence, usageLevel(usage), room)) {
       throw new RangeError(`Cannot add a fence to the reservation of ${this.describeOwner()}: no room was reserved`);
     }
-    entries[place] = added;
-    this.#publish();
   }
 
   /** See {@link Reservation.replaceFences}. */
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
     this.assertHeld("replace fences of");
-    const added: Entry = { key: publish(replacement), level: usageLevel(usage) };
-    const matches = (entry: Entry): boolean => fenceAt(this.agent, entry.key)?.context === context;
-    this.shared.entries = this.shared.entries.map((entry) => (matches(entry) ? added : entry));
-    this.#publish();
+    const { slot, generation, sequence } = publish(replacement);
+    this.assertHeld("replace fences of");
+    this.agent.protocol.replaceEntries(this.shared.slot, context, slot, generation, sequence, usageLevel(usage));
   }
 
   /** See {@link Reservation.copyFences}. */
   copyFences(source: ReservationUser): void {
-    this.assertHeld("copy fences to");
-    this.shared.entries = source.snapshot().filter((entry) => !isKeyFinished(this.agent, entry.key));
-    this.#publish();
-    this.shared.room = Math.max(this.shared.room, this.shared.entries.length);
+    const lock = this.#held("copy fences to");
+    const copied = source.read(() =>
+      unlessChanged(this.agent.protocol.copyEntries(this.shared.slot, source.shared.slot)),
+    );
+    lock.room = Math.max(lock.room, copied);
   }
 
   /** See {@link Reservation.lockedFences}. */
   *lockedFences(usage: Usage): Generator<ReservationFence> {
     this.assertHeld("iterate");
-    for (const entry of this.shared.entries) {
-      const fence = entry.level <= usageLevel(usage) ? fenceAt(this.agent, entry.key) : undefined;
-      if (fence !== undefined) yield { fence, usage: USAGES[entry.level]!, restarted: false };
+    for (const { key, level } of this.upTo(usage)) {
+      const fence = fenceAt(this.agent, key);
+      if (fence !== undefined) yield { fence, usage: USAGES[level]!, restarted: false };
     }
   }
 
-  protected override snapshot(): Entry[] {
-    this.checkOpen();
-    if (this.isHeldHere) return this.shared.entries;
-    for (let attempt = 1; ; attempt++) {
-      const isLockDue = attempt % SNAPSHOT_ATTEMPTS === 0;
-      const entries = isLockDue ? this.#tryReadLocked() : tryReadEntries(this.agent, this.shared.slot);
-      if (entries !== undefined) return entries;
-    }
+  protected override get bufferSlot(): number {
+    return this.shared.slot;
   }
 
-  /** Where writers are faster than a reader, this keeps them out for a moment. */
-  #tryReadLocked(): Entry[] | undefined {
-    using lock = this.tryLock();
-    return lock === undefined ? undefined : this.shared.entries;
+  protected override quietly<T>(read: () => T): T {
+    using _lock = this.tryLock();
+    return read();
   }
 
   /** The locking convention. @throws {DmaBufError} `EPERM` if this agent does not hold the lock. */
   assertHeld(action: string): void {
+    this.#held(action);
+  }
+
+  #held(action: string): TakenLock {
     this.checkOpen();
-    if (this.isHeldHere) return;
+    const { lock } = this.shared;
+    if (lock?.isLent === false) return lock;
     throw new DmaBufError("EPERM", `Cannot ${action} ${this.describeOwner()}: its reservation is not locked`);
   }
 
@@ -233,10 +236,6 @@ export class ReservationUser extends FenceQueries implements LockUser {
     );
   }
 
-  #publish(): void {
-    publishEntries(this.agent, this.shared.slot, this.shared.entries);
-  }
-
   get #lockHolder(): Identity {
     return this.agent.protocol.lockHolder(this.shared.slot);
   }
@@ -250,4 +249,4 @@ export class ReservationUser extends FenceQueries implements LockUser {
   }
 }
 
-const SNAPSHOT_ATTEMPTS = 64;
+const NOTHING: Kept = { release() {} };

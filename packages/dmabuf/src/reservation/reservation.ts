@@ -78,7 +78,8 @@ export class Reservation {
     checkGiven("Reservation.lock()", "context", context, CONTEXT);
     checkWait("Reservation.lock()", options);
     const user = this.#user;
-    const taken = await take(user.agent, user.locking(context, options.timeout), options);
+    const first = user.tryLockFor(context);
+    const taken = await (first ?? take(user.agent, user.waitingToLock(context, options.timeout), options));
     // Before this code goes on, the holder may have been closed, or the context, and the lock with it.
     user.checkOpen();
     if (context !== undefined) locksOf(context).checkOpen();
@@ -95,7 +96,9 @@ export class Reservation {
     checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
     checkWaitSync("Reservation.lockSync()", options);
     const user = this.#user;
-    return makeReservationLock(takeSync(user.agent, user.locking(context, options.timeout), options.timeout));
+    const first = user.tryLockFor(context);
+    const { timeout } = options;
+    return makeReservationLock(first ?? takeSync(user.agent, user.waitingToLock(context, timeout), timeout));
   }
 
   /** Locks the reservation if it is open; gives `undefined` if it is not. @throws {DmaBufError} `EBADF` after the close. */

@@ -2,7 +2,7 @@ import type { Agent } from "../domain/agent.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import { until, type Steps } from "../domain/steps.js";
 import type { Ending } from "../domain/wait.js";
-import { hasUnfinished, type Entry } from "./entries.js";
+import { tryReadEntries, type Entry } from "./entries.js";
 import { OverdueWork } from "./overdue-work.js";
 import { usageLevel, type Usage } from "./usage.js";
 
@@ -12,12 +12,16 @@ export abstract class WorkQueries {
   /** What ends the waits. */
   readonly ending: Ending | undefined = undefined;
 
-  /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
-  protected abstract snapshot(): Entry[];
+  protected abstract readonly bufferSlot: number;
+
+  /** Whether no fence up to a usage is pending. */
+  testSignaled(usage: Usage): boolean {
+    return this.#test(usageLevel(usage), 0);
+  }
 
   /** Whether no work up to a usage is pending or overdue. */
   testFinished(usage: Usage): boolean {
-    return !hasUnfinished(this.agent, this.snapshot(), usageLevel(usage));
+    return this.#test(usageLevel(usage), 1);
   }
 
   /** The work up to a usage that is overdue now. */
@@ -41,6 +45,33 @@ export abstract class WorkQueries {
   /** Waits for those of these fences that are pending; gives false if the time has passed first. */
   protected abstract eachSignaled(entries: readonly Entry[]): Steps<boolean>;
 
+  /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
+  protected snapshot(): Entry[] {
+    return this.read(() => tryReadEntries(this.agent, this.bufferSlot));
+  }
+
+  /** Reads the fences until they have not changed in between. @param tryRead Gives `undefined` if they have. */
+  read<T>(tryRead: () => T | undefined): T {
+    this.ending?.check();
+    for (let attempt = 1; ; attempt++) {
+      const found = attempt % ATTEMPTS === 0 ? this.quietly(tryRead) : tryRead();
+      if (found !== undefined) return found;
+    }
+  }
+
+  /** Where writers are faster than a reader: keeps them out for a moment, if that may be. */
+  protected quietly<T>(read: () => T): T {
+    return read();
+  }
+
+  #test(level: number, finished: number): boolean {
+    this.ending?.check();
+    const { protocol } = this.agent;
+    const found = protocol.testEntries(this.bufferSlot, level, finished);
+    if (found >= 0) return found !== 0;
+    return this.read(() => unlessChanged(protocol.testEntries(this.bufferSlot, level, finished))) !== 0;
+  }
+
   protected upTo(usage: Usage): Entry[] {
     const level = usageLevel(usage);
     return this.snapshot().filter((entry) => entry.level <= level);
@@ -50,4 +81,10 @@ export abstract class WorkQueries {
     const overdue = entries.filter(({ key }) => isKeyOverdue(this.agent, key));
     return overdue.length === 0 ? undefined : new OverdueWork(this.agent, overdue);
   }
+}
+
+const ATTEMPTS = 64;
+
+export function unlessChanged(found: number): number | undefined {
+  return found < 0 ? undefined : found;
 }

@@ -4,12 +4,13 @@ import { References } from "../../src/buffer/references.js";
 import { type BufferKey, claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
-import { publishEntries, tryReadEntries, type Entry } from "../../src/reservation/entries.js";
+import { tryReadEntries, type Entry } from "../../src/reservation/entries.js";
 import { lockHolder, lockWord } from "../../src/reservation/lock.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { assertCaught, EXPLORES, SOUND, tryAll, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
-import { reservationAt } from "../reservation-at.js";
+import type { KeepBuffer } from "../../src/reservation/reservation-state.js";
+import { addEntry, reservationAt } from "../reservation-at.js";
 import { userOf } from "../../src/reservation/reservation.js";
 
 // A held lock keeps its buffer (lock.7); the contract is in src/reservation/lock.ts.
@@ -101,7 +102,7 @@ function locksAndCloses(fault: Fault = SOUND): Program {
     const reservation = reservationAt(agent, 0, keeping(references));
     const lock = reservation.tryLock();
     assert.ok(lock !== undefined);
-    publishEntries(agent, 0, [ENTRY]);
+    addEntry(agent, 0, ENTRY);
     userOf(reservation).close();
     references.drop(0);
   };
@@ -116,15 +117,15 @@ function standsIn(fault: Fault = SOUND): Program {
     const lock = userOf(reservationAt(agent, 0, keeping(references))).takeOver(lockWord(identityOf(HOLDER), 0));
     references.drop(0);
     if (lock === undefined) return;
-    publishEntries(agent, 0, [ENTRY]);
+    addEntry(agent, 0, ENTRY);
     lock.handBack();
   };
 }
 
-function keeping(references: References): () => () => void {
+function keeping(references: References): KeepBuffer {
   return () => {
     assert.ok(references.take(KEY), "the lock was taken without a reference");
-    return () => void references.drop(0);
+    return { release: () => void references.drop(0) };
   };
 }
 

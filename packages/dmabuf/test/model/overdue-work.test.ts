@@ -9,7 +9,6 @@ import { backingOf } from "../../src/fence/fence.js";
 import { createFence } from "../../src/fence/local-fence.js";
 import { publish } from "../../src/fence/published-fence.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
-import { publishEntries } from "../../src/reservation/entries.js";
 import { OverdueWork } from "../../src/reservation/overdue-work.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
@@ -37,7 +36,7 @@ import {
 import { testProtocol, type Mistake } from "./protocol.js";
 import { TinyDomain } from "./tiny-domain.js";
 import { createTimeline } from "../../src/fence/timeline.js";
-import { reservationAt } from "../reservation-at.js";
+import { addEntry, reservationAt } from "../reservation-at.js";
 
 // A time limit has ended a fence while its owner is still at its work; who wants the memory waits for the owner.
 
@@ -263,7 +262,7 @@ function additions(fault: Fault = () => ({})): Scenario {
       for (const slot of [0, 1]) {
         claimTimeline(domain.member(memory, slot), { name: "", driverName: "", timeLimit: 1000 });
       }
-      publishEntries(domain.segment(memory), 0, [{ key: LATE_KEY, level: 1 }]);
+      addEntry(domain.segment(memory), 0, { key: LATE_KEY, level: 1 });
     },
     agents: {
       owner(memory) {

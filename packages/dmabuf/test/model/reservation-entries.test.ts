@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { BUFFER } from "../../src/domain/layout.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
-import { publishEntries, readEntries, tryReadEntries, type Entry } from "../../src/reservation/entries.js";
+import { tryReadEntries, type Entry } from "../../src/reservation/entries.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark } from "../../src/testing/index.js";
 import {
@@ -17,7 +17,7 @@ import {
   type Scenario,
 } from "./interleavings.js";
 import { TinyDomain } from "./tiny-domain.js";
-import { reservationAt } from "../reservation-at.js";
+import { addEntry, reservationAt } from "../reservation-at.js";
 
 // What a reservation holds, as readers without the lock see it; the contract is in src/reservation/entries.ts.
 
@@ -82,7 +82,7 @@ test(
       crash: { agents: ["writer"], recover: { reaper } },
       check(memory, outcome) {
         check!(memory, outcome);
-        const left = numbersOf(readEntries(domain.segment(memory), BUFFER_SLOT));
+        const left = numbersOf(tryReadEntries(domain.segment(memory), BUFFER_SLOT)!);
         assert.ok(
           VERSIONS.some((version) => version.join() === left.join()),
           left.join(),
@@ -98,7 +98,7 @@ test("reservation.3: a reader never misses a pending fence while a later one tak
     prepare(memory) {
       domain.open(memory, 4);
       claimTimeline(domain.member(memory, 0), { name: "", driverName: "", timeLimit: 1000 });
-      publishEntries(domain.segment(memory), BUFFER_SLOT, [{ key: fence(1), level: 1 }]);
+      addEntry(domain.segment(memory), BUFFER_SLOT, { key: fence(1), level: 1 });
     },
     agents: {
       writer(memory) {
@@ -115,7 +115,7 @@ test("reservation.3: a reader never misses a pending fence while a later one tak
         assert.ok(!reservation.testSignaled("write"), "the reader has found no pending fence");
       },
     },
-    check: (memory) => assert.equal(readEntries(domain.segment(memory), BUFFER_SLOT).length, 1),
+    check: (memory) => assert.equal(tryReadEntries(domain.segment(memory), BUFFER_SLOT)!.length, 1),
   });
 });
 
@@ -153,12 +153,21 @@ for (const [name, { writer, reader }] of Object.entries(MISTAKES)) {
   });
 }
 
+/** What is added is pending: an agent that does not die signals it. */
+function openWithFences(memory: Substrate): void {
+  domain.open(memory, 4);
+  for (const { key } of ENTRIES) {
+    const { slot } = claimTimeline(domain.member(memory, REAPER), { name: "", driverName: "", timeLimit: 1000 });
+    assert.equal(slot, key.slot);
+  }
+}
+
 function scenario(agents: Record<string, Program>): Scenario {
   return {
-    prepare: (memory) => domain.open(memory, 4),
+    prepare: openWithFences,
     agents,
     check(memory, { results, crashed }) {
-      const left = numbersOf(readEntries(domain.segment(memory), BUFFER_SLOT));
+      const left = numbersOf(tryReadEntries(domain.segment(memory), BUFFER_SLOT)!);
       const added = Object.values(results)
         .filter((result) => Array.isArray(result))
         .flat() as number[];
@@ -181,7 +190,7 @@ function adds(slot: number, entries: readonly number[], fault?: Fault): Program 
     const reservation = reservationAt(agent, BUFFER_SLOT);
     for (const entry of entries) {
       using _lock = reservation.lockSync();
-      publishEntries(agent, BUFFER_SLOT, [...readEntries(agent, BUFFER_SLOT), ENTRIES[entry]!]);
+      addEntry(agent, BUFFER_SLOT, ENTRIES[entry]!);
       done++;
     }
     return entries;

@@ -310,7 +310,7 @@ class WatchedUser extends ReservationUser {
   readonly #watch: Watch;
 
   constructor(agent: Agent, buffer: number, watch: Watch) {
-    super(new ReservationState(agent, buffer, () => () => {}));
+    super(new ReservationState(agent, buffer, () => ({ release() {} })));
     this.#watch = watch;
   }
 
