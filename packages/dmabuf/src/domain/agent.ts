@@ -27,6 +27,8 @@ export interface WaitCondition {
   /** Makes sure that this agent is rung when `ready` may have become true. */
   arm(): void;
   ready(): boolean;
+  /** As `ready`, after so many quick looks while it is not. */
+  spin?(looks: number): boolean;
   /** Milliseconds until an agent must look again even if none rings; it is then looked at. */
   recheckAfter?(): number;
   /**
@@ -44,6 +46,7 @@ const LEAST_SPIN = 1 / 64;
  */
 const MISSES_TO_RETRY = 64;
 const LOOKS_PER_CLOCK = 16;
+const QUICK_LOOKS_PER_CLOCK = 128;
 
 export class Agent implements Member, Waiter {
   readonly memory: Substrate;
@@ -251,17 +254,23 @@ export class Agent implements Member, Waiter {
     if (this.#spinNs === 0) return false;
     const end = Math.min(this.host.nowNs() + this.#spinNs, limit);
     do {
-      for (let i = 0; i < LOOKS_PER_CLOCK; i++) {
-        if (awaited.ready()) {
-          this.#spinNs = this.host.spinNs;
-          this.#misses = 0;
-          return true;
-        }
-        this.memory.pause();
+      if (this.#looksFinding(awaited)) {
+        this.#spinNs = this.host.spinNs;
+        this.#misses = 0;
+        return true;
       }
     } while (this.host.nowNs() < end);
     const retry = ++this.#misses % MISSES_TO_RETRY === 0;
     this.#spinNs = retry ? this.host.spinNs : Math.max(this.#spinNs / 2, this.host.spinNs * LEAST_SPIN);
+    return false;
+  }
+
+  #looksFinding(awaited: WaitCondition): boolean {
+    if (awaited.spin !== undefined) return awaited.spin(QUICK_LOOKS_PER_CLOCK);
+    for (let i = 0; i < LOOKS_PER_CLOCK; i++) {
+      if (awaited.ready()) return true;
+      this.memory.pause();
+    }
     return false;
   }
 }

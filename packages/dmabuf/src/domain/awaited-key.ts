@@ -32,6 +32,12 @@ export class AwaitedKey implements WaitCondition {
     armKey(this.agent, this.key);
   }
 
+  spin(looks: number): boolean {
+    const { slot, generation, sequence } = this.key;
+    this.agent.protocol.spinSignaled(slot, generation, sequence, looks);
+    return this.ready();
+  }
+
   recheckAfter(): number {
     const now = this.agent.host.nowNs();
     const progress = keyProgress(this.agent, this.key);

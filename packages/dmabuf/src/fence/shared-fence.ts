@@ -6,7 +6,6 @@ import {
   keyDeadline,
   keyOrigin,
   keyPosition,
-  keyStatus,
   keyTime,
   type Origin,
 } from "../domain/fence-slot.js";
@@ -74,13 +73,13 @@ export class SharedBacking extends FenceBacking {
   }
 
   poll(fence: Fence): Outcome | undefined {
-    const key = this.key(fence);
-    const status = keyStatus(this.agent, key);
+    const sequence = this.#sequenceOf(fence);
+    const status = this.agent.protocol.keyStatus(this.slot, this.generation, sequence);
     if (status === 0) return undefined;
     // Those before it have signaled too, and call back before it.
-    if (this.hasArmed) this.settleArmed(key.sequence - 1);
+    if (this.hasArmed) this.settleArmed(sequence - 1);
     // What was set here is dropped: the fence was decided in shared memory.
-    return outcomeOf(this.agent, key, status);
+    return outcomeOf(this.agent, this.key(fence), status);
   }
 
   enableSignaling(fence: Fence): boolean {

@@ -23,6 +23,8 @@ export interface Protocol {
 
   /** Whether a fence is signaled; 0 for no. It is named by its slot, the slot's generation, and its number. */
   isKeySignaled(slot: number, generation: number, sequence: number): number;
+  /** The same, looked at again and again while the fence is pending, up to `looks` times. */
+  spinSignaled(slot: number, generation: number, sequence: number, looks: number): number;
   /** Whether a fence is signaled and its work has finished; 0 for no. */
   isKeyFinished(slot: number, generation: number, sequence: number): number;
   /** 0 pending, 1 signaled, a negative errno if the fence failed. */

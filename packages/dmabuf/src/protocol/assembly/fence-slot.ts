@@ -16,6 +16,12 @@ export function isKeySignaled(slot: i32, generation: i32, sequence: f64): bool {
   return oneShot.isOneShotSignaled(slot, generation);
 }
 
+/** As `isKeySignaled`, looked at again and again while it is pending, up to `looks` times. */
+export function spinSignaled(slot: i32, generation: i32, sequence: f64, looks: i32): bool {
+  for (; looks > 0; looks--) if (isKeySignaled(slot, generation, sequence)) return true;
+  return false;
+}
+
 export function isKeyFinished(slot: i32, generation: i32, sequence: f64): bool {
   if (isTimeline(slot)) return timeline.isTimelineFinished(slot, generation, <i64>sequence);
   return oneShot.isOneShotFinished(slot, generation);

@@ -10,6 +10,7 @@ export {
   keyProgress,
   keyStatus,
   keyTime,
+  spinSignaled,
 } from "./fence-slot";
 export { findRetired } from "./failures";
 export { completeOneShot } from "./one-shot-slot";

@@ -26,7 +26,7 @@ function completedWord(generation: i32, sequence: i64): i64 {
  */
 export function completeTimeline(slot: i32, generation: i32, completed: f64, sequence: f64, timestamp: f64): bool {
   const base = timelineAt(slot);
-  storeTime(base, loadWord(base + TIMELINE.GENERATION), <i64>sequence, timestamp);
+  storeTime(base, generation, <i64>sequence, timestamp);
   return moveOn(base, completedWord(generation, <i64>completed), completedWord(generation, <i64>sequence));
 }
 
