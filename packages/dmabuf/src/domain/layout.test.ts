@@ -4,7 +4,17 @@ import { segmentFields } from "../../test/segment-fields.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { readHeader, writeHeader } from "./header.js";
-import { AGENT, checkSizes, HEADER, Layout, LAYOUT_VERSION, TABLE_NAMES, TABLES, type Sizes } from "./layout.js";
+import {
+  AGENT,
+  checkSizes,
+  HEADER,
+  Layout,
+  LAYOUT_VERSION,
+  TABLE_NAMES,
+  TABLES,
+  TIMELINE,
+  type Sizes,
+} from "./layout.js";
 import * as layout from "./layout.js";
 import { Bits, WideBits } from "./packing.js";
 import { fieldsOf, place, type AnyRecord } from "./record.js";
@@ -175,6 +185,20 @@ test("each table has a word of its own that says how far it was used", () => {
 
 test("a reservation has room for two fences of each agent", () => {
   assert.equal(new Layout(SMALL).reservationEntries, 6);
+});
+
+test("what a signal, and a look at the newest fence and its time need of a timeline is in one cache line (timeline-slot.10)", () => {
+  for (const sizes of [SMALL, MANY, checkSizes({})]) {
+    const layout = new Layout(sizes);
+    assert.deepEqual(
+      some(sizes.timelines).map((slot) => layout.timeline(slot) % 16),
+      some(sizes.timelines).map(() => 0),
+    );
+  }
+  const { OWNER, GENERATION, COMPLETED, LATEST, AWAITED, DEADLINE, FAILURES, END_ERROR } = TIMELINE;
+  for (const field of [OWNER, GENERATION, COMPLETED, LATEST, AWAITED, DEADLINE, FAILURES, END_ERROR]) {
+    assert.ok(field < 16);
+  }
 });
 
 /** The first two of so many, and the last one. */

@@ -31,7 +31,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 7;
+export const LAYOUT_VERSION = 8;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -94,8 +94,8 @@ export const TAGGED_TIME = packing(64, { value: 53, inSteps: 1, generation: 10 }
 /** A range of failed sequence numbers. */
 export const FAILURE = record({ FIRST: u64, LAST: u64, ERROR: u32 });
 
-/** When a fence completed: a lap of the ring, and nanoseconds. */
-export const TIME = packing(64, { nanoseconds: 53, lap: 11 });
+/** When a fence completed, and of which it is: by the lap of the ring, or by the fence's number. */
+export const TIME = packing(64, { nanoseconds: 53, tag: 11 });
 export const TIME_ENTRY = record({ TIME: packed(TIME) });
 
 /** How far a timeline is: the number of the last fence that completed. */
@@ -106,19 +106,20 @@ export const END_ERROR = packing(32, { error: 12, generation: 20 });
 export const FAILURES_KEPT = 32;
 export const TIMES_KEPT = 64;
 
-/** One fence context with a fixed owner. */
+/** One fence context with a fixed owner. What a signal and a look at it need is in one cache line. */
 export const TIMELINE = record({
-  OWNER: u32,
+  OWNER: ownLine(u32),
   GENERATION: u32,
   COMPLETED: packed(COMPLETED),
+  LATEST: packed(TIME), // when that fence completed, or 0
   AWAITED: u64, // the lowest sequence number that an agent waits for, 0 for none
   DEADLINE: packed(TAGGED_TIME), // the earliest deadline asked for, CLOCK_MONOTONIC, 0 for none
-  CONTEXT: u64, // the fence context number
   FORGOTTEN: u64, // the last sequence number of the failures no longer kept
   END_ERROR: packed(END_ERROR), // what pending fences end with; 0 while the timeline is open
   TIME_LIMIT: u32, // milliseconds without progress after which hang recovery ends the timeline
   FAILURES: u32, // how many failures were recorded
   FORGOTTEN_GENERATION: u32, // retired failures of this generation and earlier may be gone
+  CONTEXT: u64, // the fence context number
   DRIVER_NAME: name,
   NAME: name,
   ACKNOWLEDGED: u64, // up to which number the owner has said that its work has finished, after the end

@@ -27,6 +27,9 @@ import { writeName } from "./text.js";
  * timeline-slot.9. An agent that waits for that sets its bit, then looks again; the one that raises ACKNOWLEDGED then
  *     takes the bits. All numbers are acknowledged before the slot is free: its next owner is not taken for the overdue
  *     one.
+ * timeline-slot.10. LATEST is stored before COMPLETED, and is the time of the number there if its tag is that number's and
+ *     COMPLETED is the same before and after: so the time of the newest fence comes with it, in its cache line. A step
+ *     over as many numbers as there are tags, and a software timeline, whose steps may cross, store none.
  */
 
 const ENDED = COMPLETED.ended.mask;
@@ -83,6 +86,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   // Pairs with timelineStatus() in protocol/assembly.
   memory.store(base + TIMELINE.GENERATION, generation);
   memory.store64(base + TIMELINE.COMPLETED, completedWord(generation, 0));
+  memory.store64(base + TIMELINE.LATEST, 0n);
   memory.store(base + TIMELINE.FAILURES, 0);
   memory.store64(base + TIMELINE.FORGOTTEN, 0n);
   resetEnd(member, slot, generation);

@@ -1,7 +1,21 @@
 import assert from "node:assert/strict";
+import type { Identity } from "../../src/domain/agent-slot.js";
+import type { FenceKey } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
-import { agentOf, claim, complete, createDomain, FIRST, keyOf, OWNER } from "./model-domain.js";
+import { ERRNO } from "../../src/errors.js";
+import { armKey, isKeySignaled, keyTime } from "../../src/domain/fence-slot.js";
+import {
+  agentOf,
+  claim,
+  complete,
+  createDomain,
+  FIRST,
+  keyOf,
+  look,
+  OWNER,
+  SECOND,
+  segmentOf,
+} from "./model-domain.js";
 import { testMutations } from "./planted-in-assembly.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
@@ -12,6 +26,13 @@ import { TinyDomain } from "./tiny-domain.js";
 // Bugs in the sources that are compiled to WebAssembly: the explorations run on a build that has them.
 
 const KEY = keyOf("timeline");
+const NEXT = keyOf("timeline", 1, 2);
+const [EARLY, LATE] = [1e9, 2e9];
+
+const waits = (self: Identity, key: FenceKey) => (memory: Substrate) => {
+  const agent = agentOf(memory, self);
+  return agent.waitSync({ arm: () => armKey(agent, key), ready: () => isKeySignaled(agent, key) });
+};
 
 testMutations(
   "an agent waits for a timeline's fence",
@@ -21,14 +42,7 @@ testMutations(
       createDomain(memory);
       claim(memory, "timeline", OWNER);
     },
-    agents: {
-      owner: (memory: Substrate) => complete(memory, KEY),
-      waiter(memory: Substrate) {
-        const agent = agentOf(memory, FIRST);
-        const arm = (): void => armKey(agent, KEY);
-        return agent.waitSync({ arm, ready: () => isKeySignaled(agent, KEY) });
-      },
-    },
+    agents: { owner: (memory: Substrate) => complete(memory, KEY), waiter: waits(FIRST, KEY) },
     check: (_memory, { results }) => assert.equal(results["waiter"], true),
   },
   [
@@ -38,6 +52,134 @@ testMutations(
       from: "  addWord(bell, 1);\n  wake(bell);\n",
       to: "  wake(bell);\n  addWord(bell, 1);\n",
       report: /^No agent is left to wake waiter/,
+    },
+    {
+      name: "a signal that looks for waiters before it completes the fence",
+      file: "timeline-slot.ts",
+      from: `  if (compareExchange64(base + TIMELINE.COMPLETED, previous, next) != previous) return false;
+  // SYNC POINT completed-before-awaited: pairs with armTimeline().
+  const awaited = load64(base + TIMELINE.AWAITED);
+`,
+      to: `  const awaited = load64(base + TIMELINE.AWAITED);
+  if (compareExchange64(base + TIMELINE.COMPLETED, previous, next) != previous) return false;
+`,
+      report: /^No agent is left to wake waiter/,
+    },
+  ],
+);
+
+testMutations(
+  "two agents wait for two fences of a timeline",
+  {
+    merge: true,
+    timeouts: false,
+    prepare(memory) {
+      createDomain(memory);
+      claim(memory, "timeline", OWNER);
+    },
+    agents: {
+      owner(memory: Substrate) {
+        complete(memory, KEY);
+        complete(memory, NEXT);
+      },
+      first: waits(FIRST, KEY),
+      second: waits(SECOND, NEXT),
+    },
+    check: (_memory, { results }) => assert.deepEqual([results["first"], results["second"]], [true, true]),
+  },
+  [
+    {
+      name: "a waiter that lowers AWAITED before it sets its bit",
+      file: "timeline-slot.ts",
+      from: `  setBit(base + TIMELINE.WAITERS, agent);
+  // SYNC POINT completed-before-awaited: the bit is set before the number that makes a signaler take it.
+  lower(base + TIMELINE.AWAITED, sequence);
+`,
+      to: `  lower(base + TIMELINE.AWAITED, sequence);
+  setBit(base + TIMELINE.WAITERS, agent);
+`,
+      report: /^No agent is left to wake second/,
+    },
+    {
+      name: "a ring that takes the waiters' bits before it clears AWAITED",
+      file: "timeline-slot.ts",
+      from: `  store64(base + TIMELINE.AWAITED, 0);
+  ringAll(base + TIMELINE.WAITERS);
+`,
+      to: `  ringAll(base + TIMELINE.WAITERS);
+  store64(base + TIMELINE.AWAITED, 0);
+`,
+      report: /^No agent is left to wake second/,
+    },
+  ],
+);
+
+testMutations(
+  "a fence's time is read while its owner completes it and the next one",
+  {
+    prepare(memory) {
+      createDomain(memory);
+      claim(memory, "timeline", OWNER);
+    },
+    agents: {
+      owner(memory: Substrate) {
+        complete(memory, KEY, 0, EARLY);
+        complete(memory, NEXT, 0, LATE);
+      },
+      reader: (memory: Substrate) => keyTime(segmentOf(memory), KEY),
+    },
+    check: (_memory, { results }) => assert.ok([undefined, EARLY].includes(results["reader"] as number | undefined)),
+  },
+  [
+    {
+      name: "a latest time whose tag is a lap of the ring",
+      file: "timeline-slot.ts",
+      from: "isNear ? timeOf(timestamp, <i64>sequence, generation) : 0",
+      to: "isNear ? timeOf(timestamp, 1, generation) : 0",
+      report: /The check threw/,
+    },
+  ],
+);
+
+testMutations(
+  "a published fence is ended by its publisher and by hang recovery at once",
+  {
+    prepare(memory) {
+      createDomain(memory);
+      claim(memory, "one-shot", OWNER);
+    },
+    agents: {
+      owner: (memory: Substrate) => complete(memory, keyOf("one-shot"), 0, EARLY),
+      hangRecovery: (memory: Substrate) => complete(memory, keyOf("one-shot"), ERRNO.ETIMEDOUT, LATE),
+      reader: (memory: Substrate) =>
+        look(memory, keyOf("one-shot")) !== 0 && keyTime(segmentOf(memory), keyOf("one-shot")),
+    },
+    check(memory, { results }) {
+      const time = keyTime(segmentOf(memory), keyOf("one-shot"));
+      assert.ok(results["reader"] === false || results["reader"] === time, "its time has changed");
+      assert.notEqual(results["owner"], results["hangRecovery"], "both have decided it");
+    },
+  },
+  [
+    {
+      name: "a time that is stored after the fence is signaled",
+      file: "one-shot-slot.ts",
+      from: `  compareExchange64(base + ONE_SHOT.TIME, timeless(generation), timed(generation, timestamp));
+  const decided = compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) == pending;
+`,
+      to: `  const decided = compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) == pending;
+  compareExchange64(base + ONE_SHOT.TIME, timeless(generation), timed(generation, timestamp));
+`,
+      report: /its time has changed/,
+    },
+    {
+      name: "a state that is looked at and then stored",
+      file: "one-shot-slot.ts",
+      from: "compareExchange(base + ONE_SHOT.STATE, pending, signaledWord(pending, error)) == pending;",
+      to: `loadWord(base + ONE_SHOT.STATE) == pending;
+  compareExchange(base + ONE_SHOT.STATE, loadWord(base + ONE_SHOT.STATE), signaledWord(pending, error));
+`,
+      report: /both have decided it/,
     },
   ],
 );

@@ -5,6 +5,7 @@ import { advanceTimeline, claimTimeline, endTimeline, freeTimeline } from "../..
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
   claim,
+  complete,
   createDomain,
   end,
   FIRST,
@@ -25,6 +26,7 @@ import { testProtocol } from "./protocol.js";
 
 const [EARLY, LATE] = [2 ** 32 + 5, 2 ** 33 + 7];
 const KEY = { slot: 0, generation: 1 };
+const LATEST = LAYOUT.timeline(0) + TIMELINE.LATEST;
 const TIMES = LAYOUT.timeline(0) + LAYOUT.TIMELINE.TIMES + 1 * TIME_ENTRY.WORDS;
 
 function advances(self: number, time: number) {
@@ -66,6 +68,44 @@ testProtocol({
 });
 
 testProtocol({
+  name: "the time of a fence is its own while the next one completes (timeline-slot.10)",
+  options: {
+    prepare(memory) {
+      createDomain(memory);
+      claim(memory, "timeline", OWNER);
+    },
+    agents: {
+      owner(memory) {
+        complete(memory, keyOf("timeline", 1, 1), 0, EARLY);
+        complete(memory, keyOf("timeline", 1, 2), 0, LATE);
+      },
+      reader: (memory) => [1, 2].map((sequence) => keyTime(segmentOf(memory), keyOf("timeline", 1, sequence))),
+    },
+    check(memory, { results }) {
+      const times = [1, 2].map((sequence) => keyTime(segmentOf(memory), keyOf("timeline", 1, sequence)));
+      assert.deepEqual(times, [EARLY, LATE]);
+      (results["reader"] as typeof times).forEach((time, i) => {
+        assert.ok(time === undefined || time === times[i], `it signaled at ${String(time)}`);
+      });
+    },
+  },
+  mistakes: [
+    {
+      name: "A latest time that does not name its number",
+      report: /it signaled at/,
+      plant: (memory) => ({
+        // The tag of the first number of the first generation: 1 + 1 + 1021.
+        store64: (word, value) =>
+          memory.store64(
+            word,
+            word === LATEST ? TIME.nanoseconds.of(TIME.nanoseconds.in(value)) | TIME.tag.of(1023) : value,
+          ),
+      }),
+    },
+  ],
+});
+
+testProtocol({
   name: "an agent that advances a timeline too late writes no time of the next one in its slot (timeline-slot.7)",
   options: {
     prepare(memory) {
@@ -94,7 +134,7 @@ testProtocol({
       agent: "late",
       plant: (memory) => ({
         // The tag of the next generation's time: 1 + 2 * 1021 instead of 1 + 1021.
-        store64: (word, value) => memory.store64(word, word === TIMES ? value + TIME.lap.of(1021) : value),
+        store64: (word, value) => memory.store64(word, word === TIMES ? value + TIME.tag.of(1021) : value),
       }),
     },
   ],

@@ -27,6 +27,9 @@ function completedWord(generation: i32, sequence: i64): i64 {
 export function completeTimeline(slot: i32, generation: i32, completed: f64, sequence: f64, timestamp: f64): bool {
   const base = timelineAt(slot);
   storeTime(base, generation, <i64>sequence, timestamp);
+  // timeline-slot.10. Tags repeat themselves after so many numbers.
+  const isNear = <i64>(sequence - completed) < TAGS;
+  store64(base + TIMELINE.LATEST, isNear ? timeOf(timestamp, <i64>sequence, generation) : 0);
   return moveOn(base, completedWord(generation, <i64>completed), completedWord(generation, <i64>sequence));
 }
 
@@ -135,36 +138,50 @@ export function timelineProgress(slot: i32): i64 {
 /** When a completed fence signaled, in nanoseconds; -1 if that is no longer kept. */
 export function timelineTime(slot: i32, generation: i32, sequence: i64): f64 {
   const base = timelineAt(slot);
-  const completed = timelineProgress(slot);
-  if (completed - sequence >= TIME_LAPS * TIMES_KEPT) return -1;
+  const word = load64(base + TIMELINE.COMPLETED);
+  const completed = COMPLETED.sequence(word);
+  if (completed == sequence) {
+    const latest = load64(base + TIMELINE.LATEST);
+    // SYNC POINT latest-before-completed: while COMPLETED stays as it is, LATEST is of its number or of the next one.
+    const isIts = TIME.tag(latest) == tagOf(sequence, generation) && load64(base + TIMELINE.COMPLETED) == word;
+    if (isIts) return timeIn(base, generation, latest);
+  }
+  if (completed - sequence >= TAGS * TIMES_KEPT) return -1;
   // Fences that completed together have one time, which is stored for the last of them.
   const last = min(completed, sequence + TIMES_KEPT - 1);
   for (; sequence <= last; sequence++) {
     const time = load64(timeWord(base, sequence));
-    if (TIME.lap(time) != lapOf(sequence, generation)) continue;
-    return loadWord(base + TIMELINE.GENERATION) == generation ? <f64>TIME.nanoseconds(time) : -1;
+    if (TIME.tag(time) == tagOf(sequence / TIMES_KEPT, generation)) return timeIn(base, generation, time);
   }
   return -1;
 }
 
+function timeIn(base: i32, generation: i32, time: i64): f64 {
+  return loadWord(base + TIMELINE.GENERATION) == generation ? <f64>TIME.nanoseconds(time) : -1;
+}
+
 /**
- * A time is stored before the completion, and tells by its lap when it belongs to a later fence, or to one of another
- * generation, whose last call was overdue.
+ * A time is stored before the completion, and tells by its tag, a lap of the ring, when it belongs to a later fence, or
+ * to one of another generation, whose last call was overdue.
  */
 function storeTime(base: i32, generation: i32, sequence: i64, timestamp: f64): void {
-  store64(timeWord(base, sequence), (<i64>timestamp) | TIME.ofLap(lapOf(sequence, generation)));
+  store64(timeWord(base, sequence), timeOf(timestamp, sequence / TIMES_KEPT, generation));
 }
 
 function timeWord(base: i32, sequence: i64): i32 {
   return base + TIMELINE.TIMES + <i32>(sequence % TIMES_KEPT) * TIME_ENTRY.WORDS;
 }
 
-const TIME_LAPS: i64 = TIME.lap(-1);
+function timeOf(timestamp: f64, number: i64, generation: i32): i64 {
+  return (<i64>timestamp) | TIME.ofTag(tagOf(number, generation));
+}
 
-/** How far apart the laps of two generations are that follow each other. */
+/** How many tags there are: 0 is that of a time that was not written. */
+const TAGS: i64 = TIME.tag(-1);
+
+/** How far apart the tags of two generations are that follow each other. */
 const APART: i64 = 1021;
 
-/** Never 0, which is the lap of a time that was not written. */
-function lapOf(sequence: i64, generation: i32): i64 {
-  return 1 + ((sequence / TIMES_KEPT + (generation & TIME_LAPS) * APART) % TIME_LAPS);
+function tagOf(number: i64, generation: i32): i64 {
+  return 1 + ((number + (generation & TAGS) * APART) % TAGS);
 }
