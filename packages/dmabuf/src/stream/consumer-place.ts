@@ -2,6 +2,7 @@ import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { CONSUMER } from "../domain/layout.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
+import { isLater } from "../domain/promised.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
@@ -52,15 +53,18 @@ export class ConsumerPlace {
     return this.#missed;
   }
 
-  /** See `Consumer`. @param owner The user's object. */
-  async next(options: WaitOptions, owner: object): Promise<Frame | undefined> {
+  /** See `Consumer`. @param owner The user's object. @returns A frame that is there at once. */
+  next(options: WaitOptions, owner: object): Frame | undefined | Promise<Frame | undefined> {
     checkWait("Consumer.next()", options);
     const attempt = this.#attempt();
     const frame = attempt.takeFinished();
     if (frame !== undefined) return frame;
     this.#idle = undefined;
     const taken = take(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options, this.#ending);
-    if (!(taken instanceof Promise)) return taken;
+    return isLater(taken) ? this.#awaited(taken, owner) : taken;
+  }
+
+  async #awaited(taken: Promise<Frame | undefined>, owner: object): Promise<Frame | undefined> {
     this.#owners.push(owner);
     try {
       return await taken;

@@ -2,6 +2,7 @@ import type { Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
 import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
+import { each } from "./each.js";
 import type { Frame } from "./frame.js";
 import { POLICY, type Policy } from "./stream-slot.js";
 
@@ -64,7 +65,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    *   `EPROTO` if the frame's data are damaged: the next call takes the next frame; `EBADF` if the
    *   stream was left.
    */
-  next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+  async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
     return this.#place.next(options, this);
   }
 
@@ -80,7 +81,10 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */
   [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
-    return takeAll(this);
+    return each(
+      () => this.#place.next(this.#options, this),
+      () => this.close(),
+    );
   }
 
   /** Leaves the stream and gives all frames back; a `next()` that waits gets none. Twice does nothing. */
@@ -90,16 +94,5 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-}
-
-/** Takes frames until there are no more; what they come from is left when the loop is. */
-export async function* takeAll(
-  source: Disposable & { next(): Promise<Frame | undefined> },
-): AsyncGenerator<Frame, void, undefined> {
-  try {
-    for (let frame = await source.next(); frame !== undefined; frame = await source.next()) yield frame;
-  } finally {
-    source[Symbol.dispose]();
   }
 }

@@ -20,6 +20,7 @@ import { checkWait, checkWaitSync, Ending, NO_LIMIT, type WaitOptions } from "..
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { ConsumerPlace } from "./consumer-place.js";
 import { CONSUMER_OPTIONS, makeConsumer, type Consumer, type ConsumerOptions } from "./consumer.js";
+import { each } from "./each.js";
 import type { FrameFormat } from "./format.js";
 import { FrameHold } from "./frame-hold.js";
 import { makeLoan, type Loan, type Publisher } from "./frame.js";
@@ -221,15 +222,7 @@ export class FrameStream implements Disposable {
   /** Loans to fill and publish, one after the other, until the stream is ended. */
   loans(options: WaitOptions = {}): AsyncGenerator<Loan, void, undefined> {
     checkWait("FrameStream.loans()", options);
-    return this.#loans(options);
-  }
-
-  async *#loans(options: WaitOptions): AsyncGenerator<Loan, void, undefined> {
-    for (;;) {
-      const loan = await this.loan(options);
-      if (loan === undefined) return;
-      yield loan;
-    }
+    return each(() => this.#loan(options));
   }
 
   /**
@@ -239,6 +232,10 @@ export class FrameStream implements Disposable {
    */
   async loan(options: WaitOptions = NO_LIMIT): Promise<Loan | undefined> {
     checkWait("FrameStream.loan()", options);
+    return this.#loan(options);
+  }
+
+  #loan(options: WaitOptions): Loan | undefined | Promise<Loan | undefined> {
     const attempt = this.#attempt();
     const hold = attempt.takeFinished();
     if (hold !== undefined) return this.#toLoan(hold);

@@ -4,7 +4,8 @@ import { ring, slotOf } from "../../domain/agent-slot.js";
 import { take, takeSync, type Steps } from "../../domain/steps.js";
 import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../../domain/wait.js";
 import { codeOf, DmaBufError } from "../../errors.js";
-import { CONSUMER_OPTIONS, takeAll, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
+import { each } from "../../stream/each.js";
+import { CONSUMER_OPTIONS, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
 import type { Frame } from "../../stream/frame.js";
 import { endOf, type FrameStream } from "../../stream/frame-stream.js";
 import type { StreamDirectory } from "./stream-directory.js";
@@ -134,7 +135,10 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
 
   /** Takes frames until a stream ends; what it follows is left when the loop is. */
   [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
-    return takeAll(this);
+    return each(
+      () => this.next(),
+      () => this.close(),
+    );
   }
 
   /** Leaves and gives all frames back; a `next()` that waits gets `undefined`. Twice does nothing. */
