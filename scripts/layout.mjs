@@ -150,7 +150,7 @@ function constant(name, value) {
 }
 
 function imported(record, name) {
-  return `@external("${record}", "${name}") export declare const ${name}: i32;`;
+  return `@external("words", "${record}.${name}") export declare const ${name}: i32;`;
 }
 
 function namespace(name, lines) {

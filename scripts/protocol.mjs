@@ -1,22 +1,24 @@
 /**
- * Compiles the protocols of src/protocol/assembly to WebAssembly, in two builds, and writes them into a module of the
- * library: `node scripts/protocol.mjs`. It does nothing if they have not changed.
+ * Compiles the protocols of src/protocol/assembly in two builds, and writes them into a module of the library:
+ * `node scripts/protocol.mjs`. It does nothing if they have not changed.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import asc from "assemblyscript/asc";
+import binaryen from "binaryen";
+import { transform } from "esbuild";
 import { filesIn, ROOT } from "./files.mjs";
 import { assemblyScript } from "./layout.mjs";
 
 const HOME = "packages/dmabuf/src/protocol";
 
-/** The builds: with atomic instructions on a shared memory, and with words that are imported. */
+/** The builds: with atomic instructions on a shared memory, and with words that are imported, which becomes JavaScript. */
 const BUILDS = {
   atomic: ["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
-  // A memory of its own would take gigabytes of addresses, of which there may be too few.
-  words: ["--use", "MODEL=1", "--noExportMemory"],
+  // Conversions that JavaScript would have to imitate are left out.
+  words: ["--use", "MODEL=1", "--noExportMemory", "--disable", "nontrapping-f2i"],
 };
 const FLAGS = [
   "--enable",
@@ -52,22 +54,30 @@ export async function compile(texts, build) {
   return binary;
 }
 
+/** A `words` build as the source of a function: it takes what the build imports, and returns its functions. */
+export async function javaScript(binary) {
+  const module = binaryen.readBinary(binary);
+  module.setFeatures(binaryen.Features.All);
+  const [, build] = module.emitAsmjs().match(/^(function asmFunc\(.*?^\})$/ms);
+  module.dispose();
+  const { code } = await transform(`export ${build.replace("asmFunc", "words")}`, { minify: true, target: "es2022" });
+  return code.trim();
+}
+
 async function main() {
   const texts = sources();
   const mark = createHash("sha256")
-    .update(JSON.stringify([...texts, BUILDS, FLAGS]))
+    .update(JSON.stringify([...texts, readFileSync(import.meta.filename, "utf8")]))
     .digest("hex")
     .slice(0, 16);
   const out = join(ROOT, HOME, "binary.ts");
   const header = `// Made by scripts/protocol.mjs from the sources in assembly/: ${mark}`;
   if (existsSync(out) && readFileSync(out, "utf8").startsWith(header)) return;
-  const lines = [header];
-  for (const build of Object.keys(BUILDS)) {
-    const binary = await compile(texts, build);
-    lines.push(`export const ${build.toUpperCase()} = "${Buffer.from(binary).toString("base64")}";`);
-    console.log(`protocol: ${build} ${binary.length} bytes`);
-  }
+  const atomic = Buffer.from(await compile(texts, "atomic"));
+  const words = await javaScript(await compile(texts, "words"));
+  const lines = [header, "// @ts-nocheck", `export const ATOMIC = "${atomic.toString("base64")}";`, words];
   writeFileSync(out, `${lines.join("\n")}\n`);
+  console.log(`protocol: ${atomic.length} bytes of WebAssembly, ${words.length} of JavaScript`);
 }
 
 if (process.argv[1] === import.meta.filename) await main();

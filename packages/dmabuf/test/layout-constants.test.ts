@@ -59,7 +59,7 @@ function readAssemblyScript(text: string): Map<string, number | undefined> {
     for (const [, name, value] of body!.matchAll(/export const (\w+): i32 = (\d+);/g)) {
       found.set(`${space}_${name}`, Number(value));
     }
-    for (const [, record, name] of body!.matchAll(/@external\("(\w+)", "(\w+)"\)/g)) {
+    for (const [, record, name] of body!.matchAll(/@external\("words", "(\w+)\.(\w+)"\)/g)) {
       assert.equal(record, space);
       found.set(`${space}_${name}`, undefined);
     }

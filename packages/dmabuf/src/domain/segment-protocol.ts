@@ -1,6 +1,6 @@
-import { bindAtomic, WordsBuild, type Protocol } from "../protocol/protocol.js";
+import { bindAtomic, WordsBuild, type MakeWords, type Places, type Protocol } from "../protocol/protocol.js";
 import { AtomicWords } from "../substrate/atomic-words.js";
-import type { Layout, Segment } from "./layout.js";
+import type { Layout, Segment, TableName } from "./layout.js";
 
 /** The protocols on a segment's words. An agent has its own at hand. */
 export function protocolOf(segment: Segment): Protocol {
@@ -17,8 +17,8 @@ export function boundTo({ memory, layout }: Segment): Protocol {
   let protocol = bound.get(memory);
   if (protocol === undefined) {
     const { wasmMemory } = memory;
-    protocol =
-      wasmMemory === undefined ? buildOf(layout).bind(memory) : bindAtomic(memory, wasmMemory, placesOf(layout));
+    protocol = wasmMemory && bindAtomic(memory, wasmMemory, placesOf(layout));
+    protocol ??= buildOf(layout).bind(memory);
     bound.set(memory, protocol);
   }
   return protocol;
@@ -28,18 +28,21 @@ function buildOf(layout: Layout): WordsBuild {
   return builds.get(layout) ?? useBuild(layout);
 }
 
-/** Makes the `words` build of a layout. @param binary Default: the library's own. A test plants bugs in it. */
-export function useBuild(layout: Layout, binary?: string): WordsBuild {
-  const build = new WordsBuild(placesOf(layout), binary);
+/** Makes the `words` build of a layout. @param make Default: the library's own. A test plants bugs in it. */
+export function useBuild(layout: Layout, make?: MakeWords): WordsBuild {
+  const build = new WordsBuild(placesOf(layout), make);
   builds.set(layout, build);
   return build;
 }
 
-/** The numbers that the modules import: see scripts/layout.mjs. */
-function placesOf(layout: Layout): (record: string, name: string) => number {
-  const lists: Record<string, unknown> = { ...layout, COUNT: layout.counts, LAYOUT: layout };
-  return (record, name) => {
-    if (record === "START") return layout.start(name as never);
-    return (lists[record] as Record<string, number>)[name]!;
-  };
+/** What scripts/layout.mjs lets the builds import. */
+function placesOf(layout: Layout): Places {
+  const tables = Object.keys(layout.counts) as TableName[];
+  const START = Object.fromEntries(tables.map((table) => [table, layout.start(table)]));
+  const lists: object = { ...layout, COUNT: layout.counts, LAYOUT: layout, START };
+  return Object.fromEntries(
+    Object.entries(lists).flatMap(([record, places]) =>
+      Object.entries(places as object).map(([name, place]) => [`${record}.${name}`, place as number]),
+    ),
+  );
 }

@@ -1,9 +1,7 @@
 /** WebAssembly as far as the library uses it: its types are not in every program that uses the library. */
 
-export type WasmCall = (...args: number[]) => number;
-
-/** The number that a module imports by the name of a record or list, and a name in it. */
-export type Places = (record: string, name: string) => number;
+/** A function of a module. */
+export type Call = (...args: number[]) => unknown;
 
 interface WasmModule {
   readonly [MODULE]: never;
@@ -11,37 +9,20 @@ interface WasmModule {
 
 declare const MODULE: unique symbol;
 declare const WebAssembly: {
-  readonly Module: {
-    new (binary: Uint8Array): WasmModule;
-    imports(module: WasmModule): readonly { readonly module: string; readonly name: string; readonly kind: string }[];
-  };
-  readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: Record<string, WasmCall> };
+  readonly Module: new (binary: Uint8Array) => WasmModule;
+  readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: Readonly<Record<string, Call>> };
 };
 
-const modules = new Map<string, WasmModule>();
+let compiled: WasmModule | undefined;
 
-/** @param binary In base64. */
-export function compiled(binary: string): WasmModule {
-  let module = modules.get(binary);
-  if (module === undefined) {
-    module = new WebAssembly.Module(fromBase64(binary));
-    modules.set(binary, module);
-  }
-  return module;
-}
-
-/** The functions of a module. @param imports What it imports besides places. */
-export function instantiate(
-  module: WasmModule,
-  places: Places,
-  imports: Readonly<Record<string, object>>,
-): Readonly<Record<string, WasmCall>> {
-  const all: Record<string, Record<string, unknown>> = { ...imports } as Record<string, Record<string, unknown>>;
-  for (const { module: record, name, kind } of WebAssembly.Module.imports(module)) {
-    if (kind === "global") (all[record] ??= {})[name] = places(record, name);
-  }
-  const { exports } = new WebAssembly.Instance(module, all);
-  return Object.fromEntries(Object.entries(exports).filter(([, value]) => typeof value === "function"));
+/**
+ * The functions of the one module of the library.
+ *
+ * @param binary In base64.
+ * @throws {Error} Where it may not be compiled, as by the policy of a page.
+ */
+export function instantiate(binary: string, imports: object): Readonly<Record<string, Call>> {
+  return new WebAssembly.Instance((compiled ??= new WebAssembly.Module(fromBase64(binary))), imports).exports;
 }
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

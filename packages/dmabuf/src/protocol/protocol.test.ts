@@ -4,15 +4,16 @@ import { test } from "node:test";
 import { claimAgentSlot, isLive, ring, type Identity } from "../domain/agent-slot.js";
 import { AGENT, checkSizes, Layout, type Segment } from "../domain/layout.js";
 import { boundTo } from "../domain/segment-protocol.js";
+import { bufferOf } from "../substrate/atomic-words.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { createWasmMemory } from "../substrate/wasm-memory.js";
 import { SteppedSubstrate } from "../testing/stepped-substrate.js";
 
-function segmentOf(sizes: object, isWasm: boolean): Segment {
+function segmentOf(sizes: object, isWasm: boolean): Segment & { readonly buffer: SharedArrayBuffer } {
   const layout = new Layout(checkSizes(sizes));
   const bytes = layout.words * 4;
   const memory = isWasm ? createWasmMemory(bytes)! : new SharedArrayBuffer(bytes);
-  return { memory: createSharedSubstrate(memory), layout };
+  return { memory: createSharedSubstrate(memory), layout, buffer: bufferOf(memory) };
 }
 
 test("both builds do the same, with domains of several sizes side by side (protocol.1, protocol.3)", () => {
@@ -23,7 +24,7 @@ test("both builds do the same, with domains of several sizes side by side (proto
       assert.ok(identities.every((identity) => isLive(segment, identity)));
       ring(segment, agents - 1);
       ring(segment, agents);
-      return Array.from({ length: segment.layout.words }, (_, word) => segment.memory.load(word));
+      return new Int32Array(segment.buffer).slice(0, segment.layout.words);
     });
     assert.deepEqual(states[0], states[1]);
   }
@@ -65,4 +66,23 @@ test("DMABUF_WORDS=atomics takes memory that is not WebAssembly's", () => {
   };
   assert.equal(kind("atomics"), "[object SharedArrayBuffer]");
   assert.equal(kind(""), "[object WebAssembly.Memory]");
+});
+
+test("where there is no WebAssembly at all, its JavaScript serves (protocol.1)", () => {
+  const program = `
+    import { Domain, rawFormat } from ${JSON.stringify(new URL("../index.js", import.meta.url).href)};
+    const domain = Domain.create();
+    const stream = domain.createStream({ format: rawFormat(8) });
+    const consumer = stream.frames();
+    const loan = await stream.loan();
+    loan.bytes.fill(7);
+    loan.publish();
+    const frame = await consumer.next();
+    const fence = domain.createTimeline().createFence();
+    const before = fence.status;
+    fence.signal();
+    console.log(typeof WebAssembly, frame.bytes[0], before, fence.status, fence.timestamp > 0);
+    process.exit();`;
+  const child = spawnSync(process.execPath, ["--jitless", "--input-type=module", "-e", program], { encoding: "utf8" });
+  assert.equal(child.stdout.trim(), "undefined 7 0 1 true", child.stderr);
 });

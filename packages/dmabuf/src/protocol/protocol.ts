@@ -1,14 +1,14 @@
 import type { Substrate } from "../substrate/substrate.js";
 import type { WasmMemory } from "../substrate/wasm-memory.js";
-import { ATOMIC, WORDS } from "./binary.js";
-import { compiled, instantiate, type Places, type WasmCall } from "./module.js";
+import { ATOMIC, words as wordsBuild } from "./binary.js";
+import { instantiate, type Call } from "./module.js";
 
 /**
  * The protocols that are compiled to WebAssembly from `assembly/`, for one segment.
  *
  * protocol.1. There is one source. Its `atomic` build works on a shared `WebAssembly.Memory`. Its `words` build calls the
- *     functions of a {@link Substrate} for each word: so the interleaving explorer and a killing test see every step, and it
- *     serves where such a memory cannot be had.
+ *     functions of a {@link Substrate} for each word, and is turned into JavaScript: so the interleaving explorer and a killing
+ *     test see every step, and it serves where such a memory cannot be had, or no WebAssembly at all.
  * protocol.2. A module keeps nothing between two calls. So a call that ends at any word by an exception, or with its
  *     agent, leaves nothing but that word.
  * protocol.3. Places that depend on the sizes of the domain are imported when a module is bound to a segment.
@@ -116,11 +116,21 @@ export interface Protocol {
   ringProducer(stream: number): void;
 }
 
-/** The `atomic` build on a memory of WebAssembly's own. */
-export function bindAtomic(memory: Substrate, shared: WasmMemory, places: Places): Protocol {
-  const wake = (word: number): number => memory.wake(word);
-  return instantiate(compiled(ATOMIC), places, { words: { wake }, env: { memory: shared } }) as unknown as Protocol;
+/** The places that depend on a domain's sizes, by the names that scripts/layout.mjs gives them. */
+export type Places = Readonly<Record<string, number>>;
+
+/** The `atomic` build on a memory of WebAssembly's own; `undefined` where it may not be compiled, as by a page's policy. */
+export function bindAtomic(memory: Substrate, shared: WasmMemory, places: Places): Protocol | undefined {
+  const words = { ...places, wake: (word: number) => memory.wake(word) };
+  try {
+    return instantiate(ATOMIC, { words, env: { memory: shared } }) as unknown as Protocol;
+  } catch {
+    return undefined;
+  }
 }
+
+/** A function that takes what a `words` build imports, and gives the functions of the protocol. */
+export type MakeWords = (imports: object) => Readonly<Record<string, Call>>;
 
 /** A `words` build for all memories of one layout: an exploration makes a memory for each of its many runs. */
 export class WordsBuild {
@@ -128,9 +138,12 @@ export class WordsBuild {
   readonly #Bound: new (memory: Substrate) => object;
   /** That of the call that runs just now. */
   #memory!: Substrate;
+  /** The high half of the 64-bit word that was read last: JavaScript of WebAssembly returns the low one. */
+  #high = 0;
 
-  constructor(places: Places, binary = WORDS) {
+  constructor(places: Places, make: MakeWords = wordsBuild) {
     const words = {
+      ...places,
       load: (word: number) => this.#memory.load(word),
       store: (word: number, value: number) => this.#memory.store(word, value),
       add: (word: number, amount: number) => this.#memory.add(word, amount),
@@ -139,13 +152,13 @@ export class WordsBuild {
       exchange: (word: number, value: number) => this.#memory.exchange(word, value),
       compareExchange: (word: number, expected: number, replacement: number) =>
         this.#memory.compareExchange(word, expected, replacement),
-      load64: (word: number) => this.#memory.load64(word),
-      store64: (word: number, value: bigint) => this.#memory.store64(word, BigInt.asUintN(64, value)),
-      compareExchange64: (word: number, expected: bigint, replacement: bigint) =>
-        this.#memory.compareExchange64(word, BigInt.asUintN(64, expected), BigInt.asUintN(64, replacement)),
+      load64: (word: number) => this.#halves(this.#memory.load64(word)),
+      store64: (word: number, low: number, high: number) => this.#memory.store64(word, wordOf(low, high)),
+      compareExchange64: (word: number, low: number, high: number, newLow: number, newHigh: number) =>
+        this.#halves(this.#memory.compareExchange64(word, wordOf(low, high), wordOf(newLow, newHigh))),
       wake: (word: number) => this.#memory.wake(word),
     };
-    const calls = Object.entries(instantiate(compiled(binary), places, { words }));
+    const calls = Object.entries(make({ words, env: { getTempRet0: () => this.#high } }));
     this.#Bound = class {
       readonly memory: Substrate;
 
@@ -161,11 +174,16 @@ export class WordsBuild {
     return new this.#Bound(memory) as Protocol;
   }
 
+  #halves(word: bigint): number {
+    this.#high = Number(BigInt.asIntN(32, word >> 32n));
+    return Number(BigInt.asIntN(32, word));
+  }
+
   /** Nothing else runs within a call but what a test lets happen before a word. That may make calls of its own. */
-  #onItsMemory(call: WasmCall): WasmCall {
+  #onItsMemory(call: Call): Call {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- the function's own `this` is the bound protocol
     const build = this;
-    return function (this: { readonly memory: Substrate }, a, b, c, d, e, f, g, h): number {
+    return function (this: { readonly memory: Substrate }, a, b, c, d, e, f, g, h): unknown {
       const outer = build.#memory;
       build.#memory = this.memory;
       try {
@@ -175,4 +193,8 @@ export class WordsBuild {
       }
     };
   }
+}
+
+function wordOf(low: number, high: number): bigint {
+  return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }

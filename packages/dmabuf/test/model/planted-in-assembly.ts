@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Layout } from "../../src/domain/layout.js";
 import { useBuild } from "../../src/domain/segment-protocol.js";
+import type { MakeWords } from "../../src/protocol/protocol.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES, failureOf } from "./interleavings.js";
 import { LAYOUT, namesOf, WORDS } from "./model-domain.js";
@@ -9,9 +10,10 @@ import { LAYOUT, namesOf, WORDS } from "./model-domain.js";
 interface Compiler {
   sources: () => Map<string, string>;
   compile: (texts: ReadonlyMap<string, string>, build: "atomic" | "words") => Promise<Uint8Array>;
+  javaScript: (words: Uint8Array) => Promise<string>;
 }
 
-const { sources, compile } = (await import(
+const { sources, compile, javaScript } = (await import(
   new URL("../../../../../scripts/protocol.mjs", import.meta.url).href
 )) as Compiler;
 
@@ -59,10 +61,12 @@ export function testMutations(
   }
 }
 
-/** The `words` build with a mistake in it, in base64. */
-async function mutated({ file, from, to }: Mutation): Promise<string> {
+/** The `words` build with a mistake in it. */
+async function mutated({ file, from, to }: Mutation): Promise<MakeWords> {
   const texts = sources();
   const parts = texts.get(file)!.split(from);
   assert.equal(parts.length, 2, `${file} must have this once:\n${from}`);
-  return Buffer.from(await compile(texts.set(file, parts.join(to)), "words")).toString("base64");
+  const code = await javaScript(await compile(texts.set(file, parts.join(to)), "words"));
+  const url = `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`;
+  return ((await import(url)) as { words: MakeWords }).words;
 }
