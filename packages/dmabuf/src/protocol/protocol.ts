@@ -66,8 +66,8 @@ export interface Protocol {
   testEntries(buffer: number, level: number, finished: number): number;
   /** Adds a fence to a buffer that is locked; 0 if there is no room. */
   addEntry(buffer: number, slot: number, generation: number, sequence: number, level: number, room: number): number;
-  /** How many fences there are; finished ones go first if there is no room for `more`. */
-  reserveEntries(buffer: number, more: number): number;
+  /** How many fences a buffer that is locked has. */
+  countEntries(buffer: number): number;
   /** Puts the unfinished fences of `source` in the place of all; returns how many, -1 if they changed in between. */
   copyEntries(buffer: number, source: number): number;
   /** Puts a fence in the place of all fences of a context. */

@@ -147,7 +147,10 @@ export class ReservationUser extends FenceQueries implements LockUser {
   reserveFences(count: number): void {
     const lock = this.#held("reserve room for fences of");
     const { reservationEntries } = this.agent.layout;
-    const used = this.agent.protocol.reserveEntries(this.shared.slot, count);
+    const { protocol } = this.agent;
+    const { slot } = this.shared;
+    let used = this.#keepRoom(lock);
+    if (used + count > reservationEntries) used = protocol.copyEntries(slot, slot);
     if (used + count > reservationEntries) {
       throw new DmaBufError(
         "ENOMEM",
@@ -155,6 +158,13 @@ export class ReservationUser extends FenceQueries implements LockUser {
       );
     }
     lock.room = Math.max(lock.room, used + count);
+  }
+
+  /** There is room for as many fences as there are, also when some of them go. Returns how many there are. */
+  #keepRoom(lock: TakenLock): number {
+    const used = this.agent.protocol.countEntries(this.shared.slot);
+    lock.room = Math.max(lock.room, used);
+    return used;
   }
 
   /** See {@link Reservation.addFence}. */
@@ -182,6 +192,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
   /** See {@link Reservation.copyFences}. */
   copyFences(source: ReservationUser): void {
     const lock = this.#held("copy fences to");
+    this.#keepRoom(lock);
     const copied = source.read(() =>
       unlessChanged(this.agent.protocol.copyEntries(this.shared.slot, source.shared.slot)),
     );

@@ -12,10 +12,7 @@ export interface ModelEntry {
 
 /** A reservation as a plain list, by the kernel's rules. */
 export class ReservationModel {
-  /** As the holder of the lock knows them. */
   entries: ModelEntry[] = [];
-  /** As the next holder finds them: what is left out to make room is left out for good with the next change. */
-  #kept: ModelEntry[] = [];
   readonly #capacity: number;
   readonly #isSignaled: (fence: ModelFence) => boolean;
   #room = 0;
@@ -27,7 +24,6 @@ export class ReservationModel {
   }
 
   lock(): void {
-    this.entries = this.#kept;
     this.#room = this.entries.length;
   }
 
@@ -45,25 +41,20 @@ export class ReservationModel {
     );
     const place = found < 0 ? this.entries.length : found;
     if (place >= this.#room) return "no room";
-    this.#keep(this.entries.toSpliced(place, 1, { fence, level }));
+    this.entries = this.entries.toSpliced(place, 1, { fence, level });
   }
 
   replace(context: number, fence: ModelFence, level: number): void {
-    this.#keep(this.entries.map((entry) => (entry.fence.context === context ? { fence, level } : entry)));
+    this.entries = this.entries.map((entry) => (entry.fence.context === context ? { fence, level } : entry));
   }
 
   copy(source: ReservationModel): void {
-    this.#keep(source.pending(3));
+    this.entries = source.pending(3);
     this.#room = Math.max(this.#room, this.entries.length);
   }
 
   /** What a query finds. */
   pending(level: number): ModelEntry[] {
     return this.entries.filter((entry) => entry.level <= level && !this.#isSignaled(entry.fence));
-  }
-
-  #keep(entries: ModelEntry[]): void {
-    this.entries = entries;
-    this.#kept = entries;
   }
 }

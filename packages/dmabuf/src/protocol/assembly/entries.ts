@@ -93,14 +93,13 @@ function isReplacedBy(entry: i32, slot: i32, generation: i32, sequence: i64): bo
   return isLaterOrSame(slot, generation, sequence, slotIn(entry), other, loadNumber(entry + ENTRY.SEQUENCE));
 }
 
-/** How many fences there are, of which the finished ones go if there is no room for so many more. For the holder. */
-export function reserveEntries(buffer: i32, more: f64): i32 {
-  const used = countIn(copyAt(buffer, loadWord(publishedOf(buffer))));
-  return used + more <= LAYOUT.reservationEntries ? used : copyEntries(buffer, buffer);
+/** How many fences there are, for the holder. */
+export function countEntries(buffer: i32): i32 {
+  return countIn(copyAt(buffer, loadWord(publishedOf(buffer))));
 }
 
 /**
- * Puts the unfinished fences of a buffer in the place of all fences of one that is locked.
+ * Puts the unfinished fences of a buffer in the place of all fences of one that is locked, which may be the same.
  *
  * @returns How many there are now; -1 if those of the source changed while they were read.
  */

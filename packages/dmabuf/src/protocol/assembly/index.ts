@@ -15,7 +15,7 @@ export {
 export { findRetired } from "./failures";
 export { completeOneShot } from "./one-shot-slot";
 export { advanceTimeline, completeTimeline, ringTimeline } from "./timeline-slot";
-export { addEntry, copyEntries, replaceEntries, reserveEntries, testEntries } from "./entries";
+export { addEntry, copyEntries, countEntries, replaceEntries, testEntries } from "./entries";
 export { armLock, lockHolder, openLock, tryTakeLock } from "./lock";
 export { anyReader, armHold, claimWriter, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 export {
