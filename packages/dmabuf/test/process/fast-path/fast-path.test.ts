@@ -23,6 +23,8 @@ const LIMITED = { timeout: 60_000 + 2_000 * SECONDS };
 const PROGRAM = new URL("party.js", import.meta.url);
 /** Milliseconds for a death to be noticed and everything to be given back. */
 const RECOVERY = 10_000;
+/** Milliseconds for a party to join and to begin. */
+const START = 20_000;
 /** Milliseconds for which the parties may do nothing. */
 const SILENCE = 10_000;
 /** So many steps after its start a party is compiled. */
@@ -76,11 +78,19 @@ class Run {
 
   async #liveAndDie(party: number, life: EventEmitter, kill: () => unknown): Promise<void> {
     const ended = once(life, "exit");
+    const steps = BOARD.FIRST_STEPS + party;
+    const begun = this.#words[steps]!;
+    const stepsDone = (): number => this.#words[steps]! - begun;
+    let identity = 0;
+    let hasFailed = false;
+    life.on("message", (said: { readonly identity?: Identity; readonly failed?: string }) => {
+      hasFailed = said.failed !== undefined;
+      if (hasFailed) this.#failure ??= new Error(`party ${party} has failed: ${said.failed}`);
+      else identity = said.identity!;
+    });
     try {
-      const identity = await this.#begin(party, life);
-      const steps = BOARD.FIRST_STEPS + party;
-      const warm = this.#words[steps]! + WARM;
-      await this.#until(() => this.#words[steps]! - warm > 0, SILENCE, `party ${party} to do anything`);
+      this.#begin(party, life);
+      await this.#until(() => stepsDone() > WARM, START, `party ${party} to do anything`);
       await pause(Math.random() * 20);
       const locked = this.#words[BOARD.LOCKED];
       void kill();
@@ -90,23 +100,18 @@ class Run {
       const goesOn = (): boolean => this.#words[BOARD.LOCKED] !== locked || Date.now() > this.#end;
       await this.#until(goesOn, SILENCE, "another party to get the lock");
     } finally {
+      // A thread that is terminated while it makes a view would end this process, too.
+      for (const end = Date.now() + START; stepsDone() === 0 && !hasFailed && Date.now() < end;) await pause(1);
       void kill();
       await ended;
     }
   }
 
-  async #begin(party: number, life: EventEmitter): Promise<Identity> {
-    let identity = 0;
-    life.on("message", (said: { readonly identity?: Identity; readonly failed?: string }) => {
-      if (said.failed !== undefined) this.#failure ??= new Error(`party ${party} has failed: ${said.failed}`);
-      else identity = said.identity!;
-    });
+  #begin(party: number, life: EventEmitter): void {
     using handle = this.#board.handle();
     const start: Start = { place: this.#place, party, board: structuredClone(handle), fault: this.#fault };
     if (life instanceof Worker) life.postMessage(start);
     else (life as EventEmitter & { send(start: Start): void }).send(start);
-    await this.#until(() => identity !== 0, 20_000, `party ${party} to join`);
-    return identity;
   }
 
   #isRecovered(identity: Identity): boolean {
