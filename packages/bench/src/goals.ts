@@ -1,5 +1,6 @@
 import type { Result, Standing } from "./contest.js";
 import { formatNs, formatRatio } from "./figures.js";
+import { ONE_THREAD } from "./measures/alone.js";
 import { FRAME_BYTES, handOffName, MANNERS, SIZES, SIZES_NAME, sizeName, WAYS } from "./measures/hand-off.js";
 import { BY_FENCES, ICEORYX, processHandOffName, THERE_AND_BACK } from "./measures/process-hand-off.js";
 
@@ -29,6 +30,13 @@ const FRAME_HAND_OFFS = PLACEMENTS.flatMap(([placement, where]) =>
 );
 
 const CLAIMS: readonly Claim[] = [
+  {
+    goal: "a frame from its loan to its end in one thread",
+    unit: "ns",
+    bound: "at most",
+    limit: 220,
+    figure: (results) => find(results, "one-thread", ONE_THREAD.frames)?.p50,
+  },
   {
     goal: "create and signal a fence with its time",
     unit: "ns",

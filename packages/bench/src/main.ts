@@ -15,7 +15,7 @@ import { compilePingpong } from "./pingpong.js";
 import { describe, goalTable, resultTable, type Report } from "./report.js";
 
 const GROUPS = [
-  ...["fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"],
+  ...["one-thread", "fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"],
   "process-hand-off",
 ];
 

@@ -1,9 +1,16 @@
 import type { Children } from "../children.js";
 import type { Contestant, Measure } from "../contest.js";
 import type { FenceParameters } from "../sides/fence.js";
+import type { OneThreadParameters } from "../sides/one-thread.js";
 import type { ReservationParameters } from "../sides/reservation.js";
 import type { SignaledWaitParameters } from "../sides/signaled-wait.js";
 import { planOf, type Scale } from "./scale.js";
+
+/** The two forms of a frame's way within one thread. */
+export const ONE_THREAD = {
+  frames: "loanSync() + publish() + nextSync() + close()",
+  awaited: "await loan() + publish() + await next() + close()",
+};
 
 /** What one thread pays when no other agent is there. */
 export function aloneMeasures(children: Children, scale: Scale): Measure[] {
@@ -14,7 +21,20 @@ export function aloneMeasures(children: Children, scale: Scale): Measure[] {
     children.runSide<ReservationParameters>("reservation.js", { plan, what });
   const wait = (what: SignaledWaitParameters["what"]) => () =>
     children.runSide<SignaledWaitParameters>("signaled-wait.js", { plan, what });
+  const one = (what: OneThreadParameters["what"]) => () =>
+    children.runSide<OneThreadParameters>("one-thread.js", { plan, what });
   return [
+    {
+      group: "one-thread",
+      name: "one-thread",
+      title: "a frame from its loan to its end, and an access, in one thread",
+      contestants: [
+        side(ONE_THREAD.frames, true, one("frames")),
+        side(ONE_THREAD.awaited, true, one("awaited frames")),
+        side("accessSync() + close()", true, one("access")),
+        side("await access() + close()", true, one("awaited access")),
+      ],
+    },
     {
       group: "fence",
       name: "fence",

@@ -23,9 +23,11 @@ export function checkUsage(call: string, usage: Usage): void {
   if (!USAGES.includes(usage)) check(call, "usage", usage, USAGE);
 }
 
+const LEVELS: Readonly<Record<Usage, number>> = { kernel: 0, write: 1, read: 2, bookkeep: 3 };
+
 /** The number of a usage: 0 for `kernel` to 3 for `bookkeep`. */
 export function usageLevel(usage: Usage): number {
-  return USAGES.indexOf(usage);
+  return LEVELS[usage];
 }
 
 /** What an access uses the buffer for. */
