@@ -58,10 +58,18 @@ export async function compile(texts, build) {
 export async function javaScript(binary) {
   const module = binaryen.readBinary(binary);
   module.setFeatures(binaryen.Features.All);
+  refuseState(module);
   const [, build] = module.emitAsmjs().match(/^(function asmFunc\(.*?^\})$/ms);
   module.dispose();
   const { code } = await transform(`export ${build.replace("asmFunc", "words")}`, { minify: true, target: "es2022" });
   return code.trim();
+}
+
+/** A constant that the compiler cannot work out becomes a variable, and no constant for the optimizer. */
+function refuseState(module) {
+  const globals = Array.from({ length: module.getNumGlobals() }, (_, i) => module.getGlobalByIndex(i));
+  const variables = globals.map((global) => binaryen.getGlobalInfo(global)).filter(({ mutable }) => mutable);
+  if (variables.length > 0) throw new Error(`Variables in a protocol: ${variables.map(({ name }) => name).join(", ")}`);
 }
 
 async function main() {

@@ -3,9 +3,10 @@ import { test } from "node:test";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { createWasmMemory } from "../substrate/wasm-memory.js";
 import { claimAgentSlot, type Member } from "./agent-slot.js";
-import { hintDeadline, keyDeadline, keyTime } from "./fence-slot.js";
+import { hintDeadline, keyDeadline, keyProgress, keyTime } from "./fence-slot.js";
 import { checkSizes, Layout, ONE_SHOT } from "./layout.js";
 import { claimOneShot, completeOneShot } from "./one-shot-slot.js";
+import { advanceTimeline, claimTimeline, completeTimeline, freeTimeline, LAST_SEQUENCE } from "./timeline-slot.js";
 
 const DAY = 86_400e9;
 /** What a browser's clock says in 2026: nanoseconds since 1970. */
@@ -30,6 +31,21 @@ for (const isWasm of [true, false]) {
       assert.equal(signaledAt(time), time);
     }
     assert.ok(Math.abs(signaledAt(200 * DAY + 1)! - 200 * DAY) <= 256);
+  });
+
+  test(`numbers above 32 bits have their times, each its own (timeline-slot.10, ${build})`, () => {
+    const timeline = claimTimeline(member, { name: "n", driverName: "d", timeLimit: 1000 });
+    const numbers = [1, 2 ** 32, 2 ** 32 + 1, 2 ** 32 + 2047, 2 ** 32 + 4094, 2 ** 46 + 5, 2 ** 46 + 6, LAST_SEQUENCE];
+    let completed = 0;
+    for (const [i, sequence] of numbers.entries()) {
+      assert.ok(completeTimeline(member, timeline, completed, sequence, i + 1));
+      assert.equal(keyTime(member, { ...timeline, sequence }), i + 1);
+      completed = sequence;
+    }
+    assert.equal(keyTime(member, { ...timeline, sequence: 2 ** 46 + 6 }), undefined);
+    assert.equal(keyProgress(member, timeline), LAST_SEQUENCE);
+    assert.throws(() => advanceTimeline(member, timeline, 1, 1), { code: "EOVERFLOW" });
+    freeTimeline(member, timeline.slot, member.identity);
   });
 
   test(`the earliest deadline counts, whatever its unit (${build})`, () => {

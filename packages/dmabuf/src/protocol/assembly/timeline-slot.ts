@@ -11,7 +11,9 @@ export function timelineAt(slot: i32): i32 {
 }
 
 /** The highest number of a timeline's fence. */
-const LAST_SEQUENCE: i64 = COMPLETED.sequence(-1) - 1;
+function lastSequence(): i64 {
+  return COMPLETED.sequence(-1) - 1;
+}
 
 /** The COMPLETED word of a timeline that has not ended. */
 function completedWord(generation: i32, sequence: i64): i64 {
@@ -28,7 +30,7 @@ export function completeTimeline(slot: i32, generation: i32, completed: f64, seq
   const base = timelineAt(slot);
   storeTime(base, generation, <i64>sequence, timestamp);
   // timeline-slot.10. Tags repeat themselves after so many numbers.
-  const isNear = <i64>(sequence - completed) < TAGS;
+  const isNear = sequence - completed < <f64>tags();
   store64(base + TIMELINE.LATEST, isNear ? timeOf(timestamp, <i64>sequence, generation) : 0);
   return moveOn(base, completedWord(generation, <i64>completed), completedWord(generation, <i64>sequence));
 }
@@ -55,8 +57,8 @@ export function advanceTimeline(slot: i32, generation: i32, amount: f64, timesta
     if (loadWord(base + TIMELINE.GENERATION) != generation || hasEnded(word)) return -1;
     const sequence = COMPLETED.sequence(word) + <i64>amount;
     // Several calls may write the time of one number at once.
-    if (sequence <= LAST_SEQUENCE) storeTime(base, generation, sequence, timestamp);
-    if (sequence > LAST_SEQUENCE || moveOn(base, word, word + <i64>amount)) return <f64>sequence;
+    if (sequence <= lastSequence()) storeTime(base, generation, sequence, timestamp);
+    if (sequence > lastSequence() || moveOn(base, word, word + <i64>amount)) return <f64>sequence;
   }
 }
 
@@ -146,12 +148,12 @@ export function timelineTime(slot: i32, generation: i32, sequence: i64): f64 {
     const isIts = TIME.tag(latest) == tagOf(sequence, generation) && load64(base + TIMELINE.COMPLETED) == word;
     if (isIts) return timeIn(base, generation, latest);
   }
-  if (completed - sequence >= TAGS * TIMES_KEPT) return -1;
+  if (completed - sequence >= <i64>tags() * TIMES_KEPT) return -1;
   // Fences that completed together have one time, which is stored for the last of them.
   const last = min(completed, sequence + TIMES_KEPT - 1);
   for (; sequence <= last; sequence++) {
     const time = load64(timeWord(base, sequence));
-    if (TIME.tag(time) == tagOf(sequence / TIMES_KEPT, generation)) return timeIn(base, generation, time);
+    if (TIME.tag(time) == tagOf(lapOf(sequence), generation)) return timeIn(base, generation, time);
   }
   return -1;
 }
@@ -165,11 +167,16 @@ function timeIn(base: i32, generation: i32, time: i64): f64 {
  * to one of another generation, whose last call was overdue.
  */
 function storeTime(base: i32, generation: i32, sequence: i64, timestamp: f64): void {
-  store64(timeWord(base, sequence), timeOf(timestamp, sequence / TIMES_KEPT, generation));
+  store64(timeWord(base, sequence), timeOf(timestamp, lapOf(sequence), generation));
 }
 
 function timeWord(base: i32, sequence: i64): i32 {
-  return base + TIMELINE.TIMES + <i32>(sequence % TIMES_KEPT) * TIME_ENTRY.WORDS;
+  return base + TIMELINE.TIMES + (<u32>sequence % TIMES_KEPT) * TIME_ENTRY.WORDS;
+}
+
+/** How often the ring of times has gone round. */
+function lapOf(sequence: i64): i64 {
+  return <u64>sequence / TIMES_KEPT;
 }
 
 function timeOf(timestamp: f64, number: i64, generation: i32): i64 {
@@ -177,11 +184,15 @@ function timeOf(timestamp: f64, number: i64, generation: i32): i64 {
 }
 
 /** How many tags there are: 0 is that of a time that was not written. */
-const TAGS: i64 = TIME.tag(-1);
+function tags(): u32 {
+  return <u32>TIME.tag(-1);
+}
 
 /** How far apart the tags of two generations are that follow each other. */
-const APART: i64 = 1021;
+const APART: u32 = 1021;
 
 function tagOf(number: i64, generation: i32): i64 {
-  return 1 + ((number + (generation & TAGS) * APART) % TAGS);
+  // Its halves by themselves: a remainder of 64 bits takes long.
+  const high = <u32>(number >>> 32) * <u32>(<i64>0x1_0000_0000 % <i64>tags());
+  return 1 + (((<u32>number % tags()) + high + ((<u32>generation) & tags()) * APART) % tags());
 }
