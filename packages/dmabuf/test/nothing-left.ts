@@ -49,7 +49,7 @@ function countFreeSlots(survivor: JoinedDomain): AfterDeath["free"] {
     buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
     timelines: countUntilFull(() => claimTimeline(agent, fence)),
     oneShots: countUntilFull(() => claimOneShot(agent, { ...fence, context: 1, seqno: 1, seqno32: false })),
-    streams: countUntilFull(() => claimStream(agent, "")),
+    streams: countUntilFull(() => claimStream(agent, "", [])),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   CONSUMER,
   ONE_SHOT,
   PLACE,
+  PLACE_FRAME,
   STREAM,
   STREAM_CONSUMERS,
   TIMELINE,
@@ -114,8 +115,9 @@ function* streams(segment: Segment): Generator<string> {
       });
     if (owner === 0 && consumers.length === 0) continue;
     const places = Array.from({ length: 8 }, (_, i) => base + layout.STREAM.PLACES + i * PLACE.WORDS)
-      .filter((word) => memory.load(word + PLACE.FULL) !== 0)
-      .map((word) => memory.load(word + PLACE.FRAME));
+      .map((word) => memory.load(word + PLACE.FRAME))
+      .filter((frame) => PLACE_FRAME.full.in(frame) === 1)
+      .map((frame) => PLACE_FRAME.number.in(frame));
     const [end, published] = [memory.load(base + STREAM.END), memory.load(base + STREAM.PUBLISHED)];
     yield `stream ${slot} "${readName(memory, base + STREAM.NAME)}" of ${agent(segment, owner)}: end ${end}, published ${published}, holds frames ${places.join()}, consumers ${consumers.join("; ")}`;
   }

@@ -22,15 +22,16 @@ import type { AccessMode } from "../reservation/usage.js";
  *     otherwise a wait would wake itself by its own looks and never sleep.
  */
 export class Holds {
+  /** The buffer's. */
+  readonly slot: number;
   readonly #agent: Agent;
-  readonly #slot: number;
   /** Uses in this agent: its bit and WRITER are set once for all of them. */
   #readers = 0;
   #writing = false;
 
   constructor(agent: Agent, bufferSlot: number) {
     this.#agent = agent;
-    this.#slot = bufferSlot;
+    this.slot = bufferSlot;
   }
 
   /** Takes a hold if no other agent is in the way. @throws {TypeError} if the mode is none. */
@@ -38,10 +39,21 @@ export class Holds {
     return mode === "read" ? this.#tryRead() : this.#tryWrite();
   }
 
+  /** The hold was taken for this agent with other words, in one call. */
+  taken(mode: AccessMode): void {
+    if (mode === "read") this.#readers++;
+    else this.#writing = true;
+  }
+
+  /** The same for the end of a write hold. */
+  writerLeft(): void {
+    this.#writing = false;
+  }
+
   /** Makes sure that this agent is rung when a hold of the buffer ends. */
   arm(): void {
     const { protocol, identity } = this.#agent;
-    protocol.armHold(this.#slot, identity);
+    protocol.armHold(this.slot, identity);
   }
 
   /** Gives a hold back; does nothing if all were given back before. */
@@ -62,7 +74,7 @@ export class Holds {
 
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
-    const { writer } = currentHolds(this.#agent, this.#slot);
+    const { writer } = currentHolds(this.#agent, this.slot);
     const readers = this.readingAgents();
     return isLive(this.#agent, writer) ? [writer, ...readers] : readers;
   }
@@ -79,13 +91,13 @@ export class Holds {
 
   /** The agents that read just now. */
   readingAgents(): Identity[] {
-    return liveAgentsIn(this.#agent, currentHolds(this.#agent, this.#slot).readers);
+    return liveAgentsIn(this.#agent, currentHolds(this.#agent, this.slot).readers);
   }
 
   #tryRead(): boolean {
     if (this.#readers === 0) {
       const { protocol, identity } = this.#agent;
-      if (this.#writing || protocol.tryRead(this.#slot, identity) === 0) return false;
+      if (this.#writing || protocol.tryRead(this.slot, identity) === 0) return false;
     }
     this.#readers++;
     return true;
@@ -94,30 +106,30 @@ export class Holds {
   #tryWrite(): boolean {
     const { protocol, identity } = this.#agent;
     if (this.#readers > 0 || this.#writing) return false;
-    return (this.#writing = protocol.tryWrite(this.#slot, identity) !== 0);
+    return (this.#writing = protocol.tryWrite(this.slot, identity) !== 0);
   }
 
   /** Keeps new readers and other writers out; {@link release} ends it. Returns false if there is a writer. */
   claimWriter(): boolean {
     const { protocol, identity } = this.#agent;
     if (this.#writing) return false;
-    return (this.#writing = protocol.claimWriter(this.#slot, identity) !== 0);
+    return (this.#writing = protocol.claimWriter(this.slot, identity) !== 0);
   }
 
   #leaveWriter(): void {
     const { protocol, identity } = this.#agent;
     this.#writing = false;
-    protocol.leaveWriter(this.#slot, identity);
+    protocol.leaveWriter(this.slot, identity);
   }
 
   #leaveReaders(): void {
     const { protocol, identity } = this.#agent;
-    protocol.leaveReaders(this.#slot, identity);
+    protocol.leaveReaders(this.slot, identity);
   }
 
   /** Whether any agent reads. */
   anyReader(): boolean {
-    return this.#agent.protocol.anyReader(this.#slot) !== 0;
+    return this.#agent.protocol.anyReader(this.slot) !== 0;
   }
 }
 

@@ -31,7 +31,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 8;
+export const LAYOUT_VERSION = 9;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -68,11 +68,11 @@ export const AGENT = record({
   REAPER: u32, // identity of the agent that sweeps this slot
   REQUESTS: u32, // requests ever posted to this agent; wraps
   MESSAGES: u32, // messages ever sent to this agent beside the segment; wraps
-  SLEEPERS: packed(SLEEPERS), // the substrate's own
   RELEASED: u32, // identity of the last dead agent in the slot that has been released (recovery.8)
   NAMED: u32, // generation of the agent whose name is in NAME as a whole
   NAME: name,
   DOORBELL: ownLine(u32), // counts the rings
+  SLEEPERS: packed(SLEEPERS), // the substrate's own, beside the word that is rung
 });
 
 /** How a fence ended whose slot has been used again. */
@@ -182,7 +182,6 @@ export const BUFFER = record({
   STATE: packed(SLOT_STATE),
   LOCK: packed(LOCK),
   PUBLISHED: u32, // counts the reservation's updates; its lowest bit says which copy is valid
-  WRITER: u32, // identity of the agent with the write hold
   SIZE: u64, // bytes
   INODE: u64,
   EXPORTER: u32, // identity
@@ -196,28 +195,41 @@ export const BUFFER = record({
   NAME: name,
   OTHER_NAME: name, // the second copy
   EXPORTER_NAME: name,
-  REFERENCES: agentBits,
+  WRITER: ownLine(u32), // identity of the agent with the write hold
   READERS: agentBits,
-  LOCK_WAITERS: agentBits,
   HOLD_WAITERS: agentBits,
+  REFERENCES: ownLine(agentBits),
+  LOCK_WAITERS: agentBits,
   INFLIGHT: perAgent, // as many places as there may be agents
   ATTACHMENTS: perAgent, // ATTACHED
   PINS: perAgent, // how often the agent has pinned the storage
   COPIES: list(2, RESERVATION),
 });
 
+/** The frame that a place holds, if it is full. Its number wraps. */
+export const PLACE_FRAME = packing(32, { full: 1, number: 31 });
+
 /** One place of a stream's ring. It changes only under the write hold of its buffer. */
 export const PLACE = record({
-  FULL: u32, // 1 if it holds a frame
-  FRAME: u32, // the frame's number; wraps
+  FRAME: packed(PLACE_FRAME),
+  BUFFER: u32, // slot
 });
+
+/** What a consumer loses when it is slower than the producer; 0 while it only joins or leaves. */
+export const CONSUMER_POLICY = { BLOCK: 1, DROP_OLDEST: 2, NEWEST: 3 } as const;
 
 /** One consumer of a stream. */
 export const CONSUMER = record({
-  OWNER: u32,
-  POLICY: u32, // what it loses (stream-slot.ts), 0 while it only joins or leaves
+  OWNER: ownLine(u32),
+  POLICY: u32,
   CURSOR: u32, // number of the next frame it has not taken; wraps
 });
+
+/**
+ * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended. A consumer is told
+ * besides how many frames are between its cursor and the frame: so many times BEYOND.
+ */
+export const FOUND = { NONE: 32, ENDED: 33, BEYOND: 64 } as const;
 
 /** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
 export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });
@@ -226,17 +238,17 @@ export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });
 export const STREAM_BUFFERS = 32;
 export const STREAM_CONSUMERS = 64;
 
-/** A frame stream. */
+/** A frame stream. Both sides read the first line; the second one and the places are the producer's, a cursor its consumer's. */
 export const STREAM = record({
   GENERATION: u32,
   OWNER: u32, // identity of the producer, 0 if it has left
   END: packed(STREAM_END), // `left`: the producer is gone
-  PUBLISHED: u32, // frames ever published; wraps
   PRODUCER_WAITS: u32, // 1 while the producer wants to hear of consumers that have moved on
   CONSUMERS_USED: u32, // how many consumers' places were ever used
   NAME: name,
+  PUBLISHED: ownLine(u32), // frames ever published; wraps
   WAITERS: agentBits,
-  PLACES: list(STREAM_BUFFERS, PLACE),
+  PLACES: ownLine(list(STREAM_BUFFERS, PLACE)),
   JOINED: list(STREAM_CONSUMERS, CONSUMER),
 });
 

@@ -8,7 +8,7 @@ import type { Sizes } from "./sizes.js";
  * record.1. The words of a record come first, and have the same place in every domain: `TIMELINE.OWNER`. Its lists come
  *     after them, and begin where the domain's sizes say: `layout.TIMELINE.FAILED`.
  * record.2. 64-bit words and lists begin at even indices, and a record is as long as its widest alignment asks for: two
- *     words at least.
+ *     words at least. A cache line has 16 words.
  * record.3. A number above 32 bits is stored in one 64-bit word, by {@link storeNumber} or in a packing (packing.ts).
  */
 
@@ -35,6 +35,8 @@ export interface List {
   readonly count: (counts: Counts) => number;
   /** Default: one word. */
   readonly item?: AnyRecord;
+  /** It begins at a multiple of so many words. Default: what an item asks for. */
+  readonly align?: number;
 }
 
 export type Fields = Readonly<Record<string, Word | List>>;
@@ -54,10 +56,13 @@ export function words(count: number): Word {
   return { kind: "word", words: count, align: 1 };
 }
 
-/** A word that shares its cache line with nothing that comes before or after it in its record's table. */
-export function ownLine(word: Word): Word {
-  return { ...word, align: 16 };
+/** A field that begins a cache line: it shares that with what comes after it in its record, if anything does. */
+export function ownLine<F extends Word | List>(field: F): F {
+  return { ...field, align: LINE };
 }
+
+/** Words of a cache line. */
+export const LINE = 16;
 
 /** Several records, one after another. */
 export function list(count: number | List["count"], item: AnyRecord): List {
@@ -104,7 +109,8 @@ function placesOf(fields: Fields, counts?: Counts): Record<string, number> {
 }
 
 function alignOf(field: Word | List): number {
-  return field.kind === "word" ? field.align : 2;
+  if (field.kind === "word") return field.align;
+  return field.align ?? (field.item === undefined ? 2 : alignmentOf(field.item));
 }
 
 function lengthOf(field: Word | List, counts?: Counts): number {

@@ -93,27 +93,47 @@ export interface Protocol {
   /** Whether any agent reads a buffer; 0 for no. */
   anyReader(buffer: number): number;
 
-  /** The number of the frame that a place holds, or -1. */
-  frameIn(stream: number, place: number): number;
-  /** The place that a producer should use next, or -1. @param tried A bit for each place that is not to be had. */
-  placeToReuse(stream: number, places: number, tried: number, keepFrom: number): number;
-  /** Whether a producer that has the write hold of a place may empty it; 0 for no. */
-  mayReuse(stream: number, place: number): number;
-  /** The frame from which on nothing may be dropped, or -1. @param agent Whose consumers; 0 for those of all. */
-  heldBackFrom(stream: number, agent: number): number;
-  emptyPlace(stream: number, place: number): void;
-  /** Fills a place with the next frame, under the write hold of its buffer. */
-  fillPlace(stream: number, place: number): void;
-  /** Makes the frame that was filled last known. */
-  announceFrame(stream: number): void;
-  /** The frame that a consumer wants most, as 32 times its number plus its place; or -1. */
-  wanted(stream: number, places: number, cursor: number, passed: number, newest: number): number;
-  /** Moves a consumer past a frame that it holds. */
-  advanceCursor(stream: number, consumer: number, cursor: number): void;
-  armConsumer(stream: number, identity: number): void;
+  /**
+   * Takes a place of a stream that its producer may fill, by the write hold of its buffer. The caller empties it.
+   *
+   * @param tried A bit for each place that is not to be had.
+   * @returns The place, or FOUND.
+   */
+  loan(stream: number, generation: number, places: number, tried: number, identity: number): number;
+  /** Whether there is a place that the consumers of an agent let its producer have; 0 for no. */
+  mayLoan(stream: number, places: number, tried: number, consumersOf: number): number;
+  /** Makes sure that a producer is rung when a place may have become free. */
+  armLoan(stream: number, generation: number, places: number, identity: number): void;
   armProducer(stream: number): void;
   /** Rings the producer if it waits. */
   ringProducer(stream: number): void;
+  emptyPlace(stream: number, place: number): void;
+  /** Fills a place with the next frame, ends the write hold of its buffer, and says so; 0 if the stream has ended. */
+  publish(stream: number, generation: number, place: number, identity: number): number;
+  /** The frame from which on nothing may be dropped, or -1. @param consumersOf An agent, or 0 for all. */
+  heldBackFrom(stream: number, consumersOf: number): number;
+  /**
+   * Takes the frame that a consumer wants most, by a read hold of its buffer, and moves the consumer past it.
+   *
+   * @param consumer The first word of its place.
+   * @param reads A bit for each place whose buffer its agent reads already.
+   * @returns The place or FOUND, plus FOUND.BEYOND times the distance of the frame from the cursor.
+   */
+  take(
+    stream: number,
+    generation: number,
+    consumer: number,
+    policy: number,
+    places: number,
+    reads: number,
+    identity: number,
+  ): number;
+  /** Makes sure that a consumer is rung when there may be a frame. */
+  armTake(stream: number, consumer: number, policy: number, places: number, identity: number): void;
+  /** Whether there is a frame that a consumer wants; 0 for no. */
+  isThere(stream: number, consumer: number, places: number): number;
+  /** The oldest frame there is: where a consumer that joins begins. @param end The number of the next one. */
+  oldestFrame(stream: number, places: number, end: number): number;
 }
 
 /** The places that depend on a domain's sizes, by the names that scripts/layout.mjs gives them. */

@@ -1,6 +1,6 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
-import { CONSUMER } from "../domain/layout.js";
+import { FOUND } from "../domain/layout.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
 import { isLater } from "../domain/promised.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
@@ -9,15 +9,15 @@ import { DmaBufError } from "../errors.js";
 import { FrameHold } from "./frame-hold.js";
 import { bufferUnder, makeFrame, type Frame } from "./frame.js";
 import { streamError, type StreamParts } from "./stream-parts.js";
-import { joinStream, leaveConsumer, producerOf, streamEnd, type Policy } from "./stream-slot.js";
+import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type Policy } from "./stream-slot.js";
 
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
   readonly policy: Policy;
   readonly #parts: StreamParts;
   readonly #word: number;
-  /** The number of the first frame that was published after the consumer had joined. */
-  readonly #joinedAt: number;
+  /** How many of the next frames were published before the consumer had joined: it cannot miss them. */
+  #early: number;
   readonly #left: () => void;
   /** The place itself. */
   readonly held: Held;
@@ -38,9 +38,9 @@ export class ConsumerPlace {
     this.policy = policy;
     this.#parts = parts;
     this.#left = left;
-    const { word, from } = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
+    const { word, early } = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
     this.#word = word;
-    this.#joinedAt = from;
+    this.#early = early;
     const { agent, key, name } = parts;
     // Who took all that there was may have forgotten it without harm.
     const what = (): string | undefined =>
@@ -146,52 +146,33 @@ export class ConsumerPlace {
   arm(): void {
     if (this.#closed) return;
     const { agent, key, buffers } = this.#parts;
-    agent.protocol.armConsumer(key.slot, agent.identity);
-    // A wanted frame that is there already can only be under a write hold. One that comes is announced;
-    // and to hear of every hold that ends would wake this consumer for each frame that another gives back.
-    const cursor = this.#cursor;
-    for (let passed = 0; ;) {
-      const wanted = this.#wanted(cursor, passed);
-      if (wanted === undefined) return;
-      buffers[wanted.place]!.holds.arm();
-      passed |= 1 << wanted.place;
-    }
+    agent.protocol.armTake(key.slot, this.#word, POLICY_NUMBER[this.policy], buffers.length, agent.identity);
   }
 
   /** Looks for a frame: gives none, and sets `isReady`, once the stream has ended or was left. */
   look(attempt: TakeAttempt): Frame | undefined {
     attempt.isReady = true;
     if (this.#closed) return undefined;
-    // The end is read first: what was published before it is then seen below.
-    const end = streamEnd(this.#parts.agent, this.#parts.key);
-    const frame = this.#undelivered.length > 0 ? this.#undelivered.shift() : this.#tryTake();
-    attempt.isReady = frame !== undefined || end !== undefined;
-    return frame;
+    if (this.#undelivered.length > 0) return this.#undelivered.shift();
+    const { agent, key, buffers } = this.#parts;
+    const { protocol, identity } = agent;
+    const policy = POLICY_NUMBER[this.policy];
+    const reads = this.#reads;
+    const found = protocol.take(key.slot, key.generation, this.#word, policy, buffers.length, reads, identity);
+    attempt.isReady = found !== FOUND.NONE;
+    if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
+    const place = found % FOUND.BEYOND;
+    buffers[place]!.holds.taken("read");
+    this.#moveOn(Math.floor(found / FOUND.BEYOND));
+    return this.#frameAt(place);
   }
 
-  #tryTake(): Frame | undefined {
-    const { agent, key, buffers } = this.#parts;
-    const cursor = this.#cursor;
-    for (let passed = 0; ;) {
-      const wanted = this.#wanted(cursor, passed);
-      if (wanted === undefined) return undefined;
-      const { place, number } = wanted;
-      passed |= 1 << place;
-      const buffer = buffers[place]!;
-      const { holds } = buffer;
-      if (!holds.tryTake("read")) {
-        if (this.policy === "block") return undefined;
-        continue;
-      }
-      if (agent.protocol.frameIn(key.slot, place) !== number) {
-        holds.release("read");
-        continue;
-      }
-      this.#countMissed(cursor, number);
-      // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold.
-      agent.protocol.advanceCursor(key.slot, this.#word, number + 1);
-      return this.#frameAt(place);
-    }
+  /** A bit for each place whose buffer this agent reads, through other ends and holders too. */
+  get #reads(): number {
+    const { buffers } = this.#parts;
+    let bits = 0;
+    for (let i = 0; i < buffers.length; i++) if (buffers[i]!.holds.isReading) bits |= 1 << i;
+    return bits;
   }
 
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
@@ -220,26 +201,18 @@ export class ConsumerPlace {
     );
   }
 
-  /** Frames that were gone when the consumer joined, between others that were still there, it has not missed. */
-  #countMissed(cursor: number, taken: number): void {
-    const from = ((this.#joinedAt - cursor) | 0) > 0 ? this.#joinedAt : cursor;
-    this.#missed += Math.max(0, (taken - from) | 0);
+  /**
+   * Counts what it has missed. Frames that were gone when it joined, between others that were still there, it has not.
+   *
+   * @param beyond How many frames were between the cursor and the one that was taken.
+   */
+  #moveOn(beyond: number): void {
+    this.#missed += Math.max(0, beyond - this.#early);
+    this.#early = Math.max(0, this.#early - beyond - 1);
   }
 
   get #holdsFrames(): boolean {
     return this.#holds.some(({ held }) => !held.isOver);
-  }
-
-  get #cursor(): number {
-    return this.#parts.agent.memory.load(this.#word + CONSUMER.CURSOR);
-  }
-
-  /** Of the frames from the cursor on the one that this consumer wants most. @param passed A bit for each other place. */
-  #wanted(cursor: number, passed: number): { readonly place: number; readonly number: number } | undefined {
-    const { agent, key, buffers } = this.#parts;
-    const isNewest = this.policy === "newest" ? 1 : 0;
-    const found = agent.protocol.wanted(key.slot, buffers.length, cursor, passed, isNewest);
-    return found < 0 ? undefined : { place: found % 32, number: Math.floor(found / 32) };
   }
 
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
@@ -252,8 +225,9 @@ export class ConsumerPlace {
 
   /** @throws {DmaBufError} `EDEADLK` if there is no frame, and only this thread could publish one. */
   checkBlocking(): void {
-    const { agent, key, name } = this.#parts;
-    if (producerOf(agent, key.slot) !== agent.identity || this.#wanted(this.#cursor, 0) !== undefined) return;
+    const { agent, key, name, buffers } = this.#parts;
+    if (producerOf(agent, key.slot) !== agent.identity) return;
+    if (agent.protocol.isThere(key.slot, this.#word, buffers.length) !== 0) return;
     throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
   }
 

@@ -78,7 +78,8 @@ export class StreamTable {
         orUndo(() => buffer.close());
         return buffer;
       });
-      const key = claimStream(agent, name);
+      const slots = buffers.map(({ holds }) => holds.slot);
+      const key = claimStream(agent, name, slots);
       const stream = this.#add({ agent, key, name, format, dataBytes, buffers }, true);
       orUndo(() => stream.close());
       this.listing?.announce(stream);

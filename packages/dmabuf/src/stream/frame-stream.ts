@@ -346,14 +346,18 @@ export class FrameStream implements Disposable {
 
   #publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined): number {
     const { agent, key } = this.#parts;
-    const end = streamEnd(agent, key);
-    if (end !== undefined) throw new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
     const now = agent.host.nowNs();
+    // Its own close has given the buffer back.
+    if (this.#closed) throw this.#hasEnded();
     writeMetadata(hold.area, this.#published, timestamp ?? now, now, data);
-    agent.protocol.fillPlace(key.slot, hold.place);
+    if (agent.protocol.publish(key.slot, key.generation, hold.place, agent.identity) === 0) throw this.#hasEnded();
+    hold.buffer.holds.writerLeft();
     hold.held.end();
-    agent.protocol.announceFrame(key.slot);
     return this.#published++;
+  }
+
+  #hasEnded(): DmaBufError {
+    return new DmaBufError("EPIPE", `Cannot publish the frame: stream "${this.name}" has ended`);
   }
 
   #producing(): StreamParts {

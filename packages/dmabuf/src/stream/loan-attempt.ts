@@ -1,9 +1,9 @@
 import type { WaitCondition } from "../domain/agent.js";
+import { FOUND } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { FrameHold } from "./frame-hold.js";
 import type { StreamParts } from "./stream-parts.js";
-import { streamEnd } from "./stream-slot.js";
 
 /**
  * A wait for a place that may be filled; ready without one once the stream has ended. It skips places where work is
@@ -29,10 +29,7 @@ export class LoanAttempt implements WaitCondition {
 
   arm(): void {
     const { agent, key, buffers } = this.#parts;
-    // The buffers of an ended stream may be closed.
-    if (streamEnd(agent, key) !== undefined) return;
-    agent.protocol.armProducer(key.slot);
-    for (const { holds } of buffers) holds.arm();
+    agent.protocol.armLoan(key.slot, key.generation, buffers.length, agent.identity);
   }
 
   ready(): boolean {
@@ -51,31 +48,22 @@ export class LoanAttempt implements WaitCondition {
 
   #look(): boolean {
     const { agent, key, buffers } = this.#parts;
-    if (streamEnd(agent, key) !== undefined) return true;
-    const { protocol } = agent;
-    const keepFrom = protocol.heldBackFrom(key.slot, 0);
-    for (let tried = 0; ;) {
-      const place = protocol.placeToReuse(key.slot, buffers.length, tried, keepFrom);
-      if (place < 0) return false;
+    // Looked at before a hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
+    let tried = this.#overdue === 0 ? 0 : placesOf(buffers, (buffer, i) => isIn(this.#overdue, i) && isOverdue(buffer));
+    for (;;) {
+      const place = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
+      if (place >= FOUND.NONE) return place === FOUND.ENDED;
       tried |= 1 << place;
       const buffer = buffers[place]!;
-      // Looked at before the hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
-      if ((this.#overdue & (1 << place)) !== 0 && isOverdue(buffer)) continue;
       const { holds } = buffer;
-      if (!holds.tryTake("write")) continue;
-      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
-      // (stream-slot.1).
-      if (protocol.mayReuse(key.slot, place) === 0) {
-        holds.release("write");
-        continue;
-      }
+      holds.taken("write");
       const isFinished = buffer.work.testFinished("read");
       if (!isFinished && isOverdue(buffer)) {
         this.#overdue |= 1 << place;
         holds.release("write");
         continue;
       }
-      protocol.emptyPlace(key.slot, place);
+      agent.protocol.emptyPlace(key.slot, place);
       this.taken = this.#holdOf(place);
       this.taken.held.begin();
       this.isFinished = isFinished;
@@ -86,12 +74,8 @@ export class LoanAttempt implements WaitCondition {
   /** @throws {DmaBufError} `EDEADLK` if this thread itself keeps every place: by holds, or by consumers that miss no frame. */
   checkBlocking(): void {
     const { agent, key, buffers, name } = this.#parts;
-    const keepFrom = agent.protocol.heldBackFrom(key.slot, agent.identity);
-    const isFree = buffers.some(({ holds }, place) => {
-      const frame = agent.protocol.frameIn(key.slot, place);
-      return !holds.isInOwnWay("write") && (frame < 0 || keepFrom < 0 || ((frame - keepFrom) | 0) < 0);
-    });
-    if (isFree) return;
+    const inUse = placesOf(buffers, ({ holds }) => holds.isInOwnWay("write"));
+    if (agent.protocol.mayLoan(key.slot, buffers.length, inUse, agent.identity) !== 0) return;
     throw new DmaBufError(
       "EDEADLK",
       `Cannot block for a buffer of stream "${name}": this thread itself uses all of them`,
@@ -107,6 +91,15 @@ export class LoanAttempt implements WaitCondition {
     held.end();
     return true;
   }
+}
+
+/** A bit for each place of the ring whose buffer is as asked for. */
+function placesOf(buffers: readonly StreamBuffer[], isOne: (buffer: StreamBuffer, place: number) => boolean): number {
+  return buffers.reduce((bits, buffer, place) => (isOne(buffer, place) ? bits | (1 << place) : bits), 0);
+}
+
+function isIn(places: number, place: number): boolean {
+  return ((places >>> place) & 1) !== 0;
 }
 
 /** Whether work on a buffer is overdue; the agent is then rung when it no longer is. */

@@ -2,6 +2,7 @@ import { oneOf } from "../arguments.js";
 import { isLive, ringAll, type Identity, type Member } from "../domain/agent-slot.js";
 import {
   CONSUMER,
+  CONSUMER_POLICY,
   PLACE,
   STREAM,
   STREAM_BUFFERS,
@@ -50,20 +51,24 @@ const POLICIES: readonly Policy[] = ["block", "drop-oldest", "newest"];
 
 export const POLICY = oneOf(POLICIES);
 
-/** The number of a policy; 0 is that of a consumer that is only joining or leaving. */
-function policyNumber(policy: Policy): number {
-  return POLICIES.indexOf(policy) + 1;
-}
-
-const BLOCK = 1;
+export const POLICY_NUMBER: Readonly<Record<Policy, number>> = {
+  block: CONSUMER_POLICY.BLOCK,
+  "drop-oldest": CONSUMER_POLICY.DROP_OLDEST,
+  newest: CONSUMER_POLICY.NEWEST,
+};
 
 export interface StreamKey {
   readonly slot: number;
   readonly generation: number;
 }
 
-/** Takes a free slot for the calling agent as producer. @throws {DmaBufError} `ENOSPC` if all are taken. */
-export function claimStream(member: Member, name: string): StreamKey {
+/**
+ * Takes a free slot for the calling agent as producer.
+ *
+ * @param buffers The slots of its buffers.
+ * @throws {DmaBufError} `ENOSPC` if all are taken.
+ */
+export function claimStream(member: Member, name: string, buffers: readonly number[]): StreamKey {
   const { memory, layout } = member;
   const { slot, generation } = claimFree(member, "streams", "create the stream", (slot) => {
     const base = layout.stream(slot);
@@ -79,7 +84,9 @@ export function claimStream(member: Member, name: string): StreamKey {
   const base = layout.stream(slot);
   memory.store(base + STREAM.PUBLISHED, 0);
   memory.store(base + STREAM.PRODUCER_WAITS, 0);
-  for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(placeWord(member, slot, i) + PLACE.FULL, 0);
+  const places = base + layout.STREAM.PLACES;
+  for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(places + i * PLACE.WORDS + PLACE.FRAME, 0);
+  for (const [i, buffer] of buffers.entries()) memory.store(places + i * PLACE.WORDS + PLACE.BUFFER, buffer);
   writeName(memory, base + STREAM.NAME, name);
   memory.store(base + STREAM.END, openWord(generation));
   return { slot, generation };
@@ -152,8 +159,8 @@ export function slowConsumers(segment: Segment, { slot, generation }: StreamKey)
   const published = publishedFrames(segment, slot);
   forEachPlace(segment, slot, (word) => {
     const owner = memory.load(word + CONSUMER.OWNER);
-    const isHolding = memory.load(word + CONSUMER.POLICY) === BLOCK;
-    const isBehind = ((memory.load(word + CONSUMER.CURSOR) - published) | 0) < 0;
+    const isHolding = memory.load(word + CONSUMER.POLICY) === CONSUMER_POLICY.BLOCK;
+    const isBehind = framesFrom(memory.load(word + CONSUMER.CURSOR), published) > 0;
     // What was read is of one consumer if its place has not changed hands.
     if (!isHolding || !isBehind || memory.load(word + CONSUMER.OWNER) !== owner) return;
     if (isLive(segment, owner)) slow.push(owner);
@@ -166,6 +173,11 @@ export function producerOf({ memory, layout }: Segment, slot: number): Identity 
   return memory.load(layout.stream(slot) + STREAM.OWNER);
 }
 
+/** How many frames there are from one number to another: 31 bits of them count. */
+function framesFrom(number: number, to: number): number {
+  return ((to - number) << 1) >> 1;
+}
+
 /** How many frames have been announced; the number of the next one. */
 export function publishedFrames({ memory, layout }: Segment, slot: number): number {
   return memory.load(layout.stream(slot) + STREAM.PUBLISHED);
@@ -174,8 +186,8 @@ export function publishedFrames({ memory, layout }: Segment, slot: number): numb
 /** A consumer's place. */
 export interface Joined {
   readonly word: number;
-  /** Frames from this number on were published after it had joined; or while it did, for one that may lose frames. */
-  readonly from: number;
+  /** How many frames from its cursor on were published before it had joined; or began to, if it may lose frames. */
+  readonly early: number;
 }
 
 /**
@@ -185,7 +197,7 @@ export interface Joined {
  */
 export function joinStream(member: Member, key: StreamKey, policy: Policy, buffers: number): Joined {
   const { memory } = member;
-  const number = policyNumber(policy);
+  const number = POLICY_NUMBER[policy];
   const word = claimConsumer(member, key.slot);
   // SYNC POINT generation-before-consumers: pairs with claimStream().
   if (!isStream(member, key)) {
@@ -193,17 +205,14 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
     throw new DmaBufError("ESTALE", "Cannot join the stream: it is gone, and another has its place");
   }
   const begun = publishedFrames(member, key.slot);
-  let cursor = begun;
-  for (let place = 0; place < buffers; place++) {
-    const frame = protocolOf(member).frameIn(key.slot, place);
-    if (frame >= 0 && ((frame - cursor) | 0) < 0) cursor = frame;
-  }
+  const cursor = protocolOf(member).oldestFrame(key.slot, buffers, begun);
   memory.store(word + CONSUMER.CURSOR, cursor);
   // SYNC POINT cursor-before-policy: from here on it is counted and waited for (stream-slot.8).
   memory.store(word + CONSUMER.POLICY, number);
   ringProducer(member, key.slot);
   // What was dropped while it joined, one that holds the producer has not missed: later nothing is dropped before it.
-  return { word, from: number === BLOCK ? publishedFrames(member, key.slot) : begun };
+  const from = policy === "block" ? publishedFrames(member, key.slot) : begun;
+  return { word, early: Math.max(0, framesFrom(cursor, from)) };
 }
 
 function claimConsumer(member: Member, slot: number): number {
@@ -268,10 +277,6 @@ export const STREAM_RECOVERY: RecoveryStep = {
 
 function ringProducer(segment: Segment, slot: number): void {
   protocolOf(segment).ringProducer(slot);
-}
-
-function placeWord({ layout }: Segment, slot: number, place: number): number {
-  return layout.stream(slot) + layout.STREAM.PLACES + place * PLACE.WORDS;
 }
 
 function consumerWord({ layout }: Segment, slot: number, index: number): number {

@@ -5,7 +5,7 @@ import { useBuild } from "../../src/domain/segment-protocol.js";
 import type { MakeWords } from "../../src/protocol/protocol.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES, failureOf } from "./interleavings.js";
-import { LAYOUT, namesOf, WORDS } from "./model-domain.js";
+import { LAYOUT, namesOf } from "./model-domain.js";
 
 interface Compiler {
   sources: () => Map<string, string>;
@@ -38,7 +38,8 @@ export function testMutations(
   layout: Layout = LAYOUT,
 ): void {
   const all: ExploreOptions = {
-    words: Math.max(WORDS, layout.words),
+    // Some behind the segment, for what a test wants to share.
+    words: layout.words + 2,
     nameOf: namesOf(layout),
     merge: false,
     ...options,

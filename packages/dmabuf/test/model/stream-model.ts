@@ -74,7 +74,7 @@ export function openDomain(memory: Substrate): void {
     const key = claimBuffer(producer, { size: 64, name: "", exporterName: "" });
     for (const slot of [ONE, TWO]) BUFFER_SLOTS.addReference(domain.member(memory, slot), key);
   }
-  assert.deepEqual(claimStream(producer, ""), KEY);
+  assert.deepEqual(claimStream(producer, "", [0, 1]), KEY);
 }
 
 /** As the scenario; each consumer that has lived to the end has seen one of these. */
@@ -115,7 +115,7 @@ export function joinsAndDies(fault: Fault = SOUND): Scenario {
       const producer = domain.member(memory, PRODUCER);
       leaveStream(producer, KEY);
       const next = { slot: 0, generation: 2 };
-      assert.deepEqual(claimStream(producer, ""), next, "the slot is not free");
+      assert.deepEqual(claimStream(producer, "", []), next, "the slot is not free");
       const places = Array.from({ length: 3 }, () => joinStream(producer, next, "block", 2).word);
       const first = domain.layout.stream(0) + domain.layout.STREAM.JOINED;
       assert.deepEqual(
@@ -133,7 +133,7 @@ export function joinsTooLate(fault: Fault = SOUND): Scenario {
     agents: {
       producer: (memory) => leaveStream(domain.member(memory, PRODUCER), KEY),
       consumer: (memory) => failure(() => void joinStream(domain.member(faulty(memory, fault), ONE), KEY, "block", 2)),
-      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "")),
+      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "", [])),
     },
     check(memory, { results: { consumer, next } }) {
       const isIn = consumer === undefined;

@@ -60,8 +60,7 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
       openDomain(memory);
       const producer = domain.member(memory, PRODUCER);
       for (const place of [0, 1]) {
-        protocolOf(producer).fillPlace(KEY.slot, place);
-        protocolOf(producer).announceFrame(KEY.slot);
+        protocolOf(producer).publish(KEY.slot, KEY.generation, place, producer.identity);
       }
       // What an earlier consumer has left in the place.
       memory.store(FIRST_CONSUMER + CONSUMER.CURSOR, 1000);
@@ -127,7 +126,7 @@ export function isLookedFor(death: boolean, fault: Fault = SOUND): Scenario {
         if (death) domain.recover(faulty(memory, fault), REAPER, PRODUCER);
         else leaveStream(domain.member(faulty(memory, fault), PRODUCER), KEY);
       },
-      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "")),
+      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "", [])),
       onlooker: (memory) => [1, 2].map(() => hasProducer(domain.member(memory, ONE), KEY)),
     },
     check(_memory, { results }) {
@@ -151,7 +150,7 @@ export function failsTooLate(fault: Fault = SOUND): Scenario {
         release(domain.member(memory, REAPER), dead, steps, ERRNO.ESRCH, 1);
         sweep(domain.member(memory, REAPER), dead, steps);
       },
-      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "")),
+      next: (memory) => failure(() => void claimStream(domain.member(memory, TWO), "", [])),
     },
     check(memory, { results: { next } }) {
       const segment = domain.segment(memory);

@@ -32,7 +32,7 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown
   oneShots: (member) => claimOneShot(member, { ...fence, context: 1, seqno: 1, seqno32: false }),
   buffers: (member) => claimBuffer(member, { size: 1, name: "", exporterName: "" }),
   syncobjs: (member) => claimSyncobj(member, []),
-  streams: (member) => claimStream(member, ""),
+  streams: (member) => claimStream(member, "", []),
   requests: (member) => postRequest(member, requestTo(REAPS), true),
 };
 

@@ -59,7 +59,7 @@ const CLAIMS: Record<string, (filler: ProcessDomain) => unknown> = {
       seqno: 1,
       seqno32: false,
     }),
-  streams: (filler) => claimStream(agentOf(filler), ""),
+  streams: (filler) => claimStream(agentOf(filler), "", []),
   syncobjs: (filler) => filler.createSyncobj().handle(),
   agents: (filler) => filler.invite(),
 };

@@ -19,16 +19,16 @@ export { addEntry, copyEntries, countEntries, replaceEntries, testEntries } from
 export { armLock, lockHolder, openLock, tryTakeLock } from "./lock";
 export { anyReader, armHold, claimWriter, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 export {
-  advanceCursor,
-  announceFrame,
-  armConsumer,
+  armLoan,
   armProducer,
+  armTake,
   emptyPlace,
-  fillPlace,
-  frameIn,
   heldBackFrom,
-  mayReuse,
-  placeToReuse,
+  isThere,
+  loan,
+  mayLoan,
+  oldestFrame,
+  publish,
   ringProducer,
-  wanted,
+  take,
 } from "./stream-slot";

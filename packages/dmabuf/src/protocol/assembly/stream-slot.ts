@@ -1,15 +1,26 @@
 import { isLive, ring, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
-import { CONSUMER, IDENTITY, PLACE, START, STREAM, STREAM_CONSUMERS } from "./layout";
+import { armHold, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
+import {
+  CONSUMER,
+  CONSUMER_POLICY,
+  COUNT,
+  FOUND,
+  IDENTITY,
+  PLACE,
+  PLACE_FRAME,
+  START,
+  STREAM,
+  STREAM_BUFFERS,
+  STREAM_CONSUMERS,
+  STREAM_END,
+} from "./layout";
 import { addWord, loadWord, storeWord } from "./words";
 
-/** The places and cursors of streams; see stream/stream-slot.ts for the rules. */
+/** What a producer and its consumers do with each frame; see stream/stream-slot.ts for the rules. */
 
-/** Instead of a frame's number: there is none. Numbers have 32 bits, and wrap. */
-const NONE: i64 = -1;
-
-/** The policy of a consumer that holds the producer. */
-const BLOCK = 1;
+/** Instead of a frame's number, or a place. */
+const NONE = -1;
 
 function streamAt(slot: i32): i32 {
   return START.streams + slot * STREAM.WORDS;
@@ -19,130 +30,243 @@ function placeAt(stream: i32, place: i32): i32 {
   return streamAt(stream) + STREAM.PLACES + place * PLACE.WORDS;
 }
 
-function consumerAt(stream: i32, index: i32): i32 {
-  return streamAt(stream) + STREAM.JOINED + index * CONSUMER.WORDS;
+/** The slot of a place's buffer; some slot, if that is damaged. */
+function bufferOf(stream: i32, place: i32): i32 {
+  return <i32>min(<u32>loadWord(placeAt(stream, place) + PLACE.BUFFER), <u32>(COUNT.buffers - 1));
 }
 
-/** Whether one frame is published before another. */
+/** Of numbers of frames 31 bits count. */
+function distance(from: i32, to: i32): i32 {
+  return ((to - from) << 1) >> 1;
+}
+
 function isBefore(frame: i32, other: i32): bool {
-  return frame - other < 0;
+  return distance(other, frame) < 0;
 }
 
-function frameAt(stream: i32, place: i32): i64 {
-  const word = placeAt(stream, place);
-  if (loadWord(word + PLACE.FULL) == 0) return NONE;
-  return <i64>(<u32>loadWord(word + PLACE.FRAME));
+/** The number of the frame that a place holds, or NONE. For good only under a hold of its buffer (stream-slot.1). */
+function frameIn(stream: i32, place: i32): i32 {
+  const frame = loadWord(placeAt(stream, place) + PLACE.FRAME);
+  return PLACE_FRAME.full(frame) == 0 ? NONE : PLACE_FRAME.number(frame);
 }
 
-/** The number of the frame that a place holds, or -1. For good only under a hold of its buffer (stream-slot.1). */
-export function frameIn(stream: i32, place: i32): f64 {
-  return <f64>frameAt(stream, place);
+function hasEnded(stream: i32, generation: i32): bool {
+  const end = loadWord(streamAt(stream) + STREAM.END);
+  return loadWord(streamAt(stream) + STREAM.GENERATION) != generation || STREAM_END.end(end) != 0;
 }
 
 /**
- * The place that a producer should use next: an empty one, or else that with the oldest frame; -1 if there is none.
- * `tried` has a bit for each place that is not to be had.
+ * Takes a place that may be filled, by the write hold of its buffer. The caller empties it.
+ *
+ * @param tried A bit for each place that is not to be had.
+ * @returns The place, or FOUND.
  */
-export function placeToReuse(stream: i32, places: i32, tried: i32, keepFrom: f64): i32 {
-  let oldest = -1;
+export function loan(stream: i32, generation: i32, places: i32, tried: i32, identity: i32): i32 {
+  if (hasEnded(stream, generation)) return FOUND.ENDED;
+  const keepFrom = heldBackFrom(stream, 0);
+  let place = toReuse(stream, places, tried, keepFrom);
+  while (place != NONE) {
+    const buffer = bufferOf(stream, place);
+    if (tryWrite(buffer, identity)) {
+      // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
+      // (stream-slot.1).
+      if (mayEmpty(stream, place)) return place;
+      leaveWriter(buffer, identity);
+    }
+    tried |= 1 << place;
+    place = toReuse(stream, places, tried, keepFrom);
+  }
+  return FOUND.NONE;
+}
+
+/** Whether there is a place that the consumers of an agent let its producer have. */
+export function mayLoan(stream: i32, places: i32, tried: i32, consumersOf: i32): bool {
+  return toReuse(stream, places, tried, heldBackFrom(stream, consumersOf)) != NONE;
+}
+
+/** The place to use next: an empty one, or else that with the oldest frame. */
+function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32): i32 {
+  let oldest = NONE;
   let oldestFrame = 0;
   for (let place = 0; place < places; place++) {
     if (((tried >>> place) & 1) != 0) continue;
-    const frame = frameAt(stream, place);
+    const frame = frameIn(stream, place);
     if (frame == NONE) return place;
-    if (!mayDrop(frame, <i64>keepFrom) || (oldest >= 0 && isBefore(oldestFrame, <i32>frame))) continue;
+    if (!mayDrop(frame, keepFrom) || (oldest != NONE && isBefore(oldestFrame, frame))) continue;
     oldest = place;
-    oldestFrame = <i32>frame;
+    oldestFrame = frame;
   }
   return oldest;
 }
 
 /** Whether a producer that has the write hold of a place may empty it: a consumer may have joined in between. */
-export function mayReuse(stream: i32, place: i32): bool {
-  const frame = frameAt(stream, place);
-  return frame == NONE || mayDrop(frame, keptFrom(stream, 0));
+function mayEmpty(stream: i32, place: i32): bool {
+  const frame = frameIn(stream, place);
+  return frame == NONE || mayDrop(frame, heldBackFrom(stream, 0));
 }
 
-function mayDrop(frame: i64, keepFrom: i64): bool {
-  return keepFrom == NONE || isBefore(<i32>frame, <i32>keepFrom);
+function mayDrop(frame: i32, keepFrom: i32): bool {
+  return keepFrom == NONE || isBefore(frame, keepFrom);
 }
 
 /**
- * The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it; or -1.
- * `agent` says whose consumers, 0 for those of all.
+ * The frame from which on nothing may be dropped, because a consumer that holds the producer has not taken it.
+ *
+ * @param consumersOf An agent, or 0 for all.
+ * @returns Its number, or -1.
  */
-export function heldBackFrom(stream: i32, agent: i32): f64 {
-  return <f64>keptFrom(stream, agent);
-}
-
-function keptFrom(stream: i32, agent: i32): i64 {
+export function heldBackFrom(stream: i32, consumersOf: i32): i32 {
   let lowest = NONE;
   const used = min(loadWord(streamAt(stream) + STREAM.CONSUMERS_USED), STREAM_CONSUMERS);
   for (let i = 0; i < used; i++) {
-    const word = consumerAt(stream, i);
-    if (loadWord(word + CONSUMER.POLICY) != BLOCK) continue;
+    const word = streamAt(stream) + STREAM.JOINED + i * CONSUMER.WORDS;
+    if (loadWord(word + CONSUMER.POLICY) != CONSUMER_POLICY.BLOCK) continue;
     // SYNC POINT cursor-before-policy: pairs with joinStream().
     const cursor = loadWord(word + CONSUMER.CURSOR);
     const owner = loadWord(word + CONSUMER.OWNER);
-    if (!isLive(owner) || (agent != 0 && agent != owner)) continue;
-    if (lowest == NONE || isBefore(cursor, <i32>lowest)) lowest = <i64>(<u32>cursor);
+    if (!isLive(owner) || (consumersOf != 0 && consumersOf != owner)) continue;
+    if (lowest == NONE || isBefore(cursor, lowest)) lowest = cursor & 0x7fffffff;
   }
   return lowest;
 }
 
 /** Empties a place, under the write hold of its buffer. */
 export function emptyPlace(stream: i32, place: i32): void {
-  storeWord(placeAt(stream, place) + PLACE.FULL, 0);
+  storeWord(placeAt(stream, place) + PLACE.FRAME, 0);
 }
 
-/** Fills a place with the next frame, under the write hold of its buffer. */
-export function fillPlace(stream: i32, place: i32): void {
-  const word = placeAt(stream, place);
-  storeWord(word + PLACE.FRAME, loadWord(streamAt(stream) + STREAM.PUBLISHED));
-  storeWord(word + PLACE.FULL, 1);
+/** Fills a place with the next frame, ends the write hold of its buffer, and says so. Returns false if the stream has ended. */
+export function publish(stream: i32, generation: i32, place: i32, identity: i32): bool {
+  if (hasEnded(stream, generation)) return false;
+  const base = streamAt(stream);
+  const number = loadWord(base + STREAM.PUBLISHED);
+  storeWord(placeAt(stream, place) + PLACE.FRAME, PLACE_FRAME.ofFull(1) | PLACE_FRAME.ofNumber(number));
+  leaveWriter(bufferOf(stream, place), identity);
+  addWord(base + STREAM.PUBLISHED, 1);
+  // stream-slot.4
+  ringAll(base + STREAM.WAITERS);
+  return true;
 }
 
-/** Makes the frame that was filled last known (stream-slot.4). Call it after its write hold has ended. */
-export function announceFrame(stream: i32): void {
-  addWord(streamAt(stream) + STREAM.PUBLISHED, 1);
-  ringAll(streamAt(stream) + STREAM.WAITERS);
-}
-
-/**
- * Of the frames from the cursor on the one that a consumer wants most: its number, and its place in the lowest five bits;
- * -1 if there is none. `passed` has a bit for each other place.
- */
-export function wanted(stream: i32, places: i32, cursor: i32, passed: i32, newest: bool): f64 {
-  // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame
-  // (stream-slot.2).
-  const end = loadWord(streamAt(stream) + STREAM.PUBLISHED);
-  // Most looks of a wait end here: it spins on one word.
-  if (!isBefore(cursor, end)) return -1;
-  let best = -1;
-  let bestFrame = 0;
-  for (let place = 0; place < places; place++) {
-    if (((passed >>> place) & 1) != 0) continue;
-    const frame = frameAt(stream, place);
-    if (frame == NONE || isBefore(<i32>frame, cursor) || !isBefore(<i32>frame, end)) continue;
-    if (best >= 0 && isBefore(bestFrame, <i32>frame) != newest) continue;
-    best = place;
-    bestFrame = <i32>frame;
-  }
-  return best < 0 ? -1 : <f64>(<u32>bestFrame) * 32 + <f64>best;
-}
-
-/** Moves a consumer past a frame that it holds (stream-slot.3). */
-export function advanceCursor(stream: i32, consumer: i32, cursor: i32): void {
-  storeWord(consumer + CONSUMER.CURSOR, cursor);
-  ringProducer(stream);
-}
-
-export function armConsumer(stream: i32, identity: i32): void {
-  setBit(streamAt(stream) + STREAM.WAITERS, IDENTITY.slot(identity));
+/** Makes sure that a producer is rung when a place may have become free. */
+export function armLoan(stream: i32, generation: i32, places: i32, identity: i32): void {
+  // The buffers of an ended stream may be closed.
+  if (hasEnded(stream, generation)) return;
+  armProducer(stream);
+  for (let place = 0; place < places; place++) armHold(bufferOf(stream, place), identity);
 }
 
 export function armProducer(stream: i32): void {
   storeWord(streamAt(stream) + STREAM.PRODUCER_WAITS, 1);
+}
+
+/**
+ * Takes the frame that a consumer wants most of those from its cursor on, by a read hold of its buffer, and moves the
+ * consumer past it.
+ *
+ * @param consumer The first word of its place.
+ * @param reads A bit for each place whose buffer its agent reads already.
+ * @returns The place or FOUND, plus FOUND.BEYOND times the distance of the frame from the cursor.
+ */
+export function take(
+  stream: i32,
+  generation: i32,
+  consumer: i32,
+  policy: i32,
+  places: i32,
+  reads: i32,
+  identity: i32,
+): f64 {
+  // The end is read first: what was published before it is then seen below.
+  const nothing = hasEnded(stream, generation) ? FOUND.ENDED : FOUND.NONE;
+  const cursor = loadWord(consumer + CONSUMER.CURSOR);
+  let passed = 0;
+  let frame = wanted(stream, places, cursor, policy, passed);
+  while (frame != NONE) {
+    const place = placeIn(frame);
+    const buffer = bufferOf(stream, place);
+    const isHeld = ((reads >>> place) & 1) != 0;
+    if (isHeld || tryRead(buffer, identity)) {
+      if (frameIn(stream, place) == numberIn(frame)) {
+        const beyond = distance(cursor, numberIn(frame));
+        // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold (stream-slot.3).
+        storeWord(consumer + CONSUMER.CURSOR, cursor + beyond + 1);
+        ringProducer(stream);
+        return <f64>beyond * FOUND.BEYOND + <f64>place;
+      }
+      if (!isHeld) leaveReaders(buffer, identity);
+    } else if (policy == CONSUMER_POLICY.BLOCK) {
+      return nothing;
+    }
+    passed |= 1 << place;
+    frame = wanted(stream, places, cursor, policy, passed);
+  }
+  return nothing;
+}
+
+/** Whether there is a frame that a consumer wants. */
+export function isThere(stream: i32, consumer: i32, places: i32): bool {
+  return wanted(stream, places, loadWord(consumer + CONSUMER.CURSOR), CONSUMER_POLICY.BLOCK, 0) != NONE;
+}
+
+/**
+ * Of the frames from the cursor on the one that a consumer wants most, and its place.
+ *
+ * @param passed A bit for each place that it does not look at.
+ */
+function wanted(stream: i32, places: i32, cursor: i32, policy: i32, passed: i32): f64 {
+  // SYNC POINT published-before-places: a place that is filled while we look might be seen without an earlier frame
+  // (stream-slot.2).
+  const end = loadWord(streamAt(stream) + STREAM.PUBLISHED);
+  // Most looks of a wait end here: it spins on one word.
+  if (!isBefore(cursor, end)) return NONE;
+  const isNewest = policy == CONSUMER_POLICY.NEWEST;
+  let best = NONE;
+  let bestFrame = 0;
+  for (let place = 0; place < places; place++) {
+    if (((passed >>> place) & 1) != 0) continue;
+    const frame = frameIn(stream, place);
+    if (frame == NONE || isBefore(frame, cursor) || !isBefore(frame, end)) continue;
+    if (best != NONE && isBefore(bestFrame, frame) != isNewest) continue;
+    best = place;
+    bestFrame = frame;
+  }
+  return best == NONE ? NONE : <f64>bestFrame * <f64>STREAM_BUFFERS + <f64>best;
+}
+
+function numberIn(frame: f64): i32 {
+  return <i32>(frame / <f64>STREAM_BUFFERS);
+}
+
+function placeIn(frame: f64): i32 {
+  return <i32>(frame - <f64>numberIn(frame) * <f64>STREAM_BUFFERS);
+}
+
+/**
+ * Makes sure that a consumer is rung when there may be a frame. One that it wants and that is there already can only be
+ * under a write hold. One that comes is announced; and to hear of every hold that ends would wake this consumer for each
+ * frame that another gives back.
+ */
+export function armTake(stream: i32, consumer: i32, policy: i32, places: i32, identity: i32): void {
+  setBit(streamAt(stream) + STREAM.WAITERS, IDENTITY.slot(identity));
+  const cursor = loadWord(consumer + CONSUMER.CURSOR);
+  let passed = 0;
+  let frame = wanted(stream, places, cursor, policy, passed);
+  while (frame != NONE) {
+    armHold(bufferOf(stream, placeIn(frame)), identity);
+    passed |= 1 << placeIn(frame);
+    frame = wanted(stream, places, cursor, policy, passed);
+  }
+}
+
+/** The oldest frame there is: where a consumer that joins begins. */
+export function oldestFrame(stream: i32, places: i32, end: i32): i32 {
+  let oldest = end;
+  for (let place = 0; place < places; place++) {
+    const frame = frameIn(stream, place);
+    if (frame != NONE && isBefore(frame, oldest)) oldest += distance(oldest, frame);
+  }
+  return oldest;
 }
 
 /** Rings the producer if it waits (stream-slot.5). */
