@@ -52,7 +52,15 @@ export default defineConfig(
   },
   {
     files: ["**/*.{js,mjs}"],
-    languageOptions: { globals: { Buffer: "readonly", console: "readonly", process: "readonly", URL: "readonly" } },
+    languageOptions: {
+      globals: {
+        Buffer: "readonly",
+        console: "readonly",
+        process: "readonly",
+        URL: "readonly",
+        WebAssembly: "readonly",
+      },
+    },
   },
   // What comes with a worker is `any`, and an example needs no cast.
   { files: ["packages/dmabuf/examples/**/*.ts"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },

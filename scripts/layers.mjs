@@ -27,6 +27,7 @@ export const LAYERS = [
   { name: "reservation", neutral: true },
   { name: "buffer", neutral: true },
   { name: "stream", neutral: true },
+  { name: "window", neutral: true },
   { name: "queue", neutral: true },
   { name: "domain-base.ts", neutral: true },
   { name: "features.ts", neutral: true },

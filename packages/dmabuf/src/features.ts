@@ -15,12 +15,14 @@ import { FENCES, type FenceMembers } from "./fence/feature.js";
 import { SYNCOBJS, type SyncobjMembers } from "./fence/syncobj-feature.js";
 import { QUEUES, type QueueMembers } from "./queue/feature.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
+import { WINDOWS, type WindowMembers } from "./window/feature.js";
 
 /** All that the library has, each after what it needs. */
-export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS, QUEUES];
+export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS, QUEUES, WINDOWS];
 
 /** What all features together give a domain. */
-export interface AllMembers extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers {
+export interface AllMembers
+  extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers, WindowMembers {
   /**
    * What a handle is to, in this thread.
    *

@@ -16,6 +16,7 @@ export type { SyncobjMembers } from "./fence/syncobj-feature.js";
 export type { BufferMembers } from "./buffer/feature.js";
 export type { StreamMembers } from "./stream/feature.js";
 export type { QueueMembers } from "./queue/feature.js";
+export type { WindowMembers } from "./window/feature.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export type { Sizes } from "./domain/layout.js";
 export type { WaitOptions } from "./domain/wait.js";
@@ -90,6 +91,8 @@ export type { Job } from "./queue/job.js";
 export type { Priority } from "./queue/job-line.js";
 export type { Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
+export type { ModuleWindow, ModuleWindowOptions } from "./window/module-window.js";
+export type { ModuleMemory } from "./substrate/wasm-memory.js";
 export type { AbortSignalLike } from "./host/abort.js";
 export type { MessagePortLike } from "./host/lifeline.js";
 

@@ -57,7 +57,7 @@ function compile(programs: readonly Example[]): string {
   mkdirSync(FOLDER, { recursive: true });
   for (const program of programs) writeFileSync(fileOf(program, "ts"), program.code);
   const compiled = ts.createProgram(
-    programs.map((program) => fileOf(program, "ts")),
+    [...programs.map((program) => fileOf(program, "ts")), join(PACKAGE, "test/webassembly.d.ts")],
     OPTIONS,
   );
   const said = [...ts.getPreEmitDiagnostics(compiled), ...compiled.emit().diagnostics];

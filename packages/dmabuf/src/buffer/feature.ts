@@ -8,6 +8,8 @@ import { take, takeSync } from "../domain/steps.js";
 import { lockEach } from "../reservation/lock-all.js";
 import type { Reservation } from "../reservation/reservation.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "./buffer.js";
+import { exporterFlags } from "./buffer-slot.js";
+import { DmaBufError } from "../errors.js";
 import { bufferInfo } from "./buffer-info.js";
 import { BufferTable, type ExportOptions } from "./buffer-table.js";
 import type { BufferHandleData } from "./handle.js";
@@ -97,7 +99,8 @@ export const BUFFERS: Feature<BufferMembers> = {
     core.onLeft(() => abandonRequests(agent, agent.identity));
     core.opens("buffer", (handle: BufferHandleData) => table.import(handle));
     core.provide(STREAM_MEMORY, {
-      allocate: (size, options) => streamBuffer(allocate(size, options)),
+      allocate: (size, { heap = "system", ...options }) =>
+        streamBuffer(plain(heaps.get(heap).allocate(size, options), heap)),
       import: (handle) => streamBuffer(table.import(handle)),
     });
     return {
@@ -121,6 +124,17 @@ export const BUFFERS: Feature<BufferMembers> = {
     };
   },
 };
+
+/** @throws {DmaBufError} `EOPNOTSUPP` for a buffer that cannot be used without its exporter: streams do not ask it. */
+function plain(buffer: DmaBuf, heap: string): DmaBuf {
+  const { agent, key } = holderOf(buffer).record;
+  if (exporterFlags(agent, key.slot) === 0) return buffer;
+  buffer.close();
+  throw new DmaBufError(
+    "EOPNOTSUPP",
+    `Cannot make a stream of heap "${heap}": its buffers have operations of their own`,
+  );
+}
 
 function reservationsOf(call: string, buffers: Iterable<DmaBuf>, agent: Agent): Reservation[] {
   return checkList(call, "buffers", buffers, DMA_BUF).map((buffer, i) => {

@@ -91,10 +91,7 @@ export class AddedHeap implements Heap {
   }
 
   allocate(size: number, options: AllocateOptions = {}): DmaBuf {
-    const length = checkAllocation(size, options);
-    if (options.sealed === true) {
-      throw new DmaBufError("EOPNOTSUPP", `Cannot allocate sealed memory: heap "${this.name}" has none`);
-    }
+    const length = checkAllocation(size, options, this.name);
     this.#buffers.agent.checkJoined();
     const { segments, ops } = this.#ops.allocate(length);
     checkStorage(segments, length);
@@ -104,14 +101,18 @@ export class AddedHeap implements Heap {
   }
 }
 
-/** The size in whole pages. */
-function checkAllocation(size: number, options: AllocateOptions): number {
+/** The size in whole pages. @param unsealed The name of a heap that has no sealed memory. */
+export function checkAllocation(size: number, options: AllocateOptions, unsealed?: string): number {
   check("Heap.allocate()", "size", size, SIZE);
   checkOptions("Heap.allocate()", options, ALLOCATE);
+  if (unsealed !== undefined && options.sealed === true) {
+    throw new DmaBufError("EOPNOTSUPP", `Cannot allocate sealed memory: heap "${unsealed}" has none`);
+  }
   return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
 }
 
-function firstHolder(buffer: DmaBuf, { mode = "read-write" }: AllocateOptions): DmaBuf {
+/** The buffer as its first holder gets it. */
+export function firstHolder(buffer: DmaBuf, { mode = "read-write" }: AllocateOptions): DmaBuf {
   if (mode === "read-write") return buffer;
   using writable = buffer;
   return writable.duplicate(mode);

@@ -1,7 +1,10 @@
 import { check, checkObject, FUNCTION, isName, NAME, orElse, required, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
+import type { ModuleMemory } from "../substrate/wasm-memory.js";
 import type { BufferTable } from "./buffer-table.js";
 import { AddedHeap, SystemHeap, type Heap, type HeapOps } from "./heap.js";
+import { ModuleHeap } from "./module-heap.js";
+import { SHARED_MODULE_MEMORY } from "./module-memory.js";
 
 const HEAP_NAME: Kind = {
   ...NAME,
@@ -68,12 +71,42 @@ export class Heaps {
   add(name: string, ops: HeapOps): Heap {
     check("Heaps.add()", "name", name, HEAP_NAME);
     checkObject("Heaps.add()", "ops", ops, OPS);
+    return this.#add(new AddedHeap(name, this.#buffers, ops));
+  }
+
+  /**
+   * Adds a heap whose buffers lie in the shared memory of a WebAssembly module: the module uses them in place, in each
+   * thread that has the memory. The memory grows for them. A stream takes its frames from there by its option `heap`.
+   *
+   * @param name As that of {@link add}.
+   * @param memory A shared `WebAssembly.Memory`.
+   * @returns A heap of a domain of threads: processes cannot reach this memory.
+   * @throws {DmaBufError} As {@link add}.
+   * @example
+   * ```ts
+   * import { Domain, rawFormat } from "dmabuf";
+   *
+   * const memory = new WebAssembly.Memory({ initial: 1, maximum: 256, shared: true });
+   * using domain = Domain.create();
+   * domain.heaps.addModuleMemory("module", memory);
+   * using stream = domain.createStream({ format: rawFormat(4096), heap: "module" });
+   * using window = domain.createModuleWindow(memory, stream);
+   * console.log(window.way); // "in place"
+   * ```
+   */
+  addModuleMemory(name: string, memory: ModuleMemory): Heap {
+    check("Heaps.addModuleMemory()", "name", name, HEAP_NAME);
+    check("Heaps.addModuleMemory()", "memory", memory, SHARED_MODULE_MEMORY);
+    return this.#add(new ModuleHeap(name, this.#buffers, memory));
+  }
+
+  #add(heap: Heap): Heap {
+    const { name } = heap;
     this.#buffers.agent.checkJoined();
     if (this.#heaps.has(name)) throw new DmaBufError("EINVAL", `Cannot add heap "${name}": the name is in use`);
     if (this.#heaps.size >= MAX_HEAPS) {
       throw new DmaBufError("ENOSPC", `Cannot add heap "${name}": there are ${MAX_HEAPS} already`);
     }
-    const heap = new AddedHeap(name, this.#buffers, ops);
     this.#heaps.set(name, heap);
     return heap;
   }

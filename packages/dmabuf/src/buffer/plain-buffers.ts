@@ -7,7 +7,13 @@ import { checkBufferHandle, makeBufferHandle, type BufferHandle, type BufferHand
 import { HOLD_RECOVERY, Holds } from "./hold.js";
 import { PAGE_SIZE, type Storage } from "./storage.js";
 import { CARRIER, type StorageCarrier } from "./storage-carrier.js";
-import { STREAM_MEMORY, type BufferWork, type StreamBuffer, type StreamBuffers } from "./stream-buffer.js";
+import {
+  STREAM_MEMORY,
+  type BufferWork,
+  type StreamBuffer,
+  type StreamBuffers,
+  type StreamMemory,
+} from "./stream-buffer.js";
 
 /** The work on the buffers of a domain in which there are fences. */
 export const BUFFER_WORK: Part<(bufferSlot: number) => BufferWork> = { name: "work" };
@@ -63,7 +69,8 @@ class PlainBuffers implements StreamBuffers {
     this.#carrier = core.get(CARRIER);
   }
 
-  allocate(size: number, options: { readonly name: string; readonly sealed: boolean }): StreamBuffer {
+  allocate(size: number, options: StreamMemory): StreamBuffer {
+    if (options.heap) throw new DmaBufError("EOPNOTSUPP", "Cannot use a heap: this domain has none");
     const length = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     const storage = this.#carrier.allocate(length, options);
     try {

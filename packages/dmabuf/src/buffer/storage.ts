@@ -1,5 +1,6 @@
 import { checkList, checkObject, NUMBER, required, OBJECT, type Kind, type Kinds } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
+import type { ModuleMemory } from "../substrate/wasm-memory.js";
 
 /** A run of bytes in one memory object. A buffer's storage is a list of them. */
 export interface StorageSegment {
@@ -21,8 +22,27 @@ export interface Storage {
    * the last use has ended.
    */
   endUse(): void;
+  /** Lays the bytes over pages of a module's memory; nothing where that cannot be done. */
+  readonly layOver?: ((pages: ModulePages) => Overlay) | undefined;
   /** The agent no longer holds the buffer. @param isFreed Whether no other agent does either. */
   release(isFreed: boolean): void;
+}
+
+/** Where bytes of a buffer are laid over a module's memory. */
+export interface ModulePages {
+  readonly memory: ModuleMemory;
+  /** A multiple of the page size. */
+  readonly address: number;
+  /** How many bytes of the buffer, from its first on. */
+  readonly bytes: number;
+  readonly isWritable: boolean;
+}
+
+/** Bytes of a buffer over pages of a module's memory, until it is closed or the storage is released: then they are zero. */
+export interface Overlay {
+  /** Whether it is as it was made. A memory that grows gets its pages' rights anew. */
+  readonly isIntact: boolean;
+  close(): void;
 }
 
 const MEMORY: Kind = {

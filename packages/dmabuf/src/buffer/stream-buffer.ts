@@ -21,13 +21,22 @@ export interface StreamBuffer {
   close(): void;
 }
 
+/** What memory a stream wants for a frame. */
+export interface StreamMemory {
+  readonly name: string;
+  readonly sealed: boolean;
+  /** The name of a heap, if it is not the system's. */
+  readonly heap: string | undefined;
+}
+
 /** Where the streams of an agent get their buffers from. */
 export interface StreamBuffers {
   /**
    * @param size Bytes; it is rounded up to whole pages.
-   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is full.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is full; `ENODEV` or
+   *   `EOPNOTSUPP` if the heap cannot be had.
    */
-  allocate(size: number, options: { readonly name: string; readonly sealed: boolean }): StreamBuffer;
+  allocate(size: number, options: StreamMemory): StreamBuffer;
   /** @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged. */
   import(handle: BufferHandleData): StreamBuffer;
 }

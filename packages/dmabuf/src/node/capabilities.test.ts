@@ -6,8 +6,8 @@ import { capabilities, type Capabilities } from "./capabilities.js";
 
 test("all that domains between processes need works here, and finding out leaves no descriptor", () => {
   const before = readdirSync("/proc/self/fd").length;
-  const { processes, missing } = capabilities();
-  assert.deepEqual({ processes, missing }, { processes: true, missing: [] });
+  const { processes, missing, windows } = capabilities();
+  assert.deepEqual({ processes, missing, windows }, { processes: true, missing: [], windows: true });
   assert.equal(readdirSync("/proc/self/fd").length, before);
 });
 

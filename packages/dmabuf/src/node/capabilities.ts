@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import { DmaBufError } from "../errors.js";
 import { mapOverWasm } from "./joining/control-mapping.js";
+import { whyNotOverlaid } from "./memory/file-overlay.js";
 import {
   acceptConnection,
   addToEpoll,
@@ -58,6 +59,11 @@ export interface Capabilities {
   readonly words: "webassembly" | "atomics";
   /** Why it is not WebAssembly, in a sentence for people. */
   readonly whyAtomics?: string;
+  /**
+   * Whether a `ModuleWindow` of a domain of processes maps frames into a WebAssembly module's memory. Otherwise it copies them,
+   * which `copiedBytes()` counts.
+   */
+  readonly windows: boolean;
 }
 
 /**
@@ -80,13 +86,15 @@ let found: Capabilities | undefined;
 
 function find(): Capabilities {
   const reason = whyUnavailable();
+  const windows = whyNotOverlaid() === undefined;
   if (reason !== undefined) {
-    return { processes: false, missing: [{ name: "system calls", reason }], words: "atomics", whyAtomics: reason };
+    const missing = [{ name: "system calls", reason }];
+    return { processes: false, missing, windows, words: "atomics", whyAtomics: reason };
   }
   const missing = Object.entries(TRIALS).flatMap(([name, trial]) => attempt(name, trial));
   const [refusal] = attempt("words", mapWords);
   const words = refusal === undefined ? "webassembly" : "atomics";
-  return { processes: missing.length === 0, missing, words, ...(refusal && { whyAtomics: refusal.reason }) };
+  return { processes: missing.length === 0, missing, windows, words, ...(refusal && { whyAtomics: refusal.reason }) };
 }
 
 function mapWords(closing: (fd: number) => number): void {

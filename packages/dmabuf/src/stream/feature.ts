@@ -31,8 +31,8 @@ export interface StreamMembers {
    * A frame stream that this thread produces.
    *
    * @throws {RangeError} Naming the option that is out of range.
-   * @throws {DmaBufError} `ENOSPC` if the domain has no room for it; `ENOMEM` if there is not so much memory; `EBADF` if
-   *   this thread has left the domain.
+   * @throws {DmaBufError} `ENOSPC` if the domain has no room for it; `ENOMEM` if there is not so much memory; `ENODEV` if
+   *   there is no such heap, `EOPNOTSUPP` if streams cannot use its buffers; `EBADF` if this thread has left the domain.
    */
   createStream(options: StreamOptions): FrameStream;
 }
@@ -70,11 +70,11 @@ export class StreamTable {
     checkStreamOptions(options);
     const { agent } = this.#core;
     const { format, name = "stream", buffers: count = DEFAULT_BUFFERS, dataBytes = DEFAULT_DATA_BYTES } = options;
-    const { sealed = false } = options;
+    const { sealed = false, heap } = options;
     return allOrNothing((orUndo) => {
       const buffers = Array.from({ length: count }, () => {
         const size = frameBufferSize(format, dataBytes);
-        const buffer = this.#core.get(STREAM_MEMORY).allocate(size, { name, sealed });
+        const buffer = this.#core.get(STREAM_MEMORY).allocate(size, { name, sealed, heap });
         orUndo(() => buffer.close());
         return buffer;
       });

@@ -51,6 +51,8 @@ export interface StreamOptions {
   readonly dataBytes?: number;
   /** Whether no agent but the producer can ever write to the frames' memory. Domains of processes have it. Default false. */
   readonly sealed?: AllocateOptions["sealed"];
+  /** The name of the heap of `domain.heaps` that the frames' memory is from. Default "system". */
+  readonly heap?: string;
 }
 
 const OPTIONS: Kinds<StreamOptions> = {
@@ -59,6 +61,7 @@ const OPTIONS: Kinds<StreamOptions> = {
   buffers: integer(1, STREAM_BUFFERS),
   dataBytes: integer(0),
   sealed: FLAG,
+  heap: NAME,
 };
 const COUNT = integer(0);
 

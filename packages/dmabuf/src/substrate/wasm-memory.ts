@@ -1,3 +1,11 @@
+/** The memory of a WebAssembly module: a `WebAssembly.Memory`. */
+export interface ModuleMemory {
+  /** All of its bytes. */
+  readonly buffer: ArrayBufferLike;
+  /** Makes it longer by pages of 65,536 bytes, and returns how many it had. */
+  grow(pages: number): number;
+}
+
 /** A shared memory that WebAssembly works on, as well as JavaScript does. */
 export interface WasmMemory {
   readonly buffer: SharedArrayBuffer;

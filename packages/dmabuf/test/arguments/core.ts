@@ -8,6 +8,7 @@ import {
   type FrameStream,
   type Job,
   type JoinedDomain,
+  type ModuleMemory,
   type Queue,
   type SyncFile,
 } from "../../src/index.js";
@@ -23,6 +24,7 @@ export class World {
   readonly domain: JoinedDomain;
   readonly #opened: Disposable[] = [];
   readonly #control: Uint8Array;
+  #shown: DmaBuf | undefined;
 
   constructor() {
     const domain = Domain.create(SIZES);
@@ -49,6 +51,11 @@ export class World {
 
   buffer(): DmaBuf {
     return this.domain.allocate(4096);
+  }
+
+  /** The buffer that a window shows. */
+  get shown(): DmaBuf {
+    return (this.#shown ??= this.buffer());
   }
 
   stream(): FrameStream {
@@ -87,6 +94,10 @@ function segments(): { memory: ArrayBufferLike; offset: number; length: number }
   return [{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }];
 }
 
+function moduleMemory(): ModuleMemory {
+  return new WebAssembly.Memory({ initial: 1, maximum: 100, shared: true });
+}
+
 function fields(handle: object): unknown {
   return structuredClone(handle);
 }
@@ -99,6 +110,8 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
   BufferMembers: ({ domain }) => domain,
   StreamMembers: ({ domain }) => domain,
   QueueMembers: ({ domain }) => domain,
+  WindowMembers: ({ domain }) => domain,
+  ModuleWindow: (world) => world.domain.createModuleWindow(moduleMemory(), world.shown),
   ThreadDomain: ({ domain }) => domain,
   ReadFence: (world) => world.fence(),
   Fence: (world) => world.fence(),
@@ -293,6 +306,10 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Scheduler.createQueue()": () => [{}],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
   "QueueMembers.createScheduler()": () => [{ run: () => {} }],
+  "Heaps.addModuleMemory()": () => ["module", moduleMemory()],
+  "WindowMembers.createModuleWindow()": (world) => [moduleMemory(), world.buffer(), {}],
+  "ModuleWindow.pointerTo()": (world) => [world.shown],
+  "ModuleWindow.call()": () => [() => 0],
   "QueueMembers.createQueue()": () => [{ run: () => {} }],
   "Domain.create()": () => [SIZES],
   "Domain.join()": ({ domain }) => [(domain as Domain).invite(), {}],
@@ -358,4 +375,7 @@ export const OF_ANY_DOMAIN: ReadonlySet<string> = new Set([
   ...["isSameFence()", "laterFence()"].flatMap((id) => [`${id} a`, `${id} b`]),
   // A promise is of none.
   "FenceMembers.fenceFrom() promise",
+  // A module's memory is of none, and a window shows what its thread has, of any.
+  ...["Heaps.addModuleMemory() memory", "WindowMembers.createModuleWindow() memory"],
+  "WindowMembers.createModuleWindow() source",
 ]);

@@ -62,6 +62,7 @@ export async function callOnce(world: World, { before, call }: PublicCall): Prom
 }
 
 const FORMAT = rawFormat(4096);
+const MODULE_MEMORY = new WebAssembly.Memory({ initial: 1 });
 
 export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.create": { views: true, call: () => ProcessDomain.create(SIZES) },
@@ -147,6 +148,15 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     }),
     call: (_world, { buffer, memory }) => buffer.move([memory]),
   }),
+  "domain.createModuleWindow and window.pointerTo": {
+    before: ({ first }, keep) => keep(first.createStream({ format: FORMAT, buffers: 2 })),
+    call({ first }, stream) {
+      const window = first.createModuleWindow(MODULE_MEMORY, stream as FrameStream);
+      using loan = (stream as FrameStream).loanSync();
+      if (loan !== undefined) window.pointerTo(loan);
+      return window;
+    },
+  },
   "domain.createStream": { call: ({ first }) => first.createStream({ format: FORMAT, buffers: 3 }) },
   "domain.import of a stream": made({
     before: (world, keep) => structuredClone(keep(streamOf(world, keep).handle())),

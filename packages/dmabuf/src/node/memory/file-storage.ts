@@ -1,18 +1,11 @@
 import { allOrNothing } from "../../all-or-nothing.js";
 import type { HandleMode } from "../../buffer/handle.js";
-import type { Storage, StorageSegment } from "../../buffer/storage.js";
+import type { ModulePages, Overlay, Storage, StorageSegment } from "../../buffer/storage.js";
 import { codeOf } from "../../errors.js";
 import type { Identity } from "../../domain/agent-slot.js";
 import type { MemoryMapping } from "./memory-mapping.js";
+import { FileOverlay, type FilePart, isWholePages, whyNotOverlaid } from "./file-overlay.js";
 import { pagesBefore, type MemoryObject } from "./memory-object.js";
-
-/** A run of bytes in a memory file. */
-export interface FilePart {
-  readonly object: MemoryObject;
-  /** Bytes. */
-  readonly offset: number;
-  readonly length: number;
-}
 
 /**
  * A buffer's memory in one agent of a process: files, and this agent's mappings of them. The views are empty between
@@ -27,6 +20,7 @@ export class FileStorage implements Storage {
   readonly #released: (self: FileStorage, isFreed: boolean) => void;
   /** The agents that have had the descriptors from this one already. */
   readonly #sent: Readonly<Record<HandleMode, Set<Identity>>> = { read: new Set(), "read-write": new Set() };
+  readonly #overlays = new Set<Overlay>();
   #readers: readonly MemoryObject[] | undefined;
   #isReleased = false;
 
@@ -46,6 +40,11 @@ export class FileStorage implements Storage {
   /** Whether it is mapped no more; the files may still be there. */
   get isReleased(): boolean {
     return this.#isReleased;
+  }
+
+  get layOver(): ((pages: ModulePages) => Overlay) | undefined {
+    if (whyNotOverlaid() !== undefined || !isWholePages(this.#parts)) return undefined;
+    return (pages) => new FileOverlay(this.#parts, pages, this.#overlays);
   }
 
   beginUse(): void {
@@ -91,6 +90,7 @@ export class FileStorage implements Storage {
   release(isFreed: boolean): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    for (const overlay of this.#overlays) overlay.close();
     for (const segment of this.segments) segment.close();
     this.#released(this, isFreed);
   }
