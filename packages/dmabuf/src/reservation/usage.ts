@@ -20,14 +20,23 @@ const USAGE = /* @__PURE__ */ oneOf(USAGES);
 
 /** What an argument `usage` must be. */
 export function checkUsage(call: string, usage: Usage): void {
-  if (!USAGES.includes(usage)) check(call, "usage", usage, USAGE);
+  if (usageLevel(usage) < 0) check(call, "usage", usage, USAGE);
 }
 
-const LEVELS: Readonly<Record<Usage, number>> = { kernel: 0, write: 1, read: 2, bookkeep: 3 };
-
-/** The number of a usage: 0 for `kernel` to 3 for `bookkeep`. */
+/** The place of a usage in {@link USAGES}: 0 for `kernel` to 3 for `bookkeep`, -1 for what is none. */
 export function usageLevel(usage: Usage): number {
-  return LEVELS[usage];
+  switch (usage) {
+    case "kernel":
+      return 0;
+    case "write":
+      return 1;
+    case "read":
+      return 2;
+    case "bookkeep":
+      return 3;
+    default:
+      return -1;
+  }
 }
 
 /** What an access uses the buffer for. */
