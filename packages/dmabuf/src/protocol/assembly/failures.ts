@@ -1,4 +1,3 @@
-import { isTimeline } from "./fence-slot";
 import {
   COUNT,
   END_ERROR,
@@ -12,8 +11,7 @@ import {
   START,
   TIMELINE,
 } from "./layout";
-import { oneShotAt } from "./one-shot-slot";
-import { timelineAt } from "./timeline-slot";
+import { isTimeline, oneShotAt, timelineAt } from "./places";
 import { loadNumber, loadWord } from "./words";
 
 /** How fences failed, for those that ask; see domain/failures.ts for the rules. */

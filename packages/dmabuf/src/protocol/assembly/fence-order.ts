@@ -1,7 +1,5 @@
-import { isTimeline } from "./fence-slot";
 import { ONE_SHOT, ONE_SHOT_NUMBER, TIMELINE } from "./layout";
-import { oneShotAt } from "./one-shot-slot";
-import { timelineAt } from "./timeline-slot";
+import { isTimeline, oneShotAt, timelineAt } from "./places";
 import { load64, loadNumber, loadWord } from "./words";
 
 /** The order of fences in their contexts; see domain/fence-order.ts. */

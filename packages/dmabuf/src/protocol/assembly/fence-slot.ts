@@ -1,15 +1,12 @@
 import { ring } from "./agent-slot";
-import { COUNT, IDENTITY, ONE_SHOT, TIMELINE } from "./layout";
+import { IDENTITY, ONE_SHOT, TIMELINE } from "./layout";
+import { isTimeline, oneShotAt, timelineAt } from "./places";
 import * as oneShot from "./one-shot-slot";
 import { timed, timeIn } from "./tagged-time";
 import * as timeline from "./timeline-slot";
 import { compareExchange64, load64, loadWord } from "./words";
 
 /** What any agent can ask of a fence it knows by its key, whichever kind of slot it has; see domain/fence-slot.ts. */
-
-export function isTimeline(slot: i32): bool {
-  return slot < COUNT.timelines;
-}
 
 export function isKeySignaled(slot: i32, generation: i32, sequence: f64): bool {
   if (isTimeline(slot)) return timeline.isTimelineSignaled(slot, generation, <i64>sequence);
@@ -76,7 +73,7 @@ export function keyDeadline(slot: i32, generation: i32): f64 {
 
 /** The agent that signals the fence, 0 if its slot is free or has moved on. */
 export function keyOwner(slot: i32, generation: i32): i32 {
-  const base = isTimeline(slot) ? timeline.timelineAt(slot) : oneShot.oneShotAt(slot);
+  const base = isTimeline(slot) ? timelineAt(slot) : oneShotAt(slot);
   const owner = loadWord(base + (isTimeline(slot) ? TIMELINE.OWNER : ONE_SHOT.OWNER));
   // Looked at afterwards: the next owner comes before its generation.
   const now = loadWord(base + (isTimeline(slot) ? TIMELINE.GENERATION : ONE_SHOT.GENERATION));
@@ -84,5 +81,5 @@ export function keyOwner(slot: i32, generation: i32): i32 {
 }
 
 function deadlineWord(slot: i32): i32 {
-  return isTimeline(slot) ? timeline.timelineAt(slot) + TIMELINE.DEADLINE : oneShot.oneShotAt(slot) + ONE_SHOT.DEADLINE;
+  return isTimeline(slot) ? timelineAt(slot) + TIMELINE.DEADLINE : oneShotAt(slot) + ONE_SHOT.DEADLINE;
 }

@@ -1,16 +1,12 @@
 import { isLive, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
 import { findRetired } from "./failures";
-import { COUNT, ERRNO, ONE_SHOT, ONE_SHOT_STATE as STATE, START } from "./layout";
+import { ERRNO, ONE_SHOT, ONE_SHOT_STATE as STATE } from "./layout";
+import { oneShotAt } from "./places";
 import { timed, timeIn, timeless } from "./tagged-time";
 import { compareExchange, compareExchange64, load64, loadWord } from "./words";
 
 /** The hot part of a published fence; see domain/one-shot-slot.ts for the rules. */
-
-/** Fence slots are numbered through: the timelines first, then the one-shots. */
-export function oneShotAt(slot: i32): i32 {
-  return START.oneShots + (slot - COUNT.timelines) * ONE_SHOT.WORDS;
-}
 
 function signaledWord(pending: i32, error: i32): i32 {
   return pending | STATE.ofSignaled(1) | STATE.ofError(error);

@@ -1,14 +1,11 @@
 import { isLive, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
 import { endError, findFailure, findRetired } from "./failures";
-import { COMPLETED, ERRNO, START, TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT } from "./layout";
+import { COMPLETED, ERRNO, TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT } from "./layout";
+import { timelineAt } from "./places";
 import { compareExchange64, load64, loadNumber, loadWord, store64, toNumber } from "./words";
 
 /** The hot part of a timeline; see domain/timeline-slot.ts for the rules. */
-
-export function timelineAt(slot: i32): i32 {
-  return START.timelines + slot * TIMELINE.WORDS;
-}
 
 /** The highest number of a timeline's fence. */
 function lastSequence(): i64 {
