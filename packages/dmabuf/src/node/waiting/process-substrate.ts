@@ -96,8 +96,9 @@ class MappedWords extends AtomicWords implements ProcessSubstrate {
   /** process-substrate.1. */
   #sleep(word: number, expected: number, timeoutMs: number): ParkResult {
     const address = this.#address + 4 * word;
-    const end = timeoutMs > SLICE_MS ? performance.now() + timeoutMs : 0;
-    for (let left = timeoutMs; ; left = end - performance.now()) {
+    const isLimited = timeoutMs !== Infinity;
+    const end = isLimited && timeoutMs > SLICE_MS ? performance.now() + timeoutMs : Infinity;
+    for (let left = timeoutMs; ; left = isLimited ? end - performance.now() : Infinity) {
       const isLast = left <= SLICE_MS;
       const result = futexWait(address, expected, isLast ? left : SLICE_MS);
       if (result !== "timed-out" || isLast) return result;
