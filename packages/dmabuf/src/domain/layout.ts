@@ -161,6 +161,9 @@ export const LOCK = packing(64, { holder: 32, ticket: 32 });
 /** What an attempt to take the lock finds: it is the caller's now, or what that does next. */
 export const LOCK_ATTEMPT = { TAKEN: 0, WAIT: 1, GIVE_WAY: 2, OWN: 3 } as const;
 
+/** The levels of usages (usage.ts), for those of which streams wait. */
+export const USAGE_LEVEL = { WRITE: 1, READ: 2 } as const;
+
 /** One fence of a reservation. */
 export const ENTRY_FENCE = packing(32, { level: 2, slot: 30 });
 export const ENTRY = record({ FENCE: packed(ENTRY_FENCE), GENERATION: u32, SEQUENCE: u64 });
@@ -226,10 +229,10 @@ export const CONSUMER = record({
 });
 
 /**
- * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended. A consumer is told
- * besides how many frames are between its cursor and the frame: so many times BEYOND.
+ * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended; besides, whether the
+ * work on its buffer has finished, and how many frames are between a consumer's cursor and the frame: so many times BEYOND.
  */
-export const FOUND = { NONE: 32, ENDED: 33, BEYOND: 64 } as const;
+export const FOUND = { NONE: 32, ENDED: 33, FINISHED: 64, BEYOND: 128 } as const;
 
 /** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
 export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });

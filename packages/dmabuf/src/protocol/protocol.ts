@@ -94,10 +94,11 @@ export interface Protocol {
   anyReader(buffer: number): number;
 
   /**
-   * Takes a place of a stream that its producer may fill, by the write hold of its buffer. The caller empties it.
+   * Takes a place of a stream that its producer may fill, by the write hold of its buffer, and empties it if the work there has
+   * finished.
    *
    * @param tried A bit for each place that is not to be had.
-   * @returns The place, or FOUND.
+   * @returns FOUND.
    */
   loan(stream: number, generation: number, places: number, tried: number, identity: number): number;
   /** Whether there is a place that the consumers of an agent let its producer have; 0 for no. */
@@ -117,7 +118,7 @@ export interface Protocol {
    *
    * @param consumer The first word of its place.
    * @param reads A bit for each place whose buffer its agent reads already.
-   * @returns The place or FOUND, plus FOUND.BEYOND times the distance of the frame from the cursor.
+   * @returns FOUND.
    */
   take(
     stream: number,
@@ -130,6 +131,10 @@ export interface Protocol {
   ): number;
   /** Makes sure that a consumer is rung when there may be a frame. */
   armTake(stream: number, consumer: number, policy: number, places: number, identity: number): void;
+  /** Looks up to so many times whether a consumer's next frame may be there, or the stream has ended. */
+  spinTake(stream: number, generation: number, consumer: number, looks: number): void;
+  /** Looks up to so many times whether a producer may find a place, or the stream has ended. */
+  spinLoan(stream: number, generation: number, places: number, looks: number): void;
   /** Whether there is a frame that a consumer wants; 0 for no. */
   isThere(stream: number, consumer: number, places: number): number;
   /** The oldest frame there is: where a consumer that joins begins. @param end The number of the next one. */

@@ -90,7 +90,8 @@ export class ConsumerPlace {
         if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#timedOut(timeout);
         const { taken } = attempt;
         if (taken === undefined) return this.#ended();
-        if (isFinished(taken) || (yield* this.#isWritten(taken, timeout))) return this.#given(taken);
+        if (attempt.isFinished || isFinished(taken) || (yield* this.#isWritten(taken, timeout)))
+          return this.#given(taken);
         attempt.ready();
       }
     } catch (error) {
@@ -149,9 +150,17 @@ export class ConsumerPlace {
     agent.protocol.armTake(key.slot, this.#word, POLICY_NUMBER[this.policy], buffers.length, agent.identity);
   }
 
+  /** For a {@link TakeAttempt}. */
+  spin(looks: number): void {
+    if (this.#closed) return;
+    const { agent, key } = this.#parts;
+    agent.protocol.spinTake(key.slot, key.generation, this.#word, looks);
+  }
+
   /** Looks for a frame: gives none, and sets `isReady`, once the stream has ended or was left. */
   look(attempt: TakeAttempt): Frame | undefined {
     attempt.isReady = true;
+    attempt.isFinished = false;
     if (this.#closed) return undefined;
     if (this.#undelivered.length > 0) return this.#undelivered.shift();
     const { agent, key, buffers } = this.#parts;
@@ -161,7 +170,8 @@ export class ConsumerPlace {
     const found = protocol.take(key.slot, key.generation, this.#word, policy, buffers.length, reads, identity);
     attempt.isReady = found !== FOUND.NONE;
     if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
-    const place = found % FOUND.BEYOND;
+    attempt.isFinished = (found & FOUND.FINISHED) !== 0;
+    const place = found % FOUND.FINISHED;
     buffers[place]!.holds.taken("read");
     this.#moveOn(Math.floor(found / FOUND.BEYOND));
     return this.#frameAt(place);
@@ -269,6 +279,8 @@ class TakeAttempt implements WaitCondition {
   taken: Frame | undefined;
   /** What the last look has found. */
   isReady = false;
+  /** Whether the frame that was taken was seen to be finished. */
+  isFinished = false;
   readonly #place: ConsumerPlace;
 
   constructor(place: ConsumerPlace) {
@@ -284,9 +296,14 @@ class TakeAttempt implements WaitCondition {
     return this.isReady;
   }
 
+  spin(looks: number): boolean {
+    this.#place.spin(looks);
+    return this.ready();
+  }
+
   /** Looks, and gives what was taken if its writing has finished; else goes on by waiting. */
   takeFinished(): Frame | undefined {
-    if (!this.ready() || this.taken === undefined || !isFinished(this.taken)) return undefined;
+    if (!this.ready() || !this.isFinished) return undefined;
     const { taken } = this;
     this.taken = undefined;
     return taken;

@@ -36,6 +36,12 @@ export class LoanAttempt implements WaitCondition {
     return (this.isReady = this.#look());
   }
 
+  spin(looks: number): boolean {
+    const { agent, key, buffers } = this.#parts;
+    agent.protocol.spinLoan(key.slot, key.generation, buffers.length, looks);
+    return this.ready();
+  }
+
   /** Looks, and gives what was taken if no work is pending there; else goes on by waiting. It is then as new. */
   takeFinished(): FrameHold | undefined {
     if (!this.ready() || !this.isFinished) return undefined;
@@ -51,19 +57,21 @@ export class LoanAttempt implements WaitCondition {
     // Looked at before a hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
     let tried = this.#overdue === 0 ? 0 : placesOf(buffers, (buffer, i) => isIn(this.#overdue, i) && isOverdue(buffer));
     for (;;) {
-      const place = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
-      if (place >= FOUND.NONE) return place === FOUND.ENDED;
+      const found = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
+      if (found === FOUND.NONE) return false;
+      if (found === FOUND.ENDED) return true;
+      const place = found % FOUND.FINISHED;
       tried |= 1 << place;
       const buffer = buffers[place]!;
       const { holds } = buffer;
       holds.taken("write");
-      const isFinished = buffer.work.testFinished("read");
+      const isFinished = found >= FOUND.FINISHED;
       if (!isFinished && isOverdue(buffer)) {
         this.#overdue |= 1 << place;
         holds.release("write");
         continue;
       }
-      agent.protocol.emptyPlace(key.slot, place);
+      if (!isFinished) agent.protocol.emptyPlace(key.slot, place);
       this.taken = this.#holdOf(place);
       this.taken.held.begin();
       this.isFinished = isFinished;

@@ -56,6 +56,11 @@ export function anyReader(buffer: i32): bool {
   return anyLiveAgentIn(bufferAt(buffer) + BUFFER.READERS);
 }
 
+/** Whether no agent has a hold. */
+export function isFree(buffer: i32): bool {
+  return !anyReader(buffer) && !hasWriter(buffer);
+}
+
 function hasWriter(buffer: i32): bool {
   const writer = loadWord(bufferAt(buffer) + BUFFER.WRITER);
   return writer != 0 && isLive(writer);

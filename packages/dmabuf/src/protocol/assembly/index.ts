@@ -30,5 +30,7 @@ export {
   oldestFrame,
   publish,
   ringProducer,
+  spinLoan,
+  spinTake,
   take,
 } from "./stream-slot";

@@ -1,6 +1,7 @@
 import { isLive, ring, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
-import { armHold, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
+import { testEntries } from "./entries";
+import { armHold, isFree, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 import {
   CONSUMER,
   CONSUMER_POLICY,
@@ -14,6 +15,7 @@ import {
   STREAM_BUFFERS,
   STREAM_CONSUMERS,
   STREAM_END,
+  USAGE_LEVEL,
 } from "./layout";
 import { addWord, loadWord, storeWord } from "./words";
 
@@ -56,10 +58,10 @@ function hasEnded(stream: i32, generation: i32): bool {
 }
 
 /**
- * Takes a place that may be filled, by the write hold of its buffer. The caller empties it.
+ * Takes a place that may be filled, by the write hold of its buffer, and empties it if the work there has finished.
  *
  * @param tried A bit for each place that is not to be had.
- * @returns The place, or FOUND.
+ * @returns FOUND.
  */
 export function loan(stream: i32, generation: i32, places: i32, tried: i32, identity: i32): i32 {
   if (hasEnded(stream, generation)) return FOUND.ENDED;
@@ -70,7 +72,11 @@ export function loan(stream: i32, generation: i32, places: i32, tried: i32, iden
     if (tryWrite(buffer, identity)) {
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
       // (stream-slot.1).
-      if (mayEmpty(stream, place)) return place;
+      if (mayEmpty(stream, place)) {
+        if (testEntries(buffer, USAGE_LEVEL.READ, true) != 1) return place;
+        emptyPlace(stream, place);
+        return place + FOUND.FINISHED;
+      }
       leaveWriter(buffer, identity);
     }
     tried |= 1 << place;
@@ -166,7 +172,7 @@ export function armProducer(stream: i32): void {
  *
  * @param consumer The first word of its place.
  * @param reads A bit for each place whose buffer its agent reads already.
- * @returns The place or FOUND, plus FOUND.BEYOND times the distance of the frame from the cursor.
+ * @returns FOUND.
  */
 export function take(
   stream: i32,
@@ -192,7 +198,8 @@ export function take(
         // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold (stream-slot.3).
         storeWord(consumer + CONSUMER.CURSOR, cursor + beyond + 1);
         ringProducer(stream);
-        return <f64>beyond * FOUND.BEYOND + <f64>place;
+        const finished = testEntries(buffer, USAGE_LEVEL.WRITE, true) == 1 ? FOUND.FINISHED : 0;
+        return <f64>beyond * FOUND.BEYOND + <f64>(place + finished);
       }
       if (!isHeld) leaveReaders(buffer, identity);
     } else if (policy == CONSUMER_POLICY.BLOCK) {
@@ -267,6 +274,23 @@ export function oldestFrame(stream: i32, places: i32, end: i32): i32 {
     if (frame != NONE && isBefore(frame, oldest)) oldest += distance(oldest, frame);
   }
   return oldest;
+}
+
+/** Looks up to so many times whether a consumer's next frame may be there, or the stream has ended. */
+export function spinTake(stream: i32, generation: i32, consumer: i32, looks: i32): void {
+  const cursor = loadWord(consumer + CONSUMER.CURSOR);
+  for (; looks > 0; looks--) {
+    if (isBefore(cursor, loadWord(streamAt(stream) + STREAM.PUBLISHED)) || hasEnded(stream, generation)) return;
+  }
+}
+
+/** Looks up to so many times whether a producer may find a place, or the stream has ended. */
+export function spinLoan(stream: i32, generation: i32, places: i32, looks: i32): void {
+  for (; looks > 0; looks--) {
+    if (hasEnded(stream, generation)) return;
+    const place = toReuse(stream, places, 0, heldBackFrom(stream, 0));
+    if (place != NONE && isFree(bufferOf(stream, place))) return;
+  }
 }
 
 /** Rings the producer if it waits (stream-slot.5). */
