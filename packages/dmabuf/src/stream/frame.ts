@@ -41,6 +41,8 @@ export abstract class FrameBytes implements Disposable {
   readonly #ends: number;
   #planes: Planes | undefined;
 
+  // The library alone makes frames. What they are made of is not in the published types.
+  protected constructor(...parts: unknown[]);
   protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array) {
     this.format = format;
     this.#whole = bytes;
@@ -101,6 +103,7 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   /** What the producer has sent along; `undefined` if nothing. */
   readonly data: JsonValue | undefined;
 
+  protected constructor(...parts: unknown[]);
   protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
     super(hold, format, bytes);
     this.sequence = sequenceIn(area);
