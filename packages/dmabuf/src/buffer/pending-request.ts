@@ -11,6 +11,7 @@ import {
 import { until, untilItsEnd, type Steps } from "../domain/steps.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import { delegateWord, lockHolder } from "../reservation/lock.js";
+import type { TakenLock } from "../reservation/reservation-state.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 
 /**
@@ -27,7 +28,7 @@ import type { ReservationUser } from "../reservation/reservation-user.js";
  */
 export class PendingRequest implements WaitCondition {
   readonly #agent: Agent;
-  readonly #reservation: ReservationUser | undefined;
+  readonly #lent: TakenLock | undefined;
   readonly #fields: RequestFields;
   readonly #key: RequestKey | undefined;
   #outcome: Outcome | undefined;
@@ -35,12 +36,12 @@ export class PendingRequest implements WaitCondition {
   /** @param reservation Locked; for the operations that run with the lock. */
   constructor(agent: Agent, fields: Omit<RequestFields, "lock">, reservation?: ReservationUser) {
     this.#agent = agent;
-    this.#reservation = reservation;
-    this.#fields = { ...fields, lock: reservation?.lend() ?? 0n };
+    this.#lent = reservation?.lend();
+    this.#fields = { ...fields, lock: this.#lent?.word ?? 0n };
     try {
       this.#key = postRequest(agent, this.#fields, true);
     } catch (error) {
-      reservation?.takeBack(true);
+      this.#lent?.takeBack(true);
       throw error;
     }
   }
@@ -85,9 +86,9 @@ export class PendingRequest implements WaitCondition {
     const key = this.#key!;
     const isBack =
       takeBack(this.#agent, key, "posted") ||
-      (this.#reservation === undefined && takeBack(this.#agent, key, "taken")) ||
+      (this.#lent === undefined && takeBack(this.#agent, key, "taken")) ||
       this.#agent.closed;
-    if (isBack) this.#reservation?.takeBack(!this.#agent.closed);
+    if (isBack) this.#lent?.takeBack(!this.#agent.closed);
     return isBack;
   }
 
@@ -95,8 +96,9 @@ export class PendingRequest implements WaitCondition {
     const outcome = this.#outcome!;
     const { operation, buffer, lock } = this.#fields;
     if (this.#key !== undefined) freeRequest(this.#agent, this.#key);
-    const isLockBack = this.#reservation === undefined || lockHolder(this.#agent, buffer.slot) === lock;
-    this.#reservation?.takeBack(isLockBack);
+    const lent = this.#lent;
+    const isLockBack = lent === undefined || (lent.isNewest && lockHolder(this.#agent, buffer.slot) === lock);
+    lent?.takeBack(isLockBack);
     if (outcome === "gone" || !isLockBack) {
       throw new DmaBufError("ESRCH", `Cannot ${VERBS[operation]}: its exporter's thread has ended`);
     }

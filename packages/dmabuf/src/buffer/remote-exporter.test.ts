@@ -211,9 +211,17 @@ describe("an importer in another agent", () => {
 
   test("gives up waiting for a slow access, which the exporter then ends", LIMIT, async (t) => {
     const begun = promised();
-    const { calls, ops } = recorder({ beginCpuAccess: () => begun.promise });
+    let isBegun = false;
+    const beginCpuAccess = (): Promise<void> => {
+      isBegun = true;
+      return begun.promise;
+    };
+    const { calls, ops } = recorder({ beginCpuAccess });
     const { owner, buffer } = exportTo(t, ops);
-    await assert.rejects(buffer.access("write", { timeout: 20 }), { code: "ETIMEDOUT" });
+    // A request that the exporter has not seen yet is only taken back.
+    for (let timeout = 20; !isBegun; timeout *= 2) {
+      await assert.rejects(buffer.access("write", { timeout }), { code: "ETIMEDOUT" });
+    }
     begun.resolve();
     await until(() => calls.includes("end write"));
     assert.equal(isTableFree(owner), true);

@@ -7,7 +7,7 @@ import type { DmaBuf } from "../buffer/buffer.js";
 import type { ExporterOps } from "../buffer/exporter.js";
 import type { Domain } from "../threads.js";
 import { lockAllSync } from "../../test/lock-all.js";
-import type { Reservation } from "./reservation.js";
+import { userOf, type Reservation } from "./reservation.js";
 import { makeAcquireContext } from "./acquire-context.js";
 
 const TIMEOUT = { timeout: 20_000 };
@@ -248,4 +248,23 @@ describe("an exporter that works under a lock that was lent to it", () => {
     await isPending(new Promise(() => {}));
     checkUntouched(domain);
   });
+});
+
+test("a lent lock that was lost with the exporter's agent is no other lock that is taken before that is noticed", (t) => {
+  const { domain, first } = slotOfOne(t);
+  const { protocol, identity } = agentOf(domain);
+  const user = userOf(first.reservation);
+  const lost = user.tryLock()!;
+  assert.equal(user.lend(), lost);
+  // As recovery does; both locks of this agent have the same word.
+  protocol.openLock(user.shared.slot, identity, 0);
+  const taken = user.another().tryLock()!;
+  assert.equal(taken.word, lost.word);
+  assert.equal(lost.isNewest, false);
+  lost.takeBack(false);
+  assert.equal(lost.isOver, true);
+  assert.equal(taken.isNewest, true);
+  assert.equal(first.reservation.isLocked, true);
+  taken[Symbol.dispose]();
+  assert.equal(first.reservation.isLocked, false);
 });

@@ -90,6 +90,11 @@ export class TakenLock extends Held implements Disposable {
     };
   }
 
+  /** Whether this agent has taken no other lock of the reservation since: one that was lost may have been taken again. */
+  get isNewest(): boolean {
+    return this.user.shared.lock === this;
+  }
+
   /** Whether the exporter's agent may have the lock just now. */
   get isLent(): boolean {
     return this.#isLent;

@@ -117,16 +117,12 @@ export class ReservationUser extends FenceQueries implements LockUser {
     return this.isHeldHere && !this.shared.lock!.spansTurns;
   }
 
-  /** Lets the exporter's agent take the lock over for an operation; returns the word it is to take. */
-  lend(): bigint {
+  /** Lets the exporter's agent take the lock over for an operation. End it by `takeBack` of the lock. */
+  lend(): TakenLock {
     this.assertHeld("lend the lock of");
-    this.shared.lock!.lend();
-    return this.shared.lock!.word;
-  }
-
-  /** The end of {@link lend}. @param isBack False if the lock was lost with the exporter's agent. */
-  takeBack(isBack: boolean): void {
-    this.shared.lock?.takeBack(isBack);
+    const lock = this.shared.lock!;
+    lock.lend();
+    return lock;
   }
 
   /**

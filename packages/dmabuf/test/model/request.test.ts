@@ -159,7 +159,7 @@ function dyingRequester(exporter: Program): Scenario {
       const agent = domain.agent(memory, REQUESTER);
       const reservation = reservationAt(agent, 0);
       reservation.lockSync();
-      postRequest(agent, { ...FIELDS, lock: userOf(reservation).lend() }, true);
+      postRequest(agent, { ...FIELDS, lock: userOf(reservation).lend().word }, true);
     },
   };
 }
