@@ -15,5 +15,5 @@ test("a terminated worker leaves no mapping and no descriptor", { timeout: 60_00
     killSignal: "SIGKILL",
   });
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  assert.deepEqual(JSON.parse(stdout), { workers: WORKERS, descriptors: 0, mappings: 0, memories: 0, agents: 1 });
+  assert.deepEqual(JSON.parse(stdout), { workers: WORKERS, descriptors: 0, mappings: 0, reserved: 0, agents: 1 });
 });

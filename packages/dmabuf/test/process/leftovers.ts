@@ -1,6 +1,6 @@
 /**
  * Has workers join a domain of processes and terminates them in the middle of what they do, again and again. Then
- * prints how many descriptors, mappings of memory files and memories of WebAssembly this process has more than after the first few.
+ * prints how many descriptors, mappings of memory files and GiB of addresses of WebAssembly this process has more than after the first few.
  *
  * Usage: node --expose-gc remains.js WORKERS
  */
@@ -10,7 +10,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { rawFormat, type BufferHandleData, type StreamHandleData } from "../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import { pause } from "../agents.js";
-import { largeMappings } from "../mappings.js";
+import { reservedGibibytes } from "../mappings.js";
 import { Random } from "../random.js";
 
 interface Details {
@@ -21,10 +21,10 @@ interface Details {
 
 const FIRST = 5;
 
-function count(): { descriptors: number; mappings: number; memories: number } {
+function count(): { descriptors: number; mappings: number; reserved: number } {
   const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
   const mappings = maps.filter((line) => line.includes("memfd:dmabuf")).length;
-  return { descriptors: readdirSync("/proc/self/fd").length, mappings, memories: largeMappings() };
+  return { descriptors: readdirSync("/proc/self/fd").length, mappings, reserved: reservedGibibytes() };
 }
 
 async function terminateMany(workers: number): Promise<void> {
@@ -65,8 +65,8 @@ async function terminateMany(workers: number): Promise<void> {
   const after = await settled(domain);
   const descriptors = after.descriptors - before.descriptors;
   const mappings = after.mappings - before.mappings;
-  const memories = after.memories - before.memories;
-  console.log(JSON.stringify({ workers, descriptors, mappings, memories, agents: domain.agents.length }));
+  const reserved = after.reserved - before.reserved;
+  console.log(JSON.stringify({ workers, descriptors, mappings, reserved, agents: domain.agents.length }));
   domain.close();
 }
 

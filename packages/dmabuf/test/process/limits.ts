@@ -9,7 +9,7 @@ import process from "node:process";
 import { rawFormat, type DmaBuf, type DmaBufError, type BufferHandleData } from "../../src/index.js";
 import { capabilities, ProcessDomain } from "../../src/node/index.js";
 import { pause } from "../agents.js";
-import { largeMappings } from "../mappings.js";
+import { reservedGibibytes } from "../mappings.js";
 
 const MIB = 1 << 20;
 
@@ -25,20 +25,20 @@ const cases: Record<string, () => unknown> = {
     const imported = other.import(fence.handle());
     setImmediate(() => fence.signal());
     const result = await imported.wait();
-    return { words, whyAtomics, processes, result, memories: largeMappings() };
+    return { words, whyAtomics, processes, result, reserved: reservedGibibytes() };
   },
 
   /** What is left of a thousand domains that were closed. */
   async closings() {
-    const closeSome = async (domains: number): Promise<{ memories: number; resident: number }> => {
+    const closeSome = async (domains: number): Promise<{ reserved: number; resident: number }> => {
       for (let i = 0; i < domains; i++) ProcessDomain.create({ agents: 4 }).close();
       await usage();
-      return { memories: largeMappings(), resident: residentBytes() };
+      return { reserved: reservedGibibytes(), resident: residentBytes() };
     };
     // The first ones are compiled, and then compiled again.
     const before = await closeSome(1_000);
     const after = await closeSome(1_000);
-    return { memories: after.memories - before.memories, mib: (after.resident - before.resident) / MIB };
+    return { reserved: after.reserved - before.reserved, mib: (after.resident - before.resident) / MIB };
   },
 
   /** How much an unused domain with the default sizes takes: memory of its own, and of the control segment. */
