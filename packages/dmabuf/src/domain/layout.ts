@@ -161,8 +161,8 @@ export const LOCK = packing(64, { holder: 32, ticket: 32 });
 /** What an attempt to take the lock finds: it is the caller's now, or what that does next. */
 export const LOCK_ATTEMPT = { TAKEN: 0, WAIT: 1, GIVE_WAY: 2, OWN: 3 } as const;
 
-/** The levels of usages (usage.ts), for those of which streams wait. */
-export const USAGE_LEVEL = { WRITE: 1, READ: 2 } as const;
+/** The levels of usages (usage.ts). */
+export const USAGE_LEVEL = { KERNEL: 0, WRITE: 1, READ: 2, BOOKKEEP: 3 } as const;
 
 /** One fence of a reservation. */
 export const ENTRY_FENCE = packing(32, { level: 2, slot: 30 });

@@ -1,4 +1,5 @@
 import { check, oneOf } from "../arguments.js";
+import { USAGE_LEVEL } from "../domain/layout.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 
 /**
@@ -27,13 +28,13 @@ export function checkUsage(call: string, usage: Usage): void {
 export function usageLevel(usage: Usage): number {
   switch (usage) {
     case "kernel":
-      return 0;
+      return USAGE_LEVEL.KERNEL;
     case "write":
-      return 1;
+      return USAGE_LEVEL.WRITE;
     case "read":
-      return 2;
+      return USAGE_LEVEL.READ;
     case "bookkeep":
-      return 3;
+      return USAGE_LEVEL.BOOKKEEP;
     default:
       return -1;
   }

@@ -99,11 +99,13 @@ test("a wait that would block a page is EOPNOTSUPP, and leaves nothing behind", 
     () => buffer.reservation.lockSync(),
     () => fence.waitSync(),
     () => fence.waitSync({ timeout: 1 }),
-    () => stream.loanSync(),
-    () => consumer.nextSync(),
+    () => stream.loanSync({ timeout: 1 }),
+    () => consumer.nextSync({ timeout: 1 }),
   ];
   const expected = { code: "EOPNOTSUPP", message: /use the asynchronous form/ };
   for (const wait of waits) assert.throws(wait, expected, wait.toString());
+  // In no form would these two ever end.
+  for (const wait of [() => stream.loanSync(), () => consumer.nextSync()]) assert.throws(wait, { code: "EDEADLK" });
   lock[Symbol.dispose]();
   loan.publish();
   writer.tell("enough");
