@@ -80,7 +80,8 @@ export const roles = {
     realm.postMessage(domain.createTimeline().createFence().handle());
     await heard();
     if (details.then === "closes") realm.close();
-    if (details.then === "blocks") written!.accessSync("read");
+    // It waits for itself: with a time limit that is no error before the limit.
+    if (details.then === "blocks") written!.accessSync("read", { timeout: 60_000 });
     await new Promise(() => {});
   },
 
