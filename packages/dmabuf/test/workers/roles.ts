@@ -206,8 +206,9 @@ function come(domain: Domain, end: End): void {
 
 /** Blocks the thread without end, in a library wait if there is a buffer to wait for. */
 function block(buffer?: DmaBuf): void {
+  // It waits for itself: with a time limit that is no error before the limit.
   buffer?.accessSync("write");
-  buffer?.accessSync("read");
+  buffer?.accessSync("read", { timeout: 3_600_000 });
   const memory = createSharedSubstrate(new SharedArrayBuffer(8));
   memory.park(0, 0, Infinity);
 }
