@@ -1,4 +1,5 @@
-import { halves, whole, type Word } from "./record.js";
+import { highHalf, joinHalves, lowHalf } from "../substrate/word64.js";
+import type { Word } from "./record.js";
 
 /**
  * Several numbers in one shared word, from the lowest bit up: `COMPLETED = packing(64, { sequence: 47, ended: 1, … })`.
@@ -53,14 +54,11 @@ export class WideBits {
   /** The word with this part alone; of a part that has at most 32 bits, what is more is cut off. */
   of(value: number): bigint {
     const part = this.width > 32 ? value : (value & this.#low) >>> 0;
-    halves[0] = this.lowHalf(part);
-    halves[1] = this.highHalf(part);
-    return whole[0]!;
+    return joinHalves(this.lowHalf(part), this.highHalf(part));
   }
 
   in(word: bigint): number {
-    whole[0] = word;
-    const [low, high] = [halves[0]!, halves[1]!];
+    const [low, high] = [lowHalf(word), highHalf(word)];
     if (this.shift >= 32) return ((high >>> (this.shift - 32)) & this.#low) >>> 0;
     if (this.shift + this.width <= 32) return ((low >>> this.shift) & this.#low) >>> 0;
     return ((high & this.#highMask) >>> 0) * this.#scale + (low >>> this.shift);
@@ -77,9 +75,7 @@ export class WideBits {
 
 /** As `one.of(value) | other.of(otherValue)` for whole numbers that fit; makes one bigint, and not three. */
 export function pairOf(one: WideBits, value: number, other: WideBits, otherValue: number): bigint {
-  halves[0] = one.lowHalf(value) | other.lowHalf(otherValue);
-  halves[1] = one.highHalf(value) | other.highHalf(otherValue);
-  return whole[0]!;
+  return joinHalves(one.lowHalf(value) | other.lowHalf(otherValue), one.highHalf(value) | other.highHalf(otherValue));
 }
 
 /** A word of a record with several numbers in it. */

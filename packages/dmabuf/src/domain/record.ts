@@ -1,4 +1,5 @@
 import type { Substrate } from "../substrate/substrate.js";
+import { highHalf, joinHalves, lowHalf } from "../substrate/word64.js";
 import type { Sizes } from "./sizes.js";
 
 /**
@@ -164,20 +165,13 @@ export function addNumber(memory: Substrate, word: number, amount: number): numb
   }
 }
 
-/** `BigInt(value)` takes three times as long. */
 function toWord64(value: number): bigint {
-  halves[0] = value;
-  halves[1] = value / HIGH;
-  return whole[0]!;
+  return joinHalves(value, value / HIGH);
 }
 
 function toNumber(word: bigint): number {
-  whole[0] = word;
-  return (halves[1]! % MOST_HIGH) * HIGH + halves[0]!;
+  return (highHalf(word) % MOST_HIGH) * HIGH + lowHalf(word);
 }
 
 const HIGH = 2 ** 32;
 const MOST_HIGH = 2 ** 21;
-/** One 64-bit word, and its halves: the low one first. */
-export const whole = new BigUint64Array(1);
-export const halves = new Uint32Array(whole.buffer);

@@ -1,5 +1,6 @@
 import type { Substrate } from "../substrate/substrate.js";
 import type { WasmMemory } from "../substrate/wasm-memory.js";
+import { highHalf, joinHalves, lowHalf } from "../substrate/word64.js";
 import { ATOMIC, words as wordsBuild } from "./binary.js";
 import { instantiate, type Call } from "./module.js";
 
@@ -178,9 +179,9 @@ export class WordsBuild {
       compareExchange: (word: number, expected: number, replacement: number) =>
         this.#memory.compareExchange(word, expected, replacement),
       load64: (word: number) => this.#halves(this.#memory.load64(word)),
-      store64: (word: number, low: number, high: number) => this.#memory.store64(word, wordOf(low, high)),
+      store64: (word: number, low: number, high: number) => this.#memory.store64(word, joinHalves(low, high)),
       compareExchange64: (word: number, low: number, high: number, newLow: number, newHigh: number) =>
-        this.#halves(this.#memory.compareExchange64(word, wordOf(low, high), wordOf(newLow, newHigh))),
+        this.#halves(this.#memory.compareExchange64(word, joinHalves(low, high), joinHalves(newLow, newHigh))),
       wake: (word: number) => this.#memory.wake(word),
     };
     const calls = Object.entries(make({ words, env: { getTempRet0: () => this.#high } }));
@@ -200,8 +201,8 @@ export class WordsBuild {
   }
 
   #halves(word: bigint): number {
-    this.#high = Number(BigInt.asIntN(32, word >> 32n));
-    return Number(BigInt.asIntN(32, word));
+    this.#high = highHalf(word) | 0;
+    return lowHalf(word) | 0;
   }
 
   /** Nothing else runs within a call but what a test lets happen before a word. That may make calls of its own. */
@@ -218,8 +219,4 @@ export class WordsBuild {
       }
     };
   }
-}
-
-function wordOf(low: number, high: number): bigint {
-  return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }

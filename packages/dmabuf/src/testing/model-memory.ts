@@ -1,4 +1,5 @@
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
+import { highHalf, joinHalves, lowHalf } from "../substrate/word64.js";
 
 /**
  * The model's memory: plain words that remember how to undo their changes, and a number for their contents.
@@ -99,7 +100,7 @@ export class ModelMemory implements Substrate {
 
   load64(word: number): bigint {
     checkWord64(this, word);
-    return join64(this.#values[word]!, this.#values[word + 1]!);
+    return joinHalves(this.#values[word]!, this.#values[word + 1]!);
   }
 
   store64(word: number, value: bigint): void {
@@ -108,8 +109,8 @@ export class ModelMemory implements Substrate {
 
   exchange64(word: number, value: bigint): bigint {
     const old = this.load64(word);
-    this.exchange(word, Number(BigInt.asIntN(32, value)));
-    this.exchange(word + 1, Number(BigInt.asIntN(32, value >> 32n)));
+    this.exchange(word, lowHalf(value));
+    this.exchange(word + 1, highHalf(value));
     return old;
   }
 
@@ -146,11 +147,6 @@ export class ModelMemory implements Substrate {
   #renumber(node: number): void {
     this.#tree[node] = this.#numbers.ofPair(this.#tree[2 * node]!, this.#tree[2 * node + 1]!);
   }
-}
-
-/** The unsigned 64-bit word of two halves. */
-export function join64(low: number, high: number): bigint {
-  return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }
 
 /** @throws {RangeError} if the segment has no such word. */

@@ -1,7 +1,8 @@
 import { check, TEXT, type Kind } from "../arguments.js";
 import type { ConstantWords } from "./constant-words.js";
-import { checkWord, checkWord64, join64 } from "./model-memory.js";
+import { checkWord, checkWord64 } from "./model-memory.js";
 import type { ParkResult, Substrate } from "../substrate/substrate.js";
+import { joinHalves } from "../substrate/word64.js";
 
 /**
  * An agent under exploration: ordinary synchronous code that is run again and again from recorded results.
@@ -237,7 +238,7 @@ export class RecordedMemory implements Substrate {
     }
     if (this.#pending !== undefined || this.#unrepeatable !== undefined) throw SUSPENDED;
     if (this.#isConstant(word) && (!wide || this.#isConstant(word + 1))) {
-      const value = wide ? join64(this.#start[word]!, this.#start[word + 1]!) : this.#start[word]!;
+      const value = wide ? joinHalves(this.#start[word]!, this.#start[word + 1]!) : this.#start[word]!;
       if (leaves(method, operands, value)) return method === "store" || method === "store64" ? undefined : value;
     }
     const recorded = this.#history[this.#next];
