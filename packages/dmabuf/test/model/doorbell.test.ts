@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import type { Agent, WaitCondition } from "../../src/domain/agent.js";
 import { AGENT } from "../../src/domain/layout.js";
-import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import {
   agentOf,
@@ -14,6 +12,8 @@ import {
   OWNER,
   recoverFrom,
   SECOND,
+  signalOf,
+  waitsForKey,
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
@@ -21,23 +21,15 @@ import { testProtocol, type Mistake } from "./protocol.js";
 
 const BELL = LAYOUT.agent(1) + AGENT.DOORBELL;
 
-function awaited(agent: Agent, sequence: number): WaitCondition {
-  const arm = (): void => armKey(agent, keyOf("timeline", 1, sequence));
-  return { arm, ready: () => isKeySignaled(agent, keyOf("timeline", 1, sequence)) };
-}
-
 const waitsAsynchronously = (sequence: number) => (memory: Substrate) => {
   const agent = agentOf(memory, FIRST);
   let heard = false;
   // On the model a task sleeps within the call, and the other one may have the thread until then.
-  agent.watch(awaited(agent, sequence), () => (heard = true));
+  agent.watch(signalOf(agent, keyOf("timeline", 1, sequence)), () => (heard = true));
   return heard;
 };
 
-const waitsSynchronously = (sequence: number) => (memory: Substrate) => {
-  const agent = agentOf(memory, FIRST);
-  return agent.waitSync(awaited(agent, sequence));
-};
+const waitsSynchronously = (sequence: number) => waitsForKey(FIRST, keyOf("timeline", 1, sequence));
 
 const MISTAKES: readonly Mistake[] = [
   {

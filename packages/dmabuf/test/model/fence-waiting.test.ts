@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Identity } from "../../src/domain/agent-slot.js";
-import { armKey, isKeySignaled } from "../../src/domain/fence-slot.js";
 import { TIMELINE } from "../../src/domain/layout.js";
 import type { FenceKey } from "../../src/domain/timeline-slot.js";
 import { ERRNO } from "../../src/errors.js";
@@ -23,6 +22,7 @@ import {
   rings,
   SECOND,
   THIRD,
+  waitsForKey,
 } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
 
@@ -48,12 +48,7 @@ const waitsForFence = (self: Identity, key: FenceKey) => (memory: Substrate) => 
   return agent.waitSync(backingOf(fence).awaited(fence)) && fence.status;
 };
 
-/** Waits with fewer looks than the fence makes, so that more agents can be tried. */
-const waitsForSlot = (self: Identity, sequence: number) => (memory: Substrate) => {
-  const agent = agentOf(memory, self);
-  const arm = (): void => armKey(agent, keyOf("timeline", 1, sequence));
-  return agent.waitSync({ arm, ready: () => isKeySignaled(agent, keyOf("timeline", 1, sequence)) });
-};
+const waitsForSlot = (self: Identity, sequence: number) => waitsForKey(self, keyOf("timeline", 1, sequence));
 
 const DROPPED_WAKE: Mistake = {
   name: "A dropped wake",

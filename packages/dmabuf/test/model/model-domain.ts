@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Agent } from "../../src/domain/agent.js";
+import { Agent, type WaitCondition } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
-import { endKey, FENCE_RECOVERY, isKeySignaled, keyStatus } from "../../src/domain/fence-slot.js";
+import { armKey, endKey, FENCE_RECOVERY, isKeySignaled, keyStatus } from "../../src/domain/fence-slot.js";
 import { writeHeader } from "../../src/domain/header.js";
 import { AGENT, IDENTITY, Layout, ONE_SHOT, TIMELINE, type Segment } from "../../src/domain/layout.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../../src/domain/one-shot-slot.js";
@@ -118,6 +118,19 @@ export function look(memory: Substrate, key: FenceKey): number {
   if (signaled) assert.notEqual(status, 0, "a signaled fence is pending again");
   return status;
 }
+
+/** A fence is signaled: with fewer looks than the fence itself makes, so that more agents can be tried. */
+export function signalOf(agent: Agent, key: FenceKey): WaitCondition {
+  return { arm: () => armKey(agent, key), ready: () => isKeySignaled(agent, key) };
+}
+
+/** An agent that blocks until a fence is signaled. */
+export const waitsForKey =
+  (self: Identity, key: FenceKey) =>
+  (memory: Substrate): boolean => {
+    const agent = agentOf(memory, self);
+    return agent.waitSync(signalOf(agent, key));
+  };
 
 /** Gives back what a dead agent held. */
 export function recoverFrom(memory: Substrate, reaper: Identity, dead: Identity): void {

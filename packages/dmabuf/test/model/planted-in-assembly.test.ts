@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import type { Identity } from "../../src/domain/agent-slot.js";
-import type { FenceKey } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { ERRNO } from "../../src/errors.js";
-import { armKey, isKeySignaled, keyTime } from "../../src/domain/fence-slot.js";
+import { keyTime } from "../../src/domain/fence-slot.js";
 import {
-  agentOf,
   claim,
   complete,
   createDomain,
@@ -15,6 +12,7 @@ import {
   OWNER,
   SECOND,
   segmentOf,
+  waitsForKey,
 } from "./model-domain.js";
 import { testMutations } from "./planted-in-assembly.js";
 import { fenceAt } from "../../src/fence/shared-fence.js";
@@ -29,11 +27,6 @@ const KEY = keyOf("timeline");
 const NEXT = keyOf("timeline", 1, 2);
 const [EARLY, LATE] = [1e9, 2e9];
 
-const waits = (self: Identity, key: FenceKey) => (memory: Substrate) => {
-  const agent = agentOf(memory, self);
-  return agent.waitSync({ arm: () => armKey(agent, key), ready: () => isKeySignaled(agent, key) });
-};
-
 testMutations(
   "an agent waits for a timeline's fence",
   {
@@ -42,7 +35,7 @@ testMutations(
       createDomain(memory);
       claim(memory, "timeline", OWNER);
     },
-    agents: { owner: (memory: Substrate) => complete(memory, KEY), waiter: waits(FIRST, KEY) },
+    agents: { owner: (memory: Substrate) => complete(memory, KEY), waiter: waitsForKey(FIRST, KEY) },
     check: (_memory, { results }) => assert.equal(results["waiter"], true),
   },
   [
@@ -82,8 +75,8 @@ testMutations(
         complete(memory, KEY);
         complete(memory, NEXT);
       },
-      first: waits(FIRST, KEY),
-      second: waits(SECOND, NEXT),
+      first: waitsForKey(FIRST, KEY),
+      second: waitsForKey(SECOND, NEXT),
     },
     check: (_memory, { results }) => assert.deepEqual([results["first"], results["second"]], [true, true]),
   },

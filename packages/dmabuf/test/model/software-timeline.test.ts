@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity } from "../../src/domain/agent-slot.js";
-import { armKey, isKeySignaled, keyProgress, keyStatus } from "../../src/domain/fence-slot.js";
+import { keyProgress, keyStatus } from "../../src/domain/fence-slot.js";
 import { writeHeader } from "../../src/domain/header.js";
 import { checkSizes, Layout } from "../../src/domain/layout.js";
 import { advanceTimeline, claimTimeline, endTimeline } from "../../src/domain/timeline-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, modelHost } from "../../src/testing/index.js";
+import { signalOf } from "./model-domain.js";
 
 const ENOENT = 2;
 const NOW = 1e9;
@@ -37,11 +38,7 @@ function advance(memory: Substrate, index: number, amount: number): number | und
 /** Blocks until a point of the timeline is signaled. */
 function awaitPoint(memory: Substrate, sequence: number): number {
   const waiter = agent(memory, 3);
-  const awaited = {
-    arm: () => armKey(waiter, { ...key, sequence }),
-    ready: () => isKeySignaled(waiter, { ...key, sequence }),
-  };
-  waiter.waitSync(awaited);
+  waiter.waitSync(signalOf(waiter, { ...key, sequence }));
   return keyStatus(waiter, { ...key, sequence });
 }
 
