@@ -3,13 +3,13 @@
  * `node scripts/protocol.mjs`. It does nothing if they have not changed.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 import { transform } from "esbuild";
-import { filesIn, ROOT } from "./files.mjs";
+import { ROOT } from "./files.mjs";
 import { assemblyScript } from "./layout.mjs";
 
 const HOME = "packages/dmabuf/src/protocol";
@@ -34,11 +34,9 @@ const FLAGS = [
 
 /** The sources by their names, with the layout that they import. */
 export function sources() {
-  const files = filesIn(`${HOME}/assembly`, /\.ts$/, ROOT);
-  const texts = files.map((file) => [
-    file.slice(file.lastIndexOf("/") + 1),
-    readFileSync(join(ROOT, `${HOME}/assembly`, file.slice(file.lastIndexOf("/") + 1)), "utf8"),
-  ]);
+  const home = join(ROOT, HOME, "assembly");
+  const names = readdirSync(home).filter((name) => name.endsWith(".ts"));
+  const texts = names.sort().map((name) => [name, readFileSync(join(home, name), "utf8")]);
   return new Map([...texts, ["layout.ts", assemblyScript()]]);
 }
 

@@ -8,7 +8,7 @@
  * @module
  */
 export { Domain } from "./threads.js";
-export type { DomainOptions, Invitation, SharedWords, ThreadDomain } from "./thread-domain.js";
+export type { DomainOptions, Invitation, ThreadDomain } from "./thread-domain.js";
 export type { DomainBase, JoinOptions } from "./domain-base.js";
 export type { AllMembers, AnyHandle, Imported, JoinedDomain } from "./features.js";
 export type { FenceMembers } from "./fence/feature.js";
@@ -92,7 +92,7 @@ export type { Priority } from "./queue/job-line.js";
 export type { Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
 export type { ModuleWindow, ModuleWindowOptions } from "./window/module-window.js";
-export type { ModuleMemory } from "./substrate/wasm-memory.js";
+export type { ModuleMemory, WasmMemory } from "./substrate/wasm-memory.js";
 export type { AbortSignalLike } from "./host/abort.js";
 export type { MessagePortLike } from "./host/lifeline.js";
 

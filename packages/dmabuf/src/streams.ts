@@ -6,7 +6,8 @@
  *
  * @module
  */
-export type { DomainOptions, Invitation, SharedWords } from "./thread-domain.js";
+export type { WasmMemory } from "./substrate/wasm-memory.js";
+export type { DomainOptions, Invitation } from "./thread-domain.js";
 export type { JoinOptions } from "./domain-base.js";
 export {
   imageFormat,

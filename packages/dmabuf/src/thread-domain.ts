@@ -28,19 +28,13 @@ export interface DomainOptions extends Partial<Sizes>, JoinOptions {
  */
 export interface Invitation {
   /** The domain's shared words: a shared `WebAssembly.Memory` where one can be had. */
-  readonly control: SharedArrayBuffer | SharedWords;
+  readonly control: SharedArrayBuffer | WasmMemory;
   /** The agent that is reserved for the thread that joins. */
   readonly identity: number;
   /** The agent that has invited. */
   readonly inviter: number;
   /** By it each of the two agents notices the other's end. Name it in the transfer list of the message. */
   readonly port: MessagePortLike;
-}
-
-/** A shared `WebAssembly.Memory`. */
-export interface SharedWords {
-  /** All of its bytes. */
-  readonly buffer: SharedArrayBuffer;
 }
 
 const CREATE: Kinds<DomainOptions> = { ...SIZES, ...JOIN, name: NAME };

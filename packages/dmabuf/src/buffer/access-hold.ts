@@ -1,11 +1,11 @@
 import { Held } from "../domain/held.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
-import type { BytesHold } from "./cpu-access.js";
+import type { AccessedBytes } from "./cpu-access.js";
 import { segmentBytes, type Storage } from "./storage.js";
 
 /** What accesses of one holder hold, one after the other. It keeps their views, which are as costly as an access. */
-export class AccessHold implements BytesHold {
+export class AccessHold implements AccessedBytes {
   readonly mode: AccessMode;
   readonly held: Held;
   readonly #record: BufferRecord;

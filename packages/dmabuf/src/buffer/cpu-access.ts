@@ -3,18 +3,22 @@ import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { countedCopy } from "./copies.js";
 
-/** What an access to bytes holds. */
+/** What bytes are held by, for one object after the other (held.5). */
 export interface BytesHold {
-  readonly mode: AccessMode;
   readonly held: Held;
-  /** The bytes of each segment, in place. */
-  readonly views: readonly Uint8Array[];
-  /** The views of an access that is held for long are its own: they then go with it. */
+  /** The views of an object that is held for long are its own: they then go with it. */
   forgetViews?(): void;
 }
 
+/** What an access holds. */
+export interface AccessedBytes extends BytesHold {
+  readonly mode: AccessMode;
+  /** The bytes of each segment, in place. */
+  readonly views: readonly Uint8Array[];
+}
+
 /** @param hold One that has just begun. */
-export let makeCpuAccess: (hold: BytesHold) => CpuAccess;
+export let makeCpuAccess: (hold: AccessedBytes) => CpuAccess;
 /** What it has handed out. */
 export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
 
@@ -37,13 +41,13 @@ export let viewsOfAccess: (access: CpuAccess) => Iterable<object>;
 export class CpuAccess implements Disposable {
   /** What the bytes may be used for. */
   readonly mode: AccessMode;
-  readonly #hold: BytesHold;
+  readonly #hold: AccessedBytes;
   /** held.5. */
   readonly #ends: number;
   /** What it has handed out. */
   #views: readonly Uint8Array[] | undefined;
 
-  private constructor(hold: BytesHold) {
+  private constructor(hold: AccessedBytes) {
     this.mode = hold.mode;
     this.#hold = hold;
     this.#ends = hold.held.ends;

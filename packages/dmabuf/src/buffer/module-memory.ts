@@ -1,6 +1,6 @@
 import type { Kind } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
-import { isWasmMemory, type ModuleMemory } from "../substrate/wasm-memory.js";
+import { isWasmMemory, MODULE_PAGE, type ModuleMemory } from "../substrate/wasm-memory.js";
 import type { StorageSegment } from "./storage.js";
 
 export const MODULE_MEMORY: Kind = { wanted: "a WebAssembly.Memory", isKind: isWasmMemory };
@@ -9,9 +9,6 @@ export const SHARED_MODULE_MEMORY: Kind = {
   wanted: "a shared WebAssembly.Memory",
   isKind: (value) => isWasmMemory(value) && value.buffer instanceof SharedArrayBuffer,
 };
-
-/** Bytes of a page of WebAssembly: whole pages of every processor. */
-export const MODULE_PAGE = 65_536;
 
 /** Whole pages of a module's memory that the library uses until they are given back. */
 export interface Room {

@@ -1,3 +1,4 @@
+import type { BytesHold } from "../buffer/cpu-access.js";
 import type { Storage } from "../buffer/storage.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { Held } from "../domain/held.js";
@@ -6,19 +7,16 @@ import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamParts } from "./stream-parts.js";
 
 /** What the bytes of a frame are held by. */
-export interface BytesHold {
-  readonly held: Held;
+export interface FrameBytesHold extends BytesHold {
   /** What the bytes are in, if that is a buffer of the stream. */
   readonly buffer?: StreamBuffer;
-  /** The views of a frame that is held for long are its own: they then go with it. */
-  forgetViews?(): void;
 }
 
 /**
  * The hold of one end of a stream on one buffer of the ring, for one frame there after the other. It keeps what is costly to
  * make: views cost as much as all the words of a hand-off.
  */
-export class FrameHold implements BytesHold {
+export class FrameHold implements FrameBytesHold {
   /** That of the buffer in the ring. */
   readonly place: number;
   readonly buffer: StreamBuffer;

@@ -4,7 +4,7 @@ import { countedCopy } from "../buffer/copies.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import type { BytesHold, FrameHold } from "./frame-hold.js";
+import type { FrameBytesHold, FrameHold } from "./frame-hold.js";
 import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import {
   dataIn,
@@ -36,14 +36,14 @@ export abstract class FrameBytes implements Disposable {
   /** How the bytes are arranged. */
   readonly format: FrameFormat;
   readonly #whole: Uint8Array;
-  readonly #hold: BytesHold;
+  readonly #hold: FrameBytesHold;
   /** held.5. */
   readonly #ends: number;
   #planes: Planes | undefined;
 
   // The library alone makes frames. What they are made of is not in the published types.
   protected constructor(...parts: unknown[]);
-  protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array) {
+  protected constructor(hold: FrameBytesHold, format: FrameFormat, bytes: Uint8Array) {
     this.format = format;
     this.#whole = bytes;
     this.#hold = hold;
@@ -104,7 +104,7 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   readonly data: JsonValue | undefined;
 
   protected constructor(...parts: unknown[]);
-  protected constructor(hold: BytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
+  protected constructor(hold: FrameBytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
     super(hold, format, bytes);
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);

@@ -6,8 +6,9 @@ export interface ModuleMemory {
   grow(pages: number): number;
 }
 
-/** A shared memory that WebAssembly works on, as well as JavaScript does. */
+/** A shared memory that WebAssembly works on, as well as JavaScript does: a `WebAssembly.Memory`. */
 export interface WasmMemory {
+  /** All of its bytes. */
   readonly buffer: SharedArrayBuffer;
 }
 
@@ -15,7 +16,8 @@ declare const WebAssembly: {
   readonly Memory: new (terms: { initial: number; maximum: number; shared: true }) => WasmMemory;
 };
 
-const PAGE_BYTES = 65_536;
+/** Bytes of a page of WebAssembly: whole pages of every processor. */
+export const MODULE_PAGE = 65_536;
 
 const MOST_PAGES = 65_536;
 
@@ -24,7 +26,7 @@ let isRefused = false;
 
 /** A shared memory of at least so many bytes; `undefined` where none can be had. */
 export function createWasmMemory(bytes: number): WasmMemory | undefined {
-  const pages = Math.ceil(bytes / PAGE_BYTES);
+  const pages = Math.ceil(bytes / MODULE_PAGE);
   if (isRefused || pages > MOST_PAGES) return undefined;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -2,14 +2,14 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { FUNCTION, refuse, type Kind } from "../arguments.js";
 import { DmaBuf, holderOf } from "../buffer/buffer.js";
 import type { HandleMode } from "../buffer/handle.js";
-import { growRoom, liesIn, MODULE_PAGE, roomAt, wholePages, type Room } from "../buffer/module-memory.js";
+import { growRoom, liesIn, roomAt, wholePages, type Room } from "../buffer/module-memory.js";
 import type { Storage } from "../buffer/storage.js";
 import type { Agent } from "../domain/agent.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { FrameBytes, bufferUnder } from "../stream/frame.js";
 import { endOf, FrameStream } from "../stream/frame-stream.js";
-import type { ModuleMemory } from "../substrate/wasm-memory.js";
+import { MODULE_PAGE, type ModuleMemory } from "../substrate/wasm-memory.js";
 import { CopyPane, MappedPane, PlacePane, type Pane, type PaneSource } from "./pane.js";
 
 /** How a window is made. */
