@@ -25,7 +25,7 @@ const { version } = createRequire(import.meta.url)("dmabuf-demo/package.json") a
 export function demoProgram(): Command {
   return new Command("dmabuf-demo")
     .description(
-      "Play a video to four workers (motion, histogram, thumbnails, preview) that share every frame without a copy, " +
+      "Play a video to five workers (motion twice, in JavaScript and in WebAssembly, histogram, thumbnails, preview) that share every frame without a copy, " +
         "and report what it cost beside postMessage.",
     )
     .argument(
@@ -41,7 +41,7 @@ export function demoProgram(): Command {
     .addOption(whole("--buffers <count>", "frames in shared memory", 2, 32).default(6))
     .option("--loop", "begin anew at the end, until --frames or Ctrl-C")
     .option("--fast", "as fast as possible instead of at the video's own speed")
-    .option("--processes", "the four workers are processes of their own instead of threads")
+    .option("--processes", "the five workers are processes of their own instead of threads")
     .option(
       "--kill",
       "with --processes: kill one of them, or the decoder, every second in the middle of a frame, and start it again",

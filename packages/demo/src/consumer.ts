@@ -30,6 +30,8 @@ export interface ConsumerReport {
    * the consumer had it. Time in which the consumer was busy with the frame before is its own, not the hand-off's.
    */
   readonly handoffMicroseconds: readonly number[];
+  /** For each frame, how long the job held it. */
+  readonly workMicroseconds: readonly number[];
   /** What the library copied where this consumer runs. */
   readonly bytesCopied: number;
   readonly findings: Findings;
@@ -43,13 +45,20 @@ export class Consumer {
   readonly #tell: (message: FromConsumer) => void;
   readonly #job: Job;
   readonly #handoffs: number[] = [];
+  readonly #work: number[] = [];
   #started: Started = {};
   #free = 0;
   #nextNote = 0;
 
-  constructor(settings: JobSettings, tell: (message: FromConsumer) => void) {
+  /** @param memory For the job's module, if it has one and frames are in it. */
+  constructor(settings: JobSettings, tell: (message: FromConsumer) => void, memory?: WebAssembly.Memory) {
     this.#tell = tell;
-    this.#job = createJob(settings);
+    this.#job = createJob(settings, memory);
+  }
+
+  /** That of the job's module. */
+  get memory(): WebAssembly.Memory | undefined {
+    return this.#job.memory;
   }
 
   /** Gets the job ready, which may take a while: join what holds others up only afterwards. */
@@ -70,7 +79,9 @@ export class Consumer {
    */
   look(picture: Picture, published: number, taken: number): Promise<void> | undefined {
     this.#handoffs.push(taken - Math.max(published, this.#free));
+    const begun = nowMicroseconds();
     const busy = this.#job.look(picture);
+    this.#work.push(nowMicroseconds() - begun);
     if (taken < this.#nextNote) return busy;
     this.#nextNote = taken + NOTE_INTERVAL * 1000;
     const note = this.#job.note?.();
@@ -89,10 +100,10 @@ export class Consumer {
 
   async finish(bytesCopied: number): Promise<void> {
     const findings = await this.#job.finish();
-    const handoffMicroseconds = this.#handoffs;
+    const [handoffMicroseconds, workMicroseconds] = [this.#handoffs, this.#work];
     this.#tell({
       kind: "report",
-      report: { frames: handoffMicroseconds.length, handoffMicroseconds, bytesCopied, findings },
+      report: { frames: workMicroseconds.length, handoffMicroseconds, workMicroseconds, bytesCopied, findings },
     });
   }
 

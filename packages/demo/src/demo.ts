@@ -44,7 +44,7 @@ export interface DemoOptions {
 }
 
 /**
- * Plays a video to four workers, threads or processes, that share every frame, and reports what it cost.
+ * Plays a video to five workers, threads or processes, that share every frame, and reports what it cost.
  *
  * @throws {DmaBufError} Whatever a person can do something about, in words for a person. Nothing is left then: no
  *   process, no temporary file.
@@ -118,7 +118,7 @@ function fileOf({ file, directory }: DemoOptions): string {
 
 function consumersOf(options: DemoOptions, { width, height, colour }: Video, output: string): JobSettings[] {
   const common = { width, height, colour, output, every: options.every };
-  const names: JobName[] = ["motion", "histogram", "thumbnails", "preview"];
+  const names: JobName[] = ["motion", "motion-simd", "histogram", "thumbnails", "preview"];
   const consumers: JobSettings[] = names.map((name) => ({
     name,
     ...common,
@@ -138,7 +138,7 @@ function framesOfOneRound({ duration, frameRate }: Video): number | undefined {
   return duration === undefined ? undefined : Math.round(duration * frameRate);
 }
 
-/** The same frames to the same four jobs, of a loop its first round. It shows no page and writes no file of checksums. */
+/** The same frames to the same five jobs, of a loop its first round. It shows no page and writes no file of checksums. */
 async function compare(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<PipelineResult> {
   const frames = Math.min(shown, framesOfOneRound(pipeline.video) ?? shown);
   progress.begin(messagesName(pipeline), frames);

@@ -1,5 +1,10 @@
 import { readFileSync } from "node:fs";
 
+/** An empty one that threads can share, for a module. It takes addresses, and pages only as it grows. */
+export function moduleMemory(): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
+}
+
 /** Between two looks, in milliseconds. The kernel adds up a process's pages each time. */
 const INTERVAL = { process: 50, processes: 250 };
 

@@ -14,6 +14,8 @@ export interface Picture {
 
 export interface Plane {
   readonly bytes: Uint8Array;
+  /** Where the bytes are in the memory of the job's module, if they are there. */
+  readonly pointer?: number;
   /** Bytes from one row to the next. */
   readonly stride: number;
 }

@@ -55,6 +55,8 @@ interface ConsumerResult extends Pick<ConsumerReport, "frames" | "bytesCopied" |
   readonly policy: Policy;
   readonly missed: number;
   readonly handoff: Percentiles | undefined;
+  /** What the job took for a frame. */
+  readonly work: Percentiles | undefined;
 }
 
 export interface Measured {
@@ -76,6 +78,7 @@ export function summarize({ frames, microseconds, bytesCopied, reports, memory, 
     missed: frames - report.frames,
     bytesCopied: report.bytesCopied,
     handoff: percentiles(report.handoffMicroseconds),
+    work: percentiles(report.workMicroseconds),
     findings: report.findings,
   }));
   return {

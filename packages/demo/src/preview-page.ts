@@ -25,8 +25,8 @@ export function previewPage({ width, height }: { width: number; height: number }
   #thumbnails img { width: 100%; border-radius: 3px; display: block; }
 </style>
 <header>
-  <h1>One video, four workers, no copy</h1>
-  <p id="state">The decoder writes each frame into shared memory; all four read that same frame.</p>
+  <h1>One video, five workers, no copy</h1>
+  <p id="state">The decoder writes each frame into shared memory; all five read that same frame.</p>
 </header>
 <main>
   <div class="screen">

@@ -1,6 +1,7 @@
 import { type FrameStream, imageFormat, type JoinedDomain } from "dmabuf";
 import { film } from "./camera.js";
 import { decode } from "./decoder.js";
+import { moduleMemory } from "./memory.js";
 import type { PipelineOptions } from "./pipeline.js";
 import { Publisher } from "./publisher.js";
 
@@ -23,6 +24,8 @@ export interface Production extends AsyncDisposable {
 export class OwnProduction implements Production {
   readonly processes = [];
   readonly stream: FrameStream;
+  /** Of the modules of threads: frames are made in it. */
+  readonly memory: WebAssembly.Memory | undefined;
   readonly #options: PipelineOptions;
   readonly #publisher: Publisher;
 
@@ -31,7 +34,9 @@ export class OwnProduction implements Production {
     const { buffers, signal, kill } = options;
     const { width, height, frameRate } = options.video;
     this.#options = options;
-    this.stream = domain.createStream({ name: STREAM, buffers, format: imageFormat("NV12", width, height) });
+    this.memory = options.processes ? undefined : moduleMemory();
+    const heap = this.memory ? domain.heaps.addModuleMemory("module", this.memory).name : "system";
+    this.stream = domain.createStream({ name: STREAM, buffers, heap, format: imageFormat("NV12", width, height) });
     const common = { first: 0, frameRate, paced: false, withData: kill };
     this.#publisher = new Publisher(this.stream, { ...common, signal, onPublished });
   }

@@ -21,12 +21,13 @@ export function reportAsJson({ options, shared, messages }: Report): object {
   const { video, buffers } = options;
   return {
     ...resultAsJson(shared),
-    consumers: shared.consumers.map(({ name, policy, frames, missed, handoff, bytesCopied, findings }) => ({
+    consumers: shared.consumers.map(({ name, policy, frames, missed, handoff, work, bytesCopied, findings }) => ({
       name,
       policy,
       frames,
       missed,
       handoff_us: rounded(handoff),
+      work_us: rounded(work),
       bytes_copied: bytesCopied,
       ...findings.values,
     })),
@@ -102,11 +103,20 @@ function rounded(handoff: Percentiles | undefined): Percentiles | null {
 function consumersTable({ shared }: Report): string {
   const table = new Table({
     ...PLAIN,
-    head: ["consumer", "policy", "frames", "missed", "hand-off p50", "p99", "copied"],
-    colAligns: ["left", "left", "right", "right", "right", "right", "right"],
+    head: ["consumer", "policy", "frames", "missed", "hand-off p50", "p99", "work p50", "copied"],
+    colAligns: ["left", "left", "right", "right", "right", "right", "right", "right"],
   });
-  for (const { name, policy, frames, missed, handoff, bytesCopied } of shared.consumers) {
-    table.push([name, policy, frames, missed, time(handoff?.p50), time(handoff?.p99), size(bytesCopied)]);
+  for (const { name, policy, frames, missed, handoff, work, bytesCopied } of shared.consumers) {
+    table.push([
+      name,
+      policy,
+      frames,
+      missed,
+      time(handoff?.p50),
+      time(handoff?.p99),
+      time(work?.p50),
+      size(bytesCopied),
+    ]);
   }
   const found = shared.consumers.map(({ name, findings }) => `  ${name}: ${findings.summary}`);
   return `${table.toString()}\n${found.join("\n")}`;

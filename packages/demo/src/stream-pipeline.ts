@@ -41,8 +41,8 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
       return startProcess(ENTRY, toProcess, [invitation.descriptor], events);
     }
     const invitation = domain.invite();
-    const { stream } = production as OwnProduction;
-    const toThread: Given = { settings, way: { invitation, stream: stream.handle() } };
+    const { stream, memory } = production as OwnProduction;
+    const toThread: Given = { settings, way: { invitation, stream: stream.handle(), memory } };
     return startThread(ENTRY, toThread, [invitation.port], events);
   };
   await using workers = new Consumers(options.consumers, start, {

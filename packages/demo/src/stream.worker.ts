@@ -4,7 +4,10 @@ import {
   DmaBufError,
   Domain,
   type Frame,
+  type FrameStream,
   type Invitation,
+  type JoinedDomain,
+  type ModuleWindow,
   type Plane,
   type StreamHandleData,
 } from "dmabuf";
@@ -21,7 +24,14 @@ import type { FrameData } from "./publisher.js";
 /** What such a consumer is started with: how it comes by the stream. */
 export interface Given {
   readonly settings: JobSettings;
-  readonly way: { readonly invitation: Invitation; readonly stream: StreamHandleData } | ProcessWay;
+  readonly way: ThreadWay | ProcessWay;
+}
+
+interface ThreadWay {
+  readonly invitation: Invitation;
+  readonly stream: StreamHandleData;
+  /** What the frames are in. */
+  readonly memory: WebAssembly.Memory | undefined;
 }
 
 interface ProcessWay {
@@ -34,7 +44,10 @@ interface ProcessWay {
 const endpoint = openEndpoint<Given>();
 const { settings, way } = endpoint.given;
 const policy = policyOf(settings.name);
-const consumer = new Consumer(settings, (message) => endpoint.tell(message));
+const memory = "memory" in way ? way.memory : undefined;
+const consumer = new Consumer(settings, (message) => endpoint.tell(message), memory);
+/** On the stream that frames come from, if the job's module sees them. */
+let window: ModuleWindow | undefined;
 endpoint.hear((message) => {
   if (message.kind === "note") consumer.hear(message.note);
 });
@@ -42,10 +55,12 @@ try {
   await consumer.start();
   if ("descriptor" in way) {
     using domain = await ProcessDomain.inherit(way.descriptor, { name: settings.name });
-    await consume(domain.follow(way.stream, { policy }));
+    const follower = domain.follow(way.stream, { policy });
+    await consume(domain, follower, () => follower.stream);
   } else {
     using domain = Domain.join(way.invitation);
-    await consume(domain.import(way.stream).frames({ policy }));
+    const stream = domain.import(way.stream);
+    await consume(domain, stream.frames({ policy }), () => stream);
   }
 } catch (error) {
   consumer.fail(error);
@@ -53,9 +68,19 @@ try {
   endpoint.close();
 }
 
-async function consume(frames: AsyncIterable<Frame>): Promise<void> {
+async function consume(
+  domain: JoinedDomain,
+  frames: AsyncIterable<Frame>,
+  streamNow: () => FrameStream | undefined,
+): Promise<void> {
+  let stream: FrameStream | undefined;
   consumer.ready();
   for await (const frame of frames) {
+    if (consumer.memory !== undefined && stream !== streamNow()) {
+      window?.close();
+      stream = streamNow();
+      window = stream && domain.createModuleWindow(consumer.memory, stream);
+    }
     await look(frame);
     consumer.wantNext();
   }
@@ -66,7 +91,8 @@ async function consume(frames: AsyncIterable<Frame>): Promise<void> {
 function look(lent: Frame): Promise<void> | undefined {
   const taken = nowMicroseconds();
   using frame = lent;
-  const [luma, chroma] = frame.planes as [Plane, Plane];
+  const [plane, chroma] = frame.planes as [Plane, Plane];
+  const luma = window === undefined ? plane : { ...plane, pointer: window.pointerTo(frame) + plane.offset };
   const { width, height } = settings;
   const data = frame.data as FrameData | undefined;
   const picture: Picture = { sequence: data?.number ?? frame.sequence, width, height, luma, chroma };

@@ -32,7 +32,7 @@ interface Report {
 
 // message-pipeline.1
 // message-pipeline.2
-test("the shipped clip reaches four workers without a copy, and postMessage copies each frame for each", async () => {
+test("the shipped clip reaches five workers without a copy, and postMessage copies each frame for each", async () => {
   const { code, stdout, stderr } = await run("--headless", "--json");
   assert.equal(code, 0, stderr);
   assert.equal(stdout.trim().split("\n").length, 1);
@@ -43,7 +43,7 @@ test("the shipped clip reaches four workers without a copy, and postMessage copi
   assert.equal(report.bytes_copied, 0);
   assert.deepEqual(
     report.consumers.map(({ name }) => name),
-    ["motion", "histogram", "thumbnails", "preview"],
+    ["motion", "motion-simd", "histogram", "thumbnails", "preview"],
   );
   for (const consumer of report.consumers) {
     assert.equal(consumer.frames + consumer.missed, 270, consumer.name);

@@ -3,6 +3,8 @@ import type { Picture } from "../picture.js";
 
 /** What one consumer does with the frames. The same code runs over the frame stream and over `postMessage`. */
 export interface Job {
+  /** Of its module, if it has one: pictures may be in it. */
+  readonly memory?: WebAssembly.Memory;
   /** Before the first frame; what comes back goes to the program that started the consumer. */
   start?(): Promise<Started>;
   /**
@@ -80,4 +82,4 @@ export interface JobSettings {
   readonly checksums?: string;
 }
 
-export type JobName = "motion" | "histogram" | "thumbnails" | "preview" | "checksums";
+export type JobName = "motion" | "motion-simd" | "histogram" | "thumbnails" | "preview" | "checksums";

@@ -171,6 +171,8 @@ test("no agent takes over from a producer that is only stopped, though another o
   await first.ask({ order: "publish", name: "camera", versions: [1] });
   using follower = domain.follow("camera");
   assert.equal(await take(follower), 1);
+  const { stream } = follower;
+  assert.equal(stream?.name, "camera");
   const second = await Holder.start(t, place);
   await second.ask({ order: "publish", name: "camera", versions: [11] });
   await first.stop();
@@ -178,8 +180,10 @@ test("no agent takes over from a producer that is only stopped, though another o
   first.goOn();
   await first.ask({ order: "publish", name: "camera", versions: [2] });
   assert.equal(await take(follower), 2);
+  assert.equal(follower.stream, stream);
   await first.kill();
   assert.equal(await take(follower), 11);
+  assert.notEqual(follower.stream, stream);
   assert.equal(follower.takeovers, 1);
 });
 

@@ -98,6 +98,14 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     return Math.max(0, this.#streams - 1);
   }
 
+  /**
+   * The stream that frames come from now, once it was found; of the last frame that was taken, and not of those before a
+   * takeover. It is the follower's: do not close it.
+   */
+  get stream(): FrameStream | undefined {
+    return this.#source?.stream;
+  }
+
   /** How many frames were published since it joined each of the streams that it did not get. */
   get missed(): number {
     return this.#missedBefore + (this.#source?.consumer.missed ?? 0);
