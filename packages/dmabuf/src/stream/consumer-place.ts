@@ -31,6 +31,8 @@ export class ConsumerPlace {
   /** The user's object, once for each of its waits: to wait is to use it. */
   readonly #owners: object[] = [];
   #missed = 0;
+  /** What a look has found the stream to have ended with: 0, or the errno it failed with. */
+  #end: number | undefined;
   #closed = false;
 
   /** @param left Called when it has left, and no frame of it is held. */
@@ -51,6 +53,17 @@ export class ConsumerPlace {
   /** How many frames were published since this consumer joined (or while it did, if it may lose frames) that it did not get. */
   get missed(): number {
     return this.#missed;
+  }
+
+  /** Whether no further frame comes, as a look has found. */
+  get hasEnded(): boolean {
+    return this.#closed || this.#end !== undefined;
+  }
+
+  /** What the stream has failed with, as a look has found when no frame was left. */
+  get error(): DmaBufError | undefined {
+    const end = this.#end;
+    return end === undefined || end === 0 ? undefined : streamError(this.#parts.name, end);
   }
 
   /** See `Consumer`. @param owner The user's object. @returns A frame that is there at once. */
@@ -81,6 +94,31 @@ export class ConsumerPlace {
     if (frame !== undefined) return frame;
     this.#idle = undefined;
     return takeSync(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options.timeout);
+  }
+
+  /** See `Consumer`. A frame that is still written is the next one again. */
+  tryNext(): Frame | undefined {
+    while (!this.#closed) {
+      const attempt = this.#attempt();
+      const frame = this.#lookPastDamage(attempt);
+      if (frame === undefined || attempt.isFinished || isFinished(frame)) return frame;
+      const isOverdue = bufferUnder(frame)!.work.overdueWork("write") !== undefined;
+      if (isOverdue && this.#passesOver(frame)) continue;
+      this.#undelivered.unshift(frame);
+      return undefined;
+    }
+    return undefined;
+  }
+
+  /** Each look that fails has passed over one frame. */
+  #lookPastDamage(attempt: TakeAttempt): Frame | undefined {
+    for (;;) {
+      try {
+        return this.look(attempt);
+      } catch (error) {
+        if (!(error instanceof DmaBufError && error.code === "EPROTO")) throw error;
+      }
+    }
   }
 
   /** @param attempt One that was looked at, and has not finished. */
@@ -169,6 +207,7 @@ export class ConsumerPlace {
     const reads = this.#reads;
     const found = protocol.take(key.slot, key.generation, this.#word, policy, buffers.length, reads, identity);
     attempt.isReady = found !== FOUND.NONE;
+    if (found === FOUND.ENDED) this.#end ??= streamEnd(agent, key);
     if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
     attempt.isFinished = (found & FOUND.FINISHED) !== 0;
     const place = found % FOUND.FINISHED;
@@ -259,9 +298,7 @@ export class ConsumerPlace {
   }
 
   #ended(): undefined {
-    if (this.#closed) return undefined;
-    const end = streamEnd(this.#parts.agent, this.#parts.key);
-    if (end !== undefined && end !== 0) throw streamError(this.#parts.name, end);
+    if (!this.#closed && this.error !== undefined) throw this.error;
     return undefined;
   }
 

@@ -1,5 +1,6 @@
 import type { Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
+import type { DmaBufError } from "../errors.js";
 import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
 import { each } from "./each.js";
@@ -58,6 +59,16 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
     return this.#place.missed;
   }
 
+  /** Whether a look for a frame has found that no further one comes: the stream has ended and all was taken, or it was left. */
+  get hasEnded(): boolean {
+    return this.#place.hasEnded;
+  }
+
+  /** What the stream has failed with, once `hasEnded` says that no frame comes; `undefined` if it has not failed. */
+  get error(): DmaBufError | undefined {
+    return this.#place.error;
+  }
+
   /**
    * The next frame; `undefined` once the stream has ended and everything was taken.
    *
@@ -77,6 +88,15 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    */
   nextSync(options: { readonly timeout?: number } = NO_LIMIT): Frame | undefined {
     return this.#place.nextSync(options);
+  }
+
+  /**
+   * The next frame if it is there at once; else `undefined`, as once the stream has ended or was left: `hasEnded` tells. It
+   * makes no promise and sets no timer, and what happens to a stream is no exception: it is for audio and other code that
+   * must not wait. A frame with damaged data counts as missed.
+   */
+  tryNext(): Frame | undefined {
+    return this.#place.tryNext();
   }
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */

@@ -146,6 +146,11 @@ export class FrameStream implements Disposable {
     return this.#closed;
   }
 
+  /** Whether no further frame comes: it was ended or failed, its producer has left or died, or this end was closed. */
+  get hasEnded(): boolean {
+    return this.#closed || streamEnd(this.#parts.agent, this.#parts.key) !== undefined;
+  }
+
   /** How many frames its producer has published, also if that has died since; 0 once another stream has its place. Modulo 2³². */
   get published(): number {
     const { agent, key } = this.#parts;
@@ -261,6 +266,18 @@ export class FrameStream implements Disposable {
     return takeSync(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options.timeout);
   }
 
+  /**
+   * A loan if one is free at once; else `undefined`, as once the stream has ended: `hasEnded` tells. It makes no promise and
+   * sets no timer, and what happens to a stream is no exception: it is for audio and other code that must not wait.
+   *
+   * @throws {DmaBufError} `EPERM` if this end does not produce.
+   */
+  tryLoan(): Loan | undefined {
+    if (this.isProducer && this.#closed) return undefined;
+    const hold = this.#attempt().tryFinished();
+    return hold && this.#toLoan(hold);
+  }
+
   /** @param attempt One that was looked at, and has not finished. */
   *#waitForLoan(attempt: LoanAttempt, timeout?: number): Steps<Loan | undefined> {
     try {
@@ -326,7 +343,12 @@ export class FrameStream implements Disposable {
   /** An attempt to take a place: that of an earlier loan, unless that has waited. */
   #attempt(): LoanAttempt {
     const parts = this.#producing();
-    return (this.#idle ??= new LoanAttempt(parts, (place) => this.#holdOf(place)));
+    return (this.#idle ??= this.#newAttempt(parts));
+  }
+
+  /** Apart, as a function with a closure in it makes a context at each call. */
+  #newAttempt(parts: StreamParts): LoanAttempt {
+    return new LoanAttempt(parts, (place) => this.#holdOf(place));
   }
 
   #holdOf(place: number): FrameHold {

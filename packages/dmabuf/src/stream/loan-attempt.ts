@@ -52,6 +52,25 @@ export class LoanAttempt implements WaitCondition {
     return taken;
   }
 
+  /** Takes a place without pending work, if there is one. What is in the others stays. */
+  tryFinished(): FrameHold | undefined {
+    const { agent, key, buffers } = this.#parts;
+    for (let tried = 0; ;) {
+      const found = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
+      if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
+      const place = found % FOUND.FINISHED;
+      const { holds } = buffers[place]!;
+      holds.taken("write");
+      if (found >= FOUND.FINISHED) {
+        const hold = this.#holdOf(place);
+        hold.held.begin();
+        return hold;
+      }
+      tried |= 1 << place;
+      holds.release("write");
+    }
+  }
+
   #look(): boolean {
     const { agent, key, buffers } = this.#parts;
     // Looked at before a hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
