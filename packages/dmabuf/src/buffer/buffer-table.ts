@@ -85,7 +85,7 @@ export class BufferTable implements StorageKeeper {
   /**
    * Exports new zeroed memory as a buffer.
    *
-   * @param length Bytes, a multiple of the page size.
+   * @param length Bytes.
    * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
    */
   allocate(length: number, options: ExportOptions & { readonly sealed?: boolean } = {}): DmaBuf {

@@ -19,6 +19,12 @@ export interface AllocateOptions {
    * Only the system heap of a domain of processes has such memory. Default false.
    */
   readonly sealed?: boolean;
+  /**
+   * Whether the buffer has the size that was asked for, and not whole pages. A program that is given the buffer's file
+   * (`ProcessDomain.openFile()`) then finds its end where the bytes end. Only the system heap has such memory; devices
+   * take whole pages. Default false.
+   */
+  readonly exact?: boolean;
 }
 
 /** Looked at before anything is rounded. */
@@ -29,6 +35,7 @@ const ALLOCATE: Kinds<AllocateOptions> = {
   mode: orElse("EINVAL", oneOf(["read", "read-write"])),
   flags: orElse("EINVAL", oneOf([0])),
   sealed: FLAG,
+  exact: FLAG,
 };
 
 /** An allocator of buffers. */
@@ -36,10 +43,10 @@ export interface Heap {
   /** Stable; says what the memory is, not how it is got. It is the exporter's name of its buffers. */
   readonly name: string;
   /**
-   * A zeroed buffer. Its size is rounded up to whole pages of 4,096 bytes.
+   * A zeroed buffer. Its size is rounded up to whole pages of 4,096 bytes, without the option `exact`.
    *
    * @throws {DmaBufError} `EINVAL` for a size below 1, a flag or an unknown mode; `ENOMEM` if there is not so much
-   *   memory; `ENOSPC` if the domain is full; `EOPNOTSUPP` if the memory cannot be sealed.
+   *   memory; `ENOSPC` if the domain is full; `EOPNOTSUPP` if the memory cannot be sealed, or exact.
    */
   allocate(size: number, options?: AllocateOptions): DmaBuf;
 }
@@ -101,14 +108,16 @@ export class AddedHeap implements Heap {
   }
 }
 
-/** The size in whole pages. @param unsealed The name of a heap that has no sealed memory. */
-export function checkAllocation(size: number, options: AllocateOptions, unsealed?: string): number {
+/** The size, in whole pages if it need not be exact. @param plain The name of a heap with neither sealed nor exact memory. */
+export function checkAllocation(size: number, options: AllocateOptions, plain?: string): number {
   check("Heap.allocate()", "size", size, SIZE);
   checkOptions("Heap.allocate()", options, ALLOCATE);
-  if (unsealed !== undefined && options.sealed === true) {
-    throw new DmaBufError("EOPNOTSUPP", `Cannot allocate sealed memory: heap "${unsealed}" has none`);
+  const { sealed = false, exact = false } = options;
+  if (plain !== undefined && (sealed || exact)) {
+    const what = sealed ? "sealed memory" : "memory of an exact size";
+    throw new DmaBufError("EOPNOTSUPP", `Cannot allocate ${what}: heap "${plain}" has none`);
   }
-  return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+  return exact ? size : Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
 }
 
 /** The buffer as its first holder gets it. */

@@ -10,7 +10,7 @@ export interface StorageCarrier {
   /**
    * New zeroed memory.
    *
-   * @param length Bytes, a multiple of the page size.
+   * @param length Bytes.
    * @throws {DmaBufError} `ENOMEM` if there is not so much; `EOPNOTSUPP` if it cannot be sealed.
    */
   allocate(length: number, options: { readonly name?: string; readonly sealed?: boolean }): Storage;

@@ -1,6 +1,8 @@
 import { Socket } from "node:net";
 import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
+import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
+import { HANDLE_MODE } from "../buffer/handle.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
 import { DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
@@ -17,6 +19,7 @@ import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
+import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/buffer-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
 import { connectInTime, ListeningSocket } from "./connecting/listening-socket.js";
 import { processHost } from "./host.js";
@@ -56,6 +59,7 @@ const CONNECT_TIMEOUT = 5_000;
 const JOINING = "Cannot join the domain";
 
 const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
+const OPEN_FILE: Kinds<OpenFileOptions> = { mode: HANDLE_MODE };
 const DESCRIPTOR = integer(0, 0x7fff_ffff);
 const LENGTH: Kind = {
   wanted: "a multiple of the page size",
@@ -288,6 +292,21 @@ export class ProcessDomain extends DomainBase {
     check("ProcessDomain.createMemory()", "length", length, LENGTH);
     this.checkJoined();
     return this.#parts.carrier.createMemory(length);
+  }
+
+  /**
+   * Opens a buffer as the file that its memory is, for a program or a library that takes a file. While it is open, the
+   * buffer lives, and its memory stays where it is.
+   *
+   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is not one whole file; `EACCES` to write through a handle to read;
+   *   `EAGAIN` while the memory is being moved; `EMFILE` if there is no descriptor left; `EBADF` if the buffer is closed,
+   *   or this thread has left the domain.
+   */
+  openFile(buffer: DmaBuf, options: OpenFileOptions = {}): BufferFile {
+    check("ProcessDomain.openFile()", "buffer", buffer, DMA_BUF);
+    checkOptions("ProcessDomain.openFile()", options, OPEN_FILE);
+    this.checkJoined();
+    return makeBufferFile({ ledger: this.#parts.ledger, endings: this.#endings }, buffer, options);
   }
 
   /**

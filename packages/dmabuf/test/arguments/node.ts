@@ -55,6 +55,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],
   "ProcessDomain.createMemory()": () => [65_536],
+  "ProcessDomain.openFile()": ({ domain }) => [domain.allocate(4096), {}],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
   "ProcessDomain.findStream()": () => ["name", NOW],
   "ProcessDomain.findStreamSync()": () => ["name", NOW],

@@ -102,6 +102,10 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     call: ({ first }) => using(first.allocate(100_000), (buffer) => buffer.accessSync("write").bytes.fill(1)),
   },
+  "domain.openFile": made({
+    before: ({ first }, keep) => keep(first.allocate(100_001, { exact: true })),
+    call: ({ first }, buffer) => first.openFile(buffer),
+  }),
   "domain.createMemory": { views: true, call: ({ first }) => first.createMemory(8192) },
   "domain.export": made({
     views: true,

@@ -22,7 +22,7 @@ import {
 export interface MemoryObjectOptions {
   /** Shown in `/proc`. */
   readonly name: string;
-  /** Bytes, a multiple of the page size. */
+  /** Bytes. */
   readonly length: number;
   /** Pages are found when they are first touched: if there is none then, the process gets SIGBUS. Default false. */
   readonly lazy?: boolean;
@@ -57,12 +57,12 @@ export class MemoryObject implements Disposable {
    *
    * @throws {DmaBufError} `ENOMEM` if there is not so much, `EMFILE` if there is no descriptor left, `EFBIG` if no view
    *   could show it.
-   * @throws {RangeError} If the length is no multiple of the page size.
+   * @throws {RangeError} If there is nothing in it.
    */
   static create(ledger: ResourceLedger, options: MemoryObjectOptions): MemoryObject {
     const { name, length, lazy = false, sealed = false } = options;
-    if (!(Number.isSafeInteger(length) && length > 0 && length % pageSize() === 0)) {
-      throw new RangeError(`A memory object's length is a multiple of ${pageSize()} bytes, not ${length}`);
+    if (!(Number.isSafeInteger(length) && length > 0)) {
+      throw new RangeError(`A memory object has at least one byte, not ${length}`);
     }
     if (!lazy) checkFree(length);
     checkViewLength(length, "Cannot allocate memory in one piece");
@@ -81,7 +81,8 @@ export class MemoryObject implements Disposable {
   /**
    * Takes over a descriptor that was received and is in the ledger. It is closed if it is refused.
    *
-   * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader.
+   * @throws {DmaBufError} `EPROTO` if it is no memory file of sealed length: its owner could cut it under a reader. A last
+   *   page that the file fills in part can be mapped and used to its end.
    */
   static adopt(ledger: ResourceLedger, entry: LedgerEntry): MemoryObject {
     return allOrNothing((orUndo) => {
@@ -89,8 +90,8 @@ export class MemoryObject implements Disposable {
       const fd = ledger.descriptorOf(entry);
       // Of anything but a memory file the length may never be told.
       const length = (sealsIn(fd) & FIXED_LENGTH) === FIXED_LENGTH ? lengthOf(fd) : undefined;
-      if (length === undefined || length === 0 || length % pageSize() !== 0) {
-        const what = length === undefined ? "its length is not sealed" : `${length} bytes are not whole pages`;
+      if (length === undefined || length === 0) {
+        const what = length === undefined ? "its length is not sealed" : "it is empty";
         throw new DmaBufError("EPROTO", `Cannot take what was sent as memory: ${what}`);
       }
       return new MemoryObject(ledger, entry, length);
@@ -111,7 +112,7 @@ export class MemoryObject implements Disposable {
    */
   map({ offset, length }: FileRange = { offset: 0, length: this.length }): MemoryMapping {
     const start = pagesBefore(offset);
-    const pages = { offset: start, length: pagesBefore(offset + length + pageSize() - 1) - start };
+    const pages = { offset: start, length: wholePages(offset + length) - start };
     return new MemoryMapping(this.#ledger, { fd: this.fd, isWritable: this.isWritable, ...pages });
   }
 
@@ -140,7 +141,8 @@ export class MemoryObject implements Disposable {
   giveBack(): boolean {
     if (!this.isWritable || this.isSealed) return false;
     try {
-      punchHole(this.fd, 0, this.length);
+      // The last page goes only with all of its bytes, also where the file ends in it.
+      punchHole(this.fd, 0, wholePages(this.length));
       return true;
     } catch {
       return false;
@@ -173,6 +175,10 @@ export interface FileRange {
 /** Where the page of a byte begins. */
 export function pagesBefore(offset: number): number {
   return offset - (offset % pageSize());
+}
+
+function wholePages(bytes: number): number {
+  return pagesBefore(bytes + pageSize() - 1);
 }
 
 /** The kernel would take what there is, and kill a process to get more. */
