@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Figures } from "./figures.js";
+import type { ProcessThroughputParameters } from "./sides/process-throughput.js";
 import type { Plan } from "./sides/sampling.js";
 import type { WorkersParameters } from "./sides/two-workers.js";
 
@@ -65,17 +66,44 @@ export class Children {
     return run(this.#pingpong!, [sides, mode, plan.samples, plan.batch, one, other].map(String));
   }
 
+  /** One process that publishes, and others that take each frame. */
+  runThroughput(parameters: Omit<ProcessThroughputParameters, "consumers">, consumers: number): Figures {
+    const [first, ...others] = this.#spread(consumers);
+    const all = { ...parameters, consumers: others };
+    return this.#node("process-throughput.js", all, first === null ? undefined : [first!]);
+  }
+
   /** Two processes of iceoryx. */
-  runIceoryx(mode: "spin" | "wait", placement: Placement, { samples, batch, warm }: Plan): Figures {
+  runIceoryx(mode: "spin" | "wait", placement: Placement, plan: Plan): Figures {
     const [one, other] = this.#place(placement) ?? [-1, -1];
-    const program = this.#iceoryx!;
-    const plan = [mode, samples, batch, warm].map(String);
-    const following = spawn(program, ["follow", ...plan, String(other)], { stdio: "ignore" });
+    return this.#iceoryxRun(iceoryxArguments("lead", mode, plan, one), [iceoryxArguments("follow", mode, plan, other)]);
+  }
+
+  /** One process of iceoryx that publishes, and others that take each frame. */
+  runIceoryxThroughput(mode: "spin" | "wait", plan: Plan, consumers: number): Figures {
+    const [first, ...others] = this.#spread(consumers).map((cpu) => cpu ?? -1);
+    return this.#iceoryxRun(
+      [...iceoryxArguments("produce", mode, plan, first!), String(consumers)],
+      others.map((cpu, i) => [...iceoryxArguments("consume", mode, plan, cpu), String(i)]),
+    );
+  }
+
+  #iceoryxRun(leading: readonly string[], following: readonly (readonly string[])[]): Figures {
+    const others = following.map((all) => spawn(this.#iceoryx!, all, { stdio: "ignore" }));
     try {
-      return run(program, ["lead", ...plan, String(one)]);
+      return run(this.#iceoryx!, leading);
     } finally {
-      following.kill("SIGKILL");
+      for (const other of others) other.kill("SIGKILL");
     }
+  }
+
+  /** The processor of one process, and those of others: they share what the first one leaves. `null` is the system's choice. */
+  #spread(others: number): (number | null)[] {
+    const cpus = this.#cpus;
+    if (cpus === undefined) return Array.from({ length: others + 1 }, () => null);
+    const [first, ...rest] = cpus;
+    const left = rest.length === 0 ? cpus : rest;
+    return [first!, ...Array.from({ length: others }, (_, i) => left[i % left.length]!)];
   }
 
   #place(placement: Placement): readonly [number, number] | undefined {
@@ -91,6 +119,10 @@ export class Children {
     const [program, ...rest] = [...pin, ...command];
     return run(program!, rest);
   }
+}
+
+function iceoryxArguments(role: string, mode: string, { samples, batch, warm }: Plan, cpu: number): string[] {
+  return [role, mode, samples, batch, warm, cpu].map(String);
 }
 
 function run(program: string, options: readonly string[]): Figures {

@@ -5,19 +5,17 @@ import { hold } from "./contest.js";
 import { judge } from "./goals.js";
 import { Iceoryx } from "./iceoryx.js";
 import { describeMachine, processors } from "./machine.js";
-import { aloneMeasures } from "./measures/alone.js";
-import { handOffMeasures } from "./measures/hand-off.js";
-import { processHandOffMeasures } from "./measures/process-hand-off.js";
-import { processRoundTripMeasures } from "./measures/process-round-trip.js";
-import { roundTripMeasures } from "./measures/round-trip.js";
+import { allMeasures } from "./measures/all.js";
 import type { Scale } from "./measures/scale.js";
 import { compilePingpong } from "./pingpong.js";
 import { describe, goalTable, resultTable, type Report } from "./report.js";
 
 const GROUPS = [
   ...["one-thread", "fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"],
-  "process-hand-off",
+  ...["process-hand-off", "throughput", "growth"],
 ];
+/** What iceoryx takes part in. */
+const WITH_ICEORYX = [undefined, "process-hand-off", "throughput"];
 
 interface Options {
   readonly quick?: true;
@@ -49,14 +47,12 @@ async function main({ quick, json, only }: Options): Promise<void> {
   const cpus = processors();
   if (cpus === undefined) skip("everything on one processor, and binding: there is no taskset (util-linux)");
   else if (cpus.length < 2) skip("everything on two processors: there is only one");
-  using iceoryx = only === undefined || only === "process-hand-off" ? await startIceoryx(skip) : undefined;
+  using iceoryx = WITH_ICEORYX.includes(only) ? await startIceoryx(skip) : undefined;
   const children = new Children(cpus, pingpong?.path, iceoryx?.program);
   const machine = describeMachine(pingpong?.compiler, cpus);
   console.log(`${describe(machine)}\n`);
 
-  const groups = [aloneMeasures, roundTripMeasures, processRoundTripMeasures, handOffMeasures, processHandOffMeasures];
-  const all = groups.flatMap((measures) => measures(children, scale));
-  const results = all
+  const results = allMeasures(children, scale)
     .filter(({ group }) => only === undefined || group === only)
     .map((measure) => {
       const result = hold(measure, rounds);

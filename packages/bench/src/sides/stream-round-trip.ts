@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
-import { Domain, type Invitation, rawFormat, type StreamHandleData } from "dmabuf";
+import { Domain, type Invitation, type StreamHandleData } from "dmabuf";
 import type { Figures } from "../figures.js";
+import { CrowdedDomain, type Crowd } from "./crowd.js";
 import { giveBack, sampleGivenBack } from "./marked-frames.js";
 import { operations, type Plan } from "./sampling.js";
 import { nextMessage, twoWorkers, type WorkersParameters } from "./two-workers.js";
@@ -14,16 +15,20 @@ export interface StreamRoundTripParameters extends WorkersParameters {
   /** As for fences. */
   readonly wait: "spin" | "park" | "async";
   readonly bytes: number;
+  /** What is in the domain beside the two workers. Default nothing. */
+  readonly crowd?: Crowd;
 }
 
 await twoWorkers<StreamRoundTripParameters>(import.meta.url, lead, follow);
 
-async function lead(port: MessagePort, { plan, wait, bytes }: StreamRoundTripParameters): Promise<Figures> {
-  const domain = Domain.create(wait === "park" ? { spin: 0 } : {});
-  const stream = domain.createStream({ format: rawFormat(bytes), buffers: 1, dataBytes: 0 });
+async function lead(port: MessagePort, parameters: StreamRoundTripParameters): Promise<Figures> {
+  const { plan, wait, bytes, crowd = {} } = parameters;
+  const crowded = new CrowdedDomain(crowd, { agents: 2, places: 1, bytes, ...(wait === "park" && { spin: 0 }) });
+  const { domain, stream } = crowded;
   const invitation = domain.invite();
   port.postMessage([invitation, stream.handle()], [invitation.port]);
   await stream.waitForConsumers(1);
+  crowded.fill();
   return sampleGivenBack(stream, plan, wait === "async");
 }
 
