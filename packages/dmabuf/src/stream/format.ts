@@ -1,4 +1,4 @@
-import { check, checkList, checkOptions, integer, oneOf, type Kinds } from "../arguments.js";
+import { check, checkList, checkOptions, integer, oneOf, type Kind, type Kinds } from "../arguments.js";
 
 /** How a frame's bytes are arranged. Plain data: it travels with a stream's handle. */
 export interface FrameFormat {
@@ -18,6 +18,30 @@ export interface FrameFormat {
   readonly shape?: readonly number[];
   /** Tensors: the type of an element. */
   readonly type?: ElementType;
+}
+
+/** Of how many bytes the length of a frame is a multiple, where each frame has its own; 0 where all have the format's size. */
+function lengthUnit({ kind }: FrameFormat): number {
+  return kind === "raw" ? 1 : 0;
+}
+
+/** Whether frames of a format may have so many bytes. */
+export function isLengthOf(format: FrameFormat, length: number): boolean {
+  if (length === format.size) return true;
+  const unit = lengthUnit(format);
+  return unit > 0 && Number.isInteger(length) && length >= 0 && length <= format.size && length % unit === 0;
+}
+
+/** What the length of a frame must be. */
+export function lengthOf(format: FrameFormat): Kind {
+  const { size } = format;
+  const unit = lengthUnit(format);
+  const some = unit === 1 ? "an integer" : `a multiple of ${unit}`;
+  return {
+    wanted: unit === 0 ? `${size}, as all frames of this format have` : `${some} from 0 to ${size}`,
+    isKind: (value) => typeof value === "number",
+    isTaken: (value: number) => isLengthOf(format, value),
+  };
 }
 
 /** How the bytes of one plane of a frame are arranged. */
@@ -110,7 +134,8 @@ export function imageFormat(
 }
 
 /**
- * The format of `size` bytes without a meaning to this library.
+ * The format of up to `size` bytes without a meaning to this library: packets, compressed images, text. Each frame may have its
+ * own length, see {@link Loan.publish}.
  *
  * @throws {RangeError} If `size` is no positive integer.
  *

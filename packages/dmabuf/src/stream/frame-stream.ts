@@ -369,12 +369,12 @@ export class FrameStream implements Disposable {
     return undefined;
   }
 
-  #publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined): number {
+  #publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined, length?: number): number {
     const { agent, key } = this.#parts;
     const now = agent.host.nowNs();
     // Its own close has given the buffer back.
     if (this.#closed) throw this.#hasEnded();
-    writeMetadata(hold.area, this.#published, timestamp ?? now, now, data);
+    writeMetadata(hold.area, this.#published, timestamp ?? now, now, data, length);
     if (agent.protocol.publish(key.slot, key.generation, hold.place, agent.identity) === 0) throw this.#hasEnded();
     hold.buffer.holds.writerLeft();
     hold.held.end();

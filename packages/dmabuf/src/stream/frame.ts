@@ -1,14 +1,15 @@
-import { checkOptions, isObject, type Kinds } from "../arguments.js";
+import { check, checkOptions, isObject, NUMBER, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { countedCopy } from "../buffer/copies.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameBytesHold, FrameHold } from "./frame-hold.js";
-import { tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
+import { lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import {
   dataIn,
   encodeData,
+  lengthIn,
   publishedAtIn,
   sequenceIn,
   timestampIn,
@@ -74,6 +75,11 @@ export abstract class FrameBytes implements Disposable {
     return this.#whole;
   }
 
+  /** How many bytes that are: the format's size, unless the producer has published less. @throws {DmaBufError} As `bytes`. */
+  get length(): number {
+    return this.bytes.length;
+  }
+
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
   get planes(): readonly [Plane, ...Plane[]] {
     const bytes = this.bytes;
@@ -105,7 +111,8 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
 
   protected constructor(...parts: unknown[]);
   protected constructor(hold: FrameBytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
-    super(hold, format, bytes);
+    const length = lengthIn(area, format);
+    super(hold, format, length === format.size ? bytes : bytes.subarray(0, length));
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);
     this.publishedAt = publishedAtIn(area);
@@ -166,6 +173,11 @@ export interface PublishOptions {
   readonly timestamp?: number;
   /** Anything small that JSON can carry, up to the stream's `dataBytes`. */
   readonly data?: JsonValue;
+  /**
+   * How many bytes the frame has, from its first on; consumers see no others. Default: the size of the format. Frames of
+   * `rawFormat()` may have less, those of images and tensors may not.
+   */
+  readonly length?: number;
 }
 
 const NOTHING: PublishOptions = {};
@@ -180,6 +192,8 @@ const PUBLISH: Kinds<PublishOptions> = {
     wanted: "what JSON can carry",
     isKind: (value) => typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint",
   },
+  // What its value must be, the format says.
+  length: NUMBER,
 };
 
 /** Publishes loans. */
@@ -187,8 +201,8 @@ export interface Publisher {
   readonly format: FrameFormat;
   /** How many bytes of JSON a frame may carry. */
   readonly dataBytes: number;
-  /** Nothing of a user's runs in it. @param data Bytes of JSON. @returns The frame's number. */
-  publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined): number;
+  /** Nothing of a user's runs in it. @param data Bytes of JSON. @param length If it is not the format's size. @returns The frame's number. */
+  publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined, length?: number): number;
 }
 
 export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
@@ -233,17 +247,24 @@ export class Loan extends FrameBytes {
    * @returns The frame's sequence number.
    * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the loan stays); `EPIPE` if the stream has ended;
    *   `EBADF` if it was published or given back.
-   * @throws {TypeError | RangeError} If the timestamp is no finite number, or JSON cannot carry the data; the loan stays.
+   * @throws {TypeError | RangeError} If the timestamp is no finite number, JSON cannot carry the data, or frames of the format
+   *   cannot have that length; the loan stays.
    */
   publish(options: PublishOptions = NOTHING): number {
     void this.bytes;
-    const isPlain = isObject(options) && options.timestamp === undefined && options.data === undefined;
+    const isPlain =
+      isObject(options) &&
+      options.timestamp === undefined &&
+      options.data === undefined &&
+      options.length === undefined;
     if (!isPlain) checkOptions("Loan.publish()", options, PUBLISH);
-    const { timestamp, data } = options;
-    const encoded = encodeData(data, this.#publisher.dataBytes);
+    const { format, dataBytes } = this.#publisher;
+    const { timestamp, data, length } = options;
+    if (length !== undefined) check("Loan.publish()", 'option "length"', length, lengthOf(format));
+    const encoded = encodeData(data, dataBytes);
     // After the last of the user's code, which may have given this loan back.
     void this.bytes;
-    return this.#publisher.publish(this.#hold, timestamp, encoded);
+    return this.#publisher.publish(this.#hold, timestamp, encoded, length);
   }
 }
 
@@ -270,7 +291,15 @@ function planesOf(
   return [planeAt(first), ...others.map(planeAt)];
 }
 
-/** The fields are listed one by one: code that reads `bytes` in a loop is ten times slower on a spread object. */
+/**
+ * Of a frame that is shorter than its format, a plane is one row of what there is.
+ *
+ * The fields are listed one by one: code that reads `bytes` in a loop is ten times slower on a spread object.
+ */
 function planeOf({ offset, stride, width, height, bytesPerSample }: PlaneFormat, frame: Uint8Array): Plane {
-  return { offset, stride, width, height, bytesPerSample, bytes: frame.subarray(offset, offset + stride * height) };
+  const bytes = frame.subarray(offset, offset + stride * height);
+  const { length } = bytes;
+  if (length === stride * height) return { offset, stride, width, height, bytesPerSample, bytes };
+  const samples = Math.floor(length / bytesPerSample);
+  return { offset, stride: length, width: samples, height: 1, bytesPerSample, bytes };
 }

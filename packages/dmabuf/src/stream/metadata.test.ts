@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rawFormat } from "./format.js";
 import {
   dataIn,
   encodeData,
+  lengthIn,
   metadataOffset,
   metadataSize,
   publishedAtIn,
@@ -77,4 +79,15 @@ test("data that would be longer than there is room for are EPROTO, also if what 
   writeMetadata(area, ...base, encodeData(1234, 4));
   area.setUint32(24, 5, true);
   assert.throws(() => dataIn(area), { code: "EPROTO" });
+});
+
+test("the length of a frame is its format's size, or what was written, with data and without", () => {
+  const area = new DataView(new SharedArrayBuffer(metadataSize(20)));
+  const format = rawFormat(2 ** 40);
+  for (const length of [undefined, 0, 1, 2 ** 33, 2 ** 40]) {
+    for (const data of [undefined, "a".repeat(18)]) {
+      writeMetadata(area, ...base, encodeData(data, 20), length);
+      assert.deepEqual([lengthIn(area, format), dataIn(area)], [length ?? format.size, data]);
+    }
+  }
 });

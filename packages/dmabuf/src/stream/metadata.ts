@@ -1,6 +1,7 @@
 import { shown } from "../arguments.js";
 import { decode, encodeInto } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
+import { isLengthOf, type FrameFormat } from "./format.js";
 
 /** A value that JSON can carry. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -17,8 +18,12 @@ export interface FrameMetadata {
   readonly data: JsonValue | undefined;
 }
 
-/** The metadata of a frame are behind its bytes: three doubles, the length of the JSON text, and the text. */
-const FIXED_BYTES = 32;
+/**
+ * The metadata of a frame are behind its bytes: three doubles; the length of the JSON text, and whether the frame is shorter
+ * than its format; the length of such a frame, as a double; the text.
+ */
+const FIXED_BYTES = 40;
+const SHORT = 0x8000_0000;
 
 /** Bytes that a frame's buffer needs beyond the frame, for JSON of at most `dataBytes`. */
 export function metadataSize(dataBytes: number): number {
@@ -67,6 +72,7 @@ function asJson(data: JsonValue): string | undefined {
  *
  * @param area All that the frame has for metadata.
  * @param data What {@link encodeData} made of the frame's.
+ * @param length That of a frame which is shorter than its format.
  */
 export function writeMetadata(
   area: DataView,
@@ -74,12 +80,15 @@ export function writeMetadata(
   timestamp: number,
   publishedAt: number,
   data: Uint8Array | undefined,
+  length?: number,
 ): void {
   if (data !== undefined) textIn(area, data.length).set(data);
   area.setFloat64(0, sequence, true);
   area.setFloat64(8, timestamp, true);
   area.setFloat64(16, publishedAt, true);
-  area.setUint32(24, data?.length ?? 0, true);
+  const dataLength = data?.length ?? 0;
+  area.setUint32(24, length === undefined ? dataLength : dataLength + SHORT, true);
+  if (length !== undefined) area.setFloat64(32, length, true);
 }
 
 // Read one by one: an object of all four would be made for each frame.
@@ -96,9 +105,17 @@ export function publishedAtIn(area: DataView): number {
   return area.getFloat64(16, true);
 }
 
+/** @throws {DmaBufError} `EPROTO` if it is damaged. */
+export function lengthIn(area: DataView, format: FrameFormat): number {
+  if (area.getUint32(24, true) < SHORT) return format.size;
+  const length = area.getFloat64(32, true);
+  if (isLengthOf(format, length)) return length;
+  throw new DmaBufError("EPROTO", "Cannot read the frame: its length is damaged");
+}
+
 /** @throws {DmaBufError} `EPROTO` if they are damaged. */
 export function dataIn(area: DataView): JsonValue | undefined {
-  const length = area.getUint32(24, true);
+  const length = area.getUint32(24, true) % SHORT;
   return length === 0 ? undefined : readData(area, length);
 }
 

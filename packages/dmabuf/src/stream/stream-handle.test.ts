@@ -45,7 +45,7 @@ test("a frame whose data is damaged is EPROTO, and the next one comes", (t) => {
   const loan = stream.loanSync()!;
   const { memory, offset } = loan.buffer.segments[0]!;
   loan.publish({ data: "text" });
-  new Uint8Array(memory, offset).set([0x7b, 0x6e], 40);
+  new Uint8Array(memory, offset).set([0x7b, 0x6e], 48);
   assert.throws(() => consumer.nextSync(), { code: "EPROTO" });
   assert.equal(consumer.missed, 1);
   stream.loanSync()!.publish({ data: "more" });

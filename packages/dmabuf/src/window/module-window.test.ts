@@ -34,6 +34,11 @@ test("a frame of threads is copied into a module's own memory, and the copy is c
   }
   assert.equal(copiedBytes() - before, 3 * FORMAT.size);
   assert.equal(pointers[0], pointers[2], "each buffer has its place");
+  const copied = copiedBytes();
+  (await stream.loan())!.publish({ length: 100 });
+  using short = (await consumer.next())!;
+  window.pointerTo(short);
+  assert.equal(copiedBytes() - copied, 100, "what does not count is not copied");
   window.close();
   assert.ok(bytesAt(memory, PAGE, 2 * PAGE).every((byte) => byte === 0));
 });

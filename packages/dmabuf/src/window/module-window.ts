@@ -136,10 +136,12 @@ export class ModuleWindow implements Disposable {
   pointerTo(content: FrameBytes | DmaBuf): number {
     if (!CONTENT.isKind(content)) refuse("ModuleWindow.pointerTo()", "content", content, CONTENT);
     if (this.#held.isOver) throw new DmaBufError("EBADF", "Cannot use the window: it is closed");
-    const source = content instanceof FrameBytes ? sourceOf(content) : holderOf(content);
+    const isFrame = content instanceof FrameBytes;
+    const bytes = isFrame ? content.bytes.length : content.size;
+    const source = isFrame ? bufferUnder(content) : holderOf(content);
     const pane = source && this.#panes.get(source);
     if (pane === undefined) throw new DmaBufError("EINVAL", "Cannot find the bytes in the window: it is not of them");
-    return pane.pointer();
+    return pane.pointer(bytes);
   }
 
   /**
@@ -178,12 +180,6 @@ function checkWritable(source: FrameStream | DmaBuf): void {
     "EACCES",
     `Cannot let the module write to stream "${source.name}": it belongs to another agent`,
   );
-}
-
-/** @throws {DmaBufError} `EBADF` if the frame was given back. */
-function sourceOf(frame: FrameBytes): PaneSource | undefined {
-  void frame.bytes;
-  return bufferUnder(frame);
 }
 
 function wayInto(memory: ModuleMemory, sources: readonly PaneSource[]): Way {

@@ -9,8 +9,12 @@ export interface PaneSource {
 
 /** One buffer's place in a window. */
 export interface Pane {
-  /** The address of the first byte, where the bytes are now. */
-  pointer(): number;
+  /**
+   * The address of the first byte, where the bytes are now.
+   *
+   * @param bytes How many of them count: a frame may be shorter than its buffer.
+   */
+  pointer(bytes: number): number;
   close(): void;
 }
 
@@ -71,8 +75,8 @@ export class CopyPane implements Pane {
     this.#pages = pages;
   }
 
-  pointer(): number {
-    const { memory, address, bytes } = this.#pages;
+  pointer(bytes: number): number {
+    const { memory, address } = this.#pages;
     const { storage } = this.#source;
     storage.beginUse();
     try {

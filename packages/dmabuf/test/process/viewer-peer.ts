@@ -18,6 +18,8 @@ import {
 export interface ViewerReport {
   /** The number that each frame that came begins with. */
   readonly seen: number[];
+  /** How many bytes each of them has. */
+  readonly lengths: number[];
   /** What its descriptors of memory are, and whether each can write. */
   readonly memory: string[];
   /** What came of opening the memory of the first frame once more, to write: "written", or an error's code. */
@@ -31,17 +33,20 @@ process.disconnect();
 
 async function report(): Promise<ViewerReport> {
   const seen: number[] = [];
+  const lengths: number[] = [];
   try {
     using viewer = await StreamViewer.connect(place);
     const memory = memoryDescriptors();
     for await (const frame of viewer.frames()) {
       seen.push(new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getUint32(0));
+      lengths.push(frame.bytes.length);
       if (seen.length === Number(frames)) break;
     }
     const kinds = memory.map((fd) => `${nameOf(fd)} ${isWritable(fd) ? "read-write" : "read"}`);
-    return { seen, memory: kinds, attack: attack(memory[0]!) };
+    return { seen, lengths, memory: kinds, attack: attack(memory[0]!) };
   } catch (error) {
-    return { seen, memory: [], attack: "", failed: error instanceof DmaBufError ? error.code : String(error) };
+    const failed = error instanceof DmaBufError ? error.code : String(error);
+    return { seen, lengths, memory: [], attack: "", failed };
   }
 }
 

@@ -9,6 +9,8 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rawFormat, type FrameStream } from "../../src/index.js";
 import { codeOf } from "../../src/errors.js";
+import { endOf } from "../../src/stream/frame-stream.js";
+import { metadataOffset } from "../../src/stream/metadata.js";
 import { ProcessDomain, StreamViewer, type ServeViewersOptions } from "../../src/node/index.js";
 import { until } from "../agents.js";
 import type { ViewerReport } from "./viewer-peer.js";
@@ -42,6 +44,11 @@ async function visit({ place }: Shown, frames: number, uid?: number): Promise<Vi
   return report;
 }
 
+/** Every fourth frame has the full length. */
+function lengthOf(frame: number): number {
+  return 1000 - (frame % 4);
+}
+
 /** Publishes until the viewer has seen enough. */
 async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void> {
   let done = false;
@@ -49,7 +56,7 @@ async function produce({ stream }: Shown, until: Promise<unknown>): Promise<void
   for (let i = 0; !done; i++) {
     const loan = (await stream.loan())!;
     new DataView(loan.bytes.buffer, loan.bytes.byteOffset).setUint32(0, i);
-    loan.publish();
+    loan.publish({ length: lengthOf(i) });
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
@@ -58,13 +65,14 @@ test("a viewer sees the frames in order, and has no memory but theirs, to read",
   const shown = show(t);
   const report = visit(shown, 10);
   await produce(shown, report);
-  const { seen, memory, failed } = await report;
+  const { seen, lengths, memory, failed } = await report;
   assert.equal(failed, undefined);
   assert.equal(seen.length, 10);
   assert.deepEqual(
     seen,
     [...seen].sort((a, b) => a - b),
   );
+  assert.deepEqual(lengths, seen.map(lengthOf));
   assert.deepEqual(memory, Array(3).fill("/memfd:dmabuf shown (deleted) read"));
 });
 
@@ -150,6 +158,22 @@ test("several calls of next() each get a frame, and what waits is told of the vi
   }
   viewer.close();
   assert.equal(await waits[2], undefined);
+});
+
+test("a viewer is told of a frame whose length is damaged, and its next one comes", LIMITED, async (t) => {
+  const shown = show(t, { policy: "block" });
+  const viewer = await StreamViewer.connect(shown.place);
+  t.after(() => viewer.close());
+  const loan = (await shown.stream.loan())!;
+  const { memory, offset } = loan.buffer.segments[0]!;
+  loan.publish({ length: 1 });
+  // Its server has read it.
+  await until(() => endOf(shown.stream).buffers.some(({ holds }) => holds.anyReader()));
+  new DataView(memory, offset + metadataOffset(1000)).setFloat64(32, 1001, true);
+  await assert.rejects(viewer.next(), { code: "EPROTO", message: /its length is damaged/ });
+  (await shown.stream.loan())!.publish({ length: 2 });
+  using frame = (await viewer.next())!;
+  assert.deepEqual([frame.sequence, frame.length, frame.copy().length], [1, 2, 2]);
 });
 
 test("a viewer whose server is closed keeps its frame, and its next one is ECONNRESET", LIMITED, async (t) => {
