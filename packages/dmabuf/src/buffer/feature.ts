@@ -40,7 +40,7 @@ export interface BufferMembers {
   /** Allocators of buffers, by name. */
   readonly heaps: Heaps;
   /**
-   * A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes.
+   * A zeroed buffer from the system heap; its size is rounded up to whole pages of 4,096 bytes, without the option `exact`.
    *
    * @param size Bytes.
    * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is
