@@ -23,6 +23,7 @@ const GROUPS = {
   fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 2 },
   stress: { folders: ["dmabuf/test/workers"], minutes: 5 },
   process: { folders: ["dmabuf/test/process", "demo/test", "bench/test"], minutes: 5 },
+  libraries: { folders: ["dmabuf/test/libraries"], minutes: 3 },
   browser: { folders: ["dmabuf/test/browser"], minutes: 10 },
   kernel: { folders: ["dmabuf/test/kernel"], minutes: 20, before: "dmabuf/test/kernel/lab/build.sh" },
 };
