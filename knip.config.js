@@ -36,6 +36,7 @@ function packageAt(home) {
 /** Programs that npm's scripts, other tests, shells and browsers start. */
 const PROGRAMS = {
   "packages/dmabuf": [
+    "src/using.ts!", // imported where it is compiled to
     "examples/*.{ts,mjs}",
     "test/**/{main,messages-main,report}.ts",
     "test/browser/{fixtures/*,node-test,realm}.ts",

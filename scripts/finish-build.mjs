@@ -1,16 +1,39 @@
-/** After the compiler: outputs whose source is gone are removed, and the programs may be started. */
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+/**
+ * After the compiler: outputs whose source is gone are removed, the programs may be started, and the library's modules
+ * share what `using` is compiled to.
+ */
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 
 const PACKAGES = join(import.meta.dirname, "../packages");
+const LIBRARY = join(PACKAGES, "dmabuf/dist/src");
+/** A helper of the compiler's, with its name. */
+const HELPER = /^var (__\w+) = \(this && this\.\1\) \|\| [^]*?^\}\)?(?:\(typeof[^]*?^\}\))?;\n/gm;
 
 for (const name of readdirSync(PACKAGES)) {
   const home = join(PACKAGES, name);
   const dist = join(home, "dist");
   for (const output of existsSync(dist) ? readdirSync(dist, { recursive: true }) : []) {
-    const source = output.match(/^(.*?)(\.d\.ts|\.js|\.js\.map)$/)?.[1];
+    const source = output.match(/^(.*?)(\.d\.ts|\.js)(\.map)?$/)?.[1];
     if (source !== undefined && !existsSync(join(home, `${source}.ts`))) rmSync(join(dist, output));
   }
   const { bin = {} } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
   for (const program of Object.values(bin)) chmodSync(join(home, program), 0o755);
+}
+
+for (const output of readdirSync(LIBRARY, { recursive: true })) {
+  if (output.endsWith(".js") && !output.endsWith(".test.js")) shareHelpers(join(LIBRARY, output));
+}
+
+/** The compiler's helpers, of whose `this` rollup warns in each module, come from `src/using.ts`. */
+function shareHelpers(path) {
+  const code = readFileSync(path, "utf8");
+  const names = [...code.matchAll(HELPER)].map(([, name]) => name);
+  const rest = code.replaceAll(HELPER, "");
+  if (rest.includes("(this && this.__")) throw new Error(`${path}: a helper of the compiler's has another form`);
+  if (names.length === 0) return;
+  if (/__addDisposableResource\(.*, true\);/.test(rest)) throw new Error(`${path}: using.ts has no "await using"`);
+  const using = relative(dirname(path), join(LIBRARY, "using.js"));
+  const from = using.startsWith(".") ? using : `./${using}`;
+  writeFileSync(path, `import { ${names.join(", ")} } from "${from}";\n${rest}`);
 }

@@ -16,6 +16,7 @@ const HOME = "packages/dmabuf/src";
 
 /** A name with an ending is one file of src/, one without is a folder. */
 export const LAYERS = [
+  { name: "using.ts", neutral: true },
   { name: "errors.ts", neutral: true },
   { name: "all-or-nothing.ts", neutral: true },
   { name: "arguments.ts", neutral: true },

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Large buffers that threads share without a copy, and fences that say when each user has finished.
  *

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Streams between threads, and fences to wait for: an entry for pages and workers whose bundle must be small.
  *

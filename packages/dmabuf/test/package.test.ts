@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,6 +17,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
 import ts from "typescript";
 
 const LIBRARY = join(import.meta.dirname, "..", "..");
@@ -23,13 +27,15 @@ const PATIENT = { timeout: 90_000 };
 
 /** A program's folder, with the library as its only dependency. */
 const folder = mkdtempSync(join(tmpdir(), "dmabuf-package-"));
+const archive = join(folder, "dmabuf.tgz");
 const installed = join(folder, "node_modules", "dmabuf");
 
 before(() => {
   execFileSync("npm", ["pack", "--pack-destination", folder], { cwd: LIBRARY, stdio: "ignore" });
   const [packed] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+  renameSync(join(folder, packed!), archive);
   mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["-xzf", join(folder, packed!), "--strip-components=1", "-C", installed]);
+  execFileSync("tar", ["-xzf", archive, "--strip-components=1", "-C", installed]);
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
 });
 
@@ -38,6 +44,7 @@ after(() => rmSync(folder, { recursive: true }));
 interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, unknown>>;
   readonly optionalDependencies: Readonly<Record<string, string>>;
 }
 
@@ -50,17 +57,48 @@ function filesOf(path: string): string[] {
   return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => statSync(join(path, name)).isFile());
 }
 
-test("the package has the compiled library with its declarations and the texts, and nothing else", () => {
+test("the package has the library, its declarations with what they are made from, and the texts, and nothing else", () => {
   const sources = filesOf(join(LIBRARY, "src")).filter(
     (name) => !name.endsWith(".test.ts") && !name.startsWith("protocol/assembly/"),
   );
   const modules = sources.map((name) => name.replace(/\.ts$/, ""));
-  const expected = modules.flatMap((name) => [`dist/src/${name}.js`, `dist/src/${name}.d.ts`]);
+  const outputs = [".js", ".d.ts", ".d.ts.map"];
+  const expected = modules.flatMap((name) => [
+    `src/${name}.ts`,
+    ...outputs.map((ending) => `dist/src/${name}${ending}`),
+  ]);
   expected.push("CHANGELOG.md", "LICENSE", "README.md", "package.json");
   assert.deepEqual(filesOf(installed).sort(), expected.sort());
 });
 
-test("a fresh installation takes less than 8 MB and runs no script", () => {
+test("a declaration leads to its source", () => {
+  const maps = filesOf(installed).filter((name) => name.endsWith(".d.ts.map"));
+  for (const name of maps) {
+    const { sources } = JSON.parse(readFileSync(join(installed, name), "utf8")) as { readonly sources: string[] };
+    for (const source of sources) assert.ok(existsSync(join(installed, dirname(name), source)), `${name}: ${source}`);
+  }
+});
+
+test("publint and Are the types wrong find nothing", PATIENT, async () => {
+  const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true });
+  assert.deepEqual(
+    messages.map((message) => formatMessage(message, pkg, { color: false })),
+    [],
+  );
+  const { resolve } = createRequire(import.meta.url);
+  const attw = join(dirname(resolve("@arethetypeswrong/cli/package.json")), "dist", "index.js");
+  // That require() gets a module is right: each Node.js that the package is for can do it.
+  const { status, stdout } = run(attw, archive, "--ignore-rules", "cjs-resolves-to-esm");
+  assert.equal(status, 0, stdout);
+});
+
+test("what `using` compiles to is in one module, so that rollup has nothing to warn of", () => {
+  const modules = filesOf(installed).filter((name) => name.endsWith(".js"));
+  const own = modules.filter((name) => /\bthis && this\./.test(readFileSync(join(installed, name), "utf8")));
+  assert.deepEqual(own, []);
+});
+
+test("a fresh installation takes less than 10 MB and runs no script", () => {
   const { dependencies = {}, optionalDependencies } = manifest(installed);
   assert.deepEqual(dependencies, {});
   const { resolve } = createRequire(import.meta.url);
@@ -75,7 +113,7 @@ test("a fresh installation takes less than 8 MB and runs no script", () => {
   const all = [installed, ...others];
   const blocks = all.flatMap((path) => filesOf(path).map((name) => statSync(join(path, name)).blocks));
   const bytes = blocks.reduce((sum, count) => sum + count * 512, 0);
-  assert.ok(bytes < 8 * MEGABYTE, `it takes ${(bytes / MEGABYTE).toFixed(1)} MB`);
+  assert.ok(bytes < 10 * MEGABYTE, `it takes ${(bytes / MEGABYTE).toFixed(1)} MB`);
   for (const path of all) {
     const { scripts = {} } = manifest(path);
     assert.deepEqual(
@@ -219,6 +257,16 @@ for (const [name, options] of RESOLUTIONS) {
     const page = join(folder, "page.ts");
     writeFileSync(page, PAGE);
     assert.deepEqual(complaints([page], { ...options, lib: [...LIB, "lib.dom.d.ts"], types: [] }), []);
+  });
+
+  test(`each entry compiles with the libraries of ES2022, and nothing else is asked for (${name})`, PATIENT, () => {
+    const entries = Object.keys(manifest(installed).exports).filter((entry) => !entry.endsWith(".json"));
+    const users = entries.map((entry, i) => {
+      const user = join(folder, `user-${i}.ts`);
+      writeFileSync(user, `export * from "${entry.replace(".", "dmabuf")}";\n`);
+      return user;
+    });
+    assert.deepEqual(complaints(users, { ...options, target: ts.ScriptTarget.ES2022, types: [] }), []);
   });
 }
 

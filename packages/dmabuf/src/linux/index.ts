@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `dmabuf/linux`: the kernel's own dma-bufs, fences and devices. Importing it works on every system; what a machine
  * lacks throws when it is used.

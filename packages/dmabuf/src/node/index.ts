@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `dmabuf/node`: domains between processes. Importing it works on every system; `capabilities()` says whether the rest
  * does.

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `dmabuf/testing`: tries a protocol on shared words in every order of its agents' steps, with deaths in the middle of
  * anything.
