@@ -70,10 +70,12 @@ export type { BufferStatistics } from "./buffer/statistics.js";
 export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
 export type { UdmabufOptions } from "./buffer/udmabuf.js";
 
+export { audioFormat, type AudioFormatOptions, type SampleType } from "./stream/audio-format.js";
 export {
   imageFormat,
   rawFormat,
   tensorFormat,
+  type AudioLayout,
   type ElementType,
   type FrameFormat,
   type PixelFormat,

@@ -10,10 +10,12 @@
 export type { WasmMemory } from "./substrate/wasm-memory.js";
 export type { DomainOptions, Invitation } from "./thread-domain.js";
 export type { JoinOptions } from "./domain-base.js";
+export { audioFormat, type AudioFormatOptions, type SampleType } from "./stream/audio-format.js";
 export {
   imageFormat,
   rawFormat,
   tensorFormat,
+  type AudioLayout,
   type ElementType,
   type FrameFormat,
   type PixelFormat,

@@ -1,7 +1,7 @@
 /** A stream between two agents in the calling thread, and what tests do with it. */
 import type { Domain } from "../src/threads.js";
 import type { Consumer } from "../src/stream/consumer.js";
-import { rawFormat } from "../src/stream/format.js";
+import { rawFormat, type FrameFormat } from "../src/stream/format.js";
 import type { FrameStream } from "../src/stream/frame-stream.js";
 import { createDomain, joinDomain } from "./agents.js";
 
@@ -12,6 +12,12 @@ export function streamed(t: Context, buffers = 4): { domain: Domain; stream: Fra
   const domain = createDomain(t);
   const stream = domain.createStream({ format: rawFormat(8), buffers });
   return { domain, stream, theirs: joinDomain(t, domain).import(stream.handle()) };
+}
+
+/** A stream of a format and a consumer of it, in one agent. */
+export function streamOf(t: Context, format: FrameFormat): { stream: FrameStream; consumer: Consumer } {
+  const stream = createDomain(t).createStream({ format });
+  return { stream, consumer: stream.frames() };
 }
 
 export async function publish(stream: FrameStream, count = 1): Promise<void> {

@@ -28,6 +28,37 @@ describe("imageFormat()", () => {
     assert.deepEqual(planes(imageFormat("GREY", 3, 2)), [[0, 3, 2, 3, 1]]);
   });
 
+  test("gives each format the bytes that other programs give it", () => {
+    const sizes = {
+      RGB24: 36,
+      BGR24: 36,
+      GREY: 12,
+      GRAY16: 24,
+      YUYV: 24,
+      UYVY: 24,
+      P010: 36,
+      I420: 18,
+      I444: 36,
+    } as const;
+    for (const [name, size] of Object.entries(sizes)) {
+      assert.equal(imageFormat(name as keyof typeof sizes, 6, 2).size, size, name);
+    }
+    assert.deepEqual(planes(imageFormat("RGB24", 3, 2)), [[0, 9, 2, 3, 3]]);
+    assert.deepEqual(planes(imageFormat("GRAY16", 3, 2)), [[0, 6, 2, 3, 2]]);
+    assert.deepEqual(planes(imageFormat("P010", 4, 4)), [
+      [0, 8, 4, 4, 2],
+      [32, 8, 2, 2, 4],
+    ]);
+    assert.deepEqual(planes(imageFormat("I444", 3, 2)), [
+      [0, 3, 2, 3, 1],
+      [6, 3, 2, 3, 1],
+      [12, 3, 2, 3, 1],
+    ]);
+    // Two pixels are one sample, and the last one of an odd row has one of its own.
+    for (const name of ["YUYV", "UYVY"] as const) assert.deepEqual(planes(imageFormat(name, 5, 3)), [[0, 12, 3, 3, 4]]);
+    assert.equal(imageFormat("RGB24", 7, 1, { strideAlignment: 4 }).planes[0].stride, 24);
+  });
+
   test("rounds half of an odd size up, so that every pixel has its colour", () => {
     const nv12 = imageFormat("NV12", 5, 3);
     assert.deepEqual(planes(nv12), [
@@ -65,7 +96,7 @@ describe("imageFormat()", () => {
   });
 
   test("refuses an unknown pixel format and names those there are", () => {
-    const expected = { name: "TypeError", message: /"RGBA", "BGRA", "NV12", "I420" or "GREY", not "YUY2"/ };
+    const expected = { name: "TypeError", message: /"RGBA", "BGRA", "RGB24".* "I420" or "I444", not "YUY2"/ };
     assert.throws(() => imageFormat("YUY2" as "GREY", 1, 1), expected);
   });
 });
@@ -89,7 +120,7 @@ describe("tensorFormat()", () => {
   test("refuses no dimension, one that is no positive integer, and an unknown type", () => {
     assert.throws(() => tensorFormat([], "uint8"), RangeError);
     assert.throws(() => tensorFormat([2, 0], "uint8"), { name: "RangeError", message: /shape\[1\]/ });
-    assert.throws(() => tensorFormat([1], "float16" as "int8"), { name: "TypeError", message: /float64.*float16/ });
+    assert.throws(() => tensorFormat([1], "float8" as "int8"), { name: "TypeError", message: /float64.*float8/ });
   });
 });
 
@@ -107,6 +138,9 @@ describe("tensorView()", () => {
       float64: Float64Array,
       int64: BigInt64Array,
       uint64: BigUint64Array,
+      float16: Uint16Array,
+      bfloat16: Uint16Array,
+      bool: Uint8Array,
     } as const;
     for (const [type, elements] of Object.entries(types)) {
       const view = tensorView(tensorFormat([2, 3], type as keyof typeof types), bytes);

@@ -2,8 +2,8 @@ import { check, checkList, checkOptions, integer, oneOf, type Kind, type Kinds }
 
 /** How a frame's bytes are arranged. Plain data: it travels with a stream's handle. */
 export interface FrameFormat {
-  /** What a frame is: that of {@link imageFormat}, {@link tensorFormat} or {@link rawFormat}. */
-  readonly kind: "image" | "tensor" | "raw";
+  /** What a frame is: that of {@link imageFormat}, {@link tensorFormat}, {@link audioFormat} or {@link rawFormat}. */
+  readonly kind: "image" | "tensor" | "audio" | "raw";
   /** Bytes of one frame. */
   readonly size: number;
   /** At least one. */
@@ -16,13 +16,24 @@ export interface FrameFormat {
   readonly height?: number;
   /** Tensors: the length of each dimension, outermost first. */
   readonly shape?: readonly number[];
-  /** Tensors: the type of an element. */
+  /** Tensors: the type of an element. Audio: that of a sample. */
   readonly type?: ElementType;
+  /** Audio: how many channels. */
+  readonly channels?: number;
+  /** Audio: samples a second, of each channel. */
+  readonly rate?: number;
+  /** Audio: how many samples a frame has of each channel. */
+  readonly samples?: number;
+  /** Audio: whether there is a sample of each channel after the other, or a plane for each channel. */
+  readonly layout?: AudioLayout;
 }
 
+/** Whether there is a sample of each channel after the other, or a plane for each channel. */
+export type AudioLayout = "interleaved" | "planar";
+
 /** Of how many bytes the length of a frame is a multiple, where each frame has its own; 0 where all have the format's size. */
-function lengthUnit({ kind }: FrameFormat): number {
-  return kind === "raw" ? 1 : 0;
+function lengthUnit({ kind, layout, planes }: FrameFormat): number {
+  return kind === "raw" ? 1 : layout === "interleaved" ? planes[0].bytesPerSample : 0;
 }
 
 /** Whether frames of a format may have so many bytes. */
@@ -50,7 +61,10 @@ export interface PlaneFormat {
   readonly offset: number;
   /** Bytes from one row to the next. */
   readonly stride: number;
-  /** Samples in a row. A sample of NV12's second plane is a pair (U, V). */
+  /**
+   * Samples in a row. A sample of NV12's second plane is a pair (U, V), one of YUYV's are two pixels, and one of interleaved
+   * audio's is that of all channels.
+   */
   readonly width: number;
   /** Rows. */
   readonly height: number;
@@ -59,30 +73,50 @@ export interface PlaneFormat {
 }
 
 /**
- * - `RGBA`: four bytes a pixel.
- * - `BGRA`: the same with blue first, as displays have it.
+ * - `RGBA`, `BGRA`: four bytes a pixel; displays have blue first.
+ * - `RGB24`, `BGR24`: three bytes a pixel.
+ * - `GREY`, `GRAY16`: one byte, or two, a pixel.
+ * - `YUYV`, `UYVY`: four bytes for two pixels, which share U and V.
  * - `NV12`: a plane of luma, then one of (U, V) pairs at half the width and height.
+ * - `P010`: as `NV12`, with two bytes for each value, of which the upper ten bits count.
  * - `I420`: a plane of luma, then one of U and one of V at half the width and height.
- * - `GREY`: one byte a pixel.
+ * - `I444`: the same, all three planes at the full size.
+ *
+ * Values of two bytes are little-endian.
  */
-export type PixelFormat = "RGBA" | "BGRA" | "NV12" | "I420" | "GREY";
+export type PixelFormat =
+  "RGBA" | "BGRA" | "RGB24" | "BGR24" | "GREY" | "GRAY16" | "YUYV" | "UYVY" | "NV12" | "P010" | "I420" | "I444";
 
-/** Bytes per sample and subsampling of a plane. */
-type PlaneShape = readonly [bytesPerSample: number, divisor: number];
+/** Bytes per sample of a plane, and of how many pixels a sample is, across and down. */
+type PlaneShape = readonly [bytesPerSample: number, across: number, down: number];
 
 const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
-  RGBA: [[4, 1]],
-  BGRA: [[4, 1]],
+  RGBA: [[4, 1, 1]],
+  BGRA: [[4, 1, 1]],
+  RGB24: [[3, 1, 1]],
+  BGR24: [[3, 1, 1]],
+  GREY: [[1, 1, 1]],
+  GRAY16: [[2, 1, 1]],
+  YUYV: [[4, 2, 1]],
+  UYVY: [[4, 2, 1]],
   NV12: [
-    [1, 1],
-    [2, 2],
+    [1, 1, 1],
+    [2, 2, 2],
+  ],
+  P010: [
+    [2, 1, 1],
+    [4, 2, 2],
   ],
   I420: [
-    [1, 1],
-    [1, 2],
-    [1, 2],
+    [1, 1, 1],
+    [1, 2, 2],
+    [1, 2, 2],
   ],
-  GREY: [[1, 1]],
+  I444: [
+    [1, 1, 1],
+    [1, 1, 1],
+    [1, 1, 1],
+  ],
 };
 
 /** The names of the pixel formats. */
@@ -121,8 +155,8 @@ export function imageFormat(
   const { strideAlignment = 1 } = options;
   const [first, ...others] = PLANES[pixelFormat];
   let size = 0;
-  const planeOf = ([bytesPerSample, divisor]: PlaneShape): PlaneFormat => {
-    const plane = { width: Math.ceil(width / divisor), height: Math.ceil(height / divisor), bytesPerSample };
+  const planeOf = ([bytesPerSample, across, down]: PlaneShape): PlaneFormat => {
+    const plane = { width: Math.ceil(width / across), height: Math.ceil(height / down), bytesPerSample };
     const stride = Math.ceil((plane.width * bytesPerSample) / strideAlignment) * strideAlignment;
     const offset = size;
     size += stride * plane.height;
@@ -152,11 +186,23 @@ export function rawFormat(size: number): FrameFormat {
   return { kind: "raw", size, planes: [{ offset: 0, stride: size, width: size, height: 1, bytesPerSample: 1 }] };
 }
 
-/** The type of a tensor's elements. */
+/** The type of a tensor's elements. Those of `float16` and `bfloat16` are read as their 16 bits, a `bool` as 0 or 1. */
 export type ElementType =
-  "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "float32" | "float64" | "int64" | "uint64";
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "float16"
+  | "bfloat16"
+  | "float32"
+  | "float64"
+  | "int64"
+  | "uint64"
+  | "bool";
 
-/** The typed arrays that the types are read through. */
+/** The typed arrays that the types are read through. `Float16Array` is not in all engines. */
 export const ELEMENTS = {
   int8: Int8Array,
   uint8: Uint8Array,
@@ -164,15 +210,18 @@ export const ELEMENTS = {
   uint16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
   float32: Float32Array,
   float64: Float64Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,
+  bool: Uint8Array,
 } as const satisfies Record<ElementType, unknown>;
 
 const ELEMENT_TYPE = /* @__PURE__ */ oneOf(/* @__PURE__ */ Object.keys(ELEMENTS));
 
-/** A tensor's elements: a view of its bytes. */
+/** A tensor's elements, or the samples of audio: a view of their bytes. */
 export type Tensor =
   | Int8Array
   | Uint8Array
@@ -219,7 +268,12 @@ export function tensorFormat(shape: readonly number[], type: ElementType): Frame
 
 /** A typed array over a tensor's bytes, without a copy. @throws {TypeError} If the format is no tensor's. */
 export function tensorView(format: FrameFormat, bytes: Uint8Array): Tensor {
-  if (format.type === undefined) throw new TypeError(`A frame of kind "${format.kind}" is no tensor`);
-  const elements = ELEMENTS[format.type];
-  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, format.size / elements.BYTES_PER_ELEMENT);
+  if (format.kind !== "tensor") throw new TypeError(`A frame of kind "${format.kind}" is no tensor`);
+  return elementsIn(format, bytes, format.size);
+}
+
+/** A typed array of a format's type over the first of some bytes, without a copy. */
+export function elementsIn({ type }: FrameFormat, bytes: Uint8Array, length = bytes.length): Tensor {
+  const elements = ELEMENTS[type!];
+  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, length / elements.BYTES_PER_ELEMENT);
 }

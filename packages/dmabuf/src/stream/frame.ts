@@ -5,7 +5,7 @@ import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { FrameBytesHold, FrameHold } from "./frame-hold.js";
-import { lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
+import { elementsIn, lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import {
   dataIn,
   encodeData,
@@ -89,6 +89,18 @@ export abstract class FrameBytes implements Disposable {
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
   get tensor(): Tensor {
     return tensorView(this.format, this.bytes);
+  }
+
+  /**
+   * The samples of audio, in place: a typed array for each channel, or one of all channels if they are interleaved.
+   *
+   * @throws {TypeError} If the format is no audio's.
+   */
+  get samples(): readonly [Tensor, ...Tensor[]] {
+    const { format, planes } = this;
+    if (format.kind !== "audio") throw new TypeError(`A frame of kind "${format.kind}" is no audio`);
+    const [first, ...others] = planes;
+    return [elementsIn(format, first.bytes), ...others.map(({ bytes }) => elementsIn(format, bytes))];
   }
 
   /** Gives the frame back. Twice does nothing. */

@@ -1,4 +1,5 @@
 import { damagedField } from "../arguments.js";
+import { audioFormat, type AudioFormatOptions } from "./audio-format.js";
 import {
   ELEMENTS,
   PIXEL_FORMATS,
@@ -8,8 +9,8 @@ import {
   type PlaneFormat,
 } from "./format.js";
 
-/** More than any format of this library's has. */
-const MOST_PLANES = 8;
+/** As many as audio can have channels. */
+const MOST_PLANES = 64;
 
 /**
  * What is wrong with a format that came from elsewhere; `undefined` if nothing is: code that believes it then reads and
@@ -17,20 +18,38 @@ const MOST_PLANES = 8;
  */
 export function formatDamage(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return "it is no object";
-  const { kind, size, planes, pixelFormat, width, height, shape, type } = value as Unsure<FrameFormat>;
+  const { kind, size, planes, pixelFormat, width, height, shape, type, layout } = value as Unsure<FrameFormat>;
   const isImage = kind === "image";
   const isTensor = kind === "tensor";
+  const isAudio = kind === "audio";
   const damaged = damagedField({
-    kind: isImage || isTensor || kind === "raw",
+    kind: isImage || isTensor || isAudio || kind === "raw",
     size: isPositive(size),
     planes: isPositive(size) && isList(planes, MOST_PLANES) && planes.every((plane) => isPlane(plane, size)),
     pixelFormat: !isImage || PIXEL_FORMATS.includes(pixelFormat as PixelFormat),
     width: !isImage || isPositive(width),
     height: !isImage || isPositive(height),
-    type: isTensor ? typeof type === "string" && Object.hasOwn(ELEMENTS, type) : type === undefined,
+    type: isTensor ? typeof type === "string" && Object.hasOwn(ELEMENTS, type) : isAudio || type === undefined,
+    layout: isAudio || layout === undefined,
     shape: !isTensor || (isList(shape, Infinity) && shape.every(isPositive) && bytesOf(shape, type) === size),
   });
-  return damaged && `"${damaged}" of it is wrong`;
+  if (damaged !== undefined) return `"${damaged}" of it is wrong`;
+  return isAudio ? audioDamage(value) : undefined;
+}
+
+/** Everything in such a format follows from what it is made of. */
+function audioDamage(value: object): string | undefined {
+  try {
+    return has(value, audioFormat(value as AudioFormatOptions)) ? undefined : "it does not fit its own samples";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Whether a value has all that another has. */
+function has(value: unknown, other: unknown): boolean {
+  if (typeof value !== "object" || typeof other !== "object") return value === other;
+  return Object.entries(other!).every(([name, part]) => has((value as Record<string, unknown>)[name], part));
 }
 
 function isList(value: unknown, most: number): value is unknown[] {

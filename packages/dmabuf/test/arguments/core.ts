@@ -327,6 +327,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "usageFor()": () => ["read"],
   "imageFormat()": () => ["RGBA", 4, 4, {}],
   "rawFormat()": () => [64],
+  "audioFormat()": () => [{ channels: 2, rate: 48_000, samples: 128 }],
   "tensorFormat()": () => [[2, 3], "float32"],
 };
 

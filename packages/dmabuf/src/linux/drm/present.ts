@@ -3,7 +3,7 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import type { DmaBuf } from "../../buffer/buffer.js";
 import { DmaBufError } from "../../errors.js";
 import { CONSUMER_OPTIONS, type ConsumerOptions } from "../../stream/consumer.js";
-import type { FrameFormat, PixelFormat } from "../../stream/format.js";
+import type { FrameFormat } from "../../stream/format.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import type { Frame } from "../../stream/frame.js";
 import { countedCopyTo } from "../../buffer/copies.js";
@@ -12,16 +12,8 @@ import { giveBack } from "../give-back.js";
 import type { MemoryView } from "../memory-view.js";
 import type { DrmBuffer, DrmDevice } from "./device.js";
 import { DISPLAY, type Display } from "./display.js";
+import { DISPLAY_NAMES } from "../pixel-format.js";
 import { Framebuffer, type FramebufferLayout } from "./framebuffer.js";
-
-/** What displays call the formats of images. An alpha has no meaning on a screen, so those without one come first. */
-const NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
-  BGRA: ["XR24", "AR24"],
-  RGBA: ["XB24", "AB24"],
-  NV12: ["NV12"],
-  I420: ["YU12"],
-  GREY: ["R8"],
-};
 
 /** How {@link present} takes frames and shows them. */
 export interface PresentOptions extends ConsumerOptions {
@@ -214,7 +206,7 @@ class CopiedImage implements Disposable {
 }
 
 function layoutOf({ pixelFormat, width, height, planes }: FrameFormat, display: Display): FramebufferLayout {
-  const names = pixelFormat === undefined ? [] : NAMES[pixelFormat];
+  const names = pixelFormat === undefined ? [] : DISPLAY_NAMES[pixelFormat];
   const name = names.find((each) => display.pixelFormats.includes(each));
   if (name !== undefined) return { width: width!, height: height!, pixelFormat: name, planes };
   const has = display.pixelFormats.join(", ");

@@ -2,24 +2,15 @@ import { ARRAY, check, checkObject, checkOptions, FUNCTION, required, type Kind,
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { Loan } from "../../stream/frame.js";
-import { imageFormat, rawFormat, type FrameFormat, type PixelFormat } from "../../stream/format.js";
+import { imageFormat, isLengthOf, rawFormat, type FrameFormat } from "../../stream/format.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 import { giveBack } from "../give-back.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import { COUNT, PIXEL_FORMAT, U32 } from "../kinds.js";
+import { pixelFormatNamed } from "../pixel-format.js";
 import { VIDEO_DEVICE, type VideoDevice } from "./device.js";
 import type { VideoFormat } from "./format.js";
 import type { Dequeued } from "./queue.js";
-
-/** Formats that both name, and lay out alike. */
-const COMMON: Readonly<Record<string, PixelFormat>> = {
-  NV12: "NV12",
-  YU12: "I420",
-  GREY: "GREY",
-  AB24: "RGBA",
-  AR24: "BGRA",
-  XR24: "BGRA",
-};
 
 const FORMAT: Kinds<VideoFormat> = {
   pixelFormat: required(PIXEL_FORMAT),
@@ -51,7 +42,7 @@ export function streamFormat(format: VideoFormat): FrameFormat {
   if (plane === undefined || planes.length > 1) {
     throw new DmaBufError("EOPNOTSUPP", `Cannot stream images of ${planes.length} separate planes: set another format`);
   }
-  const name = COMMON[pixelFormat];
+  const name = pixelFormatNamed(pixelFormat);
   if (name !== undefined) {
     const image = imageFormat(name, width, height);
     if (image.size === plane.size && image.planes[0].stride === plane.stride) return image;
@@ -69,7 +60,7 @@ const FRAMES: Kind = {
 export type RecordedData = {
   /** Counted by the camera from 0; a gap is an image that was lost. */
   readonly sequence: number;
-  /** The image's bytes. Of a compressed image, as MJPEG, those after them mean nothing. */
+  /** The image's bytes: of a compressed image, as MJPEG, the frame has no others. */
   readonly bytesUsed: number;
 };
 
@@ -146,8 +137,10 @@ export async function record(device: VideoDevice, stream: FrameStream, options: 
 }
 
 function publishAsTaken(loan: Loan, { timestampNs, sequence, bytesUsed }: Dequeued): void {
-  const data: RecordedData = { sequence, bytesUsed: bytesUsed[0]! };
-  loan.publish({ timestamp: Number(timestampNs), data });
+  const [used] = bytesUsed;
+  const data: RecordedData = { sequence, bytesUsed: used! };
+  const length = isLengthOf(loan.format, used!) ? used! : loan.format.size;
+  loan.publish({ timestamp: Number(timestampNs), data, length });
 }
 
 /** False if the stream has ended. */
