@@ -62,6 +62,23 @@ export default defineConfig(
       },
     },
   },
+  {
+    files: ["libraries/**"],
+    languageOptions: {
+      globals: {
+        addEventListener: "readonly",
+        fetch: "readonly",
+        OffscreenCanvas: "readonly",
+        postMessage: "readonly",
+        Response: "readonly",
+        structuredClone: "readonly",
+        TextDecoder: "readonly",
+        TextEncoder: "readonly",
+        VideoFrame: "readonly",
+        Worker: "readonly",
+      },
+    },
+  },
   // What comes with a worker is `any`, and an example needs no cast.
   { files: ["packages/dmabuf/examples/**/*.ts"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },
   { files: ["packages/dmabuf/src/substrate/**/*.ts"], rules: { "no-restricted-globals": "off" } },

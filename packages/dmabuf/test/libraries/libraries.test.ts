@@ -3,34 +3,53 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { DOCUMENT, runProgram, whyNot } from "./programs.js";
-import { copiesOf, linesOf, programRow, PROGRAMS, sum, tableIn } from "./tables.js";
+import { DOCUMENT, runProgram, whyNot, type Needs } from "./programs.js";
+import { copiesOf, INTERFACES, linesOf, programRow, PROGRAMS, sum, tableIn } from "./tables.js";
 
-const written = tableIn(readFileSync(DOCUMENT, "utf8"), "programs").split("\n");
+const OLD = "docs/which-domain.md is old: npm run libraries";
+const document = readFileSync(DOCUMENT, "utf8");
+const programRows = rowsOf("programs");
 
 describe("with the libraries that people use", { concurrency: 2 }, () => {
   for (const [name, program] of Object.entries(PROGRAMS)) {
     const { needs, says, agents, copied } = program;
-    // Where everything is tested, what is missing is a failure.
-    const why = whyNot(needs);
-    const skip = why.length > 0 && process.env["CI"] !== "true" ? `not here: ${why.join(", ")}` : false;
-
-    test(`libraries/${name} says what it must, and copies ${copied} bytes`, { skip, timeout: 90_000 }, async () => {
-      assert.deepEqual(why, []);
+    test(`libraries/${name} says what it must, and copies ${copied} bytes`, options(needs), async () => {
+      assert.deepEqual(whyNot(needs), []);
       const said = await runProgram(name);
       assert.equal(said.stderr, "");
       assert.equal(said.status, 0);
       assert.deepEqual(linesOf(said), says);
       const copies = copiesOf(said);
       assert.deepEqual([copies.length, sum(copies)], [agents, copied]);
-      assert.ok(written.includes(programRow(name, program, said)), "docs/which-domain.md is old: npm run libraries");
+      assert.ok(programRows.includes(programRow(name, program, said)), OLD);
     });
   }
+
+  test("interfaces take the bytes of the domains that the document says", options(INTERFACES.needs), async (t) => {
+    assert.deepEqual(whyNot(INTERFACES.needs), []);
+    const said = await runProgram(INTERFACES.name);
+    assert.equal(said.stderr, "");
+    assert.equal(said.status, 0);
+    const [, major] = /^## What takes bytes in Node.js (\d+)$/m.exec(document)!;
+    if (process.versions.node.startsWith(`${major}.`)) assert.deepEqual(linesOf(said), rowsOf("interfaces"), OLD);
+    else t.diagnostic(`the document is of Node.js ${major}`);
+  });
 });
 
 test("each program of libraries/ is run, and is in the document", () => {
-  const folder = join(dirname(DOCUMENT), "../libraries");
-  const programs = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
-  assert.deepEqual(programs.sort(), Object.keys(PROGRAMS).sort());
-  assert.equal(written.length, programs.length + 2);
+  const programs = readdirSync(join(dirname(DOCUMENT), "../libraries")).filter((name) => name.endsWith(".mjs"));
+  assert.deepEqual(programs.sort(), [INTERFACES.name, ...Object.keys(PROGRAMS)].sort());
+  assert.equal(programRows.length, Object.keys(PROGRAMS).length);
 });
+
+/** Where everything is tested, what is missing is a failure. */
+function options(needs: Needs): { readonly skip: string | false; readonly timeout: number } {
+  const why = whyNot(needs);
+  const isSkipped = why.length > 0 && process.env["CI"] !== "true";
+  return { skip: isSkipped && `not here: ${why.join(", ")}`, timeout: 90_000 };
+}
+
+/** The rows of a table of the document, without its head. */
+function rowsOf(table: string): string[] {
+  return tableIn(document, table).split("\n").slice(2);
+}

@@ -19,11 +19,43 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
     agents: 2,
     copied: 0,
   },
+  "onnx.mjs": {
+    needs: { packages: ["onnxruntime-node"], processes: true },
+    says: Array.from({ length: 5 }, (_, n) => `tensor ${n} has the mean colour ${n + 1} ${n + 2} ${n + 3}`),
+    agents: 2,
+    copied: 0,
+  },
+  "arrow.mjs": {
+    needs: { packages: ["apache-arrow"] },
+    says: [1000, 20_000, 100_000].map((rows) => `${rows} prices in place have the mean ${(rows - 1) / 8}`),
+    agents: 2,
+    // What the producer copies out of Arrow's memory: the numbers, and what says for each batch what they are.
+    copied: 8 * 121_000 + 3 * 288,
+  },
   "duckdb.mjs": {
     needs: { packages: ["@duckdb/node-api"], processes: true },
     says: ["orders and their prices: 100000n 4950000n"],
     agents: 2,
     copied: 0,
+  },
+  "piscina.mjs": {
+    needs: { packages: ["piscina"], processes: true },
+    says: Array.from({ length: 6 }, (_, n) => `numbers ${n} are ${2 * n + 2}`),
+    agents: 2,
+    copied: 0,
+  },
+  "fastify.mjs": {
+    needs: { packages: ["fastify"], processes: true },
+    says: ["20 of 20 answers at the same time are right"],
+    agents: 2,
+    copied: 0,
+  },
+  "canvas.mjs": {
+    needs: { packages: ["@napi-rs/canvas"], processes: true },
+    says: ["128, 0, 0", "0, 128, 0", "0, 0, 128"].map((colour, n) => `picture ${n} has [ ${colour}, 255 ] true`),
+    agents: 2,
+    // What the producer copies out of the canvas.
+    copied: 3 * 640 * 480 * 4,
   },
   "ffmpeg.mjs": {
     needs: { commands: ["ffmpeg"], processes: true },
@@ -31,7 +63,34 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
     agents: 1,
     copied: 0,
   },
+  "webassembly.mjs": {
+    needs: {},
+    says: ["frames are in place", ...[0, 1, 2, 3, 4].map((n) => `frame ${n} has the mean ${10 * n + 10}`)],
+    agents: 2,
+    copied: 0,
+  },
+  "browser.mjs": {
+    needs: { packages: ["esbuild", "playwright-core"], chromium: true },
+    says: ["255 0 0", "0 255 0", "0 0 255"].map((colour, n) => `picture ${n} has ${colour} 255`),
+    agents: 2,
+    copied: 0,
+  },
 };
+
+/** Tries interfaces; the rows of a table are what it says. */
+export const INTERFACES = {
+  name: "interfaces.mjs",
+  needs: {
+    packages: ["@duckdb/node-api", "@napi-rs/canvas", "apache-arrow", "fastify", "onnxruntime-node", "sharp"],
+    processes: true,
+  },
+} as const;
+
+export const INTERFACES_HEAD = [
+  "interface",
+  "of `Domain`: a `SharedArrayBuffer`",
+  "of `ProcessDomain`: an `ArrayBuffer`",
+];
 
 const COPIES = /(\d+) bytes were copied$/;
 const HANDED_OVER = /(\d+) (frames?|buffers?) of (\d+) bytes/;
@@ -53,7 +112,8 @@ export const PROGRAM_HEAD = ["program", "what it shows", "domain", "handed over"
 
 /** A program's row of the table in the document. */
 export function programRow(name: string, { needs: { packages = [] } }: Program, said: Said): string {
-  const source = sourceOf(name);
+  // A page's domain is made in the page.
+  const source = name === "browser.mjs" ? sourceOf(name) + sourceOf("browser/page.js") : sourceOf(name);
   const title = /^\/\/ (.*): node /.exec(source)?.[1] ?? "?";
   const domain = /\b((?:Process)?Domain)\.(?:create|listen)\(/.exec(source)?.[1] ?? "?";
   const [, count, unit, bytes] = HANDED_OVER.exec(said.stdout) ?? [];
