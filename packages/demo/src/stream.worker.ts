@@ -54,7 +54,7 @@ endpoint.hear((message) => {
 try {
   await consumer.start();
   if ("descriptor" in way) {
-    using domain = await ProcessDomain.inherit(way.descriptor, { name: settings.name });
+    using domain = await ProcessDomain.inherit({ descriptor: way.descriptor, name: settings.name });
     const follower = domain.follow(way.stream, { policy });
     await consume(domain, follower, () => follower.stream);
   } else {

@@ -27,7 +27,7 @@ function prepare(parameters: ProcessFenceRoundTripParameters): Shared {
 }
 
 async function follow([descriptor]: readonly number[], parameters: ProcessFenceRoundTripParameters): Promise<void> {
-  const domain = await ProcessDomain.inherit(descriptor!, { spin: SPIN_MS[parameters.wait] });
+  const domain = await ProcessDomain.inherit({ descriptor: descriptor!, spin: SPIN_MS[parameters.wait] });
   const line: Line = {
     post: (message) => process.send!(message),
     next: <M>() => new Promise<M>((resolve) => process.once("message", resolve as (message: unknown) => void)),

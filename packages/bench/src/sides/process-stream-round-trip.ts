@@ -61,7 +61,7 @@ async function leadIn(domain: ProcessDomain, { plan, wait, way, bytes }: Paramet
 
 async function follow([descriptor]: readonly number[], parameters: Parameters): Promise<void> {
   const { plan, wait, way, bytes } = parameters;
-  const domain = await ProcessDomain.inherit(descriptor!, waiting(parameters));
+  const domain = await ProcessDomain.inherit({ descriptor: descriptor!, ...waiting(parameters) });
   let pong: FrameStream | undefined;
   if (way === "there and back") {
     pong = domain.createStream({ name: "pong", format: rawFormat(bytes), buffers: buffers(way), dataBytes: 0 });

@@ -5,8 +5,8 @@
  */
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
 export { ProcessDomain } from "./process-domain.js";
-export type { ConnectOptions, ListenOptions } from "./joining/join-options.js";
 export type { BufferFile, OpenFileOptions } from "./memory/buffer-file.js";
+export type { ConnectOptions, InheritOptions, ListenOptions } from "./joining/join-options.js";
 export type { ExportableMemory } from "./memory/file-carrier.js";
 export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";
 export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";

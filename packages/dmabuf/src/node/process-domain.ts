@@ -1,5 +1,8 @@
+import type { ChildProcess, ForkOptions } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { Socket } from "node:net";
-import { check, checkOptions, integer, NAME, type Kind, type Kinds } from "../arguments.js";
+import { isMainThread, threadId } from "node:worker_threads";
+import { check, checkList, checkOptions, isText, NAME, OBJECT, TEXT, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
@@ -17,7 +20,7 @@ import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
 import { sendDomain, requestDomain, checkJoinRequest } from "./joining/join-protocol.js";
 import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
-import { enterExisting, enterInvited, enterNew, type Entry } from "./joining/entry.js";
+import { enterExisting, enterInvited, enterNew, enterShared, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
 import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/buffer-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
@@ -28,10 +31,20 @@ import {
   acceptInvitation,
   checkInvitation,
   createInvitation,
+  type InvitationEnds,
   type ProcessInvitation,
   type WorkerInvitation,
 } from "./joining/invitation.js";
-import { checkPlace, CONNECT, LISTEN, type ConnectOptions, type ListenOptions } from "./joining/join-options.js";
+import { findInheritance, forgetInvitation, forkWith, leaveForWorkers } from "./joining/inheritance.js";
+import {
+  checkPlace,
+  CONNECT,
+  INHERIT,
+  LISTEN,
+  type ConnectOptions,
+  type InheritOptions,
+  type ListenOptions,
+} from "./joining/join-options.js";
 import { KnownUsers } from "./connecting/known-users.js";
 import { endConnection, letGoConnection } from "./resources/let-go.js";
 import type { WaitLimits } from "./connecting/json-lines.js";
@@ -60,7 +73,16 @@ const JOINING = "Cannot join the domain";
 
 const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
 const OPEN_FILE: Kinds<OpenFileOptions> = { mode: HANDLE_MODE };
-const DESCRIPTOR = integer(0, 0x7fff_ffff);
+/** What the kernel has room for. */
+const PATH_BYTES = 4_095;
+const FILE: Kind = {
+  wanted: `a path of at most ${PATH_BYTES} bytes or a file URL`,
+  isKind: (value) => typeof value === "string" || value instanceof URL,
+  isTaken(file: string | URL) {
+    const path = String(file);
+    return path !== "" && isText(path) && Buffer.byteLength(path) <= PATH_BYTES;
+  },
+};
 const LENGTH: Kind = {
   wanted: "a multiple of the page size",
   isKind: (value) => typeof value === "number",
@@ -107,6 +129,7 @@ export class ProcessDomain extends DomainBase {
   readonly #invited = new Set<() => void>();
   /** What ends with the domain. */
   readonly #endings = new Set<() => void>();
+  #isShared = false;
 
   private constructor(parts: Parts, options: ListenOptions) {
     super();
@@ -192,16 +215,24 @@ export class ProcessDomain extends DomainBase {
   }
 
   /**
-   * Joins the domain of the process that has started this one.
+   * Joins the domain of the process or thread that has started this one: by {@link fork}, or after
+   * {@link shareWithWorkers}. Nothing is done with a descriptor that is not proved to be the domain's.
    *
-   * @param descriptor The number of the invitation's descriptor in this process.
-   * @throws {DmaBufError} `EINVAL` if that is no invitation, or one that was used: nothing has happened to it then.
-   *   Otherwise as {@link connect}.
+   * @throws {DmaBufError} `ENOENT` if none has left a domain for this one; `EINVAL` if the descriptor is no invitation, or
+   *   one that was used; `ESTALE` if no thread is in the domain any more. Otherwise as {@link connect}.
    */
-  static async inherit(descriptor: number, options: ConnectOptions = {}): Promise<ProcessDomain> {
-    check("ProcessDomain.inherit()", "descriptor", descriptor, DESCRIPTOR);
-    checkOptions("ProcessDomain.inherit()", options, CONNECT);
-    acceptInvitation(descriptor, new KnownUsers(options.users));
+  static async inherit(options: InheritOptions = {}): Promise<ProcessDomain> {
+    checkOptions("ProcessDomain.inherit()", options, INHERIT);
+    const { descriptor: named } = options;
+    const left = named === undefined ? findInheritance() : { descriptor: named, id: undefined };
+    if ("place" in left) return ProcessDomain.connect(left.place, options);
+    if ("files" in left) {
+      const { name = defaultName() } = options;
+      return ProcessDomain.#enter(options, (ledger) => enterShared(left.files, ledger, name));
+    }
+    const { descriptor, id } = left;
+    acceptInvitation(descriptor, new KnownUsers(options.users), id);
+    if (named === undefined) forgetInvitation();
     return ProcessDomain.#joinThrough(descriptor, `descriptor ${descriptor}`, options, limitsOf(options));
   }
 
@@ -258,26 +289,69 @@ export class ProcessDomain extends DomainBase {
   }
 
   /**
-   * An invitation for a child process: `fork(file, [], { stdio: [..., "ipc", invitation.descriptor] })`. The child joins by
-   * {@link inherit}.
+   * Starts a child process that joins the domain by {@link inherit}. All else is as with `fork()` of `node:child_process`; among
+   * the child's descriptors there is one more, behind those of `stdio`.
+   *
+   * @param file The program.
+   * @param args What it gets in `process.argv`.
+   * @param options Those of `node:child_process`.
+   * @throws {DmaBufError} `EMFILE` if there is no descriptor left; `EBADF` if this thread has left the domain.
+   */
+  fork(file: string | URL, args: readonly string[] = [], options: ForkOptions = {}): ChildProcess {
+    check("ProcessDomain.fork()", "file", file, FILE);
+    const given = checkList("ProcessDomain.fork()", "args", args, TEXT);
+    check("ProcessDomain.fork()", "options", options, OBJECT);
+    const settings = { ...options };
+    const { ends, close } = this.#invite();
+    try {
+      return forkWith(ends, file, given, settings);
+    } finally {
+      close();
+    }
+  }
+
+  /**
+   * Leaves the domain for all worker threads and child processes that this thread starts from now on: pools, clusters, and
+   * what these start themselves. Each joins by {@link inherit}. A process that is given an environment of its own needs the variable
+   * `DMABUF_DOMAIN` of this one in it. It ends with the domain, and does not keep the process alive.
+   *
+   * @throws {DmaBufError} `EBUSY` if this thread shares another domain already; `EBADF` if it has left the domain.
+   */
+  shareWithWorkers(): void {
+    this.checkJoined();
+    if (this.#isShared) return;
+    const place = `@dmabuf ${randomUUID()}`;
+    this.#endings.add(leaveForWorkers(this.#parts.segment.files, place));
+    this.#isShared = true;
+    this.#listening.add(new ListeningSocket(place, this.#acceptor).unref());
+  }
+
+  /**
+   * An invitation for a child process that is not started by {@link fork}: `spawn(file, args, { stdio: [..., invitation.descriptor] })`.
+   * The child joins by `inherit({ descriptor })`, with the number that this has there.
    *
    * @throws {DmaBufError} `EMFILE` if there is no descriptor left; `EBADF` if this thread has left the domain.
    */
   inviteProcess(): ProcessInvitation {
+    const { ends, close } = this.#invite();
+    return { descriptor: ends.theirs, close, [Symbol.dispose]: close };
+  }
+
+  #invite(): { readonly ends: InvitationEnds; readonly close: () => void } {
     this.checkJoined();
     const { ledger } = this.#parts;
-    const { mine, theirs } = createInvitation();
+    const ends = createInvitation();
     const [entry] = allOrNothing((orUndo) => {
-      orUndo(() => closeDescriptor(mine));
-      return ledger.enter([theirs]) as [LedgerEntry];
+      orUndo(() => closeDescriptor(ends.mine));
+      return ledger.enter([ends.theirs]) as [LedgerEntry];
     });
-    this.#acceptor.serve(new Socket({ fd: mine }), true);
+    this.#acceptor.serve(new Socket({ fd: ends.mine }), true);
     let open = true;
     const close = (): void => {
       if (open) ledger.close(entry);
       open = false;
     };
-    return { descriptor: theirs, close, [Symbol.dispose]: close };
+    return { ends, close };
   }
 
   /**
@@ -440,5 +514,5 @@ function limitsOf({ timeout = CONNECT_TIMEOUT, signal }: ConnectOptions): WaitLi
 }
 
 function defaultName(): string {
-  return `process ${processId()}`;
+  return isMainThread ? `process ${processId()}` : `thread ${threadId} of process ${processId()}`;
 }

@@ -50,10 +50,11 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.create()": () => [SIZES],
   "ProcessDomain.listen()": ({ where }) => [where, SIZES],
   "ProcessDomain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
-  "ProcessDomain.inherit()": ({ domain }) => [domain.inviteProcess().descriptor, {}],
+  "ProcessDomain.inherit()": ({ domain }) => [{ descriptor: domain.inviteProcess().descriptor }],
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],
+  "ProcessDomain.fork()": () => ["a program", [], { execPath: "/bin/true" }],
   "ProcessDomain.createMemory()": () => [65_536],
   "ProcessDomain.openFile()": ({ domain }) => [domain.allocate(4096), {}],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
@@ -71,4 +72,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "StreamViewer.next()": () => [{ signal: AbortSignal.abort() }],
 };
 
-export const EXCEPTIONS: Exceptions = {};
+export const EXCEPTIONS: Exceptions = {
+  // Its options are those of Node.js, which are not described here.
+  "ProcessDomain.fork() options": ["{}", "a date"],
+};

@@ -1,3 +1,5 @@
+import { ChildProcess } from "node:child_process";
+
 /**
  * What a program can get at from an object that it was given: by fields, own or inherited, by getters, and by what lists
  * and maps have. Methods are not called.
@@ -63,7 +65,7 @@ function isOfOurs(value: object): boolean {
 
 /** What has nothing of ours in it. */
 function isOfHost(value: object): boolean {
-  return value instanceof Promise || value instanceof EventTarget;
+  return value instanceof Promise || value instanceof EventTarget || value instanceof ChildProcess;
 }
 
 function keysOf(value: object): (string | symbol)[] {

@@ -235,7 +235,7 @@ export class MessageFuzzer {
   /** A number that is no invitation's: one of an odd descriptor, or any. */
   async #inherit(random: Random): Promise<void> {
     const wrong = random.oneIn(2) ? random.pick(this.#odd) : random.below(2 ** 20);
-    (await ProcessDomain.inherit(wrong, { timeout: TIMEOUT })).close();
+    (await ProcessDomain.inherit({ descriptor: wrong, timeout: TIMEOUT })).close();
   }
 
   async #answer(

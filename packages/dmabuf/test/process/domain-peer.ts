@@ -40,7 +40,7 @@ process.on("message", (message: Order) => {
 process.send?.("joined");
 
 function enter(): Promise<ProcessDomain> {
-  return /^\d+$/.test(place) ? ProcessDomain.inherit(Number(place)) : ProcessDomain.connect(place);
+  return /^\d+$/.test(place) ? ProcessDomain.inherit({ descriptor: Number(place) }) : ProcessDomain.connect(place);
 }
 
 async function obey(message: Order): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,7 +75,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       const invitation = first.inviteProcess();
       const { ino } = fstatSync(invitation.descriptor);
       try {
-        return await ProcessDomain.inherit(invitation.descriptor);
+        return await ProcessDomain.inherit(invitation);
       } catch (error) {
         // What it could not prove to be an invitation it has left open.
         if (inodeOf(invitation.descriptor) === ino) invitation[Symbol.dispose]();
@@ -97,6 +98,23 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
     call: (_world, domain) => domain.inviteProcess(),
   }),
+  "domain.fork": made({
+    views: true,
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
+    call: async (_world, domain) => {
+      await once(domain.fork("a program", [], { execPath: "/bin/true" }), "exit");
+    },
+  }),
+  "domain.shareWithWorkers": made({
+    views: true,
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)),
+    call: (_world, domain) => domain.shareWithWorkers(),
+  }),
+  "ProcessDomain.inherit, of a domain that is shared": {
+    views: true,
+    before: (_world, keep) => keep(ProcessDomain.create(SIZES)).shareWithWorkers(),
+    call: () => ProcessDomain.inherit(),
+  },
   "domain.allocate": { call: ({ first }) => first.allocate(100_000) },
   "domain.allocate, and its bytes": {
     views: true,

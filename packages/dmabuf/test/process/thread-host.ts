@@ -100,7 +100,7 @@ async function enter({ way, place, name, invitation }: Details): Promise<Process
     case "connect":
       return ProcessDomain.connect(place, { name });
     case "inherit":
-      return ProcessDomain.inherit(Number(place), { name });
+      return ProcessDomain.inherit({ descriptor: Number(place), name });
     case "join":
       return ProcessDomain.join(invitation!);
   }

@@ -47,7 +47,7 @@ test("inherit() of what is no invitation is EINVAL, and the descriptor is as it 
   const others = [here, mail, reader, writer, createSocketPair("datagram")[0], createEventCounter()];
   t.after(() => [...others, there, sender].forEach(closeDescriptor));
   for (const descriptor of others) {
-    await assert.rejects(ProcessDomain.inherit(descriptor), { code: "EINVAL", message: /is no invitation/ });
+    await assert.rejects(ProcessDomain.inherit({ descriptor }), { code: "EINVAL", message: /is no invitation/ });
     assert.ok(isClosedOnExec(descriptor), "it is open");
   }
   const bytes = Buffer.alloc(100);
@@ -56,11 +56,11 @@ test("inherit() of what is no invitation is EINVAL, and the descriptor is as it 
 });
 
 test("inherit() of what is no number of a descriptor is an error that names it", LIMITED, async () => {
-  await assert.rejects(ProcessDomain.inherit(2 ** 20), { code: "EINVAL" });
+  await assert.rejects(ProcessDomain.inherit({ descriptor: 2 ** 20 }), { code: "EINVAL" });
   for (const wrong of [-1, 1.5, NaN, 2 ** 32 + 3, "3"]) {
     await assert.rejects(
-      ProcessDomain.inherit(wrong as number),
-      { message: /descriptor must be an integer/ },
+      ProcessDomain.inherit({ descriptor: wrong as number }),
+      { message: /descriptor" must be an integer/ },
       String(wrong),
     );
   }
@@ -131,7 +131,7 @@ test("a process without a feature of the domain is refused with its number, by e
   agentOf(domain).memory.store(HEADER.FEATURES, ALL_FEATURES | (1 << 20));
   const refused = { code: "EPROTO", message: /feature "number 20", which is not known here/ };
   await assert.rejects(ProcessDomain.connect(place), refused);
-  await assert.rejects(ProcessDomain.inherit(domain.inviteProcess().descriptor), refused);
+  await assert.rejects(ProcessDomain.inherit(domain.inviteProcess()), refused);
   await assert.rejects(Peer.start(t, place), /has not joined: refused: .*feature "number 20"/);
   assert.equal(domain.agents.length, 1);
   assert.throws(() => ProcessDomain.join(domain.invite()), refused);

@@ -66,6 +66,12 @@ export class ListeningSocket {
     this.#server.listen({ fd: this.#descriptor });
   }
 
+  /** It does not keep the process alive. */
+  unref(): this {
+    this.#server.unref();
+    return this;
+  }
+
   close(): void {
     // The number may be another descriptor's afterwards.
     if (this.#isClosed) return;

@@ -26,14 +26,25 @@ export function enterExisting(files: DomainFiles, ledger: ResourceLedger, name: 
   return takeSlot(open(files, ledger), name);
 }
 
+/** With the descriptors that a domain has in this process already. @throws {DmaBufError} `ENOSPC`; `ESTALE` if no thread has them now. */
+export function enterShared(files: DomainFiles, ledger: ResourceLedger, name: string): Entry {
+  useLedger(files, "no thread of this process is in it any more");
+  return enterExisting(files, ledger, name);
+}
+
 /** With the descriptors of the thread that has invited this one. @throws {DmaBufError} `ESTALE` if the invitation is void. */
 export function enterInvited({ reservation, files }: InvitationParts, ledger: ResourceLedger): Entry {
-  if (!joinLedger(files.ledger)) throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+  useLedger(files, "the invitation is void");
   const segment = open(files, ledger);
   return joinOrLeave(segment, () => {
     const membership = Membership.joinReserved(segment, files, reservation);
     return { membership, identity: reservation.identity };
   });
+}
+
+/** The descriptors are this thread's, too. */
+function useLedger(files: DomainFiles, whyNot: string): void {
+  if (!joinLedger(files.ledger)) throw new DmaBufError("ESTALE", `Cannot join the domain: ${whyNot}`);
 }
 
 function open(files: DomainFiles, ledger: ResourceLedger): ControlSegment {

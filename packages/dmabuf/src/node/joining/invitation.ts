@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../../arguments.js";
 import { MESSAGE_PORT, type MessagePortLike } from "../../host/lifeline.js";
@@ -62,40 +63,58 @@ export function checkInvitation(invitation: WorkerInvitation): asserts invitatio
 
 /**
  * What is in the socket of an invitation from the start. It is looked at before anything is done with the descriptor that a
- * caller names, and taken out by the one that uses the invitation.
+ * caller or the environment names, and taken out by the one that uses the invitation.
  */
-const GREETING = Buffer.from('{"invitation":"dmabuf"}\n');
+function greetingOf(id: string): Buffer {
+  return Buffer.from(`{"invitation":"${id}"}\n`);
+}
+
+/** As that of any invitation, but for its id. */
+const MODEL = greetingOf(randomUUID());
+const ID_AT = MODEL.indexOf(":") + 2;
 
 /** The two ends of an invitation: the inviter's, and the one for the child process. */
-export function createInvitation(): { readonly mine: number; readonly theirs: number } {
+export interface InvitationEnds {
+  readonly mine: number;
+  readonly theirs: number;
+  /** Tells it from all others. */
+  readonly id: string;
+}
+
+export function createInvitation(): InvitationEnds {
   return allOrNothing((orUndo) => {
+    const id = randomUUID();
     const [mine, theirs] = createSocketPair("stream");
     orUndo(() => [mine, theirs].forEach(closeDescriptor));
     setTakesDescriptors(mine, false);
-    sendMessage(mine, GREETING);
-    return { mine, theirs };
+    sendMessage(mine, greetingOf(id));
+    return { mine, theirs, id };
   });
 }
 
 /**
  * Takes an invitation, once. A descriptor that is none is only looked at.
  *
- * @throws {DmaBufError} `EINVAL` if it is no invitation, or one that was taken; `EACCES` if it is of an unknown user.
+ * @param id Which one it must be; any if it is left out.
+ * @throws {DmaBufError} `EINVAL` if it is no such invitation, or one that was taken; `EACCES` if it is of an unknown user.
  */
-export function acceptInvitation(descriptor: number, users: KnownUsers): void {
-  const bytes = Buffer.alloc(GREETING.length);
-  if (!isUnixSocket(descriptor, "stream") || !isWaiting(GREETING, descriptor, bytes)) {
+export function acceptInvitation(descriptor: number, users: KnownUsers, id?: string): void {
+  if (!isUnixSocket(descriptor, "stream") || !isWaiting(id, descriptor)) {
+    const which = id === undefined ? "no invitation of inviteProcess()" : "not the invitation that fork() has left";
     throw new DmaBufError(
       "EINVAL",
-      `Cannot join the domain: descriptor ${descriptor} of this process is no invitation of inviteProcess(), or was used`,
+      `Cannot join the domain: descriptor ${descriptor} of this process is ${which}, or was used`,
     );
   }
   users.check(descriptor, "Cannot join the domain");
-  receiveMessage(descriptor, bytes, 0);
+  receiveMessage(descriptor, Buffer.alloc(MODEL.length), 0);
 }
 
-/** Whether these bytes are the next ones in a socket. @param bytes Of the same length, to look with. */
-function isWaiting(wanted: Buffer, socket: number, bytes: Buffer): boolean {
+/** Whether the greeting of an invitation is the next that a socket has. */
+function isWaiting(id: string | undefined, socket: number): boolean {
+  const bytes = Buffer.alloc(MODEL.length);
   const seen = peekMessage(socket, bytes);
-  return seen?.length === wanted.length && !seen.hasDescriptors && wanted.equals(bytes);
+  if (seen?.length !== bytes.length || seen.hasDescriptors) return false;
+  const greeting = greetingOf(id ?? bytes.toString("latin1", ID_AT, bytes.length - '"}\n'.length));
+  return greeting.equals(bytes);
 }

@@ -1,4 +1,4 @@
-import { ABORT_SIGNAL, check, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import { ABORT_SIGNAL, check, integer, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { SIZES, type Sizes } from "../../domain/layout.js";
 import { JOIN, type JoinOptions } from "../../domain-base.js";
 
@@ -25,6 +25,15 @@ export interface ConnectOptions extends JoinOptions {
   readonly users?: readonly number[];
 }
 
+/** Options of joining the domain of the process or thread that has started this one. */
+export interface InheritOptions extends ConnectOptions {
+  /**
+   * The number, in this process, of the descriptor that `inviteProcess()` has given. Default: what `fork()` or
+   * `shareWithWorkers()` has left for this process or thread.
+   */
+  readonly descriptor?: number;
+}
+
 /** Users by their numbers. */
 export const USERS: Kind = {
   wanted: "an array of the numbers of users",
@@ -40,6 +49,8 @@ export const CONNECT: Kinds<ConnectOptions> = {
   signal: ABORT_SIGNAL,
   users: USERS,
 };
+
+export const INHERIT: Kinds<InheritOptions> = { ...CONNECT, descriptor: integer(0, 0x7fff_ffff) };
 
 /** What the kernel has room for. */
 const PLACE_BYTES = 107;
