@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { DOCUMENT, runProgram, whyNot, type Needs, type Said } from "./programs.js";
 import {
+  interfaceRows,
   INTERFACES,
   INTERFACES_HEAD,
-  linesOf,
   PROGRAM_HEAD,
   programRow,
   PROGRAMS,
+  rowsIn,
   tableOf,
   withTable,
 } from "./tables.js";
@@ -15,8 +16,11 @@ import {
 const rows: string[] = [];
 for (const [name, program] of Object.entries(PROGRAMS)) rows.push(programRow(name, program, await run(name, program)));
 const programs = tableOf(PROGRAM_HEAD, rows);
-const interfaces = tableOf(INTERFACES_HEAD, linesOf(await run(INTERFACES.name, INTERFACES)));
+const said = await run(INTERFACES.name, INTERFACES);
 const document = withTable(readFileSync(DOCUMENT, "utf8"), "programs", programs);
+const found = interfaceRows(rowsIn(document, "interfaces"), said);
+if (found === undefined) throw new Error(`The document has no column for Node.js ${process.versions.node}`);
+const interfaces = tableOf(INTERFACES_HEAD, found);
 writeFileSync(DOCUMENT, withTable(document, "interfaces", interfaces));
 
 async function run(name: string, { needs }: { readonly needs: Needs }): Promise<Said> {

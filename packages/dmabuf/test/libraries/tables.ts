@@ -77,7 +77,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   },
 };
 
-/** Tries interfaces; the rows of a table are what it says. */
+/** Tries interfaces, with the bytes of a domain of threads, and of one of processes. */
 export const INTERFACES = {
   name: "interfaces.mjs",
   needs: {
@@ -86,10 +86,13 @@ export const INTERFACES = {
   },
 } as const;
 
+/** The versions of Node.js in which they were tried: shared memory is not taken by the same interfaces in all of them. */
+const MAJORS = ["20", "24", "26"];
+
 export const INTERFACES_HEAD = [
   "interface",
-  "of `Domain`: a `SharedArrayBuffer`",
-  "of `ProcessDomain`: an `ArrayBuffer`",
+  ...MAJORS.map((major) => `\`Domain\`, Node.js ${major}`),
+  "`ProcessDomain`",
 ];
 
 const COPIES = /(\d+) bytes were copied$/;
@@ -128,6 +131,27 @@ export function programRow(name: string, { needs: { packages = [] } }: Program, 
   ]);
 }
 
+/**
+ * The rows of the table of interfaces, as this version of Node.js makes them of what is written: it knows its own column alone.
+ * Nothing if the document has none for it.
+ */
+export function interfaceRows(written: readonly string[], said: Said): string[] | undefined {
+  const here = MAJORS.indexOf(process.versions.node.split(".")[0]!);
+  if (here < 0) return undefined;
+  return linesOf(said).map((line) => {
+    const [name, shared, plain] = cellsOf(line);
+    const before = written.map(cellsOf).find(([other]) => other === name) ?? [];
+    return row([name!, ...MAJORS.map((_, at) => (at === here ? shared! : (before[at + 1] ?? "?"))), plain!]);
+  });
+}
+
+function cellsOf(line: string): string[] {
+  return line
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+}
+
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((all, each) => all + each, 0);
 }
@@ -141,9 +165,13 @@ export function tableOf(head: readonly string[], rows: readonly string[]): strin
   return [row(head), `|${"---|".repeat(head.length)}`, ...rows].join("\n");
 }
 
-/** The text of a document between the two comments that name a table. */
-export function tableIn(document: string, name: string): string {
-  return document.slice(...placeOf(document, name)).trim();
+/** The rows of a table of a document, without its head. It is between two comments that name it. */
+export function rowsIn(document: string, name: string): string[] {
+  return document
+    .slice(...placeOf(document, name))
+    .trim()
+    .split("\n")
+    .slice(2);
 }
 
 export function withTable(document: string, name: string, table: string): string {
