@@ -47,7 +47,11 @@ export function gapsIn(entries: readonly string[]): Gaps {
     const isCalled = (symbol.flags & (ts.SymbolFlags.Class | ts.SymbolFlags.Function)) !== 0;
     if (isCalled && ![symbol, ...members].some(hasExample)) withoutExample.push(symbol.name);
   }
-  return { uncommented, withoutExample, modules: entries.filter((_, i) => !sources[i]!.text.startsWith("/**")) };
+  return {
+    uncommented,
+    withoutExample,
+    modules: entries.filter((_, i) => !/^(\/\/\/.*\n)*\/\*\*/.test(sources[i]!.text)),
+  };
 }
 
 /**

@@ -5,29 +5,33 @@ import type { AccessedBytes } from "./cpu-access.js";
 import { segmentBytes, type Storage } from "./storage.js";
 
 /** What accesses of one holder hold, one after the other. It keeps their views, which are as costly as an access. */
-export class AccessHold implements AccessedBytes {
+export class AccessHold extends Held implements AccessedBytes {
   readonly mode: AccessMode;
-  readonly held: Held;
   readonly #record: BufferRecord;
   #storage!: Storage;
   #views: readonly Uint8Array[] | undefined;
 
   constructor(record: BufferRecord, mode: AccessMode) {
+    super(record.agent.held, AccessHold.#nameOf, AccessHold.#giveBack);
     this.#record = record;
     this.mode = mode;
-    const what = (): string => `An access to ${mode} buffer "${record.name}"`;
-    this.held = new Held(record.agent.held, what, () => {
-      this.#storage.endUse();
-      record.exporter.end(mode);
-      record.holds.release(mode);
-    });
   }
 
+  static readonly #nameOf = (hold: AccessHold): string => `An access to ${hold.mode} buffer "${hold.#record.name}"`;
+
+  static readonly #giveBack = (hold: AccessHold): void => {
+    const { mode } = hold;
+    const { exporter, holds } = hold.#record;
+    hold.#storage.endUse();
+    exporter.end(mode);
+    holds.release(mode);
+  };
+
   /** An access has begun: the bytes are in use until its end. */
-  begin(): void {
+  override begin(): void {
     this.#storage = this.#record.storage;
     this.#storage.beginUse();
-    this.held.begin();
+    super.begin();
   }
 
   get views(): readonly Uint8Array[] {
@@ -36,11 +40,11 @@ export class AccessHold implements AccessedBytes {
     if (last?.length === segments.length && last.every((view, i) => isOf(view, segments[i]!))) return last;
     const views = segments.map(segmentBytes);
     // Those of an access that is held for long are its own: they then go with it.
-    if (!this.held.isWatched) this.#views = views;
+    if (!this.isWatched) this.#views = views;
     return views;
   }
 
-  forgetViews(): void {
+  protected override forgetViews(): void {
     this.#views = undefined;
   }
 }

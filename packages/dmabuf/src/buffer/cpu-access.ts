@@ -3,15 +3,8 @@ import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { countedCopy } from "./copies.js";
 
-/** What bytes are held by, for one object after the other (held.5). */
-export interface BytesHold {
-  readonly held: Held;
-  /** The views of an object that is held for long are its own: they then go with it. */
-  forgetViews?(): void;
-}
-
-/** What an access holds. */
-export interface AccessedBytes extends BytesHold {
+/** What accesses hold, one after the other (held.5). */
+export interface AccessedBytes extends Held {
   readonly mode: AccessMode;
   /** The bytes of each segment, in place. */
   readonly views: readonly Uint8Array[];
@@ -50,15 +43,12 @@ export class CpuAccess implements Disposable {
   private constructor(hold: AccessedBytes) {
     this.mode = hold.mode;
     this.#hold = hold;
-    this.#ends = hold.held.ends;
+    this.#ends = hold.ends;
   }
 
   static {
     makeCpuAccess = (hold) => new CpuAccess(hold);
-    viewsOfAccess = (access) => {
-      access.#hold.forgetViews?.();
-      return access.#views ?? [];
-    };
+    viewsOfAccess = (access) => access.#views ?? [];
   }
 
   /**
@@ -79,11 +69,11 @@ export class CpuAccess implements Disposable {
 
   /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` if the access has ended. */
   get segments(): readonly Uint8Array[] {
-    if (this.#hold.held.ends !== this.#ends)
+    if (this.#hold.ends !== this.#ends)
       throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
     if (this.#views === undefined) {
       this.#views = this.#hold.views;
-      for (const view of this.#views) this.#hold.held.keepWith(view, this);
+      for (const view of this.#views) this.#hold.keepWith(view, this);
     }
     return this.#views;
   }
@@ -107,7 +97,7 @@ export class CpuAccess implements Disposable {
 
   /** Ends the access. Twice does nothing. */
   close(): void {
-    if (this.#hold.held.ends === this.#ends) this.#hold.held.end();
+    if (this.#hold.ends === this.#ends) this.#hold.end();
   }
 
   [Symbol.dispose](): void {

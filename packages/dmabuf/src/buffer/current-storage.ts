@@ -53,6 +53,11 @@ export class CurrentStorage implements WaitCondition {
     return arrived;
   }
 
+  /** The storage, for a caller that knows that it was never moved: its version is then 0. */
+  get unmoved(): Storage {
+    return this.#storage;
+  }
+
   /** The storage at once. @throws {DmaBufError} `EAGAIN` if it was moved and is not here yet. */
   get current(): Storage {
     const storage = this.look();

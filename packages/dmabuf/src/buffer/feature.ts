@@ -19,7 +19,7 @@ import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
 import { CARRIER } from "./storage-carrier.js";
-import { STREAM_MEMORY, streamBuffer } from "./stream-buffer.js";
+import { STREAM_MEMORY, HeldBuffer } from "./stream-buffer.js";
 import { createUdmabuf, type UdmabufOptions } from "./udmabuf.js";
 
 /**
@@ -100,8 +100,8 @@ export const BUFFERS: Feature<BufferMembers> = {
     core.opens("buffer", (handle: BufferHandleData) => table.import(handle));
     core.provide(STREAM_MEMORY, {
       allocate: (size, { heap = "system", ...options }) =>
-        streamBuffer(plain(heaps.get(heap).allocate(size, options), heap)),
-      import: (handle) => streamBuffer(table.import(handle)),
+        new HeldBuffer(plain(heaps.get(heap).allocate(size, options), heap)),
+      import: (handle) => new HeldBuffer(table.import(handle)),
     });
     return {
       heaps,

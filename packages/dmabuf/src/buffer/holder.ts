@@ -129,7 +129,7 @@ export class BufferHolder implements TieHolder {
     const record = this.#record;
     if (record === undefined) return;
     this.ending.end(hasClosed);
-    for (const { held } of this.#accesses) held.end();
+    for (const access of this.#accesses) access.end();
     for (const tie of [...this.#ties]) tie.detach();
     this.reservation.close();
     this.#record = undefined;
@@ -145,11 +145,11 @@ export class BufferHolder implements TieHolder {
   #begun(mode: AccessMode): CpuAccess {
     const hold = this.#freeHold(mode);
     hold.begin();
-    return owned(hold.held, makeCpuAccess(hold), viewsOfAccess);
+    return owned(hold, makeCpuAccess(hold), viewsOfAccess);
   }
 
   #freeHold(mode: AccessMode): AccessHold {
-    for (const hold of this.#accesses) if (hold.held.isOver && hold.mode === mode) return hold;
+    for (const hold of this.#accesses) if (hold.isOver && hold.mode === mode) return hold;
     const hold = new AccessHold(this.record, mode);
     this.#accesses.push(hold);
     return hold;

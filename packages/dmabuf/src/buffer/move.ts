@@ -88,10 +88,10 @@ function* moveLocked(record: BufferRecord, relocate: Relocate, timeout?: number)
     checkStorage(segments, size);
     const storage = record.adopt(segments);
     if (copied !== undefined) publish(copied);
-    const { version } = record.known.newest;
-    record.known.replace((version + 1) | 0, storage, () => {
+    const version = (record.known.newest.version + 1) | 0 || 1;
+    record.known.replace(version, storage, () => {
       if (copied !== undefined) reservation.addFence(copied, "kernel");
-      publishVersion(agent, key.slot, (version + 1) | 0);
+      publishVersion(agent, key.slot, version);
     });
     return true;
   } finally {

@@ -126,6 +126,7 @@ class PlainBuffers implements StreamBuffers {
     let isOpen = true;
     return {
       storage,
+      unmoved: storage,
       holds,
       work,
       handle: () => this.#handleTo(record),

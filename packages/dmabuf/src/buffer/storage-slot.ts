@@ -16,7 +16,7 @@ import { PINS } from "./agent-counter.js";
  *     that only it changes, and after its death the reaper; they count while it is live.
  */
 
-/** How often the storage was moved; wraps. */
+/** The version of the storage: 0 until it is moved, and never again. */
 export function storageVersion({ memory, layout }: Segment, bufferSlot: number): number {
   return memory.load(layout.buffer(bufferSlot) + BUFFER.VERSION);
 }

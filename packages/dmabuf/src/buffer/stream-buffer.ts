@@ -2,6 +2,7 @@ import type { Part } from "../domain/feature.js";
 import type { WorkQueries } from "../reservation/work-queries.js";
 import { holderOf, type DmaBuf } from "./buffer.js";
 import type { BufferHandle, BufferHandleData } from "./handle.js";
+import type { BufferHolder } from "./holder.js";
 import type { Holds } from "./hold.js";
 import type { Storage } from "./storage.js";
 
@@ -12,6 +13,8 @@ export type BufferWork = Pick<WorkQueries, "testFinished" | "overdueWork" | "sig
 export interface StreamBuffer {
   /** Its memory. A stream's buffer has one segment. */
   readonly storage: Storage;
+  /** The same, for a caller that knows that it was never moved. */
+  readonly unmoved: Storage;
   readonly holds: Holds;
   readonly work: BufferWork;
   /** The buffer as programs know it, where they have buffers besides streams. */
@@ -44,17 +47,32 @@ export interface StreamBuffers {
 export const STREAM_MEMORY: Part<StreamBuffers> = { name: "memory of streams" };
 
 /** A holder of a buffer, as a stream uses it. */
-export function streamBuffer(buffer: DmaBuf): StreamBuffer {
-  const holder = holderOf(buffer);
-  const { holds, reservation: work } = holder;
-  return {
-    get storage() {
-      return holder.storage;
-    },
-    holds,
-    work,
-    holder: buffer,
-    handle: () => buffer.handle("read"),
-    close: () => buffer.close(),
-  };
+export class HeldBuffer implements StreamBuffer {
+  readonly holds: Holds;
+  readonly work: BufferWork;
+  readonly holder: DmaBuf;
+  readonly #held: BufferHolder;
+
+  constructor(buffer: DmaBuf) {
+    this.holder = buffer;
+    this.#held = holderOf(buffer);
+    this.holds = this.#held.holds;
+    this.work = this.#held.reservation;
+  }
+
+  get storage(): Storage {
+    return this.#held.storage;
+  }
+
+  get unmoved(): Storage {
+    return this.#held.record.known.unmoved;
+  }
+
+  handle(): BufferHandle {
+    return this.holder.handle("read");
+  }
+
+  close(): void {
+    this.holder.close();
+  }
 }

@@ -27,8 +27,7 @@ export class Held {
   #young: object | undefined;
   #views: ((object: never) => Iterable<object>) | undefined;
   #isWatched = false;
-  /** @internal Its place among the young. */
-  place = -1;
+  #isListed = false;
 
   /**
    * The functions get this object: one that is made often needs no closures.
@@ -67,6 +66,8 @@ export class Held {
   ownedBy(object: object, views: ((object: never) => Iterable<object>) | undefined): void {
     this.#young = object;
     this.#views = views;
+    if (this.#isListed) return;
+    this.#isListed = true;
     this.#list.add(this);
   }
 
@@ -75,26 +76,34 @@ export class Held {
     if (this.#isOver) return;
     this.#isOver = true;
     this.ends++;
-    if (this.#young !== undefined) {
-      this.#young = undefined;
-      this.#list.remove(this);
-    } else if (this.#isWatched) {
+    this.#young = undefined;
+    if (this.#isWatched) {
       this.#isWatched = false;
       collected.unregister(this);
     }
     this.#end(this as never);
   }
 
-  /** @internal held.3. */
+  /** @internal Whether it is still held; otherwise it is no longer listed. */
+  staysListed(): boolean {
+    return (this.#isListed = this.#young !== undefined);
+  }
+
+  /** @internal held.3. It is no longer listed. */
   watch(): void {
     const object = this.#young;
+    this.#isListed = false;
     if (object === undefined) return;
     this.#young = undefined;
     this.#isWatched = true;
+    this.forgetViews();
     const views = this.#views?.(object as never) ?? [];
     for (const view of views) owners.set(view, object);
     collected.register(object, this, this);
   }
+
+  /** It is held for long: what it keeps for the next object is this one's, and goes with it. */
+  protected forgetViews(): void {}
 
   /** held.4, for a view that is made later. */
   keepWith(view: object, object: object): void {
@@ -134,10 +143,14 @@ const collected = new FinalizationRegistry<Held>((held) => held.forgotten());
 /** Milliseconds. What is held longer is worth a finalizer; the time itself is of no importance. */
 const YOUNG_MS = 100;
 
-/** What was taken in an agent only just now. */
+/** So many are listed before those that have ended are looked for. */
+const LISTED = 64;
+
+/** What was taken in an agent only just now. What has ended stays listed for a while: most of it begins again at once. */
 export class HeldList {
   readonly host: Host;
   #young: Held[] = [];
+  #room = LISTED;
   #cancelTimer: (() => void) | undefined;
   #isClosed = false;
 
@@ -151,16 +164,12 @@ export class HeldList {
 
   add(held: Held): void {
     if (this.#isClosed) return;
-    held.place = this.#young.length;
+    if (this.#young.length === this.#room) {
+      this.#young = this.#young.filter((held) => held.staysListed());
+      this.#room = Math.max(LISTED, 2 * this.#young.length);
+    }
     this.#young.push(held);
     this.#cancelTimer ??= this.host.after(YOUNG_MS, () => this.#age());
-  }
-
-  remove(held: Held): void {
-    const last = this.#young.pop();
-    if (last === undefined || last === held) return;
-    this.#young[held.place] = last;
-    last.place = held.place;
   }
 
   /** The agent has left: nothing that was held in it is any more. */

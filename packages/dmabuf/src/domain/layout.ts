@@ -229,10 +229,11 @@ export const CONSUMER = record({
 });
 
 /**
- * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended; besides, whether the
- * work on its buffer has finished, and how many frames are between a consumer's cursor and the frame: so many times BEYOND.
+ * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended; besides, whether its
+ * buffer is READY, since the work on it has finished and its storage was never moved, and how many frames are between a
+ * consumer's cursor and the frame: so many times BEYOND.
  */
-export const FOUND = { NONE: 32, ENDED: 33, FINISHED: 64, BEYOND: 128 } as const;
+export const FOUND = { NONE: 32, ENDED: 33, READY: 64, BEYOND: 128 } as const;
 
 /** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
 export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });

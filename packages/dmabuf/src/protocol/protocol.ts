@@ -95,8 +95,7 @@ export interface Protocol {
   anyReader(buffer: number): number;
 
   /**
-   * Takes a place of a stream that its producer may fill, by the write hold of its buffer, and empties it if the work there has
-   * finished.
+   * Takes a place of a stream that its producer may fill, by the write hold of its buffer, and empties it if that is READY.
    *
    * @param tried A bit for each place that is not to be had.
    * @returns FOUND.

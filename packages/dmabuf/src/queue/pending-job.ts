@@ -1,5 +1,5 @@
 import type { DmaBuf } from "../buffer/buffer.js";
-import { makeCpuAccess, type CpuAccess } from "../buffer/cpu-access.js";
+import { makeCpuAccess, type AccessedBytes, type CpuAccess } from "../buffer/cpu-access.js";
 import { segmentBytes } from "../buffer/storage.js";
 import type { Agent } from "../domain/agent.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
@@ -68,11 +68,7 @@ export class PendingJob<Data = unknown> {
     let access = this.#accesses.get(use);
     if (access === undefined) {
       const { mode, holder } = use;
-      access = makeCpuAccess({
-        mode,
-        held: untilOver(fenceAgent(this.finished)),
-        views: holder.segments.map(segmentBytes),
-      });
+      access = makeCpuAccess(new JobAccess(fenceAgent(this.finished), mode, holder.segments.map(segmentBytes)));
       this.#accesses.set(use, access);
     }
     return access;
@@ -138,10 +134,17 @@ export class PendingJob<Data = unknown> {
 }
 
 /** A job's access ends with the job: nothing of it can be forgotten. */
-function untilOver({ held }: Agent): Held {
-  return new Held(
-    held,
-    () => "",
-    () => {},
-  );
+class JobAccess extends Held implements AccessedBytes {
+  readonly mode: AccessMode;
+  readonly views: readonly Uint8Array[];
+
+  constructor({ held }: Agent, mode: AccessMode, views: readonly Uint8Array[]) {
+    super(
+      held,
+      () => undefined,
+      () => {},
+    );
+    this.mode = mode;
+    this.views = views;
+  }
 }

@@ -14,6 +14,7 @@ import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type P
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
   readonly policy: Policy;
+  readonly #policy: number;
   readonly #parts: StreamParts;
   readonly #word: number;
   /** How many of the next frames were published before the consumer had joined: it cannot miss them. */
@@ -23,7 +24,8 @@ export class ConsumerPlace {
   readonly held: Held;
   /** By their places in the ring: each is held once. */
   readonly #holds: FrameHold[] = [];
-  #idle: TakeAttempt | undefined;
+  /** Of looks without waiting. */
+  readonly #looks = new TakeAttempt(this);
   /** Taken, but not returned: a wait for their fences failed. */
   readonly #undelivered: Frame[] = [];
   /** That of waits for the fences of a frame. */
@@ -38,6 +40,7 @@ export class ConsumerPlace {
   /** @param left Called when it has left, and no frame of it is held. */
   constructor(parts: StreamParts, policy: Policy, left: () => void) {
     this.policy = policy;
+    this.#policy = POLICY_NUMBER[policy];
     this.#parts = parts;
     this.#left = left;
     const { word, early } = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
@@ -69,11 +72,9 @@ export class ConsumerPlace {
   /** See `Consumer`. @param owner The user's object. @returns A frame that is there at once. */
   next(options: WaitOptions, owner: object): Frame | undefined | Promise<Frame | undefined> {
     checkWait("Consumer.next()", options);
-    const attempt = this.#attempt();
-    const frame = attempt.takeFinished();
-    if (frame !== undefined) return frame;
-    this.#idle = undefined;
-    const taken = take(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options, this.#ending);
+    const found = this.#firstLook();
+    if (isReady(found)) return this.#frameOf(found);
+    const taken = take(this.#parts.agent, this.#waitForFrame(found, options.timeout), options, this.#ending);
     return isLater(taken) ? this.#awaited(taken, owner) : taken;
   }
 
@@ -89,17 +90,15 @@ export class ConsumerPlace {
   /** See `Consumer`. */
   nextSync(options: { readonly timeout?: number }): Frame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
-    const attempt = this.#attempt();
-    const frame = attempt.takeFinished();
-    if (frame !== undefined) return frame;
-    this.#idle = undefined;
-    return takeSync(this.#parts.agent, this.#waitForFrame(attempt, options.timeout), options.timeout);
+    const found = this.#firstLook();
+    if (isReady(found)) return this.#frameOf(found);
+    return takeSync(this.#parts.agent, this.#waitForFrame(found, options.timeout), options.timeout);
   }
 
   /** See `Consumer`. A frame that is still written is the next one again. */
   tryNext(): Frame | undefined {
     while (!this.#closed) {
-      const attempt = this.#attempt();
+      const attempt = this.#looks;
       const frame = this.#lookPastDamage(attempt);
       if (frame === undefined || attempt.isFinished || isFinished(frame)) return frame;
       const isOverdue = bufferUnder(frame)!.work.overdueWork("write") !== undefined;
@@ -121,8 +120,10 @@ export class ConsumerPlace {
     }
   }
 
-  /** @param attempt One that was looked at, and has not finished. */
-  *#waitForFrame(attempt: TakeAttempt, timeout?: number): Steps<Frame | undefined> {
+  /** @param found What the first look has found. */
+  *#waitForFrame(found: number, timeout?: number): Steps<Frame | undefined> {
+    const attempt = new TakeAttempt(this);
+    attempt.look(found);
     try {
       for (;;) {
         if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#timedOut(timeout);
@@ -155,7 +156,7 @@ export class ConsumerPlace {
 
   /** Leaves the stream and gives all frames back. */
   close(): void {
-    this.#holds.forEach(({ held }) => held.end());
+    this.#holds.forEach((hold) => hold.end());
     this.held.end();
   }
 
@@ -170,22 +171,29 @@ export class ConsumerPlace {
   }
 
   /**
-   * An attempt to take a frame: that of an earlier call, unless that has waited.
+   * The first look of a call, in one: most find a frame that is ready.
    *
+   * @returns FOUND; NONE also for a frame that was taken before, and not returned.
    * @throws {DmaBufError} `EBADF` if the stream was left.
    */
-  #attempt(): TakeAttempt {
+  #firstLook(): number {
     if (this.#closed) {
       throw new DmaBufError("EBADF", `Cannot take a frame of stream "${this.#parts.name}": it was left`);
     }
-    return (this.#idle ??= new TakeAttempt(this));
+    return this.#undelivered.length > 0 ? FOUND.NONE : this.#take();
+  }
+
+  #take(): number {
+    const { agent, key, buffers } = this.#parts;
+    const { protocol, identity } = agent;
+    return protocol.take(key.slot, key.generation, this.#word, this.#policy, buffers.length, this.#reads, identity);
   }
 
   /** For a {@link TakeAttempt}. */
   arm(): void {
     if (this.#closed) return;
     const { agent, key, buffers } = this.#parts;
-    agent.protocol.armTake(key.slot, this.#word, POLICY_NUMBER[this.policy], buffers.length, agent.identity);
+    agent.protocol.armTake(key.slot, this.#word, this.#policy, buffers.length, agent.identity);
   }
 
   /** For a {@link TakeAttempt}. */
@@ -195,25 +203,22 @@ export class ConsumerPlace {
     agent.protocol.spinTake(key.slot, key.generation, this.#word, looks);
   }
 
-  /** Looks for a frame: gives none, and sets `isReady`, once the stream has ended or was left. */
-  look(attempt: TakeAttempt): Frame | undefined {
+  /**
+   * Looks for a frame: gives none, and sets `isReady`, once the stream has ended or was left.
+   *
+   * @param found What a first look has found.
+   */
+  look(attempt: TakeAttempt, found?: number): Frame | undefined {
     attempt.isReady = true;
     attempt.isFinished = false;
     if (this.#closed) return undefined;
     if (this.#undelivered.length > 0) return this.#undelivered.shift();
-    const { agent, key, buffers } = this.#parts;
-    const { protocol, identity } = agent;
-    const policy = POLICY_NUMBER[this.policy];
-    const reads = this.#reads;
-    const found = protocol.take(key.slot, key.generation, this.#word, policy, buffers.length, reads, identity);
+    found ??= this.#take();
     attempt.isReady = found !== FOUND.NONE;
-    if (found === FOUND.ENDED) this.#end ??= streamEnd(agent, key);
+    if (found === FOUND.ENDED) this.#end ??= streamEnd(this.#parts.agent, this.#parts.key);
     if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
-    attempt.isFinished = (found & FOUND.FINISHED) !== 0;
-    const place = found % FOUND.FINISHED;
-    buffers[place]!.holds.taken("read");
-    this.#moveOn(Math.floor(found / FOUND.BEYOND));
-    return this.#frameAt(place);
+    attempt.isFinished = isReady(found);
+    return this.#frameOf(found);
   }
 
   /** A bit for each place whose buffer this agent reads, through other ends and holders too. */
@@ -225,13 +230,14 @@ export class ConsumerPlace {
   }
 
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
-  #frameAt(place: number): Frame {
+  #frameOf(found: number): Frame {
+    const place = found % FOUND.READY;
     const hold = (this.#holds[place] ??= this.#holdOf(place));
-    hold.held.begin();
+    hold.taken();
+    this.#moveOn(Math.floor(found / FOUND.BEYOND));
     try {
-      return makeFrame(hold, this.#parts.format);
+      return makeFrame(hold, this.#parts.format, isReady(found));
     } catch (error) {
-      hold.held.end();
       this.#missed++;
       throw error;
     }
@@ -261,7 +267,7 @@ export class ConsumerPlace {
   }
 
   get #holdsFrames(): boolean {
-    return this.#holds.some(({ held }) => !held.isOver);
+    return this.#holds.some((hold) => !hold.isOver);
   }
 
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
@@ -329,21 +335,18 @@ class TakeAttempt implements WaitCondition {
   }
 
   ready(): boolean {
-    this.taken = this.#place.look(this);
+    return this.look();
+  }
+
+  /** @param found What a first look has found. */
+  look(found?: number): boolean {
+    this.taken = this.#place.look(this, found);
     return this.isReady;
   }
 
   spin(looks: number): boolean {
     this.#place.spin(looks);
     return this.ready();
-  }
-
-  /** Looks, and gives what was taken if its writing has finished; else goes on by waiting. */
-  takeFinished(): Frame | undefined {
-    if (!this.ready() || !this.isFinished) return undefined;
-    const { taken } = this;
-    this.taken = undefined;
-    return taken;
   }
 
   checkBlocking(): void {
@@ -353,4 +356,8 @@ class TakeAttempt implements WaitCondition {
 
 function isFinished(frame: Frame): boolean {
   return bufferUnder(frame)!.work.testFinished("write");
+}
+
+function isReady(found: number): boolean {
+  return (found & FOUND.READY) !== 0;
 }

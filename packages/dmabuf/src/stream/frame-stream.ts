@@ -14,7 +14,7 @@ import {
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
-import { STREAM_BUFFERS } from "../domain/layout.js";
+import { FOUND, STREAM_BUFFERS } from "../domain/layout.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, Ending, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
@@ -115,7 +115,6 @@ export class FrameStream implements Disposable {
   readonly #publisher: Publisher;
   /** By their places. */
   readonly #holds: FrameHold[] = [];
-  #idle: LoanAttempt | undefined;
   #published = 0;
   #leaving = false;
   #closed = false;
@@ -127,7 +126,11 @@ export class FrameStream implements Disposable {
     this.format = parts.format;
     this.isProducer = isProducer;
     const { format, dataBytes } = parts;
-    this.#publisher = { format, dataBytes, publish: this.#publish.bind(this) };
+    this.#publisher = {
+      format,
+      dataBytes,
+      publish: (hold, timestamp, encoded, length) => this.#publish(hold, timestamp, encoded, length),
+    };
   }
 
   static {
@@ -244,11 +247,9 @@ export class FrameStream implements Disposable {
   }
 
   #loan(options: WaitOptions): Loan | undefined | Promise<Loan | undefined> {
-    const attempt = this.#attempt();
-    const hold = attempt.takeFinished();
-    if (hold !== undefined) return this.#toLoan(hold);
-    this.#idle = undefined;
-    return take(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options, this.#ending);
+    const found = this.#look();
+    if (found >= FOUND.READY) return this.#readyLoan(found - FOUND.READY);
+    return take(this.#parts.agent, this.#waitForLoan(found, options.timeout), options, this.#ending);
   }
 
   /**
@@ -259,11 +260,9 @@ export class FrameStream implements Disposable {
    */
   loanSync(options: { readonly timeout?: number } = NO_LIMIT): Loan | undefined {
     checkWaitSync("FrameStream.loanSync()", options);
-    const attempt = this.#attempt();
-    const hold = attempt.takeFinished();
-    if (hold !== undefined) return this.#toLoan(hold);
-    this.#idle = undefined;
-    return takeSync(this.#parts.agent, this.#waitForLoan(attempt, options.timeout), options.timeout);
+    const found = this.#look();
+    if (found >= FOUND.READY) return this.#readyLoan(found - FOUND.READY);
+    return takeSync(this.#parts.agent, this.#waitForLoan(found, options.timeout), options.timeout);
   }
 
   /**
@@ -274,12 +273,29 @@ export class FrameStream implements Disposable {
    */
   tryLoan(): Loan | undefined {
     if (this.isProducer && this.#closed) return undefined;
-    const hold = this.#attempt().tryFinished();
+    const found = this.#look();
+    if (found >= FOUND.READY) return this.#readyLoan(found - FOUND.READY);
+    if (found === FOUND.NONE) return undefined;
+    const hold = this.#attempt().tryFinished(found);
     return hold && this.#toLoan(hold);
   }
 
-  /** @param attempt One that was looked at, and has not finished. */
-  *#waitForLoan(attempt: LoanAttempt, timeout?: number): Steps<Loan | undefined> {
+  /** The first look of a call, in one: most find a place that is ready. @returns FOUND. */
+  #look(): number {
+    const { agent, key, buffers } = this.#producing();
+    return agent.protocol.loan(key.slot, key.generation, buffers.length, 0, agent.identity);
+  }
+
+  #readyLoan(place: number): Loan {
+    const hold = this.#holdOf(place);
+    hold.taken();
+    return makeLoan(hold, this.#publisher, true);
+  }
+
+  /** @param found What the first look has found. */
+  *#waitForLoan(found: number, timeout?: number): Steps<Loan | undefined> {
+    const attempt = this.#attempt();
+    attempt.look(found);
     try {
       for (;;) {
         if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#noLoan(timeout);
@@ -291,7 +307,7 @@ export class FrameStream implements Disposable {
         attempt.ready();
       }
     } catch (error) {
-      attempt.taken?.held.end();
+      attempt.taken?.end();
       // Its own end has ended the wait, and not that of the domain.
       if (this.#ending.isOver && !this.#parts.agent.ending.isOver) return undefined;
       throw error;
@@ -340,32 +356,25 @@ export class FrameStream implements Disposable {
     this.#ending.end(() => new DmaBufError("EPIPE", `Cannot go on waiting: stream "${this.name}" has ended`));
   }
 
-  /** An attempt to take a place: that of an earlier loan, unless that has waited. */
   #attempt(): LoanAttempt {
-    const parts = this.#producing();
-    return (this.#idle ??= this.#newAttempt(parts));
-  }
-
-  /** Apart, as a function with a closure in it makes a context at each call. */
-  #newAttempt(parts: StreamParts): LoanAttempt {
-    return new LoanAttempt(parts, (place) => this.#holdOf(place));
+    return new LoanAttempt(this.#parts, (place) => this.#holdOf(place));
   }
 
   #holdOf(place: number): FrameHold {
+    return (this.#holds[place] ??= this.#newHold(place));
+  }
+
+  /** Apart, as a function with a closure in it makes a context at each call. */
+  #newHold(place: number): FrameHold {
     // The close has given the place back.
     const what = (): string | undefined => (this.#closed ? undefined : `A loan of stream "${this.name}"`);
-    return (this.#holds[place] ??= new FrameHold(this.#parts, place, "write", what));
+    return new FrameHold(this.#parts, place, "write", what);
   }
 
   /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
   #toLoan(hold: FrameHold): Loan | undefined {
-    try {
-      if (!this.#ending.isOver) return makeLoan(hold, this.#publisher);
-    } catch (error) {
-      hold.held.end();
-      throw error;
-    }
-    hold.held.end();
+    if (!this.#ending.isOver) return makeLoan(hold, this.#publisher, false);
+    hold.end();
     return undefined;
   }
 
@@ -377,7 +386,7 @@ export class FrameStream implements Disposable {
     writeMetadata(hold.area, this.#published, timestamp ?? now, now, data, length);
     if (agent.protocol.publish(key.slot, key.generation, hold.place, agent.identity) === 0) throw this.#hasEnded();
     hold.buffer.holds.writerLeft();
-    hold.held.end();
+    hold.end();
     return this.#published++;
   }
 

@@ -1,10 +1,10 @@
-import { check, checkOptions, isObject, NUMBER, type Kinds } from "../arguments.js";
+import { check, checkOptions, NUMBER, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { countedCopy } from "../buffer/copies.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
-import { owned } from "../domain/held.js";
+import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
-import type { FrameBytesHold, FrameHold } from "./frame-hold.js";
+import type { FrameHold } from "./frame-hold.js";
 import { elementsIn, lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import {
   dataIn,
@@ -23,42 +23,19 @@ export interface Plane extends PlaneFormat {
   readonly bytes: Uint8Array;
 }
 
-/** Ties a frame that has just been made to what ends it. */
-export let giveFrame: <F extends FrameBytes>(frame: F) => F;
-/** The buffer that the bytes of a frame are in. */
-export let bufferUnder: (frame: FrameBytes) => StreamBuffer | undefined;
-
 type Planes = readonly [Plane, ...Plane[]];
 
-/** A frame's bytes, in place until they are given back. */
+/**
+ * A frame's bytes, in place until they are given back.
+ *
+ * Its classes have no field and no private method that they inherit: each would cost as much as all of a frame's own.
+ */
 export abstract class FrameBytes implements Disposable {
-  // No private methods: each frame would be marked for them when it is made, which costs a third of all that is made here.
-
   /** How the bytes are arranged. */
-  readonly format: FrameFormat;
-  readonly #whole: Uint8Array;
-  readonly #hold: FrameBytesHold;
-  /** held.5. */
-  readonly #ends: number;
-  #planes: Planes | undefined;
+  abstract readonly format: FrameFormat;
 
-  // The library alone makes frames. What they are made of is not in the published types.
-  protected constructor(...parts: unknown[]);
-  protected constructor(hold: FrameBytesHold, format: FrameFormat, bytes: Uint8Array) {
-    this.format = format;
-    this.#whole = bytes;
-    this.#hold = hold;
-    this.#ends = hold.held.ends;
-  }
-
-  static {
-    giveFrame = (frame) => owned(frame.#hold.held, frame, viewsOf);
-    bufferUnder = (frame) => frame.#hold.buffer;
-    const viewsOf = (frame: FrameBytes): Uint8Array[] => {
-      frame.#hold.forgetViews?.();
-      return [frame.#whole, ...(frame.#planes ?? []).map(({ bytes }) => bytes)];
-    };
-  }
+  // The library alone makes frames.
+  protected constructor() {}
 
   /**
    * All bytes of the frame, in place.
@@ -70,10 +47,7 @@ export abstract class FrameBytes implements Disposable {
    *
    * @throws {DmaBufError} `EBADF` if the frame was given back.
    */
-  get bytes(): Uint8Array {
-    if (this.#hold.held.ends !== this.#ends) throw new DmaBufError("EBADF", "Cannot use the frame: it was given back");
-    return this.#whole;
-  }
+  abstract get bytes(): Uint8Array;
 
   /** How many bytes that are: the format's size, unless the producer has published less. @throws {DmaBufError} As `bytes`. */
   get length(): number {
@@ -81,10 +55,7 @@ export abstract class FrameBytes implements Disposable {
   }
 
   /** The planes, in place. @throws {DmaBufError} `EBADF` if the frame was given back. */
-  get planes(): readonly [Plane, ...Plane[]] {
-    const bytes = this.bytes;
-    return (this.#planes ??= planesOf(this.format, bytes, (view) => this.#hold.held.keepWith(view, this)));
-  }
+  abstract get planes(): readonly [Plane, ...Plane[]];
 
   /** A tensor's elements, in place. @throws {TypeError} If the format is no tensor's. */
   get tensor(): Tensor {
@@ -104,9 +75,7 @@ export abstract class FrameBytes implements Disposable {
   }
 
   /** Gives the frame back. Twice does nothing. */
-  close(): void {
-    if (this.#hold.held.ends === this.#ends) this.#hold.held.end();
-  }
+  abstract close(): void;
 
   [Symbol.dispose](): void {
     this.close();
@@ -115,21 +84,11 @@ export abstract class FrameBytes implements Disposable {
 
 /** A published frame's bytes, and what travels with them. */
 export abstract class PublishedFrame extends FrameBytes implements FrameMetadata {
-  readonly sequence: number;
-  readonly timestamp: number;
-  readonly publishedAt: number;
+  abstract readonly sequence: number;
+  abstract readonly timestamp: number;
+  abstract readonly publishedAt: number;
   /** What the producer has sent along; `undefined` if nothing. */
-  readonly data: JsonValue | undefined;
-
-  protected constructor(...parts: unknown[]);
-  protected constructor(hold: FrameBytesHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
-    const length = lengthIn(area, format);
-    super(hold, format, length === format.size ? bytes : bytes.subarray(0, length));
-    this.sequence = sequenceIn(area);
-    this.timestamp = timestampIn(area);
-    this.publishedAt = publishedAtIn(area);
-    this.data = dataIn(area);
-  }
+  abstract readonly data: JsonValue | undefined;
 
   /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
   copy(): Uint8Array<ArrayBuffer> {
@@ -137,8 +96,13 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   }
 }
 
-/** @throws {DmaBufError} `EPROTO` if the frame's metadata are damaged. */
-export let makeFrame: (hold: FrameHold, format: FrameFormat) => Frame;
+/**
+ * @param hold One that has been taken; it ends if this fails.
+ * @param isUnmoved Whether the storage was never moved.
+ * @throws {DmaBufError} `EPROTO` if the frame's metadata are damaged.
+ */
+export let makeFrame: (hold: FrameHold, format: FrameFormat, isUnmoved: boolean) => Frame;
+let bufferUnderFrame: (frame: FrameBytes) => StreamBuffer | undefined;
 
 /**
  * A published frame, held by a consumer until it is closed.
@@ -158,15 +122,53 @@ export let makeFrame: (hold: FrameHold, format: FrameFormat) => Frame;
  * ```
  */
 export class Frame extends PublishedFrame {
-  private constructor(hold: FrameHold, format: FrameFormat, bytes: Uint8Array, area: DataView) {
-    super(hold, format, bytes, area);
+  readonly format: FrameFormat;
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly publishedAt: number;
+  readonly data: JsonValue | undefined;
+  readonly #hold: FrameHold;
+  /** held.5. */
+  readonly #ends: number;
+  readonly #whole: Uint8Array;
+  #planes: Planes | undefined;
+
+  private constructor(hold: FrameHold, format: FrameFormat, whole: Uint8Array) {
+    super();
+    this.format = format;
+    const { area } = hold;
+    this.sequence = sequenceIn(area);
+    this.timestamp = timestampIn(area);
+    this.publishedAt = publishedAtIn(area);
+    this.data = dataIn(area);
+    this.#hold = hold;
+    this.#ends = hold.ends;
+    const length = lengthIn(area, format);
+    this.#whole = length === format.size ? whole : whole.subarray(0, length);
   }
 
   static {
-    makeFrame = (hold, format) => {
-      const bytes = hold.use();
-      return giveFrame(new Frame(hold, format, bytes, hold.area));
+    makeFrame = (hold, format, isUnmoved) => {
+      try {
+        const frame = new Frame(hold, format, hold.use(isUnmoved));
+        hold.ownedBy(frame, viewsOf);
+        return frame;
+      } catch (error) {
+        hold.end();
+        throw error;
+      }
     };
+    bufferUnderFrame = (frame) => (#hold in frame ? frame.#hold.buffer : undefined);
+    const viewsOf = (frame: Frame): Uint8Array[] => viewsIn(frame.#whole, frame.#planes);
+  }
+
+  override get bytes(): Uint8Array {
+    if (this.#hold.ends !== this.#ends) throw givenBack();
+    return this.#whole;
+  }
+
+  override get planes(): readonly [Plane, ...Plane[]] {
+    return (this.#planes ??= planesOf(this, this.bytes, this.#hold));
   }
 
   /**
@@ -176,6 +178,10 @@ export class Frame extends PublishedFrame {
    */
   get buffer(): DmaBuf {
     return holderOf(this);
+  }
+
+  override close(): void {
+    if (this.#hold.ends === this.#ends) this.#hold.end();
   }
 }
 
@@ -217,7 +223,9 @@ export interface Publisher {
   publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined, length?: number): number;
 }
 
-export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
+/** As {@link makeFrame}. */
+export let makeLoan: (hold: FrameHold, publisher: Publisher, isUnmoved: boolean) => Loan;
+let bufferUnderLoan: (frame: FrameBytes) => StreamBuffer | undefined;
 
 /**
  * A frame to be filled, held by the producer until it is published or closed.
@@ -235,17 +243,45 @@ export let makeLoan: (hold: FrameHold, publisher: Publisher) => Loan;
  * ```
  */
 export class Loan extends FrameBytes {
+  readonly format: FrameFormat;
   readonly #hold: FrameHold;
+  /** held.5. */
+  readonly #ends: number;
+  readonly #whole: Uint8Array;
   readonly #publisher: Publisher;
+  #planes: Planes | undefined;
 
-  private constructor(hold: FrameHold, bytes: Uint8Array, publisher: Publisher) {
-    super(hold, publisher.format, bytes);
+  private constructor(hold: FrameHold, publisher: Publisher, whole: Uint8Array) {
+    super();
+    this.format = publisher.format;
     this.#hold = hold;
+    this.#ends = hold.ends;
+    this.#whole = whole;
     this.#publisher = publisher;
   }
 
   static {
-    makeLoan = (hold, publisher) => giveFrame(new Loan(hold, hold.use(), publisher));
+    makeLoan = (hold, publisher, isUnmoved) => {
+      try {
+        const loan = new Loan(hold, publisher, hold.use(isUnmoved));
+        hold.ownedBy(loan, viewsOf);
+        return loan;
+      } catch (error) {
+        hold.end();
+        throw error;
+      }
+    };
+    bufferUnderLoan = (frame) => (#hold in frame ? frame.#hold.buffer : undefined);
+    const viewsOf = (loan: Loan): Uint8Array[] => viewsIn(loan.#whole, loan.#planes);
+  }
+
+  override get bytes(): Uint8Array {
+    if (this.#hold.ends !== this.#ends) throw givenBack();
+    return this.#whole;
+  }
+
+  override get planes(): readonly [Plane, ...Plane[]] {
+    return (this.#planes ??= planesOf(this, this.bytes, this.#hold));
   }
 
   /** As {@link Frame.buffer}. */
@@ -264,12 +300,8 @@ export class Loan extends FrameBytes {
    */
   publish(options: PublishOptions = NOTHING): number {
     void this.bytes;
-    const isPlain =
-      isObject(options) &&
-      options.timestamp === undefined &&
-      options.data === undefined &&
-      options.length === undefined;
-    if (!isPlain) checkOptions("Loan.publish()", options, PUBLISH);
+    if (options === NOTHING) return this.#publisher.publish(this.#hold, undefined, undefined);
+    checkOptions("Loan.publish()", options, PUBLISH);
     const { format, dataBytes } = this.#publisher;
     const { timestamp, data, length } = options;
     if (length !== undefined) check("Loan.publish()", 'option "length"', length, lengthOf(format));
@@ -278,6 +310,15 @@ export class Loan extends FrameBytes {
     void this.bytes;
     return this.#publisher.publish(this.#hold, timestamp, encoded, length);
   }
+
+  override close(): void {
+    if (this.#hold.ends === this.#ends) this.#hold.end();
+  }
+}
+
+/** The buffer that the bytes of a frame or loan of this agent's are in. */
+export function bufferUnder(frame: FrameBytes): StreamBuffer | undefined {
+  return bufferUnderFrame(frame) ?? bufferUnderLoan(frame);
 }
 
 function holderOf(frame: FrameBytes): DmaBuf {
@@ -289,15 +330,21 @@ function holderOf(frame: FrameBytes): DmaBuf {
   );
 }
 
-/** @param keep Called with each view. */
-function planesOf(
-  { planes: [first, ...others] }: FrameFormat,
-  frame: Uint8Array,
-  keep: (view: object) => void,
-): Planes {
+export function givenBack(): DmaBufError {
+  return new DmaBufError("EBADF", "Cannot use the frame: it was given back");
+}
+
+/** What a frame has handed out (held.4). */
+export function viewsIn(whole: Uint8Array, planes: Planes | undefined): Uint8Array[] {
+  return planes === undefined ? [whole] : [whole, ...planes.map(({ bytes }) => bytes)];
+}
+
+/** The planes of a frame, made for it. */
+export function planesOf(frame: FrameBytes, bytes: Uint8Array, hold: Held): Planes {
+  const [first, ...others] = frame.format.planes;
   const planeAt = (plane: PlaneFormat): Plane => {
-    const made = planeOf(plane, frame);
-    keep(made.bytes);
+    const made = planeOf(plane, bytes);
+    hold.keepWith(made.bytes, frame);
     return made;
   };
   return [planeAt(first), ...others.map(planeAt)];

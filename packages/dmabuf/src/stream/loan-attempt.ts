@@ -33,7 +33,12 @@ export class LoanAttempt implements WaitCondition {
   }
 
   ready(): boolean {
-    return (this.isReady = this.#look());
+    return this.look();
+  }
+
+  /** @param found What a first look has found. */
+  look(found?: number): boolean {
+    return (this.isReady = this.#look(found));
   }
 
   spin(looks: number): boolean {
@@ -42,57 +47,46 @@ export class LoanAttempt implements WaitCondition {
     return this.ready();
   }
 
-  /** Looks, and gives what was taken if no work is pending there; else goes on by waiting. It is then as new. */
-  takeFinished(): FrameHold | undefined {
-    if (!this.ready() || !this.isFinished) return undefined;
-    const { taken } = this;
-    this.taken = undefined;
-    this.isFinished = false;
-    this.#overdue = 0;
-    return taken;
-  }
-
-  /** Takes a place without pending work, if there is one. What is in the others stays. */
-  tryFinished(): FrameHold | undefined {
+  /** Takes a place without pending work, if there is one. What is in the others stays. @param found As for {@link look}. */
+  tryFinished(found: number): FrameHold | undefined {
     const { agent, key, buffers } = this.#parts;
-    for (let tried = 0; ;) {
-      const found = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
-      if (found === FOUND.NONE || found === FOUND.ENDED) return undefined;
-      const place = found % FOUND.FINISHED;
-      const { holds } = buffers[place]!;
-      holds.taken("write");
-      if (found >= FOUND.FINISHED) {
-        const hold = this.#holdOf(place);
-        hold.held.begin();
+    for (let tried = 0; found < FOUND.NONE || found >= FOUND.READY;) {
+      const hold = this.#holdOf(found % FOUND.READY);
+      hold.taken();
+      if (found >= FOUND.READY) return hold;
+      if (hold.buffer.work.testFinished("read")) {
+        agent.protocol.emptyPlace(key.slot, hold.place);
         return hold;
       }
-      tried |= 1 << place;
-      holds.release("write");
+      tried |= 1 << hold.place;
+      hold.end();
+      found = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
     }
+    return undefined;
   }
 
-  #look(): boolean {
+  #look(first?: number): boolean {
     const { agent, key, buffers } = this.#parts;
     // Looked at before a hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
     let tried = this.#overdue === 0 ? 0 : placesOf(buffers, (buffer, i) => isIn(this.#overdue, i) && isOverdue(buffer));
-    for (;;) {
-      const found = agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
+    for (let found = first; ; found = undefined) {
+      found ??= agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
       if (found === FOUND.NONE) return false;
       if (found === FOUND.ENDED) return true;
-      const place = found % FOUND.FINISHED;
+      const place = found % FOUND.READY;
       tried |= 1 << place;
-      const buffer = buffers[place]!;
-      const { holds } = buffer;
-      holds.taken("write");
-      const isFinished = found >= FOUND.FINISHED;
+      const hold = this.#holdOf(place);
+      const { buffer } = hold;
+      hold.taken();
+      const isReady = found >= FOUND.READY;
+      const isFinished = isReady || buffer.work.testFinished("read");
       if (!isFinished && isOverdue(buffer)) {
         this.#overdue |= 1 << place;
-        holds.release("write");
+        hold.end();
         continue;
       }
-      if (!isFinished) agent.protocol.emptyPlace(key.slot, place);
-      this.taken = this.#holdOf(place);
-      this.taken.held.begin();
+      if (!isReady) agent.protocol.emptyPlace(key.slot, place);
+      this.taken = hold;
       this.isFinished = isFinished;
       return true;
     }
@@ -111,11 +105,11 @@ export class LoanAttempt implements WaitCondition {
 
   /** Gives back the place that was taken if its work has become overdue; the next look skips it. */
   setAsideIfOverdue(): boolean {
-    const { place, buffer, held } = this.taken!;
-    if (!isOverdue(buffer)) return false;
+    const hold = this.taken!;
+    if (!isOverdue(hold.buffer)) return false;
     this.taken = undefined;
-    this.#overdue |= 1 << place;
-    held.end();
+    this.#overdue |= 1 << hold.place;
+    hold.end();
     return true;
   }
 }

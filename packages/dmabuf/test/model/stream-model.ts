@@ -3,7 +3,7 @@ import { BufferRecord } from "../../src/buffer/buffer-record.js";
 import { plainLink } from "../../src/buffer/exporter-link.js";
 import { CurrentStorage } from "../../src/buffer/current-storage.js";
 import { sharedMemory } from "../../src/buffer/shared-memory.js";
-import { streamBuffer } from "../../src/buffer/stream-buffer.js";
+import { HeldBuffer } from "../../src/buffer/stream-buffer.js";
 import { currentHolds } from "../../src/buffer/hold.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { anyBit } from "../../src/domain/bits.js";
@@ -275,7 +275,7 @@ export function openStream(agent: Agent, count: number, isProducer = false): Fra
     const reservation = ReservationUser.of(agent, slot);
     const known = new CurrentStorage(agent, undefined, { key, version: 0, storage });
     const record = new BufferRecord(agent, key, SIZE, known, plainLink(known), reservation, {}, owner);
-    return streamBuffer(makeBuffer(record, "read-write"));
+    return new HeldBuffer(makeBuffer(record, "read-write"));
   });
   const parts = { agent, key: KEY, name: "", format: rawFormat(1), dataBytes: 0, buffers };
   return makeStream(parts, isProducer, () => {});

@@ -1,14 +1,22 @@
 import { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, isCount, TIMEOUT, type Kinds } from "../../arguments.js";
-import { Held, HeldList } from "../../domain/held.js";
+import { Held, HeldList, owned } from "../../domain/held.js";
 import { waitUntil } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { FrameFormat } from "../../stream/format.js";
-import { giveFrame, PublishedFrame } from "../../stream/frame.js";
+import { givenBack, planesOf, PublishedFrame, viewsIn, type Plane } from "../../stream/frame.js";
 import { formatDamage } from "../../stream/received-format.js";
 import { frameBufferSize } from "../../stream/stream-handle.js";
-import { metadataOffset } from "../../stream/metadata.js";
+import {
+  dataIn,
+  lengthIn,
+  metadataOffset,
+  publishedAtIn,
+  sequenceIn,
+  timestampIn,
+  type JsonValue,
+} from "../../stream/metadata.js";
 import { connectInTime } from "../connecting/listening-socket.js";
 import { processHost } from "../host.js";
 import { checkPlace, USERS } from "../joining/join-options.js";
@@ -40,13 +48,43 @@ let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => Vie
 
 /** A frame that a viewer looks at. Its bytes can only be read: writing to them ends the process. */
 export class ViewedFrame extends PublishedFrame {
+  readonly format: FrameFormat;
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly publishedAt: number;
+  readonly data: JsonValue | undefined;
+  readonly #held: Held;
+  readonly #whole: Uint8Array;
+  #planes: readonly [Plane, ...Plane[]] | undefined;
+
   private constructor(held: Held, format: FrameFormat, whole: Uint8Array) {
+    super();
     const area = new DataView(whole.buffer, whole.byteOffset + metadataOffset(format.size));
-    super({ held }, format, whole.subarray(0, format.size), area);
+    this.format = format;
+    this.sequence = sequenceIn(area);
+    this.timestamp = timestampIn(area);
+    this.publishedAt = publishedAtIn(area);
+    this.data = dataIn(area);
+    this.#held = held;
+    this.#whole = whole.subarray(0, lengthIn(area, format));
   }
 
   static {
-    makeViewedFrame = (held, format, whole) => giveFrame(new ViewedFrame(held, format, whole));
+    makeViewedFrame = (held, format, whole) =>
+      owned(held, new ViewedFrame(held, format, whole), (frame) => viewsIn(frame.#whole, frame.#planes));
+  }
+
+  override get bytes(): Uint8Array {
+    if (this.#held.isOver) throw givenBack();
+    return this.#whole;
+  }
+
+  override get planes(): readonly [Plane, ...Plane[]] {
+    return (this.#planes ??= planesOf(this, this.bytes, this.#held));
+  }
+
+  override close(): void {
+    this.#held.end();
   }
 }
 

@@ -3,6 +3,7 @@ import { setBit } from "./bits";
 import { testEntries } from "./entries";
 import { armHold, isFree, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 import {
+  BUFFER,
   CONSUMER,
   CONSUMER_POLICY,
   COUNT,
@@ -17,6 +18,7 @@ import {
   STREAM_END,
   USAGE_LEVEL,
 } from "./layout";
+import { bufferAt } from "./places";
 import { addWord, loadWord, storeWord } from "./words";
 
 /** What a producer and its consumers do with each frame; see stream/stream-slot.ts for the rules. */
@@ -58,7 +60,7 @@ function hasEnded(stream: i32, generation: i32): bool {
 }
 
 /**
- * Takes a place that may be filled, by the write hold of its buffer, and empties it if the work there has finished.
+ * Takes a place that may be filled, by the write hold of its buffer, and empties it if that is ready.
  *
  * @param tried A bit for each place that is not to be had.
  * @returns FOUND.
@@ -73,9 +75,9 @@ export function loan(stream: i32, generation: i32, places: i32, tried: i32, iden
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
       // (stream-slot.1).
       if (mayEmpty(stream, place)) {
-        if (testEntries(buffer, USAGE_LEVEL.READ, true) != 1) return place;
+        if (!isReady(buffer, USAGE_LEVEL.READ)) return place;
         emptyPlace(stream, place);
-        return place + FOUND.FINISHED;
+        return place + FOUND.READY;
       }
       leaveWriter(buffer, identity);
     }
@@ -83,6 +85,11 @@ export function loan(stream: i32, generation: i32, places: i32, tried: i32, iden
     place = toReuse(stream, places, tried, keepFrom);
   }
   return FOUND.NONE;
+}
+
+/** Whether a buffer that is held may be used at once: work up to a level has finished, and its storage was never moved. */
+function isReady(buffer: i32, level: i32): bool {
+  return testEntries(buffer, level, true) == 1 && loadWord(bufferAt(buffer) + BUFFER.VERSION) == 0;
 }
 
 /** Whether there is a place that the consumers of an agent let its producer have. */
@@ -198,8 +205,8 @@ export function take(
         // SYNC POINT hold-before-cursor: a producer that no longer waits for the cursor finds the hold (stream-slot.3).
         storeWord(consumer + CONSUMER.CURSOR, cursor + beyond + 1);
         ringProducer(stream);
-        const finished = testEntries(buffer, USAGE_LEVEL.WRITE, true) == 1 ? FOUND.FINISHED : 0;
-        return <f64>beyond * FOUND.BEYOND + <f64>(place + finished);
+        const ready = isReady(buffer, USAGE_LEVEL.WRITE) ? FOUND.READY : 0;
+        return <f64>beyond * FOUND.BEYOND + <f64>(place + ready);
       }
       if (!isHeld) leaveReaders(buffer, identity);
     } else if (policy == CONSUMER_POLICY.BLOCK) {
