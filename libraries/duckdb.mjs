@@ -1,5 +1,4 @@
 // DuckDB queries a Parquet file that is a shared buffer, in another process: node libraries/duckdb.mjs
-import { fork } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,14 +8,13 @@ import { copiedBytes } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
 
 const duckdb = await (await DuckDBInstance.create(":memory:")).connect();
-const parent = process.argv[2];
 
-if (parent === undefined) {
+if (process.argv[2] !== "child") {
   const folder = mkdtempSync(join(tmpdir(), "dmabuf-"));
   const path = join(folder, "orders.parquet");
   await duckdb.run(`COPY (SELECT range AS id, range % 100 AS price FROM range(100000)) TO '${path}' (FORMAT parquet)`);
 
-  const domain = ProcessDomain.listen(join(folder, "domain"));
+  const domain = ProcessDomain.create();
   const file = openSync(path);
   const { size } = fstatSync(file);
   const buffer = domain.allocate(size, { name: "orders", exact: true }); // Parquet is read from its end
@@ -25,14 +23,14 @@ if (parent === undefined) {
   access.close();
   closeSync(file);
 
-  const child = fork(new URL(import.meta.url), [join(folder, "domain")], { serialization: "advanced" });
+  const child = domain.fork(new URL(import.meta.url), ["child"]);
   child.send(buffer.handle());
   await once(child, "exit");
   console.log("producer: 1 buffer of", size, "bytes,", copiedBytes(), "bytes were copied");
   domain.close();
   rmSync(folder, { recursive: true });
 } else {
-  const domain = await ProcessDomain.connect(parent);
+  const domain = await ProcessDomain.inherit();
   const [handle] = await once(process, "message");
   const buffer = domain.import(handle);
   const access = await buffer.access("read"); // no agent writes as long as DuckDB reads

@@ -1,13 +1,11 @@
 // The threads of a pool work on shared buffers, in place: node libraries/piscina.mjs
 import { isMainThread } from "node:worker_threads";
 import { copiedBytes } from "dmabuf";
-import { ProcessDomain } from "dmabuf/node"; // a thread that another library starts can connect by name
-import { Piscina, workerData } from "piscina";
+import { ProcessDomain } from "dmabuf/node"; // of threads that another library starts a domain of processes knows, too
+import { Piscina } from "piscina";
 
 const SIZE = 4 << 20;
-const domain = isMainThread
-  ? ProcessDomain.listen(`@piscina-${process.pid}`)
-  : await ProcessDomain.connect(workerData, { name: "worker" });
+const domain = isMainThread ? ProcessDomain.create() : await ProcessDomain.inherit();
 
 /** The task, in a thread of the pool: doubles all numbers. */
 export default async function double({ handle }) {
@@ -20,7 +18,8 @@ export default async function double({ handle }) {
 }
 
 if (isMainThread) {
-  const pool = new Piscina({ filename: import.meta.url, workerData: `@piscina-${process.pid}`, maxThreads: 2 });
+  domain.shareWithWorkers(); // before there are any
+  const pool = new Piscina({ filename: import.meta.url, maxThreads: 2 });
   const buffers = Array.from({ length: 6 }, (_, n) => domain.allocate(SIZE, { name: `numbers ${n}` }));
   const tasks = buffers.map(async (buffer, n) => {
     const access = await buffer.access("write");

@@ -6,7 +6,7 @@ import sharp from "sharp";
 
 if (isMainThread) {
   const domain = Domain.create();
-  const stream = domain.createStream({ format: imageFormat("RGBA", 1280, 720) });
+  const stream = domain.createStream({ format: imageFormat("RGB24", 1280, 720) });
   const invitation = domain.invite();
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { invitation, handle: stream.handle() },
@@ -27,8 +27,7 @@ if (isMainThread) {
   for await (const frame of domain.import(workerData.handle).frames()) {
     const { sequence, format } = frame;
     const { width, height } = format;
-    const jpeg = await sharp(frame.bytes, { raw: { width, height, channels: 4 } })
-      .removeAlpha()
+    const jpeg = await sharp(frame.bytes, { raw: { width, height, channels: 3 } })
       .jpeg()
       .toBuffer();
     frame.close(); // not before sharp has finished: it has read the frame in place
