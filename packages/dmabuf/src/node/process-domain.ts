@@ -17,6 +17,7 @@ import { FEATURES, type AllMembers } from "../features.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { STREAM_TABLE } from "../stream/feature.js";
 import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
+import type { JsonValue } from "../stream/metadata.js";
 import { sendDomain, requestDomain, checkJoinRequest } from "./joining/join-protocol.js";
 import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
@@ -409,12 +410,13 @@ export class ProcessDomain extends DomainBase {
 
   /**
    * The frames of the streams of that name: those of the first one, and when its producer dies, those of the next
-   * producer's. It ends when a stream is ended.
+   * producer's. It ends when a stream is ended. `Data` is the type of what travels with them, as the program says: no code
+   * checks it.
    *
    * @param name At most 31 bytes of UTF-8.
    * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
-  follow(name: string, options: FollowOptions = {}): Follower {
+  follow<Data = JsonValue>(name: string, options: FollowOptions = {}): Follower<Data> {
     check("ProcessDomain.follow()", "name", name, NAME);
     checkOptions("ProcessDomain.follow()", options, FOLLOW);
     this.checkJoined();

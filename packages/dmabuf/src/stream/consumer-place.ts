@@ -7,7 +7,7 @@ import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { FrameHold } from "./frame-hold.js";
-import { bufferUnder, makeFrame, type Frame } from "./frame.js";
+import { bufferUnder, makeFrame, type AnyFrame } from "./frame.js";
 import { streamError, type StreamParts } from "./stream-parts.js";
 import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type Policy } from "./stream-slot.js";
 
@@ -27,7 +27,7 @@ export class ConsumerPlace {
   /** Of looks without waiting. */
   readonly #looks = new TakeAttempt(this);
   /** Taken, but not returned: a wait for their fences failed. */
-  readonly #undelivered: Frame[] = [];
+  readonly #undelivered: AnyFrame[] = [];
   /** That of waits for the fences of a frame. */
   readonly #ending = new Ending();
   /** The user's object, once for each of its waits: to wait is to use it. */
@@ -70,7 +70,7 @@ export class ConsumerPlace {
   }
 
   /** See `Consumer`. @param owner The user's object. @returns A frame that is there at once. */
-  next(options: WaitOptions, owner: object): Frame | undefined | Promise<Frame | undefined> {
+  next(options: WaitOptions, owner: object): AnyFrame | undefined | Promise<AnyFrame | undefined> {
     checkWait("Consumer.next()", options);
     const found = this.#firstLook();
     if (isReady(found)) return this.#frameOf(found);
@@ -78,7 +78,7 @@ export class ConsumerPlace {
     return isLater(taken) ? this.#awaited(taken, owner) : taken;
   }
 
-  async #awaited(taken: Promise<Frame | undefined>, owner: object): Promise<Frame | undefined> {
+  async #awaited(taken: Promise<AnyFrame | undefined>, owner: object): Promise<AnyFrame | undefined> {
     this.#owners.push(owner);
     try {
       return await taken;
@@ -88,7 +88,7 @@ export class ConsumerPlace {
   }
 
   /** See `Consumer`. */
-  nextSync(options: { readonly timeout?: number }): Frame | undefined {
+  nextSync(options: { readonly timeout?: number }): AnyFrame | undefined {
     checkWaitSync("Consumer.nextSync()", options);
     const found = this.#firstLook();
     if (isReady(found)) return this.#frameOf(found);
@@ -96,7 +96,7 @@ export class ConsumerPlace {
   }
 
   /** See `Consumer`. A frame that is still written is the next one again. */
-  tryNext(): Frame | undefined {
+  tryNext(): AnyFrame | undefined {
     while (!this.#closed) {
       const attempt = this.#looks;
       const frame = this.#lookPastDamage(attempt);
@@ -110,7 +110,7 @@ export class ConsumerPlace {
   }
 
   /** Each look that fails has passed over one frame. */
-  #lookPastDamage(attempt: TakeAttempt): Frame | undefined {
+  #lookPastDamage(attempt: TakeAttempt): AnyFrame | undefined {
     for (;;) {
       try {
         return this.look(attempt);
@@ -121,7 +121,7 @@ export class ConsumerPlace {
   }
 
   /** @param found What the first look has found. */
-  *#waitForFrame(found: number, timeout?: number): Steps<Frame | undefined> {
+  *#waitForFrame(found: number, timeout?: number): Steps<AnyFrame | undefined> {
     const attempt = new TakeAttempt(this);
     attempt.look(found);
     try {
@@ -141,7 +141,7 @@ export class ConsumerPlace {
   }
 
   /** Waits for the work that still writes a frame, by fences. @returns False if the frame is passed over. */
-  *#isWritten(frame: Frame, timeout?: number): Steps<boolean> {
+  *#isWritten(frame: AnyFrame, timeout?: number): Steps<boolean> {
     const { work } = bufferUnder(frame)!;
     try {
       if (!(yield* work.signaled("write"))) this.#timedOut(timeout);
@@ -208,7 +208,7 @@ export class ConsumerPlace {
    *
    * @param found What a first look has found.
    */
-  look(attempt: TakeAttempt, found?: number): Frame | undefined {
+  look(attempt: TakeAttempt, found?: number): AnyFrame | undefined {
     attempt.isReady = true;
     attempt.isFinished = false;
     if (this.#closed) return undefined;
@@ -230,7 +230,7 @@ export class ConsumerPlace {
   }
 
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
-  #frameOf(found: number): Frame {
+  #frameOf(found: number): AnyFrame {
     const place = found % FOUND.READY;
     const hold = (this.#holds[place] ??= this.#holdOf(place));
     hold.taken();
@@ -271,7 +271,7 @@ export class ConsumerPlace {
   }
 
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
-  #passesOver(frame: Frame): boolean {
+  #passesOver(frame: AnyFrame): boolean {
     if (this.policy === "block" || this.#closed || bufferUnder(frame)!.work.testFinished("write")) return false;
     this.#missed++;
     frame.close();
@@ -287,14 +287,14 @@ export class ConsumerPlace {
   }
 
   /** A consumer that has left in between gets no frame. */
-  #given(frame: Frame): Frame | undefined {
+  #given(frame: AnyFrame): AnyFrame | undefined {
     if (!this.#closed) return frame;
     frame.close();
     return undefined;
   }
 
   /** A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. */
-  #refused(frame: Frame): void {
+  #refused(frame: AnyFrame): void {
     if (this.policy !== "newest" && !this.#closed) {
       this.#undelivered.push(frame);
     } else {
@@ -309,7 +309,7 @@ export class ConsumerPlace {
   }
 
   /** @param frame One that is there, but is still written. */
-  #timedOut(timeout: number | undefined, frame?: Frame): never {
+  #timedOut(timeout: number | undefined, frame?: AnyFrame): never {
     const overdue = frame && bufferUnder(frame)!.work.overdueWork("write")?.describe();
     const what = overdue === undefined ? "has published no frame" : "has finished no frame";
     const why = overdue === undefined ? "" : `: ${overdue}`;
@@ -319,7 +319,7 @@ export class ConsumerPlace {
 
 /** A wait for a frame; ready without one once the stream has ended, or was left. */
 class TakeAttempt implements WaitCondition {
-  taken: Frame | undefined;
+  taken: AnyFrame | undefined;
   /** What the last look has found. */
   isReady = false;
   /** Whether the frame that was taken was seen to be finished. */
@@ -354,7 +354,7 @@ class TakeAttempt implements WaitCondition {
   }
 }
 
-function isFinished(frame: Frame): boolean {
+function isFinished(frame: AnyFrame): boolean {
   return bufferUnder(frame)!.work.testFinished("write");
 }
 

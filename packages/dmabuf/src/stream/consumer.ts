@@ -5,6 +5,7 @@ import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
 import { each } from "./each.js";
 import type { Frame } from "./frame.js";
+import type { JsonValue } from "./metadata.js";
 import { POLICY, type Policy } from "./stream-slot.js";
 
 /** How a consumer takes frames. `timeout` and `signal` are of each wait for one. */
@@ -18,10 +19,10 @@ export interface ConsumerOptions extends WaitOptions {
 
 export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY };
 
-export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer;
+export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer<never>;
 
 /**
- * One consumer of a stream: iterate over it, or take frames one at a time.
+ * One consumer of a stream: iterate over it, or take frames one at a time. `Data` is the type of what travels with them.
  *
  * @example
  * ```ts
@@ -29,14 +30,14 @@ export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Con
  *
  * using domain = Domain.create();
  * using stream = domain.createStream({ format: rawFormat(4) });
- * using consumer = stream.frames({ policy: "newest" });
+ * using consumer = stream.frames<{ title: string }>({ policy: "newest" });
  * using loan = await stream.loan();
- * loan?.publish({ data: "hello" });
+ * loan?.publish({ data: { title: "hello" } });
  * using frame = await consumer.next({ timeout: 1000 });
- * console.log(frame?.sequence, frame?.data);
+ * console.log(frame?.sequence, frame?.data?.title);
  * ```
  */
-export class Consumer implements AsyncIterable<Frame>, Disposable {
+export class Consumer<Data = JsonValue> implements AsyncIterable<Frame<Data>>, Disposable {
   readonly #place: ConsumerPlace;
   readonly #options: ConsumerOptions;
 
@@ -46,7 +47,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
   }
 
   static {
-    makeConsumer = (place, options) => owned(place.held, new Consumer(place, options));
+    makeConsumer = (place, options) => owned(place.held, new Consumer<never>(place, options));
   }
 
   /** What happens when this consumer is slower than the producer. */
@@ -76,7 +77,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    *   `EPROTO` if the frame's data are damaged: the next call takes the next frame; `EBADF` if the
    *   stream was left.
    */
-  async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+  async next(options: WaitOptions = this.#options): Promise<Frame<Data> | undefined> {
     return this.#place.next(options, this);
   }
 
@@ -86,7 +87,7 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    * @param options `timeout` in milliseconds; default no limit.
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if there is no frame, and this thread itself produces them.
    */
-  nextSync(options: { readonly timeout?: number } = NO_LIMIT): Frame | undefined {
+  nextSync(options: { readonly timeout?: number } = NO_LIMIT): Frame<Data> | undefined {
     return this.#place.nextSync(options);
   }
 
@@ -95,12 +96,12 @@ export class Consumer implements AsyncIterable<Frame>, Disposable {
    * makes no promise and sets no timer, and what happens to a stream is no exception: it is for audio and other code that
    * must not wait. A frame with damaged data counts as missed.
    */
-  tryNext(): Frame | undefined {
+  tryNext(): Frame<Data> | undefined {
     return this.#place.tryNext();
   }
 
   /** Takes frames until the stream ends; the consumer leaves when the loop does. */
-  [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Frame<Data>, void, undefined> {
     return each(
       () => this.#place.next(this.#options, this),
       () => this.close(),

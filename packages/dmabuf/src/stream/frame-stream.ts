@@ -25,7 +25,7 @@ import type { FrameFormat } from "./format.js";
 import { FrameHold } from "./frame-hold.js";
 import { makeLoan, type Loan, type Publisher } from "./frame.js";
 import { LoanAttempt } from "./loan-attempt.js";
-import { writeMetadata } from "./metadata.js";
+import { writeMetadata, type JsonValue } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
 import type { StreamParts } from "./stream-parts.js";
@@ -215,11 +215,11 @@ export class FrameStream implements Disposable {
 
   /**
    * Joins as a consumer, from the oldest frame on that the ring still holds. Iterate over the result, or take frames
-   * from it one at a time.
+   * from it one at a time. `Data` is the type of what travels with the frames, as the program says: no code checks it.
    *
    * @throws {DmaBufError} `ENOSPC` if the stream has too many consumers; `ESTALE` if it is gone.
    */
-  frames(options: ConsumerOptions = {}): Consumer {
+  frames<Data = JsonValue>(options: ConsumerOptions = {}): Consumer<Data> {
     checkOptions("FrameStream.frames()", options, CONSUMER_OPTIONS);
     const { policy = "block" } = options;
     const place: ConsumerPlace = new ConsumerPlace(this.#open(), policy, () => {

@@ -83,12 +83,12 @@ export abstract class FrameBytes implements Disposable {
 }
 
 /** A published frame's bytes, and what travels with them. */
-export abstract class PublishedFrame extends FrameBytes implements FrameMetadata {
+export abstract class PublishedFrame<Data = JsonValue> extends FrameBytes implements FrameMetadata<Data> {
   abstract readonly sequence: number;
   abstract readonly timestamp: number;
   abstract readonly publishedAt: number;
   /** What the producer has sent along; `undefined` if nothing. */
-  abstract readonly data: JsonValue | undefined;
+  abstract readonly data: Data | undefined;
 
   /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
   copy(): Uint8Array<ArrayBuffer> {
@@ -96,12 +96,15 @@ export abstract class PublishedFrame extends FrameBytes implements FrameMetadata
   }
 }
 
+/** A frame of any type of data: whose it is says which. */
+export type AnyFrame = Frame<never>;
+
 /**
  * @param hold One that has been taken; it ends if this fails.
  * @param isUnmoved Whether the storage was never moved.
  * @throws {DmaBufError} `EPROTO` if the frame's metadata are damaged.
  */
-export let makeFrame: (hold: FrameHold, format: FrameFormat, isUnmoved: boolean) => Frame;
+export let makeFrame: (hold: FrameHold, format: FrameFormat, isUnmoved: boolean) => AnyFrame;
 let bufferUnderFrame: (frame: FrameBytes) => StreamBuffer | undefined;
 
 /**
@@ -121,12 +124,12 @@ let bufferUnderFrame: (frame: FrameBytes) => StreamBuffer | undefined;
  * console.log(frame?.sequence, frame?.bytes); // 0 Uint8Array [7, 7, 7, 7]
  * ```
  */
-export class Frame extends PublishedFrame {
+export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
   readonly format: FrameFormat;
   readonly sequence: number;
   readonly timestamp: number;
   readonly publishedAt: number;
-  readonly data: JsonValue | undefined;
+  readonly data: Data | undefined;
   readonly #hold: FrameHold;
   /** held.5. */
   readonly #ends: number;
@@ -140,7 +143,7 @@ export class Frame extends PublishedFrame {
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);
     this.publishedAt = publishedAtIn(area);
-    this.data = dataIn(area);
+    this.data = dataIn(area) as Data | undefined;
     this.#hold = hold;
     this.#ends = hold.ends;
     const length = lengthIn(area, format);
@@ -150,7 +153,7 @@ export class Frame extends PublishedFrame {
   static {
     makeFrame = (hold, format, isUnmoved) => {
       try {
-        const frame = new Frame(hold, format, hold.use(isUnmoved));
+        const frame = new Frame<never>(hold, format, hold.use(isUnmoved));
         hold.ownedBy(frame, viewsOf);
         return frame;
       } catch (error) {
@@ -159,7 +162,7 @@ export class Frame extends PublishedFrame {
       }
     };
     bufferUnderFrame = (frame) => (#hold in frame ? frame.#hold.buffer : undefined);
-    const viewsOf = (frame: Frame): Uint8Array[] => viewsIn(frame.#whole, frame.#planes);
+    const viewsOf = (frame: AnyFrame): Uint8Array[] => viewsIn(frame.#whole, frame.#planes);
   }
 
   override get bytes(): Uint8Array {

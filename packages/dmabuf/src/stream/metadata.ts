@@ -6,8 +6,8 @@ import { isLengthOf, type FrameFormat } from "./format.js";
 /** A value that JSON can carry. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** What travels with a frame. */
-export interface FrameMetadata {
+/** What travels with a frame. `Data` is what the program says of its data: no code checks it. */
+export interface FrameMetadata<Data = JsonValue> {
   /** Counts the stream's frames from 0; a gap means frames that this consumer has missed. */
   readonly sequence: number;
   /** The producer's own time of the frame, in whatever unit it uses. Default: `publishedAt`. */
@@ -15,7 +15,7 @@ export interface FrameMetadata {
   /** When the frame was published, in monotonic nanoseconds. */
   readonly publishedAt: number;
   /** What the producer has sent along; `undefined` if nothing. */
-  readonly data: JsonValue | undefined;
+  readonly data: Data | undefined;
 }
 
 /**

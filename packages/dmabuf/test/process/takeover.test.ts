@@ -14,7 +14,7 @@ const LONG = 1_500;
 const SOON = { timeout: 10_000 };
 
 /** The version that a frame's bytes are of, all of them. */
-function versionOf({ bytes, data }: Frame): number | undefined {
+function versionOf({ bytes, data }: Frame<number>): number | undefined {
   const version = checkPattern(
     bytes,
     () => {},
@@ -24,7 +24,7 @@ function versionOf({ bytes, data }: Frame): number | undefined {
   return version;
 }
 
-async function take(follower: Follower): Promise<number | undefined> {
+async function take(follower: Follower<number>): Promise<number | undefined> {
   const frame = await follower.next(SOON);
   if (frame === undefined) return undefined;
   using taken = frame;
@@ -43,7 +43,7 @@ test("a loop goes on with the next producer, after what the dead one had publish
   const first = await Holder.start(t, place);
   await first.ask({ order: "publish", name: "camera", versions: [1, 2, 3] });
   const seen: (readonly [version: number | undefined, sequence: number, takeovers: number])[] = [];
-  const follower = domain.follow("camera");
+  const follower = domain.follow<number>("camera");
   const loop = (async () => {
     for await (using frame of follower) {
       seen.push([versionOf(frame), frame.sequence, follower.takeovers]);
@@ -75,9 +75,9 @@ test("a loop goes on with the next producer, after what the dead one had publish
 test("a thread that blocks finds a stream, and goes on with the next producer", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   assert.throws(() => domain.findStreamSync("camera", { timeout: 20 }), { code: "ETIMEDOUT" });
-  using follower = domain.follow("camera", { findTimeout: 20 });
+  using follower = domain.follow<number>("camera", { findTimeout: 20 });
   assert.throws(() => follower.nextSync({ timeout: 10_000 }), { code: "ETIMEDOUT", message: /no stream "camera"/ });
-  using patient = domain.follow("camera", { findTimeout: 20_000 });
+  using patient = domain.follow<number>("camera", { findTimeout: 20_000 });
   assert.throws(() => patient.nextSync({ timeout: 20 }), { code: "ETIMEDOUT", message: /had no frame in 20 ms/ });
   const holders = await Promise.all([Holder.start(t, place), Holder.start(t, place)]);
   const seen: (number | undefined)[] = [];
@@ -101,8 +101,8 @@ test("a frame of a dead producer stays while it is held, and its stream's memory
   const [first, second] = await Promise.all([Holder.start(t, place), Holder.start(t, place)]);
   const before = memoryFiles();
   await first.ask({ order: "publish", name: "camera", versions: [1, 2] });
-  using follower = domain.follow("camera");
-  const held = [await follower.next(SOON), await follower.next(SOON)] as [Frame, Frame];
+  using follower = domain.follow<number>("camera");
+  const held = [await follower.next(SOON), await follower.next(SOON)] as [Frame<number>, Frame<number>];
   await first.kill();
   await second.ask({ order: "publish", name: "camera", versions: [11], bytes: 16_384 });
   using other = await follower.next(SOON);
@@ -122,10 +122,10 @@ test("a frame of a dead producer stays while it is held, and its stream's memory
 
 test("without a next producer the loop fails with ESRCH, and without a first with ETIMEDOUT", LIMITED, async (t) => {
   const { domain, place } = listen(t);
-  await assert.rejects(domain.follow("camera", { findTimeout: 50 }).next(), { code: "ETIMEDOUT" });
+  await assert.rejects(domain.follow<number>("camera", { findTimeout: 50 }).next(), { code: "ETIMEDOUT" });
   const holder = await Holder.start(t, place);
   await holder.ask({ order: "publish", name: "camera", versions: [1] });
-  using follower = domain.follow("camera", { findTimeout: 300 });
+  using follower = domain.follow<number>("camera", { findTimeout: 300 });
   assert.equal(await take(follower), 1);
   await holder.kill();
   await assert.rejects(follower.next(), { code: "ESRCH" });
@@ -145,7 +145,7 @@ test("a stream's end is the loop's end, and what it fails with is thrown, but fo
     return holder;
   };
   const [first, second] = [await start(1), await start(2)];
-  const [one, other] = [domain.follow("camera"), domain.follow("camera")];
+  const [one, other] = [domain.follow<number>("camera"), domain.follow<number>("camera")];
   // Of two that live, the one that was heard of last.
   assert.deepEqual([await take(one), await take(other)], [2, 2]);
   await second.ask({ order: "end stream", error: "ESRCH" });
@@ -158,7 +158,7 @@ test("a stream's end is the loop's end, and what it fails with is thrown, but fo
   await first.kill();
   await until(() => domain.agents.length === 2);
   const third = await start(3);
-  using last = domain.follow("camera");
+  using last = domain.follow<number>("camera");
   assert.equal(await take(last), 3);
   await third.ask({ order: "end stream" });
   assert.equal(await take(last), undefined);
@@ -169,7 +169,7 @@ test("no agent takes over from a producer that is only stopped, though another o
   const { domain, place } = listen(t);
   const first = await Holder.start(t, place);
   await first.ask({ order: "publish", name: "camera", versions: [1] });
-  using follower = domain.follow("camera");
+  using follower = domain.follow<number>("camera");
   assert.equal(await take(follower), 1);
   const { stream } = follower;
   assert.equal(stream?.name, "camera");
@@ -192,7 +192,7 @@ test("the name of a stream finds no stream of the dead, though its frames are he
   const { domain, place } = listen(t);
   const holder = await Holder.start(t, place);
   await holder.ask({ order: "publish", name: "camera", versions: [1] });
-  using follower = domain.follow("camera");
+  using follower = domain.follow<number>("camera");
   using frame = await follower.next(SOON);
   await holder.kill();
   await assert.rejects(follower.next({ timeout: 500 }), { code: "ETIMEDOUT" });
@@ -202,14 +202,14 @@ test("the name of a stream finds no stream of the dead, though its frames are he
 
 /** What a follower waits for. */
 const STATES: Record<string, (domain: ProcessDomain) => Promise<Follower>> = {
-  "a first producer": async (domain) => domain.follow("camera"),
+  "a first producer": async (domain) => domain.follow<number>("camera"),
   "a frame": async (domain) => {
     domain.createStream({ name: "camera", format: rawFormat(16) });
-    return domain.follow("camera");
+    return domain.follow<number>("camera");
   },
   "a next producer": async (domain) => {
     const stream = domain.createStream({ name: "camera", format: rawFormat(16) });
-    const follower = domain.follow("camera");
+    const follower = domain.follow<number>("camera");
     (await stream.loan())!.publish();
     (await follower.next())![Symbol.dispose]();
     stream.fail("ESRCH");
@@ -248,7 +248,7 @@ for (const [state, reach] of Object.entries(STATES)) {
 
 test("thirty producers one after the other leave nothing behind in their follower", LIMITED, async (t) => {
   const { domain, place } = listen(t, { streams: 4 });
-  using follower = domain.follow("camera", { policy: "drop-oldest" });
+  using follower = domain.follow<number>("camera", { policy: "drop-oldest" });
   const produce = async (version: number): Promise<void> => {
     using other = await ProcessDomain.connect(place);
     const stream = other.createStream({ name: "camera", format: rawFormat(4096) });

@@ -162,7 +162,7 @@ test("several calls of next() each get a frame, and what waits is told of the vi
 
 test("a viewer is told of a frame whose length is damaged, and its next one comes", LIMITED, async (t) => {
   const shown = show(t, { policy: "block" });
-  const viewer = await StreamViewer.connect(shown.place);
+  const viewer = await StreamViewer.connect<{ note: string }>(shown.place);
   t.after(() => viewer.close());
   const loan = (await shown.stream.loan())!;
   const { memory, offset } = loan.buffer.segments[0]!;
@@ -171,8 +171,10 @@ test("a viewer is told of a frame whose length is damaged, and its next one come
   await until(() => endOf(shown.stream).buffers.some(({ holds }) => holds.anyReader()));
   new DataView(memory, offset + metadataOffset(1000)).setFloat64(32, 1001, true);
   await assert.rejects(viewer.next(), { code: "EPROTO", message: /its length is damaged/ });
-  (await shown.stream.loan())!.publish({ length: 2 });
+  (await shown.stream.loan())!.publish({ length: 2, data: { note: "short" } });
   using frame = (await viewer.next())!;
+  const note: string | undefined = frame.data?.note;
+  assert.equal(note, "short");
   assert.deepEqual([frame.sequence, frame.length, frame.copy().length], [1, 2, 2]);
 });
 

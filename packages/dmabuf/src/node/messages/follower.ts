@@ -6,8 +6,9 @@ import { checkWait, checkWaitSync, countdown, type WaitOptions } from "../../dom
 import { codeOf, DmaBufError } from "../../errors.js";
 import { each } from "../../stream/each.js";
 import { CONSUMER_OPTIONS, type Consumer, type ConsumerOptions } from "../../stream/consumer.js";
-import type { Frame } from "../../stream/frame.js";
+import type { AnyFrame, Frame } from "../../stream/frame.js";
 import { endOf, type FrameStream } from "../../stream/frame-stream.js";
+import type { JsonValue } from "../../stream/metadata.js";
 import type { StreamDirectory } from "./stream-directory.js";
 
 /**
@@ -32,7 +33,7 @@ export const FOLLOW: Kinds<FollowOptions> = { ...CONSUMER_OPTIONS, findTimeout: 
 
 interface Source {
   readonly stream: FrameStream;
-  readonly consumer: Consumer;
+  readonly consumer: Consumer<never>;
 }
 
 /** A stream that is looked for. */
@@ -45,12 +46,17 @@ interface Search {
 }
 
 /** Made by `ProcessDomain.follow()`. */
-export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) => Follower;
+export let makeFollower: (
+  agent: Agent,
+  directory: StreamDirectory,
+  name: string,
+  options: FollowOptions,
+) => Follower<never>;
 
 /**
  * The frames of the streams of one name, one producer's after the other's: iterate over it, or take frames one at a
  * time. A frame has its own stream's format; sequence numbers begin anew with each producer, and so does what can be
- * missed.
+ * missed. `Data` is the type of what travels with a frame.
  *
  * @example
  * ```ts
@@ -67,7 +73,7 @@ export let makeFollower: (agent: Agent, directory: StreamDirectory, name: string
  * console.log(frame?.sequence, camera.takeovers);
  * ```
  */
-export class Follower implements AsyncIterable<Frame>, Disposable {
+export class Follower<Data = JsonValue> implements AsyncIterable<Frame<Data>>, Disposable {
   /** The name of the streams that it follows. */
   readonly name: string;
   readonly #agent: Agent;
@@ -83,7 +89,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   #closed = false;
 
   static {
-    makeFollower = (agent, directory, name, options) => new Follower(agent, directory, name, options);
+    makeFollower = (agent, directory, name, options) => new Follower<never>(agent, directory, name, options);
   }
 
   private constructor(agent: Agent, directory: StreamDirectory, name: string, options: FollowOptions) {
@@ -118,18 +124,18 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
    *   if a producer died and no other took over within it; `EBUSY` if another call waits; what a stream has failed
    *   with.
    */
-  async next(options: WaitOptions = this.#options): Promise<Frame | undefined> {
+  async next(options: WaitOptions = this.#options): Promise<Frame<Data> | undefined> {
     checkWait("Follower.next()", options);
     return take(this.#agent, this.#next(options.timeout), options);
   }
 
   /** As {@link next}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
-  nextSync(options: { readonly timeout?: number } = {}): Frame | undefined {
+  nextSync(options: { readonly timeout?: number } = {}): Frame<Data> | undefined {
     checkWaitSync("Follower.nextSync()", options);
     return takeSync(this.#agent, this.#next(options.timeout), options.timeout);
   }
 
-  *#next(timeout: number | undefined): Steps<Frame | undefined> {
+  *#next(timeout: number | undefined): Steps<Frame<Data> | undefined> {
     if (this.#closed || this.#agent.closed)
       throw new DmaBufError("EBADF", `Cannot take a frame of streams "${this.name}": they were left`);
     if (this.#taking) throw new DmaBufError("EBUSY", `Cannot take a frame of streams "${this.name}": one is awaited`);
@@ -142,7 +148,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
   }
 
   /** Takes frames until a stream ends; what it follows is left when the loop is. */
-  [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Frame<Data>, void, undefined> {
     return each(
       () => this.next(),
       () => this.close(),
@@ -163,7 +169,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     this.close();
   }
 
-  *#take(timeout: number | undefined): Steps<Frame | undefined> {
+  *#take(timeout: number | undefined): Steps<Frame<Data> | undefined> {
     for (;;) {
       const source = this.#source ?? (yield* this.#join(timeout));
       if (source === undefined) return undefined;
@@ -214,7 +220,7 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
     const stream = this.#directory.open(this.name);
     if (stream === undefined) return undefined;
     try {
-      this.#source = { stream, consumer: stream.frames(this.#options) };
+      this.#source = { stream, consumer: stream.frames<never>(this.#options) };
       this.#search = undefined;
       this.#streams++;
       return this.#source;
@@ -238,8 +244,8 @@ export class Follower implements AsyncIterable<Frame>, Disposable {
 }
 
 /** The next frame of one stream. */
-function* nextOf(consumer: Consumer): Steps<Frame | undefined> {
-  let frame: Frame | undefined;
+function* nextOf(consumer: Consumer<never>): Steps<AnyFrame | undefined> {
+  let frame: AnyFrame | undefined;
   yield {
     wait: async (terms) => {
       frame = await consumer.next(terms);

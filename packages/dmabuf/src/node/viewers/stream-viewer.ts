@@ -44,15 +44,15 @@ const NEXT: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL };
 
 const CONNECT_TIMEOUT = 5_000;
 
-let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => ViewedFrame;
+let makeViewedFrame: (held: Held, format: FrameFormat, whole: Uint8Array) => ViewedFrame<never>;
 
 /** A frame that a viewer looks at. Its bytes can only be read: writing to them ends the process. */
-export class ViewedFrame extends PublishedFrame {
+export class ViewedFrame<Data = JsonValue> extends PublishedFrame<Data> {
   readonly format: FrameFormat;
   readonly sequence: number;
   readonly timestamp: number;
   readonly publishedAt: number;
-  readonly data: JsonValue | undefined;
+  readonly data: Data | undefined;
   readonly #held: Held;
   readonly #whole: Uint8Array;
   #planes: readonly [Plane, ...Plane[]] | undefined;
@@ -64,14 +64,14 @@ export class ViewedFrame extends PublishedFrame {
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);
     this.publishedAt = publishedAtIn(area);
-    this.data = dataIn(area);
+    this.data = dataIn(area) as Data | undefined;
     this.#held = held;
     this.#whole = whole.subarray(0, lengthIn(area, format));
   }
 
   static {
     makeViewedFrame = (held, format, whole) =>
-      owned(held, new ViewedFrame(held, format, whole), (frame) => viewsIn(frame.#whole, frame.#planes));
+      owned(held, new ViewedFrame<never>(held, format, whole), (frame) => viewsIn(frame.#whole, frame.#planes));
   }
 
   override get bytes(): Uint8Array {
@@ -108,7 +108,7 @@ export class ViewedFrame extends PublishedFrame {
  * console.log(viewer.name, frame?.sequence, server.viewers);
  * ```
  */
-export class StreamViewer implements Disposable {
+export class StreamViewer<Data = JsonValue> implements Disposable {
   /** The stream's name. */
   readonly name: string;
   /** The format of all of its frames. */
@@ -146,7 +146,8 @@ export class StreamViewer implements Disposable {
   }
 
   /**
-   * Begins to look at the stream that is served there.
+   * Begins to look at the stream that is served there. `Data` is the type of what travels with its frames, as the program says: no
+   * code checks it.
    *
    * @param where A path, or "@" and an abstract name.
    * @throws {DmaBufError} `ECONNREFUSED` or `ENOENT` if no process serves anything there; `EACCES` if this user may not
@@ -154,7 +155,10 @@ export class StreamViewer implements Disposable {
    *   comes in time; `EPROTO` if this is no stream, or one that does not fit its memory; `EMFILE` if there is no
    *   descriptor left. The signal's reason if it aborts.
    */
-  static async connect(where: string, options: ConnectViewerOptions = {}): Promise<StreamViewer> {
+  static async connect<Data = JsonValue>(
+    where: string,
+    options: ConnectViewerOptions = {},
+  ): Promise<StreamViewer<Data>> {
     checkPlace("StreamViewer.connect()", where);
     checkOptions("StreamViewer.connect()", options, CONNECT_VIEWER);
     const { timeout = CONNECT_TIMEOUT, signal, users } = options;
@@ -187,7 +191,7 @@ export class StreamViewer implements Disposable {
         return mapping;
       });
       const rest = lines.handOver();
-      return new StreamViewer(new Socket({ fd: ledger.handOver(connection) }), shown, objects, mappings, rest);
+      return new StreamViewer<Data>(new Socket({ fd: ledger.handOver(connection) }), shown, objects, mappings, rest);
     });
   }
 
@@ -196,12 +200,12 @@ export class StreamViewer implements Disposable {
    *
    * @throws {DmaBufError} As {@link next}.
    */
-  frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<ViewedFrame, void, undefined> {
+  frames(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<ViewedFrame<Data>, void, undefined> {
     checkOptions("StreamViewer.frames()", options, NEXT);
     return this.#frames(options);
   }
 
-  async *#frames(options: { readonly signal?: AbortSignal }): AsyncGenerator<ViewedFrame, void, undefined> {
+  async *#frames(options: { readonly signal?: AbortSignal }): AsyncGenerator<ViewedFrame<Data>, void, undefined> {
     for (;;) {
       const frame = await this.next(options);
       if (frame === undefined) return;
@@ -219,7 +223,7 @@ export class StreamViewer implements Disposable {
    * @throws {DmaBufError} `ECONNRESET` if the process that served it is gone; what the stream has failed with. The
    *   signal's reason if it aborts.
    */
-  async next(options: { readonly signal?: AbortSignal } = {}): Promise<ViewedFrame | undefined> {
+  async next(options: { readonly signal?: AbortSignal } = {}): Promise<ViewedFrame<Data> | undefined> {
     checkOptions("StreamViewer.next()", options, NEXT);
     const { signal } = options;
     const ready = (): boolean => this.#told.length > 0 || this.#ended !== undefined;
@@ -252,7 +256,7 @@ export class StreamViewer implements Disposable {
     for (const look of [...this.#looks]) look();
   }
 
-  #frameAt(place: number): ViewedFrame {
+  #frameAt(place: number): ViewedFrame<Data> {
     const mapping = this.#mappings[place]!;
     mapping.beginUse();
     const held = new Held(
