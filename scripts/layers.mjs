@@ -36,6 +36,7 @@ export const LAYERS = [
   { name: "threads.ts", neutral: true },
   { name: "streams.ts", neutral: true },
   { name: "index.ts", neutral: true },
+  { name: "web", neutral: true },
   { name: "testing", neutral: true },
   { name: "node", neutral: false },
   { name: "linux", neutral: false },

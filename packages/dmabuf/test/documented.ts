@@ -6,9 +6,14 @@ import ts from "typescript";
 const DIST = join(import.meta.dirname, "..", "src");
 
 /** The declarations of the entries, which users' programs are compiled against. */
-export const ENTRIES: readonly string[] = ["index", "streams", "node/index", "linux/index", "testing/index"].map(
-  (entry) => join(DIST, `${entry}.d.ts`),
-);
+export const ENTRIES: readonly string[] = [
+  "index",
+  "streams",
+  "web/index",
+  "node/index",
+  "linux/index",
+  "testing/index",
+].map((entry) => join(DIST, `${entry}.d.ts`));
 
 const OPTIONS: ts.CompilerOptions = {
   module: ts.ModuleKind.NodeNext,

@@ -13,3 +13,6 @@ export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./vie
 export type { Follower, FollowOptions } from "./messages/follower.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
 export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";
+export { readableFrom, type ReadableFromOptions } from "./sinks/readable-from.js";
+export { writableFrom, type WritableFromOptions } from "./sinks/writable-from.js";
+export type { FrameSource } from "../stream/frame-source.js";

@@ -40,10 +40,9 @@ export abstract class FrameBytes implements Disposable {
   /**
    * All bytes of the frame, in place.
    *
-   * **They are yours until the frame is given back, and no longer:** then the next frame is written there. A sink that works
-   * later (a Node.js or web stream, a socket, `ws.send()`) needs the frame until it has called back:
-   * `await new Promise((taken) => sink.write(frame.bytes, taken))`, and then the end of the frame. Where no callback says that
-   * the bytes were taken, as in a pipeline, give it a copy: `yield frame.copy()`. See `examples/file.ts`.
+   * **They are yours until the frame is given back, and no longer:** then the next frame is written there. For a sink that
+   * works later (a stream, a socket, `ws.send()`) there are two right ways: `readableFrom(consumer)` of `dmabuf/node`, which
+   * gives each frame back when the sink has taken it, and `frame.copy()`. See `examples/file.ts`.
    *
    * @throws {DmaBufError} `EBADF` if the frame was given back.
    */

@@ -5,6 +5,7 @@ import process from "node:process";
 import { rawFormat } from "../../src/index.js";
 import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
 import type { Exceptions } from "./nonsense.js";
+import { sourceOf } from "./web.js";
 
 /** What the functions of `dmabuf/node` are called on and with, rightly. */
 
@@ -68,6 +69,8 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) })),
     [where, {}]
   ),
+  "readableFrom()": ({ domain }) => [sourceOf(domain.createStream({ format: rawFormat(64) }).frames()), {}],
+  "writableFrom()": ({ domain }) => [domain.createStream({ format: rawFormat(64) }), {}],
   "StreamViewer.frames()": () => [{}],
   "StreamViewer.next()": () => [{ signal: AbortSignal.abort() }],
 };

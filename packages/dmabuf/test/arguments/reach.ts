@@ -57,10 +57,13 @@ function classesOf(value: object): string[] {
   return names;
 }
 
+/** Node.js keeps the state of its streams in these. */
+const OF_STREAMS = new Set(["ReadableState", "WritableState"]);
+
 /** Whether it is of a class that is not of the language or its host. */
 function isOfOurs(value: object): boolean {
   const [name = ""] = classesOf(value);
-  return name !== "" && !(name in globalThis);
+  return name !== "" && !(name in globalThis) && !OF_STREAMS.has(name);
 }
 
 /** What has nothing of ours in it. */

@@ -1,0 +1,19 @@
+import { check, checkObject, FUNCTION, isObject, required, type Kind, type Kinds } from "../arguments.js";
+import type { PublishedFrame } from "./frame.js";
+
+/** What gives frames, one after the other: a `Consumer`, a `Follower` or a `StreamViewer`. */
+export interface FrameSource {
+  /** The next frame; `undefined` once there are no more. */
+  next(): Promise<PublishedFrame | undefined>;
+  /** Leaves, and ends a `next()` that waits. */
+  close(): void;
+}
+
+const SOURCE: Kind = { wanted: "a Consumer, or what else gives frames by next()", isKind: isObject };
+const METHODS: Kinds<FrameSource> = { next: required(FUNCTION), close: required(FUNCTION) };
+
+/** @throws {TypeError} If it is none. */
+export function checkSource(call: string, source: FrameSource): void {
+  check(call, "source", source, SOURCE);
+  checkObject(call, "source", source, METHODS);
+}
