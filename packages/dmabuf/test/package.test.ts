@@ -225,6 +225,18 @@ function complaints(files: readonly string[], options: ts.CompilerOptions): stri
   return diagnostics.map((diagnostic) => ts.formatDiagnostic(diagnostic, FORMAT));
 }
 
+/** Runs while Node.js's types are in the folder. */
+function withNodeTypes(act: () => void): void {
+  const types = join(folder, "node_modules", "@types");
+  mkdirSync(types, { recursive: true });
+  symlinkSync(dirname(createRequire(import.meta.url).resolve("@types/node/package.json")), join(types, "node"));
+  try {
+    act();
+  } finally {
+    rmSync(types, { recursive: true });
+  }
+}
+
 const FORMAT: ts.FormatDiagnosticsHost = {
   getCurrentDirectory: () => folder,
   getCanonicalFileName: (name) => name,
@@ -235,10 +247,6 @@ const LIB = ["lib.es2023.d.ts", "lib.es2024.sharedmemory.d.ts", "lib.esnext.disp
 
 for (const [name, options] of RESOLUTIONS) {
   test(`every example compiles against the package, as strictly as can be (${name})`, PATIENT, () => {
-    const types = join(folder, "node_modules", "@types");
-    mkdirSync(types, { recursive: true });
-    const node = dirname(createRequire(import.meta.url).resolve("@types/node/package.json"));
-    symlinkSync(node, join(types, "node"));
     const examples = readdirSync(join(LIBRARY, "examples")).filter((file) => file.endsWith(".ts"));
     const files = examples.map((file) => {
       const copy = join(folder, file);
@@ -246,11 +254,7 @@ for (const [name, options] of RESOLUTIONS) {
       return copy;
     });
     assert.ok(files.length > 0);
-    try {
-      assert.deepEqual(complaints(files, { ...options, lib: LIB, types: ["node"] }), []);
-    } finally {
-      rmSync(types, { recursive: true });
-    }
+    withNodeTypes(() => assert.deepEqual(complaints(files, { ...options, lib: LIB, types: ["node"] }), []));
   });
 
   test(`a page's program compiles against the package with the types of the DOM (${name})`, PATIENT, () => {
@@ -259,20 +263,31 @@ for (const [name, options] of RESOLUTIONS) {
     assert.deepEqual(complaints([page], { ...options, lib: [...LIB, "lib.dom.d.ts"], types: [] }), []);
   });
 
-  test(`each entry compiles with the libraries of ES2022, and nothing else is asked for (${name})`, PATIENT, () => {
-    const entries = Object.keys(manifest(installed).exports).filter((entry) => !entry.endsWith(".json"));
-    const users = entries.map((entry, i) => {
-      const user = join(folder, `user-${i}.ts`);
-      writeFileSync(user, `export * from "${entry.replace(".", "dmabuf")}";\n`);
-      return user;
-    });
-    assert.deepEqual(complaints(users, { ...options, target: ts.ScriptTarget.ES2022, types: [] }), []);
-  });
+  test(
+    `each entry compiles with the libraries of ES2022, and dmabuf/node alone asks for Node.js's types (${name})`,
+    PATIENT,
+    () => {
+      const entries = Object.keys(manifest(installed).exports).filter((entry) => !entry.endsWith(".json"));
+      const users = entries.map((entry) => {
+        const user = join(folder, `user-${entries.indexOf(entry)}.ts`);
+        writeFileSync(user, `export * from "${entry.replace(".", "dmabuf")}";\n`);
+        return { user, types: entry === "./node" ? ["node"] : [] };
+      });
+      const compile = (types: string[]): string[] => {
+        const files = users.filter((one) => one.types.length === types.length).map(({ user }) => user);
+        assert.ok(files.length > 0);
+        return complaints(files, { ...options, target: ts.ScriptTarget.ES2022, types });
+      };
+      assert.deepEqual(compile([]), []);
+      withNodeTypes(() => assert.deepEqual(compile(["node"]), []));
+    },
+  );
 }
 
 /** A page that draws the frames of a worker, without anything of Node.js. */
 const PAGE = `
 import { Domain, DmaBufError, imageFormat } from "dmabuf";
+import { readableStreamFrom, writableStreamFrom } from "dmabuf/web";
 
 const domain = Domain.create({ name: "page" });
 const stream = domain.createStream({ name: "camera", format: imageFormat("RGBA", 64, 64), buffers: 3 });
@@ -283,6 +298,8 @@ worker.postMessage({ invitation: { port, ...rest }, stream: stream.handle() }, [
 console.log(domain.agent);
 // @ts-expect-error -- And so is what is behind a fence.
 console.log(domain.createTimeline().createFence().ops);
+const body = readableStreamFrom(stream.frames()).pipeThrough(new CompressionStream("gzip"));
+void (await fetch("./frames", { method: "POST", body })).body?.pipeTo(writableStreamFrom(stream));
 const context = document.querySelector("canvas")?.getContext("2d");
 const stop = new AbortController();
 try {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * `dmabuf/web`: frames in the streams of the web, for pages and every runtime that has them: `fetch`, `Response`,
  * `CompressionStream`.
