@@ -18,6 +18,7 @@ import { ProcessDomain } from "dmabuf/node";
 import fastify from "fastify";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
+import { WebSocket, WebSocketServer } from "ws";
 
 const SIZE = 64 * 64 * 4;
 const WRONG = "**wrong, without an error**";
@@ -50,6 +51,7 @@ const READERS = {
   "`tableFromIPC()` of Apache Arrow": (bytes) => (bytes.set(batch), tableFromIPC(bytes).toString()),
   "`bindBlob()` of DuckDB": (bytes) => queried(bytes),
   "`reply.send()` of Fastify": (bytes) => replied(bytes),
+  "`send()` of ws": (bytes) => messaged(bytes),
 };
 
 /** What writes to the bytes. */
@@ -161,6 +163,18 @@ async function replied(bytes) {
   server.get("/", async (_request, reply) => reply.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)));
   const { rawPayload } = await server.inject("/");
   return rawPayload;
+}
+
+async function messaged(bytes) {
+  const server = new WebSocketServer({ port: 0 });
+  const message = new Promise((got) => server.on("connection", (socket) => socket.on("message", got)));
+  const socket = new WebSocket(`ws://127.0.0.1:${server.address().port}`);
+  await new Promise((opened) => socket.on("open", opened));
+  socket.send(bytes);
+  const got = await message;
+  socket.terminate();
+  server.close();
+  return got;
 }
 
 async function compressed(bytes) {

@@ -2,26 +2,46 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { DOCUMENT, runProgram, whyNot, type Needs, type Said } from "./programs.js";
 import {
-  interfaceRows,
+  BROWSER_HEAD,
+  BROWSER_INTERFACES,
   INTERFACES,
   INTERFACES_HEAD,
+  nodeColumn,
   PROGRAM_HEAD,
   programRow,
   PROGRAMS,
   rowsIn,
+  rowsWith,
   tableOf,
   withTable,
 } from "./tables.js";
 
 const rows: string[] = [];
 for (const [name, program] of Object.entries(PROGRAMS)) rows.push(programRow(name, program, await run(name, program)));
-const programs = tableOf(PROGRAM_HEAD, rows);
-const said = await run(INTERFACES.name, INTERFACES);
-const document = withTable(readFileSync(DOCUMENT, "utf8"), "programs", programs);
-const found = interfaceRows(rowsIn(document, "interfaces"), said);
-if (found === undefined) throw new Error(`The document has no column for Node.js ${process.versions.node}`);
-const interfaces = tableOf(INTERFACES_HEAD, found);
-writeFileSync(DOCUMENT, withTable(document, "interfaces", interfaces));
+const column = nodeColumn();
+if (column === undefined) throw new Error(`The document has no column for Node.js ${process.versions.node}`);
+const document = readFileSync(DOCUMENT, "utf8");
+const interfaces = rowsWith(
+  column,
+  rowsIn(document, "interfaces"),
+  INTERFACES_HEAD,
+  await run(INTERFACES.name, INTERFACES),
+);
+const browsers = rowsWith(
+  1,
+  rowsIn(document, "browsers"),
+  BROWSER_HEAD,
+  await run(BROWSER_INTERFACES.name, BROWSER_INTERFACES),
+);
+const tables = {
+  programs: tableOf(PROGRAM_HEAD, rows),
+  interfaces: tableOf(INTERFACES_HEAD, interfaces),
+  browsers: tableOf(BROWSER_HEAD, browsers),
+};
+writeFileSync(
+  DOCUMENT,
+  Object.entries(tables).reduce((text, [name, table]) => withTable(text, name, table), document),
+);
 
 async function run(name: string, { needs }: { readonly needs: Needs }): Promise<Said> {
   const missing = whyNot(needs);

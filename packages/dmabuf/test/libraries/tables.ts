@@ -11,6 +11,12 @@ export interface Program {
   readonly copied: number;
 }
 
+/** A program that tries what a column of a table says. */
+export interface Trial {
+  readonly name: string;
+  readonly needs: Needs;
+}
+
 /** By file. */
 export const PROGRAMS: Readonly<Record<string, Program>> = {
   "sharp.mjs": {
@@ -81,7 +87,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
 export const INTERFACES = {
   name: "interfaces.mjs",
   needs: {
-    packages: ["@duckdb/node-api", "@napi-rs/canvas", "apache-arrow", "fastify", "onnxruntime-node", "sharp"],
+    packages: ["@duckdb/node-api", "@napi-rs/canvas", "apache-arrow", "fastify", "onnxruntime-node", "sharp", "ws"],
     processes: true,
   },
 } as const;
@@ -94,6 +100,14 @@ export const INTERFACES_HEAD = [
   ...MAJORS.map((major) => `\`Domain\`, Node.js ${major}`),
   "`ProcessDomain`",
 ];
+
+/** Tries interfaces of Chromium. The other columns of its table are of browsers that CI has not. */
+export const BROWSER_INTERFACES = {
+  name: "browser-interfaces.mjs",
+  needs: { packages: ["esbuild", "playwright-core", "ws"], chromium: true },
+} as const;
+
+export const BROWSER_HEAD = ["interface", "Chromium", "Firefox", "WebKit"];
 
 const COPIES = /(\d+) bytes were copied$/;
 const HANDED_OVER = /(\d+) (frames?|buffers?) of (\d+) bytes/;
@@ -131,17 +145,22 @@ export function programRow(name: string, { needs: { packages = [] } }: Program, 
   ]);
 }
 
-/**
- * The rows of the table of interfaces, as this version of Node.js makes them of what is written: it knows its own column alone.
- * Nothing if the document has none for it.
- */
-export function interfaceRows(written: readonly string[], said: Said): string[] | undefined {
-  const here = MAJORS.indexOf(process.versions.node.split(".")[0]!);
-  if (here < 0) return undefined;
+/** The version of Node.js here as the table of interfaces has it: a column, or none. */
+export function nodeColumn(): number | undefined {
+  const at = MAJORS.indexOf(process.versions.node.split(".")[0]!);
+  return at < 0 ? undefined : at + 1;
+}
+
+/** Rows as a program makes them that has tried one column: its cells are new, those of other columns are as they were written. */
+export function rowsWith(column: number, written: readonly string[], head: readonly string[], said: Said): string[] {
   return linesOf(said).map((line) => {
-    const [name, shared, plain] = cellsOf(line);
+    const [name, verdict, ...others] = cellsOf(line);
     const before = written.map(cellsOf).find(([other]) => other === name) ?? [];
-    return row([name!, ...MAJORS.map((_, at) => (at === here ? shared! : (before[at + 1] ?? "?"))), plain!]);
+    const cells = head.map((_, at) => (at === column ? verdict! : (before[at] ?? "not tried")));
+    // What is the same in all versions is at the end.
+    cells.splice(cells.length - others.length, others.length, ...others);
+    cells[0] = name!;
+    return row(cells);
   });
 }
 
