@@ -70,7 +70,7 @@ export type { BufferStatistics } from "./buffer/statistics.js";
 export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
 export type { UdmabufOptions } from "./buffer/udmabuf.js";
 
-export { audioFormat, type AudioFormatOptions, type SampleType } from "./stream/audio-format.js";
+export { audioFormat, type AudioFormatOptions, type Samples, type SampleType } from "./stream/audio-format.js";
 export {
   imageFormat,
   rawFormat,

@@ -10,7 +10,7 @@
 export type { WasmMemory } from "./substrate/wasm-memory.js";
 export type { DomainOptions, Invitation } from "./thread-domain.js";
 export type { JoinOptions } from "./domain-base.js";
-export { audioFormat, type AudioFormatOptions, type SampleType } from "./stream/audio-format.js";
+export { audioFormat, type AudioFormatOptions, type Samples, type SampleType } from "./stream/audio-format.js";
 export {
   imageFormat,
   rawFormat,

@@ -76,6 +76,16 @@ test("examples/body.ts sends bytes of two frames, and fills one with them", { ti
   assert.equal(stdout, "32 each frame isa chunk of the body\n");
 });
 
+test("examples/packets.ts and examples/audio.ts print what they say", { timeout: 60_000 }, () => {
+  const said = ["packets.ts", "audio.ts"].map(
+    (name) => spawnSync(process.execPath, [compiled(name)], { encoding: "utf8", timeout: 30_000 }).stdout,
+  );
+  assert.deepEqual(said, [
+    "first 5 bytes: hello\nsecond 13 bytes: a longer text\nthird 0 bytes: \n",
+    "90 frames were played, and 10 times there was none\n",
+  ]);
+});
+
 const DOCUMENTS = [
   "README.md",
   ...readdirSync(new URL("docs/", workspace), { recursive: true, encoding: "utf8" })

@@ -59,7 +59,7 @@ describe("a frame of audio", () => {
   test("that is interleaved may be shorter, by whole samples of all channels", (t) => {
     const { stream, consumer } = streamOf(t, audioFormat({ ...STEREO, type: "int16" }));
     const loan = stream.tryLoan()!;
-    loan.samples[0].set([1, -1, 2, -2, 3, -3, 4, -4] as never);
+    loan.samples[0].set([1, -1, 2, -2, 3, -3, 4, -4]);
     const message = 'Loan.publish(): option "length" must be a multiple of 4 from 0 to 16, not 6';
     assert.throws(() => loan.publish({ length: 6 }), { name: "RangeError", message });
     loan.publish({ length: 12 });

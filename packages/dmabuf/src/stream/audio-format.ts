@@ -1,8 +1,20 @@
 import { checkOptions, integer, oneOf, required, type Kinds } from "../arguments.js";
-import { ELEMENTS, type AudioLayout, type FrameFormat, type PlaneFormat } from "./format.js";
+import type { AudioLayout, FrameFormat, PlaneFormat } from "./format.js";
 
 /** The type of a sample. */
 export type SampleType = "uint8" | "int16" | "int32" | "float32" | "float64";
+
+/** Samples of audio: a view of their bytes. */
+export type Samples = Uint8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+
+/** The typed arrays that samples are read through. */
+const ARRAYS = {
+  uint8: Uint8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const satisfies Record<SampleType, unknown>;
 
 /** How the audio of a stream is. */
 export interface AudioFormatOptions {
@@ -22,14 +34,13 @@ export interface AudioFormatOptions {
 }
 
 const MOST_CHANNELS = 64;
-const SAMPLE_TYPES: readonly string[] = ["uint8", "int16", "int32", "float32", "float64"];
 const LAYOUTS: readonly string[] = ["interleaved", "planar"];
 
 const OPTIONS: Kinds<AudioFormatOptions> = {
   channels: /* @__PURE__ */ required(/* @__PURE__ */ integer(1, MOST_CHANNELS)),
   rate: /* @__PURE__ */ required(/* @__PURE__ */ integer(1)),
   samples: /* @__PURE__ */ required(/* @__PURE__ */ integer(1, 2 ** 32)),
-  type: /* @__PURE__ */ oneOf(SAMPLE_TYPES),
+  type: /* @__PURE__ */ oneOf(/* @__PURE__ */ Object.keys(ARRAYS)),
   layout: /* @__PURE__ */ oneOf(LAYOUTS),
 };
 
@@ -58,7 +69,7 @@ export function audioFormat(options: AudioFormatOptions): FrameFormat {
 
 function planesOf(channels: number, samples: number, type: SampleType, layout: AudioLayout): FrameFormat["planes"] {
   const isPlanar = layout === "planar";
-  const bytesPerSample = ELEMENTS[type].BYTES_PER_ELEMENT * (isPlanar ? 1 : channels);
+  const bytesPerSample = ARRAYS[type].BYTES_PER_ELEMENT * (isPlanar ? 1 : channels);
   const stride = samples * bytesPerSample;
   const plane: PlaneFormat = { offset: 0, stride, width: samples, height: 1, bytesPerSample };
   const others = Array.from({ length: isPlanar ? channels - 1 : 0 }, (_, i) => ({
@@ -66,4 +77,11 @@ function planesOf(channels: number, samples: number, type: SampleType, layout: A
     offset: (i + 1) * stride,
   }));
   return [plane, ...others];
+}
+
+/** The samples of audio in some bytes, without a copy. @throws {TypeError} If the format is no audio's. */
+export function samplesIn({ kind, type }: FrameFormat, bytes: Uint8Array): Samples {
+  if (kind !== "audio") throw new TypeError(`A frame of kind "${kind}" is no audio`);
+  const elements = ARRAYS[type as SampleType];
+  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / elements.BYTES_PER_ELEMENT);
 }

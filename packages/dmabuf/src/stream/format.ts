@@ -221,7 +221,7 @@ export const ELEMENTS = {
 
 const ELEMENT_TYPE = /* @__PURE__ */ oneOf(/* @__PURE__ */ Object.keys(ELEMENTS));
 
-/** A tensor's elements, or the samples of audio: a view of their bytes. */
+/** A tensor's elements: a view of its bytes. */
 export type Tensor =
   | Int8Array
   | Uint8Array
@@ -269,11 +269,6 @@ export function tensorFormat(shape: readonly number[], type: ElementType): Frame
 /** A typed array over a tensor's bytes, without a copy. @throws {TypeError} If the format is no tensor's. */
 export function tensorView(format: FrameFormat, bytes: Uint8Array): Tensor {
   if (format.kind !== "tensor") throw new TypeError(`A frame of kind "${format.kind}" is no tensor`);
-  return elementsIn(format, bytes, format.size);
-}
-
-/** A typed array of a format's type over the first of some bytes, without a copy. */
-export function elementsIn({ type }: FrameFormat, bytes: Uint8Array, length = bytes.length): Tensor {
-  const elements = ELEMENTS[type!];
-  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, length / elements.BYTES_PER_ELEMENT);
+  const elements = ELEMENTS[format.type!];
+  return new elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, format.size / elements.BYTES_PER_ELEMENT);
 }

@@ -4,8 +4,9 @@ import { countedCopy } from "../buffer/copies.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
+import { samplesIn, type Samples } from "./audio-format.js";
 import type { FrameHold } from "./frame-hold.js";
-import { elementsIn, lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
+import { lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor } from "./format.js";
 import {
   dataIn,
   encodeData,
@@ -66,11 +67,9 @@ export abstract class FrameBytes implements Disposable {
    *
    * @throws {TypeError} If the format is no audio's.
    */
-  get samples(): readonly [Tensor, ...Tensor[]] {
-    const { format, planes } = this;
-    if (format.kind !== "audio") throw new TypeError(`A frame of kind "${format.kind}" is no audio`);
-    const [first, ...others] = planes;
-    return [elementsIn(format, first.bytes), ...others.map(({ bytes }) => elementsIn(format, bytes))];
+  get samples(): readonly [Samples, ...Samples[]] {
+    const [first, ...others] = this.planes;
+    return [samplesIn(this.format, first.bytes), ...others.map(({ bytes }) => samplesIn(this.format, bytes))];
   }
 
   /** Gives the frame back. Twice does nothing. */
