@@ -8,7 +8,14 @@ import { layerConfig } from "./scripts/layers.mjs";
 const NODE_TEST = { from: "package", package: "node:test", name: ["test", "it", "describe", "suite"] };
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "node_modules", "demo-output/", "**/protocol/binary.ts", "**/protocol/assembly/"]),
+  globalIgnores([
+    "**/dist/",
+    "node_modules",
+    "demo-output/",
+    "**/protocol/binary.ts",
+    "**/protocol/assembly/",
+    "scripts/projects/**/*.ts",
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
   comments.recommended,
@@ -76,6 +83,8 @@ export default defineConfig(
   },
   // Most names there are the browser's.
   { files: ["libraries/browser/*.js"], rules: { "no-undef": "off" } },
+  // Programs of users, for pages and for test runners, too.
+  { files: ["scripts/projects/**"], rules: { "no-undef": "off" } },
   // What comes with a worker is `any`, and an example needs no cast.
   { files: ["packages/dmabuf/examples/**/*.ts"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },
   { files: ["packages/dmabuf/src/substrate/**/*.ts"], rules: { "no-restricted-globals": "off" } },

@@ -53,8 +53,8 @@ export default {
   // An export that only its own file and tests use is for the tests, and right.
   ignoreExportsUsedInFile: argv.includes("--production"),
   ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc"],
-  // Bundled for the browser by its path.
-  ignoreDependencies: ["assert"],
+  // The one is bundled for the browser, the other one started, by its path.
+  ignoreDependencies: ["assert", "@arethetypeswrong/cli"],
   exclude: ["duplicates"],
   // The layout is read by traces, by the fuzzer and by scripts/layout.mjs, which writes it for other languages.
   ...(argv.includes("--production") ? { ignoreIssues: { "packages/dmabuf/src/domain/record.ts": ["exports"] } } : {}),

@@ -8,10 +8,36 @@ import { DmaBufError } from "../errors.js";
 
 /**
  * The surroundings' own `MessagePort` where their types are known, so that a transfer list takes it; else its part that
- * is used.
+ * is used. A program that knows the types of browsers and those of Node.js has two kinds of ports by type, and the global
+ * one is the browser's: there it has members that make it fit the transfer lists of both, and are not to be called.
  */
 export type MessagePortLike = typeof globalThis extends { readonly MessagePort: { readonly prototype: infer Port } }
-  ? Port
+  ? Port extends { ref(): void }
+    ? Port
+    : typeof globalThis extends { readonly process: unknown }
+      ? Port &
+          Readonly<Record<"onclose" | "onmessage" | "onmessageerror", null>> &
+          Readonly<
+            Record<
+              | (
+                  | "postMessage"
+                  | "ref"
+                  | "unref"
+                  | "hasRef"
+                  | "emit"
+                  | "on"
+                  | "once"
+                  | "off"
+                  | "listeners"
+                  | "eventNames"
+                )
+              | ("addEventListener" | "removeEventListener" | "addListener" | "prependListener" | "listenerCount")
+              | ("prependOnceListener" | "removeListener" | "removeAllListeners" | "setMaxListeners")
+              | ("getMaxListeners" | "rawListeners"),
+              (...values: never[]) => never
+            >
+          >
+      : Port
   : {
       postMessage(message: unknown): void;
       close(): void;

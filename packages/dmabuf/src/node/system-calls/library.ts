@@ -1,5 +1,6 @@
 import { constants } from "node:buffer";
-import { createRequire } from "node:module";
+// By another name webpack would take its call apart, and warn that it does not know what is loaded.
+import * as modules from "node:module";
 import { arch, endianness } from "node:os";
 import type koffiModule from "koffi";
 import type { LibraryHandle } from "koffi";
@@ -164,7 +165,7 @@ function tryToLoad(): string | undefined {
   if (endianness() !== "LE") return "this processor is big-endian";
   const platformPackage = `@koromix/koffi-linux-${arch()}`;
   try {
-    const koffi = createRequire(import.meta.url)(platformPackage) as typeof koffiModule;
+    const koffi = modules.createRequire(import.meta.url)(platformPackage) as typeof koffiModule;
     const handle = koffi.load(null);
     const bind = (declaration: string): NativeFunction => bindFunction(handle, declaration);
     loaded = { koffi, bind, bound: bindAll(bind), numbers };

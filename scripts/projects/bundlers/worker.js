@@ -1,0 +1,7 @@
+import { Domain } from "dmabuf";
+
+addEventListener("message", async ({ data }) => {
+  const domain = Domain.join(data.invitation);
+  for await (const frame of domain.import(data.stream).frames()) frame.close();
+  domain.close();
+});
