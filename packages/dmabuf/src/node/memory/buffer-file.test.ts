@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Domain, type DmaBuf } from "../../index.js";
 import { ProcessDomain } from "../index.js";
 
@@ -103,6 +105,20 @@ test("leaving the domain closes its files", (t) => {
   assert.equal(files(), 0);
   file.close();
   assert.throws(() => domain.openFile(buffer), { code: "EBADF" });
+});
+
+test("a file that is forgotten is closed, with a warning that names its buffer", { timeout: 60_000 }, async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const domain = create(t);
+  const warned = new Promise<Error>((heard) => process.once("warning", heard));
+  const [before, buffer] = [readdirSync("/proc/self/fd").length, domain.allocate(1, { name: "mine" })];
+  domain.openFile(buffer);
+  buffer.close();
+  const looking = setInterval(collectGarbage, 20);
+  t.after(() => clearInterval(looking));
+  assert.match((await warned).message, /^A file of buffer "mine" was forgotten/);
+  assert.deepEqual([domain.statistics().length, readdirSync("/proc/self/fd").length], [0, before]);
 });
 
 test("memory that is not one whole file is none, and nothing is held of it", (t) => {
