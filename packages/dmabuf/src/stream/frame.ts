@@ -80,8 +80,8 @@ export abstract class FrameBytes implements Disposable {
   }
 }
 
-/** A published frame's bytes, and what travels with them. */
-export abstract class PublishedFrame<Data = JsonValue> extends FrameBytes implements FrameMetadata<Data> {
+/** A published frame's bytes, and what travels with them: data of any type, if the code says none. */
+export abstract class PublishedFrame<Data = unknown> extends FrameBytes implements FrameMetadata<Data> {
   abstract readonly sequence: number;
   abstract readonly timestamp: number;
   abstract readonly publishedAt: number;

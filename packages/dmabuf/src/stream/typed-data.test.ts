@@ -4,6 +4,7 @@ import { streamed } from "../../test/streams.js";
 import type { Consumer } from "./consumer.js";
 import { imageFormat } from "./format.js";
 import type { Frame, PublishedFrame } from "./frame.js";
+import type { FrameSource } from "./frame-source.js";
 import type { JsonValue } from "./metadata.js";
 
 /** What `tsc` says of this file is the test; an interface has no index signature, and is taken nevertheless. */
@@ -47,11 +48,12 @@ test("a consumer without a type has frames with JSON, and any consumer may be gi
   const json: Consumer = theirs.frames();
   const typed: Consumer<Detection> = theirs.frames<Detection>();
   stream.tryLoan()?.publish({ data: [1] });
+  const source: FrameSource = typed;
   const lengthOf = (consumer: Consumer<unknown>): number | undefined => {
-    using frame: PublishedFrame<unknown> | undefined = consumer.tryNext();
+    using frame: PublishedFrame | undefined = consumer.tryNext();
     return frame?.length;
   };
-  assert.deepEqual([lengthOf(typed)], [8]);
+  assert.deepEqual([lengthOf(typed), typeof source.next], [8, "function"]);
   using frame = json.tryNext();
   const data: JsonValue | undefined = frame?.data;
   assert.deepEqual(data, [1]);
