@@ -1,8 +1,9 @@
-import { instance, milliseconds, type Kinds } from "./arguments.js";
-import type { Agent } from "./domain/agent.js";
+import { FLAG, instance, milliseconds, type Kinds } from "./arguments.js";
+import type { Agent, AgentOptions } from "./domain/agent.js";
 import { agentNames } from "./domain/agent-slot.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
+import { wantsDebug } from "./host/environment.js";
 
 /** What one agent of a domain may choose for itself. */
 export interface JoinOptions {
@@ -13,12 +14,32 @@ export interface JoinOptions {
    * Default 0.05, and 0 on one processor.
    */
   readonly spin?: number;
+  /**
+   * Milliseconds after which a wait for others warns, once, naming for whom it waits: for an access, a lock, a loan, a move,
+   * a submission, an exporter's answer, or consumers. A consumer that waits for a frame does not warn. `Infinity` for never.
+   * Default 10,000.
+   */
+  readonly warnAfter?: number;
+  /**
+   * Whether the warning of something that was forgotten says where it was taken, which makes taking it slow. Default: whether
+   * the environment has `DMABUF_DEBUG=1`.
+   */
+  readonly debug?: boolean;
 }
 
 export const JOIN: Kinds<JoinOptions> = {
   handleLimit: milliseconds(0, Infinity),
   spin: milliseconds(0, 0x7fff_ffff),
+  warnAfter: milliseconds(0, Infinity),
+  debug: FLAG,
 };
+
+const WARN_AFTER = 10_000;
+
+/** What an agent of a domain is told of them. */
+export function agentOptions({ warnAfter = WARN_AFTER, debug = wantsDebug() }: JoinOptions): AgentOptions {
+  return { warnAfter, debug };
+}
 
 /** The agent of a domain, for the library's own use. */
 export let agentOf: (domain: DomainBase) => Agent;

@@ -3,105 +3,19 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createDomain, joinDomain } from "../test/agents.js";
 import { BLOCKS } from "../test/blocking.js";
-import { exported, never, streamOf } from "../test/waiting.js";
-import type { Domain } from "./threads.js";
+import { HELD_UP } from "../test/held-up.js";
+import { streamOf } from "../test/waiting.js";
 
 const PATIENT = { timeout: 20_000 };
-
-/** What holds a call up that has 5 ms, and what its message names. */
-const HELD_UP: [what: string, names: RegExp, start: (domain: Domain, other: Domain) => Promise<unknown>][] = [
-  [
-    "access() under an own access",
-    /it waits for this thread \("main"\)$/,
-    (domain) => {
-      const buffer = domain.allocate(1);
-      buffer.accessSync("read");
-      return buffer.access("write", { timeout: 5 });
-    },
-  ],
-  [
-    "access() behind another agent's",
-    /it waits for agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      other.import(buffer.handle()).accessSync("write");
-      return buffer.access("read", { timeout: 5 });
-    },
-  ],
-  [
-    "access() of a writer behind readers",
-    /it waits for this thread \("main"\) and agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      buffer.accessSync("read");
-      other.import(buffer.handle()).accessSync("read");
-      return buffer.access("write", { timeout: 5 });
-    },
-  ],
-  [
-    "access() behind work",
-    /it waits for agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      const theirs = other.import(buffer.handle());
-      using _lock = theirs.reservation.lockSync();
-      theirs.reservation.reserveFences(1);
-      theirs.reservation.addFence(other.createTimeline().createFence(), "write");
-      return buffer.access("read", { timeout: 5 });
-    },
-  ],
-  [
-    "lock()",
-    /it waits for agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      other.import(buffer.handle()).reservation.lockSync();
-      return buffer.reservation.lock(undefined, { timeout: 5 });
-    },
-  ],
-  [
-    "move()",
-    /it waits for agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      other.import(buffer.handle()).accessSync("read");
-      return buffer.move([{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }], { timeout: 5 });
-    },
-  ],
-  [
-    "submit()",
-    /it waits for agent "other"$/,
-    (domain, other) => {
-      const buffer = domain.allocate(1);
-      other.import(buffer.handle()).accessSync("read");
-      return domain.createQueue({ run() {} }).submit({ writes: [buffer] }, { timeout: 5 });
-    },
-  ],
-  [
-    "loan()",
-    /it waits for this thread \("main"\)$/,
-    async (domain) => {
-      const stream = streamOf(domain);
-      stream.frames();
-      (await stream.loan())!.publish();
-      return stream.loan({ timeout: 5 });
-    },
-  ],
-  [
-    "the answer of an exporter elsewhere",
-    /agent "main" has not answered$/,
-    (domain, other) => {
-      const buffer = other.import(exported(domain, { attach: never }).handle());
-      return buffer.attach({}, { timeout: 5 });
-    },
-  ],
-];
 
 describe("a call that has timed out names who holds it up:", () => {
   for (const [what, message, start] of HELD_UP) {
     test(what, PATIENT, async (t) => {
       const domain = createDomain(t, { name: "main" });
-      await assert.rejects(start(domain, joinDomain(t, domain, "other")), { code: "ETIMEDOUT", message });
+      await assert.rejects(start(domain, joinDomain(t, domain, "other"), { timeout: 5 }), {
+        code: "ETIMEDOUT",
+        message,
+      });
     });
   }
 });

@@ -5,6 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createDomain, joinDomain } from "../test/agents.js";
 import { exported, streamOf } from "../test/waiting.js";
+import type { DmaBuf } from "./buffer/buffer.js";
 import type { Domain } from "./threads.js";
 
 setFlagsFromString("--expose-gc");
@@ -103,6 +104,55 @@ describe("forgotten, and given back:", () => {
     context[Symbol.dispose]();
   });
 
+  const contexts: [what: string, named: RegExp, lock: (domain: Domain, a: DmaBuf, b: DmaBuf) => unknown][] = [
+    [
+      "of lockAll()",
+      /^An acquire context with the locks of buffers "a", "b" was/,
+      (domain, a, b) => domain.lockAll([a, b]),
+    ],
+    [
+      "whose lock was dropped, too",
+      /^An acquire context with the locks of buffers "a" was/,
+      (domain, a) => void a.reservation.lockSync(domain.createAcquireContext()),
+    ],
+  ];
+  for (const [what, named, lock] of contexts) {
+    test(`an acquire context ${what}`, PATIENT, async (t) => {
+      const domain = createDomain(t);
+      const [a, b] = [domain.allocate(1, { name: "a" }), domain.allocate(1, { name: "b" })];
+      const warnings = await warningsOf(t, 1, () => lock(domain, a, b));
+      assert.match(warnings.join(), named);
+      assert.deepEqual([a.reservation.isLocked, b.reservation.isLocked], [false, false]);
+    });
+  }
+
+  test("an attachment with its pins, for an exporter that moves the storage", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const buffer = domain.allocate(4096, { name: "mine" });
+    const storage = { memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 };
+    const warnings = await warningsOf(t, 1, async () => {
+      const attachment = await buffer.attach({ moveNotify() {} });
+      using _lock = buffer.reservation.lockSync();
+      attachment.pinSync();
+      attachment.pinSync();
+    });
+    assert.match(warnings.join(), /^An attachment of buffer "mine" with 2 pins was forgotten/);
+    assert.equal(domain.statistics()[0]!.attachments, 0);
+    await buffer.move([storage]);
+  });
+
+  test("an attachment whose mapping is still in use is not", PATIENT, async (t) => {
+    const domain = createDomain(t);
+    const buffer = domain.allocate(1);
+    const kept: unknown[] = [];
+    const none = await warningsOf(t, 1, async () => kept.push(await (await buffer.attach()).map()));
+    assert.deepEqual([none, domain.statistics()[0]!.attachments], [[], 1]);
+    kept.length = 0;
+    const warnings = await warningsOf(t, 2, () => {});
+    assert.match(warnings.join(), /An attachment of buffer ""/);
+    assert.equal(domain.statistics()[0]!.attachments, 0);
+  });
+
   test("an importer's mapping", PATIENT, async (t) => {
     const unmapped: string[] = [];
     const buffer = exported(createDomain(t), { unmap: () => void unmapped.push("unmap") });
@@ -137,6 +187,27 @@ test("what was given back stays so, whatever the next of its kind does (held.5)"
     second.close();
     assert.throws(() => second.bytes, { code: "EBADF" });
   }
+});
+
+describe("the warning of something forgotten", () => {
+  async function forgetHere(domain: Domain): Promise<void> {
+    const buffer = domain.allocate(1);
+    buffer.accessSync("read");
+    using _other = await domain.allocate(1).access("read");
+    await buffer.attach();
+  }
+
+  test("says where it was taken, if that is asked for", PATIENT, async (t) => {
+    const warnings = await warningsOf(t, 2, () => forgetHere(createDomain(t, { debug: true })));
+    assert.equal(warnings.length, 2);
+    for (const warning of warnings) assert.match(warning, /\. It was taken here:\n[^]*forgetHere .*held\.test/);
+  });
+
+  test("and otherwise how that is asked for", PATIENT, async (t) => {
+    const warnings = await warningsOf(t, 2, () => forgetHere(createDomain(t, { debug: false })));
+    for (const warning of warnings)
+      assert.match(warning, /\(DMABUF_DEBUG=1, or the option "debug", says where it was taken\)$/);
+  });
 });
 
 describe("what is in use is not forgotten:", () => {

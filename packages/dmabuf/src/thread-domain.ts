@@ -1,7 +1,7 @@
 import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { CARRIER, type StorageCarrier } from "./buffer/storage-carrier.js";
-import { DomainBase, JOIN, putTogether, type JoinOptions } from "./domain-base.js";
+import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
 import { absentTables } from "./domain/shared-features.js";
@@ -13,7 +13,7 @@ import { DmaBufError } from "./errors.js";
 import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type MessagePortLike } from "./host/lifeline.js";
 import type { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
-import { wantsAtomics } from "./host/words.js";
+import { wantsAtomics } from "./host/environment.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 import { createWasmMemory, isWasmMemory, type WasmMemory } from "./substrate/wasm-memory.js";
 
@@ -76,14 +76,14 @@ export interface ThreadParts {
 /** Makes the control segment of a new domain, with the calling thread as its first agent. */
 export function createThreads(options: DomainOptions, { features }: Pick<ThreadParts, "features">): ThreadEntry {
   checkOptions("Domain.create()", options, CREATE);
-  const { name = "main", handleLimit: _limit, spin, ...sizes } = options;
+  const { name = "main", spin } = options;
   const host = hostWith(spin);
-  const layout = new Layout(without(checkSizes(sizes), absentTables(sharedBits(features))));
+  const layout = new Layout(without(checkSizes(options), absentTables(sharedBits(features))));
   const control = allocateControl(layout.words * 4);
   const memory = createSharedSubstrate(control, host.mayBlock);
   writeHeader(memory, layout.sizes, randomWords(), sharedBits(features));
   const segment = { memory, layout };
-  return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host), options };
+  return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host, agentOptions(options)), options };
 }
 
 /** Takes the place that an invitation keeps for the calling thread. */
@@ -102,7 +102,7 @@ export function joinThreads(
   if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
     throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
   }
-  return { control, agent: new Agent(segment, identity, host), options, invitation };
+  return { control, agent: new Agent(segment, identity, host, agentOptions(options)), options, invitation };
 }
 
 /** A domain of threads: made by the first one, joined by the others. */

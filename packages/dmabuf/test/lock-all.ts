@@ -1,7 +1,7 @@
 import type { Agent } from "../src/domain/agent.js";
 import { take, takeSync } from "../src/domain/steps.js";
 import type { WaitTerms } from "../src/domain/wait.js";
-import type { AcquireContext } from "../src/reservation/acquire-context.js";
+import { makeAcquireContext, type AcquireContext } from "../src/reservation/acquire-context.js";
 import { lockEach } from "../src/reservation/lock-all.js";
 import type { Reservation } from "../src/reservation/reservation.js";
 
@@ -11,7 +11,7 @@ export async function lockAll(
   all: Iterable<Reservation>,
   terms: WaitTerms = {},
 ): Promise<AcquireContext> {
-  return take(agent, lockEach(agent, all, terms.timeout), terms);
+  return makeAcquireContext(agent, await take(agent, lockEach(agent, all, terms.timeout), terms));
 }
 
 /** As {@link lockAll}, blocking this thread. */
@@ -20,5 +20,5 @@ export function lockAllSync(
   all: Iterable<Reservation>,
   { timeout }: { readonly timeout?: number } = {},
 ): AcquireContext {
-  return takeSync(agent, lockEach(agent, all, timeout), timeout);
+  return makeAcquireContext(agent, takeSync(agent, lockEach(agent, all, timeout), timeout));
 }

@@ -1,5 +1,6 @@
 import { awaitedHold } from "./awaited-hold.js";
 import { waitsFor } from "../domain/agent-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { takeSync, until, type Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
@@ -36,7 +37,8 @@ export class AccessAttempt {
     let held = false;
     let begun = false;
     try {
-      held = hold.ready() || (yield until(agent, hold));
+      const heldUp: HeldUp = () => [`${mode} buffer "${this.#record.name}"`, waitsFor(agent, hold.inTheWay())];
+      held = hold.ready() || (yield until(agent, hold, heldUp));
       if (!held) throw accessTimedOut(mode, timeout, waitsFor(agent, hold.inTheWay()));
       if (known.look() === undefined) yield* known.arrival(timeout);
       // While it waited, and in the exporter's code, the holder may have been closed.
@@ -44,7 +46,7 @@ export class AccessAttempt {
       if (asked !== undefined) yield* asked;
       begun = true;
       void this.#holder.record;
-      if (!reservation.testFinished(usage) && !(yield* reservation.finished(usage))) {
+      if (!reservation.testFinished(usage) && !(yield* reservation.finished(usage, workOn(this.#record, mode)))) {
         throw accessTimedOut(mode, timeout, reservation.waitsFor(usage));
       }
       void this.#holder.record;
@@ -96,8 +98,13 @@ export function* beginAccess(holder: Opened, mode: AccessMode, timeout?: number)
   void holder.record;
   yield* known.arrival(timeout);
   void holder.record;
-  if (yield* reservation.signaled(usageFor(mode))) return;
+  if (yield* reservation.signaled(usageFor(mode), workOn(holder.record, mode))) return;
   throw accessTimedOut(mode, timeout, reservation.waitsFor(usageFor(mode)));
+}
+
+/** Whose work an access waits for. */
+function workOn({ name, reservation }: BufferRecord, mode: AccessMode): HeldUp {
+  return () => [`${mode} buffer "${name}"`, reservation.waitsFor(usageFor(mode))];
 }
 
 function accessTimedOut(mode: AccessMode, timeout: number | undefined, why: string): DmaBufError {

@@ -12,6 +12,7 @@ import {
   type Kinds,
 } from "../arguments.js";
 import { renameBuffer } from "../domain/buffer-name.js";
+import { owned } from "../domain/held.js";
 import { bufferInode, exporterName } from "./buffer-slot.js";
 import { take, takeSync, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
@@ -517,8 +518,9 @@ export function* attaching(buffer: DmaBuf, importer: Importer, timeout: number |
   const holder = holderOf(buffer);
   needFeature(holder.record.agent.layout, "exporters", "attach to the buffer");
   const attachment = makeAttachment(buffer, importer);
-  yield* holder.attach(attachment, tieOf(attachment), timeout);
-  return attachment;
+  const tie = tieOf(attachment);
+  yield* holder.attach(tie, timeout);
+  return owned(tie.held, attachment);
 }
 
 let makeAttachment: (buffer: DmaBuf, importer: Importer) => Attachment;
@@ -542,13 +544,11 @@ export let tieOf: (attachment: Attachment) => Tie;
  * ```
  * @see linux/drivers/dma-buf/dma-buf.c, `dma_buf_dynamic_attach`
  */
-export class Attachment implements ExporterAttachment, Disposable {
+export class Attachment implements Disposable {
   /** The holder that it was attached by. */
   readonly buffer: DmaBuf;
   /** The importer that it was attached for. */
   readonly importer: Importer;
-  /** Whether storage on another device may be mapped; the exporter may clear it while the importer attaches. */
-  peerToPeer: boolean;
   readonly #tie: Tie;
 
   static {
@@ -559,8 +559,17 @@ export class Attachment implements ExporterAttachment, Disposable {
   private constructor(buffer: DmaBuf, importer: Importer) {
     this.buffer = buffer;
     this.importer = importer;
-    this.peerToPeer = importer.allowPeerToPeer ?? false;
-    this.#tie = holderOf(buffer).tie(this, () => importer.moveNotify?.(this));
+    // held.1.
+    const self = new WeakRef(this);
+    this.#tie = holderOf(buffer).tie(new AttachedImporter(buffer, importer), () => {
+      const attachment = self.deref();
+      if (attachment !== undefined) importer.moveNotify?.(attachment);
+    });
+  }
+
+  /** Whether storage on another device may be mapped; the exporter may have refused it. */
+  get peerToPeer(): boolean {
+    return this.#tie.attachment.peerToPeer;
   }
 
   /** Whether the importer follows moves of the storage. */
@@ -583,13 +592,13 @@ export class Attachment implements ExporterAttachment, Disposable {
    */
   async map(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     checkAccess("Attachment.map()", mode, options);
-    return this.#take(this.#tie.map(mode, options.timeout), options);
+    return this.#mapped(await this.#take(this.#tie.map(mode, options.timeout), options));
   }
 
   /** As {@link map}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   mapSync(mode: AccessMode = "read", options: { readonly timeout?: number } = {}): Mapping {
     checkAccessSync("Attachment.mapSync()", mode, options);
-    return this.#takeSync(this.#tie.map(mode, options.timeout), options.timeout);
+    return this.#mapped(this.#takeSync(this.#tie.map(mode, options.timeout), options.timeout));
   }
 
   /**
@@ -599,13 +608,13 @@ export class Attachment implements ExporterAttachment, Disposable {
    */
   async mapLocked(mode: AccessMode = "read", options: WaitOptions = {}): Promise<Mapping> {
     checkAccess("Attachment.mapLocked()", mode, options);
-    return this.#take(this.#tie.mapLocked(mode, options.timeout), options);
+    return this.#mapped(await this.#take(this.#tie.mapLocked(mode, options.timeout), options));
   }
 
   /** As {@link mapLocked}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   mapLockedSync(mode: AccessMode = "read", options: { readonly timeout?: number } = {}): Mapping {
     checkAccessSync("Attachment.mapLockedSync()", mode, options);
-    return this.#takeSync(this.#tie.mapLocked(mode, options.timeout), options.timeout);
+    return this.#mapped(this.#takeSync(this.#tie.mapLocked(mode, options.timeout), options.timeout));
   }
 
   /**
@@ -641,11 +650,38 @@ export class Attachment implements ExporterAttachment, Disposable {
     this.close();
   }
 
+  #mapped(mapping: Mapping): Mapping {
+    attachments.set(mapping, this);
+    return mapping;
+  }
+
   #take<T>(steps: Steps<T>, options: WaitOptions): T | Promise<T> {
     return take(this.#tie.agent, steps, options, this.#tie.ending);
   }
 
   #takeSync<T>(steps: Steps<T>, timeout: number | undefined): T {
     return takeSync(this.#tie.agent, steps, timeout);
+  }
+}
+
+/** While a mapping is in use, so is its attachment. */
+const attachments = new WeakMap<Mapping, Attachment>();
+
+/** An importer of this agent as the exporter sees it: nothing leads from here to the importer's own object (held.1). */
+class AttachedImporter implements ExporterAttachment {
+  readonly importer: Importer;
+  readonly isDynamic: boolean;
+  peerToPeer: boolean;
+  readonly #buffer: DmaBuf;
+
+  constructor(buffer: DmaBuf, importer: Importer) {
+    this.importer = importer;
+    this.isDynamic = importer.moveNotify !== undefined;
+    this.peerToPeer = importer.allowPeerToPeer ?? false;
+    this.#buffer = buffer;
+  }
+
+  get reservation(): Reservation {
+    return this.#buffer.reservation;
   }
 }

@@ -1,3 +1,4 @@
+import type { HeldUp } from "../domain/long-waits.js";
 import type { Steps } from "../domain/steps.js";
 import { waitUntil, type Waiter, type WaitTerms } from "../domain/wait.js";
 import { isLater, promised } from "../domain/promised.js";
@@ -44,9 +45,11 @@ export function* laterAnswer<T>(
     throw new DmaBufError("EOPNOTSUPP", "Cannot block for the exporter: it answers later, in this same thread");
   };
   try {
-    const inTime = yield { wait, waitSync };
+    const heldUp: HeldUp = () => ["use the buffer", "its exporter has not answered"];
+    const inTime = yield { wait, waitSync, heldUp };
     if (!inTime) {
-      throw new DmaBufError("ETIMEDOUT", `Cannot use the buffer in ${timeout} ms: its exporter has not answered`);
+      const [action, why] = heldUp();
+      throw new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
     }
   } catch (error) {
     answer.then(undo, () => {});

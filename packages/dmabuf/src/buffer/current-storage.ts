@@ -103,6 +103,7 @@ export class CurrentStorage implements WaitCondition {
 
   #arriving(): Wait {
     return {
+      heldUp: () => ["use the buffer", "its moved storage has not arrived"],
       wait: (terms) => this.#agent.wait(this, terms),
       waitSync: (timeout) => {
         if (this.#exchange?.receivesWhileBlocked === true) return this.#agent.waitSync(this, timeout);

@@ -111,12 +111,13 @@ export const BUFFERS: Feature<BufferMembers> = {
       async lockAll(buffers, options = {}) {
         const reservations = reservationsOf("Domain.lockAll()", buffers, agent);
         checkWait("Domain.lockAll()", options);
-        return take(agent, lockEach(agent, reservations, options.timeout), options);
+        return makeAcquireContext(agent, await take(agent, lockEach(agent, reservations, options.timeout), options));
       },
       lockAllSync(buffers, options = {}) {
         const reservations = reservationsOf("Domain.lockAllSync()", buffers, agent);
         checkWaitSync("Domain.lockAllSync()", options);
-        return takeSync(agent, lockEach(agent, reservations, options.timeout), options.timeout);
+        const { timeout } = options;
+        return makeAcquireContext(agent, takeSync(agent, lockEach(agent, reservations, timeout), timeout));
       },
       createAcquireContext: () => makeAcquireContext(agent),
       statistics: () => bufferStatistics(agent),

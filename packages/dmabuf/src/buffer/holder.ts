@@ -82,12 +82,12 @@ export class BufferHolder implements TieHolder {
   /**
    * Ties an importer to the buffer.
    *
-   * @param attachment As the exporter gets it.
-   * @param tie Made of it; detached by the close at the latest.
+   * @param tie Detached by the close at the latest.
    * @param timeout For messages.
    */
-  *attach(attachment: ExporterAttachment, tie: Tie, timeout?: number): Steps<void> {
+  *attach(tie: Tie, timeout?: number): Steps<void> {
     const { record } = this;
+    const { attachment } = tie;
     const unkeep = record.keep();
     try {
       const asked = record.exporter.attach(attachment, timeout);

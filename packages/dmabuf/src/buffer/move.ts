@@ -3,6 +3,7 @@ import { agentsWithDynamic } from "./agent-counter.js";
 import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "./buffer-slot.js";
 import { isLater, promised } from "../domain/promised.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { until, type Steps } from "../domain/steps.js";
 import { beginMove, endMove, isPinned, pinners, publishVersion } from "./storage-slot.js";
 import { needFeature } from "../domain/shared-features.js";
@@ -49,15 +50,20 @@ export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?:
     throw new DmaBufError("EOPNOTSUPP", "Cannot move the buffer: nothing carries moved storage between these agents");
   }
   reservation.assertNotHeld("move");
+  const work = (): string => reservation.waitsFor("bookkeep");
+  const heldUpBy =
+    (why: () => string): HeldUp =>
+    () => [`move buffer "${record.name}"`, why()];
   const hold = awaitedHold(holds, "write", "move the buffer");
   let held = false;
   try {
-    held = hold.ready() || (yield until(agent, hold));
-    if (!held) throw timedOut(timeout, waitsFor(agent, hold.inTheWay()));
+    const users = (): string => waitsFor(agent, hold.inTheWay());
+    held = hold.ready() || (yield until(agent, hold, heldUpBy(users)));
+    if (!held) throw timedOut(timeout, users());
     for (let moved = false; !moved;) {
       const overdue = reservation.overdueWork("bookkeep");
-      if (overdue !== undefined && !(yield until(agent, overdue))) {
-        throw timedOut(timeout, reservation.waitsFor("bookkeep"));
+      if (overdue !== undefined && !(yield until(agent, overdue, heldUpBy(work)))) {
+        throw timedOut(timeout, work());
       }
       const lock = yield* reservation.locking(undefined, timeout);
       lock.spansTurns = true;

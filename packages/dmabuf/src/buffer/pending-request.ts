@@ -8,6 +8,7 @@ import {
   type RequestFields,
   type RequestKey,
 } from "./request-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { until, untilItsEnd, type Steps } from "../domain/steps.js";
 import { DmaBufError, errorCode } from "../errors.js";
 import { delegateWord, lockHolder } from "../reservation/lock.js";
@@ -57,11 +58,12 @@ export class PendingRequest implements WaitCondition {
 
   /** The wait for the answer. @param timeout For messages. */
   *answer(timeout?: number): Steps<boolean> {
+    const heldUp: HeldUp = () => this.#heldUp();
     try {
-      if (!this.ready() && !(yield until(this.#agent, this))) throw this.#timedOut(timeout);
+      if (!this.ready() && !(yield until(this.#agent, this, heldUp))) throw this.#timedOut(timeout);
     } catch (error) {
       if (this.#giveUp()) throw error;
-      yield untilItsEnd(this.#agent, this);
+      yield untilItsEnd(this.#agent, this, heldUp);
     }
     return this.#take();
   }
@@ -112,11 +114,13 @@ export class PendingRequest implements WaitCondition {
   }
 
   #timedOut(timeout: number | undefined): DmaBufError {
-    const action = VERBS[this.#fields.operation];
-    return new DmaBufError(
-      "ETIMEDOUT",
-      `Cannot ${action} in ${timeout} ms: agent "${agentName(this.#agent, this.#fields.exporter)}" has not answered`,
-    );
+    const [action, why] = this.#heldUp();
+    return new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
+  }
+
+  #heldUp(): readonly [action: string, why: string] {
+    const { operation, exporter } = this.#fields;
+    return [VERBS[operation], `agent "${agentName(this.#agent, exporter)}" has not answered`];
   }
 }
 

@@ -44,6 +44,7 @@ const NO_WORK: BufferWork = {
   overdueWork: () => undefined,
   signaled: atOnce,
   finished: atOnce,
+  waitsFor: () => "",
 };
 
 /** What an agent knows of one buffer that it holds. */

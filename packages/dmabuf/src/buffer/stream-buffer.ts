@@ -7,7 +7,7 @@ import type { Holds } from "./hold.js";
 import type { Storage } from "./storage.js";
 
 /** The work of others on a buffer, as its fences tell of it. */
-export type BufferWork = Pick<WorkQueries, "testFinished" | "overdueWork" | "signaled" | "finished">;
+export type BufferWork = Pick<WorkQueries, "testFinished" | "overdueWork" | "signaled" | "finished" | "waitsFor">;
 
 /** All that a stream needs of a buffer. */
 export interface StreamBuffer {

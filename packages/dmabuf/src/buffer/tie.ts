@@ -1,5 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import type { Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
@@ -29,7 +30,10 @@ export class Tie {
   readonly #detached: () => void;
   /** Tells the importer that the storage is about to move. */
   readonly moveNotify: () => void;
+  /** The tie itself, which only the importer's object can end. */
+  readonly held: Held;
   readonly #mappings = new Set<Held>();
+  #pins = 0;
   #attached = true;
   /** What the exporter is doing for it. */
   #works = 0;
@@ -50,6 +54,11 @@ export class Tie {
     this.#attachment = attachment;
     this.moveNotify = moveNotify;
     this.#detached = () => detached(this);
+    this.held = new Held(
+      record.agent.held,
+      () => this.#describe(),
+      () => this.#detach(),
+    );
   }
 
   get agent(): Agent {
@@ -78,7 +87,8 @@ export class Tie {
       const mapping = yield* this.mapLocked(mode, timeout);
       if (this.isDynamic) return mapping;
       try {
-        if (!(yield* reservation.signaled("kernel"))) {
+        const heldUp: HeldUp = () => [`map buffer "${this.#record.name}"`, reservation.waitsFor("kernel")];
+        if (!(yield* reservation.signaled("kernel", heldUp))) {
           throw new DmaBufError("ETIMEDOUT", `Cannot map the buffer yet: ${reservation.waitsFor("kernel")}`);
         }
         // With the lock in hand, there must be an end to the waiting.
@@ -119,6 +129,7 @@ export class Tie {
     try {
       const asked = this.#record.exporter.pin(this.#attachment, timeout);
       if (asked !== undefined) yield* asked;
+      this.#pins++;
       if (this.#attached) return;
       this.#record.exporter.unpin(this.#attachment);
       throw this.#ended("pin");
@@ -129,12 +140,21 @@ export class Tie {
 
   unpin(): void {
     this.#checkPin("unpin");
+    this.#pins = Math.max(0, this.#pins - 1);
     this.#record.exporter.unpin(this.#attachment);
   }
 
-  /** Ends the tie; what is still mapped is unmapped first. */
+  /** Ends the tie; what is still mapped is unmapped first. Twice does nothing. */
   detach(): void {
-    if (!this.#attached) return;
+    this.held.end();
+  }
+
+  #describe(): string {
+    const pins = this.#pins === 0 ? "" : ` with ${this.#pins} ${this.#pins === 1 ? "pin" : "pins"}`;
+    return `An attachment of buffer "${this.#record.name}"${pins}`;
+  }
+
+  #detach(): void {
     this.#attached = false;
     this.ending.end(() => this.#ended("use"));
     for (const mapping of [...this.#mappings]) mapping.end();

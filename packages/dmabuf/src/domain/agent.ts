@@ -6,6 +6,7 @@ import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
+import { LongWaits } from "./long-waits.js";
 import { domainName } from "./header.js";
 import { AGENT, type Layout, type Segment } from "./layout.js";
 
@@ -48,6 +49,16 @@ const MISSES_TO_RETRY = 64;
 const LOOKS_PER_CLOCK = 16;
 const QUICK_LOOKS_PER_CLOCK = 128;
 
+/** What an agent warns of. */
+export interface AgentOptions {
+  /** Milliseconds after which a wait for others warns; `Infinity` for never. */
+  readonly warnAfter: number;
+  /** Whether what is held remembers where it was taken. */
+  readonly debug: boolean;
+}
+
+const QUIET: AgentOptions = { warnAfter: Infinity, debug: false };
+
 export class Agent implements Member, Waiter {
   readonly memory: Substrate;
   readonly layout: Layout;
@@ -60,6 +71,8 @@ export class Agent implements Member, Waiter {
   readonly gone = new Ending();
   /** What only objects of the user's can end. */
   readonly held: HeldList;
+  /** The calls in it that wait for others. */
+  readonly longWaits: LongWaits;
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
   readonly #interrupts = new Set<() => void>();
@@ -71,13 +84,14 @@ export class Agent implements Member, Waiter {
   /** How often in a row spinning has not helped. */
   #misses = 0;
 
-  constructor(segment: Segment, identity: Identity, host: Host) {
+  constructor(segment: Segment, identity: Identity, host: Host, options: AgentOptions = QUIET) {
     this.memory = segment.memory;
     this.layout = segment.layout;
     this.protocol = boundTo(segment);
     this.identity = identity;
     this.host = host;
-    this.held = new HeldList(host);
+    this.held = new HeldList(host, options.debug);
+    this.longWaits = new LongWaits(host, options.warnAfter);
     this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;
     this.#spinNs = host.spinNs;
   }
@@ -167,6 +181,7 @@ export class Agent implements Member, Waiter {
     }
     this.endWaits();
     this.held.close();
+    this.longWaits.close();
     this.gone.end(hasLeft);
     this.#watches.clear();
     this.memory.add(this.#bell, 1);
@@ -192,7 +207,8 @@ export class Agent implements Member, Waiter {
       if (awaited.ready()) return true;
       const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
       if (left <= 0) return false;
-      this.memory.park(this.#bell, bell, Math.min(left, awaited.recheckAfter?.() ?? Infinity));
+      const recheck = awaited.recheckAfter?.() ?? Infinity;
+      this.memory.park(this.#bell, bell, Math.min(left, recheck, this.longWaits.blockedLeft()));
       // What is ready now needs no arming, which would have this agent rung for nothing later.
       if (awaited.ready()) return true;
     }

@@ -67,7 +67,7 @@ export class Held {
     this.#young = object;
     this.#views = views;
     if (this.#isListed) return;
-    this.#isListed = true;
+    this.#isListed = this.#list.listsOnce;
     this.#list.add(this);
   }
 
@@ -86,7 +86,9 @@ export class Held {
 
   /** @internal Whether it is still held; otherwise it is no longer listed. */
   staysListed(): boolean {
-    return (this.#isListed = this.#young !== undefined);
+    const isHeld = this.#young !== undefined;
+    this.#isListed = isHeld && this.#list.listsOnce;
+    return isHeld;
   }
 
   /** @internal held.3. It is no longer listed. */
@@ -116,7 +118,10 @@ export class Held {
     const { host } = this.#list;
     try {
       const what = this.#what(this as never);
-      if (what !== undefined) host.warn(`${what} was forgotten, and is given back now: end it by "using" or close()`);
+      const where = this.#list.placeOf(this);
+      if (what !== undefined) {
+        host.warn(`${what} was forgotten, and is given back now: end it by "using" or close()${where}`);
+      }
       if (this.#giveBack === undefined) this.end();
       else this.#giveBack(this as never);
     } catch (error) {
@@ -149,17 +154,26 @@ const LISTED = 64;
 /** What was taken in an agent only just now. What has ended stays listed for a while: most of it begins again at once. */
 export class HeldList {
   readonly host: Host;
+  /** Where each was taken, if that is to be known. */
+  readonly #places: WeakMap<Held, string> | undefined;
   #young: Held[] = [];
   #room = LISTED;
   #cancelTimer: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(host: Host) {
+  /** @param isTraced Whether a warning says where the thing was taken. */
+  constructor(host: Host, isTraced: boolean) {
     this.host = host;
+    if (isTraced) this.#places = new WeakMap();
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Whether what is listed need not be added again; otherwise it says each time where it is taken. */
+  get listsOnce(): boolean {
+    return this.#places === undefined;
   }
 
   add(held: Held): void {
@@ -169,7 +183,15 @@ export class HeldList {
       this.#room = Math.max(LISTED, 2 * this.#young.length);
     }
     this.#young.push(held);
+    this.#places?.set(held, stackHere());
     this.#cancelTimer ??= this.host.after(YOUNG_MS, () => this.#age());
+  }
+
+  /** Where it was taken, for its warning. */
+  placeOf(held: Held): string {
+    const place = this.#places?.get(held);
+    if (place !== undefined) return `. It was taken here:\n${place}`;
+    return this.#places === undefined ? ' (DMABUF_DEBUG=1, or the option "debug", says where it was taken)' : "";
   }
 
   /** The agent has left: nothing that was held in it is any more. */
@@ -185,4 +207,17 @@ export class HeldList {
     this.#young = [];
     for (const held of young) held.watch();
   }
+}
+
+/** Those of the library's own functions are the first ones. */
+const STACK_FRAMES = 32;
+
+/** Where this thread is, as the runtime tells it. */
+function stackHere(): string {
+  const limited = Error as { stackTraceLimit?: number };
+  const usual = limited.stackTraceLimit;
+  limited.stackTraceLimit = STACK_FRAMES;
+  const { stack = "" } = new Error();
+  limited.stackTraceLimit = usual!;
+  return stack.replace(/^Error\n/, "");
 }

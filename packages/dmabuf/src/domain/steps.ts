@@ -1,4 +1,5 @@
 import type { Agent, WaitCondition } from "./agent.js";
+import type { HeldUp, LongWait } from "./long-waits.js";
 import { countdown, limitsOf, type Ending, type Waiter, type WaitTerms } from "./wait.js";
 
 /**
@@ -15,6 +16,8 @@ export interface Wait {
   wait(terms: WaitTerms): Promise<boolean>;
   /** @param timeout Milliseconds. */
   waitSync(timeout: number): boolean;
+  /** Who holds it up, for a warning; nothing for a wait that may take long. */
+  readonly heldUp?: HeldUp | undefined;
 }
 
 /** A call that waits: it yields each wait, and goes on with whether that has ended in time. */
@@ -23,10 +26,12 @@ export type Steps<T> = Generator<Wait, T, boolean>;
 /**
  * The wait until something is ready that was looked at just now, and was not.
  *
+ * @param heldUp Who holds it up; nothing for a wait that may take long.
  * @param ending What ends it, unless the call is ended by something else.
  */
-export function until(agent: Agent, condition: WaitCondition, ending?: Ending): Wait {
+export function until(agent: Agent, condition: WaitCondition, heldUp?: HeldUp, ending?: Ending): Wait {
   return {
+    heldUp,
     wait: (terms) => agent.wait(condition, endedBy(terms, ending)),
     waitSync: (timeout) => agent.waitOnSync(condition, timeout),
   };
@@ -38,8 +43,9 @@ export function endedBy(terms: WaitTerms, ending: Ending | undefined): WaitTerms
 }
 
 /** As {@link until}, whatever the time limit and the signal of the call: what was begun is waited for to its end. */
-export function untilItsEnd(agent: Agent, condition: WaitCondition): Wait {
+export function untilItsEnd(agent: Agent, condition: WaitCondition, heldUp?: HeldUp): Wait {
   return {
+    heldUp,
     wait: () => agent.wait(condition),
     waitSync: () => agent.waitOnSync(condition),
   };
@@ -53,7 +59,7 @@ export function untilItsEnd(agent: Agent, condition: WaitCondition): Wait {
  */
 export function take<T>(waiter: Waiter, steps: Steps<T>, terms: WaitTerms, ending?: Ending): T | Promise<T> {
   const step = steps.next();
-  return step.done === true ? step.value : goOn(steps, step.value, limitsOf(waiter.host, terms, ending));
+  return step.done === true ? step.value : goOn(waiter, steps, step.value, limitsOf(waiter.host, terms, ending));
 }
 
 /** Runs a call, blocking this thread while it waits. @param timeout Milliseconds; default no limit. */
@@ -61,30 +67,43 @@ export function takeSync<T>(waiter: Waiter, steps: Steps<T>, timeout?: number): 
   let step = steps.next();
   if (step.done === true) return step.value;
   const left = countdown(waiter.host, timeout);
-  do {
-    let inTime: boolean;
-    try {
-      inTime = step.value.waitSync(left());
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(inTime);
-  } while (step.done !== true);
+  try {
+    do {
+      let inTime: boolean;
+      try {
+        waiter.longWaits?.block(step.value.heldUp);
+        inTime = step.value.waitSync(left());
+      } catch (error) {
+        step = steps.throw(error);
+        continue;
+      }
+      step = steps.next(inTime);
+    } while (step.done !== true);
+  } finally {
+    waiter.longWaits?.unblock();
+  }
   return step.value;
 }
 
-async function goOn<T>(steps: Steps<T>, first: Wait, limits: () => WaitTerms): Promise<T> {
-  for (let wait = first; ;) {
-    let inTime = false;
-    let failure: { readonly error: unknown } | undefined;
-    try {
-      inTime = await wait.wait(limits());
-    } catch (error) {
-      failure = { error };
+async function goOn<T>(waiter: Waiter, steps: Steps<T>, first: Wait, limits: () => WaitTerms): Promise<T> {
+  const { longWaits } = waiter;
+  let long: LongWait | undefined;
+  try {
+    for (let wait = first; ;) {
+      let inTime = false;
+      let failure: { readonly error: unknown } | undefined;
+      if (wait.heldUp !== undefined) long ??= longWaits?.begin();
+      if (long !== undefined) long.heldUp = wait.heldUp;
+      try {
+        inTime = await wait.wait(limits());
+      } catch (error) {
+        failure = { error };
+      }
+      const step = failure === undefined ? steps.next(inTime) : steps.throw(failure.error);
+      if (step.done === true) return step.value;
+      wait = step.value;
     }
-    const step = failure === undefined ? steps.next(inTime) : steps.throw(failure.error);
-    if (step.done === true) return step.value;
-    wait = step.value;
+  } finally {
+    if (long !== undefined) longWaits!.end(long);
   }
 }

@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from "../host/abort.js";
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../host/host.js";
+import type { LongWaits } from "./long-waits.js";
 
 /** How long a wait may take, and what else ends it. */
 export interface WaitOptions {
@@ -82,6 +83,7 @@ export class Ending {
 /** Who waits: an agent, whose leaving ends all its waits, or code that belongs to none. */
 export interface Waiter {
   readonly host: Host;
+  readonly longWaits?: LongWaits;
   readonly ending?: Ending;
 }
 

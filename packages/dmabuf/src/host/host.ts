@@ -13,6 +13,10 @@ export interface Host {
   after(ms: number, callback: () => void): () => void;
   /** Keeps the process alive until the result is called. */
   keepAlive(): () => void;
-  /** Reports a broken contract (a warning in the kernel's sense) and goes on. */
-  warn(message: string): void;
+  /**
+   * Reports a broken contract (a warning in the kernel's sense) and goes on.
+   *
+   * @param isBlocked Whether this thread is blocked, so that its event loop would not come to report it.
+   */
+  warn(message: string, isBlocked?: boolean): void;
 }

@@ -27,7 +27,11 @@ type HighResolutionTime = () => [seconds: number, nanoseconds: number];
 
 /** The globals that are used where they exist: an AudioWorklet has neither `performance` nor timers. */
 interface Surroundings {
-  readonly process?: { readonly hrtime?: HighResolutionTime; emitWarning?(message: string, type: string): void };
+  readonly process?: {
+    readonly hrtime?: HighResolutionTime;
+    emitWarning?(message: string, type: string): void;
+    emit?(event: "warning", warning: Error): void;
+  };
   readonly performance?: { readonly timeOrigin: number; now(): number };
   readonly navigator?: { readonly hardwareConcurrency?: number };
   readonly console?: { warn(message: string): void };
@@ -41,6 +45,7 @@ const surroundings = globalThis as unknown as Surroundings;
 
 /** Longer than a hand-over between two running threads takes, shorter than a sleep and its wake-up. */
 const SPIN_NS = 50_000;
+const WARNING = "DmaBufWarning";
 const LONGEST_TIMER = 0x7fff_ffff;
 
 function createHost(): Host {
@@ -52,11 +57,23 @@ function createHost(): Host {
     spinNs: (navigator?.hardwareConcurrency ?? 2) > 1 ? SPIN_NS : 0,
     after: surroundings.setTimeout === undefined ? afterParked : afterTimer,
     keepAlive: keepAliveCounter(),
-    warn(message) {
-      if (process?.emitWarning) process.emitWarning(message, "DmaBufWarning");
+    warn(message, isBlocked = false) {
+      if (process?.emit && isBlocked) emitNow(process.emit.bind(process), message);
+      else if (process?.emitWarning) process.emitWarning(message, WARNING);
       else surroundings.console?.warn(`dmabuf: ${message}`);
     },
   };
+}
+
+/** What `emitWarning` does in a later turn of the event loop. */
+function emitNow(emit: (event: "warning", warning: Error) => void, message: string): void {
+  const warning = new Error(message);
+  warning.name = WARNING;
+  try {
+    emit("warning", warning);
+  } catch {
+    // A listener of the program's own: the wait goes on.
+  }
 }
 
 function afterTimer(ms: number, callback: () => void): () => void {

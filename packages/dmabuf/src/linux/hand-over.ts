@@ -2,6 +2,7 @@ import { awaitedHold } from "../buffer/awaited-hold.js";
 import { check } from "../arguments.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { waitsFor } from "../domain/agent-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
@@ -104,16 +105,22 @@ function* handingOver(
 ): Steps<HandOver> {
   const { reservation } = buffer;
   const user = userOf(reservation);
-  const { agent, holds } = holderOf(buffer).record;
+  const { record } = holderOf(buffer);
+  const { agent, holds } = record;
   const hold = awaitedHold(holds, access);
+  const heldUpBy =
+    (why: () => string): HeldUp =>
+    () => [`hand buffer "${record.name}" over`, why()];
+  const users = (): string => waitsFor(agent, hold.inTheWay());
+  const work = (): string => user.waitsFor(usageFor(access));
   let isFree = false;
   try {
-    isFree = hold.ready() || (yield until(agent, hold));
+    isFree = hold.ready() || (yield until(agent, hold, heldUpBy(users)));
   } finally {
     if (isFree) holds.release(access);
     else hold.giveUp();
   }
-  if (!isFree) throw timedOut(timeout, waitsFor(agent, hold.inTheWay()));
+  if (!isFree) throw timedOut(timeout, users());
   const fence = reservation.getSingleton(usageFor(access));
   const ours: Fence[] = [];
   let imported = 0;
@@ -129,9 +136,9 @@ function* handingOver(
       imported++;
     }
   }
-  if (ours.length > 0 && !(yield untilAll(ours))) throw timedOut(timeout, user.waitsFor(usageFor(access)));
+  if (ours.length > 0 && !(yield untilAll(ours))) throw timedOut(timeout, work());
   const overdue = user.overdueWork(usageFor(access));
-  if (overdue !== undefined && !(yield until(agent, overdue))) {
+  if (overdue !== undefined && !(yield until(agent, overdue, heldUpBy(work)))) {
     throw timedOut(timeout, overdue.describe() ?? "work on it was overdue");
   }
   return { imported, waited: ours.length };

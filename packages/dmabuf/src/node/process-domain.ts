@@ -7,7 +7,7 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
-import { DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
+import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
 import { Core } from "../domain/feature.js";
@@ -178,8 +178,7 @@ export class ProcessDomain extends DomainBase {
    */
   static create(options: ListenOptions = {}): ProcessDomain {
     checkOptions("ProcessDomain.create()", options, LISTEN);
-    const { name = defaultName(), handleLimit: _limit, spin: _spin, users: _users, ...sizes } = options;
-    return ProcessDomain.#enter(options, (ledger) => enterNew(sizes, ledger, name));
+    return ProcessDomain.#enter(options, (ledger) => enterNew(options, ledger, options.name ?? defaultName()));
   }
 
   /**
@@ -463,7 +462,7 @@ export class ProcessDomain extends DomainBase {
     const ledger = threadLedger();
     const { segment, membership, identity } = enter(ledger);
     return allOrNothing((orUndo) => {
-      const agent = new Agent(segment, identity, host);
+      const agent = new Agent(segment, identity, host, agentOptions(options));
       const post = new PostOffice(agent, segment.files, ledger);
       const carrier = new FileCarrier({ agent, ledger, post });
       const domain = new ProcessDomain({ segment, membership, ledger, agent, post, carrier }, options);

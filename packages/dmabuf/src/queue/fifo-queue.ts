@@ -33,6 +33,7 @@ export class FifoPlace implements Disposable {
   /** The wait until this is the first. A blocked thread would never wake: what is before it goes on in this thread. */
   first(waiter: Waiter, name: string): Wait {
     return {
+      heldUp: () => [`submit to queue "${name}"`, "an earlier submission of this thread still waits"],
       wait: (terms) =>
         waitUntil(
           waiter,

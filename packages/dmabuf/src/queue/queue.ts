@@ -168,7 +168,7 @@ export class Queue<Data = undefined> implements Disposable {
         if (added instanceof Fence) return added;
         let isReady = false;
         try {
-          isReady = yield until(agent, added.awaited);
+          isReady = yield until(agent, added.awaited, () => [`submit to queue "${this.name}"`, added.describe()]);
         } finally {
           added.end(isReady);
         }
@@ -206,7 +206,7 @@ export class Queue<Data = undefined> implements Disposable {
   }
 
   #timedOut(timeout: number | undefined, obstacle?: Obstacle): never {
-    const why = obstacle?.describe() ?? "a buffer is in use";
+    const why = obstacle?.describe() ?? "an earlier submission of this thread still waits";
     throw new DmaBufError("ETIMEDOUT", `Cannot submit to queue "${this.name}" in ${timeout} ms: ${why}`);
   }
 }

@@ -8,7 +8,7 @@ import type { Steps } from "../domain/steps.js";
 import { FENCE, type Fence, fenceAgent } from "../fence/fence.js";
 import { newestOfEachContext, unwrap } from "../fence/unwrap.js";
 import type { OverdueWork } from "../reservation/overdue-work.js";
-import type { AcquireContext } from "../reservation/acquire-context.js";
+import type { ContextLocks } from "../reservation/acquire-context.js";
 import { lockEach } from "../reservation/lock-all.js";
 import { userOf, type Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
@@ -89,7 +89,7 @@ export class Submission<Data> {
   }
 
   /** Locks all reservations. @param timeout For messages. */
-  lockAll(timeout?: number): Steps<AcquireContext> {
+  lockAll(timeout?: number): Steps<ContextLocks> {
     return lockEach(this.#agent, this.reservations, timeout);
   }
 

@@ -1,11 +1,13 @@
 import { instance } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
 
 /** What the library needs of a context. */
 export let locksOf: (context: AcquireContext) => ContextLocks;
-export let makeAcquireContext: (agent: Agent) => AcquireContext;
+/** @param locks Those of a context that has no object yet. */
+export let makeAcquireContext: (agent: Agent, locks?: ContextLocks) => AcquireContext;
 
 /**
  * One attempt to lock several reservations. Its ticket is taken once and kept over every back-off, so that it grows
@@ -39,11 +41,15 @@ export class AcquireContext implements Disposable {
 
   static {
     locksOf = (context) => context.#locks;
-    makeAcquireContext = (agent) => new AcquireContext(agent);
+    makeAcquireContext = (agent, locks = new ContextLocks(agent)) => {
+      const context = owned(locks, new AcquireContext(locks));
+      locks.object = new WeakRef(context);
+      return context;
+    };
   }
 
-  private constructor(agent: Agent) {
-    this.#locks = new ContextLocks(agent);
+  private constructor(locks: ContextLocks) {
+    this.#locks = locks;
   }
 
   /** The number by which contexts give way to each other: the smaller one is older. */
@@ -70,7 +76,7 @@ export class AcquireContext implements Disposable {
 
   /** Unlocks everything that is still held. Closing it twice does nothing. */
   close(): void {
-    this.#locks.close();
+    this.#locks.end();
   }
 
   [Symbol.dispose](): void {
@@ -92,11 +98,19 @@ export interface Lockable {
   wouldDeadlock(): Error;
 }
 
+/** A lock that a context holds. */
+interface LockUnderContext extends Disposable {
+  /** The name of its buffer, for people. */
+  readonly bufferName: string;
+}
+
 /** The locks of one context. */
-export class ContextLocks {
+export class ContextLocks extends Held implements Disposable {
   readonly agent: Agent;
   readonly ticket: number;
-  readonly #held = new Set<Disposable>();
+  /** The object that the user has, if one was made. */
+  object: WeakRef<AcquireContext> | undefined;
+  readonly #held = new Set<LockUnderContext>();
   /** What it must give way for, until it has that. */
   #contended: Lockable | undefined;
   /** What it waits for just now. */
@@ -104,6 +118,7 @@ export class ContextLocks {
   #isDone = false;
 
   constructor(agent: Agent) {
+    super(agent.held, described, close);
     this.agent = agent;
     this.ticket = takeTicket(agent);
   }
@@ -119,17 +134,26 @@ export class ContextLocks {
     this.#isDone = true;
   }
 
+  /** The names of their buffers. */
+  get bufferNames(): string[] {
+    return Array.from(this.#held, ({ bufferName }) => bufferName);
+  }
+
   openAll(): void {
     for (const lock of [...this.#held]) lock[Symbol.dispose]();
   }
 
-  close(): void {
-    this.openAll();
+  /** It takes no lock any more. */
+  finish(): void {
     this.#isDone = true;
   }
 
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
   /** It has the lock that it waited for. @throws {DmaBufError} `EINVAL` if it was done during the wait (acquire-context.3). */
-  add(lock: Disposable): void {
+  add(lock: LockUnderContext): void {
     if (this.#isDone) {
       lock[Symbol.dispose]();
       this.checkOpen();
@@ -138,7 +162,7 @@ export class ContextLocks {
     this.#contended = undefined;
   }
 
-  remove(lock: Disposable): void {
+  remove(lock: LockUnderContext): void {
     this.#held.delete(lock);
   }
 
@@ -178,6 +202,17 @@ export class ContextLocks {
   checkOpen(): void {
     if (this.#isDone) throw new DmaBufError("EINVAL", "Cannot lock the reservation: its acquire context is done");
   }
+}
+
+/** A context that holds nothing is forgotten without harm. */
+function described({ bufferNames }: ContextLocks): string | undefined {
+  if (bufferNames.length === 0) return undefined;
+  return `An acquire context with the locks of buffers ${bufferNames.map((name) => `"${name}"`).join(", ")}`;
+}
+
+function close(locks: ContextLocks): void {
+  locks.openAll();
+  locks.finish();
 }
 
 function refuse(reservation: Lockable, why: string): never {

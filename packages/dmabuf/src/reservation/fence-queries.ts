@@ -1,5 +1,5 @@
-import { waitsFor } from "../domain/agent-slot.js";
-import { isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import { isKeySignaled } from "../domain/fence-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { endedBy, type Steps, type Wait } from "../domain/steps.js";
 import type { Ending } from "../domain/wait.js";
 import { createFenceArray } from "../fence/fence-array.js";
@@ -55,25 +55,14 @@ export abstract class FenceQueries extends WorkQueries {
     return fences.length > 1 ? createFenceArray(this.agent, fences) : fences[0];
   }
 
-  protected override *eachSignaled(entries: readonly Entry[]): Steps<boolean> {
-    for (const fence of this.#pendingOf(entries)) if (!(yield signalOf(fence, this.ending))) return false;
+  protected override *eachSignaled(entries: readonly Entry[], heldUp: HeldUp | undefined): Steps<boolean> {
+    for (const fence of this.#pendingOf(entries)) if (!(yield signalOf(fence, heldUp, this.ending))) return false;
     return true;
   }
 
   /** One line for each pending fence, for people; bookkeeping fences are left out, as in the kernel. */
   describe(): string {
     return [...this.fences("read")].map(({ fence, usage }) => `\t${usage} fence: ${fence.describe()}\n`).join("");
-  }
-
-  /** Which agents hold up what waits for all work up to a usage, for messages. */
-  waitsFor(usage: Usage): string {
-    const overdue = this.overdueWork(usage)?.describe();
-    if (overdue !== undefined) return overdue;
-    const pending = this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
-    return waitsFor(
-      this.agent,
-      pending.map(({ key }) => keyOwner(this.agent, key)),
-    );
   }
 
   #pendingOf(entries: readonly Entry[]): Fence[] {
@@ -85,8 +74,9 @@ export abstract class FenceQueries extends WorkQueries {
 }
 
 /** The wait until a fence has signaled. */
-function signalOf(fence: Fence, ending: Ending | undefined): Wait {
+function signalOf(fence: Fence, heldUp: HeldUp | undefined, ending: Ending | undefined): Wait {
   return {
+    heldUp,
     wait: async (terms) => (await fence.wait(endedBy(terms, ending))) === "signaled",
     waitSync: (timeout) => fence.waitSync({ timeout }) === "signaled",
   };

@@ -1,6 +1,6 @@
 import type { Agent } from "../domain/agent.js";
 import type { Steps } from "../domain/steps.js";
-import { makeAcquireContext, type AcquireContext } from "./acquire-context.js";
+import { ContextLocks } from "./acquire-context.js";
 import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
 
 /**
@@ -9,12 +9,12 @@ import { userOf, WouldDeadlockError, type Reservation } from "./reservation.js";
  * twice is locked once.
  *
  * @param timeout For messages.
- * @returns The context that holds them; dispose it to unlock all.
+ * @returns The locks of a new context; dispose them to unlock all.
  * @throws {DmaBufError} `ETIMEDOUT` if a timeout was given and passed; `EBADF` if one of them was closed, also during the wait.
  *   Nothing is locked then.
  */
-export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<AcquireContext> {
-  const context = makeAcquireContext(agent);
+export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, timeout?: number): Steps<ContextLocks> {
+  const context = new ContextLocks(agent);
   let order = [...new Map([...reservations].map((each) => [userOf(each).shared, each])).values()];
   try {
     for (let next = 0; next < order.length; next++) {
@@ -22,7 +22,7 @@ export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, tim
         yield* userOf(order[next]!).locking(context, timeout);
       } catch (error) {
         if (!(error instanceof WouldDeadlockError)) throw error;
-        context.backOff();
+        context.openAll();
         const contended = error.reservation;
         order = [contended, ...order.filter((reservation) => reservation !== contended)];
         next = -1;
@@ -33,7 +33,7 @@ export function* lockEach(agent: Agent, reservations: Iterable<Reservation>, tim
     context.done();
     return context;
   } catch (error) {
-    context.close();
+    context.end();
     throw error;
   }
 }

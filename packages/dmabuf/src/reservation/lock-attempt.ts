@@ -1,7 +1,7 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
-import { locksOf, type AcquireContext, type ContextLocks } from "./acquire-context.js";
+import type { ContextLocks } from "./acquire-context.js";
 import type { Locker, TakenLock } from "./reservation-state.js";
 
 /** The user of a reservation that waits for its lock. */
@@ -9,7 +9,7 @@ export interface LockUser extends Locker {
   /** @throws {DmaBufError} `EBADF` after its close. */
   checkOpen(): void;
   /** The lock has just been taken by it. */
-  took(context: AcquireContext | undefined): TakenLock;
+  took(context: ContextLocks | undefined): TakenLock;
 }
 
 /**
@@ -18,17 +18,15 @@ export interface LockUser extends Locker {
  */
 export class LockAttempt implements WaitCondition {
   readonly #user: LockUser;
-  readonly #context: AcquireContext | undefined;
-  readonly #locks: ContextLocks | undefined;
+  readonly #context: ContextLocks | undefined;
   /** Made by the look that takes the lock: a close that comes before the waiting code goes on must open it. */
   #taken: TakenLock | undefined;
 
-  constructor(user: LockUser, context: AcquireContext | undefined) {
+  constructor(user: LockUser, context: ContextLocks | undefined) {
     user.checkOpen();
     this.#user = user;
     this.#context = context;
-    this.#locks = context && locksOf(context);
-    this.#locks?.beginAttempt(user);
+    context?.beginAttempt(user);
   }
 
   arm(): void {
@@ -40,19 +38,19 @@ export class LockAttempt implements WaitCondition {
   ready(): boolean {
     this.#user.checkOpen();
     if (this.#taken !== undefined) return true;
-    const locks = this.#locks;
-    locks?.checkOpen();
+    const context = this.#context;
+    context?.checkOpen();
     const { protocol, identity } = this.#user.agent;
-    const found = protocol.tryTakeLock(this.#user.shared.slot, identity, locks?.ticket ?? 0, locks?.count ?? 0);
+    const found = protocol.tryTakeLock(this.#user.shared.slot, identity, context?.ticket ?? 0, context?.count ?? 0);
     if (found === LOCK_ATTEMPT.TAKEN) {
-      this.#taken = this.#user.took(this.#context);
+      this.#taken = this.#user.took(context);
       return true;
     }
     if (found === LOCK_ATTEMPT.OWN) {
       const owner = this.#user.describeOwner();
       throw new DmaBufError("EALREADY", `Cannot lock the reservation of ${owner}: this context holds it already`);
     }
-    if (found === LOCK_ATTEMPT.GIVE_WAY) locks!.giveWay(this.#user);
+    if (found === LOCK_ATTEMPT.GIVE_WAY) context!.giveWay(this.#user);
     return false;
   }
 
@@ -73,7 +71,7 @@ export class LockAttempt implements WaitCondition {
   get granted(): TakenLock {
     try {
       this.#user.checkOpen();
-      this.#locks?.checkOpen();
+      this.#context?.checkOpen();
       return this.#taken!;
     } catch (error) {
       this.#taken![Symbol.dispose]();
@@ -82,6 +80,6 @@ export class LockAttempt implements WaitCondition {
   }
 
   end(): void {
-    this.#locks?.endAttempt();
+    this.#context?.endAttempt();
   }
 }

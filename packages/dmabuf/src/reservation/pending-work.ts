@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { PendingKey } from "../domain/awaited-key.js";
 import { isKeySignaled } from "../domain/fence-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { until, type Steps } from "../domain/steps.js";
 import { WorkQueries } from "./work-queries.js";
 import type { Entry } from "./entries.js";
@@ -16,10 +17,10 @@ export class PendingWork extends WorkQueries {
     this.bufferSlot = bufferSlot;
   }
 
-  protected *eachSignaled(entries: readonly Entry[]): Steps<boolean> {
+  protected *eachSignaled(entries: readonly Entry[], heldUp: HeldUp | undefined): Steps<boolean> {
     for (const { key } of entries) {
       if (isKeySignaled(this.agent, key)) continue;
-      if (!(yield until(this.agent, new PendingKey(this.agent, key)))) return false;
+      if (!(yield until(this.agent, new PendingKey(this.agent, key), heldUp))) return false;
     }
     return true;
   }

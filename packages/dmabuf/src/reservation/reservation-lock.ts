@@ -2,7 +2,8 @@ import { owned } from "../domain/held.js";
 import type { AcquireContext } from "./acquire-context.js";
 import type { TakenLock } from "./reservation-state.js";
 
-export let makeReservationLock: (taken: TakenLock) => ReservationLock;
+/** @param context That of the lock, which its user may have dropped. */
+export let makeReservationLock: (taken: TakenLock, context?: AcquireContext) => ReservationLock;
 
 /**
  * A held lock of a reservation.
@@ -23,18 +24,19 @@ export class ReservationLock implements Disposable {
   readonly #taken: TakenLock;
 
   static {
-    makeReservationLock = (taken) => new ReservationLock(taken);
+    makeReservationLock = (taken, context) => new ReservationLock(taken, context);
   }
 
-  private constructor(taken: TakenLock) {
+  private constructor(taken: TakenLock, context: AcquireContext | undefined) {
     this.#taken = taken;
     // One under a context is the context's, which opens it: its user need not keep this object.
-    if (taken.context === undefined) owned(taken, this);
+    if (context === undefined) owned(taken, this);
+    else contexts.set(this, context);
   }
 
   /** The acquire context under which it was taken. */
   get context(): AcquireContext | undefined {
-    return this.#taken.context;
+    return contexts.get(this);
   }
 
   /** Opens the lock; while an exporter works under it, when that has ended. Closing it twice does nothing. */
@@ -46,3 +48,6 @@ export class ReservationLock implements Disposable {
     this.close();
   }
 }
+
+/** While a lock is in use, so is its context. */
+const contexts = new WeakMap<ReservationLock, AcquireContext>();

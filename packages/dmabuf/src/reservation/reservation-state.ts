@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { Held } from "../domain/held.js";
-import { locksOf, type AcquireContext, type Lockable } from "./acquire-context.js";
+import type { ContextLocks, Lockable } from "./acquire-context.js";
 import { handBackLock, lockWord, ticketOf } from "./lock.js";
 
 /** What is kept, until it is released. */
@@ -34,7 +34,8 @@ export interface Locker extends Lockable {
 /** A lock that this agent has, as the library knows it. It keeps its buffer (lock.7). */
 export class TakenLock extends Held implements Disposable {
   readonly user: Locker;
-  readonly context: AcquireContext | undefined;
+  /** Under which it was taken. */
+  readonly context: ContextLocks | undefined;
   /** Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
   spansTurns: boolean;
   /** How many fences there is room for. */
@@ -52,7 +53,7 @@ export class TakenLock extends Held implements Disposable {
    *
    * @param holder The word of the agent for which this one holds the lock as its delegate.
    */
-  constructor(user: Locker, context: AcquireContext | undefined, holder: bigint | undefined) {
+  constructor(user: Locker, context: ContextLocks | undefined, holder: bigint | undefined) {
     super(user.agent.held, nameOf, ended, open);
     const { shared } = user;
     this.user = user;
@@ -79,6 +80,11 @@ export class TakenLock extends Held implements Disposable {
   /** What is in the lock word while the lock is held. */
   get word(): bigint {
     return lockWord(this.user.agent.identity, this.#ticket);
+  }
+
+  /** The name of its buffer, for people. */
+  get bufferName(): string {
+    return bufferName(this.user.agent, this.user.shared.slot);
   }
 
   /** An exporter works under the lock, until the result is called. */
@@ -129,15 +135,15 @@ export class TakenLock extends Held implements Disposable {
   }
 }
 
-function nameOf({ user }: TakenLock): string {
-  return `The lock of the reservation of buffer "${bufferName(user.agent, user.shared.slot)}"`;
+function nameOf(lock: TakenLock): string {
+  return `The lock of the reservation of buffer "${lock.bufferName}"`;
 }
 
 /** It ends here, once; the lock word comes next, and then the buffer is released. */
 function ended(lock: TakenLock): void {
   const { shared } = lock.user;
   if (shared.lock === lock) shared.lock = undefined;
-  if (lock.context !== undefined) locksOf(lock.context).remove(lock);
+  lock.context?.remove(lock);
 }
 
 function open(lock: TakenLock): void {

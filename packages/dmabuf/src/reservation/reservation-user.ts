@@ -1,5 +1,6 @@
 import { isLive, waitsFor, type Identity } from "../domain/agent-slot.js";
 import type { Agent } from "../domain/agent.js";
+import { bufferName } from "../domain/buffer-name.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { until, type Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
@@ -7,7 +8,7 @@ import { DmaBufError } from "../errors.js";
 import { backingOf, type Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
-import { locksOf, type AcquireContext } from "./acquire-context.js";
+import type { ContextLocks } from "./acquire-context.js";
 import { FenceQueries, type ReservationFence } from "./fence-queries.js";
 import { LockAttempt, type LockUser } from "./lock-attempt.js";
 import { takeOverLock } from "./lock.js";
@@ -61,25 +62,27 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** Which buffer's reservation this is, for messages. */
   describeOwner(): string {
-    return `buffer ${this.shared.slot}`;
+    const name = bufferName(this.agent, this.shared.slot);
+    return name === "" ? `buffer ${this.shared.slot}` : `buffer "${name}"`;
   }
 
   /** Takes the lock, and waits for it if it is not open. */
-  *locking(context?: AcquireContext, timeout?: number): Steps<TakenLock> {
+  *locking(context?: ContextLocks, timeout?: number): Steps<TakenLock> {
     return this.tryLockFor(context) ?? (yield* this.waitingToLock(context, timeout));
   }
 
   /** The first look of a wait for the lock. One with a context is more than a look. */
-  tryLockFor(context: AcquireContext | undefined): TakenLock | undefined {
+  tryLockFor(context: ContextLocks | undefined): TakenLock | undefined {
     return context === undefined ? this.tryLock() : undefined;
   }
 
   /** Waits for the lock, which {@link tryLockFor} has not taken just now. */
-  *waitingToLock(context?: AcquireContext, timeout?: number): Steps<TakenLock> {
+  *waitingToLock(context?: ContextLocks, timeout?: number): Steps<TakenLock> {
     const attempt = new LockAttempt(this, context);
     try {
       const isReady = context !== undefined && attempt.ready();
-      if (!isReady && !(yield until(this.agent, attempt, this.ending))) throw this.#timedOut(timeout);
+      if (!isReady && !(yield until(this.agent, attempt, () => this.#heldUp(), this.ending)))
+        throw this.#timedOut(timeout);
       return attempt.granted;
     } finally {
       attempt.end();
@@ -95,9 +98,9 @@ export class ReservationUser extends FenceQueries implements LockUser {
   }
 
   /** The lock has just been taken by this user. @param holder The word of the agent for which it is taken over. */
-  took(context: AcquireContext | undefined, holder?: bigint): TakenLock {
+  took(context: ContextLocks | undefined, holder?: bigint): TakenLock {
     const lock = new TakenLock(this, context, holder);
-    if (context !== undefined) locksOf(context).add(lock);
+    context?.add(lock);
     return lock;
   }
 
@@ -248,11 +251,12 @@ export class ReservationUser extends FenceQueries implements LockUser {
   }
 
   #timedOut(timeout: number | undefined): DmaBufError {
-    const why = waitsFor(this.agent, [this.#lockHolder]);
-    return new DmaBufError(
-      "ETIMEDOUT",
-      `Cannot lock the reservation of ${this.describeOwner()} in ${timeout} ms: ${why}`,
-    );
+    const [action, why] = this.#heldUp();
+    return new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
+  }
+
+  #heldUp(): readonly [action: string, why: string] {
+    return [`lock the reservation of ${this.describeOwner()}`, waitsFor(this.agent, [this.#lockHolder])];
   }
 }
 

@@ -78,12 +78,13 @@ export class Reservation {
     checkGiven("Reservation.lock()", "context", context, CONTEXT);
     checkWait("Reservation.lock()", options);
     const user = this.#user;
-    const first = user.tryLockFor(context);
-    const taken = await (first ?? take(user.agent, user.waitingToLock(context, options.timeout), options));
+    const locks = context && locksOf(context);
+    const first = user.tryLockFor(locks);
+    const taken = await (first ?? take(user.agent, user.waitingToLock(locks, options.timeout), options));
     // Before this code goes on, the holder may have been closed, or the context, and the lock with it.
     user.checkOpen();
-    if (context !== undefined) locksOf(context).checkOpen();
-    return makeReservationLock(taken);
+    locks?.checkOpen();
+    return makeReservationLock(taken, context);
   }
 
   /**
@@ -96,9 +97,10 @@ export class Reservation {
     checkGiven("Reservation.lockSync()", "context", context, CONTEXT);
     checkWaitSync("Reservation.lockSync()", options);
     const user = this.#user;
-    const first = user.tryLockFor(context);
+    const locks = context && locksOf(context);
+    const first = user.tryLockFor(locks);
     const { timeout } = options;
-    return makeReservationLock(first ?? takeSync(user.agent, user.waitingToLock(context, timeout), timeout));
+    return makeReservationLock(first ?? takeSync(user.agent, user.waitingToLock(locks, timeout), timeout), context);
   }
 
   /** Locks the reservation if it is open; gives `undefined` if it is not. @throws {DmaBufError} `EBADF` after the close. */
@@ -119,7 +121,7 @@ export class Reservation {
 
   /** The acquire context under which this agent holds the lock, if it does. */
   get lockingContext(): AcquireContext | undefined {
-    return this.#user.shared.lock?.context;
+    return this.#user.shared.lock?.context?.object?.deref();
   }
 
   /**

@@ -1,5 +1,7 @@
 import type { Agent } from "../domain/agent.js";
-import { isKeyOverdue } from "../domain/fence-slot.js";
+import { waitsFor } from "../domain/agent-slot.js";
+import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { until, type Steps } from "../domain/steps.js";
 import type { Ending } from "../domain/wait.js";
 import { tryReadEntries, type Entry } from "./entries.js";
@@ -30,20 +32,31 @@ export abstract class WorkQueries {
   }
 
   /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
-  *signaled(usage: Usage): Steps<boolean> {
-    return yield* this.eachSignaled(this.upTo(usage));
+  *signaled(usage: Usage, heldUp?: HeldUp): Steps<boolean> {
+    return yield* this.eachSignaled(this.upTo(usage), heldUp);
   }
 
   /** Waits for the work up to a usage that is pending or overdue now; gives false if the time has passed first. */
-  *finished(usage: Usage): Steps<boolean> {
+  *finished(usage: Usage, heldUp?: HeldUp): Steps<boolean> {
     const entries = this.upTo(usage);
-    if (!(yield* this.eachSignaled(entries))) return false;
+    if (!(yield* this.eachSignaled(entries, heldUp))) return false;
     const overdue = this.#overdueOf(entries);
-    return overdue === undefined || (yield until(this.agent, overdue, this.ending));
+    return overdue === undefined || (yield until(this.agent, overdue, heldUp, this.ending));
+  }
+
+  /** Which agents hold up what waits for all work up to a usage, for messages. */
+  waitsFor(usage: Usage): string {
+    const overdue = this.overdueWork(usage)?.describe();
+    if (overdue !== undefined) return overdue;
+    const pending = this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
+    return waitsFor(
+      this.agent,
+      pending.map(({ key }) => keyOwner(this.agent, key)),
+    );
   }
 
   /** Waits for those of these fences that are pending; gives false if the time has passed first. */
-  protected abstract eachSignaled(entries: readonly Entry[]): Steps<boolean>;
+  protected abstract eachSignaled(entries: readonly Entry[], heldUp: HeldUp | undefined): Steps<boolean>;
 
   /** The fences of one instant. @throws {DmaBufError} `EBADF` after the close. */
   protected snapshot(): Entry[] {

@@ -3,6 +3,7 @@ import { ring, slotOf } from "../domain/agent-slot.js";
 import { FOUND } from "../domain/layout.js";
 import { checkWait, checkWaitSync, Ending, type WaitOptions } from "../domain/wait.js";
 import { isLater } from "../domain/promised.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
@@ -144,9 +145,10 @@ export class ConsumerPlace {
   *#isWritten(frame: AnyFrame, timeout?: number): Steps<boolean> {
     const { work } = bufferUnder(frame)!;
     try {
-      if (!(yield* work.signaled("write"))) this.#timedOut(timeout);
+      const heldUp: HeldUp = () => [`take a frame of stream "${this.#parts.name}"`, work.waitsFor("write")];
+      if (!(yield* work.signaled("write", heldUp))) this.#timedOut(timeout, frame);
       if (this.#passesOver(frame)) return false;
-      if (!(yield* work.finished("write"))) this.#timedOut(timeout, frame);
+      if (!(yield* work.finished("write", heldUp))) this.#timedOut(timeout, frame);
       return true;
     } catch (error) {
       this.#refused(frame);
@@ -310,9 +312,8 @@ export class ConsumerPlace {
 
   /** @param frame One that is there, but is still written. */
   #timedOut(timeout: number | undefined, frame?: AnyFrame): never {
-    const overdue = frame && bufferUnder(frame)!.work.overdueWork("write")?.describe();
-    const what = overdue === undefined ? "has published no frame" : "has finished no frame";
-    const why = overdue === undefined ? "" : `: ${overdue}`;
+    const what = frame === undefined ? "has published no frame" : "has finished no frame";
+    const why = frame === undefined ? "" : `: ${bufferUnder(frame)!.work.waitsFor("write")}`;
     throw new DmaBufError("ETIMEDOUT", `Stream "${this.#parts.name}" ${what} in ${timeout} ms${why}`);
   }
 }

@@ -12,9 +12,10 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
-import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import type { BufferWork, StreamBuffer } from "../buffer/stream-buffer.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { FOUND, STREAM_BUFFERS } from "../domain/layout.js";
+import type { HeldUp } from "../domain/long-waits.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, Ending, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
@@ -200,8 +201,9 @@ export class FrameStream implements Disposable {
     const joined = { arm: () => agent.protocol.armProducer(key.slot), ready: () => this.consumers >= count };
     if (joined.ready()) return;
     this.#ending.check();
-    if (yield until(agent, joined)) return;
-    throw new DmaBufError("ETIMEDOUT", `Only ${this.consumers} of ${count} consumers have joined stream "${name}"`);
+    const few = (): string => `${this.consumers} of ${count} consumers have joined`;
+    if (yield until(agent, joined, () => [`begin with stream "${name}"`, `only ${few()}`])) return;
+    throw new DmaBufError("ETIMEDOUT", `Only ${few()} stream "${name}"`);
   }
 
   /**
@@ -294,15 +296,19 @@ export class FrameStream implements Disposable {
 
   /** @param found What the first look has found. */
   *#waitForLoan(found: number, timeout?: number): Steps<Loan | undefined> {
+    const heldUpBy =
+      (work?: BufferWork): HeldUp =>
+      () => [`get a loan of stream "${this.name}"`, this.#whyNoLoan(work)];
     const attempt = this.#attempt();
     attempt.look(found);
     try {
       for (;;) {
-        if (!attempt.isReady && !(yield until(this.#parts.agent, attempt))) this.#noLoan(timeout);
+        if (!attempt.isReady && !(yield until(this.#parts.agent, attempt, heldUpBy()))) this.#noLoan(timeout);
         const { taken } = attempt;
         if (taken === undefined) return undefined;
         // Work that still reads the buffer, by fences: its hold is ours, so no more can come.
-        if (!attempt.isFinished && !(yield* taken.buffer.work.signaled("read"))) this.#noLoan(timeout);
+        const { work } = taken.buffer;
+        if (!attempt.isFinished && !(yield* work.signaled("read", heldUpBy(work)))) this.#noLoan(timeout, work);
         if (attempt.isFinished || !attempt.setAsideIfOverdue()) return this.#toLoan(taken);
         attempt.ready();
       }
@@ -417,12 +423,18 @@ export class FrameStream implements Disposable {
     return new Set([...users, ...overdue, ...slowConsumers(agent, key)]);
   }
 
-  #noLoan(timeout: number | undefined): never {
+  #noLoan(timeout: number | undefined, work?: BufferWork): never {
+    const why = this.#whyNoLoan(work);
+    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms: ${why}`);
+  }
+
+  /** @param work That on the buffer which it has, and only waits for. */
+  #whyNoLoan(work?: BufferWork): string {
+    if (work !== undefined) return work.waitsFor("read");
     const { agent, buffers } = this.#parts;
     const overdue = buffers.map(({ work }) => work.overdueWork("read")?.describe());
     const reasons = [waitsFor(agent, this.#inTheWay()), overdue.find((text) => text !== undefined)];
-    const reason = reasons.filter((text) => text !== undefined).join("; ");
-    throw new DmaBufError("ETIMEDOUT", `No buffer of stream "${this.name}" became free in ${timeout} ms: ${reason}`);
+    return reasons.filter((text) => text !== undefined).join("; ");
   }
 }
 

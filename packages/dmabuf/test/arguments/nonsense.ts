@@ -46,6 +46,7 @@ const TAKEN: Readonly<Record<string, readonly unknown[]>> = {
   handleLimit: [1.5, Infinity, 2 ** 53],
   timeLimit: [1.5],
   spin: [1.5],
+  warnAfter: [1.5, Infinity, 2 ** 53],
   timestampNs: [1.5, 2 ** 53],
   deadlineNs: [1.5, 2 ** 53],
   untilNs: [-1, 1.5, Infinity, -Infinity, 2 ** 53],

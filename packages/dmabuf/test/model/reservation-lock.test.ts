@@ -4,7 +4,7 @@ import type { Agent } from "../../src/domain/agent.js";
 import { isLive, markDead } from "../../src/domain/agent-slot.js";
 import { BUFFER, HEADER } from "../../src/domain/layout.js";
 import { DmaBufError } from "../../src/errors.js";
-import { type AcquireContext } from "../../src/reservation/acquire-context.js";
+import type { ContextLocks } from "../../src/reservation/acquire-context.js";
 import { lockAllSync } from "../lock-all.js";
 import { lockHolder, ticketOf } from "../../src/reservation/lock.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
@@ -260,7 +260,7 @@ function critical(memory: Substrate, slot: number): void {
 /** Sees what an agent meets while it locks several reservations. */
 class Watch {
   ticket: number | undefined;
-  context: AcquireContext | undefined;
+  context: ContextLocks | undefined;
   locked = false;
   #lock = 0;
   #holder = 0n;
@@ -290,7 +290,7 @@ class Watch {
     };
   }
 
-  wants(context: AcquireContext): void {
+  wants(context: ContextLocks): void {
     this.context = context;
     this.ticket ??= context.ticket;
     assert.equal(context.ticket, this.ticket, "the ticket has changed");
@@ -302,7 +302,7 @@ class Watch {
 
   #mustGiveWay(): boolean {
     const holder = ticketOf(this.#holder);
-    return this.context!.acquired > 0 && holder !== 0 && ((holder - this.ticket!) | 0) < 0;
+    return this.context!.count > 0 && holder !== 0 && ((holder - this.ticket!) | 0) < 0;
   }
 }
 
@@ -314,7 +314,7 @@ class WatchedUser extends ReservationUser {
     this.#watch = watch;
   }
 
-  override *locking(context: AcquireContext): Steps<TakenLock> {
+  override *locking(context: ContextLocks): Steps<TakenLock> {
     this.#watch.wants(context);
     try {
       return yield* super.locking(context);

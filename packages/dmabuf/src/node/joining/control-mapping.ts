@@ -1,4 +1,4 @@
-import { wantsAtomics } from "../../host/words.js";
+import { wantsAtomics } from "../../host/environment.js";
 import { createWasmMemory, type WasmMemory } from "../../substrate/wasm-memory.js";
 import { layZeros, type ResourceLedger } from "../resources/resource-ledger.js";
 import { addressOf, mapMemory, viewOf, writtenRanges } from "../system-calls/index.js";

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { ABORT_SIGNAL, checkOptions, isCount, TIMEOUT, type Kinds } from "../../arguments.js";
 import { Held, HeldList, owned } from "../../domain/held.js";
+import { wantsDebug } from "../../host/environment.js";
 import { waitUntil } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import type { FrameFormat } from "../../stream/format.js";
@@ -120,7 +121,7 @@ export class StreamViewer<Data = JsonValue> implements Disposable {
   readonly #told: number[] = [];
   /** A frame is being looked at. */
   #looking = false;
-  readonly #list = new HeldList(processHost());
+  readonly #list = new HeldList(processHost(), wantsDebug());
   #ended: { readonly error?: DmaBufError } | undefined;
   readonly #looks = new Set<() => void>();
 

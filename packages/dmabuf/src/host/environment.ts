@@ -1,0 +1,17 @@
+interface Surroundings {
+  readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
+}
+
+function variable(name: string): string | undefined {
+  return (globalThis as unknown as Surroundings).process?.env?.[name];
+}
+
+/** Whether shared words are to be used by `Atomics` although WebAssembly is here: with `DMABUF_WORDS=atomics`. */
+export function wantsAtomics(): boolean {
+  return variable("DMABUF_WORDS") === "atomics";
+}
+
+/** Whether warnings are to say where things were taken: with `DMABUF_DEBUG=1`. */
+export function wantsDebug(): boolean {
+  return variable("DMABUF_DEBUG") === "1";
+}
