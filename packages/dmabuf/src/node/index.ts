@@ -16,3 +16,4 @@ export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.
 export { readableFrom, type ReadableFromOptions } from "./sinks/readable-from.js";
 export { writableFrom, type WritableFromOptions } from "./sinks/writable-from.js";
 export type { FrameSource } from "../stream/frame-source.js";
+export { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.js";

@@ -2,7 +2,7 @@ import type { ChildProcess, ForkOptions } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { Socket } from "node:net";
 import { isMainThread, threadId } from "node:worker_threads";
-import { check, checkList, checkOptions, isText, NAME, OBJECT, TEXT, type Kind, type Kinds } from "../arguments.js";
+import { check, checkList, checkOptions, NAME, OBJECT, TEXT, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
@@ -24,6 +24,7 @@ import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/de
 import { enterExisting, enterInvited, enterNew, enterShared, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
 import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/buffer-file.js";
+import { PROGRAM_FILE } from "./joining/program-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
 import { connectInTime, ListeningSocket } from "./connecting/listening-socket.js";
 import { processHost } from "./host.js";
@@ -74,16 +75,6 @@ const JOINING = "Cannot join the domain";
 
 const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
 const OPEN_FILE: Kinds<OpenFileOptions> = { mode: HANDLE_MODE };
-/** What the kernel has room for. */
-const PATH_BYTES = 4_095;
-const FILE: Kind = {
-  wanted: `a path of at most ${PATH_BYTES} bytes or a file URL`,
-  isKind: (value) => typeof value === "string" || value instanceof URL,
-  isTaken(file: string | URL) {
-    const path = String(file);
-    return path !== "" && isText(path) && Buffer.byteLength(path) <= PATH_BYTES;
-  },
-};
 const LENGTH: Kind = {
   wanted: "a multiple of the page size",
   isKind: (value) => typeof value === "number",
@@ -298,7 +289,7 @@ export class ProcessDomain extends DomainBase {
    * @throws {DmaBufError} `EMFILE` if there is no descriptor left; `EBADF` if this thread has left the domain.
    */
   fork(file: string | URL, args: readonly string[] = [], options: ForkOptions = {}): ChildProcess {
-    check("ProcessDomain.fork()", "file", file, FILE);
+    check("ProcessDomain.fork()", "file", file, PROGRAM_FILE);
     const given = checkList("ProcessDomain.fork()", "args", args, TEXT);
     check("ProcessDomain.fork()", "options", options, OBJECT);
     const settings = { ...options };

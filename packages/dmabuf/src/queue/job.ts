@@ -2,9 +2,20 @@ import { check } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import type { CpuAccess } from "../buffer/cpu-access.js";
 import type { Fence } from "../fence/fence.js";
-import type { PendingJob } from "./pending-job.js";
+import type { AccessMode } from "../reservation/usage.js";
 
-export let makeJob: <Data>(pending: PendingJob<Data>) => Job<Data>;
+/** What a job is to its executor: in the agent that has submitted it, or in one that runs it for that. */
+export interface JobState<Data> {
+  readonly data: Data;
+  readonly credits: number;
+  readonly scheduled: Fence;
+  readonly finished: Fence;
+  /** The job's own holders of the buffers that it uses so. */
+  holders(mode: AccessMode): DmaBuf[];
+  access(buffer: DmaBuf): CpuAccess;
+}
+
+export let makeJob: <Data>(state: JobState<Data>) => Job<Data>;
 
 /**
  * A piece of work that was submitted to a queue, as its executor gets it.
@@ -25,44 +36,44 @@ export let makeJob: <Data>(pending: PendingJob<Data>) => Job<Data>;
  * ```
  */
 export class Job<Data = unknown> {
-  readonly #pending: PendingJob<Data>;
+  readonly #state: JobState<Data>;
 
-  private constructor(pending: PendingJob<Data>) {
-    this.#pending = pending;
+  private constructor(state: JobState<Data>) {
+    this.#state = state;
   }
 
   static {
-    makeJob = (pending) => new Job(pending);
+    makeJob = (state) => new Job(state);
   }
 
   /** What was submitted as `data`. */
   get data(): Data {
-    return this.#pending.data;
+    return this.#state.data;
   }
 
   /** How much of the scheduler's capacity the job takes while it runs. */
   get credits(): number {
-    return this.#pending.credits;
+    return this.#state.credits;
   }
 
   /** Signals when the job has been given to the executor, or never will be. Of this agent alone, until it is sent. */
   get scheduled(): Fence {
-    return this.#pending.scheduled;
+    return this.#state.scheduled;
   }
 
   /** Signals when the job's work has finished, with its error. Of all agents. */
   get finished(): Fence {
-    return this.#pending.finished;
+    return this.#state.finished;
   }
 
   /** The buffers that the job reads, by holders of its own: they are closed when it has finished. */
   get reads(): DmaBuf[] {
-    return this.#pending.holders("read");
+    return this.#state.holders("read");
   }
 
   /** The buffers that the job writes, likewise. */
   get writes(): DmaBuf[] {
-    return this.#pending.holders("write");
+    return this.#state.holders("write");
   }
 
   /**
@@ -75,6 +86,6 @@ export class Job<Data = unknown> {
    */
   access(buffer: DmaBuf): CpuAccess {
     check("Job.access()", "buffer", buffer, DMA_BUF);
-    return this.#pending.access(buffer);
+    return this.#state.access(buffer);
   }
 }

@@ -1,21 +1,20 @@
 import type { DmaBuf } from "../buffer/buffer.js";
-import { makeCpuAccess, type AccessedBytes, type CpuAccess } from "../buffer/cpu-access.js";
-import { segmentBytes } from "../buffer/storage.js";
-import type { Agent } from "../domain/agent.js";
+import type { CpuAccess } from "../buffer/cpu-access.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
-import { Held } from "../domain/held.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import { DmaBufError, type ErrorCode } from "../errors.js";
+import type { DmaBufError, ErrorCode } from "../errors.js";
 import { fenceAgent, type Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type AbortSignalLike } from "../host/abort.js";
 import type { AccessMode } from "../reservation/usage.js";
-import type { BufferUse, Submission } from "./submission.js";
+import type { JobState } from "./job.js";
+import { JobAccesses } from "./job-accesses.js";
+import type { Submission } from "./submission.js";
 
 /** What a job is started after: a fence, or a job of its own scheduler that it may follow in the pipeline. */
 export type Dependency = Fence | PendingJob;
 
 /** A job, as its queue and its scheduler know it. */
-export class PendingJob<Data = unknown> {
+export class PendingJob<Data = unknown> implements JobState<Data> {
   readonly data: Data;
   readonly credits: number;
   /** Grows with every job of the scheduler. */
@@ -25,7 +24,7 @@ export class PendingJob<Data = unknown> {
   /** The executor's own fence for the work, if it has one. */
   parent: Fence | undefined;
   readonly #submission: Submission<Data>;
-  readonly #accesses = new Map<BufferUse, CpuAccess>();
+  readonly #accesses: JobAccesses;
   readonly #dependencies: Dependency[];
   readonly #guards: readonly FenceKey[];
   #controller: HostAbortController | undefined;
@@ -51,27 +50,17 @@ export class PendingJob<Data = unknown> {
     this.scheduled = fences.scheduled;
     this.finished = fences.finished;
     this.#submission = submission;
+    this.#accesses = new JobAccesses(fenceAgent(fences.finished), submission.uses);
     this.#dependencies = [...dependencies];
     this.#guards = guards;
   }
 
-  /** The job's own holders of the buffers that it uses so. */
   holders(mode: AccessMode): DmaBuf[] {
-    return this.#submission.uses.filter((use) => use.mode === mode).map(({ holder }) => holder);
+    return this.#accesses.holders(mode);
   }
 
-  /** See `Job`. */
   access(buffer: DmaBuf): CpuAccess {
-    const use = this.#submission.uses.find(({ named, holder }) => named === buffer || holder === buffer);
-    if (use === undefined) throw new RangeError("Cannot use the bytes: the job has not named this buffer");
-    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
-    let access = this.#accesses.get(use);
-    if (access === undefined) {
-      const { mode, holder } = use;
-      access = makeCpuAccess(new JobAccess(fenceAgent(this.finished), mode, holder.segments.map(segmentBytes)));
-      this.#accesses.set(use, access);
-    }
-    return access;
+    return this.#accesses.access(buffer);
   }
 
   /** Aborts when the job is to stop, because its time is over or its scheduler is closed. */
@@ -127,24 +116,8 @@ export class PendingJob<Data = unknown> {
     this.#isOver = true;
     this.#error = error;
     this.#dependencies.length = 0;
-    for (const access of this.#accesses.values()) access[Symbol.dispose]();
+    this.#accesses.end();
     this.#submission.close();
     return true;
-  }
-}
-
-/** A job's access ends with the job: nothing of it can be forgotten. */
-class JobAccess extends Held implements AccessedBytes {
-  readonly mode: AccessMode;
-  readonly views: readonly Uint8Array[];
-
-  constructor({ held }: Agent, mode: AccessMode, views: readonly Uint8Array[]) {
-    super(
-      held,
-      () => undefined,
-      () => {},
-    );
-    this.mode = mode;
-    this.views = views;
   }
 }

@@ -12,6 +12,7 @@ import type { ContextLocks } from "../reservation/acquire-context.js";
 import { lockEach } from "../reservation/lock-all.js";
 import { userOf, type Reservation } from "../reservation/reservation.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
+import type { UsedBuffer } from "./job-accesses.js";
 
 /** What a job is to do. */
 export type JobRequest<Data = undefined> = JobNeeds &
@@ -37,13 +38,8 @@ export interface JobNeeds {
   readonly credits?: number;
 }
 
-/** One buffer of a job. */
-export interface BufferUse {
-  readonly mode: AccessMode;
-  /** The holder that the job's owner named. */
-  readonly named: DmaBuf;
-  /** The job's own, which keeps the buffer alive until the job has finished. */
-  readonly holder: DmaBuf;
+/** One buffer of a job: its holder keeps the buffer alive until the job has finished. */
+export interface BufferUse extends UsedBuffer {
   readonly reservation: Reservation;
 }
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { rawFormat } from "../../src/index.js";
-import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
 import type { Exceptions } from "./nonsense.js";
 import { sourceOf } from "./web.js";
 
@@ -35,6 +35,7 @@ export class ProcessWorld {
 export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object | Promise<object>>> = {
   ProcessDomain: ({ domain }) => domain,
   DescriptorDirectory: ({ domain }) => domain.descriptors,
+  WorkerPool: ({ domain }) => WorkerPool.create(domain, "a module"),
   Follower: ({ domain }) => domain.follow("name"),
   StreamViewer({ domain, where }) {
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) }));
@@ -56,6 +57,8 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],
   "ProcessDomain.fork()": () => ["a program", [], { execPath: "/bin/true" }],
+  "WorkerPool.create()": ({ domain }) => [domain, "a module", {}],
+  "WorkerPool.createQueue()": () => [{}],
   "ProcessDomain.createMemory()": () => [65_536],
   "ProcessDomain.openFile()": ({ domain }) => [domain.allocate(4096), {}],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],

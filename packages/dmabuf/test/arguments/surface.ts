@@ -7,7 +7,7 @@ import ts from "typescript";
 const INNER = new Set(["Agent", "Layout", "Host", "Substrate", "Importer", "MessagePortLike"]);
 
 /** Objects of ours that are not looked into: only their class, or what they can do, is asked about. */
-const OPAQUE = new Set(["JoinedDomain", "Agent", "Layout", "Substrate", "ModuleMemory"]);
+const OPAQUE = new Set(["JoinedDomain", "Domain", "ProcessDomain", "Agent", "Layout", "Substrate", "ModuleMemory"]);
 
 /** What values a type takes, as far as nonsense needs it. */
 export interface Shape {

@@ -3,7 +3,7 @@ import { fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
-import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
 export interface World {
@@ -114,6 +114,9 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     before: (_world, keep) => keep(ProcessDomain.create(SIZES)).shareWithWorkers(),
     call: () => ProcessDomain.inherit(),
+  },
+  "WorkerPool.create, and a queue": {
+    call: ({ first }) => using(WorkerPool.create(first, "a module"), (pool) => pool.createQueue().close()),
   },
   "domain.allocate": { call: ({ first }) => first.allocate(100_000) },
   "domain.allocate, and its bytes": {

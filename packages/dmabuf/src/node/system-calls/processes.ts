@@ -7,6 +7,7 @@ const native = {
   tgkill: numberedCall("tgkill", "int process, int thread, int signal"),
   pidfdOpen: numberedCall("pidfd_open", "int process, uint32_t flags"),
   umask: nativeFunction("uint32_t umask(uint32_t mask)"),
+  prctl: nativeFunction("int prctl(int option, uint64_t value)"),
   getpid: nativeFunction("int getpid()"),
   geteuid: nativeFunction("uint32_t geteuid()"),
 };
@@ -30,6 +31,14 @@ export function effectiveUser(): number {
 /** The kernel's number of the calling thread. */
 export function threadId(): number {
   return native.gettid();
+}
+
+const PR_SET_PDEATHSIG = 1;
+
+/** The kernel sends this process a signal when the thread that has started it ends, in whatever way. */
+export function signalAtEndOfStarter(signal: number): void {
+  if (native.prctl(PR_SET_PDEATHSIG, signal) >= 0) return;
+  throw callError(lastErrno(), "prctl", "Cannot ask to be told of the end of the process that has started this one");
 }
 
 /** Sends a signal to one thread; signal 0 only asks whether it exists. */

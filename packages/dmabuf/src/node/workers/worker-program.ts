@@ -1,0 +1,80 @@
+/** What a worker of a pool runs, be it a thread or a process: it joins the domain, and the user's module runs the jobs. */
+import process from "node:process";
+import { parentPort, workerData } from "node:worker_threads";
+import { errnoOf, textOf } from "../../errors.js";
+import { Fence } from "../../fence/fence.js";
+import { makeJob, type Job } from "../../queue/job.js";
+import { Domain } from "../../threads.js";
+import { ProcessDomain } from "../process-domain.js";
+import { signalAtEndOfStarter } from "../system-calls/index.js";
+import type { SentJob, WorkerReport, WorkerStart } from "./messages.js";
+import { ReceivedJob } from "./received-job.js";
+
+interface Started {
+  readonly domain: Domain | ProcessDomain;
+  readonly run: (job: Job) => unknown;
+}
+
+const SIGKILL = 9;
+
+const port = parentPort;
+if (port === null) {
+  // A job that never comes back would outlive the process that waits for it.
+  signalAtEndOfStarter(SIGKILL);
+  const start = JSON.parse(process.argv[2]!) as WorkerStart;
+  process.on("disconnect", () => process.exit());
+  if (process.ppid !== start.starter) process.exit();
+  serve(
+    start,
+    (hear) => process.on("message", hear),
+    (report) => process.send!(report),
+  );
+} else {
+  serve(
+    workerData as WorkerStart,
+    (hear) => port.on("message", hear),
+    (report) => port.postMessage(report),
+  );
+}
+
+/** @param listen Begins to hear jobs: one at a time comes. */
+function serve(
+  start: WorkerStart,
+  listen: (hear: (sent: SentJob) => void) => void,
+  say: (report: WorkerReport) => void,
+): void {
+  const fail = (error: unknown): void => say({ said: "failed", code: errnoOf(error), text: stackOf(error) });
+  const started = begin(start);
+  started.then(() => say({ said: "ready" }), fail);
+  listen((sent) => {
+    const done = started.then((here) => run(here, sent));
+    done.then(() => say({ said: "done" }), fail);
+  });
+}
+
+async function begin({ module, name, invitation }: WorkerStart): Promise<Started> {
+  const domain = await join(name, invitation);
+  const { default: run } = (await import(module)) as { readonly default?: unknown };
+  if (typeof run === "function") return { domain, run: run as Started["run"] };
+  throw new TypeError(`The module ${module} must export as default the function that runs a job`);
+}
+
+function join(name: string, invitation: WorkerStart["invitation"]): Promise<ProcessDomain> | ProcessDomain | Domain {
+  if (invitation === undefined) return ProcessDomain.inherit({ name });
+  return "reservation" in invitation ? ProcessDomain.join(invitation) : Domain.join(invitation);
+}
+
+async function run({ domain, run }: Started, sent: SentJob): Promise<void> {
+  const job = new ReceivedJob(domain, sent);
+  try {
+    const work: unknown = await run(makeJob(job));
+    if (work instanceof Fence) await work.result();
+  } finally {
+    job.end();
+  }
+}
+
+/** With the place where it was thrown, which is in the worker alone. */
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : textOf(error);
+}
