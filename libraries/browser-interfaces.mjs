@@ -6,5 +6,5 @@ const { page, server, close } = await openPage("interfaces.js");
 new WebSocketServer({ server }).on("connection", (socket) => {
   socket.on("message", (message) => socket.send(message));
 });
-await page.waitForFunction("globalThis.isOver", undefined, { timeout: 30_000 });
+await page.waitForFunction("globalThis.isOver", undefined, { timeout: 50_000 });
 await close();

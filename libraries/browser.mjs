@@ -3,5 +3,5 @@ import { openPage } from "./browser/isolated-page.mjs";
 
 // What they do is in these two; how they are bundled and served is in isolated-page.mjs.
 const { page, close } = await openPage("page.js", "worker.js");
-await page.waitForFunction("globalThis.isOver", undefined, { timeout: 20_000 });
+await page.waitForFunction("globalThis.isOver", undefined, { timeout: 50_000 });
 await close();

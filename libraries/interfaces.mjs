@@ -16,7 +16,7 @@ import { tableFromArrays, tableFromIPC, tableToIPC } from "apache-arrow";
 import { Domain } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
 import fastify from "fastify";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
 import { WebSocket, WebSocketServer } from "ws";
 
@@ -27,6 +27,7 @@ const path = join(folder, "file");
 const duckdb = await (await DuckDBInstance.create(":memory:")).connect();
 // One node: Identity, of four floats.
 const MODEL = "CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggEYg8KAXkSCgoICAESBAoCCARCBAoAEA0=";
+env.logLevel = "error";
 const session = await InferenceSession.create(Buffer.from(MODEL, "base64"));
 const batch = tableToIPC(tableFromArrays({ price: Float64Array.of(1, 2, 3) }));
 

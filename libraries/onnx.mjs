@@ -2,13 +2,15 @@
 import { once } from "node:events";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { copiedBytes, tensorFormat } from "dmabuf";
-import { ProcessDomain } from "dmabuf/node"; // onnxruntime refuses shared memory of threads
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { ProcessDomain } from "dmabuf/node"; // in Node.js 20 onnxruntime refuses shared memory of threads
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 
 // One node: GlobalAveragePool, from "pixels" [1, 3, h, w] to "colour" [1, 3, 1, 1].
 const MODEL =
   "CAg6bgojCgZwaXhlbHMSBmNvbG91ciIRR2xvYmFsQXZlcmFnZVBvb2wSAWdaIgoGcGl4ZWxzEhgKFggBEhIKAggBCgIIAwoDEgFoCgMSAXdiIAoG" +
   "Y29sb3VyEhYKFAgBEhAKAggBCgIIAwoCCAEKAggBQgQKABAN";
+
+env.logLevel = "error"; // no words about devices that it does not find
 
 if (isMainThread) {
   const domain = ProcessDomain.create();
