@@ -10,6 +10,7 @@ import { lengthOf, tensorView, type FrameFormat, type PlaneFormat, type Tensor }
 import {
   dataIn,
   encodeData,
+  isPlain,
   lengthIn,
   publishedAtIn,
   sequenceIn,
@@ -141,10 +142,11 @@ export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);
     this.publishedAt = publishedAtIn(area);
-    this.data = dataIn(area) as Data | undefined;
+    const isBare = isPlain(area);
+    this.data = isBare ? undefined : (dataIn(area) as Data | undefined);
     this.#hold = hold;
     this.#ends = hold.ends;
-    const length = lengthIn(area, format);
+    const length = isBare ? format.size : lengthIn(area, format);
     this.#whole = length === format.size ? whole : whole.subarray(0, length);
   }
 

@@ -105,6 +105,11 @@ export function publishedAtIn(area: DataView): number {
   return area.getFloat64(16, true);
 }
 
+/** Whether a frame has neither data nor a length of its own, as most: one look instead of two. */
+export function isPlain(area: DataView): boolean {
+  return area.getUint32(24, true) === 0;
+}
+
 /** @throws {DmaBufError} `EPROTO` if it is damaged. */
 export function lengthIn(area: DataView, format: FrameFormat): number {
   if (area.getUint32(24, true) < SHORT) return format.size;
