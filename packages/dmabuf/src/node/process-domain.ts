@@ -363,9 +363,9 @@ export class ProcessDomain extends DomainBase {
    * Opens a buffer as the file that its memory is, for a program or a library that takes a file. While it is open, the
    * buffer lives, and its memory stays where it is.
    *
-   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is not one whole file; `EACCES` to write through a handle to read;
-   *   `EAGAIN` while the memory is being moved; `EMFILE` if there is no descriptor left; `EBADF` if the buffer is closed,
-   *   or this thread has left the domain.
+   * @throws {DmaBufError} `EOPNOTSUPP` if the memory is not one whole file; `EACCES` to write through a handle to read, `EPERM`
+   *   to write to sealed memory; `EAGAIN` while the memory is being moved; `EMFILE` if there is no descriptor left; `EBADF` if
+   *   the buffer is closed, or this thread has left the domain.
    */
   openFile(buffer: DmaBuf, options: OpenFileOptions = {}): BufferFile {
     check("ProcessDomain.openFile()", "buffer", buffer, DMA_BUF);

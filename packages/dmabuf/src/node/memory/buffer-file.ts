@@ -69,7 +69,10 @@ export class BufferFile implements Disposable {
         orUndo(close);
         const unpin = record.pin();
         orUndo(unpin);
-        const { fd } = wholeFile(record.storage);
+        const { fd, isSealed } = wholeFile(record.storage);
+        if (mode === "read-write" && isSealed) {
+          throw new DmaBufError("EPERM", "Cannot open the buffer as a file to write: its memory is sealed");
+        }
         const entry = ledger.open(() => reopenDescriptor(fd, mode));
         const held = new Held(
           record.agent.held,
