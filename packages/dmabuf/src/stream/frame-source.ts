@@ -17,3 +17,12 @@ export function checkSource(call: string, source: FrameSource): void {
   check(call, "source", source, SOURCE);
   checkObject(call, "source", source, METHODS);
 }
+
+/** The next frame that has any bytes: a chunk without is the end, or an error, for some streams. */
+export async function nextWithBytes(source: FrameSource): Promise<PublishedFrame | undefined> {
+  for (;;) {
+    const frame = await source.next();
+    if (frame === undefined || frame.bytes.length > 0) return frame;
+    frame.close();
+  }
+}

@@ -1,7 +1,7 @@
 import { ABORT_SIGNAL, check, checkOptions, type Kind, type Kinds } from "../arguments.js";
 import type { AbortSignalLike } from "../host/abort.js";
 import { writerOf } from "../host/web-streams.js";
-import { checkSource, type FrameSource } from "../stream/frame-source.js";
+import { checkSource, nextWithBytes, type FrameSource } from "../stream/frame-source.js";
 
 /** Options of {@link pipeFrames}. */
 export interface PipeFramesOptions {
@@ -73,7 +73,7 @@ export async function pipeFrames(
   try {
     while (failure === undefined) {
       await writer.ready;
-      const frame = await source.next();
+      const frame = await nextWithBytes(source);
       if (frame === undefined) break;
       isWriting = true;
       try {

@@ -1,6 +1,6 @@
 import { countedCopy, countedCopyTo } from "../buffer/copies.js";
 import { createByteStream, type ByteController } from "../host/web-streams.js";
-import { checkSource, type FrameSource } from "../stream/frame-source.js";
+import { checkSource, nextWithBytes, type FrameSource } from "../stream/frame-source.js";
 import type { PublishedFrame } from "../stream/frame.js";
 
 /**
@@ -46,7 +46,7 @@ class Chunks {
 
   async pull(controller: ByteController): Promise<void> {
     try {
-      const frame = (this.#frame ??= await this.#next());
+      const frame = (this.#frame ??= await nextWithBytes(this.#source));
       if (frame === undefined) {
         this.#source.close();
         controller.close();
@@ -71,15 +71,6 @@ class Chunks {
     } catch (error) {
       this.#source.close();
       throw error;
-    }
-  }
-
-  /** The next frame that has any bytes: a chunk without is an error on the web. */
-  async #next(): Promise<PublishedFrame | undefined> {
-    for (;;) {
-      const frame = await this.#source.next();
-      if (frame === undefined || frame.bytes.length > 0) return frame;
-      frame.close();
     }
   }
 

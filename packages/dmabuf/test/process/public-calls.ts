@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import { fstatSync, mkdtempSync, rmSync } from "node:fs";
+import { createWriteStream, fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
-import { ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
+import { ProcessDomain, readableFrom, StreamViewer, WorkerPool, writableFrom } from "../../src/node/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
 export interface World {
@@ -221,6 +223,24 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       return consumer;
     },
     call: async (_world, consumer) => looked((await consumer.next({ timeout: 20_000 }))!),
+  }),
+  readableFrom: made({
+    views: true,
+    usesUp: true,
+    before: async (world, keep) => {
+      const { mine, theirs } = await found(world, keep);
+      const consumer = keep(theirs.frames());
+      (await mine.loan())!.publish();
+      mine.end();
+      return consumer;
+    },
+    call: (_world, consumer) => pipeline(readableFrom(consumer), createWriteStream("/dev/null")),
+  }),
+  writableFrom: made({
+    views: true,
+    usesUp: true,
+    before: async (world, keep) => streamOf(world, keep),
+    call: (_world, stream) => pipeline(Readable.from([new Uint8Array(FORMAT.size)]), writableFrom(stream)),
   }),
   "domain.follow": made({
     views: true,

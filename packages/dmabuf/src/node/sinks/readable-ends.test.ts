@@ -279,6 +279,61 @@ test("a sink is not ended if the program says so", LIMIT, async (t) => {
   }
 });
 
+test("a frame without bytes is passed over, in place and copied", LIMIT, async (t) => {
+  for (const copy of [false, true]) {
+    const stream = streamOf(t);
+    const sink = new Slow();
+    const piped = pipeline(readableFrom(stream.frames(), { copy }), sink);
+    for (const length of [0, 1000, 0, 0, 500]) {
+      using loan = await stream.loan({ timeout: 1000 });
+      loan!.bytes.fill(length / 500);
+      loan!.publish({ length });
+      if (length > 0) await sink.take();
+    }
+    stream.end();
+    await piped;
+    assert.deepEqual(sink.got, [2, 1]);
+  }
+});
+
+test("a sink that takes several frames has no more than it wants, and gives all back", LIMIT, async (t) => {
+  const stream = streamOf(t, 1000, 8);
+  const readable = readableFrom(stream.frames(), { copy: false });
+  const held: (() => void)[] = [];
+  const slow = new Writable({
+    highWaterMark: 3000,
+    write: (_chunk, _encoding, callback) => void held.push(callback),
+    writev: (_chunks, callback) => void held.push(callback),
+  });
+  readable.pipe(slow);
+  for (let n = 0; n < 8; n++) await publish(stream, n);
+  assert.equal(stream.waitsFor.length, 1);
+  await until(() => slow.writableLength === 3000);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(slow.writableLength, 3000);
+  assert.equal(await isFree(stream), false);
+  slow.destroy();
+  await until(() => isFree(stream));
+  assert.equal(slow.listenerCount("close"), 0);
+  await leave(readable);
+});
+
+test("a sink that throws fails the readable, and has its frame taken away", LIMIT, async (t) => {
+  const stream = streamOf(t);
+  const readable = readableFrom(stream.frames(), { copy: false });
+  const sink = Object.assign(new Slow(), {
+    write: () => {
+      throw new Error("planted");
+    },
+  });
+  readable.pipe(sink);
+  const failed = once(readable, "error") as Promise<[Error]>;
+  await publish(stream, 1);
+  assert.equal((await failed)[0].message, "planted");
+  await until(() => stream.consumers === 0);
+  assert.equal(await isFree(stream), true);
+});
+
 // takes-in-place.3
 test(
   "a response that waits behind another one gets copies, and its connection's end keeps no frame",

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { checkOptions, FLAG, type Kinds } from "../../arguments.js";
-import { checkSource, type FrameSource } from "../../stream/frame-source.js";
+import { checkSource, nextWithBytes, type FrameSource } from "../../stream/frame-source.js";
 import type { PublishedFrame } from "../../stream/frame.js";
+import { InPlacePipe } from "./in-place-pipe.js";
 import { isStdio, takesInPlace } from "./takes-in-place.js";
 
 /** Options of {@link readableFrom}. */
@@ -51,22 +52,15 @@ export function readableFrom(source: FrameSource, options: ReadableFromOptions =
 
 type PipeOptions = { readonly end?: boolean | undefined } | undefined;
 
-/** A sink that is written to in place. */
-interface InPlace {
-  readonly sink: NodeJS.WritableStream;
-  readonly options: PipeOptions;
-  readonly stop: () => void;
-}
-
 class FrameReadable extends Readable {
   readonly #source: FrameSource;
   readonly #copy: boolean | undefined;
-  /** The only sink, while it is written to in place. */
-  #inPlace: InPlace | undefined;
+  /** The only pipe, while its sink is written to in place. */
+  #inPlace: { readonly pipe: InPlacePipe; readonly options: PipeOptions } | undefined;
   /** The frame that is awaited, until it is taken. */
   #next: Promise<PublishedFrame | undefined> | undefined;
-  /** Ends when the sink has taken the frame that it was given in place. */
-  #taken: Promise<unknown> = Promise.resolve();
+  /** Resolves when no sink that was written to in place has a frame any more. */
+  #left: Promise<unknown> = Promise.resolve();
 
   constructor(source: FrameSource, copy: boolean | undefined) {
     // No frame is taken before it is asked for.
@@ -79,104 +73,76 @@ class FrameReadable extends Readable {
     const isUnread = this.readableFlowing === null && this.#inPlace === undefined;
     const mayShare = this.#copy === undefined ? takesInPlace(sink) : !this.#copy;
     if (!isUnread || !mayShare) return super.pipe(sink, options);
-    const stop = (): void => void this.unpipe(sink);
-    this.#inPlace = { sink, options, stop };
-    sink.once("close", stop).once("finish", stop);
+    this.#inPlace = { pipe: new InPlacePipe(sink, () => this.unpipe(sink)), options };
     sink.emit("pipe", this);
-    void this.#writeAll(this.#inPlace);
+    void this.#writeAll(this.#inPlace.pipe, options);
     return sink;
   }
 
   override unpipe(sink?: NodeJS.WritableStream): this {
-    const inPlace = this.#inPlace;
-    if (inPlace === undefined || (sink !== undefined && sink !== inPlace.sink)) return super.unpipe(sink);
-    this.#leaveInPlace(inPlace);
-    inPlace.sink.emit("unpipe", this, { hasUnpiped: false });
+    const pipe = this.#inPlace?.pipe;
+    if (pipe === undefined || (sink !== undefined && sink !== pipe.sink)) return super.unpipe(sink);
+    this.#leave();
+    pipe.sink.emit("unpipe", this, { hasUnpiped: false });
     return this;
   }
 
-  #leaveInPlace({ sink, stop }: InPlace): void {
+  #leave(): void {
+    if (this.#inPlace !== undefined) this.#left = Promise.all([this.#left, this.#inPlace.pipe.leave()]);
     this.#inPlace = undefined;
-    sink.removeListener("close", stop).removeListener("finish", stop);
   }
 
-  async #writeAll(inPlace: InPlace): Promise<void> {
-    const { sink, options, stop } = inPlace;
+  async #writeAll(pipe: InPlacePipe, options: PipeOptions): Promise<void> {
+    const isLeft = (): boolean => this.#inPlace?.pipe !== pipe;
     try {
       for (;;) {
-        const frame = await (this.#next ??= this.#source.next());
+        const frame = await (this.#next ??= nextWithBytes(this.#source));
         // The frame is for what reads next.
-        if (this.#inPlace !== inPlace) return;
+        if (isLeft()) return;
         this.#next = undefined;
         if (frame === undefined) break;
-        const taken = write(sink, frame);
-        this.#taken = taken;
-        if (!(await taken)) stop();
-        if (this.#inPlace !== inPlace) return;
+        if (!pipe.write(frame)) await pipe.taken();
+        if (isLeft()) return;
       }
     } catch (error) {
       this.destroy(error as Error);
       return;
     }
-    this.#leaveInPlace(inPlace);
+    this.#leave();
     // Read to its end, which there is no other way to say.
     this.push(null);
     this.resume();
-    if (options?.end !== false && !isStdio(sink)) sink.end();
+    if (options?.end !== false && !isStdio(pipe.sink)) pipe.sink.end();
   }
 
   /** Called by what reads in any other way than {@link #writeAll}: it gets copies. */
   override _read(): void {
-    const inPlace = this.#inPlace;
-    if (inPlace !== undefined) {
-      this.#leaveInPlace(inPlace);
-      super.pipe(inPlace.sink, inPlace.options);
+    if (this.#inPlace !== undefined) {
+      const { pipe, options } = this.#inPlace;
+      this.#leave();
+      super.pipe(pipe.sink, options);
     }
     void this.#pushCopy();
   }
 
   async #pushCopy(): Promise<void> {
     try {
-      for (;;) {
-        const frame = await (this.#next ??= this.#source.next());
-        this.#next = undefined;
-        if (frame === undefined) return void this.push(null);
-        const copy = frame.copy();
-        frame.close();
-        // To push nothing would end the reading.
-        if (copy.length > 0) return void this.push(copy);
-      }
+      const frame = await (this.#next ??= nextWithBytes(this.#source));
+      this.#next = undefined;
+      const copy = frame?.copy() ?? null;
+      frame?.close();
+      this.push(copy);
     } catch (error) {
       this.destroy(error as Error);
     }
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (this.#inPlace !== undefined) this.#leaveInPlace(this.#inPlace);
-    // To leave gives all frames back, and the sink may still have one.
-    void this.#taken.finally(() => {
+    this.#leave();
+    // To leave the source gives all frames back, and a sink may still have some.
+    void this.#left.then(() => {
       this.#source.close();
       callback(error);
     });
-  }
-}
-
-/**
- * Writes a frame in place, and gives it back when the sink has taken its bytes, or is closed.
- *
- * @returns Whether it has taken them.
- */
-async function write(sink: NodeJS.WritableStream, frame: PublishedFrame): Promise<boolean> {
-  try {
-    return await new Promise((resolve) => {
-      const closed = (): void => resolve(false);
-      sink.once("close", closed);
-      sink.write(frame.bytes, (error) => {
-        sink.removeListener("close", closed);
-        resolve(error === undefined || error === null);
-      });
-    });
-  } finally {
-    frame.close();
   }
 }
