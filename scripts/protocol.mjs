@@ -26,7 +26,7 @@ const FLAGS = [
   "--runtime",
   "stub",
   "--noAssert",
-  "-O2",
+  "-O3",
   "--converge",
   "--outFile",
   "protocol.wasm",

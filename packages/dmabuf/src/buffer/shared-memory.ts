@@ -31,7 +31,7 @@ export const sharedMemory: StorageCarrier = {
 
 /** Memory that lives as long as anything refers to it. */
 function held(segments: readonly StorageSegment[]): Storage {
-  return { segments, beginUse: nothing, endUse: nothing, release: nothing };
+  return { segments, lasts: true, beginUse: nothing, endUse: nothing, release: nothing };
 }
 
 function nothing(): void {}

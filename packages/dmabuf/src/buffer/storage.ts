@@ -15,6 +15,8 @@ export interface StorageSegment {
 /** A buffer's memory, as one agent has it. */
 export interface Storage {
   readonly segments: readonly StorageSegment[];
+  /** Whether views of the memory last until it is released: then its uses need not be told. Default: they do not. */
+  readonly lasts?: boolean;
   /** A use of the bytes begins. */
   beginUse(): void;
   /**

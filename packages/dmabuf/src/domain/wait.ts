@@ -20,6 +20,7 @@ export const WAIT: Kinds<WaitOptions> = { timeout: TIMEOUT, signal: ABORT_SIGNAL
 
 /** Looks at the options of a wait, at the entry of each function that takes them. */
 export function checkWait(call: string, options: WaitOptions): void {
+  if (options === NO_LIMIT) return;
   // Most waits have none, and a table is slow to go through.
   const isPlain = isObject(options) && options.signal === undefined && options.unref === undefined;
   if (!isPlain || !isTime(options.timeout)) checkOptions(call, options, WAIT);
@@ -33,6 +34,7 @@ const WAIT_SYNC: Kinds<Pick<WaitOptions, "timeout">> = { timeout: TIMEOUT };
 
 /** The same for one that blocks. */
 export function checkWaitSync(call: string, options: Pick<WaitOptions, "timeout">): void {
+  if (options === NO_LIMIT) return;
   if (!isObject(options) || !isTime(options.timeout)) checkOptions(call, options, WAIT_SYNC);
 }
 

@@ -233,13 +233,14 @@ export class ConsumerPlace {
 
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
   #frameOf(found: number): AnyFrame {
-    const place = found % FOUND.READY;
+    const place = found & (FOUND.READY - 1);
     const hold = (this.#holds[place] ??= this.#holdOf(place));
     hold.taken();
-    this.#moveOn(Math.floor(found / FOUND.BEYOND));
+    if (found >= FOUND.BEYOND || this.#early > 0) this.#moveOn(Math.floor(found / FOUND.BEYOND));
     try {
       return makeFrame(hold, this.#parts.format, isReady(found));
     } catch (error) {
+      hold.end();
       this.#missed++;
       throw error;
     }

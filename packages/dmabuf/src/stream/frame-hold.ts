@@ -23,6 +23,8 @@ export class FrameHold extends Held {
   #memory: ArrayBufferLike | undefined;
   #offset = 0;
   #bytes: Uint8Array | undefined;
+  /** Whether the bytes are those of a storage that was never moved, and last. */
+  #lasts = false;
 
   static readonly #giveBack = (hold: FrameHold): void => {
     hold.#storage?.endUse();
@@ -56,9 +58,11 @@ export class FrameHold extends Held {
    * @param isUnmoved Whether the storage was never moved.
    */
   use(isUnmoved: boolean): Uint8Array {
+    if (isUnmoved && this.#lasts && this.#bytes !== undefined) return this.#bytes;
     const storage = isUnmoved ? this.buffer.unmoved : this.buffer.storage;
     storage.beginUse();
     this.#storage = storage;
+    this.#lasts = isUnmoved && storage.lasts === true;
     const { memory, offset } = storage.segments[0]!;
     if (this.#bytes !== undefined && this.#memory === memory && this.#offset === offset) return this.#bytes;
     const { format, dataBytes } = this.#parts;

@@ -291,7 +291,16 @@ export class FrameStream implements Disposable {
   #readyLoan(place: number): Loan {
     const hold = this.#holdOf(place);
     hold.taken();
-    return makeLoan(hold, this.#publisher, true);
+    return this.#lend(hold, true);
+  }
+
+  #lend(hold: FrameHold, isUnmoved: boolean): Loan {
+    try {
+      return makeLoan(hold, this.#publisher, isUnmoved);
+    } catch (error) {
+      hold.end();
+      throw error;
+    }
   }
 
   /** @param found What the first look has found. */
@@ -379,7 +388,7 @@ export class FrameStream implements Disposable {
 
   /** @returns Nothing if the stream has ended in the turn in which the place was taken. */
   #toLoan(hold: FrameHold): Loan | undefined {
-    if (!this.#ending.isOver) return makeLoan(hold, this.#publisher, false);
+    if (!this.#ending.isOver) return this.#lend(hold, false);
     hold.end();
     return undefined;
   }

@@ -30,7 +30,8 @@ type Planes = readonly [Plane, ...Plane[]];
 /**
  * A frame's bytes, in place until they are given back.
  *
- * Its classes have no field and no private method that they inherit: each would cost as much as all of a frame's own.
+ * {@link Frame} and {@link Loan} have its members by their prototypes, and do not extend it: to be made by two constructors
+ * costs as much as all else that they are made of.
  */
 export abstract class FrameBytes implements Disposable {
   /** How the bytes are arranged. */
@@ -99,7 +100,7 @@ export abstract class PublishedFrame<Data = unknown> extends FrameBytes implemen
 export type AnyFrame = Frame<never>;
 
 /**
- * @param hold One that has been taken; it ends if this fails.
+ * @param hold One that has been taken.
  * @param isUnmoved Whether the storage was never moved.
  * @throws {DmaBufError} `EPROTO` if the frame's metadata are damaged.
  */
@@ -123,7 +124,12 @@ let bufferUnderFrame: (frame: FrameBytes) => StreamBuffer | undefined;
  * console.log(frame?.sequence, frame?.bytes); // 0 Uint8Array [7, 7, 7, 7]
  * ```
  */
-export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
+export class Frame<Data = JsonValue> implements PublishedFrame<Data> {
+  declare readonly length: number;
+  declare readonly tensor: Tensor;
+  declare readonly samples: readonly [Samples, ...Samples[]];
+  declare readonly [Symbol.dispose]: () => void;
+  declare readonly copy: () => Uint8Array<ArrayBuffer>;
   readonly format: FrameFormat;
   readonly sequence: number;
   readonly timestamp: number;
@@ -136,9 +142,8 @@ export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
   #planes: Planes | undefined;
 
   private constructor(hold: FrameHold, format: FrameFormat, whole: Uint8Array) {
-    super();
-    this.format = format;
     const { area } = hold;
+    this.format = format;
     this.sequence = sequenceIn(area);
     this.timestamp = timestampIn(area);
     this.publishedAt = publishedAtIn(area);
@@ -151,26 +156,22 @@ export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
   }
 
   static {
+    Object.setPrototypeOf(Frame.prototype, PublishedFrame.prototype);
     makeFrame = (hold, format, isUnmoved) => {
-      try {
-        const frame = new Frame<never>(hold, format, hold.use(isUnmoved));
-        hold.ownedBy(frame, viewsOf);
-        return frame;
-      } catch (error) {
-        hold.end();
-        throw error;
-      }
+      const frame = new Frame<never>(hold, format, hold.use(isUnmoved));
+      hold.ownedBy(frame, viewsOf);
+      return frame;
     };
     bufferUnderFrame = (frame) => (#hold in frame ? frame.#hold.buffer : undefined);
     const viewsOf = (frame: AnyFrame): Uint8Array[] => viewsIn(frame.#whole, frame.#planes);
   }
 
-  override get bytes(): Uint8Array {
+  get bytes(): Uint8Array {
     if (this.#hold.ends !== this.#ends) throw givenBack();
     return this.#whole;
   }
 
-  override get planes(): readonly [Plane, ...Plane[]] {
+  get planes(): readonly [Plane, ...Plane[]] {
     return (this.#planes ??= planesOf(this, this.bytes, this.#hold));
   }
 
@@ -183,7 +184,7 @@ export class Frame<Data = JsonValue> extends PublishedFrame<Data> {
     return holderOf(this);
   }
 
-  override close(): void {
+  close(): void {
     if (this.#hold.ends === this.#ends) this.#hold.end();
   }
 }
@@ -245,7 +246,11 @@ let bufferUnderLoan: (frame: FrameBytes) => StreamBuffer | undefined;
  * console.log(loan?.publish({ timestamp: 0.04, data: { exposure: 8 } })); // 0
  * ```
  */
-export class Loan extends FrameBytes {
+export class Loan implements FrameBytes {
+  declare readonly length: number;
+  declare readonly tensor: Tensor;
+  declare readonly samples: readonly [Samples, ...Samples[]];
+  declare readonly [Symbol.dispose]: () => void;
   readonly format: FrameFormat;
   readonly #hold: FrameHold;
   /** held.5. */
@@ -255,7 +260,6 @@ export class Loan extends FrameBytes {
   #planes: Planes | undefined;
 
   private constructor(hold: FrameHold, publisher: Publisher, whole: Uint8Array) {
-    super();
     this.format = publisher.format;
     this.#hold = hold;
     this.#ends = hold.ends;
@@ -264,26 +268,22 @@ export class Loan extends FrameBytes {
   }
 
   static {
+    Object.setPrototypeOf(Loan.prototype, FrameBytes.prototype);
     makeLoan = (hold, publisher, isUnmoved) => {
-      try {
-        const loan = new Loan(hold, publisher, hold.use(isUnmoved));
-        hold.ownedBy(loan, viewsOf);
-        return loan;
-      } catch (error) {
-        hold.end();
-        throw error;
-      }
+      const loan = new Loan(hold, publisher, hold.use(isUnmoved));
+      hold.ownedBy(loan, viewsOf);
+      return loan;
     };
     bufferUnderLoan = (frame) => (#hold in frame ? frame.#hold.buffer : undefined);
     const viewsOf = (loan: Loan): Uint8Array[] => viewsIn(loan.#whole, loan.#planes);
   }
 
-  override get bytes(): Uint8Array {
+  get bytes(): Uint8Array {
     if (this.#hold.ends !== this.#ends) throw givenBack();
     return this.#whole;
   }
 
-  override get planes(): readonly [Plane, ...Plane[]] {
+  get planes(): readonly [Plane, ...Plane[]] {
     return (this.#planes ??= planesOf(this, this.bytes, this.#hold));
   }
 
@@ -314,7 +314,7 @@ export class Loan extends FrameBytes {
     return this.#publisher.publish(this.#hold, timestamp, encoded, length);
   }
 
-  override close(): void {
+  close(): void {
     if (this.#hold.ends === this.#ends) this.#hold.end();
   }
 }

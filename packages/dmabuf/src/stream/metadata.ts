@@ -120,7 +120,7 @@ export function lengthIn(area: DataView, format: FrameFormat): number {
 
 /** @throws {DmaBufError} `EPROTO` if they are damaged. */
 export function dataIn(area: DataView): JsonValue | undefined {
-  const length = area.getUint32(24, true) % SHORT;
+  const length = area.getUint32(24, true) & (SHORT - 1);
   return length === 0 ? undefined : readData(area, length);
 }
 
