@@ -125,6 +125,19 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     using consumer = mine.frames();
     using _frame = consumer.nextSync({ timeout: 0 });
   },
+  "looks for loans and frames, and waits for none"(domain, { stream }) {
+    using own = domain.createStream({ format: rawFormat(2), buffers: 2, dataBytes: 0 });
+    own.tryLoan()!.publish({ length: 1 });
+    using loan = own.tryLoan()!;
+    addFence(loan.buffer, domain.createTimeline().createFence(), "read");
+    loan.close();
+    // It passes over the buffer that is read, and uses the other one again.
+    own.tryLoan()!.publish();
+    using mine = domain.import(stream);
+    using consumer = mine.frames();
+    using _frame = consumer.tryNext();
+    consumer.tryNext();
+  },
   "leaves the domain with all that it has"(domain, { buffers: [buffer], stream }) {
     addFence(buffer, domain.createTimeline().createFence(), "write");
     buffer.handle();

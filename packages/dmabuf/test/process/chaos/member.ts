@@ -281,8 +281,9 @@ class Member {
     try {
       const timeout = this.#random.below(20);
       const { consumer } = consumed;
-      const frame = this.#random.oneIn(2) ? consumer.nextSync({ timeout }) : await consumer.next({ timeout });
-      if (frame === undefined) return this.#forget(consumed);
+      const way = this.#random.pick(["next", "nextSync", "tryNext"] as const);
+      const frame = way === "tryNext" ? consumer.tryNext() : await consumer[way]({ timeout });
+      if (frame === undefined) return way === "tryNext" && !consumer.hasEnded ? undefined : this.#forget(consumed);
       this.#held.push(frame);
       this.#checkFrame(consumed, frame);
       this.#count("frames");
