@@ -2,7 +2,7 @@
  * The module that {@link MotionSimd} runs, in AssemblyScript: `compare` says for each block of 16 by 16 pixels how far its luma is
  * from that of the frame before, in sum, and keeps the frame. The test beside this compiles it, and compares.
  */
-export const SOURCE = `
+const SOURCE = `
 export function compare(luma: usize, stride: i32, columns: i32, rows: i32, before: usize, sums: usize): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -23,8 +23,10 @@ export function compare(luma: usize, stride: i32, columns: i32, rows: i32, befor
 }
 `;
 
-export const BINARY =
+const BINARY =
   "AGFzbQEAAAABCgFgBn9/f39/fwACEgEDZW52Bm1lbW9yeQIDAYCABAMCAQAHFAIHY29tcGFyZQAABm1lbW9yeQIACusBAegBAgN7BH8DQCADIApK" +
   "BEBBACEJA0AgAiAJSgRA/QwAAAAAAAAAAAAAAAAAAAAAIQZBACELA0AgC0EQSARAIAAgCkEEdCALaiIMIAFsaiAJQQR0av0ABAAhByAEIAIgDGwg" +
   "CWpBBHRqIgz9AAQAIQggDCAH/QsEACAGIAcgCP1zIAggB/1z/VD9ff1//a4BIQYgC0EBaiELDAELCyAFIAIgCmwgCWpBAnRqIAYgBiAG/Q0ICQoL" +
   "DA0ODwABAgMEBQYH/a4BIgb9GwAgBv0bAWo2AgAgCUEBaiEJDAELCyAKQQFqIQoMAQsLCw==";
+
+export const MODULE = { SOURCE, BINARY };

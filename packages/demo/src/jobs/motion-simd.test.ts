@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { moduleMemory } from "../memory.js";
 import { packedPicture } from "../picture.js";
 import { MotionSimd } from "./motion-simd.js";
-import { BINARY, SOURCE } from "./motion-module.js";
+import { MODULE } from "./motion-module.js";
 
 const [WIDTH, HEIGHT] = [320, 160];
 
@@ -61,12 +61,12 @@ test("The binary of the module is that of its source", async () => {
   const { default: asc } = (await import(COMPILER)) as { readonly default: Compiler };
   let compiled: Uint8Array | undefined;
   const { error, stderr } = await asc.main([...FLAGS, "--outFile", "motion.wasm"], {
-    readFile: (name) => (name === "motion.ts" ? SOURCE : null),
+    readFile: (name) => (name === "motion.ts" ? MODULE.SOURCE : null),
     writeFile: (_name, contents) => (compiled = contents),
     listFiles: () => [],
   });
   assert.equal(error, null, stderr.toString());
-  assert.equal(Buffer.from(compiled!).toString("base64"), BINARY);
+  assert.equal(Buffer.from(compiled!).toString("base64"), MODULE.BINARY);
 });
 
 const FLAGS = [

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Picture } from "../picture.js";
 import type { Findings, Job } from "./job.js";
-import { BINARY } from "./motion-module.js";
+import { MODULE } from "./motion-module.js";
 
 /** Pixels along a block's side. */
 const SIDE = 16;
@@ -9,7 +9,7 @@ const SIDE = 16;
 const THRESHOLD = 10 * SIDE * SIDE;
 const PAGE = 65_536;
 
-/** See {@link SOURCE} of `motion-module.ts`. All but the counts are addresses in its memory. */
+/** See the source in `motion-module.ts`. All but the counts are addresses in its memory. */
 type Compare = (luma: number, stride: number, columns: number, rows: number, before: number, sums: number) => void;
 
 /**
@@ -32,7 +32,7 @@ export class MotionSimd implements Job {
 
   constructor(memory: WebAssembly.Memory, { width, height }: { readonly width: number; readonly height: number }) {
     this.memory = memory;
-    const module = new WebAssembly.Module(Buffer.from(BINARY, "base64"));
+    const module = new WebAssembly.Module(Buffer.from(MODULE.BINARY, "base64"));
     this.#compare = new WebAssembly.Instance(module, { env: { memory } }).exports["compare"] as Compare;
     this.#columns = Math.floor(width / SIDE);
     this.#rows = Math.floor(height / SIDE);

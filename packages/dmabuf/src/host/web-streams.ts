@@ -8,7 +8,7 @@ declare global {
 }
 
 /** What a reader has brought memory for. */
-export interface ByteRequest {
+interface ByteRequest {
   readonly view: ArrayBufferView<ArrayBuffer>;
   respond(bytes: number): void;
 }
@@ -25,7 +25,7 @@ export interface ByteSource {
   readonly cancel: () => void;
 }
 
-export interface ChunkController {
+interface ChunkController {
   /** Aborted at once, while a write is still under way. */
   readonly signal: { readonly reason: unknown; addEventListener(type: "abort", listener: () => void): void };
 }
