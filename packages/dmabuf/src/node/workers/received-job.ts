@@ -8,6 +8,7 @@ import type { JobState } from "../../queue/job.js";
 import type { AccessMode } from "../../reservation/usage.js";
 import type { Domain } from "../../threads.js";
 import type { ProcessDomain } from "../process-domain.js";
+import type { KeptBuffers } from "./kept-buffers.js";
 import type { SentJob } from "./messages.js";
 
 /** A job in the worker that runs it. Its buffers are mapped here until it ends. */
@@ -20,14 +21,14 @@ export class ReceivedJob implements JobState<unknown> {
   readonly #accesses: JobAccesses;
   #finished: Fence | undefined;
 
-  constructor(domain: Domain | ProcessDomain, sent: SentJob) {
+  constructor(domain: Domain | ProcessDomain, kept: KeptBuffers, sent: SentJob) {
     this.data = sent.data;
     this.credits = sent.credits;
     this.#domain = domain;
     this.#sent = sent;
     this.#uses = allOrNothing((orUndo) =>
       sent.buffers.map(({ mode, handle }) => {
-        const holder = domain.import(handle);
+        const holder = kept.open(handle);
         orUndo(() => holder.close());
         return { mode, holder, named: holder };
       }),

@@ -48,7 +48,7 @@ const LONGEST_LIMIT = 0x7fff_ffff;
  *
  * A worker that dies, or in which a job takes too long, is replaced: that job's fence fails, with `ESRCH` or `ETIMEDOUT`, when
  * the worker has really ended, and the next job runs. Workers are started when they are needed, and do not keep the
- * process alive when they have nothing to do.
+ * process alive when they have nothing to do. For half a second after a job a worker holds its buffers for the next one.
  *
  * @example
  * ```ts

@@ -7,11 +7,13 @@ import { makeJob, type Job } from "../../queue/job.js";
 import { Domain } from "../../threads.js";
 import { ProcessDomain } from "../process-domain.js";
 import { signalAtEndOfStarter } from "../system-calls/index.js";
+import { KeptBuffers } from "./kept-buffers.js";
 import type { SentJob, WorkerReport, WorkerStart } from "./messages.js";
 import { ReceivedJob } from "./received-job.js";
 
 interface Started {
   readonly domain: Domain | ProcessDomain;
+  readonly kept: KeptBuffers;
   readonly run: (job: Job) => unknown;
 }
 
@@ -55,7 +57,7 @@ function serve(
 async function begin({ module, name, invitation }: WorkerStart): Promise<Started> {
   const domain = await join(name, invitation);
   const { default: run } = (await import(module)) as { readonly default?: unknown };
-  if (typeof run === "function") return { domain, run: run as Started["run"] };
+  if (typeof run === "function") return { domain, kept: new KeptBuffers(domain), run: run as Started["run"] };
   throw new TypeError(`The module ${module} must export as default the function that runs a job`);
 }
 
@@ -64,13 +66,14 @@ function join(name: string, invitation: WorkerStart["invitation"]): Promise<Proc
   return "reservation" in invitation ? ProcessDomain.join(invitation) : Domain.join(invitation);
 }
 
-async function run({ domain, run }: Started, sent: SentJob): Promise<void> {
-  const job = new ReceivedJob(domain, sent);
+async function run({ domain, kept, run }: Started, sent: SentJob): Promise<void> {
+  const job = new ReceivedJob(domain, kept, sent);
   try {
     const work: unknown = await run(makeJob(job));
     if (work instanceof Fence) await work.result();
   } finally {
     job.end();
+    kept.rest();
   }
 }
 
