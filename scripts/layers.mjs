@@ -19,6 +19,7 @@ export const LAYERS = [
   { name: "using.ts", neutral: true },
   { name: "errors.ts", neutral: true },
   { name: "all-or-nothing.ts", neutral: true },
+  { name: "posted.ts", neutral: true },
   { name: "arguments.ts", neutral: true },
   { name: "substrate", neutral: true },
   { name: "protocol", neutral: true },

@@ -1,5 +1,7 @@
 import { DmaBufError, ERRNO, shown, withArticle, type ErrorCode } from "./errors.js";
 
+import { sentInstead } from "./posted.js";
+
 export { shown } from "./errors.js";
 
 /**
@@ -26,6 +28,8 @@ export interface Kind {
   readonly code?: ErrorCode;
   /** Of an option: it must be given. */
   readonly isRequired?: boolean;
+  /** Names what came instead, better than its class does. */
+  readonly nameOf?: (value: unknown) => string | undefined;
 }
 
 /** A kind for each of a function's options. A new option without one does not compile. */
@@ -74,8 +78,9 @@ export function checkList<T>(call: string, argument: string, list: Iterable<T>, 
 }
 
 /** The error of a check that was made elsewhere. */
-export function refuse(call: string, argument: string, value: unknown, { wanted, isKind, code }: Kind): never {
-  const message = `${call}: ${argument} must be ${wanted}, not ${shown(value)}`;
+export function refuse(call: string, argument: string, value: unknown, kind: Kind): never {
+  const { wanted, isKind, code, nameOf } = kind;
+  const message = `${call}: ${argument} must be ${wanted}, not ${nameOf?.(value) ?? shown(value)}`;
   if (!isKind(value)) throw new TypeError(message);
   throw code === undefined ? new RangeError(message) : new DmaBufError(code, message);
 }
@@ -214,15 +219,13 @@ export function orElse(code: ErrorCode, kind: Kind): Kind {
 }
 
 /**
- * A handle that was sent. Mostly it is the thing itself that was sent instead, which arrives as its plain fields.
+ * A handle that was sent.
  *
  * @param what "a buffer". @param giver What gives its handles: "handle() of the DmaBuf".
  */
 export function handleTo(what: string, giver: string, isKind: (value: unknown) => boolean): Kind {
-  return orElse("EINVAL", {
-    wanted: `a handle to ${what}, which ${giver} gives (not the thing itself)`,
-    isKind,
-  });
+  const handle: Kind = { wanted: `a handle to ${what}, which ${giver} gives`, isKind };
+  return { ...orElse("EINVAL", handle), nameOf: sentInstead };
 }
 
 function isNumber(value: unknown): boolean {

@@ -14,6 +14,7 @@ import { createLifeline, holdLifeline, MESSAGE_PORT, watchLifeline, type Message
 import type { Neighbours } from "./host/neighbours.js";
 import { hostWith } from "./host/threads.js";
 import { wantsAtomics } from "./host/environment.js";
+import { sentInstead } from "./posted.js";
 import { createSharedSubstrate } from "./substrate/shared-array.js";
 import { createWasmMemory, isWasmMemory, type WasmMemory } from "./substrate/wasm-memory.js";
 
@@ -54,8 +55,9 @@ const INVITATION: Kinds<Invitation> = {
 };
 
 const THREADS: Kind = {
-  wanted: "of a domain between threads (between processes: Domain.join() of dmabuf/node)",
-  isKind: (value) => !(typeof value === "object" && value !== null && "reservation" in value),
+  wanted: "what invite() of a Domain of dmabuf gives",
+  isKind: (value) => sentInstead(value) === undefined || (value as Partial<Invitation>).control !== undefined,
+  nameOf: sentInstead,
 };
 
 /** What a thread has got of a domain that it has made, or joined by an invitation. */

@@ -67,13 +67,19 @@ export class CpuAccess implements Disposable {
     );
   }
 
-  /** The bytes of each segment, in place. @throws {DmaBufError} `EBADF` if the access has ended. */
+  /**
+   * The bytes of each segment, in place.
+   *
+   * @throws {DmaBufError} `EBADF` if the access has ended, or the program has put their memory into a transfer list.
+   */
   get segments(): readonly Uint8Array[] {
     if (this.#hold.ends !== this.#ends)
       throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
     if (this.#views === undefined) {
       this.#views = this.#hold.views;
       for (const view of this.#views) this.#hold.keepWith(view, this);
+    } else if (this.#views[0]!.length === 0) {
+      checkThere(this.#views[0]!);
     }
     return this.#views;
   }
@@ -103,4 +109,13 @@ export class CpuAccess implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** For a view without bytes. @throws {DmaBufError} `EBADF` if its memory has gone to another thread. */
+export function checkThere(view: Uint8Array): void {
+  if (view.buffer.byteLength > 0) return;
+  throw new DmaBufError(
+    "EBADF",
+    "Cannot use the bytes: their memory was put into a transfer list; post handle() of the buffer or stream instead, or a copy()",
+  );
 }

@@ -1,5 +1,6 @@
 import { check, orElse, type Kind } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
+import { sentInstead } from "../posted.js";
 import type { Agent } from "./agent.js";
 import type { RecoveryStep } from "./recovery.js";
 import { featureBits, type SharedFeature } from "./shared-features.js";
@@ -28,11 +29,13 @@ export interface Part<T> {
 
 const KINDS: readonly unknown[] = ["buffer", "fence", "sync-file", "syncobj", "software-timeline", "stream"];
 
-/** Mostly it is the thing itself that was sent instead, which arrives as its plain fields. */
-const HANDLE: Kind = orElse("EINVAL", {
-  wanted: "what a method handle() gives (not the thing itself)",
-  isKind: (value) => KINDS.includes((value as { readonly kind?: unknown } | null | undefined)?.kind),
-});
+const HANDLE: Kind = {
+  ...orElse("EINVAL", {
+    wanted: "what a method handle() gives",
+    isKind: (value) => KINDS.includes((value as { readonly kind?: unknown } | null | undefined)?.kind),
+  }),
+  nameOf: sentInstead,
+};
 
 /** What the features of one agent have in common. */
 export class Core {

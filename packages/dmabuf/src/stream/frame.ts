@@ -1,6 +1,7 @@
 import { check, checkOptions, NUMBER, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { countedCopy } from "../buffer/copies.js";
+import { checkThere } from "../buffer/cpu-access.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
@@ -45,9 +46,10 @@ export abstract class FrameBytes implements Disposable {
    *
    * **They are yours until the frame is given back, and no longer:** then the next frame is written there. For a sink that
    * works later (a stream, a socket, `ws.send()`) there are two right ways: `readableFrom(consumer)` of `dmabuf/node`, which
-   * gives each frame back when the sink has taken it, and `frame.copy()`. See `examples/file.ts`.
+   * gives each frame back when the sink has taken it, and `frame.copy()`. See `examples/file.ts`. Never put their memory into
+   * the transfer list of a message.
    *
-   * @throws {DmaBufError} `EBADF` if the frame was given back.
+   * @throws {DmaBufError} `EBADF` if the frame was given back, or its memory transferred.
    */
   abstract get bytes(): Uint8Array;
 
@@ -168,6 +170,7 @@ export class Frame<Data = JsonValue> implements PublishedFrame<Data> {
 
   get bytes(): Uint8Array {
     if (this.#hold.ends !== this.#ends) throw givenBack();
+    if (this.#whole.length === 0) checkThere(this.#whole);
     return this.#whole;
   }
 
@@ -280,6 +283,7 @@ export class Loan implements FrameBytes {
 
   get bytes(): Uint8Array {
     if (this.#hold.ends !== this.#ends) throw givenBack();
+    if (this.#whole.length === 0) checkThere(this.#whole);
     return this.#whole;
   }
 

@@ -3,6 +3,7 @@ import { allOrNothing } from "../../all-or-nothing.js";
 import { check, checkObject, OBJECT, required, type Kind, type Kinds } from "../../arguments.js";
 import { MESSAGE_PORT, type MessagePortLike } from "../../host/lifeline.js";
 import { DmaBufError } from "../../errors.js";
+import { sentInstead } from "../../posted.js";
 import type { DomainFiles } from "./domain-files.js";
 import type { KnownUsers } from "../connecting/known-users.js";
 import type { Reservation } from "./membership.js";
@@ -50,9 +51,9 @@ export interface ProcessInvitation extends Disposable {
 }
 
 const INVITATION: Kind = {
-  wanted:
-    "what invite() of a domain of dmabuf/node gives (one of dmabuf, between threads, is for its own Domain.join())",
+  wanted: "what invite() of a ProcessDomain of dmabuf/node gives",
   isKind: (value) => OBJECT.isKind((value as Partial<WorkerInvitation> | null | undefined)?.reservation),
+  nameOf: sentInstead,
 };
 
 /** @throws {TypeError} For an invitation to a domain of threads, or what is none. */

@@ -1,5 +1,6 @@
 import { DmaBufError } from "../../errors.js";
 import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "../resources/resource-ledger.js";
+import { processHost } from "../host.js";
 import { viewOf } from "../system-calls/index.js";
 
 /**
@@ -37,11 +38,7 @@ export class MemoryMapping implements Disposable {
   get buffer(): ArrayBuffer {
     const range = this.#range;
     if (range.isClosed) throw new DmaBufError("EBADF", "Cannot use the memory: it is no longer mapped");
-    if (range.view !== undefined && !isWhole(range.view, range.length)) {
-      // It was transferred.
-      range.isStolen = true;
-      range.view = undefined;
-    }
+    if (range.view !== undefined && !isWhole(range.view, range.length)) stolen(range);
     range.view ??= viewOf(range.ledger.addressOf(range.entry), range.length);
     if (!range.isLent) lend(range, range.view);
     return range.view;
@@ -113,9 +110,8 @@ function takeBack(range: Range): void {
   const { view } = range;
   if (!range.isLent || view === undefined) return;
   if (!isWhole(view, range.length)) {
-    range.isStolen = true;
+    stolen(range);
     range.isLent = false;
-    range.view = undefined;
     return;
   }
   const taken = (view as TransferableBuffer).transfer?.();
@@ -123,6 +119,16 @@ function takeBack(range: Range): void {
   range.view = taken;
   range.isLent = false;
   if (!range.isStolen) range.ledger.setLent(range.entry, false);
+}
+
+/** A program has transferred what it was lent: another thread has it now, and sees what is written there later. */
+function stolen(range: Range): void {
+  range.view = undefined;
+  if (range.isStolen) return;
+  range.isStolen = true;
+  processHost().warn(
+    "The bytes of a buffer were put into a transfer list: they are gone here, and who has them sees what others write there later. Post handle() of the buffer or stream, or a copy()",
+  );
 }
 
 /** Where the kernel refuses even that, the memory stays until the views are collected. */
