@@ -30,6 +30,10 @@ function areEqual(got: Uint8Array, wanted: Uint8Array): boolean {
   return got.length === wanted.length && got.every((byte, i) => byte === wanted[i]);
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await later();
+}
+
 const later = (ms = 0): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
@@ -173,7 +177,7 @@ test(
       const writer = writableStreamFrom(stream).getWriter();
       writer.closed.catch(() => {});
       const written = writer.write(new Uint8Array(5000));
-      await later(5);
+      await until(() => stream.published === 2);
       await Promise.all([assert.rejects(written), writer.abort(reason)]);
       for (let n = 0; n < 2; n++) (await consumer.next())!.close();
       await assert.rejects(consumer.next(), { code });
@@ -220,16 +224,16 @@ test(
   LIMIT,
   async (t) => {
     const stream = createDomain(t).createStream({ format: rawFormat(1000), buffers: 1 });
-    let take = (): void => {};
+    let take: (() => void) | undefined;
     const sink = new WritableStream<Uint8Array>({ write: () => new Promise((resolve) => (take = resolve)) });
     const aborter = new AbortController();
     const piped = pipeFrames(stream.frames(), sink, { signal: aborter.signal });
     await publish(stream, 1);
-    await later(5);
+    await until(() => take !== undefined);
     aborter.abort(new Error("planted"));
     await later(5);
     await assert.rejects(stream.loan({ timeout: 0 }), { code: "ETIMEDOUT" });
-    take();
+    take!();
     await assert.rejects(piped, { message: "planted" });
     await publish(stream, 2);
     assert.equal(stream.consumers, 0);
