@@ -41,7 +41,7 @@ export class Holds {
 
   /** The hold was taken for this agent with other words, in one call. */
   taken(mode: AccessMode): void {
-    if (mode === "read") this.#readers++;
+    if (mode === "read") this.#addReader();
     else this.#writing = true;
   }
 
@@ -72,6 +72,10 @@ export class Holds {
     this.#readers = 0;
   }
 
+  #addReader(): void {
+    if (this.#readers++ === 0) this.#agent.buffersRead++;
+  }
+
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
     const { writer } = currentHolds(this.#agent, this.slot);
@@ -99,7 +103,7 @@ export class Holds {
       const { protocol, identity } = this.#agent;
       if (this.#writing || protocol.tryRead(this.slot, identity) === 0) return false;
     }
-    this.#readers++;
+    this.#addReader();
     return true;
   }
 
@@ -124,6 +128,7 @@ export class Holds {
 
   #leaveReaders(): void {
     const { protocol, identity } = this.#agent;
+    this.#agent.buffersRead--;
     protocol.leaveReaders(this.slot, identity);
   }
 

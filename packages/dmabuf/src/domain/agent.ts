@@ -73,6 +73,8 @@ export class Agent implements Member, Waiter {
   readonly held: HeldList;
   /** The calls in it that wait for others. */
   readonly longWaits: LongWaits;
+  /** How many buffers it has read holds of. */
+  buffersRead = 0;
   readonly #bell: number;
   readonly #watches = new Set<Watch>();
   readonly #interrupts = new Set<() => void>();

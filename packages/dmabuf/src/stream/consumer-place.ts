@@ -225,8 +225,10 @@ export class ConsumerPlace {
 
   /** A bit for each place whose buffer this agent reads, through other ends and holders too. */
   get #reads(): number {
-    const { buffers } = this.#parts;
+    const { agent, buffers } = this.#parts;
     let bits = 0;
+    // Mostly none: the frame before was given back.
+    if (agent.buffersRead === 0) return bits;
     for (let i = 0; i < buffers.length; i++) if (buffers[i]!.holds.isReading) bits |= 1 << i;
     return bits;
   }
