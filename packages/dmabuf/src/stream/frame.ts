@@ -196,7 +196,10 @@ export class Frame<Data = JsonValue> implements PublishedFrame<Data> {
 export interface PublishOptions {
   /** The producer's own time of the frame. Default: the time of publication in monotonic nanoseconds. */
   readonly timestamp?: number;
-  /** Anything small that JSON can carry, up to the stream's `dataBytes`. */
+  /**
+   * Anything small that JSON can carry, up to the stream's `dataBytes`. Declare its type with `type`: TypeScript does not take
+   * what is declared with `interface` for JSON.
+   */
   readonly data?: JsonValue;
   /**
    * How many bytes the frame has, from its first on; consumers see no others. Default: the size of the format. Frames of

@@ -3,8 +3,9 @@ import { decode, encodeInto } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 import { isLengthOf, type FrameFormat } from "./format.js";
 
-/** A value that JSON can carry. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+/** A value that JSON can carry. It leaves out a field that is `undefined`. */
+export type JsonValue =
+  null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue | undefined };
 
 /** What travels with a frame. `Data` is what the program says of its data: no code checks it. */
 export interface FrameMetadata<Data = JsonValue> {

@@ -43,6 +43,17 @@ test("a frame's data have the type that its consumer was given", async (t) => {
   }
 });
 
+test("a field that may be missing is published as it is, and left out where it is not there", async (t) => {
+  type Label = { readonly text?: string | undefined; readonly score: number };
+  const { stream, theirs } = streamed(t);
+  const labels: readonly Label[] = [{ score: 1 }, { text: undefined, score: 2 }, { text: "cat", score: 3 }];
+  for (const data of labels) stream.tryLoan()?.publish({ data });
+  stream.end();
+  const seen: (Label | undefined)[] = [];
+  for await (using frame of theirs.frames<Label>()) seen.push(frame.data);
+  assert.deepEqual(seen, [{ score: 1 }, { score: 2 }, { text: "cat", score: 3 }]);
+});
+
 test("a consumer without a type has frames with JSON, and any consumer may be given to who looks at no data", (t) => {
   const { stream, theirs } = streamed(t);
   const json: Consumer = theirs.frames();
