@@ -100,6 +100,21 @@ test(
   },
 );
 
+test("a frame without bytes is passed over", LIMIT, async (t) => {
+  const stream = streamIn(t);
+  const response = bytesOf(readableStreamFrom(stream.frames()));
+  const got: number[] = [];
+  const piped = pipeFrames(stream.frames(), lateSink(got));
+  for (const length of [0, 1000, 0, 500]) {
+    using loan = await stream.loan();
+    loan!.bytes.fill(1);
+    loan!.publish({ length });
+  }
+  stream.end();
+  await piped;
+  assert.deepEqual([(await response).length, got], [1500, [1, 1]]);
+});
+
 test(
   "a stream that fails fails the reading, and one that is cancelled is left, also while it waits",
   LIMIT,
