@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DmaBufError, type FrameStream, type PlainError } from "dmabuf";
 import type { ProcessDomain } from "dmabuf/node";
-import { FIRST_INHERITED, startProcess, type WorkerHandle } from "./worker-handle.js";
+import { startProcess, type WorkerEvents, type WorkerHandle } from "./worker-handle.js";
 import type { PipelineOptions } from "./pipeline.js";
 import { STREAM, type Production } from "./production.js";
 import { settleable } from "./settleable.js";
@@ -14,8 +14,6 @@ const ENTRY = new URL("./decoder.worker.js", import.meta.url);
 
 /** What a decoder is started with. */
 export interface DecoderGiven {
-  /** That it has inherited. */
-  readonly descriptor: number;
   /** The stream's name. */
   readonly stream: string;
   readonly ffmpeg: string;
@@ -130,9 +128,8 @@ export class DecoderProcess implements Production {
   #startWorker(): WorkerHandle<ToDecoder> {
     const turn = this.#turn;
     const { ffmpeg, video, buffers, frames, loop, realTime, consumers, stop } = this.#options;
-    using invitation = this.#domain.inviteProcess();
     const given: DecoderGiven = {
-      ...{ descriptor: FIRST_INHERITED, stream: STREAM, first: this.#before, consumers: consumers.length },
+      ...{ stream: STREAM, first: this.#before, consumers: consumers.length },
       ...{ ffmpeg, video, buffers, frames, loop, realTime },
     };
     const exited = settleable();
@@ -155,14 +152,15 @@ export class DecoderProcess implements Production {
         this.#left.resolve(message.bytesCopied);
       } else fail(DmaBufError.from(message.error));
     };
-    const worker = startProcess<FromDecoder, ToDecoder>(ENTRY, given, [invitation.descriptor], {
+    const events: WorkerEvents<FromDecoder> = {
       onMessage: hear,
       onError: fail,
       onExit: (how) => {
         exited.resolve();
         fail(new DmaBufError("ESRCH", `The decoder ended with ${how} and no report`));
       },
-    });
+    };
+    const worker = startProcess<FromDecoder, ToDecoder>(ENTRY, given, events, this.#domain);
     if (stop.aborted) worker.tell({ kind: "stop" });
     return worker;
   }

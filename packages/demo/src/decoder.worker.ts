@@ -27,7 +27,7 @@ endpoint.hear(({ kind }) => {
   else abort();
 });
 try {
-  using domain = await ProcessDomain.inherit({ descriptor: given.descriptor, name: "decoder" });
+  using domain = await ProcessDomain.inherit({ name: "decoder" });
   const { stream: name, buffers, video } = given;
   using stream = domain.createStream({ name, buffers, format: imageFormat("NV12", video.width, video.height) });
   endpoint.tell({ kind: "ready" });

@@ -21,7 +21,7 @@ export async function runOverMessages(options: PipelineOptions): Promise<Pipelin
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const lanes = new Lanes(options, signal);
   const start: Start = (settings, events) =>
-    options.processes ? startProcess(ENTRY, { settings }, [], events) : startThread(ENTRY, { settings }, [], events);
+    options.processes ? startProcess(ENTRY, { settings }, events) : startThread(ENTRY, { settings }, [], events);
   await using workers = new Consumers(options.consumers, start, {
     onNote: options.onNote,
     onUrl: options.onUrl,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { copiedBytes, Domain, type JoinedDomain } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
-import { FIRST_INHERITED, startProcess, startThread } from "./worker-handle.js";
+import { startProcess, startThread } from "./worker-handle.js";
 import { Consumers, type Start } from "./consumers.js";
 import { DecoderProcess } from "./decoder-process.js";
 import { Killer, type Leftovers, type Victim } from "./killer.js";
@@ -36,9 +36,8 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   await using production: Production = decoder ?? new OwnProduction(domain, options, onPublished);
   const start: Start = (settings, events) => {
     if (domain instanceof ProcessDomain) {
-      using invitation = domain.inviteProcess();
-      const toProcess: Given = { settings, way: { descriptor: FIRST_INHERITED, stream: STREAM } };
-      return startProcess(ENTRY, toProcess, [invitation.descriptor], events);
+      const toProcess: Given = { settings, way: { stream: STREAM } };
+      return startProcess(ENTRY, toProcess, events, domain);
     }
     const invitation = domain.invite();
     const { stream, memory } = production as OwnProduction;

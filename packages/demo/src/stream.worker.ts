@@ -34,9 +34,8 @@ interface ThreadWay {
   readonly memory: WebAssembly.Memory | undefined;
 }
 
+/** The domain is inherited. */
 interface ProcessWay {
-  /** That it has inherited. */
-  readonly descriptor: number;
   /** The stream's name. */
   readonly stream: string;
 }
@@ -53,14 +52,14 @@ endpoint.hear((message) => {
 });
 try {
   await consumer.start();
-  if ("descriptor" in way) {
-    using domain = await ProcessDomain.inherit({ descriptor: way.descriptor, name: settings.name });
-    const follower = domain.follow(way.stream, { policy });
-    await consume(domain, follower, () => follower.stream);
-  } else {
+  if ("invitation" in way) {
     using domain = Domain.join(way.invitation);
     const stream = domain.import(way.stream);
     await consume(domain, stream.frames({ policy }), () => stream);
+  } else {
+    using domain = await ProcessDomain.inherit({ name: settings.name });
+    const follower = domain.follow(way.stream, { policy });
+    await consume(domain, follower, () => follower.stream);
   }
 } catch (error) {
   consumer.fail(error);

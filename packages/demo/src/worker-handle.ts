@@ -1,7 +1,7 @@
-import { fork } from "node:child_process";
+import { fork, type ForkOptions } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { Worker, type Transferable } from "node:worker_threads";
+import type { ProcessDomain } from "dmabuf/node";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 import { tiedToUs } from "./program.js";
 
@@ -39,24 +39,23 @@ export function startThread(
   };
 }
 
-/** The first descriptor that a process inherits besides its standard ones and the channel of its messages. */
-export const FIRST_INHERITED = 4;
-
-/** @param given As for a thread, in what JSON can say. @param descriptors From {@link FIRST_INHERITED} on there. */
+/** @param given As for a thread, in what JSON can say. @param domain What it inherits, if it does. */
 export function startProcess<From = FromConsumer, To extends object = ToConsumer>(
   entry: URL,
   given: object,
-  descriptors: readonly number[],
   events: WorkerEvents<From>,
+  domain?: ProcessDomain,
 ): WorkerHandle<To> {
   const [execPath, ...execArgv] = [...tiedToUs(), process.execPath, ...process.execArgv];
-  const child = fork(fileURLToPath(entry), [JSON.stringify(given)], {
+  const settings: ForkOptions = {
     // It ends when its channel does; one that is stopped, or blocks, does not see that.
     execPath: execPath!,
     execArgv,
     serialization: "advanced",
-    stdio: ["ignore", "inherit", "inherit", "ipc", ...descriptors],
-  });
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  };
+  const args = [JSON.stringify(given)];
+  const child = domain === undefined ? fork(entry, args, settings) : domain.fork(entry, args, settings);
   child.on("message", events.onMessage);
   child.on("error", events.onError);
   const ended = once(child, "exit") as Promise<[number | null, string | null]>;
