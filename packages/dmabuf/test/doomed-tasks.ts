@@ -138,6 +138,13 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     using _frame = consumer.tryNext();
     consumer.tryNext();
   },
+  "works on another agent's stream in a group"(domain, { stream }) {
+    using mine = domain.import(stream);
+    using consumer = mine.frames({ group: "workers" });
+    consumer.nextSync({ timeout: 0 })!.close();
+    using other = mine.frames({ group: "others" });
+    other.nextSync({ timeout: 0 });
+  },
   "leaves the domain with all that it has"(domain, { buffers: [buffer], stream }) {
     addFence(buffer, domain.createTimeline().createFence(), "write");
     buffer.handle();

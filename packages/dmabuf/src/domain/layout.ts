@@ -31,7 +31,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 10;
+export const LAYOUT_VERSION = 11;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -209,6 +209,11 @@ export const BUFFER = record({
   COPIES: list(2, RESERVATION),
 });
 
+/** How many buffers a stream may have, consumers at the same time, and groups of them in its life. */
+export const STREAM_BUFFERS = 32;
+export const STREAM_CONSUMERS = 64;
+export const STREAM_GROUPS = 8;
+
 /** The frame that a place holds, if it is full. Its number wraps. */
 export const PLACE_FRAME = packing(32, { full: 1, number: 31 });
 
@@ -218,29 +223,40 @@ export const PLACE = record({
   BUFFER: u32, // slot
 });
 
-/** What a consumer loses when it is slower than the producer; 0 while it only joins or leaves. */
-export const CONSUMER_POLICY = { BLOCK: 1, DROP_OLDEST: 2, NEWEST: 3 } as const;
+/** What a consumer loses when it is slower than the producer; 0 while it only joins or leaves; a group has its own. */
+export const CONSUMER_POLICY = { BLOCK: 1, DROP_OLDEST: 2, NEWEST: 3, SHARED: 4 } as const;
 
 /** One consumer of a stream. */
 export const CONSUMER = record({
   OWNER: ownLine(u32),
   POLICY: u32,
   CURSOR: u32, // number of the next frame it has not taken; wraps
+  GROUP: u32, // of a member: which group of the stream
+  TURN: u32, // of a member: since when it waits for a frame, by the group's TURNS; 0 while it does not
+});
+
+/** What a group has to do with the frame of a place, unless an agent has it: then its identity. */
+export const CLAIM = { OPEN: 0, DONE: 1 } as const;
+
+/** Consumers of a stream that share the work: each frame goes to one of them. */
+export const GROUP = record({
+  POLICY: ownLine(u32), // CONSUMER_POLICY; 0 until the first member has joined
+  TURNS: u32, // how often a member has begun to wait; wraps
+  MISSED: u32, // frames that were dropped before a member had done them; wraps
+  TAKEN: packed(PLACE_FRAME), // the latest frame that a member has taken, if the policy is NEWEST
+  NAME: name, // bytes behind its end are 0xff (stream-group.8)
+  CLAIMS: words(STREAM_BUFFERS), // CLAIM, one for each place
 });
 
 /**
  * What the look of a producer or of a consumer finds: a place, or NONE, or that the stream has ended; besides, whether its
  * buffer is READY, since the work on it has finished and its storage was never moved, and how many frames are between a
- * consumer's cursor and the frame: so many times BEYOND.
+ * consumer's cursor and the frame: so many times BEYOND. A member of a group may find that another one comes first.
  */
-export const FOUND = { NONE: 32, ENDED: 33, READY: 64, BEYOND: 128 } as const;
+export const FOUND = { NONE: 32, ENDED: 33, NOT_YET: 34, READY: 64, BEYOND: 128 } as const;
 
 /** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
 export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });
-
-/** How many buffers a stream may have, and consumers at the same time. */
-export const STREAM_BUFFERS = 32;
-export const STREAM_CONSUMERS = 64;
 
 /** A frame stream. Both sides read the first line; the second one and the places are the producer's, a cursor its consumer's. */
 export const STREAM = record({
@@ -249,11 +265,13 @@ export const STREAM = record({
   END: packed(STREAM_END), // `left`: the producer is gone
   PRODUCER_WAITS: u32, // 1 while the producer wants to hear of consumers that have moved on
   CONSUMERS_USED: u32, // how many consumers' places were ever used
+  GROUPS_USED: u32, // how many groups there are
   NAME: name,
   PUBLISHED: ownLine(u32), // frames ever published; wraps
   WAITERS: agentBits,
   PLACES: ownLine(list(STREAM_BUFFERS, PLACE)),
   JOINED: list(STREAM_CONSUMERS, CONSUMER),
+  SHARING: list(STREAM_GROUPS, GROUP),
 });
 
 export const REQUEST_STATE = packing(64, {

@@ -45,6 +45,7 @@ import { usedSlots } from "./table.js";
  * | the hold of a writer (hold.5)                      | released, or cleared by the agent that finds it: the writer's identity |
  * | the hold of a reader (hold.5)                      | counts for nothing: the agent in the bit's slot is not live            |
  * | a consumer that misses nothing (stream-slot.10)    | counts for nothing: the consumer's identity                            |
+ * | a frame of a group (stream-group.1, stream-group.4) | counts for nothing: the identity in its claim, and those of its members |
  * | overdue work (timeline-slot.8, one-shot-slot.4)    | counts for nothing: the owner's identity                               |
  * | pins, and a mover (storage-slot.5)                 | count for nothing: the agent in the pin's slot, the mover's identity   |
  * | an answer to a request (pending-request.1)         | none comes: the identity of the agent that is asked                    |

@@ -9,9 +9,16 @@ const NAME_BYTES = NAME_WORDS * 4 - 1;
  * been taken, where nothing may fail: one that is no text is empty.
  */
 export function writeName(memory: Substrate, word: number, name: string): void {
-  const words = new Int32Array(NAME_WORDS);
-  if (typeof name === "string") encodeInto(name, new Uint8Array(words.buffer, 0, NAME_BYTES));
+  const words = nameWords(typeof name === "string" ? name : "", 0);
   for (let i = 0; i < NAME_WORDS; i++) memory.store(word + i, words[i]!);
+}
+
+/** A name as {@link writeName} writes it. @param filler The bytes behind the terminator. */
+export function nameWords(name: string, filler: number): Int32Array {
+  const words = new Int32Array(NAME_WORDS);
+  const bytes = new Uint8Array(words.buffer);
+  bytes.fill(filler, encodeInto(name, bytes.subarray(0, NAME_BYTES)) + 1);
+  return words;
 }
 
 export function readName(memory: Substrate, word: number): string {

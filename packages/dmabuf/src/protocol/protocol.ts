@@ -137,6 +137,33 @@ export interface Protocol {
   spinLoan(stream: number, generation: number, places: number, looks: number): void;
   /** Whether there is a frame that a consumer wants; 0 for no. */
   isThere(stream: number, consumer: number, places: number): number;
+  /**
+   * Takes the frame that a group wants most for a member, by a read hold of its buffer and its claim.
+   *
+   * @param consumer The first word of the member's place.
+   * @param reads A bit for each place whose buffer its agent reads already.
+   * @param own A bit for each place whose frame this member has.
+   * @returns FOUND.
+   */
+  takeShared(
+    stream: number,
+    generation: number,
+    consumer: number,
+    places: number,
+    reads: number,
+    own: number,
+    identity: number,
+  ): number;
+  /** Takes the turns of those that wait for longer than a member, and have not come. */
+  passOver(stream: number, consumer: number): void;
+  /** Makes sure that a member is rung when there may be a frame for it. From then on it waits for its turn. */
+  armShared(stream: number, consumer: number, places: number, identity: number): void;
+  /** Looks up to so many times whether there may be a frame for a member, or the stream has ended. */
+  spinShared(stream: number, generation: number, consumer: number, places: number, looks: number): void;
+  /** Whether there is a frame that the group of a member has not done, besides those it has itself; 0 for no. */
+  isOutstanding(stream: number, consumer: number, places: number, own: number): number;
+  /** Ends the claim of a frame before the hold ends. @param isDone 1 if it is done; 0 for another member to get it. */
+  endClaim(stream: number, generation: number, group: number, place: number, isDone: number, identity: number): void;
   /** The oldest frame there is: where a consumer that joins begins. @param end The number of the next one. */
   oldestFrame(stream: number, places: number, end: number): number;
 }

@@ -9,6 +9,7 @@ import { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { FrameHold } from "./frame-hold.js";
 import { bufferUnder, makeFrame, type AnyFrame } from "./frame.js";
+import { GroupMember } from "./group-member.js";
 import { streamError, type StreamParts } from "./stream-parts.js";
 import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type Policy } from "./stream-slot.js";
 
@@ -18,6 +19,8 @@ export class ConsumerPlace {
   readonly #policy: number;
   readonly #parts: StreamParts;
   readonly #word: number;
+  /** What it does as one of a group. */
+  readonly #member: GroupMember | undefined;
   /** How many of the next frames were published before the consumer had joined: it cannot miss them. */
   #early: number;
   readonly #left: () => void;
@@ -36,15 +39,21 @@ export class ConsumerPlace {
   #missed = 0;
   /** What a look has found the stream to have ended with: 0, or the errno it failed with. */
   #end: number | undefined;
+  /** Whether frames that end are left to the others of its group. */
+  #givesUp = false;
   #closed = false;
 
-  /** @param left Called when it has left, and no frame of it is held. */
-  constructor(parts: StreamParts, policy: Policy, left: () => void) {
+  /**
+   * @param group The name of its group, if it has one.
+   * @param left Called when it has left, and no frame of it is held.
+   */
+  constructor(parts: StreamParts, policy: Policy, group: string | undefined, left: () => void) {
     this.policy = policy;
     this.#policy = POLICY_NUMBER[policy];
     this.#parts = parts;
     this.#left = left;
-    const { word, early } = joinStream(parts.agent, parts.key, this.policy, parts.buffers.length);
+    this.#member = group === undefined ? undefined : new GroupMember(parts, group, policy);
+    const { word, early } = this.#member ?? joinStream(parts.agent, parts.key, policy, parts.buffers.length);
     this.#word = word;
     this.#early = early;
     const { agent, key, name } = parts;
@@ -56,7 +65,12 @@ export class ConsumerPlace {
 
   /** How many frames were published since this consumer joined (or while it did, if it may lose frames) that it did not get. */
   get missed(): number {
-    return this.#missed;
+    return this.#missed + (this.#member?.missed ?? 0);
+  }
+
+  /** The name of its group. */
+  get group(): string | undefined {
+    return this.#member?.name;
   }
 
   /** Whether no further frame comes, as a look has found. */
@@ -104,7 +118,8 @@ export class ConsumerPlace {
       if (frame === undefined || attempt.isFinished || isFinished(frame)) return frame;
       const isOverdue = bufferUnder(frame)!.work.overdueWork("write") !== undefined;
       if (isOverdue && this.#passesOver(frame)) continue;
-      this.#undelivered.unshift(frame);
+      if (this.#member === undefined) this.#undelivered.unshift(frame);
+      else this.#giveUp(frame);
       return undefined;
     }
     return undefined;
@@ -138,6 +153,8 @@ export class ConsumerPlace {
       // An agent that leaves closes its consumers, and its waits fail.
       if (this.#closed && !this.#parts.agent.ending.isOver) return undefined;
       throw error;
+    } finally {
+      if (!this.#closed) this.#member?.endTurn();
     }
   }
 
@@ -156,8 +173,9 @@ export class ConsumerPlace {
     }
   }
 
-  /** Leaves the stream and gives all frames back. */
+  /** Leaves the stream and gives all frames back. Other members of a group get them. */
   close(): void {
+    this.#givesUp = true;
     this.#holds.forEach((hold) => hold.end());
     this.held.end();
   }
@@ -186,6 +204,7 @@ export class ConsumerPlace {
   }
 
   #take(): number {
+    if (this.#member !== undefined) return this.#member.take(this.#reads, this.#own);
     const { agent, key, buffers } = this.#parts;
     const { protocol, identity } = agent;
     return protocol.take(key.slot, key.generation, this.#word, this.#policy, buffers.length, this.#reads, identity);
@@ -194,6 +213,7 @@ export class ConsumerPlace {
   /** For a {@link TakeAttempt}. */
   arm(): void {
     if (this.#closed) return;
+    if (this.#member !== undefined) return this.#member.arm();
     const { agent, key, buffers } = this.#parts;
     agent.protocol.armTake(key.slot, this.#word, this.#policy, buffers.length, agent.identity);
   }
@@ -201,8 +221,14 @@ export class ConsumerPlace {
   /** For a {@link TakeAttempt}. */
   spin(looks: number): void {
     if (this.#closed) return;
+    if (this.#member !== undefined) return this.#member.spin(looks);
     const { agent, key } = this.#parts;
     agent.protocol.spinTake(key.slot, key.generation, this.#word, looks);
+  }
+
+  /** For a {@link TakeAttempt}. */
+  recheckAfter(): number {
+    return this.#member?.recheckAfter() ?? Infinity;
   }
 
   /**
@@ -233,6 +259,11 @@ export class ConsumerPlace {
     return bits;
   }
 
+  /** A bit for each place whose frame this consumer has. */
+  get #own(): number {
+    return this.#holds.reduce((bits, { isOver }, place) => (isOver ? bits : bits | (1 << place)), 0);
+  }
+
   /** A frame whose metadata are damaged is given back, and counts as missed; the next one is another. */
   #frameOf(found: number): AnyFrame {
     const place = found & (FOUND.READY - 1);
@@ -249,16 +280,31 @@ export class ConsumerPlace {
   }
 
   #holdOf(place: number): FrameHold {
-    const { name } = this.#parts;
-    return new FrameHold(
-      this.#parts,
-      place,
-      "read",
-      () => `A frame of stream "${name}"`,
-      () => {
-        if (this.#closed && !this.#holdsFrames) this.#left();
-      },
-    );
+    const member = this.#member;
+    const what = (): string => `A frame of stream "${this.#parts.name}"`;
+    const after = (): void => {
+      if (this.#closed && !this.#holdsFrames) this.#left();
+    };
+    if (member === undefined) return new FrameHold(this.#parts, place, "read", what, { after });
+    const before = (): void => member.endClaim(place, !this.#givesUp);
+    const hold: FrameHold = new FrameHold(this.#parts, place, "read", what, {
+      before,
+      after,
+      forgotten: () => this.#endUndone(hold),
+    });
+    return hold;
+  }
+
+  /** Leaves a frame to the others of its group. */
+  #giveUp(frame: AnyFrame): void {
+    this.#endUndone({ end: () => frame.close() });
+  }
+
+  #endUndone(held: Pick<Held, "end">): void {
+    const before = this.#givesUp;
+    this.#givesUp = true;
+    held.end();
+    this.#givesUp = before;
   }
 
   /**
@@ -287,20 +333,26 @@ export class ConsumerPlace {
   checkBlocking(): void {
     const { agent, key, name, buffers } = this.#parts;
     if (producerOf(agent, key.slot) !== agent.identity) return;
-    if (agent.protocol.isThere(key.slot, this.#word, buffers.length) !== 0) return;
+    const { protocol } = agent;
+    if (this.#member?.mayGet(this.#own) ?? protocol.isThere(key.slot, this.#word, buffers.length) !== 0) return;
     throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
   }
 
   /** A consumer that has left in between gets no frame. */
   #given(frame: AnyFrame): AnyFrame | undefined {
     if (!this.#closed) return frame;
-    frame.close();
+    this.#giveUp(frame);
     return undefined;
   }
 
-  /** A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. */
+  /**
+   * A frame whose fences were not waited for to the end is the next one again, or missed if only the newest counts. In a
+   * group it is any member's.
+   */
   #refused(frame: AnyFrame): void {
-    if (this.policy !== "newest" && !this.#closed) {
+    if (this.#member !== undefined && this.policy !== "newest") {
+      this.#giveUp(frame);
+    } else if (this.policy !== "newest" && !this.#closed) {
       this.#undelivered.push(frame);
     } else {
       this.#missed++;
@@ -351,6 +403,10 @@ class TakeAttempt implements WaitCondition {
   spin(looks: number): boolean {
     this.#place.spin(looks);
     return this.ready();
+  }
+
+  recheckAfter(): number {
+    return this.#place.recheckAfter();
   }
 
   checkBlocking(): void {

@@ -1,4 +1,4 @@
-import type { Kinds } from "../arguments.js";
+import { NAME, type Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
 import type { DmaBufError } from "../errors.js";
 import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
@@ -15,9 +15,14 @@ export interface ConsumerOptions extends WaitOptions {
    * loses the oldest frames, `newest` always takes the newest one. Default `block`.
    */
   readonly policy?: Policy;
+  /**
+   * The name of a group of consumers that share the work: each frame goes to one of them. All of a group have the same
+   * `policy`. Default: this consumer is in none, and gets every frame.
+   */
+  readonly group?: string;
 }
 
-export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY };
+export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY, group: NAME };
 
 export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer<never>;
 
@@ -53,6 +58,11 @@ export class Consumer<Data = JsonValue> implements AsyncIterable<Frame<Data>>, D
   /** What happens when this consumer is slower than the producer. */
   get policy(): Policy {
     return this.#place.policy;
+  }
+
+  /** The name of the group of consumers that it shares the work with, if there is one. */
+  get group(): string | undefined {
+    return this.#place.group;
   }
 
   /** How many frames were published since this consumer joined (or while it did, if it may lose frames) that it did not get. */

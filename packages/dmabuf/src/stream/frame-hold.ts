@@ -5,6 +5,15 @@ import type { AccessMode } from "../reservation/usage.js";
 import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamParts } from "./stream-parts.js";
 
+/** What else happens at the end of a hold. */
+export interface HoldEnd {
+  /** Before the buffer is given back. */
+  readonly before?: () => void;
+  readonly after?: () => void;
+  /** Ends it when its frame was forgotten, if that is something else. */
+  readonly forgotten?: () => void;
+}
+
 /**
  * The hold of one end of a stream on one buffer of the ring, for one frame there after the other. It keeps what is costly to
  * make: views cost as much as all the words of a hand-off.
@@ -17,7 +26,7 @@ export class FrameHold extends Held {
   area!: DataView;
   readonly #parts: StreamParts;
   readonly #mode: AccessMode;
-  readonly #ended: (() => void) | undefined;
+  readonly #end: HoldEnd | undefined;
   /** The storage in use. */
   #storage: Storage | undefined;
   #memory: ArrayBufferLike | undefined;
@@ -29,21 +38,19 @@ export class FrameHold extends Held {
   static readonly #giveBack = (hold: FrameHold): void => {
     hold.#storage?.endUse();
     hold.#storage = undefined;
+    hold.#end?.before?.();
     hold.buffer.holds.release(hold.#mode);
-    hold.#ended?.();
+    hold.#end?.after?.();
   };
 
-  /**
-   * @param what Names it in a warning.
-   * @param ended Called when the buffer was given back.
-   */
-  constructor(parts: StreamParts, place: number, mode: AccessMode, what: () => string | undefined, ended?: () => void) {
-    super(parts.agent.held, what, FrameHold.#giveBack);
+  /** @param what Names it in a warning. */
+  constructor(parts: StreamParts, place: number, mode: AccessMode, what: () => string | undefined, end?: HoldEnd) {
+    super(parts.agent.held, what, FrameHold.#giveBack, end?.forgotten);
     this.#parts = parts;
     this.place = place;
     this.buffer = parts.buffers[place]!;
     this.#mode = mode;
-    this.#ended = ended;
+    this.#end = end;
   }
 
   /** The hold of the buffer was taken with the frame's words, in one call: it begins. */

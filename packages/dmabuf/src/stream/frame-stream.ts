@@ -29,6 +29,7 @@ import { LoanAttempt } from "./loan-attempt.js";
 import { writeMetadata, type JsonValue } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
+import { slowMembers } from "./stream-group.js";
 import type { StreamParts } from "./stream-parts.js";
 import {
   consumerCount,
@@ -223,8 +224,8 @@ export class FrameStream implements Disposable {
    */
   frames<Data = JsonValue>(options: ConsumerOptions = {}): Consumer<Data> {
     checkOptions("FrameStream.frames()", options, CONSUMER_OPTIONS);
-    const { policy = "block" } = options;
-    const place: ConsumerPlace = new ConsumerPlace(this.#open(), policy, () => {
+    const { policy = "block", group } = options;
+    const place: ConsumerPlace = new ConsumerPlace(this.#open(), policy, group, () => {
       this.#consumers.delete(place);
       if (this.#leaving) this.#closeIfLeft();
     });
@@ -429,7 +430,7 @@ export class FrameStream implements Disposable {
     const { agent, key, buffers } = this.#open();
     const users = buffers.flatMap(({ holds }) => holds.users());
     const overdue = buffers.flatMap(({ work }) => work.overdueWork("read")?.owners ?? []);
-    return new Set([...users, ...overdue, ...slowConsumers(agent, key)]);
+    return new Set([...users, ...overdue, ...slowConsumers(agent, key), ...slowMembers(agent, key)]);
   }
 
   #noLoan(timeout: number | undefined, work?: BufferWork): never {

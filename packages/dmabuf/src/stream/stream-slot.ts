@@ -3,11 +3,13 @@ import { isLive, ringAll, type Identity, type Member } from "../domain/agent-slo
 import {
   CONSUMER,
   CONSUMER_POLICY,
+  GROUP,
   PLACE,
   STREAM,
   STREAM_BUFFERS,
   STREAM_CONSUMERS,
   STREAM_END as END,
+  STREAM_GROUPS,
   type Segment,
 } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
@@ -87,9 +89,19 @@ export function claimStream(member: Member, name: string, buffers: readonly numb
   const places = base + layout.STREAM.PLACES;
   for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(places + i * PLACE.WORDS + PLACE.FRAME, 0);
   for (const [i, buffer] of buffers.entries()) memory.store(places + i * PLACE.WORDS + PLACE.BUFFER, buffer);
+  forgetGroups(member, slot);
   writeName(memory, base + STREAM.NAME, name);
   memory.store(base + STREAM.END, openWord(generation));
   return { slot, generation };
+}
+
+/** Those of the last stream in the slot: none of their members is left. */
+function forgetGroups({ memory, layout }: Segment, slot: number): void {
+  const used = layout.stream(slot) + STREAM.GROUPS_USED;
+  const start = layout.stream(slot) + layout.STREAM.SHARING;
+  const words = Math.min(memory.load(used), STREAM_GROUPS) * GROUP.WORDS;
+  for (let i = 0; i < words; i++) memory.store(start + i, 0);
+  memory.store(used, 0);
 }
 
 /** The producer leaves; consumers may still take what was published. */
@@ -198,12 +210,7 @@ export interface Joined {
 export function joinStream(member: Member, key: StreamKey, policy: Policy, buffers: number): Joined {
   const { memory } = member;
   const number = POLICY_NUMBER[policy];
-  const word = claimConsumer(member, key.slot);
-  // SYNC POINT generation-before-consumers: pairs with claimStream().
-  if (!isStream(member, key)) {
-    leaveConsumer(member, key.slot, word);
-    throw new DmaBufError("ESTALE", "Cannot join the stream: it is gone, and another has its place");
-  }
+  const word = takeConsumerPlace(member, key);
   const begun = publishedFrames(member, key.slot);
   const cursor = protocolOf(member).oldestFrame(key.slot, buffers, begun);
   memory.store(word + CONSUMER.CURSOR, cursor);
@@ -213,6 +220,15 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
   // What was dropped while it joined, one that holds the producer has not missed: later nothing is dropped before it.
   const from = policy === "block" ? publishedFrames(member, key.slot) : begun;
   return { word, early: Math.max(0, framesFrom(cursor, from)) };
+}
+
+/** @throws {DmaBufError} As {@link joinStream}. */
+export function takeConsumerPlace(member: Member, key: StreamKey): number {
+  const word = claimConsumer(member, key.slot);
+  // SYNC POINT generation-before-consumers: pairs with claimStream().
+  if (isStream(member, key)) return word;
+  leaveConsumer(member, key.slot, word);
+  throw new DmaBufError("ESTALE", "Cannot join the stream: it is gone, and another has its place");
 }
 
 function claimConsumer(member: Member, slot: number): number {
@@ -275,7 +291,7 @@ export const STREAM_RECOVERY: RecoveryStep = {
   },
 };
 
-function ringProducer(segment: Segment, slot: number): void {
+export function ringProducer(segment: Segment, slot: number): void {
   protocolOf(segment).ringProducer(slot);
 }
 
@@ -284,7 +300,7 @@ function consumerWord({ layout }: Segment, slot: number, index: number): number 
 }
 
 /** All consumers' places that were ever used, taken or not. */
-function forEachPlace(segment: Segment, slot: number, visit: (word: number) => void): void {
+export function forEachPlace(segment: Segment, slot: number, visit: (word: number) => void): void {
   const used = Math.min(segment.memory.load(segment.layout.stream(slot) + STREAM.CONSUMERS_USED), STREAM_CONSUMERS);
   for (let i = 0; i < used; i++) visit(consumerWord(segment, slot, i));
 }

@@ -9,7 +9,7 @@ import { isPinned } from "../../src/buffer/storage-slot.js";
 import type { Agent } from "../../src/domain/agent.js";
 import { BUFFER, REQUEST_PHASE } from "../../src/domain/layout.js";
 import { codeOf } from "../../src/errors.js";
-import type { DmaBuf, ExporterOps, StorageSegment } from "../../src/index.js";
+import { rawFormat, type Consumer, type DmaBuf, type ExporterOps, type StorageSegment } from "../../src/index.js";
 import { until } from "../agents.js";
 import { TwoAgents } from "../two-agents.js";
 import { EXPLORES } from "./interleavings.js";
@@ -69,6 +69,31 @@ const TASKS: Record<string, (agents: TwoAgents) => Parts> = {
     return {
       mortal: () => follow(buffer),
       survivor: () => moved().then(() => readOne(exported)),
+    };
+  },
+  "shares the work on a stream with another agent"(agents) {
+    const { survivor, mortal } = agents;
+    const stream = survivor.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
+    const [mine, theirs] = [stream, mortal.import(structuredClone(stream.handle()))];
+    const done: number[] = [];
+    const work = async (consumer: Consumer, says: (frame: number) => void): Promise<void> => {
+      for await (using frame of consumer) says(frame.sequence);
+    };
+    return {
+      mortal: async () => {
+        const consumer = theirs.frames({ group: "workers" });
+        await work(consumer, (frame) => agents.isDead || done.push(frame));
+        theirs.close();
+      },
+      survivor: async () => {
+        const working = work(mine.frames({ group: "workers" }), (frame) => done.push(frame));
+        for (let frame = 0; frame < 3; frame++) (await stream.loan())!.publish();
+        stream.end();
+        await working;
+        stream.close();
+        assert.deepEqual([...new Set(done)].sort(), [0, 1, 2]);
+        assert.ok(done.length <= (agents.isDead ? 4 : 3), `frames ${done.join()} were worked on`);
+      },
     };
   },
   "submits jobs that read and write buffers which another agent uses"({ survivor, mortal }) {

@@ -45,8 +45,8 @@ const SIZE = 64;
 export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.JOINED;
 
 /** Where the bytes of a frame or a loan are. */
-export function bytesOf({ buffer }: Loan | Frame): number {
-  return domain.extra(`buffer ${buffer.inode - 1} BYTES`);
+export function bytesOf({ buffer }: Loan | Frame, on = domain): number {
+  return on.extra(`buffer ${buffer.inode - 1} BYTES`);
 }
 
 /** What a consumer says in the end: what it has seen, and how the stream ended for it. */
@@ -62,17 +62,18 @@ export function scenario(agents: Scenario["agents"], joined: readonly Policy[]):
       for (const policy of joined) openStream(domain.agent(memory, ONE), 2).frames({ policy });
     },
     agents,
-    check: nothingIsHeld,
+    check: (memory) => nothingIsHeld(memory),
   };
 }
 
-/** A domain with two buffers, which three agents have, and a stream. */
-export function openDomain(memory: Substrate): void {
-  domain.open(memory, 3);
-  const producer = domain.member(memory, PRODUCER);
+/** A domain with two buffers, which all agents have, and a stream. */
+export function openDomain(memory: Substrate, on = domain): void {
+  const { agents } = on.layout.sizes;
+  on.open(memory, agents);
+  const producer = on.member(memory, PRODUCER);
   for (let i = 0; i < 2; i++) {
     const key = claimBuffer(producer, { size: 64, name: "", exporterName: "" });
-    for (const slot of [ONE, TWO]) BUFFER_SLOTS.addReference(domain.member(memory, slot), key);
+    for (let slot = 1; slot < agents; slot++) BUFFER_SLOTS.addReference(on.member(memory, slot), key);
   }
   assert.deepEqual(claimStream(producer, "", [0, 1]), KEY);
 }
@@ -177,23 +178,31 @@ export function recovers(memory: Substrate, victim: number): void {
   domain.recover(memory, REAPER, victim);
 }
 
-function nothingIsHeld(memory: Substrate): void {
+export function nothingIsHeld(memory: Substrate, on = domain): void {
   for (const buffer of [0, 1]) {
-    const { writer, readers } = currentHolds(domain.member(memory, REAPER), buffer);
+    const { writer, readers } = currentHolds(on.member(memory, REAPER), buffer);
     assert.equal(writer, 0, `the producer still holds buffer ${buffer}`);
-    assert.ok(!anyBit(memory, readers, domain.layout.agentWords), `a consumer still holds buffer ${buffer}`);
+    assert.ok(!anyBit(memory, readers, on.layout.agentWords), `a consumer still holds buffer ${buffer}`);
   }
 }
 
-/** Publishes frames 1 to `count`, and ends the stream; returns how many it has published. */
-export function produces(count: number, { buffers = 2, fault }: { buffers?: number; fault?: Fault } = {}): Program {
+/** Publishes frames 1 to `count`, but for those that are published already, and ends the stream; returns `count`. */
+export function produces(
+  count: number,
+  {
+    buffers = 2,
+    from = 0,
+    fault,
+    on = domain,
+  }: { buffers?: number; from?: number; fault?: Fault | undefined; on?: TinyDomain } = {},
+): Program {
   return (memory) => {
-    let published = 0;
-    const agent = domain.agent(memory, PRODUCER, { fault, state: () => `published ${published}` });
+    let published = from;
+    const agent = on.agent(memory, PRODUCER, { fault, state: () => `published ${published}` });
     const stream = openStream(agent, buffers, true);
     while (published < count) {
       using loan = stream.loanSync()!;
-      const bytes = bytesOf(loan);
+      const bytes = bytesOf(loan, on);
       landmark(memory, `fills ${bytes} after ${published}`);
       memory.store(bytes, published + 1);
       loan.publish();
@@ -282,7 +291,7 @@ export function openStream(agent: Agent, count: number, isProducer = false): Fra
 }
 
 /** All operations go to another memory as long as `there` says so. */
-function elsewhere(other: Substrate, there: () => boolean): Fault {
+export function elsewhere(other: Substrate, there: () => boolean): Fault {
   return (memory) => {
     const now = (): Substrate => (there() ? other : memory);
     return {

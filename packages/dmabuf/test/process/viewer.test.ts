@@ -12,7 +12,7 @@ import { codeOf } from "../../src/errors.js";
 import { endOf } from "../../src/stream/frame-stream.js";
 import { metadataOffset } from "../../src/stream/metadata.js";
 import { ProcessDomain, StreamViewer, type ServeViewersOptions } from "../../src/node/index.js";
-import { until } from "../agents.js";
+import { isPending, until } from "../agents.js";
 import type { ViewerReport } from "./viewer-peer.js";
 import { Holder, listen, WorkerHolder } from "./holder-process.js";
 
@@ -144,6 +144,32 @@ for (const how of ["SIGKILL", "process.exit()", "terminate()"] as const) {
     await until(() => remains().descriptors <= before.descriptors && remains().mappings <= before.mappings);
   });
 }
+
+test("viewers of a group share the work, and another one gets the frame of one that is killed", LIMITED, async (t) => {
+  const { domain, place } = listen(t);
+  const [stream, hall] = [domain.createStream({ format: rawFormat(1000), buffers: 2 }), `${place} of the show`];
+  domain.serveViewers(hall, stream, { policy: "block", group: "viewers" });
+  const killed = await Holder.start(t, place);
+  const looking = killed.ask({ order: "visit", place: hall });
+  await stream.waitForConsumers(1, { timeout: 10_000 });
+  (await stream.loan())!.publish();
+  assert.equal(await looking, 0);
+  using viewer = await StreamViewer.connect(hall);
+  (await stream.loan())!.publish();
+  {
+    using frame = (await viewer.next())!;
+    assert.equal(frame.sequence, 1);
+  }
+  stream.end();
+  const next = viewer.next();
+  assert.equal(await isPending(next), true);
+  killed.child.kill("SIGKILL");
+  {
+    using frame = (await next)!;
+    assert.equal(frame.sequence, 0);
+  }
+  assert.equal(await viewer.next(), undefined);
+});
 
 test("several calls of next() each get a frame, and what waits is told of the viewer's close", LIMITED, async (t) => {
   const shown = show(t);

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { allOrNothing } from "../../all-or-nothing.js";
-import { integer, type Kinds } from "../../arguments.js";
+import { integer, NAME, type Kinds } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import type { Host } from "../../host/host.js";
 import type { Consumer } from "../../stream/consumer.js";
@@ -34,9 +34,16 @@ export interface ServeViewersOptions {
   readonly viewers?: number;
   /** What happens when a viewer is slower than the producer. Default "newest": it loses frames, and holds up no other. */
   readonly policy?: Policy;
+  /** The name of a group: viewers share the work, as consumers do. Default: each viewer gets every frame. */
+  readonly group?: string;
 }
 
-export const SERVE_VIEWERS: Kinds<ServeViewersOptions> = { users: USERS, viewers: integer(0), policy: POLICY };
+export const SERVE_VIEWERS: Kinds<ServeViewersOptions> = {
+  users: USERS,
+  viewers: integer(0),
+  policy: POLICY,
+  group: NAME,
+};
 
 /** What a viewer is told first; the descriptors of the buffers come with it. */
 export interface ServedStream {
@@ -125,7 +132,7 @@ export class ViewerServer implements Disposable {
     if ((request as { readonly viewer?: unknown }).viewer !== true) {
       throw new DmaBufError("EPROTO", "Cannot show the stream to what is no viewer: no domain can be joined here");
     }
-    const { viewers = DEFAULT_VIEWERS, policy = "newest" } = this.#options;
+    const { viewers = DEFAULT_VIEWERS, policy = "newest", group } = this.#options;
     if (this.#viewers.size >= viewers) {
       throw new DmaBufError("ENOSPC", `Cannot show the stream: ${viewers} look at it already (option "viewers")`);
     }
@@ -139,7 +146,7 @@ export class ViewerServer implements Disposable {
       bytes: buffers[0]!.storage.segments[0]!.length,
     };
     const consumer = allOrNothing((orUndo) => {
-      const made = this.#stream.frames({ policy });
+      const made = this.#stream.frames({ policy, ...(group !== undefined && { group }) });
       orUndo(() => made[Symbol.dispose]());
       sendLine(descriptorOf(connection), shown, descriptors);
       return made;

@@ -18,6 +18,7 @@ export { advanceTimeline, completeTimeline, ringTimeline } from "./timeline-slot
 export { addEntry, copyEntries, countEntries, replaceEntries, testEntries } from "./entries";
 export { armLock, lockHolder, openLock, tryTakeLock } from "./lock";
 export { anyReader, armHold, claimWriter, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
+export { armShared, endClaim, isOutstanding, passOver, spinShared, takeShared } from "./stream-group";
 export {
   armLoan,
   armProducer,

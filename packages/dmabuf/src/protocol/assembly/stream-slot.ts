@@ -1,63 +1,35 @@
 import { isLive, ring, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
-import { testEntries } from "./entries";
 import { armHold, isFree, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 import {
-  BUFFER,
   CONSUMER,
   CONSUMER_POLICY,
-  COUNT,
   FOUND,
   IDENTITY,
   PLACE,
   PLACE_FRAME,
-  START,
   STREAM,
-  STREAM_BUFFERS,
   STREAM_CONSUMERS,
-  STREAM_END,
   USAGE_LEVEL,
 } from "./layout";
-import { bufferAt } from "./places";
+import { emptyClaims, groupsKeeping, groupsUsed, isKept } from "./stream-group";
+import {
+  bufferOf,
+  distance,
+  frameAt,
+  frameIn,
+  hasEnded,
+  isBefore,
+  isReady,
+  NONE,
+  numberIn,
+  placeAt,
+  placeIn,
+  streamAt,
+} from "./stream-place";
 import { addWord, loadWord, storeWord } from "./words";
 
 /** What a producer and its consumers do with each frame; see stream/stream-slot.ts for the rules. */
-
-/** Instead of a frame's number, or a place. */
-const NONE = -1;
-
-function streamAt(slot: i32): i32 {
-  return START.streams + slot * STREAM.WORDS;
-}
-
-function placeAt(stream: i32, place: i32): i32 {
-  return streamAt(stream) + STREAM.PLACES + place * PLACE.WORDS;
-}
-
-/** The slot of a place's buffer; some slot, if that is damaged. */
-function bufferOf(stream: i32, place: i32): i32 {
-  return <i32>min(<u32>loadWord(placeAt(stream, place) + PLACE.BUFFER), <u32>(COUNT.buffers - 1));
-}
-
-/** Of numbers of frames 31 bits count. */
-function distance(from: i32, to: i32): i32 {
-  return ((to - from) << 1) >> 1;
-}
-
-function isBefore(frame: i32, other: i32): bool {
-  return distance(other, frame) < 0;
-}
-
-/** The number of the frame that a place holds, or NONE. For good only under a hold of its buffer (stream-slot.1). */
-function frameIn(stream: i32, place: i32): i32 {
-  const frame = loadWord(placeAt(stream, place) + PLACE.FRAME);
-  return PLACE_FRAME.full(frame) == 0 ? NONE : PLACE_FRAME.number(frame);
-}
-
-function hasEnded(stream: i32, generation: i32): bool {
-  const end = loadWord(streamAt(stream) + STREAM.END);
-  return loadWord(streamAt(stream) + STREAM.GENERATION) != generation || STREAM_END.end(end) != 0;
-}
 
 /**
  * Takes a place that may be filled, by the write hold of its buffer, and empties it if that is ready.
@@ -68,37 +40,35 @@ function hasEnded(stream: i32, generation: i32): bool {
 export function loan(stream: i32, generation: i32, places: i32, tried: i32, identity: i32): i32 {
   if (hasEnded(stream, generation)) return FOUND.ENDED;
   const keepFrom = heldBackFrom(stream, 0);
-  let place = toReuse(stream, places, tried, keepFrom);
+  const keeping = groupsUsed(stream) == 0 ? 0 : groupsKeeping(stream, 0);
+  let place = toReuse(stream, places, tried, keepFrom, keeping);
   while (place != NONE) {
     const buffer = bufferOf(stream, place);
     if (tryWrite(buffer, identity)) {
       // SYNC POINT hold-then-look: pairs with a consumer that joins, and then takes the hold of its first frame
       // (stream-slot.1).
-      if (mayEmpty(stream, place)) {
+      const groups = groupsUsed(stream);
+      if (mayEmpty(stream, place, groups)) {
         if (!isReady(buffer, USAGE_LEVEL.READ)) return place;
-        emptyPlace(stream, place);
+        empty(stream, place, groups);
         return place + FOUND.READY;
       }
       leaveWriter(buffer, identity);
     }
     tried |= 1 << place;
-    place = toReuse(stream, places, tried, keepFrom);
+    place = toReuse(stream, places, tried, keepFrom, keeping);
   }
   return FOUND.NONE;
 }
 
-/** Whether a buffer that is held may be used at once: work up to a level has finished, and its storage was never moved. */
-function isReady(buffer: i32, level: i32): bool {
-  return testEntries(buffer, level, true) == 1 && loadWord(bufferAt(buffer) + BUFFER.VERSION) == 0;
-}
-
 /** Whether there is a place that the consumers of an agent let its producer have. */
 export function mayLoan(stream: i32, places: i32, tried: i32, consumersOf: i32): bool {
-  return toReuse(stream, places, tried, heldBackFrom(stream, consumersOf)) != NONE;
+  const keeping = groupsKeeping(stream, consumersOf);
+  return toReuse(stream, places, tried, heldBackFrom(stream, consumersOf), keeping) != NONE;
 }
 
 /** The place to use next: an empty one, or else that with the oldest frame. */
-function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32): i32 {
+function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32, keeping: i32): i32 {
   let oldest = NONE;
   let oldestFrame = 0;
   for (let place = 0; place < places; place++) {
@@ -106,6 +76,7 @@ function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32): i32 {
     const frame = frameIn(stream, place);
     if (frame == NONE) return place;
     if (!mayDrop(frame, keepFrom) || (oldest != NONE && isBefore(oldestFrame, frame))) continue;
+    if (keeping != 0 && isKept(stream, place, keeping)) continue;
     oldest = place;
     oldestFrame = frame;
   }
@@ -113,9 +84,11 @@ function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32): i32 {
 }
 
 /** Whether a producer that has the write hold of a place may empty it: a consumer may have joined in between. */
-function mayEmpty(stream: i32, place: i32): bool {
+function mayEmpty(stream: i32, place: i32, groups: i32): bool {
   const frame = frameIn(stream, place);
-  return frame == NONE || mayDrop(frame, heldBackFrom(stream, 0));
+  if (frame == NONE) return true;
+  if (!mayDrop(frame, heldBackFrom(stream, 0))) return false;
+  return groups == 0 || !isKept(stream, place, groupsKeeping(stream, 0));
 }
 
 function mayDrop(frame: i32, keepFrom: i32): bool {
@@ -145,7 +118,14 @@ export function heldBackFrom(stream: i32, consumersOf: i32): i32 {
 
 /** Empties a place, under the write hold of its buffer. */
 export function emptyPlace(stream: i32, place: i32): void {
+  empty(stream, place, groupsUsed(stream));
+}
+
+function empty(stream: i32, place: i32, groups: i32): void {
+  const isFull = groups != 0 && frameIn(stream, place) != NONE;
   storeWord(placeAt(stream, place) + PLACE.FRAME, 0);
+  // Afterwards: a producer that dies in between must not leave a frame that is done as one that is not.
+  if (isFull) emptyClaims(stream, place);
 }
 
 /** Fills a place with the next frame, ends the write hold of its buffer, and says so. Returns false if the stream has ended. */
@@ -245,15 +225,7 @@ function wanted(stream: i32, places: i32, cursor: i32, policy: i32, passed: i32)
     best = place;
     bestFrame = frame;
   }
-  return best == NONE ? NONE : <f64>bestFrame * <f64>STREAM_BUFFERS + <f64>best;
-}
-
-function numberIn(frame: f64): i32 {
-  return <i32>(frame / <f64>STREAM_BUFFERS);
-}
-
-function placeIn(frame: f64): i32 {
-  return <i32>(frame - <f64>numberIn(frame) * <f64>STREAM_BUFFERS);
+  return best == NONE ? NONE : frameAt(bestFrame, best);
 }
 
 /**
@@ -295,7 +267,7 @@ export function spinTake(stream: i32, generation: i32, consumer: i32, looks: i32
 export function spinLoan(stream: i32, generation: i32, places: i32, looks: i32): void {
   for (; looks > 0; looks--) {
     if (hasEnded(stream, generation)) return;
-    const place = toReuse(stream, places, 0, heldBackFrom(stream, 0));
+    const place = toReuse(stream, places, 0, heldBackFrom(stream, 0), groupsKeeping(stream, 0));
     if (place != NONE && isFree(bufferOf(stream, place))) return;
   }
 }
