@@ -94,6 +94,7 @@ export function joinThreads(
   options: JoinOptions,
   { features }: Pick<ThreadParts, "features">,
 ): ThreadEntry {
+  checkIsolated("join");
   check("Domain.join()", "invitation", invitation, THREADS);
   checkObject("Domain.join()", "invitation", invitation, INVITATION);
   checkOptions("Domain.join()", options, JOIN);
@@ -193,13 +194,16 @@ export abstract class ThreadDomain extends DomainBase {
 const ISOLATION =
   '"Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp", on its workers\' scripts too';
 
+function checkIsolated(action: string): void {
+  if (typeof SharedArrayBuffer !== "undefined") return;
+  throw new DmaBufError(
+    "EOPNOTSUPP",
+    `Cannot ${action} a domain: the page has no SharedArrayBuffer, since it is not cross-origin isolated by the headers ${ISOLATION}`,
+  );
+}
+
 function allocateControl(bytes: number): SharedArrayBuffer | WasmMemory {
-  if (typeof SharedArrayBuffer === "undefined") {
-    throw new DmaBufError(
-      "EOPNOTSUPP",
-      `Cannot make a domain: the page has no SharedArrayBuffer, since it is not cross-origin isolated by the headers ${ISOLATION}`,
-    );
-  }
+  checkIsolated("make");
   try {
     return (wantsAtomics() ? undefined : createWasmMemory(bytes)) ?? new SharedArrayBuffer(bytes);
   } catch (cause) {

@@ -163,7 +163,10 @@ describe("Domain.join()", () => {
     const { inviter, port } = createDomain(t).invite();
     const ofProcesses = { reservation: { identity: 1 }, files: {}, inviter, port };
     const join = (invitation: unknown) => () => Domain.join(invitation as Invitation);
-    assert.throws(join(ofProcesses), { name: "TypeError", message: /Domain\.join\(\) of dmabuf\/node/ });
+    assert.throws(join(ofProcesses), {
+      name: "TypeError",
+      message: /an invitation of dmabuf\/node, which is for ProcessDomain\.join\(\)$/,
+    });
     for (const nothing of [undefined, null, 7, {}]) {
       assert.throws(join(nothing), { name: "TypeError", message: /^Domain\.join\(\): invitation/ });
     }

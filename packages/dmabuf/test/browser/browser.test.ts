@@ -7,7 +7,7 @@ import { bundleAssert } from "./bundle.js";
 import { EXECUTABLE, hasChromium, launch, runSuite } from "./chromium.js";
 import type { TestReport } from "./report.js";
 import type { Server } from "./server.js";
-import { serve } from "./server.js";
+import { NOT_ISOLATED, serve } from "./server.js";
 import { findSuites } from "./suites.js";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -37,6 +37,20 @@ test("the page and its workers are cross-origin isolated", { skip }, async () =>
   const isolated = await page.evaluate("crossOriginIsolated && new SharedArrayBuffer(4).byteLength === 4");
   await page.close();
   assert.equal(isolated, true);
+});
+
+test("a page that is not cross-origin isolated is told which headers it needs, in both entries", { skip }, async () => {
+  const page = await browser.newPage();
+  await page.goto(server.origin + NOT_ISOLATED);
+  const says = (call: string): Promise<string> => page.evaluate<string>(`(${call}).catch(({ message }) => message)`);
+  for (const entry of ["index", "streams"]) {
+    for (const call of ["create()", "join({})"]) {
+      const message = await says(`import("/dist/src/${entry}.js").then(({ Domain }) => void Domain.${call})`);
+      assert.match(message, /^EOPNOTSUPP: .*"Cross-Origin-Opener-Policy: same-origin"/);
+      assert.match(message, /"Cross-Origin-Embedder-Policy: require-corp"/);
+    }
+  }
+  await page.close();
 });
 
 test("a failing, a skipped and a passing test of a suite are told apart, in both realms", { skip }, async () => {

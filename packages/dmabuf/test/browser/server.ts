@@ -45,6 +45,9 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
+/** The one page that is not cross-origin isolated. */
+export const NOT_ISOLATED = "/not-isolated";
+
 /** A static server on loopback whose pages are cross-origin isolated. */
 export interface Server extends AsyncDisposable {
   /** For instance `http://127.0.0.1:40123`. */
@@ -75,12 +78,13 @@ export function isServedModule(name: string): boolean {
 
 function answer(root: string, request: IncomingMessage, response: ServerResponse): void {
   // What makes a page cross-origin isolated, so that it gets shared memory; workers need the second one too.
-  response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-  response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+  const isIsolated = request.url !== NOT_ISOLATED;
+  if (isIsolated) response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+  if (isIsolated) response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
   response.setHeader("Cache-Control", "no-store");
   // `URL` resolves every "..", so a path that begins with a served folder stays inside it.
   const { pathname } = new URL(request.url ?? "/", "http://127.0.0.1");
-  if (pathname === "/") {
+  if (pathname === "/" || pathname === NOT_ISOLATED) {
     response.setHeader("Content-Type", "text/html").end(PAGE);
     return;
   }

@@ -95,10 +95,13 @@ test("join() says of the other kind's invitation what it is of", LIMITED, (t) =>
     WorkerInvitation,
     Parameters<typeof ThreadDomain.join>[0],
   ];
-  assert.throws(() => ProcessDomain.join(ofThreads), { name: "TypeError", message: /one of dmabuf, between threads/ });
+  assert.throws(() => ProcessDomain.join(ofThreads), {
+    name: "TypeError",
+    message: /an invitation of dmabuf, which is for Domain\.join\(\)$/,
+  });
   assert.throws(() => ThreadDomain.join(ofProcesses), {
     name: "TypeError",
-    message: /between processes: Domain\.join\(\) of dmabuf\/node/,
+    message: /an invitation of dmabuf\/node, which is for ProcessDomain\.join\(\)$/,
   });
   for (const nothing of [undefined, null, {}, 7]) {
     assert.throws(() => ProcessDomain.join(nothing as WorkerInvitation), {
