@@ -55,7 +55,7 @@ const INVITATION: Kinds<Invitation> = {
 };
 
 const THREADS: Kind = {
-  wanted: "what invite() of a Domain of dmabuf gives",
+  wanted: "what invite() of a domain of dmabuf gives",
   isKind: (value) => sentInstead(value) === undefined || (value as Partial<Invitation>).control !== undefined,
   nameOf: sentInstead,
 };

@@ -123,11 +123,11 @@ describe("what was posted itself is named, with what to post instead:", () => {
         );
         assert.match(
           answers.join,
-          /^Domain\.join\(\): invitation must be what invite\(\) of a Domain of dmabuf gives, not /,
+          /^Domain\.join\(\): invitation must be what invite\(\) of a domain of dmabuf gives, not /,
         );
         assert.match(
           answers.joinProcesses,
-          /^ProcessDomain\.join\(\): invitation must be what invite\(\) of a ProcessDomain/,
+          /^ProcessDomain\.join\(\): invitation must be what invite\(\) of a domain of dmabuf\/node gives/,
         );
         for (const answer of answersIn(answers)) assert.match(answer, says);
       });

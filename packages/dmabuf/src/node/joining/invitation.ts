@@ -51,7 +51,7 @@ export interface ProcessInvitation extends Disposable {
 }
 
 const INVITATION: Kind = {
-  wanted: "what invite() of a ProcessDomain of dmabuf/node gives",
+  wanted: "what invite() of a domain of dmabuf/node gives",
   isKind: (value) => OBJECT.isKind((value as Partial<WorkerInvitation> | null | undefined)?.reservation),
   nameOf: sentInstead,
 };
