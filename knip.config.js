@@ -52,7 +52,7 @@ export default {
   },
   // An export that only its own file and tests use is for the tests, and right.
   ignoreExportsUsedInFile: argv.includes("--production"),
-  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc"],
+  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc", "ffmpeg"],
   // The one is bundled for the browser, the other one started, by its path.
   ignoreDependencies: ["assert", "@arethetypeswrong/cli"],
   exclude: ["duplicates"],
