@@ -6,6 +6,8 @@ import { runInNewContext } from "node:vm";
 import { createDomain, joinDomain } from "../test/agents.js";
 import { exported, streamOf } from "../test/waiting.js";
 import type { DmaBuf } from "./buffer/buffer.js";
+import type { Consumer } from "./stream/consumer.js";
+import { rawFormat } from "./stream/format.js";
 import type { Domain } from "./threads.js";
 
 setFlagsFromString("--expose-gc");
@@ -90,6 +92,19 @@ describe("forgotten, and given back:", () => {
     const more = await warningsOf(t, 1, () => void ended.frames());
     assert.deepEqual([more, ended.consumers], [[], 0]);
   });
+});
+
+test("a frame of a group that is forgotten goes to another member", PATIENT, async (t) => {
+  const domain = createDomain(t);
+  const stream = domain.createStream({ format: rawFormat(1) });
+  const theirs = joinDomain(t, domain).import(stream.handle());
+  const [one, two] = [theirs, stream].map((end) => end.frames({ group: "workers" })) as [Consumer, Consumer];
+  (await stream.loan())!.publish();
+  const warnings = await warningsOf(t, 1, async () => void (await one.next()));
+  assert.match(warnings.join(), /^A frame of stream "stream" was forgotten/);
+  using frame = (await two.next({ timeout: 5_000 }))!;
+  assert.equal(frame.sequence, 0);
+  assert.equal(one.missed, 0);
 });
 
 describe("forgotten, and given back:", () => {
