@@ -20,6 +20,8 @@ export type PoolJob =
   /** Throws where no caller hears it. */
   | "crash"
   | "kill"
+  /** Stops its process. */
+  | "stop"
   /** Says in its buffer what it sees of itself. */
   | "look"
   /** Keeps its bytes and uses them in the next job. */
@@ -64,7 +66,8 @@ export default async function run(job: Job<PoolJob>): Promise<unknown> {
       });
       return pause(10_000);
     case "kill":
-      process.kill(process.pid, "SIGKILL");
+    case "stop":
+      process.kill(process.pid, data === "kill" ? "SIGKILL" : "SIGSTOP");
       return pause(10_000);
     case "look": {
       const { finished, scheduled, credits, reads, writes } = job;

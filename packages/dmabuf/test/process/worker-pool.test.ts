@@ -217,6 +217,21 @@ test(
   },
 );
 
+test(
+  "a process that is stopped in a job is ended, and one that is killed between two jobs is missed by none (pool-worker.3)",
+  LIMITED,
+  async (t) => {
+    const { domain, queue, buffer } = setUp(t, PLACES[2]!, { timeLimit: 300 });
+    const before = await signature(queue, buffer);
+    await assert.rejects(does(queue, "stop", buffer), { code: "ETIMEDOUT" });
+    const after = await signature(queue, buffer);
+    assert.notEqual(after, before);
+    process.kill(Number(after.split(",")[0]), "SIGKILL");
+    await until(() => domain.agents.length === 1);
+    await does(queue, "add", buffer);
+  },
+);
+
 for (const kind of ["threads", "processes"] as const) {
   test(
     `a worker of ${kind} has a buffer's bytes also where they were moved, and lets go of what no job uses`,
@@ -244,7 +259,7 @@ for (const kind of ["threads", "processes"] as const) {
 }
 
 test(
-  "a job that is busy ends with the process that has its pool, however that ends (pool-worker.3)",
+  "a job that is busy ends with the process that has its pool, however that ends (pool-worker.4)",
   LIMITED,
   async () => {
     const [node, jobs] = [new URL("../../src/node/index.js", import.meta.url), JOBS].map((url) => JSON.stringify(url));

@@ -27,7 +27,7 @@ export interface SentJob {
   readonly finished: FenceHandle;
 }
 
-/** A worker says once that it is ready, or has failed to become so, and then how each job has ended. */
+/** A worker says once that it is ready, or has failed to become so, and then that each job begins, and how it has ended. */
 export type WorkerReport =
-  | { readonly said: "ready" | "done" }
+  | { readonly said: "ready" | "begun" | "done" }
   | { readonly said: "failed"; readonly code: ErrorCode | undefined; readonly text: string };

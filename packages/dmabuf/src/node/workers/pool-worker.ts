@@ -14,12 +14,14 @@ import type { SentJob, WorkerReport, WorkerStart } from "./messages.js";
  *     writes to the job's buffers. So it is with a job whose time is over, too: its worker is ended first.
  * pool-worker.2. The time limit of a job begins when its worker is ready for it. How long a worker may take to start
  *     has a limit of its own.
- * pool-worker.3. A worker does not outlive the thread that has its pool, also if a job in it never comes back.
+ * pool-worker.3. A job that a worker has not begun, since it died while it was idle, has not failed: it goes to another one.
+ * pool-worker.4. A worker does not outlive the thread that has its pool, also if a job in it never comes back.
  */
 export class PoolWorker {
   readonly #settings: WorkerSettings;
   readonly #channel: Channel;
-  #job: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  #job: { readonly settle: (isDone: boolean) => void; readonly reject: (error: Error) => void } | undefined;
+  #hasBegun = false;
   #isReady = false;
   /** Why it was ended. */
   #why: DmaBufError | undefined;
@@ -36,11 +38,16 @@ export class PoolWorker {
     this.#channel = settings.kind === "threads" ? startThread(settings, events) : startProcess(settings, events);
   }
 
-  /** Has it run a job. It rejects with a `DmaBufError`, or with what tells that the job cannot be sent. */
-  run(job: SentJob): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /**
+   * Has it run a job. It rejects with a `DmaBufError`, or with what tells that the job cannot be sent.
+   *
+   * @returns False if it ended before it began.
+   */
+  run(job: SentJob): Promise<boolean> {
+    return new Promise((settle, reject) => {
       this.#channel.send(job);
-      this.#job = { resolve, reject };
+      this.#job = { settle, reject };
+      this.#hasBegun = false;
       if (this.#isReady) this.#limitJob();
     });
   }
@@ -68,6 +75,10 @@ export class PoolWorker {
 
   #heard(report: WorkerReport): void {
     if (this.#why !== undefined) return;
+    if (report.said === "begun") {
+      this.#hasBegun = true;
+      return;
+    }
     this.#cancelTimer();
     if (report.said === "ready") {
       this.#isReady = true;
@@ -78,7 +89,7 @@ export class PoolWorker {
     if (!this.#isReady) return this.end(failure!);
     const job = this.#job;
     this.#job = undefined;
-    if (failure === undefined) job?.resolve();
+    if (failure === undefined) job?.settle(true);
     else job?.reject(failure);
   }
 
@@ -90,7 +101,10 @@ export class PoolWorker {
 
   #ended(how: string): void {
     this.#cancelTimer();
-    if (this.#why === undefined) this.#warn(`it has ended ${how}`);
+    if (this.#why === undefined) {
+      this.#warn(`it has ended ${how}`);
+      if (this.#isReady && !this.#hasBegun) this.#job?.settle(false);
+    }
     this.#why ??= new DmaBufError("ESRCH", `The job's worker has ended ${how}`);
     this.#settings.ended(this);
     this.#job?.reject(this.#why);

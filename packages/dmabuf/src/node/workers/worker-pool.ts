@@ -150,9 +150,10 @@ export class WorkerPool<Data = undefined> implements Disposable {
     try {
       for (const holder of job.reads) buffers.push({ mode: "read", handle: holder.handle() });
       for (const holder of job.writes) buffers.push({ mode: "write", handle: holder.handle() });
-      worker = this.#idle.pop() ?? this.#start();
       const { data, credits } = job;
-      await worker.run({ data, credits, buffers, finished: job.finished.handle() });
+      const sent = { data, credits, buffers, finished: job.finished.handle() };
+      do worker = this.#idle.pop() ?? this.#start();
+      while (!(await worker.run(sent)));
     } finally {
       for (const { handle } of buffers) handle.close();
       if (worker?.isEnding === false) this.#idle.push(worker);

@@ -49,7 +49,10 @@ function serve(
   const started = begin(start);
   started.then(() => say({ said: "ready" }), fail);
   listen((sent) => {
-    const done = started.then((here) => run(here, sent));
+    const done = started.then((here) => {
+      say({ said: "begun" });
+      return run(here, sent);
+    });
     done.then(() => say({ said: "done" }), fail);
   });
 }
