@@ -1,4 +1,4 @@
-import { Domain, rawFormat } from "dmabuf";
+import { Domain, rawFormat } from "dmabuf/streams";
 
 const domain = Domain.create();
 const stream = domain.createStream({ format: rawFormat(4) });

@@ -1,4 +1,4 @@
-import { Domain } from "dmabuf";
+import { Domain } from "dmabuf/streams";
 
 addEventListener("message", async ({ data }) => {
   const domain = Domain.join(data.invitation);
