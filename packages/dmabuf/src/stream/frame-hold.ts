@@ -65,13 +65,15 @@ export class FrameHold extends Held {
    * @param isUnmoved Whether the storage was never moved.
    */
   use(isUnmoved: boolean): Uint8Array {
-    if (isUnmoved && this.#lasts && this.#bytes !== undefined) return this.#bytes;
+    const last = this.#bytes;
+    // A program may have transferred them.
+    if (isUnmoved && this.#lasts && last !== undefined && last.length > 0) return last;
     const storage = isUnmoved ? this.buffer.unmoved : this.buffer.storage;
     storage.beginUse();
     this.#storage = storage;
     this.#lasts = isUnmoved && storage.lasts === true;
     const { memory, offset } = storage.segments[0]!;
-    if (this.#bytes !== undefined && this.#memory === memory && this.#offset === offset) return this.#bytes;
+    if (last !== undefined && this.#memory === memory && this.#offset === offset) return last;
     const { format, dataBytes } = this.#parts;
     this.#memory = memory;
     this.#offset = offset;

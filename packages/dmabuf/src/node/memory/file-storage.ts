@@ -3,7 +3,7 @@ import type { HandleMode } from "../../buffer/handle.js";
 import type { ModulePages, Overlay, Storage, StorageSegment } from "../../buffer/storage.js";
 import { codeOf } from "../../errors.js";
 import type { Identity } from "../../domain/agent-slot.js";
-import type { MemoryMapping } from "./memory-mapping.js";
+import { TAKES_BACK, type MemoryMapping } from "./memory-mapping.js";
 import { FileOverlay, type FilePart, isWholePages, whyNotOverlaid } from "./file-overlay.js";
 import { pagesBefore, type MemoryObject } from "./memory-object.js";
 
@@ -14,6 +14,7 @@ import { pagesBefore, type MemoryObject } from "./memory-object.js";
 export class FileStorage implements Storage {
   readonly segments: readonly MappedSegment[];
   readonly isWritable: boolean;
+  readonly lasts = !TAKES_BACK;
   /** Whether the memory is the buffer's alone, and goes with it. */
   readonly isOwned: boolean;
   readonly #parts: readonly FilePart[];

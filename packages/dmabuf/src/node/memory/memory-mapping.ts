@@ -94,6 +94,9 @@ interface Range {
 
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
+/** Whether memory is taken back at the end of its use (memory-mapping.2). */
+export const TAKES_BACK = "transfer" in ArrayBuffer.prototype;
+
 const handedOut = new FinalizationRegistry<Range>((range) => {
   range.left -= 1;
   if (range.left === 0 && range.isClosed && !range.isStolen) range.ledger.unmap(range.entry);

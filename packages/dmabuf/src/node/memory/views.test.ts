@@ -45,3 +45,25 @@ test(
     );
   },
 );
+
+test(
+  "a loan whose memory was transferred away is followed by one that has its bytes",
+  { skip: !capabilities().processes },
+  () => {
+    using domain = ProcessDomain.create();
+    using stream = domain.createStream({ format: rawFormat(4096), buffers: 1 });
+    const lengths = Array.from({ length: 5 }, () => {
+      using loan = stream.loanSync()!;
+      const { length } = loan.bytes;
+      loan.bytes.fill(1);
+      const { buffer } = loan.bytes;
+      try {
+        structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+      } catch {
+        // The first view of some memory cannot be transferred.
+      }
+      return length;
+    });
+    assert.deepEqual(lengths, Array(5).fill(4096));
+  },
+);
