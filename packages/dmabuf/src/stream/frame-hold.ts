@@ -66,8 +66,7 @@ export class FrameHold extends Held {
    */
   use(isUnmoved: boolean): Uint8Array {
     const last = this.#bytes;
-    // A program may have transferred them.
-    if (isUnmoved && this.#lasts && last !== undefined && last.length > 0) return last;
+    if (isUnmoved && this.#lasts && last !== undefined) return last;
     const storage = isUnmoved ? this.buffer.unmoved : this.buffer.storage;
     storage.beginUse();
     this.#storage = storage;
