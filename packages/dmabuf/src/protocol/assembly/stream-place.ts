@@ -16,6 +16,15 @@ export function placeAt(stream: i32, place: i32): i32 {
   return streamAt(stream) + STREAM.PLACES + place * PLACE.WORDS;
 }
 
+/** Where a frame is if the ring was filled in order: a search begins there. */
+export function firstLook(frame: i32, places: i32): i32 {
+  return <i32>(<u32>frame % <u32>places);
+}
+
+export function nextLook(place: i32, places: i32): i32 {
+  return place + 1 == places ? 0 : place + 1;
+}
+
 /** The slot of a place's buffer; some slot, if that is damaged. */
 export function bufferOf(stream: i32, place: i32): i32 {
   return <i32>min(<u32>loadWord(placeAt(stream, place) + PLACE.BUFFER), <u32>(COUNT.buffers - 1));

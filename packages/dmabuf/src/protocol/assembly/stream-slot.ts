@@ -16,11 +16,13 @@ import { emptyClaims, groupsKeeping, groupsUsed, isKept } from "./stream-group";
 import {
   bufferOf,
   distance,
+  firstLook,
   frameAt,
   frameIn,
   hasEnded,
   isBefore,
   isReady,
+  nextLook,
   NONE,
   numberIn,
   placeAt,
@@ -67,16 +69,21 @@ export function mayLoan(stream: i32, places: i32, tried: i32, consumersOf: i32):
   return toReuse(stream, places, tried, heldBackFrom(stream, consumersOf), keeping) != NONE;
 }
 
-/** The place to use next: an empty one, or else that with the oldest frame. */
+/**
+ * The place to use next: an empty one, or else that with the oldest frame. It begins where that is in a ring that is filled in
+ * order: the frame that was published a whole ring ago is the oldest.
+ */
 function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32, keeping: i32): i32 {
+  const published = loadWord(streamAt(stream) + STREAM.PUBLISHED);
   let oldest = NONE;
   let oldestFrame = 0;
-  for (let place = 0; place < places; place++) {
+  for (let i = 0, place = firstLook(published, places); i < places; i++, place = nextLook(place, places)) {
     if (((tried >>> place) & 1) != 0) continue;
     const frame = frameIn(stream, place);
     if (frame == NONE) return place;
     if (!mayDrop(frame, keepFrom) || (oldest != NONE && isBefore(oldestFrame, frame))) continue;
     if (keeping != 0 && isKept(stream, place, keeping)) continue;
+    if (distance(frame, published) == places) return place;
     oldest = place;
     oldestFrame = frame;
   }
@@ -215,12 +222,15 @@ function wanted(stream: i32, places: i32, cursor: i32, policy: i32, passed: i32)
   // Most looks of a wait end here: it spins on one word.
   if (!isBefore(cursor, end)) return NONE;
   const isNewest = policy == CONSUMER_POLICY.NEWEST;
+  // Nothing is better, and in a ring that is filled in order the first look finds it.
+  const ideal = isNewest ? end - 1 : cursor;
   let best = NONE;
   let bestFrame = 0;
-  for (let place = 0; place < places; place++) {
+  for (let i = 0, place = firstLook(ideal, places); i < places; i++, place = nextLook(place, places)) {
     if (((passed >>> place) & 1) != 0) continue;
     const frame = frameIn(stream, place);
     if (frame == NONE || isBefore(frame, cursor) || !isBefore(frame, end)) continue;
+    if (distance(frame, ideal) == 0) return frameAt(frame, place);
     if (best != NONE && isBefore(bestFrame, frame) != isNewest) continue;
     best = place;
     bestFrame = frame;
