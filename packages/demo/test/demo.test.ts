@@ -126,7 +126,7 @@ test("thumbnails are JPEGs of every Nth frame, in the directory that was named",
   const args = ["--headless", "--no-postmessage", "--frames", "50", "--every", "20", "--output", output];
   const { code, stdout, stderr } = await run(...args);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /motion .*\n.*histogram/);
+  assert.match(stdout, /motion .*\n.*motion-simd .*\n.*histogram/);
   assert.deepEqual(readdirSync(output).sort(), ["frame-000000.jpg", "frame-000020.jpg", "frame-000040.jpg"]);
   const { format, width, height, channels } = await sharp(join(output, "frame-000040.jpg")).metadata();
   assert.deepEqual({ format, width, height, channels }, { format: "jpeg", width: 320, height: 180, channels: 3 });
