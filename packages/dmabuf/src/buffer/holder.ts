@@ -131,6 +131,7 @@ export class BufferHolder implements TieHolder {
     this.ending.end(hasClosed);
     for (const access of this.#accesses) access.end();
     for (const tie of [...this.#ties]) tie.detach();
+    record.agent.held.forgetEnded();
     this.reservation.close();
     this.#record = undefined;
     this.#used?.endUse();

@@ -178,13 +178,18 @@ export class HeldList {
 
   add(held: Held): void {
     if (this.#isClosed) return;
-    if (this.#young.length === this.#room) {
-      this.#young = this.#young.filter((held) => held.staysListed());
+    if (this.#young.length >= this.#room) {
+      this.forgetEnded();
       this.#room = Math.max(LISTED, 2 * this.#young.length);
     }
     this.#young.push(held);
     this.#places?.set(held, stackHere());
     this.#cancelTimer ??= this.host.after(YOUNG_MS, () => this.#age());
+  }
+
+  /** Lists no longer what has ended. To be called when what it was of is closed, and would stay in memory with it. */
+  forgetEnded(): void {
+    this.#young = this.#young.filter((held) => held.staysListed());
   }
 
   /** Where it was taken, for its warning. */

@@ -349,6 +349,7 @@ export class FrameStream implements Disposable {
     this.#ending.end(() => this.#isClosedHere());
     if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
+    this.#parts.agent.held.forgetEnded();
     this.#onClose(this);
   }
 
