@@ -39,7 +39,7 @@ const TRIPPED: Record<Fault, RegExp> = {
   early: /chaos.9: the only consumer that was waited for misses a frame/,
   // The member itself may be the first that wants it.
   lock: /chaos.2: party \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
-  // A party that waits for it blocks, and answers no import meanwhile.
+  // A party that waits for it blocks, and answers no import.
   dead: /chaos.8: party \d+ waits for what party \d+ held, whose reaper is stopped|Cannot import the buffer: no holder has answered/,
   fence: /chaos.5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
