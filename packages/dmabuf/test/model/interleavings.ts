@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { test, type TestContext } from "node:test";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, ExplorationError } from "../../src/testing/index.js";
 import type { ExplorationFailure, ExploreOptions } from "../../src/testing/index.js";
@@ -26,6 +26,24 @@ export function assertCaught(domain: Model, scenario: Scenario, kind: Exploratio
   const failure = failureOf({ ...modelOf(domain), ...scenario });
   assert.equal(failure.kind, kind, failure.message);
   assert.match(failure.message, report);
+}
+
+/** A mistake that memory makes, and the scenario that must notice it. */
+interface MemoryMistake {
+  readonly scenario: (fault: Fault) => Scenario;
+  readonly fault: Fault;
+  /** How it shows. */
+  readonly kind: ExplorationFailure;
+  readonly report: RegExp;
+}
+
+/** Registers a test for each mistake, by its name: it is noticed. */
+export function testMistakes(domain: Model, mistakes: Readonly<Record<string, MemoryMistake>>): void {
+  for (const [name, { scenario, fault, kind, report }] of Object.entries(mistakes)) {
+    test(`${name} is noticed`, EXPLORES, () => {
+      assertCaught(domain, scenario(fault), kind, report);
+    });
+  }
 }
 
 /** What an exploration finds, which must find something. */

@@ -1,6 +1,4 @@
-import { test } from "node:test";
 import { CLAIM, CONSUMER, GROUP, PLACE, STREAM } from "../../src/domain/layout.js";
-import type { ExplorationFailure } from "../../src/testing/index.js";
 import {
   dies,
   findsGroup,
@@ -17,7 +15,7 @@ import {
   shares,
 } from "./group-model.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import { assertCaught, EXPLORES, type Fault, type Scenario } from "./interleavings.js";
+import { testMistakes } from "./interleavings.js";
 import { deadCount } from "./stopped-reaper.js";
 import { ONE, TWO } from "./stream-model.js";
 import { identityOf } from "./tiny-domain.js";
@@ -31,15 +29,7 @@ const WAITERS = base + layout.STREAM.WAITERS;
 const isClaim = (word: number): boolean => word >= CLAIMS && word < CLAIMS + 2;
 const LOST = /frames were worked on (0|1,0|0,1)/;
 
-interface Mistake {
-  readonly scenario: (fault: Fault) => Scenario;
-  readonly fault: Fault;
-  /** How it shows. */
-  readonly kind: ExplorationFailure;
-  readonly report: RegExp;
-}
-
-const MISTAKES: Record<string, Mistake> = {
+testMistakes(groups, {
   "stream-group.1: a member that takes a claim without looking whether another was quicker": {
     scenario: shares,
     fault: (memory) => ({
@@ -166,13 +156,7 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /the producer is held back/,
   },
-};
-
-for (const [name, { scenario, fault, kind, report }] of Object.entries(MISTAKES)) {
-  test(`${name} is noticed`, EXPLORES, () => {
-    assertCaught(groups, scenario(fault), kind, report);
-  });
-}
+});
 
 /** A claim is DONE after those that wait for the end of the hold were rung. */
 function claimLast(memory: Substrate): Partial<Substrate> {

@@ -1,8 +1,6 @@
-import { test } from "node:test";
 import { AGENT, BUFFER, CONSUMER, STREAM } from "../../src/domain/layout.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
-import type { ExplorationFailure } from "../../src/testing/index.js";
-import { assertCaught, EXPLORES, type Fault, type Scenario } from "./interleavings.js";
+import { testMistakes, type Fault } from "./interleavings.js";
 import {
   consumes,
   domain,
@@ -42,15 +40,7 @@ const isOfConsumers = (word: number): boolean => word === USED_PLACES || word >=
 
 const ONE_BUFFER = { buffers: 1 };
 
-interface Mistake {
-  readonly scenario: (fault: Fault) => Scenario;
-  readonly fault: Fault;
-  /** How it shows. */
-  readonly kind: ExplorationFailure;
-  readonly report: RegExp;
-}
-
-const MISTAKES: Record<string, Mistake> = {
+testMistakes(domain, {
   "stream-slot.1: a consumer that believes what it saw of a place before it held the buffer": {
     scenario: (fault) =>
       seeing(
@@ -222,13 +212,7 @@ const MISTAKES: Record<string, Mistake> = {
     kind: "check",
     report: /the next stream has/,
   },
-};
-
-for (const [name, { scenario, fault, kind, report }] of Object.entries(MISTAKES)) {
-  test(`${name} is noticed`, EXPLORES, () => {
-    assertCaught(domain, scenario(fault), kind, report);
-  });
-}
+});
 
 /** The cursor of a consumer that joins is stored after its policy. */
 function cursorLast(memory: Substrate): Partial<Substrate> {
