@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Picture } from "../picture.js";
 import type { Findings, Job } from "./job.js";
+import { motionFindings } from "./motion.js";
 import { MODULE } from "./motion-module.js";
 
 /** Pixels along a block's side. */
@@ -53,10 +54,7 @@ export class MotionSimd implements Job {
   }
 
   async finish(): Promise<Findings> {
-    return {
-      summary: `${this.#moving} frames with motion, in at most ${(this.#largest * 100).toFixed(1)} % of the picture`,
-      values: { moving_frames: this.#moving, largest_area: Number(this.#largest.toFixed(4)) },
-    };
+    return motionFindings(this.#moving, this.#largest);
   }
 
   get #blocks(): number {

@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { packedPicture } from "../picture.js";
+import { HEIGHT, picture, WIDTH } from "../../test/white-square.js";
 import { Motion } from "./motion.js";
-
-const [WIDTH, HEIGHT] = [320, 160];
-
-/** A grey picture with a white square of 20 by 20 pixels. */
-function picture(sequence: number, left: number, top: number) {
-  const bytes = new Uint8Array((WIDTH * HEIGHT * 3) / 2).fill(100);
-  for (let y = top; y < top + 20; y++) bytes.fill(235, y * WIDTH + left, y * WIDTH + left + 20);
-  return packedPicture(bytes, sequence, WIDTH, HEIGHT);
-}
 
 test("Motion reports nothing for the first frame, and no box for a still one", () => {
   const motion = new Motion();

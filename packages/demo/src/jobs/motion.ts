@@ -29,11 +29,16 @@ export class Motion implements Job {
   }
 
   async finish(): Promise<Findings> {
-    return {
-      summary: `${this.#moving} frames with motion, in at most ${(this.#largest * 100).toFixed(1)} % of the picture`,
-      values: { moving_frames: this.#moving, largest_area: Number(this.#largest.toFixed(4)) },
-    };
+    return motionFindings(this.#moving, this.#largest);
   }
+}
+
+/** @param largest The largest share of a picture that moved, 0 to 1. */
+export function motionFindings(frames: number, largest: number): Findings {
+  return {
+    summary: `${frames} frames with motion, in at most ${(largest * 100).toFixed(1)} % of the picture`,
+    values: { moving_frames: frames, largest_area: Number(largest.toFixed(4)) },
+  };
 }
 
 interface Grid {
