@@ -2,7 +2,7 @@
  * A short chaos run, and each of its invariants tripped by a fault that is planted in the members. The long one is
  * `npm run chaos`.
  *
- * Environment: DMABUF_SEED (random, printed).
+ * Environment: DMABUF_SEED (random, printed); DMABUF_WORDS=atomics leaves the planted faults out.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -38,13 +38,16 @@ const TRIPPED: Record<Fault, RegExp> = {
   stray: /chaos.7: the threads of party \d+ have left \d+ descriptors and 0 mappings/,
   early: /chaos.9: the only consumer that was waited for misses a frame/,
   // The member itself may be the first that wants it.
-  lock: /chaos.2: party \d+ does nothing any more|Cannot block for the reservation of buffer \d+: this thread holds it itself/,
+  lock: /chaos.2: party \d+ does nothing any more|Cannot block for the reservation of buffer "buffer \d+": this thread holds it itself/,
   // A party that waits for it blocks, and answers no import.
   dead: /chaos.8: party \d+ waits for what party \d+ held, whose reaper is stopped|Cannot import the buffer: no holder has answered/,
   fence: /chaos.5: fence \d+ of slot \d+ is pending on buffer \d+, and its owner \d+ is gone/,
 };
 
-for (const [fault, found] of Object.entries(TRIPPED) as [Fault, RegExp][]) {
+// What these try is the run itself: once is enough, on whichever words the members work.
+const PLANTED = process.env["DMABUF_WORDS"] === "atomics" ? [] : (Object.entries(TRIPPED) as [Fault, RegExp][]);
+
+for (const [fault, found] of PLANTED) {
   test(`a chaos run finds the fault that is planted in its members: ${fault}`, LIMIT, async () => {
     // It takes some deaths until a reaper is stopped at a bad moment.
     const seconds = fault === "dead" ? 20 : fault === "early" ? 6 : 2;
