@@ -26,6 +26,8 @@ export interface Kind {
   readonly isTaken?: (value: never) => boolean;
   /** The code of the error for a wrong value, if that is no `RangeError`. */
   readonly code?: ErrorCode;
+  /** The code of the error for a certain thing of the wrong kind, if that is no `TypeError`. */
+  readonly codeOf?: (value: unknown) => ErrorCode | undefined;
   /** Of an option: it must be given. */
   readonly isRequired?: boolean;
   /** Names what came instead, better than its class does. */
@@ -79,10 +81,11 @@ export function checkList<T>(call: string, argument: string, list: Iterable<T>, 
 
 /** The error of a check that was made elsewhere. */
 export function refuse(call: string, argument: string, value: unknown, kind: Kind): never {
-  const { wanted, isKind, code, nameOf } = kind;
+  const { wanted, isKind, nameOf, codeOf } = kind;
   const message = `${call}: ${argument} must be ${wanted}, not ${nameOf?.(value) ?? shown(value)}`;
-  if (!isKind(value)) throw new TypeError(message);
-  throw code === undefined ? new RangeError(message) : new DmaBufError(code, message);
+  const code = isKind(value) ? kind.code : codeOf?.(value);
+  if (code !== undefined) throw new DmaBufError(code, message);
+  throw isKind(value) ? new RangeError(message) : new TypeError(message);
 }
 
 export const NUMBER: Kind = { wanted: "a number", isKind: isNumber };

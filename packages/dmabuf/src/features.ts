@@ -6,6 +6,8 @@ import type { SoftwareTimeline, SoftwareTimelineHandle } from "./fence/software-
 import type { SyncFile, SyncFileHandle } from "./fence/sync-file.js";
 import type { Syncobj } from "./fence/syncobj.js";
 import type { SyncobjHandleData } from "./fence/syncobj-handle.js";
+import type { UserFence } from "./fence/user-fence.js";
+import type { UserFenceHandleData } from "./fence/user-fence-handle.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
 import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
@@ -13,16 +15,17 @@ import type { DomainBase } from "./domain-base.js";
 import type { Feature } from "./domain/feature.js";
 import { FENCES, type FenceMembers } from "./fence/feature.js";
 import { SYNCOBJS, type SyncobjMembers } from "./fence/syncobj-feature.js";
+import { USER_FENCES, type UserFenceMembers } from "./fence/user-fence-feature.js";
 import { QUEUES, type QueueMembers } from "./queue/feature.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
 import { WINDOWS, type WindowMembers } from "./window/feature.js";
 
 /** All that the library has, each after what it needs. */
-export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, BUFFERS, STREAMS, QUEUES, WINDOWS];
+export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, USER_FENCES, BUFFERS, STREAMS, QUEUES, WINDOWS];
 
 /** What all features together give a domain. */
 export interface AllMembers
-  extends FenceMembers, SyncobjMembers, BufferMembers, StreamMembers, QueueMembers, WindowMembers {
+  extends FenceMembers, SyncobjMembers, UserFenceMembers, BufferMembers, StreamMembers, QueueMembers, WindowMembers {
   /**
    * What a handle is to, in this thread.
    *
@@ -34,7 +37,13 @@ export interface AllMembers
 
 /** A handle to anything that can be sent. */
 export type AnyHandle =
-  BufferHandleData | FenceHandle | SyncFileHandle | SyncobjHandleData | SoftwareTimelineHandle | StreamHandleData;
+  | BufferHandleData
+  | FenceHandle
+  | SyncFileHandle
+  | SyncobjHandleData
+  | UserFenceHandleData
+  | SoftwareTimelineHandle
+  | StreamHandleData;
 
 /** What handles are to, by their kind. */
 export interface Imported {
@@ -46,6 +55,8 @@ export interface Imported {
   readonly "sync-file": SyncFile;
   /** Of `syncobj.handle()`. */
   readonly syncobj: Syncobj;
+  /** Of `userFence.handle()`. */
+  readonly "user-fence": UserFence;
   /** Of `timeline.handle()`. */
   readonly "software-timeline": SoftwareTimeline;
   /** Of `stream.handle()`. */

@@ -32,11 +32,21 @@ test("each handle is opened as what it is to, and is refused in another domain",
     domain.createFenceArray([fence]).handle(),
     domain.createSyncFile(fence).handle(),
     domain.createSyncobj().handle(),
+    domain.createUserFence().handle(),
     domain.createSoftwareTimeline().handle(),
     domain.createStream({ format: rawFormat(64) }).handle(),
   ].map((handle) => structuredClone({ ...handle }));
   const opened = handles.map((handle) => (domain.import(handle) as object).constructor.name);
-  const kinds = ["DmaBuf", "Fence", "FenceArray", "SyncFile", "Syncobj", "SoftwareTimeline", "FrameStream"];
+  const kinds = [
+    "DmaBuf",
+    "Fence",
+    "FenceArray",
+    "SyncFile",
+    "Syncobj",
+    "UserFence",
+    "SoftwareTimeline",
+    "FrameStream",
+  ];
   assert.deepEqual(opened, kinds);
   for (const handle of handles) {
     assert.throws(() => other.import(handle), { code: "EINVAL", message: /belongs to domain/ });

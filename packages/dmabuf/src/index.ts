@@ -14,6 +14,7 @@ export type { DomainBase, JoinOptions } from "./domain-base.js";
 export type { AllMembers, AnyHandle, Imported, JoinedDomain } from "./features.js";
 export type { FenceMembers } from "./fence/feature.js";
 export type { SyncobjMembers } from "./fence/syncobj-feature.js";
+export type { UserFenceMembers } from "./fence/user-fence-feature.js";
 export type { BufferMembers } from "./buffer/feature.js";
 export type { StreamMembers } from "./stream/feature.js";
 export type { QueueMembers } from "./queue/feature.js";
@@ -47,6 +48,8 @@ export type { Inflight } from "./domain/referenced-table.js";
 export type { SyncobjWaitOptions, SyncobjWaitSyncOptions } from "./fence/syncobj-wait.js";
 export { newestOfEachContext, unwrap } from "./fence/unwrap.js";
 export { Timeline, type TimelineOptions } from "./fence/timeline.js";
+export { UserFence, type UserFenceOptions } from "./fence/user-fence.js";
+export type { PlainUserFenceHandle, UserFenceHandle, UserFenceHandleData } from "./fence/user-fence-handle.js";
 export { waitAll, waitAllSync, waitAny, waitAnySync, type WaitAnyResult } from "./fence/wait-many.js";
 
 export type { AcquireContext } from "./reservation/acquire-context.js";

@@ -37,6 +37,7 @@ test("the constants are those of the layout", () => {
     streams: "STREAM",
     requests: "REQUEST",
     syncobjs: "SYNCOBJ",
+    userFences: "USER_FENCE",
     retired: "RETIRED",
   };
   for (const table of TABLE_NAMES) {

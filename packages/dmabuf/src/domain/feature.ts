@@ -27,7 +27,15 @@ export interface Part<T> {
   readonly type?: T;
 }
 
-const KINDS: readonly unknown[] = ["buffer", "fence", "sync-file", "syncobj", "software-timeline", "stream"];
+const KINDS: readonly unknown[] = [
+  "buffer",
+  "fence",
+  "sync-file",
+  "syncobj",
+  "software-timeline",
+  "stream",
+  "user-fence",
+];
 
 const HANDLE: Kind = {
   ...orElse("EINVAL", {

@@ -20,10 +20,19 @@ import { Bits, WideBits } from "./packing.js";
 import { fieldsOf, place, type AnyRecord } from "./record.js";
 import { hint, usedWord } from "./table.js";
 
-const SMALL: Sizes = { agents: 3, buffers: 2, timelines: 2, oneShots: 3, streams: 2, requests: 2, syncobjs: 2 };
+const SMALL: Sizes = {
+  agents: 3,
+  buffers: 2,
+  timelines: 2,
+  oneShots: 3,
+  streams: 2,
+  requests: 2,
+  syncobjs: 2,
+  userFences: 2,
+};
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
-const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs"] as const;
+const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs", "userFences"] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
   return createSharedSubstrate(new SharedArrayBuffer(4 * new Layout(sizes).words));
@@ -38,6 +47,7 @@ test("sizes that are not given are the defaults", () => {
     streams: 64,
     requests: 128,
     syncobjs: 256,
+    userFences: 1024,
   };
   assert.deepEqual(checkSizes({}), defaults);
   assert.deepEqual(checkSizes({ buffers: 7 }), { ...defaults, buffers: 7 });
@@ -164,6 +174,7 @@ for (const sizes of [SMALL, MANY, checkSizes({})]) {
       streams: layout.stream(1),
       requests: layout.request(1),
       syncobjs: layout.syncobj(1),
+      userFences: layout.userFence(1),
     };
     for (const table of TABLE_NAMES) {
       const { WORDS } = place<AnyRecord>(TABLES[table], layout.counts) as { readonly WORDS: number };

@@ -31,7 +31,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 11;
+export const LAYOUT_VERSION = 12;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -203,6 +203,7 @@ export const BUFFER = record({
   HOLD_WAITERS: agentBits,
   REFERENCES: ownLine(agentBits),
   LOCK_WAITERS: agentBits,
+  WORD_WAITERS: agentBits, // of those that wait for memory fences
   INFLIGHT: perAgent, // as many places as there may be agents
   ATTACHMENTS: perAgent, // ATTACHED
   PINS: perAgent, // how often the agent has pinned the storage
@@ -334,6 +335,18 @@ export const SYNCOBJ = record({
   COPIES: list(2, POINTS),
 });
 
+/** One user fence and its references. */
+export const USER_FENCE = record({
+  STATE: packed(SLOT_STATE),
+  SIGNALED: u32, // 1 once it has signaled
+  MAKER: u32, // identity of the agent that made it, for people
+  INFLIGHT_USED: u32,
+  NAME: name,
+  REFERENCES: agentBits,
+  INFLIGHT: perAgent,
+  WAITERS: agentBits,
+});
+
 /** The tables, in the order in which the segment has them after its header. */
 export const TABLES = {
   agents: AGENT,
@@ -344,6 +357,7 @@ export const TABLES = {
   streams: STREAM,
   requests: REQUEST,
   syncobjs: SYNCOBJ,
+  userFences: USER_FENCE,
 } as const satisfies Record<TableName, AnyRecord>;
 
 type Starts = Readonly<Record<TableName | "end", number>>;
@@ -377,6 +391,7 @@ export class Layout {
   readonly STREAM: Placed<typeof STREAM>;
   readonly SYNCOBJ: Placed<typeof SYNCOBJ>;
   readonly POINTS: Placed<typeof POINTS>;
+  readonly USER_FENCE: Placed<typeof USER_FENCE>;
 
   // Numbers of their own, and not the table of starts: these are looked up all the time.
   readonly #agents: number;
@@ -404,6 +419,7 @@ export class Layout {
     this.STREAM = place(STREAM, this.counts);
     this.SYNCOBJ = place(SYNCOBJ, this.counts);
     this.POINTS = place(POINTS, this.counts);
+    this.USER_FENCE = place(USER_FENCE, this.counts);
     this.#starts = startsOf(this.counts);
     this.words = this.#starts.end;
     this.#agents = this.#starts.agents;
@@ -462,6 +478,10 @@ export class Layout {
   /** One of the two copies of a syncobj's fences. */
   points(slot: number, copy: number): number {
     return this.syncobj(slot) + this.SYNCOBJ.COPIES + copy * this.POINTS.WORDS;
+  }
+
+  userFence(slot: number): number {
+    return this.#starts.userFences + slot * this.USER_FENCE.WORDS;
   }
 
   /** Where a table begins. */

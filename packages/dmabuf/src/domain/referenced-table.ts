@@ -6,7 +6,7 @@ import type { RecoveryStep } from "./recovery.js";
 import { claimFree, raiseTo, usedSlots } from "./table.js";
 
 /**
- * Which agents hold what many share, a buffer or a syncobj: one bit for each agent, and the handles in flight.
+ * Which agents hold what many share, a buffer, a syncobj or a user fence: one bit for each agent, and the handles in flight.
  *
  * referenced-table.1. A slot is live while a bit is set or a handle is in flight. STATE holds generation, version and
  *     state in one 64-bit word.
@@ -42,7 +42,7 @@ export function isInflight({ layout }: Segment, inflight: Inflight | undefined):
 
 /** What a table has to say of itself. */
 export interface ReferencedSlots {
-  readonly table: "buffers" | "syncobjs";
+  readonly table: "buffers" | "syncobjs" | "userFences";
   /** What one slot holds, and what needs one, for messages. */
   readonly noun: string;
   readonly action: string;

@@ -8,6 +8,7 @@ const TABLES = {
   streams: ["streams"],
   exporters: ["requests"],
   syncobjs: ["syncobjs"],
+  "user-fences": ["userFences"],
 } as const satisfies Record<string, readonly (keyof Sizes)[]>;
 
 export type SharedFeature = keyof typeof TABLES;

@@ -16,6 +16,8 @@ export interface Sizes {
   readonly requests: number;
   /** Syncobjs that several threads use, at the same time. Default 256. */
   readonly syncobjs: number;
+  /** User fences alive at the same time. Default 1,024. */
+  readonly userFences: number;
 }
 
 /** How many slots each table has by default, and at most; in their order in the header. */
@@ -27,6 +29,7 @@ const SLOTS: Readonly<Record<keyof Sizes, readonly [usual: number, most: number]
   streams: [64, 2 ** 10],
   requests: [128, 2 ** 12],
   syncobjs: [256, 2 ** 16],
+  userFences: [1024, 2 ** 16],
 };
 
 export const SIZE_NAMES = Object.keys(SLOTS) as (keyof Sizes)[];

@@ -94,14 +94,15 @@ export function signaledHandle(domain: string, timestamp: number): SignaledFence
 }
 
 const FORMS = ["plain", "array", "chain", "signaled"];
-const HANDLE = handleTo("a fence", "fence.handle()", (value) => {
+/** What an argument `handle` must be. */
+export const FENCE_HANDLE = handleTo("a fence", "fence.handle()", (value) => {
   const { kind, form } = (value ?? {}) as Partial<FenceHandle>;
   return kind === "fence" && FORMS.includes(form as string);
 });
 
 /** @throws {DmaBufError} `EINVAL` if it is of another domain, or no handle. */
 export function checkFenceHandle(agent: Agent, handle: FenceHandle): void {
-  check("Domain.import()", "handle", handle, HANDLE);
+  check("Domain.import()", "handle", handle, FENCE_HANDLE);
   checkDomain(agent, handle.domain, "fence");
 }
 

@@ -1,6 +1,6 @@
 import { allOrNothing } from "../all-or-nothing.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
-import { checkOptions, NAME, refuse, type Kind, type Kinds } from "../arguments.js";
+import { checkOptions, NAME, refuse, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
@@ -8,6 +8,7 @@ import { type Fence } from "./fence.js";
 import { createFence } from "./local-fence.js";
 import { publish } from "./published-fence.js";
 import { TIME_LIMIT } from "./timeline.js";
+import { noUserFence } from "./user-fence.js";
 
 /** Options of {@link Domain.fenceFrom}. */
 export interface PromiseFenceOptions {
@@ -19,7 +20,10 @@ export interface PromiseFenceOptions {
 
 const OPTIONS: Kinds<PromiseFenceOptions> = { name: NAME, timeLimit: TIME_LIMIT };
 
-const PROMISE: Kind = { wanted: "a promise, or another object with a method then()", isKind: () => false };
+const PROMISE = /* @__PURE__ */ noUserFence({
+  wanted: "a promise, or another object with a method then()",
+  isKind: () => false,
+});
 
 /**
  * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an

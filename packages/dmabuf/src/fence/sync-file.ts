@@ -9,6 +9,7 @@ import type { WaitResult } from "./read-fence.js";
 import type { FenceHandle } from "./fence-handle.js";
 import { importFence } from "./import-fence.js";
 import { mergeFences, unwrap } from "./unwrap.js";
+import { noUserFence } from "./user-fence.js";
 
 /** A sync file as plain data to send to another agent, which opens it with {@link Domain.import}. */
 export interface SyncFileHandle {
@@ -182,7 +183,7 @@ function describeFence(fence: Fence): SyncFileFence {
 }
 
 /** What an argument `file` must be. */
-export const SYNC_FILE = instance(SyncFile);
+export const SYNC_FILE = /* @__PURE__ */ noUserFence(instance(SyncFile));
 
 /** A sync file of a fence. */
 export function createSyncFile(fence: Fence, name = ""): SyncFile {

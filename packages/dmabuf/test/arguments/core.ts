@@ -17,7 +17,16 @@ import type { Exceptions } from "./nonsense.js";
 
 /** What the functions of `dmabuf` are called on and with, rightly. A function that is missing here fails the test. */
 
-const SIZES = { agents: 4, buffers: 16, timelines: 8, oneShots: 32, streams: 2, requests: 4, syncobjs: 4 };
+const SIZES = {
+  agents: 4,
+  buffers: 16,
+  timelines: 8,
+  oneShots: 32,
+  streams: 2,
+  requests: 4,
+  syncobjs: 4,
+  userFences: 4,
+};
 
 /** A domain, and things in it, made anew for each function. */
 export class World {

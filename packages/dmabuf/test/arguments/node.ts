@@ -9,7 +9,16 @@ import { sourceOf } from "./web.js";
 
 /** What the functions of `dmabuf/node` are called on and with, rightly. */
 
-const SIZES = { agents: 4, buffers: 16, timelines: 8, oneShots: 32, streams: 2, requests: 4, syncobjs: 4 };
+const SIZES = {
+  agents: 4,
+  buffers: 16,
+  timelines: 8,
+  oneShots: 32,
+  streams: 2,
+  requests: 4,
+  syncobjs: 4,
+  userFences: 4,
+};
 let places = 0;
 
 /** A domain of processes, with one process in it. */

@@ -26,7 +26,16 @@ export interface BusySegment {
   readonly syncobj: SyncobjHandleData;
 }
 
-export const SIZES = { agents: 6, buffers: 8, timelines: 12, oneShots: 8, streams: 3, requests: 3, syncobjs: 4 };
+export const SIZES = {
+  agents: 6,
+  buffers: 8,
+  timelines: 12,
+  oneShots: 8,
+  streams: 3,
+  requests: 3,
+  syncobjs: 4,
+  userFences: 4,
+};
 const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 
 export function busySegment(): BusySegment {

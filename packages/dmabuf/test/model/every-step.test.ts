@@ -12,7 +12,16 @@ import { BareDomain, createMemory } from "../bare-domain.js";
 import { MORTAL_TASKS, type Given } from "../doomed-tasks.js";
 import { EXPLORES } from "./interleavings.js";
 
-const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
+const SIZES = {
+  agents: 4,
+  buffers: 12,
+  timelines: 6,
+  oneShots: 8,
+  streams: 3,
+  requests: 2,
+  syncobjs: 3,
+  userFences: 3,
+};
 
 /** An agent that may die, and one that lives on. */
 class World {

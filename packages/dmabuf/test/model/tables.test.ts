@@ -7,6 +7,7 @@ import { postRequest } from "../../src/buffer/request-slot.js";
 import type { Sizes } from "../../src/domain/sizes.js";
 import { addPin, isPinned } from "../../src/buffer/storage-slot.js";
 import { claimSyncobj } from "../../src/fence/syncobj-slot.js";
+import { claimUserFence } from "../../src/fence/user-fence-slot.js";
 import { usedWord } from "../../src/domain/table.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
@@ -32,6 +33,7 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown
   oneShots: (member) => claimOneShot(member, { ...fence, context: 1, seqno: 1, seqno32: false }),
   buffers: (member) => claimBuffer(member, { size: 1, name: "", exporterName: "" }),
   syncobjs: (member) => claimSyncobj(member, []),
+  userFences: (member) => claimUserFence(member, ""),
   streams: (member) => claimStream(member, "", []),
   requests: (member) => postRequest(member, requestTo(REAPS), true),
 };

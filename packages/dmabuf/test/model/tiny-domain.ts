@@ -32,6 +32,7 @@ export class TinyDomain {
       streams: 1,
       requests: 1,
       syncobjs: 1,
+      userFences: 1,
       ...sizes,
     });
     this.#extra = extra;

@@ -26,7 +26,16 @@ import { JOINING_TASKS, type Errand } from "./child-task.js";
 const STEPS = process.env["DMABUF_STEPS"] === "all" ? Infinity : Number(process.env["DMABUF_STEPS"] ?? 3);
 const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const LIMIT = { timeout: STEPS === Infinity ? 3_600_000 : 240_000, concurrency: 1 };
-const SIZES = { agents: 4, buffers: 12, timelines: 6, oneShots: 8, streams: 3, requests: 2, syncobjs: 3 };
+const SIZES = {
+  agents: 4,
+  buffers: 12,
+  timelines: 6,
+  oneShots: 8,
+  streams: 3,
+  requests: 2,
+  syncobjs: 3,
+  userFences: 3,
+};
 
 /** A domain with an agent that lives on, for one death. */
 class World implements Disposable {

@@ -19,7 +19,16 @@ export interface World {
   readonly name: string;
 }
 
-export const SIZES = { agents: 6, buffers: 16, timelines: 8, oneShots: 8, streams: 4, requests: 4, syncobjs: 4 };
+export const SIZES = {
+  agents: 6,
+  buffers: 16,
+  timelines: 8,
+  oneShots: 8,
+  streams: 4,
+  requests: 4,
+  syncobjs: 4,
+  userFences: 4,
+};
 
 /** One public function, as a test calls it again and again. */
 export interface PublicCall<Given = unknown> {

@@ -71,7 +71,16 @@ interface Rest {
   readonly there: Figures;
 }
 
-const SIZES = { agents: 16, buffers: 128, timelines: 64, oneShots: 64, streams: 16, requests: 16, syncobjs: 32 };
+const SIZES = {
+  agents: 16,
+  buffers: 128,
+  timelines: 64,
+  oneShots: 64,
+  streams: 16,
+  requests: 16,
+  syncobjs: 32,
+  userFences: 32,
+};
 const PEER = new URL("peer.js", import.meta.url);
 /** The first rests are not compared: what is made once is made then. */
 const WARM_UP = 0.25;
