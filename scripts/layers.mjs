@@ -18,6 +18,7 @@ const HOME = "packages/dmabuf/src";
 export const LAYERS = [
   { name: "using.ts", neutral: true },
   { name: "errors.ts", neutral: true },
+  { name: "validation-report.ts", neutral: true },
   { name: "all-or-nothing.ts", neutral: true },
   { name: "posted.ts", neutral: true },
   { name: "arguments.ts", neutral: true },
@@ -31,6 +32,7 @@ export const LAYERS = [
   { name: "stream", neutral: true },
   { name: "window", neutral: true },
   { name: "queue", neutral: true },
+  { name: "validator", neutral: true },
   { name: "domain-base.ts", neutral: true },
   { name: "features.ts", neutral: true },
   { name: "thread-domain.ts", neutral: true },

@@ -1,8 +1,9 @@
-import { FLAG, instance, milliseconds, type Kinds } from "./arguments.js";
+import { FLAG, instance, isObject, milliseconds, type Kind, type Kinds } from "./arguments.js";
 import type { Agent, AgentOptions } from "./domain/agent.js";
 import { agentNames } from "./domain/agent-slot.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
+import type { ValidateOptions } from "./domain/validation.js";
 import { wantsDebug } from "./host/environment.js";
 
 /** What one agent of a domain may choose for itself. */
@@ -25,20 +26,33 @@ export interface JoinOptions {
    * the environment has `DMABUF_DEBUG=1`.
    */
   readonly debug?: boolean;
+  /**
+   * Whether a new domain is validated: all its members then look for deadlocks that may happen, and for other broken rules,
+   * and report each once. Default: whether the environment has `DMABUF_VALIDATE=1`. One that joins cannot begin it;
+   * it may say where its own reports go, or by `false` that it does not look.
+   */
+  readonly validate?: boolean | ValidateOptions;
 }
+
+const VALIDATE: Kind = {
+  wanted: "true, false or an object of options",
+  isKind: (value) => typeof value === "boolean" || isObject(value),
+};
 
 export const JOIN: Kinds<JoinOptions> = {
   handleLimit: milliseconds(0, Infinity),
   spin: milliseconds(0, 0x7fff_ffff),
   warnAfter: milliseconds(0, Infinity),
   debug: FLAG,
+  validate: VALIDATE,
 };
 
 const WARN_AFTER = 10_000;
 
 /** What an agent of a domain is told of them. */
-export function agentOptions({ warnAfter = WARN_AFTER, debug = wantsDebug() }: JoinOptions): AgentOptions {
-  return { warnAfter, debug };
+export function agentOptions(options: JoinOptions): AgentOptions {
+  const { warnAfter = WARN_AFTER, debug = wantsDebug(), validate } = options;
+  return { warnAfter, debug, validate };
 }
 
 /** The agent of a domain, for the library's own use. */

@@ -11,21 +11,45 @@ import type { UserFenceHandleData } from "./fence/user-fence-handle.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
 import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
-import type { DomainBase } from "./domain-base.js";
+import type { DomainBase, JoinOptions } from "./domain-base.js";
 import type { Feature } from "./domain/feature.js";
+import { wantsValidation } from "./host/environment.js";
 import { FENCES, type FenceMembers } from "./fence/feature.js";
 import { SYNCOBJS, type SyncobjMembers } from "./fence/syncobj-feature.js";
 import { USER_FENCES, type UserFenceMembers } from "./fence/user-fence-feature.js";
 import { QUEUES, type QueueMembers } from "./queue/feature.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
+import { VALIDATOR, type ValidatorMembers } from "./validator/feature.js";
 import { WINDOWS, type WindowMembers } from "./window/feature.js";
 
 /** All that the library has, each after what it needs. */
-export const FEATURES: readonly Feature[] = [FENCES, SYNCOBJS, USER_FENCES, BUFFERS, STREAMS, QUEUES, WINDOWS];
+export const FEATURES: readonly Feature[] = [
+  FENCES,
+  SYNCOBJS,
+  USER_FENCES,
+  BUFFERS,
+  STREAMS,
+  QUEUES,
+  WINDOWS,
+  VALIDATOR,
+];
+
+/** Those that the members of a new domain must know: that of the validator only if it is to be there. */
+export function featuresOfNew({ validate = wantsValidation() }: JoinOptions): readonly Feature[] {
+  return validate === false ? FEATURES.filter((feature) => feature !== VALIDATOR) : FEATURES;
+}
 
 /** What all features together give a domain. */
 export interface AllMembers
-  extends FenceMembers, SyncobjMembers, UserFenceMembers, BufferMembers, StreamMembers, QueueMembers, WindowMembers {
+  extends
+    FenceMembers,
+    SyncobjMembers,
+    UserFenceMembers,
+    BufferMembers,
+    StreamMembers,
+    QueueMembers,
+    WindowMembers,
+    ValidatorMembers {
   /**
    * What a handle is to, in this thread.
    *

@@ -19,7 +19,10 @@ export type { BufferMembers } from "./buffer/feature.js";
 export type { StreamMembers } from "./stream/feature.js";
 export type { QueueMembers } from "./queue/feature.js";
 export type { WindowMembers } from "./window/feature.js";
+export type { ValidatorMembers } from "./validator/feature.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
+export { ValidationReport, type PlainReport, type ReportCode, type ReportPlace } from "./validation-report.js";
+export type { SilencedReport, ValidateOptions } from "./domain/validation.js";
 export type { Sizes } from "./domain/layout.js";
 export type { WaitOptions } from "./domain/wait.js";
 

@@ -80,10 +80,11 @@ export function createThreads(options: DomainOptions, { features }: Pick<ThreadP
   checkOptions("Domain.create()", options, CREATE);
   const { name = "main", spin } = options;
   const host = hostWith(spin);
-  const layout = new Layout(without(checkSizes(options), absentTables(sharedBits(features))));
+  const shared = sharedBits(features);
+  const layout = new Layout(without(checkSizes(options), absentTables(shared)));
   const control = allocateControl(layout.words * 4);
   const memory = createSharedSubstrate(control, host.mayBlock);
-  writeHeader(memory, layout.sizes, randomWords(), sharedBits(features));
+  writeHeader(memory, layout.sizes, randomWords(), shared);
   const segment = { memory, layout };
   return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host, agentOptions(options)), options };
 }

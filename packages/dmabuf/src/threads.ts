@@ -1,6 +1,7 @@
+import { checkOptions } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
-import type { JoinOptions } from "./domain-base.js";
-import { FEATURES, type AllMembers } from "./features.js";
+import { JOIN, type JoinOptions } from "./domain-base.js";
+import { FEATURES, featuresOfNew, type AllMembers } from "./features.js";
 import {
   createThreads,
   joinThreads,
@@ -46,7 +47,8 @@ export class Domain extends ThreadDomain {
    * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
    */
   static create(options: DomainOptions = {}): Domain {
-    return new Domain(createThreads(options, PARTS));
+    checkOptions("Domain.create()", options, JOIN);
+    return new Domain(createThreads(options, { features: featuresOfNew(options) }));
   }
 
   /**

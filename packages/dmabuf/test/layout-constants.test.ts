@@ -38,6 +38,7 @@ test("the constants are those of the layout", () => {
     requests: "REQUEST",
     syncobjs: "SYNCOBJ",
     userFences: "USER_FENCE",
+    orders: "ORDER",
     retired: "RETIRED",
   };
   for (const table of TABLE_NAMES) {

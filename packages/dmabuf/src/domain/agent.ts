@@ -9,6 +9,7 @@ import { HeldList } from "./held.js";
 import { LongWaits } from "./long-waits.js";
 import { domainName } from "./header.js";
 import { AGENT, type Layout, type Segment } from "./layout.js";
+import type { ValidateOptions, Validation } from "./validation.js";
 
 /**
  * One thread's membership of a domain, and all waiting that it does.
@@ -55,6 +56,8 @@ export interface AgentOptions {
   readonly warnAfter: number;
   /** Whether what is held remembers where it was taken. */
   readonly debug: boolean;
+  /** What it has said about being validated. */
+  readonly validate?: boolean | ValidateOptions | undefined;
 }
 
 const QUIET: AgentOptions = { warnAfter: Infinity, debug: false };
@@ -73,6 +76,9 @@ export class Agent implements Member, Waiter {
   readonly held: HeldList;
   /** The calls in it that wait for others. */
   readonly longWaits: LongWaits;
+  readonly options: AgentOptions;
+  /** Who looks for broken rules, if any does; set when the agent has joined. */
+  validation: Validation | undefined = undefined;
   /** How many buffers it has read holds of. */
   buffersRead = 0;
   readonly #bell: number;
@@ -92,6 +98,7 @@ export class Agent implements Member, Waiter {
     this.protocol = boundTo(segment);
     this.identity = identity;
     this.host = host;
+    this.options = options;
     this.held = new HeldList(host, options.debug);
     this.longWaits = new LongWaits(host, options.warnAfter);
     this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;

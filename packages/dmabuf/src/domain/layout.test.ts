@@ -29,10 +29,21 @@ const SMALL: Sizes = {
   requests: 2,
   syncobjs: 2,
   userFences: 2,
+  orders: 2,
 };
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
-const NAMES = ["agents", "buffers", "timelines", "oneShots", "streams", "requests", "syncobjs", "userFences"] as const;
+const NAMES = [
+  "agents",
+  "buffers",
+  "timelines",
+  "oneShots",
+  "streams",
+  "requests",
+  "syncobjs",
+  "userFences",
+  "orders",
+] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
   return createSharedSubstrate(new SharedArrayBuffer(4 * new Layout(sizes).words));
@@ -48,6 +59,7 @@ test("sizes that are not given are the defaults", () => {
     requests: 128,
     syncobjs: 256,
     userFences: 1024,
+    orders: 4096,
   };
   assert.deepEqual(checkSizes({}), defaults);
   assert.deepEqual(checkSizes({ buffers: 7 }), { ...defaults, buffers: 7 });
@@ -175,6 +187,7 @@ for (const sizes of [SMALL, MANY, checkSizes({})]) {
       requests: layout.request(1),
       syncobjs: layout.syncobj(1),
       userFences: layout.userFence(1),
+      orders: layout.order(1),
     };
     for (const table of TABLE_NAMES) {
       const { WORDS } = place<AnyRecord>(TABLES[table], layout.counts) as { readonly WORDS: number };

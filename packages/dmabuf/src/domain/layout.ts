@@ -347,6 +347,24 @@ export const USER_FENCE = record({
   WAITERS: agentBits,
 });
 
+/** What an agent holds or waits for, as the validator knows it: a slot of a buffer or of a fence. */
+export const THING = packing(64, { kind: 3, slot: 29, generation: 32 });
+/** While an order is written, `claimer` is the agent that does it. */
+export const ORDER_STATE = packing(64, { phase: 2, version: 30, claimer: 32 });
+export const ORDER_PHASE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
+/** How many words of UTF-8 a place in the code has. */
+export const PLACE_WORDS = 60;
+
+/** One thing was waited for while another was held. */
+export const ORDER = record({
+  STATE: packed(ORDER_STATE),
+  HELD: packed(THING),
+  AWAITED: packed(THING),
+  LEARNER: u32, // identity of the agent that has seen it
+  HELD_AT: words(PLACE_WORDS),
+  AWAITED_AT: words(PLACE_WORDS),
+});
+
 /** The tables, in the order in which the segment has them after its header. */
 export const TABLES = {
   agents: AGENT,
@@ -358,6 +376,7 @@ export const TABLES = {
   requests: REQUEST,
   syncobjs: SYNCOBJ,
   userFences: USER_FENCE,
+  orders: ORDER,
 } as const satisfies Record<TableName, AnyRecord>;
 
 type Starts = Readonly<Record<TableName | "end", number>>;
@@ -482,6 +501,10 @@ export class Layout {
 
   userFence(slot: number): number {
     return this.#starts.userFences + slot * this.USER_FENCE.WORDS;
+  }
+
+  order(slot: number): number {
+    return this.#starts.orders + slot * ORDER.WORDS;
   }
 
   /** Where a table begins. */

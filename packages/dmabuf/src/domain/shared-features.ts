@@ -9,6 +9,7 @@ const TABLES = {
   exporters: ["requests"],
   syncobjs: ["syncobjs"],
   "user-fences": ["userFences"],
+  validator: ["orders"],
 } as const satisfies Record<string, readonly (keyof Sizes)[]>;
 
 export type SharedFeature = keyof typeof TABLES;

@@ -18,6 +18,8 @@ export interface Sizes {
   readonly syncobjs: number;
   /** User fences alive at the same time. Default 1,024. */
   readonly userFences: number;
+  /** Orders that the validator has learned, at the same time; there is no room for any without it. Default 4,096. */
+  readonly orders: number;
 }
 
 /** How many slots each table has by default, and at most; in their order in the header. */
@@ -30,6 +32,7 @@ const SLOTS: Readonly<Record<keyof Sizes, readonly [usual: number, most: number]
   requests: [128, 2 ** 12],
   syncobjs: [256, 2 ** 16],
   userFences: [1024, 2 ** 16],
+  orders: [4096, 2 ** 16],
 };
 
 export const SIZE_NAMES = Object.keys(SLOTS) as (keyof Sizes)[];

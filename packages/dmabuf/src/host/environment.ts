@@ -11,6 +11,16 @@ export function wantsAtomics(): boolean {
   return variable("DMABUF_WORDS") === "atomics";
 }
 
+/** Whether new domains are to be validated: with `DMABUF_VALIDATE=1`. */
+export function wantsValidation(): boolean {
+  return variable("DMABUF_VALIDATE") === "1";
+}
+
+/** The file that the validator's reports are to be added to: `DMABUF_VALIDATE_REPORTS`. */
+export function reportsFile(): string | undefined {
+  return variable("DMABUF_VALIDATE_REPORTS");
+}
+
 /** Whether warnings are to say where things were taken: with `DMABUF_DEBUG=1`. */
 export function wantsDebug(): boolean {
   return variable("DMABUF_DEBUG") === "1";

@@ -10,10 +10,10 @@ import { CARRIER } from "../buffer/storage-carrier.js";
 import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { slotOf } from "../domain/agent-slot.js";
-import { Core } from "../domain/feature.js";
+import { Core, sharedBits } from "../domain/feature.js";
 import { take, takeSync } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
-import { FEATURES, type AllMembers } from "../features.js";
+import { FEATURES, featuresOfNew, type AllMembers } from "../features.js";
 import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
 import { STREAM_TABLE } from "../stream/feature.js";
 import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
@@ -169,7 +169,9 @@ export class ProcessDomain extends DomainBase {
    */
   static create(options: ListenOptions = {}): ProcessDomain {
     checkOptions("ProcessDomain.create()", options, LISTEN);
-    return ProcessDomain.#enter(options, (ledger) => enterNew(options, ledger, options.name ?? defaultName()));
+    const shared = sharedBits(featuresOfNew(options));
+    const { name = defaultName() } = options;
+    return ProcessDomain.#enter(options, (ledger) => enterNew(options, shared, ledger, name));
   }
 
   /**

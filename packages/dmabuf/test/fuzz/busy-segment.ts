@@ -35,6 +35,7 @@ export const SIZES = {
   requests: 3,
   syncobjs: 4,
   userFences: 4,
+  orders: 4,
 };
 const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 

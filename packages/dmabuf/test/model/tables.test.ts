@@ -28,7 +28,7 @@ const BUFFER_SLOT = layout.buffer(0);
 const fence = { name: "", driverName: "", timeLimit: 1000 };
 
 /** Takes a slot of each table; there is one. */
-const TAKERS: Record<Exclude<keyof Sizes, "agents">, (member: Member) => unknown> = {
+const TAKERS: Record<Exclude<keyof Sizes, "agents" | "orders">, (member: Member) => unknown> = {
   timelines: (member) => claimTimeline(member, fence),
   oneShots: (member) => claimOneShot(member, { ...fence, context: 1, seqno: 1, seqno32: false }),
   buffers: (member) => claimBuffer(member, { size: 1, name: "", exporterName: "" }),

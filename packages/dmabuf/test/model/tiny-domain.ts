@@ -33,6 +33,7 @@ export class TinyDomain {
       requests: 1,
       syncobjs: 1,
       userFences: 1,
+      orders: 0,
       ...sizes,
     });
     this.#extra = extra;

@@ -1,6 +1,8 @@
 import { allOrNothing } from "../../all-or-nothing.js";
 import { readHeader, writeHeader } from "../../domain/header.js";
 import { AGENT, checkSizes, Layout, type Segment } from "../../domain/layout.js";
+import { absentTables } from "../../domain/shared-features.js";
+import { without } from "../../domain/sizes.js";
 import { randomFillSync } from "node:crypto";
 import { fstatSync, readSync } from "node:fs";
 import type { Sizes } from "../../domain/layout.js";
@@ -36,16 +38,16 @@ export class ControlSegment implements Segment {
     this.memory = memoryHook.wrap(this.#mapped);
   }
 
-  /** A new domain's. @throws {RangeError} Naming the option that is out of range. */
-  static create(sizes: Partial<Sizes>, ledger: ResourceLedger): ControlSegment {
-    const layout = new Layout(checkSizes(sizes));
+  /** A new domain's. @param features Bits of those that every member must know. @throws {RangeError} Naming the option that is out of range. */
+  static create(sizes: Partial<Sizes>, features: number, ledger: ResourceLedger): ControlSegment {
+    const layout = new Layout(without(checkSizes(sizes), absentTables(features)));
     const length = bytesOf(layout);
     checkViewLength(length, "Cannot make a domain of these sizes");
     return allOrNothing((orUndo) => {
       const files = createDomainFiles(length, layout.sizes.agents);
       orUndo(() => leaveLedger(files.ledger));
       const segment = new ControlSegment(files, mapControl(ledger, files.control, length), layout);
-      writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))]);
+      writeHeader(segment.memory, layout.sizes, [...randomFillSync(new Int32Array(4))], features);
       return segment;
     });
   }

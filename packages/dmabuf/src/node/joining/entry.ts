@@ -17,8 +17,8 @@ export interface Entry {
 }
 
 /** As the first agent of a new domain. @throws {RangeError} Naming the option that is out of range. */
-export function enterNew(sizes: Partial<Sizes>, ledger: ResourceLedger, name: string): Entry {
-  return takeSlot(ControlSegment.create(sizes, ledger), name);
+export function enterNew(sizes: Partial<Sizes>, features: number, ledger: ResourceLedger, name: string): Entry {
+  return takeSlot(ControlSegment.create(sizes, features, ledger), name);
 }
 
 /** With a domain's descriptors, which are closed if it fails. @throws {DmaBufError} `ENOSPC` if the domain is full. */

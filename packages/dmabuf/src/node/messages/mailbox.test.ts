@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { claimAgentSlot, retireAgentSlot, slotOf, type Member } from "../../domain/agent-slot.js";
 import { ControlSegment } from "../joining/control-segment.js";
+import { ALL_FEATURES } from "../../domain/shared-features.js";
 import { leaveLedger } from "../resources/process-ledgers.js";
 import { threadLedger } from "../resources/thread-ledger.js";
 import { closeDescriptor, createPipe, readDescriptor } from "../system-calls/index.js";
@@ -14,7 +15,7 @@ const ASK: Message = { kind: "ask for streams" };
 /** A domain with room for two agents, and what gives it another one with its mailbox. */
 function domain(t: TestContext) {
   const ledger = threadLedger();
-  const segment = ControlSegment.create({ agents: 2 }, ledger);
+  const segment = ControlSegment.create({ agents: 2 }, ALL_FEATURES, ledger);
   t.after(() => {
     segment.close();
     leaveLedger(segment.files.ledger);

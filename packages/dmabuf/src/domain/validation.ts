@@ -1,0 +1,69 @@
+import type { ReportCode, ValidationReport } from "../validation-report.js";
+import type { FenceKey } from "./timeline-slot.js";
+
+/**
+ * What the library tells the validator, if there is one: `agent.validation` is `undefined` otherwise, and each hook costs
+ * the look at it. No hook throws, and none waits.
+ */
+export interface Validation {
+  /**
+   * A call begins that waits until it gets something. It is told when it has that; one that fails says nothing.
+   *
+   * @param by The acquire context under which a lock is taken.
+   */
+  waits(thing: Thing, by?: object): Passage;
+  /** Something was taken at once, by a call that would not have waited for it. @param held Names it in {@link released}. */
+  holds(held: object, thing: Thing, by?: object): void;
+  /** What {@link holds} or a {@link Passage} has named is given back. */
+  released(held: object): void;
+  /** A fence can be seen by others from now on: it must signal. */
+  published(key: FenceKey): void;
+  /** All fences of a slot up to a number have signaled in this agent. */
+  signaled(key: FenceKey): void;
+  /** Runs a queue's job: what goes on in it has nothing to do with the code that has woken the queue. */
+  runsJob<T>(key: FenceKey, isSignalling: boolean, run: () => T): T;
+  /** Runs what the library does for several callers together. */
+  apart<T>(run: () => T): T;
+  /** An exporter is asked for something: "map". */
+  asks(what: string): void;
+  /** Something of the domain is taken that there may be none left of, or that takes its time: "a buffer". */
+  allocates(what: string): void;
+}
+
+/** What is held or waited for: the same for all agents of the domain. */
+export type Thing =
+  | {
+      /** The lock of a buffer's reservation, or a hold of its bytes. */
+      readonly kind: "lock" | "read" | "write";
+      /** The buffer's slot. */
+      readonly slot: number;
+    }
+  | {
+      readonly kind: "fence";
+      /** Its place in shared memory; none while no other agent knows it. */
+      readonly key: FenceKey | undefined;
+    };
+
+/** A call that waits. */
+export interface Passage {
+  /** It has got what it waited for. @param held What is to be given back, and named then; nothing for a fence. */
+  over(held?: object): void;
+}
+
+/** What is known, and not to be reported. */
+export interface SilencedReport {
+  /** The code of the reports. */
+  readonly name: ReportCode;
+  /** A part of the text of those that are meant. Default: all with that code. */
+  readonly about?: string;
+  /** Why it is no mistake, for those who read the program. */
+  readonly reason: string;
+}
+
+/** How an agent of a validated domain reports. */
+export interface ValidateOptions {
+  /** Gets each report, in the place of a warning of the process. */
+  readonly onReport?: (report: ValidationReport) => void;
+  /** Reports that are known. */
+  readonly silence?: readonly SilencedReport[];
+}

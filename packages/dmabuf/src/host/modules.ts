@@ -1,0 +1,25 @@
+interface Surroundings {
+  readonly process?: { getBuiltinModule?(name: string): unknown };
+}
+
+/** A module of the surroundings themselves, without an import: nothing in a browser. */
+export function builtinModule<Module>(name: string): Partial<Module> | undefined {
+  const { process } = globalThis as unknown as Surroundings;
+  try {
+    return process?.getBuiltinModule?.(name) as Partial<Module> | undefined;
+  } catch {
+    // Surroundings that know the function, and not the module.
+    return undefined;
+  }
+}
+
+interface FileSystem {
+  appendFileSync(path: string, text: string): void;
+}
+
+/** Adds a line to a file; false where there are no files. @throws What the file system throws. */
+export function appendLine(path: string, line: string): boolean {
+  const files = builtinModule<FileSystem>("node:fs");
+  files?.appendFileSync?.(path, `${line}\n`);
+  return files !== undefined;
+}
