@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
-import { isLive, liveAgentsIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { isLive, liveAgentsIn, ringAll, slotOf, type Identity } from "../domain/agent-slot.js";
 import { clearBit } from "../domain/bits.js";
-import { BUFFER } from "../domain/layout.js";
+import { BUFFER, type Segment } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import type { AccessMode } from "../reservation/usage.js";
 
@@ -153,7 +153,7 @@ export const HOLD_RECOVERY: RecoveryStep = {
 };
 
 /** Who holds a buffer just now: the agent slots of the readers, and the writer's identity or 0. */
-export function currentHolds(member: Member, bufferSlot: number): { writer: Identity; readers: number } {
-  const base = member.layout.buffer(bufferSlot);
-  return { writer: member.memory.load(base + BUFFER.WRITER), readers: base + member.layout.BUFFER.READERS };
+export function currentHolds({ memory, layout }: Segment, bufferSlot: number): { writer: Identity; readers: number } {
+  const base = layout.buffer(bufferSlot);
+  return { writer: memory.load(base + BUFFER.WRITER), readers: base + layout.BUFFER.READERS };
 }

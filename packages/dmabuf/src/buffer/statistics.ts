@@ -33,8 +33,8 @@ export interface BufferStatistics {
 }
 
 /** All live buffers of the domain. Each is read by itself: the list is no snapshot of one instant. */
-export function bufferStatistics(member: Member): BufferStatistics[] {
-  return wholeBuffers(member, ({ slot }) => statisticsOf(member, slot));
+export function bufferStatistics(segment: Segment): BufferStatistics[] {
+  return wholeBuffers(segment, ({ slot }) => statisticsOf(segment, slot));
 }
 
 /** Reads all live buffers. One that is freed while it is read is left out: what was read may be of the next one in its slot. */
@@ -47,21 +47,21 @@ export function wholeBuffers<T>(segment: Segment, read: (key: BufferKey) => T): 
   return found;
 }
 
-function statisticsOf(member: Member, slot: number): BufferStatistics {
-  const base = member.layout.buffer(slot);
-  const holds = currentHolds(member, slot);
-  const entries = tryReadEntries(member, slot) ?? [];
+function statisticsOf(segment: Segment, slot: number): BufferStatistics {
+  const base = segment.layout.buffer(slot);
+  const holds = currentHolds(segment, slot);
+  const entries = tryReadEntries(segment, slot) ?? [];
   return {
-    inode: bufferInode(member, slot),
-    name: bufferName(member, slot),
-    size: bufferSize(member, slot),
-    exporterName: exporterName(member, slot),
-    holders: agentNamesIn(member, base + member.layout.BUFFER.REFERENCES),
-    attachments: attachmentCount(member, slot),
-    pendingFences: entries.filter(({ key }) => !isKeySignaled(member, key)).length,
-    overdueFences: entries.filter(({ key }) => isKeyOverdue(member, key)).length,
-    readers: agentNamesIn(member, holds.readers),
-    writer: isLive(member, holds.writer) ? agentName(member, holds.writer) : undefined,
+    inode: bufferInode(segment, slot),
+    name: bufferName(segment, slot),
+    size: bufferSize(segment, slot),
+    exporterName: exporterName(segment, slot),
+    holders: agentNamesIn(segment, base + segment.layout.BUFFER.REFERENCES),
+    attachments: attachmentCount(segment, slot),
+    pendingFences: entries.filter(({ key }) => !isKeySignaled(segment, key)).length,
+    overdueFences: entries.filter(({ key }) => isKeyOverdue(segment, key)).length,
+    readers: agentNamesIn(segment, holds.readers),
+    writer: isLive(segment, holds.writer) ? agentName(segment, holds.writer) : undefined,
   };
 }
 
@@ -76,6 +76,6 @@ export function countReferences(member: Member, bufferSlot: number, holdersHere:
   return count + BUFFER_SLOTS.countInflight(member, bufferSlot);
 }
 
-function agentNamesIn(member: Member, bits: number): string[] {
-  return liveAgentsIn(member, bits).map((identity) => agentName(member, identity));
+function agentNamesIn(segment: Segment, bits: number): string[] {
+  return liveAgentsIn(segment, bits).map((identity) => agentName(segment, identity));
 }

@@ -34,32 +34,35 @@ export function domainName(memory: Substrate): string {
 /**
  * @param words How long the segment is; of `memory` no more than the header is read.
  * @param known Bits of the features that the caller knows.
+ * @param action What cannot be done if it is refused.
  * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
  */
-export function readHeader(memory: Substrate, words = memory.words, known: number = ALL_FEATURES): Layout {
+export function readHeader(
+  memory: Substrate,
+  words = memory.words,
+  known: number = ALL_FEATURES,
+  action = "Cannot join the domain",
+): Layout {
   if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
-    throw new DmaBufError("EPROTO", "Cannot join the domain: this memory is no dmabuf control segment");
+    throw new DmaBufError("EPROTO", `${action}: this memory is no dmabuf control segment`);
   }
   const version = memory.load(HEADER.VERSION);
   if (version !== LAYOUT_VERSION) {
-    throw new DmaBufError(
-      "EPROTO",
-      `Cannot join the domain: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`,
-    );
+    throw new DmaBufError("EPROTO", `${action}: its layout version is ${version}, this library's is ${LAYOUT_VERSION}`);
   }
   const sizes = eachSize((_name, i) => memory.load(HEADER.SIZES + i));
   const features = memory.load(HEADER.FEATURES);
   const [unknown] = featureNames(features & ~known);
   if (unknown !== undefined) {
-    throw new DmaBufError("EPROTO", `Cannot join the domain: it has the feature "${unknown}", which is not known here`);
+    throw new DmaBufError("EPROTO", `${action}: it has the feature "${unknown}", which is not known here`);
   }
   const absent = absentTables(features);
   if (!areSizes(sizes, absent)) {
-    throw new DmaBufError("EPROTO", "Cannot join the domain: the header of its control segment is damaged");
+    throw new DmaBufError("EPROTO", `${action}: the header of its control segment is damaged`);
   }
   const layout = new Layout(without(sizes, absent));
   if (words < layout.words) {
-    throw new DmaBufError("EPROTO", `Cannot join the domain: it has ${words} words, its sizes need ${layout.words}`);
+    throw new DmaBufError("EPROTO", `${action}: it has ${words} words, its sizes need ${layout.words}`);
   }
   return layout;
 }

@@ -23,6 +23,7 @@ import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, enterShared, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
+import { observeDomain, type DomainObserver, type ObserveOptions } from "./observing/domain-observer.js";
 import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/buffer-file.js";
 import { PROGRAM_FILE } from "./joining/program-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
@@ -243,6 +244,21 @@ export class ProcessDomain extends DomainBase {
     const lifeline = holdLifeline(invitation.port, "", () => domain.#reapSoon());
     domain.#endings.add(() => lifeline.end());
     return domain;
+  }
+
+  /**
+   * Looks at a domain from outside: without joining it, and without the help of its processes, which may hang or be stopped.
+   * It needs the rights of ptrace on the process that it is found by: those of the same user, mostly.
+   *
+   * @param where The number of a process of the domain; or the place of a process that listens, a path, or "@" and an
+   *   abstract name. No connection is made there.
+   * @throws {DmaBufError} `ESRCH` if there is no such process, `ENOENT` or `ECONNREFUSED` if none listens there; `EACCES` if
+   *   this process may not look into it; `ENOENT` if it is in no domain; `EINVAL` if it is in several, or not in the one that is
+   *   named: the message lists them; `EPROTO` if the layout's version is another; `EOPNOTSUPP` if the kernel does not tell
+   *   who listens at a place; `ENOSYS` where there are no such domains (see `capabilities()`).
+   */
+  static observe(where: string | number, options: ObserveOptions = {}): DomainObserver {
+    return observeDomain(where, options);
   }
 
   /**

@@ -46,6 +46,10 @@ export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object 
   DescriptorDirectory: ({ domain }) => domain.descriptors,
   WorkerPool: ({ domain }) => WorkerPool.create(domain, "a module"),
   Follower: ({ domain }) => domain.follow("name"),
+  DomainObserver({ domain, where }) {
+    domain.listen(where);
+    return ProcessDomain.observe(where);
+  },
   StreamViewer({ domain, where }) {
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) }));
     return StreamViewer.connect(where);
@@ -62,6 +66,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.listen()": ({ where }) => [where, SIZES],
   "ProcessDomain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
   "ProcessDomain.inherit()": ({ domain }) => [{ descriptor: domain.inviteProcess().descriptor }],
+  "ProcessDomain.observe()": ({ domain, where }) => (domain.listen(where), [where, {}]),
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],

@@ -80,6 +80,12 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.create": { views: true, call: () => ProcessDomain.create(SIZES) },
   "ProcessDomain.listen": { views: true, call: ({ folder }) => ProcessDomain.listen(join(folder, "other"), SIZES) },
   "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
+  "ProcessDomain.observe": { views: true, call: ({ place }) => ProcessDomain.observe(place) },
+  "observer.agents and statistics": made({
+    views: true,
+    before: ({ place }, keep) => keep(ProcessDomain.observe(place)),
+    call: (_world, observer) => void [observer.agents, observer.statistics(), observer.isEnded],
+  }),
   "domain.inviteProcess and ProcessDomain.inherit": {
     views: true,
     call: async ({ first }) => {

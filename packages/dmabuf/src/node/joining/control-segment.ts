@@ -54,7 +54,7 @@ export class ControlSegment implements Segment {
 
   /** A domain's that exists. @throws {DmaBufError} `EPROTO` if it is none, or of another version. */
   static open(files: DomainFiles, ledger: ResourceLedger): ControlSegment {
-    const layout = layoutIn(files);
+    const layout = layoutIn(files.control);
     if (layout.sizes.agents === files.bells.length) {
       return new ControlSegment(files, mapControl(ledger, files.control, bytesOf(layout)), layout);
     }
@@ -85,19 +85,21 @@ export class ControlSegment implements Segment {
 }
 
 /** Whole pages. */
-function bytesOf({ words }: Layout): number {
+export function bytesOf({ words }: Layout): number {
   return Math.ceil((words * 4) / pageSize()) * pageSize();
 }
 
 /**
  * The layout that the header tells of. Of a peer's file nothing is mapped before that is known.
  *
+ * @param action As for {@link readHeader}.
  * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
  */
-function layoutIn({ control }: DomainFiles): Layout {
+export function layoutIn(control: number, action?: string): Layout {
   const header = new SharedArrayBuffer(pageSize());
   readSync(control, new Uint8Array(header), 0, header.byteLength, 0);
-  return readHeader(createSharedSubstrate(header), Math.floor(fstatSync(control).size / 4));
+  const words = Math.floor(fstatSync(control).size / 4);
+  return readHeader(createSharedSubstrate(header), words, undefined, action);
 }
 
 function doorbellsOf(layout: Layout, { bells }: DomainFiles) {

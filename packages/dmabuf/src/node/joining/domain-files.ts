@@ -1,4 +1,4 @@
-import { constants, fchmodSync, fstatSync } from "node:fs";
+import { constants, fchmodSync, fstatSync, readlinkSync } from "node:fs";
 import { allOrNothing } from "../../all-or-nothing.js";
 import {
   addSeals,
@@ -36,17 +36,36 @@ export interface DomainFiles {
   readonly ledger: LedgerKey;
 }
 
+/** What the name of a control segment's memory begins with, in `/proc`; the register's name there follows. */
+const CONTROL_NAME = "dmabuf control ";
+const CONTROL = new RegExp(`^/memfd:${CONTROL_NAME}(pipe:\\[\\d+\\]) \\(deleted\\)$`);
+
+/** The register of the domain whose control segment a name in `/proc` is; `undefined` if it is none's. */
+export function registerNamedBy(name: string): string | undefined {
+  return CONTROL.exec(name)?.[1];
+}
+
+/** The pipe in which all memberships of a domain are locked. */
+export function registerIn(bells: readonly number[]): number {
+  return bells[0]!;
+}
+
+/** What `/proc` calls the file of a descriptor. */
+function nameOf(descriptor: number): string {
+  return readlinkSync(`/proc/self/fd/${descriptor}`);
+}
+
 /** @param bytes How long the control segment is. */
 export function createDomainFiles(bytes: number, agents: number): DomainFiles {
   return allOrNothing((orUndo) => {
     const { ledger, key } = createLedger();
     orUndo(() => leaveLedger(key));
     const keep = (open: () => number): number => ledger.descriptorOf(ledger.open(open));
-    const control = keep(() => createMemoryFile("dmabuf control"));
+    const bells = Array.from({ length: agents }, () => keep(createBell));
+    const control = keep(() => createMemoryFile(CONTROL_NAME + nameOf(registerIn(bells))));
     setFileLength(control, bytes);
     // A peer that cut it short would kill all others.
     addSeals(control, SEAL.SHRINK | SEAL.GROW | SEAL.SEAL);
-    const bells = Array.from({ length: agents }, () => keep(createBell));
     const mailboxes = Array.from({ length: agents }, () => keep(createMailbox));
     return { control, bells, mailboxes, ledger: key };
   });
@@ -89,7 +108,8 @@ export function checkFiles(descriptors: readonly number[], ledger: LedgerKey): D
 
 const F_GETFL = 3;
 
-function hasFixedLength(descriptor: number): boolean {
+/** Whether it is memory that no process can cut short under a reader. */
+export function hasFixedLength(descriptor: number): boolean {
   const fixed = SEAL.SHRINK | SEAL.GROW;
   try {
     return (sealsOf(descriptor) & fixed) === fixed;

@@ -15,7 +15,7 @@ import { unreleased } from "../../domain/recovery.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { DmaBufError } from "../../errors.js";
 import { createSharedSubstrate } from "../../substrate/shared-array.js";
-import type { DomainFiles } from "./domain-files.js";
+import { registerIn, type DomainFiles } from "./domain-files.js";
 import { findLockOnFile, reopenDescriptor, tryLockFile, unlockFile, type FileRange } from "../system-calls/index.js";
 
 /**
@@ -47,7 +47,7 @@ export class Membership {
 
   private constructor(files: DomainFiles) {
     this.files = files;
-    this.descriptor = reopenDescriptor(registerOf(files), "read-write", constants.O_NONBLOCK);
+    this.descriptor = reopenDescriptor(registerIn(files.bells), "read-write", constants.O_NONBLOCK);
     // It never reads: what others write there is for the pipe's own agent.
     this.#socket = new Socket({ fd: this.descriptor, readable: false, writable: true }).unref();
     // Nothing but a close can happen to it; without a listener an error would end the process.
@@ -115,8 +115,8 @@ export class Membership {
     for (const identity of otherAgents(member)) {
       // Its own lock would not be in its way.
       if (this.#reservations.has(identity)) continue;
+      if (isShown(this.descriptor, slotOf(identity))) continue;
       const bytes = bytesOf(slotOf(identity));
-      if (findLockOnFile(this.descriptor, "read", bytes) !== undefined) continue;
       // membership.5. It may also have left while the lock was looked for.
       if (!tryLockFile(this.descriptor, "read", bytes)) continue;
       const isLost = isLive(member, identity) && markDead(member, identity);
@@ -160,9 +160,14 @@ function voidReservation(): DmaBufError {
   return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
 }
 
-/** The pipe in which all memberships of a domain are locked. */
-function registerOf({ bells }: DomainFiles): number {
-  return bells[0]!;
+/** Whether an agent in a slot shows that it lives, or its inviter for it. */
+export function isShown(register: number, slot: number): boolean {
+  return findLockOnFile(register, "read", bytesOf(slot)) !== undefined;
+}
+
+/** Whether a lock is that of the agent in a slot, or of its inviter. */
+export function isLockOf(slot: number, { start, length }: FileRange): boolean {
+  return start < 2 * slot + 2 && start + length > 2 * slot;
 }
 
 function bytesOf(slot: number): FileRange {

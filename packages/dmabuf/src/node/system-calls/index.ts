@@ -10,4 +10,5 @@ export * from "./futex.js";
 export * from "./epoll.js";
 export * from "./processes.js";
 export * from "./socket-peers.js";
+export * from "./socket-list.js";
 export * from "./sockets.js";

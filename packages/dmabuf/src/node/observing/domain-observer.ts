@@ -1,0 +1,186 @@
+import { check, checkOptions, integer, TEXT, type Kind, type Kinds } from "../../arguments.js";
+import { bufferStatistics, type BufferStatistics } from "../../buffer/statistics.js";
+import { agentName, agentNames, deadIn, liveIn, slotOf, type Identity } from "../../domain/agent-slot.js";
+import { usedSlots } from "../../domain/table.js";
+import { DmaBufError } from "../../errors.js";
+import { checkPlace } from "../joining/join-options.js";
+import { isLockOf, isShown } from "../joining/membership.js";
+import { domainsOf, listenersAt } from "./find-domains.js";
+import { ObservedSegment } from "./observed-segment.js";
+import { allDescriptors, isStopped, writeLocks } from "./processes.js";
+
+/**
+ * A domain that this process looks at from outside.
+ *
+ * domain-observer.1. Nothing of the domain changes: its control segment is mapped for reading alone, and no slot, no lock and
+ *      no connection is taken.
+ * domain-observer.2. Nothing is asked of its processes: they may hang, be stopped, or be dead.
+ * domain-observer.3. Whether an agent lives the kernel is asked at each look, by the lock that it holds (membership.1):
+ *      where all have died, no agent has noted it.
+ */
+
+/** Options of `ProcessDomain.observe()`. */
+export interface ObserveOptions {
+  /** Which domain, where a process is in several: as its handles name it. */
+  readonly domain?: string;
+}
+
+const OBSERVE: Kinds<ObserveOptions> = {
+  domain: {
+    wanted: "a domain as its handles name it, by 32 hexadecimal digits",
+    isKind: TEXT.isKind,
+    isTaken: (domain: string) => /^[0-9a-f]{32}$/.test(domain),
+    code: "EINVAL",
+  },
+};
+
+const PROCESS = integer(1, 0x7fff_ffff);
+
+const WHERE: Kind = {
+  wanted: 'the number of a process, a path, or "@" and a name',
+  isKind: (where) => typeof where === "number" || typeof where === "string",
+};
+
+/** One agent of a domain, as it is seen from outside. */
+export interface ObservedAgent {
+  /** The agent's name, for people. */
+  readonly name: string;
+  /** The number of its process; `undefined` if it is dead, or in a process that this one may not look into. */
+  readonly pid: number | undefined;
+  /** "stopped": its process is, by a signal or a debugger. "dead": its thread or its process has ended. */
+  readonly state: "live" | "stopped" | "dead";
+}
+
+/** Made by `ProcessDomain.observe()`. */
+export let observeDomain: (where: string | number, options: ObserveOptions) => DomainObserver;
+
+/**
+ * Looks at a domain of other processes, and changes nothing there. It needs no help of these: they may hang, be stopped, or
+ * have ended since.
+ *
+ * @example
+ * ```ts
+ * import { ProcessDomain } from "dmabuf/node";
+ *
+ * using domain = ProcessDomain.listen("@observed-by-example", { name: "camera" });
+ * using buffer = domain.allocate(4096, { name: "frame" });
+ * using _access = await buffer.access("write");
+ * // Mostly in another process:
+ * using observer = ProcessDomain.observe("@observed-by-example");
+ * console.log(observer.agents); // [{ name: "camera", pid: 812, state: "live" }]
+ * for (const { name, writer } of observer.statistics()) console.log(name, "is written by", writer);
+ * ```
+ */
+export class DomainObserver implements Disposable {
+  readonly #segment: ObservedSegment;
+
+  private constructor(segment: ObservedSegment) {
+    this.#segment = segment;
+  }
+
+  static {
+    observeDomain = (where, options) => {
+      check("ProcessDomain.observe()", "where", where, typeof where === "number" ? PROCESS : WHERE);
+      if (typeof where === "string") checkPlace("ProcessDomain.observe()", where);
+      checkOptions("ProcessDomain.observe()", options, OBSERVE);
+      return new DomainObserver(find(where, options));
+    };
+  }
+
+  /** The domain, as its handles name it. */
+  get domain(): string {
+    return this.#open().domain;
+  }
+
+  /** The agents that have joined and not left, as they are now; the dead ones until another agent has taken their place. */
+  get agents(): ObservedAgent[] {
+    const segment = this.#open();
+    const present = agentsIn(segment);
+    const homes = allDescriptors()
+      .filter(({ name }) => name === segment.registerName)
+      .map((descriptor) => ({ pid: descriptor.pid, locks: writeLocks(descriptor) }));
+    const pidOf = (slot: number): number | undefined =>
+      homes.find(({ locks }) => locks.some((lock) => isLockOf(slot, lock)))?.pid;
+    return present.flatMap((identity): ObservedAgent[] => {
+      const name = agentName(segment, identity);
+      if (!lives(segment, identity)) return isThere(segment, identity) ? [{ name, pid: undefined, state: "dead" }] : [];
+      const pid = pidOf(slotOf(identity));
+      return [{ name, pid, state: pid !== undefined && isStopped(pid) ? "stopped" : "live" }];
+    });
+  }
+
+  /** Whether no agent lives any more. */
+  get isEnded(): boolean {
+    const segment = this.#open();
+    return !agentsIn(segment).some((identity) => lives(segment, identity));
+  }
+
+  /** What `statistics()` of the domain gives, as the agents have left it. @throws {DmaBufError} `EBADF` when it is closed. */
+  statistics(): BufferStatistics[] {
+    return bufferStatistics(this.#open());
+  }
+
+  /** Ends the look. Twice does nothing. */
+  close(): void {
+    this.#segment.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #open(): ObservedSegment {
+    if (this.#segment.isClosed) throw new DmaBufError("EBADF", "Cannot look at the domain: the observer is closed");
+    return this.#segment;
+  }
+}
+
+/** The domain that is meant. */
+function find(where: string | number, { domain }: ObserveOptions): ObservedSegment {
+  const action = `Cannot observe ${typeof where === "number" ? `process ${where}` : `the domain at ${where}`}`;
+  const pids = typeof where === "number" ? [where] : listenersAt(where);
+  // Several processes may have the same socket, and the same domain.
+  const found = new Map(pids.flatMap(domainsOf).map((each) => [each.register.name, each]));
+  const segments: ObservedSegment[] = [];
+  try {
+    for (const each of found.values()) segments.push(new ObservedSegment(each));
+    const meant = segments.findIndex((each) => each.domain === (domain ?? each.domain));
+    if (meant >= 0 && (domain !== undefined || segments.length === 1)) return segments.splice(meant, 1)[0]!;
+    throw notFound(action, segments, domain);
+  } finally {
+    for (const other of segments) other.close();
+  }
+}
+
+function notFound(action: string, segments: readonly ObservedSegment[], domain: string | undefined): DmaBufError {
+  if (segments.length === 0) {
+    return new DmaBufError(
+      "ENOENT",
+      `${action}: there is no domain of dmabuf/node. One of threads alone has no file by which it could be found`,
+    );
+  }
+  const list = segments.map(
+    (each) =>
+      `"${each.domain}", of ${agentNames(each)
+        .map((name) => `"${name}"`)
+        .join(", ")}`,
+  );
+  const problem = domain === undefined ? `there are ${segments.length} domains` : "that domain is not there";
+  return new DmaBufError("EINVAL", `${action}: ${problem}; option "domain" may be ${list.join("; or ")}`);
+}
+
+/** All that have joined and not left, and the dead whose slots have not been given back. */
+function agentsIn(segment: ObservedSegment): Identity[] {
+  const slots = Array.from({ length: usedSlots(segment, "agents") }, (_, slot) => slot);
+  return slots.map((slot) => liveIn(segment, slot) || deadIn(segment, slot)).filter((identity) => identity !== 0);
+}
+
+/** domain-observer.3. */
+function lives(segment: ObservedSegment, identity: Identity): boolean {
+  return liveIn(segment, slotOf(identity)) === identity && isShown(segment.register, slotOf(identity));
+}
+
+/** It may have left while it was looked for: it gives its slot back before its lock. */
+function isThere(segment: ObservedSegment, identity: Identity): boolean {
+  return liveIn(segment, slotOf(identity)) === identity || deadIn(segment, slotOf(identity)) === identity;
+}
