@@ -177,6 +177,14 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER, unit = ""
   };
 }
 
+/** What fits into 64 bits. */
+export const U64: Kind = {
+  wanted: "a number or a bigint from 0 to 18446744073709551615",
+  isKind: (value) => typeof value === "number" || typeof value === "bigint",
+  isTaken: (value: number | bigint) =>
+    value >= 0 && value < 2n ** 64n && (typeof value === "bigint" || Number.isSafeInteger(value)),
+};
+
 /** A kind for a time that needs to be no integer. */
 export function milliseconds(least: number, most: number): Kind {
   return {

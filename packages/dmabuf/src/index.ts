@@ -70,6 +70,7 @@ export type { BufferHandle, HandleMode, BufferHandleData } from "./buffer/handle
 export type { AllocateOptions, Heap, HeapOps, HeapStorage } from "./buffer/heap.js";
 export type { Heaps } from "./buffer/heaps.js";
 export type { Mapping } from "./buffer/mapping.js";
+export { MemoryFence, type MemoryFenceOptions } from "./buffer/memory-fence.js";
 export type { MemoryMap, PageRange } from "./buffer/memory-map.js";
 export type { NewStorage, Relocate } from "./buffer/move.js";
 export type { BufferStatistics } from "./buffer/statistics.js";
@@ -96,7 +97,7 @@ export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 
 export type { JobNeeds, JobRequest } from "./queue/submission.js";
-export type { Job } from "./queue/job.js";
+export type { Job, JobResult } from "./queue/job.js";
 export type { Priority } from "./queue/job-line.js";
 export type { Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";

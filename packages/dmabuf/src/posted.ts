@@ -7,6 +7,7 @@ const POSTED: readonly (readonly [fields: string, what: string, cure: string])[]
   ["isProducer format", "a FrameStream", "post its handle()"],
   ["format", "a Loan", "post handle() of its stream, or of its buffer"],
   ["mode size", "a DmaBuf", "post its handle()"],
+  ["offset value", "a MemoryFence", "post its handle()"],
   ["mode", "a CpuAccess", "post handle() of its buffer, or its copy()"],
   ["buffer importer", "an Attachment", "post handle() of its buffer"],
   ["context seqno", "a Fence", "post its handle()"],

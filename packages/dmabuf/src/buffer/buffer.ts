@@ -31,6 +31,7 @@ import { HANDLE_MODE, type BufferHandle, type HandleMode } from "./handle.js";
 import { BufferHolder } from "./holder.js";
 import { exportSyncFile, importSyncFile, untilReady } from "./implicit-sync.js";
 import type { Mapping } from "./mapping.js";
+import { checkMemoryFence, makeMemoryFence, type MemoryFence, type MemoryFenceOptions } from "./memory-fence.js";
 import { checkRange, makeMemoryMap, type MemoryMap, type PageRange } from "./memory-map.js";
 import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
@@ -319,12 +320,31 @@ export class DmaBuf implements Disposable {
    */
   mmap(range: PageRange = {}): MemoryMap {
     checkRange("DmaBuf.mmap()", range);
-    const record = this.#record;
-    record.reservation.warnIfHeld("map pages of");
-    const asked = record.exporter.mmap();
-    if (asked !== undefined) takeSync(record.agent, asked);
-    // The exporter's code may have closed this holder.
+    this.#askToMap();
     return makeMemoryMap(this.#record, range);
+  }
+
+  /**
+   * A fence that signals when a 64-bit word of this buffer has become large enough, whatever writes it. No agent gives it a time
+   * limit: see {@link UserFence}. The storage stays where it is until the fence is closed.
+   *
+   * @throws {DmaBufError} `EINVAL` if the word does not lie in the buffer, or the exporter offers no mapping; `EAGAIN` while
+   *   the storage is being moved; `EBADF` after the close.
+   * @throws {RangeError} If the value is no unsigned number of 64 bits.
+   * @example
+   * ```ts
+   * import { Domain } from "dmabuf";
+   *
+   * using domain = Domain.create();
+   * using buffer = domain.allocate(4096);
+   * using third = buffer.memoryFence({ offset: 8, value: 3 });
+   * third.signal(); // or any program that writes 3 into the word
+   * ```
+   */
+  memoryFence(options: MemoryFenceOptions): MemoryFence {
+    checkMemoryFence("DmaBuf.memoryFence()", options);
+    this.#askToMap();
+    return makeMemoryFence(this.#record, this.mode, options);
   }
 
   /**
@@ -450,6 +470,14 @@ export class DmaBuf implements Disposable {
   get #user(): ReservationUser {
     void this.#record;
     return this.#holder.reservation;
+  }
+
+  /** The exporter's code may close this holder in this call. */
+  #askToMap(): void {
+    const { agent, exporter, reservation } = this.#record;
+    reservation.warnIfHeld("map pages of");
+    const asked = exporter.mmap();
+    if (asked !== undefined) takeSync(agent, asked);
   }
 
   /** The waits end with this holder. */

@@ -2,6 +2,7 @@ import { checkList } from "../arguments.js";
 import { checkOwn, type Agent } from "../domain/agent.js";
 import type { Feature } from "../domain/feature.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
+import { MEMORY_FENCES } from "../fence/user-fence-feature.js";
 import { abandonRequests } from "./request-slot.js";
 import { makeAcquireContext, type AcquireContext } from "../reservation/acquire-context.js";
 import { take, takeSync } from "../domain/steps.js";
@@ -15,6 +16,7 @@ import { BufferTable, type ExportOptions } from "./buffer-table.js";
 import type { BufferHandleData } from "./handle.js";
 import type { AllocateOptions } from "./heap.js";
 import { makeHeaps, type Heaps } from "./heaps.js";
+import { readMemoryFenceHandle } from "./memory-fence.js";
 import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
@@ -98,6 +100,11 @@ export const BUFFERS: Feature<BufferMembers> = {
     core.onClose(() => table.close());
     core.onLeft(() => abandonRequests(agent, agent.identity));
     core.opens("buffer", (handle: BufferHandleData) => table.import(handle));
+    core.provide(MEMORY_FENCES, (handle) => {
+      const { buffer, options } = readMemoryFenceHandle(handle);
+      using holder = table.import(buffer);
+      return holder.memoryFence(options);
+    });
     core.provide(STREAM_MEMORY, {
       allocate: (size, { heap = "system", ...options }) =>
         new HeldBuffer(plain(heaps.get(heap).allocate(size, options), heap)),

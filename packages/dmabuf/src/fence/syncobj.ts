@@ -1,4 +1,4 @@
-import { check, checkList, checkOptions, FLAG, instance, integer, type Kind, type Kinds } from "../arguments.js";
+import { check, checkList, checkOptions, FLAG, instance, integer, type Kinds } from "../arguments.js";
 import { checkOwn, type Agent } from "../domain/agent.js";
 import { take, takeSync, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
@@ -21,6 +21,7 @@ import {
   type SyncobjWaitSyncOptions,
 } from "./syncobj-wait.js";
 import { mergeFences } from "./unwrap.js";
+import { noUserFence } from "./user-fence.js";
 import type { WaitAnyResult } from "./wait-many.js";
 
 /** Options of {@link Domain.createSyncobj}. */
@@ -353,12 +354,12 @@ export class Syncobj implements Disposable {
 }
 
 /** What an argument `syncobj` must be. */
-const SYNCOBJ = instance(Syncobj);
+const SYNCOBJ = /* @__PURE__ */ noUserFence(instance(Syncobj));
 
-const ENTRY: Kind = {
+const ENTRY = /* @__PURE__ */ noUserFence({
   wanted: "a Syncobj, or an object with a syncobj and a point",
   isKind: (value) => typeof value === "object" && value !== null && (value instanceof Syncobj || "syncobj" in value),
-};
+});
 
 /** @throws {DmaBufError} `ENOENT` if the syncobj was closed. */
 function entryOf(call: string, argument: string, named: Syncobj | SyncobjPoint): AwaitedEntry {

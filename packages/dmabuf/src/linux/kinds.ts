@@ -1,4 +1,4 @@
-import { integer, isText, orElse, withCode, type Kind } from "../arguments.js";
+import { integer, isText, orElse, U64, withCode, type Kind } from "../arguments.js";
 
 /** What arguments of the kernel's must be, beside those of {@link ../arguments.js}. */
 
@@ -14,14 +14,6 @@ export const COUNT = withCode("EINVAL", integer(1, 0xffff_ffff));
 /** A size or a place in bytes. */
 export const BYTES = withCode("EINVAL", integer(1));
 export const OFFSET = withCode("EINVAL", integer(0));
-
-/** What fits into 64 bits: a point of a timeline, a time. */
-export const U64: Kind = {
-  wanted: "a number or a bigint from 0 to 18446744073709551615",
-  isKind: (value) => typeof value === "number" || typeof value === "bigint",
-  isTaken: (value: number | bigint) =>
-    value >= 0 && value < 2n ** 64n && (typeof value === "bigint" || Number.isSafeInteger(value)),
-};
 
 /** Nanoseconds need to be no integer: they are mostly computed. */
 export const DEADLINE: Kind = { ...U64, isTaken: (value: number | bigint) => value >= 0 && value < 2n ** 64n };

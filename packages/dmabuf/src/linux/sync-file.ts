@@ -1,4 +1,5 @@
 import { check, CUT_NAME, instance } from "../arguments.js";
+import { noUserFence } from "../fence/user-fence.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { waitResult, type WaitResult } from "../fence/read-fence.js";
@@ -162,7 +163,7 @@ export function syncFileFrom(fd: number): SyncFileDescriptor {
 }
 
 /** What an argument must be that is a kernel sync_file. */
-export const SYNC_FILE_DESCRIPTOR = instance(SyncFileDescriptor);
+export const SYNC_FILE_DESCRIPTOR = noUserFence(instance(SyncFileDescriptor));
 
 function describeFence(fence: {
   timelineName: string;

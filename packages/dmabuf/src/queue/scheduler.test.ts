@@ -7,6 +7,7 @@ import { DmaBufError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
 import { waitAll } from "../fence/wait-many.js";
 import type { AbortSignalLike } from "../host/abort.js";
+import type { JobResult } from "./job.js";
 import type { Queue } from "./queue.js";
 import { makeScheduler, type SchedulerOptions, type Verdict } from "./scheduler.js";
 
@@ -309,7 +310,7 @@ test("whatever the executor gives back or throws, the job ends, and the next one
     "a fence whose maker throws": () => opsFence(agent, { enableSignaling: planned }),
     "an error that has no text": () => Promise.reject(hostile),
   };
-  const queue = makeScheduler<string>(agent, { run: ({ data }) => results[data]?.() }).createQueue();
+  const queue = makeScheduler<string>(agent, { run: ({ data }) => results[data]?.() as JobResult }).createQueue();
   for (const what of Object.keys(results)) {
     const [bad, good] = [await queue.submit({ data: what }), await queue.submit({ data: "good" })];
     await waitAll([bad, good]);

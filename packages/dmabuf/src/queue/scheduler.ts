@@ -4,8 +4,9 @@ import { isLater, promised } from "../domain/promised.js";
 import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
+import { UserFence } from "../fence/user-fence.js";
 import type { AbortSignalLike } from "../host/abort.js";
-import { makeJob, type Job } from "./job.js";
+import { makeJob, type Job, type JobResult } from "./job.js";
 import { PRIORITIES, type JobLine, type LineOwner } from "./job-line.js";
 import type { Dependency, PendingJob } from "./pending-job.js";
 import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
@@ -50,11 +51,12 @@ export interface SchedulerOptions<Data> {
   readonly name?: string;
   /**
    * Does the work of one job. It has finished when this returns, when the promise that it returns settles, or when the
-   * fence signals that it returns or promises. It fails with what this throws or rejects with, or with the fence's error.
+   * fence signals that it returns or promises. It fails with what this throws or rejects with, or with the fence's error; with
+   * `EINVAL` for a user fence, which may never end.
    *
    * @param signal Aborts when the job is to stop.
    */
-  readonly run: (job: Job<Data>, signal: AbortSignalLike) => unknown;
+  readonly run: (job: Job<Data>, signal: AbortSignalLike) => JobResult;
   /** How much may run at once, in the credits of the jobs. Default 1: one job after the other. */
   readonly credits?: number;
   /**
@@ -272,19 +274,27 @@ export class Scheduler<Data = undefined> implements Disposable {
     }
     if (isLater(work)) return void this.#await(running, work);
     job.scheduled.signal();
-    if (work instanceof Fence) this.#follow(running, work);
-    else this.#finish(running, undefined);
+    this.#goOn(running, work);
   }
 
   async #await(running: Running<Data>, work: Promise<unknown>): Promise<void> {
     work.then(
-      (result) => (result instanceof Fence ? this.#follow(running, result) : this.#finish(running, undefined)),
+      (result) => this.#goOn(running, result),
       (error: unknown) => this.#fail(running, error),
     );
     // Before another job may follow it in the pipeline (scheduler.10), a promise that was rejected from the start has
     // said so.
     for (let turn = 0; turn < TURNS_OF_A_PROMISE; turn++) await Promise.resolve();
     running.job.scheduled.signal();
+  }
+
+  /** @param work What `run` gave, or promised. */
+  #goOn(running: Running<Data>, work: unknown): void {
+    if (work instanceof Fence) return this.#follow(running, work);
+    if (!(work instanceof UserFence)) return this.#finish(running, undefined);
+    const { line, job } = running;
+    this.#agent.host.warn(`Job ${job.finished.seqno} of queue "${line.name}" gave a user fence, which may never end`);
+    this.#finish(running, "EINVAL");
   }
 
   #follow(running: Running<Data>, parent: Fence): void {

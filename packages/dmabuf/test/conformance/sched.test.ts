@@ -8,6 +8,7 @@ import {
   type Fence,
   type FenceOps,
   type Job,
+  type JobResult,
   type SchedulerOptions,
   type Verdict,
 } from "../../src/index.js";
@@ -85,7 +86,7 @@ test(
 );
 
 /** How a job fails while an earlier one of its queue keeps its finished fence from signaling. */
-const FAILURES: Readonly<Record<string, (job: Job<string>) => unknown>> = {
+const FAILURES: Readonly<Record<string, (job: Job<string>) => JobResult>> = {
   "throws at once": () => {
     throw new DmaBufError("EIO", "The device has refused it");
   },

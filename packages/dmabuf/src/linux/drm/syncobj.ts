@@ -1,5 +1,15 @@
 import { allOrNothing } from "../../all-or-nothing.js";
-import { check, checkList, checkOptions, FLAG, instance, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import {
+  check,
+  checkList,
+  checkOptions,
+  FLAG,
+  instance,
+  TIMEOUT,
+  U64,
+  type Kind,
+  type Kinds,
+} from "../../arguments.js";
 import { WAIT, type WaitOptions } from "../../domain/wait.js";
 import { DmaBufError } from "../../errors.js";
 import { waitResult, type WaitResult } from "../../fence/read-fence.js";
@@ -7,7 +17,6 @@ import type { WaitAnyResult } from "../../fence/wait-many.js";
 import { addressOf, createEventCounter } from "../../node/system-calls/index.js";
 import { DESCRIPTOR, Descriptor, descriptorFrom, isDescriptorReady, requestOf } from "../descriptor.js";
 import { giveBack } from "../give-back.js";
-import { U64 } from "../kinds.js";
 import { SYNC_FILE_DESCRIPTOR, syncFileFrom, type SyncFileDescriptor } from "../sync-file.js";
 import { waitForDescriptor } from "../wait.js";
 import { DRM_DEVICE, type DrmDevice } from "./device.js";

@@ -1,8 +1,9 @@
 /** What a worker of a pool runs, be it a thread or a process: it joins the domain, and the user's module runs the jobs. */
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
-import { errnoOf, textOf } from "../../errors.js";
+import { DmaBufError, errnoOf, textOf } from "../../errors.js";
 import { Fence } from "../../fence/fence.js";
+import { UserFence } from "../../fence/user-fence.js";
 import { makeJob, type Job } from "../../queue/job.js";
 import { Domain } from "../../threads.js";
 import { ProcessDomain } from "../process-domain.js";
@@ -74,6 +75,7 @@ async function run({ domain, kept, run }: Started, sent: SentJob): Promise<void>
   try {
     const work: unknown = await run(makeJob(job));
     if (work instanceof Fence) await work.result();
+    if (work instanceof UserFence) throw new DmaBufError("EINVAL", "A job gave a user fence, which may never end");
   } finally {
     job.end();
     kept.rest();
