@@ -12,6 +12,8 @@ export type ReportCode =
   | "back-off"
   | "container-in-reservation"
   | "fence-dropped"
+  | "fence-misuse"
+  | "room-not-reserved"
   | "never-given-back"
   | "write-through-read"
   | "work-after-fence"

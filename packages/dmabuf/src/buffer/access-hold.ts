@@ -1,4 +1,5 @@
 import { Held } from "../domain/held.js";
+import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { AccessedBytes } from "./cpu-access.js";
@@ -8,6 +9,7 @@ import { segmentBytes, type Storage } from "./storage.js";
 export class AccessHold extends Held implements AccessedBytes {
   readonly mode: AccessMode;
   readonly #record: BufferRecord;
+  readonly #check: ReadCheck | undefined;
   #storage!: Storage;
   #views: readonly Uint8Array[] | undefined;
 
@@ -15,6 +17,8 @@ export class AccessHold extends Held implements AccessedBytes {
     super(record.agent.held, AccessHold.#nameOf, AccessHold.#giveBack);
     this.#record = record;
     this.mode = mode;
+    const { agent, key } = record;
+    if (mode === "read") this.#check = agent.validation?.reads(key.slot, () => AccessHold.#nameOf(this));
   }
 
   static readonly #nameOf = (hold: AccessHold): string => `An access to ${hold.mode} buffer "${hold.#record.name}"`;
@@ -22,6 +26,7 @@ export class AccessHold extends Held implements AccessedBytes {
   static readonly #giveBack = (hold: AccessHold): void => {
     const { mode } = hold;
     const { exporter, holds } = hold.#record;
+    hold.#check?.end();
     hold.#storage.endUse();
     exporter.end(mode);
     holds.release(mode);
@@ -32,6 +37,7 @@ export class AccessHold extends Held implements AccessedBytes {
     this.#storage = this.#record.storage;
     this.#storage.beginUse();
     super.begin();
+    this.#check?.begin(this.views);
   }
 
   get views(): readonly Uint8Array[] {

@@ -1,6 +1,5 @@
 import type { WaitCondition } from "../domain/agent.js";
 import type { Identity } from "../domain/agent-slot.js";
-import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { Holds } from "./hold.js";
 
@@ -24,7 +23,7 @@ export function awaitedHold(holds: Holds, mode: AccessMode, action = "use the bu
   let claimed = false;
   const checkBlocking = (): void => {
     const isInOwnWay = claimed ? holds.isReading : holds.isInOwnWay(mode);
-    if (isInOwnWay) throw new DmaBufError("EDEADLK", `Cannot block to ${action}: this thread itself uses it`);
+    if (isInOwnWay) throw holds.agent.blocksItself("deadlock", `Cannot block to ${action}: this thread itself uses it`);
   };
   if (mode === "read") {
     return { arm, checkBlocking, ready: () => holds.tryTake("read"), inTheWay: users, giveUp: () => {} };

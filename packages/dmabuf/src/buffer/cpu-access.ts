@@ -8,6 +8,8 @@ export interface AccessedBytes extends Held {
   readonly mode: AccessMode;
   /** The bytes of each segment, in place. */
   readonly views: readonly Uint8Array[];
+  /** Tells that it was used after its end, where that is a mistake of its own kind. */
+  usedLate?(): void;
 }
 
 /** @param hold One that has just begun. */
@@ -73,8 +75,10 @@ export class CpuAccess implements Disposable {
    * @throws {DmaBufError} `EBADF` if the access has ended, or the program has put their memory into a transfer list.
    */
   get segments(): readonly Uint8Array[] {
-    if (this.#hold.ends !== this.#ends)
+    if (this.#hold.ends !== this.#ends) {
+      this.#hold.usedLate?.();
       throw new DmaBufError("EBADF", "Cannot use the bytes: the access to them has ended");
+    }
     if (this.#views === undefined) {
       this.#views = this.#hold.views;
       for (const view of this.#views) this.#hold.keepWith(view, this);

@@ -22,15 +22,15 @@ import type { AccessMode } from "../reservation/usage.js";
  *     otherwise a wait would wake itself by its own looks and never sleep.
  */
 export class Holds {
+  readonly agent: Agent;
   /** The buffer's. */
   readonly slot: number;
-  readonly #agent: Agent;
   /** Uses in this agent: its bit and WRITER are set once for all of them. */
   #readers = 0;
   #writing = false;
 
   constructor(agent: Agent, bufferSlot: number) {
-    this.#agent = agent;
+    this.agent = agent;
     this.slot = bufferSlot;
   }
 
@@ -52,7 +52,7 @@ export class Holds {
 
   /** Makes sure that this agent is rung when a hold of the buffer ends. */
   arm(): void {
-    const { protocol, identity } = this.#agent;
+    const { protocol, identity } = this.agent;
     protocol.armHold(this.slot, identity);
   }
 
@@ -73,14 +73,14 @@ export class Holds {
   }
 
   #addReader(): void {
-    if (this.#readers++ === 0) this.#agent.buffersRead++;
+    if (this.#readers++ === 0) this.agent.buffersRead++;
   }
 
   /** The agents that hold the buffer just now. */
   users(): Identity[] {
-    const { writer } = currentHolds(this.#agent, this.slot);
+    const { writer } = currentHolds(this.agent, this.slot);
     const readers = this.readingAgents();
-    return isLive(this.#agent, writer) ? [writer, ...readers] : readers;
+    return isLive(this.agent, writer) ? [writer, ...readers] : readers;
   }
 
   /** Whether this agent itself reads. */
@@ -95,12 +95,12 @@ export class Holds {
 
   /** The agents that read just now. */
   readingAgents(): Identity[] {
-    return liveAgentsIn(this.#agent, currentHolds(this.#agent, this.slot).readers);
+    return liveAgentsIn(this.agent, currentHolds(this.agent, this.slot).readers);
   }
 
   #tryRead(): boolean {
     if (this.#readers === 0) {
-      const { protocol, identity } = this.#agent;
+      const { protocol, identity } = this.agent;
       if (this.#writing || protocol.tryRead(this.slot, identity) === 0) return false;
     }
     this.#addReader();
@@ -108,33 +108,33 @@ export class Holds {
   }
 
   #tryWrite(): boolean {
-    const { protocol, identity } = this.#agent;
+    const { protocol, identity } = this.agent;
     if (this.#readers > 0 || this.#writing) return false;
     return (this.#writing = protocol.tryWrite(this.slot, identity) !== 0);
   }
 
   /** Keeps new readers and other writers out; {@link release} ends it. Returns false if there is a writer. */
   claimWriter(): boolean {
-    const { protocol, identity } = this.#agent;
+    const { protocol, identity } = this.agent;
     if (this.#writing) return false;
     return (this.#writing = protocol.claimWriter(this.slot, identity) !== 0);
   }
 
   #leaveWriter(): void {
-    const { protocol, identity } = this.#agent;
+    const { protocol, identity } = this.agent;
     this.#writing = false;
     protocol.leaveWriter(this.slot, identity);
   }
 
   #leaveReaders(): void {
-    const { protocol, identity } = this.#agent;
-    this.#agent.buffersRead--;
+    const { protocol, identity } = this.agent;
+    this.agent.buffersRead--;
     protocol.leaveReaders(this.slot, identity);
   }
 
   /** Whether any agent reads. */
   anyReader(): boolean {
-    return this.#agent.protocol.anyReader(this.slot) !== 0;
+    return this.agent.protocol.anyReader(this.slot) !== 0;
   }
 }
 

@@ -45,7 +45,7 @@ export class ServedExport {
   constructor(agent: Agent, key: BufferKey, ops: ExporterOps, keep: () => (() => void) | undefined) {
     this.#agent = agent;
     this.key = key;
-    this.ops = ops;
+    this.ops = agent.validation?.exporter(ops, key.slot) ?? ops;
     this.keep = keep;
     this.reservation = ReservationUser.of(agent, key.slot, () => ({ release: keep()! }));
     this.#shown = makeReservation(this.reservation);

@@ -205,7 +205,8 @@ export class Tie {
   #checkPin(action: string): void {
     this.#check(action);
     this.#holder.reservation.assertHeld(action);
-    if (!this.isDynamic) this.#record.agent.host.warn(`Only a dynamic importer may ${action} a buffer`);
+    if (this.isDynamic) return;
+    this.#record.agent.complain("exporter-lock", `Only a dynamic importer may ${action} a buffer`);
   }
 
   #ended(action: string): Error {

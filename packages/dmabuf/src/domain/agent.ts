@@ -1,4 +1,5 @@
 import { DmaBufError, textOf } from "../errors.js";
+import type { ReportCode } from "../validation-report.js";
 import type { Host } from "../host/host.js";
 import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
@@ -169,6 +170,18 @@ export class Agent implements Member, Waiter {
   /** @throws {DmaBufError} `EBADF` if this thread has left the domain. */
   checkJoined(): void {
     if (this.#closed) throw new DmaBufError("EBADF", "Cannot use the domain: this thread has left it");
+  }
+
+  /** Reports a broken contract: by its code where the domain is validated, and otherwise as a warning. */
+  complain(code: ReportCode, message: string): void {
+    if (this.validation === undefined) this.host.warn(message);
+    else this.validation.report(code, message);
+  }
+
+  /** The error for a thread that would block for itself. @param code What the validator reports it as. */
+  blocksItself(code: ReportCode, message: string): DmaBufError {
+    this.validation?.report(code, message);
+    return new DmaBufError("EDEADLK", message);
   }
 
   /** The agent is about to leave: first its waits end, and then what they wait at. */

@@ -1,4 +1,4 @@
-import { DmaBufError, ERRNO } from "../errors.js";
+import { ERRNO } from "../errors.js";
 import type { Agent, WaitCondition } from "./agent.js";
 import { armKey, endKey, isKeySignaled, isOwnKey, keyProgress, keyTimeLimit } from "./fence-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
@@ -12,6 +12,7 @@ export class AwaitedKey implements WaitCondition {
   protected readonly agent: Agent;
   protected readonly key: FenceKey;
   readonly #limitNs: number;
+  readonly #expired: ((limit: number) => void) | undefined;
   #progress = -1;
   #since = 0;
 
@@ -26,6 +27,7 @@ export class AwaitedKey implements WaitCondition {
     this.agent = agent;
     this.key = key;
     this.#limitNs = timeLimit * 1e6;
+    this.#expired = agent.validation?.awaits(key);
   }
 
   arm(): void {
@@ -38,6 +40,11 @@ export class AwaitedKey implements WaitCondition {
     return this.ready();
   }
 
+  /** The wait has lasted until the time limit of its fence, in milliseconds. */
+  protected expired(limit: number): void {
+    this.#expired?.(limit);
+  }
+
   recheckAfter(): number {
     const now = this.agent.host.nowNs();
     const progress = keyProgress(this.agent, this.key);
@@ -46,7 +53,10 @@ export class AwaitedKey implements WaitCondition {
       this.#since = now;
     }
     const left = this.#since + this.#limitNs - now;
-    if (left <= 0) endKey(this.agent, this.key, ERRNO.ETIMEDOUT, now);
+    if (left <= 0) {
+      this.expired(this.#limitNs / 1e6);
+      endKey(this.agent, this.key, ERRNO.ETIMEDOUT, now);
+    }
     return Math.max(0, left / 1e6);
   }
 }
@@ -60,6 +70,6 @@ export class PendingKey extends AwaitedKey {
   /** @throws {DmaBufError} `EDEADLK` if this thread itself must signal it. */
   checkBlocking(): void {
     if (!isOwnKey(this.agent, this.key)) return;
-    throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
+    throw this.agent.blocksItself("own-fence", "Cannot block: only this thread can signal the fence");
   }
 }

@@ -1,5 +1,7 @@
 import { textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
+import { stackHere } from "../host/stack.js";
+import type { Validation } from "./validation.js";
 
 /**
  * What only an object of the user's can end: an access, a frame, a loan, a lock, a consumer, a mapping. Where that is
@@ -66,6 +68,7 @@ export class Held {
   ownedBy(object: object, views: ((object: never) => Iterable<object>) | undefined): void {
     this.#young = object;
     this.#views = views;
+    this.#list.validation?.took(this);
     if (this.#isListed) return;
     this.#isListed = this.#list.listsOnce;
     this.#list.add(this);
@@ -118,10 +121,7 @@ export class Held {
     const { host } = this.#list;
     try {
       const what = this.#what(this as never);
-      const where = this.#list.placeOf(this);
-      if (what !== undefined) {
-        host.warn(`${what} was forgotten, and is given back now: end it by "using" or close()${where}`);
-      }
+      if (what !== undefined) this.#list.complain(this, what);
       if (this.#giveBack === undefined) this.end();
       else this.#giveBack(this as never);
     } catch (error) {
@@ -154,6 +154,8 @@ const LISTED = 64;
 /** What was taken in an agent only just now. What has ended stays listed for a while: most of it begins again at once. */
 export class HeldList {
   readonly host: Host;
+  /** That of its agent. */
+  validation: Validation | undefined = undefined;
   /** Where each was taken, if that is to be known. */
   readonly #places: WeakMap<Held, string> | undefined;
   #young: Held[] = [];
@@ -192,8 +194,14 @@ export class HeldList {
     this.#young = this.#young.filter((held) => held.staysListed());
   }
 
-  /** Where it was taken, for its warning. */
-  placeOf(held: Held): string {
+  /** Warns of something that was forgotten. @param what Names it. */
+  complain(held: Held, what: string): void {
+    const message = `${what} was forgotten, and is given back now: end it by "using" or close()`;
+    if (this.validation === undefined) this.host.warn(`${message}${this.#placeOf(held)}`);
+    else this.validation.forgotten(held, message);
+  }
+
+  #placeOf(held: Held): string {
     const place = this.#places?.get(held);
     if (place !== undefined) return `. It was taken here:\n${place}`;
     return this.#places === undefined ? ' (DMABUF_DEBUG=1, or the option "debug", says where it was taken)' : "";
@@ -212,17 +220,4 @@ export class HeldList {
     this.#young = [];
     for (const held of young) held.watch();
   }
-}
-
-/** Those of the library's own functions are the first ones. */
-const STACK_FRAMES = 32;
-
-/** Where this thread is, as the runtime tells it. */
-function stackHere(): string {
-  const limited = Error as { stackTraceLimit?: number };
-  const usual = limited.stackTraceLimit;
-  limited.stackTraceLimit = STACK_FRAMES;
-  const { stack = "" } = new Error();
-  limited.stackTraceLimit = usual!;
-  return stack.replace(/^Error\n/, "");
 }

@@ -1,4 +1,5 @@
 import type { ReportCode, ValidationReport } from "../validation-report.js";
+import type { Held } from "./held.js";
 import type { FenceKey } from "./timeline-slot.js";
 
 /**
@@ -28,6 +29,45 @@ export interface Validation {
   asks(what: string): void;
   /** Something of the domain is taken that there may be none left of, or that takes its time: "a buffer". */
   allocates(what: string): void;
+
+  /**
+   * A rule is broken, by the code that runs now.
+   *
+   * @param about What it is about, if the message says more than that: the same is said once.
+   */
+  report(code: ReportCode, message: string, about?: string): void;
+  /** The code that runs now begins to wait by the library. @returns What ends that. */
+  pends(): () => void;
+  /** The check of what accesses read of a buffer, one after the other. @param what Names each of them. */
+  reads(bufferSlot: number, what: () => string | undefined, by?: "frame" | "job"): ReadCheck;
+  /** An object signals the fences of a slot, and is not kept by the library. @param key The slot and its generation. */
+  signals(signaler: object, key: Omit<FenceKey, "sequence">): FenceEnd;
+  /** A wait for a fence begins. @returns What to call if it lasts until the fence's time limit, so many milliseconds. */
+  awaits(key: FenceKey): ((limit: number) => void) | undefined;
+  /** Something waits in this agent for a pending fence: it keeps the fence until {@link letGo}. */
+  keep(fence: object): void;
+  letGo(fence: object): void;
+  /** What was taken can only be ended by an object of the user's. */
+  took(held: Held): void;
+  /** That object was collected. */
+  forgotten(held: Held, message: string): void;
+  /** Operations of an exporter that do the same, looked at. */
+  exporter<Ops extends object>(ops: Ops, bufferSlot: number): Ops;
+  /** Whether acquire contexts are to give way now and then although they need not. */
+  readonly injectsDeadlocks: boolean;
+}
+
+/** Bytes that are only read, from the begin of an access to its end. */
+export interface ReadCheck {
+  begin(views: readonly Uint8Array[]): void;
+  /** The hold lasts still. Without a begin it does nothing. */
+  end(): void;
+}
+
+/** What can signal some fences. */
+export interface FenceEnd {
+  /** Others may wait for a fence from now on. @param sequence Its number in the slot. */
+  handedOut(sequence: number): void;
 }
 
 /** What is held or waited for: the same for all agents of the domain. */
@@ -66,4 +106,14 @@ export interface ValidateOptions {
   readonly onReport?: (report: ValidationReport) => void;
   /** Reports that are known. */
   readonly silence?: readonly SilencedReport[];
+  /**
+   * How many bytes of what is read are compared at the end of the reading, evenly spread over it. Default: 65,536 of an
+   * access, 64 of a frame.
+   */
+  readonly compare?: number;
+  /**
+   * Whether acquire contexts of this agent are told now and then to give way although they need not, so that the code for that
+   * is run. Default false.
+   */
+  readonly injectDeadlocks?: boolean;
 }

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../host/abort.js";
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../host/host.js";
 import type { LongWaits } from "./long-waits.js";
+import type { Validation } from "./validation.js";
 
 /** How long a wait may take, and what else ends it. */
 export interface WaitOptions {
@@ -87,6 +88,7 @@ export interface Waiter {
   readonly host: Host;
   readonly longWaits?: LongWaits;
   readonly ending?: Ending;
+  readonly validation?: Pick<Validation, "pends"> | undefined;
 }
 
 /** Starts to listen for what is awaited; returns what ends the listening. */
@@ -103,7 +105,7 @@ export type Subscribe = (done: () => void, failed: (error: unknown) => void) => 
  *   is waited at is over, or the waiter has left its domain.
  */
 export async function waitUntil(
-  { host, ending: leaving }: Waiter,
+  { host, ending: leaving, validation }: Waiter,
   options: WaitTerms,
   ready: () => boolean,
   subscribe: Subscribe,
@@ -121,6 +123,7 @@ export async function waitUntil(
   let unsubscribe: (() => void) | undefined;
   let forgetEnding: (() => void) | undefined;
   let forgetLeaving: (() => void) | undefined;
+  const wentOn = validation?.pends();
   try {
     return await new Promise<boolean>((resolve, reject) => {
       // Each end unsubscribes at once: a look that came later could take what no caller would get any more.
@@ -154,6 +157,7 @@ export async function waitUntil(
     cancelTimer?.();
     letGo?.();
     forgetAbort?.();
+    wentOn?.();
   }
 }
 

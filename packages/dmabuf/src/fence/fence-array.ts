@@ -67,9 +67,9 @@ export class FenceArray extends Fence {
     for (const [i, fence] of members.entries()) checkOwn(call, `fences[${i}]`, fenceAgent(fence), agent);
     checkOptions(call, options, OPTIONS);
     const { signalOnAny = false, context = allocateContexts(agent, 1), seqno = 1 } = options;
-    if (members.length === 0) agent.host.warn("A fence array needs at least one fence");
+    if (members.length === 0) agent.complain("fence-misuse", "A fence array needs at least one fence");
     if (members.some((fence) => backingOf(fence).isContainer)) {
-      agent.host.warn("A fence array takes plain fences: unwrap its containers first");
+      agent.complain("fence-misuse", "A fence array takes plain fences: unwrap its containers first");
     }
     super(agent, new ArrayBacking(members, signalOnAny), context, seqno);
     this.fences = members;

@@ -60,7 +60,7 @@ export class FenceChain extends Fence {
       const agent = fenceAgent(fence);
       if (previous !== undefined) checkOwn(call, "previous", fenceAgent(previous), agent);
       if (fence instanceof FenceChain) {
-        agent.host.warn("A link of a fence chain holds a plain fence or an array, no chain");
+        agent.complain("fence-misuse", "A link of a fence chain holds a plain fence or an array, no chain");
       }
       return new FenceChain(agent, previous, fence, link ?? placeOn(previous, agent, seqno));
     };

@@ -7,7 +7,7 @@ import { runEnd } from "../domain/promised.js";
 import type { Wait } from "../domain/steps.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
-import { DmaBufError, ERRNO, type ErrorCode, textOf } from "../errors.js";
+import { ERRNO, textOf, type DmaBufError, type ErrorCode } from "../errors.js";
 import { signaledHandle, type FenceHandle } from "./fence-handle.js";
 import { errorOf, succeed, waitResult, type ReadFence, type WaitResult } from "./read-fence.js";
 
@@ -135,6 +135,8 @@ export let fenceAgent: (fence: Fence) => Agent;
 export let backingOf: (fence: Fence) => FenceBacking;
 /** Gives a fence of this agent a place in shared memory, or takes it back. */
 export let setBacking: (fence: Fence, backing: FenceBacking) => void;
+/** As {@link Fence.addCallback}, for what the library itself does then: where it waits alone, the fence is not kept. */
+export let queueCallback: (fence: Fence, run: (fence: Fence) => void) => FenceCallback;
 export let makeFence: (agent: Agent, backing: FenceBacking, context: number, seqno: number) => Fence;
 
 /**
@@ -157,6 +159,7 @@ export class Fence implements ReadFence, Disposable {
     fenceAgent = (fence) => fence.#agent;
     backingOf = (fence) => fence.#backing;
     setBacking = (fence, backing) => void (fence.#backing = backing);
+    queueCallback = (fence, run) => fence.#queue(run);
     makeFence = (agent, backing, context, seqno) => new Fence(agent, backing, context, seqno);
   }
 
@@ -257,11 +260,13 @@ export class Fence implements ReadFence, Disposable {
   setError(error: ErrorCode | number): void {
     const errno = typeof error === "string" && Object.hasOwn(ERRNO, error) ? -ERRNO[error] : error;
     if (typeof errno !== "number" || !Number.isInteger(errno) || errno < -4095 || errno > -1) {
-      this.#agent.host.warn(
+      this.#agent.complain(
+        "fence-misuse",
         `Fence.setError(): error must be an errno from -4095 to -1, or the name of one, not ${shown(error)}`,
       );
     } else if (this.#timestamp >= 0) {
-      this.#agent.host.warn(`Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`);
+      const message = `Fence ${this.context}:${this.seqno} has signaled: its error can no longer be set`;
+      this.#agent.complain("fence-misuse", message);
     } else {
       this.#error = errno;
     }
@@ -275,6 +280,12 @@ export class Fence implements ReadFence, Disposable {
    */
   addCallback(run: (fence: Fence) => void): FenceCallback {
     if (typeof run !== "function") check("Fence.addCallback()", "run", run, CALLBACK);
+    const callback = this.#queue(run);
+    if (callback.queued) this.#agent.validation?.keep(this);
+    return callback;
+  }
+
+  #queue(run: (fence: Fence) => void): FenceCallback {
     this.enableSignaling();
     const isPending = !this.isSignaled();
     const queue = isPending ? (this.#callbacks ??= new Set<Callback>()) : undefined;
@@ -338,7 +349,8 @@ export class Fence implements ReadFence, Disposable {
   isLater(other: Fence): boolean {
     if (!(other instanceof Fence)) check("Fence.isLater()", "other", other, FENCE);
     if (this.context !== other.context) {
-      this.#agent.host.warn(`Fences of the contexts ${this.context} and ${other.context} have no order`);
+      const message = `Fences of the contexts ${this.context} and ${other.context} have no order`;
+      this.#agent.complain("fence-misuse", message);
     }
     return isLaterFence(this, other);
   }
@@ -389,6 +401,7 @@ export class Fence implements ReadFence, Disposable {
     const callbacks = this.#callbacks;
     if (callbacks === undefined) return;
     this.#callbacks = undefined;
+    this.#agent.validation?.letGo(this);
     for (const callback of callbacks) {
       try {
         callback.run(this);
@@ -458,14 +471,15 @@ class FenceWait implements Wait {
     const backing = backingOf(fence);
     const awaited = backing.awaited(fence);
     if (timeout === Infinity && !fence.isSignaled() && backing.isOwn(fence)) {
-      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal the fence");
+      throw fenceAgent(fence).blocksItself("own-fence", "Cannot block: only this thread can signal the fence");
     }
     return fenceAgent(fence).waitSync(awaited, timeout);
   }
 }
 
 export function warnAbandoned(fence: Fence): void {
-  fenceAgent(fence).host.warn(`Fence ${fence.context}:${fence.seqno} was released while something waits for it`);
+  const message = `Fence ${fence.context}:${fence.seqno} was released while something waits for it`;
+  fenceAgent(fence).complain("fence-dropped", message);
 }
 
 /** Whose failures are reported, in messages. */

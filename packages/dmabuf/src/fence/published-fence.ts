@@ -4,7 +4,7 @@ import { isKeySignaled, keyStatus } from "../domain/fence-slot.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { ERRNO } from "../errors.js";
-import { backingOf, fenceAgent, FenceBacking, setBacking, type Fence, type Outcome } from "./fence.js";
+import { backingOf, fenceAgent, FenceBacking, queueCallback, setBacking, type Fence, type Outcome } from "./fence.js";
 import { outcomeOf, watchDeadlines } from "./shared-fence.js";
 
 /**
@@ -27,16 +27,19 @@ export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: numbe
   let queued: boolean;
   try {
     // The maker's code runs here.
-    queued = fence.addCallback(() => backing.settled(fence)).queued;
+    queued = queueCallback(fence, () => backing.settled(fence)).queued;
   } catch (error) {
     setBacking(fence, maker);
     backing.withdraw();
     throw error;
   }
   if (queued) {
-    agent.watch(new AwaitedKey(agent, key, timeLimit, () => fence.isSignaled()), () => {});
+    agent.watch(new Guard(agent, key, timeLimit, looksAt(fence, key, maker)), () => {});
     if (maker.hearsDeadlines) {
-      fence.addCallback(watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)));
+      queueCallback(
+        fence,
+        watchDeadlines(agent, key, (deadlineNs) => fence.setDeadline(deadlineNs)),
+      );
     }
   } else {
     // It had signaled before, which the slot does not know, or has done so just now.
@@ -46,6 +49,24 @@ export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: numbe
     backing.free();
   }
   return key;
+}
+
+/** Ends the fence at its time limit, whether any other code waits for it or not. */
+class Guard extends AwaitedKey {
+  protected override expired(): void {}
+}
+
+/** Whether a fence has signaled, as its agent sees it. The validator wants to know when the last object is gone that could. */
+function looksAt(fence: Fence, key: FenceKey, maker: FenceBacking): () => boolean {
+  const agent = fenceAgent(fence);
+  if (agent.validation === undefined || !maker.isOwn(fence)) return () => fence.isSignaled();
+  agent.validation.signals(fence, key).handedOut(key.sequence);
+  return looksWhileThere(agent, new WeakRef(fence), key);
+}
+
+/** Apart: a function keeps what any other one of the same scope uses. */
+function looksWhileThere(agent: Agent, fence: WeakRef<Fence>, key: FenceKey): () => boolean {
+  return () => fence.deref()?.isSignaled() ?? isKeySignaled(agent, key);
 }
 
 /** A fence of this agent that has got a one-shot slot: its maker still says what it knows, and the slot decides. */

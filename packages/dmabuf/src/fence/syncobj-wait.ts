@@ -141,7 +141,8 @@ class PointsWait implements Wait, Disposable {
 
   waitSync(timeout: number): boolean {
     if (timeout === Infinity && !this.isDone() && this.#isOwn()) {
-      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can submit or signal what it waits for");
+      const message = "Cannot block: only this thread can submit or signal what it waits for";
+      throw this.#agent.blocksItself("own-fence", message);
     }
     return this.#agent.waitSync(this.#awaited(), timeout);
   }

@@ -11,6 +11,8 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import type { FenceEnd } from "../domain/validation.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { keyOrigin, keyProgress } from "../domain/fence-slot.js";
 import {
@@ -173,7 +175,14 @@ export class Timeline implements Disposable {
 class OwnerBacking extends SharedBacking {
   /** Whether an exchange has shown that another agent has ended the timeline. */
   ended = false;
+  /** Where the domain is validated: this object is what could signal the fences. */
+  readonly #end: FenceEnd | undefined = this.agent.validation?.signals(this, this);
   #completed = 0;
+
+  override publish(fence: Fence): FenceKey {
+    this.#end?.handedOut(fence.seqno);
+    return super.publish(fence);
+  }
 
   override decide(fence: Fence, error: number, timestampNs: number): boolean {
     return this.complete(fence.seqno, -error, timestampNs, fence.seqno);

@@ -165,7 +165,7 @@ class FencesWait implements Wait {
   waitSync(timeout: number): boolean {
     if (timeout !== 0) this.#enable();
     if (timeout === Infinity && !this.#isOver() && this.#isOwn()) {
-      throw new DmaBufError("EDEADLK", "Cannot block: only this thread can signal what it waits for");
+      throw this.#agent.blocksItself("own-fence", "Cannot block: only this thread can signal what it waits for");
     }
     const awaited = new AwaitedFences(
       () => this.#isOver(),

@@ -1,8 +1,9 @@
-import type { DmaBuf } from "../buffer/buffer.js";
+import { holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { makeCpuAccess, type AccessedBytes, type CpuAccess } from "../buffer/cpu-access.js";
 import { segmentBytes } from "../buffer/storage.js";
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
+import type { ReadCheck } from "../domain/validation.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 
@@ -21,6 +22,7 @@ export class JobAccesses {
   readonly #uses: readonly UsedBuffer[];
   readonly #accesses = new Map<UsedBuffer, CpuAccess>();
   #isOver = false;
+  #isStopped = false;
 
   constructor(agent: Agent, uses: readonly UsedBuffer[]) {
     this.#agent = agent;
@@ -36,19 +38,33 @@ export class JobAccesses {
   access(buffer: DmaBuf): CpuAccess {
     const use = this.#uses.find(({ named, holder }) => named === buffer || holder === buffer);
     if (use === undefined) throw new RangeError("Cannot use the bytes: the job has not named this buffer");
-    if (this.#isOver) throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
+    if (this.#isOver) {
+      this.usedLate();
+      throw new DmaBufError("EBADF", "Cannot use the bytes: the job has finished");
+    }
     let access = this.#accesses.get(use);
     if (access === undefined) {
-      const { mode, holder } = use;
-      access = makeCpuAccess(new JobAccess(this.#agent, mode, holder.segments.map(segmentBytes)));
+      access = makeCpuAccess(new JobAccess(this.#agent, use, () => this.usedLate()));
       this.#accesses.set(use, access);
     }
     return access;
   }
 
+  /** The job is told to stop: that it goes on for a while is no mistake. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   end(): void {
     this.#isOver = true;
     for (const access of this.#accesses.values()) access[Symbol.dispose]();
+  }
+
+  /** Its bytes are asked for after the end. */
+  usedLate(): void {
+    if (this.#isStopped) return;
+    const message = "A job goes on after its fence has signaled: its work has finished when what `run` returns settles";
+    this.#agent.validation?.report("work-after-fence", message);
   }
 }
 
@@ -56,14 +72,21 @@ export class JobAccesses {
 class JobAccess extends Held implements AccessedBytes {
   readonly mode: AccessMode;
   readonly views: readonly Uint8Array[];
+  readonly usedLate: () => void;
+  readonly #check: ReadCheck | undefined;
 
-  constructor({ held }: Agent, mode: AccessMode, views: readonly Uint8Array[]) {
+  constructor(agent: Agent, { mode, holder }: UsedBuffer, usedLate: () => void) {
     super(
-      held,
+      agent.held,
       () => undefined,
-      () => {},
+      (access: JobAccess) => access.#check?.end(),
     );
     this.mode = mode;
-    this.views = views;
+    this.views = holder.segments.map(segmentBytes);
+    this.usedLate = usedLate;
+    if (mode === "write" || agent.validation === undefined) return;
+    const { name } = holder;
+    this.#check = agent.validation.reads(holderOf(holder).holds.slot, () => `A job's access to read "${name}"`, "job");
+    this.#check.begin(this.views);
   }
 }

@@ -69,6 +69,7 @@ export class PendingJob<Data = unknown> implements JobState<Data> {
   }
 
   abort(reason: DmaBufError): void {
+    this.#accesses.stop();
     this.#controller?.abort(reason);
   }
 

@@ -116,6 +116,9 @@ export class ContextLocks extends Held implements Disposable {
   /** What it waits for just now. */
   #awaited: Lockable | undefined;
   #isDone = false;
+  /** After so many locks it gives way without need, and how many that were the last time. */
+  #untilInjected = 0;
+  #injectedAfter = 1;
 
   constructor(agent: Agent) {
     super(agent.held, described, close);
@@ -130,7 +133,7 @@ export class ContextLocks extends Held implements Disposable {
   done(): void {
     const open = this.#contended ?? this.#awaited;
     const wrong = this.#isDone ? "it was done before" : open && "it has not all its locks";
-    if (wrong) this.agent.host.warn(`An acquire context is done, but ${wrong}`);
+    if (wrong) this.agent.complain("back-off", `An acquire context is done, but ${wrong}`);
     this.#isDone = true;
   }
 
@@ -176,16 +179,37 @@ export class ContextLocks extends Held implements Disposable {
     if (reservation.agent !== this.agent) {
       throw new TypeError("An acquire context locks reservations of its own agent only: import the buffer there");
     }
+    if (this.#isDone) this.#report(DONE);
     this.checkOpen();
     // One whose holder has closed it cannot be locked any more.
     if (this.#contended?.isClosed) this.#contended = undefined;
     const [awaited, contended] = [this.#awaited, this.#contended];
-    if (awaited !== undefined) refuse(reservation, `its acquire context waits for that of ${awaited.describeOwner()}`);
-    if (contended !== undefined && contended.shared !== reservation.shared) {
-      refuse(reservation, `its acquire context must unlock all, and lock that of ${contended.describeOwner()} first`);
+    if (awaited !== undefined) {
+      this.#refuse(reservation, `its acquire context waits for that of ${awaited.describeOwner()}`);
     }
-    if (contended !== undefined && this.count > 0) this.giveWay(contended);
+    if (contended !== undefined && contended.shared !== reservation.shared) {
+      this.#refuse(
+        reservation,
+        `its acquire context must unlock all, and lock that of ${contended.describeOwner()} first`,
+      );
+    }
+    if (contended !== undefined && this.count > 0) {
+      const why = "its acquire context holds others still, and must unlock all first";
+      this.#report(`Cannot lock the reservation of ${contended.describeOwner()}: ${why}`);
+      this.giveWay(contended);
+    }
     this.#awaited = reservation;
+  }
+
+  /**
+   * Whether it gives way for a lock that it could have: where that is to be tried. It comes more and more rarely, so that
+   * every program goes on.
+   */
+  get isInjected(): boolean {
+    if (this.agent.validation?.injectsDeadlocks !== true || this.count === 0 || this.#untilInjected-- > 0) return false;
+    this.#injectedAfter *= INJECTED_GROWTH;
+    this.#untilInjected = this.#injectedAfter;
+    return true;
   }
 
   endAttempt(): void {
@@ -200,7 +224,17 @@ export class ContextLocks extends Held implements Disposable {
 
   /** @throws {DmaBufError} `EINVAL` if it takes no lock any more. */
   checkOpen(): void {
-    if (this.#isDone) throw new DmaBufError("EINVAL", "Cannot lock the reservation: its acquire context is done");
+    if (this.#isDone) throw new DmaBufError("EINVAL", DONE);
+  }
+
+  #report(message: string): void {
+    this.agent.validation?.report("back-off", message);
+  }
+
+  #refuse(reservation: Lockable, why: string): never {
+    const message = `Cannot lock the reservation of ${reservation.describeOwner()}: ${why}`;
+    this.#report(message);
+    throw new DmaBufError("EINVAL", message);
   }
 }
 
@@ -215,6 +249,5 @@ function close(locks: ContextLocks): void {
   locks.finish();
 }
 
-function refuse(reservation: Lockable, why: string): never {
-  throw new DmaBufError("EINVAL", `Cannot lock the reservation of ${reservation.describeOwner()}: ${why}`);
-}
+const INJECTED_GROWTH = 3;
+const DONE = "Cannot lock the reservation: its acquire context is done";

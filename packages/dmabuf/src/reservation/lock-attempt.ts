@@ -42,6 +42,10 @@ export class LockAttempt implements WaitCondition {
     context?.checkOpen();
     const { protocol, identity } = this.#user.agent;
     const found = protocol.tryTakeLock(this.#user.shared.slot, identity, context?.ticket ?? 0, context?.count ?? 0);
+    if (found === LOCK_ATTEMPT.TAKEN && context?.isInjected === true) {
+      protocol.openLock(this.#user.shared.slot, identity, context.ticket);
+      context.giveWay(this.#user);
+    }
     if (found === LOCK_ATTEMPT.TAKEN) {
       this.#taken = this.#user.took(context);
       return true;
@@ -57,8 +61,8 @@ export class LockAttempt implements WaitCondition {
   /** @throws {DmaBufError} `EDEADLK` if this agent itself has the lock: if it blocked, it would never open it. */
   checkBlocking(): void {
     if (this.#user.shared.lock === undefined) return;
-    throw new DmaBufError(
-      "EDEADLK",
+    throw this.#user.agent.blocksItself(
+      "deadlock",
       `Cannot block for the reservation of ${this.#user.describeOwner()}: this thread holds it itself`,
     );
   }

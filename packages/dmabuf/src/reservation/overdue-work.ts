@@ -2,7 +2,6 @@ import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, type Identity } from "../domain/agent-slot.js";
 import { armKey, isKeyFinished, isOwnKey, keyOrigin, keyOwner } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import { DmaBufError } from "../errors.js";
 import type { Entry } from "./entries.js";
 
 /**
@@ -51,7 +50,8 @@ export class OverdueWork implements WaitCondition {
   /** @throws {DmaBufError} `EDEADLK` if this thread itself is overdue, and would block until it ends itself. */
   checkBlocking(): void {
     if (!this.#overdue().some((key) => isOwnKey(this.#agent, key))) return;
-    throw new DmaBufError("EDEADLK", "Cannot block: this thread has itself not finished its work, which timed out");
+    const message = "Cannot block: this thread has itself not finished its work, which timed out";
+    throw this.#agent.blocksItself("own-fence", message);
   }
 
   /** Which agent is overdue with what, for messages; `undefined` if none is any more. */

@@ -96,6 +96,11 @@ export class TakenLock extends Held implements Disposable {
     };
   }
 
+  /** Whether an exporter works under it. */
+  get isUsed(): boolean {
+    return this.#uses > 0;
+  }
+
   /** Whether this agent has taken no other lock of the reservation since: one that was lost may have been taken again. */
   get isNewest(): boolean {
     return this.user.shared.lock === this;

@@ -4,7 +4,7 @@ import { bufferName } from "../domain/buffer-name.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { until, type Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
-import { DmaBufError } from "../errors.js";
+import { DmaBufError, type ErrorCode } from "../errors.js";
 import { backingOf, type Fence } from "../fence/fence.js";
 import { publish } from "../fence/published-fence.js";
 import { fenceAt } from "../fence/shared-fence.js";
@@ -169,20 +169,28 @@ export class ReservationUser extends FenceQueries implements LockUser {
   /** See {@link Reservation.addFence}. */
   addFence(fence: Fence, usage: Usage): void {
     this.assertHeld("add a fence to");
-    if (backingOf(fence).isContainer) {
-      this.agent.host.warn(`The reservation of ${this.describeOwner()} takes plain fences: unwrap containers first`);
-    }
+    this.#checkPlain(fence);
     const { slot, generation, sequence } = publish(fence);
     // The fence's maker may have run in between.
     const { room } = this.#held("add a fence to");
     if (!this.agent.protocol.addEntry(this.shared.slot, slot, generation, sequence, usageLevel(usage), room)) {
-      throw new RangeError(`Cannot add a fence to the reservation of ${this.describeOwner()}: no room was reserved`);
+      const message = `Cannot add a fence to the reservation of ${this.describeOwner()}: no room was reserved`;
+      this.agent.validation?.report("room-not-reserved", message);
+      throw new RangeError(message);
     }
+  }
+
+  /** A container in a reservation would hide what it waits for. */
+  #checkPlain(fence: Fence): void {
+    if (!backingOf(fence).isContainer) return;
+    const message = `The reservation of ${this.describeOwner()} takes plain fences: unwrap containers first`;
+    this.agent.complain("container-in-reservation", message);
   }
 
   /** See {@link Reservation.replaceFences}. */
   replaceFences(context: number, replacement: Fence, usage: Usage): void {
     this.assertHeld("replace fences of");
+    this.#checkPlain(replacement);
     const { slot, generation, sequence } = publish(replacement);
     this.assertHeld("replace fences of");
     this.agent.protocol.replaceEntries(this.shared.slot, context, slot, generation, sequence, usageLevel(usage));
@@ -225,7 +233,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
     this.checkOpen();
     const { lock } = this.shared;
     if (lock?.isLent === false) return lock;
-    throw new DmaBufError("EPERM", `Cannot ${action} ${this.describeOwner()}: its reservation is not locked`);
+    throw this.#wrongLock("EPERM", `Cannot ${action} ${this.describeOwner()}: its reservation is not locked`);
   }
 
   /**
@@ -234,16 +242,22 @@ export class ReservationUser extends FenceQueries implements LockUser {
    */
   warnIfHeld(action: string): void {
     if (!this.isHeldByCaller) return;
-    this.agent.host.warn(`Do not ${action} ${this.describeOwner()} while this thread has locked its reservation`);
+    const message = `Do not ${action} ${this.describeOwner()} while this thread has locked its reservation`;
+    this.agent.complain("exporter-lock", message);
   }
 
   /** The locking convention. @throws {DmaBufError} `EDEADLK` if this agent holds the lock. */
   assertNotHeld(action: string): void {
     if (!this.isHeldHere) return;
-    throw new DmaBufError(
+    throw this.#wrongLock(
       "EDEADLK",
       `Cannot ${action} ${this.describeOwner()}: this thread has locked its reservation`,
     );
+  }
+
+  #wrongLock(code: ErrorCode, message: string): DmaBufError {
+    this.agent.validation?.report("exporter-lock", message);
+    return new DmaBufError(code, message);
   }
 
   get #lockHolder(): Identity {

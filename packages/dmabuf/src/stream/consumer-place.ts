@@ -335,7 +335,10 @@ export class ConsumerPlace {
     if (producerOf(agent, key.slot) !== agent.identity) return;
     const { protocol } = agent;
     if (this.#member?.mayGet(this.#own) ?? protocol.isThere(key.slot, this.#word, buffers.length) !== 0) return;
-    throw new DmaBufError("EDEADLK", `Cannot block for a frame of stream "${name}": this thread itself produces it`);
+    throw agent.blocksItself(
+      "deadlock",
+      `Cannot block for a frame of stream "${name}": this thread itself produces it`,
+    );
   }
 
   /** A consumer that has left in between gets no frame. */

@@ -1,6 +1,7 @@
 import type { Storage } from "../buffer/storage.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { Held } from "../domain/held.js";
+import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamParts } from "./stream-parts.js";
@@ -27,6 +28,7 @@ export class FrameHold extends Held {
   readonly #parts: StreamParts;
   readonly #mode: AccessMode;
   readonly #end: HoldEnd | undefined;
+  readonly #check: ReadCheck | undefined;
   /** The storage in use. */
   #storage: Storage | undefined;
   #memory: ArrayBufferLike | undefined;
@@ -36,6 +38,7 @@ export class FrameHold extends Held {
   #lasts = false;
 
   static readonly #giveBack = (hold: FrameHold): void => {
+    hold.#check?.end();
     hold.#storage?.endUse();
     hold.#storage = undefined;
     hold.#end?.before?.();
@@ -51,6 +54,8 @@ export class FrameHold extends Held {
     this.buffer = parts.buffers[place]!;
     this.#mode = mode;
     this.#end = end;
+    const { validation } = parts.agent;
+    if (mode === "read") this.#check = validation?.reads(this.buffer.holds.slot, what, "frame");
   }
 
   /** The hold of the buffer was taken with the frame's words, in one call: it begins. */
@@ -65,6 +70,13 @@ export class FrameHold extends Held {
    * @param isUnmoved Whether the storage was never moved.
    */
   use(isUnmoved: boolean): Uint8Array {
+    const bytes = this.#bytesOf(isUnmoved);
+    // What is still written may change.
+    if (isUnmoved) this.#check?.begin([bytes]);
+    return bytes;
+  }
+
+  #bytesOf(isUnmoved: boolean): Uint8Array {
     const last = this.#bytes;
     if (isUnmoved && this.#lasts && last !== undefined) return last;
     const storage = isUnmoved ? this.buffer.unmoved : this.buffer.storage;

@@ -1,6 +1,5 @@
 import type { WaitCondition } from "../domain/agent.js";
 import { FOUND } from "../domain/layout.js";
-import { DmaBufError } from "../errors.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { FrameHold } from "./frame-hold.js";
 import type { StreamParts } from "./stream-parts.js";
@@ -97,8 +96,8 @@ export class LoanAttempt implements WaitCondition {
     const { agent, key, buffers, name } = this.#parts;
     const inUse = placesOf(buffers, ({ holds }) => holds.isInOwnWay("write"));
     if (agent.protocol.mayLoan(key.slot, buffers.length, inUse, agent.identity) !== 0) return;
-    throw new DmaBufError(
-      "EDEADLK",
+    throw agent.blocksItself(
+      "deadlock",
       `Cannot block for a buffer of stream "${name}": this thread itself uses all of them`,
     );
   }

@@ -18,6 +18,7 @@ export const VALIDATOR: Feature<ValidatorMembers> = {
     if (agent.layout.sizes.orders === 0 || validate === false) return { reports: [] };
     const validator = new Validator(agent, validate === true ? {} : validate);
     agent.validation = validator;
+    agent.held.validation = validator;
     return { reports: validator.reports.list };
   },
 };

@@ -1,4 +1,14 @@
-import { checkObject, checkOptions, FUNCTION, required, TEXT, type Kind, type Kinds } from "../arguments.js";
+import {
+  checkObject,
+  checkOptions,
+  FLAG,
+  FUNCTION,
+  integer,
+  required,
+  TEXT,
+  type Kind,
+  type Kinds,
+} from "../arguments.js";
 import type { SilencedReport, ValidateOptions } from "../domain/validation.js";
 import { textOf } from "../errors.js";
 import { reportsFile } from "../host/environment.js";
@@ -7,7 +17,12 @@ import { appendLine } from "../host/modules.js";
 import type { ValidationReport } from "../validation-report.js";
 
 const LIST: Kind = { wanted: "an array of reports to silence", isKind: Array.isArray };
-const OPTIONS: Kinds<ValidateOptions> = { onReport: FUNCTION, silence: LIST };
+const OPTIONS: Kinds<ValidateOptions> = {
+  onReport: FUNCTION,
+  silence: LIST,
+  compare: integer(1),
+  injectDeadlocks: FLAG,
+};
 const SILENCED: Kinds<SilencedReport> = { name: required(TEXT), about: TEXT, reason: required(TEXT) };
 
 /** What one agent has found. */

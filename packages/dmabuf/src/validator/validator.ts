@@ -1,7 +1,21 @@
 import type { Agent } from "../domain/agent.js";
-import type { Passage, Thing, ValidateOptions, Validation } from "../domain/validation.js";
+import { bufferName } from "../domain/buffer-name.js";
+import type { Held } from "../domain/held.js";
+import type { FenceEnd, Passage, ReadCheck, Thing, ValidateOptions, Validation } from "../domain/validation.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import { placeHere } from "../host/place.js";
+import { ValidationReport, type ReportCode, type ReportPlace } from "../validation-report.js";
+import { ExporterCheck } from "./exporter-check.js";
+import { FenceEnds } from "./fence-ends.js";
+import { HeldPlaces } from "./held-places.js";
+import { LockWatch } from "./lock-watch.js";
+import { BytesCheck } from "./read-check.js";
 import { Reports } from "./reports.js";
+import { WorkCheck } from "./work-check.js";
+
+/** How many bytes of what is read are compared, by default. */
+const COMPARED = 65_536;
+const COMPARED_OF_FRAME = 64;
 
 /** What a check hears of the hooks; it names those that it needs. */
 export type Check = {
@@ -13,10 +27,20 @@ export class Validator implements Validation {
   readonly agent: Agent;
   readonly reports: Reports;
   readonly #checks: Check[] = [];
+  readonly #options: ValidateOptions;
+  readonly #places = new HeldPlaces();
+  readonly #fenceEnds = new FenceEnds(this);
+  readonly #exporters = new ExporterCheck(this);
+  readonly #locks: LockWatch;
 
   constructor(agent: Agent, options: ValidateOptions) {
     this.agent = agent;
     this.reports = new Reports(agent.host, options);
+    this.#options = options;
+    this.#locks = new LockWatch(this);
+    this.add(this.#exporters);
+    this.add(this.#locks);
+    this.add(new WorkCheck(this));
   }
 
   /** One more check, which hears of what happens after those that were added before it. */
@@ -63,5 +87,70 @@ export class Validator implements Validation {
 
   allocates(what: string): void {
     for (const check of this.#checks) check.allocates?.(what);
+  }
+
+  /** @param places Default: where the code is that runs now. */
+  report(code: ReportCode, message: string, about = message, places?: readonly ReportPlace[]): void {
+    this.reports.say(
+      code,
+      about,
+      () => new ValidationReport(code, message, places ?? [{ what: "this was done here", where: placeHere() }]),
+    );
+  }
+
+  reads(bufferSlot: number, what: () => string | undefined, by?: "frame" | "job"): ReadCheck {
+    const most = this.#options.compare ?? (by === "frame" ? COMPARED_OF_FRAME : COMPARED);
+    return new BytesCheck(this, bufferSlot, what, most, by === "job");
+  }
+
+  signals(signaler: object, key: Omit<FenceKey, "sequence">): FenceEnd {
+    return this.#fenceEnds.signals(signaler, key);
+  }
+
+  awaits(key: FenceKey): ((limit: number) => void) | undefined {
+    return this.#fenceEnds.awaits(key);
+  }
+
+  keep(fence: object): void {
+    this.#fenceEnds.keep(fence);
+  }
+
+  letGo(fence: object): void {
+    this.#fenceEnds.letGo(fence);
+  }
+
+  pends(): () => void {
+    return this.#locks.pends();
+  }
+
+  took(held: Held): void {
+    this.#places.took(held);
+  }
+
+  forgotten(held: Held, message: string): void {
+    this.reportHeld("never-given-back", held, message);
+  }
+
+  /** Reports something that is held, with the place where it was taken. */
+  reportHeld(code: ReportCode, held: Held, message: string): void {
+    this.report(code, message, undefined, [this.#places.of(held)]);
+  }
+
+  /** Whether the code that runs now is that which holds something. Where that cannot be known, it may be. */
+  holdsNow(_held: object): boolean {
+    return true;
+  }
+
+  exporter<Ops extends object>(ops: Ops, bufferSlot: number): Ops {
+    return this.#exporters.checked(ops, bufferSlot);
+  }
+
+  get injectsDeadlocks(): boolean {
+    return this.#options.injectDeadlocks === true;
+  }
+
+  /** A buffer, for messages. */
+  nameOf(bufferSlot: number): string {
+    return `"${bufferName(this.agent, bufferSlot)}"`;
   }
 }
