@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { once, type EventEmitter } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { BufferHandle, DmaBuf, Fence } from "../../../src/index.js";
+import { ProcessDomain } from "../../../src/node/index.js";
+import { until } from "../../agents.js";
+import { BUFFERS, buffersOf, logIn, sequential, tasksBefore, type Log, type Outcome, type Task } from "./graph.js";
+import { TaskQueue, wordsOf, type Fault, type TaskDone, type TaskOrder, type TaskSubmitted } from "./task-queue.js";
+
+const PARTY = new URL("party.js", import.meta.url);
+/** Milliseconds: a graph that takes longer hangs. */
+const PATIENCE = 60_000;
+
+/** A domain with agents that run the tasks of one graph after another; those that have died are replaced before the next. */
+export class World implements AsyncDisposable {
+  readonly #domain = ProcessDomain.create({ agents: 12, name: "here" });
+  readonly #own = new TaskQueue(this.#domain, (done) => this.#hear(done), neverDies);
+  readonly #lines: (Line | undefined)[];
+  /** What tasks of the present graph have said. */
+  readonly #done = new Map<number, TaskDone>();
+
+  /** @param lines How many agents besides this one: by turns processes and workers. */
+  constructor(lines: number) {
+    this.#lines = Array.from({ length: lines }, () => undefined);
+  }
+
+  /** @throws {Error} Unless the run ends, and equals the sequential one. The world is of no use then. */
+  async run(graph: readonly Task[], fault?: Fault): Promise<void> {
+    const limit = new AbortController();
+    const tooLong = pause(PATIENCE, undefined, { signal: limit.signal }).then(() => assert.fail("the graph hangs"));
+    try {
+      await Promise.race([this.#run(graph, fault), tooLong]);
+    } finally {
+      limit.abort();
+      tooLong.catch(() => {});
+    }
+  }
+
+  async #run(graph: readonly Task[], fault: Fault | undefined): Promise<void> {
+    const lines = await Promise.all(
+      this.#lines.map(async (line, i) => (line?.isAlive === true ? line : this.#start(i))),
+    );
+    this.#lines.splice(0, lines.length, ...lines);
+    this.#done.clear();
+    const buffers = Array.from({ length: BUFFERS }, (_, i) => this.#domain.allocate(4096, { name: `buffer ${i}` }));
+    try {
+      const fences = await this.#submitAll(graph, lines, buffers, fault);
+      const outcomes = await Promise.all(fences.map((fence, id) => outcomeOf(fence, `task ${id}`)));
+      const logs = await Promise.all(buffers.map(readLog));
+      assert.deepEqual(
+        logs,
+        sequential(graph, outcomes, logs),
+        "the buffers are not as the sequential run leaves them",
+      );
+      const isSilent = (id: number): boolean => outcomes[id] === "failed" || !lines[graph[id]!.line]!.isAlive;
+      await until(() => graph.every((_, id) => this.#done.has(id) || isSilent(id)));
+      this.#checkOrder(graph);
+    } finally {
+      for (const buffer of buffers) buffer.close();
+    }
+    await Promise.all(lines.filter(({ isAlive }) => !isAlive).map(({ ended }) => ended));
+    await until(() => this.#domain.statistics().length === 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const line of this.#lines) line?.kill();
+    for (const line of this.#lines) await line?.ended;
+    this.#own.close();
+    this.#domain.close();
+  }
+
+  /** In the order of their numbers, each when the one before it has been submitted. */
+  async #submitAll(
+    graph: readonly Task[],
+    lines: readonly Line[],
+    buffers: readonly DmaBuf[],
+    fault: Fault | undefined,
+  ): Promise<(Fence | undefined)[]> {
+    const fences: (Fence | undefined)[] = [];
+    for (const [id, task] of graph.entries()) {
+      const { lasts, dies } = task;
+      const line = lines[task.line]!;
+      const [reads, writes] = (["read", "write"] as const).map((use) =>
+        buffersOf(task, use).map((buffer) => buffers[buffer]!.handle()),
+      ) as [BufferHandle[], BufferHandle[]];
+      const after = tasksBefore(task, id).flatMap((other) => fences[other]?.handle() ?? []);
+      const order = { id, reads, writes, after, lasts, fault };
+      const submitted = await (line.isAlive ? line.submit({ ...order, dies }) : this.#own.submit(order));
+      fences.push(submitted && this.#domain.import(submitted.fence));
+      for (const handle of [...reads, ...writes]) handle.close();
+      if (dies === "outside") line.kill();
+    }
+    return fences;
+  }
+
+  /** No task has begun before those that it waits for had ended, as far as they could say so. */
+  #checkOrder(graph: readonly Task[]): void {
+    for (const [id, task] of graph.entries()) {
+      for (const before of tasksBefore(task, id)) {
+        const [first, second] = [this.#done.get(before), this.#done.get(id)];
+        if (first === undefined || second === undefined) continue;
+        assert.ok(first.ended <= second.began, `task ${id} has not waited for task ${before}`);
+      }
+    }
+  }
+
+  #hear(done: TaskDone): void {
+    this.#done.set(done.done, done);
+  }
+
+  #start(at: number): Promise<Line> {
+    const hear = (done: TaskDone): void => this.#hear(done);
+    return at % 2 === 0 ? startProcess(this.#domain, hear) : startWorker(this.#domain, hear);
+  }
+}
+
+/** An agent that runs tasks, in another process or in a worker of this one. It may die at any moment. */
+class Line {
+  readonly ended: Promise<unknown>;
+  readonly kill: () => void;
+  readonly #tell: (order: TaskOrder) => void;
+  readonly #mouth: EventEmitter;
+  #isAlive = true;
+
+  constructor(mouth: EventEmitter, kill: () => void, tell: (order: TaskOrder) => void, hear: (done: TaskDone) => void) {
+    this.#mouth = mouth;
+    this.#tell = tell;
+    this.kill = () => {
+      this.#isAlive = false;
+      kill();
+    };
+    this.ended = once(mouth, "exit").then(() => (this.#isAlive = false));
+    mouth.on("message", (said: TaskDone | TaskSubmitted) => void ("done" in said && hear(said)));
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** @returns Nothing if the agent has died: whether the task was submitted is unknown then. */
+  async submit(order: TaskOrder): Promise<TaskSubmitted | undefined> {
+    const answer = new Promise<TaskSubmitted>((resolve, reject) => {
+      const heard = (said: TaskDone | TaskSubmitted | { readonly refused: string }): void => {
+        if ("done" in said) return;
+        this.#mouth.off("message", heard);
+        if ("refused" in said) reject(new Error(said.refused));
+        else resolve(said);
+      };
+      this.#mouth.on("message", heard);
+    });
+    this.#tell(order);
+    return Promise.race([answer, this.ended.then(() => undefined)]);
+  }
+}
+
+async function startProcess(domain: ProcessDomain, hear: (done: TaskDone) => void): Promise<Line> {
+  const child: ChildProcess = domain.fork(fileURLToPath(PARTY), [], { serialization: "advanced" });
+  await once(child, "message");
+  // A message to one that has just died is lost.
+  child.on("error", () => {});
+  return new Line(
+    child,
+    () => child.kill("SIGKILL"),
+    (order) => void child.send(order, () => {}),
+    hear,
+  );
+}
+
+async function startWorker(domain: ProcessDomain, hear: (done: TaskDone) => void): Promise<Line> {
+  const invitation = domain.invite();
+  const worker = new Worker(PARTY, { workerData: invitation, transferList: [invitation.port] });
+  await once(worker, "message");
+  return new Line(
+    worker,
+    () => void worker.terminate(),
+    (order) => worker.postMessage(order),
+    hear,
+  );
+}
+
+/** A task whose submission is unknown has failed. */
+async function outcomeOf(fence: Fence | undefined, name: string): Promise<Outcome> {
+  if (fence === undefined) return "failed";
+  await fence.wait();
+  if (fence.error === undefined) return "done";
+  assert.equal(fence.error.code, "ESRCH", `${name} has failed`);
+  return "failed";
+}
+
+async function readLog(buffer: DmaBuf): Promise<Log> {
+  using access = await buffer.access("read");
+  return logIn(wordsOf(access.bytes));
+}
+
+function neverDies(): never {
+  throw new Error("This agent runs no task that ends it");
+}
