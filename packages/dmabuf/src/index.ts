@@ -73,6 +73,7 @@ export type { Mapping } from "./buffer/mapping.js";
 export { MemoryFence, type MemoryFenceOptions } from "./buffer/memory-fence.js";
 export type { MemoryMap, PageRange } from "./buffer/memory-map.js";
 export type { NewStorage, Relocate } from "./buffer/move.js";
+export { PagedBuffer, type PagedBufferOptions } from "./buffer/paged-buffer.js";
 export type { BufferStatistics } from "./buffer/statistics.js";
 export { PAGE_SIZE, type StorageSegment } from "./buffer/storage.js";
 export type { UdmabufOptions } from "./buffer/udmabuf.js";

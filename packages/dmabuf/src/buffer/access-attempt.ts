@@ -40,6 +40,7 @@ export class AccessAttempt {
       const heldUp: HeldUp = () => [`${mode} buffer "${this.#record.name}"`, waitsFor(agent, hold.inTheWay())];
       held = hold.ready() || (yield until(agent, hold, heldUp));
       if (!held) throw accessTimedOut(mode, timeout, waitsFor(agent, hold.inTheWay()));
+      this.#record.pages?.check(mode);
       if (known.look() === undefined) yield* known.arrival(timeout);
       // While it waited, and in the exporter's code, the holder may have been closed.
       const asked = this.#holder.record.exporter.begin(mode, timeout);
@@ -72,6 +73,7 @@ export class AccessAttempt {
     let begun = false;
     let taken = false;
     try {
+      this.#record.pages?.check(mode);
       if (known.look() === undefined) {
         known.arm();
       } else if (reservation.testFinished(usageFor(mode))) {
@@ -91,8 +93,9 @@ export class AccessAttempt {
 
 /** The kernel's bare begin, which takes no hold. */
 export function* beginAccess(holder: Opened, mode: AccessMode, timeout?: number): Steps<void> {
-  const { exporter, known, reservation } = holder.record;
+  const { exporter, known, pages, reservation } = holder.record;
   reservation.warnIfHeld("begin an access to");
+  pages?.check(mode);
   const asked = exporter.begin(mode, timeout);
   if (asked !== undefined) yield* asked;
   void holder.record;

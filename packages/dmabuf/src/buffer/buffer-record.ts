@@ -2,6 +2,7 @@ import type { Agent } from "../domain/agent.js";
 import { countAttachment, discountAttachment } from "./agent-counter.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
+import type { BufferPages } from "./buffer-pages.js";
 import { dropPin, tryAddPin } from "./storage-slot.js";
 import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError, textOf } from "../errors.js";
@@ -51,6 +52,8 @@ export class BufferRecord {
   readonly holds: Holds;
   readonly #owner: RecordOwner;
   readonly virtualMap: VirtualMap;
+  /** Of a paged buffer. */
+  readonly pages: BufferPages | undefined;
   /** The importers of this agent. */
   readonly ties = new Set<Importer>();
   readonly #holders = new Set<RecordHolder>();
@@ -67,6 +70,7 @@ export class BufferRecord {
     reservation: ReservationUser,
     virtual: Pick<ExporterOps, "vmap" | "vunmap">,
     owner: RecordOwner,
+    pages?: BufferPages,
   ) {
     this.agent = agent;
     this.key = key;
@@ -75,6 +79,7 @@ export class BufferRecord {
     this.exporter = exporter;
     this.reservation = reservation;
     this.virtualMap = new VirtualMap(virtual, agent.host);
+    this.pages = pages;
     this.holds = new Holds(agent, key.slot);
     this.#owner = owner;
   }
@@ -159,8 +164,25 @@ export class BufferRecord {
     }
   }
 
-  /** Keeps the storage where it is, without the lock, until the result is called. */
+  /**
+   * Keeps the storage where it is, without the lock, until the result is called.
+   *
+   * @throws {DmaBufError} `EAGAIN` while it is being moved; `EFAULT` for a paged buffer that is not pinned.
+   */
   pin(): () => void {
+    const unpin = this.pinStorage();
+    try {
+      // From now on, none is dropped.
+      this.pages?.check("map");
+    } catch (error) {
+      unpin();
+      throw error;
+    }
+    return unpin;
+  }
+
+  /** As {@link pin}, whatever its pages are. */
+  pinStorage(): () => void {
     needFeature(this.agent.layout, "exporters", "pin the buffer");
     if (!tryAddPin(this.agent, this.key.slot)) {
       throw new DmaBufError("EAGAIN", "Cannot map the buffer: its storage is being moved");

@@ -8,21 +8,25 @@ import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError } from "../errors.js";
 import { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { makeBuffer, type DmaBuf } from "./buffer.js";
-import { BufferRecord } from "./buffer-record.js";
+import type { DmaBuf } from "./buffer.js";
+import { BufferPages } from "./buffer-pages.js";
+import { BufferRecord, type RecordOwner } from "./buffer-record.js";
 import type { Given } from "./call.js";
 import { checkExporter, flagsOf, type ExporterOps } from "./exporter.js";
-import { plainLink, type ExporterLink } from "./exporter-link.js";
+import { plainLink, type ExporterLink, type PageLink } from "./exporter-link.js";
+import { FilledPages, type PageSource } from "./filled-pages.js";
 import { checkBufferHandle, type BufferHandleData } from "./handle.js";
 import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
 import { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
+import { bufferOf, checkPagedBuffer, PagedBuffer, type PagedBufferOptions } from "./paged-buffer.js";
 import { PinningLink } from "./pinning-link.js";
 import { References } from "./references.js";
+import { EXPORTER_FLAG } from "./request-slot.js";
 import { RequestServer } from "./request-server.js";
 import { ServedExport } from "./served-export.js";
-import { checkSegments, checkStorage, storageSize, type Storage, type StorageSegment } from "./storage.js";
+import { checkSegments, checkStorage, PAGE_SIZE, storageSize, type Storage, type StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
 import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
 
@@ -50,10 +54,10 @@ export class BufferTable implements StorageKeeper {
   readonly #server: RequestServer;
   readonly #carrier: StorageCarrier;
   /**
-   * Storage that this agent has moved, of live buffers that it no longer holds: a handle that was made before the move may
-   * be on its way, and no other agent may have it.
+   * Storage that this agent has moved, or fills, of live buffers that it no longer holds: a handle that was made before the
+   * move may be on its way, and no other agent may have it.
    */
-  readonly #moved = new Map<number, StorageVersion>();
+  readonly #kept = new Map<number, StorageVersion>();
 
   constructor({ agent, handleLimit }: Pick<Core, "agent" | "handleLimit">, carrier: StorageCarrier) {
     this.agent = agent;
@@ -94,6 +98,24 @@ export class BufferTable implements StorageKeeper {
   }
 
   /**
+   * Exports new memory whose pages are filled when they are touched.
+   *
+   * @throws {DmaBufError} `ENOMEM` if there is not so much; otherwise as {@link export}.
+   */
+  createPaged(options: PagedBufferOptions): PagedBuffer {
+    checkPagedBuffer(options);
+    needFeature(this.agent.layout, "exporters", "make a paged buffer");
+    this.agent.checkJoined();
+    const { name = "", size, pageSize = PAGE_SIZE, fill, release = () => {} } = options;
+    const source: PageSource = { size, pageSize, fill };
+    const storage = this.#carrier.allocate(size, { name });
+    const { segments } = storage;
+    // Whether the pages are pinned is looked at by all who map, before they ask.
+    const ops: ExporterOps = { map: () => segments, unmap() {}, mmap() {}, release };
+    return this.#export(storage, { name, exporterName: "paged", ops }, source) as PagedBuffer;
+  }
+
+  /**
    * The buffer that a handle names, for this agent.
    *
    * @throws {DmaBufError} `ESTALE` if the buffer is gone; `EINVAL` if the handle is of another domain or damaged.
@@ -111,11 +133,11 @@ export class BufferTable implements StorageKeeper {
     }
     // The buffer is held now: the handle's own hold, if there still is one, has done its work.
     BUFFER_SLOTS.endInflight(this.agent, slot, handle.inflight);
-    return makeBuffer(record, mode);
+    return bufferOf(record, mode);
   }
 
   storageOf(key: BufferKey): StorageVersion | undefined {
-    const moved = this.#moved.get(key.slot);
+    const moved = this.#kept.get(key.slot);
     return this.recordOf(key)?.known.newest ?? (moved?.key.generation === key.generation ? moved : undefined);
   }
 
@@ -146,16 +168,31 @@ export class BufferTable implements StorageKeeper {
     return this.#references.take(key) ? once(() => void this.#references.drop(key.slot)) : undefined;
   }
 
-  #export(storage: Storage, options: ExportOptions): DmaBuf {
+  #export(storage: Storage, options: ExportOptions, source?: PageSource): DmaBuf {
     const { name = "", exporterName = "dmabuf", ops } = options;
     const size = storageSize(storage.segments);
     return allOrNothing((orUndo) => {
       orUndo(() => storage.release(true));
-      const key = claimBuffer(this.agent, { size, name, exporterName, flags: ops === undefined ? 0 : flagsOf(ops) });
+      const paged = source === undefined ? 0 : EXPORTER_FLAG.PAGED;
+      const flags = ops === undefined ? 0 : flagsOf(ops) | paged;
+      const key = claimBuffer(this.agent, { size, name, exporterName, flags });
       this.#references.exported(key);
-      if (ops !== undefined) this.#serve(new ServedExport(this.agent, key, ops, () => this.#keep(key)));
-      return makeBuffer(this.#add(size, { key, version: 0, storage }), "read-write");
+      if (ops !== undefined) this.#serve(this.#served(key, ops, source));
+      return bufferOf(this.#add(size, { key, version: 0, storage }), "read-write");
     });
+  }
+
+  #served(key: BufferKey, ops: ExporterOps, source: PageSource | undefined): ServedExport {
+    const keep = (): (() => void) | undefined => this.#keep(key);
+    if (source === undefined) return new ServedExport(this.agent, key, ops, keep);
+    const pages = new FilledPages(source, {
+      member: this.agent,
+      host: this.agent.host,
+      bufferSlot: key.slot,
+      current: () => this.storageOf(key)!.storage,
+      keep,
+    });
+    return new ServedExport(this.agent, key, ops, keep, pages);
   }
 
   /** What this agent knows of a buffer, if it holds it. */
@@ -193,34 +230,42 @@ export class BufferTable implements StorageKeeper {
     const served = this.#server.at(key.slot, key.generation);
     const reservation = served?.reservation ?? ReservationUser.of(this.agent, key.slot, () => record.retain());
     const known = new CurrentStorage(this.agent, this.#carrier.exchange, storage);
-    const link = new PinningLink(this.#link(key, known, reservation, served), this.agent, key.slot);
-    const record: BufferRecord = new BufferRecord(this.agent, key, size, known, link, reservation, served?.ops ?? {}, {
+    const plain = this.#link(key, known, reservation, served);
+    const link = new PinningLink(plain, this.agent, key.slot);
+    const pages = this.#isPaged(key) ? new BufferPages(this.agent, key.slot, size, plain as PageLink) : undefined;
+    const ops = served?.ops ?? {};
+    const owner: RecordOwner = {
       closed: () => {
         this.#records.delete(key.slot);
-        this.#keepMoved(known.newest);
+        this.#keepNewest(known.newest);
         return this.#references.drop(key.slot);
       },
       follow: () => this.#server.follow(),
       carrier: this.#carrier,
       handleLimit: this.#handleLimit,
-    });
+    };
+    const record: BufferRecord = new BufferRecord(this.agent, key, size, known, link, reservation, ops, owner, pages);
     this.#records.set(key.slot, record);
-    const moved = this.#moved.get(key.slot);
+    const moved = this.#kept.get(key.slot);
     if (moved?.key.generation === key.generation) known.arrived(moved.version, moved.storage);
     return record;
   }
 
-  #keepMoved(moved: StorageVersion): void {
+  #keepNewest(moved: StorageVersion): void {
     const { key, version, storage } = moved;
-    if (version === 0 || exporterOf(this.agent, key.slot) !== this.agent.identity) return;
+    if ((version === 0 && !this.#isPaged(key)) || exporterOf(this.agent, key.slot) !== this.agent.identity) return;
     storage.beginUse();
-    this.#moved.set(key.slot, moved);
+    this.#kept.set(key.slot, moved);
     // The agent that frees the buffer rings its exporter's agent.
     const freed = { arm: () => {}, ready: () => !BUFFER_SLOTS.isLive(this.agent, key) };
     this.agent.watch(freed, () => {
-      if (this.#moved.get(key.slot) === moved) this.#moved.delete(key.slot);
+      if (this.#kept.get(key.slot) === moved) this.#kept.delete(key.slot);
       storage.endUse();
     });
+  }
+
+  #isPaged({ slot }: BufferKey): boolean {
+    return (exporterFlags(this.agent, slot) & EXPORTER_FLAG.PAGED) !== 0;
   }
 
   #link(
@@ -228,7 +273,7 @@ export class BufferTable implements StorageKeeper {
     known: CurrentStorage,
     reservation: ReservationUser,
     served: ServedExport | undefined,
-  ): ExporterLink {
+  ): ExporterLink | (ExporterLink & PageLink) {
     const flags = exporterFlags(this.agent, key.slot);
     if (flags === 0) return plainLink(known);
     if (served === undefined) return new RemoteExporter(this.agent, key, flags, reservation, known);

@@ -32,7 +32,7 @@ import { BufferHolder } from "./holder.js";
 import { exportSyncFile, importSyncFile, untilReady } from "./implicit-sync.js";
 import type { Mapping } from "./mapping.js";
 import { checkMemoryFence, makeMemoryFence, type MemoryFence, type MemoryFenceOptions } from "./memory-fence.js";
-import { checkRange, makeMemoryMap, type MemoryMap, type PageRange } from "./memory-map.js";
+import { checkedRange, checkRange, makeMemoryMap, type MemoryMap, type PageRange } from "./memory-map.js";
 import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
 import { checkSegments, type StorageSegment } from "./storage.js";
@@ -80,7 +80,9 @@ export class DmaBuf implements Disposable {
     makeBuffer = (record, mode) => new DmaBuf(record, mode);
   }
 
-  private constructor(record: BufferRecord, mode: HandleMode) {
+  // The library alone makes buffers. What they are made of is not in the published types.
+  protected constructor(...parts: unknown[]);
+  protected constructor(record: BufferRecord, mode: HandleMode) {
     this.#holder = new BufferHolder(record, mode);
     this.#reservation = makeReservation(this.#holder.reservation);
     this.mode = mode;
@@ -316,12 +318,13 @@ export class DmaBuf implements Disposable {
    *
    * @param range `offset` and `length` in bytes; the offset is a multiple of 4,096. Default: the whole buffer.
    * @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer, or the exporter offers no mapping; `EAGAIN`
-   *   while the storage is being moved.
+   *   while the storage is being moved; `EFAULT` for a paged buffer that is not pinned.
    */
   mmap(range: PageRange = {}): MemoryMap {
     checkRange("DmaBuf.mmap()", range);
     this.#askToMap();
-    return makeMemoryMap(this.#record, range);
+    const record = this.#record;
+    return makeMemoryMap(record, checkedRange(record.size, range), record.pin());
   }
 
   /**
@@ -437,9 +440,11 @@ export class DmaBuf implements Disposable {
    * Where the bytes are until this holder closes or they are moved, for code that takes care of the synchronization
    * itself.
    *
-   * @throws {DmaBufError} `EAGAIN` if they were moved and this agent has not heard yet where to.
+   * @throws {DmaBufError} `EAGAIN` if they were moved and this agent has not heard yet where to; `EFAULT` for a paged
+   *   buffer that is not pinned.
    */
   get segments(): readonly StorageSegment[] {
+    this.#record.pages?.check("use the bytes of");
     return this.#holder.segments;
   }
 

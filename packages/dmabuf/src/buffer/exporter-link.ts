@@ -2,6 +2,7 @@ import type { Steps } from "../domain/steps.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { CurrentStorage } from "./current-storage.js";
+import type { Pages } from "./request-slot.js";
 import type { StorageSegment } from "./storage.js";
 
 /** What a `map` gave out, to be given back by `unmap`. */
@@ -38,6 +39,15 @@ export interface ExporterLink {
   end(mode: AccessMode): void;
   /** @throws {DmaBufError} `EINVAL` if the exporter offers no such mapping. */
   mmap(): Steps<void> | undefined;
+}
+
+/** The way to the exporter of a paged buffer, besides. */
+export interface PageLink {
+  /** Has pages filled. @param timeout For messages. */
+  fault(pages: Pages, timeout?: number): Steps<void> | undefined;
+  /** Has all pages filled, and kept until {@link unpinPages}. @param timeout For messages. */
+  pinPages(timeout?: number): Steps<void> | undefined;
+  unpinPages(): void;
 }
 
 /** The way to the exporter of plain data, which any agent uses without its help. */

@@ -17,6 +17,7 @@ import type { BufferHandleData } from "./handle.js";
 import type { AllocateOptions } from "./heap.js";
 import { makeHeaps, type Heaps } from "./heaps.js";
 import { readMemoryFenceHandle } from "./memory-fence.js";
+import type { PagedBuffer, PagedBufferOptions } from "./paged-buffer.js";
 import { BUFFER_RECOVERY } from "./recovery-steps.js";
 import { bufferStatistics, type BufferStatistics } from "./statistics.js";
 import type { StorageSegment } from "./storage.js";
@@ -64,6 +65,13 @@ export interface BufferMembers {
    *   if this thread has left it.
    */
   export(segments: readonly StorageSegment[], options?: ExportOptions): DmaBuf;
+  /**
+   * A buffer whose pages are filled when a thread touches them for the first time.
+   *
+   * @throws {DmaBufError} `EINVAL` for a size below 1; `ENOMEM` if there is not so much memory; `ENOSPC` if the domain is
+   *   full; `EBADF` if this thread has left it.
+   */
+  createPagedBuffer(options: PagedBufferOptions): PagedBuffer;
   /**
    * Locks the reservations of several buffers together, in any order, without a deadlock. A buffer that is named twice is
    * locked once.
@@ -115,6 +123,7 @@ export const BUFFERS: Feature<BufferMembers> = {
       allocate,
       createUdmabuf: (ranges, options = {}) => createUdmabuf(table, ranges, options),
       export: (segments, options) => table.export(segments, options),
+      createPagedBuffer: (options) => table.createPaged(options),
       async lockAll(buffers, options = {}) {
         const reservations = reservationsOf("Domain.lockAll()", buffers, agent);
         checkWait("Domain.lockAll()", options);

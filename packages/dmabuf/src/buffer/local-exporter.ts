@@ -5,12 +5,13 @@ import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { andThen, done, laterAnswer, type Given } from "./call.js";
 import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
-import type { ExporterLink, Table } from "./exporter-link.js";
+import type { ExporterLink, PageLink, Table } from "./exporter-link.js";
 import { mapPinned, unmapPinned } from "./pinned-map.js";
+import type { Pages } from "./request-slot.js";
 import type { Sequence, ServedExport } from "./served-export.js";
 
 /** The way to an exporter of this same agent. */
-export class LocalExporter implements ExporterLink {
+export class LocalExporter implements ExporterLink, PageLink {
   readonly isPlain = false;
   readonly asksToBegin = false;
   readonly #served: ServedExport;
@@ -71,6 +72,18 @@ export class LocalExporter implements ExporterLink {
   mmap(): Steps<void> | undefined {
     if (this.#ops.mmap !== undefined) return this.#asked(done(this.#ops.mmap()));
     throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
+  }
+
+  fault(pages: Pages, timeout?: number): Steps<void> | undefined {
+    return this.#asked(this.#served.fault(pages), timeout);
+  }
+
+  pinPages(timeout?: number): Steps<void> | undefined {
+    return this.#asked(this.#served.pinPages(), timeout, () => this.unpinPages());
+  }
+
+  unpinPages(): void {
+    this.#served.unpinPages();
   }
 
   /** What was asked for without the lock: nothing is left to wait for if the exporter has done it. */

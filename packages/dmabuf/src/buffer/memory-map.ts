@@ -3,7 +3,7 @@ import { checkObject, integer, withCode, type Kinds } from "../arguments.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { BufferRecord } from "./buffer-record.js";
-import { PAGE_SIZE, segmentBytes, type StorageSegment } from "./storage.js";
+import { cut, PAGE_SIZE, segmentBytes } from "./storage.js";
 
 /** A part of a buffer, in bytes. */
 export interface PageRange {
@@ -20,7 +20,8 @@ export function checkRange(call: string, range: PageRange): void {
   checkObject(call, "range", range, RANGE);
 }
 
-export let makeMemoryMap: (record: BufferRecord, range: PageRange) => MemoryMap;
+/** @param unpin Lets the storage move again, which the caller has pinned. */
+export let makeMemoryMap: (record: BufferRecord, range: Required<PageRange>, unpin: () => void) => MemoryMap;
 
 /**
  * The bytes of a page range of a buffer. It keeps the buffer alive until it is closed.
@@ -42,14 +43,13 @@ export class MemoryMap implements Disposable {
   readonly #held: Held;
 
   static {
-    makeMemoryMap = (record, range) =>
+    makeMemoryMap = (record, { offset, length }, unpin) =>
       allOrNothing((orUndo) => {
+        orUndo(unpin);
         const close = record.hold();
         orUndo(close);
-        const unpin = record.pin();
-        orUndo(unpin);
         const { storage } = record;
-        const segments = cut(storage.segments, checkedRange(record.size, range));
+        const segments = cut(storage.segments, offset, length).map(segmentBytes);
         storage.beginUse();
         // It names no object of the user's (held.1).
         const held = new Held(
@@ -93,22 +93,9 @@ export class MemoryMap implements Disposable {
   }
 }
 
-/** @throws {DmaBufError} `EINVAL` if the range does not lie in the buffer. */
-function checkedRange(size: number, { offset = 0, length = size - offset }: PageRange): Required<PageRange> {
+/** A range of a buffer of so many bytes, with the defaults. @throws {DmaBufError} `EINVAL` if it does not lie in the buffer. */
+export function checkedRange(size: number, { offset = 0, length = size - offset }: PageRange): Required<PageRange> {
   const inside = offset >= 0 && length > 0 && offset % PAGE_SIZE === 0;
   if (inside && offset + length <= Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) return { offset, length };
   throw new DmaBufError("EINVAL", `Cannot map ${length} bytes at ${offset}: the buffer has ${size} bytes`);
-}
-
-/** The part of some storage from `offset` on. */
-function cut(segments: readonly StorageSegment[], { offset, length }: Required<PageRange>): Uint8Array[] {
-  const views: Uint8Array[] = [];
-  let start = 0;
-  for (const segment of segments) {
-    const from = Math.max(offset - start, 0);
-    const to = Math.min(offset + length - start, segment.length);
-    if (from < to) views.push(segmentBytes(segment).subarray(from, to));
-    start += segment.length;
-  }
-  return views;
 }

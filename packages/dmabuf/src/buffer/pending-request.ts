@@ -137,4 +137,7 @@ const VERBS: Record<RequestFields["operation"], string> = {
   end: "end the use of the buffer",
   mmap: "map the buffer",
   moveNotify: "tell an importer of the move",
+  fault: "fault pages of the buffer",
+  pinPages: "pin the pages of the buffer",
+  unpinPages: "unpin the pages of the buffer",
 };

@@ -1,17 +1,17 @@
 import type { Agent } from "../domain/agent.js";
 import { exporterOf, type BufferKey } from "./buffer-slot.js";
-import { EXPORTER_FLAG, postRequest, type Operation, type RequestFields } from "./request-slot.js";
+import { EXPORTER_FLAG, postRequest, type Operation, type Pages, type RequestFields } from "./request-slot.js";
 import type { Steps } from "../domain/steps.js";
 import { DmaBufError } from "../errors.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { ExporterAttachment } from "./exporter.js";
-import type { ExporterLink, Table } from "./exporter-link.js";
+import type { ExporterLink, PageLink, Table } from "./exporter-link.js";
 import type { CurrentStorage } from "./current-storage.js";
 import { PendingRequest } from "./pending-request.js";
 
 /** The way to an exporter in another agent: it is asked only for what it has operations for. */
-export class RemoteExporter implements ExporterLink {
+export class RemoteExporter implements ExporterLink, PageLink {
   readonly #agent: Agent;
   readonly #buffer: BufferKey;
   readonly #flags: number;
@@ -80,10 +80,24 @@ export class RemoteExporter implements ExporterLink {
   }
 
   mmap(): Steps<void> | undefined {
+    // Its pages have an answer of their own: they are pinned, or not.
+    if ((this.#flags & EXPORTER_FLAG.PAGED) !== 0) return undefined;
     if ((this.#flags & EXPORTER_FLAG.MMAP) === 0) {
       throw new DmaBufError("EINVAL", 'Cannot map the buffer: its exporter has no operation "mmap"');
     }
     return answered(this.#ask("mmap", undefined));
+  }
+
+  fault(pages: Pages, timeout?: number): Steps<void> {
+    return answered(this.#ask("fault", undefined, { pages }), timeout);
+  }
+
+  pinPages(timeout?: number): Steps<void> {
+    return answered(this.#ask("pinPages", undefined), timeout);
+  }
+
+  unpinPages(): void {
+    this.#tell("unpinPages", undefined);
   }
 
   #ask(

@@ -31,11 +31,38 @@ import { readName, writeName } from "../domain/text.js";
  *     in shared memory that followed the first has the higher one.
  */
 
-const OPERATIONS = ["attach", "detach", "map", "unmap", "pin", "unpin", "begin", "end", "mmap", "moveNotify"] as const;
+const OPERATIONS = [
+  "attach",
+  "detach",
+  "map",
+  "unmap",
+  "pin",
+  "unpin",
+  "begin",
+  "end",
+  "mmap",
+  "moveNotify",
+  "fault",
+  "pinPages",
+  "unpinPages",
+] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** Which operations an exporter has of its own. `CUSTOM` means map and unmap, which every such exporter has. */
-export const EXPORTER_FLAG = { CUSTOM: 1, ATTACH: 2, DETACH: 4, PIN: 8, BEGIN: 16, END: 32, MMAP: 64 } as const;
+/**
+ * Which operations an exporter has of its own. `CUSTOM` means map and unmap, which every such exporter has. Of a buffer
+ * that is `PAGED`, `PINNED` says that all pages are filled, and stay (paged-buffer.4).
+ */
+export const EXPORTER_FLAG = {
+  CUSTOM: 1,
+  ATTACH: 2,
+  DETACH: 4,
+  PIN: 8,
+  BEGIN: 16,
+  END: 32,
+  MMAP: 64,
+  PAGED: 128,
+  PINNED: 256,
+} as const;
 
 export interface RequestFields {
   /** The agent that is asked: the buffer's exporter, except for `moveNotify`. */
@@ -51,6 +78,14 @@ export interface RequestFields {
   readonly name: string;
   /** The requester's lock word, to be taken over for the time of the operation; 0n if no lock is needed. */
   readonly lock: bigint;
+  /** What is touched of a paged buffer, in pages of `PAGE_SIZE`. Default: nothing. */
+  readonly pages?: Pages;
+}
+
+/** Adjacent pages. */
+export interface Pages {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** Which use of which slot. */
@@ -222,6 +257,8 @@ function writeFields(member: Member, base: number, fields: RequestFields): void 
   memory.store(base + REQUEST.IMPORTER, importer);
   memory.store(base + REQUEST.ORDER, memory.add(HEADER.REQUESTS, 1));
   memory.store64(base + REQUEST.LOCK, fields.lock);
+  memory.store(base + REQUEST.FIRST_PAGE, fields.pages?.first ?? 0);
+  memory.store(base + REQUEST.PAGES, fields.pages?.count ?? 0);
   writeName(memory, base + REQUEST.NAME, fields.name);
 }
 
@@ -245,6 +282,7 @@ function readFields({ memory, layout }: Segment, slot: number, word: bigint): Po
     name: readName(memory, base + REQUEST.NAME),
     order: memory.load(base + REQUEST.ORDER),
     lock: memory.load64(base + REQUEST.LOCK),
+    pages: { first: memory.load(base + REQUEST.FIRST_PAGE) >>> 0, count: memory.load(base + REQUEST.PAGES) >>> 0 },
     wantsAnswer: STATE.noAnswer.in(word) === 0,
   };
 }

@@ -1,7 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { isLive, type Identity } from "../domain/agent-slot.js";
 import type { BufferKey } from "./buffer-slot.js";
-import type { PostedRequest } from "./request-slot.js";
+import type { Pages, PostedRequest } from "./request-slot.js";
 import { isLater, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
 import { take } from "../domain/steps.js";
@@ -11,6 +11,7 @@ import { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { andThen, done, type Given } from "./call.js";
 import { EXPORTER, type ExporterAttachment, type ExporterOps } from "./exporter.js";
+import type { FilledPages } from "./filled-pages.js";
 import { mapPinned, unmapPinned } from "./pinned-map.js";
 import type { StorageSegment } from "./storage.js";
 
@@ -37,16 +38,25 @@ export class ServedExport {
   readonly #shown: Reservation;
   /** What importers of this agent give back. */
   readonly #own = new Set<Sequence>();
+  /** Of a paged buffer. */
+  readonly #pages: FilledPages | undefined;
   /** For whom the exporter is working just now, each as often as it asked. */
   readonly #asking: Identity[] = [];
   /** The dead whose things are being given back just now. */
   readonly #swept = new Set<Identity>();
 
-  constructor(agent: Agent, key: BufferKey, ops: ExporterOps, keep: () => (() => void) | undefined) {
+  constructor(
+    agent: Agent,
+    key: BufferKey,
+    ops: ExporterOps,
+    keep: () => (() => void) | undefined,
+    pages?: FilledPages,
+  ) {
     this.#agent = agent;
     this.key = key;
     this.ops = agent.validation?.exporter(ops, key.slot) ?? ops;
     this.keep = keep;
+    this.#pages = pages;
     this.reservation = ReservationUser.of(agent, key.slot, () => ({ release: keep()! }));
     this.#shown = makeReservation(this.reservation);
     this.#ends = new Sequence(this);
@@ -87,6 +97,8 @@ export class ServedExport {
       });
     }
     if (operation === "mmap") return andThen(done(this.ops.mmap?.()), () => false);
+    if (operation === "fault") return andThen(this.fault(request.pages!), () => false);
+    if (operation === "pinPages") return andThen(this.pinPages(requester), () => false);
     const id = `${requester} ${request.attachment}`;
     const importer = this.#importers.get(id) ?? new RemoteImporter(request, this.#shown, new Sequence(this));
     const keep = (): boolean => {
@@ -118,6 +130,7 @@ export class ServedExport {
     const { operation, mode, requester } = request;
     const importer = this.#importers.get(`${requester} ${request.attachment}`);
     if (operation === "begin") return this.#end(requester, mode);
+    if (operation === "pinPages") return this.unpinPages(requester);
     if (importer === undefined) return;
     if (operation === "map") return this.#unmap(importer, request.mapping);
     if (operation === "pin") return this.#unpin(importer);
@@ -129,11 +142,31 @@ export class ServedExport {
     const { operation, mode, requester } = request;
     const importer = this.#importers.get(`${requester} ${request.attachment}`);
     if (operation === "end") this.#ends.run(() => this.#end(requester, mode));
+    if (operation === "unpinPages") this.unpinPages(requester);
     if (importer === undefined) return;
     const { returns } = importer;
     if (operation === "unmap") returns.run(() => this.locked(() => this.#unmap(importer, request.mapping)));
     if (operation === "unpin") returns.run(() => this.locked(() => this.#unpin(importer)));
     if (operation === "detach") returns.run(() => this.#detach(importer));
+  }
+
+  /** Fills pages of a paged buffer. */
+  fault(pages: Pages): Given<void> {
+    return this.#pagesOr("fault").fault(pages);
+  }
+
+  /** Fills all pages of a paged buffer, and keeps them until the end that belongs to it. */
+  pinPages(owner = this.#agent.identity): Given<void> {
+    return this.#pagesOr("pinPages").pin(owner);
+  }
+
+  unpinPages(owner = this.#agent.identity): void {
+    this.#pages?.unpin(owner);
+  }
+
+  #pagesOr(operation: string): FilledPages {
+    if (this.#pages !== undefined) return this.#pages;
+    throw new DmaBufError("EINVAL", `The exporter has no operation "${operation}": its buffer has no pages to fill`);
   }
 
   /** Whether an agent is dead that has something of the buffer. */
@@ -161,6 +194,7 @@ export class ServedExport {
   /** @returns What is still under way. */
   #giveAllBack(owner: Identity): Promise<void>[] {
     const sequences = new Set([this.#ends]);
+    this.#pages?.unpinAll(owner);
     for (const access of this.#accesses.filter((each) => each.owner === owner)) {
       this.#ends.run(() => this.#end(owner, access.mode));
     }
@@ -247,7 +281,7 @@ export class ServedExport {
 
   #owners(): Identity[] {
     const importers = [...this.#importers.values()].map(({ owner }) => owner);
-    return [...new Set([...importers, ...this.#accesses.map(({ owner }) => owner)])];
+    return [...new Set([...importers, ...this.#accesses.map(({ owner }) => owner), ...(this.#pages?.owners ?? [])])];
   }
 }
 

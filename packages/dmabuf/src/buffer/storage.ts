@@ -96,6 +96,19 @@ export function checkStorage(segments: readonly StorageSegment[], size: number):
   }
 }
 
+/** The part of some storage from `offset` on. */
+export function cut(segments: readonly StorageSegment[], offset: number, length: number): StorageSegment[] {
+  const parts: StorageSegment[] = [];
+  let start = 0;
+  for (const segment of segments) {
+    const from = Math.max(offset - start, 0);
+    const to = Math.min(offset + length - start, segment.length);
+    if (from < to) parts.push({ memory: segment.memory, offset: segment.offset + from, length: to - from });
+    start += segment.length;
+  }
+  return parts;
+}
+
 export function segmentBytes({ memory, offset, length }: StorageSegment): Uint8Array {
   return new Uint8Array(memory, offset, length);
 }

@@ -110,6 +110,7 @@ export class Tie {
     this.#check("map");
     this.#holder.reservation.assertHeld("map");
     if (mode === "write") this.#holder.checkWritable("map");
+    this.#record.pages?.check("map");
     const endWork = this.#workLocked();
     try {
       const table = yield* this.#record.exporter.map(this.#attachment, mode, timeout);

@@ -188,7 +188,7 @@ export const BUFFER = record({
   SIZE: u64, // bytes
   INODE: u64,
   EXPORTER: u32, // identity
-  FLAGS: u32, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data
+  FLAGS: u32, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data; and whether its pages are pinned
   VERSION: u32, // how often its storage was moved; wraps
   MOVER: u32, // identity of the agent that moves its storage just now
   INFLIGHT_USED: u32, // how many places for handles in flight were ever used
@@ -301,6 +301,8 @@ export const REQUEST = record({
   IMPORTER: packed(IMPORTER),
   ORDER: u32, // which of two requests came first: by signed difference
   LOCK: u64, // the requester's lock word, which the exporter takes over, 0 if the request needs no lock
+  FIRST_PAGE: u32, // of a paged buffer, in pages of PAGE_SIZE
+  PAGES: u32, // how many
   NAME: name, // the importer's
 });
 

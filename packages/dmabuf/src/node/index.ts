@@ -6,6 +6,7 @@
 export { capabilities, type Capabilities, type MissingCapability } from "./capabilities.js";
 export { ProcessDomain } from "./process-domain.js";
 export type { BufferFile, OpenFileOptions } from "./memory/buffer-file.js";
+export { pagesFrom } from "./memory/pages-from.js";
 export type { ConnectOptions, InheritOptions, ListenOptions } from "./joining/join-options.js";
 export type { ExportableMemory } from "./memory/file-carrier.js";
 export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";

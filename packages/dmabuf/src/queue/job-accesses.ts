@@ -82,7 +82,7 @@ class JobAccess extends Held implements AccessedBytes {
       (access: JobAccess) => access.#check?.end(),
     );
     this.mode = mode;
-    this.views = holder.segments.map(segmentBytes);
+    this.views = holderOf(holder).segments.map(segmentBytes);
     this.usedLate = usedLate;
     if (mode === "write" || agent.validation === undefined) return;
     const { name } = holder;

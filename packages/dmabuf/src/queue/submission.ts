@@ -105,6 +105,7 @@ export class Submission<Data> {
 
   /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or a hold of another. */
   tryHoldAll(): Obstacle | undefined {
+    for (const { holder, mode } of this.uses) holderOf(holder).record.pages?.check(`submit a job that is to ${mode}`);
     for (const { reservation, mode } of this.uses) {
       const overdue = userOf(reservation).overdueWork(usageFor(mode));
       if (overdue !== undefined) return workInTheWay(overdue);

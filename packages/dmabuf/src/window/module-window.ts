@@ -85,6 +85,7 @@ export class ModuleWindow implements Disposable {
       const { mode = "read" } = options;
       const isStream = source instanceof FrameStream;
       if (mode === "read-write") checkWritable(source);
+      if (!isStream) holderOf(source).record.pages?.check("let a module use");
       const sources: readonly PaneSource[] = isStream ? endOf(source).buffers : [holderOf(source)];
       const bytes = isStream ? source.format.size : source.size;
       const way = wayInto(memory, sources);

@@ -9,6 +9,7 @@ import { implicitCases } from "./implicit-cases.js";
 import { mergeCases } from "./merge-cases.js";
 import { moveCases } from "./move-cases.js";
 import { numberCases } from "./number-cases.js";
+import { pagedCases } from "./paged-cases.js";
 import type { Place } from "./party.js";
 import { queueCases } from "./queue-cases.js";
 import { reservationCases } from "./reservation-cases.js";
@@ -29,7 +30,7 @@ export function bufferSuites(place: Place): void {
 
 /** What needs the code of a buffer's exporter in another agent: its operations, and moves. */
 export function exporterSuites(place: Place): void {
-  register(place, { exporterCases, moveCases });
+  register(place, { exporterCases, moveCases, pagedCases });
 }
 
 function register(place: Place, suites: Record<string, (place: Place) => void>): void {

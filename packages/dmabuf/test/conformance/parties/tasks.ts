@@ -18,6 +18,7 @@ export * from "./buffer-tasks.js";
 export * from "./exporter-tasks.js";
 export * from "./move-tasks.js";
 export * from "./number-tasks.js";
+export * from "./paged-tasks.js";
 export * from "./queue-tasks.js";
 export * from "./sync-tasks.js";
 export * from "./syncobj-tasks.js";
