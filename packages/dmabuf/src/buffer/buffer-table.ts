@@ -20,7 +20,7 @@ import { LocalExporter } from "./local-exporter.js";
 import { RemoteExporter } from "./remote-exporter.js";
 import { CurrentStorage } from "./current-storage.js";
 import { once } from "./once.js";
-import { bufferOf, checkPagedBuffer, PagedBuffer, type PagedBufferOptions } from "./paged-buffer.js";
+import { bufferOf, checkPagedBuffer, type PagedBuffer, type PagedBufferOptions } from "./paged-buffer.js";
 import { PinningLink } from "./pinning-link.js";
 import { References } from "./references.js";
 import { EXPORTER_FLAG } from "./request-slot.js";

@@ -196,6 +196,7 @@ export class Queue<Data = undefined> implements Disposable {
 
   /** Adds the job, if nothing is in the way. The caller holds the locks. */
   #holdAndAdd(submission: Submission<Data>): Fence | Obstacle {
+    submission.checkPages();
     const obstacle = submission.tryHoldAll();
     if (obstacle !== undefined) return obstacle;
     try {

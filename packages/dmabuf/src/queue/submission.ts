@@ -103,9 +103,13 @@ export class Submission<Data> {
     return { [Symbol.dispose]: () => disposeAll(locks) };
   }
 
+  /** @throws {DmaBufError} `EFAULT` for a paged buffer that is not pinned (paged-buffer.3). */
+  checkPages(): void {
+    for (const { holder, mode } of this.uses) holderOf(holder).record.pages?.check(`submit a job that is to ${mode}`);
+  }
+
   /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or a hold of another. */
   tryHoldAll(): Obstacle | undefined {
-    for (const { holder, mode } of this.uses) holderOf(holder).record.pages?.check(`submit a job that is to ${mode}`);
     for (const { reservation, mode } of this.uses) {
       const overdue = userOf(reservation).overdueWork(usageFor(mode));
       if (overdue !== undefined) return workInTheWay(overdue);
