@@ -106,7 +106,7 @@ class WordInBuffer implements UserFenceBacking {
     this.#record = record;
     this.#mode = mode;
     const inPage = offset % PAGE_SIZE;
-    this.#map = makeMemoryMap(record, { offset: offset - inPage, length: PAGE_SIZE });
+    this.#map = makeMemoryMap(record, { offset: offset - inPage, length: PAGE_SIZE }, record.pin());
     try {
       this.#word = wordIn(this.#map.segments, inPage);
     } catch (error) {

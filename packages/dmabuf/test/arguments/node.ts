@@ -76,6 +76,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.createMemory()": () => [65_536],
   "ProcessDomain.openFile()": ({ domain }) => [domain.allocate(4096), {}],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
+  "pagesFrom()": () => ["/bin/true"],
   "ProcessDomain.findStream()": () => ["name", NOW],
   "ProcessDomain.findStreamSync()": () => ["name", NOW],
   "Follower.next()": () => [NOW],

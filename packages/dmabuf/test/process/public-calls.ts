@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { rawFormat, type DmaBuf, type FrameStream } from "../../src/index.js";
+import { rawFormat, type DmaBuf, type FrameStream, type PagedBuffer } from "../../src/index.js";
 import { ProcessDomain, readableFrom, StreamViewer, WorkerPool, writableFrom } from "../../src/node/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
@@ -149,6 +149,25 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     before: ({ first }, keep) => keep(first.createMemory(16_384)),
     call: ({ first }, { memory }) => first.export([{ memory, offset: 4096, length: 8192 }]),
+  }),
+  "domain.createPagedBuffer": {
+    call: ({ first }) => first.createPagedBuffer({ size: 10_000, name: "paged", fill() {} }),
+  },
+  "paged.fault": made({
+    views: true,
+    before(world, keep) {
+      const buffer = keep(world.second.import(structuredClone(keep(paged(world, keep).handle()))));
+      return buffer as PagedBuffer;
+    },
+    call: async (_world, buffer) => using(await buffer.fault(4096, 2), ({ bytes }) => bytes.fill(1)),
+  }),
+  "paged.pin, and an access": made({
+    views: true,
+    before: paged,
+    call: async (_world, buffer) => {
+      using _pin = await buffer.pin();
+      looked(buffer.accessSync("read"));
+    },
   }),
   "buffer.handle": made({
     before: ({ first }, keep) => keep(first.allocate(1)),
@@ -357,6 +376,10 @@ function sent(world: World, keep: Keep): ReturnType<DmaBuf["handle"]> {
 
 function imported(world: World, keep: Keep): DmaBuf {
   return keep(world.second.import(sent(world, keep)));
+}
+
+function paged({ first }: World, keep: Keep): PagedBuffer {
+  return keep(first.createPagedBuffer({ size: 10_000, fill: (_offset, bytes) => void bytes.fill(7) }));
 }
 
 function streamOf({ first, name }: World, keep: Keep): FrameStream {

@@ -76,16 +76,20 @@ export function pagedCases(place: Place): void {
     await until(() => !watcher.isPinned);
   });
 
-  test("when the agent is killed that fills, what waits ends with ESRCH, and what is filled stays (paged-buffer.6)", LIMIT, async (t) => {
-    const { exporter, one, other } = await scene(place, t, "when allowed");
-    assert.equal(await one.ask("faultPage", "b", 0, 50), 0);
-    assert.equal(await other.ask("faultPage", "b", 0), 50);
-    const faults = [one, other].map((party) => party.start("faultPage", "b", 1));
-    await Promise.all(faults.map(({ begun }) => begun));
-    while ((await exporter.ask("fillsOf", "b")) < 2);
-    await exporter[Symbol.asyncDispose]();
-    for (const { done } of faults) await assert.rejects(done, { code: "ESRCH" });
-    assert.equal(await one.ask("faultPage", "b", 0), 50);
-    await assert.rejects(other.ask("pinPages", "b"), { code: "ESRCH" });
-  });
+  test(
+    "when the agent is killed that fills, what waits ends with ESRCH, and what is filled stays (paged-buffer.6)",
+    LIMIT,
+    async (t) => {
+      const { exporter, one, other } = await scene(place, t, "when allowed");
+      assert.equal(await one.ask("faultPage", "b", 0, 50), 0);
+      assert.equal(await other.ask("faultPage", "b", 0), 50);
+      const faults = [one, other].map((party) => party.start("faultPage", "b", 1));
+      await Promise.all(faults.map(({ begun }) => begun));
+      while ((await exporter.ask("fillsOf", "b")) < 2);
+      await exporter[Symbol.asyncDispose]();
+      for (const { done } of faults) await assert.rejects(done, { code: "ESRCH" });
+      assert.equal(await one.ask("faultPage", "b", 0), 50);
+      await assert.rejects(other.ask("pinPages", "b"), { code: "ESRCH" });
+    },
+  );
 }
