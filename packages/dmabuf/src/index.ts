@@ -63,6 +63,7 @@ export { usageFor, type AccessMode, type Usage } from "./reservation/usage.js";
 
 export type { Attachment, DmaBuf, Importer } from "./buffer/buffer.js";
 export type { ExportOptions } from "./buffer/buffer-table.js";
+export type { AccessOptions } from "./buffer/access-attempt.js";
 export type { CpuAccess } from "./buffer/cpu-access.js";
 export type { Answer, Done } from "./buffer/call.js";
 export type { ExporterAttachment, ExporterOps } from "./buffer/exporter.js";
@@ -100,6 +101,14 @@ export type { Policy } from "./stream/stream-slot.js";
 export type { JobNeeds, JobRequest } from "./queue/submission.js";
 export type { Job, JobResult } from "./queue/job.js";
 export type { Priority } from "./queue/job-line.js";
+export type { LongRunningJob } from "./queue/long-running-job.js";
+export type {
+  LongRunningNeeds,
+  LongRunningQueue,
+  LongRunningQueueOptions,
+  LongRunningRequest,
+} from "./queue/long-running-queue.js";
+export type { LongRunningScheduler, LongRunningSchedulerOptions } from "./queue/long-running-scheduler.js";
 export type { Queue, QueueOptions } from "./queue/queue.js";
 export type { Scheduler, SchedulerOptions, Verdict } from "./queue/scheduler.js";
 export type { ModuleWindow, ModuleWindowOptions } from "./window/module-window.js";

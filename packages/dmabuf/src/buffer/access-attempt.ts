@@ -2,9 +2,19 @@ import { awaitedHold } from "./awaited-hold.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import type { HeldUp } from "../domain/long-waits.js";
 import { takeSync, until, type Steps } from "../domain/steps.js";
+import type { WaitOptions } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { usageFor, type AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
+
+/** How an access waits. */
+export interface AccessOptions extends WaitOptions {
+  /**
+   * Whether long-running jobs that have the buffer are suspended first, and kept away until the access ends. Default false:
+   * they run beside it.
+   */
+  readonly evict?: boolean;
+}
 
 /** The holder that begins an access. */
 interface Opened {
@@ -20,11 +30,13 @@ export class AccessAttempt {
   readonly #holder: Opened;
   readonly #record: BufferRecord;
   readonly #mode: AccessMode;
+  readonly #evicts: boolean;
 
-  constructor(holder: Opened, mode: AccessMode) {
+  constructor(holder: Opened, mode: AccessMode, evicts = false) {
     this.#holder = holder;
     this.#record = holder.record;
     this.#mode = mode;
+    this.#evicts = evicts;
     this.#record.reservation.warnIfHeld("begin an access to");
   }
 
@@ -47,8 +59,11 @@ export class AccessAttempt {
       if (asked !== undefined) yield* asked;
       begun = true;
       void this.#holder.record;
-      if (!reservation.testFinished(usage) && !(yield* reservation.finished(usage, workOn(this.#record, mode)))) {
-        throw accessTimedOut(mode, timeout, reservation.waitsFor(usage));
+      // No long-running job comes back while there is the hold.
+      const evicted = this.#evicts || undefined;
+      const isFree = evicted === undefined && reservation.testFinished(usage);
+      if (!isFree && !(yield* reservation.finished(usage, workOn(this.#record, mode, evicted), evicted))) {
+        throw accessTimedOut(mode, timeout, reservation.waitsFor(usage, evicted));
       }
       void this.#holder.record;
     } catch (error) {
@@ -106,8 +121,19 @@ export function* beginAccess(holder: Opened, mode: AccessMode, timeout?: number)
 }
 
 /** Whose work an access waits for. */
-function workOn({ name, reservation }: BufferRecord, mode: AccessMode): HeldUp {
-  return () => [`${mode} buffer "${name}"`, reservation.waitsFor(usageFor(mode))];
+function workOn({ name, reservation }: BufferRecord, mode: AccessMode, onDemand?: boolean): HeldUp {
+  return () => [`${mode} buffer "${name}"`, reservation.waitsFor(usageFor(mode), onDemand)];
+}
+
+/**
+ * Has the long-running jobs suspended that have a buffer, and waits until they are. They come back when they can: who holds the
+ * buffer's lock keeps them away.
+ */
+export function* evict({ name, reservation }: BufferRecord, timeout?: number): Steps<void> {
+  const heldUp: HeldUp = () => [`evict long-running jobs from buffer "${name}"`, reservation.waitsFor("kernel", true)];
+  if (yield* reservation.finished("kernel", heldUp, true)) return;
+  const [action, why] = heldUp();
+  throw new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
 }
 
 function accessTimedOut(mode: AccessMode, timeout: number | undefined, why: string): DmaBufError {

@@ -23,7 +23,7 @@ import { SYNC_FILE, type SyncFile } from "../fence/sync-file.js";
 import { makeReservation, type Reservation } from "../reservation/reservation.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import { checkAccess, checkAccessMode, checkAccessSync, usageFor, type AccessMode } from "../reservation/usage.js";
-import { beginAccess } from "./access-attempt.js";
+import { beginAccess, evict, type AccessOptions } from "./access-attempt.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { CpuAccess } from "./cpu-access.js";
 import type { ExporterAttachment } from "./exporter.js";
@@ -151,27 +151,61 @@ export class DmaBuf implements Disposable {
    * for the work of writers, a writer for all work and for other agents' accesses. What devices add once it has only
    * work to wait for keeps it no longer.
    *
-   * @param options `timeout` in milliseconds; default no limit.
+   * @param options `timeout` in milliseconds, default no limit; `evict`, whether long-running jobs make way, default false.
    * @throws {DmaBufError} `EACCES` for writing through a read handle; `ETIMEDOUT` if the time passed first; `EBADF` if this
    *   holder is closed, also during the wait; what the exporter throws; the signal's reason if it aborts.
    */
-  async access(mode: AccessMode, options: WaitOptions = NO_LIMIT): Promise<CpuAccess> {
+  async access(mode: AccessMode, options: AccessOptions = NO_LIMIT): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
-    const access = this.#holder.accessAtOnce(mode);
-    return access ?? this.#take(this.#holder.access(mode, options.timeout), options);
+    const access = this.#accessAtOnce("DmaBuf.access()", mode, options.evict);
+    return access ?? this.#take(this.#holder.access(mode, options.timeout, options.evict), options);
   }
 
   /**
    * As {@link access}, blocking this thread.
    *
-   * @param options `timeout` in milliseconds; default no limit.
+   * @param options `timeout` in milliseconds, default no limit; `evict`, whether long-running jobs make way, default false.
    * @throws {DmaBufError} Besides, `EDEADLK` without a limit if this thread itself is in the way; `EOPNOTSUPP` where
    *   blocking is forbidden.
    */
-  accessSync(mode: AccessMode, options: { readonly timeout?: number } = NO_LIMIT): CpuAccess {
+  accessSync(mode: AccessMode, options: { readonly timeout?: number; readonly evict?: boolean } = NO_LIMIT): CpuAccess {
     checkAccessSync("DmaBuf.accessSync()", mode, options);
-    const access = this.#holder.accessAtOnce(mode);
-    return access ?? this.#takeSync(this.#holder.access(mode, options.timeout), options.timeout);
+    const access = this.#accessAtOnce("DmaBuf.accessSync()", mode, options.evict);
+    return access ?? this.#takeSync(this.#holder.access(mode, options.timeout, options.evict), options.timeout);
+  }
+
+  /**
+   * Asks the long-running jobs that have the buffer to give it up, and waits until they have: what they did before is done
+   * then. They come back as soon as they can. Who has the reservation lock keeps them away until it opens; an access or a job
+   * with `evict` keeps them away for as long as it lasts.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EBADF` if this holder is closed, also during the wait; the
+   *   signal's reason if it aborts.
+   * @example
+   * ```ts
+   * import { Domain } from "dmabuf";
+   *
+   * using domain = Domain.create();
+   * using buffer = domain.allocate(4096);
+   * using lock = await buffer.reservation.lock();
+   * await buffer.evict({ timeout: 1000 });
+   * ```
+   */
+  async evict(options: WaitOptions = {}): Promise<void> {
+    checkWait("DmaBuf.evict()", options);
+    return this.#take(evict(this.#record, options.timeout), options);
+  }
+
+  /**
+   * As {@link evict}, blocking this thread.
+   *
+   * @param options `timeout` in milliseconds; default no limit.
+   * @throws {DmaBufError} Besides, `EDEADLK` without a limit if a job of this thread itself has the buffer.
+   */
+  evictSync(options: { readonly timeout?: number } = {}): void {
+    checkWaitSync("DmaBuf.evictSync()", options);
+    this.#takeSync(evict(this.#record, options.timeout), options.timeout);
   }
 
   /**
@@ -492,6 +526,11 @@ export class DmaBuf implements Disposable {
 
   #takeSync<T>(steps: Steps<T>, timeout: number | undefined): T {
     return takeSync(this.#record.agent, steps, timeout);
+  }
+
+  #accessAtOnce(call: string, mode: AccessMode, evict: boolean | undefined): CpuAccess | undefined {
+    if (evict !== undefined) check(call, 'option "evict"', evict, FLAG);
+    return evict === true ? undefined : this.#holder.accessAtOnce(mode);
   }
 
   *#ready(mode: AccessMode): Steps<WaitResult> {

@@ -62,8 +62,8 @@ export class BufferHolder implements TieHolder {
   }
 
   /** See {@link DmaBuf.access}. */
-  *access(mode: AccessMode, timeout?: number): Steps<CpuAccess> {
-    const attempt = this.#attempt(mode);
+  *access(mode: AccessMode, timeout?: number, evicts?: boolean): Steps<CpuAccess> {
+    const attempt = this.#attempt(mode, evicts);
     yield* attempt.take(timeout);
     return this.#begun(mode);
   }
@@ -125,6 +125,12 @@ export class BufferHolder implements TieHolder {
     return storage.segments;
   }
 
+  /** The code that has asked for {@link segments} no longer uses them. */
+  endUse(): void {
+    this.#used?.endUse();
+    this.#used = undefined;
+  }
+
   close(): void {
     const record = this.#record;
     if (record === undefined) return;
@@ -134,13 +140,13 @@ export class BufferHolder implements TieHolder {
     record.agent.held.forgetEnded();
     this.reservation.close();
     this.#record = undefined;
-    this.#used?.endUse();
+    this.endUse();
     record.removeHolder(this);
   }
 
-  #attempt(mode: AccessMode): AccessAttempt {
+  #attempt(mode: AccessMode, evicts?: boolean): AccessAttempt {
     if (mode === "write") this.checkWritable("write to");
-    return new AccessAttempt(this, mode);
+    return new AccessAttempt(this, mode, evicts);
   }
 
   #begun(mode: AccessMode): CpuAccess {

@@ -7,6 +7,7 @@ import { loadNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
 import { protocolOf } from "./segment-protocol.js";
 import { readName } from "./text.js";
+import { demandFence } from "./timeline-demand.js";
 import * as timeline from "./timeline-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
 
@@ -39,9 +40,13 @@ export function keyTime(segment: Segment, { slot, generation, sequence }: FenceK
   return time < 0 ? undefined : time;
 }
 
-/** Asks that this agent's doorbell rings when the fence signals. The caller looks again afterwards. */
-export function armKey(member: Member, { slot, sequence }: FenceKey): void {
-  protocolOf(member).armKey(slot, sequence, member.identity);
+/**
+ * Asks that this agent's doorbell rings when the fence signals, and for that if the fence signals only then. The caller
+ * looks again afterwards.
+ */
+export function armKey(member: Member, key: FenceKey): void {
+  protocolOf(member).armKey(key.slot, key.sequence, member.identity);
+  demandFence(member, key);
 }
 
 /** Hang recovery: ends the fence, and all of its timeline, with `ETIMEDOUT`. */

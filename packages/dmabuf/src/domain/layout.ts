@@ -106,6 +106,9 @@ export const END_ERROR = packing(32, { error: 12, generation: 20 });
 export const FAILURES_KEPT = 32;
 export const TIMES_KEPT = 64;
 
+/** Which fence of a timeline an agent has asked for whose owner only then ends its work. */
+export const DEMAND = packing(64, { sequence: 47, listens: 1, generation: 16 });
+
 /** One fence context with a fixed owner. What a signal and a look at it need is in one cache line. */
 export const TIMELINE = record({
   OWNER: ownLine(u32),
@@ -123,6 +126,7 @@ export const TIMELINE = record({
   DRIVER_NAME: name,
   NAME: name,
   ACKNOWLEDGED: u64, // up to which number the owner has said that its work has finished, after the end
+  DEMAND: packed(DEMAND), // 0 if the fences signal by themselves
   WAITERS: agentBits,
   FAILED: list(FAILURES_KEPT + 1, FAILURE), // one more than stay readable: the one being written
   TIMES: list(TIMES_KEPT, TIME_ENTRY),

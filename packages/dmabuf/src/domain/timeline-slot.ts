@@ -7,6 +7,7 @@ import { addNumber, loadNumber, storeNumber } from "./record.js";
 import { protocolOf } from "./segment-protocol.js";
 import { claimFree } from "./table.js";
 import { writeName } from "./text.js";
+import { demandWord } from "./timeline-demand.js";
 
 /**
  * A timeline's slot: what a sequence-number page and an interrupt are to a GPU's driver.
@@ -47,6 +48,8 @@ export interface TimelineOptions {
   readonly driverName: string;
   /** Milliseconds without progress after which hang recovery may end the timeline. */
   readonly timeLimit: number;
+  /** Whether its fences signal only when an agent asks for them (timeline-demand.1). */
+  readonly onDemand?: boolean;
 }
 
 /** Names a timeline to every agent. */
@@ -92,6 +95,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   resetEnd(member, slot, generation);
   memory.store64(base + TIMELINE.DEADLINE, TAGGED_TIME.generation.of(generation));
   memory.store64(base + TIMELINE.ACKNOWLEDGED, 0n);
+  memory.store64(base + TIMELINE.DEMAND, options.onDemand === true ? demandWord(generation) : 0n);
   for (let i = 0; i < TIMES_KEPT; i++) memory.store64(base + layout.TIMELINE.TIMES + i * TIME_ENTRY.WORDS, 0n);
   memory.store(base + TIMELINE.TIME_LIMIT, options.timeLimit);
   storeNumber(memory, base + TIMELINE.CONTEXT, allocateContexts(member, 1));

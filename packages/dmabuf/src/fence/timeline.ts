@@ -15,6 +15,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
 import type { FenceEnd } from "../domain/validation.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { keyOrigin, keyProgress } from "../domain/fence-slot.js";
+import { keyDemand } from "../domain/timeline-demand.js";
 import {
   acknowledgeTimeline,
   allocateContexts,
@@ -22,6 +23,7 @@ import {
   completeTimeline,
   endTimeline,
   freeTimeline,
+  type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { makeFence, warnAbandoned, type Fence } from "./fence.js";
@@ -51,8 +53,11 @@ const OPTIONS: Kinds<TimelineOptions> = {
   onDeadline: FUNCTION,
 };
 
-/** @throws {DmaBufError} `ENOSPC` if the domain has no timeline left. */
-export let createTimeline: (agent: Agent, options?: TimelineOptions) => Timeline;
+/**
+ * @param onDemand Told the number of each fence that an agent asks for: none signals by itself then (timeline-demand.1).
+ * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
+ */
+export let createTimeline: (agent: Agent, options?: TimelineOptions, onDemand?: (sequence: number) => void) => Timeline;
 
 /**
  * A fence context in shared memory: its fences signal in order, for all agents, and creating one costs nothing shared.
@@ -73,7 +78,7 @@ export let createTimeline: (agent: Agent, options?: TimelineOptions) => Timeline
  */
 export class Timeline implements Disposable {
   static {
-    createTimeline = (agent, options = {}) => new Timeline(agent, options);
+    createTimeline = (agent, options = {}, onDemand) => new Timeline(agent, options, onDemand);
   }
 
   /** For people. */
@@ -82,21 +87,27 @@ export class Timeline implements Disposable {
   readonly context: number;
   readonly #agent: Agent;
   readonly #backing: OwnerBacking;
-  readonly #unwatch: (() => void) | undefined;
+  readonly #unwatch: (() => void)[] = [];
   #created = 0;
   #closed = false;
 
-  private constructor(agent: Agent, options: TimelineOptions) {
+  private constructor(agent: Agent, options: TimelineOptions, onDemand?: (sequence: number) => void) {
     checkOptions("Domain.createTimeline()", options, OPTIONS);
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
-    const { slot, generation } = claimTimeline(agent, { name, driverName, timeLimit });
+    const { slot, generation } = claimTimeline(agent, {
+      name,
+      driverName,
+      timeLimit,
+      onDemand: onDemand !== undefined,
+    });
     const key = { slot, generation, sequence: 0 };
     const origin = keyOrigin(agent, key)!;
     this.name = name;
     this.context = origin.context;
     this.#agent = agent;
     this.#backing = new OwnerBacking(agent, slot, generation, origin);
-    if (onDeadline !== undefined) this.#unwatch = watchDeadlines(agent, key, onDeadline);
+    if (onDeadline !== undefined) this.#unwatch.push(watchDeadlines(agent, key, onDeadline));
+    if (onDemand !== undefined) this.#unwatch.push(watchDemand(agent, key, onDemand));
   }
 
   /**
@@ -151,7 +162,7 @@ export class Timeline implements Disposable {
     check("Timeline.close()", "error", error, ERROR_CODE);
     if (this.#closed) return;
     this.#closed = true;
-    this.#unwatch?.();
+    for (const unwatch of this.#unwatch) unwatch();
     const { slot, generation } = this.#backing;
     endTimeline(this.#agent, slot, generation, this.completed < this.#created ? ERRNO[error] : 0);
     this.#backing.settleEnded();
@@ -170,6 +181,17 @@ export class Timeline implements Disposable {
       `Cannot create a fence on timeline "${this.name}": ${reason}`,
     );
   }
+}
+
+/** Tells the owner of a timeline what agents ask for; returns what ends that. */
+function watchDemand(agent: Agent, key: FenceKey, tell: (sequence: number) => void): () => void {
+  let told = 0;
+  const ready = (): boolean => {
+    const asked = keyDemand(agent, key);
+    if (asked > told) tell((told = asked));
+    return false;
+  };
+  return agent.watch({ arm: () => {}, ready }, () => {});
 }
 
 class OwnerBacking extends SharedBacking {

@@ -1,4 +1,13 @@
+import { isObject } from "../arguments.js";
 import type { Feature } from "../domain/feature.js";
+import { createUserFence, type UserFence } from "../fence/user-fence.js";
+import { USER_FENCE_TABLE } from "../fence/user-fence-feature.js";
+import type { LongRunningQueue } from "./long-running-queue.js";
+import {
+  makeLongRunningScheduler,
+  type LongRunningScheduler,
+  type LongRunningSchedulerOptions,
+} from "./long-running-scheduler.js";
 import type { Queue } from "./queue.js";
 import { makeScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.js";
 
@@ -26,12 +35,26 @@ export interface QueueMembers {
    */
   createScheduler<Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data>;
   /**
+   * Runs jobs without a time limit, from several queues.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createScheduler<Data = undefined>(options: LongRunningSchedulerOptions<Data>): LongRunningScheduler<Data>;
+  /**
    * A queue of jobs with a scheduler of its own.
    *
    * @throws {RangeError} Naming the option that is out of range.
    * @throws {DmaBufError} `ENOSPC` if all timelines are in use; `EBADF` if this thread has left the domain.
    */
   createQueue<Data = undefined>(options: SchedulerOptions<Data>): Queue<Data>;
+  /**
+   * A queue of jobs without a time limit, with a scheduler of its own.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createQueue<Data = undefined>(options: LongRunningSchedulerOptions<Data>): LongRunningQueue<Data>;
 }
 
 export const QUEUES: Feature<QueueMembers> = {
@@ -39,13 +62,23 @@ export const QUEUES: Feature<QueueMembers> = {
   shares: [],
   steps: [],
   install(core) {
-    const createScheduler = <Data = undefined>(options: SchedulerOptions<Data>): Scheduler<Data> => {
+    const createEnd = (name: string): UserFence => createUserFence(core.get(USER_FENCE_TABLE), { name });
+    const createScheduler = <Data = undefined>(options: SchedulerOptions<Data> | LongRunningSchedulerOptions<Data>) => {
       core.checkJoined();
-      return makeScheduler(core.agent, options);
+      return isLongRunning(options)
+        ? makeLongRunningScheduler(core.agent, options, createEnd)
+        : makeScheduler(core.agent, options);
     };
-    return {
-      createScheduler,
-      createQueue: <Data = undefined>(options: SchedulerOptions<Data>) => createScheduler(options).createQueue(),
-    };
+    const createQueue = <Data = undefined>(options: SchedulerOptions<Data> | LongRunningSchedulerOptions<Data>) =>
+      createScheduler(options).createQueue();
+    // The compiler does not see which kind of options gives which kind of queue.
+    return { createScheduler, createQueue } as object as QueueMembers;
   },
 };
+
+/** Whether long-running jobs are wanted; whether the option is a right one is looked at later. */
+function isLongRunning<Data>(
+  options: SchedulerOptions<Data> | LongRunningSchedulerOptions<Data>,
+): options is LongRunningSchedulerOptions<Data> {
+  return isObject(options) && options.longRunning === true;
+}

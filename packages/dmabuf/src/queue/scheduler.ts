@@ -47,6 +47,8 @@ export type Verdict = "reset" | "no-hang" | "lost";
 
 /** How a scheduler, or a queue with one of its own, runs its jobs. */
 export interface SchedulerOptions<Data> {
+  /** Jobs end in bounded time. True: see {@link LongRunningSchedulerOptions}. */
+  readonly longRunning?: false;
   /** For people; at most 31 bytes of UTF-8. Default "queue". */
   readonly name?: string;
   /**
@@ -72,6 +74,7 @@ export interface SchedulerOptions<Data> {
 }
 
 const OPTIONS: Kinds<SchedulerOptions<never>> = {
+  longRunning: FLAG,
   name: NAME,
   run: required(FUNCTION),
   credits: integer(1),

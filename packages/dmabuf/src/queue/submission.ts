@@ -1,6 +1,6 @@
 import { awaitedHold } from "../buffer/awaited-hold.js";
 import { allOrNothing } from "../all-or-nothing.js";
-import { check, checkList, integer, OBJECT, withCode } from "../arguments.js";
+import { check, checkGiven, checkList, FLAG, integer, OBJECT, withCode } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { DMA_BUF, holderOf, type DmaBuf } from "../buffer/buffer.js";
@@ -11,7 +11,7 @@ import type { OverdueWork } from "../reservation/overdue-work.js";
 import type { ContextLocks } from "../reservation/acquire-context.js";
 import { lockEach } from "../reservation/lock-all.js";
 import { userOf, type Reservation } from "../reservation/reservation.js";
-import { usageFor, type AccessMode } from "../reservation/usage.js";
+import { usageFor, type AccessMode, type Usage } from "../reservation/usage.js";
 import type { UsedBuffer } from "./job-accesses.js";
 
 /** What a job is to do. */
@@ -34,8 +34,19 @@ export interface JobNeeds {
   readonly writes?: Iterable<DmaBuf>;
   /** Fences that the job must wait for besides. What no other agent can see yet is published. */
   readonly dependencies?: Iterable<Fence>;
+  /**
+   * Whether long-running jobs that have the buffers are suspended first, and kept away until this one has finished. Default
+   * false: they run beside it.
+   */
+  readonly evict?: boolean;
   /** How much of the scheduler's capacity the job takes while it runs. Default 1. */
   readonly credits?: number;
+}
+
+/** Which fences of its buffers a job waits for, by their usage; see `WorkQueries.upTo`. */
+export interface Obeyed {
+  usage(mode: AccessMode): Usage;
+  readonly onDemand: boolean | undefined;
 }
 
 /** One buffer of a job: its holder keeps the buffer alive until the job has finished. */
@@ -60,20 +71,30 @@ export class Submission<Data> {
   readonly uses: readonly BufferUse[];
   readonly #agent: Agent;
   readonly #dependencies: readonly Fence[];
+  readonly #obeyed: Obeyed;
 
   /**
+   * @param obeyed Default: implicit synchronization.
    * @throws {DmaBufError} `EACCES` for writing a buffer whose holder may only read; `EBADF` for a closed one; `EINVAL` if the
    *   credits are not from 1 to `limit`.
    * @throws {TypeError} for what is of another agent.
    */
-  constructor(call: string, agent: Agent, request: JobNeeds & { readonly data?: Data }, limit: number) {
+  constructor(
+    call: string,
+    agent: Agent,
+    request: JobNeeds & { readonly data?: Data },
+    limit: number,
+    obeyed?: Obeyed,
+  ) {
     check(call, "request", request, OBJECT);
-    const { reads = [], writes = [], dependencies = [], credits = 1 } = request;
+    const { reads = [], writes = [], dependencies = [], evict, credits = 1 } = request;
+    checkGiven(call, "request.evict", evict, FLAG);
     check(call, "request.credits", credits, withCode("EINVAL", integer(1, limit)));
     const written = checkList(call, "request.writes", writes, DMA_BUF);
     const read = checkList(call, "request.reads", reads, DMA_BUF);
     this.#dependencies = checkList(call, "request.dependencies", dependencies, FENCE);
     this.#agent = agent;
+    this.#obeyed = obeyed ?? { usage: usageFor, onDemand: evict === true ? true : undefined };
     this.data = request.data as Data;
     this.credits = credits;
     for (const fence of this.#dependencies) checkAgent(fenceAgent(fence), agent);
@@ -111,7 +132,7 @@ export class Submission<Data> {
   /** Takes a hold on every buffer, or on none; returns what is in the way: overdue work, or a hold of another. */
   tryHoldAll(): Obstacle | undefined {
     for (const { reservation, mode } of this.uses) {
-      const overdue = userOf(reservation).overdueWork(usageFor(mode));
+      const overdue = userOf(reservation).overdueWork(this.#obeyed.usage(mode), this.#obeyed.onDemand);
       if (overdue !== undefined) return workInTheWay(overdue);
     }
     for (const [i, use] of this.uses.entries()) {
@@ -129,7 +150,8 @@ export class Submission<Data> {
 
   /** What the job must wait for as of now: the newest of each context. The caller holds the locks. */
   dependencies(): Fence[] {
-    const implicit = this.uses.flatMap(({ reservation, mode }) => reservation.getFences(usageFor(mode)));
+    const { usage, onDemand } = this.#obeyed;
+    const implicit = this.uses.flatMap(({ reservation, mode }) => userOf(reservation).getFences(usage(mode), onDemand));
     const explicit = this.#dependencies.flatMap((fence) => [...unwrap(fence)]);
     const pending = [...implicit, ...explicit].filter((fence) => !fence.isSignaled());
     return newestOfEachContext(pending);

@@ -38,9 +38,9 @@ export abstract class FenceQueries extends WorkQueries {
     }
   }
 
-  /** The pending fences up to a usage. */
-  getFences(usage: Usage): Fence[] {
-    return this.#pendingOf(this.upTo(usage));
+  /** The pending fences up to a usage. @param onDemand See {@link upTo}. */
+  getFences(usage: Usage, onDemand?: boolean): Fence[] {
+    return this.#pendingOf(this.upTo(usage, onDemand));
   }
 
   /** The fences up to a usage whose work is overdue. */

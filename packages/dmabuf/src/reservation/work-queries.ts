@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { waitsFor } from "../domain/agent-slot.js";
 import { isKeyOverdue, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import { isKeyOnDemand } from "../domain/timeline-demand.js";
 import type { HeldUp } from "../domain/long-waits.js";
 import { until, type Steps } from "../domain/steps.js";
 import type { Ending } from "../domain/wait.js";
@@ -26,9 +27,9 @@ export abstract class WorkQueries {
     return this.#test(usageLevel(usage), 1);
   }
 
-  /** The work up to a usage that is overdue now. */
-  overdueWork(usage: Usage): OverdueWork | undefined {
-    return this.#overdueOf(this.upTo(usage));
+  /** The work up to a usage that is overdue now. @param onDemand See {@link upTo}. */
+  overdueWork(usage: Usage, onDemand?: boolean): OverdueWork | undefined {
+    return this.#overdueOf(this.upTo(usage, onDemand));
   }
 
   /** Waits for the fences up to a usage that are pending now; gives false if the time has passed first. */
@@ -36,19 +37,23 @@ export abstract class WorkQueries {
     return yield* this.eachSignaled(this.upTo(usage), heldUp);
   }
 
-  /** Waits for the work up to a usage that is pending or overdue now; gives false if the time has passed first. */
-  *finished(usage: Usage, heldUp?: HeldUp): Steps<boolean> {
-    const entries = this.upTo(usage);
+  /**
+   * Waits for the work up to a usage that is pending or overdue now; gives false if the time has passed first.
+   *
+   * @param onDemand See {@link upTo}.
+   */
+  *finished(usage: Usage, heldUp?: HeldUp, onDemand?: boolean): Steps<boolean> {
+    const entries = this.upTo(usage, onDemand);
     if (!(yield* this.eachSignaled(entries, heldUp))) return false;
     const overdue = this.#overdueOf(entries);
     return overdue === undefined || (yield until(this.agent, overdue, heldUp, this.ending));
   }
 
-  /** Which agents hold up what waits for all work up to a usage, for messages. */
-  waitsFor(usage: Usage): string {
-    const overdue = this.overdueWork(usage)?.describe();
+  /** Which agents hold up what waits for all work up to a usage, for messages. @param onDemand See {@link upTo}. */
+  waitsFor(usage: Usage, onDemand?: boolean): string {
+    const overdue = this.overdueWork(usage, onDemand)?.describe();
     if (overdue !== undefined) return overdue;
-    const pending = this.upTo(usage).filter(({ key }) => !isKeySignaled(this.agent, key));
+    const pending = this.upTo(usage, onDemand).filter(({ key }) => !isKeySignaled(this.agent, key));
     return waitsFor(
       this.agent,
       pending.map(({ key }) => keyOwner(this.agent, key)),
@@ -85,9 +90,17 @@ export abstract class WorkQueries {
     return this.read(() => unlessChanged(protocol.testEntries(this.bufferSlot, level, finished))) !== 0;
   }
 
-  protected upTo(usage: Usage): Entry[] {
+  /**
+   * The fences up to a usage.
+   *
+   * @param onDemand Whether with those of long-running work, which signal on demand, whatever their usage. Default: with those
+   *   that have the usage.
+   */
+  protected upTo(usage: Usage, onDemand?: boolean): Entry[] {
     const level = usageLevel(usage);
-    return this.snapshot().filter((entry) => entry.level <= level);
+    const found = this.snapshot();
+    if (onDemand === undefined) return found.filter((entry) => entry.level <= level);
+    return found.filter((entry) => (isKeyOnDemand(this.agent, entry.key) ? onDemand : entry.level <= level));
   }
 
   #overdueOf(entries: readonly Entry[]): OverdueWork | undefined {
