@@ -42,6 +42,11 @@ export function keyDemand(segment: Segment, key: Omit<FenceKey, "sequence">): nu
   return isOf(word, key.generation) ? DEMAND.sequence.in(word) : 0;
 }
 
+/** Whether an agent has asked for a fence. */
+export function isKeyDemanded(segment: Segment, key: FenceKey): boolean {
+  return keyDemand(segment, key) >= key.sequence;
+}
+
 /** Whether a fence signals only when an agent asks for it. */
 export function isKeyOnDemand(segment: Segment, key: FenceKey): boolean {
   if (!segment.layout.isTimeline(key.slot)) return false;

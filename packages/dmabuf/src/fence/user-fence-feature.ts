@@ -19,6 +19,9 @@ export interface UserFenceMembers {
 /** Opens the handles of memory fences, where there are buffers. */
 export const MEMORY_FENCES: Part<(handle: UserFenceHandleData) => UserFence> = { name: "memory fences" };
 
+/** The user fences of an agent, for what else makes some. */
+export const USER_FENCE_TABLE: Part<UserFenceTable> = { name: "user fences" };
+
 /** Fences that user code decides. */
 export const USER_FENCES: Feature<UserFenceMembers> = {
   name: "user-fences",
@@ -26,7 +29,7 @@ export const USER_FENCES: Feature<UserFenceMembers> = {
   steps: USER_FENCE_RECOVERY,
   install(core) {
     const { layout } = core.agent;
-    const table = new UserFenceTable(core);
+    const table = core.provide(USER_FENCE_TABLE, new UserFenceTable(core));
     core.onClose(() => table.close());
     core.opens("user-fence", (handle: UserFenceHandleData) => {
       needFeature(layout, "user-fences", "import the user fence");

@@ -58,7 +58,7 @@ export let makeLongRunningQueue: <Data>(
 /** A job, and what there is to do when it has ended. */
 interface Queued<Data> {
   readonly job: LongRunning<Data>;
-  ended(): void;
+  readonly ended: () => void;
 }
 
 /**

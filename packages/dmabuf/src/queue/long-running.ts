@@ -4,7 +4,7 @@ import type { Agent } from "../domain/agent.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import { promised } from "../domain/promised.js";
 import { take, until, type Steps } from "../domain/steps.js";
-import { keyDemand } from "../domain/timeline-demand.js";
+import { isKeyDemanded } from "../domain/timeline-demand.js";
 import { Ending, waitUntil, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO } from "../errors.js";
 import { AwaitedFences } from "../fence/awaited-fences.js";
@@ -121,7 +121,7 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   get isAsked(): boolean {
     const fence = this.#fence;
     if (fence === undefined || this.#owner.agent.closed) return false;
-    return keyDemand(this.#owner.agent, backingOf(fence).key(fence)!) >= fence.seqno || fence.isSignaled();
+    return isKeyDemanded(this.#owner.agent, backingOf(fence).key(fence)!) || fence.isSignaled();
   }
 
   access(buffer: DmaBuf): CpuAccess {

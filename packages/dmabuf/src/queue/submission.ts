@@ -45,7 +45,7 @@ export interface JobNeeds {
 
 /** Which fences of its buffers a job waits for, by their usage; see `WorkQueries.upTo`. */
 export interface Obeyed {
-  usage(mode: AccessMode): Usage;
+  readonly usage: (mode: AccessMode) => Usage;
   readonly onDemand: boolean | undefined;
 }
 
