@@ -11,7 +11,6 @@ import {
   type Kinds,
 } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
-import type { FenceKey } from "../domain/timeline-slot.js";
 import type { FenceEnd } from "../domain/validation.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { keyOrigin, keyProgress } from "../domain/fence-slot.js";
