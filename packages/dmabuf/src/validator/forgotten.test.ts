@@ -104,6 +104,9 @@ describe("a fence that was handed out", () => {
   });
 });
 
+/** What is in use still, so that only what was taken of it is forgotten. */
+const kept: unknown[] = [];
+
 describe("what is never given back is reported with the place where it was taken:", () => {
   const taken: Record<string, (domain: Domain) => unknown> = {
     access: (domain) => domain.allocate(1).access("write"),
@@ -114,6 +117,18 @@ describe("what is never given back is reported with the place where it was taken
       const consumer = stream.frames();
       (await stream.loan())!.publish();
       await consumer.next();
+    },
+    async "frame of a stream that goes on"(domain) {
+      const stream = domain.createStream({ format: rawFormat(1) });
+      const consumer = stream.frames();
+      kept.push(stream, consumer);
+      (await stream.loan())!.publish();
+      await consumer.next();
+    },
+    async "access to read"(domain) {
+      const buffer = domain.allocate(1);
+      kept.push(buffer);
+      assert.equal((await buffer.access("read")).bytes.length, 1);
     },
   };
   for (const [what, takeOne] of Object.entries(taken)) {

@@ -52,7 +52,8 @@ export class BytesCheck implements ReadCheck {
       for (; next < length; next += step) copy[i++] = view[next]!;
       next -= length;
     }
-    this.#views = views;
+    // Its own views: those that were handed out would keep their object from being collected (held.4).
+    this.#views = views.map(({ buffer, byteOffset, length }) => new Uint8Array(buffer, byteOffset, length));
     this.#copy = copy;
     this.#step = step;
     this.#first = first;
