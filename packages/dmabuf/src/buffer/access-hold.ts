@@ -27,6 +27,7 @@ export class AccessHold extends Held implements AccessedBytes {
     const { mode } = hold;
     const { exporter, holds } = hold.#record;
     hold.#check?.end();
+    hold.#record.agent.validation?.released(hold);
     hold.#storage.endUse();
     exporter.end(mode);
     holds.release(mode);

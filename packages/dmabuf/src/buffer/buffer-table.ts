@@ -171,6 +171,7 @@ export class BufferTable implements StorageKeeper {
   #export(storage: Storage, options: ExportOptions, source?: PageSource): DmaBuf {
     const { name = "", exporterName = "dmabuf", ops } = options;
     const size = storageSize(storage.segments);
+    this.agent.validation?.allocates("a buffer");
     return allOrNothing((orUndo) => {
       orUndo(() => storage.release(true));
       const paged = source === undefined ? 0 : EXPORTER_FLAG.PAGED;

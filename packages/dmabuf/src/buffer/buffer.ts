@@ -157,6 +157,13 @@ export class DmaBuf implements Disposable {
    */
   async access(mode: AccessMode, options: AccessOptions = NO_LIMIT): Promise<CpuAccess> {
     checkAccess("DmaBuf.access()", mode, options);
+    const { validation } = this.#holder.record.agent;
+    return validation === undefined
+      ? this.#access(mode, options)
+      : validation.promised(() => this.#access(mode, options));
+  }
+
+  #access(mode: AccessMode, options: AccessOptions): CpuAccess | Promise<CpuAccess> {
     const access = this.#accessAtOnce("DmaBuf.access()", mode, options.evict);
     return access ?? this.#take(this.#holder.access(mode, options.timeout, options.evict), options);
   }

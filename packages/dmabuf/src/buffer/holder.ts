@@ -1,6 +1,7 @@
 import { owned } from "../domain/held.js";
 import type { Steps } from "../domain/steps.js";
 import { Ending } from "../domain/wait.js";
+import type { Passage } from "../domain/validation.js";
 import { DmaBufError } from "../errors.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -64,14 +65,16 @@ export class BufferHolder implements TieHolder {
   /** See {@link DmaBuf.access}. */
   *access(mode: AccessMode, timeout?: number, evicts?: boolean): Steps<CpuAccess> {
     const attempt = this.#attempt(mode, evicts);
+    const way = this.#way(mode);
     yield* attempt.take(timeout);
-    return this.#begun(mode);
+    return this.#begun(mode, way);
   }
 
   /** The access if nothing is in the way, and no exporter or lock has a say; otherwise {@link access} waits for it. */
   accessAtOnce(mode: AccessMode): CpuAccess | undefined {
     const { exporter, reservation } = this.record;
-    return exporter.isPlain && !reservation.isHeldHere ? this.tryAccess(mode) : undefined;
+    if (!exporter.isPlain || reservation.isHeldHere || !this.#attempt(mode).tryTake()) return undefined;
+    return this.#begun(mode, this.#way(mode));
   }
 
   /** See {@link DmaBuf.tryAccess}. */
@@ -149,9 +152,18 @@ export class BufferHolder implements TieHolder {
     return new AccessAttempt(this, mode, evicts);
   }
 
-  #begun(mode: AccessMode): CpuAccess {
+  /** For the validator, if there is one: a call begins to wait for an access. */
+  #way(mode: AccessMode): Passage | undefined {
+    const { agent, holds } = this.record;
+    return agent.validation?.waits({ kind: mode, slot: holds.slot });
+  }
+
+  /** @param way That of a call which would have waited. */
+  #begun(mode: AccessMode, way?: Passage): CpuAccess {
     const hold = this.#freeHold(mode);
     hold.begin();
+    if (way !== undefined) way.over(hold);
+    else this.record.agent.validation?.holds(hold, { kind: mode, slot: this.record.holds.slot });
     return owned(hold, makeCpuAccess(hold), viewsOfAccess);
   }
 

@@ -106,6 +106,7 @@ export class RemoteExporter implements ExporterLink, PageLink {
     more: Partial<RequestFields> = {},
     reservation?: ReservationUser,
   ): PendingRequest {
+    this.#agent.validation?.asks(operation);
     return new PendingRequest(this.#agent, this.#fields(operation, attachment, more), reservation);
   }
 

@@ -10,7 +10,7 @@ import { HeldList } from "./held.js";
 import { LongWaits } from "./long-waits.js";
 import { domainName } from "./header.js";
 import { AGENT, type Layout, type Segment } from "./layout.js";
-import type { ValidateOptions, Validation } from "./validation.js";
+import { apart, type ValidateOptions, type Validation } from "./validation.js";
 
 /**
  * One thread's membership of a domain, and all waiting that it does.
@@ -151,7 +151,7 @@ export class Agent implements Member, Waiter {
     else {
       this.#watches.add(watch);
       // The look that is pending was armed before this watch: look at it once, and let the ring do the rest.
-      if (this.#parked) this.#look(watch);
+      if (this.#parked) apart(this, () => this.#look(watch));
       else this.#dispatch();
     }
     return () => {
@@ -238,6 +238,11 @@ export class Agent implements Member, Waiter {
 
   /** Looks at everything that is watched, and asks to be called again when the doorbell rings. */
   #dispatch(): void {
+    // It looks for many: which of them has called is of no matter.
+    apart(this, () => this.#lookAtAll());
+  }
+
+  #lookAtAll(): void {
     // What a callback adds to the watches, the loop that has called it back looks at too.
     if (this.#dispatching) return;
     this.#dispatching = true;

@@ -21,10 +21,12 @@ export interface Validation {
   published(key: FenceKey): void;
   /** All fences of a slot up to a number have signaled in this agent. */
   signaled(key: FenceKey): void;
-  /** Runs a queue's job: what goes on in it has nothing to do with the code that has woken the queue. */
-  runsJob<T>(key: FenceKey, isSignalling: boolean, run: () => T): T;
-  /** Runs what the library does for several callers together. */
+  /** Runs a queue's job. */
+  runsJob<T>(isSignalling: boolean, run: () => T): T;
+  /** Runs what the library does for several callers together: it has nothing to do with the code that is running. */
   apart<T>(run: () => T): T;
+  /** Runs the part of an asynchronous call that is in its caller's turn; who awaits its result went through what that did. */
+  promised<T>(run: () => T | Promise<T>): T | Promise<T>;
   /** An exporter is asked for something: "map". */
   asks(what: string): void;
   /** Something of the domain is taken that there may be none left of, or that takes its time: "a buffer". */
@@ -80,14 +82,19 @@ export type Thing =
     }
   | {
       readonly kind: "fence";
-      /** Its place in shared memory; none while no other agent knows it. */
-      readonly key: FenceKey | undefined;
+      /** Of this agent's; a container too. */
+      readonly fence: object;
     };
 
 /** A call that waits. */
 export interface Passage {
   /** It has got what it waited for. @param held What is to be given back, and named then; nothing for a fence. */
   over(held?: object): void;
+}
+
+/** As {@link Validation.apart}, if there is a validator. */
+export function apart<T>(agent: { readonly validation: Validation | undefined }, run: () => T): T {
+  return agent.validation === undefined ? run() : agent.validation.apart(run);
 }
 
 /** What is known, and not to be reported. */

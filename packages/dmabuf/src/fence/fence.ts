@@ -6,6 +6,7 @@ import { keyTimeLimit } from "../domain/fence-slot.js";
 import { runEnd } from "../domain/promised.js";
 import type { Wait } from "../domain/steps.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import type { Passage } from "../domain/validation.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { ERRNO, textOf, type DmaBufError, type ErrorCode } from "../errors.js";
 import { signaledHandle, type FenceHandle } from "./fence-handle.js";
@@ -133,6 +134,10 @@ const CALLBACK = orElse("EINVAL", FUNCTION);
 /** The agent whose object a fence is. */
 export let fenceAgent: (fence: Fence) => Agent;
 export let backingOf: (fence: Fence) => FenceBacking;
+/** For the validator, if there is one: a call begins to wait for a fence. */
+export function wayTo(fence: Fence): Passage | undefined {
+  return fenceAgent(fence).validation?.waits({ kind: "fence", fence });
+}
 /** Gives a fence of this agent a place in shared memory, or takes it back. */
 export let setBacking: (fence: Fence, backing: FenceBacking) => void;
 /** As {@link Fence.addCallback}, for what the library itself does then: where it waits alone, the fence is not kept. */
@@ -307,8 +312,11 @@ export class Fence implements ReadFence, Disposable {
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
     checkWait("Fence.wait()", options);
-    if (this.isSignaled()) return "signaled";
-    return waitResult(await new FenceWait(this).wait(options));
+    const way = wayTo(this);
+    if (this.isSignaled() && way === undefined) return "signaled";
+    const result = waitResult(await new FenceWait(this).wait(options));
+    if (result === "signaled") way?.over();
+    return result;
   }
 
   /**
@@ -319,8 +327,10 @@ export class Fence implements ReadFence, Disposable {
    */
   waitSync(options: { readonly timeout?: number } = {}): WaitResult {
     checkWaitSync("Fence.waitSync()", options);
-    if (this.isSignaled()) return "signaled";
-    return waitResult(new FenceWait(this).waitSync(options.timeout ?? Infinity));
+    const way = wayTo(this);
+    const isSignaled = this.isSignaled() || new FenceWait(this).waitSync(options.timeout ?? Infinity);
+    if (isSignaled) way?.over();
+    return waitResult(isSignaled);
   }
 
   /**
@@ -378,6 +388,7 @@ export class Fence implements ReadFence, Disposable {
     const { domain } = this.#agent;
     if (context === 0 && timestamp !== undefined) return signaledHandle(domain, timestamp);
     const key = this.#backing.publish(this, DEFAULT_TIME_LIMIT);
+    this.#agent.validation?.published(key);
     const timeLimit = keyTimeLimit(this.#agent, key) ?? DEFAULT_TIME_LIMIT;
     const origin = { context, seqno, seqno32, driverName, timelineName, timeLimit };
     return { kind: "fence", domain, form: "plain", ...key, ...origin };

@@ -14,7 +14,9 @@ import { outcomeOf, watchDeadlines } from "./shared-fence.js";
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
-  return backingOf(fence).publish(fence, timeLimit);
+  const key = backingOf(fence).publish(fence, timeLimit);
+  fenceAgent(fence).validation?.published(key);
+  return key;
 }
 
 /** The same for a fence of this agent alone. @param maker What is behind it. */
@@ -122,7 +124,9 @@ class PublishedBacking extends FenceBacking {
   }
 
   override decide(_fence: Fence, error: number, timestampNs: number): boolean {
-    return (this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs));
+    this.#isDecidedHere = completeOneShot(this.#agent, this.#key, -error, timestampNs);
+    if (this.#isDecidedHere) this.#agent.validation?.signaled(this.#key);
+    return this.#isDecidedHere;
   }
 
   /** To hear that a time limit has ended the fence does not mean that its work has finished (one-shot-slot.4). */

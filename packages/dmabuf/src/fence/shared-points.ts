@@ -45,6 +45,7 @@ export class SharedPoints {
   static claim(agent: Agent, fence: Fence | undefined): SharedPoints {
     const known = new Map<string, Fence>();
     const elements = elementsOf(fence, known);
+    agent.validation?.allocates("a syncobj");
     return new SharedPoints(agent, claimSyncobj(agent, elements), known);
   }
 

@@ -84,6 +84,7 @@ export class SoftwareTimeline implements Disposable {
     createSoftwareTimeline = (agent, options = {}) => {
       checkOptions("Domain.createSoftwareTimeline()", options, OPTIONS);
       const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
+      agent.validation?.allocates("a timeline");
       const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
       return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
     };
@@ -239,6 +240,7 @@ class PointBacking extends SharedBacking {
   }
 
   settle(upTo: number): void {
+    this.agent.validation?.signaled({ slot: this.slot, generation: this.generation, sequence: upTo });
     if (this.hasArmed) this.settleArmed(upTo);
   }
 }

@@ -93,6 +93,7 @@ export class Timeline implements Disposable {
   private constructor(agent: Agent, options: TimelineOptions, onDemand?: (sequence: number) => void) {
     checkOptions("Domain.createTimeline()", options, OPTIONS);
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
+    agent.validation?.allocates("a timeline");
     const { slot, generation } = claimTimeline(agent, {
       name,
       driverName,
@@ -233,12 +234,14 @@ class OwnerBacking extends SharedBacking {
       return false;
     }
     this.#completed = seqno;
+    this.agent.validation?.signaled({ slot: this.slot, generation: this.generation, sequence: seqno });
     if (this.hasArmed) this.settleArmed(seqno);
     return true;
   }
 
   settleEnded(): void {
     this.ended = true;
+    this.agent.validation?.signaled({ slot: this.slot, generation: this.generation, sequence: Infinity });
     this.settleArmed(Infinity);
   }
 

@@ -2,10 +2,11 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { checkList } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import type { Wait } from "../domain/steps.js";
+import type { Passage } from "../domain/validation.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
-import { fenceAgent, backingOf, FENCE, type Fence, type FenceCallback } from "./fence.js";
+import { fenceAgent, backingOf, FENCE, wayTo, type Fence, type FenceCallback } from "./fence.js";
 import { waitResult, type WaitResult } from "./read-fence.js";
 
 /**
@@ -154,6 +155,22 @@ class FencesWait implements Wait {
   }
 
   wait(terms: WaitTerms): Promise<boolean> {
+    return this.#agent.validation === undefined ? this.#wait(terms) : this.#validatedWait(terms);
+  }
+
+  async #validatedWait(terms: WaitTerms): Promise<boolean> {
+    const ways = this.#fences.map(wayTo);
+    const isOver = await this.#wait(terms);
+    this.#passed(ways, isOver);
+    return isOver;
+  }
+
+  /** For the validator: one who waits for any of some depends on none of them, unless there is only one. */
+  #passed(ways: readonly (Passage | undefined)[], isOver: boolean): void {
+    if (isOver && (this.#forAll || ways.length === 1)) for (const way of ways) way?.over();
+  }
+
+  #wait(terms: WaitTerms): Promise<boolean> {
     return waitUntil(
       this.#agent,
       terms,
@@ -171,7 +188,10 @@ class FencesWait implements Wait {
       () => this.#isOver(),
       () => this.#fences.filter((fence) => !fence.isSignaled()),
     );
-    return this.#agent.waitSync(awaited, timeout);
+    const ways = this.#agent.validation && this.#fences.map(wayTo);
+    const isOver = this.#agent.waitSync(awaited, timeout);
+    if (ways !== undefined) this.#passed(ways, isOver);
+    return isOver;
   }
 
   /** @param found Whether one has signaled. */

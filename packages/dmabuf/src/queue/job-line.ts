@@ -107,6 +107,8 @@ export class JobLine<Data> {
     const dependencies = this.owner.resolve(needed, this);
     for (const reservation of submission.reservations) reservation.reserveFences(1);
     const finished = this.#timeline.createFence();
+    // Who gets it may wait for it, whether or not it goes to any buffer.
+    publish(finished);
     // The point of no return: nothing below fails.
     for (const { reservation, mode } of submission.uses) reservation.addFence(finished, mode);
     const scheduled = makeFence(agent, this.#scheduledBacking, this.#scheduledContext, finished.seqno);

@@ -1,6 +1,7 @@
 import { checkOptions, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
+import { apart } from "../domain/validation.js";
 import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
@@ -71,6 +72,10 @@ export interface SchedulerOptions<Data> {
   readonly timeLimit?: number;
   /** Asked what became of a job whose time is over. Default: `"reset"`. */
   readonly onTimeout?: (job: Job<Data>) => Verdict;
+  /**
+   * Whether `run` is a signalling section, which a validated domain looks at: see `Domain.beginSignalling()`. Default false.
+   */
+  readonly signalling?: boolean;
 }
 
 const OPTIONS: Kinds<SchedulerOptions<never>> = {
@@ -81,6 +86,7 @@ const OPTIONS: Kinds<SchedulerOptions<never>> = {
   pipeline: FLAG,
   timeLimit: TIME_LIMIT,
   onTimeout: FUNCTION,
+  signalling: FLAG,
 };
 
 const DEFAULT_TIME_LIMIT = 10_000;
@@ -125,6 +131,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   readonly #pipeline: boolean;
   readonly #timeLimit: number;
   readonly #onTimeout: (job: Job<Data>) => Verdict;
+  readonly #isSignalling: boolean;
   readonly #owner: LineOwner<Data>;
   readonly #lines = new Set<JobLine<Data>>();
   /** The oldest first. */
@@ -146,6 +153,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#pipeline = pipeline;
     this.#timeLimit = timeLimit;
     this.#onTimeout = options.onTimeout ?? (() => "reset");
+    this.#isSignalling = options.signalling ?? false;
     this.#free = credits;
     this.#owner = this.#asOwner(credits);
   }
@@ -233,7 +241,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#isAwake = true;
     void Promise.resolve().then(() => {
       this.#isAwake = false;
-      this.#serve();
+      apart(this.#agent, () => this.#serve());
     });
   }
 
@@ -248,7 +256,7 @@ export class Scheduler<Data = undefined> implements Disposable {
         line.drop("ETIMEDOUT");
       } else {
         line.shift();
-        this.#start({ line, job, face: makeJob(job) });
+        apart(this.#agent, () => this.#start({ line, job, face: makeJob(job) }));
       }
     }
   }
@@ -269,7 +277,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     if (this.#running.size === 1) this.#restartTimer();
     let work: unknown;
     try {
-      work = promised(this.#run(face, job.signal));
+      work = promised(this.#runJob(face, job.signal));
     } catch (error) {
       job.scheduled.signal();
       this.#fail(running, error);
@@ -278,6 +286,12 @@ export class Scheduler<Data = undefined> implements Disposable {
     if (isLater(work)) return void this.#await(running, work);
     job.scheduled.signal();
     this.#goOn(running, work);
+  }
+
+  #runJob(face: Job<Data>, signal: AbortSignalLike): unknown {
+    const { validation } = this.#agent;
+    if (validation === undefined) return this.#run(face, signal);
+    return validation.runsJob(this.#isSignalling, () => this.#run(face, signal));
   }
 
   async #await(running: Running<Data>, work: Promise<unknown>): Promise<void> {

@@ -148,6 +148,7 @@ function nameOf(lock: TakenLock): string {
 function ended(lock: TakenLock): void {
   const { shared } = lock.user;
   if (shared.lock === lock) shared.lock = undefined;
+  shared.agent.validation?.released(lock);
   lock.context?.remove(lock);
 }
 

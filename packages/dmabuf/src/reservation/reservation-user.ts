@@ -3,6 +3,7 @@ import type { Agent } from "../domain/agent.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { until, type Steps } from "../domain/steps.js";
+import type { Passage } from "../domain/validation.js";
 import { Ending } from "../domain/wait.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
 import { backingOf, type Fence } from "../fence/fence.js";
@@ -68,7 +69,15 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** Takes the lock, and waits for it if it is not open. */
   *locking(context?: ContextLocks, timeout?: number): Steps<TakenLock> {
-    return this.tryLockFor(context) ?? (yield* this.waitingToLock(context, timeout));
+    const way = this.way(context);
+    const taken = this.tryLockFor(context) ?? (yield* this.waitingToLock(context, timeout));
+    way?.over(taken);
+    return taken;
+  }
+
+  /** For the validator, if there is one: a call begins to wait for the lock. */
+  way(context: ContextLocks | undefined): Passage | undefined {
+    return this.agent.validation?.waits({ kind: "lock", slot: this.shared.slot }, context);
   }
 
   /** The first look of a wait for the lock. One with a context is more than a look. */

@@ -79,11 +79,13 @@ export class Reservation {
     checkWait("Reservation.lock()", options);
     const user = this.#user;
     const locks = context && locksOf(context);
+    const way = user.way(locks);
     const first = user.tryLockFor(locks);
     const taken = await (first ?? take(user.agent, user.waitingToLock(locks, options.timeout), options));
     // Before this code goes on, the holder may have been closed, or the context, and the lock with it.
     user.checkOpen();
     locks?.checkOpen();
+    way?.over(taken);
     return makeReservationLock(taken, context);
   }
 
@@ -98,15 +100,21 @@ export class Reservation {
     checkWaitSync("Reservation.lockSync()", options);
     const user = this.#user;
     const locks = context && locksOf(context);
+    const way = user.way(locks);
     const first = user.tryLockFor(locks);
     const { timeout } = options;
-    return makeReservationLock(first ?? takeSync(user.agent, user.waitingToLock(locks, timeout), timeout), context);
+    const taken = first ?? takeSync(user.agent, user.waitingToLock(locks, timeout), timeout);
+    way?.over(taken);
+    return makeReservationLock(taken, context);
   }
 
   /** Locks the reservation if it is open; gives `undefined` if it is not. @throws {DmaBufError} `EBADF` after the close. */
   tryLock(): ReservationLock | undefined {
     const taken = this.#user.tryLock();
-    return taken && makeReservationLock(taken);
+    if (taken === undefined) return undefined;
+    const { agent, shared } = this.#user;
+    agent.validation?.holds(taken, { kind: "lock", slot: shared.slot });
+    return makeReservationLock(taken);
   }
 
   /** Whether an agent that lives holds the lock. @throws {DmaBufError} `EBADF` after the close. */

@@ -7,10 +7,13 @@ import { placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode, type ReportPlace } from "../validation-report.js";
 import { ExporterCheck } from "./exporter-check.js";
 import { FenceEnds } from "./fence-ends.js";
+import { openFlows, type Flows } from "./flows.js";
 import { HeldPlaces } from "./held-places.js";
 import { LockWatch } from "./lock-watch.js";
+import { OrderCheck } from "./order-check.js";
 import { BytesCheck } from "./read-check.js";
 import { Reports } from "./reports.js";
+import { SignallingCheck } from "./signalling.js";
 import { WorkCheck } from "./work-check.js";
 
 /** How many bytes of what is read are compared, by default. */
@@ -19,13 +22,22 @@ const COMPARED_OF_FRAME = 64;
 
 /** What a check hears of the hooks; it names those that it needs. */
 export type Check = {
-  readonly [Hook in Exclude<keyof Validation, "waits" | "runsJob" | "apart">]?: Validation[Hook];
-} & { waits?(thing: Thing, by?: object): Passage | undefined };
+  readonly [Hook in Exclude<keyof Validation, "waits" | "runsJob" | "apart" | "promised">]?: Validation[Hook];
+} & {
+  /** @returns What hears of the end of the wait, if that is of interest. */
+  waits?(thing: Thing, by?: object): Passage | undefined;
+  /** The agent is about to leave, and what it holds is still there. */
+  finish?(): void;
+  /** The agent has left. */
+  close?(): void;
+};
 
 /** The validator of one agent: it passes what it hears on to its checks. */
 export class Validator implements Validation {
   readonly agent: Agent;
   readonly reports: Reports;
+  readonly flows: Flows;
+  readonly signalling: SignallingCheck;
   readonly #checks: Check[] = [];
   readonly #options: ValidateOptions;
   readonly #places = new HeldPlaces();
@@ -33,9 +45,14 @@ export class Validator implements Validation {
   readonly #exporters = new ExporterCheck(this);
   readonly #locks: LockWatch;
 
+  /** @throws {TypeError} Naming the option that is wrong. */
   constructor(agent: Agent, options: ValidateOptions) {
     this.agent = agent;
     this.reports = new Reports(agent.host, options);
+    this.flows = openFlows();
+    this.signalling = new SignallingCheck(this);
+    this.add(this.signalling);
+    this.add(new OrderCheck(this));
     this.#options = options;
     this.#locks = new LockWatch(this);
     this.add(this.#exporters);
@@ -49,10 +66,11 @@ export class Validator implements Validation {
   }
 
   waits(thing: Thing, by?: object): Passage {
-    const passages = this.#checks.map((check) => check.waits?.(thing, by));
+    const passages = this.#checks.map((check) => check.waits?.(thing, by)).filter((each) => each !== undefined);
+    if (passages.length === 1) return passages[0]!;
     return {
       over(held) {
-        for (const passage of passages) passage?.over(held);
+        for (const passage of passages) passage.over(held);
       },
     };
   }
@@ -73,20 +91,33 @@ export class Validator implements Validation {
     for (const check of this.#checks) check.signaled?.(key);
   }
 
-  runsJob<T>(_key: FenceKey, _isSignalling: boolean, run: () => T): T {
-    return run();
-  }
-
-  apart<T>(run: () => T): T {
-    return run();
-  }
-
   asks(what: string): void {
     for (const check of this.#checks) check.asks?.(what);
   }
 
   allocates(what: string): void {
     for (const check of this.#checks) check.allocates?.(what);
+  }
+
+  runsJob<T>(isSignalling: boolean, run: () => T): T {
+    return isSignalling ? this.signalling.run(run) : run();
+  }
+
+  apart<T>(run: () => T): T {
+    return this.flows.apart(run);
+  }
+
+  promised<T>(run: () => T | Promise<T>): T | Promise<T> {
+    return this.flows.promised(run);
+  }
+
+  finish(): void {
+    for (const check of this.#checks) check.finish?.();
+  }
+
+  close(): void {
+    for (const check of this.#checks) check.close?.();
+    this.flows.close();
   }
 
   /** @param places Default: where the code is that runs now. */

@@ -1,0 +1,141 @@
+import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
+import { ORDER, ORDER_PHASE, ORDER_STATE, PLACE_WORDS, type Segment } from "../domain/layout.js";
+import { raiseTo, usedSlots, usedWord } from "../domain/table.js";
+import { decode, encodeInto } from "../domain/text.js";
+import { isGone } from "./thing.js";
+
+/**
+ * The orders that all agents of a domain have learned: one thing was waited for while another was held. The table is a set;
+ * it has room for so many as the option "orders" says.
+ *
+ * order-table.1. A slot is claimed by one exchange that names the claimer and raises the version; it is LIVE by one store
+ *     after all its words were written. No agent believes a slot that is not.
+ * order-table.2. A reader looks at the state again after it has read: a slot that was claimed in between is no order.
+ * order-table.3. A slot is claimed again if its claimer has died, or if one of its things is gone. Both are so for good:
+ *     what two agents find so they may both try to claim, and one of them gets it.
+ * order-table.4. An order is stored before circles are looked for: of two agents that each close the same circle at the same
+ *     time, one at least sees the other's order.
+ * order-table.5. Two agents that learn the same order at the same time may both store it: a circle is none the worse.
+ */
+export interface Order {
+  /** Words of things (thing.ts). */
+  readonly held: bigint;
+  readonly awaited: bigint;
+  /** Where in the code each was taken, or waited for. */
+  readonly heldAt: string;
+  readonly awaitedAt: string;
+}
+
+/** An order that is in the table. */
+export interface LearnedOrder extends Order {
+  readonly learner: Identity;
+}
+
+/** Adds an order; `"known"` if it is there already, `"full"` if there is no room. */
+export function learn(member: Member, order: Order): "known" | "learned" | "full" {
+  const { memory, layout } = member;
+  for (;;) {
+    const used = usedSlots(member, "orders");
+    let free: { readonly slot: number; readonly state: bigint } | undefined;
+    for (let slot = 0; slot < used; slot++) {
+      const state = memory.load64(layout.order(slot) + ORDER.STATE);
+      if (isSame(member, slot, state, order)) return "known";
+      if (free === undefined && isFree(member, slot, state)) free = { slot, state };
+    }
+    if (free === undefined) {
+      if (used === layout.sizes.orders) return "full";
+      raiseTo(memory, usedWord("orders"), used + 1);
+    } else if (claim(member, free.slot, free.state)) {
+      publish(member, free.slot, order);
+      return "learned";
+    }
+  }
+}
+
+/** All orders of things that are there. */
+export function learnedOrders(segment: Segment): LearnedOrder[] {
+  const orders: LearnedOrder[] = [];
+  for (let slot = 0, used = usedSlots(segment, "orders"); slot < used; slot++) {
+    const order = read(segment, slot);
+    if (order !== undefined && !isGone(segment, order.held) && !isGone(segment, order.awaited)) orders.push(order);
+  }
+  return orders;
+}
+
+/** order-table.2 */
+function read({ memory, layout }: Segment, slot: number): LearnedOrder | undefined {
+  const base = layout.order(slot);
+  const state = memory.load64(base + ORDER.STATE);
+  if (ORDER_STATE.phase.in(state) !== ORDER_PHASE.LIVE) return undefined;
+  const order = {
+    held: memory.load64(base + ORDER.HELD),
+    awaited: memory.load64(base + ORDER.AWAITED),
+    heldAt: readPlace(memory, base + ORDER.HELD_AT),
+    awaitedAt: readPlace(memory, base + ORDER.AWAITED_AT),
+    learner: memory.load(base + ORDER.LEARNER),
+  };
+  return memory.load64(base + ORDER.STATE) === state ? order : undefined;
+}
+
+function isSame({ memory, layout }: Segment, slot: number, state: bigint, order: Order): boolean {
+  const base = layout.order(slot);
+  return (
+    ORDER_STATE.phase.in(state) === ORDER_PHASE.LIVE &&
+    memory.load64(base + ORDER.HELD) === order.held &&
+    memory.load64(base + ORDER.AWAITED) === order.awaited &&
+    memory.load64(base + ORDER.STATE) === state
+  );
+}
+
+/** order-table.3 */
+function isFree(segment: Segment, slot: number, state: bigint): boolean {
+  const phase = ORDER_STATE.phase.in(state);
+  if (phase === ORDER_PHASE.CLAIMED) return !isLive(segment, ORDER_STATE.claimer.in(state) | 0);
+  if (phase === ORDER_PHASE.FREE) return true;
+  const { memory, layout } = segment;
+  const base = layout.order(slot);
+  return isGone(segment, memory.load64(base + ORDER.HELD)) || isGone(segment, memory.load64(base + ORDER.AWAITED));
+}
+
+/** order-table.1 */
+function claim({ memory, layout, identity }: Member, slot: number, state: bigint): boolean {
+  const claimed = stateOf(ORDER_PHASE.CLAIMED, ORDER_STATE.version.in(state) + 1, identity);
+  return memory.compareExchange64(layout.order(slot) + ORDER.STATE, state, claimed) === state;
+}
+
+function publish({ memory, layout, identity }: Member, slot: number, order: Order): void {
+  const base = layout.order(slot);
+  memory.store64(base + ORDER.HELD, order.held);
+  memory.store64(base + ORDER.AWAITED, order.awaited);
+  memory.store(base + ORDER.LEARNER, identity);
+  writePlace(memory, base + ORDER.HELD_AT, order.heldAt);
+  writePlace(memory, base + ORDER.AWAITED_AT, order.awaitedAt);
+  const version = ORDER_STATE.version.in(memory.load64(base + ORDER.STATE));
+  // SYNC POINT order-before-live: pairs with read().
+  memory.store64(base + ORDER.STATE, stateOf(ORDER_PHASE.LIVE, version, 0));
+}
+
+function stateOf(phase: number, version: number, claimer: Identity): bigint {
+  return ORDER_STATE.phase.of(phase) | ORDER_STATE.version.of(version) | ORDER_STATE.claimer.of(claimer);
+}
+
+function writePlace(memory: Segment["memory"], word: number, place: string): void {
+  const words = new Int32Array(PLACE_WORDS);
+  encodeInto(place, new Uint8Array(words.buffer));
+  for (let i = 0; i < PLACE_WORDS; i++) {
+    memory.store(word + i, words[i]!);
+    // Behind its end nothing is read.
+    if (words[i]! >>> 24 === 0) return;
+  }
+}
+
+function readPlace(memory: Segment["memory"], word: number): string {
+  const words = new Int32Array(PLACE_WORDS);
+  for (let i = 0; i < PLACE_WORDS; i++) {
+    words[i] = memory.load(word + i);
+    if (words[i]! >>> 24 === 0) break;
+  }
+  const bytes = new Uint8Array(words.buffer);
+  const end = bytes.indexOf(0);
+  return decode(bytes.subarray(0, end < 0 ? bytes.length : end));
+}

@@ -1,0 +1,79 @@
+import { bufferName } from "../domain/buffer-name.js";
+import { keyOrigin } from "../domain/fence-slot.js";
+import { BUFFER, ONE_SHOT, SLOT_PHASE, SLOT_STATE, THING, TIMELINE, type Segment } from "../domain/layout.js";
+import { pairOf } from "../domain/packing.js";
+import type { FenceKey } from "../domain/timeline-slot.js";
+import type { Thing } from "../domain/validation.js";
+import { backingOf, type Fence } from "../fence/fence.js";
+import { unwrap } from "../fence/unwrap.js";
+
+/** Things as all agents name them: in one word, with the generation of their slot. */
+
+const KINDS = ["none", "lock", "read", "write", "fence"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** The words of a thing: none for a fence that no other agent knows, several for a container. */
+export function wordsOf(segment: Segment, thing: Thing): bigint[] {
+  if (thing.kind !== "fence") return [word(thing.kind, thing.slot, bufferGeneration(segment, thing.slot))];
+  const keys = [...unwrap(thing.fence as Fence)].map((leaf) => backingOf(leaf).key(leaf));
+  return [...new Set(keys.filter((key) => key !== undefined).map(fenceWord))];
+}
+
+/** The word of the context of a fence that others know. */
+export function fenceWord({ slot, generation }: FenceKey): bigint {
+  return word("fence", slot, generation);
+}
+
+function word(kind: Kind, slot: number, generation: number): bigint {
+  return THING.kind.of(KINDS.indexOf(kind)) | pairOf(THING.slot, slot, THING.generation, generation);
+}
+
+export function kindOf(word: bigint): Kind {
+  return KINDS[THING.kind.in(word)] ?? "none";
+}
+
+/** Whether a thing is no more: its slot is free, or another's. */
+export function isGone(segment: Segment, word: bigint): boolean {
+  const [slot, generation] = [THING.slot.in(word), THING.generation.in(word)];
+  const { memory, layout } = segment;
+  if (kindOf(word) !== "fence") {
+    if (slot >= layout.sizes.buffers) return true;
+    const state = memory.load64(layout.buffer(slot) + BUFFER.STATE);
+    return SLOT_STATE.phase.in(state) !== SLOT_PHASE.LIVE || SLOT_STATE.generation.in(state) !== generation;
+  }
+  if (slot >= layout.fenceSlots) return true;
+  const now = layout.isTimeline(slot)
+    ? memory.load(layout.timeline(slot) + TIMELINE.GENERATION)
+    : memory.load(layout.oneShot(slot) + ONE_SHOT.GENERATION);
+  return now >>> 0 !== generation;
+}
+
+/** Whether one who has the one must wait who wants the other. */
+export function conflict(one: bigint, other: bigint): boolean {
+  const kinds = [kindOf(one), kindOf(other)];
+  const isShared = kinds.includes("read") && kinds.includes("write");
+  const sameKind = kinds[0] === kinds[1] && kinds[0] !== "read";
+  return (sameKind || isShared) && placeOf(one) === placeOf(other);
+}
+
+/** A thing for people. */
+export function nameOf(segment: Segment, word: bigint): string {
+  const [slot, generation] = [THING.slot.in(word), THING.generation.in(word)];
+  const kind = kindOf(word);
+  if (kind === "fence") {
+    const origin = isGone(segment, word) ? undefined : keyOrigin(segment, { slot, generation, sequence: 0 });
+    return `the fences of "${origin?.timelineName ?? `timeline ${slot}`}"`;
+  }
+  const name = isGone(segment, word) ? "" : bufferName(segment, slot);
+  const buffer = name === "" ? `buffer ${slot}` : `buffer "${name}"`;
+  return kind === "lock" ? `the lock of ${buffer}` : `the ${kind} access of ${buffer}`;
+}
+
+/** The slot, and which user of it. */
+function placeOf(word: bigint): bigint {
+  return word >> BigInt(THING.slot.shift);
+}
+
+function bufferGeneration({ memory, layout }: Segment, slot: number): number {
+  return SLOT_STATE.generation.in(memory.load64(layout.buffer(slot) + BUFFER.STATE));
+}
