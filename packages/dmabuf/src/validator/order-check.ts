@@ -6,7 +6,7 @@ import { ValidationReport, type ReportPlace } from "../validation-report.js";
 import { circleOf } from "./circles.js";
 import type { Hold, Went } from "./flows.js";
 import { learn, learnedOrders, type LearnedOrder, type Order } from "./order-table.js";
-import { firstOf, Places } from "./place.js";
+import { firstOf, Places } from "./places.js";
 import { fenceWord, kindOf, nameOf, wordsOf } from "./thing.js";
 import type { Check, Validator } from "./validator.js";
 

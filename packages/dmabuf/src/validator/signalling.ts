@@ -1,6 +1,7 @@
 import type { Passage, Thing } from "../domain/validation.js";
+import { functionOf, functionsHere, placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode } from "../validation-report.js";
-import { functionOf, functionsHere, placeHere } from "./place.js";
+
 import { nameOf, wordsOf } from "./thing.js";
 import type { Check, Validator } from "./validator.js";
 
