@@ -37,5 +37,5 @@ export function sentInstead(value: unknown): string | undefined {
   const posted = POSTED.find(hasAll);
   if (posted !== undefined) return `${posted[1]} that was posted itself: ${posted[2]}`;
   if (Object.keys(value).length > 0) return undefined;
-  return "an empty object, which is what arrives of a Domain, a Consumer, a Syncobj or a UserFence that is posted itself: post invite() or handle()";
+  return "an empty object, which is what arrives of a Domain, a UserFence, a Consumer or a Syncobj that is posted itself: post invite() or handle()";
 }

@@ -105,6 +105,12 @@ const POSTED: [what: string, says: RegExp, make: (domain: Domain | ProcessDomain
   ],
   ["a queue", /not a Queue that was posted itself/, (domain) => domain.createQueue({ run() {} })],
   ["a syncobj", /a Syncobj that is posted itself: post .* handle\(\)$/, (domain) => domain.createSyncobj()],
+  ["a user fence", /a UserFence.* that is posted itself: post .* handle\(\)$/, (domain) => domain.createUserFence()],
+  [
+    "a memory fence",
+    /not a MemoryFence that was posted itself: post its handle\(\)$/,
+    (domain) => domain.allocate(8).memoryFence({ value: 1 }),
+  ],
   ["a consumer", /a Consumer .* that is posted itself: post .* handle\(\)$/, (domain) => streamOf(domain).frames()],
   ["a domain", /a (Process)?Domain.* posted itself: post .*invite\(\)/, (domain) => domain],
 ];

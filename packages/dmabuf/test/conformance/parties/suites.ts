@@ -16,11 +16,13 @@ import { reservationCases } from "./reservation-cases.js";
 import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
 import { syncFileCases } from "./sync-file-cases.js";
 import { syncobjCases } from "./syncobj-cases.js";
+import { userFenceCases } from "./user-fence-cases.js";
 import { lockingCases } from "./ww-cases.js";
 
 /** Areas A to E, and K. */
 export function fenceSuites(place: Place): void {
   register(place, { fenceCases, arrayCases, chainCases, mergeCases, syncFileCases, syncobjCases, sharedSyncobjCases });
+  register(place, { userFenceCases });
 }
 
 /** Areas F to I and L, and the numbers of fences that wrap. */

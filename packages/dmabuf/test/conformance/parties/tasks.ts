@@ -22,6 +22,7 @@ export * from "./paged-tasks.js";
 export * from "./queue-tasks.js";
 export * from "./sync-tasks.js";
 export * from "./syncobj-tasks.js";
+export * from "./user-fence-tasks.js";
 
 export function nothing(_scene: Scene): void {}
 
