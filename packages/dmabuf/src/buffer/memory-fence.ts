@@ -1,14 +1,13 @@
 import { checkIntact } from "../domain/handle.js";
 import { checkObject, required, U64, withCode, type Kind, type Kinds } from "../arguments.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
-import { ringAll, slotOf } from "../domain/agent-slot.js";
-import { setBit } from "../domain/bits.js";
 import { DmaBufError } from "../errors.js";
 import { userBackingOf, UserFence, type UserFenceBacking } from "../fence/user-fence.js";
 import type { UserFenceHandle, UserFenceHandleData } from "../fence/user-fence-handle.js";
 import { MemoryWord } from "../substrate/memory-word.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { BufferHandle, BufferHandleData, HandleMode } from "./handle.js";
+import { armWord, raiseWord } from "./memory-fence-slot.js";
 import { makeMemoryMap, type MemoryMap } from "./memory-map.js";
 import { PAGE_SIZE } from "./storage.js";
 
@@ -129,13 +128,11 @@ class WordInBuffer implements UserFenceBacking {
     if (this.#mode === "read") {
       throw new DmaBufError("EACCES", "Cannot signal the memory fence: its buffer's holder may only read it");
     }
-    if (!this.#word.raise(this.value)) return false;
-    ringAll(this.agent, this.#waiters);
-    return true;
+    return raiseWord(this.agent, this.#record.key.slot, this.#word, this.value);
   }
 
   awaited(): WaitCondition {
-    return new AwaitedWord(this, () => setBit(this.agent.memory, this.#waiters, slotOf(this.agent.identity)));
+    return new AwaitedWord(this, () => armWord(this.agent, this.#record.key.slot));
   }
 
   handle(): UserFenceHandle {
@@ -149,11 +146,6 @@ class WordInBuffer implements UserFenceBacking {
 
   release(): void {
     if (--this.#uses === 0) this.#map.close();
-  }
-
-  get #waiters(): number {
-    const { layout } = this.agent;
-    return layout.buffer(this.#record.key.slot) + layout.BUFFER.WORD_WAITERS;
   }
 }
 
