@@ -59,6 +59,10 @@ test("no agent and no layout of shared memory is reached from what a domain make
     file.handle(),
     syncobj,
     syncobj.handle(),
+    ...[domain.createUserFence(), domain.allocate(8).memoryFence({ value: 1 })].flatMap((fence) => [
+      fence,
+      fence.handle(),
+    ]),
   ];
   const found = things.flatMap((thing) =>
     [...reached(thing)]

@@ -60,6 +60,19 @@ const FORGOTTEN: [
 ];
 
 describe("forgotten, and given back:", () => {
+  test("a user fence and a memory fence, without a warning: no agent has waited for the holder", PATIENT, async (t) => {
+    const domain = createDomain(t, { userFences: 1 });
+    const isGivenBack = (): boolean => domain.statistics().length === 0 && canMakeUserFence(domain);
+    const warnings = await warningsOf(t, 1, async () => {
+      forgetFences(domain);
+      for (let turn = 0; turn < 20 && !isGivenBack(); turn++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        collectGarbage();
+      }
+    });
+    assert.deepEqual([isGivenBack(), warnings], [true, []]);
+  });
+
   for (const [what, named, forget, works] of FORGOTTEN) {
     test(what, PATIENT, async (t) => {
       const domain = createDomain(t);
@@ -282,3 +295,19 @@ describe("what is in use is not forgotten:", () => {
     },
   );
 });
+
+/** In a function of its own, so that no variable of the caller keeps them. */
+function forgetFences(domain: Domain): void {
+  domain.createUserFence();
+  using buffer = domain.allocate(8);
+  buffer.memoryFence({ value: 1 });
+}
+
+function canMakeUserFence(domain: Domain): boolean {
+  try {
+    domain.createUserFence().close();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -88,8 +88,10 @@ test("a member with more features uses those of the domain, and is told which it
   using full = FullDomain.join(domain.invite());
   const lacks = (feature: string): object => ({ code: "EOPNOTSUPP", message: new RegExp(`feature "${feature}"`) });
   assert.throws(() => full.createSyncobj(), lacks("syncobjs"));
+  assert.throws(() => full.createUserFence(), lacks("user-fences"));
   using other = FullDomain.create();
   assert.throws(() => full.import(structuredClone({ ...other.createSyncobj().handle() })), lacks("syncobjs"));
+  assert.throws(() => full.import(structuredClone({ ...other.createUserFence().handle() })), lacks("user-fences"));
   using buffer = full.allocate(4096);
   const ops = { map: () => [], unmap: () => {}, release: () => {} };
   const segments = [{ memory: new SharedArrayBuffer(4096), offset: 0, length: 4096 }];

@@ -114,6 +114,17 @@ export const MORTAL_TASKS: Record<string, (domain: JoinedDomain, given: Given) =
     syncobj.signalPoint(2);
     again.reset();
   },
+  "shares a user fence and signals it"(domain) {
+    using fence = domain.createUserFence({ name: "done" });
+    using again = domain.import(structuredClone(fence.handle()));
+    void again.wait({ unref: true }).catch(() => {});
+    fence.signal();
+  },
+  "signals a memory fence"(_domain, { buffers: [buffer] }) {
+    using fence = buffer.memoryFence({ value: 1 });
+    void fence.wait({ unref: true }).catch(() => {});
+    fence.signal();
+  },
   "produces a stream of its own"(domain) {
     using stream = domain.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });
     stream.handle();

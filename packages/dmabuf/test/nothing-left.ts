@@ -5,6 +5,7 @@ import { claimBuffer } from "../src/buffer/buffer-slot.js";
 import { claimOneShot } from "../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../src/domain/timeline-slot.js";
 import type { DmaBuf, DmaBufError, FrameStream, JoinedDomain } from "../src/index.js";
+import { claimUserFence } from "../src/fence/user-fence-slot.js";
 import { claimStream } from "../src/stream/stream-slot.js";
 
 /** What the one who lives on has, after another one has died. */
@@ -16,7 +17,9 @@ export interface AfterDeath {
   /** The only stream, with a loan or a frame that no consumer waits for. */
   readonly stream: FrameStream;
   /** How many slots the survivor has not taken. */
-  readonly free: Readonly<Record<"agents" | "buffers" | "timelines" | "oneShots" | "streams" | "syncobjs", number>>;
+  readonly free: Readonly<
+    Record<"agents" | "buffers" | "timelines" | "oneShots" | "streams" | "syncobjs" | "userFences", number>
+  >;
 }
 
 /** What the survivor has is as if the other had never been. Takes all slots: the domain is of no use afterwards. */
@@ -45,6 +48,7 @@ function countFreeSlots(survivor: JoinedDomain): AfterDeath["free"] {
   const fence = { name: "", driverName: "", timeLimit: 1 };
   return {
     syncobjs: countUntilFull(() => survivor.createSyncobj().handle()),
+    userFences: countUntilFull(() => claimUserFence(agent, "")),
     agents: countUntilFull(() => claimAgentSlot(agent, "")),
     buffers: countUntilFull(() => claimBuffer(agent, { size: 1, name: "", exporterName: "" })),
     timelines: countUntilFull(() => claimTimeline(agent, fence)),

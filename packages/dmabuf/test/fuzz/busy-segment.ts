@@ -14,6 +14,7 @@ import {
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import type { SyncobjHandleData } from "../../src/fence/syncobj-handle.js";
+import type { UserFenceHandleData } from "../../src/fence/user-fence-handle.js";
 import { BareDomain, createMemory } from "../bare-domain.js";
 
 /** What two agents have left for a third one in a control segment in which every table is in use. */
@@ -24,6 +25,7 @@ export interface BusySegment {
   readonly timeline: SoftwareTimelineHandle;
   readonly stream: StreamHandleData;
   readonly syncobj: SyncobjHandleData;
+  readonly userFence: UserFenceHandleData;
 }
 
 export const SIZES = {
@@ -71,6 +73,10 @@ export function busySegment(): BusySegment {
   for (const point of [1, 2, 3]) syncobj.addPoint(point, failing.createFence());
   one.import(syncobjHandle);
 
+  const userFence = two.createUserFence({ name: "done" });
+  const userFenceHandle = structuredClone(userFence.handle());
+  void one.import(structuredClone(userFence.handle())).wait({ unref: true });
+
   // A dead agent that was not recovered yet.
   dead.import(buffers[1]!.handle("read")).accessSync("read", { timeout: 0 });
   dead.createTimeline().createFence();
@@ -97,6 +103,7 @@ export function busySegment(): BusySegment {
     timeline: software.handle(),
     stream: structuredClone(stream.handle()),
     syncobj: syncobjHandle,
+    userFence: userFenceHandle,
   };
 }
 

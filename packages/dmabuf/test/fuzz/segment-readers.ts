@@ -102,6 +102,20 @@ export const READERS: Record<string, Reader> = {
     mine.addPoint(1, domain.createTimeline().createFence());
     again.query();
   },
+  "user fence"(domain, { userFence }) {
+    using theirs = domain.import(userFence);
+    theirs.waitSync(PATIENT);
+    void theirs.name;
+    theirs.handle().close();
+    theirs.signal();
+    theirs.waitSync();
+  },
+  "own user fence"(domain) {
+    using mine = domain.createUserFence();
+    using again = domain.import(structuredClone(mine.handle()));
+    mine.signal();
+    again.isSignaled();
+  },
   ...forEachPolicy(),
   "own stream"(domain) {
     using stream = domain.createStream({ format: rawFormat(1), buffers: 2, dataBytes: 0 });

@@ -71,7 +71,8 @@ class World {
 
   /** What the survivor has is as if the other had never been. */
   checkNothingIsLeft(): void {
-    const free = { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2, syncobjs: SIZES.syncobjs };
+    const { syncobjs, userFences } = SIZES;
+    const free = { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2, syncobjs, userFences };
     checkNothingIsLeft({ survivor: this.survivor, buffers: this.#buffers, stream: this.#stream, free });
   }
 }

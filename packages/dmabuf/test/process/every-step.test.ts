@@ -83,7 +83,8 @@ class World implements Disposable {
   }
 
   checkNothingIsLeft(): void {
-    const free = { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2, syncobjs: SIZES.syncobjs };
+    const { syncobjs, userFences } = SIZES;
+    const free = { agents: 3, buffers: 7, timelines: 4, oneShots: 8, streams: 2, syncobjs, userFences };
     checkNothingIsLeft({ survivor: this.#domain, buffers: this.#buffers, stream: this.#stream, free });
   }
 

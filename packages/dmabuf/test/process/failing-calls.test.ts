@@ -11,6 +11,7 @@ import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { DmaBufError } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
+import { claimUserFence } from "../../src/fence/user-fence-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
 import { pause } from "../agents.js";
 import { segmentState } from "../segment-state.js";
@@ -61,6 +62,7 @@ const CLAIMS: Record<string, (filler: ProcessDomain) => unknown> = {
     }),
   streams: (filler) => claimStream(agentOf(filler), "", []),
   syncobjs: (filler) => filler.createSyncobj().handle(),
+  userFences: (filler) => claimUserFence(agentOf(filler), ""),
   agents: (filler) => filler.invite(),
 };
 

@@ -338,6 +338,37 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       using _again = second.import(structuredClone(handle));
     },
   }),
+  "domain.createUserFence": { call: ({ first }) => first.createUserFence({ name: "done" }) },
+  "userFence.handle and domain.import": made({
+    before: ({ first }, keep) => keep(first.createUserFence()),
+    call: ({ second }, fence) => {
+      using handle = fence.handle();
+      using _again = second.import(structuredClone(handle));
+    },
+  }),
+  "userFence.wait, signalAfter and signal": {
+    call: async ({ first, second }) => {
+      using fence = first.createUserFence();
+      using theirs = second.import(structuredClone(fence.handle()));
+      const wait = theirs.wait();
+      using after = first.createUserFence();
+      after.signalAfter(first.stubFence());
+      fence.signal();
+      await wait;
+    },
+  },
+  "buffer.memoryFence, its handle and its wait": made({
+    views: true,
+    before: imported,
+    call: async ({ first }, buffer) => {
+      using fence = buffer.memoryFence({ offset: 0, value: 1 });
+      using handle = fence.handle();
+      using theirs = first.import(structuredClone(handle));
+      const wait = theirs.wait();
+      fence.signal();
+      await wait;
+    },
+  }),
   "domain.lockAll": made({
     before: imported,
     call: ({ second }, buffer) => second.lockAll([buffer]),
