@@ -115,8 +115,8 @@ test(
       using observer = ProcessDomain.observe(where);
       assert.equal(observer.domain, first.domain);
       assert.deepEqual(observer.agents, [
-        { name: "first", pid: first.pid, state: "stopped" },
-        { name: "second", pid: second.pid, state: "live" },
+        { name: "first", process: first.pid, state: "stopped" },
+        { name: "second", process: second.pid, state: "live" },
       ]);
       assert.equal(observer.isEnded, false);
       const [{ name, size, writer, holders, ...rest }, ...more] = observer.statistics() as [
@@ -178,8 +178,8 @@ test(
     using observer = ProcessDomain.observe(second.pid);
     await second.kill();
     assert.deepEqual(observer.agents, [
-      { name: "first", pid: first.pid, state: "stopped" },
-      { name: "second", pid: undefined, state: "dead" },
+      { name: "first", process: first.pid, state: "stopped" },
+      { name: "second", process: undefined, state: "dead" },
     ]);
     assert.equal(observer.isEnded, false);
     await first.kill();
@@ -202,8 +202,8 @@ test("threads that hang are agents of one process", LIMITED, async (t) => {
   const { pid } = await Program.start(t, "make", place, "main", "threads");
   using observer = ProcessDomain.observe(pid);
   assert.deepEqual(observer.agents, [
-    { name: "main", pid, state: "live" },
-    { name: "main's thread", pid, state: "live" },
+    { name: "main", process: pid, state: "live" },
+    { name: "main's thread", process: pid, state: "live" },
   ]);
 });
 
@@ -213,7 +213,7 @@ test(
   (t) => {
     const { domain, place } = listen(t);
     using observer = ProcessDomain.observe(place);
-    const own = (name: string) => ({ name, pid: process.pid, state: "live" });
+    const own = (name: string) => ({ name, process: process.pid, state: "live" });
     const invitation = domain.invite({ name: "invited" });
     assert.deepEqual(observer.agents, [own("here"), own("invited")]);
     const joined = ProcessDomain.join(invitation);

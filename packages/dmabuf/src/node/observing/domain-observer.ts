@@ -46,7 +46,7 @@ export interface ObservedAgent {
   /** The agent's name, for people. */
   readonly name: string;
   /** The number of its process; `undefined` if it is dead, or in a process that this one may not look into. */
-  readonly pid: number | undefined;
+  readonly process: number | undefined;
   /** "stopped": its process is, by a signal or a debugger. "dead": its thread or its process has ended. */
   readonly state: "live" | "stopped" | "dead";
 }
@@ -67,7 +67,7 @@ export let observeDomain: (where: string | number, options: ObserveOptions) => D
  * using _access = await buffer.access("write");
  * // Mostly in another process:
  * using observer = ProcessDomain.observe("@observed-by-example");
- * console.log(observer.agents); // [{ name: "camera", pid: 812, state: "live" }]
+ * console.log(observer.agents); // [{ name: "camera", process: 812, state: "live" }]
  * for (const { name, writer } of observer.statistics()) console.log(name, "is written by", writer);
  * ```
  */
@@ -98,14 +98,15 @@ export class DomainObserver implements Disposable {
     const present = agentsIn(segment);
     const homes = allDescriptors()
       .filter(({ name }) => name === segment.registerName)
-      .map((descriptor) => ({ pid: descriptor.pid, locks: writeLocks(descriptor) }));
-    const pidOf = (slot: number): number | undefined =>
-      homes.find(({ locks }) => locks.some((lock) => isLockOf(slot, lock)))?.pid;
+      .map((descriptor) => ({ process: descriptor.pid, locks: writeLocks(descriptor) }));
+    const processOf = (slot: number): number | undefined =>
+      homes.find(({ locks }) => locks.some((lock) => isLockOf(slot, lock)))?.process;
     return present.flatMap((identity): ObservedAgent[] => {
       const name = agentName(segment, identity);
-      if (!lives(segment, identity)) return isThere(segment, identity) ? [{ name, pid: undefined, state: "dead" }] : [];
-      const pid = pidOf(slotOf(identity));
-      return [{ name, pid, state: pid !== undefined && isStopped(pid) ? "stopped" : "live" }];
+      if (!lives(segment, identity))
+        return isThere(segment, identity) ? [{ name, process: undefined, state: "dead" }] : [];
+      const process = processOf(slotOf(identity));
+      return [{ name, process, state: process !== undefined && isStopped(process) ? "stopped" : "live" }];
     });
   }
 
