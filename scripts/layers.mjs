@@ -17,6 +17,7 @@ const HOME = "packages/dmabuf/src";
 /** A name with an ending is one file of src/, one without is a folder. */
 export const LAYERS = [
   { name: "using.ts", neutral: true },
+  { name: "explanation.ts", neutral: true },
   { name: "errors.ts", neutral: true },
   { name: "validation-report.ts", neutral: true },
   { name: "all-or-nothing.ts", neutral: true },
@@ -32,6 +33,7 @@ export const LAYERS = [
   { name: "stream", neutral: true },
   { name: "window", neutral: true },
   { name: "queue", neutral: true },
+  { name: "explain", neutral: true },
   { name: "validator", neutral: true },
   { name: "domain-base.ts", neutral: true },
   { name: "features.ts", neutral: true },

@@ -1,3 +1,5 @@
+import type { Explanation } from "./explanation.js";
+
 /** The errno names this library uses, with Linux's numbers. */
 export const ERRNO = {
   EPERM: 1,
@@ -111,6 +113,8 @@ export class DmaBufError extends Error {
   readonly errno: number;
   /** The system call that has failed, where it was one. */
   readonly syscall?: string;
+  /** Of a wait whose time has passed: who was in the way, and why; its sentence is in the message. */
+  declare readonly explanation?: Explanation;
 
   /**
    * Makes an error, as an exporter of a program's own throws it.
@@ -140,6 +144,15 @@ export class DmaBufError extends Error {
     }
     return new DmaBufError(plain.code, plain.message, plain.syscall === undefined ? {} : { syscall: plain.syscall });
   }
+}
+
+/** Says in the error of a wait who was in the way. */
+export function addExplanation(error: DmaBufError, explanation: Explanation): void {
+  // The stack first: engines that make it when it is read would take the new message.
+  const { stack, message } = error;
+  error.message = `${message}; ${explanation.sentence}`;
+  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+  Object.defineProperty(error, "explanation", { value: explanation });
 }
 
 /** The name of an errno, of either sign. A number this library has no name for is reported as `EIO`. */

@@ -14,6 +14,7 @@ import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
 import type { DomainBase, JoinOptions } from "./domain-base.js";
 import type { Feature } from "./domain/feature.js";
 import { wantsValidation } from "./host/environment.js";
+import { EXPLANATIONS, type ExplainMembers } from "./explain/feature.js";
 import { FENCES, type FenceMembers } from "./fence/feature.js";
 import { SYNCOBJS, type SyncobjMembers } from "./fence/syncobj-feature.js";
 import { USER_FENCES, type UserFenceMembers } from "./fence/user-fence-feature.js";
@@ -31,6 +32,7 @@ export const FEATURES: readonly Feature[] = [
   STREAMS,
   QUEUES,
   WINDOWS,
+  EXPLANATIONS,
   VALIDATOR,
 ];
 
@@ -49,6 +51,7 @@ export interface AllMembers
     StreamMembers,
     QueueMembers,
     WindowMembers,
+    ExplainMembers,
     ValidatorMembers {
   /**
    * What a handle is to, in this thread.

@@ -23,6 +23,16 @@ export type { ValidatorMembers } from "./validator/feature.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { ValidationReport, type PlainReport, type ReportCode, type ReportPlace } from "./validation-report.js";
 export type { SilencedReport, ValidateOptions } from "./domain/validation.js";
+export type {
+  ExplainedAgent,
+  ExplainedParty,
+  ExplainedThing,
+  ExplainedWait,
+  Explanation,
+  ExplanationData,
+} from "./explanation.js";
+export type { ExplainMembers } from "./explain/feature.js";
+export type { Explainable } from "./explain/things-of.js";
 export type { Sizes } from "./domain/layout.js";
 export type { WaitOptions } from "./domain/wait.js";
 

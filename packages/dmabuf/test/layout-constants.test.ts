@@ -39,6 +39,7 @@ test("the constants are those of the layout", () => {
     syncobjs: "SYNCOBJ",
     userFences: "USER_FENCE",
     orders: "ORDER",
+    activities: "ACTIVITY",
     retired: "RETIRED",
   };
   for (const table of TABLE_NAMES) {

@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import { Held } from "../domain/held.js";
 import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -32,6 +33,11 @@ export class AccessHold extends Held implements AccessedBytes {
     exporter.end(mode);
     holds.release(mode);
   };
+
+  override activity(): Activity {
+    const { slot, generation } = this.#record.key;
+    return { does: this.mode === "write" ? "writes" : "reads", slot, generation };
+  }
 
   /** An access has begun: the bytes are in use until its end. */
   override begin(): void {

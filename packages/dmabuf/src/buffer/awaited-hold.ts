@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import type { WaitCondition } from "../domain/agent.js";
 import type { Identity } from "../domain/agent-slot.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -18,6 +19,7 @@ export interface AwaitedHold extends WaitCondition {
  */
 export function awaitedHold(holds: Holds, mode: AccessMode, action = "use the buffer"): AwaitedHold {
   const arm = (): void => holds.arm();
+  const activity = (): Activity => ({ does: `awaits-${mode}`, slot: holds.slot });
   const users = (): Identity[] => holds.users();
   // A waiting writer keeps readers out (hold.4). Its own claim is not in its own way.
   let claimed = false;
@@ -26,10 +28,11 @@ export function awaitedHold(holds: Holds, mode: AccessMode, action = "use the bu
     if (isInOwnWay) throw holds.agent.blocksItself("deadlock", `Cannot block to ${action}: this thread itself uses it`);
   };
   if (mode === "read") {
-    return { arm, checkBlocking, ready: () => holds.tryTake("read"), inTheWay: users, giveUp: () => {} };
+    return { arm, activity, checkBlocking, ready: () => holds.tryTake("read"), inTheWay: users, giveUp: () => {} };
   }
   return {
     arm,
+    activity,
     checkBlocking,
     inTheWay: () => (claimed ? holds.readingAgents() : users()),
     ready: () => {

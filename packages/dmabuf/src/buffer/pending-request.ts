@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, isLive } from "../domain/agent-slot.js";
 import {
@@ -45,6 +46,10 @@ export class PendingRequest implements WaitCondition {
       this.#lent?.takeBack(true);
       throw error;
     }
+  }
+
+  activity(): Activity | undefined {
+    return this.#key && { does: "awaits-answer", ...this.#key };
   }
 
   arm(): void {

@@ -66,6 +66,7 @@ function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string):
   const generation = last + 1;
   const live = stateOf(generation, AGENT_PHASE.LIVE);
   if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return undefined;
+  memory.store(base + AGENT.PROCESS, 0);
   writeName(memory, base + AGENT.NAME, name);
   // SYNC POINT name-before-named: pairs with nameOf().
   memory.store(base + AGENT.NAMED, generation);

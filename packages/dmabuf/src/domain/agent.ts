@@ -3,6 +3,7 @@ import type { ReportCode } from "../validation-report.js";
 import type { Host } from "../host/host.js";
 import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
+import type { Activity, ActivityLog } from "./activity.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
@@ -39,6 +40,8 @@ export interface WaitCondition {
    * `EDEADLK`.
    */
   checkBlocking?(): void;
+  /** What is waited for, for other agents. */
+  activity?(): Activity | undefined;
 }
 
 /** Each time that spinning has not helped it is halved, down to this fraction of the host's limit. */
@@ -80,6 +83,8 @@ export class Agent implements Member, Waiter {
   readonly options: AgentOptions;
   /** Who looks for broken rules, if any does; set when the agent has joined. */
   validation: Validation | undefined = undefined;
+  /** Tells other agents what lasts, where the domain explains it. */
+  activities: ActivityLog | undefined = undefined;
   /** How many buffers it has read holds of. */
   buffersRead = 0;
   readonly #bell: number;
@@ -102,7 +107,9 @@ export class Agent implements Member, Waiter {
     this.options = options;
     this.held = new HeldList(host, options.debug);
     this.longWaits = new LongWaits(host, options.warnAfter);
-    this.#bell = segment.layout.agent(slotOf(identity)) + AGENT.DOORBELL;
+    const base = segment.layout.agent(slotOf(identity));
+    if (host.processId !== undefined) this.memory.store(base + AGENT.PROCESS, host.processId);
+    this.#bell = base + AGENT.DOORBELL;
     this.#spinNs = host.spinNs;
   }
 
@@ -137,6 +144,7 @@ export class Agent implements Member, Waiter {
       options,
       () => awaited.ready(),
       (done, failed) => this.watch(awaited, done, failed),
+      awaited,
     );
   }
 
@@ -222,6 +230,14 @@ export class Agent implements Member, Waiter {
     }
     const limit = timeout === Infinity ? Infinity : this.host.nowNs() + timeout * 1e6;
     if (this.#spin(awaited, limit)) return true;
+    try {
+      return this.#sleepUntil(awaited, limit);
+    } finally {
+      this.activities?.unblock();
+    }
+  }
+
+  #sleepUntil(awaited: WaitCondition, limit: number): boolean {
     for (;;) {
       const bell = this.memory.load(this.#bell);
       awaited.arm();
@@ -230,7 +246,8 @@ export class Agent implements Member, Waiter {
       const left = limit === Infinity ? Infinity : (limit - this.host.nowNs()) / 1e6;
       if (left <= 0) return false;
       const recheck = awaited.recheckAfter?.() ?? Infinity;
-      this.memory.park(this.#bell, bell, Math.min(left, recheck, this.longWaits.blockedLeft()));
+      const due = Math.min(recheck, this.longWaits.blockedLeft(), this.activities?.blockedLeft(awaited) ?? Infinity);
+      this.memory.park(this.#bell, bell, Math.min(left, due));
       // What is ready now needs no arming, which would have this agent rung for nothing later.
       if (awaited.ready()) return true;
     }

@@ -1,10 +1,15 @@
 import { ERRNO } from "../errors.js";
+import type { Activity } from "./activity.js";
 import type { Agent, WaitCondition } from "./agent.js";
 import { armKey, endKey, isKeySignaled, isOwnKey, keyProgress, keyTimeLimit } from "./fence-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
 
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
 export const DEFAULT_TIME_LIMIT = 10_000;
+
+export function awaitsFence({ slot, generation, sequence }: FenceKey): Activity {
+  return { does: "awaits-fence", slot, generation, number: sequence };
+}
 
 /** How a thread waits for a fence in shared memory; a look may start hang recovery (agent.4). */
 export class AwaitedKey implements WaitCondition {
@@ -28,6 +33,10 @@ export class AwaitedKey implements WaitCondition {
     this.key = key;
     this.#limitNs = timeLimit * 1e6;
     this.#expired = agent.validation?.awaits(key);
+  }
+
+  activity(): Activity {
+    return awaitsFence(this.key);
   }
 
   arm(): void {

@@ -2,6 +2,7 @@ import { textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
 import { stackHere } from "../host/stack.js";
 import type { Validation } from "./validation.js";
+import type { Activity, ActivityLog } from "./activity.js";
 
 /**
  * What only an object of the user's can end: an access, a frame, a loan, a lock, a consumer, a mapping. Where that is
@@ -50,6 +51,11 @@ export class Held {
     this.#giveBack = giveBack;
   }
 
+  /** What it is, for other agents; nothing if it is in no one's way. */
+  activity(): Activity | undefined {
+    return undefined;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -83,6 +89,7 @@ export class Held {
     if (this.#isWatched) {
       this.#isWatched = false;
       collected.unregister(this);
+      this.#list.activities?.ended(this);
     }
     this.#end(this as never);
   }
@@ -105,6 +112,7 @@ export class Held {
     const views = this.#views?.(object as never) ?? [];
     for (const view of views) owners.set(view, object);
     collected.register(object, this, this);
+    this.#list.activities?.held(this, this.#list);
   }
 
   /** It is held for long: what it keeps for the next object is this one's, and goes with it. */
@@ -151,13 +159,24 @@ const YOUNG_MS = 100;
 /** So many are listed before those that have ended are looked for. */
 const LISTED = 64;
 
+/** Where and when what is held was taken. */
+export interface HeldPlace {
+  /** Not before, in monotonic nanoseconds. */
+  readonly youngSince: number;
+  /** The stack of its taking, if that is to be known. */
+  stackOf(held: object): string | undefined;
+}
+
 /** What was taken in an agent only just now. What has ended stays listed for a while: most of it begins again at once. */
-export class HeldList {
+export class HeldList implements HeldPlace {
   readonly host: Host;
   /** That of its agent. */
   validation: Validation | undefined = undefined;
+  /** Tells other agents what is held for long. */
+  activities: ActivityLog | undefined;
+  youngSince = 0;
   /** Where each was taken, if that is to be known. */
-  readonly #places: WeakMap<Held, string> | undefined;
+  readonly #places: WeakMap<object, string> | undefined;
   #young: Held[] = [];
   #room = LISTED;
   #cancelTimer: (() => void) | undefined;
@@ -186,7 +205,9 @@ export class HeldList {
     }
     this.#young.push(held);
     this.#places?.set(held, stackHere());
-    this.#cancelTimer ??= this.host.after(YOUNG_MS, () => this.#age());
+    if (this.#cancelTimer !== undefined) return;
+    if (this.activities !== undefined) this.youngSince = this.host.nowNs();
+    this.#cancelTimer = this.host.after(YOUNG_MS, () => this.age());
   }
 
   /** Lists no longer what has ended. To be called when what it was of is closed, and would stay in memory with it. */
@@ -202,9 +223,13 @@ export class HeldList {
   }
 
   #placeOf(held: Held): string {
-    const place = this.#places?.get(held);
+    const place = this.stackOf(held);
     if (place !== undefined) return `. It was taken here:\n${place}`;
     return this.#places === undefined ? ' (DMABUF_DEBUG=1, or the option "debug", says where it was taken)' : "";
+  }
+
+  stackOf(held: object): string | undefined {
+    return this.#places?.get(held);
   }
 
   /** The agent has left: nothing that was held in it is any more. */
@@ -214,7 +239,9 @@ export class HeldList {
     this.#young = [];
   }
 
-  #age(): void {
+  /** What was taken until now is no longer young: its time has passed, or this thread is blocked and its timer is. */
+  age(): void {
+    this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const young = this.#young;
     this.#young = [];

@@ -30,6 +30,7 @@ const SMALL: Sizes = {
   syncobjs: 2,
   userFences: 2,
   orders: 2,
+  activities: 2,
 };
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
@@ -43,6 +44,7 @@ const NAMES = [
   "syncobjs",
   "userFences",
   "orders",
+  "activities",
 ] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
@@ -60,6 +62,7 @@ test("sizes that are not given are the defaults", () => {
     syncobjs: 256,
     userFences: 1024,
     orders: 4096,
+    activities: 1024,
   };
   assert.deepEqual(checkSizes({}), defaults);
   assert.deepEqual(checkSizes({ buffers: 7 }), { ...defaults, buffers: 7 });
@@ -188,6 +191,7 @@ for (const sizes of [SMALL, MANY, checkSizes({})]) {
       syncobjs: layout.syncobj(1),
       userFences: layout.userFence(1),
       orders: layout.order(1),
+      activities: layout.activity(1),
     };
     for (const table of TABLE_NAMES) {
       const { WORDS } = place<AnyRecord>(TABLES[table], layout.counts) as { readonly WORDS: number };

@@ -70,6 +70,7 @@ export const AGENT = record({
   MESSAGES: u32, // messages ever sent to this agent beside the segment; wraps
   RELEASED: u32, // identity of the last dead agent in the slot that has been released (recovery.8)
   NAMED: u32, // generation of the agent whose name is in NAME as a whole
+  PROCESS: u32, // number of its process, 0 if it is not known
   NAME: name,
   DOORBELL: ownLine(u32), // counts the rings
   SLEEPERS: packed(SLEEPERS), // the substrate's own, beside the word that is rung
@@ -271,6 +272,7 @@ export const STREAM = record({
   PRODUCER_WAITS: u32, // 1 while the producer wants to hear of consumers that have moved on
   CONSUMERS_USED: u32, // how many consumers' places were ever used
   GROUPS_USED: u32, // how many groups there are
+  RING: u32, // how many of its places have a buffer
   NAME: name,
   PUBLISHED: ownLine(u32), // frames ever published; wraps
   WAITERS: agentBits,
@@ -359,7 +361,7 @@ export const THING = packing(64, { kind: 3, slot: 29, generation: 32 });
 export const ORDER_STATE = packing(64, { phase: 2, version: 30, claimer: 32 });
 export const ORDER_PHASE = { FREE: 0, CLAIMED: 1, LIVE: 2 } as const;
 /** How many words of UTF-8 a place in the code has. */
-export const PLACE_WORDS = 60;
+export const SITE_WORDS = 60;
 
 /** One thing was waited for while another was held. */
 export const ORDER = record({
@@ -367,8 +369,23 @@ export const ORDER = record({
   HELD: packed(THING),
   AWAITED: packed(THING),
   LEARNER: u32, // identity of the agent that has seen it
-  HELD_AT: words(PLACE_WORDS),
-  AWAITED_AT: words(PLACE_WORDS),
+  HELD_AT: words(SITE_WORDS),
+  AWAITED_AT: words(SITE_WORDS),
+});
+
+/** What an agent does that lasts, as an index in ACTIVITIES (activity.ts); and whether its thread is blocked by it. */
+export const DOES = packing(32, { activity: 8, blocks: 1 });
+
+/** What an agent holds, runs or waits for, and has for some time. */
+export const ACTIVITY = record({
+  OWNER: u32,
+  VERSION: u32, // odd while the entry is whole; wraps
+  DOES: packed(DOES),
+  SLOT: u32, // of what it is about
+  GENERATION: u32,
+  NUMBER: u64, // of a fence, a place, a lock's ticket, or how many there are to be
+  SINCE: u64, // monotonic nanoseconds
+  PLACE: words(SITE_WORDS), // where the program does it, if that is known
 });
 
 /** The tables, in the order in which the segment has them after its header. */
@@ -383,6 +400,7 @@ export const TABLES = {
   syncobjs: SYNCOBJ,
   userFences: USER_FENCE,
   orders: ORDER,
+  activities: ACTIVITY,
 } as const satisfies Record<TableName, AnyRecord>;
 
 type Starts = Readonly<Record<TableName | "end", number>>;
@@ -511,6 +529,10 @@ export class Layout {
 
   order(slot: number): number {
     return this.#starts.orders + slot * ORDER.WORDS;
+  }
+
+  activity(slot: number): number {
+    return this.#starts.activities + slot * ACTIVITY.WORDS;
   }
 
   /** Where a table begins. */

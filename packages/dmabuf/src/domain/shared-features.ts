@@ -10,6 +10,7 @@ const TABLES = {
   syncobjs: ["syncobjs"],
   "user-fences": ["userFences"],
   validator: ["orders"],
+  explanations: ["activities"],
 } as const satisfies Record<string, readonly (keyof Sizes)[]>;
 
 export type SharedFeature = keyof typeof TABLES;

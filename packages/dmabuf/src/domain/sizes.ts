@@ -20,6 +20,8 @@ export interface Sizes {
   readonly userFences: number;
   /** Orders that the validator has learned, at the same time; there is no room for any without it. Default 4,096. */
   readonly orders: number;
+  /** Holds and waits that last, and that `explain()` can say the time of, at the same time. Default 1,024. */
+  readonly activities: number;
 }
 
 /** How many slots each table has by default, and at most; in their order in the header. */
@@ -33,6 +35,7 @@ const SLOTS: Readonly<Record<keyof Sizes, readonly [usual: number, most: number]
   syncobjs: [256, 2 ** 16],
   userFences: [1024, 2 ** 16],
   orders: [4096, 2 ** 16],
+  activities: [1024, 2 ** 16],
 };
 
 export const SIZE_NAMES = Object.keys(SLOTS) as (keyof Sizes)[];

@@ -18,6 +18,8 @@ export interface Wait {
   waitSync(timeout: number): boolean;
   /** Who holds it up, for a warning; nothing for a wait that may take long. */
   readonly heldUp?: HeldUp | undefined;
+  /** What is waited for, for other agents: see {@link ActivityLog}. */
+  readonly doing?: object | undefined;
 }
 
 /** A call that waits: it yields each wait, and goes on with whether that has ended in time. */
@@ -32,6 +34,7 @@ export type Steps<T> = Generator<Wait, T, boolean>;
 export function until(agent: Agent, condition: WaitCondition, heldUp?: HeldUp, ending?: Ending): Wait {
   return {
     heldUp,
+    doing: condition,
     wait: (terms) => agent.wait(condition, endedBy(terms, ending)),
     waitSync: (timeout) => agent.waitOnSync(condition, timeout),
   };
@@ -46,7 +49,8 @@ export function endedBy(terms: WaitTerms, ending: Ending | undefined): WaitTerms
 export function untilItsEnd(agent: Agent, condition: WaitCondition, heldUp?: HeldUp): Wait {
   return {
     heldUp,
-    wait: () => agent.wait(condition),
+    doing: condition,
+    wait: ({ call }) => agent.wait(condition, { call }),
     waitSync: () => agent.waitOnSync(condition),
   };
 }
@@ -70,14 +74,15 @@ export function takeSync<T>(waiter: Waiter, steps: Steps<T>, timeout?: number): 
   try {
     do {
       let inTime: boolean;
+      const { doing, heldUp }: Wait = step.value;
       try {
-        waiter.longWaits?.block(step.value.heldUp);
+        waiter.longWaits?.block(heldUp);
         inTime = step.value.waitSync(left());
       } catch (error) {
         step = steps.throw(error);
         continue;
       }
-      step = steps.next(inTime);
+      step = inTime ? steps.next(true) : timedOut(waiter, steps, doing);
     } while (step.done !== true);
   } finally {
     waiter.longWaits?.unblock();
@@ -87,6 +92,7 @@ export function takeSync<T>(waiter: Waiter, steps: Steps<T>, timeout?: number): 
 
 async function goOn<T>(waiter: Waiter, steps: Steps<T>, first: Wait, limits: () => WaitTerms): Promise<T> {
   const { longWaits } = waiter;
+  const call = waiter.activities?.begin();
   let long: LongWait | undefined;
   try {
     for (let wait = first; ;) {
@@ -95,15 +101,32 @@ async function goOn<T>(waiter: Waiter, steps: Steps<T>, first: Wait, limits: () 
       if (wait.heldUp !== undefined) long ??= longWaits?.begin();
       if (long !== undefined) long.heldUp = wait.heldUp;
       try {
-        inTime = await wait.wait(limits());
+        inTime = await wait.wait(call === undefined ? limits() : { ...limits(), call });
       } catch (error) {
         failure = { error };
       }
-      const step = failure === undefined ? steps.next(inTime) : steps.throw(failure.error);
+      const step =
+        failure !== undefined
+          ? steps.throw(failure.error)
+          : inTime
+            ? steps.next(true)
+            : timedOut(waiter, steps, wait.doing);
       if (step.done === true) return step.value;
       wait = step.value;
     }
   } finally {
     if (long !== undefined) longWaits!.end(long);
+    call?.end();
+  }
+}
+
+/** The call goes on without what it has waited for, and mostly fails: its error then says who was in the way. */
+function timedOut<T>({ activities }: Waiter, steps: Steps<T>, doing: object | undefined): IteratorResult<Wait, T> {
+  if (activities === undefined) return steps.next(false);
+  try {
+    return steps.next(false);
+  } catch (error) {
+    activities.explain(error, doing);
+    throw error;
   }
 }

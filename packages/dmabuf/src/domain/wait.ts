@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from "../host/abort.js";
 import { ABORT_SIGNAL, check, checkOptions, FLAG, isObject, TIMEOUT, type Kinds } from "../arguments.js";
 import type { Host } from "../host/host.js";
+import type { ActivityLog, OngoingCall } from "./activity.js";
 import type { LongWaits } from "./long-waits.js";
 import type { Validation } from "./validation.js";
 
@@ -42,6 +43,8 @@ export function checkWaitSync(call: string, options: Pick<WaitOptions, "timeout"
 /** The options of a wait within the library: it also looks at what ends the thing that it waits at. */
 export interface WaitTerms extends WaitOptions {
   readonly ending?: Ending | undefined;
+  /** The call that waits, if it may wait several times. */
+  readonly call?: OngoingCall | undefined;
 }
 
 /**
@@ -87,6 +90,7 @@ export class Ending {
 export interface Waiter {
   readonly host: Host;
   readonly longWaits?: LongWaits;
+  readonly activities?: ActivityLog | undefined;
   readonly ending?: Ending;
   readonly validation?: Pick<Validation, "pends"> | undefined;
 }
@@ -100,17 +104,19 @@ export type Subscribe = (done: () => void, failed: (error: unknown) => void) => 
  * What is ready wins over an abort, an abort over an end, an end over a timeout of 0, and a timer looks once more
  * before it gives up.
  *
+ * @param doing What is waited for, for other agents.
  * @returns False if the time passed first.
  * @throws {DmaBufError} `EINVAL` for a negative timeout; the signal's reason if it aborts; what it ends with, if what
  *   is waited at is over, or the waiter has left its domain.
  */
 export async function waitUntil(
-  { host, ending: leaving, validation }: Waiter,
+  { host, ending: leaving, activities, validation }: Waiter,
   options: WaitTerms,
   ready: () => boolean,
   subscribe: Subscribe,
+  doing?: object,
 ): Promise<boolean> {
-  const { timeout = Infinity, signal, unref = false, ending } = options;
+  const { timeout = Infinity, signal, unref = false, ending, call } = options;
   checkTimeout(timeout);
   if (ready()) return true;
   if (signal?.aborted) throw signal.reason;
@@ -118,6 +124,7 @@ export async function waitUntil(
   leaving?.check();
   if (timeout === 0) return false;
   const letGo = unref ? undefined : host.keepAlive();
+  const endWait = activities?.lasts(doing, call ?? activities.begin());
   let cancelTimer: (() => void) | undefined;
   let forgetAbort: (() => void) | undefined;
   let unsubscribe: (() => void) | undefined;
@@ -155,6 +162,7 @@ export async function waitUntil(
     forgetEnding?.();
     forgetLeaving?.();
     cancelTimer?.();
+    endWait?.();
     letGo?.();
     forgetAbort?.();
     wentOn?.();

@@ -1,4 +1,6 @@
+import type { Activity } from "../domain/activity.js";
 import type { WaitCondition } from "../domain/agent.js";
+import { awaitsFence } from "../domain/awaited-key.js";
 import { backingOf, type Fence } from "./fence.js";
 
 /** How a blocking thread waits for something that depends on several fences. */
@@ -12,6 +14,15 @@ export class AwaitedFences implements WaitCondition {
   constructor(ready: () => boolean, pending: () => Iterable<Fence>) {
     this.ready = ready;
     this.#pending = pending;
+  }
+
+  /** The first of them that other agents know. */
+  activity(): Activity | undefined {
+    for (const fence of this.#pending()) {
+      const key = backingOf(fence).key(fence);
+      if (key !== undefined) return awaitsFence(key);
+    }
+    return undefined;
   }
 
   /** Makes sure that the fences will signal by themselves. */

@@ -340,13 +340,13 @@ export class Fence implements ReadFence, Disposable {
    */
   async result(options: WaitOptions = {}): Promise<void> {
     checkWait("Fence.result()", options);
-    succeed(this, await this.wait(options), options.timeout);
+    succeed(this, await this.wait(options), options.timeout, this.#agent);
   }
 
   /** As {@link result}, blocking this thread. @throws {DmaBufError} As {@link result} and {@link waitSync}. */
   resultSync(options: { readonly timeout?: number } = {}): void {
     checkWaitSync("Fence.resultSync()", options);
-    succeed(this, this.waitSync(options), options.timeout);
+    succeed(this, this.waitSync(options), options.timeout, this.#agent);
   }
 
   /** Hints that the fence is needed by then (absolute monotonic nanoseconds). Nothing fails if it is late. */
@@ -460,25 +460,25 @@ class Callback implements FenceCallback {
 
 /** The wait for one fence. */
 class FenceWait implements Wait {
-  readonly #fence: Fence;
+  readonly doing: Fence;
 
   constructor(fence: Fence) {
-    this.#fence = fence;
+    this.doing = fence;
   }
 
   wait(terms: WaitTerms): Promise<boolean> {
-    const fence = this.#fence;
+    const fence = this.doing;
     fence.enableSignaling();
     const subscribe = (done: () => void): (() => void) => {
       const callback = fence.addCallback(done);
       if (!callback.queued) done();
       return () => callback.remove();
     };
-    return waitUntil(fenceAgent(fence), terms, () => fence.isSignaled(), subscribe);
+    return waitUntil(fenceAgent(fence), terms, () => fence.isSignaled(), subscribe, fence);
   }
 
   waitSync(timeout: number): boolean {
-    const fence = this.#fence;
+    const fence = this.doing;
     const backing = backingOf(fence);
     const awaited = backing.awaited(fence);
     if (timeout === Infinity && !fence.isSignaled() && backing.isOwn(fence)) {

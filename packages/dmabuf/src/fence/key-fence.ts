@@ -51,12 +51,12 @@ class KeyFence implements ReadFence {
 
   async result(options: WaitOptions = {}): Promise<void> {
     checkWait("ReadFence.result()", options);
-    succeed(this, await this.wait(options), options.timeout);
+    succeed(this, await this.wait(options), options.timeout, this.#agent);
   }
 
   resultSync(options: { readonly timeout?: number } = {}): void {
     checkWaitSync("ReadFence.resultSync()", options);
-    succeed(this, this.waitSync(options), options.timeout);
+    succeed(this, this.waitSync(options), options.timeout, this.#agent);
   }
 
   #awaited(): PendingKey {

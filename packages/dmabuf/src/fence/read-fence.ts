@@ -1,4 +1,4 @@
-import type { WaitOptions } from "../domain/wait.js";
+import type { Waiter, WaitOptions } from "../domain/wait.js";
 import { DmaBufError, errorCode } from "../errors.js";
 
 /** How a wait has ended: what it waited for has signaled, or the time has passed first. */
@@ -56,9 +56,18 @@ export function errorOf(fence: Omit<ReadFence, "error">): DmaBufError | undefine
 }
 
 /** What a wait for the work to succeed makes of how the fence has ended. */
-export function succeed({ context, seqno, error }: ReadFence, result: WaitResult, timeout: number | undefined): void {
+export function succeed(
+  fence: ReadFence,
+  result: WaitResult,
+  timeout: number | undefined,
+  { activities }: Waiter,
+): void {
   if (result === "timed-out") {
-    throw new DmaBufError("ETIMEDOUT", `Fence ${context}:${seqno} has not signaled in ${timeout} ms`);
+    const { context, seqno } = fence;
+    const late = new DmaBufError("ETIMEDOUT", `Fence ${context}:${seqno} has not signaled in ${timeout} ms`);
+    activities?.explain(late, fence);
+    throw late;
   }
+  const { error } = fence;
   if (error !== undefined) throw error;
 }

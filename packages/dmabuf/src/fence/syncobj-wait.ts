@@ -130,12 +130,17 @@ class PointsWait implements Wait, Disposable {
     return this.#entries[0]!.fence;
   }
 
+  get doing(): readonly Fence[] {
+    return this.#pending();
+  }
+
   wait(terms: WaitTerms): Promise<boolean> {
     return waitUntil(
       this.#agent,
       terms,
       () => this.isDone(),
       (done, failed) => this.#listen(done, failed),
+      this.doing,
     );
   }
 
@@ -158,6 +163,7 @@ class PointsWait implements Wait, Disposable {
       () => this.#pending(),
     );
     return {
+      activity: () => fences.activity(),
       arm: () => {
         for (const { state, fence } of this.#entries) if (fence === undefined) state.shared?.arm();
         // What has come before that rang no agent: its fence is armed in this call.

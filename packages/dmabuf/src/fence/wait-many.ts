@@ -144,12 +144,12 @@ export function untilAll(fences: readonly Fence[]): Wait {
 
 /** The wait for all of some fences, or any. */
 class FencesWait implements Wait {
-  readonly #fences: readonly Fence[];
+  readonly doing: readonly Fence[];
   readonly #forAll: boolean;
   readonly #agent: Agent;
 
   constructor(fences: readonly Fence[], forAll: boolean) {
-    this.#fences = fences;
+    this.doing = fences;
     this.#forAll = forAll;
     this.#agent = commonAgent(fences);
   }
@@ -176,6 +176,7 @@ class FencesWait implements Wait {
       terms,
       () => this.#isOver(),
       (done) => listen((add) => (this.#forAll ? this.#onAll(add, done) : this.#onAny(add, done))),
+      this.doing,
     );
   }
 
@@ -186,7 +187,7 @@ class FencesWait implements Wait {
     }
     const awaited = new AwaitedFences(
       () => this.#isOver(),
-      () => this.#fences.filter((fence) => !fence.isSignaled()),
+      () => this.doing.filter((fence) => !fence.isSignaled()),
     );
     const ways = this.#agent.validation && this.#fences.map(wayTo);
     const isOver = this.#agent.waitSync(awaited, timeout);
@@ -197,23 +198,23 @@ class FencesWait implements Wait {
   /** @param found Whether one has signaled. */
   anyResult(found: boolean): WaitAnyResult {
     if (!found) return { state: "timed-out" };
-    return { state: "signaled", index: this.#fences.findIndex((fence) => fence.isSignaled()) };
+    return { state: "signaled", index: this.doing.findIndex((fence) => fence.isSignaled()) };
   }
 
   #isOver(): boolean {
     const isSignaled = (fence: Fence): boolean => fence.isSignaled();
-    return this.#forAll ? this.#fences.every(isSignaled) : this.#fences.some(isSignaled);
+    return this.#forAll ? this.doing.every(isSignaled) : this.doing.some(isSignaled);
   }
 
   /** Whether only this thread can end the wait. */
   #isOwn(): boolean {
     const isOwn = (fence: Fence): boolean => !fence.isSignaled() && backingOf(fence).isOwn(fence);
-    return this.#forAll ? this.#fences.some(isOwn) : this.#fences.every(isOwn);
+    return this.#forAll ? this.doing.some(isOwn) : this.doing.every(isOwn);
   }
 
   /** Makes sure that the fences will signal by themselves; behind one that decides the wait, none is enabled. */
   #enable(): void {
-    for (const fence of this.#fences) {
+    for (const fence of this.doing) {
       fence.enableSignaling();
       if (!this.#forAll && fence.isSignaled()) return;
     }
@@ -221,7 +222,7 @@ class FencesWait implements Wait {
 
   /** Calls back at the first signal; behind a fence that has signaled already, none is enabled. */
   #onAny(add: Add, done: () => void): void {
-    if (this.#fences.some((fence) => !add(fence, done))) done();
+    if (this.doing.some((fence) => !add(fence, done))) done();
   }
 
   /** Calls back at the last signal. */
@@ -231,7 +232,7 @@ class FencesWait implements Wait {
     const ended = (): void => {
       if (--waiting === 0) done();
     };
-    for (const fence of this.#fences) if (add(fence, ended)) waiting++;
+    for (const fence of this.doing) if (add(fence, ended)) waiting++;
     ended();
   }
 }

@@ -9,6 +9,10 @@ export interface Host {
   readonly mayBlock: boolean;
   /** How long a wait spins before it parks, in nanoseconds; 0 on one processor. */
   readonly spinNs: number;
+  /** The number of this process, where there are processes. */
+  readonly processId?: number | undefined;
+  /** Whether a process of this machine is stopped; absent where that cannot be known. */
+  isStopped?(process: number): boolean;
   /** Calls back after `ms`; the call of the result cancels. A timer never keeps the process alive. */
   after(ms: number, callback: () => void): () => void;
   /** Keeps the process alive until the result is called. */

@@ -29,6 +29,7 @@ type HighResolutionTime = () => [seconds: number, nanoseconds: number];
 interface Surroundings {
   readonly process?: {
     readonly hrtime?: HighResolutionTime;
+    readonly pid?: number;
     emitWarning?(message: string, type: string): void;
     emit?(event: "warning", warning: Error): void;
   };
@@ -57,6 +58,7 @@ function createHost(): Host {
     spinNs: (navigator?.hardwareConcurrency ?? 2) > 1 ? SPIN_NS : 0,
     after: surroundings.setTimeout === undefined ? afterParked : afterTimer,
     keepAlive: keepAliveCounter(),
+    processId: process?.pid,
     warn(message, isBlocked = false) {
       if (process?.emit && isBlocked) emitNow(process.emit.bind(process), message);
       else if (process?.emitWarning) process.emitWarning(message, WARNING);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { hostWith } from "../host/threads.js";
 import type { Host } from "../host/host.js";
@@ -12,5 +13,16 @@ import type { Host } from "../host/host.js";
 export function processHost(spin?: number): Host {
   const host = hostWith(spin);
   const spinNs = spin === undefined && availableParallelism() === 1 ? 0 : host.spinNs;
-  return { ...host, mayBlock: true, spinNs };
+  return { ...host, mayBlock: true, spinNs, isStopped };
+}
+
+/** Whether a process is in state T or t: stopped, by a signal or a debugger. */
+function isStopped(process: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${process}/stat`, "latin1");
+    // The name before it may have any characters.
+    return /^\) [Tt]/.test(status.slice(status.lastIndexOf(")")));
+  } catch {
+    return false;
+  }
 }

@@ -87,6 +87,11 @@ export class JobLine<Data> {
     return this.#waiting.at(-1);
   }
 
+  /** The first of those that have not finished. */
+  get oldest(): PendingJob<Data> | undefined {
+    return this.#unfinished.values().next().value;
+  }
+
   /** Whether the jobs that wait are never to run. */
   get isKilled(): boolean {
     return this.#refusal !== undefined;

@@ -1,9 +1,11 @@
 import type { DmaBuf } from "../buffer/buffer.js";
 import type { CpuAccess } from "../buffer/cpu-access.js";
+import type { Activity } from "../domain/activity.js";
+import { awaitsFence } from "../domain/awaited-key.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { DmaBufError, ErrorCode } from "../errors.js";
-import { fenceAgent, type Fence } from "../fence/fence.js";
+import { backingOf, fenceAgent, type Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type AbortSignalLike } from "../host/abort.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { JobState } from "./job.js";
@@ -55,6 +57,12 @@ export class PendingJob<Data = unknown> implements JobState<Data> {
     this.#guards = guards;
   }
 
+  /** Running, for other agents. */
+  activity(): Activity | undefined {
+    const key = backingOf(this.finished).key(this.finished);
+    return key && { ...awaitsFence(key), does: "runs-job" };
+  }
+
   holders(mode: AccessMode): DmaBuf[] {
     return this.#accesses.holders(mode);
   }
@@ -90,6 +98,12 @@ export class PendingJob<Data = unknown> implements JobState<Data> {
       if (!(dependency instanceof PendingJob) || dependency.finished.isSignaled()) this.#dependencies.splice(i, 1);
     }
     return true;
+  }
+
+  /** What it waits for still. */
+  get pending(): Fence[] {
+    const fences = this.#dependencies.map((one) => (one instanceof PendingJob ? one.scheduled : one));
+    return fences.filter((fence) => !fence.isSignaled());
   }
 
   /** scheduler.10: what a job waits for that follows this one in the pipeline. */

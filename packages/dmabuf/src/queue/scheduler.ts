@@ -107,6 +107,8 @@ interface Running<Data> {
   readonly job: PendingJob<Data>;
   /** The job as the executor knows it. */
   readonly face: Job<Data>;
+  /** Tells other agents no longer that it runs. */
+  forget?: (() => void) | undefined;
 }
 
 /**
@@ -283,6 +285,7 @@ export class Scheduler<Data = undefined> implements Disposable {
       this.#fail(running, error);
       return;
     }
+    if (isLater(work) || work instanceof Fence) running.forget = this.#agent.activities?.lasts(running.job);
     if (isLater(work)) return void this.#await(running, work);
     job.scheduled.signal();
     this.#goOn(running, work);
@@ -340,6 +343,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   #finish(running: Running<Data>, error: ErrorCode | undefined): void {
     const { line, job } = running;
     if (!job.end(error)) return;
+    running.forget?.();
     const wasOldest = running === this.#oldest;
     this.#running.delete(running);
     this.#free += job.credits;

@@ -1,5 +1,6 @@
 import { instance } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
+import type { Activity } from "../domain/activity.js";
 import { Held, owned } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import { takeTicket } from "./lock.js";
@@ -124,6 +125,10 @@ export class ContextLocks extends Held implements Disposable {
     super(agent.held, described, close);
     this.agent = agent;
     this.ticket = takeTicket(agent);
+  }
+
+  override activity(): Activity {
+    return { does: "acquires", slot: 0, number: this.ticket >>> 0 };
   }
 
   get count(): number {

@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import type { WaitCondition } from "../domain/agent.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { DmaBufError } from "../errors.js";
@@ -27,6 +28,10 @@ export class LockAttempt implements WaitCondition {
     this.#user = user;
     this.#context = context;
     context?.beginAttempt(user);
+  }
+
+  activity(): Activity {
+    return { does: "awaits-lock", slot: this.#user.shared.slot };
   }
 
   arm(): void {

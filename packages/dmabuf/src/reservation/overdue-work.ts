@@ -1,4 +1,6 @@
+import type { Activity } from "../domain/activity.js";
 import type { Agent, WaitCondition } from "../domain/agent.js";
+import { awaitsFence } from "../domain/awaited-key.js";
 import { agentName, type Identity } from "../domain/agent-slot.js";
 import { armKey, isKeyFinished, isOwnKey, keyOrigin, keyOwner } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -31,6 +33,11 @@ export class OverdueWork implements WaitCondition {
     return this.#overdue()
       .map((key) => keyOwner(this.#agent, key))
       .filter((owner) => owner !== 0);
+  }
+
+  activity(): Activity | undefined {
+    const [first] = this.#overdue();
+    return first && awaitsFence(first);
   }
 
   arm(): void {

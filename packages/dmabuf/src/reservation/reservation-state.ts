@@ -1,4 +1,5 @@
 import type { Agent } from "../domain/agent.js";
+import type { Activity } from "../domain/activity.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { Held } from "../domain/held.js";
 import type { ContextLocks, Lockable } from "./acquire-context.js";
@@ -63,6 +64,10 @@ export class TakenLock extends Held implements Disposable {
     this.#ticket = holder === undefined ? (context?.ticket ?? 0) : ticketOf(holder);
     this.#kept = shared.keep();
     shared.lock = this;
+  }
+
+  override activity(): Activity {
+    return { does: "locks", slot: this.user.shared.slot };
   }
 
   /** Opens the lock; while an exporter works under it, when that has ended. */

@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import type { WaitCondition } from "../domain/agent.js";
 import { ring, slotOf } from "../domain/agent-slot.js";
 import { FOUND } from "../domain/layout.js";
@@ -211,6 +212,11 @@ export class ConsumerPlace {
   }
 
   /** For a {@link TakeAttempt}. */
+  activity(): Activity {
+    return { does: "awaits-frame", ...this.#parts.key };
+  }
+
+  /** For a {@link TakeAttempt}. */
   arm(): void {
     if (this.#closed) return;
     if (this.#member !== undefined) return this.#member.arm();
@@ -387,6 +393,10 @@ class TakeAttempt implements WaitCondition {
 
   constructor(place: ConsumerPlace) {
     this.#place = place;
+  }
+
+  activity(): Activity {
+    return this.#place.activity();
   }
 
   arm(): void {

@@ -1,5 +1,6 @@
 import type { Storage } from "../buffer/storage.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
+import type { Activity } from "../domain/activity.js";
 import { Held } from "../domain/held.js";
 import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
@@ -56,6 +57,11 @@ export class FrameHold extends Held {
     this.#end = end;
     const { validation } = parts.agent;
     if (mode === "read") this.#check = validation?.reads(this.buffer.holds.slot, what, "frame");
+  }
+
+  override activity(): Activity {
+    const does = this.#mode === "write" ? "fills-loan" : "uses-frame";
+    return { does, ...this.#parts.key, number: this.place };
   }
 
   /** The hold of the buffer was taken with the frame's words, in one call: it begins. */

@@ -13,6 +13,7 @@ import {
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { BufferWork, StreamBuffer } from "../buffer/stream-buffer.js";
+import type { WaitCondition } from "../domain/agent.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { FOUND, STREAM_BUFFERS } from "../domain/layout.js";
 import type { HeldUp } from "../domain/long-waits.js";
@@ -39,6 +40,7 @@ import {
   publishedFrames,
   slowConsumers,
   streamEnd,
+  type StreamKey,
 } from "./stream-slot.js";
 
 /** How a stream is made. */
@@ -74,6 +76,8 @@ export const DEFAULT_DATA_BYTES = 1024;
 export interface StreamEnd {
   /** The ring. */
   readonly buffers: readonly StreamBuffer[];
+  /** Its place in the segment. */
+  readonly key: StreamKey;
   /** Whether the producer has died, or has given the stream up by failing it with `ESRCH`. */
   isOrphaned(): boolean;
   /** Closes a consumer's end as soon as the frames that were taken are given back. */
@@ -141,6 +145,9 @@ export class FrameStream implements Disposable {
       get buffers() {
         return stream.#open().buffers;
       },
+      get key() {
+        return stream.#open().key;
+      },
       isOrphaned: () => streamEnd(stream.#parts.agent, stream.#parts.key) === ERRNO.ESRCH,
       leave: () => stream.#leave(),
     });
@@ -199,7 +206,11 @@ export class FrameStream implements Disposable {
 
   *#joined(count: number): Steps<void> {
     const { agent, key, name } = this.#parts;
-    const joined = { arm: () => agent.protocol.armProducer(key.slot), ready: () => this.consumers >= count };
+    const joined: WaitCondition = {
+      arm: () => agent.protocol.armProducer(key.slot),
+      ready: () => this.consumers >= count,
+      activity: () => ({ does: "awaits-consumers", ...key, number: count }),
+    };
     if (joined.ready()) return;
     this.#ending.check();
     const few = (): string => `${this.consumers} of ${count} consumers have joined`;

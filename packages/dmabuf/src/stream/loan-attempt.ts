@@ -1,3 +1,4 @@
+import type { Activity } from "../domain/activity.js";
 import type { WaitCondition } from "../domain/agent.js";
 import { FOUND } from "../domain/layout.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
@@ -24,6 +25,10 @@ export class LoanAttempt implements WaitCondition {
   constructor(parts: StreamParts, holdOf: (place: number) => FrameHold) {
     this.#parts = parts;
     this.#holdOf = holdOf;
+  }
+
+  activity(): Activity {
+    return { does: "awaits-loan", ...this.#parts.key };
   }
 
   arm(): void {

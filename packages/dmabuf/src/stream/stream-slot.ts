@@ -88,6 +88,7 @@ export function claimStream(member: Member, name: string, buffers: readonly numb
   memory.store(base + STREAM.PRODUCER_WAITS, 0);
   const places = base + layout.STREAM.PLACES;
   for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(places + i * PLACE.WORDS + PLACE.FRAME, 0);
+  memory.store(base + STREAM.RING, buffers.length);
   for (const [i, buffer] of buffers.entries()) memory.store(places + i * PLACE.WORDS + PLACE.BUFFER, buffer);
   forgetGroups(member, slot);
   writeName(memory, base + STREAM.NAME, name);

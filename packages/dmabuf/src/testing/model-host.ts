@@ -7,6 +7,8 @@ const HOST: Kinds<Host> = {
   nowNs: FUNCTION,
   mayBlock: FLAG,
   spinNs: integer(0),
+  processId: integer(0),
+  isStopped: FUNCTION,
   after: FUNCTION,
   keepAlive: FUNCTION,
   warn: FUNCTION,

@@ -38,6 +38,7 @@ export const SIZES = {
   syncobjs: 4,
   userFences: 4,
   orders: 4,
+  activities: 8,
 };
 const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 

@@ -14,7 +14,17 @@ import { until } from "../agents.js";
 import { TwoAgents } from "../two-agents.js";
 import { EXPLORES } from "./interleavings.js";
 
-const SIZES = { agents: 2, buffers: 4, timelines: 3, oneShots: 8, streams: 1, requests: 4, syncobjs: 1, userFences: 1 };
+const SIZES = {
+  agents: 2,
+  buffers: 4,
+  timelines: 3,
+  oneShots: 8,
+  streams: 1,
+  requests: 4,
+  syncobjs: 1,
+  userFences: 1,
+  activities: 1,
+};
 
 /** What the two do, prepared: the mortal's part, and the survivor's. */
 interface Parts {

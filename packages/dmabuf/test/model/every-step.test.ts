@@ -21,6 +21,7 @@ const SIZES = {
   requests: 2,
   syncobjs: 3,
   userFences: 3,
+  activities: 8,
 };
 
 /** An agent that may die, and one that lives on. */

@@ -17,7 +17,18 @@ import { wordName } from "../word-names.js";
  * before the test begins.
  */
 export const LAYOUT = new Layout(
-  { agents: 4, timelines: 1, oneShots: 1, buffers: 1, streams: 1, requests: 1, syncobjs: 1, userFences: 1, orders: 0 },
+  {
+    agents: 4,
+    timelines: 1,
+    oneShots: 1,
+    buffers: 1,
+    streams: 1,
+    requests: 1,
+    syncobjs: 1,
+    userFences: 1,
+    orders: 0,
+    activities: 1,
+  },
   16,
 );
 

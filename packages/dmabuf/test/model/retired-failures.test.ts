@@ -13,7 +13,18 @@ import { testProtocol, type Mistake } from "./protocol.js";
 
 const { ESTALE } = ERRNO;
 const LAYOUT = new Layout(
-  { agents: 4, timelines: 1, oneShots: 2, buffers: 1, streams: 1, requests: 1, syncobjs: 1, userFences: 1, orders: 0 },
+  {
+    agents: 4,
+    timelines: 1,
+    oneShots: 2,
+    buffers: 1,
+    streams: 1,
+    requests: 1,
+    syncobjs: 1,
+    userFences: 1,
+    orders: 0,
+    activities: 1,
+  },
   2,
 );
 const nameOf = namesOf(LAYOUT);

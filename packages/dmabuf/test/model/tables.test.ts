@@ -13,6 +13,7 @@ import { claimTimeline } from "../../src/domain/timeline-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import type { Fault } from "./interleavings.js";
+import { storeActivity } from "../../src/explain/activity-slot.js";
 import { unlessFull } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
 import { requestTo, TinyDomain } from "./tiny-domain.js";
@@ -36,7 +37,10 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents" | "orders">, (member: Member)
   userFences: (member) => claimUserFence(member, ""),
   streams: (member) => claimStream(member, "", []),
   requests: (member) => postRequest(member, requestTo(REAPS), true),
+  activities: (member) => storeActivity(member, WAIT),
 };
+
+const WAIT = { does: "awaits-lock", slot: 0, generation: 0, number: 0, since: 1, blocks: false, place: "" } as const;
 
 for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {
   testProtocol({

@@ -34,6 +34,7 @@ export class TinyDomain {
       syncobjs: 1,
       userFences: 1,
       orders: 0,
+      activities: 1,
       ...sizes,
     });
     this.#extra = extra;

@@ -1,0 +1,58 @@
+import type { HeldPlace } from "./held.js";
+
+/**
+ * What agents do that others may wait for, or that they wait for themselves: an agent with a log of it tells the others
+ * what lasts. An agent without one does nothing of this.
+ */
+
+/** What an agent does with a thing. Their numbers in shared memory are their places in this list. */
+export const ACTIVITIES = [
+  // It holds a buffer, a frame or a loan of a stream, or a lock.
+  ...(["reads", "writes", "uses-frame", "fills-loan", "locks", "acquires", "runs-job"] as const),
+  // It waits.
+  ...(["awaits-fence", "awaits-user-fence", "awaits-read", "awaits-write", "awaits-lock", "awaits-loan"] as const),
+  ...(["awaits-frame", "awaits-consumers", "awaits-answer"] as const),
+] as const;
+
+/** One of them: what it is about, by its place in the table that it is of. */
+export interface Activity {
+  readonly does: (typeof ACTIVITIES)[number];
+  readonly slot: number;
+  /** 0 if it is not known. */
+  readonly generation?: number;
+  /** Of a fence, a place in a ring, a lock's ticket, or how many consumers. */
+  readonly number?: number;
+}
+
+/** What is held or waited for, if it can say what it is. */
+export interface Doing {
+  activity?(): Activity | undefined;
+}
+
+/** A call that waits, once or several times. */
+export interface OngoingCall {
+  end(): void;
+}
+
+/** Where an agent keeps what it does. */
+export interface ActivityLog {
+  /** A call returns to the event loop until it goes on. */
+  begin(): OngoingCall;
+  /**
+   * Something begins that may last, as a wait or a job. The result ends it.
+   *
+   * @param doing What can say what it is: it has an activity, is a fence, or several.
+   * @param call The call that it belongs to, if there is one.
+   */
+  lasts(doing: object | undefined, call?: OngoingCall): () => void;
+  /** Milliseconds for which this thread may sleep in a blocking wait before it must ask again. */
+  blockedLeft(doing: object): number;
+  /** The blocking wait has ended. */
+  unblock(): void;
+  /** Something has been held for some time. */
+  held(held: Doing, place: HeldPlace): void;
+  /** It has ended. */
+  ended(held: Doing): void;
+  /** Says in the error of a wait whose time has passed what it waited for. */
+  explain(error: unknown, doing: object | undefined): void;
+}

@@ -1,0 +1,70 @@
+import { DmaBuf, holderOf } from "../buffer/buffer.js";
+import type { Activity, Doing } from "../domain/activity.js";
+import type { Agent } from "../domain/agent.js";
+import { awaitsFence } from "../domain/awaited-key.js";
+import { backingOf, Fence } from "../fence/fence.js";
+import { unwrap } from "../fence/unwrap.js";
+import { lineOf, Queue } from "../queue/queue.js";
+import { tryReadEntries } from "../reservation/entries.js";
+import { Reservation, userOf } from "../reservation/reservation.js";
+import { endOf, FrameStream } from "../stream/frame-stream.js";
+import { awaitedThing, type Thing } from "./thing.js";
+
+/** What of a domain can be explained. */
+export type Explainable = Fence | DmaBuf | Reservation | FrameStream | Queue<unknown> | Promise<unknown>;
+
+/** The things that a wait, or an object of the user's, is about: those that are in the way just now may be fewer. */
+export function thingsOf(agent: Agent, doing: object | undefined): readonly Thing[] {
+  if (doing instanceof Fence) return fenceThings(doing);
+  if (Array.isArray(doing)) return doing.flatMap((one: object) => thingsOf(agent, one));
+  if (doing instanceof DmaBuf) return [{ kind: "buffer", slot: holderOf(doing).record.key.slot }];
+  if (doing instanceof Reservation) return reservationThings(agent, userOf(doing).shared.slot);
+  if (doing instanceof FrameStream) return [{ kind: doing.isProducer ? "loan" : "frame", ...endOf(doing).key }];
+  if (doing instanceof Queue) return queueThings(doing);
+  const activity = (doing as Doing | undefined)?.activity?.();
+  const thing = activity && awaitedThing(agent.layout, activity);
+  return thing === undefined ? [] : [thing];
+}
+
+/** What other agents are told of a wait: one thing, which they know too. */
+export function activityOf(doing: object): Activity | undefined {
+  if (doing instanceof Fence) {
+    const key = [...unwrap(doing)]
+      .filter(isPending)
+      .map(keyOf)
+      .find((key) => key !== undefined);
+    return key && awaitsFence(key);
+  }
+  if (!Array.isArray(doing)) return (doing as Doing).activity?.();
+  return doing.map((one: object) => activityOf(one)).find((activity) => activity !== undefined);
+}
+
+function fenceThings(fence: Fence): readonly Thing[] {
+  return [...unwrap(fence)].filter(isPending).map((one) => {
+    const key = keyOf(one);
+    const name = `fence ${one.context}:${one.seqno} of timeline "${one.timelineName}"`;
+    return key === undefined ? { kind: "own-fence", name } : { kind: "fence", key };
+  });
+}
+
+function isPending(fence: Fence): boolean {
+  return !fence.isSignaled();
+}
+
+function keyOf(fence: Fence): ReturnType<ReturnType<typeof backingOf>["key"]> {
+  return backingOf(fence).key(fence);
+}
+
+/** Its lock, and the fences in it. */
+function reservationThings(agent: Agent, slot: number): readonly Thing[] {
+  const entries = tryReadEntries(agent, slot) ?? [];
+  return [{ kind: "lock", slot }, ...entries.map(({ key }) => ({ kind: "fence", key }) as const)];
+}
+
+/** What its next job waits for, or the job itself if that runs. */
+function queueThings(queue: Queue<unknown>): readonly Thing[] {
+  const oldest = lineOf(queue).oldest;
+  if (oldest === undefined) return [];
+  const pending = oldest.pending.flatMap((fence) => fenceThings(fence));
+  return pending.length > 0 ? pending : fenceThings(oldest.finished);
+}
