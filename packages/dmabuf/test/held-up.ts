@@ -14,7 +14,7 @@ export const HELD_UP: [
 ][] = [
   [
     "access() under an own access",
-    /it waits for this thread \("main"\)$/,
+    /it waits for this thread \("main"\)(;|$)/,
     (domain, _other, terms) => {
       const buffer = domain.allocate(1);
       buffer.accessSync("read");
@@ -23,7 +23,7 @@ export const HELD_UP: [
   ],
   [
     "access() behind another agent's",
-    /it waits for agent "other"$/,
+    /it waits for agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).accessSync("write");
@@ -32,7 +32,7 @@ export const HELD_UP: [
   ],
   [
     "access() of a writer behind readers",
-    /it waits for this thread \("main"\) and agent "other"$/,
+    /it waits for this thread \("main"\) and agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       buffer.accessSync("read");
@@ -42,7 +42,7 @@ export const HELD_UP: [
   ],
   [
     "access() behind work",
-    /it waits for agent "other"$/,
+    /it waits for agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       const theirs = other.import(buffer.handle());
@@ -54,7 +54,7 @@ export const HELD_UP: [
   ],
   [
     "lock()",
-    /it waits for agent "other"$/,
+    /it waits for agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).reservation.lockSync();
@@ -63,7 +63,7 @@ export const HELD_UP: [
   ],
   [
     "move()",
-    /it waits for agent "other"$/,
+    /it waits for agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).accessSync("read");
@@ -72,7 +72,7 @@ export const HELD_UP: [
   ],
   [
     "submit()",
-    /it waits for agent "other"$/,
+    /it waits for agent "other"(;|$)/,
     (domain, other, terms) => {
       const buffer = domain.allocate(1);
       other.import(buffer.handle()).accessSync("read");
@@ -81,7 +81,7 @@ export const HELD_UP: [
   ],
   [
     "loan()",
-    /it waits for this thread \("main"\)$/,
+    /it waits for this thread \("main"\)(;|$)/,
     async (domain, _other, terms) => {
       const stream = streamOf(domain);
       stream.frames();
@@ -91,7 +91,7 @@ export const HELD_UP: [
   ],
   [
     "the answer of an exporter elsewhere",
-    /agent "main" has not answered$/,
+    /agent "main" has not answered(;|$)/,
     (domain, other, terms) => {
       const buffer = other.import(exported(domain, { attach: never }).handle());
       return buffer.attach({}, terms);

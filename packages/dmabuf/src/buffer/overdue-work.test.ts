@@ -11,7 +11,7 @@ import { PAGE_SIZE } from "./storage.js";
 
 const PATIENT = { timeout: 10_000 };
 
-const LATE = /agent "decoder" has not finished its work on timeline "gpu", which timed out$/;
+const LATE = /agent "decoder" has not finished its work on timeline "gpu", which timed out(;|$)/;
 
 /** Work on a buffer that its agent takes too long for. */
 async function workOverdue(

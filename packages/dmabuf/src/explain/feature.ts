@@ -4,6 +4,7 @@ import { whileJoined, type Feature } from "../domain/feature.js";
 import { addExplanation, DmaBufError } from "../errors.js";
 import type { Explanation } from "../explanation.js";
 import { Fence } from "../fence/fence.js";
+import { UserFence } from "../fence/user-fence.js";
 import { Queue } from "../queue/queue.js";
 import { Reservation } from "../reservation/reservation.js";
 import { FrameStream } from "../stream/frame-stream.js";
@@ -20,7 +21,7 @@ export interface ExplainMembers {
    * them, so that it works although they hang or are stopped. What has lasted for less than a tenth of a second has no time
    * yet, and a place in the program is known of agents with `DMABUF_DEBUG=1`, or the option "debug", alone.
    *
-   * @param what A fence, a buffer, a reservation, a stream (its producer's end asks for a loan, any other for a frame), a
+   * @param what A fence, a user fence, a buffer, a reservation, a stream (its producer's end asks for a loan, any other for a frame), a
    *   queue, or a promise that an asynchronous method of one of them has given. Default: all that waits in the domain.
    * @throws {TypeError} If it is none of these.
    * @throws {DmaBufError} `EBADF` if what is asked about was closed, or this thread has left the domain.
@@ -43,10 +44,10 @@ export interface ExplainMembers {
 }
 
 const EXPLAINABLE: Kind = {
-  wanted: "a Fence, DmaBuf, Reservation, FrameStream, Queue, or a promise that one of them has given",
+  wanted: "a Fence, UserFence, DmaBuf, Reservation, FrameStream, Queue, or a promise that one of them has given",
   isKind: (value) => CLASSES.some((one) => value instanceof one),
 };
-const CLASSES = [Fence, DmaBuf, Reservation, FrameStream, Queue, Promise];
+const CLASSES = [Fence, UserFence, DmaBuf, Reservation, FrameStream, Queue, Promise];
 
 /** Tells what lasts in one agent to the others, and explains what lasts there. */
 export const EXPLANATIONS: Feature<ExplainMembers> = {

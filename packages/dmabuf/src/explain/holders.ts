@@ -11,13 +11,14 @@ import {
 } from "../domain/layout.js";
 import { isLive, liveAgentsIn, type Identity } from "../domain/agent-slot.js";
 import { isKeyFinished, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
+import { isUserFenceSignaled, USER_FENCE_SLOTS } from "../fence/user-fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { holderOf, lockHolder, ticketOf } from "../reservation/lock.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { consumerCount, hasProducer, isStream, producerOf, slowConsumers } from "../stream/stream-slot.js";
 import { slowMembers } from "../stream/stream-group.js";
 import type { StoredActivity } from "./activity-slot.js";
-import { bufferText, fenceText, streamText, type Thing } from "./thing.js";
+import { bufferText, fenceText, streamText, userFenceText, type Thing } from "./thing.js";
 
 /** An agent that holds something up. */
 export interface Holder {
@@ -48,6 +49,8 @@ export function holdersOf(found: Found, thing: Thing): Holder[] {
   switch (thing.kind) {
     case "fence":
       return fenceHolders(found, thing.key);
+    case "user-fence":
+      return userFenceHolders(found, thing);
     case "own-fence":
       return [{ agent: found.identity, text: `has not signaled ${thing.name}` }];
     case "read":
@@ -77,7 +80,7 @@ export function holdersOf(found: Found, thing: Thing): Holder[] {
 
 /** Whether the end of one of a thing's holders is enough. */
 export function isAnyEnough(thing: Thing): boolean {
-  return thing.kind === "loan";
+  return thing.kind === "loan" || thing.kind === "user-fence";
 }
 
 /** Whether a wait for a thing is over, as far as the words tell. */
@@ -97,6 +100,21 @@ function fenceHolders(found: Found, key: FenceKey): Holder[] {
   return [
     { agent, text: job === undefined ? `has not signaled ${fence}` : `runs the job of ${fence}`, ...timeOf(job) },
   ];
+}
+
+/** Who has it and does not wait for it: any of them may signal it, and none has promised to. */
+function userFenceHolders(found: Found, key: { readonly slot: number; readonly generation: number }): Holder[] {
+  const { slot, generation } = key;
+  if (!USER_FENCE_SLOTS.isLive(found, { slot, generation: generation >>> 0 }) || isUserFenceSignaled(found, slot))
+    return [];
+  const base = found.layout.userFence(slot);
+  return liveAgentsIn(found, base + found.layout.USER_FENCE.REFERENCES)
+    .filter((agent) => !isAwaiting(found, agent, slot))
+    .map((agent) => ({ agent, text: `may signal ${userFenceText(found, slot)}, but promises nothing` }));
+}
+
+function isAwaiting(found: Found, agent: Identity, slot: number): boolean {
+  return entryOf(found, agent, (entry) => entry.does === "awaits-user-fence" && entry.slot === slot) !== undefined;
 }
 
 /** The work that is pending on a buffer, or overdue. */
@@ -183,7 +201,7 @@ function answerHolders(
   const base = found.layout.request(slot);
   const word = found.memory.load64(base + REQUEST.STATE);
   const phase = REQUEST_STATE.phase.in(word);
-  if (REQUEST_STATE.generation.in(word) !== generation) return [];
+  if (REQUEST_STATE.generation.in(word) !== generation >>> 0) return [];
   if (phase !== REQUEST_PHASE.POSTED && phase !== REQUEST_PHASE.TAKEN) return [];
   const agent = found.memory.load(base + REQUEST.EXPORTER);
   const buffer = found.memory.load(base + REQUEST.BUFFER);

@@ -1,6 +1,7 @@
 import { Attachment, DmaBuf } from "../buffer/buffer.js";
 import { Fence } from "../fence/fence.js";
 import { SyncFile } from "../fence/sync-file.js";
+import { UserFence } from "../fence/user-fence.js";
 import { Syncobj } from "../fence/syncobj.js";
 import { Queue } from "../queue/queue.js";
 import { Reservation } from "../reservation/reservation.js";
@@ -17,6 +18,7 @@ import { latestCall, type PendingCall } from "./activities.js";
 const METHODS: readonly (readonly [of: { readonly prototype: object }, names: readonly string[]])[] = [
   [Fence, ["wait", "result"]],
   [SyncFile, ["wait"]],
+  [UserFence, ["wait"]],
   [Syncobj, ["wait"]],
   [Reservation, ["lock", "wait", "waitFinished"]],
   [DmaBuf, ["access", "ready", "importSyncFile", "beginCpuAccess", "attach", "move", "moveNotify"]],

@@ -1,7 +1,7 @@
 import type { Activity } from "../domain/activity.js";
 import { bufferName } from "../domain/buffer-name.js";
 import { keyOrigin } from "../domain/fence-slot.js";
-import { isIndex, STREAM, type Segment } from "../domain/layout.js";
+import { isIndex, STREAM, USER_FENCE, type Segment } from "../domain/layout.js";
 import { readName } from "../domain/text.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { StoredActivity } from "./activity-slot.js";
@@ -9,6 +9,7 @@ import type { StoredActivity } from "./activity-slot.js";
 /** Something that agents may wait for, by its place in the segment. */
 export type Thing =
   | { readonly kind: "fence"; readonly key: FenceKey }
+  | { readonly kind: "user-fence"; readonly slot: number; readonly generation: number }
   /** A fence of one agent alone. */
   | { readonly kind: "own-fence"; readonly name: string }
   /** A hold of a buffer; its lock; all that anyone does with it. */
@@ -25,6 +26,8 @@ export function awaitedThing({ sizes, fenceSlots }: Segment["layout"], activity:
   switch (does) {
     case "awaits-fence":
       return isIndex(slot, fenceSlots) ? { kind: "fence", key: { slot, generation, sequence: number } } : undefined;
+    case "awaits-user-fence":
+      return isIndex(slot, sizes.userFences) ? { kind: "user-fence", slot, generation } : undefined;
     case "awaits-read":
     case "awaits-write":
     case "awaits-lock":
@@ -62,6 +65,8 @@ export function describeThing(segment: Segment, thing: Thing): string {
       return fenceText(segment, thing.key);
     case "own-fence":
       return thing.name;
+    case "user-fence":
+      return userFenceText(segment, thing.slot);
     case "lock":
       return `the lock of ${bufferText(segment, thing.slot)}`;
     case "loan":
@@ -86,6 +91,10 @@ export function fenceText(segment: Segment, key: FenceKey): string {
 export function bufferText(segment: Segment, slot: number): string {
   const name = bufferName(segment, slot);
   return name === "" ? `buffer ${slot}` : `buffer "${name}"`;
+}
+
+export function userFenceText({ memory, layout }: Segment, slot: number): string {
+  return `user fence "${readName(memory, layout.userFence(slot) + USER_FENCE.NAME)}"`;
 }
 
 export function streamText({ memory, layout }: Segment, slot: number): string {

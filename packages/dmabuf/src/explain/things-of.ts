@@ -3,6 +3,7 @@ import type { Activity, Doing } from "../domain/activity.js";
 import type { Agent } from "../domain/agent.js";
 import { awaitsFence } from "../domain/awaited-key.js";
 import { backingOf, Fence } from "../fence/fence.js";
+import { UserFence, userBackingOf } from "../fence/user-fence.js";
 import { unwrap } from "../fence/unwrap.js";
 import { lineOf, Queue } from "../queue/queue.js";
 import { tryReadEntries } from "../reservation/entries.js";
@@ -11,7 +12,7 @@ import { endOf, FrameStream } from "../stream/frame-stream.js";
 import { awaitedThing, type Thing } from "./thing.js";
 
 /** What of a domain can be explained. */
-export type Explainable = Fence | DmaBuf | Reservation | FrameStream | Queue<unknown> | Promise<unknown>;
+export type Explainable = Fence | UserFence | DmaBuf | Reservation | FrameStream | Queue<unknown> | Promise<unknown>;
 
 /** The things that a wait, or an object of the user's, is about: those that are in the way just now may be fewer. */
 export function thingsOf(agent: Agent, doing: object | undefined): readonly Thing[] {
@@ -21,9 +22,14 @@ export function thingsOf(agent: Agent, doing: object | undefined): readonly Thin
   if (doing instanceof Reservation) return reservationThings(agent, userOf(doing).shared.slot);
   if (doing instanceof FrameStream) return [{ kind: doing.isProducer ? "loan" : "frame", ...endOf(doing).key }];
   if (doing instanceof Queue) return queueThings(doing);
-  const activity = (doing as Doing | undefined)?.activity?.();
+  const activity = (waitOf(doing) as Doing | undefined)?.activity?.();
   const thing = activity && awaitedThing(agent.layout, activity);
   return thing === undefined ? [] : [thing];
+}
+
+/** Of a user fence its wait, which knows what it is. */
+function waitOf(doing: object | undefined): object | undefined {
+  return doing instanceof UserFence ? userBackingOf(doing).awaited() : doing;
 }
 
 /** What other agents are told of a wait: one thing, which they know too. */

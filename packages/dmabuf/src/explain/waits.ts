@@ -1,5 +1,5 @@
 import { isLive, liveAgentsIn, type Identity } from "../domain/agent-slot.js";
-import { isKeyFinished } from "../domain/fence-slot.js";
+import { isKeyFinished, keyOwner } from "../domain/fence-slot.js";
 import { CONSUMER, ONE_SHOT, REQUEST, REQUEST_PHASE, REQUEST_STATE, STREAM, TIMELINE } from "../domain/layout.js";
 import { loadNumber } from "../domain/record.js";
 import { usedSlots } from "../domain/table.js";
@@ -66,7 +66,8 @@ function* requested(found: Found): Generator<Asked> {
 function* armed(found: Found): Generator<Asked> {
   const { memory, layout } = found;
   for (const [key, waiters] of pendingFences(found)) {
-    for (const agent of liveAgentsIn(found, waiters)) yield [agent, { kind: "fence", key }];
+    const owner = keyOwner(found, key);
+    for (const agent of liveAgentsIn(found, waiters)) if (agent !== owner) yield [agent, { kind: "fence", key }];
   }
   for (let slot = 0; slot < usedSlots(found, "streams"); slot++) {
     const base = layout.stream(slot);

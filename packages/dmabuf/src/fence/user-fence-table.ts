@@ -103,6 +103,7 @@ class SlotUserFence implements UserFenceBacking {
 
   awaited(): WaitCondition {
     return {
+      activity: () => ({ does: "awaits-user-fence", ...this.key }),
       arm: () => armUserFence(this.agent, this.key.slot),
       ready: () => this.isSignaled(),
       checkBlocking: () => this.#checkBlocking(),

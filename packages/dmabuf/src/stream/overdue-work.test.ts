@@ -10,7 +10,7 @@ import { createTimeline } from "../fence/timeline.js";
 import { userOf } from "../reservation/reservation.js";
 
 const PATIENT = { timeout: 20_000 };
-const late = /agent "[a-z]*" has not finished its work on timeline "gpu", which timed out$/;
+const late = /agent "[a-z]*" has not finished its work on timeline "gpu", which timed out(;|$)/;
 
 /** Has work on a buffer in its reservation until the fence signals; after that time it is overdue. */
 function begin({ reservation }: DmaBuf, mode: AccessMode, timeLimit = 20): Fence {

@@ -17,7 +17,7 @@ const TIME_LIMIT = 200;
 const LONG = 1_000;
 const SIZE = 4096;
 
-const LATE = /agent "process \d+" has not finished its work on timeline "device", which timed out$/;
+const LATE = /agent "process \d+" has not finished its work on timeline "device", which timed out(;|$)/;
 
 function write(bytes: Uint8Array, version: number, domain: ProcessDomain): void {
   writePattern(bytes, version, agentOf(domain).identity, () => {});
