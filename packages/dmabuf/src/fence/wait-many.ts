@@ -159,7 +159,7 @@ class FencesWait implements Wait {
   }
 
   async #validatedWait(terms: WaitTerms): Promise<boolean> {
-    const ways = this.#fences.map(wayTo);
+    const ways = this.doing.map(wayTo);
     const isOver = await this.#wait(terms);
     this.#passed(ways, isOver);
     return isOver;
@@ -189,7 +189,7 @@ class FencesWait implements Wait {
       () => this.#isOver(),
       () => this.doing.filter((fence) => !fence.isSignaled()),
     );
-    const ways = this.#agent.validation && this.#fences.map(wayTo);
+    const ways = this.#agent.validation && this.doing.map(wayTo);
     const isOver = this.#agent.waitSync(awaited, timeout);
     if (ways !== undefined) this.#passed(ways, isOver);
     return isOver;

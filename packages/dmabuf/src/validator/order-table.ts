@@ -1,5 +1,5 @@
 import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
-import { ORDER, ORDER_PHASE, ORDER_STATE, PLACE_WORDS, type Segment } from "../domain/layout.js";
+import { ORDER, ORDER_PHASE, ORDER_STATE, SITE_WORDS, type Segment } from "../domain/layout.js";
 import { raiseTo, usedSlots, usedWord } from "../domain/table.js";
 import { decode, encodeInto } from "../domain/text.js";
 import { isGone } from "./thing.js";
@@ -120,9 +120,9 @@ function stateOf(phase: number, version: number, claimer: Identity): bigint {
 }
 
 function writePlace(memory: Segment["memory"], word: number, place: string): void {
-  const words = new Int32Array(PLACE_WORDS);
+  const words = new Int32Array(SITE_WORDS);
   encodeInto(place, new Uint8Array(words.buffer));
-  for (let i = 0; i < PLACE_WORDS; i++) {
+  for (let i = 0; i < SITE_WORDS; i++) {
     memory.store(word + i, words[i]!);
     // Behind its end nothing is read.
     if (words[i]! >>> 24 === 0) return;
@@ -130,8 +130,8 @@ function writePlace(memory: Segment["memory"], word: number, place: string): voi
 }
 
 function readPlace(memory: Segment["memory"], word: number): string {
-  const words = new Int32Array(PLACE_WORDS);
-  for (let i = 0; i < PLACE_WORDS; i++) {
+  const words = new Int32Array(SITE_WORDS);
+  for (let i = 0; i < SITE_WORDS; i++) {
     words[i] = memory.load(word + i);
     if (words[i]! >>> 24 === 0) break;
   }
