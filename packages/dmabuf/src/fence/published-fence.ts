@@ -36,7 +36,7 @@ export function publishLocal(fence: Fence, maker: FenceBacking, timeLimit: numbe
     throw error;
   }
   if (queued) {
-    agent.watch(new Guard(agent, key, timeLimit, looksAt(fence, key, maker)), () => {});
+    agent.watch(new Guard(agent, key, timeLimit, looksAt(fence, key, maker)), nothing);
     if (maker.hearsDeadlines) {
       queueCallback(
         fence,
@@ -66,7 +66,10 @@ function looksAt(fence: Fence, key: FenceKey, maker: FenceBacking): () => boolea
   return looksWhileThere(agent, new WeakRef(fence), key);
 }
 
-/** Apart: a function keeps what any other one of the same scope uses. */
+/** Apart, as any function of a scope keeps what one of them uses. */
+function nothing(): void {}
+
+/** Likewise. */
 function looksWhileThere(agent: Agent, fence: WeakRef<Fence>, key: FenceKey): () => boolean {
   return () => fence.deref()?.isSignaled() ?? isKeySignaled(agent, key);
 }

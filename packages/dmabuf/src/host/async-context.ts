@@ -9,6 +9,8 @@ import { builtinModule } from "./modules.js";
  * async-context.3. Where the surroundings do not tell of promises, a value goes no further than the turn it was set in.
  */
 export interface AsyncContext<T> {
+  /** Whether it goes further than a turn (async-context.3). */
+  readonly spansTurns: boolean;
   get(): T | undefined;
   /** For the code that runs now, and what it begins. */
   set(value: T | undefined): void;
@@ -77,6 +79,7 @@ export function createAsyncContext<T extends object>(
     },
   });
   return {
+    spansTurns: true,
     get: () => storage.getStore(),
     set: (value) => storage.enterWith(value),
     run: (value, run) => storage.run(value, run),
@@ -86,6 +89,7 @@ export function createAsyncContext<T extends object>(
 
 /** async-context.3 */
 class TurnContext<T> implements AsyncContext<T> {
+  readonly spansTurns = false;
   #value: T | undefined;
   #isEnding = false;
 

@@ -1,7 +1,8 @@
-/** What each mistake is reported as, where the library itself finds it; and that its right twin is not. */
+/** What each mistake with fences, reservations and acquire contexts is reported as; and that its right twin is not. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { BLOCKS } from "../../test/blocking.js";
+import { test, type TestContext } from "node:test";
+import { joinDomain } from "../../test/agents.js";
+import { addFence, FENCE_OPS, mistakes, refused } from "../../test/mistakes.js";
 import { createValidated } from "../../test/validated.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { rawFormat } from "../stream/format.js";
@@ -9,48 +10,23 @@ import type { Domain } from "../threads.js";
 
 const LIMIT = { timeout: 60_000 };
 
-/** A mistake, and the same done rightly. */
-interface Case {
-  readonly code: string;
-  readonly about: RegExp;
-  readonly wrong: (domain: Domain) => unknown;
-  readonly right: (domain: Domain) => unknown;
-  readonly options?: { readonly skip?: string | boolean };
-}
-
-const FENCE = { driverName: "driver", timelineName: "line" };
-
-/** Two contexts, an old one that has the lock of the first buffer, and a young one with that of the second. */
-async function contended(domain: Domain) {
+/** An older context of another agent has the lock of the first buffer, and a young one here that of the second. */
+async function contended(domain: Domain, t: TestContext) {
   const [a, b, c] = [1, 2, 3].map(() => domain.allocate(4096)) as [DmaBuf, DmaBuf, DmaBuf];
-  const [old, young] = [domain.createAcquireContext(), domain.createAcquireContext()];
-  // Two flows: each has one context.
-  const [, error] = await Promise.all([
-    a.reservation.lock(old),
-    (async () => {
-      await b.reservation.lock(young);
-      return a.reservation.lock(young).catch((refusal: unknown) => refusal);
-    })(),
-  ]);
-  assert.equal((error as { code: string }).code, "EDEADLK");
+  const other = joinDomain(t, domain);
+  const old = other.createAcquireContext();
+  await other.import(a.handle()).reservation.lock(old);
+  const young = domain.createAcquireContext();
+  await b.reservation.lock(young);
+  await refused("EDEADLK", () => a.reservation.lock(young));
   return { a: a.reservation, b: b.reservation, c: c.reservation, old, young };
 }
 
-async function refused(code: string, run: () => unknown): Promise<void> {
-  await assert.rejects(async () => run(), { code });
-}
-
-async function addFence(buffer: DmaBuf, fence: Parameters<DmaBuf["reservation"]["addFence"]>[0], reserve = true) {
-  using _lock = await buffer.reservation.lock();
-  if (reserve) buffer.reservation.reserveFences(1);
-  buffer.reservation.addFence(fence, "write");
-}
-
-const CASES: Record<string, Case> = {
+mistakes({
   "FEN-30 a comparison of fences of two contexts": {
     code: "fence-misuse",
     about: /no order/,
-    wrong: (domain) => domain.createFence(FENCE).isLater(domain.createFence(FENCE)),
+    wrong: (domain) => domain.createFence(FENCE_OPS).isLater(domain.createFence(FENCE_OPS)),
     right(domain) {
       const timeline = domain.createTimeline();
       timeline.createFence().isLater(timeline.createFence());
@@ -60,12 +36,12 @@ const CASES: Record<string, Case> = {
     code: "fence-dropped",
     about: /was released while something waits for it/,
     wrong(domain) {
-      const fence = domain.createFence(FENCE);
+      const fence = domain.createFence(FENCE_OPS);
       fence.addCallback(() => {});
       fence[Symbol.dispose]();
     },
     right(domain) {
-      const fence = domain.createFence(FENCE);
+      const fence = domain.createFence(FENCE_OPS);
       fence.addCallback(() => {});
       fence.signal();
       fence[Symbol.dispose]();
@@ -74,19 +50,19 @@ const CASES: Record<string, Case> = {
   "FEN-38 an error that is no errno": {
     code: "fence-misuse",
     about: /must be an errno/,
-    wrong: (domain) => domain.createFence(FENCE).setError(1),
-    right: (domain) => domain.createFence(FENCE).setError("EIO"),
+    wrong: (domain) => domain.createFence(FENCE_OPS).setError(1),
+    right: (domain) => domain.createFence(FENCE_OPS).setError("EIO"),
   },
   "FEN-38 an error that comes too late": {
     code: "fence-misuse",
     about: /can no longer be set/,
     wrong(domain) {
-      const fence = domain.createFence(FENCE);
+      const fence = domain.createFence(FENCE_OPS);
       fence.signal();
       fence.setError("EIO");
     },
     right(domain) {
-      const fence = domain.createFence(FENCE);
+      const fence = domain.createFence(FENCE_OPS);
       fence.setError("EIO");
       fence.signal();
     },
@@ -94,26 +70,26 @@ const CASES: Record<string, Case> = {
   "ARR-07 a container in an array": {
     code: "fence-misuse",
     about: /takes plain fences/,
-    wrong: (domain) => domain.createFenceArray([domain.createFenceArray([domain.createFence(FENCE)])]),
-    right: (domain) => domain.createFenceArray([domain.createFence(FENCE)]),
+    wrong: (domain) => domain.createFenceArray([domain.createFenceArray([domain.createFence(FENCE_OPS)])]),
+    right: (domain) => domain.createFenceArray([domain.createFence(FENCE_OPS)]),
   },
   "CHN-13 a link over a chain": {
     code: "fence-misuse",
     about: /holds a plain fence or an array/,
     wrong: (domain) =>
-      domain.createFenceChain(undefined, domain.createFenceChain(undefined, domain.createFence(FENCE), 1), 2),
+      domain.createFenceChain(undefined, domain.createFenceChain(undefined, domain.createFence(FENCE_OPS), 1), 2),
     right: (domain) =>
       domain.createFenceChain(
-        domain.createFenceChain(undefined, domain.createFence(FENCE), 1),
-        domain.createFence(FENCE),
+        domain.createFenceChain(undefined, domain.createFence(FENCE_OPS), 1),
+        domain.createFence(FENCE_OPS),
         2,
       ),
   },
   "RSV-24 a container in a reservation": {
     code: "container-in-reservation",
     about: /takes plain fences/,
-    wrong: (domain) => addFence(domain.allocate(1), domain.createFenceArray([domain.createFence(FENCE)])),
-    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE)),
+    wrong: (domain) => addFence(domain.allocate(1), domain.createFenceArray([domain.createFence(FENCE_OPS)])),
+    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE_OPS)),
   },
   "RSV-24 a container in the place of fences": {
     code: "container-in-reservation",
@@ -121,19 +97,19 @@ const CASES: Record<string, Case> = {
     async wrong(domain) {
       const { reservation } = domain.allocate(1);
       using _lock = await reservation.lock();
-      reservation.replaceFences(7, domain.createFenceArray([domain.createFence(FENCE)]), "read");
+      reservation.replaceFences(7, domain.createFenceArray([domain.createFence(FENCE_OPS)]), "read");
     },
     async right(domain) {
       const { reservation } = domain.allocate(1);
       using _lock = await reservation.lock();
-      reservation.replaceFences(7, domain.createFence(FENCE), "read");
+      reservation.replaceFences(7, domain.createFence(FENCE_OPS), "read");
     },
   },
   "RSV-14 a fence without a reserved place": {
     code: "room-not-reserved",
     about: /no room was reserved/,
-    wrong: (domain) => assert.rejects(addFence(domain.allocate(1), domain.createFence(FENCE), false), RangeError),
-    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE)),
+    wrong: (domain) => assert.rejects(addFence(domain.allocate(1), domain.createFence(FENCE_OPS), false), RangeError),
+    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE_OPS)),
   },
   "RSV-15 a place that was reserved in an earlier section": {
     code: "room-not-reserved",
@@ -148,55 +124,20 @@ const CASES: Record<string, Case> = {
         using _lock = await other.reservation.lock();
         other.reservation.reserveFences(1);
       }
-      await assert.rejects(addFence(other, domain.createFence(FENCE), false), RangeError);
+      await assert.rejects(addFence(other, domain.createFence(FENCE_OPS), false), RangeError);
     },
-    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE)),
-  },
-  "a fence that is added without the lock": {
-    code: "exporter-lock",
-    about: /is not locked/,
-    wrong: (domain) =>
-      refused("EPERM", () => domain.allocate(1).reservation.addFence(domain.createFence(FENCE), "write")),
-    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE)),
-  },
-  "DBF-30 a mapping without the lock": {
-    code: "exporter-lock",
-    about: /is not locked/,
-    async wrong(domain) {
-      const attachment = await domain.allocate(1).attach();
-      await refused("EPERM", () => attachment.mapLocked());
-    },
-    async right(domain) {
-      const buffer = domain.allocate(1);
-      const attachment = await buffer.attach();
-      using _lock = await buffer.reservation.lock();
-      await attachment.mapLocked();
-    },
-  },
-  "an access that begins with the lock held": {
-    code: "exporter-lock",
-    about: /Do not begin an access/,
-    async wrong(domain) {
-      const buffer = domain.allocate(1);
-      using _lock = await buffer.reservation.lock();
-      using _access = await buffer.access("read");
-    },
-    async right(domain) {
-      const buffer = domain.allocate(1);
-      (await buffer.reservation.lock()).close();
-      using _access = await buffer.access("read");
-    },
+    right: (domain) => addFence(domain.allocate(1), domain.createFence(FENCE_OPS)),
   },
   "WW-10 another lock first after EDEADLK": {
     code: "back-off",
     about: /must unlock all, and lock that of/,
-    async wrong(domain) {
-      const { c, young } = await contended(domain);
+    async wrong(domain, t) {
+      const { c, young } = await contended(domain, t);
       young.backOff();
       await refused("EINVAL", () => c.lock(young));
     },
-    async right(domain) {
-      const { a, b, old, young } = await contended(domain);
+    async right(domain, t) {
+      const { a, b, old, young } = await contended(domain, t);
       young.backOff();
       old.close();
       await a.lock(young);
@@ -206,12 +147,12 @@ const CASES: Record<string, Case> = {
   "WW-11 the contended lock with others held": {
     code: "back-off",
     about: /holds others still/,
-    async wrong(domain) {
-      const { a, young } = await contended(domain);
+    async wrong(domain, t) {
+      const { a, young } = await contended(domain, t);
       await refused("EDEADLK", () => a.lock(young));
     },
-    async right(domain) {
-      const { a, old, young } = await contended(domain);
+    async right(domain, t) {
+      const { a, old, young } = await contended(domain, t);
       young.backOff();
       old.close();
       await a.lock(young);
@@ -235,6 +176,25 @@ const CASES: Record<string, Case> = {
       context.done();
     },
   },
+  "WW-16 a second context in the same code": {
+    code: "back-off",
+    about: /was taken under another acquire context than/,
+    async wrong(domain) {
+      const [a, b] = [domain.allocate(1), domain.allocate(1)];
+      const [one, other] = [domain.createAcquireContext(), domain.createAcquireContext()];
+      await a.reservation.lock(one);
+      await b.reservation.lock(other);
+      one.close();
+      other.close();
+    },
+    async right(domain) {
+      const [a, b] = [domain.allocate(1), domain.allocate(1)];
+      const [one, other] = [domain.createAcquireContext(), domain.createAcquireContext()];
+      await a.reservation.lock(one);
+      one.close();
+      await b.reservation.lock(other);
+    },
+  },
   "WW-15 a context that is done twice": {
     code: "back-off",
     about: /is done, but it was done before/,
@@ -245,131 +205,7 @@ const CASES: Record<string, Case> = {
     },
     right: (domain) => domain.createAcquireContext().done(),
   },
-  "a thread that blocks for its own fence": {
-    code: "own-fence",
-    about: /only this thread can signal/,
-    wrong: (domain) => refused("EDEADLK", () => domain.createTimeline().createFence().waitSync()),
-    right(domain) {
-      const fence = domain.createTimeline().createFence();
-      fence.signal();
-      fence.waitSync();
-      domain.createTimeline().createFence().waitSync({ timeout: 0 });
-    },
-    options: BLOCKS,
-  },
-  "a thread that blocks for a buffer that carries its own fence": {
-    code: "own-fence",
-    about: /only this thread can signal/,
-    async wrong(domain) {
-      const buffer = domain.allocate(1);
-      await addFence(buffer, domain.createTimeline().createFence());
-      await refused("EDEADLK", () => buffer.accessSync("read"));
-    },
-    async right(domain) {
-      const buffer = domain.allocate(1);
-      const fence = domain.createTimeline().createFence();
-      await addFence(buffer, fence);
-      fence.signal();
-      buffer.accessSync("read").close();
-    },
-    options: BLOCKS,
-  },
-  "a wait for an own fence that lasts until its time limit": {
-    code: "own-fence",
-    about: /in its 50 ms, and this thread itself waited for it/,
-    async wrong(domain) {
-      const fence = domain.createTimeline({ timeLimit: 50 }).createFence();
-      await fence.wait();
-      fence.signal();
-    },
-    async right(domain) {
-      const fence = domain.createTimeline({ timeLimit: 20_000 }).createFence();
-      setTimeout(() => fence.signal(), 20);
-      await fence.wait();
-    },
-  },
-  "a thread that blocks for a lock of its own": {
-    code: "deadlock",
-    about: /this thread holds it itself/,
-    async wrong(domain) {
-      const { reservation } = domain.allocate(1);
-      using _lock = await reservation.lock();
-      await refused("EDEADLK", () => reservation.lockSync());
-    },
-    right(domain) {
-      const { reservation } = domain.allocate(1);
-      reservation.lockSync().close();
-      reservation.lockSync().close();
-    },
-    options: BLOCKS,
-  },
-  "a job's bytes that are used after the job": {
-    code: "work-after-fence",
-    about: /goes on after its fence has signaled/,
-    async wrong(domain) {
-      const buffer = domain.allocate(4096);
-      let late: Promise<void> | undefined;
-      const queue = domain.createQueue({
-        run(job) {
-          const access = job.access(buffer);
-          late = new Promise((resolve) => setTimeout(resolve, 20)).then(() => void access.bytes.fill(1));
-        },
-      });
-      await (await queue.submit({ writes: [buffer] })).wait();
-      await refused("EBADF", () => late);
-    },
-    async right(domain) {
-      const buffer = domain.allocate(4096);
-      const queue = domain.createQueue({
-        async run(job) {
-          const access = job.access(buffer);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          access.bytes.fill(1);
-        },
-      });
-      await (await queue.submit({ writes: [buffer] })).wait();
-    },
-  },
-  "an importer that pins without being dynamic": {
-    code: "exporter-lock",
-    about: /Only a dynamic importer may pin/,
-    async wrong(domain) {
-      const buffer = domain.allocate(1);
-      const attachment = await buffer.attach();
-      using _lock = await buffer.reservation.lock();
-      await attachment.pin();
-    },
-    async right(domain) {
-      const buffer = domain.allocate(1);
-      const attachment = await buffer.attach({ moveNotify() {} });
-      using _lock = await buffer.reservation.lock();
-      await attachment.pin();
-      attachment.unpin();
-    },
-  },
-};
-
-for (const [name, { code, about, wrong, right, options = {} }] of Object.entries(CASES)) {
-  describe(name, () => {
-    test(`is reported as "${code}", once, and with its page`, { ...LIMIT, ...options }, async (t) => {
-      const { domain, reports } = createValidated(t);
-      for (let i = 0; i < 2; i++) await wrong(domain);
-      assert.deepEqual([...new Set(reports.map((report) => report.code))], [code]);
-      assert.match(reports[0]!.message, about);
-      assert.match(reports[0]!.url, new RegExp(`docs/validator\\.md#${code}$`));
-      assert.notEqual(reports[0]!.places.length, 0);
-    });
-
-    test("is no mistake where it is done rightly", { ...LIMIT, ...options }, async (t) => {
-      const { domain, reports } = createValidated(t);
-      await right(domain);
-      assert.deepEqual(
-        reports.map(({ text }) => text),
-        [],
-      );
-    });
-  });
-}
+});
 
 test(
   "an injected deadlock makes a context back off, again and again, and it still gets all locks",

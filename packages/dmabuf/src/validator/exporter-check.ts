@@ -1,6 +1,6 @@
 import type { Passage, Thing } from "../domain/validation.js";
 import { isLater } from "../domain/promised.js";
-import { createFlow } from "../host/flow.js";
+import { createScope } from "../host/scope.js";
 import type { Check, Validator } from "./validator.js";
 
 /**
@@ -12,7 +12,7 @@ import type { Check, Validator } from "./validator.js";
  */
 export class ExporterCheck implements Check {
   readonly #validator: Validator;
-  readonly #running = createFlow<Operation>();
+  readonly #running = createScope<Operation>();
   readonly #locks = new WeakMap<object, Operation>();
 
   constructor(validator: Validator) {

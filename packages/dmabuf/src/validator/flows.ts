@@ -30,14 +30,20 @@ export class Flows {
   readonly #context: AsyncContext<Flow>;
   /** The oldest first. */
   readonly #holds = new Set<Hold>();
+  #isExpecting = false;
   #now = 0;
   #users = 0;
 
   constructor() {
     this.#context = createAsyncContext<Flow>(
       (own, awaited) => this.#joined(own, awaited),
-      () => this.#holds.size > 0,
+      () => this.isHolding || this.#isExpecting,
     );
+  }
+
+  /** Whether flows are known over turns of the event loop. */
+  get spanTurns(): boolean {
+    return this.#context.spansTurns;
   }
 
   /** A number greater than all before. */
@@ -47,6 +53,17 @@ export class Flows {
 
   get isHolding(): boolean {
     return this.#holds.size > 0;
+  }
+
+  /**
+   * The call that runs is going to hold something: code that awaits it in this turn will have gone through that.
+   */
+  expect(): void {
+    if (this.#isExpecting) return;
+    this.#isExpecting = true;
+    void Promise.resolve().then(() => {
+      this.#isExpecting = false;
+    });
   }
 
   hold(hold: Hold): void {

@@ -11,6 +11,7 @@ export class HeldPlaces {
   #taken = 0;
 
   took(held: Held): void {
+    if (this.#places.get(held)?.ends === held.ends) return;
     const nth = this.#taken++;
     if (nth < FIRST || nth % EACH === 0) this.#places.set(held, { where: placeHere(), ends: held.ends });
   }

@@ -120,12 +120,13 @@ export class Validator implements Validation {
     this.flows.close();
   }
 
-  /** @param places Default: where the code is that runs now. */
-  report(code: ReportCode, message: string, about = message, places?: readonly ReportPlace[]): void {
+  /** @param places Default: where the code is that runs now. What is found in one place again and again is said once. */
+  report(code: ReportCode, message: string, about?: string, places: readonly ReportPlace[] = [here()]): void {
+    const where = places.map((place) => place.where).join("\n");
     this.reports.say(
       code,
-      about,
-      () => new ValidationReport(code, message, places ?? [{ what: "this was done here", where: placeHere() }]),
+      about ?? (where === "" ? message : where),
+      () => new ValidationReport(code, message, places),
     );
   }
 
@@ -159,17 +160,18 @@ export class Validator implements Validation {
   }
 
   forgotten(held: Held, message: string): void {
-    this.reportHeld("never-given-back", held, message);
+    this.reportHeld("never-given-back", [held], message);
   }
 
-  /** Reports something that is held, with the place where it was taken. */
-  reportHeld(code: ReportCode, held: Held, message: string): void {
-    this.report(code, message, undefined, [this.#places.of(held)]);
+  /** The place where something is taken now will be asked for. */
+  note(held: Held): void {
+    this.#places.took(held);
   }
 
-  /** Whether the code that runs now is that which holds something. Where that cannot be known, it may be. */
-  holdsNow(_held: object): boolean {
-    return true;
+  /** Reports what is held, with the places where it was taken. */
+  reportHeld(code: ReportCode, held: readonly Held[], message: string): void {
+    const places = held.map((each) => this.#places.of(each));
+    this.report(code, message, undefined, places);
   }
 
   exporter<Ops extends object>(ops: Ops, bufferSlot: number): Ops {
@@ -184,4 +186,8 @@ export class Validator implements Validation {
   nameOf(bufferSlot: number): string {
     return `"${bufferName(this.agent, bufferSlot)}"`;
   }
+}
+
+function here(): ReportPlace {
+  return { what: "this was done here", where: placeHere() };
 }

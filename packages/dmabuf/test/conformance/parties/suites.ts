@@ -17,6 +17,7 @@ import { sharedSyncobjCases } from "./shared-syncobj-cases.js";
 import { syncFileCases } from "./sync-file-cases.js";
 import { syncobjCases } from "./syncobj-cases.js";
 import { userFenceCases } from "./user-fence-cases.js";
+import { validatorCases } from "./validator-cases.js";
 import { lockingCases } from "./ww-cases.js";
 
 /** Areas A to E, and K. */
@@ -33,6 +34,11 @@ export function bufferSuites(place: Place): void {
 /** What needs the code of a buffer's exporter in another agent: its operations, and moves. */
 export function exporterSuites(place: Place): void {
   register(place, { exporterCases, moveCases, pagedCases });
+}
+
+/** Mistakes, and what the validator says of them. */
+export function validatorSuites(place: Place): void {
+  register(place, { validatorCases });
 }
 
 function register(place: Place, suites: Record<string, (place: Place) => void>): void {

@@ -23,6 +23,7 @@ export * from "./queue-tasks.js";
 export * from "./sync-tasks.js";
 export * from "./syncobj-tasks.js";
 export * from "./user-fence-tasks.js";
+export * from "./validator-tasks.js";
 
 export function nothing(_scene: Scene): void {}
 

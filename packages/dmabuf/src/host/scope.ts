@@ -13,7 +13,7 @@ interface AsyncHooks {
  * What belongs to some code and to all that it begins, also what comes later. Where the surroundings have no asynchronous
  * contexts, it belongs to what the code calls.
  */
-export function createFlow<T>(): Storage<T> {
+export function createScope<T>(): Storage<T> {
   const { AsyncLocalStorage } = builtinModule<AsyncHooks>("node:async_hooks") ?? {};
   return AsyncLocalStorage === undefined ? new Calls<T>() : new AsyncLocalStorage<T>();
 }
