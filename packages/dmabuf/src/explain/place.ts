@@ -2,7 +2,7 @@
 const FIRST = /^(.*)host[/\\]stack\.(?:js|ts):\d+:\d+$/;
 
 /** A frame's file, line and column, as engines write them. */
-const POSITION = /(?:\(|@|\bat |^\s*)([^()@\s][^()@]*:\d+:\d+)\)?$/;
+const POSITION = /(?:\(|@|\bat (?:async )?)([^()@]+:\d+:\d+)\)?$/;
 
 /**
  * Where in a program a call was made: the first place of a stack that is not in the library, as `/app/detector.js:88:21`;

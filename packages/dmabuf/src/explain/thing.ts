@@ -74,7 +74,7 @@ export function describeThing(segment: Segment, thing: Thing): string {
     case "frame":
       return `a frame of ${streamText(segment, thing.slot)}`;
     case "consumers":
-      return `${thing.count} consumers of ${streamText(segment, thing.slot)}`;
+      return `${thing.count} consumer${thing.count === 1 ? "" : "s"} of ${streamText(segment, thing.slot)}`;
     case "answer":
       return "an exporter's answer";
     default:

@@ -11,8 +11,9 @@ import { Reservation, userOf } from "../reservation/reservation.js";
 import { endOf, FrameStream } from "../stream/frame-stream.js";
 import { awaitedThing, type Thing } from "./thing.js";
 
-/** What of a domain can be explained. */
-export type Explainable = Fence | UserFence | DmaBuf | Reservation | FrameStream | Queue<unknown> | Promise<unknown>;
+/** What of a domain can be explained. Of a queue its jobs' data do not matter. */
+export type Explainable =
+  Fence | UserFence | DmaBuf | Reservation | FrameStream | Pick<Queue, "context" | "flush" | "kill"> | Promise<unknown>;
 
 /** The things that a wait, or an object of the user's, is about: those that are in the way just now may be fewer. */
 export function thingsOf(agent: Agent, doing: object | undefined): readonly Thing[] {
@@ -68,7 +69,7 @@ function reservationThings(agent: Agent, slot: number): readonly Thing[] {
 }
 
 /** What its next job waits for, or the job itself if that runs. */
-function queueThings(queue: Queue<unknown>): readonly Thing[] {
+function queueThings<Data>(queue: Queue<Data>): readonly Thing[] {
   const oldest = lineOf(queue).oldest;
   if (oldest === undefined) return [];
   const pending = oldest.pending.flatMap((fence) => fenceThings(fence));

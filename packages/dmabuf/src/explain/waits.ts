@@ -22,7 +22,7 @@ export interface AwaitedThing {
  * What each agent waits for.
  *
  * waits.1. What an agent has told in the table of activities comes first; but what is over by the words is over.
- * waits.2. Of an agent that has told nothing there, as where the table is full, it is what it has asked to be rung for.
+ * waits.2. Of another agent that has told nothing there, as where the table is full, it is what it has asked to be rung for.
  * waits.3. A request that was not answered is always told by its own words.
  */
 export function waitsIn(found: Found): ReadonlyMap<Identity, readonly AwaitedThing[]> {
@@ -39,7 +39,7 @@ export function waitsIn(found: Found): ReadonlyMap<Identity, readonly AwaitedThi
     if (thing !== undefined) add(owner, { thing, since, blocks, isSure: true, ...(place !== "" && { place }) });
   }
   for (const [agent, thing] of requested(found)) add(agent, { thing, blocks: false, isSure: true });
-  const telling = new Set(found.entries.map(({ owner }) => owner));
+  const telling = new Set([found.identity, ...found.entries.map(({ owner }) => owner)]);
   for (const [agent, thing] of armed(found)) {
     if (!telling.has(agent)) add(agent, { thing, blocks: false, isSure: false });
   }

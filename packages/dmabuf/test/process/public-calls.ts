@@ -385,6 +385,13 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     },
   }),
   "descriptors.offer": { call: ({ first }) => first.descriptors.offer("output", 1) },
+  "domain.explain": made({
+    before: (world, keep) => {
+      const buffer = imported(world, keep);
+      return { buffer, access: keep(buffer.tryAccess("read")!) };
+    },
+    call: ({ first, second }, { buffer }) => void [first.explain(), second.explain(buffer).tree],
+  }),
   "domain.statistics": { call: ({ first }) => void first.statistics() },
 };
 
