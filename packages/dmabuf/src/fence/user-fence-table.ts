@@ -1,6 +1,6 @@
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import type { Core } from "../domain/feature.js";
-import { checkHandle, type HandleKind } from "../domain/handle.js";
+import { checkHandle, checkIntact, type HandleKind } from "../domain/handle.js";
 import type { SlotKey } from "../domain/referenced-table.js";
 import { DmaBufError } from "../errors.js";
 import { makeUserFenceHandle, type PlainUserFenceHandleData, type UserFenceHandle } from "./user-fence-handle.js";
@@ -43,7 +43,8 @@ export class UserFenceTable {
    */
   open(handle: PlainUserFenceHandleData): UserFenceBacking {
     checkHandle(this.agent, handle, HANDLE);
-    const { slot, generation, inflight } = handle;
+    const { form, slot, generation, inflight } = handle;
+    checkIntact("user fence", { form: form === "plain" });
     let fence = this.#fences.get(slot);
     if (fence?.key.generation !== generation) {
       // A reference of ours to another generation means that the handle's fence is gone.

@@ -172,6 +172,7 @@ test("a handle that is damaged is refused", (t) => {
     { generation: 0.5 },
     { inflight: { index: 99, ticket: 1 } },
     { form: "memory" },
+    { form: "other" },
   ];
   for (const damage of damages) {
     assert.throws(() => domain.import({ ...handle, ...damage } as UserFenceHandleData), { code: "EINVAL" });

@@ -15,13 +15,20 @@ export interface JobState<Data> {
   access(buffer: DmaBuf): CpuAccess;
 }
 
-/** What a job's work may give: a fence that says when it has finished, or anything else but a user fence, or a promise. */
-export type JobResult = PlainResult | PromiseLike<PlainResult>;
-
-type PlainResult = void | null | undefined | boolean | number | bigint | string | symbol | NoUserFence;
-
-/** No promise, and no {@link UserFence}: that would have these two methods. */
-type NoUserFence = object & { readonly then?: never; readonly signalAfter?: never };
+/**
+ * What a job's work may give: a fence that says when it has finished, anything else, or a promise; but no {@link UserFence},
+ * which would have the two methods that are excluded here, since it may never end.
+ */
+export type JobResult =
+  | void
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | symbol
+  | (object & { readonly then?: never; readonly signalAfter?: never })
+  | PromiseLike<JobResult>;
 
 export let makeJob: <Data>(state: JobState<Data>) => Job<Data>;
 
