@@ -8,6 +8,7 @@ import {
   type FrameStream,
   type Job,
   type JoinedDomain,
+  type LongRunningJob,
   type ModuleMemory,
   type Queue,
   type SyncFile,
@@ -163,6 +164,16 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
         return new Promise(() => {});
       };
       domain.createQueue({ run }).submitSync({ reads: [domain.allocate(4096)] });
+    }),
+  LongRunningQueue: ({ domain }) => domain.createQueue({ longRunning: true, run: () => {} }),
+  LongRunningScheduler: ({ domain }) => domain.createScheduler({ longRunning: true, run: () => {} }),
+  LongRunningJob: ({ domain }) =>
+    new Promise<LongRunningJob<undefined>>((resolve) => {
+      const run = (job: LongRunningJob<undefined>): Promise<never> => {
+        resolve(job);
+        return new Promise(() => {});
+      };
+      domain.createQueue({ longRunning: true, run }).submit({ buffers: [domain.allocate(4096)] });
     }),
 };
 
@@ -332,6 +343,12 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "Queue.trySubmit()": (world) => [{ reads: [world.buffer()] }],
   "Queue.flush()": () => [NOW],
   "Scheduler.createQueue()": () => [{}],
+  "DmaBuf.evict()": () => [NOW],
+  "DmaBuf.evictSync()": () => [NOW],
+  "LongRunningQueue.submit()": (world) => [{ buffers: [world.buffer()] }],
+  "LongRunningScheduler.createQueue()": () => [{}],
+  "LongRunningJob.access()": (_world, job: LongRunningJob) => [job.buffers[0]],
+  "LongRunningJob.safePoint()": () => [Promise.resolve()],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
   "QueueMembers.createScheduler()": () => [{ run: () => {} }],
   "Heaps.addModuleMemory()": () => ["module", moduleMemory()],

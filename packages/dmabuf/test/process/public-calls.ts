@@ -384,6 +384,23 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       await finished.wait();
     },
   }),
+  "domain.createQueue of long-running jobs": {
+    call: ({ first }) => first.createQueue({ longRunning: true, name: "queue", run: () => undefined }),
+  },
+  "longRunningQueue.submit": made({
+    before: ({ first }, keep) => ({
+      buffer: keep(first.allocate(1)),
+      queue: keep(first.createQueue({ longRunning: true, name: "queue", run: (job) => job.safePoint() })),
+    }),
+    call: async (_world, { buffer, queue }) => {
+      using ended = queue.submit({ data: undefined, buffers: [buffer] });
+      await ended.wait();
+    },
+  }),
+  "buffer.evict": made({
+    before: imported,
+    call: (_world, buffer) => buffer.evict(),
+  }),
   "descriptors.offer": { call: ({ first }) => first.descriptors.offer("output", 1) },
   "domain.explain": made({
     before: (world, keep) => {

@@ -6,6 +6,7 @@ import { chainCases } from "./chain-cases.js";
 import { exporterCases } from "./exporter-cases.js";
 import { fenceCases } from "./fence-cases.js";
 import { implicitCases } from "./implicit-cases.js";
+import { longRunningCases } from "./long-running-cases.js";
 import { mergeCases } from "./merge-cases.js";
 import { moveCases } from "./move-cases.js";
 import { numberCases } from "./number-cases.js";
@@ -33,7 +34,7 @@ export function bufferSuites(place: Place): void {
 
 /** What needs the code of a buffer's exporter in another agent: its operations, and moves. */
 export function exporterSuites(place: Place): void {
-  register(place, { exporterCases, moveCases, pagedCases });
+  register(place, { exporterCases, moveCases, pagedCases, longRunningCases });
 }
 
 /** Mistakes, and what the validator says of them. */

@@ -16,6 +16,7 @@ import { addFence, makeLine, places, type LineKind } from "../reservation-suppor
 
 export * from "./buffer-tasks.js";
 export * from "./exporter-tasks.js";
+export * from "./long-running-tasks.js";
 export * from "./move-tasks.js";
 export * from "./number-tasks.js";
 export * from "./paged-tasks.js";
