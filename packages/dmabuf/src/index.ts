@@ -108,6 +108,7 @@ export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
 export type { Policy } from "./stream/stream-slot.js";
 
+export type { Executor, ExecutorOptions, SlotSharing } from "./queue/executor.js";
 export type { JobNeeds, JobRequest } from "./queue/submission.js";
 export type { Job, JobResult } from "./queue/job.js";
 export type { Priority } from "./queue/job-line.js";

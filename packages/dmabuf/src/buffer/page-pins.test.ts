@@ -4,7 +4,7 @@ import { createDomain, DIES, isPending, joinMortal, until } from "../../test/age
 import { BLOCKS } from "../../test/blocking.js";
 import { byteAt, counting, deferred, importPaged, PAGE, pinsOf, shared, SIZE } from "../../test/paged.js";
 import { DmaBufError } from "../errors.js";
-import type { PagedBuffer } from "./paged-buffer.js";
+import { PagedBuffer } from "./paged-buffer.js";
 
 const LIMIT = { timeout: 30_000 };
 
@@ -64,6 +64,26 @@ describe("a paged buffer that is not pinned", () => {
     await assert.rejects(other.access("read"), refused);
     assert.equal(pinsOf(owner), 0);
     assert.equal(await byteAt(own, 0), 60);
+  });
+
+  test("can be named by a long-running job, which faults what it needs (paged-buffer.3)", LIMIT, async (t) => {
+    const { user, other } = shared(t, { fill: counting().fill });
+    const seen: unknown[] = [];
+    using queue = user.createQueue({
+      longRunning: true,
+      async run(job) {
+        const [buffer] = job.buffers;
+        assert.ok(buffer instanceof PagedBuffer);
+        assert.throws(() => job.access(buffer), refused);
+        using range = await job.safePoint(buffer.fault(2 * PAGE, 1));
+        seen.push(range.bytes[0]);
+        using _pin = await buffer.pin();
+        seen.push(job.access(other).bytes[3 * PAGE]);
+      },
+    });
+    using end = queue.submit({ buffers: [other] });
+    await end.wait();
+    assert.deepEqual(seen, [3, 4]);
   });
 
   test("is a paged buffer for each holder of it", LIMIT, async (t) => {

@@ -2,6 +2,7 @@ import { isObject } from "../arguments.js";
 import type { Feature } from "../domain/feature.js";
 import { createUserFence, type UserFence } from "../fence/user-fence.js";
 import { USER_FENCE_TABLE } from "../fence/user-fence-feature.js";
+import { makeExecutor, type Executor, type ExecutorOptions } from "./executor.js";
 import type { LongRunningQueue } from "./long-running-queue.js";
 import {
   makeLongRunningScheduler,
@@ -55,6 +56,13 @@ export interface QueueMembers {
    * @throws {DmaBufError} `EBADF` if this thread has left the domain.
    */
   createQueue<Data = undefined>(options: LongRunningSchedulerOptions<Data>): LongRunningQueue<Data>;
+  /**
+   * What queues of both kinds of this thread run their jobs on: their option `executor`.
+   *
+   * @throws {RangeError} Naming the option that is out of range.
+   * @throws {DmaBufError} `EBADF` if this thread has left the domain.
+   */
+  createExecutor(options: ExecutorOptions): Executor;
 }
 
 export const QUEUES: Feature<QueueMembers> = {
@@ -71,8 +79,12 @@ export const QUEUES: Feature<QueueMembers> = {
     };
     const createQueue = <Data = undefined>(options: SchedulerOptions<Data> | LongRunningSchedulerOptions<Data>) =>
       createScheduler(options).createQueue();
+    const createExecutor = (options: ExecutorOptions): Executor => {
+      core.checkJoined();
+      return makeExecutor(core.agent, options);
+    };
     // The compiler does not see which kind of options gives which kind of queue.
-    return { createScheduler, createQueue } as object as QueueMembers;
+    return { createScheduler, createQueue, createExecutor } as object as QueueMembers;
   },
 };
 

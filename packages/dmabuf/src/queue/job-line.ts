@@ -6,6 +6,7 @@ import { OpsBacking } from "../fence/local-fence.js";
 import { publish } from "../fence/published-fence.js";
 import { allocateContexts, createTimeline, type Timeline } from "../fence/timeline.js";
 import { PendingJob, type Dependency } from "./pending-job.js";
+import type { Slots } from "./slots.js";
 import type { Submission } from "./submission.js";
 
 /** How urgent the jobs of a queue are. "kernel" is the highest. */
@@ -19,6 +20,8 @@ export interface LineOwner<Data> {
   readonly agent: Agent;
   readonly name: string;
   readonly credits: number;
+  /** Those of the executor that it shares with others. */
+  readonly slots: Pick<Slots, "admit" | "unadmit"> | undefined;
   /** Milliseconds without a finished job after which any agent that waits for the queue ends it. */
   readonly stallLimit: number;
   /** Why no job is taken any more. */

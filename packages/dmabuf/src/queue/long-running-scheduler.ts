@@ -4,6 +4,7 @@ import { DmaBufError } from "../errors.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
 import type { UserFence } from "../fence/user-fence.js";
 import type { AbortSignalLike } from "../host/abort.js";
+import { EXECUTOR, ownSlots, type Executor } from "./executor.js";
 import type { LongRunningJob } from "./long-running-job.js";
 import {
   makeLongRunningQueue,
@@ -26,6 +27,8 @@ export interface LongRunningSchedulerOptions<Data> {
    * @param signal Aborts when the job is to stop.
    */
   readonly run: (job: LongRunningJob<Data>, signal: AbortSignalLike) => unknown;
+  /** What the jobs run on, if others run there too. Default: nothing else. */
+  readonly executor?: Executor;
   /** How many jobs of its queues may run at once; a suspended one does not count. Default 1. */
   readonly credits?: number;
   /** Milliseconds in which a job that is asked for its buffers must come to a safe point. Default 1,000. */
@@ -36,6 +39,7 @@ const OPTIONS: Kinds<LongRunningSchedulerOptions<never>> = {
   longRunning: required(FLAG),
   name: NAME,
   run: required(FUNCTION),
+  executor: EXECUTOR,
   credits: integer(1),
   preemptLimit: TIME_LIMIT,
 };
@@ -75,13 +79,14 @@ export class LongRunningScheduler<Data = undefined> implements Disposable {
     createEnd: (name: string) => UserFence,
   ) {
     checkOptions("Domain.createScheduler()", options, OPTIONS);
-    const { name = "queue", run, credits = 1, preemptLimit = DEFAULT_PREEMPT_LIMIT } = options;
+    const { name = "queue", run, executor, credits = 1, preemptLimit = DEFAULT_PREEMPT_LIMIT } = options;
+    const slots = executor && ownSlots("Domain.createScheduler()", executor, agent);
     this.name = name;
     this.#owner = {
       agent,
       driverName: name,
       preemptLimit,
-      turns: new CountedTurns(credits),
+      turns: new CountedTurns(credits, slots),
       run,
       createEnd,
       remove: (queue) => this.#queues.delete(queue),

@@ -68,6 +68,8 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   /** While it runs with its buffers. */
   #accesses: JobAccesses | undefined;
   #isAtSafePoint = false;
+  /** Whether it was asked for its turn before it had all that it needs. */
+  #isDue = false;
   #giveWay: (() => void) | undefined;
   #isOver = false;
 
@@ -95,6 +97,7 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
       const terms: WaitOptions & { readonly ending: Ending } = { ending };
       for (const fence of this.#waits) await fence.wait(terms);
       await this.#come();
+      this.#goesOn();
       await work();
       ending.check();
     } finally {
@@ -114,8 +117,21 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   }
 
   preempt(): void {
+    // It would give way before it has run at all, and again then (executor.6).
+    this.#isDue = this.#accesses === undefined;
+    if (this.#isDue) return;
     // Whichever agent waits for the fence asks for it, this one too.
     this.#fence?.enableSignaling();
+    this.#asked();
+  }
+
+  describe(): string {
+    return `a job of "${this.#owner.name}"`;
+  }
+
+  /** It goes on, until its next safe point. */
+  #goesOn(): void {
+    if (this.#isDue) this.preempt();
   }
 
   get isAsked(): boolean {
@@ -126,7 +142,11 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
 
   access(buffer: DmaBuf): CpuAccess {
     this.#ending.check();
-    if (this.#accesses !== undefined && !this.#isAtSafePoint) return this.#accesses.access(buffer);
+    if (this.#accesses !== undefined && !this.#isAtSafePoint) {
+      // Of a paged buffer it faults what it needs.
+      if (!buffer.isClosed) holderOf(buffer).record.pages?.check("use all bytes of");
+      return this.#accesses.access(buffer);
+    }
     const why = this.#isOver ? "the job has ended" : "the job is at a safe point";
     throw new DmaBufError("EBADF", `Cannot use the bytes: ${why}`);
   }
@@ -142,9 +162,10 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
       return pending === undefined ? undefined : await this.#unlessStopped(pending);
     } finally {
       try {
-        if (this.#fence === undefined) await this.#come();
+        while (this.#fence === undefined) await this.#come();
       } finally {
         this.#isAtSafePoint = false;
+        this.#goesOn();
       }
     }
   }
@@ -263,6 +284,8 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
     this.stop(
       new DmaBufError("ETIMEDOUT", `The job of queue "${name}" has not come to a safe point in ${preemptLimit} ms`),
     );
+    this.#giveTurnBack?.();
+    this.#giveTurnBack = undefined;
   }
 
   /** Gives the buffers up, and the turn (long-running.3). */
@@ -276,6 +299,7 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
     if (fence !== undefined && !fence.signal()) this.#endTimeline();
     this.#giveTurnBack?.();
     this.#giveTurnBack = undefined;
+    this.#isDue = false;
   }
 
   #endTimeline(): void {

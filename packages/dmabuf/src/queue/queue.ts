@@ -118,7 +118,7 @@ export class Queue<Data = undefined> implements Disposable {
     try {
       finished = this.#tryAdd(submission);
     } finally {
-      if (finished === undefined) submission.close();
+      if (finished === undefined) this.#giveUp(submission);
     }
     return finished;
   }
@@ -175,9 +175,14 @@ export class Queue<Data = undefined> implements Disposable {
         if (!isReady) this.#timedOut(timeout, added);
       }
     } catch (error) {
-      submission.close();
+      this.#giveUp(submission);
       throw error;
     }
+  }
+
+  #giveUp(submission: Submission<Data>): void {
+    this.#line.owner.slots?.unadmit(submission);
+    submission.close();
   }
 
   *#lockAndAdd(submission: Submission<Data>, timeout?: number): Steps<Fence | Obstacle> {
@@ -197,10 +202,15 @@ export class Queue<Data = undefined> implements Disposable {
   /** Adds the job, if nothing is in the way. The caller holds the locks. */
   #holdAndAdd(submission: Submission<Data>): Fence | Obstacle {
     submission.checkPages();
+    const { slots } = this.#line.owner;
     const obstacle = submission.tryHoldAll();
-    if (obstacle !== undefined) return obstacle;
+    if (obstacle !== undefined) {
+      // It keeps no slot from others while it waits for something else (executor.8).
+      slots?.unadmit(submission);
+      return obstacle;
+    }
     try {
-      return this.#line.add(submission);
+      return slots?.admit(submission) ?? this.#line.add(submission);
     } finally {
       submission.releaseHolds();
     }

@@ -7,10 +7,12 @@ import { Fence } from "../fence/fence.js";
 import { TIME_LIMIT } from "../fence/timeline.js";
 import { UserFence } from "../fence/user-fence.js";
 import type { AbortSignalLike } from "../host/abort.js";
+import { EXECUTOR, ownSlots, type Executor } from "./executor.js";
 import { makeJob, type Job, type JobResult } from "./job.js";
 import { PRIORITIES, type JobLine, type LineOwner } from "./job-line.js";
 import type { Dependency, PendingJob } from "./pending-job.js";
 import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
+import type { Slots, SlotWish } from "./slots.js";
 
 /**
  * Runs the jobs of some queues on one executor.
@@ -68,6 +70,8 @@ export interface SchedulerOptions<Data> {
    * and that they have not failed. Default false.
    */
   readonly pipeline?: boolean;
+  /** What the jobs run on, if others run there too. Default: nothing else. */
+  readonly executor?: Executor;
   /** Milliseconds for which the oldest running job may make no progress. Default 10,000. */
   readonly timeLimit?: number;
   /** Asked what became of a job whose time is over. Default: `"reset"`. */
@@ -84,6 +88,7 @@ const OPTIONS: Kinds<SchedulerOptions<never>> = {
   run: required(FUNCTION),
   credits: integer(1),
   pipeline: FLAG,
+  executor: EXECUTOR,
   timeLimit: TIME_LIMIT,
   onTimeout: FUNCTION,
   signalling: FLAG,
@@ -131,6 +136,8 @@ export class Scheduler<Data = undefined> implements Disposable {
   readonly #agent: Agent;
   readonly #run: SchedulerOptions<Data>["run"];
   readonly #pipeline: boolean;
+  readonly #slots: Slots | undefined;
+  readonly #wish: SlotWish;
   readonly #timeLimit: number;
   readonly #onTimeout: (job: Job<Data>) => Verdict;
   readonly #isSignalling: boolean;
@@ -153,6 +160,8 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#agent = agent;
     this.#run = run;
     this.#pipeline = pipeline;
+    this.#slots = options.executor && ownSlots("Domain.createScheduler()", options.executor, agent);
+    this.#wish = { name, wake: () => this.#wake() };
     this.#timeLimit = timeLimit;
     this.#onTimeout = options.onTimeout ?? (() => "reset");
     this.#isSignalling = options.signalling ?? false;
@@ -202,6 +211,7 @@ export class Scheduler<Data = undefined> implements Disposable {
       agent: this.#agent,
       name: this.name,
       credits,
+      slots: this.#slots,
       stallLimit: Math.min(this.#timeLimit * STALL_FACTOR, LONGEST_LIMIT),
       get refusal() {
         return refusal();
@@ -225,6 +235,7 @@ export class Scheduler<Data = undefined> implements Disposable {
 
   /** Work that is under way keeps the process alive, and ends when the agent leaves. */
   #entered(): void {
+    this.#slots?.fenceMade();
     if (this.#pending++ > 0) return;
     const end = this.#agent.host.keepAlive();
     const forget = this.#agent.gone.onEnd(() => this.#abandon());
@@ -235,6 +246,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   }
 
   #left(): void {
+    this.#slots?.fenceSignaled();
     if (--this.#pending === 0) this.#release?.();
   }
 
@@ -256,11 +268,14 @@ export class Scheduler<Data = undefined> implements Disposable {
       const { line, job } = next;
       if (job.dependsOnOverdue) {
         line.drop("ETIMEDOUT");
+      } else if (this.#slots?.tryTake(this.#wish) === false) {
+        return;
       } else {
         line.shift();
         apart(this.#agent, () => this.#start({ line, job, face: makeJob(job) }));
       }
     }
+    this.#slots?.unwish(this.#wish);
   }
 
   #next(look: () => void): Omit<Running<Data>, "face"> | undefined {
@@ -349,6 +364,8 @@ export class Scheduler<Data = undefined> implements Disposable {
     this.#free += job.credits;
     if (wasOldest) this.#restartTimer();
     line.settle();
+    const hasNext = this.#slots !== undefined && this.#next(() => this.#wake()) !== undefined;
+    this.#slots?.giveBack(hasNext ? this.#wish : undefined);
     this.#wake();
   }
 

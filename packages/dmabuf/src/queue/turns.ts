@@ -2,6 +2,8 @@
 export interface Preemptible {
   /** Asks for the turn; it is given back at the work's next safe point. */
   preempt(): void;
+  /** For people. */
+  describe(): string;
 }
 
 /** What gives long-running jobs their turns on an executor. A job that is suspended has none. */
@@ -15,25 +17,30 @@ export interface Turns {
   ask(work: Preemptible, granted: () => void): () => void;
 }
 
-/** So many turns at once, first come, first served. */
+/** So many turns at once, first come, first served; each then needs one of others besides. */
 export class CountedTurns implements Turns {
   #free: number;
+  readonly #others: Turns | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor(count: number) {
+  constructor(count: number, others?: Turns) {
     this.#free = count;
+    this.#others = others;
   }
 
-  ask(_work: Preemptible, granted: () => void): () => void {
+  ask(work: Preemptible, granted: () => void): () => void {
     let hasTurn = false;
+    let giveOtherBack: (() => void) | undefined;
     const grant = (): void => {
       hasTurn = true;
       this.#free--;
-      granted();
+      if (this.#others === undefined) granted();
+      else giveOtherBack = this.#others.ask(work, granted);
     };
     this.#waiting.add(grant);
     this.#serve();
     return () => {
+      giveOtherBack?.();
       if (hasTurn) this.#free++;
       else this.#waiting.delete(grant);
       this.#serve();

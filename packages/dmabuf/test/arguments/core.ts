@@ -350,6 +350,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "LongRunningJob.access()": (_world, job: LongRunningJob) => [job.buffers[0]],
   "LongRunningJob.safePoint()": () => [Promise.resolve()],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
+  "QueueMembers.createExecutor()": () => [{ slots: 1, sharing: "preempt" }],
   "QueueMembers.createScheduler()": () => [{ run: () => {} }],
   "Heaps.addModuleMemory()": () => ["module", moduleMemory()],
   "WindowMembers.createModuleWindow()": (world) => [moduleMemory(), world.buffer(), {}],

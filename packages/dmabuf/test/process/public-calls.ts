@@ -373,6 +373,7 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     before: imported,
     call: ({ second }, buffer) => second.lockAll([buffer]),
   }),
+  "domain.createExecutor": { call: ({ first }) => void first.createExecutor({ slots: 1, sharing: "flush" }) },
   "domain.createQueue": { call: ({ first }) => first.createQueue({ name: "queue", run: () => undefined }) },
   "queue.submit": made({
     before: ({ first }, keep) => ({

@@ -86,8 +86,9 @@ export function pagedCases(place: Place): void {
       const faults = [one, other].map((party) => party.start("faultPage", "b", 1));
       await Promise.all(faults.map(({ begun }) => begun));
       while ((await exporter.ask("fillsOf", "b")) < 2);
+      const failed = faults.map(({ done }) => assert.rejects(done, { code: "ESRCH" }));
       await exporter[Symbol.asyncDispose]();
-      for (const { done } of faults) await assert.rejects(done, { code: "ESRCH" });
+      await Promise.all(failed);
       assert.equal(await one.ask("faultPage", "b", 0), 50);
       await assert.rejects(other.ask("pinPages", "b"), { code: "ESRCH" });
     },
