@@ -21,7 +21,7 @@ export interface LineOwner<Data> {
   readonly name: string;
   readonly credits: number;
   /** Those of the executor that it shares with others. */
-  readonly slots: Pick<Slots, "admit" | "unadmit"> | undefined;
+  readonly slots: Pick<Slots, "admit" | "takeBack"> | undefined;
   /** Milliseconds without a finished job after which any agent that waits for the queue ends it. */
   readonly stallLimit: number;
   /** Why no job is taken any more. */

@@ -68,8 +68,8 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   /** While it runs with its buffers. */
   #accesses: JobAccesses | undefined;
   #isAtSafePoint = false;
-  /** Whether it was asked for its turn before it had all that it needs. */
-  #isDue = false;
+  /** Whether it was asked for its turn since it has come to it. */
+  #isPreempted = false;
   #giveWay: (() => void) | undefined;
   #isOver = false;
 
@@ -117,9 +117,9 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   }
 
   preempt(): void {
+    this.#isPreempted = true;
     // It would give way before it has run at all, and again then (executor.6).
-    this.#isDue = this.#accesses === undefined;
-    if (this.#isDue) return;
+    if (this.#accesses === undefined) return;
     // Whichever agent waits for the fence asks for it, this one too.
     this.#fence?.enableSignaling();
     this.#asked();
@@ -131,12 +131,13 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
 
   /** It goes on, until its next safe point. */
   #goesOn(): void {
-    if (this.#isDue) this.preempt();
+    if (this.#isPreempted) this.preempt();
   }
 
   get isAsked(): boolean {
     const fence = this.#fence;
     if (fence === undefined || this.#owner.agent.closed) return false;
+    if (this.#isPreempted && this.#accesses !== undefined) return true;
     return isKeyDemanded(this.#owner.agent, backingOf(fence).key(fence)!) || fence.isSignaled();
   }
 
@@ -299,7 +300,7 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
     if (fence !== undefined && !fence.signal()) this.#endTimeline();
     this.#giveTurnBack?.();
     this.#giveTurnBack = undefined;
-    this.#isDue = false;
+    this.#isPreempted = false;
   }
 
   #endTimeline(): void {

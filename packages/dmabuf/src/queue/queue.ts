@@ -181,7 +181,7 @@ export class Queue<Data = undefined> implements Disposable {
   }
 
   #giveUp(submission: Submission<Data>): void {
-    this.#line.owner.slots?.unadmit(submission);
+    this.#line.owner.slots?.takeBack(submission);
     submission.close();
   }
 
@@ -206,7 +206,7 @@ export class Queue<Data = undefined> implements Disposable {
     const obstacle = submission.tryHoldAll();
     if (obstacle !== undefined) {
       // It keeps no slot from others while it waits for something else (executor.8).
-      slots?.unadmit(submission);
+      slots?.takeBack(submission);
       return obstacle;
     }
     try {

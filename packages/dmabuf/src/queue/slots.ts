@@ -87,7 +87,7 @@ export class Slots implements Turns {
     this.#serve();
   }
 
-  /** What a submission must wait for before its fence becomes visible. It has its place in the queue until it is let in, or {@link unadmit}. */
+  /** What a submission must wait for before its fence becomes visible. It has its place in the queue until it is let in, or {@link takeBack}. */
   admit(submission: object): Obstacle | undefined {
     if (!this.#submissions.has(submission)) this.#submissions.set(submission, this.#tickets++);
     if (this.#mayAdmit(submission)) {
@@ -109,7 +109,7 @@ export class Slots implements Turns {
     };
   }
 
-  unadmit(submission: object): void {
+  takeBack(submission: object): void {
     if (this.#submissions.delete(submission)) this.#serve();
   }
 

@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- one list of all public calls */
 import { once } from "node:events";
 import { createWriteStream, fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
