@@ -281,12 +281,13 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   /** If hang recovery has ended the fence while the job uses its buffers, the job is late (long-running.5). */
   #checkLate(): void {
     if (this.#accesses === undefined || this.#isAtSafePoint || this.#fence?.status !== -ERRNO.ETIMEDOUT) return;
+    this.#giveTurnBack?.();
+    this.#giveTurnBack = undefined;
+    if (this.#ending.isOver) return;
     const { name, preemptLimit } = this.#owner;
     this.stop(
       new DmaBufError("ETIMEDOUT", `The job of queue "${name}" has not come to a safe point in ${preemptLimit} ms`),
     );
-    this.#giveTurnBack?.();
-    this.#giveTurnBack = undefined;
   }
 
   /** Gives the buffers up, and the turn (long-running.3). */
