@@ -20,6 +20,11 @@ export type End = (typeof ENDS)[number];
 export interface Task {
   /** Which agent's queue it is for. */
   readonly line: number;
+  /**
+   * Whether it is a long-running one: its end is a user fence, and others that need its buffers are submitted when that has
+   * signaled; it makes way for agents that evict them.
+   */
+  readonly isLong?: boolean;
   /** What it does with each buffer. */
   readonly uses: readonly Use[];
   /** So many tasks before it is one that it waits for besides. */
@@ -27,6 +32,8 @@ export interface Task {
   /** Milliseconds between its look and its writes. */
   readonly lasts: number;
   readonly dies?: End;
+  /** The buffer that long-running tasks are evicted from when it has been submitted. */
+  readonly evicts?: number | undefined;
 }
 
 export type Use = "none" | "read" | "write";
@@ -45,6 +52,8 @@ export function graphs(lines: number): fc.Arbitrary<Task[]> {
     uses: fc.array(use, { minLength: BUFFERS, maxLength: BUFFERS }),
     after: fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 2 }),
     lasts: fc.nat(3),
+    isLong: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    evicts: fc.option(fc.nat(BUFFERS - 1), { freq: 2, nil: undefined }),
   });
   const mortal = fc.tuple(task, fc.constantFrom(...ENDS)).map(([rest, dies]): Task => ({ ...rest, dies }));
   const some = fc.oneof({ weight: 15, arbitrary: task }, { weight: 1, arbitrary: mortal });
@@ -59,6 +68,13 @@ export function buffersOf({ uses }: Task, use: Use): number[] {
 /** The tasks that a task waits for besides. */
 export function tasksBefore({ after }: Task, id: number): number[] {
   return [...new Set(after.map((distance) => id - distance))].filter((other) => other >= 0);
+}
+
+/** Whether two tasks need the same buffer, and not both only read it. */
+export function conflict(one: Task, other: Task): boolean {
+  return one.uses.some(
+    (use, i) => use !== "none" && other.uses[i] !== "none" && [use, other.uses[i]].includes("write"),
+  );
 }
 
 /** What a buffer holds: the numbers and hashes of the tasks that have written it. */

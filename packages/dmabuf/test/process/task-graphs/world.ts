@@ -4,15 +4,32 @@ import { once, type EventEmitter } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { BufferHandle, DmaBuf, Fence } from "../../../src/index.js";
+import { Fence, type BufferHandle, type DmaBuf, type HandleMode, type UserFence } from "../../../src/index.js";
 import { ProcessDomain } from "../../../src/node/index.js";
 import { until } from "../../agents.js";
-import { BUFFERS, buffersOf, logIn, sequential, tasksBefore, type Log, type Outcome, type Task } from "./graph.js";
-import { TaskQueue, wordsOf, type Fault, type TaskDone, type TaskOrder, type TaskSubmitted } from "./task-queue.js";
+import {
+  BUFFERS,
+  buffersOf,
+  conflict,
+  logIn,
+  sequential,
+  tasksBefore,
+  type Log,
+  type Outcome,
+  type Task,
+  type Use,
+} from "./graph.js";
+import {
+  PATIENCE,
+  TaskQueue,
+  wordsOf,
+  type Fault,
+  type TaskDone,
+  type TaskOrder,
+  type TaskSubmitted,
+} from "./task-queue.js";
 
 const PARTY = new URL("party.js", import.meta.url);
-/** Milliseconds: a graph that takes longer hangs. */
-const PATIENCE = 60_000;
 
 /** A domain with agents that run the tasks of one graph after another; those that have died are replaced before the next. */
 export class World implements AsyncDisposable {
@@ -21,6 +38,7 @@ export class World implements AsyncDisposable {
   readonly #lines: (Line | undefined)[];
   /** What tasks of the present graph have said. */
   readonly #done = new Map<number, TaskDone>();
+  readonly #evictions: Promise<void>[] = [];
 
   /** @param lines How many agents besides this one: by turns processes and workers. */
   constructor(lines: number) {
@@ -47,8 +65,12 @@ export class World implements AsyncDisposable {
     this.#done.clear();
     const buffers = Array.from({ length: BUFFERS }, (_, i) => this.#domain.allocate(4096, { name: `buffer ${i}` }));
     try {
-      const fences = await this.#submitAll(graph, lines, buffers, fault);
-      const outcomes = await Promise.all(fences.map((fence, id) => outcomeOf(fence, `task ${id}`)));
+      const ends = await this.#submitAll(graph, lines, buffers, fault);
+      const outcomes = await Promise.all(
+        ends.map((end, id) => outcomeOf(end, id, () => this.#done.has(id) || lines[graph[id]!.line]!.isAlive)),
+      );
+      for (const end of ends) if (end !== undefined && !(end instanceof Fence)) end.close();
+      await Promise.all(this.#evictions.splice(0));
       const logs = await Promise.all(buffers.map(readLog));
       assert.deepEqual(
         logs,
@@ -78,22 +100,30 @@ export class World implements AsyncDisposable {
     lines: readonly Line[],
     buffers: readonly DmaBuf[],
     fault: Fault | undefined,
-  ): Promise<(Fence | undefined)[]> {
-    const fences: (Fence | undefined)[] = [];
+  ): Promise<End[]> {
+    const ends: End[] = [];
     for (const [id, task] of graph.entries()) {
-      const { lasts, dies } = task;
+      const { isLong = false, lasts, dies, evicts } = task;
       const line = lines[task.line]!;
-      const [reads, writes] = (["read", "write"] as const).map((use) =>
-        buffersOf(task, use).map((buffer) => buffers[buffer]!.handle()),
-      ) as [BufferHandle[], BufferHandle[]];
-      const after = tasksBefore(task, id).flatMap((other) => fences[other]?.handle() ?? []);
-      const order = { id, reads, writes, after, lasts, fault };
+      const besides = new Set(tasksBefore(task, id));
+      const before = ends.filter((end, other) => besides.has(other) || (isUser(end) && conflict(graph[other]!, task)));
+      // No other work obeys long-running work by itself.
+      if (!isLong) for (const end of before) if (isUser(end)) await end.wait();
+      const after = before.flatMap((end) => (isUser(end) && !isLong ? [] : (end?.handle() ?? [])));
+      const handles = (use: Use, mode: HandleMode): BufferHandle[] =>
+        buffersOf(task, use).map((buffer) => buffers[buffer]!.handle(mode));
+      const [reads, writes] = [handles("read", "read"), handles("write", "read-write")];
+      const order = { id, isLong, reads, writes, after, lasts, fault };
       const submitted = await (line.isAlive ? line.submit({ ...order, dies }) : this.#own.submit(order));
-      fences.push(submitted && this.#domain.import(submitted.fence));
+      const end = submitted && this.#domain.import(submitted.fence);
+      ends.push(end);
       for (const handle of [...reads, ...writes]) handle.close();
+      // A user fence does not end with its agent.
+      if (isUser(end) && line.isAlive) void line.ended.then(() => end.isClosed || end.signal());
+      if (evicts !== undefined) this.#evictions.push(buffers[evicts]!.evict({ timeout: PATIENCE }));
       if (dies === "outside") line.kill();
     }
-    return fences;
+    return ends;
   }
 
   /** No task has begun before those that it waits for had ended, as far as they could say so. */
@@ -181,12 +211,20 @@ async function startWorker(domain: ProcessDomain, hear: (done: TaskDone) => void
   );
 }
 
-/** A task whose submission is unknown has failed. */
-async function outcomeOf(fence: Fence | undefined, name: string): Promise<Outcome> {
-  if (fence === undefined) return "failed";
-  await fence.wait();
-  if (fence.error === undefined) return "done";
-  assert.equal(fence.error.code, "ESRCH", `${name} has failed`);
+/** How the end of a task is known: nothing if its agent has died before it said so. */
+type End = Fence | UserFence | undefined;
+
+function isUser(end: End): end is UserFence {
+  return end !== undefined && !(end instanceof Fence);
+}
+
+/** @param isDone Whether a long-running task has done its work, when its end was signaled. */
+async function outcomeOf(end: End, id: number, isDone: () => boolean): Promise<Outcome> {
+  if (end === undefined) return "failed";
+  await end.wait();
+  if (isUser(end)) return isDone() ? "done" : "failed";
+  if (end.error === undefined) return "done";
+  assert.equal(end.error.code, "ESRCH", `task ${id} has failed`);
   return "failed";
 }
 
