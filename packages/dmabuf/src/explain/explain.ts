@@ -20,6 +20,8 @@ export interface ExplainView extends Segment {
   /** The agent that looks; 0 if it is none. */
   readonly identity: Identity;
   readonly host: Pick<Host, "nowNs" | "isStopped" | "processId">;
+  /** The process of an agent, if that is known better than by what the agent has stored. */
+  readonly processOf?: (identity: Identity) => number | undefined;
 }
 
 /**
@@ -159,10 +161,11 @@ class Walk {
   }
 
   #agent(identity: Identity): ExplainedAgent {
-    const { layout, memory, host } = this.#view;
+    const { layout, memory, host, processOf } = this.#view;
     const isHere = identity === this.#view.identity;
     const slot = slotOf(identity);
-    const process = slot < layout.sizes.agents ? memory.load(layout.agent(slot) + AGENT.PROCESS) : 0;
+    const stored = slot < layout.sizes.agents ? memory.load(layout.agent(slot) + AGENT.PROCESS) : 0;
+    const process = processOf?.(identity) ?? stored;
     const isStopped = process !== 0 && process !== host.processId && host.isStopped?.(process) === true;
     const alive = isHere ? "here" : isStopped ? "stopped" : "live";
     return {

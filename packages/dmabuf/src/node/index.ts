@@ -12,6 +12,7 @@ export type { ExportableMemory } from "./memory/file-carrier.js";
 export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";
 export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
 export type { DomainObserver, ObservedAgent, ObserveOptions } from "./observing/domain-observer.js";
+export type { ObservedThing } from "./observing/named-things.js";
 export type { Follower, FollowOptions } from "./messages/follower.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
 export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";

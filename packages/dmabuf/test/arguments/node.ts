@@ -67,6 +67,10 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.connect()": ({ domain, where }) => (domain.listen(where), [where, {}]),
   "ProcessDomain.inherit()": ({ domain }) => [{ descriptor: domain.inviteProcess().descriptor }],
   "ProcessDomain.observe()": ({ domain, where }) => (domain.listen(where), [where, {}]),
+  "DomainObserver.explain()": ({ domain }) => {
+    domain.allocate(4096, { name: "frame" });
+    return [{ buffer: "frame" }];
+  },
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],

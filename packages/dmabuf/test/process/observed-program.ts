@@ -1,13 +1,14 @@
 /**
- * A member of a domain, for tests that look at it from outside: it says the domain's name, and then hangs with what it has.
+ * A member of a domain, for tests that look at it from outside: it sends a handle, and then hangs with what it has.
  *
- * Usage: node observed-program.js make|join PLACE NAME [hang|go on|threads], with an IPC channel. The first makes the domain and the
- * buffer "frame", to which it holds a write access; with "threads" its worker is an agent, too, and both hang.
+ * Usage: node observed-program.js make|join PLACE NAME hang|go on|threads|wait, with an IPC channel. The first makes the domain and the
+ * buffer "frame", to which it holds a write access, and produces "frames"; with "threads" its worker is an agent, too, and both
+ * hang; with "wait" it blocks for a write access of the buffer whose handle it is sent.
  */
 import { once } from "node:events";
 import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import type { DmaBuf } from "../../src/index.js";
+import { rawFormat, type BufferHandleData } from "../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 
 const SIZES = { agents: 6, buffers: 16, timelines: 8, oneShots: 8, streams: 4, requests: 4, syncobjs: 4 };
@@ -16,12 +17,18 @@ const [, , role, place, name, then] = process.argv as unknown as [string, string
 
 if (isMainThread) {
   const domain =
-    role === "make" ? ProcessDomain.listen(place, { ...SIZES, name }) : await ProcessDomain.connect(place, { name });
+    role === "make"
+      ? ProcessDomain.listen(place, { ...SIZES, name, handleLimit: 120_000 })
+      : await ProcessDomain.connect(place, { name });
   if (then === "threads") await startThread(domain.invite({ name: `${name}'s thread` }));
   const buffer = role === "make" ? domain.allocate(4096, { name: "frame" }) : undefined;
   await buffer?.access("write");
-  await new Promise((sent) => process.send!(nameOf(domain, buffer), sent));
-  if (then !== "go on") hang();
+  if (role === "make") domain.createStream({ name: "frames", format: rawFormat(64), buffers: 2 });
+  await new Promise((sent) => process.send!((buffer ?? domain.allocate(4096)).handle(), sent));
+  if (then === "wait") {
+    const [handle] = (await once(process, "message")) as [BufferHandleData];
+    domain.import(handle).accessSync("write");
+  } else if (then !== "go on") hang();
 } else {
   ProcessDomain.join(workerData as WorkerInvitation);
   parentPort!.postMessage("joined");
@@ -36,12 +43,6 @@ async function startThread(invitation: WorkerInvitation): Promise<void> {
     transferList: [invitation.port],
   });
   await once(worker, "message");
-}
-
-function nameOf(domain: ProcessDomain, buffer: DmaBuf | undefined): string {
-  using made = buffer === undefined ? domain.allocate(4096) : undefined;
-  using handle = (buffer ?? made)!.handle();
-  return handle.domain;
 }
 
 /** Blocks this thread until its process is killed. */

@@ -10,7 +10,7 @@ import process, { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LAYOUT_VERSION } from "../../src/domain/layout.js";
-import { Domain } from "../../src/index.js";
+import { Domain, type BufferHandleData, type BufferStatistics } from "../../src/index.js";
 import { ProcessDomain, type DomainObserver } from "../../src/node/index.js";
 import {
   addSeals,
@@ -33,12 +33,12 @@ const PROGRAM = fileURLToPath(new URL("observed-program.js", import.meta.url));
 /** A domain that there is not. */
 const ANOTHER = "0123456789abcdef".repeat(2);
 
-type Then = "hang" | "go on" | "threads";
+type Then = "hang" | "go on" | "threads" | "wait";
 
 /** A process of a domain. */
 class Program {
   readonly child: ChildProcess;
-  domain = "";
+  #handle: BufferHandleData | undefined;
 
   private constructor(t: TestContext, args: readonly string[]) {
     this.child = fork(PROGRAM, args);
@@ -53,8 +53,17 @@ class Program {
     then: Then = "hang",
   ): Promise<Program> {
     const program = new Program(t, [role, place, name, then]);
-    [program.domain] = (await once(program.child, "message")) as [string];
+    [program.#handle] = (await once(program.child, "message")) as [BufferHandleData];
     return program;
+  }
+
+  /** Of "frame", if it has made the domain. */
+  get handle(): BufferHandleData {
+    return this.#handle!;
+  }
+
+  get domain(): string {
+    return this.handle.domain;
   }
 
   get pid(): number {
@@ -101,9 +110,14 @@ function controlOf({ pid }: Program): { readonly bytes: Buffer; readonly blocks:
   return { bytes: readFileSync(`${folder}/${file}`), blocks: statSync(`${folder}/${file}`).blocks };
 }
 
+/** The buffer that "first" writes. */
+function frameOf(observer: DomainObserver): BufferStatistics {
+  return observer.statistics().find(({ name }) => name === "frame")!;
+}
+
 /** All that there is to look at. */
 function look(observer: DomainObserver): unknown[] {
-  return [observer.domain, observer.agents, observer.isEnded, observer.statistics()];
+  return [observer.domain, observer.agents, observer.isEnded, observer.statistics(), observer.explain()];
 }
 
 test(
@@ -119,15 +133,12 @@ test(
         { name: "second", process: second.pid, state: "live" },
       ]);
       assert.equal(observer.isEnded, false);
-      const [{ name, size, writer, holders, ...rest }, ...more] = observer.statistics() as [
-        ReturnType<DomainObserver["statistics"]>[0],
-      ];
+      const { name, size, writer, holders, readers } = frameOf(observer);
       assert.deepEqual(
         { name, size, writer, holders },
         { name: "frame", size: 4096, writer: "first", holders: ["first"] },
       );
-      assert.deepEqual(rest.readers, []);
-      assert.equal(more.length, 0);
+      assert.deepEqual(readers, []);
     }
   },
 );
@@ -168,6 +179,7 @@ test("nothing is left of an observer after its close, nor of a look that was ref
   assert.deepEqual([openFiles(), mappedFiles()], before);
   for (const act of ["domain", "agents", "isEnded"] as const) assert.throws(() => observer[act], { code: "EBADF" });
   assert.throws(() => observer.statistics(), { code: "EBADF" });
+  assert.throws(() => observer.explain(), { code: "EBADF" });
 });
 
 test(
@@ -189,10 +201,7 @@ test(
     );
     assert.equal(observer.isEnded, true);
     // No agent is left that would give it back.
-    assert.deepEqual(
-      observer.statistics().map(({ writer }) => writer),
-      ["first"],
-    );
+    assert.equal(frameOf(observer).writer, "first");
     assert.throws(() => ProcessDomain.observe(first.pid), { code: "ESRCH", message: /no such process/ });
   },
 );
@@ -293,6 +302,45 @@ test(
     }
   },
 );
+
+test(
+  "an explanation names the process at the root, whether it runs, is stopped or was killed: domain-observer.2, domain-observer.3",
+  LIMITED,
+  async (t) => {
+    const place = abstractPlace();
+    const first = await Program.start(t, "make", place, "first", "go on");
+    const second = await Program.start(t, "join", place, "second", "wait");
+    second.child.send(first.handle);
+    using observer = ProcessDomain.observe(place);
+    await until(() => observer.explain().sentence.includes("first"));
+    for (const [state, prepare] of [
+      ["live", () => {}],
+      ["stopped", () => [first, second].forEach(({ child }) => child.kill("SIGSTOP"))],
+      // The other one is stopped: it has not noted it.
+      ["dead", () => first.child.kill("SIGKILL")],
+    ] as const) {
+      prepare();
+      const { inode } = frameOf(observer);
+      for (const what of [undefined, { buffer: "frame" }, { buffer: inode }]) {
+        await until(() => observer.explain(what).root?.state === state);
+        const explanation = observer.explain(what);
+        assert.equal(explanation.root?.name, "first");
+        assert.equal(explanation.root.process ?? first.pid, first.pid);
+        assert.match(explanation.sentence, /"first".* holds a write access of buffer "frame"/);
+      }
+      assert.match(observer.explain().tree, /"second"/);
+    }
+  },
+);
+
+test("a stream is explained by its name, and what is not there is refused", LIMITED, async (t) => {
+  const { first } = await hungDomain(t);
+  using observer = ProcessDomain.observe(first.pid);
+  assert.match(observer.explain({ stream: "frames" }).tree, /stream "frames"/);
+  for (const what of [{ stream: "frame" }, { buffer: "another" }, { buffer: 1_000 }]) {
+    assert.throws(() => observer.explain(what), { code: "ENOENT", message: /there is no such thing as \{"/ });
+  }
+});
 
 /** A memory file of this process that looks like a control segment, with a version. */
 function forge(t: TestContext, version: number, seals: number): void {

@@ -82,10 +82,10 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.listen": { views: true, call: ({ folder }) => ProcessDomain.listen(join(folder, "other"), SIZES) },
   "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
   "ProcessDomain.observe": { views: true, call: ({ place }) => ProcessDomain.observe(place) },
-  "observer.agents and statistics": made({
+  "observer.agents, statistics and explain": made({
     views: true,
     before: ({ place }, keep) => keep(ProcessDomain.observe(place)),
-    call: (_world, observer) => void [observer.agents, observer.statistics(), observer.isEnded],
+    call: (_world, observer) => void [observer.agents, observer.statistics(), observer.isEnded, observer.explain()],
   }),
   "domain.inviteProcess and ProcessDomain.inherit": {
     views: true,

@@ -1,13 +1,28 @@
-import { check, checkOptions, integer, TEXT, type Kind, type Kinds } from "../../arguments.js";
+import {
+  check,
+  checkObject,
+  checkOptions,
+  integer,
+  isObject,
+  NAME,
+  TEXT,
+  type Kind,
+  type Kinds,
+} from "../../arguments.js";
 import { bufferStatistics, type BufferStatistics } from "../../buffer/statistics.js";
 import { agentName, agentNames, deadIn, liveIn, slotOf, type Identity } from "../../domain/agent-slot.js";
+import { protocolOf } from "../../domain/segment-protocol.js";
 import { usedSlots } from "../../domain/table.js";
 import { DmaBufError } from "../../errors.js";
+import { explainFrom } from "../../explain/explain.js";
+import type { Explanation } from "../../explanation.js";
+import { processHost } from "../host.js";
 import { checkPlace } from "../joining/join-options.js";
 import { isLockOf, isShown } from "../joining/membership.js";
 import { domainsOf, listenersAt } from "./find-domains.js";
 import { ObservedSegment } from "./observed-segment.js";
-import { allDescriptors, isStopped, writeLocks } from "./processes.js";
+import { thingsNamed, type ObservedThing } from "./named-things.js";
+import { allDescriptors, writeLocks } from "./processes.js";
 
 /**
  * A domain that this process looks at from outside.
@@ -41,6 +56,16 @@ const WHERE: Kind = {
   isKind: (where) => typeof where === "number" || typeof where === "string",
 };
 
+const THING: Kind = {
+  wanted: "an object with the name of a buffer or of a stream",
+  isKind: (what) => isObject(what) && ("buffer" in what || "stream" in what),
+};
+const INODE = integer(0);
+const BUFFER: Kind = { ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` };
+
+/** What tells the time, and which processes are stopped. */
+const HOST = processHost();
+
 /** One agent of a domain, as it is seen from outside. */
 export interface ObservedAgent {
   /** The agent's name, for people. */
@@ -69,6 +94,7 @@ export let observeDomain: (where: string | number, options: ObserveOptions) => D
  * using observer = ProcessDomain.observe("@observed-by-example");
  * console.log(observer.agents); // [{ name: "camera", process: 812, state: "live" }]
  * for (const { name, writer } of observer.statistics()) console.log(name, "is written by", writer);
+ * console.log(observer.explain({ buffer: "frame" }).sentence);
  * ```
  */
 export class DomainObserver implements Disposable {
@@ -96,17 +122,13 @@ export class DomainObserver implements Disposable {
   get agents(): ObservedAgent[] {
     const segment = this.#open();
     const present = agentsIn(segment);
-    const homes = allDescriptors()
-      .filter(({ name }) => name === segment.registerName)
-      .map((descriptor) => ({ process: descriptor.pid, locks: writeLocks(descriptor) }));
-    const processOf = (slot: number): number | undefined =>
-      homes.find(({ locks }) => locks.some((lock) => isLockOf(slot, lock)))?.process;
+    const processOf = processesOf(segment);
     return present.flatMap((identity): ObservedAgent[] => {
       const name = agentName(segment, identity);
       if (!lives(segment, identity))
         return isThere(segment, identity) ? [{ name, process: undefined, state: "dead" }] : [];
-      const process = processOf(slotOf(identity));
-      return [{ name, process, state: process !== undefined && isStopped(process) ? "stopped" : "live" }];
+      const process = processOf(identity);
+      return [{ name, process, state: process !== undefined && HOST.isStopped?.(process) ? "stopped" : "live" }];
     });
   }
 
@@ -119,6 +141,26 @@ export class DomainObserver implements Disposable {
   /** What `statistics()` of the domain gives, as the agents have left it. @throws {DmaBufError} `EBADF` when it is closed. */
   statistics(): BufferStatistics[] {
     return bufferStatistics(this.#open());
+  }
+
+  /**
+   * Says who waits for whom, since when and why, as `explain()` of the domain does it from inside, to the agent at the root.
+   *
+   * @param what Default: all that waits in the domain.
+   * @throws {DmaBufError} `ENOENT` if nothing has that name or number; `EBADF` when it is closed.
+   */
+  explain(what?: ObservedThing): Explanation {
+    if (what !== undefined) checkThing(what);
+    const segment = this.#open();
+    const things = what === undefined ? undefined : thingsNamed(segment, what);
+    if (things?.length === 0) {
+      throw new DmaBufError("ENOENT", `Cannot explain why it waits: there is no such thing as ${JSON.stringify(what)}`);
+    }
+    const { memory, layout } = segment;
+    // Others may not have noted yet that an agent has died, and of processes in containers each has its own numbers.
+    const isLive = (identity: Identity): number => Number(lives(segment, identity));
+    const protocol = { ...protocolOf(segment), isLive };
+    return explainFrom({ memory, layout, protocol, identity: 0, host: HOST, processOf: processesOf(segment) }, things);
   }
 
   /** Ends the look. Twice does nothing. */
@@ -134,6 +176,13 @@ export class DomainObserver implements Disposable {
     if (this.#segment.isClosed) throw new DmaBufError("EBADF", "Cannot look at the domain: the observer is closed");
     return this.#segment;
   }
+}
+
+function checkThing(what: ObservedThing): void {
+  const call = "DomainObserver.explain()";
+  check(call, "what", what, THING);
+  if ("buffer" in what) checkObject(call, "what", what, { buffer: typeof what.buffer === "number" ? INODE : BUFFER });
+  else checkObject(call, "what", what, { stream: NAME });
 }
 
 /** The domain that is meant. */
@@ -168,6 +217,13 @@ function notFound(action: string, segments: readonly ObservedSegment[], domain: 
   );
   const problem = domain === undefined ? `there are ${segments.length} domains` : "that domain is not there";
   return new DmaBufError("EINVAL", `${action}: ${problem}; option "domain" may be ${list.join("; or ")}`);
+}
+
+/** Which processes the agents are in: those that hold their locks. */
+function processesOf({ registerName }: ObservedSegment): (identity: Identity) => number | undefined {
+  const registers = allDescriptors().filter(({ name }) => name === registerName);
+  const homes = registers.map((register) => ({ process: register.pid, locks: writeLocks(register) }));
+  return (identity) => homes.find(({ locks }) => locks.some((lock) => isLockOf(slotOf(identity), lock)))?.process;
 }
 
 /** All that have joined and not left, and the dead whose slots have not been given back. */

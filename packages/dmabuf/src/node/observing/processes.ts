@@ -58,12 +58,6 @@ export function writeLocks({ pid, descriptor }: ProcessDescriptor): FileRange[] 
   }));
 }
 
-/** Whether a process is stopped, by a signal or by a debugger. */
-export function isStopped(pid: number): boolean {
-  const text = unlessGone(() => readFileSync(`/proc/${pid}/stat`, "latin1")) ?? "";
-  return /\) [Tt] [^)]*$/.test(text);
-}
-
 /** What is `undefined` if the process, or what it had opened, has just gone. */
 function unlessGone<T>(look: () => T): T | undefined {
   try {
