@@ -369,6 +369,7 @@ export const ORDER = record({
   HELD: packed(THING),
   AWAITED: packed(THING),
   LEARNER: u32, // identity of the agent that has seen it
+  PENDING: u32, // 1 if it is no order that was learned, but a wait that goes on
   HELD_AT: words(SITE_WORDS),
   AWAITED_AT: words(SITE_WORDS),
 });

@@ -79,6 +79,11 @@ export class Flows {
     return this.#context.get()?.went.filter(({ at }) => at > since) ?? [];
   }
 
+  /** What the flow that runs went through, as far as it is kept. */
+  get went(): readonly Went[] {
+    return this.#context.get()?.went ?? [];
+  }
+
   /** The flow that runs has got something. */
   go(went: Went): void {
     if (!this.isHolding) return;
@@ -139,7 +144,7 @@ export class Flows {
   /** flows.2 */
   #kept(went: readonly Went[]): readonly Went[] {
     const oldest = this.#holds.values().next().value?.since ?? Infinity;
-    return went.filter(({ at }) => at > oldest).slice(-REMEMBERED);
+    return went.filter(({ at }) => at >= oldest).slice(-REMEMBERED);
   }
 }
 

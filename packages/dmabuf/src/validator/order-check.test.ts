@@ -85,27 +85,31 @@ test("what is taken by a try holds, and waits for nothing (order-check.3)", LIMI
   assert.deepEqual(codes(), ["lock-order"]);
 });
 
-test("two tasks that were begun one after the other do not hold each other's locks", LIMIT, async (t) => {
-  const { a, b, codes } = validated(t);
-  const task = async (buffer: DmaBuf): Promise<void> => {
-    using _lock = await buffer.reservation.lock();
-    await sleep(2);
-  };
-  for (const order of [
-    [a, b],
-    [b, a],
-  ]) {
-    const tasks = order.map(task);
-    await Promise.all(tasks);
-    const started: Promise<void>[] = [];
-    for (const buffer of order) {
-      started.push(task(buffer));
-      await sleep(1);
+test(
+  "two tasks that were begun one after the other do not hold each other's locks (async-context.2)",
+  LIMIT,
+  async (t) => {
+    const { a, b, codes } = validated(t);
+    const task = async (buffer: DmaBuf): Promise<void> => {
+      using _lock = await buffer.reservation.lock();
+      await sleep(2);
+    };
+    for (const order of [
+      [a, b],
+      [b, a],
+    ]) {
+      const tasks = order.map(task);
+      await Promise.all(tasks);
+      const started: Promise<void>[] = [];
+      for (const buffer of order) {
+        started.push(task(buffer));
+        await sleep(1);
+      }
+      await Promise.all(started);
     }
-    await Promise.all(started);
-  }
-  assert.deepEqual(codes(), []);
-});
+    assert.deepEqual(codes(), []);
+  },
+);
 
 test("a task that is begun under a lock, and that no code waits for, orders nothing", LIMIT, async (t) => {
   const { a, b, codes } = validated(t);
@@ -200,22 +204,26 @@ test("locks that are given back hand over hand have an order", LIMIT, async (t) 
   assert.deepEqual(codes(), ["lock-order"]);
 });
 
-test("promise chains, timers and events belong to the flow that waits for them", LIMIT, async (t) => {
-  const { a, b, c, codes } = validated(t);
-  {
-    using _lock = await a.reservation.lock();
-    await b.reservation.lock().then((lock) => lock.close());
-    const events = new EventEmitter();
-    setTimeout(() => {
-      c.reservation.lockSync().close();
-      events.emit("done");
-    }, 1);
-    await once(events, "done");
-  }
-  await nested(b, a);
-  await nested(c, a);
-  assert.deepEqual(codes(), ["lock-order", "lock-order"]);
-});
+test(
+  "promise chains, timers and events belong to the flow that waits for them (async-context.1, flows.1)",
+  LIMIT,
+  async (t) => {
+    const { a, b, c, codes } = validated(t);
+    {
+      using _lock = await a.reservation.lock();
+      await b.reservation.lock().then((lock) => lock.close());
+      const events = new EventEmitter();
+      setTimeout(() => {
+        c.reservation.lockSync().close();
+        events.emit("done");
+      }, 1);
+      await once(events, "done");
+    }
+    await nested(b, a);
+    await nested(c, a);
+    assert.deepEqual(codes(), ["lock-order", "lock-order"]);
+  },
+);
 
 test("what many tasks do at the same time stays apart", LIMIT, async (t) => {
   const { domain, codes } = validated(t);

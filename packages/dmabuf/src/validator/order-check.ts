@@ -5,9 +5,9 @@ import type { Passage, Thing } from "../domain/validation.js";
 import { ValidationReport, type ReportPlace } from "../validation-report.js";
 import { circleOf } from "./circles.js";
 import type { Hold, Went } from "./flows.js";
-import { learn, learnedOrders, type LearnedOrder, type Order } from "./order-table.js";
+import { learn, learnedOrders, pend, type LearnedOrder, type Order } from "./order-table.js";
 import { firstOf, Places } from "./places.js";
-import { fenceWord, kindOf, nameOf, wordsOf } from "./thing.js";
+import { fenceWord, isAwaitedBy, isHeldBy, kindOf, nameOf, wordsOf } from "./thing.js";
 import type { Check, Validator } from "./validator.js";
 
 /**
@@ -20,6 +20,8 @@ import type { Check, Validator } from "./validator.js";
  *     fence is one of its own, and the next one of its timeline may wait the other way round.
  * order-check.3. What was taken without a wait for it is awaited by none, and held as all else is.
  * order-check.4. Locks of one acquire context have no order among themselves: one that must give way does so.
+ * order-check.5. A wait under something that its flow holds is pending once it has lasted, or blocks its thread. A circle of
+ *     such waits is a deadlock if all of them go on: that is looked up in the words of locks, holds and fences.
  */
 
 /** Of so many orders it is remembered that the table has them. */
@@ -31,13 +33,31 @@ interface Passed extends Went {
   readonly word: bigint;
   readonly where: string;
   readonly by: object | undefined;
+  /** What it has of it, to be given back. */
+  readonly hold: Held | undefined;
+  /** Whether it would have waited (order-check.3). */
+  readonly isAwaited: boolean;
 }
 
 interface Held extends Hold {
   readonly word: bigint;
   readonly where: string;
   readonly by: object | undefined;
+  isOver: boolean;
 }
+
+/** A wait under something that is held. */
+interface PendingWait {
+  readonly words: readonly bigint[];
+  readonly where: string;
+  readonly by: object | undefined;
+  readonly holding: readonly Held[];
+  /** What takes back that it is pending. */
+  takeBack: (() => void)[] | undefined;
+}
+
+/** Milliseconds: what is to be given back at all is mostly given back in a shorter time. */
+const PATIENCE = 1000;
 
 export class OrderCheck implements Check {
   readonly #validator: Validator;
@@ -46,10 +66,15 @@ export class OrderCheck implements Check {
   readonly #fences = new Map<number, (Held & { readonly key: FenceKey })[]>();
   readonly #places = new Places();
   readonly #known = new Set<string>();
+  readonly #pending = new Set<PendingWait>();
   #isFull = false;
 
   constructor(validator: Validator) {
     this.#validator = validator;
+    // A thread that is blocked has no timers.
+    validator.agent.addInterrupt(() => {
+      for (const wait of this.#pending) this.#lasts(wait);
+    });
   }
 
   waits(thing: Thing, by?: object): Passage | undefined {
@@ -58,12 +83,14 @@ export class OrderCheck implements Check {
     const [first] = words;
     if (first === undefined) return undefined;
     const where = this.#places.at(`${first}`);
+    const end = this.#pend({ words, where, by, holding: this.#holding, takeBack: undefined });
     return {
       over: (held) => {
+        end?.();
         const at = flows.next();
-        for (const word of words)
-          flows.go({ validator: this.#validator, at, word, where, by } satisfies Passed as Went);
-        if (held !== undefined) this.#hold(held, { since: at, word: first, where, by });
+        const hold = held && this.#hold(held, { since: at, word: first, where, by, isOver: false });
+        const passed = { validator: this.#validator, at, where, by, hold, isAwaited: true };
+        for (const word of words) flows.go({ ...passed, word } satisfies Passed as Went);
       },
     };
   }
@@ -71,7 +98,11 @@ export class OrderCheck implements Check {
   holds(held: object, thing: Thing, by?: object): void {
     const { agent, flows } = this.#validator;
     const word = wordsOf(agent, thing)[0]!;
-    this.#hold(held, { since: flows.next(), word, where: this.#places.at(`${word}`), by });
+    const at = flows.next();
+    const where = this.#places.at(`${word}`);
+    const hold = this.#hold(held, { since: at, word, where, by, isOver: false });
+    const taken: Passed = { validator: this.#validator, at, where, by, word, hold, isAwaited: false };
+    flows.go(taken);
   }
 
   released(held: object): void {
@@ -87,7 +118,7 @@ export class OrderCheck implements Check {
     const pending = this.#fences.get(key.slot) ?? [];
     if (pending.some((each) => each.key.generation === key.generation && each.key.sequence >= key.sequence)) return;
     const word = fenceWord(key);
-    const fence = { since: flows.next(), word, where: this.#places.at(`${word}`), by: undefined, key };
+    const fence = { since: flows.next(), word, where: this.#places.at(`${word}`), by: undefined, key, isOver: false };
     this.#fences.set(key.slot, [...pending, fence]);
     flows.hold(fence);
   }
@@ -108,14 +139,57 @@ export class OrderCheck implements Check {
     this.#fences.clear();
   }
 
-  #hold(held: object, hold: Held): void {
+  #hold(held: object, hold: Held): Held {
     this.#held.set(held, hold);
     this.#validator.flows.hold(hold);
+    return hold;
+  }
+
+  /** What the flow that runs has now. */
+  get #holding(): readonly Held[] {
+    const mine = (this.#validator.flows.went as readonly Passed[]).filter((each) => each.validator === this.#validator);
+    return [...new Set(mine.map(({ hold }) => hold))].filter((hold) => hold?.isOver === false) as Held[];
+  }
+
+  /** @returns What ends the wait; nothing if its flow has nothing that others may wait for. */
+  #pend(wait: PendingWait): (() => void) | undefined {
+    if (wait.holding.length === 0) return undefined;
+    this.#pending.add(wait);
+    const cancel = this.#validator.agent.host.after(PATIENCE, () => this.#lasts(wait));
+    return () => {
+      cancel();
+      this.#pending.delete(wait);
+      for (const takeBack of wait.takeBack ?? []) takeBack();
+    };
+  }
+
+  /** order-check.5 */
+  #lasts(wait: PendingWait): void {
+    if (wait.takeBack !== undefined) return;
+    const { agent } = this.#validator;
+    const { identity } = agent;
+    const holding = wait.holding.filter(({ isOver, by }) => !isOver && (by === undefined || by !== wait.by));
+    const orders = holding.flatMap((hold) =>
+      wait.words.map((awaited) => ({ held: hold.word, awaited, heldAt: hold.where, awaitedAt: wait.where })),
+    );
+    wait.takeBack = orders.map((order) =>
+      pend(agent, { ...order, heldAt: firstOf(order.heldAt), awaitedAt: firstOf(order.awaitedAt) }),
+    );
+    const goOn = learnedOrders(agent).filter(
+      ({ isPending, held, awaited, learner }) =>
+        isPending && isHeldBy(agent, held, learner) && isAwaitedBy(agent, awaited, learner),
+    );
+    for (const order of orders) {
+      if (!isAwaitedBy(agent, order.awaited, identity)) continue;
+      const circle = circleOf({ ...order, learner: identity }, goOn);
+      if (circle !== undefined) this.#report("deadlock", circle);
+    }
   }
 
   /** order-check.1 */
   #end(hold: Held): void {
     const { flows } = this.#validator;
+    hold.isOver = true;
     const since = flows.wentSince(hold) as readonly Passed[];
     flows.letGo(hold);
     for (const passed of since) {
@@ -124,7 +198,7 @@ export class OrderCheck implements Check {
   }
 
   #isOrder(hold: Held, passed: Passed): boolean {
-    if (hold.by !== undefined && hold.by === passed.by) return false;
+    if (!passed.isAwaited || (hold.by !== undefined && hold.by === passed.by)) return false;
     return hold.word !== passed.word && (kindOf(hold.word) !== "fence" || kindOf(passed.word) !== "fence");
   }
 
@@ -140,11 +214,12 @@ export class OrderCheck implements Check {
     if (found === "full") this.#full();
     if (found === "known") return;
     const closing: LearnedOrder = { ...order, heldAt: hold.where, awaitedAt: passed.where, learner: agent.identity };
-    const circle = circleOf(closing, learnedOrders(agent));
-    if (circle !== undefined) this.#report(circle);
+    const learned = learnedOrders(agent).filter(({ isPending }) => isPending !== true);
+    const circle = circleOf(closing, learned);
+    if (circle !== undefined) this.#report("lock-order", circle);
   }
 
-  #report(circle: readonly LearnedOrder[]): void {
+  #report(code: "lock-order" | "deadlock", circle: readonly LearnedOrder[]): void {
     const { agent, reports } = this.#validator;
     const things = circle.map(({ held }) => nameOf(agent, held));
     const about = circle
@@ -152,10 +227,14 @@ export class OrderCheck implements Check {
       .sort()
       .join();
     const first = nameOf(agent, circle[0]!.awaited);
-    reports.say("lock-order", about, () => {
-      const message = `A deadlock may happen: ${things[0]} is held while ${first} is waited for, and elsewhere it is the other way round`;
+    reports.say(code, about, () => {
+      const what = `${things[0]} is held while ${first} is waited for`;
+      const message =
+        code === "deadlock"
+          ? `Here is a deadlock: ${what}, and its holder waits in turn`
+          : `A deadlock may happen: ${what}, and elsewhere it is the other way round`;
       return new ValidationReport(
-        "lock-order",
+        code,
         message,
         circle.flatMap((order) => this.#placesOf(order)),
         [...things, things[0]!],

@@ -16,6 +16,7 @@ import { isGone } from "./thing.js";
  * order-table.4. An order is stored before circles are looked for: of two agents that each close the same circle at the same
  *     time, one at least sees the other's order.
  * order-table.5. Two agents that learn the same order at the same time may both store it: a circle is none the worse.
+ * order-table.6. An order that is pending is a wait of one agent that goes on, and is taken back by that agent at its end.
  */
 export interface Order {
   /** Words of things (thing.ts). */
@@ -24,6 +25,8 @@ export interface Order {
   /** Where in the code each was taken, or waited for. */
   readonly heldAt: string;
   readonly awaitedAt: string;
+  /** order-table.6 */
+  readonly isPending?: boolean;
 }
 
 /** An order that is in the table. */
@@ -33,21 +36,42 @@ export interface LearnedOrder extends Order {
 
 /** Adds an order; `"known"` if it is there already, `"full"` if there is no room. */
 export function learn(member: Member, order: Order): "known" | "learned" | "full" {
+  const stored = store(member, order);
+  return stored === undefined ? "full" : stored.isNew ? "learned" : "known";
+}
+
+/** A wait of this agent has lasted. @returns What takes it back. */
+export function pend(member: Member, order: Order): () => void {
+  const stored = store(member, { ...order, isPending: true });
+  return stored?.isNew === true ? () => takeBack(member, stored.slot) : () => {};
+}
+
+/** order-table.6; unless its slot is another's by now, since a thing is gone. */
+function takeBack({ memory, layout, identity }: Member, slot: number): void {
+  const base = layout.order(slot);
+  const state = memory.load64(base + ORDER.STATE);
+  const isMine = memory.load(base + ORDER.LEARNER) === identity && memory.load(base + ORDER.PENDING) === 1;
+  if (!isMine || ORDER_STATE.phase.in(state) !== ORDER_PHASE.LIVE) return;
+  const free = stateOf(ORDER_PHASE.FREE, ORDER_STATE.version.in(state) + 1, 0);
+  memory.compareExchange64(base + ORDER.STATE, state, free);
+}
+
+function store(member: Member, order: Order): { readonly slot: number; readonly isNew: boolean } | undefined {
   const { memory, layout } = member;
   for (;;) {
     const used = usedSlots(member, "orders");
     let free: { readonly slot: number; readonly state: bigint } | undefined;
     for (let slot = 0; slot < used; slot++) {
       const state = memory.load64(layout.order(slot) + ORDER.STATE);
-      if (isSame(member, slot, state, order)) return "known";
+      if (isSame(member, slot, state, order)) return { slot, isNew: false };
       if (free === undefined && isFree(member, slot, state)) free = { slot, state };
     }
     if (free === undefined) {
-      if (used === layout.sizes.orders) return "full";
+      if (used === layout.sizes.orders) return undefined;
       raiseTo(memory, usedWord("orders"), used + 1);
     } else if (claim(member, free.slot, free.state)) {
       publish(member, free.slot, order);
-      return "learned";
+      return { slot: free.slot, isNew: true };
     }
   }
 }
@@ -73,13 +97,17 @@ function read({ memory, layout }: Segment, slot: number): LearnedOrder | undefin
     heldAt: readPlace(memory, base + ORDER.HELD_AT),
     awaitedAt: readPlace(memory, base + ORDER.AWAITED_AT),
     learner: memory.load(base + ORDER.LEARNER),
+    isPending: memory.load(base + ORDER.PENDING) === 1,
   };
   return memory.load64(base + ORDER.STATE) === state ? order : undefined;
 }
 
-function isSame({ memory, layout }: Segment, slot: number, state: bigint, order: Order): boolean {
+function isSame({ memory, layout, identity }: Member, slot: number, state: bigint, order: Order): boolean {
   const base = layout.order(slot);
+  const isPending = order.isPending === true;
   return (
+    memory.load(base + ORDER.PENDING) === Number(isPending) &&
+    (!isPending || memory.load(base + ORDER.LEARNER) === identity) &&
     ORDER_STATE.phase.in(state) === ORDER_PHASE.LIVE &&
     memory.load64(base + ORDER.HELD) === order.held &&
     memory.load64(base + ORDER.AWAITED) === order.awaited &&
@@ -94,7 +122,11 @@ function isFree(segment: Segment, slot: number, state: bigint): boolean {
   if (phase === ORDER_PHASE.FREE) return true;
   const { memory, layout } = segment;
   const base = layout.order(slot);
-  return isGone(segment, memory.load64(base + ORDER.HELD)) || isGone(segment, memory.load64(base + ORDER.AWAITED));
+  // The wait of an agent that is no more has ended.
+  const isLeft = memory.load(base + ORDER.PENDING) === 1 && !isLive(segment, memory.load(base + ORDER.LEARNER));
+  return (
+    isLeft || isGone(segment, memory.load64(base + ORDER.HELD)) || isGone(segment, memory.load64(base + ORDER.AWAITED))
+  );
 }
 
 /** order-table.1 */
@@ -108,6 +140,7 @@ function publish({ memory, layout, identity }: Member, slot: number, order: Orde
   memory.store64(base + ORDER.HELD, order.held);
   memory.store64(base + ORDER.AWAITED, order.awaited);
   memory.store(base + ORDER.LEARNER, identity);
+  memory.store(base + ORDER.PENDING, order.isPending === true ? 1 : 0);
   writePlace(memory, base + ORDER.HELD_AT, order.heldAt);
   writePlace(memory, base + ORDER.AWAITED_AT, order.awaitedAt);
   const version = ORDER_STATE.version.in(memory.load64(base + ORDER.STATE));

@@ -1,6 +1,8 @@
 import { bufferName } from "../domain/buffer-name.js";
-import { keyOrigin } from "../domain/fence-slot.js";
-import { BUFFER, ONE_SHOT, SLOT_PHASE, SLOT_STATE, THING, TIMELINE, type Segment } from "../domain/layout.js";
+import { slotOf, type Identity } from "../domain/agent-slot.js";
+import { testBit } from "../domain/bits.js";
+import { keyOrigin, keyOwner } from "../domain/fence-slot.js";
+import { BUFFER, LOCK, ONE_SHOT, SLOT_PHASE, SLOT_STATE, THING, TIMELINE, type Segment } from "../domain/layout.js";
 import { pairOf } from "../domain/packing.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Thing } from "../domain/validation.js";
@@ -67,6 +69,33 @@ export function nameOf(segment: Segment, word: bigint): string {
   const name = isGone(segment, word) ? "" : bufferName(segment, slot);
   const buffer = name === "" ? `buffer ${slot}` : `buffer "${name}"`;
   return kind === "lock" ? `the lock of ${buffer}` : `the ${kind} access of ${buffer}`;
+}
+
+/** Whether an agent has a thing just now; of a fence, whether it signals it. */
+export function isHeldBy(segment: Segment, word: bigint, agent: Identity): boolean {
+  const { memory, layout } = segment;
+  const slot = THING.slot.in(word);
+  const kind = kindOf(word);
+  if (kind === "fence")
+    return keyOwner(segment, { slot, generation: THING.generation.in(word) | 0, sequence: 0 }) === agent;
+  const base = layout.buffer(slot);
+  if (kind === "lock") return (LOCK.holder.in(memory.load64(base + BUFFER.LOCK)) | 0) === agent;
+  if (kind === "write") return memory.load(base + BUFFER.WRITER) === agent;
+  return testBit(memory, base + layout.BUFFER.READERS, slotOf(agent));
+}
+
+/** Whether an agent is to be rung for a thing. */
+export function isAwaitedBy({ memory, layout }: Segment, word: bigint, agent: Identity): boolean {
+  const slot = THING.slot.in(word);
+  const kind = kindOf(word);
+  const { BUFFER, ONE_SHOT, TIMELINE } = layout;
+  const waiters =
+    kind !== "fence"
+      ? layout.buffer(slot) + (kind === "lock" ? BUFFER.LOCK_WAITERS : BUFFER.HOLD_WAITERS)
+      : layout.isTimeline(slot)
+        ? layout.timeline(slot) + TIMELINE.WAITERS
+        : layout.oneShot(slot) + ONE_SHOT.WAITERS;
+  return testBit(memory, waiters, slotOf(agent));
 }
 
 /** The slot, and which user of it. */

@@ -4,7 +4,7 @@ import { BUFFER, ORDER, ORDER_PHASE, ORDER_STATE, SLOT_PHASE, SLOT_STATE } from 
 import { usedWord } from "../../src/domain/table.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { circleOf } from "../../src/validator/circles.js";
-import { learn, learnedOrders, type Order } from "../../src/validator/order-table.js";
+import { learn, learnedOrders, pend, type Order } from "../../src/validator/order-table.js";
 import { wordsOf } from "../../src/validator/thing.js";
 import { testProtocol } from "./protocol.js";
 import { TinyDomain } from "./tiny-domain.js";
@@ -56,7 +56,7 @@ testProtocol({
     ...model,
     agents: {
       learner: learns(ONE, 0, 1),
-      reader: (memory) => learnedOrders(domain.segment(memory)).map(({ learner: _, ...seen }) => seen),
+      reader: (memory) => learnedOrders(domain.segment(memory)).map(({ learner: _, isPending: __, ...seen }) => seen),
     },
     crash: { agents: ["learner"], recover: { reaper: (memory) => domain.recover(memory, TWO, ONE) } },
     check(memory, { results }) {
@@ -92,7 +92,7 @@ testProtocol({
       assert.ok(orders.some(({ heldAt }) => heldAt === "h1"));
       assertWhole(
         memory,
-        orders.map(({ learner: _, ...seen }) => seen),
+        orders.map(({ learner: _, isPending: __, ...seen }) => seen),
       );
     },
   },
@@ -194,4 +194,24 @@ testProtocol({
       },
     },
   ],
+});
+
+testProtocol({
+  name: "a wait that goes on is there until its agent takes it back, or dies (order-table.6)",
+  options: {
+    ...model,
+    agents: {
+      waiting(memory) {
+        const takeBack = pend(domain.member(memory, ONE), order(memory, 0, 1));
+        takeBack();
+      },
+      reader: (memory) => learnedOrders(domain.segment(memory)).map(({ isPending }) => isPending),
+    },
+    crash: { agents: ["waiting"], recover: { reaper: (memory) => domain.recover(memory, TWO, ONE) } },
+    check(memory, { results, crashed }) {
+      assert.ok((results["reader"] as boolean[]).every((isPending) => isPending));
+      if (crashed.length === 0) assert.deepEqual(learnedOrders(domain.segment(memory)), []);
+      for (const awaited of [1, 0]) assert.notEqual(learns(TWO, 1 - awaited, awaited)(memory), "full");
+    },
+  },
 });
