@@ -14,7 +14,7 @@ const LIMIT = { timeout: 60_000 };
 const ENTRY = join(import.meta.dirname, "streams.js");
 
 /** Bytes of gzip, fences included, and the protocols in both builds. The goal is 22 KiB. */
-const MOST = 49_700;
+const MOST = 50_000;
 
 async function bundle(code: string): Promise<string> {
   const result = await build({

@@ -120,7 +120,10 @@ export class PendingRequest implements WaitCondition {
 
   #timedOut(timeout: number | undefined): DmaBufError {
     const [action, why] = this.#heldUp();
-    return new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
+    const error = new DmaBufError("ETIMEDOUT", `Cannot ${action} in ${timeout} ms: ${why}`);
+    // Now: once the request is taken back, nothing tells who was asked.
+    this.#agent.activities?.explain(error, this);
+    return error;
   }
 
   #heldUp(): readonly [action: string, why: string] {

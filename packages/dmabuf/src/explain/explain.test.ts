@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { agentOf } from "../domain-base.js";
 import { AGENT } from "../domain/layout.js";
+import { usedSlots } from "../domain/table.js";
 import { slotOf } from "../domain/agent-slot.js";
 import { DmaBufError } from "../errors.js";
 import {
@@ -13,7 +14,7 @@ import {
   type JoinOptions,
 } from "../index.js";
 import { exported } from "../../test/waiting.js";
-import { storedActivities } from "./activity-slot.js";
+import { storeActivity, storedActivities } from "./activity-slot.js";
 import { circleOf, explainFrom } from "./explain.js";
 
 const LIMITED = { timeout: 60_000 };
@@ -220,10 +221,14 @@ test(
   },
 );
 
-test("an answer is the exporter's", LIMITED, async (t) => {
+test("an answer is the exporter's (waits.3)", LIMITED, async (t) => {
   const { main, other } = two(t);
   const buffer = exported(main, { attach: () => new Promise<never>(() => {}) });
-  const { sentence: said } = await late(other.import(buffer.handle()).attach({}, { timeout: 200 }));
+  const asked = other.import(buffer.handle()).attach({}, { timeout: 200 });
+  // waits.3: it is told at once.
+  await new Promise(setImmediate);
+  assert.equal(main.explain().toJSON().things[0]!.awaitedBy[0]!.name, "other");
+  const { sentence: said } = await late(asked);
   assert.match(said, /^agent "main" has not answered what it was asked as the exporter of buffer 0, and/);
 });
 
@@ -340,6 +345,85 @@ test("an agent of another process is named by it, and so is one that is stopped 
     alive.sentence,
     'process 812 ("other") holds a write access of buffer "frame", and waits for nothing in this domain',
   );
+});
+
+test(
+  "what is short is told to no agent, and what lasts from its beginning at the latest (activities.1, activities.3)",
+  LIMITED,
+  async (t) => {
+    const { main, other } = two(t);
+    const buffer = main.allocate(4096, { name: "frame" });
+    const imported = other.import(buffer.handle());
+    for (let i = 0; i < 20; i++) {
+      const writing = await imported.access("write");
+      const reading = buffer.access("read");
+      writing.close();
+      (await reading).close();
+    }
+    await lasting();
+    assert.equal(usedSlots(agentOf(main), "activities"), 0);
+    using _writing = await imported.access("write");
+    const begun = main.now();
+    await lasting();
+    const [entry] = storedActivities(agentOf(main));
+    assert.ok(entry!.since <= begun);
+  },
+);
+
+test("a fence that another task of the same thread signals is no circle (explain.2)", LIMITED, async (t) => {
+  const { main } = two(t);
+  const timeline = main.createTimeline({ name: "gpu" });
+  const fence = timeline.createFence();
+  fence.handle();
+  const waiting = fence.wait({ timeout: 700 });
+  await lasting();
+  const explanation = main.explain(waiting);
+  assert.match(
+    explanation.sentence,
+    /^this thread \("main"\) has not signaled .*, and waits for nothing in this domain$/,
+  );
+  assert.equal(circleOf(agentOf(main), agentOf(main).identity), undefined);
+  timeline.signal(1);
+  await waiting;
+});
+
+test("what an agent waits for is shown once (explain.3)", LIMITED, async (t) => {
+  const { main, other } = two(t);
+  const [one, second, mask] = ["one", "two", "mask"].map((name) => main.allocate(4096, { name }));
+  using _one = await other.import(one!.handle()).access("write");
+  using _two = await other.import(second!.handle()).access("write");
+  using _mask = await mask!.access("write");
+  const stuck = other.import(mask!.handle()).access("read", { timeout: 1500 });
+  const waits = [one!.access("read", { timeout: 1500 }), second!.access("read", { timeout: 1500 })];
+  await lasting();
+  const text = main.explain().tree;
+  assert.equal(text.split('waits to read buffer "mask"').length, 2, text);
+  assert.match(text, /\(see above\)/);
+  for (const wait of [stuck, ...waits]) await assert.rejects(wait);
+});
+
+test("a writer that waits for readers is in the way of later ones, and not of them (holders.2)", LIMITED, async (t) => {
+  const { main, other } = two(t);
+  const third = Domain.join(main.invite({ name: "third" }));
+  t.after(() => third.close());
+  const buffer = main.allocate(4096, { name: "frame" });
+  using _reading = await buffer.access("read");
+  const writing = other.import(buffer.handle()).access("write", { timeout: 1500 });
+  await lasting();
+  assert.equal(
+    sentence(await late(third.import(buffer.handle()).access("read", SOON))),
+    'agent "other" is the next to write buffer "frame", and waits to write buffer "frame" for T s; ' +
+      'agent "main" holds a read access of buffer "frame" for T s, and waits for nothing in this domain',
+  );
+  await assert.rejects(writing);
+});
+
+test("a wait that is over by the words is over, whatever was told of it (waits.1)", LIMITED, (t) => {
+  const { main } = two(t);
+  using _buffer = main.allocate(4096);
+  const wait = { does: "awaits-lock", slot: 0, generation: 0, number: 0, since: 1, blocks: true, place: "" } as const;
+  assert.notEqual(storeActivity(agentOf(main), wait), undefined);
+  assert.equal(main.explain().sentence, "nothing is waited for");
 });
 
 test("an explanation is plain data, of one form", LIMITED, async (t) => {

@@ -122,7 +122,7 @@ class Walk {
     return undefined;
   }
 
-  /** @param waiter The agent that waits for it: its own claim is not in its way (holders.3). */
+  /** @param waiter The agent that waits for it: its own claim is not in its way (holders.2). */
   #holders(thing: Thing, waiter: Identity): Holder[] {
     const holders = holdersOf(this.#found, thing).filter(({ agent, isClaim }) => isClaim !== true || agent !== waiter);
     return [...new Map(holders.map((holder) => [`${holder.agent} ${holder.text}`, holder])).values()];

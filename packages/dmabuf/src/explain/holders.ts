@@ -39,11 +39,11 @@ export interface Found extends Segment {
 }
 
 /**
- * The agents that hold a thing up, by the shared words alone; entries only say since when, and where.
+ * The agents that hold a thing up, by the shared words alone; entries only say since when, and where. What is found is of no
+ * single moment: an agent that was in the way may be so no longer.
  *
  * holders.1. All words are only read, so it works on a segment that is mapped so.
- * holders.2. What is found is of no single moment: an agent that was in the way may be so no longer.
- * holders.3. A writer that waits for readers has its claim already: it is in the way of those that come, not of them.
+ * holders.2. A writer that waits for readers has its claim already: it is in the way of those that come, not of them.
  */
 export function holdersOf(found: Found, thing: Thing): Holder[] {
   switch (thing.kind) {
