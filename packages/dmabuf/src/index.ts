@@ -20,6 +20,7 @@ export type { StreamMembers } from "./stream/feature.js";
 export type { QueueMembers } from "./queue/feature.js";
 export type { WindowMembers } from "./window/feature.js";
 export type { ValidatorMembers } from "./validator/feature.js";
+export type { SignallingCookie } from "./validator/signalling.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 export { ValidationReport, type PlainReport, type ReportCode, type ReportPlace } from "./validation-report.js";
 export type { SilencedReport, ValidateOptions } from "./domain/validation.js";

@@ -176,7 +176,7 @@ mistakes({
       context.done();
     },
   },
-  "WW-16 a second context in the same code": {
+  "WW-16 a second context in the same code (lock-watch.3)": {
     code: "back-off",
     about: /was taken under another acquire context than/,
     async wrong(domain) {

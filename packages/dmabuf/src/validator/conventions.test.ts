@@ -128,7 +128,7 @@ mistakes({
       await (await queue.submit({ writes: [buffer] })).wait();
     },
   },
-  "a fence that signals while the access is open that is its work": {
+  "a fence that signals while the access is open that is its work (work-check.1)": {
     code: "work-after-fence",
     about: /the access to write it is still open/,
     async wrong(domain) {
@@ -152,7 +152,7 @@ mistakes({
       timeline.createFence().signal();
     },
   },
-  "an exporter that asks for the lock that it runs with": {
+  "an exporter that asks for the lock that it runs with (exporter-check.1)": {
     code: "exporter-lock",
     about: /"map" of an exporter asks for the lock of its buffer/,
     async wrong(domain) {
@@ -174,7 +174,7 @@ mistakes({
       await (await buffer.attach()).map();
     },
   },
-  "an exporter that leaves its buffer locked": {
+  "an exporter that leaves its buffer locked (exporter-check.2)": {
     code: "exporter-lock",
     about: /"attach" of an exporter leaves its buffer locked/,
     async wrong(domain) {
@@ -195,7 +195,7 @@ mistakes({
       await buffer.attach();
     },
   },
-  "an exporter that begins an access to its own buffer": {
+  "an exporter that begins an access to its own buffer (exporter-check.3)": {
     code: "exporter-lock",
     about: /"beginCpuAccess" of an exporter begins an access to its own buffer/,
     async wrong(domain) {
