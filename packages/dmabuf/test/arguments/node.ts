@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { rawFormat } from "../../src/index.js";
-import { ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
+import { pagesFrom, ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
 import type { Exceptions } from "./nonsense.js";
 import { sourceOf } from "./web.js";
 
@@ -43,6 +43,7 @@ export class ProcessWorld {
 
 export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object | Promise<object>>> = {
   ProcessDomain: ({ domain }) => domain,
+  PagedBufferOptions: () => pagesFrom("/bin/true"),
   DescriptorDirectory: ({ domain }) => domain.descriptors,
   WorkerPool: ({ domain }) => WorkerPool.create(domain, "a module"),
   Follower: ({ domain }) => domain.follow("name"),
@@ -81,6 +82,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.openFile()": ({ domain }) => [domain.allocate(4096), {}],
   "ProcessDomain.createStream()": () => [{ format: rawFormat(64), buffers: 2 }],
   "pagesFrom()": () => ["/bin/true"],
+  "PagedBufferOptions.fill()": () => [0, new Uint8Array(16)],
   "ProcessDomain.findStream()": () => ["name", NOW],
   "ProcessDomain.findStreamSync()": () => ["name", NOW],
   "Follower.next()": () => [NOW],

@@ -1,8 +1,16 @@
 import { statSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { check, TEXT } from "../../arguments.js";
+import { check, instance, integer, TEXT, type Kind } from "../../arguments.js";
 import type { PagedBufferOptions } from "../../buffer/paged-buffer.js";
-import { codeOf, DmaBufError, textOf } from "../../errors.js";
+import { codeOf, DmaBufError } from "../../errors.js";
+
+const PATH: Kind = {
+  ...TEXT,
+  wanted: "the path of a file",
+  isTaken: (path: string) => path.length > 0 && path.length <= 4096 && !path.includes("\0"),
+};
+const OFFSET = integer(0);
+const BYTES = instance(Uint8Array);
 
 /** What is read at once at least. */
 const PAGE_BYTES = 65_536;
@@ -25,7 +33,7 @@ const PAGE_BYTES = 65_536;
  * ```
  */
 export function pagesFrom(path: string): PagedBufferOptions {
-  check("pagesFrom()", "path", path, TEXT);
+  check("pagesFrom()", "path", path, PATH);
   return { size: sizeOf(path), pageSize: PAGE_BYTES, fill: (offset, bytes) => fillFrom(path, offset, bytes) };
 }
 
@@ -33,11 +41,13 @@ function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch (cause) {
-    throw new DmaBufError(codeOf(cause), `Cannot make pages of the file: ${textOf(cause)}`, { cause });
+    throw new DmaBufError(codeOf(cause), "pagesFrom(): path names no file that can be looked at", { cause });
   }
 }
 
 async function fillFrom(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  check("PagedBufferOptions.fill()", "offset", offset, OFFSET);
+  check("PagedBufferOptions.fill()", "bytes", bytes, BYTES);
   const file = await open(path);
   try {
     for (let filled = 0; filled < bytes.length;) {
