@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- one test for each kind of wait and each rule, all with the same two agents */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { agentOf } from "../domain-base.js";
