@@ -5,10 +5,15 @@
  */
 import process from "node:process";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { ValidateOptions } from "../../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../../src/node/index.js";
-import { TaskQueue, type TaskDone, type TaskOrder, type TaskSubmitted } from "./task-queue.js";
+import { TaskQueue, type TaskDone, type TaskOrder, type TaskReport, type TaskSubmitted } from "./task-queue.js";
 
-const domain = isMainThread ? await ProcessDomain.inherit() : ProcessDomain.join(workerData as WorkerInvitation);
+/** Only a validated domain has any. */
+const validate: ValidateOptions = { onReport: (report) => say({ report: String(report) }) };
+const domain = isMainThread
+  ? await ProcessDomain.inherit({ validate })
+  : ProcessDomain.join(workerData as WorkerInvitation, { validate });
 const queue = new TaskQueue(domain, (done) => say(done), die);
 
 (parentPort ?? process).on("message", (order: TaskOrder) => {
@@ -22,7 +27,7 @@ function die(): void {
   else process.exit();
 }
 
-function say(what: TaskDone | TaskSubmitted | { readonly refused: string } | "ready"): void {
+function say(what: TaskDone | TaskSubmitted | TaskReport | { readonly refused: string } | "ready"): void {
   if (parentPort === null) process.send!(what);
   else parentPort.postMessage(what);
 }

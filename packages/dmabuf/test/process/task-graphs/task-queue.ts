@@ -45,6 +45,11 @@ export interface TaskDone {
   readonly ended: bigint;
 }
 
+/** What the validator has said there. */
+export interface TaskReport {
+  readonly report: string;
+}
+
 /** `unnamed`: what it reads without having said so. */
 type TaskData = Pick<TaskOrder, "id" | "lasts" | "dies"> & { readonly unnamed: readonly DmaBuf[] };
 

@@ -26,6 +26,7 @@ import {
   type Fault,
   type TaskDone,
   type TaskOrder,
+  type TaskReport,
   type TaskSubmitted,
 } from "./task-queue.js";
 
@@ -33,15 +34,20 @@ const PARTY = new URL("party.js", import.meta.url);
 
 /** A domain with agents that run the tasks of one graph after another; those that have died are replaced before the next. */
 export class World implements AsyncDisposable {
-  readonly #domain = ProcessDomain.create({ agents: 12, name: "here" });
-  readonly #own = new TaskQueue(this.#domain, (done) => this.#hear(done), neverDies);
+  readonly #domain: ProcessDomain;
+  readonly #own: TaskQueue;
   readonly #lines: (Line | undefined)[];
   /** What tasks of the present graph have said. */
   readonly #done = new Map<number, TaskDone>();
   readonly #evictions: Promise<void>[] = [];
+  /** What the validator has said, in all agents. */
+  readonly #reports: string[] = [];
 
   /** @param lines How many agents besides this one: by turns processes and workers. */
-  constructor(lines: number) {
+  constructor(lines: number, isValidated = false) {
+    const validate = isValidated && { onReport: (report: Error) => this.#hear({ report: String(report) }) };
+    this.#domain = ProcessDomain.create({ agents: 12, name: "here", validate });
+    this.#own = new TaskQueue(this.#domain, (done) => this.#hear(done), neverDies);
     this.#lines = Array.from({ length: lines }, () => undefined);
   }
 
@@ -80,6 +86,7 @@ export class World implements AsyncDisposable {
       const isSilent = (id: number): boolean => outcomes[id] === "failed" || !lines[graph[id]!.line]!.isAlive;
       await until(() => graph.every((_, id) => this.#done.has(id) || isSilent(id)));
       this.#checkOrder(graph);
+      assert.deepEqual(this.#reports, [], "the validator has found a mistake");
     } finally {
       for (const buffer of buffers) buffer.close();
     }
@@ -137,14 +144,22 @@ export class World implements AsyncDisposable {
     }
   }
 
-  #hear(done: TaskDone): void {
-    this.#done.set(done.done, done);
+  #hear(said: TaskDone | TaskReport): void {
+    if ("done" in said) this.#done.set(said.done, said);
+    else this.#reports.push(said.report);
   }
 
   #start(at: number): Promise<Line> {
-    const hear = (done: TaskDone): void => this.#hear(done);
+    const hear = (said: TaskDone | TaskReport): void => this.#hear(said);
     return at % 2 === 0 ? startProcess(this.#domain, hear) : startWorker(this.#domain, hear);
   }
+}
+
+type Hear = (said: TaskDone | TaskReport) => void;
+
+/** Whether it is no answer to an order. */
+function isOfTasks(said: object): said is TaskDone | TaskReport {
+  return "done" in said || "report" in said;
 }
 
 /** An agent that runs tasks, in another process or in a worker of this one. It may die at any moment. */
@@ -155,7 +170,7 @@ class Line {
   readonly #mouth: EventEmitter;
   #isAlive = true;
 
-  constructor(mouth: EventEmitter, kill: () => void, tell: (order: TaskOrder) => void, hear: (done: TaskDone) => void) {
+  constructor(mouth: EventEmitter, kill: () => void, tell: (order: TaskOrder) => void, hear: Hear) {
     this.#mouth = mouth;
     this.#tell = tell;
     this.kill = () => {
@@ -163,7 +178,7 @@ class Line {
       kill();
     };
     this.ended = once(mouth, "exit").then(() => (this.#isAlive = false));
-    mouth.on("message", (said: TaskDone | TaskSubmitted) => void ("done" in said && hear(said)));
+    mouth.on("message", (said: TaskDone | TaskReport | TaskSubmitted) => void (isOfTasks(said) && hear(said)));
   }
 
   get isAlive(): boolean {
@@ -173,8 +188,8 @@ class Line {
   /** @returns Nothing if the agent has died: whether the task was submitted is unknown then. */
   async submit(order: TaskOrder): Promise<TaskSubmitted | undefined> {
     const answer = new Promise<TaskSubmitted>((resolve, reject) => {
-      const heard = (said: TaskDone | TaskSubmitted | { readonly refused: string }): void => {
-        if ("done" in said) return;
+      const heard = (said: TaskDone | TaskReport | TaskSubmitted | { readonly refused: string }): void => {
+        if (isOfTasks(said)) return;
         this.#mouth.off("message", heard);
         if ("refused" in said) reject(new Error(said.refused));
         else resolve(said);
@@ -186,7 +201,7 @@ class Line {
   }
 }
 
-async function startProcess(domain: ProcessDomain, hear: (done: TaskDone) => void): Promise<Line> {
+async function startProcess(domain: ProcessDomain, hear: Hear): Promise<Line> {
   const child: ChildProcess = domain.fork(fileURLToPath(PARTY), [], { serialization: "advanced" });
   await once(child, "message");
   // A message to one that has just died is lost.
@@ -199,7 +214,7 @@ async function startProcess(domain: ProcessDomain, hear: (done: TaskDone) => voi
   );
 }
 
-async function startWorker(domain: ProcessDomain, hear: (done: TaskDone) => void): Promise<Line> {
+async function startWorker(domain: ProcessDomain, hear: Hear): Promise<Line> {
   const invitation = domain.invite();
   const worker = new Worker(PARTY, { workerData: invitation, transferList: [invitation.port] });
   await once(worker, "message");
