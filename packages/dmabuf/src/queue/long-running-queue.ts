@@ -127,8 +127,9 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
     const call = "LongRunningQueue.submit()";
     check(call, "request", request, OBJECT);
     const { agent } = this.#owner;
-    const buffers = checkList(call, "request.buffers", request.buffers ?? [], DMA_BUF);
-    const waits = checkList<Fence | UserFence>(call, "request.waits", request.waits ?? [], WAITED);
+    const { buffers: named = [], waits: waited = [] }: LongRunningNeeds = request;
+    const buffers = checkList(call, "request.buffers", named, DMA_BUF);
+    const waits = checkList<Fence | UserFence>(call, "request.waits", waited, WAITED);
     for (const fence of waits) checkOwn(call, "request.waits", agentOf(fence), agent);
     this.#checkOpen();
     const end = this.#owner.createEnd(this.name);

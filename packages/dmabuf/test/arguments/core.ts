@@ -390,6 +390,9 @@ export const EXCEPTIONS: Exceptions = {
   "AllMembers.import() of fence, plain handle.generation": ["-1"],
   // Whether the stream is gone shows when it is joined.
   "AllMembers.import() of stream handle.generation": ["-1"],
+  // Without it they make ordinary queues.
+  "QueueMembers.createScheduler() options.longRunning": ["undefined"],
+  "QueueMembers.createQueue() options.longRunning": ["undefined"],
   // What a user's code gives back is used as a promise: the fence fails as it does.
   "FenceMembers.fenceFrom() promise": ["a throwing proxy"],
   // JSON carries them all in its way.
