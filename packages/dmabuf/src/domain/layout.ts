@@ -347,7 +347,6 @@ export const SYNCOBJ = record({
 export const USER_FENCE = record({
   STATE: packed(SLOT_STATE),
   SIGNALED: u32, // 1 once it has signaled
-  MAKER: u32, // identity of the agent that made it, for people
   INFLIGHT_USED: u32,
   NAME: name,
   REFERENCES: agentBits,

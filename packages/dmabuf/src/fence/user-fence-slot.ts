@@ -1,4 +1,4 @@
-import { liveAgentsIn, ringAll, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
+import { liveAgentsIn, ringAll, slotOf, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import { USER_FENCE, type Segment } from "../domain/layout.js";
 import { ReferencedTable, type SlotKey } from "../domain/referenced-table.js";
@@ -12,7 +12,7 @@ import { readName, writeName } from "../domain/text.js";
  *     the next fence of the slot.
  * user-fence-slot.2. A waiter sets its bit before it looks; the agent that has signaled takes the bits and rings them. If
  *     it dies in between, its recovery rings all (recovery.7).
- * user-fence-slot.3. A death takes references, and signals nothing: not that of the maker, either. MAKER is for people.
+ * user-fence-slot.3. A death takes references, and signals nothing: not that of the maker, either.
  */
 
 export const USER_FENCE_SLOTS = new ReferencedTable({
@@ -31,11 +31,10 @@ export const USER_FENCE_RECOVERY = [USER_FENCE_SLOTS.recovery];
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
 export function claimUserFence(member: Member, name: string): SlotKey {
-  const { memory, layout, identity } = member;
+  const { memory, layout } = member;
   return USER_FENCE_SLOTS.claim(member, (slot) => {
     const base = layout.userFence(slot);
     memory.store(base + USER_FENCE.SIGNALED, 0);
-    memory.store(base + USER_FENCE.MAKER, identity);
     writeName(memory, base + USER_FENCE.NAME, name);
   });
 }
@@ -67,9 +66,4 @@ export function isUserFenceShared(member: Member, slot: number): boolean {
 
 export function userFenceName({ memory, layout }: Segment, slot: number): string {
   return readName(memory, layout.userFence(slot) + USER_FENCE.NAME);
-}
-
-/** The agent that has made it; it may be gone. */
-export function userFenceMaker({ memory, layout }: Segment, slot: number): Identity {
-  return memory.load(layout.userFence(slot) + USER_FENCE.MAKER);
 }

@@ -1,4 +1,4 @@
-import { check, checkOptions, instance, NAME, type Kind, type Kinds } from "../arguments.js";
+import { check, checkOptions, NAME, type Kind, type Kinds } from "../arguments.js";
 import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
 import { Held, owned } from "../domain/held.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
@@ -194,9 +194,6 @@ export class UserFence implements Disposable {
     throw new DmaBufError("EBADF", "Cannot use the user fence: this holder has closed it");
   }
 }
-
-/** What an argument must be that is a user fence. */
-export const USER_FENCE = /* @__PURE__ */ instance(UserFence);
 
 /** user-fence.3: the same kind, where a user fence, or its handle, is `EINVAL`. */
 export function noUserFence(kind: Kind): Kind {
