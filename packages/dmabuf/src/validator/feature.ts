@@ -1,7 +1,7 @@
 import { check, FUNCTION } from "../arguments.js";
 import type { Feature } from "../domain/feature.js";
 import type { ValidationReport } from "../validation-report.js";
-import { NO_COOKIE, type SignallingCookie } from "./signalling.js";
+import { COOKIE, NO_COOKIE, type SignallingCookie } from "./signalling.js";
 import { Validator } from "./validator.js";
 
 /** What a domain does to show mistakes of the program. */
@@ -20,6 +20,7 @@ export interface ValidatorMembers {
    * Ends a signalling section.
    *
    * @param cookie What {@link beginSignalling} has given.
+   * @throws {TypeError} If it is none.
    */
   endSignalling(cookie: SignallingCookie): void;
   /** A signalling section that ends with its scope: `using section = domain.signallingSection()`. */
@@ -52,7 +53,10 @@ export const VALIDATOR: Feature<ValidatorMembers> = {
       core.onLeft(() => validator.close());
     }
     const beginSignalling = (): SignallingCookie => signalling?.begin() ?? NO_COOKIE;
-    const endSignalling = (cookie: SignallingCookie): void => signalling?.end(cookie);
+    const endSignalling = (cookie: SignallingCookie): void => {
+      check("Domain.endSignalling()", "cookie", cookie, COOKIE);
+      signalling?.end(cookie);
+    };
     return {
       reports: validator?.reports.list ?? [],
       beginSignalling,

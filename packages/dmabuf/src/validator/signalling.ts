@@ -1,3 +1,4 @@
+import type { Kind } from "../arguments.js";
 import type { Passage, Thing } from "../domain/validation.js";
 import { functionOf, functionsHere, placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode } from "../validation-report.js";
@@ -24,6 +25,12 @@ export interface SignallingCookie {
 
 /** Of a domain that is not validated. */
 export const NO_COOKIE: SignallingCookie = Object.freeze({ kind: "signalling" });
+
+/** What an argument `cookie` must be. */
+export const COOKIE: Kind = {
+  wanted: "what beginSignalling() has given",
+  isKind: (value) => value === NO_COOKIE || value instanceof Section,
+};
 
 class Section implements SignallingCookie {
   readonly kind = "signalling";
@@ -58,7 +65,7 @@ export class SignallingCheck implements Check {
     return section;
   }
 
-  end(cookie: unknown): void {
+  end(cookie: SignallingCookie): void {
     if (!(cookie instanceof Section) || !this.#open.has(cookie)) {
       const begun = cookie instanceof Section ? [{ what: "It has begun", where: cookie.where }] : [];
       this.#unbalanced("A signalling section is ended that is not open", begun, "It is ended");

@@ -122,6 +122,7 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
   StreamMembers: ({ domain }) => domain,
   QueueMembers: ({ domain }) => domain,
   ExplainMembers: ({ domain }) => domain,
+  ValidatorMembers: ({ domain }) => domain,
   Explanation: ({ domain }) => domain.explain(),
   WindowMembers: ({ domain }) => domain,
   ModuleWindow: (world) => world.domain.createModuleWindow(moduleMemory(), world.shown),
@@ -183,6 +184,9 @@ type Valid = (world: World, receiver: never) => readonly unknown[];
 export const VALID: Readonly<Record<string, Valid>> = {
   "DmaBuf.name": () => ["name"],
   "new DmaBufError()": () => ["EIO", "message", {}],
+  "new ValidationReport()": () => ["own-fence", "message", []],
+  "ValidatorMembers.endSignalling()": ({ domain }) => [domain.beginSignalling()],
+  "ValidatorMembers.signalling()": () => [() => {}],
   "DmaBufError.from()": () => [{ code: "EIO", message: "message" }],
   "Fence.signal()": ({ agent }) => [agent.host.nowNs()],
   "Fence.setError()": () => ["EIO"],
@@ -379,6 +383,15 @@ export const VALID: Readonly<Record<string, Valid>> = {
 
 /** What is taken although it looks like nonsense. */
 export const EXCEPTIONS: Exceptions = {
+  // The validator alone makes reports.
+  ...Object.fromEntries(["code", "message", "places"].map((name) => [`new ValidationReport() ${name}`, ["*"]])),
+  // In a domain that is not validated its options are not looked at.
+  ...Object.fromEntries(
+    ["ThreadDomain.create()", "Domain.create()", "Domain.join()"].map((id) => [
+      `${id} options.validate`,
+      ["a throwing proxy"],
+    ]),
+  ),
   // The names of sync files are cut, as the kernel does it.
   "FenceMembers.createSyncFile() name": ["100 kB of text"],
   "SyncFile.merge() name": ["100 kB of text"],
