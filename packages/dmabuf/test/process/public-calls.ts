@@ -351,9 +351,9 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     call: async ({ first, second }) => {
       using fence = first.createUserFence();
       using theirs = second.import(structuredClone(fence.handle()));
-      const wait = theirs.wait();
       using after = first.createUserFence();
       after.signalAfter(first.stubFence());
+      const wait = theirs.wait();
       fence.signal();
       await wait;
     },
