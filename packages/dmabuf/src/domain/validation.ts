@@ -21,8 +21,8 @@ export interface Validation {
   published(key: FenceKey): void;
   /** All fences of a slot up to a number have signaled in this agent. */
   signaled(key: FenceKey): void;
-  /** Runs a queue's job. */
-  runsJob<T>(isSignalling: boolean, run: () => T): T;
+  /** Runs a queue's job. @param finished The fence that says when it has finished. */
+  runsJob<T>(finished: object, isSignalling: boolean, run: () => T): T;
   /** Runs what the library does for several callers together: it has nothing to do with the code that is running. */
   apart<T>(run: () => T): T;
   /** Runs the part of an asynchronous call that is in its caller's turn; who awaits its result went through what that did. */

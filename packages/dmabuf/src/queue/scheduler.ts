@@ -309,7 +309,7 @@ export class Scheduler<Data = undefined> implements Disposable {
   #runJob(face: Job<Data>, signal: AbortSignalLike): unknown {
     const { validation } = this.#agent;
     if (validation === undefined) return this.#run(face, signal);
-    return validation.runsJob(this.#isSignalling, () => this.#run(face, signal));
+    return validation.runsJob(face.finished, this.#isSignalling, () => this.#run(face, signal));
   }
 
   async #await(running: Running<Data>, work: Promise<unknown>): Promise<void> {

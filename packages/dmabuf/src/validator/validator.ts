@@ -3,12 +3,14 @@ import { bufferName } from "../domain/buffer-name.js";
 import type { Held } from "../domain/held.js";
 import type { FenceEnd, Passage, ReadCheck, Thing, ValidateOptions, Validation } from "../domain/validation.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
+import type { Fence } from "../fence/fence.js";
 import { placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode, type ReportPlace } from "../validation-report.js";
 import { ExporterCheck } from "./exporter-check.js";
 import { FenceEnds } from "./fence-ends.js";
 import { openFlows, type Flows } from "./flows.js";
 import { HeldPlaces } from "./held-places.js";
+import { JobCheck } from "./job-check.js";
 import { LockWatch } from "./lock-watch.js";
 import { OrderCheck } from "./order-check.js";
 import { BytesCheck } from "./read-check.js";
@@ -43,6 +45,7 @@ export class Validator implements Validation {
   readonly #places = new HeldPlaces();
   readonly #fenceEnds = new FenceEnds(this);
   readonly #exporters = new ExporterCheck(this);
+  readonly #jobs = new JobCheck(this);
   readonly #locks: LockWatch;
 
   /** @throws {TypeError} Naming the option that is wrong. */
@@ -56,6 +59,7 @@ export class Validator implements Validation {
     this.#options = options;
     this.#locks = new LockWatch(this);
     this.add(this.#exporters);
+    this.add(this.#jobs);
     this.add(this.#locks);
     this.add(new WorkCheck(this));
   }
@@ -99,8 +103,8 @@ export class Validator implements Validation {
     for (const check of this.#checks) check.allocates?.(what);
   }
 
-  runsJob<T>(isSignalling: boolean, run: () => T): T {
-    return isSignalling ? this.signalling.run(run) : run();
+  runsJob<T>(finished: object, isSignalling: boolean, run: () => T): T {
+    return this.#jobs.run(finished as Fence, () => (isSignalling ? this.signalling.run(run) : run()));
   }
 
   apart<T>(run: () => T): T {

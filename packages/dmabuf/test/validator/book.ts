@@ -6,6 +6,7 @@ import { BYTES } from "./chapters/bytes.js";
 import { CONTAINERS } from "./chapters/containers.js";
 import { EXPORTERS } from "./chapters/exporters.js";
 import { FORGOTTEN } from "./chapters/forgotten.js";
+import { HANGS } from "./chapters/hangs.js";
 import { ORDER } from "./chapters/order.js";
 import { OWN_FENCES } from "./chapters/own-fences.js";
 import { PAGING } from "./chapters/paging.js";
@@ -16,6 +17,7 @@ import { SIGNALLING } from "./chapters/signalling.js";
 /** All cases, in the order of the table. */
 export const BOOK: readonly Case[] = [
   ORDER,
+  HANGS,
   SIGNALLING,
   OWN_FENCES,
   ACROSS,

@@ -1,5 +1,12 @@
 /** What several programs of the book do. */
-import { rawFormat, type DmaBuf, type Fence, type FrameStream, type JoinedDomain } from "../../src/index.js";
+import {
+  rawFormat,
+  type DmaBuf,
+  type Fence,
+  type FrameStream,
+  type JoinedDomain,
+  type Timeline,
+} from "../../src/index.js";
 
 /** Locks the buffers one after the other, each by itself, and opens them in the opposite order. */
 export async function lockEach(first: DmaBuf, ...rest: DmaBuf[]): Promise<void> {
@@ -13,8 +20,8 @@ export function pending(domain: JoinedDomain, name = "work"): Fence {
 }
 
 /** Work that has begun on a buffer: its fence is pending there. */
-export async function begun(domain: JoinedDomain, buffer: DmaBuf, name = "work"): Promise<Fence> {
-  const fence = pending(domain, name);
+export async function begun(buffer: DmaBuf, timeline: Timeline): Promise<Fence> {
+  const fence = timeline.createFence();
   await publish(buffer, fence);
   return fence;
 }

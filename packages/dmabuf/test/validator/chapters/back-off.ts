@@ -98,15 +98,18 @@ async function older({ domain, b, say, hear }: Stage): Promise<void> {
   await b.reservation.lock(context);
   say("locked");
   await hear("refused");
+  context.close();
+  say("open");
 }
 
-/** The younger context holds `a`, and was refused `b`. */
+/** The younger context holds `a`, and was refused `b`, which is open by now. */
 async function mustGiveWay({ domain, a, b, say, hear }: Stage): Promise<AcquireContext> {
   await hear("locked");
   const context = domain.createAcquireContext();
   await a.reservation.lock(context);
   await refused(b, context);
   say("refused");
+  await hear("open");
   return context;
 }
 

@@ -1,6 +1,6 @@
 /** Bytes that are written through what was taken to read them, or when others have them already. */
 import type { Case, Stage } from "../case.js";
-import { begun, sleep } from "../parts.js";
+import { begun, publishFrame, sleep, streamOf } from "../parts.js";
 
 export const BYTES: readonly Case[] = [
   {
@@ -17,6 +17,34 @@ export const BYTES: readonly Case[] = [
       async filter({ a }) {
         using access = await a.access("write");
         access.bytes[7] = 1;
+      },
+    },
+  },
+  {
+    id: "frame-written",
+    mistake: "A client draws on a frame that it has handed over, and that others may show just now",
+    code: "write-through-read",
+    source: {
+      project: "softbuffer",
+      title: "Wayland lifetime issues",
+      where: "https://github.com/rust-windowing/softbuffer/issues/11",
+    },
+    wrong: {
+      async client({ domain }) {
+        using stream = streamOf(domain, 2);
+        using preview = stream.frames();
+        await publishFrame(stream);
+        using frame = (await preview.next())!;
+        frame.bytes.fill(3);
+      },
+    },
+    right: {
+      async client({ domain }) {
+        using stream = streamOf(domain, 2);
+        using preview = stream.frames();
+        await publishFrame(stream);
+        using frame = (await preview.next())!;
+        frame.copy().fill(3);
       },
     },
   },
@@ -107,7 +135,7 @@ export const BYTES: readonly Case[] = [
     wrong: {
       async client({ domain, a, say }) {
         using picture = await a.access("write");
-        const drawn = await begun(domain, a);
+        const drawn = await begun(a, domain.createTimeline({ name: "work" }));
         drawn.signal();
         say("drawn");
         picture.bytes.fill(1);
@@ -117,7 +145,7 @@ export const BYTES: readonly Case[] = [
     right: {
       async client({ domain, a, say }) {
         const picture = await a.access("write");
-        const drawn = await begun(domain, a);
+        const drawn = await begun(a, domain.createTimeline({ name: "work" }));
         picture.bytes.fill(1);
         picture.close();
         drawn.signal();

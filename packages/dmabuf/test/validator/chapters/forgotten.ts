@@ -37,6 +37,38 @@ export const FORGOTTEN: readonly Case[] = [
     },
   },
   {
+    id: "forgotten-read",
+    mistake: "A reader returns early with its access open",
+    code: "never-given-back",
+    culprits: ["reader"],
+    wrong: {
+      async reader({ a, say, hear, collectGarbage }) {
+        await isDark();
+        say("detected");
+        await hear("explained");
+        await collectGarbage();
+        async function isDark(): Promise<boolean> {
+          const access = await a.access("read");
+          if (access.bytes.every((value) => value < 16)) return true;
+          access.close();
+          return false;
+        }
+      },
+      writer,
+    },
+    right: {
+      async reader({ a, say, collectGarbage }) {
+        {
+          using access = await a.access("read");
+          access.bytes.every((value) => value < 16);
+        }
+        say("detected");
+        await collectGarbage();
+      },
+      writer,
+    },
+  },
+  {
     id: "forgotten-frame",
     mistake: "A consumer leaves frames to the garbage collector",
     code: "never-given-back",

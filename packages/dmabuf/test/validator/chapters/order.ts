@@ -1,8 +1,8 @@
 // cspell:ignore aquired
 /** Orders in which locks, holds and fences are taken that contradict each other. None of these programs hangs here. */
-import type { DmaBuf } from "../../../src/index.js";
+import type { DmaBuf, FenceHandle } from "../../../src/index.js";
 import type { Case } from "../case.js";
-import { lockEach } from "../parts.js";
+import { begun, lockEach } from "../parts.js";
 
 export const ORDER: readonly Case[] = [
   {
@@ -182,6 +182,151 @@ export const ORDER: readonly Case[] = [
         await hear("submitted");
         using pages = await b.access("write");
         pages.bytes.fill(0);
+      },
+    },
+  },
+  {
+    id: "order-lock-before-signal",
+    mistake: "A submission waits for earlier work with a lock held that is needed to finish this work",
+    code: "lock-order",
+    source: {
+      project: "Linux, etnaviv",
+      title: "drm/etnaviv: take GPU lock later in the submit process",
+      where: "d9853490176c88fff71d03ec9a174b77011f5026",
+    },
+    wrong: {
+      async recovery({ domain, a, b, say, hear }) {
+        using events = domain.createTimeline({ name: "events" });
+        const early = await begun(a, events);
+        say("event", early.handle());
+        await hear("submitting");
+        early.signal();
+        await hear("submitted");
+        const late = await begun(a, events);
+        // The next submission may have the lock, and wait for this.
+        await lockEach(b);
+        late.signal();
+      },
+      async submission({ domain, b, hear, say }) {
+        const event = domain.import(await hear<FenceHandle>("event"));
+        {
+          using _gpu = await b.reservation.lock();
+          say("submitting");
+          await event.wait();
+        }
+        say("submitted");
+      },
+    },
+    right: {
+      async recovery({ domain, a, b, say }) {
+        using events = domain.createTimeline({ name: "events" });
+        const event = await begun(a, events);
+        say("event", event.handle());
+        await lockEach(b);
+        event.signal();
+      },
+      async submission({ domain, b, hear }) {
+        const event = domain.import(await hear<FenceHandle>("event"));
+        await event.wait();
+        await lockEach(b);
+      },
+    },
+  },
+  {
+    id: "order-reservation-at-reset",
+    mistake: "Old work is waited for with a reservation held that the reset takes before it ends the work",
+    code: "lock-order",
+    source: {
+      project: "Linux, amdgpu",
+      title: "drm/amdgpu: Move old fence waiting before reservation lock is aquired v2",
+      where: "0ae94444c08a0adf2fab4aab26be0646ee445a19",
+    },
+    wrong: {
+      async reset({ domain, a, say, hear }) {
+        using jobs = domain.createTimeline({ name: "jobs" });
+        const old = await begun(a, jobs);
+        say("old");
+        await hear("submitting");
+        old.signal();
+        await hear("submitted");
+        const hung = await begun(a, jobs);
+        await lockEach(a);
+        hung.signal();
+      },
+      async submission({ a, hear, say }) {
+        await hear("old");
+        {
+          using _reserved = await a.reservation.lock();
+          say("submitting");
+          await a.reservation.wait("bookkeep");
+        }
+        say("submitted");
+      },
+    },
+    right: {
+      async reset({ domain, a, say, hear }) {
+        using jobs = domain.createTimeline({ name: "jobs" });
+        const old = await begun(a, jobs);
+        say("old");
+        await hear("waiting");
+        old.signal();
+        await lockEach(a);
+      },
+      async submission({ a, hear, say }) {
+        await hear("old");
+        // To wait for fences with a reservation held is right: what ends them takes none.
+        using _reserved = await a.reservation.lock();
+        say("waiting");
+        await a.reservation.wait("bookkeep");
+      },
+    },
+  },
+  {
+    id: "order-job-needs-access",
+    mistake: "An agent waits for a job with an access that the job needs",
+    code: "lock-order",
+    source: {
+      project: "VulkanTools",
+      title: "api_dump: Fix deadlock with blocking vkWaitSemaphoresKHR call",
+      where: "https://github.com/LunarG/VulkanTools/pull/2243",
+    },
+    wrong: {
+      async device({ domain, a, say, hear }) {
+        using queue = domain.createQueue<boolean>({
+          async run({ data: isLast }) {
+            await hear(isLast ? "dumped" : "dumping");
+            if (isLast) (await a.access("write")).close();
+          },
+        });
+        say("submitted", (await queue.submit({ data: false })).handle());
+        await (await queue.submit({ data: true })).wait();
+      },
+      async dump({ domain, a, hear, say }) {
+        const finished = domain.import(await hear<FenceHandle>("submitted"));
+        {
+          using _output = await a.access("write");
+          say("dumping");
+          await finished.wait();
+        }
+        say("dumped");
+      },
+    },
+    right: {
+      async device({ domain, a, say }) {
+        using queue = domain.createQueue({
+          async run() {
+            using output = await a.access("write");
+            output.bytes.fill(1);
+          },
+        });
+        const finished = await queue.submit({});
+        say("submitted", finished.handle());
+        await finished.wait();
+      },
+      async dump({ domain, a, hear }) {
+        const finished = domain.import(await hear<FenceHandle>("submitted"));
+        await finished.wait();
+        using _output = await a.access("write");
       },
     },
   },

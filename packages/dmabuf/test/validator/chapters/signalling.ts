@@ -1,7 +1,7 @@
 /** What code must not do between the publication of a fence and its signal: sections say where that is. */
-import type { FenceHandle, BufferHandleData } from "../../../src/index.js";
+import type { BufferHandleData, FenceHandle } from "../../../src/index.js";
 import type { Case, Stage } from "../case.js";
-import { begun, lockEach, pending, streamOf } from "../parts.js";
+import { begun, lockEach, pending, sleep, streamOf } from "../parts.js";
 
 const XE = {
   project: "Linux, xe",
@@ -23,7 +23,7 @@ export const SIGNALLING: readonly Case[] = [
       },
       async driver({ domain, a, say, hear }) {
         const upload = domain.import(await hear<FenceHandle>("upload"));
-        const fence = await begun(domain, a);
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
         await domain.signalling(async () => {
           say("waiting");
           await upload.wait();
@@ -40,11 +40,35 @@ export const SIGNALLING: readonly Case[] = [
       async driver({ domain, a, hear }) {
         const upload = domain.import(await hear<FenceHandle>("upload"));
         await upload.wait();
-        const fence = await begun(domain, a);
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
         await domain.signalling(async () => {
           await Promise.resolve();
           fence.signal();
         });
+      },
+    },
+  },
+  {
+    id: "signalling-waits-for-buffer",
+    mistake: "A section waits until a buffer has no work on it any more",
+    code: "wait-in-signalling",
+    wrong: {
+      painter,
+      async driver({ domain, a, say, hear }) {
+        await hear("painting");
+        await domain.signalling(async () => {
+          say("waiting");
+          await a.reservation.wait("write");
+        });
+      },
+    },
+    right: {
+      painter,
+      async driver({ domain, a, say, hear }) {
+        await hear("painting");
+        say("waiting");
+        await a.reservation.wait("write");
+        domain.signalling(() => a.reservation.testSignaled("write"));
       },
     },
   },
@@ -101,7 +125,7 @@ export const SIGNALLING: readonly Case[] = [
     code: "lock-in-signalling",
     wrong: {
       async screen({ domain, a, b }) {
-        const flip = await begun(domain, a);
+        const flip = await begun(a, domain.createTimeline({ name: "work" }));
         const cookie = domain.beginSignalling();
         (await domain.lockAll([a, b])).close();
         flip.signal();
@@ -110,7 +134,7 @@ export const SIGNALLING: readonly Case[] = [
     },
     right: {
       async screen({ domain, a, b }) {
-        const flip = await begun(domain, a);
+        const flip = await begun(a, domain.createTimeline({ name: "work" }));
         const cookie = domain.beginSignalling();
         flip.signal();
         domain.endSignalling(cookie);
@@ -129,7 +153,7 @@ export const SIGNALLING: readonly Case[] = [
     },
     wrong: {
       async driver({ domain, a, b }) {
-        const request = await begun(domain, a);
+        const request = await begun(a, domain.createTimeline({ name: "work" }));
         request.addCallback(() => b.reservation.lockSync().close());
         using _section = domain.signallingSection();
         request.signal();
@@ -137,7 +161,7 @@ export const SIGNALLING: readonly Case[] = [
     },
     right: {
       async driver({ domain, a, b }) {
-        const request = await begun(domain, a);
+        const request = await begun(a, domain.createTimeline({ name: "work" }));
         request.addCallback(() => b.reservation.tryLock()?.close());
         using _section = domain.signallingSection();
         request.signal();
@@ -245,7 +269,7 @@ export const SIGNALLING: readonly Case[] = [
     source: XE,
     wrong: {
       async driver({ domain, a }) {
-        const fence = await begun(domain, a);
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
         domain.signalling(() => {
           domain.createTimeline({ name: "next" }).close();
           fence.signal();
@@ -255,11 +279,42 @@ export const SIGNALLING: readonly Case[] = [
     right: {
       async driver({ domain, a }) {
         using next = domain.createTimeline({ name: "next" });
-        const fence = await begun(domain, a);
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
         domain.signalling(() => {
           next.createFence();
           fence.signal();
         });
+      },
+    },
+  },
+  {
+    id: "signalling-not-ended",
+    mistake: "A section is not ended where the work in it fails",
+    code: "unbalanced-signalling",
+    wrong: {
+      async driver({ domain, a, collectGarbage }) {
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
+        try {
+          domain.beginSignalling();
+          throw new Error("The device has not answered");
+        } catch {
+          fence.setError("EIO");
+          fence.signal();
+        }
+        await collectGarbage();
+      },
+    },
+    right: {
+      async driver({ domain, a, collectGarbage }) {
+        const fence = await begun(a, domain.createTimeline({ name: "work" }));
+        try {
+          using _section = domain.signallingSection();
+          throw new Error("The device has not answered");
+        } catch {
+          fence.setError("EIO");
+          fence.signal();
+        }
+        await collectGarbage();
       },
     },
   },
@@ -293,4 +348,13 @@ function exporter() {
     say("buffer", buffer.handle());
     await hear("done");
   };
+}
+
+/** A part whose work on a buffer ends when another one waits for it. */
+async function painter({ domain, a, say, hear }: Stage): Promise<void> {
+  const painted = await begun(a, domain.createTimeline({ name: "painter" }));
+  say("painting");
+  await hear("waiting");
+  await sleep(20);
+  painted.signal();
 }
