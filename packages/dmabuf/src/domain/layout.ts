@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- the control segment has one description */
 import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
 import { packed, packing } from "./packing.js";

@@ -16,7 +16,7 @@ export async function waitForUserFence(
   using fence = domain.import(handle);
   const waiting = fence.wait({ timeout });
   begun();
-  return waiting;
+  return await waiting;
 }
 
 export function waitForUserFenceSync(
