@@ -29,11 +29,17 @@ export interface ReportPlace {
 
 /** A {@link ValidationReport} for tools, and as it crosses threads. */
 export interface PlainReport {
+  /** What it is. */
   readonly name: "ValidationReport";
+  /** Which rule is broken. */
   readonly code: ReportCode;
+  /** What is wrong, without the places. */
   readonly message: string;
+  /** The page that explains the code. */
   readonly url: string;
+  /** The places in the code that have to do with it. */
   readonly places: readonly ReportPlace[];
+  /** Of a circle: what waits for what. */
   readonly circle?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-import { check, FUNCTION } from "../arguments.js";
+import { check, checkObject, FUNCTION } from "../arguments.js";
 import type { Feature } from "../domain/feature.js";
 import type { ValidationReport } from "../validation-report.js";
 import { COOKIE, NO_COOKIE, type SignallingCookie } from "./signalling.js";
@@ -54,7 +54,7 @@ export const VALIDATOR: Feature<ValidatorMembers> = {
     }
     const beginSignalling = (): SignallingCookie => signalling?.begin() ?? NO_COOKIE;
     const endSignalling = (cookie: SignallingCookie): void => {
-      check("Domain.endSignalling()", "cookie", cookie, COOKIE);
+      checkObject("Domain.endSignalling()", "cookie", cookie, COOKIE);
       signalling?.end(cookie);
     };
     return {

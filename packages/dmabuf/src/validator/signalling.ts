@@ -1,4 +1,4 @@
-import type { Kind } from "../arguments.js";
+import { oneOf, required, type Kinds } from "../arguments.js";
 import type { Passage, Thing } from "../domain/validation.js";
 import { functionOf, functionsHere, placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode } from "../validation-report.js";
@@ -26,11 +26,8 @@ export interface SignallingCookie {
 /** Of a domain that is not validated. */
 export const NO_COOKIE: SignallingCookie = Object.freeze({ kind: "signalling" });
 
-/** What an argument `cookie` must be. */
-export const COOKIE: Kind = {
-  wanted: "what beginSignalling() has given",
-  isKind: (value) => value === NO_COOKIE || value instanceof Section,
-};
+/** What a cookie has. */
+export const COOKIE: Kinds<SignallingCookie> = { kind: required(oneOf(["signalling"])) };
 
 class Section implements SignallingCookie {
   readonly kind = "signalling";

@@ -384,7 +384,9 @@ export const VALID: Readonly<Record<string, Valid>> = {
 /** What is taken although it looks like nonsense. */
 export const EXCEPTIONS: Exceptions = {
   // The validator alone makes reports.
-  ...Object.fromEntries(["code", "message", "places"].map((name) => [`new ValidationReport() ${name}`, ["*"]])),
+  ...Object.fromEntries(
+    ["code", "message", "places", "circle"].map((name) => [`new ValidationReport() ${name}`, ["*"]]),
+  ),
   // In a domain that is not validated its options are not looked at.
   ...Object.fromEntries(
     ["ThreadDomain.create()", "Domain.create()", "Domain.join()"].map((id) => [

@@ -100,6 +100,13 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
 };
 
 export const EXCEPTIONS: Exceptions = {
+  // In a domain that is not validated its options are not looked at.
+  ...Object.fromEntries(
+    ["create", "listen", "connect", "inherit", "join"].map((member) => [
+      `ProcessDomain.${member}() options.validate`,
+      ["a throwing proxy"],
+    ]),
+  ),
   // Its options are those of Node.js, which are not described here.
   "ProcessDomain.fork() options": ["{}", "a date"],
 };

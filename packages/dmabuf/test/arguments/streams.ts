@@ -74,6 +74,8 @@ export const EXCEPTIONS: Exceptions = {
   "Domain.import() of fence, plain handle.generation":
     CORE_EXCEPTIONS["AllMembers.import() of fence, plain handle.generation"]!,
   "Loan.publish() options.data": CORE_EXCEPTIONS["Loan.publish() options.data"]!,
+  "Domain.create() options.validate": CORE_EXCEPTIONS["Domain.create() options.validate"]!,
+  "Domain.join() options.validate": CORE_EXCEPTIONS["Domain.join() options.validate"]!,
 };
 
 /** A frame's type names that of its buffer, and so those of fences: this domain gives none of them. */
