@@ -49,7 +49,10 @@ export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object 
   Follower: ({ domain }) => domain.follow("name"),
   DomainObserver({ domain, where }) {
     domain.listen(where);
-    return ProcessDomain.observe(where);
+    using buffer = domain.allocate(4096);
+    using handle = buffer.handle();
+    // Other tests may have left domains in this process.
+    return ProcessDomain.observe(where, { domain: handle.domain });
   },
   StreamViewer({ domain, where }) {
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) }));

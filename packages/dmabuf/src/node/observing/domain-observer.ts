@@ -5,6 +5,7 @@ import {
   integer,
   isObject,
   NAME,
+  required,
   TEXT,
   type Kind,
   type Kinds,
@@ -60,8 +61,8 @@ const THING: Kind = {
   wanted: "an object with the name of a buffer or of a stream",
   isKind: (what) => isObject(what) && ("buffer" in what || "stream" in what),
 };
-const INODE = integer(0);
-const BUFFER: Kind = { ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` };
+const INODE = required(integer(0));
+const BUFFER = required({ ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` });
 
 /** What tells the time, and which processes are stopped. */
 const HOST = processHost();
@@ -182,7 +183,7 @@ function checkThing(what: ObservedThing): void {
   const call = "DomainObserver.explain()";
   check(call, "what", what, THING);
   if ("buffer" in what) checkObject(call, "what", what, { buffer: typeof what.buffer === "number" ? INODE : BUFFER });
-  else checkObject(call, "what", what, { stream: NAME });
+  else checkObject(call, "what", what, { stream: required(NAME) });
 }
 
 /** The domain that is meant. */
