@@ -127,14 +127,14 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
     const call = "LongRunningQueue.submit()";
     check(call, "request", request, OBJECT);
     const { agent } = this.#owner;
-    const { buffers: named = [], waits: waited = [] }: LongRunningNeeds = request;
+    const { buffers: named = [], waits: waited = [], data }: LongRunningNeeds & { readonly data?: Data } = request;
     const buffers = checkList(call, "request.buffers", named, DMA_BUF);
     const waits = checkList<Fence | UserFence>(call, "request.waits", waited, WAITED);
     for (const fence of waits) checkOwn(call, "request.waits", agentOf(fence), agent);
     this.#checkOpen();
     const end = this.#owner.createEnd(this.name);
     try {
-      this.#add(request, buffers, waits, end);
+      this.#add(data as Data, buffers, waits, end);
     } catch (error) {
       end.close();
       throw error;
@@ -161,7 +161,7 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
   }
 
   #add(
-    request: LongRunningRequest<Data>,
+    data: Data,
     buffers: readonly DmaBuf[],
     waits: (Fence | UserFence)[],
     end: UserFence,
@@ -170,7 +170,7 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
     const needs = {
       writes: buffers.filter(({ mode }) => mode === "read-write"),
       reads: buffers.filter(({ mode }) => mode === "read"),
-      data: request.data as Data,
+      data,
     };
     // Others' implicit fences and all bookkeeping, but no long-running work: that is asked for nothing (long-running.4).
     const obeyed: Obeyed = { usage: () => "bookkeep", onDemand: false };

@@ -408,6 +408,9 @@ export const EXCEPTIONS: Exceptions = {
   // Without it they make ordinary queues.
   "QueueMembers.createScheduler() options.longRunning": ["undefined"],
   "QueueMembers.createQueue() options.longRunning": ["undefined"],
+  // An option of long-running queues alone, which ordinary ones do not look at.
+  "QueueMembers.createScheduler() options.preemptLimit": ["*"],
+  "QueueMembers.createQueue() options.preemptLimit": ["*"],
   // What a user's code gives back is used as a promise: the fence fails as it does.
   "FenceMembers.fenceFrom() promise": ["a throwing proxy"],
   // JSON carries them all in its way.
