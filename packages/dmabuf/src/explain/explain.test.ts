@@ -86,10 +86,11 @@ test(
 test("a thread that blocks says what it held before, and for what it blocks (activities.2)", LIMITED, (t) => {
   const { main, other } = two(t);
   const [buffer, held] = ["frame", "held"].map((name) => main.allocate(4096, { name }));
-  using _writing = other.import(buffer!.handle()).tryAccess("write");
+  const there = other.import(buffer!.handle());
+  using _writing = there.tryAccess("write");
   using _held = held!.tryAccess("write");
   let seen: Explanation | undefined;
-  agentOf(main).addInterrupt(() => (seen = other.explain(buffer)));
+  agentOf(main).addInterrupt(() => (seen = other.explain(there)));
   assert.throws(() => buffer!.accessSync("read", { timeout: 400 }), { code: "ETIMEDOUT" });
   const [thing] = seen!.toJSON().things;
   assert.deepEqual(

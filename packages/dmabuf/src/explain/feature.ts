@@ -1,5 +1,6 @@
 import { check, type Kind } from "../arguments.js";
 import { DmaBuf } from "../buffer/buffer.js";
+import { checkOwn } from "../domain/agent.js";
 import { whileJoined, type Feature } from "../domain/feature.js";
 import { addExplanation, DmaBufError } from "../errors.js";
 import type { Explanation } from "../explanation.js";
@@ -12,7 +13,7 @@ import { Activities } from "./activities.js";
 import { ACTIVITY_RECOVERY } from "./activity-slot.js";
 import { explainFrom } from "./explain.js";
 import { callOf, rememberPromises } from "./promises.js";
-import { activityOf, thingsOf, type Explainable } from "./things-of.js";
+import { activityOf, agentOfObject, thingsOf, type Explainable } from "./things-of.js";
 
 /** What a domain does to explain why something waits. */
 export interface ExplainMembers {
@@ -23,7 +24,7 @@ export interface ExplainMembers {
    *
    * @param what A fence, a user fence, a buffer, a reservation, a stream (its producer's end asks for a loan, any other for a frame), a
    *   queue, or a promise that an asynchronous method of one of them has given. Default: all that waits in the domain.
-   * @throws {TypeError} If it is none of these.
+   * @throws {TypeError} If it is none of these, or of another domain.
    * @throws {DmaBufError} `EBADF` if what is asked about was closed, or this thread has left the domain.
    *
    * @example
@@ -40,7 +41,7 @@ export interface ExplainMembers {
    * console.log(access.bytes.length);
    * ```
    */
-  explain(what?: Explainable): Explanation;
+  explain<Data>(what?: Explainable<Data>): Explanation;
 }
 
 const EXPLAINABLE: Kind = {
@@ -69,9 +70,9 @@ export const EXPLANATIONS: Feature<ExplainMembers> = {
       explain(what) {
         if (what === undefined) return explainFrom(agent);
         check("Domain.explain()", "what", what, EXPLAINABLE);
-        const isPromise = what instanceof Promise;
-        const doing = isPromise ? callOf(what)?.doing : what;
-        return explainFrom(agent, thingsOf(agent, doing), isPromise ? agent.identity : 0);
+        if (what instanceof Promise) return explainFrom(agent, thingsOf(agent, callOf(what)?.doing), agent.identity);
+        checkOwn("Domain.explain()", "what", agentOfObject(what), agent);
+        return explainFrom(agent, thingsOf(agent, what));
       },
     });
   },

@@ -2,7 +2,7 @@ import { DmaBuf, holderOf } from "../buffer/buffer.js";
 import type { Activity, Doing } from "../domain/activity.js";
 import type { Agent } from "../domain/agent.js";
 import { awaitsFence } from "../domain/awaited-key.js";
-import { backingOf, Fence } from "../fence/fence.js";
+import { backingOf, Fence, fenceAgent } from "../fence/fence.js";
 import { UserFence, userBackingOf } from "../fence/user-fence.js";
 import { unwrap } from "../fence/unwrap.js";
 import { lineOf, Queue } from "../queue/queue.js";
@@ -11,9 +11,18 @@ import { Reservation, userOf } from "../reservation/reservation.js";
 import { endOf, FrameStream } from "../stream/frame-stream.js";
 import { awaitedThing, type Thing } from "./thing.js";
 
-/** What of a domain can be explained. Of a queue its jobs' data do not matter. */
-export type Explainable =
-  Fence | UserFence | DmaBuf | Reservation | FrameStream | Pick<Queue, "context" | "flush" | "kill"> | Promise<unknown>;
+/** What of a domain can be explained. `Data` is what a queue's jobs have. */
+export type Explainable<Data = undefined> =
+  Fence | UserFence | DmaBuf | Reservation | FrameStream | Queue<Data> | Promise<unknown>;
+
+/** Whose object it is. */
+export function agentOfObject<Data>(what: Exclude<Explainable<Data>, Promise<unknown>>): Agent {
+  if (what instanceof Fence) return fenceAgent(what);
+  if (what instanceof UserFence) return userBackingOf(what).agent;
+  if (what instanceof DmaBuf) return holderOf(what).record.agent;
+  if (what instanceof Reservation) return userOf(what).agent;
+  return what instanceof FrameStream ? endOf(what).agent : lineOf(what).owner.agent;
+}
 
 /** The things that a wait, or an object of the user's, is about: those that are in the way just now may be fewer. */
 export function thingsOf(agent: Agent, doing: object | undefined): readonly Thing[] {

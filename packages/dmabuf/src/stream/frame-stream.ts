@@ -13,7 +13,7 @@ import {
 } from "../arguments.js";
 import type { AllocateOptions } from "../buffer/heap.js";
 import type { BufferWork, StreamBuffer } from "../buffer/stream-buffer.js";
-import type { WaitCondition } from "../domain/agent.js";
+import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { FOUND, STREAM_BUFFERS } from "../domain/layout.js";
 import type { HeldUp } from "../domain/long-waits.js";
@@ -76,6 +76,7 @@ export const DEFAULT_DATA_BYTES = 1024;
 export interface StreamEnd {
   /** The ring. */
   readonly buffers: readonly StreamBuffer[];
+  readonly agent: Agent;
   /** Its place in the segment. */
   readonly key: StreamKey;
   /** Whether the producer has died, or has given the stream up by failing it with `ESRCH`. */
@@ -144,6 +145,9 @@ export class FrameStream implements Disposable {
     endOf = (stream) => ({
       get buffers() {
         return stream.#open().buffers;
+      },
+      get agent() {
+        return stream.#parts.agent;
       },
       get key() {
         return stream.#open().key;
