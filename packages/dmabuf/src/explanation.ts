@@ -29,6 +29,7 @@ export interface ExplainedThing {
 
 /** An agent that holds something up, and what it waits for itself. */
 export interface ExplainedParty {
+  /** Which agent it is. */
   readonly agent: ExplainedAgent;
   /** What it does, without the agent: `holds a write access of buffer "frame"`. */
   readonly text: string;
@@ -36,6 +37,7 @@ export interface ExplainedParty {
   readonly since?: number;
   /** Where its program began that, if it runs with `DMABUF_DEBUG=1`: `/app/detector.js:88:21`. */
   readonly place?: string;
+  /** What it waits for itself; empty if that is nothing in this domain, or shown elsewhere. */
   readonly waitsFor: readonly ExplainedWait[];
   /** Whether it is one of those above in the tree, which wait for one another in a circle. */
   readonly circle: boolean;
@@ -45,8 +47,11 @@ export interface ExplainedParty {
 
 /** A wait of an agent. */
 export interface ExplainedWait {
+  /** What it waits for, and who holds that up. */
   readonly thing: ExplainedThing;
+  /** Since when, as {@link ExplainedParty.since}. */
   readonly since?: number;
+  /** Where its program began to wait, as {@link ExplainedParty.place}. */
   readonly place?: string;
   /** Whether its thread is blocked until then; otherwise its event loop turns. */
   readonly blocks: boolean;
