@@ -1,5 +1,3 @@
-import type { HeldPlace } from "./held.js";
-
 /**
  * What agents do that others may wait for, or that they wait for themselves: an agent with a log of it tells the others
  * what lasts. An agent without one does nothing of this.
@@ -32,6 +30,14 @@ export interface Doing {
 /** A call that waits, once or several times. */
 export interface OngoingCall {
   end(): void;
+}
+
+/** Where and when what is held was taken. */
+export interface HeldPlace {
+  /** Not before, in monotonic nanoseconds. */
+  readonly youngSince: number;
+  /** The stack of its taking, if that is to be known. */
+  stackOf(held: object): string | undefined;
 }
 
 /** Where an agent keeps what it does. */

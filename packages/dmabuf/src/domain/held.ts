@@ -2,7 +2,7 @@ import { textOf } from "../errors.js";
 import type { Host } from "../host/host.js";
 import { stackHere } from "../host/stack.js";
 import type { Validation } from "./validation.js";
-import type { Activity, ActivityLog } from "./activity.js";
+import type { Activity, ActivityLog, HeldPlace } from "./activity.js";
 
 /**
  * What only an object of the user's can end: an access, a frame, a loan, a lock, a consumer, a mapping. Where that is
@@ -158,14 +158,6 @@ const YOUNG_MS = 100;
 
 /** So many are listed before those that have ended are looked for. */
 const LISTED = 64;
-
-/** Where and when what is held was taken. */
-export interface HeldPlace {
-  /** Not before, in monotonic nanoseconds. */
-  readonly youngSince: number;
-  /** The stack of its taking, if that is to be known. */
-  stackOf(held: object): string | undefined;
-}
 
 /** What was taken in an agent only just now. What has ended stays listed for a while: most of it begins again at once. */
 export class HeldList implements HeldPlace {

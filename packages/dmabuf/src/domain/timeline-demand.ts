@@ -1,7 +1,6 @@
 import { ring, slotOf } from "./agent-slot.js";
 import { DEMAND, TIMELINE, type Segment } from "./layout.js";
-import { pairOf } from "./packing.js";
-import type { FenceKey } from "./timeline-slot.js";
+import { demandWord, type FenceKey } from "./timeline-slot.js";
 
 /**
  * Fences that signal only when an agent asks for them: their owner goes on with its work until then.
@@ -15,11 +14,6 @@ import type { FenceKey } from "./timeline-slot.js";
  * timeline-demand.4. If the agent dies that has raised the number, and has not rung, the owner is rung with all others
  *     (recovery.7).
  */
-
-/** The word of a timeline whose owner listens, before any agent has asked for a fence. */
-export function demandWord(generation: number): bigint {
-  return pairOf(DEMAND.listens, 1, DEMAND.generation, generation);
-}
 
 /** Asks the owner of a fence for its end. The caller has armed itself, and looks again afterwards. */
 export function demandFence(segment: Segment, { slot, generation, sequence }: FenceKey): void {

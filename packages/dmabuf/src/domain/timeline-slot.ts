@@ -1,13 +1,12 @@
 import { DmaBufError } from "../errors.js";
 import { ringAll, type Identity, type Member } from "./agent-slot.js";
 import { forgetTooOld, recordEnd, recordFailure, resetEnd, retireFailures } from "./failures.js";
-import { COMPLETED, HEADER, TAGGED_TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import { COMPLETED, DEMAND, HEADER, TAGGED_TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
 import { pairOf } from "./packing.js";
 import { addNumber, loadNumber, storeNumber } from "./record.js";
 import { protocolOf } from "./segment-protocol.js";
 import { claimFree } from "./table.js";
 import { writeName } from "./text.js";
-import { demandWord } from "./timeline-demand.js";
 
 /**
  * A timeline's slot: what a sequence-number page and an interrupt are to a GPU's driver.
@@ -197,4 +196,9 @@ export function freeTimeline(segment: Segment, slot: number, owner: Identity): v
 function acknowledge(segment: Segment, base: number, sequence: number): void {
   storeNumber(segment.memory, base + TIMELINE.ACKNOWLEDGED, sequence);
   ringAll(segment, base + segment.layout.TIMELINE.WAITERS);
+}
+
+/** The word of a timeline whose owner listens, before any agent has asked for a fence (timeline-demand.1). */
+export function demandWord(generation: number): bigint {
+  return pairOf(DEMAND.listens, 1, DEMAND.generation, generation);
 }

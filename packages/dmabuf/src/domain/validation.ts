@@ -1,5 +1,4 @@
 import type { ReportCode, ValidationReport } from "../validation-report.js";
-import type { Held } from "./held.js";
 import type { FenceKey } from "./timeline-slot.js";
 
 /**
@@ -50,9 +49,9 @@ export interface Validation {
   keep(fence: object): void;
   letGo(fence: object): void;
   /** What was taken can only be ended by an object of the user's. */
-  took(held: Held): void;
+  took(held: object): void;
   /** That object was collected. */
-  forgotten(held: Held, message: string): void;
+  forgotten(held: object, message: string): void;
   /** Operations of an exporter that do the same, looked at. */
   exporter<Ops extends object>(ops: Ops, bufferSlot: number): Ops;
   /** Whether acquire contexts are to give way now and then although they need not. */

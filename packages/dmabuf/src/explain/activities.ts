@@ -1,6 +1,5 @@
-import type { Activity, ActivityLog, Doing, OngoingCall } from "../domain/activity.js";
+import type { Activity, ActivityLog, Doing, HeldPlace, OngoingCall } from "../domain/activity.js";
 import type { Agent } from "../domain/agent.js";
-import type { HeldPlace } from "../domain/held.js";
 import { stackHere } from "../host/stack.js";
 import { clearActivity, storeActivity } from "./activity-slot.js";
 import { placeIn } from "./place.js";

@@ -13,7 +13,7 @@ import {
   USER_FENCE_SLOTS,
   userFenceName,
 } from "./user-fence-slot.js";
-import type { UserFenceBacking } from "./user-fence.js";
+import type { UserFenceBacking } from "./user-fence-backing.js";
 
 const HANDLE: HandleKind = { kind: "user-fence", noun: "user fence", slots: ({ userFences }) => userFences };
 

@@ -1,5 +1,5 @@
 import { check, checkOptions, NAME, type Kind, type Kinds } from "../arguments.js";
-import { checkOwn, type Agent, type WaitCondition } from "../domain/agent.js";
+import { checkOwn } from "../domain/agent.js";
 import { Held, owned } from "../domain/held.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
@@ -7,6 +7,7 @@ import { DmaBufError } from "../errors.js";
 import { FENCE, fenceAgent, type Fence } from "./fence.js";
 import { FENCE_HANDLE } from "./fence-handle.js";
 import { waitResult, type WaitResult } from "./read-fence.js";
+import type { UserFenceBacking } from "./user-fence-backing.js";
 import type { UserFenceHandle } from "./user-fence-handle.js";
 import type { UserFenceTable } from "./user-fence-table.js";
 
@@ -17,22 +18,6 @@ export interface UserFenceOptions {
 }
 
 const OPTIONS: Kinds<UserFenceOptions> = { name: NAME };
-
-/** What is behind a user fence: its slot, or its word in a buffer. */
-export interface UserFenceBacking {
-  readonly agent: Agent;
-  readonly name: string;
-  isSignaled(): boolean;
-  /** Returns whether this call has signaled it. */
-  signal(): boolean;
-  /** How an agent waits for it: one object for each wait. */
-  awaited(): WaitCondition;
-  handle(): UserFenceHandle;
-  /** Counts a holder, or a wait. */
-  hold(): void;
-  /** The end that belongs to {@link hold}. */
-  release(): void;
-}
 
 /** What is behind a fence, for the library. @throws {DmaBufError} `EBADF` after the close. */
 export let userBackingOf: (fence: UserFence) => UserFenceBacking;

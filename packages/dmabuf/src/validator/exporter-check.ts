@@ -1,7 +1,7 @@
 import type { Passage, Thing } from "../domain/validation.js";
 import { isLater } from "../domain/promised.js";
 import { createScope } from "../host/scope.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * The locking convention of exporters' operations (exporter.ts says which of them run with the lock).
@@ -11,11 +11,11 @@ import type { Check, Validator } from "./validator.js";
  * exporter-check.3. An operation that runs for a use of the buffer, or with the lock, begins no access to the buffer.
  */
 export class ExporterCheck implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #running = createScope<Operation>();
   readonly #locks = new WeakMap<object, Operation>();
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

@@ -2,7 +2,7 @@ import { isKeySignaled, isOwnKey, keyOrigin, keyOwner } from "../domain/fence-sl
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { FenceEnd } from "../domain/validation.js";
 import { placeHere } from "../host/place.js";
-import type { Validator } from "./validator.js";
+import type { Checker } from "./check.js";
 
 /**
  * Fences that can never signal, since no object is left in their agent that could do it.
@@ -12,12 +12,12 @@ import type { Validator } from "./validator.js";
  *     could signal it. If none does until the fence's time limit, that wait was in its way.
  */
 export class FenceEnds {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #registry = new FinalizationRegistry<End>((end) => this.#lost(end));
   /** fence-ends.2. */
   readonly #kept = new Set<object>();
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

@@ -2,7 +2,7 @@ import type { Passage, Thing } from "../domain/validation.js";
 import type { Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
 import { createScope } from "../host/scope.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * Jobs that wait for their own queue.
@@ -10,10 +10,10 @@ import type { Check, Validator } from "./validator.js";
  * job-check.1. Code of a job waits neither for that job nor for a later one of its queue: they cannot end before it does.
  */
 export class JobCheck implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #running = createScope<Fence>();
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

@@ -2,7 +2,7 @@ import { liveAgentsIn, nameAgents } from "../domain/agent-slot.js";
 import type { Passage, Thing } from "../domain/validation.js";
 import { TakenLock } from "../reservation/reservation-state.js";
 import type { Hold, Went } from "./flows.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * Locks of reservations, and the code that holds them.
@@ -15,11 +15,11 @@ import type { Check, Validator } from "./validator.js";
  *     if they were of two agents. It is that code if it opens the first one after it has got the other.
  */
 export class LockWatch implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #locks = new Map<TakenLock, HeldLock>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

@@ -8,7 +8,7 @@ import type { Hold, Went } from "./flows.js";
 import { learn, learnedOrders, pend, type LearnedOrder, type Order } from "./order-table.js";
 import { firstOf, Places } from "./places.js";
 import { fenceWord, isAwaitedBy, isHeldBy, kindOf, nameOf, wordsOf } from "./thing.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * Learns in which order things are held and waited for, and reports the first order that closes a circle: then a deadlock
@@ -29,7 +29,7 @@ const KNOWN = 4096;
 
 /** What a flow of this agent went through. */
 interface Passed extends Went {
-  readonly validator: Validator;
+  readonly validator: Checker;
   readonly word: bigint;
   readonly where: string;
   readonly by: object | undefined;
@@ -60,7 +60,7 @@ interface PendingWait {
 const PATIENCE = 1000;
 
 export class OrderCheck implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #held = new Map<object, Held>();
   /** Fences that others know, by their slots, the oldest first. */
   readonly #fences = new Map<number, (Held & { readonly key: FenceKey })[]>();
@@ -69,7 +69,7 @@ export class OrderCheck implements Check {
   readonly #pending = new Set<PendingWait>();
   #isFull = false;
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
     // A thread that is blocked has no timers.
     validator.agent.addInterrupt(() => {

@@ -2,7 +2,7 @@ import { isPinned } from "../buffer/storage-slot.js";
 import { nameAgents, liveAgentsIn } from "../domain/agent-slot.js";
 import { BUFFER } from "../domain/layout.js";
 import type { ReadCheck } from "../domain/validation.js";
-import type { Validator } from "./validator.js";
+import type { Checker } from "./check.js";
 
 /**
  * A write through a read access, noticed at its end: shared memory cannot refuse it.
@@ -14,7 +14,7 @@ import type { Validator } from "./validator.js";
  *     of two of them is always noticed.
  */
 export class BytesCheck implements ReadCheck {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #slot: number;
   readonly #what: () => string | undefined;
   readonly #most: number;
@@ -30,7 +30,7 @@ export class BytesCheck implements ReadCheck {
    * @param most How many bytes are compared at most.
    * @param isJobs Whether a fence of a job protects the bytes in the place of a hold: what is added later waits for it.
    */
-  constructor(validator: Validator, slot: number, what: () => string | undefined, most: number, isJobs: boolean) {
+  constructor(validator: Checker, slot: number, what: () => string | undefined, most: number, isJobs: boolean) {
     this.#validator = validator;
     this.#slot = slot;
     this.#what = what;

@@ -4,7 +4,7 @@ import { functionOf, functionsHere, placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode } from "../validation-report.js";
 
 import { nameOf, wordsOf } from "./thing.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * Signalling sections: code that must run before a fence signals that others know. Inside one, nothing is done that may have
@@ -48,10 +48,10 @@ class Section implements SignallingCookie {
 }
 
 export class SignallingCheck implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   readonly #open = new Set<Section>();
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

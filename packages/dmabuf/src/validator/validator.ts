@@ -6,6 +6,7 @@ import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Fence } from "../fence/fence.js";
 import { placeHere } from "../host/place.js";
 import { ValidationReport, type ReportCode, type ReportPlace } from "../validation-report.js";
+import type { Check, Checker } from "./check.js";
 import { ExporterCheck } from "./exporter-check.js";
 import { FenceEnds } from "./fence-ends.js";
 import { openFlows, type Flows } from "./flows.js";
@@ -22,20 +23,8 @@ import { WorkCheck } from "./work-check.js";
 const COMPARED = 65_536;
 const COMPARED_OF_FRAME = 64;
 
-/** What a check hears of the hooks; it names those that it needs. */
-export type Check = {
-  readonly [Hook in Exclude<keyof Validation, "waits" | "runsJob" | "apart" | "promised">]?: Validation[Hook];
-} & {
-  /** @returns What hears of the end of the wait, if that is of interest. */
-  waits?(thing: Thing, by?: object): Passage | undefined;
-  /** The agent is about to leave, and what it holds is still there. */
-  finish?(): void;
-  /** The agent has left. */
-  close?(): void;
-};
-
 /** The validator of one agent: it passes what it hears on to its checks. */
-export class Validator implements Validation {
+export class Validator implements Validation, Checker {
   readonly agent: Agent;
   readonly reports: Reports;
   readonly flows: Flows;

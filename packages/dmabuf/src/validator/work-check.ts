@@ -4,7 +4,7 @@ import { BUFFER, USAGE_LEVEL } from "../domain/layout.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Passage, Thing } from "../domain/validation.js";
 import { tryReadEntries } from "../reservation/entries.js";
-import type { Check, Validator } from "./validator.js";
+import type { Check, Checker } from "./check.js";
 
 /**
  * A fence that says too early that its work has finished.
@@ -13,11 +13,11 @@ import type { Check, Validator } from "./validator.js";
  *     the fence's work: it would have waited for other work.
  */
 export class WorkCheck implements Check {
-  readonly #validator: Validator;
+  readonly #validator: Checker;
   /** The write accesses of this agent that are open. */
   readonly #open = new Map<object, OpenAccess>();
 
-  constructor(validator: Validator) {
+  constructor(validator: Checker) {
     this.#validator = validator;
   }
 

@@ -41,7 +41,9 @@ function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch (cause) {
-    throw new DmaBufError(codeOf(cause), "pagesFrom(): path must be the path of a file that can be looked at", { cause });
+    throw new DmaBufError(codeOf(cause), "pagesFrom(): path must be the path of a file that can be looked at", {
+      cause,
+    });
   }
 }
 
