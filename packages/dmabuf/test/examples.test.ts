@@ -86,6 +86,15 @@ test("examples/packets.ts and examples/audio.ts print what they say", { timeout:
   ]);
 });
 
+test("examples/deadlock.ts prints what docs/validator.md shows", { timeout: 60_000 }, () => {
+  const { stdout } = spawnSync(process.execPath, [compiled("deadlock.ts")], { encoding: "utf8", timeout: 30_000 });
+  const document = readFileSync(new URL("docs/validator.md", workspace), "utf8");
+  // Times and lines differ.
+  const plain = (text: string): string =>
+    text.replace(/\d+\.\d s/, "some time").replace(/deadlock\.js:\d+/, "its place");
+  assert.ok(plain(document).includes(plain(stdout)), stdout);
+});
+
 const DOCUMENTS = [
   "README.md",
   ...readdirSync(new URL("docs/", workspace), { recursive: true, encoding: "utf8" })
