@@ -44,26 +44,6 @@ export function explainFrom(view: ExplainView, things?: readonly Thing[], waiter
   return makeExplanation({ at: view.host.nowNs(), things: explained, ...(root !== undefined && { root }) });
 }
 
-/** One agent of a circle: what it waits for, and what it holds that the agent before it waits for. */
-export interface CircleStep {
-  readonly agent: Identity;
-  /** For people. */
-  readonly holds: string;
-  readonly waitsFor: AwaitedThing;
-}
-
-/**
- * The agents that wait for one another in a circle; nothing if there is none.
- *
- * A wait that any of several agents may end is in a circle only if there is one. What an agent does whose event loop turns
- * may belong to several tasks of it: then it may be no deadlock.
- *
- * @param from The agent whose waits are followed.
- */
-export function circleOf(view: ExplainView, from: Identity): readonly CircleStep[] | undefined {
-  return new Walk(view).circle([{ agent: from, holds: "" }]);
-}
-
 /** One walk: what an agent waits for is looked up once, for all of it. */
 class Walk {
   readonly #view: ExplainView;
@@ -71,7 +51,6 @@ class Walk {
   readonly #waits: ReadonlyMap<Identity, readonly AwaitedThing[]>;
   /** Those whose waits were shown. */
   readonly #shown = new Set<Identity>();
-  readonly #followed = new Set<Identity>();
 
   constructor(view: ExplainView) {
     const { memory, layout, protocol, identity } = view;
@@ -97,29 +76,6 @@ class Walk {
       heldUpBy: holders.map((holder) => this.#party(holder, thing, above)),
       awaitedBy: this.#waitersOf(thing).map((agent) => this.#agent(agent)),
     };
-  }
-
-  circle(
-    path: readonly { readonly agent: Identity; readonly holds: string; readonly waitsFor?: AwaitedThing }[],
-  ): readonly CircleStep[] | undefined {
-    const { agent, holds } = path.at(-1)!;
-    this.#followed.add(agent);
-    for (const waitsFor of this.#waits.get(agent) ?? []) {
-      const steps = [...path.slice(0, -1), { agent, holds, waitsFor }];
-      const holders = this.#holders(waitsFor.thing, agent);
-      if (isAnyEnough(waitsFor.thing) && holders.length > 1) continue;
-      for (const { agent: next, text } of holders) {
-        const first = steps.findIndex((step) => step.agent === next);
-        if (first >= 0 && (next !== agent || waitsFor.blocks)) {
-          const [begin, ...rest] = steps.slice(first) as CircleStep[];
-          return [{ ...begin!, holds: text }, ...rest];
-        }
-        if (this.#followed.has(next)) continue;
-        const found = this.circle([...steps, { agent: next, holds: text }]);
-        if (found !== undefined) return found;
-      }
-    }
-    return undefined;
   }
 
   /** @param waiter The agent that waits for it: its own claim is not in its way (holders.2). */

@@ -4,7 +4,6 @@ import { keyOrigin } from "../domain/fence-slot.js";
 import { isIndex, STREAM, USER_FENCE, type Segment } from "../domain/layout.js";
 import { readName } from "../domain/text.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import type { StoredActivity } from "./activity-slot.js";
 
 /** Something that agents may wait for, by its place in the segment. */
 export type Thing =
@@ -99,9 +98,4 @@ export function userFenceText({ memory, layout }: Segment, slot: number): string
 
 export function streamText({ memory, layout }: Segment, slot: number): string {
   return `stream "${readName(memory, layout.stream(slot) + STREAM.NAME)}"`;
-}
-
-/** Whether an entry is of a hold or a job; the others are of waits. */
-export function isHeld({ does }: Pick<StoredActivity, "does">): boolean {
-  return !does.startsWith("awaits-");
 }

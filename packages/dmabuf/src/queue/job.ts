@@ -27,7 +27,12 @@ export type JobResult =
   | bigint
   | string
   | symbol
-  | (object & { readonly then?: never; readonly signalAfter?: never })
+  | (object & {
+      /** A promise is one of the engine's kind. */
+      readonly then?: never;
+      /** A user fence has it. */
+      readonly signalAfter?: never;
+    })
   | PromiseLike<JobResult>;
 
 export let makeJob: <Data>(state: JobState<Data>) => Job<Data>;

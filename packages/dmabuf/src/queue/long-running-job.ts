@@ -26,7 +26,7 @@ export let makeLongRunningJob: <Data>(state: LongRunningState<Data>) => LongRunn
  *   longRunning: true,
  *   async run(job) {
  *     for (let round = 0; round < 1000; round++) {
- *       job.access(job.buffers[0]!).bytes[0] = round;
+ *       for (const buffer of job.buffers) job.access(buffer).bytes[0] = round;
  *       await job.safePoint();
  *     }
  *   },

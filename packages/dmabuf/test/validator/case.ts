@@ -39,7 +39,7 @@ export interface Source {
 }
 
 /** What each agent does, by the agent's name. All begin at the same time, each in a thread or process of its own. */
-export type Program = Readonly<Record<string, (stage: Stage) => unknown>>;
+type Program = Readonly<Record<string, (stage: Stage) => unknown>>;
 
 /** What a part of a program has. */
 export interface Stage {

@@ -13,7 +13,7 @@ import fc from "fast-check";
  */
 
 /** How an agent ends: before its task, between the two writes of an entry, after the task, or whenever it is killed from outside. */
-export const ENDS = ["before", "within", "after", "outside"] as const;
+const ENDS = ["before", "within", "after", "outside"] as const;
 export type End = (typeof ENDS)[number];
 
 /** One task: its number is its place in the graph. */
