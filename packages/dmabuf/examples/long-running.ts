@@ -16,7 +16,7 @@ using training = domain.createQueue<{ rounds: number }>({
       await job.safePoint(sleep(1)); // the device works; the buffer may be taken away here, and comes back
     }
     await job.safePoint(more.wait()); // as long as that takes: the buffer is free for others
-    job.access(weights).bytes[0]! += 100;
+    job.access(weights).bytes[1] = 100;
   },
 });
 using trained = training.submit({ buffers: [weights], data: { rounds: 50 } });
@@ -25,7 +25,7 @@ await sleep(20);
 {
   // The job is suspended at its next safe point, and stays so until the access ends.
   using access = await weights.access("read", { evict: true });
-  const round = access.bytes[0]!;
+  const [round] = access.bytes;
   await sleep(20);
   console.log("nothing has changed:", access.bytes[0] === round);
 }
@@ -41,4 +41,4 @@ await snapshot.result();
 more.signal();
 await trained.wait();
 using access = await weights.access("read");
-console.log("trained:", access.bytes[0]);
+console.log("trained:", access.bytes[0], access.bytes[1]);

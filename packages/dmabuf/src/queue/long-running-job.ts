@@ -1,4 +1,4 @@
-import { check } from "../arguments.js";
+import { check, checkGiven, isObject, type Kind } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import type { CpuAccess } from "../buffer/cpu-access.js";
 
@@ -10,6 +10,8 @@ export interface LongRunningState<Data> {
   access(buffer: DmaBuf): CpuAccess;
   safePoint<T>(until: PromiseLike<T> | undefined): Promise<T | undefined>;
 }
+
+const PROMISE: Kind = { wanted: "a promise", isKind: (value) => isObject(value) && "then" in value };
 
 export let makeLongRunningJob: <Data>(state: LongRunningState<Data>) => LongRunningJob<Data>;
 
@@ -91,6 +93,7 @@ export class LongRunningJob<Data = unknown> {
   async safePoint(): Promise<void>;
   async safePoint<T>(until: PromiseLike<T>): Promise<T>;
   async safePoint<T>(until?: PromiseLike<T>): Promise<T | undefined> {
+    checkGiven("LongRunningJob.safePoint()", "until", until, PROMISE);
     return this.#state.safePoint(until);
   }
 }

@@ -160,12 +160,7 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
     this.close();
   }
 
-  #add(
-    data: Data,
-    buffers: readonly DmaBuf[],
-    waits: (Fence | UserFence)[],
-    end: UserFence,
-  ): void {
+  #add(data: Data, buffers: readonly DmaBuf[], waits: (Fence | UserFence)[], end: UserFence): void {
     const { agent } = this.#owner;
     const needs = {
       writes: buffers.filter(({ mode }) => mode === "read-write"),

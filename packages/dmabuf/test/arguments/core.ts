@@ -171,10 +171,7 @@ export const RECEIVERS: Readonly<Record<string, (world: World) => object | Promi
   LongRunningScheduler: ({ domain }) => domain.createScheduler({ longRunning: true, run: () => {} }),
   LongRunningJob: ({ domain }) =>
     new Promise<LongRunningJob<undefined>>((resolve) => {
-      const run = (job: LongRunningJob<undefined>): Promise<never> => {
-        resolve(job);
-        return new Promise(() => {});
-      };
+      const run = (job: LongRunningJob<undefined>): Promise<never> => new Promise(() => resolve(job));
       domain.createQueue({ longRunning: true, run }).submit({ buffers: [domain.allocate(4096)] });
     }),
 };
@@ -353,7 +350,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "LongRunningQueue.submit()": (world) => [{ buffers: [world.buffer()] }],
   "LongRunningScheduler.createQueue()": () => [{}],
   "LongRunningJob.access()": (_world, job: LongRunningJob) => [job.buffers[0]],
-  "LongRunningJob.safePoint()": () => [Promise.resolve()],
+  "LongRunningJob.safePoint()": () => [],
   "Job.access()": (_world, job: Job) => [job.reads[0]],
   "QueueMembers.createExecutor()": () => [{ slots: 1, sharing: "preempt" }],
   "QueueMembers.createScheduler()": () => [{ run: () => {} }],
@@ -406,12 +403,10 @@ export const EXCEPTIONS: Exceptions = {
   "AllMembers.import() of fence, plain handle.generation": ["-1"],
   // Whether the stream is gone shows when it is joined.
   "AllMembers.import() of stream handle.generation": ["-1"],
-  // Without it, it waits for nothing.
-  "LongRunningJob.safePoint() until": ["undefined"],
-  // Without it they make ordinary queues.
+  // Without it they make ordinary queues, which do not look at the options of long-running ones.
   "QueueMembers.createScheduler() options.longRunning": ["undefined"],
   "QueueMembers.createQueue() options.longRunning": ["undefined"],
-  // An option of long-running queues alone, which ordinary ones do not look at.
+  "LongRunningJob.safePoint() until": ["undefined"],
   "QueueMembers.createScheduler() options.preemptLimit": ["*"],
   "QueueMembers.createQueue() options.preemptLimit": ["*"],
   // What a user's code gives back is used as a promise: the fence fails as it does.
