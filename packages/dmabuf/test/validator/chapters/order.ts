@@ -2,7 +2,10 @@
 /** Orders in which locks, holds and fences are taken that contradict each other. None of these programs hangs here. */
 import type { DmaBuf, FenceHandle } from "../../../src/index.js";
 import type { Case } from "../case.js";
-import { begun, lockEach } from "../parts.js";
+import { begun, lockEach, sleep } from "../parts.js";
+
+/** Milliseconds for another agent to begin to wait: what is ready is not waited for. */
+const BEGIN_MS = 50;
 
 export const ORDER: readonly Case[] = [
   {
@@ -200,6 +203,7 @@ export const ORDER: readonly Case[] = [
         const early = await begun(a, events);
         say("event", early.handle());
         await hear("submitting");
+        await sleep(BEGIN_MS);
         early.signal();
         await hear("submitted");
         const late = await begun(a, events);
@@ -247,6 +251,7 @@ export const ORDER: readonly Case[] = [
         const old = await begun(a, jobs);
         say("old");
         await hear("submitting");
+        await sleep(BEGIN_MS);
         old.signal();
         await hear("submitted");
         const hung = await begun(a, jobs);
@@ -295,6 +300,7 @@ export const ORDER: readonly Case[] = [
         using queue = domain.createQueue<boolean>({
           async run({ data: isLast }) {
             await hear(isLast ? "dumped" : "dumping");
+            await sleep(BEGIN_MS);
             if (isLast) (await a.access("write")).close();
           },
         });

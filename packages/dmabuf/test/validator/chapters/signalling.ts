@@ -19,6 +19,7 @@ export const SIGNALLING: readonly Case[] = [
         const upload = pending(domain, "upload");
         say("upload", upload.handle());
         await hear("waiting");
+        await sleep(50);
         upload.signal();
       },
       async driver({ domain, a, say, hear }) {
@@ -355,6 +356,6 @@ async function painter({ domain, a, say, hear }: Stage): Promise<void> {
   const painted = await begun(a, domain.createTimeline({ name: "painter" }));
   say("painting");
   await hear("waiting");
-  await sleep(20);
+  await sleep(50);
   painted.signal();
 }
