@@ -1,4 +1,3 @@
-/* eslint-disable max-lines -- one table: what each public function takes */
 import { bufferOf } from "../../src/substrate/atomic-words.js";
 import { agentOf } from "../../src/domain-base.js";
 import {
