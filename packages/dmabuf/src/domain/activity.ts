@@ -44,6 +44,8 @@ export interface HeldPlace {
 export interface ActivityLog {
   /** A call returns to the event loop until it goes on. */
   begin(): OngoingCall;
+  /** The call that began last has given its caller this promise. */
+  gives(promise: Promise<unknown>): void;
   /**
    * Something begins that may last, as a wait or a job. The result ends it.
    *

@@ -30,6 +30,16 @@ export function isLater<T>(answer: T | Promise<T>): answer is Promise<T> {
   return answer instanceof Promise;
 }
 
+/** The promise of a call: the one that it gives itself, if it waits. What it throws rejects the promise. */
+export function promiseOf<T>(call: () => T | Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(call());
+  } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a user's code throws may be any value
+    return Promise.reject(error);
+  }
+}
+
 /** What hears of a failure that no caller waits for. */
 export type Reporter = Pick<Host, "warn">;
 

@@ -47,6 +47,10 @@ export class Activities implements ActivityLog {
     return (latest = new PendingCall(this, this.#stackHere()));
   }
 
+  gives(promise: Promise<unknown>): void {
+    if (latest !== undefined) calls.set(promise, latest);
+  }
+
   lasts(doing: object | undefined, ongoing?: OngoingCall): () => void {
     const call = ongoing instanceof PendingCall ? ongoing : new PendingCall(this, undefined);
     call.doing = doing;
@@ -146,6 +150,9 @@ export class Activities implements ActivityLog {
 }
 
 let latest: PendingCall | undefined;
+
+/** What promises wait for. Keys keep their values: a promise its call. */
+export const calls = new WeakMap<object, PendingCall>();
 
 /** The call of this thread that began last. */
 export function latestCall(): PendingCall | undefined {

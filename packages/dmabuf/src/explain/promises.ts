@@ -5,16 +5,16 @@ import { UserFence } from "../fence/user-fence.js";
 import { Syncobj } from "../fence/syncobj.js";
 import { Queue } from "../queue/queue.js";
 import { Reservation } from "../reservation/reservation.js";
-import { Consumer } from "../stream/consumer.js";
 import { FrameStream } from "../stream/frame-stream.js";
-import { latestCall, type PendingCall } from "./activities.js";
+import { calls, latestCall, type PendingCall } from "./activities.js";
 
 /**
  * What the promises that the library has given wait for, while they are pending. An async method cannot see the promise that
- * its caller gets: so those that may wait are wrapped, once, when the first domain that can explain is made.
+ * its caller gets: so those that may wait are wrapped, once, when the first domain that can explain is made. `loan()` and
+ * `next()` are no such methods, and tell themselves: what is ready in them costs nothing.
  */
 
-/** The methods that may wait. */
+/** The async methods that may wait. */
 const METHODS: readonly (readonly [of: { readonly prototype: object }, names: readonly string[]])[] = [
   [Fence, ["wait", "result"]],
   [SyncFile, ["wait"]],
@@ -23,13 +23,10 @@ const METHODS: readonly (readonly [of: { readonly prototype: object }, names: re
   [Reservation, ["lock", "wait", "waitFinished"]],
   [DmaBuf, ["access", "ready", "importSyncFile", "beginCpuAccess", "attach", "move", "moveNotify"]],
   [Attachment, ["map", "mapLocked", "pin"]],
-  [FrameStream, ["loan", "waitForConsumers"]],
-  [Consumer, ["next"]],
+  [FrameStream, ["waitForConsumers"]],
   [Queue, ["submit", "flush"]],
 ];
 
-/** Keys keep their values: a promise its call. */
-const calls = new WeakMap<object, PendingCall>();
 let isRemembering = false;
 
 /** From now on {@link callOf} knows the promises of these methods. */

@@ -90,8 +90,12 @@ export class ConsumerPlace {
     checkWait("Consumer.next()", options);
     const found = this.#firstLook();
     if (isReady(found)) return this.#frameOf(found);
-    const taken = take(this.#parts.agent, this.#waitForFrame(found, options.timeout), options, this.#ending);
-    return isLater(taken) ? this.#awaited(taken, owner) : taken;
+    const { agent } = this.#parts;
+    const taken = take(agent, this.#waitForFrame(found, options.timeout), options, this.#ending);
+    if (!isLater(taken)) return taken;
+    const awaited = this.#awaited(taken, owner);
+    agent.activities?.gives(awaited);
+    return awaited;
   }
 
   async #awaited(taken: Promise<AnyFrame | undefined>, owner: object): Promise<AnyFrame | undefined> {

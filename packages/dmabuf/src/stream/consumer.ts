@@ -1,5 +1,6 @@
 import { NAME, type Kinds } from "../arguments.js";
 import { owned } from "../domain/held.js";
+import { promiseOf } from "../domain/promised.js";
 import type { DmaBufError } from "../errors.js";
 import { NO_LIMIT, WAIT, type WaitOptions } from "../domain/wait.js";
 import type { ConsumerPlace } from "./consumer-place.js";
@@ -87,8 +88,8 @@ export class Consumer<Data = JsonValue> implements AsyncIterable<Frame<Data>>, D
    *   `EPROTO` if the frame's data are damaged: the next call takes the next frame; `EBADF` if the
    *   stream was left.
    */
-  async next(options: WaitOptions = this.#options): Promise<Frame<Data> | undefined> {
-    return this.#place.next(options, this);
+  next(options: WaitOptions = this.#options): Promise<Frame<Data> | undefined> {
+    return promiseOf(() => this.#place.next(options, this));
   }
 
   /**

@@ -17,6 +17,7 @@ import type { Agent, WaitCondition } from "../domain/agent.js";
 import { agentName, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { FOUND, STREAM_BUFFERS } from "../domain/layout.js";
 import type { HeldUp } from "../domain/long-waits.js";
+import { isLater, promiseOf } from "../domain/promised.js";
 import { take, takeSync, until, type Steps } from "../domain/steps.js";
 import { checkWait, checkWaitSync, Ending, NO_LIMIT, type WaitOptions } from "../domain/wait.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
@@ -259,15 +260,20 @@ export class FrameStream implements Disposable {
    *
    * @throws {DmaBufError} `ETIMEDOUT` if the time passed first; `EPERM` if this end does not produce.
    */
-  async loan(options: WaitOptions = NO_LIMIT): Promise<Loan | undefined> {
-    checkWait("FrameStream.loan()", options);
-    return this.#loan(options);
+  loan(options: WaitOptions = NO_LIMIT): Promise<Loan | undefined> {
+    return promiseOf(() => {
+      checkWait("FrameStream.loan()", options);
+      return this.#loan(options);
+    });
   }
 
   #loan(options: WaitOptions): Loan | undefined | Promise<Loan | undefined> {
     const found = this.#look();
     if (found >= FOUND.READY) return this.#readyLoan(found - FOUND.READY);
-    return take(this.#parts.agent, this.#waitForLoan(found, options.timeout), options, this.#ending);
+    const { agent } = this.#parts;
+    const taken = take(agent, this.#waitForLoan(found, options.timeout), options, this.#ending);
+    if (isLater(taken)) agent.activities?.gives(taken);
+    return taken;
   }
 
   /**
