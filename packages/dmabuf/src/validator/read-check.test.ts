@@ -1,4 +1,4 @@
-/** A write through what only reads is noticed at its end; nothing else is (read-check.1 to read-check.3). */
+/** A write through what only reads is noticed at its end; nothing else is (read-check.1 to read-check.4). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createValidated, joinValidated } from "../../test/validated.js";
@@ -43,6 +43,24 @@ describe("a write through what only reads", () => {
     }
     assert.deepEqual(takeCodes(), FOUND);
     assert.match(reports[0]!.message, /^A frame of stream "camera" only reads/);
+  });
+
+  test("of a frame after many is reported sooner or later (read-check.4)", LIMIT, async (t) => {
+    const { domain, takeCodes } = createValidated(t);
+    const stream = domain.createStream({ format: rawFormat(16), buffers: 2 });
+    const consumer = stream.frames();
+    const pass = async (count: number, use: (bytes: Uint8Array) => void): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        (await stream.loan())!.publish();
+        using frame = (await consumer.next())!;
+        use(frame.bytes);
+      }
+    };
+    await pass(300, (bytes) => void bytes[0]);
+    assert.deepEqual(takeCodes(), []);
+    let written = 0;
+    await pass(40, (bytes) => void bytes.fill(++written));
+    assert.deepEqual(takeCodes(), FOUND);
   });
 
   test("of a job is reported", LIMIT, async (t) => {

@@ -123,9 +123,9 @@ export class Validator implements Validation, Checker {
     );
   }
 
-  reads(bufferSlot: number, what: () => string | undefined, by?: "frame" | "job"): ReadCheck {
+  reads(bufferSlot: number, what: () => string | undefined, by: "access" | "frame" | "job" = "access"): ReadCheck {
     const most = this.#options.compare ?? (by === "frame" ? COMPARED_OF_FRAME : COMPARED);
-    return new BytesCheck(this, bufferSlot, what, most, by === "job");
+    return new BytesCheck(this, bufferSlot, what, most, by);
   }
 
   signals(signaler: object, key: Omit<FenceKey, "sequence">): FenceEnd {
