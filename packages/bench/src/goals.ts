@@ -1,9 +1,15 @@
 import type { Result, Standing } from "./contest.js";
 import { formatNs, formatRatio } from "./figures.js";
-import { ONE_THREAD } from "./measures/alone.js";
+import { ONE_THREAD, VALIDATED } from "./measures/alone.js";
 import { GROWTH, SMALLEST } from "./measures/growth.js";
 import { FRAME_BYTES, handOffName, MANNERS, SIZES, SIZES_NAME, sizeName, WAYS } from "./measures/hand-off.js";
-import { BY_FENCES, ICEORYX, processHandOffName, THERE_AND_BACK } from "./measures/process-hand-off.js";
+import {
+  BY_FENCES,
+  ICEORYX,
+  processHandOffName,
+  THERE_AND_BACK,
+  VALIDATED_THERE_AND_BACK,
+} from "./measures/process-hand-off.js";
 import { THROUGHPUTS } from "./measures/throughput.js";
 
 /** What the library promises itself, and what came out. Nothing fails if it is missed: machines differ. */
@@ -36,6 +42,20 @@ const BETWEEN_PROCESSES = {
   [BY_FENCES]: { spin: 0.35, park: { together: 1, apart: 0.95 }, async: { together: 2.5, apart: 1.5 } },
   [THERE_AND_BACK]: { spin: 0.6, park: { together: 1, apart: 1 }, async: { together: 2.5, apart: 1.5 } },
 };
+
+const VALIDATED_HAND_OFFS = [
+  ["in one thread", "one-thread", VALIDATED.frames, ONE_THREAD.frames],
+  ["in one thread, awaited", "one-thread", VALIDATED.awaited, ONE_THREAD.awaited],
+  ...(["spin", "park", "async"] as const).map(
+    (wait) =>
+      [
+        `between processes, ${wait}`,
+        processHandOffName(wait, "apart"),
+        VALIDATED_THERE_AND_BACK,
+        THERE_AND_BACK,
+      ] as const,
+  ),
+] as const;
 
 /** All goals. */
 export const CLAIMS: readonly Claim[] = [
@@ -138,13 +158,23 @@ export const CLAIMS: readonly Claim[] = [
       unit: "times",
       bound: "at most",
       limit: 1.3,
-      figure: (results) => {
-        const [crowded, smallest] = [crowd, SMALLEST].map((contestant) => find(results, name, contestant)?.p50);
-        return crowded === undefined ? undefined : crowded / smallest!;
-      },
+      figure: (results) => inThoseOf(results, name, crowd, SMALLEST),
     })),
   ),
+  ...VALIDATED_HAND_OFFS.map(([where, name, validated, usual]): Claim => ({
+    goal: `hand-off ${where}, validated: in those of a domain that is not`,
+    unit: "times",
+    bound: "at most",
+    limit: 3,
+    figure: (results) => inThoseOf(results, name, validated, usual),
+  })),
 ];
+
+/** What one contestant of a measure costs, in those of another one. */
+function inThoseOf(results: readonly Result[], name: string, contestant: string, usual: string): number | undefined {
+  const [cost, other] = [contestant, usual].map((each) => find(results, name, each)?.p50);
+  return cost === undefined ? undefined : cost / other!;
+}
 
 function handOffRatio(
   results: readonly Result[],

@@ -11,6 +11,11 @@ export const ONE_THREAD = {
   frames: "loanSync() + publish() + nextSync() + close()",
   awaited: "await loan() + publish() + await next() + close()",
 };
+/** The same in a domain that is validated. */
+export const VALIDATED = {
+  frames: `${ONE_THREAD.frames}, validated`,
+  awaited: `${ONE_THREAD.awaited}, validated`,
+};
 
 /** What one thread pays when no other agent is there. */
 export function aloneMeasures(children: Children, scale: Scale): Measure[] {
@@ -21,8 +26,10 @@ export function aloneMeasures(children: Children, scale: Scale): Measure[] {
     children.runSide<ReservationParameters>("reservation.js", { plan, what });
   const wait = (what: SignaledWaitParameters["what"]) => () =>
     children.runSide<SignaledWaitParameters>("signaled-wait.js", { plan, what });
-  const one = (what: OneThreadParameters["what"]) => () =>
-    children.runSide<OneThreadParameters>("one-thread.js", { plan, what });
+  const one =
+    (what: OneThreadParameters["what"], validate = false) =>
+    () =>
+      children.runSide<OneThreadParameters>("one-thread.js", { plan, what, validate });
   return [
     {
       group: "one-thread",
@@ -31,6 +38,8 @@ export function aloneMeasures(children: Children, scale: Scale): Measure[] {
       contestants: [
         side(ONE_THREAD.frames, true, one("frames")),
         side(ONE_THREAD.awaited, true, one("awaited frames")),
+        side(VALIDATED.frames, true, one("frames", true)),
+        side(VALIDATED.awaited, true, one("awaited frames", true)),
         side("accessSync() + close()", true, one("access")),
         side("await access() + close()", true, one("awaited access")),
       ],

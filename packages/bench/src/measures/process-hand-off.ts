@@ -44,6 +44,7 @@ const MANNERS: readonly Manner[] = [
 export const ICEORYX = { spin: "iceoryx, spinning", wait: "iceoryx, wait set" };
 export const BY_FENCES = "a buffer there and back, by fences";
 export const THERE_AND_BACK = "a frame there, one back";
+export const VALIDATED_THERE_AND_BACK = `${THERE_AND_BACK}, validated`;
 
 /** The name of a measure of this group. */
 export function processHandOffName(wait: Manner["wait"], placement: Placement): string {
@@ -71,7 +72,7 @@ export function processHandOffMeasures(children: Children, scale: Scale): Measur
 function contestants(children: Children, scale: Scale, manner: Manner, placement: Placement): Contestant[] {
   const { wait, iceoryx, c, cName } = manner;
   const plan = planOf(scale, wait === "spin" ? { samples: 400, batch: 50 } : { samples: 2000, batch: 1 });
-  const ours = (name: string, way: ProcessStreamRoundTripParameters["way"]): Contestant => ({
+  const ours = (name: string, way: ProcessStreamRoundTripParameters["way"], validate = false): Contestant => ({
     name,
     ours: true,
     run: () =>
@@ -80,6 +81,7 @@ function contestants(children: Children, scale: Scale, manner: Manner, placement
         wait,
         way,
         bytes: FRAME_BYTES,
+        validate,
       }),
   });
   const peers: Contestant[] = [];
@@ -114,6 +116,7 @@ function contestants(children: Children, scale: Scale, manner: Manner, placement
   return [
     fences,
     ours(THERE_AND_BACK, "there and back"),
+    ours(VALIDATED_THERE_AND_BACK, "there and back", true),
     ...peers,
     ours("a frame there, its buffer back", "given back"),
   ];

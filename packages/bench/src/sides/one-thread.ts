@@ -5,10 +5,12 @@ import { parameters, report, sample, sampleAsync, type Plan } from "./sampling.j
 export interface OneThreadParameters {
   readonly plan: Plan;
   readonly what: "frames" | "awaited frames" | "access" | "awaited access";
+  /** Whether the domain is validated. */
+  readonly validate: boolean;
 }
 
-const { plan, what } = parameters<OneThreadParameters>();
-const domain = Domain.create();
+const { plan, what, validate } = parameters<OneThreadParameters>();
+const domain = Domain.create({ validate });
 const stream = domain.createStream({ format: rawFormat(4096) });
 const consumer = stream.frames();
 const buffer = domain.allocate(4096);

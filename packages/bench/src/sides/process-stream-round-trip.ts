@@ -18,6 +18,8 @@ export interface ProcessStreamRoundTripParameters extends WorkersParameters {
   readonly wait: "spin" | "park" | "async";
   readonly way: "there and back" | "given back";
   readonly bytes: number;
+  /** Whether the domain is validated. */
+  readonly validate: boolean;
 }
 
 type Parameters = ProcessStreamRoundTripParameters;
@@ -25,7 +27,7 @@ type Parameters = ProcessStreamRoundTripParameters;
 await twoProcesses<Parameters>(import.meta.url, prepare, follow);
 
 function prepare(parameters: Parameters): Shared {
-  const domain = ProcessDomain.create({ ...waiting(parameters), agents: 4 });
+  const domain = ProcessDomain.create({ ...waiting(parameters), agents: 4, validate: parameters.validate });
   const invitation = domain.inviteProcess();
   const lead = async (): Promise<Figures> => {
     const figures = await leadIn(domain, parameters);
