@@ -24,4 +24,4 @@ export class HeldPlaces {
 
 /** So many are all noted, and then each of so many. */
 const FIRST = 256;
-const EACH = 64;
+const EACH = 256;
