@@ -13,6 +13,7 @@ import {
 import { bufferStatistics, type BufferStatistics } from "../../buffer/statistics.js";
 import { agentName, agentNames, deadIn, liveIn, slotOf, type Identity } from "../../domain/agent-slot.js";
 import { protocolOf } from "../../domain/segment-protocol.js";
+import type { Protocol } from "../../protocol/protocol.js";
 import { usedSlots } from "../../domain/table.js";
 import { DmaBufError } from "../../errors.js";
 import { explainFrom } from "../../explain/explain.js";
@@ -160,7 +161,7 @@ export class DomainObserver implements Disposable {
     const { memory, layout } = segment;
     // Others may not have noted yet that an agent has died, and of processes in containers each has its own numbers.
     const isLive = (identity: Identity): number => Number(lives(segment, identity));
-    const protocol = { ...protocolOf(segment), isLive };
+    const protocol = Object.create(protocolOf(segment), { isLive: { value: isLive } }) as Protocol;
     return explainFrom({ memory, layout, protocol, identity: 0, host: HOST, processOf: processesOf(segment) }, things);
   }
 
