@@ -8,7 +8,7 @@ import { Piscina } from "piscina";
 import { Tinypool } from "tinypool";
 import { Domain, type BufferHandleData } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
-import { until } from "../agents.js";
+import { pause, until } from "../agents.js";
 
 const LIMITED = { timeout: 60_000 };
 const TASK = fileURLToPath(new URL("pool-task.js", import.meta.url));
@@ -65,6 +65,8 @@ for (const [name, create] of Object.entries(POOLS)) {
       const kept = pool.run(handle, { name: "keep" });
       kept.catch(() => {});
       await until(() => domain.statistics().some(({ writer }) => writer !== undefined));
+      // It writes at once when it has the access.
+      await pause(500);
       await pool.destroy();
       using access = await buffer.access("read", { timeout: 10_000 });
       assert.equal(access.bytes[0], 99);
