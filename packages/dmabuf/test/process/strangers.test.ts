@@ -131,12 +131,12 @@ test(
   LIMITED,
   async (t) => {
     const comers = {
-      '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-      '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-      '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 500 }),
-      '{"viewer":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 500 }),
+      '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
+      '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
+      '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
+      '{"viewer":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 2_000 }),
       [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
-        StreamViewer.connect(place, { timeout: 500 }),
+        StreamViewer.connect(place, { timeout: 2_000 }),
     };
     for (const [words, come] of Object.entries(comers)) {
       const place = `@dmabuf strangers ${randomUUID()}`;
