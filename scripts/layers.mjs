@@ -58,7 +58,7 @@ export function layerConfig() {
 }
 
 /** Folders of the packages that use the library as any program does. */
-const USERS = ["packages/demo", "packages/bench"];
+const USERS = ["packages/demo", "packages/bench", "packages/tools", "packages/inspector", "packages/site"];
 
 /** What the benchmarks measure by itself although the library does not publish it. */
 const DOORS = ["packages/bench/src/internals.ts"];
@@ -68,7 +68,7 @@ function userConfig() {
   const message = "A package imports another one by its public name.";
   return Array.from({ length: DEEPEST }, (_, index) => index + 1).map((depth) => ({
     name: `layers/users/${depth}`,
-    files: USERS.map((folder) => `${folder}/${"*/".repeat(depth)}*.ts`),
+    files: USERS.map((folder) => `${folder}/${"*/".repeat(depth)}*.{ts,tsx}`),
     ignores: DOORS,
     rules: {
       "no-restricted-imports": ["error", { patterns: [{ regex: `^${"\\.\\./".repeat(depth + 1)}`, message }] }],
