@@ -69,8 +69,9 @@ export class Orders {
     return this.#words[party * PARTY.WORDS + PARTY.STOPPED] !== 0;
   }
 
-  hasBegun(party: number): boolean {
-    return this.#words[party * PARTY.WORDS + PARTY.PROGRESS] !== 0;
+  /** How many things the party's worker has done. */
+  progressOf(party: number): number {
+    return this.#words[party * PARTY.WORDS + PARTY.PROGRESS]!;
   }
 
   /** A party's words for people, and to see whether anything happens there. */
