@@ -2,25 +2,29 @@
  * Runs groups of tests with Node's own test runner: `node scripts/test.mjs [GROUP...] [-- NODE-OPTION...]`.
  *
  * The sources say which tests there are, so that a compiled test whose source is gone does not run, and a
- * test that was not compiled is an error. Without a group, all of them run.
+ * test that was not compiled is an error. Without a group, all of them run, one after the other. A group that fails
+ * does not keep the others from running; the end is a table of all.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join, sep } from "node:path";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 /**
  * `folders` are in `packages/`. `minutes` is how long one file of the group may take before it is killed. A group selects
- * at least one file. `before` is a script that makes what the group needs, however long it takes; with status 3 it has
- * said that this cannot be made here, and the group says what that means.
+ * at least one file. A group that `fills` the machine has as many files at a time as there are processors: files of one
+ * thread each. Else it is one fewer, as Node.js has it. `before` is a script that makes what the group needs, however long
+ * it takes; with status 3 it has said that this cannot be made here, and the group says what that means.
  */
 const GROUPS = {
-  unit: { folders: ["dmabuf/src", "demo/src", "bench/src"], minutes: 2 },
+  unit: { folders: ["dmabuf/src", "demo/src", "bench/src"], minutes: 2, fills: true },
   project: { folders: ["dmabuf/test"], flat: true, minutes: 2 },
-  conformance: { folders: ["dmabuf/test/conformance"], minutes: 2 },
-  interleavings: { folders: ["dmabuf/test/model"], minutes: 5 },
-  fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 2 },
+  conformance: { folders: ["dmabuf/test/conformance"], minutes: 2, fills: true },
+  interleavings: { folders: ["dmabuf/test/model"], minutes: 5, fills: true },
+  fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 2, fills: true },
   stress: { folders: ["dmabuf/test/workers"], minutes: 5 },
   process: { folders: ["dmabuf/test/process"], minutes: 5 },
   programs: { folders: ["demo/test", "bench/test"], minutes: 5 },
@@ -32,6 +36,7 @@ const GROUPS = {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PACKAGES = "packages";
+const END = new URL("test-end.mjs", import.meta.url).href;
 
 process.exitCode = main(process.argv.slice(2));
 
@@ -45,30 +50,37 @@ function main(args) {
   const strays = testsOf({ folders: readdirSync(join(root, PACKAGES)) }).filter((source) => !grouped.has(source));
   if (strays.length > 0) return fail(`In no group: ${strays.join(", ")}`);
 
-  const files = [];
-  for (const name of names) {
-    const sources = testsOf(GROUPS[name]);
-    if (sources.length === 0) return fail(`Group ${name} selects no file`);
-    console.log(`${name}: ${countFiles(sources.length)}`);
-    files.push(...sources.map(compiled));
-  }
-  const missing = files.filter((file) => !existsSync(join(root, file)));
+  const groups = names.map((name) => ({ name, ...GROUPS[name], files: testsOf(GROUPS[name]).map(compiled) }));
+  const empty = groups.filter(({ files }) => files.length === 0);
+  if (empty.length > 0) return fail(`Group ${empty[0].name} selects no file`);
+  const missing = groups.flatMap(({ files }) => files).filter((file) => !existsSync(join(root, file)));
   if (missing.length > 0) return fail(`Not compiled: ${missing.join(", ")} (npm run build)`);
-  if (files.length === 0) return fail("No test selected");
 
-  for (const before of names.map((name) => GROUPS[name].before).filter((script) => script !== undefined)) {
-    const { status, signal } = spawnSync(join(root, PACKAGES, before), {
-      cwd: root,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if (signal !== null || (status !== null && status !== 0 && status !== 3)) return fail(`${before} failed`);
+  const table = groups.map((group) => {
+    const start = performance.now();
+    const isOk = run(group, args.slice(end + 1));
+    const seconds = Math.round((performance.now() - start) / 1_000);
+    return { group: group.name, files: group.files.length, seconds, isOk };
+  });
+  for (const { group, files, seconds, isOk } of table) {
+    console.log(
+      `${group.padEnd(14)}${countFiles(files).padStart(10)}${`${seconds} s`.padStart(8)}  ${isOk ? "ok" : "FAILED"}`,
+    );
   }
+  return table.every(({ isOk }) => isOk) ? 0 : 1;
+}
 
-  console.log(`Running ${countFiles(files.length)} on Node ${process.versions.node}`);
-  const watchdog = Math.max(...names.map((name) => GROUPS[name].minutes)) * 60_000;
-  const options = ["--test", "--test-reporter=spec", `--test-timeout=${watchdog}`, ...args.slice(end + 1)];
-  const run = spawnSync(process.execPath, [...options, ...files], { cwd: root, stdio: "inherit" });
-  return run.status ?? 1;
+/** Runs the tests of one group. */
+function run({ name, files, minutes, fills, before }, options) {
+  console.log(`${name}: ${countFiles(files.length)} on Node ${process.versions.node}`);
+  if (before !== undefined) {
+    const stdio = ["ignore", "ignore", "inherit"];
+    const { status, signal } = spawnSync(join(root, PACKAGES, before), { cwd: root, stdio });
+    if (signal !== null || (status !== null && status !== 0 && status !== 3)) return fail(`${before} failed`) === 0;
+  }
+  const all = ["--test", "--test-reporter=spec", `--test-timeout=${minutes * 60_000}`, `--import=${END}`];
+  if (fills) all.push(`--test-concurrency=${availableParallelism()}`);
+  return spawnSync(process.execPath, [...all, ...options, ...files], { cwd: root, stdio: "inherit" }).status === 0;
 }
 
 /** The test sources of a group, relative to the workspace, in a stable order. */

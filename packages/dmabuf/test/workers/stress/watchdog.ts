@@ -15,7 +15,7 @@ export interface Watched {
   readonly seed: number;
 }
 
-const LONGEST_SILENCE = 60_000;
+const LONGEST_SILENCE = 90_000;
 
 const { control, orders: buffer, heartbeat, seed } = workerData as Watched;
 const orders = new Orders(buffer);
