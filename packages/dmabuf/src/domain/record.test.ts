@@ -7,12 +7,14 @@ import {
   agentBits,
   list,
   loadNumber,
+  loadTime,
   name,
   ownLine,
   perAgent,
   place,
   record,
   storeNumber,
+  storeTime,
   u32,
   u64,
   words,
@@ -97,4 +99,14 @@ test("a number is stored in one 64-bit word, whatever its size (record.3)", () =
   assert.equal(loadNumber(memory, 2), 2 ** 32 + 1);
   memory.store64(2, 0xffff_ffff_ffff_ffffn);
   assert.equal(loadNumber(memory, 2), Number.MAX_SAFE_INTEGER);
+});
+
+test("a time is stored as exactly as a number is, also that of a browser's clock", () => {
+  const memory = createSharedSubstrate(new SharedArrayBuffer(16));
+  for (const time of [0, 1, 2 ** 32, Number.MAX_SAFE_INTEGER, Date.UTC(2040, 0) * 1e6]) {
+    storeTime(memory, 2, time);
+    assert.equal(loadTime(memory, 2), time);
+  }
+  storeTime(memory, 2, 1.5);
+  assert.equal(loadTime(memory, 2), 1);
 });

@@ -156,6 +156,17 @@ export function loadNumber(memory: Substrate, word: number): number {
   return toNumber(memory.load64(word));
 }
 
+/** Stores a time, which may have more than 53 bits: a browser's clock counts nanoseconds from 1970. */
+export function storeTime(memory: Substrate, word: number, nanoseconds: number): void {
+  memory.store64(word, toWord64(nanoseconds));
+}
+
+/** The time in a 64-bit word, as exact as a number is. */
+export function loadTime(memory: Substrate, word: number): number {
+  const stored = memory.load64(word);
+  return highHalf(stored) * HIGH + lowHalf(stored);
+}
+
 /** Adds to the number in a 64-bit word, and returns what it was before. */
 export function addNumber(memory: Substrate, word: number, amount: number): number {
   for (;;) {

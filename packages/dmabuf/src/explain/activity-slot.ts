@@ -1,7 +1,7 @@
 import { ACTIVITIES, type Activity } from "../domain/activity.js";
 import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
 import { ACTIVITY, DOES, SITE_WORDS, type Segment } from "../domain/layout.js";
-import { loadNumber, storeNumber } from "../domain/record.js";
+import { loadNumber, loadTime, storeNumber, storeTime } from "../domain/record.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import { claimFree, usedSlots } from "../domain/table.js";
 import { decode, encodeInto } from "../domain/text.js";
@@ -51,7 +51,7 @@ export function storeActivity(member: Member, entry: Omit<StoredActivity, "owner
   memory.store(base + ACTIVITY.SLOT, entry.slot);
   memory.store(base + ACTIVITY.GENERATION, entry.generation);
   storeNumber(memory, base + ACTIVITY.NUMBER, entry.number);
-  storeNumber(memory, base + ACTIVITY.SINCE, entry.since);
+  storeTime(memory, base + ACTIVITY.SINCE, entry.since);
   storePlace(member, base + ACTIVITY.PLACE, entry.place);
   // SYNC POINT words-before-version: pairs with readActivity().
   memory.add(base + ACTIVITY.VERSION, 1);
@@ -88,7 +88,7 @@ export function readActivity(segment: Segment, slot: number): StoredActivity | u
     slot: memory.load(base + ACTIVITY.SLOT) >>> 0,
     generation: memory.load(base + ACTIVITY.GENERATION),
     number: loadNumber(memory, base + ACTIVITY.NUMBER),
-    since: loadNumber(memory, base + ACTIVITY.SINCE),
+    since: loadTime(memory, base + ACTIVITY.SINCE),
     place: loadPlace(segment, base + ACTIVITY.PLACE),
   };
   if (memory.load(base + ACTIVITY.VERSION) !== version || known === undefined || !isLive(segment, owner))

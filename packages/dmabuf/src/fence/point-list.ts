@@ -1,6 +1,6 @@
 import { isKeySignaled } from "../domain/fence-slot.js";
 import { POINT, POINT_FENCE as FENCE, POINTS, SYNCOBJ_FENCES, type Segment } from "../domain/layout.js";
-import { loadNumber, storeNumber } from "../domain/record.js";
+import { loadNumber, loadTime, storeNumber, storeTime } from "../domain/record.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 
 /** What several agents have in common of a syncobj: its fence, as a list in shared words. */
@@ -76,7 +76,7 @@ export function writePoints({ memory, layout }: Segment, copy: number, elements:
       const flags = isAny | FENCE.link.of(link ? 1 : 0) | FENCE.joins.of(i === 0 ? 0 : 1);
       if (isStub(fence)) {
         memory.store(word + POINT.FENCE, flags | FENCE.stub.mask);
-        storeNumber(memory, word + POINT.SEQUENCE, Math.floor(fence.timestamp));
+        storeTime(memory, word + POINT.SEQUENCE, fence.timestamp);
       } else {
         memory.store(word + POINT.FENCE, flags | FENCE.slot.of(fence.slot));
         memory.store(word + POINT.GENERATION, fence.generation);
@@ -101,14 +101,13 @@ export function readPoints({ memory, layout }: Segment, copy: number): PointElem
   const elements: { fences: (FenceKey | Stub)[]; any: boolean; link: PointLink | undefined }[] = [];
   for (let i = 0, word = copy + layout.POINTS.FENCES; i < count; i++, word += POINT.WORDS) {
     const packed = memory.load(word + POINT.FENCE);
-    const sequence = loadNumber(memory, word + POINT.SEQUENCE);
     const fence =
       FENCE.stub.in(packed) === 1
-        ? { timestamp: sequence }
+        ? { timestamp: loadTime(memory, word + POINT.SEQUENCE) }
         : {
             slot: Math.min(FENCE.slot.in(packed), layout.fenceSlots - 1),
             generation: memory.load(word + POINT.GENERATION),
-            sequence,
+            sequence: loadNumber(memory, word + POINT.SEQUENCE),
           };
     const last = elements.at(-1);
     if (FENCE.joins.in(packed) === 1 && last !== undefined) {

@@ -64,8 +64,10 @@ test("each holder of a syncobj can change it, and all see it", (t) => {
   assert.deepEqual([mine.query(), theirs.query()], [2, 2]);
   theirs.reset();
   assert.equal(mine.fence, undefined);
+  const before = domain.now();
   mine.signal();
   assert.equal(theirs.fence!.timestamp, mine.fence!.timestamp);
+  assert.ok(theirs.fence!.timestamp! >= Math.floor(before) && theirs.fence!.timestamp! <= domain.now());
 });
 
 test("an agent keeps its own objects for what is stored there, until an agent changes it", (t) => {
