@@ -17,6 +17,9 @@ interface Mistake {
   readonly options?: { readonly skip?: string | boolean };
 }
 
+/** Options of a mistake that is one only because the same code has awaited something before: a browser does not tell of that. */
+export const OVER_AWAITS = { skip: "process" in globalThis ? false : "no more than a turn is known of code" };
+
 export const FENCE_OPS = { driverName: "driver", timelineName: "line" };
 
 export async function refused(code: string, run: () => unknown): Promise<void> {

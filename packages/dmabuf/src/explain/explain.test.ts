@@ -14,6 +14,8 @@ import {
   type ExplainedThing,
   type JoinOptions,
 } from "../index.js";
+import { pause } from "../../test/agents.js";
+import { BLOCKS } from "../../test/blocking.js";
 import { exported } from "../../test/waiting.js";
 import { storeActivity, storedActivities } from "./activity-slot.js";
 import { explainFrom } from "./explain.js";
@@ -83,26 +85,30 @@ test(
   },
 );
 
-test("a thread that blocks says what it held before, and for what it blocks (activities.2)", LIMITED, (t) => {
-  const { main, other } = two(t);
-  const [buffer, held] = ["frame", "held"].map((name) => main.allocate(4096, { name }));
-  const there = other.import(buffer!.handle());
-  using _writing = there.tryAccess("write");
-  using _held = held!.tryAccess("write");
-  let seen: Explanation | undefined;
-  agentOf(main).addInterrupt(() => (seen = other.explain(there)));
-  assert.throws(() => buffer!.accessSync("read", { timeout: 400 }), { code: "ETIMEDOUT" });
-  const [thing] = seen!.toJSON().things;
-  assert.deepEqual(
-    thing!.awaitedBy.map(({ name }) => name),
-    ["main"],
-  );
-  assert.deepEqual(
-    storedActivities(agentOf(main)).map(({ does, blocks }) => ({ does, blocks })),
-    [{ does: "writes", blocks: false }],
-    "what was held is told, and the end of the wait is noticed",
-  );
-});
+test(
+  "a thread that blocks says what it held before, and for what it blocks (activities.2)",
+  { ...LIMITED, ...BLOCKS },
+  (t) => {
+    const { main, other } = two(t);
+    const [buffer, held] = ["frame", "held"].map((name) => main.allocate(4096, { name }));
+    const there = other.import(buffer!.handle());
+    using _writing = there.tryAccess("write");
+    using _held = held!.tryAccess("write");
+    let seen: Explanation | undefined;
+    agentOf(main).addInterrupt(() => (seen = other.explain(there)));
+    assert.throws(() => buffer!.accessSync("read", { timeout: 400 }), { code: "ETIMEDOUT" });
+    const [thing] = seen!.toJSON().things;
+    assert.deepEqual(
+      thing!.awaitedBy.map(({ name }) => name),
+      ["main"],
+    );
+    assert.deepEqual(
+      storedActivities(agentOf(main)).map(({ does, blocks }) => ({ does, blocks })),
+      [{ does: "writes", blocks: false }],
+      "what was held is told, and the end of the wait is noticed",
+    );
+  },
+);
 
 test("a lock is its holder's, under a context too", LIMITED, async (t) => {
   const { main, other } = two(t);
@@ -127,7 +133,6 @@ test("a fence is the agent's that signals it, and of a job it says that it runs"
   const said = `agent "other" has not signaled fence ${fence.context}:1 of timeline "gpu", and waits for nothing in this domain`;
   assert.equal(main.explain(fence).sentence, said);
   assert.equal((await late(fence.result(SOON))).sentence, said);
-  assert.throws(() => fence.resultSync(SOON), { message: new RegExp(`in 20 ms; agent "other" has not signaled`) });
   let finish = (): void => {};
   const queue = other.createQueue({ name: "work", run: () => new Promise<void>((resolve) => (finish = resolve)) });
   const finished = main.import((await queue.submit({})).handle());
@@ -142,6 +147,12 @@ test("a fence is the agent's that signals it, and of a job it says that it runs"
   assert.equal(other.explain(queue).sentence, "nothing is waited for");
   timeline.signal(1);
   assert.equal(main.explain(fence).sentence, "nothing is waited for");
+});
+
+test("a thread that blocks for a fence hears from whom it is", { ...LIMITED, ...BLOCKS }, (t) => {
+  const { main, other } = two(t);
+  const fence = main.import(other.createTimeline({ name: "gpu" }).createFence().handle());
+  assert.throws(() => fence.resultSync(SOON), { message: new RegExp(`in 20 ms; agent "other" has not signaled`) });
 });
 
 test("a job that waits leads to what it depends on", LIMITED, async (t) => {
@@ -228,7 +239,7 @@ test("an answer is the exporter's (waits.3)", LIMITED, async (t) => {
   const buffer = exported(main, { attach: () => new Promise<never>(() => {}) });
   const asked = other.import(buffer.handle()).attach({}, { timeout: 200 });
   // waits.3: it is told at once.
-  await new Promise(setImmediate);
+  await pause(0);
   assert.equal(main.explain().toJSON().things[0]!.awaitedBy[0]!.name, "other");
   const { sentence: said } = await late(asked);
   assert.match(said, /^agent "main" has not answered what it was asked as the exporter of buffer 0, and/);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { joinDomain } from "../../test/agents.js";
-import { addFence, FENCE_OPS, mistakes, refused } from "../../test/mistakes.js";
+import { addFence, FENCE_OPS, mistakes, OVER_AWAITS, refused } from "../../test/mistakes.js";
 import { createValidated } from "../../test/validated.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { rawFormat } from "../stream/format.js";
@@ -194,6 +194,7 @@ mistakes({
       one.close();
       await b.reservation.lock(other);
     },
+    options: OVER_AWAITS,
   },
   "WW-15 a context that is done twice": {
     code: "back-off",
