@@ -27,6 +27,7 @@ export const LAYERS = [
   { name: "protocol", neutral: true },
   { name: "host", neutral: true },
   { name: "domain", neutral: true },
+  { name: "trace", neutral: true },
   { name: "fence", neutral: true },
   { name: "reservation", neutral: true },
   { name: "buffer", neutral: true },

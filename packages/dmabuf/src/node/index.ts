@@ -13,6 +13,8 @@ export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor
 export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
 export type { DomainObserver, ObservedAgent, ObserveOptions } from "./observing/domain-observer.js";
 export type { ObservedThing } from "./observing/named-things.js";
+export { readTrace, type TracedAgent, type TraceFile } from "./tracing/read-trace.js";
+export type { TraceEvent, TracePoint } from "../domain/trace-points.js";
 export type { Follower, FollowOptions } from "./messages/follower.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
 export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";

@@ -75,6 +75,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     domain.allocate(4096, { name: "frame" });
     return [{ buffer: "frame" }];
   },
+  "readTrace()": () => [import.meta.dirname],
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],

@@ -1,0 +1,131 @@
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { check, isText, TEXT, type Kind } from "../../arguments.js";
+import { eventFrom, type TraceEvent } from "../../domain/trace-points.js";
+import { DmaBufError, errnoOf } from "../../errors.js";
+import { readRing, type RingContents } from "../../trace/read-ring.js";
+
+/** How the files' names end. */
+export const ENDING = ".dmatrace";
+
+const PATH: Kind = {
+  ...TEXT,
+  wanted: "the path of a file or a folder",
+  isTaken: (path: string) => path !== "" && isText(path) && Buffer.byteLength(path) <= 4095,
+};
+
+/** What one agent has traced, as far as its file still holds it. Data alone: it can be sent, and made JSON of. */
+export interface TraceFile {
+  /** The file. */
+  readonly path: string;
+  /** The domain, as its handles name it. */
+  readonly domain: string;
+  /** Who has traced. */
+  readonly agent: TracedAgent;
+  /** When it began, in monotonic nanoseconds. */
+  readonly startedAt: number;
+  /** The wall clock at that moment: milliseconds since 1970. */
+  readonly wallClock: number;
+  /** Whether the agent has left its domain. False: it is still there, or has died. */
+  readonly hasLeft: boolean;
+  /** The oldest first. */
+  readonly events: readonly TraceEvent[];
+  /** How many older events were lost, since the file has no room for more. */
+  readonly lost: number;
+  /** How many events have no name, since the file has no room for more names. */
+  readonly namesLost: number;
+}
+
+/** The agent that has written a trace. */
+export interface TracedAgent {
+  /** As events name it. */
+  readonly identity: number;
+  /** The agent's name, for people. */
+  readonly name: string;
+  /** The number of its process. */
+  readonly process: number;
+}
+
+/**
+ * What agents have traced, also those that have died, at any moment: one file for each. Nothing is changed, and no agent is
+ * needed for it.
+ *
+ * @param path A file, or a folder of them.
+ * @returns In the order in which they began. A folder without one gives an empty list.
+ * @throws {DmaBufError} `ENOENT` if there is no such file or folder; `EACCES` if this process may not read it; `EPROTO` if a
+ *   file is damaged, or of another version: the message says which, and what is wrong.
+ * @example
+ * ```ts
+ * import { readTrace } from "dmabuf/node";
+ * import { mkdtempSync } from "node:fs";
+ *
+ * const folder = mkdtempSync("/tmp/traces-"); // mostly what DMABUF_TRACE names
+ * for (const { agent, events } of readTrace(folder)) {
+ *   for (const { at, point, thing, name } of events) console.log(at, agent.name, point, thing, name);
+ * }
+ * ```
+ */
+export function readTrace(path: string): TraceFile[] {
+  check("readTrace()", "path", path, PATH);
+  const files = attempt(path, () =>
+    statSync(path).isDirectory()
+      ? readdirSync(path)
+          .filter((name) => name.endsWith(ENDING) && !basename(name).startsWith("."))
+          .map((name) => join(path, name))
+      : [path],
+  );
+  return files.map(readTraceFile).sort((a, b) => a.startedAt - b.startedAt);
+}
+
+export function readTraceFile(path: string): TraceFile {
+  return traceFileOf(path, contentsOf(path));
+}
+
+export function traceFileOf(path: string, contents: RingContents): TraceFile {
+  const { domain, agent, agentName, process, startedAt, wallClock, hasLeft, events, lost, namesLost } = contents;
+  return {
+    path,
+    domain,
+    agent: { identity: agent, name: agentName, process },
+    startedAt,
+    wallClock,
+    hasLeft,
+    events: events.map(eventFrom),
+    lost,
+    namesLost,
+  };
+}
+
+export function contentsOf(path: string): RingContents {
+  const looks = attempt(path, () => {
+    const fd = openSync(path, "r");
+    try {
+      const first = readFileSync(fd);
+      return [first, lookAgain(fd, first.length), lookAgain(fd, first.length)] as const;
+    } finally {
+      closeSync(fd);
+    }
+  });
+  return readRing(path, looks);
+}
+
+function lookAgain(fd: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let read = 0;
+  while (read < length) {
+    const got = readSync(fd, bytes, read, length - read, read);
+    if (got === 0) break;
+    read += got;
+  }
+  return bytes.subarray(0, read);
+}
+
+function attempt<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof DmaBufError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DmaBufError(errnoOf(cause) ?? "EIO", `Cannot read the trace ${path}: ${reason}`, { cause });
+  }
+}
