@@ -35,7 +35,7 @@ for (const isWasm of [true, false]) {
 
   test(`numbers above 32 bits have their times, each its own (timeline-slot.10, ${build})`, () => {
     const timeline = claimTimeline(member, { name: "n", driverName: "d", timeLimit: 1000 });
-    const numbers = [1, 2 ** 32, 2 ** 32 + 1, 2 ** 32 + 2047, 2 ** 32 + 4094, 2 ** 46 + 5, 2 ** 46 + 6, LAST_SEQUENCE];
+    const numbers = [1, 2 ** 32, 2 ** 32 + 1, 2 ** 32 + 1023, 2 ** 32 + 2046, 2 ** 46 + 5, 2 ** 46 + 6, LAST_SEQUENCE];
     let completed = 0;
     for (const [i, sequence] of numbers.entries()) {
       assert.ok(completeTimeline(member, timeline, completed, sequence, i + 1));
@@ -45,6 +45,20 @@ for (const isWasm of [true, false]) {
     assert.equal(keyTime(member, { ...timeline, sequence: 2 ** 46 + 6 }), undefined);
     assert.equal(keyProgress(member, timeline), LAST_SEQUENCE);
     assert.throws(() => advanceTimeline(member, timeline, 1, 1), { code: "EOVERFLOW" });
+    freeTimeline(member, timeline.slot, member.identity);
+  });
+
+  test(`a timeline keeps a browser's times, the newest and those before (${build})`, () => {
+    const timeline = claimTimeline(member, { name: "n", driverName: "d", timeLimit: 1000 });
+    const times = [1, Number.MAX_SAFE_INTEGER, BROWSER, BROWSER + 256];
+    for (const [i, time] of times.entries()) {
+      assert.ok(completeTimeline(member, timeline, i, i + 1, time));
+      assert.equal(keyTime(member, { ...timeline, sequence: i + 1 }), time, "the newest");
+    }
+    assert.deepEqual(
+      times.map((_, i) => keyTime(member, { ...timeline, sequence: i + 1 })),
+      times,
+    );
     freeTimeline(member, timeline.slot, member.identity);
   });
 

@@ -32,7 +32,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 12;
+export const LAYOUT_VERSION = 13;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -90,14 +90,14 @@ export const RETIRED = record({
 /** How many there are: a power of two, so that the index of the next one can wrap. */
 export const RETIRED_KEPT = 1024;
 
-/** A time of one generation of a slot. The unit is one nanosecond, or 256 of them if the value is in steps. */
+/** A time of one generation of a slot. The unit is one nanosecond, or 256 of them if the value is in steps, as in `TIME`. */
 export const TAGGED_TIME = packing(64, { value: 53, inSteps: 1, generation: 10 });
 
 /** A range of failed sequence numbers. */
 export const FAILURE = record({ FIRST: u64, LAST: u64, ERROR: u32 });
 
 /** When a fence completed, and of which it is: by the lap of the ring, or by the fence's number. */
-export const TIME = packing(64, { nanoseconds: 53, tag: 11 });
+export const TIME = packing(64, { value: 53, inSteps: 1, tag: 10 });
 export const TIME_ENTRY = record({ TIME: packed(TIME) });
 
 /** How far a timeline is: the number of the last fence that completed. */

@@ -94,12 +94,9 @@ testProtocol({
       name: "A latest time that does not name its number",
       report: /it signaled at/,
       plant: (memory) => ({
-        // The tag of the first number of the first generation: 1 + 1 + 1021.
+        // The tag of the first number of the first generation: 1 + 1 + 509.
         store64: (word, value) =>
-          memory.store64(
-            word,
-            word === LATEST ? TIME.nanoseconds.of(TIME.nanoseconds.in(value)) | TIME.tag.of(1023) : value,
-          ),
+          memory.store64(word, word === LATEST ? TIME.value.of(TIME.value.in(value)) | TIME.tag.of(511) : value),
       }),
     },
   ],
@@ -133,8 +130,8 @@ testProtocol({
       report: /it signaled at/,
       agent: "late",
       plant: (memory) => ({
-        // The tag of the next generation's time: 1 + 2 * 1021 instead of 1 + 1021.
-        store64: (word, value) => memory.store64(word, word === TIMES ? value + TIME.tag.of(1021) : value),
+        // The tag of the next generation's time: 1 + 2 * 509 instead of 1 + 509.
+        store64: (word, value) => memory.store64(word, word === TIMES ? value + TIME.tag.of(509) : value),
       }),
     },
   ],

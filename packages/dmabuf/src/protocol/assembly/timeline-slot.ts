@@ -3,6 +3,7 @@ import { setBit } from "./bits";
 import { endError, findFailure, findRetired } from "./failures";
 import { COMPLETED, ERRNO, TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT } from "./layout";
 import { timelineAt } from "./places";
+import { inNanoseconds, inUnits } from "./tagged-time";
 import { compareExchange64, load64, loadNumber, loadWord, store64, toNumber } from "./words";
 
 /** The hot part of a timeline; see domain/timeline-slot.ts for the rules. */
@@ -156,7 +157,7 @@ export function timelineTime(slot: i32, generation: i32, sequence: i64): f64 {
 }
 
 function timeIn(base: i32, generation: i32, time: i64): f64 {
-  return loadWord(base + TIMELINE.GENERATION) == generation ? <f64>TIME.nanoseconds(time) : -1;
+  return loadWord(base + TIMELINE.GENERATION) == generation ? inNanoseconds(time) : -1;
 }
 
 /**
@@ -177,7 +178,7 @@ function lapOf(sequence: i64): i64 {
 }
 
 function timeOf(timestamp: f64, number: i64, generation: i32): i64 {
-  return (<i64>timestamp) | TIME.ofTag(tagOf(number, generation));
+  return inUnits(timestamp) | TIME.ofTag(tagOf(number, generation));
 }
 
 /** How many tags there are: 0 is that of a time that was not written. */
@@ -186,7 +187,7 @@ function tags(): u32 {
 }
 
 /** How far apart the tags of two generations are that follow each other. */
-const APART: u32 = 1021;
+const APART: u32 = 509;
 
 function tagOf(number: i64, generation: i32): i64 {
   // Its halves by themselves: a remainder of 64 bits takes long.
