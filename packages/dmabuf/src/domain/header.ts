@@ -26,6 +26,11 @@ export function writeHeader(
   memory.store(HEADER.VERSION, LAYOUT_VERSION);
 }
 
+/** Whether {@link writeHeader} has come to its end. */
+export function hasVersion(memory: Substrate): boolean {
+  return memory.load(HEADER.VERSION) !== 0;
+}
+
 /** The number that names the domain, as text. */
 export function domainName(memory: Substrate): string {
   return [0, 1, 2, 3].map((i) => (memory.load(HEADER.DOMAIN + i) >>> 0).toString(16).padStart(8, "0")).join("");

@@ -50,6 +50,9 @@ const TAKES_NOTHING: Record<string, (values: readonly unknown[]) => boolean> = {
 type Call = (...values: unknown[]) => unknown;
 
 export class FailingLibrary {
+  /** Called before each call, with the function's name; it does not hear of the calls that it makes itself. */
+  before: (name: string) => void = () => {};
+  #isIn = false;
   #calls = 0;
   #at = 0;
   #failed: string | undefined;
@@ -80,6 +83,17 @@ export class FailingLibrary {
     return this.#failed;
   }
 
+  /** Does something of which `before` does not hear. In what it does itself, it does nothing. */
+  unheard(act: () => void): void {
+    if (this.#isIn) return;
+    this.#isIn = true;
+    try {
+      act();
+    } finally {
+      this.#isIn = false;
+    }
+  }
+
   /** How many calls that can fail were made. */
   get calls(): number {
     return this.#calls;
@@ -97,6 +111,7 @@ export class FailingLibrary {
   #wrap(declaration: string, call: Call): Call {
     const name = /(\w+)\(/.exec(declaration)![1]!;
     return (...values) => {
+      this.unheard(() => this.before(name));
       this.#errno = this.#errnoOf(name, values);
       return this.#errno === undefined ? call(...values) : -1;
     };

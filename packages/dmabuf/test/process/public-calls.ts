@@ -5,8 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { agentOf } from "../../src/domain-base.js";
 import { rawFormat, type DmaBuf, type FrameStream, type PagedBuffer } from "../../src/index.js";
-import { ProcessDomain, readableFrom, StreamViewer, WorkerPool, writableFrom } from "../../src/node/index.js";
+import {
+  ProcessDomain,
+  readableFrom,
+  StreamViewer,
+  WorkerPool,
+  writableFrom,
+  type DomainObserver,
+} from "../../src/node/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
 export interface World {
@@ -81,10 +89,10 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.create": { views: true, call: () => ProcessDomain.create(SIZES) },
   "ProcessDomain.listen": { views: true, call: ({ folder }) => ProcessDomain.listen(join(folder, "other"), SIZES) },
   "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
-  "ProcessDomain.observe": { views: true, call: ({ place }) => ProcessDomain.observe(place) },
+  "ProcessDomain.observe": { views: true, call: observe },
   "observer.agents, statistics and explain": made({
     views: true,
-    before: ({ place }, keep) => keep(ProcessDomain.observe(place)),
+    before: (world, keep) => keep(observe(world)),
     call: (_world, observer) => void [observer.agents, observer.statistics(), observer.isEnded, observer.explain()],
   }),
   "domain.inviteProcess and ProcessDomain.inherit": {
@@ -424,6 +432,11 @@ function inodeOf(descriptor: number): number | undefined {
 /** With the type of what `before` gives. */
 function made<Given>(call: PublicCall<Given>): PublicCall {
   return call as PublicCall;
+}
+
+/** The process that listens there may just have another domain, too. */
+function observe({ first, place }: World): DomainObserver {
+  return ProcessDomain.observe(place, { domain: agentOf(first).domain });
 }
 
 function sent(world: World, keep: Keep): ReturnType<DmaBuf["handle"]> {

@@ -1,5 +1,5 @@
 import { allOrNothing } from "../../all-or-nothing.js";
-import { readHeader, writeHeader } from "../../domain/header.js";
+import { hasVersion, readHeader, writeHeader } from "../../domain/header.js";
 import { AGENT, checkSizes, Layout, type Segment } from "../../domain/layout.js";
 import { absentTables } from "../../domain/shared-features.js";
 import { without } from "../../domain/sizes.js";
@@ -96,10 +96,22 @@ export function bytesOf({ words }: Layout): number {
  * @throws {DmaBufError} `EPROTO` if it is none, of another version, or does not fit the file.
  */
 export function layoutIn(control: number, action?: string): Layout {
-  const header = new SharedArrayBuffer(pageSize());
-  readSync(control, new Uint8Array(header), 0, header.byteLength, 0);
   const words = Math.floor(fstatSync(control).size / 4);
-  return readHeader(createSharedSubstrate(header), words, undefined, action);
+  return readHeader(firstPage(control), words, undefined, action);
+}
+
+/**
+ * Whether the segment is a domain's already. What is read then, by {@link layoutIn}, was written before: a copy of the header
+ * that is made while it is written may have its version, and not yet the rest.
+ */
+export function isMade(control: number): boolean {
+  return hasVersion(firstPage(control));
+}
+
+function firstPage(control: number): Substrate {
+  const page = new SharedArrayBuffer(pageSize());
+  readSync(control, new Uint8Array(page), 0, page.byteLength, 0);
+  return createSharedSubstrate(page);
 }
 
 function doorbellsOf(layout: Layout, { bells }: DomainFiles) {

@@ -24,7 +24,7 @@ import { isLockOf, isShown } from "../joining/membership.js";
 import { domainsOf, listenersAt } from "./find-domains.js";
 import { ObservedSegment } from "./observed-segment.js";
 import { thingsNamed, type ObservedThing } from "./named-things.js";
-import { allDescriptors, writeLocks } from "./processes.js";
+import { allDescriptors, descriptorsOf, writeLocks } from "./processes.js";
 
 /**
  * A domain that this process looks at from outside.
@@ -34,6 +34,8 @@ import { allDescriptors, writeLocks } from "./processes.js";
  * domain-observer.2. Nothing is asked of its processes: they may hang, be stopped, or be dead.
  * domain-observer.3. Whether an agent lives the kernel is asked at each look, by the lock that it holds (membership.1):
  *      where all have died, no agent has noted it.
+ * domain-observer.4. A domain is there from when its first agent has come until its last one has left. What a process just
+ *      makes or closes is not seen, and is no error; nor is another domain in the way of the one that is named.
  */
 
 /** Options of `ProcessDomain.observe()`. */
@@ -190,18 +192,36 @@ function checkThing(what: ObservedThing): void {
 /** The domain that is meant. */
 function find(where: string | number, { domain }: ObserveOptions): ObservedSegment {
   const action = `Cannot observe ${typeof where === "number" ? `process ${where}` : `the domain at ${where}`}`;
-  const pids = typeof where === "number" ? [where] : listenersAt(where);
-  // Several processes may have the same socket, and the same domain.
-  const found = new Map(pids.flatMap(domainsOf).map((each) => [each.register.name, each]));
   const segments: ObservedSegment[] = [];
+  let unreadable: DmaBufError | undefined;
   try {
-    for (const each of found.values()) segments.push(new ObservedSegment(each));
-    const meant = segments.findIndex((each) => each.domain === (domain ?? each.domain));
-    if (meant >= 0 && (domain !== undefined || segments.length === 1)) return segments.splice(meant, 1)[0]!;
-    throw notFound(action, segments, domain);
+    for (const each of domainsOf(processesAt(where))) {
+      try {
+        const segment = ObservedSegment.open(each);
+        if (segment !== undefined) segments.push(segment);
+      } catch (error) {
+        if (!(error instanceof DmaBufError) || error.code !== "EPROTO") throw error;
+        unreadable = error;
+      }
+    }
+    const isMeant = (each: ObservedSegment): boolean => each.domain === (domain ?? each.domain);
+    const present = segments.filter((each) => agentsIn(each).length > 0);
+    const [meant, ...others] = present.filter(isMeant);
+    if (meant !== undefined && others.length === 0 && (domain !== undefined || unreadable === undefined)) {
+      return segments.splice(segments.indexOf(meant), 1)[0]!;
+    }
+    if (unreadable !== undefined) throw unreadable;
+    // It may have ended since: that is said then.
+    if (present.length === 0) processesAt(where).forEach(descriptorsOf);
+    throw notFound(action, present, domain);
   } finally {
     for (const other of segments) other.close();
   }
+}
+
+/** Several may have the same socket. */
+function processesAt(where: string | number): number[] {
+  return typeof where === "number" ? [where] : listenersAt(where);
 }
 
 function notFound(action: string, segments: readonly ObservedSegment[], domain: string | undefined): DmaBufError {

@@ -4,28 +4,22 @@ import { DmaBufError, errnoOf } from "../../errors.js";
 import { registerNamedBy } from "../joining/domain-files.js";
 import { threadLedger } from "../resources/thread-ledger.js";
 import { createDiagnosisSocket, listeningSockets, type ListeningSocketInfo } from "../system-calls/index.js";
-import { allDescriptors, descriptorsOf, type ProcessDescriptor } from "./processes.js";
+import { allDescriptors, descriptorsOf, unlessGone, type ProcessDescriptor } from "./processes.js";
 
-/** A domain's files, as one of its processes has them open. */
+/** A domain's files, by each descriptor of them: one that is closed while the domain is looked for is not missed. */
 export interface DomainFound {
-  readonly control: ProcessDescriptor;
-  readonly register: ProcessDescriptor;
+  readonly controls: readonly ProcessDescriptor[];
+  readonly registers: readonly ProcessDescriptor[];
 }
 
-/**
- * The domains that a process is in, each once.
- *
- * @throws {DmaBufError} As {@link descriptorsOf}.
- */
-export function domainsOf(pid: number): DomainFound[] {
-  const files = descriptorsOf(pid);
-  const found = new Map<string, DomainFound>();
-  for (const control of files) {
-    const named = registerNamedBy(control.name);
-    const register = files.find(({ name }) => name === named);
-    if (register !== undefined) found.set(register.name, { control, register });
-  }
-  return [...found.values()];
+/** The domains that some processes are in, each once. Of a process that has ended since there is none. */
+export function domainsOf(pids: readonly number[]): DomainFound[] {
+  const files = pids.flatMap((pid) => unlessGone(() => descriptorsOf(pid)) ?? []);
+  const named = (name: string): ProcessDescriptor[] => files.filter((file) => file.name === name);
+  return [...new Set(files.map(({ name }) => name))].flatMap((name) => {
+    const registers = named(registerNamedBy(name) ?? "");
+    return registers.length === 0 ? [] : [{ controls: named(name), registers }];
+  });
 }
 
 /**

@@ -1,16 +1,14 @@
-import { constants } from "node:fs";
-import { allOrNothing } from "../../all-or-nothing.js";
 import { domainName } from "../../domain/header.js";
 import type { Layout, Segment } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
 import { createReadOnlySubstrate, type ReadOnlySubstrate } from "../../substrate/read-only.js";
-import { bytesOf, layoutIn } from "../joining/control-segment.js";
+import { bytesOf, isMade, layoutIn } from "../joining/control-segment.js";
 import { hasFixedLength } from "../joining/domain-files.js";
 import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
 import { threadLedger } from "../resources/thread-ledger.js";
-import { openFile, viewOf } from "../system-calls/index.js";
+import { viewOf } from "../system-calls/index.js";
 import type { DomainFound } from "./find-domains.js";
-import { lookInto, pathOf, type ProcessDescriptor } from "./processes.js";
+import { openFirst } from "./processes.js";
 
 /** A domain's control segment, which can only be read, and its register, which shows who lives. */
 export class ObservedSegment implements Segment {
@@ -23,27 +21,39 @@ export class ObservedSegment implements Segment {
   readonly #mapping: LedgerEntry;
   #isClosed = false;
 
-  /**
-   * @throws {DmaBufError} `EACCES`; `ESRCH` if the process has just ended; `EPROTO` if the domain is of another layout
-   *   version, or what is there is none.
-   */
-  constructor({ control, register }: DomainFound) {
+  private constructor(registerName: string, register: LedgerEntry, [layout, mapping]: [Layout, LedgerEntry]) {
     const ledger = (this.#ledger = threadLedger());
-    const open = (file: ProcessDescriptor): LedgerEntry =>
-      lookInto(file.pid, () => ledger.open(() => openFile(pathOf(file), "read", constants.O_NONBLOCK)));
-    this.registerName = register.name;
-    this.#register = open(register);
-    [this.layout, this.#mapping] = allOrNothing((orUndo) => {
-      orUndo(() => ledger.close(this.#register));
-      const file = open(control);
+    this.registerName = registerName;
+    this.layout = layout;
+    this.#register = register;
+    this.#mapping = mapping;
+    this.memory = createReadOnlySubstrate(viewOf(ledger.addressOf(mapping), bytesOf(layout)));
+  }
+
+  /**
+   * @returns `undefined` if there is no domain: it is not made yet, or was closed since it was found (domain-observer.4).
+   * @throws {DmaBufError} `EACCES`; `EPROTO` if the domain is of another layout version, or what is there is none.
+   */
+  static open({ controls, registers }: DomainFound): ObservedSegment | undefined {
+    const ledger = threadLedger();
+    const register = openFirst(registers, ledger);
+    if (register === undefined) return undefined;
+    let segment: ObservedSegment | undefined;
+    try {
+      const control = openFirst(controls, ledger);
+      if (control === undefined) return undefined;
       try {
-        return mapped(ledger, ledger.descriptorOf(file), `Cannot observe process ${control.pid}`);
+        const action = `Cannot observe process ${control.file.pid}`;
+        const mapping = mapped(ledger, ledger.descriptorOf(control.entry), action);
+        if (mapping !== undefined) segment = new ObservedSegment(register.file.name, register.entry, mapping);
+        return segment;
       } finally {
         // The mapping stays.
-        ledger.close(file);
+        ledger.close(control.entry);
       }
-    });
-    this.memory = createReadOnlySubstrate(viewOf(ledger.addressOf(this.#mapping), bytesOf(this.layout)));
+    } finally {
+      if (segment === undefined) ledger.close(register.entry);
+    }
   }
 
   /** The domain's, as its handles name it. */
@@ -69,7 +79,9 @@ export class ObservedSegment implements Segment {
   }
 }
 
-function mapped(ledger: ResourceLedger, fd: number, action: string): [Layout, LedgerEntry] {
+/** @returns `undefined` if the domain is not made yet. */
+function mapped(ledger: ResourceLedger, fd: number, action: string): [Layout, LedgerEntry] | undefined {
+  if (!isMade(fd)) return undefined;
   // A file that is cut short under a mapping ends the process that reads there.
   if (!hasFixedLength(fd)) throw new DmaBufError("EPROTO", `${action}: its control segment has no fixed length`);
   const layout = layoutIn(fd, action);

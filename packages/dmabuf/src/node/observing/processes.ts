@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { DmaBufError, errnoOf } from "../../errors.js";
-import type { FileRange } from "../system-calls/index.js";
+import type { LedgerEntry, ResourceLedger } from "../resources/resource-ledger.js";
+import { openFile, type FileRange } from "../system-calls/index.js";
 
 /** What `/proc` tells of processes, whatever they do just now. */
 
@@ -44,9 +45,33 @@ export function descriptorsOf(pid: number): ProcessDescriptor[] {
   );
 }
 
-/** A path at which the file of a descriptor can be opened once more. */
-export function pathOf({ pid, descriptor }: ProcessDescriptor): string {
-  return `/proc/${pid}/fd/${descriptor}`;
+/** Opens a file to read it by the first of some descriptors of it that is not closed. @throws {DmaBufError} `EACCES`. */
+export function openFirst(
+  files: readonly ProcessDescriptor[],
+  ledger: ResourceLedger,
+): { readonly file: ProcessDescriptor; readonly entry: LedgerEntry } | undefined {
+  for (const file of files) {
+    const entry = openAgain(file, ledger);
+    if (entry !== undefined) return { file, entry };
+  }
+  return undefined;
+}
+
+/** @returns `undefined` if the process has closed the descriptor since it was seen, whatever has its number now. */
+function openAgain(file: ProcessDescriptor, ledger: ResourceLedger): LedgerEntry | undefined {
+  const path = `/proc/${file.pid}/fd/${file.descriptor}`;
+  const nameAt = (link: string): string | undefined => unlessGone(() => readlinkSync(link));
+  let entry: LedgerEntry;
+  try {
+    entry = lookInto(file.pid, () => ledger.open(() => openFile(path, "read", constants.O_NONBLOCK)));
+  } catch (error) {
+    // What has the number now may be of a kind that cannot be opened.
+    if (nameAt(path) !== file.name) return undefined;
+    throw error;
+  }
+  if (nameAt(`/proc/self/fd/${ledger.descriptorOf(entry)}`) === file.name) return entry;
+  ledger.close(entry);
+  return undefined;
 }
 
 /** The locks to write that a descriptor's open file holds; none if it is gone. */
@@ -59,7 +84,7 @@ export function writeLocks({ pid, descriptor }: ProcessDescriptor): FileRange[] 
 }
 
 /** What is `undefined` if the process, or what it had opened, has just gone. */
-function unlessGone<T>(look: () => T): T | undefined {
+export function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {
@@ -74,7 +99,7 @@ function unlessGone<T>(look: () => T): T | undefined {
  *
  * @throws {DmaBufError} `ESRCH`; `EACCES`, which says which right is missing.
  */
-export function lookInto<T>(pid: number, look: () => T): T {
+function lookInto<T>(pid: number, look: () => T): T {
   try {
     return look();
   } catch (cause) {
