@@ -30,6 +30,9 @@ export interface Line {
   dismiss?(): Promise<void>;
 }
 
+/** A party that has not left the domain by then is blocked, and is ended. */
+export const LEAVE_MS = 500;
+
 /** Another agent of a domain, in a thread or process of its own, that does what it is asked: see tasks.ts. */
 export class Party implements AsyncDisposable {
   readonly #line: Line;

@@ -4,13 +4,11 @@ import { once } from "node:events";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ProcessDomain } from "../../../src/node/index.js";
-import { gather, type Line, type Place } from "./party.js";
+import { gather, LEAVE_MS, type Line, type Place } from "./party.js";
 import type { Answer, Order } from "./process.js";
 import { callWorker } from "./workers.js";
 
 const SCRIPT = fileURLToPath(new URL("process.js", import.meta.url));
-/** A process that has not left the domain by then is blocked, and is killed. */
-const LEAVE_MS = 500;
 
 /** Processes that wait for their next part: starting one takes longer than most cases. */
 const idle: ChildProcess[] = [];
