@@ -3,18 +3,35 @@
  * what lasts. An agent without one does nothing of this.
  */
 
-/** What an agent does with a thing. Their numbers in shared memory are their places in this list. */
-export const ACTIVITIES = [
-  // It holds a buffer, a frame or a loan of a stream, or a lock.
+/** What an agent does that lasts. It holds a buffer, a frame, a loan or locks, or runs a job; what begins with "awaits" is a wait. */
+export type ActivityName =
+  | "reads"
+  | "writes"
+  | "uses-frame"
+  | "fills-loan"
+  | "locks"
+  | "acquires"
+  | "runs-job"
+  | "awaits-fence"
+  | "awaits-user-fence"
+  | "awaits-read"
+  | "awaits-write"
+  | "awaits-lock"
+  | "awaits-loan"
+  | "awaits-frame"
+  | "awaits-consumers"
+  | "awaits-answer";
+
+/** Their numbers in shared memory are their places in this list. */
+export const ACTIVITIES: readonly ActivityName[] = [
   ...(["reads", "writes", "uses-frame", "fills-loan", "locks", "acquires", "runs-job"] as const),
-  // It waits.
   ...(["awaits-fence", "awaits-user-fence", "awaits-read", "awaits-write", "awaits-lock", "awaits-loan"] as const),
   ...(["awaits-frame", "awaits-consumers", "awaits-answer"] as const),
-] as const;
+];
 
 /** One of them: what it is about, by its place in the table that it is of. */
 export interface Activity {
-  readonly does: (typeof ACTIVITIES)[number];
+  readonly does: ActivityName;
   readonly slot: number;
   /** 0 if it is not known. */
   readonly generation?: number;

@@ -23,6 +23,7 @@ import type { ControlSegment } from "./joining/control-segment.js";
 import { makeDescriptorDirectory, type DescriptorDirectory } from "./messages/descriptor-directory.js";
 import { enterExisting, enterInvited, enterNew, enterShared, type Entry } from "./joining/entry.js";
 import { FOLLOW, makeFollower, type Follower, type FollowOptions } from "./messages/follower.js";
+import { listDomains, type DomainList } from "./observing/listed-domains.js";
 import { observeDomain, type DomainObserver, type ObserveOptions } from "./observing/domain-observer.js";
 import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/buffer-file.js";
 import { PROGRAM_FILE } from "./joining/program-file.js";
@@ -259,6 +260,25 @@ export class ProcessDomain extends DomainBase {
    */
   static observe(where: string | number, options: ObserveOptions = {}): DomainObserver {
     return observeDomain(where, options);
+  }
+
+  /**
+   * All domains of this machine whose processes may be looked into: mostly those of the same user. Nothing is asked of them.
+   *
+   * @throws {DmaBufError} `ENOSYS` where there are no such domains (see `capabilities()`).
+   *
+   * @example
+   * ```ts
+   * import { ProcessDomain } from "dmabuf/node";
+   *
+   * using _domain = ProcessDomain.listen("@listed-by-example", { name: "camera" });
+   * const { domains, hidden } = ProcessDomain.domains();
+   * for (const { domain, agents, places } of domains) console.log(domain, agents.map(({ name }) => name), places);
+   * console.log(hidden.length, "processes may not be looked into");
+   * ```
+   */
+  static domains(): DomainList {
+    return listDomains();
   }
 
   /**

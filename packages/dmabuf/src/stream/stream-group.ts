@@ -135,7 +135,8 @@ export function slowMembers(segment: Segment, key: StreamKey): Identity[] {
   return isStream(segment, key) ? slow : [];
 }
 
-function membersOf(segment: Segment, slot: number, group: number): Identity[] {
+/** The agents of a group's members. */
+export function membersOf(segment: Segment, slot: number, group: number): Identity[] {
   const { memory } = segment;
   const members: Identity[] = [];
   forEachPlace(segment, slot, (word) => {
@@ -147,6 +148,7 @@ function membersOf(segment: Segment, slot: number, group: number): Identity[] {
   return members;
 }
 
-function groupWord({ layout }: Segment, slot: number, group: number): number {
+/** Where a group is. */
+export function groupWord({ layout }: Segment, slot: number, group: number): number {
   return layout.stream(slot) + layout.STREAM.SHARING + group * GROUP.WORDS;
 }

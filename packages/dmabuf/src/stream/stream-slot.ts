@@ -187,7 +187,7 @@ export function producerOf({ memory, layout }: Segment, slot: number): Identity 
 }
 
 /** How many frames there are from one number to another: 31 bits of them count. */
-function framesFrom(number: number, to: number): number {
+export function framesFrom(number: number, to: number): number {
   return ((to - number) << 1) >> 1;
 }
 

@@ -76,6 +76,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     return [{ buffer: "frame" }];
   },
   "readTrace()": () => [import.meta.dirname],
+  "DomainObserver.snapshot()": () => [{ since: 1 }],
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],

@@ -90,6 +90,12 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.listen": { views: true, call: ({ folder }) => ProcessDomain.listen(join(folder, "other"), SIZES) },
   "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
   "ProcessDomain.observe": { views: true, call: observe },
+  "ProcessDomain.domains": { views: true, call: () => void ProcessDomain.domains() },
+  "observer.snapshot": made({
+    views: true,
+    before: (world, keep) => keep(observe(world)),
+    call: (_world, observer) => void observer.snapshot(),
+  }),
   "observer.agents, statistics and explain": made({
     views: true,
     before: (world, keep) => keep(observe(world)),

@@ -11,20 +11,28 @@ import {
   type Kinds,
 } from "../../arguments.js";
 import { bufferStatistics, type BufferStatistics } from "../../buffer/statistics.js";
-import { agentName, agentNames, deadIn, liveIn, slotOf, type Identity } from "../../domain/agent-slot.js";
+import { agentNames, type Identity } from "../../domain/agent-slot.js";
 import { protocolOf } from "../../domain/segment-protocol.js";
 import type { Protocol } from "../../protocol/protocol.js";
-import { usedSlots } from "../../domain/table.js";
 import { DmaBufError } from "../../errors.js";
 import { explainFrom } from "../../explain/explain.js";
 import type { Explanation } from "../../explanation.js";
-import { processHost } from "../host.js";
 import { checkPlace } from "../joining/join-options.js";
-import { isLockOf, isShown } from "../joining/membership.js";
 import { domainsOf, listenersAt } from "./find-domains.js";
 import { ObservedSegment } from "./observed-segment.js";
 import { thingsNamed, type ObservedThing } from "./named-things.js";
-import { allDescriptors, descriptorsOf, writeLocks } from "./processes.js";
+import {
+  agentsIn,
+  findAgents,
+  HOST,
+  lives,
+  processesOf,
+  rememberProcesses,
+  type ObservedAgent,
+  type ProcessOf,
+} from "./observed-agents.js";
+import { snapshotOf, type DomainSnapshot, type SnapshotOptions } from "./domain-snapshot.js";
+import { descriptorsOf } from "./processes.js";
 
 /**
  * A domain that this process looks at from outside.
@@ -67,18 +75,9 @@ const THING: Kind = {
 const INODE = required(integer(0));
 const BUFFER = required({ ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` });
 
-/** What tells the time, and which processes are stopped. */
-const HOST = processHost();
-
-/** One agent of a domain, as it is seen from outside. */
-export interface ObservedAgent {
-  /** The agent's name, for people. */
-  readonly name: string;
-  /** The number of its process; `undefined` if it is dead, or in a process that this one may not look into. */
-  readonly process: number | undefined;
-  /** "stopped": its process is, by a signal or a debugger. "dead": its thread or its process has ended. */
-  readonly state: "live" | "stopped" | "dead";
-}
+const SNAPSHOT: Kinds<SnapshotOptions> = {
+  since: { wanted: "a number of nanoseconds", isKind: (since) => typeof since === "number" && !Number.isNaN(since) },
+};
 
 /** Made by `ProcessDomain.observe()`. */
 export let observeDomain: (where: string | number, options: ObserveOptions) => DomainObserver;
@@ -103,9 +102,11 @@ export let observeDomain: (where: string | number, options: ObserveOptions) => D
  */
 export class DomainObserver implements Disposable {
   readonly #segment: ObservedSegment;
+  readonly #processes: () => ProcessOf;
 
   private constructor(segment: ObservedSegment) {
     this.#segment = segment;
+    this.#processes = rememberProcesses(segment);
   }
 
   static {
@@ -125,15 +126,8 @@ export class DomainObserver implements Disposable {
   /** The agents that have joined and not left, as they are now; the dead ones until another agent has taken their place. */
   get agents(): ObservedAgent[] {
     const segment = this.#open();
-    const present = agentsIn(segment);
-    const processOf = processesOf(segment);
-    return present.flatMap((identity): ObservedAgent[] => {
-      const name = agentName(segment, identity);
-      if (!lives(segment, identity))
-        return isThere(segment, identity) ? [{ name, process: undefined, state: "dead" }] : [];
-      const process = processOf(identity);
-      return [{ name, process, state: process !== undefined && HOST.isStopped?.(process) ? "stopped" : "live" }];
-    });
+    const agents = findAgents(segment, processesOf(segment));
+    return agents.map(({ name, process, state }) => ({ name, process, state }));
   }
 
   /** Whether no agent lives any more. */
@@ -145,6 +139,30 @@ export class DomainObserver implements Disposable {
   /** What `statistics()` of the domain gives, as the agents have left it. @throws {DmaBufError} `EBADF` when it is closed. */
   statistics(): BufferStatistics[] {
     return bufferStatistics(this.#open());
+  }
+
+  /**
+   * The domain as it is just now: its agents, buffers, timelines, fences, streams, what waits, and how full its tables are. It
+   * is plain data, in which agents are named by their identities. To follow a domain, take one several times a second.
+   *
+   * @throws {DmaBufError} `EBADF` when it is closed.
+   *
+   * @example
+   * ```ts
+   * import { ProcessDomain } from "dmabuf/node";
+   *
+   * using domain = ProcessDomain.listen("@snapshot-of-example", { name: "camera" });
+   * using _buffer = domain.allocate(4096, { name: "frame" });
+   * // Mostly in another process:
+   * using observer = ProcessDomain.observe("@snapshot-of-example");
+   * const { agents, buffers } = observer.snapshot();
+   * const nameOf = (identity: number) => agents.find((agent) => agent.identity === identity)?.name;
+   * for (const { name, holders } of buffers) console.log(name, "is held by", holders.map(nameOf));
+   * ```
+   */
+  snapshot(options: SnapshotOptions = {}): DomainSnapshot {
+    checkOptions("DomainObserver.snapshot()", options, SNAPSHOT);
+    return snapshotOf(this.#open(), this.#processes(), options.since ?? 0);
   }
 
   /**
@@ -239,27 +257,4 @@ function notFound(action: string, segments: readonly ObservedSegment[], domain: 
   );
   const problem = domain === undefined ? `there are ${segments.length} domains` : "that domain is not there";
   return new DmaBufError("EINVAL", `${action}: ${problem}; option "domain" may be ${list.join("; or ")}`);
-}
-
-/** Which processes the agents are in: those that hold their locks. */
-function processesOf({ registerName }: ObservedSegment): (identity: Identity) => number | undefined {
-  const registers = allDescriptors().filter(({ name }) => name === registerName);
-  const homes = registers.map((register) => ({ process: register.pid, locks: writeLocks(register) }));
-  return (identity) => homes.find(({ locks }) => locks.some((lock) => isLockOf(slotOf(identity), lock)))?.process;
-}
-
-/** All that have joined and not left, and the dead whose slots have not been given back. */
-function agentsIn(segment: ObservedSegment): Identity[] {
-  const slots = Array.from({ length: usedSlots(segment, "agents") }, (_, slot) => slot);
-  return slots.map((slot) => liveIn(segment, slot) || deadIn(segment, slot)).filter((identity) => identity !== 0);
-}
-
-/** domain-observer.3. */
-function lives(segment: ObservedSegment, identity: Identity): boolean {
-  return liveIn(segment, slotOf(identity)) === identity && isShown(segment.register, slotOf(identity));
-}
-
-/** It may have left while it was looked for: it gives its slot back before its lock. */
-function isThere(segment: ObservedSegment, identity: Identity): boolean {
-  return liveIn(segment, slotOf(identity)) === identity || deadIn(segment, slotOf(identity)) === identity;
 }

@@ -14,12 +14,28 @@ export interface DomainFound {
 
 /** The domains that some processes are in, each once. Of a process that has ended since there is none. */
 export function domainsOf(pids: readonly number[]): DomainFound[] {
-  const files = pids.flatMap((pid) => unlessGone(() => descriptorsOf(pid)) ?? []);
+  return domainsAmong(pids.flatMap((pid) => unlessGone(() => descriptorsOf(pid)) ?? []));
+}
+
+/** The domains that files belong to, each once. */
+export function domainsAmong(files: readonly ProcessDescriptor[]): DomainFound[] {
   const named = (name: string): ProcessDescriptor[] => files.filter((file) => file.name === name);
-  return [...new Set(files.map(({ name }) => name))].flatMap((name) => {
-    const registers = named(registerNamedBy(name) ?? "");
+  const names = new Set(files.map(({ name }) => name).filter((name) => registerNamedBy(name) !== undefined));
+  return [...names].flatMap((name) => {
+    const registers = named(registerNamedBy(name)!);
     return registers.length === 0 ? [] : [{ controls: named(name), registers }];
   });
+}
+
+/** Abstract names at which processes listen, by what `/proc` calls the sockets; none if the kernel does not tell. */
+export function listeningNames(): Map<string, string> {
+  try {
+    const named = allListening().filter(({ abstract }) => abstract !== undefined);
+    return new Map(named.map(({ inode, abstract }) => [`socket:[${inode}]`, `@${abstract}`]));
+  } catch (error) {
+    if (errnoOf(error) === "EOPNOTSUPP") return new Map();
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
+import { readSync } from "node:fs";
 import { domainName } from "../../domain/header.js";
-import type { Layout, Segment } from "../../domain/layout.js";
+import { HEADER, type Layout, type Segment } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
 import { createReadOnlySubstrate, type ReadOnlySubstrate } from "../../substrate/read-only.js";
 import { bytesOf, isMade, layoutIn } from "../joining/control-segment.js";
@@ -76,6 +77,20 @@ export class ObservedSegment implements Segment {
     this.memory.close();
     this.#ledger.unmap(this.#mapping);
     this.#ledger.close(this.#register);
+  }
+}
+
+/** The version of a domain's layout, whatever else its control segment holds; nothing if it cannot be read. */
+export function versionOf({ controls }: DomainFound): number | undefined {
+  const words = new Int32Array(HEADER.VERSION + 1);
+  const ledger = threadLedger();
+  const control = openFirst(controls, ledger);
+  if (control === undefined) return undefined;
+  try {
+    const length = readSync(ledger.descriptorOf(control.entry), words, 0, words.byteLength, 0);
+    return length < words.byteLength ? undefined : words[HEADER.VERSION];
+  } finally {
+    ledger.close(control.entry);
   }
 }
 

@@ -18,13 +18,13 @@ export interface ProcessDescriptor {
  *
  * @param hidden Called for each of the others.
  */
-export function allDescriptors(hidden: () => void = () => {}): ProcessDescriptor[] {
+export function allDescriptors(hidden: (pid: number) => void = () => {}): ProcessDescriptor[] {
   const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
   return pids.flatMap((pid) => {
     try {
       return descriptorsOf(pid);
     } catch (error) {
-      if (errnoOf(error) === "EACCES") hidden();
+      if (errnoOf(error) === "EACCES") hidden(pid);
       return [];
     }
   });
@@ -117,6 +117,7 @@ function lookInto<T>(pid: number, look: () => T): T {
   }
 }
 
-function userOf(pid: number): number | string {
+/** Whose a process is. */
+export function userOf(pid: number): number | string {
   return unlessGone(() => statSync(`/proc/${pid}`).uid) ?? "unknown";
 }
