@@ -156,9 +156,14 @@ export class ProcessDomain extends DomainBase {
     const { segment, agent, post } = this.#parts;
     const timer = setInterval(() => this.#reapDead(), REAP_EVERY).unref();
     this.#endings.add(() => clearInterval(timer));
-    const readPost = (): void => post.read();
-    segment.attend(slotOf(agent.identity), readPost, () => this.#reapDead());
-    agent.addInterrupt(readPost);
+    posts.add(post);
+    this.#endings.add(() => posts.delete(post));
+    const onSlice = (): void => {
+      this.#reapDead();
+      readPosts();
+    };
+    segment.attend(slotOf(agent.identity), () => post.read(), onSlice);
+    agent.addInterrupt(readPosts);
     this.#directory.ask();
   }
 
@@ -537,6 +542,13 @@ export class ProcessDomain extends DomainBase {
     this.#reapDead();
     for (const ms of [1, 5, 20]) this.#parts.agent.host.after(ms, () => this.#reapDead());
   }
+}
+
+/** Of all agents of this thread: a wait that blocks one of them blocks all, and they answer then, too (file-carrier.2). */
+const posts = new Set<PostOffice>();
+
+function readPosts(): void {
+  for (const post of posts) post.read();
 }
 
 function limitsOf({ timeout = CONNECT_TIMEOUT, signal }: ConnectOptions): WaitLimits {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { agentOf } from "../../src/domain-base.js";
 import { rawFormat, type BufferHandleData } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
@@ -44,13 +44,8 @@ test("a stream that no message could tell of is found by asking", LIMITED, async
   const { domain, place } = listen(t);
   const other = await ProcessDomain.connect(place);
   t.after(() => other.close());
-  const connection = connectBare(place);
-  const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
-  t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
-  const to = agentOf(other).identity;
-  const mailbox = new Mailbox(agentOf(domain), files, threadLedger(), () => {});
-  // Nothing is taken out before the next turn of the event loop.
-  while (mailbox.send(to, { kind: "ask for streams" }));
+  const fill = await mailboxFiller(t, place);
+  fill(domain, other);
   domain.createStream({ name: "camera", format: rawFormat(64) });
   using stream = await other.findStream("camera", { timeout: 10_000 });
   assert.equal(stream.format.size, 64);
@@ -198,6 +193,24 @@ test(
   },
 );
 
+for (const isFullToo of [false, true]) {
+  test(
+    `the memory for which the mailbox had no room is had from an agent of the same thread, ${isFullToo ? "whose mailbox is full, too" : "which the importer blocks"} (file-carrier.2)`,
+    LIMITED,
+    async (t) => {
+      const { domain, place } = listen(t);
+      const other = await ProcessDomain.connect(place);
+      t.after(() => other.close());
+      const fill = await mailboxFiller(t, place);
+      fill(domain, other);
+      using handle = domain.allocate(4096, { name: "late" }).handle();
+      if (isFullToo) fill(other, domain);
+      using buffer = other.import(structuredClone(handle));
+      assert.equal(buffer.size, 4096);
+    },
+  );
+}
+
 test("the exporter imports what it has closed, as long as a handle holds it", LIMITED, (t) => {
   const { domain } = listen(t);
   const buffer = domain.allocate(4096);
@@ -223,3 +236,16 @@ test("a stream is found although its producer could make no handle when it was a
   (await stream.loan())!.publish();
   assert.deepEqual(await consumed, [0]);
 });
+
+/** Fills the mailbox of `to`: nothing is taken out before the next turn of the event loop. */
+type Fill = (from: ProcessDomain, to: ProcessDomain) => void;
+
+async function mailboxFiller(t: TestContext, place: string): Promise<Fill> {
+  const connection = connectBare(place);
+  const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
+  t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
+  return (from, to) => {
+    const mailbox = new Mailbox(agentOf(from), files, threadLedger(), () => {});
+    while (mailbox.send(agentOf(to).identity, { kind: "ask for streams" }));
+  };
+}

@@ -25,7 +25,8 @@ import { duplicateDescriptor } from "../system-calls/index.js";
  *     it, with no more rights than the handle gives. So an importer needs no other agent: neither the exporter, who may be
  *     blocked or dead, nor a turn of its own event loop.
  * file-carrier.2. What is missing (a full mailbox, an agent that joined later) is asked for. Every agent answers, also
- *     one that blocks in the library: with the memory, or that it has none. So every question ends.
+ *     one whose thread blocks in the library: with the memory, or that it has none. A full mailbox takes no question and no
+ *     answer: who has not answered is asked again. So every question ends.
  * file-carrier.3. Descriptors that were never needed are closed when their buffer is gone: looked at with each message
  *      that comes, and from time to time.
  * file-carrier.4. The memory of a freed buffer is given back by the agent that frees it, or, if that one may only read, by its
@@ -37,6 +38,8 @@ import { duplicateDescriptor } from "../system-calls/index.js";
 const ANSWER_LIMIT = 2_000;
 /** Milliseconds between two looks at the mailbox: answers ring, too. */
 const LOOK_AGAIN = 5;
+/** Milliseconds until a question is asked once more; then twice as many, each time. */
+const ASK_AGAIN = 100;
 
 export interface FileCarrierParts {
   readonly agent: Agent;
@@ -184,14 +187,16 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   /**
-   * Agents that have left or died answer no question any more, and buffers that are gone need no memory. Call it from
-   * time to time.
+   * Agents that have left or died answer no question any more, and buffers that are gone need no memory; who has not
+   * answered is asked again. Call it from time to time.
    */
   sweep(): void {
     this.#received.dropStale();
+    const { agent } = this.#parts;
     for (const question of this.#questions) {
-      for (const to of question.asked) if (!isLive(this.#parts.agent, to)) question.asked.delete(to);
+      for (const to of question.asked) if (!isLive(agent, to)) question.asked.delete(to);
       if (question.asked.size === 0) this.#end(question);
+      else if (agent.host.nowNs() > question.nextNs) this.#send(question);
     }
   }
 
@@ -299,10 +304,19 @@ export class FileCarrier implements StorageCarrier, StorageExchange {
   }
 
   #ask(name: StorageName): Question {
-    const asked = new Set(this.#parts.post.sendToAll({ kind: "ask for storage", ...name }));
-    const question: Question = { name, asked, missing() {} };
+    const asked = new Set(otherAgents(this.#parts.agent));
+    const question: Question = { name, asked, nextNs: 0, patienceMs: ASK_AGAIN, missing() {} };
     this.#questions.add(question);
+    this.#send(question);
     return question;
+  }
+
+  /** To all that have not answered. */
+  #send(question: Question): void {
+    const { agent, post } = this.#parts;
+    for (const to of question.asked) post.send(to, { kind: "ask for storage", ...question.name });
+    question.nextNs = agent.host.nowNs() + question.patienceMs * 1e6;
+    question.patienceMs *= 2;
   }
 
   #answer(question: AskForStorage, from: Identity): void {
@@ -385,6 +399,9 @@ interface Question {
   readonly name: StorageName;
   /** The agents that have not answered. */
   readonly asked: Set<Identity>;
+  /** When it is asked again, and how many milliseconds later once more. */
+  nextNs: number;
+  patienceMs: number;
   /** No agent has it. */
   missing: () => void;
 }
