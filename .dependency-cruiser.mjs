@@ -6,6 +6,6 @@ export default {
     tsPreCompilationDeps: true,
     doNotFollow: { path: ["node_modules"] },
     exclude: { path: ["dist/"] },
-    enhancedResolveOptions: { extensions: [".ts", ".mjs", ".js"] },
+    enhancedResolveOptions: { extensions: [".ts", ".tsx", ".mjs", ".js"] },
   },
 };

@@ -29,9 +29,18 @@ function packageAt(home) {
       "{src,test}/**/*.{test,suite,fixture}.ts",
       ...(PROGRAMS[home] ?? []),
     ],
-    project: ["src/**/*.ts!", "!src/**/*.test.ts!", "!src/protocol/assembly/**", "{test,examples}/**/*.ts"],
+    project: [
+      "src/**/*.ts!",
+      "!src/**/*.test.ts!",
+      "!src/protocol/assembly/**",
+      "{test,examples}/**/*.ts",
+      ...(PAGES[home] ?? []),
+    ],
   };
 }
+
+/** What is built for browsers. */
+const PAGES = { "packages/inspector": ["page/**/*.{ts,tsx}!"] };
 
 /** Programs that npm's scripts, other tests, shells and browsers start. */
 const PROGRAMS = {
@@ -52,7 +61,7 @@ export default {
   },
   // An export that only its own file and tests use is for the tests, and right.
   ignoreExportsUsedInFile: argv.includes("--production"),
-  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc", "ffmpeg"],
+  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc", "ffmpeg", "xdg-open"],
   // The one is bundled for the browser, the other one started, by its path.
   ignoreDependencies: ["assert", "@arethetypeswrong/cli"],
   exclude: ["duplicates"],

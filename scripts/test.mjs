@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
  * it takes; with status 3 it has said that this cannot be made here, and the group says what that means.
  */
 const GROUPS = {
-  unit: { folders: ["dmabuf/src", "demo/src", "bench/src"], minutes: 2, fills: true },
+  unit: { folders: ["dmabuf/src", "demo/src", "bench/src", "inspector/src"], minutes: 2, fills: true },
   project: { folders: ["dmabuf/test"], flat: true, minutes: 2 },
   conformance: { folders: ["dmabuf/test/conformance"], minutes: 2, fills: true },
   interleavings: { folders: ["dmabuf/test/model"], minutes: 5, fills: true },
@@ -31,6 +31,7 @@ const GROUPS = {
   validator: { folders: ["dmabuf/test/validator"], minutes: 3 },
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 3 },
   browser: { folders: ["dmabuf/test/browser"], minutes: 10 },
+  inspector: { folders: ["inspector/test"], minutes: 10 },
   kernel: { folders: ["dmabuf/test/kernel"], minutes: 20, before: "dmabuf/test/kernel/lab/build.sh" },
 };
 

@@ -1,3 +1,9 @@
 import { render } from "preact";
+import { App } from "./app.js";
+import { connect } from "./store/store.js";
+import { applyTheme } from "./store/theme.js";
 
-render(<main>dmabuf</main>, document.getElementById("app")!);
+applyTheme();
+connect();
+const place = document.getElementById("app");
+if (place !== null) render(<App />, place);

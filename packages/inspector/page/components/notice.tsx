@@ -1,0 +1,55 @@
+import { useState } from "preact/hooks";
+import { waitForAnother } from "../store/client.js";
+import { domainState, link, shown } from "../store/store.js";
+
+/** What a person must know before what the view shows can be believed: that it is no longer so. */
+export function Notice() {
+  const state = domainState.value;
+  if (link.value === "lost") {
+    return (
+      <Box kind="bad" title="The inspector no longer answers">
+        Its program has ended, or this machine sleeps. The page connects again by itself if it comes back at the same
+        address; {shown.value === undefined ? "there is nothing to show" : "what is shown is the last that it said"}.
+      </Box>
+    );
+  }
+  if (state?.kind === "ended") {
+    return (
+      <Box kind="bad" title="The domain is lost">
+        {state.reason ?? "It has ended"}. What is shown is its last state. {state.canWait && <WaitButton />}
+      </Box>
+    );
+  }
+  if (state?.kind === "waiting") {
+    return (
+      <Box kind="warn" title={`Waiting for a domain at ${state.where}`}>
+        The page shows it as soon as it is there. {state.reason}
+      </Box>
+    );
+  }
+  return null;
+}
+
+function Box({ kind, title, children }: { kind: string; title: string; children: preact.ComponentChildren }) {
+  return (
+    <section class={`notice ${kind}`} role="alert">
+      <h2>{title}</h2>
+      <div>{children}</div>
+    </section>
+  );
+}
+
+function WaitButton() {
+  const [refused, setRefused] = useState("");
+  const ask = (): void => {
+    waitForAnother().catch((error: Error) => setRefused(error.message));
+  };
+  return (
+    <>
+      <button type="button" class="button" onClick={ask}>
+        Wait for the next one there
+      </button>
+      {refused}
+    </>
+  );
+}

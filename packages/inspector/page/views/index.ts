@@ -1,0 +1,39 @@
+import { computed } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { viewName } from "../store/route.js";
+import { Agents } from "./agents.js";
+import { Buffers } from "./buffers.js";
+import { Overview } from "./overview.js";
+
+/** A view: what is shown at `#/NAME`. It draws the snapshot that is shown, of which there is one. */
+export interface View {
+  readonly name: string;
+  readonly title: string;
+  /** What it is, for people who have not seen it before. */
+  readonly about: string;
+  readonly Component: ComponentType;
+}
+
+/** The first one is where the page begins. */
+export const VIEWS: readonly [View, ...View[]] = [
+  {
+    name: "overview",
+    title: "Overview",
+    about: "Who hands what to whom: agents write frames into buffers of a stream, and others read the same memory.",
+    Component: Overview,
+  },
+  {
+    name: "buffers",
+    title: "Buffers",
+    about: "All memory that agents share: who holds it, who reads or writes it just now, and the fences on it.",
+    Component: Buffers,
+  },
+  {
+    name: "agents",
+    title: "Agents",
+    about: "The threads and processes that have joined the domain.",
+    Component: Agents,
+  },
+];
+
+export const currentView = computed(() => VIEWS.find(({ name }) => name === viewName.value) ?? VIEWS[0]);

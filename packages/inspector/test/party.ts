@@ -1,0 +1,74 @@
+/**
+ * A process of a domain: `node party.js ROLE PLACE [NAME]`. It says "ready", and ends with its standard input.
+ *
+ * - `producer` listens, and publishes 50 frames a second in the stream "camera".
+ * - `consumer` takes them.
+ * - `holder` takes the first one and keeps it.
+ * - `crowd` listens, and has 1,000 buffers.
+ * - `churn` is a crowd that has others all the time.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { imageFormat, type DmaBuf } from "dmabuf";
+import { ProcessDomain } from "dmabuf/node";
+
+const [role, place = "", name = role ?? ""] = process.argv.slice(2);
+process.stdin.on("end", () => process.exit()).resume();
+
+switch (role) {
+  case "producer":
+    await produce();
+    break;
+  case "consumer":
+  case "holder":
+    await consume();
+    break;
+  case "churn":
+    churn();
+    break;
+  default:
+    crowd();
+}
+
+async function produce(): Promise<void> {
+  const domain = ProcessDomain.listen(place, { name });
+  const stream = domain.createStream({ name: "camera", format: imageFormat("RGBA", 320, 180), buffers: 6 });
+  console.log("ready");
+  await stream.waitForConsumers(1);
+  for (let n = 0; ; n++) {
+    using loan = await stream.loan();
+    loan?.planes[0].bytes.fill(n % 256);
+    loan?.publish({ data: { n } });
+    await sleep(20);
+  }
+}
+
+async function consume(): Promise<void> {
+  const domain = await ProcessDomain.connect(place, { name });
+  const stream = await domain.findStream("camera", { timeout: 30_000 });
+  const frames = stream.frames({ policy: "drop-oldest" });
+  console.log("ready");
+  for await (const frame of frames) {
+    if (role === "holder") await new Promise(() => {});
+    frame.close();
+  }
+}
+
+function crowd(): void {
+  const buffers = tiles(ProcessDomain.listen(place, { name }));
+  console.log("ready");
+  setInterval(() => buffers.length, 1000);
+}
+
+function churn(): void {
+  const domain = ProcessDomain.listen(place, { name });
+  let buffers = tiles(domain);
+  console.log("ready");
+  setInterval(() => {
+    for (const buffer of buffers) buffer.close();
+    buffers = tiles(domain);
+  }, 50);
+}
+
+function tiles(domain: ProcessDomain): DmaBuf[] {
+  return Array.from({ length: 1000 }, (_, n) => domain.allocate(4096 * (1 + (n % 7)), { name: `tile ${n}` }));
+}
