@@ -401,7 +401,8 @@ class ChaosRun {
     for (const orphan of orphans(agentOf(this.#domain))) this.#fail(`chaos.5: ${orphan}`);
     const now = Date.now();
     for (const party of this.#parties) {
-      if (party.child === undefined || party.identity === 0) continue;
+      // What is to end has a limit of its own, and does nothing until another takes its party.
+      if (party.child === undefined || party.identity === 0 || party.condemned) continue;
       const bytes = statSync(party.diary).size;
       // What it is told to say that it has done has a limit of its own (chaos.8).
       const isExcused = now < party.stoppedUntil + 500 || !party.done;
