@@ -96,7 +96,7 @@ test("a page that does not read gets fewer snapshots, and then the newest (page-
 });
 
 test(
-  "the end of the domain is told with its last state, and another one at its place is waited for",
+  "the end of a domain is told with its last state, and another one at its place is waited for (watch.1)",
   PATIENT,
   async () => {
     const place = newPlace();
@@ -125,6 +125,19 @@ test(
     newcomer.close();
   },
 );
+
+test("a process that has ended is not waited for: its number may be another program's (watch.2)", PATIENT, async () => {
+  const process = await party("crowd", newPlace());
+  const { url } = await inspect({ where: process.pid, wait: true });
+  const page = await Hearing.open(url);
+  await page.until(() => page.snapshots.length > 0);
+  await process.kill();
+  await page.until(() => page.states.at(-1)?.kind === "ended");
+  assert.equal(page.states.at(-1)?.canWait, false);
+  const answer = await fetch(url.replace("/?", "/wait?"), { method: "POST" });
+  assert.equal(((await answer.json()) as DomainState).kind, "ended");
+  page.close();
+});
 
 test("what there is no domain for is refused at once, or waited for if that is asked", PATIENT, async () => {
   const place = newPlace();

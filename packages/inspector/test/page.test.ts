@@ -66,36 +66,40 @@ test("a consumer that is killed or stopped while one looks is shown to be so", I
   await says(page, ".node.agent", "motion");
 });
 
-test("pause holds what is shown, and the last minute can be stepped through by keyboard", IN_BROWSER, async () => {
-  const place = newPlace();
-  await party("producer", place, "decoder");
-  await party("consumer", place, "motion");
-  const page = await openPage((await inspect({ where: place })).url);
-  await says(page, ".node.stream", /\d\/s/);
-  await page.goto(page.url() + "#/overview/stream/0.1");
-  const frames = page.locator(".details .lines").first();
-  await page.getByRole("button", { name: "Pause" }).click();
-  await says(page, "#status", "Paused");
-  const held = await frames.textContent();
-  await sleep(500);
-  assert.equal(await frames.textContent(), held);
+test(
+  "pause holds what is shown, and the last minute can be stepped through by keyboard (store.1)",
+  IN_BROWSER,
+  async () => {
+    const place = newPlace();
+    await party("producer", place, "decoder");
+    await party("consumer", place, "motion");
+    const page = await openPage((await inspect({ where: place })).url);
+    await says(page, ".node.stream", /\d\/s/);
+    await page.goto(page.url() + "#/overview/stream/0.1");
+    const frames = page.locator(".details .lines").first();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await says(page, "#status", "Paused");
+    const held = await frames.textContent();
+    await sleep(500);
+    assert.equal(await frames.textContent(), held);
 
-  const slider = page.getByRole("slider", { name: "The last minute" });
-  await slider.focus();
-  await slider.press("ArrowLeft");
-  await says(page, ".player output", /^−\d+ ms$|^−\d+\.\d s$/);
-  await slider.press("PageUp");
-  const earlier = await frames.textContent();
-  assert.notEqual(earlier, held);
-  await slider.press("ArrowRight");
-  await page.getByRole("button", { name: "One step on" }).click();
-  assert.notEqual(await slider.inputValue(), await slider.getAttribute("max"));
-  await slider.press("End");
-  await says(page, "#status", "Live");
-  assert.equal(await page.locator(".player output").textContent(), "now");
-  await slider.press(" ");
-  await says(page, "#status", "Paused");
-});
+    const slider = page.getByRole("slider", { name: "The last minute" });
+    await slider.focus();
+    await slider.press("ArrowLeft");
+    await says(page, ".player output", /^−\d+ ms$|^−\d+\.\d s$/);
+    await slider.press("PageUp");
+    const earlier = await frames.textContent();
+    assert.notEqual(earlier, held);
+    await slider.press("ArrowRight");
+    await page.getByRole("button", { name: "One step on" }).click();
+    assert.notEqual(await slider.inputValue(), await slider.getAttribute("max"));
+    await slider.press("End");
+    await says(page, "#status", "Live");
+    assert.equal(await page.locator(".player output").textContent(), "now");
+    await slider.press(" ");
+    await says(page, "#status", "Paused");
+  },
+);
 
 test(
   "the page says that it has lost the domain, keeps its last state, and waits for the next one",
@@ -166,6 +170,37 @@ test("1,000 buffers are searched, sorted and walked through, and few of them are
   await page.getByRole("searchbox").fill("no such thing");
   await says(page, ".table", "No buffer is like that.");
 });
+
+test(
+  "a page that is hidden lets go of its server, and gets the last minute when it is back (store.2)",
+  IN_BROWSER,
+  async () => {
+    const place = newPlace();
+    await party("producer", place, "decoder");
+    await party("consumer", place, "motion");
+    const page = await openPage((await inspect({ where: place })).url);
+    await says(page, ".node.stream", /\d\/s/);
+    const slider = page.getByRole("slider", { name: "The last minute" });
+    const last = async () => Number(await slider.getAttribute("max"));
+    // A browser without a window hides no page.
+    const become = async (state: string) =>
+      page.evaluate(`Object.defineProperty(document, "visibilityState", { configurable: true, value: "${state}" });
+      document.dispatchEvent(new Event("visibilitychange"))`);
+    await become("hidden");
+    let before = -1;
+    // It goes on for a while, with a look a second.
+    await until(async () => {
+      const still = before;
+      before = await last();
+      await sleep(3000);
+      return before === still;
+    }, "no more snapshots");
+    await become("visible");
+    // All that came while it was hidden.
+    await until(async () => (await last()) > before + 5, "the last minute");
+    await says(page, "#status", "Live");
+  },
+);
 
 test("the graph and the frame are used by keyboard alone", IN_BROWSER, async () => {
   const place = newPlace();
