@@ -34,8 +34,13 @@ const cases: Record<string, () => unknown> = {
   async closings() {
     const closeSome = async (domains: number): Promise<{ reserved: number; resident: number }> => {
       for (let i = 0; i < domains; i++) ProcessDomain.create({ agents: 4 }).close();
-      await usage();
-      return { reserved: reservedGibibytes(), resident: residentBytes() };
+      // Threads of the engine give back the memory of what was collected, some time later.
+      let resident = Infinity;
+      for (let look = 0; look < 10; look++) {
+        await usage();
+        resident = Math.min(resident, residentBytes());
+      }
+      return { reserved: reservedGibibytes(), resident };
     };
     // The first ones are compiled, and then compiled again.
     const before = await closeSome(1_000);
