@@ -23,7 +23,7 @@ const GROUPS = {
   unit: { folders: ["dmabuf/src", "demo/src", "bench/src", "inspector/src"], minutes: 2, fills: true },
   project: { folders: ["dmabuf/test"], flat: true, minutes: 2 },
   conformance: { folders: ["dmabuf/test/conformance"], minutes: 2, fills: true },
-  interleavings: { folders: ["dmabuf/test/model"], minutes: 5, fills: true },
+  interleavings: { folders: ["dmabuf/test/model"], minutes: 10, fills: true },
   fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 2, fills: true },
   stress: { folders: ["dmabuf/test/workers"], minutes: 5 },
   process: { folders: ["dmabuf/test/process"], minutes: 5 },

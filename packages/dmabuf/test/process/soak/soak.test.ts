@@ -1,7 +1,7 @@
 /**
  * A minute of the soak, and each of its rules tripped by a fault that is planted. The long one is `npm run soak`.
  *
- * Environment: DMABUF_SEED (random, printed).
+ * Environment: DMABUF_SEED (random, printed); DMABUF_WORDS=atomics leaves the planted faults out.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -38,7 +38,10 @@ const TRIPPED: Record<SoakFault, RegExp> = {
   heap: /heap here: \d+ bytes in \d+ rounds/,
 };
 
-for (const [fault, found] of Object.entries(TRIPPED) as [SoakFault, RegExp][]) {
+// What these try is the run itself: once is enough, on whichever words its agents work.
+const PLANTED = process.env["DMABUF_WORDS"] === "atomics" ? [] : (Object.entries(TRIPPED) as [SoakFault, RegExp][]);
+
+for (const [fault, found] of PLANTED) {
   test(`a soak finds the fault that is planted: ${fault}`, LIMIT, () => {
     const { status, output } = soak("--seconds", "10", "--seed", "3", "--fault", fault);
     assert.equal(status, 1, output);
