@@ -16,6 +16,12 @@ export function bufferName({ memory, layout }: Segment, slot: number): string {
   }
 }
 
+/** What a buffer is called in texts. */
+export function bufferText(segment: Segment, slot: number): string {
+  const name = bufferName(segment, slot);
+  return name === "" ? `buffer ${slot}` : `buffer "${name}"`;
+}
+
 /** @throws {DmaBufError} `EBUSY` if another agent is stopped while it renames the buffer. */
 export function renameBuffer(agent: Agent, slot: number, name: string): void {
   const { memory, layout } = agent;

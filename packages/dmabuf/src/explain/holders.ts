@@ -1,4 +1,5 @@
 import { currentHolds } from "../buffer/hold.js";
+import { bufferText } from "../domain/buffer-name.js";
 import {
   BUFFER,
   REQUEST,
@@ -18,7 +19,7 @@ import { tryReadEntries } from "../reservation/entries.js";
 import { consumerCount, hasProducer, isStream, producerOf, slowConsumers } from "../stream/stream-slot.js";
 import { slowMembers } from "../stream/stream-group.js";
 import type { StoredActivity } from "./activity-slot.js";
-import { bufferText, fenceText, streamText, userFenceText, type Thing } from "./thing.js";
+import { fenceText, streamText, userFenceText, type Thing } from "./thing.js";
 
 /** An agent that holds something up. */
 export interface Holder {

@@ -1,6 +1,6 @@
 import type { Activity } from "../domain/activity.js";
-import { bufferName } from "../domain/buffer-name.js";
-import { keyOrigin } from "../domain/fence-slot.js";
+import { bufferText } from "../domain/buffer-name.js";
+import { keyOrigin, type Origin } from "../domain/fence-slot.js";
 import { isIndex, STREAM, USER_FENCE, type Segment } from "../domain/layout.js";
 import { readName } from "../domain/text.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -83,13 +83,16 @@ export function describeThing(segment: Segment, thing: Thing): string {
 
 export function fenceText(segment: Segment, key: FenceKey): string {
   const origin = keyOrigin(segment, key);
-  if (origin === undefined) return "a fence whose slot has moved on";
-  return `fence ${origin.context}:${origin.seqno} of timeline "${origin.timelineName}"`;
+  return origin === undefined ? "a fence whose slot has moved on" : originText(origin);
 }
 
-export function bufferText(segment: Segment, slot: number): string {
-  const name = bufferName(segment, slot);
-  return name === "" ? `buffer ${slot}` : `buffer "${name}"`;
+/** What a fence is called by where it comes from. */
+export function originText({
+  context,
+  seqno,
+  timelineName,
+}: Pick<Origin, "context" | "seqno" | "timelineName">): string {
+  return `fence ${context}:${seqno} of timeline "${timelineName}"`;
 }
 
 export function userFenceText({ memory, layout }: Segment, slot: number): string {

@@ -9,7 +9,7 @@ import { lineOf, Queue } from "../queue/queue.js";
 import { tryReadEntries } from "../reservation/entries.js";
 import { Reservation, userOf } from "../reservation/reservation.js";
 import { endOf, FrameStream } from "../stream/frame-stream.js";
-import { awaitedThing, type Thing } from "./thing.js";
+import { awaitedThing, originText, type Thing } from "./thing.js";
 
 /** What of a domain can be explained. `Data` is what a queue's jobs have. */
 export type Explainable<Data = undefined> =
@@ -58,8 +58,7 @@ export function activityOf(doing: object): Activity | undefined {
 function fenceThings(fence: Fence): readonly Thing[] {
   return [...unwrap(fence)].filter(isPending).map((one) => {
     const key = keyOf(one);
-    const name = `fence ${one.context}:${one.seqno} of timeline "${one.timelineName}"`;
-    return key === undefined ? { kind: "own-fence", name } : { kind: "fence", key };
+    return key === undefined ? { kind: "own-fence", name: originText(one) } : { kind: "fence", key };
   });
 }
 

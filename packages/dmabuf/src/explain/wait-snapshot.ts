@@ -1,10 +1,11 @@
 import { bufferInode } from "../buffer/buffer-slot.js";
 import type { ActivityName } from "../domain/activity.js";
+import { bufferText } from "../domain/buffer-name.js";
 import { isIndex, REQUEST } from "../domain/layout.js";
 import type { StoredActivity } from "./activity-slot.js";
 import type { PendingFences } from "./fence-snapshot.js";
 import type { Found } from "./holders.js";
-import { awaitedThing, bufferText, describeThing, fenceText, streamText, type Thing } from "./thing.js";
+import { awaitedThing, describeThing, fenceText, streamText, type Thing } from "./thing.js";
 import { waitsIn } from "./waits.js";
 
 /** What an agent holds or waits for. Which of the names there is depends on what it is. */

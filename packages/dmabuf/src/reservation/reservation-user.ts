@@ -1,6 +1,6 @@
 import { isLive, waitsFor, type Identity } from "../domain/agent-slot.js";
 import type { Agent } from "../domain/agent.js";
-import { bufferName } from "../domain/buffer-name.js";
+import { bufferText } from "../domain/buffer-name.js";
 import { LOCK_ATTEMPT } from "../domain/layout.js";
 import { until, type Steps } from "../domain/steps.js";
 import type { Passage } from "../domain/validation.js";
@@ -63,8 +63,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** Which buffer's reservation this is, for messages. */
   describeOwner(): string {
-    const name = bufferName(this.agent, this.shared.slot);
-    return name === "" ? `buffer ${this.shared.slot}` : `buffer "${name}"`;
+    return bufferText(this.agent, this.shared.slot);
   }
 
   /** Takes the lock, and waits for it if it is not open. */

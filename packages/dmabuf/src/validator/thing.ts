@@ -1,4 +1,4 @@
-import { bufferName } from "../domain/buffer-name.js";
+import { bufferText } from "../domain/buffer-name.js";
 import { slotOf, type Identity } from "../domain/agent-slot.js";
 import { testBit } from "../domain/bits.js";
 import { keyOrigin, keyOwner } from "../domain/fence-slot.js";
@@ -66,8 +66,7 @@ export function nameOf(segment: Segment, word: bigint): string {
     const origin = isGone(segment, word) ? undefined : keyOrigin(segment, { slot, generation, sequence: 0 });
     return `the fences of "${origin?.timelineName ?? `timeline ${slot}`}"`;
   }
-  const name = isGone(segment, word) ? "" : bufferName(segment, slot);
-  const buffer = name === "" ? `buffer ${slot}` : `buffer "${name}"`;
+  const buffer = isGone(segment, word) ? `buffer ${slot}` : bufferText(segment, slot);
   return kind === "lock" ? `the lock of ${buffer}` : `the ${kind} access of ${buffer}`;
 }
 
