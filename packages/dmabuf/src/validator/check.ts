@@ -27,7 +27,7 @@ export interface Checker {
   /** Reports what is held, with the places where it was taken. */
   reportHeld(code: ReportCode, held: readonly Held[], message: string): void;
   /** The place where something is taken now will be asked for. */
-  note(held: Held): void;
+  took(held: Held): void;
   /** A buffer, for messages. */
   nameOf(bufferSlot: number): string;
 }

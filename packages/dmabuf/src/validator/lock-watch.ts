@@ -36,7 +36,7 @@ export class LockWatch implements Check {
     flows.hold(lock);
     flows.go(lock);
     this.#locks.set(held, lock);
-    this.#validator.note(held);
+    this.#validator.took(held);
     this.#watch();
   }
 

@@ -148,17 +148,13 @@ export class Validator implements Validation, Checker {
     return this.#locks.pends();
   }
 
+  /** The place where something is taken now will be asked for. */
   took(held: Held): void {
     this.#places.took(held);
   }
 
   forgotten(held: Held, message: string): void {
     this.reportHeld("never-given-back", [held], message);
-  }
-
-  /** The place where something is taken now will be asked for. */
-  note(held: Held): void {
-    this.#places.took(held);
   }
 
   /** Reports what is held, with the places where it was taken. */
