@@ -1,3 +1,4 @@
+import { createAsyncStorage } from "./async-storage.js";
 import { builtinModule } from "./modules.js";
 
 /**
@@ -18,16 +19,6 @@ export interface AsyncContext<T> {
   run<R>(value: T | undefined, run: () => R): R;
   /** Asks for nothing of the surroundings any more. */
   close(): void;
-}
-
-interface Storage<T> {
-  getStore(): T | undefined;
-  enterWith(value: T | undefined): void;
-  run<R>(value: T | undefined, run: () => R): R;
-}
-
-interface AsyncHooks {
-  readonly AsyncLocalStorage: new <T>() => Storage<T>;
 }
 
 interface PromiseHooks {
@@ -54,10 +45,9 @@ export function createAsyncContext<T extends object>(
   join: (own: T | undefined, awaited: T) => T | undefined,
   isNeeded: () => boolean,
 ): AsyncContext<T> {
-  const Storage = builtinModule<AsyncHooks>("node:async_hooks")?.AsyncLocalStorage;
+  const storage = createAsyncStorage<T>();
   const promiseHooks = builtinModule<{ readonly promiseHooks: PromiseHooks }>("node:v8")?.promiseHooks;
-  if (Storage === undefined || promiseHooks === undefined) return new TurnContext<T>();
-  const storage = new Storage<T>();
+  if (storage === undefined || promiseHooks === undefined) return new TurnContext<T>();
   // The storage's own hooks come before those below: they say what value a reaction begins with.
   storage.run({} as T, () => {});
   const close = promiseHooks.createHook({

@@ -1,27 +1,19 @@
-import { builtinModule } from "./modules.js";
+import { createAsyncStorage, type AsyncStorage } from "./async-storage.js";
 
-interface Storage<T> {
-  run<R>(value: T, run: () => R): R;
-  getStore(): T | undefined;
-}
-
-interface AsyncHooks {
-  readonly AsyncLocalStorage: new <T>() => Storage<T>;
-}
+type Scope<T> = Pick<AsyncStorage<T>, "run" | "getStore">;
 
 /**
  * What belongs to some code and to all that it begins, also what comes later. Where the surroundings have no asynchronous
  * contexts, it belongs to what the code calls.
  */
-export function createScope<T>(): Storage<T> {
-  const { AsyncLocalStorage } = builtinModule<AsyncHooks>("node:async_hooks") ?? {};
-  return AsyncLocalStorage === undefined ? new Calls<T>() : new AsyncLocalStorage<T>();
+export function createScope<T>(): Scope<T> {
+  return createAsyncStorage<T>() ?? new Calls<T>();
 }
 
-class Calls<T> implements Storage<T> {
+class Calls<T> implements Scope<T> {
   #current: T | undefined;
 
-  run<R>(value: T, run: () => R): R {
+  run<R>(value: T | undefined, run: () => R): R {
     const before = this.#current;
     this.#current = value;
     try {
