@@ -5,6 +5,8 @@ import { Core } from "../src/domain/feature.js";
 import { claimAgentSlot, type Identity } from "../src/domain/agent-slot.js";
 import { readHeader, writeHeader } from "../src/domain/header.js";
 import { checkSizes, Layout, type Sizes } from "../src/domain/layout.js";
+import { absentTables, ALL_FEATURES, featureBits } from "../src/domain/shared-features.js";
+import { without } from "../src/domain/sizes.js";
 import { threadsHost } from "../src/host/threads.js";
 import { DomainBase, putTogether } from "../src/domain-base.js";
 import { FEATURES, type AllMembers } from "../src/features.js";
@@ -32,11 +34,12 @@ export class BareDomain extends DomainBase {
   protected override left(): void {}
 }
 
-/** A new control segment. */
+/** A new control segment, of a domain that is not validated. */
 export function createMemory(sizes: Partial<Sizes>): Substrate {
-  const layout = new Layout(checkSizes(sizes));
+  const features = ALL_FEATURES & ~featureBits(["validator"]);
+  const layout = new Layout(without(checkSizes(sizes), absentTables(features)));
   const memory = createSharedSubstrate(new SharedArrayBuffer(layout.words * 4));
-  writeHeader(memory, layout.sizes, [1, 2, 3, 4]);
+  writeHeader(memory, layout.sizes, [1, 2, 3, 4], features);
   return memory;
 }
 

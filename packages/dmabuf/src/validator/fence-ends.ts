@@ -13,13 +13,7 @@ import type { Checker } from "./check.js";
  */
 export class FenceEnds {
   readonly #validator: Checker;
-  readonly #registry = new FinalizationRegistry<End>((end) => {
-    try {
-      this.#lost(end);
-    } catch {
-      // The memory of a dead agent can be gone: no one is left here who would hear of it.
-    }
-  });
+  readonly #registry = new FinalizationRegistry<End>((end) => this.#lost(end));
   /** fence-ends.2. */
   readonly #kept = new Set<object>();
 
