@@ -1,13 +1,16 @@
+import { BUFFER_SLOTS } from "../buffer/buffer-slot.js";
+import { currentHolds } from "../buffer/hold.js";
 import { bufferText } from "../domain/buffer-name.js";
 import { slotOf, type Identity } from "../domain/agent-slot.js";
 import { testBit } from "../domain/bits.js";
 import { keyOrigin, keyOwner } from "../domain/fence-slot.js";
-import { BUFFER, LOCK, ONE_SHOT, SLOT_PHASE, SLOT_STATE, THING, TIMELINE, type Segment } from "../domain/layout.js";
+import { BUFFER, ONE_SHOT, SLOT_STATE, THING, TIMELINE, type Segment } from "../domain/layout.js";
 import { pairOf } from "../domain/packing.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Thing } from "../domain/validation.js";
 import { backingOf, type Fence } from "../fence/fence.js";
 import { unwrap } from "../fence/unwrap.js";
+import { holderOf, lockHolder } from "../reservation/lock.js";
 
 /** Things as all agents name them: in one word, with the generation of their slot. */
 
@@ -38,11 +41,8 @@ export function kindOf(word: bigint): Kind {
 export function isGone(segment: Segment, word: bigint): boolean {
   const [slot, generation] = [THING.slot.in(word), THING.generation.in(word)];
   const { memory, layout } = segment;
-  if (kindOf(word) !== "fence") {
-    if (slot >= layout.sizes.buffers) return true;
-    const state = memory.load64(layout.buffer(slot) + BUFFER.STATE);
-    return SLOT_STATE.phase.in(state) !== SLOT_PHASE.LIVE || SLOT_STATE.generation.in(state) !== generation;
-  }
+  if (kindOf(word) !== "fence")
+    return slot >= layout.sizes.buffers || !BUFFER_SLOTS.isLive(segment, { slot, generation });
   if (slot >= layout.fenceSlots) return true;
   const now = layout.isTimeline(slot)
     ? memory.load(layout.timeline(slot) + TIMELINE.GENERATION)
@@ -72,15 +72,13 @@ export function nameOf(segment: Segment, word: bigint): string {
 
 /** Whether an agent has a thing just now; of a fence, whether it signals it. */
 export function isHeldBy(segment: Segment, word: bigint, agent: Identity): boolean {
-  const { memory, layout } = segment;
   const slot = THING.slot.in(word);
   const kind = kindOf(word);
   if (kind === "fence")
     return keyOwner(segment, { slot, generation: THING.generation.in(word) | 0, sequence: 0 }) === agent;
-  const base = layout.buffer(slot);
-  if (kind === "lock") return (LOCK.holder.in(memory.load64(base + BUFFER.LOCK)) | 0) === agent;
-  if (kind === "write") return memory.load(base + BUFFER.WRITER) === agent;
-  return testBit(memory, base + layout.BUFFER.READERS, slotOf(agent));
+  if (kind === "lock") return holderOf(lockHolder(segment, slot)) === agent;
+  const { writer, readers } = currentHolds(segment, slot);
+  return kind === "write" ? writer === agent : testBit(segment.memory, readers, slotOf(agent));
 }
 
 /** Whether an agent is to be rung for a thing. */
