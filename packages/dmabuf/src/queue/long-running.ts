@@ -281,8 +281,7 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
   /** If hang recovery has ended the fence while the job uses its buffers, the job is late (long-running.5). */
   #checkLate(): void {
     if (this.#accesses === undefined || this.#isAtSafePoint || this.#fence?.status !== -ERRNO.ETIMEDOUT) return;
-    this.#giveTurnBack?.();
-    this.#giveTurnBack = undefined;
+    this.#endTurn();
     if (this.#ending.isOver) return;
     const { name, preemptLimit } = this.#owner;
     this.stop(
@@ -299,9 +298,13 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
     this.#fence = undefined;
     // Hang recovery has ended it, and the timeline with it: that is no longer overdue then.
     if (fence !== undefined && !fence.signal()) this.#endTimeline();
+    this.#endTurn();
+    this.#isPreempted = false;
+  }
+
+  #endTurn(): void {
     this.#giveTurnBack?.();
     this.#giveTurnBack = undefined;
-    this.#isPreempted = false;
   }
 
   #endTimeline(): void {
