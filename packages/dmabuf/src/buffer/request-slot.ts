@@ -184,6 +184,12 @@ export function requestState({ memory, layout }: Segment, key: RequestKey): Requ
   return { phase: "done", errno: STATE.errno.in(word), value: STATE.value.in(word) === 1 };
 }
 
+/** Whether a request with this STATE still waits for its exporter. */
+export function isUnanswered(state: bigint): boolean {
+  const phase = STATE.phase.in(state);
+  return phase === REQUEST_PHASE.POSTED || phase === REQUEST_PHASE.TAKEN;
+}
+
 /** Takes a request back that is in this phase; false if it is in another one by now. */
 export function takeBack(member: Member, key: RequestKey, phase: "posted" | "taken"): boolean {
   const state = member.layout.request(key.slot) + REQUEST.STATE;

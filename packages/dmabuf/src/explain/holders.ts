@@ -1,15 +1,7 @@
 import { currentHolds } from "../buffer/hold.js";
+import { isUnanswered } from "../buffer/request-slot.js";
 import { bufferText } from "../domain/buffer-name.js";
-import {
-  BUFFER,
-  REQUEST,
-  REQUEST_PHASE,
-  REQUEST_STATE,
-  PLACE,
-  STREAM,
-  STREAM_BUFFERS,
-  type Segment,
-} from "../domain/layout.js";
+import { BUFFER, REQUEST, REQUEST_STATE, PLACE, STREAM, STREAM_BUFFERS, type Segment } from "../domain/layout.js";
 import { isLive, liveAgentsIn, type Identity } from "../domain/agent-slot.js";
 import { isKeyFinished, isKeySignaled, keyOwner } from "../domain/fence-slot.js";
 import { isUserFenceSignaled, USER_FENCE_SLOTS } from "../fence/user-fence-slot.js";
@@ -201,9 +193,7 @@ function answerHolders(
 ): Holder[] {
   const base = found.layout.request(slot);
   const word = found.memory.load64(base + REQUEST.STATE);
-  const phase = REQUEST_STATE.phase.in(word);
-  if (REQUEST_STATE.generation.in(word) !== generation >>> 0) return [];
-  if (phase !== REQUEST_PHASE.POSTED && phase !== REQUEST_PHASE.TAKEN) return [];
+  if (REQUEST_STATE.generation.in(word) !== generation >>> 0 || !isUnanswered(word)) return [];
   const agent = found.memory.load(base + REQUEST.EXPORTER);
   const buffer = found.memory.load(base + REQUEST.BUFFER);
   const named = buffer >= 0 && buffer < found.layout.sizes.buffers ? bufferText(found, buffer) : "a buffer";

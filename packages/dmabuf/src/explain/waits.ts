@@ -1,6 +1,7 @@
+import { isUnanswered } from "../buffer/request-slot.js";
 import { isLive, liveAgentsIn, type Identity } from "../domain/agent-slot.js";
 import { isKeyFinished, keyOwner } from "../domain/fence-slot.js";
-import { CONSUMER, ONE_SHOT, REQUEST, REQUEST_PHASE, REQUEST_STATE, STREAM, TIMELINE } from "../domain/layout.js";
+import { CONSUMER, ONE_SHOT, REQUEST, REQUEST_STATE, STREAM, TIMELINE } from "../domain/layout.js";
 import { loadNumber } from "../domain/record.js";
 import { usedSlots } from "../domain/table.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
@@ -53,8 +54,7 @@ function* requested(found: Found): Generator<Asked> {
   for (let slot = 0; slot < usedSlots(found, "requests"); slot++) {
     const base = layout.request(slot);
     const word = memory.load64(base + REQUEST.STATE);
-    const phase = REQUEST_STATE.phase.in(word);
-    if (phase !== REQUEST_PHASE.POSTED && phase !== REQUEST_PHASE.TAKEN) continue;
+    if (!isUnanswered(word)) continue;
     const agent = memory.load(base + REQUEST.REQUESTER);
     const generation = REQUEST_STATE.generation.in(word);
     if (REQUEST_STATE.noAnswer.in(word) === 0 && isLive(found, agent))
