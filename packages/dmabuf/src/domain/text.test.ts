@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
-import { decode, encodeInto, NAME_WORDS, readName, writeName } from "./text.js";
+import { decode, encodeInto, NAME_WORDS, readName, readText, writeName, writeText } from "./text.js";
 
 /** What is read back of a name that was written over a longer one. */
 function stored(name: string): string {
@@ -29,6 +29,20 @@ test("a longer name is cut after the last whole character of its first 31 bytes"
 
 test("a name ends at its first character 0", () => {
   assert.equal(stored("a\0b"), "a");
+});
+
+test("a text of any number of words is read up to its end, and cut after the last whole character", () => {
+  const memory = createSharedSubstrate(new SharedArrayBuffer(4 * 6));
+  const stored = (text: string): string => {
+    writeText(memory, 1, 3, text);
+    return readText(memory, 1, 3);
+  };
+  for (const text of ["x".repeat(11), "", "abc", "abcd", "映像", "x".repeat(7)]) assert.equal(stored(text), text);
+  assert.equal(stored("x".repeat(12)), "x".repeat(11));
+  assert.equal(stored("映".repeat(4)), "映".repeat(3));
+  assert.deepEqual([memory.load(0), memory.load(4)], [0, 0], "nothing beside the text is written");
+  for (let i = 1; i < 4; i++) memory.store(i, 0x78787878);
+  assert.equal(readText(memory, 1, 3), "x".repeat(12), "a damaged text has an end, too");
 });
 
 test("encodeInto() writes the UTF-8 of a text, and as many whole characters as fit", () => {

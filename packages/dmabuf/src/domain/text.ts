@@ -35,6 +35,25 @@ export function cutName(name: string): string {
   return decode(bytes.subarray(0, encodeInto(name, bytes)));
 }
 
+/** Writes a text and a terminator into so many words, cut after the last whole character that fits: as many words as it has. */
+export function writeText(memory: Substrate, word: number, count: number, text: string): void {
+  const words = new Int32Array(count);
+  const length = encodeInto(text, new Uint8Array(words.buffer, 0, count * 4 - 1));
+  for (let i = 0; i <= length / 4; i++) memory.store(word + i, words[i]!);
+}
+
+/** A text as {@link writeText} writes it: nothing is read behind its end. */
+export function readText(memory: Substrate, word: number, count: number): string {
+  const words = new Int32Array(count);
+  const bytes = new Uint8Array(words.buffer);
+  for (let i = 0; i < count; i++) {
+    words[i] = memory.load(word + i);
+    const end = bytes.subarray(0, 4 * i + 4).indexOf(0, 4 * i);
+    if (end >= 0) return decode(bytes.subarray(0, end));
+  }
+  return decode(bytes);
+}
+
 /** Writes as many whole characters of UTF-8 as fit, half a pair as U+FFFD; returns the number of bytes written. */
 export function encodeInto(text: string, target: Uint8Array): number {
   let length = 0;

@@ -4,7 +4,7 @@ import { ACTIVITY, DOES, SITE_WORDS, type Segment } from "../domain/layout.js";
 import { loadNumber, loadTime, storeNumber, storeTime } from "../domain/record.js";
 import type { RecoveryStep } from "../domain/recovery.js";
 import { claimFree, usedSlots } from "../domain/table.js";
-import { decode, encodeInto } from "../domain/text.js";
+import { readText, writeText } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 
 /**
@@ -52,7 +52,7 @@ export function storeActivity(member: Member, entry: Omit<StoredActivity, "owner
   memory.store(base + ACTIVITY.GENERATION, entry.generation);
   storeNumber(memory, base + ACTIVITY.NUMBER, entry.number);
   storeTime(memory, base + ACTIVITY.SINCE, entry.since);
-  storePlace(member, base + ACTIVITY.PLACE, entry.place);
+  writeText(memory, base + ACTIVITY.PLACE, SITE_WORDS, entry.place.slice(-PLACE_LENGTH));
   // SYNC POINT words-before-version: pairs with readActivity().
   memory.add(base + ACTIVITY.VERSION, 1);
   return slot;
@@ -89,7 +89,7 @@ export function readActivity(segment: Segment, slot: number): StoredActivity | u
     generation: memory.load(base + ACTIVITY.GENERATION),
     number: loadNumber(memory, base + ACTIVITY.NUMBER),
     since: loadTime(memory, base + ACTIVITY.SINCE),
-    place: loadPlace(segment, base + ACTIVITY.PLACE),
+    place: readText(memory, base + ACTIVITY.PLACE, SITE_WORDS),
   };
   if (memory.load(base + ACTIVITY.VERSION) !== version || known === undefined || !isLive(segment, owner))
     return undefined;
@@ -103,23 +103,5 @@ function isWhole(version: number): boolean {
   return version % 2 !== 0;
 }
 
-/** A 0 comes after the text. */
-const PLACE_BYTES = SITE_WORDS * 4 - 1;
-
-/** As many words as the text has. Of a longer one the end is stored: there are the file and the line. */
-function storePlace({ memory }: Segment, word: number, place: string): void {
-  const words = new Int32Array(SITE_WORDS);
-  const length = encodeInto(place.slice(-PLACE_BYTES / 2), new Uint8Array(words.buffer, 0, PLACE_BYTES));
-  for (let i = 0; i <= length / 4; i++) memory.store(word + i, words[i]!);
-}
-
-function loadPlace({ memory }: Segment, word: number): string {
-  const words = new Int32Array(SITE_WORDS);
-  const bytes = new Uint8Array(words.buffer);
-  for (let i = 0; i < words.length; i++) {
-    words[i] = memory.load(word + i);
-    const end = bytes.indexOf(0, 4 * i);
-    if (end < 4 * i + 4 && end >= 0) return decode(bytes.subarray(0, end));
-  }
-  return decode(bytes);
-}
+/** So many characters of two bytes fit. Of a longer place the end is stored: there are the file and the line. */
+const PLACE_LENGTH = SITE_WORDS * 2 - 1;

@@ -1,7 +1,7 @@
 import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
 import { ORDER, ORDER_PHASE, ORDER_STATE, SITE_WORDS, type Segment } from "../domain/layout.js";
 import { raiseTo, usedSlots, usedWord } from "../domain/table.js";
-import { decode, encodeInto } from "../domain/text.js";
+import { readText, writeText } from "../domain/text.js";
 import { isGone } from "./thing.js";
 
 /**
@@ -94,8 +94,8 @@ function read({ memory, layout }: Segment, slot: number): LearnedOrder | undefin
   const order = {
     held: memory.load64(base + ORDER.HELD),
     awaited: memory.load64(base + ORDER.AWAITED),
-    heldAt: readPlace(memory, base + ORDER.HELD_AT),
-    awaitedAt: readPlace(memory, base + ORDER.AWAITED_AT),
+    heldAt: readText(memory, base + ORDER.HELD_AT, SITE_WORDS),
+    awaitedAt: readText(memory, base + ORDER.AWAITED_AT, SITE_WORDS),
     learner: memory.load(base + ORDER.LEARNER),
     isPending: memory.load(base + ORDER.PENDING) === 1,
   };
@@ -141,8 +141,8 @@ function publish({ memory, layout, identity }: Member, slot: number, order: Orde
   memory.store64(base + ORDER.AWAITED, order.awaited);
   memory.store(base + ORDER.LEARNER, identity);
   memory.store(base + ORDER.PENDING, order.isPending === true ? 1 : 0);
-  writePlace(memory, base + ORDER.HELD_AT, order.heldAt);
-  writePlace(memory, base + ORDER.AWAITED_AT, order.awaitedAt);
+  writeText(memory, base + ORDER.HELD_AT, SITE_WORDS, order.heldAt);
+  writeText(memory, base + ORDER.AWAITED_AT, SITE_WORDS, order.awaitedAt);
   const version = ORDER_STATE.version.in(memory.load64(base + ORDER.STATE));
   // SYNC POINT order-before-live: pairs with read().
   memory.store64(base + ORDER.STATE, stateOf(ORDER_PHASE.LIVE, version, 0));
@@ -150,25 +150,4 @@ function publish({ memory, layout, identity }: Member, slot: number, order: Orde
 
 function stateOf(phase: number, version: number, claimer: Identity): bigint {
   return ORDER_STATE.phase.of(phase) | ORDER_STATE.version.of(version) | ORDER_STATE.claimer.of(claimer);
-}
-
-function writePlace(memory: Segment["memory"], word: number, place: string): void {
-  const words = new Int32Array(SITE_WORDS);
-  encodeInto(place, new Uint8Array(words.buffer));
-  for (let i = 0; i < SITE_WORDS; i++) {
-    memory.store(word + i, words[i]!);
-    // Behind its end nothing is read.
-    if (words[i]! >>> 24 === 0) return;
-  }
-}
-
-function readPlace(memory: Segment["memory"], word: number): string {
-  const words = new Int32Array(SITE_WORDS);
-  for (let i = 0; i < SITE_WORDS; i++) {
-    words[i] = memory.load(word + i);
-    if (words[i]! >>> 24 === 0) break;
-  }
-  const bytes = new Uint8Array(words.buffer);
-  const end = bytes.indexOf(0);
-  return decode(bytes.subarray(0, end < 0 ? bytes.length : end));
 }
