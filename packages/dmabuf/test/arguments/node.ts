@@ -4,21 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { rawFormat } from "../../src/index.js";
 import { pagesFrom, ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
+import { SIZES } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
 import { sourceOf } from "./web.js";
 
 /** What the functions of `dmabuf/node` are called on and with, rightly. */
 
-const SIZES = {
-  agents: 4,
-  buffers: 16,
-  timelines: 8,
-  oneShots: 32,
-  streams: 2,
-  requests: 4,
-  syncobjs: 4,
-  userFences: 4,
-};
 let places = 0;
 
 /** A domain of processes, with one process in it. */
