@@ -1,6 +1,7 @@
 import { oneOf } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { checkHandle, checkIntact, type HandleKind } from "../domain/handle.js";
+import { InflightHold } from "../domain/inflight-hold.js";
 import type { Inflight } from "../domain/referenced-table.js";
 import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
 import type { StorageSegment } from "./storage.js";
@@ -55,8 +56,7 @@ export class BufferHandle implements Disposable {
   readonly segments: readonly StorageSegment[];
   /** The handle's own hold of the buffer. */
   readonly inflight: Inflight;
-  readonly #end: () => void;
-  readonly #cancelTimer: () => void;
+  readonly #hold: InflightHold;
 
   static {
     makeBufferHandle = (agent, key, fields, limit) => new BufferHandle(agent, key, fields, limit);
@@ -70,18 +70,13 @@ export class BufferHandle implements Disposable {
     this.size = fields.size;
     this.version = fields.version;
     this.segments = fields.segments;
-    const inflight = BUFFER_SLOTS.addInflight(agent, key);
-    this.inflight = inflight;
-    // The timer holds neither the handle nor the memory in it.
-    const { slot } = key;
-    this.#end = () => void BUFFER_SLOTS.endInflight(agent, slot, inflight);
-    this.#cancelTimer = agent.host.after(limit, this.#end);
+    this.#hold = new InflightHold(agent, BUFFER_SLOTS, key, limit);
+    this.inflight = this.#hold.inflight;
   }
 
   /** Ends the handle's own hold of the buffer, for a handle that will not be sent. Twice does nothing. */
   close(): void {
-    this.#cancelTimer();
-    this.#end();
+    this.#hold.close();
   }
 
   [Symbol.dispose](): void {

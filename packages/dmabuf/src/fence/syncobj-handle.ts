@@ -1,4 +1,5 @@
 import type { Agent } from "../domain/agent.js";
+import { InflightHold } from "../domain/inflight-hold.js";
 import type { SlotKey, Inflight } from "../domain/referenced-table.js";
 import { SYNCOBJ_SLOTS } from "./syncobj-slot.js";
 
@@ -40,30 +41,23 @@ export class SyncobjHandle implements Disposable {
   readonly generation: number;
   /** The handle's own hold of the syncobj. */
   readonly inflight: Inflight;
-  readonly #agent: Agent;
-  readonly #cancelTimer: () => void;
+  readonly #hold: InflightHold;
 
   private constructor(agent: Agent, key: SlotKey, limit: number) {
     this.domain = agent.domain;
     this.slot = key.slot;
     this.generation = key.generation;
-    this.inflight = SYNCOBJ_SLOTS.addInflight(agent, key);
-    this.#agent = agent;
-    this.#cancelTimer = agent.host.after(limit, () => this.#end());
+    this.#hold = new InflightHold(agent, SYNCOBJ_SLOTS, key, limit);
+    this.inflight = this.#hold.inflight;
   }
 
   /** The handle no longer holds the syncobj. */
   close(): void {
-    this.#cancelTimer();
-    this.#end();
+    this.#hold.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #end(): void {
-    SYNCOBJ_SLOTS.endInflight(this.#agent, this.slot, this.inflight);
   }
 }
 

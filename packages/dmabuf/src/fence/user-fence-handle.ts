@@ -1,4 +1,5 @@
 import type { Agent } from "../domain/agent.js";
+import { InflightHold } from "../domain/inflight-hold.js";
 import type { Inflight, SlotKey } from "../domain/referenced-table.js";
 import { USER_FENCE_SLOTS } from "./user-fence-slot.js";
 
@@ -57,23 +58,19 @@ export class PlainUserFenceHandle implements UserFenceHandle {
   readonly generation: number;
   /** The handle's own hold of the fence. */
   readonly inflight: Inflight;
-  readonly #end: () => void;
-  readonly #cancelTimer: () => void;
+  readonly #hold: InflightHold;
 
   private constructor(agent: Agent, key: SlotKey, limit: number) {
     this.domain = agent.domain;
     this.slot = key.slot;
     this.generation = key.generation;
-    const inflight = USER_FENCE_SLOTS.addInflight(agent, key);
-    this.inflight = inflight;
-    this.#end = () => void USER_FENCE_SLOTS.endInflight(agent, key.slot, inflight);
-    this.#cancelTimer = agent.host.after(limit, this.#end);
+    this.#hold = new InflightHold(agent, USER_FENCE_SLOTS, key, limit);
+    this.inflight = this.#hold.inflight;
   }
 
   /** The handle no longer holds the fence. */
   close(): void {
-    this.#cancelTimer();
-    this.#end();
+    this.#hold.close();
   }
 
   [Symbol.dispose](): void {
