@@ -30,7 +30,7 @@ const GROUPS = {
   programs: { folders: ["demo/test", "bench/test"], minutes: 5 },
   validator: { folders: ["dmabuf/test/validator"], minutes: 3 },
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 3 },
-  browser: { folders: ["dmabuf/test/browser"], minutes: 10 },
+  browser: { folders: ["dmabuf/test/browser"], minutes: 20 },
   inspector: { folders: ["inspector/test"], minutes: 10 },
   kernel: { folders: ["dmabuf/test/kernel"], minutes: 20, before: "dmabuf/test/kernel/lab/build.sh" },
 };
