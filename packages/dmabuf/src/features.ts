@@ -10,6 +10,7 @@ import type { UserFence } from "./fence/user-fence.js";
 import type { UserFenceHandleData } from "./fence/user-fence-handle.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
+import { COPIES, type CopyMembers } from "./buffer/copies-feature.js";
 import { BUFFERS, type BufferMembers } from "./buffer/feature.js";
 import type { DomainBase, JoinOptions } from "./domain-base.js";
 import type { Feature } from "./domain/feature.js";
@@ -29,6 +30,7 @@ export const FEATURES: readonly Feature[] = [
   SYNCOBJS,
   USER_FENCES,
   BUFFERS,
+  COPIES,
   STREAMS,
   QUEUES,
   WINDOWS,
@@ -48,6 +50,7 @@ export interface AllMembers
     SyncobjMembers,
     UserFenceMembers,
     BufferMembers,
+    CopyMembers,
     StreamMembers,
     QueueMembers,
     WindowMembers,

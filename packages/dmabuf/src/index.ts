@@ -129,3 +129,6 @@ export type { AbortSignalLike } from "./host/abort.js";
 export type { MessagePortLike } from "./host/lifeline.js";
 
 export { copiedBytes } from "./buffer/copies.js";
+export type { CopyMembers } from "./buffer/copies-feature.js";
+export type { CopyRecord } from "./buffer/copy-ledger.js";
+export type { CopyReason } from "./domain/copying.js";

@@ -40,6 +40,7 @@ test("the constants are those of the layout", () => {
     userFences: "USER_FENCE",
     orders: "ORDER",
     activities: "ACTIVITY",
+    copies: "COPY",
     retired: "RETIRED",
   };
   for (const table of TABLE_NAMES) {

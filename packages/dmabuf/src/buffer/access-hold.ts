@@ -1,3 +1,4 @@
+import type { Agent } from "../domain/agent.js";
 import type { Activity } from "../domain/activity.js";
 import { Held } from "../domain/held.js";
 import type { ReadCheck } from "../domain/validation.js";
@@ -45,6 +46,10 @@ export class AccessHold extends Held implements AccessedBytes {
     this.#storage.beginUse();
     super.begin();
     this.#check?.begin(this.views);
+  }
+
+  get agent(): Agent {
+    return this.#record.agent;
   }
 
   get views(): readonly Uint8Array[] {

@@ -551,7 +551,7 @@ export class DmaBuf implements Disposable {
   }
 
   #relocate(call: string, to: readonly StorageSegment[] | Relocate): Relocate {
-    return typeof to === "function" ? to : copyTo(checkSegments(call, "to", to), this.size);
+    return typeof to === "function" ? to : copyTo(this.#record.agent, checkSegments(call, "to", to), this.size);
   }
 
   *#move(relocate: Relocate, timeout?: number): Steps<void> {

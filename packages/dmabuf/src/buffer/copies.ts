@@ -1,3 +1,5 @@
+import type { CopyLog, CopyReason } from "../domain/copying.js";
+
 /** Every copy that the library makes of a buffer's bytes goes through here, so that it can be counted. */
 
 let bytes = 0;
@@ -24,16 +26,26 @@ export function copiedBytes(): number {
   return bytes;
 }
 
-/** A copy in memory of its own, for interfaces that refuse shared memory. */
-export function countedCopy(source: Uint8Array): Uint8Array<ArrayBuffer> {
+/** An agent that copies; its domain may have an account of that. */
+export interface Copier {
+  readonly copies: CopyLog | undefined;
+}
+
+/** A copy in memory of its own, for interfaces that refuse shared memory. @param copier None if the bytes are of no domain here. */
+export function countedCopy(copier: Copier | undefined, why: CopyReason, source: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(source.length);
-  copy.set(source);
-  bytes += source.length;
+  countedCopyTo(copier, why, source, copy);
   return copy;
 }
 
 /** A copy to other memory of at least the same length. */
-export function countedCopyTo(source: Uint8Array, target: Uint8Array): void {
+export function countedCopyTo(
+  copier: Copier | undefined,
+  why: CopyReason,
+  source: Uint8Array,
+  target: Uint8Array,
+): void {
   target.set(source);
   bytes += source.length;
+  copier?.copies?.add(why, source.length);
 }

@@ -1,11 +1,13 @@
 import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
-import { countedCopy } from "./copies.js";
+import { countedCopyTo, type Copier } from "./copies.js";
 
 /** What accesses hold, one after the other (held.5). */
 export interface AccessedBytes extends Held {
   readonly mode: AccessMode;
+  /** The agent that has the access. */
+  readonly agent: Copier;
   /** The bytes of each segment, in place. */
   readonly views: readonly Uint8Array[];
   /** Tells that it was used after its end, where that is a mistake of its own kind. */
@@ -95,11 +97,10 @@ export class CpuAccess implements Disposable {
    */
   copy(): Uint8Array<ArrayBuffer> {
     const views = this.segments;
-    if (views.length === 1) return countedCopy(views[0]!);
     const whole = new Uint8Array(views.reduce((size, view) => size + view.length, 0));
     let offset = 0;
     for (const view of views) {
-      whole.set(countedCopy(view), offset);
+      countedCopyTo(this.#hold.agent, "access.copy()", view, whole.subarray(offset));
       offset += view.length;
     }
     return whole;

@@ -1,5 +1,6 @@
 import { awaitedHold } from "./awaited-hold.js";
 import { agentsWithDynamic } from "./agent-counter.js";
+import type { Agent } from "../domain/agent.js";
 import { nameAgents, waitsFor, type Identity } from "../domain/agent-slot.js";
 import { exporterOf } from "./buffer-slot.js";
 import { isLater, promised } from "../domain/promised.js";
@@ -133,21 +134,21 @@ function* ask({ agent, key, reservation }: BufferRecord, importers: Identity, ti
 }
 
 /** A move to new memory of the same size, with a copy by this thread. */
-export function copyTo(segments: readonly StorageSegment[], size: number): Relocate {
+export function copyTo(agent: Agent, segments: readonly StorageSegment[], size: number): Relocate {
   checkStorage(segments, size);
   return (from) => {
-    copySegments(from, segments);
+    copySegments(agent, from, segments);
     return { segments };
   };
 }
 
-function copySegments(from: readonly StorageSegment[], to: readonly StorageSegment[]): void {
+function copySegments(agent: Agent, from: readonly StorageSegment[], to: readonly StorageSegment[]): void {
   const targets = to.map(segmentBytes);
   let target = targets.shift();
   for (let source of from.map(segmentBytes)) {
     while (target !== undefined && source.length > 0) {
       const length = Math.min(source.length, target.length);
-      countedCopyTo(source.subarray(0, length), target);
+      countedCopyTo(agent, "buffer.move()", source.subarray(0, length), target);
       source = source.subarray(length);
       target = length < target.length ? target.subarray(length) : targets.shift();
     }

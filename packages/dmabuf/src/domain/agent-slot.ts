@@ -1,8 +1,8 @@
 import { forEachBit, testBit } from "./bits.js";
-import { AGENT, AGENT_PHASE, AGENT_STATE, IDENTITY, type Segment } from "./layout.js";
+import { AGENT, AGENT_PHASE, AGENT_STATE, IDENTITY, PLACE_NAME_WORDS, type Segment } from "./layout.js";
 import { protocolOf } from "./segment-protocol.js";
 import { claimFree, usedSlots } from "./table.js";
-import { readName, writeName } from "./text.js";
+import { readName, readText, writeName, writeText } from "./text.js";
 
 /**
  * The agents that are joined: one slot for each.
@@ -67,6 +67,7 @@ function takeAgentSlot({ memory, layout }: Segment, slot: number, name: string):
   const live = stateOf(generation, AGENT_PHASE.LIVE);
   if (memory.compareExchange(base + AGENT.STATE, state, live) !== state) return undefined;
   memory.store(base + AGENT.PROCESS, 0);
+  memory.store(base + AGENT.LISTENS, 0);
   writeName(memory, base + AGENT.NAME, name);
   // SYNC POINT name-before-named: pairs with nameOf().
   memory.store(base + AGENT.NAMED, generation);
@@ -159,6 +160,16 @@ export function retireAgentSlot({ memory, layout }: Segment, identity: Identity)
 /** Empty for an identity whose slot has moved on, or that no agent can have. */
 export function agentName(segment: Segment, identity: Identity): string {
   return nameOf(segment, identity) ?? "";
+}
+
+/** Says where this agent listens, for those that look on. */
+export function sayWhere({ memory, layout, identity }: Member, place: string): void {
+  writeText(memory, layout.agent(slotOf(identity)) + AGENT.LISTENS, PLACE_NAME_WORDS, place);
+}
+
+/** Where an agent has last begun to listen; "" if it has not. */
+export function placeOf({ memory, layout }: Segment, identity: Identity): string {
+  return readText(memory, layout.agent(slotOf(identity)) + AGENT.LISTENS, PLACE_NAME_WORDS);
 }
 
 /** The names of the agents that have joined and not left. */

@@ -4,6 +4,7 @@ import type { Host } from "../host/host.js";
 import type { Protocol } from "../protocol/protocol.js";
 import type { Substrate } from "../substrate/substrate.js";
 import type { Activity, ActivityLog } from "./activity.js";
+import type { CopyLog } from "./copying.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
@@ -85,6 +86,8 @@ export class Agent implements Member, Waiter {
   validation: Validation | undefined = undefined;
   /** Tells other agents what lasts, where the domain explains it. */
   activities: ActivityLog | undefined = undefined;
+  /** Keeps account of what it copies, where the domain has one. */
+  copies: CopyLog | undefined = undefined;
   /** How many buffers it has read holds of. */
   buffersRead = 0;
   readonly #bell: number;

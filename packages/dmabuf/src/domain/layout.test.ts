@@ -31,6 +31,7 @@ const SMALL: Sizes = {
   userFences: 2,
   orders: 2,
   activities: 2,
+  copies: 2,
 };
 /** More agents than one word has bits. */
 const MANY: Sizes = { ...SMALL, agents: 33 };
@@ -45,6 +46,7 @@ const NAMES = [
   "userFences",
   "orders",
   "activities",
+  "copies",
 ] as const;
 
 function createMemory(sizes: Sizes = SMALL): Substrate {
@@ -63,6 +65,7 @@ test("sizes that are not given are the defaults", () => {
     userFences: 1024,
     orders: 4096,
     activities: 1024,
+    copies: 256,
   };
   assert.deepEqual(checkSizes({}), defaults);
   assert.deepEqual(checkSizes({ buffers: 7 }), { ...defaults, buffers: 7 });
@@ -192,6 +195,7 @@ for (const sizes of [SMALL, MANY, checkSizes({})]) {
       userFences: layout.userFence(1),
       orders: layout.order(1),
       activities: layout.activity(1),
+      copies: layout.copy(1),
     };
     for (const table of TABLE_NAMES) {
       const { WORDS } = place<AnyRecord>(TABLES[table], layout.counts) as { readonly WORDS: number };

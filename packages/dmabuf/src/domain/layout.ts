@@ -32,7 +32,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 13;
+export const LAYOUT_VERSION = 14;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -64,6 +64,9 @@ export const AGENT_PHASE = { FREE: 0, LIVE: 1, DEAD: 2 } as const;
 /** How many waits of an agent sleep in its event loop, and whether its thread blocks. */
 export const SLEEPERS = packing(32, { inLoop: 30, blocks: 1 });
 
+/** How many words a path or an abstract name of a socket has, with a 0 behind it. */
+export const PLACE_NAME_WORDS = 28;
+
 export const AGENT = record({
   STATE: packed(AGENT_STATE),
   REAPER: u32, // identity of the agent that sweeps this slot
@@ -73,6 +76,7 @@ export const AGENT = record({
   NAMED: u32, // generation of the agent whose name is in NAME as a whole
   PROCESS: u32, // number of its process, 0 if it is not known
   NAME: name,
+  LISTENS: words(PLACE_NAME_WORDS), // where the agent has last begun to listen, "" if it has not
   DOORBELL: ownLine(u32), // counts the rings
   SLEEPERS: packed(SLEEPERS), // the substrate's own, beside the word that is rung
 });
@@ -111,6 +115,9 @@ export const TIMES_KEPT = 64;
 /** Which fence of a timeline an agent has asked for whose owner only then ends its work. */
 export const DEMAND = packing(64, { sequence: 47, listens: 1, generation: 16 });
 
+/** What completes a timeline. */
+export const TIMELINE_KIND = { PLAIN: 0, SOFTWARE: 1, QUEUE: 2, LONG_RUNNING: 3 } as const;
+
 /** One fence context with a fixed owner. What a signal and a look at it need is in one cache line. */
 export const TIMELINE = record({
   OWNER: ownLine(u32),
@@ -127,6 +134,7 @@ export const TIMELINE = record({
   CONTEXT: u64, // the fence context number
   DRIVER_NAME: name,
   NAME: name,
+  KIND: u32, // TIMELINE_KIND
   ACKNOWLEDGED: u64, // up to which number the owner has said that its work has finished, after the end
   DEMAND: packed(DEMAND), // 0 if the fences signal by themselves
   WAITERS: agentBits,
@@ -262,6 +270,9 @@ export const GROUP = record({
  */
 export const FOUND = { NONE: 32, ENDED: 33, NOT_YET: 34, READY: 64, BEYOND: 128 } as const;
 
+/** How many words of UTF-8 the description of a stream's format has. */
+export const FORMAT_WORDS = 128;
+
 /** How a stream ended: 0 for an open one, 1 for its end, else the errno it failed with + 1. */
 export const STREAM_END = packing(32, { end: 11, left: 1, generation: 20 });
 
@@ -275,6 +286,7 @@ export const STREAM = record({
   GROUPS_USED: u32, // how many groups there are
   RING: u32, // how many of its places have a buffer
   NAME: name,
+  FORMAT: words(FORMAT_WORDS), // of its frames, for those that look on (format-text.ts)
   PUBLISHED: ownLine(u32), // frames ever published; wraps
   WAITERS: agentBits,
   PLACES: ownLine(list(STREAM_BUFFERS, PLACE)),
@@ -389,6 +401,15 @@ export const ACTIVITY = record({
   PLACE: words(SITE_WORDS), // where the program does it, if that is known
 });
 
+/** What one agent has copied for one reason, at one place of its program. */
+export const COPY = record({
+  OWNER: u32,
+  TIMES: u32, // how often; 0 until all else is stored
+  BYTES: u64, // together
+  WHY: u32, // index in COPY_REASONS (copying.ts)
+  PLACE: words(SITE_WORDS), // where the program did it, if that is known
+});
+
 /** The tables, in the order in which the segment has them after its header. */
 export const TABLES = {
   agents: AGENT,
@@ -402,6 +423,7 @@ export const TABLES = {
   userFences: USER_FENCE,
   orders: ORDER,
   activities: ACTIVITY,
+  copies: COPY,
 } as const satisfies Record<TableName, AnyRecord>;
 
 type Starts = Readonly<Record<TableName | "end", number>>;
@@ -534,6 +556,10 @@ export class Layout {
 
   activity(slot: number): number {
     return this.#starts.activities + slot * ACTIVITY.WORDS;
+  }
+
+  copy(slot: number): number {
+    return this.#starts.copies + slot * COPY.WORDS;
   }
 
   /** Where a table begins. */

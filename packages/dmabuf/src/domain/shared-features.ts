@@ -11,6 +11,7 @@ const TABLES = {
   "user-fences": ["userFences"],
   validator: ["orders"],
   explanations: ["activities"],
+  copies: ["copies"],
 } as const satisfies Record<string, readonly (keyof Sizes)[]>;
 
 export type SharedFeature = keyof typeof TABLES;

@@ -22,6 +22,8 @@ export interface Sizes {
   readonly orders: number;
   /** Holds and waits that last, and that `explain()` can say the time of, at the same time. Default 1,024. */
   readonly activities: number;
+  /** Reasons and places of copies that the library makes, and that `copies()` can tell, of all agents. Default 256. */
+  readonly copies: number;
 }
 
 /** How many slots each table has by default, and at most; in their order in the header. */
@@ -36,6 +38,7 @@ const SLOTS: Readonly<Record<keyof Sizes, readonly [usual: number, most: number]
   userFences: [1024, 2 ** 16],
   orders: [4096, 2 ** 16],
   activities: [1024, 2 ** 16],
+  copies: [256, 2 ** 16],
 };
 
 export const SIZE_NAMES = Object.keys(SLOTS) as (keyof Sizes)[];

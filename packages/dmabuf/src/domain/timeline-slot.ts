@@ -1,7 +1,17 @@
 import { DmaBufError } from "../errors.js";
 import { ringAll, type Identity, type Member } from "./agent-slot.js";
 import { forgetTooOld, recordEnd, recordFailure, resetEnd, retireFailures } from "./failures.js";
-import { COMPLETED, DEMAND, HEADER, TAGGED_TIME, TIME_ENTRY, TIMELINE, TIMES_KEPT, type Segment } from "./layout.js";
+import {
+  COMPLETED,
+  DEMAND,
+  HEADER,
+  TAGGED_TIME,
+  TIME_ENTRY,
+  TIMELINE,
+  TIMELINE_KIND,
+  TIMES_KEPT,
+  type Segment,
+} from "./layout.js";
 import { pairOf } from "./packing.js";
 import { addNumber, loadNumber, storeNumber } from "./record.js";
 import { protocolOf } from "./segment-protocol.js";
@@ -49,6 +59,8 @@ export interface TimelineOptions {
   readonly timeLimit: number;
   /** Whether its fences signal only when an agent asks for them (timeline-demand.1). */
   readonly onDemand?: boolean;
+  /** One of TIMELINE_KIND. Default PLAIN. */
+  readonly kind?: number;
 }
 
 /** Names a timeline to every agent. */
@@ -100,6 +112,7 @@ function openTimeline(member: Member, slot: number, options: TimelineOptions): n
   storeNumber(memory, base + TIMELINE.CONTEXT, allocateContexts(member, 1));
   writeName(memory, base + TIMELINE.DRIVER_NAME, options.driverName);
   writeName(memory, base + TIMELINE.NAME, options.name);
+  memory.store(base + TIMELINE.KIND, options.kind ?? TIMELINE_KIND.PLAIN);
   return generation;
 }
 

@@ -2,7 +2,7 @@ import type { Activity, ActivityLog, Doing, HeldPlace, OngoingCall } from "../do
 import type { Agent } from "../domain/agent.js";
 import { stackHere } from "../host/stack.js";
 import { clearActivity, storeActivity } from "./activity-slot.js";
-import { placeIn } from "./place.js";
+import { placeIn } from "../host/program-place.js";
 
 /** What lasts longer is told to the other agents: milliseconds. */
 const LASTS_MS = 100;

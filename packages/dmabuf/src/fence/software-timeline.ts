@@ -1,4 +1,5 @@
 import { check, checkOptions, FUNCTION, integer, NAME, type Kinds } from "../arguments.js";
+import { TIMELINE_KIND } from "../domain/layout.js";
 import type { Agent } from "../domain/agent.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { agentName } from "../domain/agent-slot.js";
@@ -85,7 +86,7 @@ export class SoftwareTimeline implements Disposable {
       checkOptions("Domain.createSoftwareTimeline()", options, OPTIONS);
       const { name = agentName(agent, agent.identity), timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
       agent.validation?.allocates("a timeline");
-      const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit });
+      const key = claimTimeline(agent, { name, driverName: "sw_sync", timeLimit, kind: TIMELINE_KIND.SOFTWARE });
       return new SoftwareTimeline(agent, { ...key, sequence: 0 }, true, onDeadline);
     };
     openSoftwareTimeline = (agent, handle) => {

@@ -1,5 +1,5 @@
 import { keyDeadline, keyStatus, keyTime } from "../domain/fence-slot.js";
-import { COMPLETED, TIMELINE, TIMES_KEPT, type Segment } from "../domain/layout.js";
+import { COMPLETED, TIMELINE, TIMELINE_KIND, TIMES_KEPT, type Segment } from "../domain/layout.js";
 import { loadNumber } from "../domain/record.js";
 import { usedSlots } from "../domain/table.js";
 import { readName } from "../domain/text.js";
@@ -26,6 +26,8 @@ export interface SnapshotTimeline {
   readonly context: number;
   /** Its name, for people. */
   readonly name: string;
+  /** "timeline": its owner signals it. "software": any agent may. The others are a queue's. */
+  readonly kind: "timeline" | "software" | "queue" | "long-running queue";
   /** What its work runs on, for people. */
   readonly driverName: string;
   /** The agent that signals its fences, by its identity. */
@@ -54,6 +56,13 @@ export function timelinesIn(segment: Segment, since: number): SnapshotTimeline[]
   return slots.map((slot) => timelineIn(segment, slot, since)).filter((timeline) => timeline !== undefined);
 }
 
+const KINDS: Readonly<Record<number, SnapshotTimeline["kind"]>> = {
+  [TIMELINE_KIND.PLAIN]: "timeline",
+  [TIMELINE_KIND.SOFTWARE]: "software",
+  [TIMELINE_KIND.QUEUE]: "queue",
+  [TIMELINE_KIND.LONG_RUNNING]: "long-running queue",
+};
+
 function timelineIn(segment: Segment, slot: number, since: number): SnapshotTimeline | undefined {
   const { memory, layout } = segment;
   const base = layout.timeline(slot);
@@ -70,6 +79,7 @@ function timelineIn(segment: Segment, slot: number, since: number): SnapshotTime
     ...key,
     context: loadNumber(memory, base + TIMELINE.CONTEXT),
     name: readName(memory, base + TIMELINE.NAME),
+    kind: KINDS[memory.load(base + TIMELINE.KIND)] ?? "timeline",
     driverName: readName(memory, base + TIMELINE.DRIVER_NAME),
     owner,
     completed,

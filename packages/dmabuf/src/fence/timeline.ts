@@ -52,11 +52,18 @@ const OPTIONS: Kinds<TimelineOptions> = {
   onDeadline: FUNCTION,
 };
 
+/** What a queue's timeline has besides. */
+export interface TimelineExtras {
+  /** One of TIMELINE_KIND. */
+  readonly kind?: number;
+  /** Told the number of each fence that an agent asks for: none signals by itself then (timeline-demand.1). */
+  readonly onDemand?: (sequence: number) => void;
+}
+
 /**
- * @param onDemand Told the number of each fence that an agent asks for: none signals by itself then (timeline-demand.1).
  * @throws {DmaBufError} `ENOSPC` if the domain has no timeline left.
  */
-export let createTimeline: (agent: Agent, options?: TimelineOptions, onDemand?: (sequence: number) => void) => Timeline;
+export let createTimeline: (agent: Agent, options?: TimelineOptions, more?: TimelineExtras) => Timeline;
 
 /**
  * A fence context in shared memory: its fences signal in order, for all agents, and creating one costs nothing shared.
@@ -77,7 +84,7 @@ export let createTimeline: (agent: Agent, options?: TimelineOptions, onDemand?: 
  */
 export class Timeline implements Disposable {
   static {
-    createTimeline = (agent, options = {}, onDemand) => new Timeline(agent, options, onDemand);
+    createTimeline = (agent, options = {}, more = {}) => new Timeline(agent, options, more);
   }
 
   /** For people. */
@@ -90,7 +97,7 @@ export class Timeline implements Disposable {
   #created = 0;
   #closed = false;
 
-  private constructor(agent: Agent, options: TimelineOptions, onDemand?: (sequence: number) => void) {
+  private constructor(agent: Agent, options: TimelineOptions, { kind, onDemand }: TimelineExtras) {
     checkOptions("Domain.createTimeline()", options, OPTIONS);
     const { name = "timeline", driverName = "dmabuf", timeLimit = DEFAULT_TIME_LIMIT, onDeadline } = options;
     agent.validation?.allocates("a timeline");
@@ -99,6 +106,7 @@ export class Timeline implements Disposable {
       driverName,
       timeLimit,
       onDemand: onDemand !== undefined,
+      ...(kind !== undefined && { kind }),
     });
     const key = { slot, generation, sequence: 0 };
     const origin = keyOrigin(agent, key)!;

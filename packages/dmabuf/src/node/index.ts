@@ -16,6 +16,7 @@ export type { ObservedAgent } from "./observing/observed-agents.js";
 export type { DomainSnapshot, SnapshotAgent, SnapshotOptions } from "./observing/domain-snapshot.js";
 export type { DomainList, HiddenProcess, ListedDomain } from "./observing/listed-domains.js";
 export type { SnapshotBuffer, SnapshotEntry, SnapshotRingPlace } from "../buffer/buffer-snapshot.js";
+export type { SnapshotCopy } from "../buffer/copy-snapshot.js";
 export type { ActivityName } from "../domain/activity.js";
 export type { SnapshotTable } from "../domain/table-snapshot.js";
 export type { SnapshotFence, SnapshotFenceUse } from "../explain/fence-snapshot.js";

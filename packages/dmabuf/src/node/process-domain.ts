@@ -1,6 +1,7 @@
 import type { ChildProcess, ForkOptions } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { Socket } from "node:net";
+import { resolve } from "node:path";
 import { isMainThread, threadId } from "node:worker_threads";
 import { check, checkList, checkOptions, NAME, OBJECT, TEXT, type Kind, type Kinds } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
@@ -9,7 +10,7 @@ import { HANDLE_MODE } from "../buffer/handle.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
 import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
-import { slotOf } from "../domain/agent-slot.js";
+import { sayWhere, slotOf } from "../domain/agent-slot.js";
 import { Core, sharedBits } from "../domain/feature.js";
 import { take, takeSync } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
@@ -298,6 +299,7 @@ export class ProcessDomain extends DomainBase {
     checkPlace("ProcessDomain.listen()", where);
     this.checkJoined();
     this.#listening.add(new ListeningSocket(where, this.#acceptor));
+    sayWhere(this.#parts.agent, where.startsWith("@") ? where : resolve(where));
   }
 
   /**

@@ -71,6 +71,7 @@ export class JobAccesses {
 /** A job's access ends with the job: nothing of it can be forgotten. */
 class JobAccess extends Held implements AccessedBytes {
   readonly mode: AccessMode;
+  readonly agent: Agent;
   readonly views: readonly Uint8Array[];
   readonly usedLate: () => void;
   readonly #check: ReadCheck | undefined;
@@ -82,6 +83,7 @@ class JobAccess extends Held implements AccessedBytes {
       (access: JobAccess) => access.#check?.end(),
     );
     this.mode = mode;
+    this.agent = agent;
     this.views = holderOf(holder).segments.map(segmentBytes);
     this.usedLate = usedLate;
     if (mode === "write" || agent.validation === undefined) return;

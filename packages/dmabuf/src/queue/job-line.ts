@@ -1,3 +1,4 @@
+import { TIMELINE_KIND } from "../domain/layout.js";
 import type { Agent } from "../domain/agent.js";
 import { Ending } from "../domain/wait.js";
 import { DmaBufError, type ErrorCode } from "../errors.js";
@@ -63,12 +64,13 @@ export class JobLine<Data> {
     this.owner = owner;
     this.name = name;
     this.priority = priority;
-    this.#timeline = createTimeline(owner.agent, {
+    const options = {
       name,
       driverName: owner.name,
       timeLimit: owner.stallLimit,
-      onDeadline: (deadlineNs) => this.#hint(deadlineNs),
-    });
+      onDeadline: (deadlineNs: number) => this.#hint(deadlineNs),
+    };
+    this.#timeline = createTimeline(owner.agent, options, { kind: TIMELINE_KIND.QUEUE });
     this.#scheduledContext = allocateContexts(owner.agent, 1);
     this.#scheduledBacking = new OpsBacking({ driverName: owner.name, timelineName: name });
   }

@@ -1,5 +1,6 @@
 import { holderOf, type DmaBuf } from "../buffer/buffer.js";
 import type { CpuAccess } from "../buffer/cpu-access.js";
+import { TIMELINE_KIND } from "../domain/layout.js";
 import type { Agent } from "../domain/agent.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import { promised } from "../domain/promised.js";
@@ -266,7 +267,8 @@ export class LongRunning<Data> implements LongRunningState<Data>, Preemptible {
 
   #createTimeline(): Timeline {
     const { agent, name, driverName, preemptLimit } = this.#owner;
-    return createTimeline(agent, { name, driverName, timeLimit: preemptLimit }, () => this.#asked());
+    const options = { name, driverName, timeLimit: preemptLimit };
+    return createTimeline(agent, options, { kind: TIMELINE_KIND.LONG_RUNNING, onDemand: () => this.#asked() });
   }
 
   /** An agent waits for a preemption fence: for the one that there is now, or for one before. */

@@ -2,6 +2,7 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { STREAM_MEMORY } from "../buffer/stream-buffer.js";
 import type { Core, Feature, Part } from "../domain/feature.js";
 import { checkDomain } from "../domain/handle.js";
+import { formatText } from "./format-text.js";
 import {
   checkStreamOptions,
   DEFAULT_BUFFERS,
@@ -79,7 +80,7 @@ export class StreamTable {
         return buffer;
       });
       const slots = buffers.map(({ holds }) => holds.slot);
-      const key = claimStream(agent, name, slots);
+      const key = claimStream(agent, name, slots, formatText(format));
       const stream = this.#add({ agent, key, name, format, dataBytes, buffers }, true);
       orUndo(() => stream.close());
       this.listing?.announce(stream);

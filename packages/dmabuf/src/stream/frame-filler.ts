@@ -1,7 +1,8 @@
 import { countedCopyTo } from "../buffer/copies.js";
+import type { CopyReason } from "../domain/copying.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
 import { isLengthOf } from "./format.js";
-import type { FrameStream } from "./frame-stream.js";
+import { endOf, type FrameStream } from "./frame-stream.js";
 import type { Loan } from "./frame.js";
 
 /**
@@ -14,15 +15,17 @@ import type { Loan } from "./frame.js";
  */
 export class FrameFiller {
   readonly #stream: FrameStream;
+  readonly #why: CopyReason;
   readonly #timeout: number | undefined;
   #loan: Loan | undefined;
   /** Bytes of it. */
   #filled = 0;
   #hasFailed = false;
 
-  /** @param timeout Milliseconds to wait for each loan. */
-  constructor(stream: FrameStream, timeout: number | undefined) {
+  /** @param why What the chunks are copied for. @param timeout Milliseconds to wait for each loan. */
+  constructor(stream: FrameStream, why: CopyReason, timeout: number | undefined) {
     this.#stream = stream;
+    this.#why = why;
     this.#timeout = timeout;
   }
 
@@ -32,7 +35,7 @@ export class FrameFiller {
       this.#loan ??= await this.#next();
       const { bytes } = this.#loan;
       const part = chunk.subarray(taken, taken + bytes.length - this.#filled);
-      countedCopyTo(part, bytes.subarray(this.#filled));
+      countedCopyTo(endOf(this.#stream).agent, this.#why, part, bytes.subarray(this.#filled));
       taken += part.length;
       this.#filled += part.length;
       if (this.#filled === bytes.length) this.#publish();

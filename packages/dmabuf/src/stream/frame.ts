@@ -94,7 +94,7 @@ export abstract class PublishedFrame<Data = unknown> extends FrameBytes implemen
 
   /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
   copy(): Uint8Array<ArrayBuffer> {
-    return countedCopy(this.bytes);
+    return countedCopy(bufferUnderFrame(this)?.holds.agent, "frame.copy()", this.bytes);
   }
 }
 

@@ -3,6 +3,7 @@ import { isLive, ringAll, type Identity, type Member } from "../domain/agent-slo
 import {
   CONSUMER,
   CONSUMER_POLICY,
+  FORMAT_WORDS,
   GROUP,
   PLACE,
   STREAM,
@@ -15,7 +16,7 @@ import {
 import type { RecoveryStep } from "../domain/recovery.js";
 import { protocolOf } from "../domain/segment-protocol.js";
 import { claimFree, raiseTo } from "../domain/table.js";
-import { writeName } from "../domain/text.js";
+import { writeName, writeText } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
 
 /**
@@ -68,9 +69,10 @@ export interface StreamKey {
  * Takes a free slot for the calling agent as producer.
  *
  * @param buffers The slots of its buffers.
+ * @param format The format of its frames, as formatText() gives it.
  * @throws {DmaBufError} `ENOSPC` if all are taken.
  */
-export function claimStream(member: Member, name: string, buffers: readonly number[]): StreamKey {
+export function claimStream(member: Member, name: string, buffers: readonly number[], format = ""): StreamKey {
   const { memory, layout } = member;
   const { slot, generation } = claimFree(member, "streams", "create the stream", (slot) => {
     const base = layout.stream(slot);
@@ -92,6 +94,7 @@ export function claimStream(member: Member, name: string, buffers: readonly numb
   for (const [i, buffer] of buffers.entries()) memory.store(places + i * PLACE.WORDS + PLACE.BUFFER, buffer);
   forgetGroups(member, slot);
   writeName(memory, base + STREAM.NAME, name);
+  writeText(memory, base + STREAM.FORMAT, FORMAT_WORDS, format);
   memory.store(base + STREAM.END, openWord(generation));
   return { slot, generation };
 }

@@ -6,6 +6,7 @@ import {
   CLAIM,
   CONSUMER,
   CONSUMER_POLICY,
+  FORMAT_WORDS,
   GROUP,
   PLACE,
   PLACE_FRAME,
@@ -16,8 +17,10 @@ import {
   type Segment,
 } from "../domain/layout.js";
 import { usedSlots } from "../domain/table.js";
-import { readName } from "../domain/text.js";
+import { readName, readText } from "../domain/text.js";
 import { errorCode } from "../errors.js";
+import type { FrameFormat } from "./format.js";
+import { formatIn } from "./format-snapshot.js";
 import { groupWord, membersOf } from "./stream-group.js";
 import { forEachPlace, framesFrom, type Policy } from "./stream-slot.js";
 
@@ -79,6 +82,8 @@ export interface SnapshotStream {
   readonly published: number;
   /** Its buffers, in the order of the ring. */
   readonly places: readonly SnapshotPlace[];
+  /** How a frame's bytes are arranged. It is not known of a format that takes more than 500 characters to say. */
+  readonly format?: FrameFormat;
   /** How it has ended: "ended", or the errno name that it failed with. */
   readonly end?: string;
   /** Those that have joined and not left. */
@@ -104,6 +109,7 @@ function streamIn(segment: Segment, slot: number): SnapshotStream | undefined {
   const groups = groupsIn(segment, slot, places);
   const consumers = consumersIn(segment, slot, published, groups);
   if (producer === 0 && consumers.length === 0) return undefined;
+  const format = formatIn(readText(memory, base + STREAM.FORMAT, FORMAT_WORDS));
   const stream = {
     slot,
     generation,
@@ -112,6 +118,7 @@ function streamIn(segment: Segment, slot: number): SnapshotStream | undefined {
     producerWaits: memory.load(base + STREAM.PRODUCER_WAITS) !== 0,
     published: PLACE_FRAME.number.in(PLACE_FRAME.number.of(published)),
     places,
+    ...(format !== undefined && { format }),
     ...endOf(end),
     consumers,
     groups: groups.map((group, i) => ({ ...group, members: membersOf(segment, slot, i) })),

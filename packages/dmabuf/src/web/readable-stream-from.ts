@@ -1,7 +1,7 @@
-import { countedCopy, countedCopyTo } from "../buffer/copies.js";
+import { countedCopy, countedCopyTo, type Copier } from "../buffer/copies.js";
 import { createByteStream, type ByteController } from "../host/web-streams.js";
 import { checkSource, nextWithBytes, type FrameSource } from "../stream/frame-source.js";
-import type { PublishedFrame } from "../stream/frame.js";
+import { bufferUnder, type PublishedFrame } from "../stream/frame.js";
 
 /**
  * The bytes of all frames as a stream of the web, for `Response`, the body of `fetch()`, `pipeThrough()` and `pipeTo()`.
@@ -59,12 +59,12 @@ class Chunks {
       const part = rest.subarray(0, request?.view.byteLength);
       this.#read += part.length;
       if (request === null) {
-        const chunk = countedCopy(part);
+        const chunk = countedCopy(agentOf(frame), WHY, part);
         this.#giveBack(frame);
         controller.enqueue(chunk);
       } else {
         const { buffer, byteOffset } = request.view;
-        countedCopyTo(part, new Uint8Array(buffer, byteOffset, part.length));
+        countedCopyTo(agentOf(frame), WHY, part, new Uint8Array(buffer, byteOffset, part.length));
         if (part.length === rest.length) this.#giveBack(frame);
         request.respond(part.length);
       }
@@ -79,4 +79,11 @@ class Chunks {
     this.#read = 0;
     frame.close();
   }
+}
+
+const WHY = "readableStreamFrom()";
+
+/** None if the frame is a viewer's, which is in no domain. */
+function agentOf(frame: PublishedFrame): Copier | undefined {
+  return bufferUnder(frame)?.holds.agent;
 }

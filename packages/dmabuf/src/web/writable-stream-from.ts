@@ -43,7 +43,7 @@ export function writableStreamFrom(
 ): WritableStream<ArrayBufferLike | ArrayBufferView> {
   check("writableStreamFrom()", "stream", stream, FRAME_STREAM);
   checkOptions("writableStreamFrom()", options, OPTIONS);
-  const filler = new FrameFiller(stream, options.timeout);
+  const filler = new FrameFiller(stream, "writableStreamFrom()", options.timeout);
   return createChunkStream({
     start: ({ signal }) => signal.addEventListener("abort", () => filler.fail(signal.reason)),
     write: (chunk) => filler.write(bytesOf(chunk)),

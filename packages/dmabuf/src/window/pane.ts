@@ -1,10 +1,13 @@
 import { countedCopyTo } from "../buffer/copies.js";
+import type { Holds } from "../buffer/hold.js";
 import { segmentBytes, type ModulePages, type Overlay, type Storage } from "../buffer/storage.js";
 import { DmaBufError } from "../errors.js";
 
 /** What has the memory that a pane shows: it may be moved. */
 export interface PaneSource {
   readonly storage: Storage;
+  /** Whose it is. */
+  readonly holds: Holds;
 }
 
 /** One buffer's place in a window. */
@@ -83,7 +86,12 @@ export class CopyPane implements Pane {
       let at = 0;
       for (const segment of storage.segments) {
         const part = segmentBytes(segment).subarray(0, bytes - at);
-        countedCopyTo(part, new Uint8Array(memory.buffer, address + at, part.length));
+        countedCopyTo(
+          this.#source.holds.agent,
+          "window.pointerTo()",
+          part,
+          new Uint8Array(memory.buffer, address + at, part.length),
+        );
         at += part.length;
       }
     } finally {

@@ -39,6 +39,7 @@ export const SIZES = {
   userFences: 4,
   orders: 4,
   activities: 8,
+  copies: 4,
 };
 const USAGES: readonly Usage[] = ["kernel", "write", "read", "bookkeep"];
 

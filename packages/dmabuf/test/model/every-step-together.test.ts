@@ -24,6 +24,7 @@ const SIZES = {
   syncobjs: 1,
   userFences: 1,
   activities: 1,
+  copies: 1,
 };
 
 /** What the two do, prepared: the mortal's part, and the survivor's. */

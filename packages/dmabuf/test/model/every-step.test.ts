@@ -22,6 +22,7 @@ const SIZES = {
   syncobjs: 3,
   userFences: 3,
   activities: 8,
+  copies: 8,
 };
 
 /** An agent that may die, and one that lives on. */

@@ -28,6 +28,7 @@ export const LAYOUT = new Layout(
     userFences: 1,
     orders: 0,
     activities: 1,
+    copies: 1,
   },
   16,
 );

@@ -24,6 +24,7 @@ const LAYOUT = new Layout(
     userFences: 1,
     orders: 0,
     activities: 1,
+    copies: 1,
   },
   2,
 );

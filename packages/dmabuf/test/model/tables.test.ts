@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { claimAgentSlot, liveAgents, liveIn, type Member } from "../../src/domain/agent-slot.js";
 import { BUFFER_SLOTS, claimBuffer } from "../../src/buffer/buffer-slot.js";
+import { claimCopy } from "../../src/buffer/copy-slot.js";
 import { BUFFER } from "../../src/domain/layout.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { postRequest } from "../../src/buffer/request-slot.js";
@@ -38,8 +39,10 @@ const TAKERS: Record<Exclude<keyof Sizes, "agents" | "orders">, (member: Member)
   streams: (member) => claimStream(member, "", []),
   requests: (member) => postRequest(member, requestTo(REAPS), true),
   activities: (member) => storeActivity(member, WAIT),
+  copies: (member) => claimCopy(member, COPIED),
 };
 
+const COPIED = { why: "frame.copy()", place: "", bytes: 1, times: 1 } as const;
 const WAIT = { does: "awaits-lock", slot: 0, generation: 0, number: 0, since: 1, blocks: false, place: "" } as const;
 
 for (const [table, take] of Object.entries(TAKERS) as [keyof typeof TAKERS, (member: Member) => unknown][]) {

@@ -35,6 +35,7 @@ export class TinyDomain {
       userFences: 1,
       orders: 0,
       activities: 1,
+      copies: 1,
       ...sizes,
     });
     this.#extra = extra;

@@ -52,6 +52,7 @@ function snapshot(tenths: number, names: string[]): DomainSnapshot {
     userFences: [],
     syncobjs: [],
     waits: [],
+    copies: [],
     tables: [],
   };
 }

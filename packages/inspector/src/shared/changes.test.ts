@@ -50,6 +50,7 @@ function snapshot(at: number, names: string[]): DomainSnapshot {
     userFences: [],
     syncobjs: [],
     waits: [],
+    copies: [],
     tables: [{ name: "agents", used: 1, most: 1, slots: 64 }],
   };
 }

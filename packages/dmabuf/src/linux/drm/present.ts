@@ -5,7 +5,7 @@ import { DmaBufError } from "../../errors.js";
 import { CONSUMER_OPTIONS, type ConsumerOptions } from "../../stream/consumer.js";
 import type { FrameFormat } from "../../stream/format.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
-import type { Frame } from "../../stream/frame.js";
+import { bufferUnder, type Frame } from "../../stream/frame.js";
 import { countedCopyTo } from "../../buffer/copies.js";
 import { ExportedBuffer } from "../export-buffer.js";
 import { giveBack } from "../give-back.js";
@@ -183,7 +183,9 @@ class CopiedImage implements Disposable {
     });
   }
 
-  fill({ planes }: Frame): void {
+  fill(frame: Frame): void {
+    const { planes } = frame;
+    const agent = bufferUnder(frame)?.holds.agent;
     const { bytes: source, stride, height, width } = planes[0];
     const { bytes: target } = this.#view;
     const pitch = this.image.layout.planes[0]!.stride;
@@ -192,7 +194,7 @@ class CopiedImage implements Disposable {
     for (let y = 0; y < height; y++) {
       const row = source.subarray(y * stride, y * stride + width * 4);
       if (this.#isSwapped) swapRedAndBlue(row, swapped);
-      countedCopyTo(this.#isSwapped ? swapped : row, target.subarray(y * pitch));
+      countedCopyTo(agent, "display.present()", this.#isSwapped ? swapped : row, target.subarray(y * pitch));
     }
   }
 

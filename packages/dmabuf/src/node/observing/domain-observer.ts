@@ -76,7 +76,11 @@ const INODE = required(integer(0));
 const BUFFER = required({ ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` });
 
 const SNAPSHOT: Kinds<SnapshotOptions> = {
-  since: { wanted: "a number of nanoseconds", isKind: (since) => typeof since === "number" && !Number.isNaN(since) },
+  since: {
+    wanted: "a number of nanoseconds from 0 on",
+    isKind: (since) => typeof since === "number",
+    isTaken: (since: number) => since >= 0,
+  },
 };
 
 /** Made by `ProcessDomain.observe()`. */

@@ -1,4 +1,5 @@
 import { buffersIn, type SnapshotBuffer } from "../../buffer/buffer-snapshot.js";
+import { copiesIn, type SnapshotCopy } from "../../buffer/copy-snapshot.js";
 import type { Identity } from "../../domain/agent-slot.js";
 import { ORDER, ORDER_PHASE, ORDER_STATE, REQUEST, REQUEST_PHASE, REQUEST_STATE } from "../../domain/layout.js";
 import { protocolOf } from "../../domain/segment-protocol.js";
@@ -56,6 +57,8 @@ export interface DomainSnapshot {
   readonly streams: readonly SnapshotStream[];
   /** What agents hold and wait for. */
   readonly waits: readonly SnapshotWait[];
+  /** What the library itself has copied. */
+  readonly copies: readonly SnapshotCopy[];
   /** How full the tables of the domain are. */
   readonly tables: readonly SnapshotTable[];
 }
@@ -89,6 +92,7 @@ export function snapshotOf(segment: ObservedSegment, processOf: ProcessOf, since
   const entries = storedActivities(view);
   fences.addActivities(entries);
   fences.addWaiters();
+  const copies = copiesIn(view);
   const userFences = userFencesIn(view);
   const used = {
     agents: agents.length,
@@ -101,6 +105,7 @@ export function snapshotOf(segment: ObservedSegment, processOf: ProcessOf, since
     userFences: userFences.length,
     orders: ordersIn(segment),
     activities: entries.length,
+    copies: copies.length,
   };
   return {
     version: 1,
@@ -120,6 +125,7 @@ export function snapshotOf(segment: ObservedSegment, processOf: ProcessOf, since
     syncobjs,
     streams,
     waits: activitiesIn({ ...view, entries, identity: 0 }, fences),
+    copies,
     tables: tablesIn(view, used),
   };
 }

@@ -27,17 +27,6 @@ export function domainsAmong(files: readonly ProcessDescriptor[]): DomainFound[]
   });
 }
 
-/** Abstract names at which processes listen, by what `/proc` calls the sockets; none if the kernel does not tell. */
-export function listeningNames(): Map<string, string> {
-  try {
-    const named = allListening().filter(({ abstract }) => abstract !== undefined);
-    return new Map(named.map(({ inode, abstract }) => [`socket:[${inode}]`, `@${abstract}`]));
-  } catch (error) {
-    if (errnoOf(error) === "EOPNOTSUPP") return new Map();
-    throw error;
-  }
-}
-
 /**
  * The processes that listen at a place. Nothing connects to it: the kernel is asked whose the socket is.
  *

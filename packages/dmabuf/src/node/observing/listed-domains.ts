@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { placeOf } from "../../domain/agent-slot.js";
 import { LAYOUT_VERSION } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
-import { domainsAmong, listeningNames, type DomainFound } from "./find-domains.js";
+import { domainsAmong, type DomainFound } from "./find-domains.js";
 import { findAgents, processesOf, type ObservedAgent } from "./observed-agents.js";
 import { ObservedSegment, versionOf } from "./observed-segment.js";
 import { allDescriptors, userOf, type ProcessDescriptor } from "./processes.js";
@@ -14,10 +15,7 @@ export interface ListedDomain {
   readonly processes: readonly number[];
   /** Its agents; none if it cannot be observed. */
   readonly agents: readonly ObservedAgent[];
-  /**
-   * Where its processes listen: a path, or "@" and an abstract name. Of a process in several domains, or one that listens for
-   * another reason, other places may be among them.
-   */
+  /** Where its agents listen: a path, or "@" and an abstract name. Of an agent that listens at several, the latest. */
   readonly places: readonly string[];
   /** The user whose processes these are, by number. */
   readonly user: number;
@@ -49,23 +47,16 @@ export interface DomainList {
 export function listDomains(): DomainList {
   const hidden: HiddenProcess[] = [];
   const descriptors = allDescriptors((process) => hidden.push(...hiddenProcess(process)));
-  const sockets = listeningNames();
-  const domains = domainsAmong(descriptors).map((found) => listed(found, descriptors, sockets));
+  const domains = domainsAmong(descriptors).map((found) => listed(found, descriptors));
   const present = domains.filter((domain) => domain !== undefined);
   return { domains: present.sort((a, b) => a.processes[0]! - b.processes[0]!), hidden };
 }
 
 /** Nothing if it is not made yet, all its agents have left, or all its processes have ended since. */
-function listed(
-  found: DomainFound,
-  descriptors: readonly ProcessDescriptor[],
-  sockets: ReadonlyMap<string, string>,
-): ListedDomain | undefined {
+function listed(found: DomainFound, descriptors: readonly ProcessDescriptor[]): ListedDomain | undefined {
   const processes = [...new Set(found.controls.map(({ pid }) => pid))].sort((a, b) => a - b);
   const user = processes.map(userOf).find((uid) => typeof uid === "number");
   if (user === undefined) return undefined;
-  const listening = descriptors.filter(({ pid }) => processes.includes(pid)).map(({ name }) => sockets.get(name));
-  const places = [...new Set(listening)].filter((place) => place !== undefined);
   try {
     const segment = ObservedSegment.open(found);
     if (segment === undefined) return undefined;
@@ -75,6 +66,8 @@ function listed(
         processesOf(segment, () => descriptors),
       );
       if (agents.length === 0) return undefined;
+      const living = agents.filter(({ state }) => state !== "dead");
+      const places = living.map(({ identity }) => placeOf(segment, identity)).filter((place) => place !== "");
       const plain = agents.map(({ name, process, state }) => ({ name, process, state }));
       return { domain: segment.domain, processes, agents: plain, places, user, layoutVersion: LAYOUT_VERSION };
     } finally {
@@ -84,7 +77,7 @@ function listed(
     if (!(error instanceof DmaBufError)) throw error;
     const layoutVersion = versionOf(found);
     const version = layoutVersion === undefined ? {} : { layoutVersion };
-    return { domain: "", processes, agents: [], places, user, ...version, refused: error.message };
+    return { domain: "", processes, agents: [], places: [], user, ...version, refused: error.message };
   }
 }
 

@@ -39,7 +39,7 @@ const OPTIONS: Kinds<WritableFromOptions> = { timeout: TIMEOUT };
 export function writableFrom(stream: FrameStream, options: WritableFromOptions = {}): Writable {
   check("writableFrom()", "stream", stream, FRAME_STREAM);
   checkOptions("writableFrom()", options, OPTIONS);
-  const filler = new FrameFiller(stream, options.timeout);
+  const filler = new FrameFiller(stream, "writableFrom()", options.timeout);
   const run = (done: Promise<void>, callback: (error?: Error | null) => void): void =>
     void done.then(() => callback(), callback);
   return new Writable({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeIn } from "./place.js";
+import { placeIn } from "./program-place.js";
 
 test("a place is the first one that is not the library's, in each engine's words", () => {
   const v8 = `    at stackHere (file:///lib/dist/src/host/stack.js:10:27)
