@@ -15,7 +15,9 @@ for (const name of readdirSync(PACKAGES)) {
   const dist = join(home, "dist");
   for (const output of existsSync(dist) ? readdirSync(dist, { recursive: true }) : []) {
     const source = output.match(/^(.*?)(\.d\.ts|\.js)(\.map)?$/)?.[1];
-    if (source !== undefined && !existsSync(join(home, `${source}.ts`))) rmSync(join(dist, output));
+    // A page is Vite's.
+    if (source === undefined || source.startsWith("page/")) continue;
+    if (![".ts", ".tsx"].some((ending) => existsSync(join(home, source + ending)))) rmSync(join(dist, output));
   }
   const { bin = {} } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
   for (const program of Object.values(bin)) chmodSync(join(home, program), 0o755);

@@ -161,14 +161,23 @@ test("without optional dependencies threads share buffers, and what is missing i
   assert.match(`${missing[0]!.name}: ${missing[0]!.reason}`, /system calls: .*koffi/);
 });
 
-test("the command line says what is missing, and how to get the demo", () => {
+test("the command line says what is missing, and how to get the demo and what looks at domains", () => {
   const main = join(installed, "dist", "src", "cli", "main.js");
   const doctor = run(main, "doctor");
   assert.deepEqual([doctor.status, doctor.stderr], [0, ""]);
   assert.match(doctor.stdout, /no +system calls .*koffi/);
   const demo = run(main, "demo", "--headless");
   assert.equal(demo.status, 1);
-  assert.match(demo.stderr, /^dmabuf: The demo is a package of its own.*npm install dmabuf-demo/);
+  assert.match(demo.stderr, /^dmabuf: The demo is in a package of its own.*npm install dmabuf-demo && npx dmabuf demo/);
+  for (const command of ["ls", "bufinfo", "fences", "streams", "top", "explain", "completion"]) {
+    const { status, stderr } = run(main, command, "--json");
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /^dmabuf: Commands that look at domains are in a package.*npm install dmabuf-tools && npx dmabuf /,
+    );
+  }
+  assert.match(run(main, "inspect").stderr, /The inspector is in a package.*npm install dmabuf-inspector/);
 });
 
 test("the command line tells its version and its commands, and refuses others", () => {
@@ -182,7 +191,7 @@ test("the command line tells its version and its commands, and refuses others", 
     [["doctor", "--nonsense"], /doctor has no option --nonsense/],
   ] as const) {
     const { status, stdout, stderr } = run(main, ...args);
-    assert.deepEqual([status, stdout], [1, ""]);
+    assert.deepEqual([status, stdout], [2, ""]);
     assert.match(stderr, says);
   }
 });
@@ -196,6 +205,17 @@ test("the command line starts the demo of the folder that it is called in", () =
   const { status, stdout } = run(main, "demo", "--frames", "5", "file.mp4");
   assert.deepEqual([status, stdout], [3, "--frames,5,file.mp4\n"]);
   rmSync(demo, { recursive: true });
+});
+
+test("the command line hands what looks at domains to its package, with the command's name", () => {
+  const main = join(installed, "dist", "src", "cli", "main.js");
+  const tools = join(folder, "node_modules", "dmabuf-tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "package.json"), '{ "name": "dmabuf-tools", "type": "module", "exports": "./main.js" }');
+  writeFileSync(join(tools, "main.js"), "console.log(process.argv.slice(2).join()); process.exitCode = 4;");
+  const { status, stdout } = run(main, "explain", "frame", "--json");
+  assert.deepEqual([status, stdout], [4, "explain,frame,--json\n"]);
+  rmSync(tools, { recursive: true });
 });
 
 /** As strict as TypeScript can be, with the libraries' own declarations checked, too. */
