@@ -10,7 +10,7 @@ import { filesIn, textOf } from "./scripts/files.mjs";
 
 /** A package: its tests, its programs, and those that a file starts by their address, `new URL("x.js", import.meta.url)`. */
 function packageAt(home) {
-  const files = filesIn(home, /\.ts$/, cwd());
+  const files = filesIn(home, /\.tsx?$/, cwd());
   // Knip reads in the package's own file what others import and start.
   const named = textOf(`${home}/package.json`, cwd());
   const started = files.flatMap((file) => {
@@ -30,7 +30,7 @@ function packageAt(home) {
       ...(PROGRAMS[home] ?? []),
     ],
     project: [
-      "src/**/*.ts!",
+      "src/**/*.{ts,tsx}!",
       "!src/**/*.test.ts!",
       "!src/protocol/assembly/**",
       "{test,examples}/**/*.ts",
