@@ -4,6 +4,7 @@ import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
 import { addNumber, loadNumber, storeNumber } from "../domain/record.js";
 import { ReferencedTable, type SlotKey } from "../domain/referenced-table.js";
 import { readName, writeName } from "../domain/text.js";
+import type { StorageFile } from "./storage.js";
 
 /** The agents that hold a buffer; and what is known of it. */
 export const BUFFER_SLOTS = new ReferencedTable({
@@ -26,6 +27,8 @@ export interface BufferOptions {
   readonly exporterName: string;
   /** Which operations its exporter has of its own. Default 0: none. */
   readonly flags?: number;
+  /** Where its bytes are, if that is a file. */
+  readonly file?: StorageFile | undefined;
 }
 
 /** Which buffer, among all that ever used its slot. */
@@ -45,6 +48,7 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   const base = layout.buffer(slot);
   storeNumber(memory, base + BUFFER.SIZE, options.size);
   storeNumber(memory, base + BUFFER.INODE, addNumber(memory, HEADER.INODES, 1) + 1);
+  sayFile(member, slot, options.file);
   memory.store(base + BUFFER.EXPORTER, member.identity);
   memory.store(base + BUFFER.FLAGS, options.flags ?? 0);
   memory.store(base + BUFFER.VERSION, 0);
@@ -52,6 +56,20 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   nameBuffer(member, slot, options.name);
   writeName(memory, base + BUFFER.EXPORTER_NAME, options.exporterName);
   memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);
+}
+
+/** Says in which file the bytes are. */
+export function sayFile({ memory, layout }: Segment, slot: number, file: StorageFile | undefined): void {
+  const base = layout.buffer(slot);
+  storeNumber(memory, base + BUFFER.FILE, file?.inode ?? 0);
+  storeNumber(memory, base + BUFFER.FILE_OFFSET, file?.offset ?? 0);
+}
+
+/** In which file the bytes are; nothing if they are in none, or in several. */
+export function fileOf({ memory, layout }: Segment, slot: number): StorageFile | undefined {
+  const base = layout.buffer(slot);
+  const inode = loadNumber(memory, base + BUFFER.FILE);
+  return inode === 0 ? undefined : { inode, offset: loadNumber(memory, base + BUFFER.FILE_OFFSET) };
 }
 
 export function bufferSize({ memory, layout }: Segment, slot: number): number {

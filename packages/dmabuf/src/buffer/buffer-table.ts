@@ -176,7 +176,7 @@ export class BufferTable implements StorageKeeper {
       orUndo(() => storage.release(true));
       const paged = source === undefined ? 0 : EXPORTER_FLAG.PAGED;
       const flags = ops === undefined ? 0 : flagsOf(ops) | paged;
-      const key = claimBuffer(this.agent, { size, name, exporterName, flags });
+      const key = claimBuffer(this.agent, { size, name, exporterName, flags, file: storage.file });
       this.#references.exported(key);
       if (ops !== undefined) this.#serve(this.#served(key, ops, source));
       return bufferOf(this.#add(size, { key, version: 0, storage }), "read-write");

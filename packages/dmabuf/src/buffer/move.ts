@@ -6,6 +6,7 @@ import { exporterOf } from "./buffer-slot.js";
 import { isLater, promised } from "../domain/promised.js";
 import type { HeldUp } from "../domain/long-waits.js";
 import { until, type Steps } from "../domain/steps.js";
+import { sayFile } from "./buffer-slot.js";
 import { beginMove, endMove, isPinned, pinners, publishVersion } from "./storage-slot.js";
 import { needFeature } from "../domain/shared-features.js";
 import { codeOf, DmaBufError } from "../errors.js";
@@ -95,10 +96,12 @@ function* moveLocked(record: BufferRecord, relocate: Relocate, timeout?: number)
     checkStorage(segments, size);
     const storage = record.adopt(segments);
     if (copied !== undefined) publish(copied);
+    const { file } = storage;
     const version = (record.known.newest.version + 1) | 0 || 1;
     record.known.replace(version, storage, () => {
       if (copied !== undefined) reservation.addFence(copied, "kernel");
       publishVersion(agent, key.slot, version);
+      sayFile(agent, key.slot, file);
     });
     return true;
   } finally {

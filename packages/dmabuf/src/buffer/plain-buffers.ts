@@ -75,7 +75,8 @@ class PlainBuffers implements StreamBuffers {
     const length = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     const storage = this.#carrier.allocate(length, options);
     try {
-      const key = claimBuffer(this.#agent, { size: length, name: options.name, exporterName: "system" });
+      const { name } = options;
+      const key = claimBuffer(this.#agent, { size: length, name, exporterName: "system", file: storage.file });
       return this.#use(this.#add(key, storage));
     } catch (error) {
       storage.release(true);

@@ -12,11 +12,21 @@ export interface StorageSegment {
   readonly length: number;
 }
 
+/** The memory file that all bytes of a buffer are in. */
+export interface StorageFile {
+  /** The number of its inode. */
+  readonly inode: number;
+  /** Where the bytes begin. */
+  readonly offset: number;
+}
+
 /** A buffer's memory, as one agent has it. */
 export interface Storage {
   readonly segments: readonly StorageSegment[];
   /** Whether views of the memory last until it is released: then its uses need not be told. Default: they do not. */
   readonly lasts?: boolean;
+  /** The file that the bytes are in; nothing if they are in none, or in several. */
+  readonly file?: StorageFile | undefined;
   /** A use of the bytes begins. */
   beginUse(): void;
   /**

@@ -32,7 +32,7 @@ export { checkSizes, SIZES, type Sizes } from "./sizes.js";
  * In all tables, a `GENERATION` counts the uses of a slot, an owner is an agent's identity and 0 for none, and an errno
  * is positive and 0 for none. `WAITERS` has the bits of the agents that are to be rung.
  */
-export const LAYOUT_VERSION = 14;
+export const LAYOUT_VERSION = 15;
 
 /** An agent's name in shared words; never 0. */
 export const IDENTITY = packing(32, { slot: 10, generation: 22 });
@@ -201,6 +201,8 @@ export const BUFFER = record({
   PUBLISHED: u32, // counts the reservation's updates; its lowest bit says which copy is valid
   SIZE: u64, // bytes
   INODE: u64,
+  FILE: u64, // the inode's number of the memory file that the bytes are in, for those that look on; 0 if it is not one
+  FILE_OFFSET: u64, // where they begin in it
   EXPORTER: u32, // identity
   FLAGS: u32, // which operations its exporter has of its own (EXPORTER_FLAG), 0 for plain data; and whether its pages are pinned
   VERSION: u32, // how often its storage was moved; wraps

@@ -96,7 +96,7 @@ export class PendingFences {
       taken++;
       const generation = memory.load(base + ONE_SHOT.GENERATION);
       const fence = this.#at({ slot, generation, sequence: 1 });
-      if (fence !== undefined) addTo(fence, liveAgentsIn(this.#segment, base + layout.ONE_SHOT.WAITERS));
+      if (fence !== undefined) addTo(fence, rungBy(fence, liveAgentsIn(this.#segment, base + layout.ONE_SHOT.WAITERS)));
     }
     return taken;
   }
@@ -130,7 +130,7 @@ export class PendingFences {
       const agents = liveAgentsIn(this.#segment, layout.timeline(slot) + layout.TIMELINE.WAITERS);
       addTo(
         fence,
-        agents.filter((agent) => known.get(slot)?.has(agent) !== true),
+        rungBy(fence, agents).filter((agent) => known.get(slot)?.has(agent) !== true),
       );
     }
   }
@@ -165,6 +165,11 @@ export class PendingFences {
       awaitedBy: [],
     };
   }
+}
+
+/** The owner is rung by its own fences although it does not wait for them. */
+function rungBy({ owner }: SnapshotFence, agents: readonly Identity[]): Identity[] {
+  return agents.filter((agent) => agent !== owner);
 }
 
 function addTo(fence: Growing, agents: readonly Identity[]): void {

@@ -11,6 +11,7 @@ export type { ConnectOptions, InheritOptions, ListenOptions } from "./joining/jo
 export type { ExportableMemory } from "./memory/file-carrier.js";
 export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";
 export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
+export type { BytesOfOptions } from "./observing/buffer-bytes.js";
 export type { DomainObserver, ObserveOptions } from "./observing/domain-observer.js";
 export type { ObservedAgent } from "./observing/observed-agents.js";
 export type { DomainSnapshot, SnapshotAgent, SnapshotOptions } from "./observing/domain-snapshot.js";

@@ -67,6 +67,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     return [{ buffer: "frame" }];
   },
   "readTrace()": () => [import.meta.dirname],
+  "DomainObserver.bytesOf()": ({ domain }) => [domain.allocate(4096).inode, { offset: 1, length: 1 }],
   "DomainObserver.snapshot()": () => [{ since: 1 }],
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],

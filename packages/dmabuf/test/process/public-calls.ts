@@ -91,6 +91,11 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
   "ProcessDomain.connect": { views: true, call: ({ place }) => ProcessDomain.connect(place) },
   "ProcessDomain.observe": { views: true, call: observe },
   "ProcessDomain.domains": { views: true, call: () => void ProcessDomain.domains() },
+  "observer.bytesOf": made({
+    views: true,
+    before: (world, keep) => [keep(observe(world)), keep(world.first.allocate(1)).inode] as const,
+    call: (_world, [observer, inode]) => void observer.bytesOf(inode),
+  }),
   "observer.snapshot": made({
     views: true,
     before: (world, keep) => keep(observe(world)),

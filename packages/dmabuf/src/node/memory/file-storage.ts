@@ -1,6 +1,7 @@
 import { allOrNothing } from "../../all-or-nothing.js";
 import type { HandleMode } from "../../buffer/handle.js";
-import type { ModulePages, Overlay, Storage, StorageSegment } from "../../buffer/storage.js";
+import type { ModulePages, Overlay, Storage, StorageFile, StorageSegment } from "../../buffer/storage.js";
+import { fstatSync } from "node:fs";
 import { codeOf } from "../../errors.js";
 import type { Identity } from "../../domain/agent-slot.js";
 import { TAKES_BACK, type MemoryMapping } from "./memory-mapping.js";
@@ -41,6 +42,12 @@ export class FileStorage implements Storage {
   /** Whether it is mapped no more; the files may still be there. */
   get isReleased(): boolean {
     return this.#isReleased;
+  }
+
+  get file(): StorageFile | undefined {
+    const [first, ...others] = this.#parts;
+    if (first === undefined || others.length > 0) return undefined;
+    return { inode: fstatSync(first.object.fd).ino, offset: first.offset };
   }
 
   get layOver(): ((pages: ModulePages) => Overlay) | undefined {

@@ -18,6 +18,7 @@ import { DmaBufError } from "../../errors.js";
 import { explainFrom } from "../../explain/explain.js";
 import type { Explanation } from "../../explanation.js";
 import { checkPlace } from "../joining/join-options.js";
+import { bytesOfBuffer, checkBytesOf, type BytesOfOptions } from "./buffer-bytes.js";
 import { domainsOf, listenersAt } from "./find-domains.js";
 import { ObservedSegment } from "./observed-segment.js";
 import { thingsNamed, type ObservedThing } from "./named-things.js";
@@ -167,6 +168,35 @@ export class DomainObserver implements Disposable {
   snapshot(options: SnapshotOptions = {}): DomainSnapshot {
     checkOptions("DomainObserver.snapshot()", options, SNAPSHOT);
     return snapshotOf(this.#open(), this.#processes(), options.since ?? 0);
+  }
+
+  /**
+   * A copy of a buffer's bytes, as they are just now: a writer may be in the middle of them. Pages that were never filled are
+   * zero.
+   *
+   * @param inode The buffer's number, as `inode` in its statistics and in a snapshot.
+   * @throws {RangeError} If the bytes that are asked for are not in the buffer.
+   * @throws {DmaBufError} `ENOENT` if there is no such buffer; `EOPNOTSUPP` if its storage is not one memory file; `ENODATA` if
+   *   no process has it open any more; `EACCES` if this process may not look into those that have; `EBADF` when it is closed.
+   *
+   * @example
+   * ```ts
+   * import { ProcessDomain } from "dmabuf/node";
+   *
+   * using domain = ProcessDomain.listen("@bytes-of-example");
+   * using buffer = domain.allocate(4096, { name: "frame" });
+   * {
+   *   using access = await buffer.access("write");
+   *   access.bytes.fill(7);
+   * }
+   * // Mostly in another process:
+   * using observer = ProcessDomain.observe("@bytes-of-example");
+   * for (const { inode } of observer.snapshot().buffers) console.log(observer.bytesOf(inode, { length: 4 })); // [7, 7, 7, 7]
+   * ```
+   */
+  bytesOf(inode: number, options: BytesOfOptions = {}): Uint8Array<ArrayBuffer> {
+    checkBytesOf(inode, options);
+    return bytesOfBuffer(this.#open(), this.#processes(), inode, options);
   }
 
   /**
