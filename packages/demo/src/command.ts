@@ -14,6 +14,7 @@ interface Flags {
   port: number;
   processes?: true;
   kill?: true;
+  inspector: boolean;
   postmessage: boolean;
   output?: string;
   checksums?: string;
@@ -46,6 +47,7 @@ export function demoProgram(): Command {
       "--kill",
       "with --processes: kill one of them, or the decoder, every second in the middle of a frame, and start it again",
     )
+    .option("--no-inspector", "do not offer the page that shows the buffers, and who has them just now")
     .option("--no-postmessage", "leave out the comparison with messages that carry copies")
     .option("--checksums <file>", "write the MD5 of every frame, as ffmpeg's framemd5 does")
     .version(version)
@@ -83,6 +85,7 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
     directory: (process.env["npm_lifecycle_event"] === "demo" && process.env["INIT_CWD"]) || process.cwd(),
     headless: flags.headless === true,
     json: flags.json === true,
+    inspector: flags.inspector,
     frames: flags.frames,
     buffers: flags.buffers,
     every: flags.every,

@@ -26,6 +26,8 @@ export interface DemoOptions {
   readonly directory: string;
   readonly headless: boolean;
   readonly json: boolean;
+  /** Offer the inspector's page beside the preview's. */
+  readonly inspector: boolean;
   readonly frames: number | undefined;
   readonly buffers: number;
   readonly every: number;
@@ -87,6 +89,8 @@ async function play(options: DemoOptions, video: Video, ffmpeg: string, camera?:
     stop: options.stop,
     onNote: (note) => progress.note(note),
     onFrame: (frames) => progress.frame(frames),
+    inspect: options.inspector && !options.headless,
+    onInspector: (url) => progress.say(`Inspector: ${url}`),
     onUrl: (url) => progress.say(`Preview: ${url}`),
   };
   say(`Playing ${video.name}: ${video.width}×${video.height}, ${video.frameRate} frames a second`);

@@ -22,6 +22,8 @@ export interface PipelineOptions {
   readonly consumers: readonly JobSettings[];
   /** Each consumer is a process of its own instead of a thread. */
   readonly processes: boolean;
+  /** Offer a page that shows the domain, where its domain can be seen from outside. */
+  readonly inspect: boolean;
   /** Kill one of those processes every second, and start it again. */
   readonly kill: boolean;
   /** Frames that may be under way at a time. */
@@ -35,6 +37,8 @@ export interface PipelineOptions {
   readonly stop: AbortSignal;
   readonly onNote: (note: Note) => void;
   readonly onUrl: (url: string) => void;
+  /** @param url Of the inspector; or why there is none. */
+  readonly onInspector: (url: string) => void;
   readonly onFrame: (frames: number) => void;
 }
 

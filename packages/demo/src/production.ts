@@ -1,4 +1,5 @@
 import { type FrameStream, imageFormat, type JoinedDomain } from "dmabuf";
+import { ProcessDomain } from "dmabuf/node";
 import { film } from "./camera.js";
 import { decode } from "./decoder.js";
 import { moduleMemory } from "./memory.js";
@@ -32,9 +33,10 @@ export class OwnProduction implements Production {
   /** @param onPublished Is told how many frames have been published. */
   constructor(domain: JoinedDomain, options: PipelineOptions, onPublished: (frames: number) => void) {
     const { buffers, signal, kill } = options;
+    const isOfThreads = !(domain instanceof ProcessDomain);
     const { width, height, frameRate } = options.video;
     this.#options = options;
-    this.memory = options.processes ? undefined : moduleMemory();
+    this.memory = isOfThreads ? moduleMemory() : undefined;
     const heap = this.memory ? domain.heaps.addModuleMemory("module", this.memory).name : "system";
     this.stream = domain.createStream({ name: STREAM, buffers, heap, format: imageFormat("NV12", width, height) });
     const common = { first: 0, frameRate, paced: false, withData: kill };

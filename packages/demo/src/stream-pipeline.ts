@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { copiedBytes, Domain, type JoinedDomain } from "dmabuf";
-import { ProcessDomain } from "dmabuf/node";
+import { copiedBytes, DmaBufError, Domain, type JoinedDomain } from "dmabuf";
+import { capabilities, ProcessDomain } from "dmabuf/node";
 import { startProcess, startThread } from "./worker-handle.js";
 import { Consumers, type Start } from "./consumers.js";
 import { DecoderProcess } from "./decoder-process.js";
+import { inspectThisProcess, type Inspection } from "./inspector.js";
 import { Killer, type Leftovers, type Victim } from "./killer.js";
 import { nowMicroseconds } from "./latency.js";
 import { MemoryMeter } from "./memory.js";
@@ -19,7 +20,10 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   const failure = new AbortController();
   const options = { ...given, signal: AbortSignal.any([given.signal, failure.signal]) };
   const { kill, camera } = options;
-  using domain = options.processes ? ProcessDomain.create({ name: "demo" }) : Domain.create({ name: "demo" });
+  // A domain of threads alone has no file by which it could be seen.
+  const isInspected = options.inspect && capabilities().missing.length === 0;
+  using domain =
+    options.processes || isInspected ? ProcessDomain.create({ name: "demo" }) : Domain.create({ name: "demo" });
   const copiedBefore = copiedBytes();
   let started = 0;
   const onPublished = (frames: number): void => {
@@ -37,7 +41,10 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   const start: Start = (settings, events) => {
     if (domain instanceof ProcessDomain) {
       const toProcess: Given = { settings, way: { stream: STREAM } };
-      return startProcess(ENTRY, toProcess, events, domain);
+      if (options.processes) return startProcess(ENTRY, toProcess, events, domain);
+      const thread = domain.invite({ name: settings.name });
+      const toThread: Given = { settings, way: { stream: STREAM, thread } };
+      return startThread(ENTRY, toThread, [thread.port], events);
     }
     const invitation = domain.invite();
     const { stream, memory } = production as OwnProduction;
@@ -50,6 +57,7 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
     onChecked: (name) => killer?.checked(name),
     onFailure,
   });
+  await using _inspection = isInspected ? await inspected(options) : undefined;
   await workers.ready();
 
   using memory = new MemoryMeter(options.processes ? () => [...workers.processes, ...production.processes] : undefined);
@@ -68,6 +76,19 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   const bytesCopied = copiedBytes() - copiedBefore + (await production.close());
   const kills = killer?.kills(await leftOf(domain));
   return summarize({ ...measured, bytesCopied, kills });
+}
+
+/** The inspector's page. Without it the demo goes on. */
+async function inspected({ onInspector }: PipelineOptions): Promise<Inspection | undefined> {
+  try {
+    const inspection = await inspectThisProcess();
+    onInspector(inspection.url);
+    return inspection;
+  } catch (error) {
+    if (!(error instanceof DmaBufError)) throw error;
+    onInspector(error.toPlain().message);
+    return undefined;
+  }
 }
 
 /** What is killed in turn. */

@@ -11,7 +11,7 @@ import {
   type Plane,
   type StreamHandleData,
 } from "dmabuf";
-import { ProcessDomain } from "dmabuf/node";
+import { ProcessDomain, type WorkerInvitation } from "dmabuf/node";
 import { checksumOf } from "./checksum.js";
 import { Consumer } from "./consumer.js";
 import { openEndpoint } from "./endpoint.js";
@@ -34,10 +34,12 @@ interface ThreadWay {
   readonly memory: WebAssembly.Memory | undefined;
 }
 
-/** The domain is inherited. */
+/** The domain is one of processes: it is inherited by a process. */
 interface ProcessWay {
   /** The stream's name. */
   readonly stream: string;
+  /** Of a thread. */
+  readonly thread?: WorkerInvitation;
 }
 
 const endpoint = openEndpoint<Given>();
@@ -57,7 +59,8 @@ try {
     const stream = domain.import(way.stream);
     await consume(domain, stream.frames({ policy }), () => stream);
   } else {
-    using domain = await ProcessDomain.inherit({ name: settings.name });
+    const { thread } = way;
+    using domain = thread ? ProcessDomain.join(thread) : await ProcessDomain.inherit({ name: settings.name });
     const follower = domain.follow(way.stream, { policy });
     await consume(domain, follower, () => follower.stream);
   }

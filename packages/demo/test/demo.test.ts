@@ -143,6 +143,12 @@ test("the page shows the video as JPEGs, and Ctrl-C ends a loop with the report"
   assert.equal((await fetch(new URL("/nothing", url()))).status, 404);
   assert.equal((await fetch(new URL("/thumbnails/..%2fframe-0.jpg", url()))).status, 404);
 
+  // The inspector sees the threads' domain, and goes with the demo.
+  const inspector = (): string | undefined => /Inspector: (http:\S+)/.exec(running.said())?.[1];
+  assert.ok(inspector() !== undefined, running.said());
+  const agents = await agentsOf(inspector()!);
+  for (const name of ["demo", "motion", "histogram", "preview"]) assert.ok(agents.includes(name), agents.join());
+
   const jpeg = await firstPart(new URL("/stream.mjpg", url()));
   assert.equal((await sharp(jpeg).metadata()).format, "jpeg");
 
@@ -152,6 +158,20 @@ test("the page shows the video as JPEGs, and Ctrl-C ends a loop with the report"
   assert.match(stdout, /bytes copied +│ +0 B/);
   assertNothingLeft();
 });
+
+/** Names of the agents that the inspector's first snapshot shows. */
+async function agentsOf(url: string): Promise<string[]> {
+  const response = await fetch(url.replace("/?", "/events?"));
+  let text = "";
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const first = /event: first\ndata: (.*)\n\n/.exec(text)?.[1];
+    if (first === undefined) continue;
+    const { rows } = JSON.parse(first) as { rows: { agents: { set: { name: string }[] } } };
+    return rows.agents.set.map(({ name }) => name);
+  }
+  throw new Error("The inspector shows no snapshot");
+}
 
 /** The body of the first part of a multipart stream. */
 async function firstPart(url: URL): Promise<Buffer> {
@@ -202,6 +222,7 @@ test("--help tells the options, and --version the package's version", async () =
     "--checksums",
     "--processes",
     "--kill",
+    "--no-inspector",
   ])
     assert.ok(help.stdout.includes(option), option);
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
