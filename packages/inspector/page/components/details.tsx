@@ -1,13 +1,14 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { streamKey } from "../../src/shared/rates.js";
+import { rateHistory, streamKey } from "../../src/shared/rates.js";
 import type { DomainSnapshot, SnapshotAgent, SnapshotBuffer, SnapshotStream } from "dmabuf/node";
 import { bytesText, count, durationText, rateText } from "../format.js";
 import { explain, type Explained } from "../store/client.js";
 import { deselect, selection, type Selection } from "../store/route.js";
-import { rates, shown } from "../store/store.js";
+import { minute, rates, shown, shownIndex } from "../store/store.js";
 import { AgentName, AgentNames, AgentState, BufferName, bufferText, nameOf } from "./names.js";
 import { Ring } from "./ring.js";
+import { Sparkline } from "./sparkline.js";
 
 /** All that is known of the thing that the person has chosen. */
 export function Details() {
@@ -157,10 +158,15 @@ function BufferDetails({ buffer, snapshot }: { buffer: SnapshotBuffer; snapshot:
 
 function StreamDetails({ stream }: { stream: SnapshotStream }) {
   const { producer, places, consumers, end, name } = stream;
+  const key = streamKey(stream);
+  const history = rateHistory(minute.value, shownIndex.value, key);
   return (
     <>
       <dl class="facts">
-        <Fact name="Rate">{end ?? (rateText(rates.value.get(streamKey(stream))) || "not known yet")}</Fact>
+        <Fact name="Rate">
+          {end ?? (rateText(rates.value.get(key)) || "not known yet")}
+          <Sparkline values={history} label="Its rate in the last minute" />
+        </Fact>
         <Fact name="Producer">
           <AgentNames identities={producer === 0 ? [] : [producer]} none="has left" />
         </Fact>

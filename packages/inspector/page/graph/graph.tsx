@@ -1,4 +1,5 @@
-import { useRef } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { rateText } from "../format.js";
 import { isPaused, rates } from "../store/store.js";
 import { pathOf, placed, type Placed } from "./layout.js";
@@ -8,10 +9,12 @@ import type { Relations, Way } from "./relations.js";
 /** The relations as a graph from left to right. The arrow keys go to the nearest node on that side. */
 export function GraphView({ relations }: { relations: Relations }) {
   const area = useRef<HTMLUListElement>(null);
+  const [frame, width] = useWidth();
   const at = placed(relations);
+  const zoom = Math.max(LEAST_ZOOM, Math.min(1, width / at.width));
   return (
-    <div class="graph" tabIndex={-1}>
-      <div class="graph-plane" style={{ width: `${at.width}px`, height: `${at.height}px` }}>
+    <div class="graph" ref={frame}>
+      <div class="graph-plane" style={{ width: `${at.width}px`, height: `${at.height}px`, zoom: String(zoom) }}>
         <svg width={at.width} height={at.height} aria-hidden="true">
           <defs>
             <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
@@ -44,6 +47,22 @@ export function GraphView({ relations }: { relations: Relations }) {
       </div>
     </div>
   );
+}
+
+/** What is smaller cannot be read: then it is scrolled. */
+const LEAST_ZOOM = 0.7;
+
+/** The width that an element has, as it changes. */
+function useWidth(): [element: RefObject<HTMLDivElement | null>, width: number] {
+  const element = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(Infinity);
+  useEffect(() => {
+    if (element.current === null) return undefined;
+    const observer = new ResizeObserver(([entry]) => setWidth(entry?.contentRect.width ?? Infinity));
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  return [element, width];
 }
 
 function WayLine({ way, at }: { way: Way; at: Placed }) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DomainSnapshot } from "dmabuf/node";
+import { snapshotWith } from "../../test/snapshot-with.js";
 import { History } from "./history.js";
 
 const A_TENTH = 1e8;
@@ -39,20 +40,6 @@ describe("the history of snapshots", () => {
 });
 
 function snapshot(tenths: number, names: string[]): DomainSnapshot {
-  return {
-    version: 1,
-    domain: "d",
-    at: tenths * A_TENTH,
-    wallClock: 5,
-    agents: names.map((name, identity) => ({ identity, name, state: "live" })),
-    buffers: [],
-    timelines: [],
-    fences: [],
-    streams: [],
-    userFences: [],
-    syncobjs: [],
-    waits: [],
-    copies: [],
-    tables: [],
-  };
+  const agents = names.map((name, identity) => ({ identity, name, state: "live" as const }));
+  return snapshotWith({ at: tenths * A_TENTH, agents });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { changeBetween, changed, shared } from "./changes.js";
 import type { DomainSnapshot } from "dmabuf/node";
+import { snapshotWith } from "../../test/snapshot-with.js";
 
 describe("the change of a snapshot", () => {
   test("what says the same is the same object in the next snapshot (changes.1)", () => {
@@ -37,20 +38,6 @@ describe("the change of a snapshot", () => {
 });
 
 function snapshot(at: number, names: string[]): DomainSnapshot {
-  return {
-    version: 1,
-    domain: "d",
-    at,
-    wallClock: 5,
-    agents: names.map((name, identity) => ({ identity, name, state: "live" })),
-    buffers: [],
-    timelines: [],
-    fences: [],
-    streams: [],
-    userFences: [],
-    syncobjs: [],
-    waits: [],
-    copies: [],
-    tables: [{ name: "agents", used: 1, most: 1, slots: 64 }],
-  };
+  const agents = names.map((name, identity) => ({ identity, name, state: "live" as const }));
+  return snapshotWith({ at, agents, tables: [{ name: "agents", used: 1, most: 1, slots: 64 }] });
 }

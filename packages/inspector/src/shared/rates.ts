@@ -35,3 +35,22 @@ export function ratesAt(snapshots: readonly DomainSnapshot[], index: number): Ra
   }
   return rates;
 }
+
+/** The rate of one stream at each second before one of the snapshots, and at that, from the first that is known. */
+export function rateHistory(snapshots: readonly DomainSnapshot[], index: number, stream: string): number[] {
+  const rates: number[] = [];
+  let after = counted(snapshots[index], stream);
+  for (let i = index - 1; i >= 0 && after !== undefined; i--) {
+    const before = counted(snapshots[i], stream);
+    if (before === undefined) break;
+    if (after.at - before.at < SPAN) continue;
+    rates.unshift(((after.published - before.published + FRAMES) % FRAMES) / ((after.at - before.at) / 1e9));
+    after = before;
+  }
+  return rates;
+}
+
+function counted(snapshot: DomainSnapshot | undefined, key: string): { at: number; published: number } | undefined {
+  const stream = snapshot?.streams.find((each) => streamKey(each) === key);
+  return stream && snapshot && { at: snapshot.at, published: stream.published };
+}
