@@ -1,3 +1,4 @@
+import type { FrameFormat } from "dmabuf";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { rateHistory, streamKey } from "../../src/shared/rates.js";
@@ -157,7 +158,7 @@ function BufferDetails({ buffer, snapshot }: { buffer: SnapshotBuffer; snapshot:
 }
 
 function StreamDetails({ stream }: { stream: SnapshotStream }) {
-  const { producer, places, consumers, end, name } = stream;
+  const { producer, places, consumers, end, name, format } = stream;
   const key = streamKey(stream);
   const history = rateHistory(minute.value, shownIndex.value, key);
   return (
@@ -170,6 +171,7 @@ function StreamDetails({ stream }: { stream: SnapshotStream }) {
         <Fact name="Producer">
           <AgentNames identities={producer === 0 ? [] : [producer]} none="has left" />
         </Fact>
+        {format !== undefined && <Fact name="Frames">{formatText(format)}</Fact>}
         <Fact name="Buffers">
           <Ring places={places} />
           <ul class="lines">
@@ -204,6 +206,16 @@ function StreamDetails({ stream }: { stream: SnapshotStream }) {
 
 function behindWords(behind: number): string {
   return behind === 0 ? "up to date" : `${count(behind, "frame")} behind`;
+}
+
+function formatText({ kind, size, pixelFormat, width, height, shape, type, channels, rate }: FrameFormat): string {
+  const parts: Readonly<Record<FrameFormat["kind"], readonly (string | number | undefined)[]>> = {
+    image: [pixelFormat, `${width}×${height}`],
+    tensor: ["tensor", type, shape?.join("×")],
+    audio: ["audio", `${channels} channels`, `${rate} Hz`],
+    raw: ["bytes"],
+  };
+  return `${parts[kind].join(" ")}, ${bytesText(size)} a frame`;
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
