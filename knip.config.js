@@ -45,6 +45,8 @@ const PAGES = { "packages/inspector": ["page/**/*.{ts,tsx}!"] };
 /** Programs that npm's scripts, other tests, shells and browsers start. */
 const PROGRAMS = {
   "packages/dmabuf": [
+    "src/node/tracing/trace-writer.ts!", // loaded when it is needed
+    "src/trace/channels.ts!",
     "src/using.ts!", // imported where it is compiled to
     "examples/*.{ts,mjs}",
     "test/**/{main,messages-main,report}.ts",

@@ -1,10 +1,14 @@
-import { FLAG, instance, isObject, milliseconds, type Kind, type Kinds } from "./arguments.js";
+import { FLAG, instance, isObject, isText, milliseconds, type Kind, type Kinds } from "./arguments.js";
 import type { Agent, AgentOptions } from "./domain/agent.js";
-import { agentNames } from "./domain/agent-slot.js";
+import { agentName, agentNames, deadIn, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
+import { POINT, trace, traces } from "./domain/tracing.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import type { ValidateOptions } from "./domain/validation.js";
+import { allOrNothing } from "./all-or-nothing.js";
 import { wantsDebug } from "./host/environment.js";
+import type { Host } from "./host/host.js";
+import { prepareTrace } from "./trace/open-trace.js";
 
 /** What one agent of a domain may choose for itself. */
 export interface JoinOptions {
@@ -32,6 +36,12 @@ export interface JoinOptions {
    * it may say where its own reports go, or by `false` that it does not look.
    */
   readonly validate?: boolean | ValidateOptions;
+  /**
+   * Whether this agent keeps its last events in a file that outlives it, for `readTrace()` of `dmabuf/node`: true for the
+   * folder of this user, or the path of a folder. Default: what the environment's `DMABUF_TRACE` says, 1 or a path. It is
+   * for Linux, with the system calls that `dmabuf/node` needs.
+   */
+  readonly trace?: boolean | string;
 }
 
 const VALIDATE: Kind = {
@@ -39,12 +49,21 @@ const VALIDATE: Kind = {
   isKind: (value) => typeof value === "boolean" || isObject(value),
 };
 
+const TRACE: Kind = {
+  wanted: "true, false or the path of a folder",
+  isKind: (value) => typeof value === "boolean" || typeof value === "string",
+  isTaken: (value: boolean | string) =>
+    typeof value === "boolean" || (value !== "" && value.length <= LONGEST_PATH && isText(value)),
+};
+const LONGEST_PATH = 4000;
+
 export const JOIN: Kinds<JoinOptions> = {
   handleLimit: milliseconds(0, Infinity),
   spin: milliseconds(0, 0x7fff_ffff),
   warnAfter: milliseconds(0, Infinity),
   debug: FLAG,
   validate: VALIDATE,
+  trace: TRACE,
 };
 
 const WARN_AFTER = 10_000;
@@ -53,6 +72,20 @@ const WARN_AFTER = 10_000;
 export function agentOptions(options: JoinOptions): AgentOptions {
   const { warnAfter = WARN_AFTER, debug = wantsDebug(), validate } = options;
   return { warnAfter, debug, validate };
+}
+
+/** Has an agent keep its last events, if that is wanted. What can fail comes before `join`. */
+export function traced(options: JoinOptions, host: Host, join: () => Agent): Agent {
+  const prepared = prepareTrace(options.trace, host);
+  if (prepared === undefined) return join();
+  return allOrNothing((orUndo) => {
+    orUndo(() => prepared.abandon());
+    const agent = join();
+    const { domain, identity } = agent;
+    const name = agentName(agent, identity);
+    agent.traceSink = prepared.begin({ domain, identity, name, startedAt: host.nowNs() });
+    return agent;
+  });
 }
 
 /** The agent of a domain, for the library's own use. */
@@ -83,6 +116,7 @@ export abstract class DomainBase implements Disposable {
       for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
         Object.defineProperty(domain, name, { value });
       }
+      traceAgent(core.agent, POINT["agent:join"], core.agent.identity);
     };
   }
 
@@ -113,11 +147,14 @@ export abstract class DomainBase implements Disposable {
   close(): void {
     if (this.isClosed) return;
     const { agent } = this.#core;
+    traceAgent(agent, POINT["agent:leave"], agent.identity);
     agent.endWaits();
     this.#core.close();
     leave(agent, this.#steps, agent.host.nowNs());
     this.#core.left();
     agent.close();
+    agent.traceSink?.close();
+    agent.traceSink = undefined;
     this.left();
   }
 
@@ -131,7 +168,9 @@ export abstract class DomainBase implements Disposable {
   /** Gives back what another agent held. Call it only when that agent will not run again. */
   protected recover(dead: number): void {
     const { agent } = this.#core;
-    if (!this.isClosed) recover(agent, dead, this.#steps, agent.host.nowNs());
+    if (this.isClosed) return;
+    if (deadIn(agent, slotOf(dead)) === dead || isLive(agent, dead)) traceAgent(agent, POINT["agent:recover"], dead);
+    recover(agent, dead, this.#steps, agent.host.nowNs());
   }
 
   /** Refuses a thread that has left. @throws {DmaBufError} `EBADF` if this thread has left the domain. */
@@ -142,3 +181,7 @@ export abstract class DomainBase implements Disposable {
 
 /** What an argument `domain` must be. */
 export const DOMAIN = /* @__PURE__ */ instance(DomainBase);
+
+function traceAgent(agent: Agent, point: number, identity: Identity): void {
+  if (traces(agent, point)) trace(agent, point, identity, 0, 0, agentName(agent, identity));
+}

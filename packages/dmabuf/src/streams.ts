@@ -38,6 +38,7 @@ import { sharedMemory } from "./buffer/shared-memory.js";
 import type { JoinOptions } from "./domain-base.js";
 import type { PlainFenceHandle } from "./fence/fence-handle.js";
 import type { ReadFence } from "./fence/read-fence.js";
+import { openChannelsLater } from "./trace/open-trace.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
@@ -99,6 +100,7 @@ export class Domain extends ThreadDomain {
    * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
    */
   static create(options: DomainOptions = {}): Domain {
+    openChannelsLater();
     return new Domain(createThreads(options, PARTS));
   }
 
@@ -110,6 +112,7 @@ export class Domain extends ThreadDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    openChannelsLater();
     return new Domain(joinThreads(invitation, options, PARTS));
   }
 }

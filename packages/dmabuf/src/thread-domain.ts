@@ -1,7 +1,7 @@
 import { allOrNothing } from "./all-or-nothing.js";
 import { check, checkObject, checkOptions, integer, NAME, required, type Kind, type Kinds } from "./arguments.js";
 import { CARRIER, type StorageCarrier } from "./buffer/storage-carrier.js";
-import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "./domain-base.js";
+import { agentOptions, DomainBase, JOIN, putTogether, traced, type JoinOptions } from "./domain-base.js";
 import { Agent } from "./domain/agent.js";
 import { claimAgentSlot, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
 import { absentTables } from "./domain/shared-features.js";
@@ -86,7 +86,10 @@ export function createThreads(options: DomainOptions, { features }: Pick<ThreadP
   const memory = createSharedSubstrate(control, host.mayBlock);
   writeHeader(memory, layout.sizes, randomWords(), shared);
   const segment = { memory, layout };
-  return { control, agent: new Agent(segment, claimAgentSlot(segment, name), host, agentOptions(options)), options };
+  const agent = traced(options, host, () => {
+    return new Agent(segment, claimAgentSlot(segment, name), host, agentOptions(options));
+  });
+  return { control, agent, options };
 }
 
 /** Takes the place that an invitation keeps for the calling thread. */
@@ -106,7 +109,8 @@ export function joinThreads(
   if (!isLive(segment, identity) || slotOf(inviter) >= segment.layout.sizes.agents) {
     throw new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
   }
-  return { control, agent: new Agent(segment, identity, host, agentOptions(options)), options, invitation };
+  const agent = traced(options, host, () => new Agent(segment, identity, host, agentOptions(options)));
+  return { control, agent, options, invitation };
 }
 
 /** A domain of threads: made by the first one, joined by the others. */

@@ -11,6 +11,7 @@ import {
   type ThreadEntry,
   type ThreadParts,
 } from "./thread-domain.js";
+import { openChannels } from "./trace/channels.js";
 
 const PARTS: ThreadParts = { features: FEATURES, createCarrier: threadStorage };
 
@@ -48,6 +49,7 @@ export class Domain extends ThreadDomain {
    */
   static create(options: DomainOptions = {}): Domain {
     checkOptions("Domain.create()", options, JOIN);
+    openChannels();
     return new Domain(createThreads(options, { features: featuresOfNew(options) }));
   }
 
@@ -59,6 +61,7 @@ export class Domain extends ThreadDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
+    openChannels();
     return new Domain(joinThreads(invitation, options, PARTS));
   }
 }

@@ -6,6 +6,8 @@ import type { AccessMode } from "../reservation/usage.js";
 import type { BufferRecord } from "./buffer-record.js";
 import type { AccessedBytes } from "./cpu-access.js";
 import { segmentBytes, type Storage } from "./storage.js";
+import { MODE_DETAIL } from "../domain/trace-points.js";
+import { POINT, traces } from "../domain/tracing.js";
 
 /** What accesses of one holder hold, one after the other. It keeps their views, which are as costly as an access. */
 export class AccessHold extends Held implements AccessedBytes {
@@ -14,6 +16,8 @@ export class AccessHold extends Held implements AccessedBytes {
   readonly #check: ReadCheck | undefined;
   #storage!: Storage;
   #views: readonly Uint8Array[] | undefined;
+  /** The number that joins its begin and its end in what is traced. */
+  #tracedAs = 0;
 
   constructor(record: BufferRecord, mode: AccessMode) {
     super(record.agent.held, AccessHold.#nameOf, AccessHold.#giveBack);
@@ -27,9 +31,13 @@ export class AccessHold extends Held implements AccessedBytes {
 
   static readonly #giveBack = (hold: AccessHold): void => {
     const { mode } = hold;
-    const { exporter, holds } = hold.#record;
+    const { agent, exporter, holds } = hold.#record;
     hold.#check?.end();
-    hold.#record.agent.validation?.released(hold);
+    agent.validation?.released(hold);
+    // Before another agent can have the bytes.
+    if (traces(agent, POINT["buffer:access-end"])) {
+      hold.#record.trace(POINT["buffer:access-end"], hold.#tracedAs, MODE_DETAIL[mode]);
+    }
     hold.#storage.endUse();
     exporter.end(mode);
     holds.release(mode);
@@ -45,6 +53,11 @@ export class AccessHold extends Held implements AccessedBytes {
     this.#storage = this.#record.storage;
     this.#storage.beginUse();
     super.begin();
+    const { agent } = this.#record;
+    if (traces(agent, POINT["buffer:access-begin"])) {
+      this.#tracedAs = ++agent.lastTraced;
+      this.#record.trace(POINT["buffer:access-begin"], this.#tracedAs, MODE_DETAIL[this.mode]);
+    }
     this.#check?.begin(this.views);
   }
 

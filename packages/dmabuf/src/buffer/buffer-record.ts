@@ -1,7 +1,8 @@
 import type { Agent } from "../domain/agent.js";
 import { countAttachment, discountAttachment } from "./agent-counter.js";
 import { bufferName } from "../domain/buffer-name.js";
-import { BUFFER_SLOTS, type BufferKey } from "./buffer-slot.js";
+import { POINT, trace, traces } from "../domain/tracing.js";
+import { BUFFER_SLOTS, bufferInode, type BufferKey } from "./buffer-slot.js";
 import type { BufferPages } from "./buffer-pages.js";
 import { dropPin, tryAddPin } from "./storage-slot.js";
 import { needFeature } from "../domain/shared-features.js";
@@ -24,6 +25,8 @@ interface Importer {
   readonly isDynamic: boolean;
   readonly attachment: ExporterAttachment;
   readonly moveNotify: () => void;
+  /** The number that joins its attaching and its detaching in what is traced. */
+  tracedAs?: number | undefined;
 }
 
 /** What a record needs of its table. */
@@ -60,6 +63,8 @@ export class BufferRecord {
   /** What needs the buffer besides: locks, and what exporters are asked for. */
   #kept = 0;
   #isOver = false;
+  #inode: number | undefined;
+  #traced: string | undefined;
 
   constructor(
     agent: Agent,
@@ -87,6 +92,23 @@ export class BufferRecord {
   /** The buffer's memory. @throws {DmaBufError} `EAGAIN` if it was moved and is not here yet. */
   get storage(): Storage {
     return this.known.current;
+  }
+
+  /** A number that no other buffer of the domain ever has. */
+  get inode(): number {
+    return (this.#inode ??= bufferInode(this.agent, this.key.slot));
+  }
+
+  /** Tells of what happens to the buffer; `traces()` has said that it is wanted. */
+  trace(point: number, number = 0, detail = 0): void {
+    // As it was called when it was traced for the first time, or has been renamed here: to read a name takes its time.
+    this.#traced ??= this.name;
+    trace(this.agent, point, this.inode, number, detail, this.#traced);
+  }
+
+  /** It has been renamed here. */
+  renamed(): void {
+    this.#traced = undefined;
   }
 
   /** For people. */
@@ -141,6 +163,7 @@ export class BufferRecord {
   /** The exporter has let an importer in. */
   attached(tie: Importer): void {
     this.ties.add(tie);
+    if (traces(this.agent, POINT["buffer:attach"])) this.trace(POINT["buffer:attach"], this.#tracedTie(tie));
     if (tie.isDynamic) this.#owner.follow();
     countAttachment(this.agent, this.key.slot, tie.isDynamic);
   }
@@ -148,6 +171,7 @@ export class BufferRecord {
   detached(tie: Importer): void {
     this.reservation.warnIfHeld("detach from");
     this.ties.delete(tie);
+    if (traces(this.agent, POINT["buffer:detach"])) this.trace(POINT["buffer:detach"], this.#tracedTie(tie));
     // An agent that has left has given back all that it had: the words may be another one's.
     if (!this.agent.closed) discountAttachment(this.agent, this.key.slot, tie.isDynamic);
     this.exporter.detach(tie.attachment);
@@ -214,6 +238,10 @@ export class BufferRecord {
     this.#end();
   }
 
+  #tracedTie(tie: Importer): number {
+    return (tie.tracedAs ??= ++this.agent.lastTraced);
+  }
+
   #endIfUnused(): void {
     if (this.#holders.size === 0 && this.#kept === 0) this.#end();
   }
@@ -221,6 +249,7 @@ export class BufferRecord {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (traces(this.agent, POINT["buffer:release"])) this.trace(POINT["buffer:release"]);
     this.known.release(this.#owner.closed());
   }
 }

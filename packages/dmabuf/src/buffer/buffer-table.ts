@@ -29,6 +29,7 @@ import { ServedExport } from "./served-export.js";
 import { checkSegments, checkStorage, PAGE_SIZE, storageSize, type Storage, type StorageSegment } from "./storage.js";
 import type { StorageCarrier } from "./storage-carrier.js";
 import type { StorageKeeper, StorageVersion } from "./storage-exchange.js";
+import { POINT, traces } from "../domain/tracing.js";
 
 /** How {@link Domain.export} makes a buffer of storage. */
 export interface ExportOptions {
@@ -130,6 +131,7 @@ export class BufferTable implements StorageKeeper {
     } else {
       if (!this.#references.take({ slot, generation })) throw stale();
       record = this.#receive({ slot, generation }, handle);
+      if (traces(this.agent, POINT["buffer:import"])) record.trace(POINT["buffer:import"], record.size);
     }
     // The buffer is held now: the handle's own hold, if there still is one, has done its work.
     BUFFER_SLOTS.endInflight(this.agent, slot, handle.inflight);
@@ -179,7 +181,9 @@ export class BufferTable implements StorageKeeper {
       const key = claimBuffer(this.agent, { size, name, exporterName, flags, file: storage.file });
       this.#references.exported(key);
       if (ops !== undefined) this.#serve(this.#served(key, ops, source));
-      return bufferOf(this.#add(size, { key, version: 0, storage }), "read-write");
+      const record = this.#add(size, { key, version: 0, storage });
+      if (traces(this.agent, POINT["buffer:export"])) record.trace(POINT["buffer:export"], size);
+      return bufferOf(record, "read-write");
     });
   }
 

@@ -37,6 +37,8 @@ import { copyTo, moveStorage, notifyImporters, type Relocate } from "./move.js";
 import { countReferences } from "./statistics.js";
 import { checkSegments, type StorageSegment } from "./storage.js";
 import type { Tie } from "./tie.js";
+import { MODE_DETAIL } from "../domain/trace-points.js";
+import { POINT, traces } from "../domain/tracing.js";
 
 /** The holder behind a buffer, for the library. */
 export let holderOf: (buffer: DmaBuf) => BufferHolder;
@@ -99,6 +101,7 @@ export class DmaBuf implements Disposable {
     check("DmaBuf.name", "the name", name, NAME);
     const { agent, key } = this.#record;
     renameBuffer(agent, key.slot, name);
+    this.#record.renamed();
   }
 
   /** Which program or device owns the storage. @throws {DmaBufError} `EBADF` after the close. */
@@ -314,20 +317,23 @@ export class DmaBuf implements Disposable {
    */
   async beginCpuAccess(mode: AccessMode, options: WaitOptions = {}): Promise<void> {
     checkAccess("DmaBuf.beginCpuAccess()", mode, options);
-    return this.#take(beginAccess(this.#holder, mode, options.timeout), options);
+    return this.#take(this.#begin(mode, options.timeout), options);
   }
 
   /** As {@link beginCpuAccess}, blocking this thread. @param options `timeout` in milliseconds; default no limit. */
   beginCpuAccessSync(mode: AccessMode, options: { readonly timeout?: number } = {}): void {
     checkAccessSync("DmaBuf.beginCpuAccessSync()", mode, options);
-    this.#takeSync(beginAccess(this.#holder, mode, options.timeout), options.timeout);
+    this.#takeSync(this.#begin(mode, options.timeout), options.timeout);
   }
 
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
   endCpuAccess(mode: AccessMode): void {
     checkAccessMode("DmaBuf.endCpuAccess()", mode);
-    const { exporter, reservation } = this.#record;
+    const { agent, exporter, reservation } = this.#record;
     reservation.warnIfHeld("end an access to");
+    if (traces(agent, POINT["buffer:access-end"])) {
+      this.#record.trace(POINT["buffer:access-end"], 0, MODE_DETAIL[mode]);
+    }
     exporter.end(mode);
   }
 
@@ -538,6 +544,14 @@ export class DmaBuf implements Disposable {
   #accessAtOnce(call: string, mode: AccessMode, evict: boolean | undefined): CpuAccess | undefined {
     if (evict !== undefined) check(call, 'option "evict"', evict, FLAG);
     return evict === true ? undefined : this.#holder.accessAtOnce(mode);
+  }
+
+  *#begin(mode: AccessMode, timeout?: number): Steps<void> {
+    yield* beginAccess(this.#holder, mode, timeout);
+    const { agent } = this.#record;
+    if (traces(agent, POINT["buffer:access-begin"])) {
+      this.#record.trace(POINT["buffer:access-begin"], 0, MODE_DETAIL[mode]);
+    }
   }
 
   *#ready(mode: AccessMode): Steps<WaitResult> {

@@ -17,6 +17,7 @@ import type { BufferRecord } from "./buffer-record.js";
 import { laterAnswer, type Answer } from "./call.js";
 import { PendingRequest } from "./pending-request.js";
 import { checkStorage, segmentBytes, type StorageSegment } from "./storage.js";
+import { POINT, traces } from "../domain/tracing.js";
 
 /** Where the bytes of a buffer that is moved are from then on. */
 export interface NewStorage {
@@ -52,6 +53,7 @@ export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?:
     throw new DmaBufError("EOPNOTSUPP", "Cannot move the buffer: nothing carries moved storage between these agents");
   }
   reservation.assertNotHeld("move");
+  const started = agent.host.nowNs();
   const work = (): string => reservation.waitsFor("bookkeep");
   const heldUpBy =
     (why: () => string): HeldUp =>
@@ -75,6 +77,7 @@ export function* moveStorage(record: BufferRecord, relocate: Relocate, timeout?:
         lock[Symbol.dispose]();
       }
     }
+    if (traces(agent, POINT["buffer:move"])) record.trace(POINT["buffer:move"], agent.host.nowNs() - started);
   } finally {
     if (held) holds.release("write");
     else hold.giveUp();

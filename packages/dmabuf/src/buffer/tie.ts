@@ -10,6 +10,8 @@ import type { BufferRecord } from "./buffer-record.js";
 import type { ExporterAttachment } from "./exporter.js";
 import type { Table } from "./exporter-link.js";
 import { makeMapping, type Mapping } from "./mapping.js";
+import { MODE_DETAIL } from "../domain/trace-points.js";
+import { POINT, traces } from "../domain/tracing.js";
 
 /** The holder of a buffer that an importer is tied by. */
 export interface TieHolder {
@@ -35,6 +37,7 @@ export class Tie {
   readonly #mappings = new Set<Held>();
   #pins = 0;
   #attached = true;
+  tracedAs: number | undefined;
   /** What the exporter is doing for it. */
   #works = 0;
 
@@ -114,7 +117,7 @@ export class Tie {
     const endWork = this.#workLocked();
     try {
       const table = yield* this.#record.exporter.map(this.#attachment, mode, timeout);
-      if (this.#attached) return this.#mapped(table);
+      if (this.#attached) return this.#mapped(table, mode);
       // The importer was detached while the exporter was asked, or by the exporter's own code.
       this.#record.exporter.unmap(this.#attachment, table);
       throw this.#ended("map");
@@ -182,16 +185,20 @@ export class Tie {
     };
   }
 
-  #mapped(table: Table): Mapping {
+  #mapped(table: Table, mode: AccessMode): Mapping {
     const record = this.#record;
+    const { agent } = record;
+    const id = ++agent.lastTraced;
+    if (traces(agent, POINT["buffer:map"])) record.trace(POINT["buffer:map"], id, MODE_DETAIL[mode]);
     const { storage } = record;
     storage.beginUse();
     const held: Held = new Held(
-      record.agent.held,
+      agent.held,
       () => `A mapping of buffer "${record.name}"`,
       () => {
         storage.endUse();
         this.#mappings.delete(held);
+        if (traces(agent, POINT["buffer:unmap"])) record.trace(POINT["buffer:unmap"], id, MODE_DETAIL[mode]);
         record.exporter.unmap(this.#attachment, table);
       },
     );

@@ -9,6 +9,7 @@ import { slotOf, type Identity, type Member } from "./agent-slot.js";
 import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
+import type { TraceSink } from "./tracing.js";
 import { LongWaits } from "./long-waits.js";
 import { domainName } from "./header.js";
 import { AGENT, type Layout, type Segment } from "./layout.js";
@@ -84,10 +85,14 @@ export class Agent implements Member, Waiter {
   readonly options: AgentOptions;
   /** Who looks for broken rules, if any does; set when the agent has joined. */
   validation: Validation | undefined = undefined;
+  /** Where its last events are kept, if they are. */
+  traceSink: TraceSink | undefined = undefined;
   /** Tells other agents what lasts, where the domain explains it. */
   activities: ActivityLog | undefined = undefined;
   /** Keeps account of what it copies, where the domain has one. */
   copies: CopyLog | undefined = undefined;
+  /** The last number that joins a begin and its end in what is traced. */
+  lastTraced = 0;
   /** How many buffers it has read holds of. */
   buffersRead = 0;
   readonly #bell: number;

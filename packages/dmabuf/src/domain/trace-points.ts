@@ -8,40 +8,6 @@ import { ERRNO, type ErrorCode } from "../errors.js";
  * list are stored in files: a new point comes at the end, or `TRACE_VERSION` is raised.
  */
 
-/** The points, in the order of their numbers. */
-export const TRACE_POINTS: readonly TracePoint[] = [
-  "fence:init",
-  "fence:emit",
-  "fence:enable",
-  "fence:signaled",
-  "fence:wait-start",
-  "fence:wait-end",
-  "fence:destroy",
-  "buffer:export",
-  "buffer:import",
-  "buffer:attach",
-  "buffer:detach",
-  "buffer:map",
-  "buffer:unmap",
-  "buffer:access-begin",
-  "buffer:access-end",
-  "buffer:move",
-  "buffer:release",
-  "queue:push",
-  "queue:run",
-  "queue:done",
-  "stream:loan",
-  "stream:publish",
-  "stream:take",
-  "stream:give-back",
-  "stream:drop",
-  "stream:close",
-  "validator:report",
-  "agent:join",
-  "agent:leave",
-  "agent:recover",
-];
-
 /**
  * Where something is traced. Each is also a channel of `node:diagnostics_channel`, with `dmabuf:` before it.
  *
@@ -106,10 +72,42 @@ export type TracePoint =
   | "agent:leave"
   | "agent:recover";
 
-/** The numbers of the points. */
-export const POINT = /* @__PURE__ */ Object.fromEntries(TRACE_POINTS.map((point, i) => [point, i])) as {
-  readonly [Point in TracePoint]: number;
-};
+/** The numbers of the points: a literal, whose fields the compiler takes for constants. */
+export const POINT = {
+  "fence:init": 0,
+  "fence:emit": 1,
+  "fence:enable": 2,
+  "fence:signaled": 3,
+  "fence:wait-start": 4,
+  "fence:wait-end": 5,
+  "fence:destroy": 6,
+  "buffer:export": 7,
+  "buffer:import": 8,
+  "buffer:attach": 9,
+  "buffer:detach": 10,
+  "buffer:map": 11,
+  "buffer:unmap": 12,
+  "buffer:access-begin": 13,
+  "buffer:access-end": 14,
+  "buffer:move": 15,
+  "buffer:release": 16,
+  "queue:push": 17,
+  "queue:run": 18,
+  "queue:done": 19,
+  "stream:loan": 20,
+  "stream:publish": 21,
+  "stream:take": 22,
+  "stream:give-back": 23,
+  "stream:drop": 24,
+  "stream:close": 25,
+  "validator:report": 26,
+  "agent:join": 27,
+  "agent:leave": 28,
+  "agent:recover": 29,
+} as const satisfies Record<TracePoint, number>;
+
+/** The points, in the order of their numbers. */
+export const TRACE_POINTS = /* @__PURE__ */ Object.keys(POINT) as TracePoint[];
 
 /** Something that has happened. Data alone: it can be sent, and made JSON of. */
 export interface TraceEvent {

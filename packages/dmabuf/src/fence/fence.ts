@@ -2,13 +2,15 @@ import { check, FUNCTION, instance, NANOSECONDS, orElse, shown } from "../argume
 import type { Agent, WaitCondition } from "../domain/agent.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { isLaterFence } from "../domain/fence-order.js";
-import { keyTimeLimit } from "../domain/fence-slot.js";
+import { isOwnKey, keyTimeLimit } from "../domain/fence-slot.js";
 import { runEnd } from "../domain/promised.js";
 import type { Wait } from "../domain/steps.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import type { Passage } from "../domain/validation.js";
 import { checkWait, checkWaitSync, waitUntil, type WaitOptions, type WaitTerms } from "../domain/wait.js";
 import { ERRNO, textOf, type DmaBufError, type ErrorCode } from "../errors.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceFence, tracedWait, tracedWaitSync, traceWait } from "./fence-trace.js";
 import { signaledHandle, type FenceHandle } from "./fence-handle.js";
 import { errorOf, succeed, waitResult, type ReadFence, type WaitResult } from "./read-fence.js";
 
@@ -63,6 +65,8 @@ export abstract class FenceBacking {
   readonly isContainer: boolean = false;
   /** Whether its maker or owner wants to hear of deadlines. */
   readonly hearsDeadlines: boolean = true;
+  /** Whether it traces itself that its fences have signaled: one signal may be that of several. */
+  readonly tracesSignals: boolean = false;
   /** Whether the work goes on, and signals the fence, after the fence was disposed. */
   readonly goesOn: boolean = false;
 
@@ -131,6 +135,9 @@ export interface FenceCallback extends Disposable {
 
 const CALLBACK = orElse("EINVAL", FUNCTION);
 
+/** What a fence object has been through. */
+const FLAG = { ENABLED: 1, RELEASED: 2, EMITTED: 4 } as const;
+
 /** The agent whose object a fence is. */
 export let fenceAgent: (fence: Fence) => Agent;
 export let backingOf: (fence: Fence) => FenceBacking;
@@ -142,6 +149,9 @@ export function wayTo(fence: Fence): Passage | undefined {
 export let setBacking: (fence: Fence, backing: FenceBacking) => void;
 /** As {@link Fence.addCallback}, for what the library itself does then: where it waits alone, the fence is not kept. */
 export let queueCallback: (fence: Fence, run: (fence: Fence) => void) => FenceCallback;
+/** A fence has a place in shared memory, and others may wait for it: it must signal. */
+export let emitted: (fence: Fence, key: FenceKey) => void;
+/** A fence that exists: this agent's view of it. @see newFence */
 export let makeFence: (agent: Agent, backing: FenceBacking, context: number, seqno: number) => Fence;
 
 /**
@@ -166,6 +176,15 @@ export class Fence implements ReadFence, Disposable {
     setBacking = (fence, backing) => void (fence.#backing = backing);
     queueCallback = (fence, run) => fence.#queue(run);
     makeFence = (agent, backing, context, seqno) => new Fence(agent, backing, context, seqno);
+    emitted = (fence, key) => {
+      const agent = fence.#agent;
+      agent.validation?.published(key);
+      if (!traces(agent, POINT["fence:emit"])) return;
+      // It is emitted once, by the agent that signals it.
+      if ((fence.#flags & FLAG.EMITTED) !== 0 || !isOwnKey(agent, key)) return;
+      fence.#flags |= FLAG.EMITTED;
+      traceFence(agent, POINT["fence:emit"], fence);
+    };
   }
 
   /** The fence context: fences of one context are totally ordered. */
@@ -176,8 +195,8 @@ export class Fence implements ReadFence, Disposable {
   #backing: FenceBacking;
   /** In the order of registration. */
   #callbacks: Set<Callback> | undefined = undefined;
-  #enabled = false;
-  #released = false;
+  /** Of FLAG. */
+  #flags = 0;
   /** Monotonic nanoseconds; -1 while the fence is pending. */
   #timestamp = -1;
   /** Negative errno, or 0. */
@@ -235,7 +254,10 @@ export class Fence implements ReadFence, Disposable {
     if (timestampNs === undefined) timestampNs = this.#agent.host.nowNs();
     else check("Fence.signal()", "timestampNs", timestampNs, NANOSECONDS);
     const decides = this.#timestamp < 0 && this.#backing.decide(this, this.#error, timestampNs);
-    if (decides) this.#settle(timestampNs);
+    if (decides) {
+      if (!this.#backing.tracesSignals) this.#traceSignaled(this.#error, timestampNs);
+      this.#settle(timestampNs);
+    }
     // Another agent has decided it: a time limit may have passed.
     else if (this.isSignaled()) this.#backing.acknowledge(this);
     return decides;
@@ -251,6 +273,8 @@ export class Fence implements ReadFence, Disposable {
     // The look may have signaled the fence: a container's members call back.
     if (outcome !== undefined && this.#timestamp < 0) {
       if (outcome.error !== undefined) this.#error = outcome.error;
+      // What is in shared memory was signaled by the agent that has decided it.
+      if (this.#backing.key(this) === undefined) this.#traceSignaled(this.#error, outcome.timestamp);
       this.#settle(outcome.timestamp);
     }
     return this.#timestamp >= 0;
@@ -299,8 +323,9 @@ export class Fence implements ReadFence, Disposable {
 
   /** Makes sure that the fence will signal by itself, although no agent looks. */
   enableSignaling(): void {
-    if (this.#enabled || this.#timestamp >= 0) return;
-    this.#enabled = true;
+    if ((this.#flags & FLAG.ENABLED) !== 0 || this.#timestamp >= 0) return;
+    this.#flags |= FLAG.ENABLED;
+    if (traces(this.#agent, POINT["fence:enable"])) traceFence(this.#agent, POINT["fence:enable"], this);
     if (!this.#backing.enableSignaling(this)) this.signal();
   }
 
@@ -388,7 +413,7 @@ export class Fence implements ReadFence, Disposable {
     const { domain } = this.#agent;
     if (context === 0 && timestamp !== undefined) return signaledHandle(domain, timestamp);
     const key = this.#backing.publish(this, DEFAULT_TIME_LIMIT);
-    this.#agent.validation?.published(key);
+    emitted(this, key);
     const timeLimit = keyTimeLimit(this.#agent, key) ?? DEFAULT_TIME_LIMIT;
     const origin = { context, seqno, seqno32, driverName, timelineName, timeLimit };
     return { kind: "fence", domain, form: "plain", ...key, ...origin };
@@ -399,12 +424,19 @@ export class Fence implements ReadFence, Disposable {
    * fence signals with `EDEADLK` so that the waits end. A fence of another agent can be dropped at any time.
    */
   [Symbol.dispose](): void {
-    if (this.#released) return;
-    this.#released = true;
+    if ((this.#flags & FLAG.RELEASED) !== 0) return;
+    this.#flags |= FLAG.RELEASED;
+    if (traces(this.#agent, POINT["fence:destroy"])) traceFence(this.#agent, POINT["fence:destroy"], this);
     void runEnd(this.#agent.host, MAKER, () => {
       if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) this.#backing.abandon(this);
     });
     void runEnd(this.#agent.host, MAKER, () => this.#backing.release(this));
+  }
+
+  #traceSignaled(error: number, timestampNs: number): void {
+    // A container is no work of its own.
+    if (!traces(this.#agent, POINT["fence:signaled"]) || this.#backing.isContainer) return;
+    traceFence(this.#agent, POINT["fence:signaled"], this, -error, timestampNs);
   }
 
   #settle(timestampNs: number): void {
@@ -421,6 +453,13 @@ export class Fence implements ReadFence, Disposable {
       }
     }
   }
+}
+
+/** A fence that is new. */
+export function newFence(agent: Agent, backing: FenceBacking, context: number, seqno: number): Fence {
+  const fence = makeFence(agent, backing, context, seqno);
+  if (traces(agent, POINT["fence:init"])) traceFence(agent, POINT["fence:init"], fence);
+  return fence;
 }
 
 /** What an argument `fence` must be. */
@@ -474,7 +513,10 @@ class FenceWait implements Wait {
       if (!callback.queued) done();
       return () => callback.remove();
     };
-    return waitUntil(fenceAgent(fence), terms, () => fence.isSignaled(), subscribe, fence);
+    const agent = fenceAgent(fence);
+    const end = fence.isSignaled() ? undefined : traceWait(agent, () => [fence]);
+    const wait = waitUntil(agent, terms, () => fence.isSignaled(), subscribe, fence);
+    return end === undefined ? wait : tracedWait(end, wait);
   }
 
   waitSync(timeout: number): boolean {
@@ -484,7 +526,10 @@ class FenceWait implements Wait {
     if (timeout === Infinity && !fence.isSignaled() && backing.isOwn(fence)) {
       throw fenceAgent(fence).blocksItself("own-fence", "Cannot block: only this thread can signal the fence");
     }
-    return fenceAgent(fence).waitSync(awaited, timeout);
+    const agent = fenceAgent(fence);
+    const end = fence.isSignaled() ? undefined : traceWait(agent, () => [fence]);
+    if (end === undefined) return agent.waitSync(awaited, timeout);
+    return tracedWaitSync(end, () => agent.waitSync(awaited, timeout));
   }
 }
 

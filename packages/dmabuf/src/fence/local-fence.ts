@@ -1,7 +1,7 @@
 import { check, checkObject, FLAG, FUNCTION, integer, NAME, required, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { allocateContexts, type FenceKey } from "../domain/timeline-slot.js";
-import { fenceAgent, FenceBacking, makeFence, type Fence, type FenceOps, type Outcome } from "./fence.js";
+import { fenceAgent, FenceBacking, newFence, type Fence, type FenceOps, type Outcome } from "./fence.js";
 import { publishLocal } from "./published-fence.js";
 
 const NUMBER = integer(0);
@@ -25,7 +25,7 @@ export function createFence(agent: Agent, ops: FenceOps, context?: number, seqno
   checkObject("Domain.createFence()", "ops", ops, OPS);
   if (context !== undefined) check("Domain.createFence()", "context", context, NUMBER);
   check("Domain.createFence()", "seqno", seqno, NUMBER);
-  return makeFence(agent, new OpsBacking(ops), context ?? allocateContexts(agent, 1), seqno);
+  return newFence(agent, new OpsBacking(ops), context ?? allocateContexts(agent, 1), seqno);
 }
 
 /** What is behind a fence of this agent alone. */

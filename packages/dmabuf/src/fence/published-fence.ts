@@ -4,7 +4,16 @@ import { isKeySignaled, keyStatus } from "../domain/fence-slot.js";
 import { claimOneShot, completeOneShot, freeOneShot } from "../domain/one-shot-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
 import { ERRNO } from "../errors.js";
-import { backingOf, fenceAgent, FenceBacking, queueCallback, setBacking, type Fence, type Outcome } from "./fence.js";
+import {
+  backingOf,
+  emitted,
+  fenceAgent,
+  FenceBacking,
+  queueCallback,
+  setBacking,
+  type Fence,
+  type Outcome,
+} from "./fence.js";
 import { outcomeOf, watchDeadlines } from "./shared-fence.js";
 
 /**
@@ -15,7 +24,7 @@ import { outcomeOf, watchDeadlines } from "./shared-fence.js";
  */
 export function publish(fence: Fence, timeLimit = DEFAULT_TIME_LIMIT): FenceKey {
   const key = backingOf(fence).publish(fence, timeLimit);
-  fenceAgent(fence).validation?.published(key);
+  emitted(fence, key);
   return key;
 }
 

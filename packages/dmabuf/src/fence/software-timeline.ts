@@ -17,6 +17,8 @@ import { DmaBufError, ERRNO, errorCode } from "../errors.js";
 import { backingOf, FENCE, makeFence, type Fence } from "./fence.js";
 import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 import { TIME_LIMIT, type TimelineOptions } from "./timeline.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceFence } from "./fence-trace.js";
 
 /** Options of {@link Domain.createSoftwareTimeline}. `name`: default the agent's own. */
 export type SoftwareTimelineOptions = Omit<TimelineOptions, "driverName">;
@@ -146,8 +148,12 @@ export class SoftwareTimeline implements Disposable {
     const known = this.#points.get(value)?.deref();
     if (known?.isSignaled() === false) return known;
     const fence = makeFence(this.#agent, this.#backing, this.context, value);
-    if (fence.isSignaled()) this.#points.delete(value);
-    else this.#points.set(value, new WeakRef(fence));
+    if (fence.isSignaled()) {
+      this.#points.delete(value);
+    } else {
+      this.#points.set(value, new WeakRef(fence));
+      if (traces(this.#agent, POINT["fence:init"])) traceFence(this.#agent, POINT["fence:init"], fence);
+    }
     return fence;
   }
 
@@ -161,7 +167,9 @@ export class SoftwareTimeline implements Disposable {
     check("SoftwareTimeline.advance()", "amount", amount, STEP);
     this.#check("advance");
     const { slot, generation } = this.#backing;
-    const value = advanceTimeline(this.#agent, { slot, generation }, amount, this.#agent.host.nowNs());
+    const now = this.#agent.host.nowNs();
+    const value = advanceTimeline(this.#agent, { slot, generation }, amount, now);
+    if (value !== undefined) this.#traceSignaled(value, 0, now);
     this.#backing.settle(value ?? Infinity);
     for (const [point, fence] of this.#points) {
       if (point > (value ?? Infinity)) continue;
@@ -203,16 +211,24 @@ export class SoftwareTimeline implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch?.();
+    const latest = Math.max(0, ...this.#points.keys());
     this.#points.clear();
     if (!this.#isOwner) return;
     const { slot, generation } = this.#backing;
     endTimeline(this.#agent, slot, generation, ERRNO.ENOENT);
+    if (latest > 0) this.#traceSignaled(latest, ERRNO.ENOENT);
     this.#backing.settle(Infinity);
     freeTimeline(this.#agent, slot, this.#agent.identity);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #traceSignaled(seqno: number, error: number, at?: number): void {
+    if (!traces(this.#agent, POINT["fence:signaled"])) return;
+    const { context, name: timelineName } = this;
+    traceFence(this.#agent, POINT["fence:signaled"], { context, seqno, timelineName }, error, at);
   }
 
   #check(action: string): void {

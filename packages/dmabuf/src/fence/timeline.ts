@@ -12,6 +12,7 @@ import {
 } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import type { FenceEnd } from "../domain/validation.js";
+import { POINT, traces } from "../domain/tracing.js";
 import { DEFAULT_TIME_LIMIT } from "../domain/awaited-key.js";
 import { keyOrigin, keyProgress } from "../domain/fence-slot.js";
 import { keyDemand } from "../domain/timeline-demand.js";
@@ -25,7 +26,8 @@ import {
   type FenceKey,
 } from "../domain/timeline-slot.js";
 import { DmaBufError, ERRNO, type ErrorCode } from "../errors.js";
-import { makeFence, warnAbandoned, type Fence } from "./fence.js";
+import { newFence, warnAbandoned, type Fence } from "./fence.js";
+import { traceFence } from "./fence-trace.js";
 import { SharedBacking, watchDeadlines } from "./shared-fence.js";
 
 export { allocateContexts };
@@ -125,7 +127,7 @@ export class Timeline implements Disposable {
    */
   createFence(): Fence {
     if (this.#closed || this.#agent.closed || this.#backing.ended) this.#refuse();
-    return makeFence(this.#agent, this.#backing, this.context, ++this.#created);
+    return newFence(this.#agent, this.#backing, this.context, ++this.#created);
   }
 
   /** The sequence number of the last fence created. */
@@ -172,7 +174,9 @@ export class Timeline implements Disposable {
     this.#closed = true;
     for (const unwatch of this.#unwatch) unwatch();
     const { slot, generation } = this.#backing;
-    endTimeline(this.#agent, slot, generation, this.completed < this.#created ? ERRNO[error] : 0);
+    const pending = this.completed < this.#created;
+    endTimeline(this.#agent, slot, generation, pending ? ERRNO[error] : 0);
+    if (pending && !this.#backing.ended) this.#backing.traceSignaled(this.#created, ERRNO[error]);
     this.#backing.settleEnded();
     freeTimeline(this.#agent, slot, this.#agent.identity);
   }
@@ -203,6 +207,7 @@ function watchDemand(agent: Agent, key: FenceKey, tell: (sequence: number) => vo
 }
 
 class OwnerBacking extends SharedBacking {
+  override readonly tracesSignals = true;
   /** Whether an exchange has shown that another agent has ended the timeline. */
   ended = false;
   /** Where the domain is validated: this object is what could signal the fences. */
@@ -242,9 +247,16 @@ class OwnerBacking extends SharedBacking {
       return false;
     }
     this.#completed = seqno;
+    if (traces(this.agent, POINT["fence:signaled"])) this.traceSignaled(seqno, error, timestampNs);
     this.agent.validation?.signaled({ slot: this.slot, generation: this.generation, sequence: seqno });
     if (this.hasArmed) this.settleArmed(seqno);
     return true;
+  }
+
+  traceSignaled(seqno: number, error: number, at?: number): void {
+    if (!traces(this.agent, POINT["fence:signaled"])) return;
+    const { context, timelineName } = this.origin;
+    traceFence(this.agent, POINT["fence:signaled"], { context, seqno, timelineName }, error, at);
   }
 
   settleEnded(): void {

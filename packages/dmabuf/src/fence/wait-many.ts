@@ -8,6 +8,7 @@ import { DmaBufError } from "../errors.js";
 import { AwaitedFences } from "./awaited-fences.js";
 import { fenceAgent, backingOf, FENCE, wayTo, type Fence, type FenceCallback } from "./fence.js";
 import { waitResult, type WaitResult } from "./read-fence.js";
+import { tracedWait, tracedWaitSync, traceWait } from "./fence-trace.js";
 
 /**
  * Waiting for several fences at once: for any of them, or for all.
@@ -171,6 +172,11 @@ class FencesWait implements Wait {
   }
 
   #wait(terms: WaitTerms): Promise<boolean> {
+    const end = traceWait(this.#agent, () => this.#pending());
+    return end === undefined ? this.#untracedWait(terms) : tracedWait(end, this.#untracedWait(terms));
+  }
+
+  #untracedWait(terms: WaitTerms): Promise<boolean> {
     return waitUntil(
       this.#agent,
       terms,
@@ -187,10 +193,12 @@ class FencesWait implements Wait {
     }
     const awaited = new AwaitedFences(
       () => this.#isOver(),
-      () => this.doing.filter((fence) => !fence.isSignaled()),
+      () => this.#pending(),
     );
     const ways = this.#agent.validation && this.doing.map(wayTo);
-    const isOver = this.#agent.waitSync(awaited, timeout);
+    const end = traceWait(this.#agent, () => this.#pending());
+    const wait = (): boolean => this.#agent.waitSync(awaited, timeout);
+    const isOver = end === undefined ? wait() : tracedWaitSync(end, wait);
     if (ways !== undefined) this.#passed(ways, isOver);
     return isOver;
   }
@@ -199,6 +207,10 @@ class FencesWait implements Wait {
   anyResult(found: boolean): WaitAnyResult {
     if (!found) return { state: "timed-out" };
     return { state: "signaled", index: this.doing.findIndex((fence) => fence.isSignaled()) };
+  }
+
+  #pending(): Fence[] {
+    return this.doing.filter((fence) => !fence.isSignaled());
   }
 
   #isOver(): boolean {

@@ -21,6 +21,12 @@ export function reportsFile(): string | undefined {
   return variable("DMABUF_VALIDATE_REPORTS");
 }
 
+/** Where agents are to keep their last events: `DMABUF_TRACE`, a folder, or 1 for the folder of this user. */
+export function wantedTrace(): boolean | string {
+  const wanted = variable("DMABUF_TRACE") ?? "";
+  return wanted === "1" || (wanted !== "" && wanted !== "0" && wanted);
+}
+
 /** Whether warnings are to say where things were taken: with `DMABUF_DEBUG=1`. */
 export function wantsDebug(): boolean {
   return variable("DMABUF_DEBUG") === "1";

@@ -13,6 +13,20 @@ export function builtinModule<Module>(name: string): Partial<Module> | undefined
   }
 }
 
+interface Modules {
+  createRequire(from: string): (path: string) => unknown;
+}
+
+/** A module of the library that is not part of the program until it is needed; nothing where it is not in a file of its own. */
+export function laterModule<Module>(from: string, path: string): Partial<Module> | undefined {
+  try {
+    return builtinModule<Modules>("node:module")?.createRequire?.(from)(path) as Partial<Module> | undefined;
+  } catch {
+    // A bundle, or a runtime that cannot load it so.
+    return undefined;
+  }
+}
+
 interface FileSystem {
   appendFileSync(path: string, text: string): void;
 }

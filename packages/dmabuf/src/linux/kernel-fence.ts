@@ -2,7 +2,7 @@ import { check } from "../arguments.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import { DmaBufError } from "../errors.js";
 import type { WaitCondition } from "../domain/agent.js";
-import { fenceAgent, isSameFence, makeFence, type Fence, type Outcome } from "../fence/fence.js";
+import { fenceAgent, isSameFence, newFence, type Fence, type Outcome } from "../fence/fence.js";
 import { LocalBacking } from "../fence/local-fence.js";
 import { makeSyncFile, type SyncFile } from "../fence/sync-file.js";
 import { agentOf, DOMAIN } from "../domain-base.js";
@@ -151,7 +151,7 @@ export class KernelWork {
 }
 
 function fenceOf(domain: JoinedDomain, backing: KernelBacking, context = domain.allocateContexts(1), seqno = 1): Fence {
-  const fence = makeFence(agentOf(domain), backing, context, seqno);
+  const fence = newFence(agentOf(domain), backing, context, seqno);
   const reference = new WeakRef(fence);
   backing.fence = reference;
   pending.set(backing, reference);

@@ -8,7 +8,7 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
-import { agentOptions, DomainBase, JOIN, putTogether, type JoinOptions } from "../domain-base.js";
+import { agentOptions, DomainBase, JOIN, putTogether, traced, type JoinOptions } from "../domain-base.js";
 import { Agent } from "../domain/agent.js";
 import { sayWhere, slotOf } from "../domain/agent-slot.js";
 import { Core, sharedBits } from "../domain/feature.js";
@@ -30,6 +30,8 @@ import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/
 import { PROGRAM_FILE } from "./joining/program-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
 import { connectInTime, ListeningSocket } from "./connecting/listening-socket.js";
+import type { Host } from "../host/host.js";
+import { openChannels } from "../trace/channels.js";
 import { processHost } from "./host.js";
 import { PostOffice } from "./messages/post-office.js";
 import {
@@ -493,12 +495,13 @@ export class ProcessDomain extends DomainBase {
   }
 
   static #enter(options: ListenOptions, enter: (ledger: ResourceLedger) => Entry): ProcessDomain {
+    openChannels();
     // What can fail comes before anything is taken.
     const host = processHost(options.spin);
     const ledger = threadLedger();
-    const { segment, membership, identity } = enter(ledger);
+    const { entry, agent } = tracedEntry(options, host, () => enter(ledger));
+    const { segment, membership } = entry;
     return allOrNothing((orUndo) => {
-      const agent = new Agent(segment, identity, host, agentOptions(options));
       const post = new PostOffice(agent, segment.files, ledger);
       const carrier = new FileCarrier({ agent, ledger, post });
       const domain = new ProcessDomain({ segment, membership, ledger, agent, post, carrier }, options);
@@ -559,4 +562,17 @@ function limitsOf({ timeout = CONNECT_TIMEOUT, signal }: ConnectOptions): WaitLi
 
 function defaultName(): string {
   return isMainThread ? `process ${processId()}` : `thread ${threadId} of process ${processId()}`;
+}
+
+function tracedEntry(
+  options: ListenOptions,
+  host: Host,
+  enter: () => Entry,
+): { readonly entry: Entry; readonly agent: Agent } {
+  let entry!: Entry;
+  const agent = traced(options, host, () => {
+    entry = enter();
+    return new Agent(entry.segment, entry.identity, host, agentOptions(options));
+  });
+  return { entry, agent };
 }

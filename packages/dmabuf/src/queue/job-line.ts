@@ -9,6 +9,8 @@ import { allocateContexts, createTimeline, type Timeline } from "../fence/timeli
 import { PendingJob, type Dependency } from "./pending-job.js";
 import type { Slots } from "./slots.js";
 import type { Submission } from "./submission.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceFence } from "../fence/fence-trace.js";
 
 /** How urgent the jobs of a queue are. "kernel" is the highest. */
 export type Priority = "kernel" | "high" | "normal" | "low";
@@ -121,6 +123,7 @@ export class JobLine<Data> {
     publish(finished);
     // The point of no return: nothing below fails.
     for (const { reservation, mode } of submission.uses) reservation.addFence(finished, mode);
+    if (traces(agent, POINT["queue:push"])) traceFence(agent, POINT["queue:push"], finished);
     const scheduled = makeFence(agent, this.#scheduledBacking, this.#scheduledContext, finished.seqno);
     const job = new PendingJob(submission, this.owner.nextOrder(), dependencies, guards, { scheduled, finished });
     this.#waiting.push(job);

@@ -1,13 +1,15 @@
 import { check, checkList, checkOptions, NAME, OBJECT, type Kind, type Kinds } from "../arguments.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { checkOwn } from "../domain/agent.js";
-import { DmaBufError, errnoOf, textOf, type ErrorCode } from "../errors.js";
+import { DmaBufError, ERRNO, errnoOf, textOf, type ErrorCode } from "../errors.js";
 import { Fence, fenceAgent } from "../fence/fence.js";
 import { UserFence, userBackingOf } from "../fence/user-fence.js";
 import type { AbortSignalLike } from "../host/abort.js";
 import { LongRunning, type LongRunningOwner } from "./long-running.js";
 import { makeLongRunningJob, type LongRunningJob } from "./long-running-job.js";
 import { Submission, type Obeyed } from "./submission.js";
+import { allocateContexts } from "../domain/timeline-slot.js";
+import { POINT, trace, traces } from "../domain/tracing.js";
 
 /** How a queue of a {@link LongRunningScheduler} is made. */
 export interface LongRunningQueueOptions {
@@ -58,6 +60,7 @@ export let makeLongRunningQueue: <Data>(
 /** A job, and what there is to do when it has ended. */
 interface Queued<Data> {
   readonly job: LongRunning<Data>;
+  readonly number: number;
   readonly ended: () => void;
 }
 
@@ -92,6 +95,9 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
   #error: ErrorCode | undefined;
   #refusal: ErrorCode | undefined;
   #letGo: (() => void) | undefined;
+  /** In what is traced, its jobs are numbers of a context of their own. */
+  #context: number | undefined;
+  #submitted = 0;
 
   private constructor(owner: LongRunningQueueOwner<Data>, name: string) {
     this.name = name;
@@ -177,7 +183,9 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
       if (!agent.closed) mine.signal();
       mine.close();
     };
-    this.#queued.push({ job: new LongRunning({ ...this.#owner, name: this.name }, submission, own), ended });
+    const number = ++this.#submitted;
+    this.#queued.push({ job: new LongRunning({ ...this.#owner, name: this.name }, submission, own), number, ended });
+    this.#trace(POINT["queue:push"], number);
     if (this.#queued.length === 1) void this.#serve();
   }
 
@@ -191,18 +199,30 @@ export class LongRunningQueue<Data = undefined> implements Disposable {
     // Never inside the call that submits.
     await Promise.resolve();
     for (let next = this.#queued[0]; next !== undefined; next = this.#queued[0]) {
-      const { job, ended } = next;
+      const { job, number, ended } = next;
       this.#error = undefined;
       try {
-        await job.run(() => this.#owner.run(makeLongRunningJob(job), job.signal));
+        await job.run(() => {
+          this.#trace(POINT["queue:run"], number);
+          return this.#owner.run(makeLongRunningJob(job), job.signal);
+        });
       } catch (error) {
         this.#failed(error);
       }
       this.#queued.shift();
+      this.#trace(POINT["queue:done"], number);
       ended();
     }
     this.#letGo();
     if (this.#refusal !== undefined) this.#owner.remove(this);
+  }
+
+  #trace(point: number, number: number): void {
+    const { agent } = this.#owner;
+    if (agent.closed || !traces(agent, point)) return;
+    this.#context ??= allocateContexts(agent, 1);
+    const errno = point === POINT["queue:done"] && this.#error !== undefined ? ERRNO[this.#error] : 0;
+    trace(agent, point, this.#context, number, errno, this.name);
   }
 
   /** What is no errno is a mistake of the program. */

@@ -4,13 +4,15 @@ import type { Activity } from "../domain/activity.js";
 import { awaitsFence } from "../domain/awaited-key.js";
 import { isKeyOverdue } from "../domain/fence-slot.js";
 import type { FenceKey } from "../domain/timeline-slot.js";
-import type { DmaBufError, ErrorCode } from "../errors.js";
+import { ERRNO, type DmaBufError, type ErrorCode } from "../errors.js";
 import { backingOf, fenceAgent, type Fence } from "../fence/fence.js";
 import { createAbortController, type HostAbortController, type AbortSignalLike } from "../host/abort.js";
 import type { AccessMode } from "../reservation/usage.js";
 import type { JobState } from "./job.js";
 import { JobAccesses } from "./job-accesses.js";
 import type { Submission } from "./submission.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceFence } from "../fence/fence-trace.js";
 
 /** What a job is started after: a fence, or a job of its own scheduler that it may follow in the pipeline. */
 export type Dependency = Fence | PendingJob;
@@ -130,6 +132,9 @@ export class PendingJob<Data = unknown> implements JobState<Data> {
     if (this.#isOver) return false;
     this.#isOver = true;
     this.#error = error;
+    const agent = fenceAgent(this.finished);
+    const errno = error === undefined ? 0 : ERRNO[error];
+    if (traces(agent, POINT["queue:done"])) traceFence(agent, POINT["queue:done"], this.finished, errno);
     this.#dependencies.length = 0;
     this.#accesses.end();
     this.#submission.close();

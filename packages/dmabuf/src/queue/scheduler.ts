@@ -13,6 +13,8 @@ import { PRIORITIES, type JobLine, type LineOwner } from "./job-line.js";
 import type { Dependency, PendingJob } from "./pending-job.js";
 import { lineOf, makeQueue, type Queue, type QueueOptions } from "./queue.js";
 import type { Slots, SlotWish } from "./slots.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceFence } from "../fence/fence-trace.js";
 
 /**
  * Runs the jobs of some queues on one executor.
@@ -291,6 +293,7 @@ export class Scheduler<Data = undefined> implements Disposable {
     const { job, face } = running;
     this.#free -= job.credits;
     this.#running.add(running);
+    if (traces(this.#agent, POINT["queue:run"])) traceFence(this.#agent, POINT["queue:run"], job.finished);
     if (this.#running.size === 1) this.#restartTimer();
     let work: unknown;
     try {

@@ -13,6 +13,8 @@ import { bufferUnder, makeFrame, type AnyFrame } from "./frame.js";
 import { GroupMember } from "./group-member.js";
 import { streamError, type StreamParts } from "./stream-parts.js";
 import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type Policy } from "./stream-slot.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceStream } from "./stream-trace.js";
 
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
@@ -280,13 +282,17 @@ export class ConsumerPlace {
     const hold = (this.#holds[place] ??= this.#holdOf(place));
     hold.taken();
     if (found >= FOUND.BEYOND || this.#early > 0) this.#moveOn(Math.floor(found / FOUND.BEYOND));
+    let frame: AnyFrame;
     try {
-      return makeFrame(hold, this.#parts.format, isReady(found));
+      frame = makeFrame(hold, this.#parts.format, isReady(found));
     } catch (error) {
       hold.end();
-      this.#missed++;
+      this.#miss(1);
       throw error;
     }
+    const { agent } = this.#parts;
+    if (traces(agent, POINT["stream:take"])) traceStream(this.#parts, POINT["stream:take"], frame.sequence, place);
+    return frame;
   }
 
   #holdOf(place: number): FrameHold {
@@ -323,8 +329,13 @@ export class ConsumerPlace {
    * @param beyond How many frames were between the cursor and the one that was taken.
    */
   #moveOn(beyond: number): void {
-    this.#missed += Math.max(0, beyond - this.#early);
+    if (beyond > this.#early) this.#miss(beyond - this.#early);
     this.#early = Math.max(0, this.#early - beyond - 1);
+  }
+
+  #miss(count: number): void {
+    this.#missed += count;
+    if (traces(this.#parts.agent, POINT["stream:drop"])) traceStream(this.#parts, POINT["stream:drop"], count);
   }
 
   get #holdsFrames(): boolean {
@@ -334,7 +345,7 @@ export class ConsumerPlace {
   /** A frame whose writing is overdue is lost to a consumer that may lose frames. One that holds the producer waits for it. */
   #passesOver(frame: AnyFrame): boolean {
     if (this.policy === "block" || this.#closed || bufferUnder(frame)!.work.testFinished("write")) return false;
-    this.#missed++;
+    this.#miss(1);
     frame.close();
     return true;
   }
@@ -368,7 +379,7 @@ export class ConsumerPlace {
     } else if (this.policy !== "newest" && !this.#closed) {
       this.#undelivered.push(frame);
     } else {
-      this.#missed++;
+      this.#miss(1);
       frame.close();
     }
   }

@@ -6,6 +6,8 @@ import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamParts } from "./stream-parts.js";
+import { POINT, traces } from "../domain/tracing.js";
+import { traceStream } from "./stream-trace.js";
 
 /** What else happens at the end of a hold. */
 export interface HoldEnd {
@@ -40,6 +42,8 @@ export class FrameHold extends Held {
 
   static readonly #giveBack = (hold: FrameHold): void => {
     hold.#check?.end();
+    // Before another agent can have the bytes.
+    if (hold.#mode === "read" && traces(hold.#parts.agent, POINT["stream:give-back"])) hold.#traceGiveBack();
     hold.#storage?.endUse();
     hold.#storage = undefined;
     hold.#end?.before?.();
@@ -68,6 +72,16 @@ export class FrameHold extends Held {
   taken(): void {
     this.buffer.holds.taken(this.#mode);
     this.begin();
+  }
+
+  /** Ends that of a loan that was not published. */
+  endUnpublished(): void {
+    if (traces(this.#parts.agent, POINT["stream:give-back"])) this.#traceGiveBack();
+    this.end();
+  }
+
+  #traceGiveBack(): void {
+    traceStream(this.#parts, POINT["stream:give-back"], 0, this.place);
   }
 
   /**

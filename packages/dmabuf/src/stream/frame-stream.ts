@@ -43,6 +43,9 @@ import {
   streamEnd,
   type StreamKey,
 } from "./stream-slot.js";
+import { streamThing } from "../domain/trace-points.js";
+import { POINT, trace, traces } from "../domain/tracing.js";
+import { traceStream } from "./stream-trace.js";
 
 /** How a stream is made. */
 export interface StreamOptions {
@@ -317,6 +320,8 @@ export class FrameStream implements Disposable {
   }
 
   #lend(hold: FrameHold, isUnmoved: boolean): Loan {
+    const { agent } = this.#parts;
+    if (traces(agent, POINT["stream:loan"])) traceStream(this.#parts, POINT["stream:loan"], 0, hold.place);
     try {
       return makeLoan(hold, this.#publisher, isUnmoved);
     } catch (error) {
@@ -368,9 +373,11 @@ export class FrameStream implements Disposable {
     this.#closed = true;
     for (const place of [...this.#consumers]) place.close();
     this.#ending.end(() => this.#isClosedHere());
-    if (this.isProducer) leaveStream(this.#parts.agent, this.#parts.key);
+    const { agent } = this.#parts;
+    if (traces(agent, POINT["stream:close"])) traceStream(this.#parts, POINT["stream:close"]);
+    if (this.isProducer) leaveStream(agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
-    this.#parts.agent.held.forgetEnded();
+    agent.held.forgetEnded();
     this.#onClose(this);
   }
 
@@ -423,6 +430,17 @@ export class FrameStream implements Disposable {
     if (this.#closed) throw this.#hasEnded();
     writeMetadata(hold.area, this.#published, timestamp ?? now, now, data, length);
     if (agent.protocol.publish(key.slot, key.generation, hold.place, agent.identity) === 0) throw this.#hasEnded();
+    if (traces(agent, POINT["stream:publish"])) {
+      trace(
+        agent,
+        POINT["stream:publish"],
+        streamThing(key.slot, key.generation),
+        this.#published,
+        hold.place,
+        this.name,
+        now,
+      );
+    }
     hold.buffer.holds.writerLeft();
     hold.end();
     return this.#published++;

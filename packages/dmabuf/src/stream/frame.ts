@@ -322,7 +322,7 @@ export class Loan implements FrameBytes {
   }
 
   close(): void {
-    if (this.#hold.ends === this.#ends) this.#hold.end();
+    if (this.#hold.ends === this.#ends) this.#hold.endUnpublished();
   }
 }
 

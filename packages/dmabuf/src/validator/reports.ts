@@ -15,6 +15,7 @@ import { reportsFile } from "../host/environment.js";
 import type { Host } from "../host/host.js";
 import { appendLine } from "../host/modules.js";
 import type { ValidationReport } from "../validation-report.js";
+import { POINT, trace, traces, type Traced } from "../domain/tracing.js";
 
 const LIST: Kind = { wanted: "an array of reports to silence", isKind: Array.isArray };
 const OPTIONS: Kinds<ValidateOptions> = {
@@ -25,20 +26,27 @@ const OPTIONS: Kinds<ValidateOptions> = {
 };
 const SILENCED: Kinds<SilencedReport> = { name: required(TEXT), about: TEXT, reason: required(TEXT) };
 
+/** The agent that reports. */
+interface Reporter extends Traced {
+  readonly host: Host;
+}
+
 /** What one agent has found. */
 export class Reports {
   /** All that were not silenced, in their order. */
   readonly list: ValidationReport[] = [];
+  readonly #agent: Reporter;
   readonly #host: Host;
   readonly #options: ValidateOptions;
   readonly #said = new Set<string>();
   readonly #file = reportsFile();
 
   /** @throws {TypeError} Naming the option that is wrong. */
-  constructor(host: Host, options: ValidateOptions) {
+  constructor(agent: Reporter, options: ValidateOptions) {
     checkOptions("Domain.create()", options, OPTIONS);
     options.silence?.forEach((each, i) => checkObject("Domain.create()", `option "silence"[${i}]`, each, SILENCED));
-    this.#host = host;
+    this.#agent = agent;
+    this.#host = agent.host;
     this.#options = options;
   }
 
@@ -57,6 +65,9 @@ export class Reports {
     const isSilenced = ({ name, about: part = "" }: SilencedReport): boolean => name === code && text.includes(part);
     if (this.#options.silence?.some(isSilenced)) return;
     this.list.push(report);
+    if (traces(this.#agent, POINT["validator:report"])) {
+      trace(this.#agent, POINT["validator:report"], 0, 0, 0, `${code}: ${text}`);
+    }
     this.#deliver(report, text);
   }
 

@@ -40,7 +40,7 @@ export class Validator implements Validation, Checker {
   /** @throws {TypeError} Naming the option that is wrong. */
   constructor(agent: Agent, options: ValidateOptions) {
     this.agent = agent;
-    this.reports = new Reports(agent.host, options);
+    this.reports = new Reports(agent, options);
     this.flows = openFlows();
     this.signalling = new SignallingCheck(this);
     this.add(this.signalling);

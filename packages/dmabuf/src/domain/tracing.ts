@@ -1,0 +1,75 @@
+import type { Identity } from "./agent-slot.js";
+import { LARGEST_DETAIL, POINT, type RawEvent } from "./trace-points.js";
+
+export { POINT };
+
+/**
+ * The one hook of all that is traced.
+ *
+ * tracing.1. A point is a look whether any sink wants it, and the call of {@link trace} only if one does: `if (traces(agent,
+ *     POINT["fence:init"])) trace(…)`. So nothing is read, made or called for what no sink listens to.
+ * tracing.2. There are two sinks: the agent's ring, and the channel of `node:diagnostics_channel` with the point's name, where
+ *     there is that module. A subscriber runs in the call in which the event happens, and in its asynchronous context.
+ * tracing.3. No sink makes a call of the library fail. What a subscriber throws is the runtime's to report.
+ */
+
+/** Where an agent's last events are kept. */
+export interface TraceSink {
+  write(point: number, detail: number, thing: number, number: number, name: string | undefined, at: number): void;
+  /** The agent has left its domain: nothing is written any more. */
+  close(): void;
+}
+
+/** What is traced of an agent. */
+export interface Traced {
+  readonly identity: Identity;
+  readonly host: { nowNs(): number };
+  readonly traceSink: TraceSink | undefined;
+}
+
+/** A sink of one point that others can listen at: a channel of `node:diagnostics_channel`. */
+export interface Channel {
+  readonly hasSubscribers: boolean;
+  publish(message: unknown): void;
+}
+
+/** For surroundings without channels. */
+const SILENT: Channel = { hasSubscribers: false, publish: () => {} };
+
+/** By the points' numbers. */
+const channels: Channel[] = /* @__PURE__ */ Object.values(POINT).map(() => SILENT);
+let messageFrom: (event: RawEvent) => unknown;
+
+/** Has all agents of this thread publish what they trace. */
+export function useChannels(open: (point: number) => Channel, message: (event: RawEvent) => unknown): void {
+  messageFrom = message;
+  for (let point = 0; point < channels.length; point++) channels[point] = open(point);
+}
+
+/** Whether a sink wants what happens at a point. @param point A number of `POINT`. */
+export function traces({ traceSink }: { readonly traceSink: TraceSink | undefined }, point: number): boolean {
+  return traceSink !== undefined || channels[point]!.hasSubscribers;
+}
+
+/**
+ * Tells the sinks of an event; {@link traces} has said that one wants it.
+ *
+ * @param thing What it has happened to, as `eventFrom()` reads it, and so the others.
+ * @param at When, in monotonic nanoseconds. Default: now.
+ */
+export function trace(
+  agent: Traced,
+  point: number,
+  thing: number,
+  number: number,
+  detail: number,
+  name: string | undefined,
+  at = agent.host.nowNs(),
+): void {
+  const fitting = detail < LARGEST_DETAIL ? detail : LARGEST_DETAIL;
+  agent.traceSink?.write(point, fitting, thing, number, name, at);
+  const channel = channels[point]!;
+  if (channel.hasSubscribers) {
+    channel.publish(messageFrom({ point, detail: fitting, thing, number, name, at, agent: agent.identity }));
+  }
+}

@@ -1,0 +1,17 @@
+import { eventFrom, TRACE_POINTS } from "../domain/trace-points.js";
+import { useChannels, type Channel } from "../domain/tracing.js";
+import { builtinModule } from "../host/modules.js";
+
+interface DiagnosticsChannel {
+  channel(name: string): Channel;
+}
+
+let isOpen = false;
+
+/** Opens the channels of all points, where there is `node:diagnostics_channel`. Twice does nothing. */
+export function openChannels(): void {
+  if (isOpen) return;
+  isOpen = true;
+  const { channel } = builtinModule<DiagnosticsChannel>("node:diagnostics_channel") ?? {};
+  if (channel !== undefined) useChannels((point) => channel(`dmabuf:${TRACE_POINTS[point]}`), eventFrom);
+}
