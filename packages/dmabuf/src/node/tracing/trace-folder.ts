@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, statSync, type Stats } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DmaBufError, errnoOf } from "../../errors.js";
 
 /** Where traces are by default: with `DMABUF_TRACE=1`. */
@@ -32,7 +32,7 @@ export function ownFolder(folder: string, isPrivate: boolean): void {
 
 function lookAt(folder: string): Stats {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   } catch (cause) {
     // What is there that is no folder is said better by the caller.
     if (errnoOf(cause) !== "EEXIST") throw cannotUse(folder, cause);
@@ -43,6 +43,13 @@ function lookAt(folder: string): Stats {
   } catch (cause) {
     throw cannotUse(folder, cause);
   }
+}
+
+/** Node.js's own `recursive` never comes back from a folder in which none can be made, as `/proc`. */
+function makeFolder(folder: string): void {
+  const above = dirname(folder);
+  if (above !== folder && statSync(above, { throwIfNoEntry: false }) === undefined) makeFolder(above);
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 function cannotUse(folder: string, cause: unknown): DmaBufError {
