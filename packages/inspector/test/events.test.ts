@@ -148,7 +148,28 @@ test("what there is no domain for is refused at once, or waited for if that is a
   await page.until(() => page.states.length > 0);
   assert.equal(page.states[0]?.kind, "waiting");
   await party("crowd", place);
-  await page.until(() => page.snapshots.length > 0);
-  assert.equal(page.last?.buffers.length, 1000);
+  await page.until(() => page.last?.buffers.length === 1000);
   page.close();
+});
+
+test("the bytes of a buffer are those that are in it", PATIENT, async () => {
+  const place = newPlace();
+  await party("producer", place);
+  await party("consumer", place);
+  const { url } = await inspect({ where: place });
+  const page = await Hearing.open(url);
+  await page.until(() => (page.last?.streams[0]?.published ?? 0) > 10);
+  const [{ inode, size } = { inode: 0, size: 0 }] = page.last?.buffers ?? [];
+  page.close();
+  const at = (query: string) => fetch(`${url.replace("/?", "/bytes?")}&buffer=${inode}${query}`);
+  const all = new Uint8Array(await (await at("")).arrayBuffer());
+  assert.equal(all.length, size);
+  // Each frame is of one number, and one may be in the middle of being filled.
+  assert.ok(new Set(all.subarray(0, 320 * 180 * 4)).size <= 2);
+  const part = await at("&offset=16&length=8");
+  assert.equal(part.headers.get("content-type"), "application/octet-stream");
+  assert.equal((await part.arrayBuffer()).byteLength, 8);
+  const { code, message } = (await (await at("000")).json()) as { code: string; message: string };
+  assert.equal(code, "ENOENT");
+  assert.match(message, /no such buffer|no buffer/);
 });

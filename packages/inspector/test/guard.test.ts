@@ -38,7 +38,7 @@ async function served() {
   return { port, token, ask };
 }
 
-const ALL = ["/", "/events", "/explain", "/wait", "/no-such-thing"];
+const ALL = ["/", "/events", "/explain", "/bytes", "/wait", "/no-such-thing"];
 
 test("the inspector answers to its own names and to no others (guard.1)", PATIENT, async () => {
   const { port, token, ask } = await served();
@@ -138,6 +138,17 @@ test("no request ends the inspector (guard.4)", PATIENT, async () => {
   assert.equal((await ask(`/wait?token=${token}`)).status, 405);
   for (const query of ["buffer=99999999", "buffer=x", "buffer=-1", "stream=no", "buffer=1e99"]) {
     const { status } = await ask(`/explain?token=${token}&${query}`);
+    assert.ok(status >= 400 && status < 500, `${query}: ${status}`);
+  }
+  for (const query of [
+    "",
+    "buffer=x",
+    "buffer=1&length=-1",
+    "buffer=1&length=1e99",
+    "buffer=1&offset=99999999",
+    "buffer=0",
+  ]) {
+    const { status } = await ask(`/bytes?token=${token}&${query}`);
     assert.ok(status >= 400 && status < 500, `${query}: ${status}`);
   }
   assert.equal((await ask(`/explain?token=${token}`)).status, 200);

@@ -41,6 +41,19 @@ export async function explain(what?: Explained): Promise<ExplanationData> {
   return (await answer.json()) as ExplanationData;
 }
 
+/**
+ * A copy of the bytes of a buffer's storage.
+ *
+ * @throws {RefusedError} `EOPNOTSUPP` if the storage is not one memory file; `ENOENT` if there is no such buffer.
+ */
+export async function bytesOf(
+  buffer: number,
+  range: { readonly offset?: number; readonly length?: number } = {},
+): Promise<Uint8Array> {
+  const answer = await ask("bytes", { buffer, ...range });
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
 /** Has the server wait for another domain at the same place. */
 export async function waitForAnother(): Promise<DomainState> {
   const answer = await ask("wait", {}, "POST");

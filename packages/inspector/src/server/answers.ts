@@ -69,6 +69,8 @@ export class Answers {
         return PageStream.open(this.#watch, response);
       case "/explain":
         return sendJson(response, 200, this.#watch.observed.explain(thingOf(searchParams)));
+      case "/bytes":
+        return this.#sendBytes(response, searchParams);
       case "/wait":
         this.#watch.wait();
         return sendJson(response, 200, this.#watch.state);
@@ -76,17 +78,31 @@ export class Answers {
         return refuse(response, 404);
     }
   }
+
+  #sendBytes(response: ServerResponse, asked: URLSearchParams): void {
+    const inode = numberIn(asked, "buffer") ?? NaN;
+    const size = this.#watch.history.newest?.buffers.find((buffer) => buffer.inode === inode)?.size ?? 0;
+    const offset = numberIn(asked, "offset") ?? 0;
+    const length = numberIn(asked, "length") ?? Math.min(Math.max(0, size - offset), MOST_BYTES);
+    if (length > MOST_BYTES) throw new RangeError(`Cannot give more than ${MOST_BYTES} bytes at a time`);
+    const bytes = this.#watch.observed.bytesOf(inode, { offset, length });
+    response.writeHead(200, { "Content-Type": "application/octet-stream", "Content-Length": bytes.length });
+    response.end(bytes);
+  }
 }
+
+/** Of a buffer in one answer: two are copied for it. */
+const MOST_BYTES = 64 * 2 ** 20;
 
 /** What `/explain` is asked about; all that waits without one. */
 function thingOf(asked: URLSearchParams): { buffer: number } | { stream: string } | undefined {
-  const buffer = number(asked, "buffer");
+  const buffer = numberIn(asked, "buffer");
   if (buffer !== undefined) return { buffer };
   const stream = asked.get("stream");
   return stream === null ? undefined : { stream };
 }
 
-function number(asked: URLSearchParams, name: string): number | undefined {
+function numberIn(asked: URLSearchParams, name: string): number | undefined {
   const text = asked.get(name);
   return text === null ? undefined : Number(text);
 }
@@ -105,6 +121,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   EACCES: 403,
   EINVAL: 400,
   ENODEV: 404,
+  ENODATA: 404,
   ENOENT: 404,
   EOPNOTSUPP: 501,
   ESRCH: 404,
