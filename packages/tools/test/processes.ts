@@ -1,4 +1,5 @@
 /** Runs the command line as a process, for the tests of a file, and the programs that it looks at. */
+import assert from "node:assert/strict";
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -34,6 +35,13 @@ export interface Result {
 /** Runs `dmabuf` to its end, without a terminal. */
 export async function dmabuf(...args: readonly string[]): Promise<Result> {
   return run(process.execPath, [DMABUF, ...args]);
+}
+
+/** What a command prints with `--json`, if it ends with a code. */
+export async function json<T>(code: number, ...args: readonly string[]): Promise<T> {
+  const result = await dmabuf(...args, "--json");
+  assert.equal(result.code, code, result.stderr);
+  return JSON.parse(result.stdout) as T;
 }
 
 /** Runs a program to its end, without a terminal. @param hear Is told what it has written so far, whenever that is more. */

@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
-import type { DomainObserver, DomainSnapshot, SnapshotPlace } from "dmabuf/node";
-import { Agents } from "../domain/agents.js";
+import type { DomainSnapshot, SnapshotPlace } from "dmabuf/node";
+import { Agents, endedText, hasEnded } from "../domain/agents.js";
 import { DOMAIN_HELP, observeWanted } from "../domain/find-domain.js";
 import { measure } from "../domain/measure.js";
 import type { ConsumerRates, StreamRates } from "../domain/stream-rates.js";
@@ -31,19 +31,13 @@ export function addStreams(program: Command): void {
 
 async function streams(wanted: string | undefined, { json, seconds: time, watch }: Flags): Promise<void> {
   using observer = observeWanted(wanted);
-  do {
+  for (;;) {
     const { snapshot, rates } = await measure(observer, time * 1_000);
     if (json) (watch ? printJsonLine : printJson)(streamsData(snapshot, rates));
     else console.log(`${streamsText(snapshot, rates)}${watch ? "\n" : ""}`);
-    if (watch && isOver(observer)) break;
-  } while (watch);
-}
-
-/** Says so if no agent is left. */
-function isOver(observer: DomainObserver): boolean {
-  if (!observer.isEnded) return false;
-  console.error(`Domain ${observer.domain} has ended: no agent lives any more.`);
-  return true;
+    if (!watch) return;
+    if (hasEnded(snapshot)) return console.error(endedText(observer.domain));
+  }
 }
 
 function streamsData(snapshot: DomainSnapshot, rates: readonly StreamRates[]): object {

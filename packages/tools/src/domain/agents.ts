@@ -37,6 +37,16 @@ export class Agents {
   }
 }
 
+/** Whether no agent lives any more. What they have left is still there. */
+export function hasEnded({ agents }: DomainSnapshot): boolean {
+  return agents.every(({ state }) => state === "dead");
+}
+
+/** What is said of a domain then. */
+export function endedText(domain: string): string {
+  return paint("red", `Domain ${domain} has ended: no agent lives any more.`);
+}
+
 /** The name of an agent, its process, and what is wrong with it. */
 export function agentText({ name, process, state }: AgentData): string {
   const named = name === "" ? "(unnamed)" : printable(name);

@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from "react";
 import { render, Text, useApp, useInput, useStdout } from "ink";
 import type { DomainObserver } from "dmabuf/node";
+import { endedText } from "../domain/agents.js";
 import { choose, isQuit, type Pressed } from "./keys.js";
-import { endedText, lookFor, type TopModel } from "./model.js";
+import { lookFor, type TopModel } from "./model.js";
 import { chosenRows, rowsThatFit, screenLines, type Choice, type Size } from "./screen.js";
 
 /** How `top` runs in a terminal. */

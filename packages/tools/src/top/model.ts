@@ -1,4 +1,5 @@
 import type { DomainObserver, DomainSnapshot } from "dmabuf/node";
+import { endedText, hasEnded } from "../domain/agents.js";
 import { measure } from "../domain/measure.js";
 import type { StreamRates } from "../domain/stream-rates.js";
 import { isStuck } from "../domain/stuck.js";
@@ -29,7 +30,7 @@ export async function lookFor(
   const { snapshot, rates } = await measure(observer, time, signal);
   const explanation = observer.explain();
   const stuck = isStuck(explanation.toJSON(), snapshot.waits, limit) ? explanation.sentence : undefined;
-  return { snapshot, rates, stuck, ended: observer.isEnded };
+  return { snapshot, rates, stuck, ended: hasEnded(snapshot) };
 }
 
 /** The sums, for programs. */
@@ -78,10 +79,6 @@ export function summaryLines(model: TopModel): string[] {
     new Date(wallClock).toTimeString().slice(0, 8),
   ];
   return [facts.join("  "), ended ? endedText(domain) : stuckText(stuck)];
-}
-
-export function endedText(domain: string): string {
-  return paint("red", `Domain ${domain} has ended: no agent lives any more.`);
 }
 
 function stuckText(stuck: string | undefined): string {
