@@ -17,6 +17,8 @@ export interface RingContents extends RingWriter {
   readonly hasLeft: boolean;
   /** The oldest first. */
   readonly events: readonly RingEvent[];
+  /** Whether more were found, and some between them had just been written over: another look may find all. */
+  readonly hasGaps: boolean;
   /** How many events were lost for later ones. */
   readonly lost: number;
   /** How many events have no name since there was no room for it. */
@@ -83,7 +85,8 @@ export function readRing(path: string, looks: ThreeLooks): RingContents {
     const detail = (what >>> WHAT.detail) & WHAT.lastDetail;
     list.push({ index, point, detail, thing, number: more, at, agent, name: name === 0 ? undefined : table[name - 1] });
   }
-  list.sort((a, b) => a.index - b.index);
+  const runs = runsOf(list.sort((a, b) => a.index - b.index));
+  const whole = runs.reduce((longest, run) => (run.length > longest.length ? run : longest), []);
   return {
     domain: [0, 1, 2, 3]
       .map((i) =>
@@ -98,8 +101,9 @@ export function readRing(path: string, looks: ThreeLooks): RingContents {
     startedAt,
     wallClock,
     hasLeft: state === STATE.LEFT,
-    events: list,
-    lost: list[0]?.index ?? 0,
+    events: whole,
+    hasGaps: runs.length > 1,
+    lost: whole[0]?.index ?? 0,
     namesLost: word(TRACE_HEADER.NAMES_LOST),
   };
 }
@@ -107,6 +111,18 @@ export function readRing(path: string, looks: ThreeLooks): RingContents {
 /** The number of an event of which 31 bits are known: the one that is nearest to how many there were. */
 function indexOf(low: number, count: number): number {
   return count + (((low - (count % 2 ** 31)) << 1) >> 1);
+}
+
+/** Events that follow each other without a gap. */
+function runsOf(events: readonly RingEvent[]): RingEvent[][] {
+  const runs: RingEvent[][] = [];
+  let last = -1;
+  for (const event of events) {
+    if (event.index !== last + 1 || runs.length === 0) runs.push([]);
+    runs.at(-1)!.push(event);
+    last = event.index;
+  }
+  return runs;
 }
 
 function namesIn(

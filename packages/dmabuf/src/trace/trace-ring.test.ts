@@ -36,7 +36,7 @@ describe("what is written is read", () => {
     const { ring, bytes } = makeRing();
     write(ring, 0, 5);
     const { events, ...header } = read(bytes);
-    assert.deepEqual(header, { ...WRITER, hasLeft: false, lost: 0, namesLost: 0 });
+    assert.deepEqual(header, { ...WRITER, hasLeft: false, hasGaps: false, lost: 0, namesLost: 0 });
     const agent = WRITER.agent;
     assert.deepEqual(
       events,
@@ -81,6 +81,21 @@ describe("what is written is read", () => {
     assert.deepEqual(numbers(readRing("a", [old, current, current])), [2, 3, 4, 5, 6, 7]);
     assert.deepEqual(numbers(readRing("a", [old, old, current])), [2, 3, 4, 5, 6, 7]);
     assert.deepEqual(numbers(readRing("a", [current, current, current])), [2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("of events with a gap between them, the most that follow each other are taken (trace-ring.3)", () => {
+    const { ring, bytes } = makeRing();
+    write(ring, 0, 8);
+    const old = bytes.slice();
+    write(ring, 8, 12);
+    const current = bytes.slice();
+    // The first look was held up in the middle: it has places 0 and 1 from before, and 2 and 3 from after.
+    const first = current.slice();
+    const events = new Int32Array(bytes.buffer)[TRACE_HEADER.EVENTS]!;
+    first.set(old.subarray(events, events + 2 * EVENT.WORDS * 4), events);
+    const contents = readRing("a", [first, current, current]);
+    assert.deepEqual(numbers(contents), [4, 5, 6, 7]);
+    assert.equal(contents.hasGaps, true);
   });
 
   test("the numbers of events go on where their 31 bits begin again (trace-ring.2)", () => {

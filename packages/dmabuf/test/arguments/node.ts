@@ -66,6 +66,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     domain.allocate(4096, { name: "frame" });
     return [{ buffer: "frame" }];
   },
+  "DomainObserver.trace()": () => [{ since: 0 }],
   "readTrace()": () => [import.meta.dirname],
   "DomainObserver.bytesOf()": ({ domain }) => [domain.allocate(4096).inode, { offset: 1, length: 1 }],
   "DomainObserver.snapshot()": () => [{ since: 1 }],

@@ -34,6 +34,8 @@ import {
 } from "./observed-agents.js";
 import { snapshotOf, type DomainSnapshot, type SnapshotOptions } from "./domain-snapshot.js";
 import { descriptorsOf } from "./processes.js";
+import { tracesOf } from "../tracing/observed-traces.js";
+import type { TraceFile } from "../tracing/read-trace.js";
 
 /**
  * A domain that this process looks at from outside.
@@ -217,6 +219,29 @@ export class DomainObserver implements Disposable {
     const isLive = (identity: Identity): number => Number(lives(segment, identity));
     const protocol = Object.create(protocolOf(segment), { isLive: { value: isLive } }) as Protocol;
     return explainFrom({ memory, layout, protocol, identity: 0, host: HOST, processOf: processesOf(segment) }, things);
+  }
+
+  /**
+   * What the agents of the domain have traced, those that have died too: it reads their files, as `readTrace()` does.
+   *
+   * @param options `since`: events before it are left out; monotonic nanoseconds.
+   * @returns Nothing if none of them traces: a program does with the environment's `DMABUF_TRACE=1`, or the option `trace`.
+   * @throws {DmaBufError} `EPROTO` if a file is damaged; `EBADF` when it is closed.
+   * @example
+   * ```ts
+   * import { ProcessDomain } from "dmabuf/node";
+   *
+   * using domain = ProcessDomain.listen("@trace-of-example", { name: "camera", trace: true });
+   * using timeline = domain.createTimeline({ name: "gpu" });
+   * timeline.createFence().signal();
+   * // Mostly in another process:
+   * using observer = ProcessDomain.observe("@trace-of-example");
+   * for (const { events } of observer.trace()) console.log(events.at(-1)); // { point: "fence:signaled", name: "gpu", … }
+   * ```
+   */
+  trace(options: SnapshotOptions = {}): TraceFile[] {
+    checkOptions("DomainObserver.trace()", options, SNAPSHOT);
+    return tracesOf(this.#open(), options.since ?? 0);
   }
 
   /** Ends the look. Twice does nothing. */

@@ -77,7 +77,7 @@ export function readTrace(path: string): TraceFile[] {
   return files.map(readTraceFile).sort((a, b) => a.startedAt - b.startedAt);
 }
 
-export function readTraceFile(path: string): TraceFile {
+function readTraceFile(path: string): TraceFile {
   return traceFileOf(path, contentsOf(path));
 }
 
@@ -96,7 +96,16 @@ export function traceFileOf(path: string, contents: RingContents): TraceFile {
   };
 }
 
+/** A reader that others keep from running may find gaps, and looks again. */
+const LOOKS = 10;
+
 export function contentsOf(path: string): RingContents {
+  let contents = look(path);
+  for (let looks = 1; contents.hasGaps && looks < LOOKS; looks++) contents = look(path);
+  return contents;
+}
+
+function look(path: string): RingContents {
   const looks = attempt(path, () => {
     const fd = openSync(path, "r");
     try {
