@@ -233,6 +233,7 @@ test("what a thing waits for is explained on demand", IN_BROWSER, async () => {
   await party("producer", place, "decoder");
   await party("holder", place, "keeper");
   const page = await openPage((await inspect({ where: place })).url);
+  await says(page, ".node.agent", /keeper.*frames behind/);
   await page.locator(".node.stream", { hasText: "camera" }).click();
   await says(page, ".details .facts", /RGBA 320×180, 225 KiB a frame/);
   await page.getByRole("button", { name: "What is it waiting for now?" }).click();

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { waitForAnother } from "../store/client.js";
-import { domainState, link, shown } from "../store/store.js";
+import { domainState, isPaused, link, shown } from "../store/store.js";
 
 /** What a person must know before what the view shows can be believed: that it is no longer so. */
 export function Notice() {
@@ -16,18 +16,25 @@ export function Notice() {
   if (state?.kind === "ended") {
     return (
       <Box kind="bad" title="The domain is lost">
-        {state.reason ?? "It has ended"}. What is shown is its last state. {state.canWait && <WaitButton />}
+        {sentence(state.reason ?? "it has ended")}{" "}
+        {isPaused.value ? "The page is paused before that." : "What is shown is its last state."}{" "}
+        {state.canWait && <WaitButton />}
       </Box>
     );
   }
   if (state?.kind === "waiting") {
     return (
       <Box kind="warn" title={`Waiting for a domain at ${state.where}`}>
-        The page shows it as soon as it is there. {state.reason}
+        The page shows it as soon as it is there. {state.reason !== undefined && sentence(state.reason)}
       </Box>
     );
   }
   return null;
+}
+
+/** A reason, which begins with a small letter and has no full stop. */
+function sentence(reason: string): string {
+  return `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}.`;
 }
 
 function Box({ kind, title, children }: { kind: string; title: string; children: preact.ComponentChildren }) {

@@ -1,7 +1,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { rateText } from "../format.js";
-import { isPaused, rates } from "../store/store.js";
+import { isLive, rates } from "../store/store.js";
 import { pathOf, placed, type Placed } from "./layout.js";
 import { NodeLink } from "./nodes.js";
 import type { Relations, Way } from "./relations.js";
@@ -68,19 +68,12 @@ function useWidth(): [element: RefObject<HTMLDivElement | null>, width: number] 
 function WayLine({ way, at }: { way: Way; at: Placed }) {
   const points = at.ways.get(way.id) ?? [];
   const rate = way.stream === undefined ? undefined : rates.value.get(way.stream);
-  const moves = rate !== undefined && rate > 0 && !isPaused.value;
-  const middle = points[Math.floor(points.length / 2)];
-  const label = way.isLate ? `${way.behind} behind` : "";
+  const moves = rate !== undefined && rate > 0 && isLive.value;
   return (
     <g class={`way${moves ? " moves" : ""}${way.isLate ? " late" : ""}${way.stream === undefined ? " still" : ""}`}>
       <path d={pathOf(points)} marker-end="url(#arrow)">
         <title>{rateText(rate)}</title>
       </path>
-      {label !== "" && middle !== undefined && (
-        <text x={middle.x} y={middle.y - 6} text-anchor="middle">
-          {label}
-        </text>
-      )}
     </g>
   );
 }

@@ -11,7 +11,7 @@ import type { Node, SharedBuffers } from "./relations.js";
 export function NodeLink({ node }: { node: Node }) {
   switch (node.kind) {
     case "agent":
-      return <AgentNode agent={node.agent} />;
+      return <AgentNode agent={node.agent} behind={node.behind} />;
     case "stream":
       return <StreamNode stream={node.stream} />;
     case "buffers":
@@ -19,10 +19,11 @@ export function NodeLink({ node }: { node: Node }) {
   }
 }
 
-function AgentNode({ agent }: { agent: SnapshotAgent }) {
-  const { identity, process, state } = agent;
+function AgentNode({ agent, behind }: { agent: SnapshotAgent; behind: number }) {
+  const { identity, state } = agent;
   const thing = { kind: "agent", identity } as const;
-  const wait = shown.value?.waits.find(({ agent, blocks }) => agent === identity && blocks);
+  const isBlocked = shown.value?.waits.some(({ agent, blocks }) => agent === identity && blocks) === true;
+  const isLate = behind > 0 && state === "live";
   return (
     <a
       class={`node agent ${state}`}
@@ -33,18 +34,18 @@ function AgentNode({ agent }: { agent: SnapshotAgent }) {
       <span class="dot" aria-hidden="true" />
       <span class="node-text">
         <strong>{nameOf(agent)}</strong>
-        <span class="small quiet number">
-          {state !== "live"
-            ? state
-            : wait !== undefined
-              ? "blocked"
-              : process === undefined
-                ? "agent"
-                : `process ${process}`}
+        <span class={isLate ? "small warn number" : "small quiet number"}>
+          {isLate ? `${count(behind, "frame")} behind` : doing(agent, isBlocked)}
         </span>
       </span>
     </a>
   );
+}
+
+function doing({ state, process }: SnapshotAgent, isBlocked: boolean): string {
+  if (state !== "live") return state;
+  if (isBlocked) return "blocked";
+  return process === undefined ? "agent" : `process ${process}`;
 }
 
 function StreamNode({ stream }: { stream: SnapshotStream }) {

@@ -12,7 +12,13 @@ export interface SharedBuffers {
 }
 
 export type Node =
-  | { readonly id: string; readonly kind: "agent"; readonly agent: SnapshotAgent }
+  | {
+      readonly id: string;
+      readonly kind: "agent";
+      readonly agent: SnapshotAgent;
+      /** Frames that it is behind at most, where that is more than a ring has. */
+      readonly behind: number;
+    }
   | { readonly id: string; readonly kind: "stream"; readonly stream: SnapshotStream }
   | { readonly id: string; readonly kind: "buffers"; readonly shared: SharedBuffers };
 
@@ -22,8 +28,7 @@ export interface Way {
   readonly to: string;
   /** By the stream's key; nothing where no frames go. */
   readonly stream?: string;
-  /** Frames that the reader is behind, of as many as the ring has. */
-  readonly behind?: number;
+  /** Whether the reader is behind by more frames than the ring has. */
   readonly isLate: boolean;
 }
 
@@ -36,8 +41,9 @@ export interface Relations {
 export function relationsIn(snapshot: DomainSnapshot): Relations {
   const agents = [...snapshot.agents].sort((one, other) => one.identity - other.identity);
   const known = new Set(agents.map(({ identity }) => identity));
-  const nodes: Node[] = agents.map((agent) => ({ id: agentId(agent.identity), kind: "agent", agent }));
+  const nodes: Node[] = [];
   const ways: Way[] = [];
+  const late = new Map<number, number>();
   for (const stream of snapshot.streams) {
     const id = `stream ${streamKey(stream)}`;
     nodes.push({ id, kind: "stream", stream });
@@ -53,7 +59,8 @@ export function relationsIn(snapshot: DomainSnapshot): Relations {
     for (const [agent, frames] of behind) {
       if (!known.has(agent)) continue;
       const isLate = frames >= Math.max(2, stream.places.length);
-      ways.push({ id: `${id} to ${agent}`, from: id, to: agentId(agent), stream: key, behind: frames, isLate });
+      if (isLate) late.set(agent, Math.max(frames, late.get(agent) ?? 0));
+      ways.push({ id: `${id} to ${agent}`, from: id, to: agentId(agent), stream: key, isLate });
     }
   }
   for (const [key, shared] of sharedBuffers(snapshot, known)) {
@@ -67,7 +74,11 @@ export function relationsIn(snapshot: DomainSnapshot): Relations {
       ways.push({ id: `${id} to ${holder}`, from: id, to: agentId(holder), isLate: false });
     }
   }
-  return { nodes, ways };
+  const first = agents.map((agent): Node => {
+    const { identity } = agent;
+    return { id: agentId(identity), kind: "agent", agent, behind: late.get(identity) ?? 0 };
+  });
+  return { nodes: [...first, ...nodes], ways };
 }
 
 function agentId(identity: number): string {

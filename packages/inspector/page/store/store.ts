@@ -32,6 +32,9 @@ export const domainState = signal<DomainState | undefined>();
 /** Whether the page is paused. */
 export const isPaused = computed(() => pausedAt.value !== undefined);
 
+/** Whether what is shown is so just now. */
+export const isLive = computed(() => !isPaused.value && link.value === "open" && domainState.value?.kind === "live");
+
 /** The last minute, from the oldest snapshot to the newest; while the page is paused, that of then. */
 export const minute = computed(() => pausedAt.value?.snapshots ?? received.value);
 
