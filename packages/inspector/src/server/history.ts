@@ -7,7 +7,7 @@ interface Kept {
 }
 
 /** What is kept at most of what is new in the snapshots: where more changes, it is less than a minute. */
-const MOST_BYTES = 64 * 2 ** 20;
+const MOST_BYTES = 32 * 2 ** 20;
 
 /** Nanoseconds. */
 const A_MINUTE = 60e9;
@@ -16,7 +16,7 @@ const A_MINUTE = 60e9;
  * The snapshots of the last minute.
  *
  * history.1. Its memory is bounded, however large the domain is: rows that have not changed are kept once (changes.1), and the
- *      oldest snapshots go when what is new in all of them is more than 64 MiB of JSON.
+ *      oldest snapshots go when what is new in all of them is more than 32 MiB of JSON.
  */
 export class History {
   readonly #most: number;

@@ -52,6 +52,9 @@ export function shared(before: DomainSnapshot | undefined, after: DomainSnapshot
       bytes += textOf(row).length;
       return row;
     });
+    // What is no longer in the newest snapshot is compared with nothing.
+    const kept = new Set(rows);
+    for (const was of known.values()) if (!kept.has(was)) texts.delete(was);
     bytes += rows.length * BYTES_OF_REFERENCE;
     return [name, rows];
   });
