@@ -6,7 +6,15 @@ import type { BrowserContextOptions } from "playwright-core";
 import { IN_BROWSER, inspect, newPlace, openPage, party } from "./harness.js";
 
 /** Each with its details, too. */
-const VIEWS = ["overview", "overview/stream/0.1", "overview/agent/FIRST", "buffers", "buffers/buffer/1", "agents"];
+const VIEWS = [
+  "overview",
+  "overview/stream/0.1",
+  "overview/agent/FIRST",
+  "buffers",
+  "buffers/buffer/1",
+  "timelines",
+  "agents",
+];
 
 const LOOKS: Readonly<Record<string, BrowserContextOptions>> = {
   light: { colorScheme: "light" },

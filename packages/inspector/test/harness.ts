@@ -38,7 +38,7 @@ export function newPlace(): string {
 
 /** Starts a process of `party.ts`, which is there when this resolves. */
 export async function party(
-  role: "producer" | "consumer" | "holder" | "crowd" | "churn",
+  role: "producer" | "consumer" | "holder" | "crowd" | "churn" | "signaller",
   place: string,
   name: string = role,
 ) {

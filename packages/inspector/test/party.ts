@@ -5,6 +5,7 @@
  * - `consumer` takes them.
  * - `holder` takes the first one and keeps it.
  * - `crowd` listens, and has 1,000 buffers.
+ * - `signaller` listens, and signals 100 timelines again and again; on each of them one fence stays pending.
  * - `churn` is a crowd that has others all the time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,6 +25,9 @@ switch (role) {
     break;
   case "churn":
     churn();
+    break;
+  case "signaller":
+    await signal();
     break;
   default:
     crowd();
@@ -66,6 +70,27 @@ function churn(): void {
   setInterval(() => {
     for (const buffer of buffers) buffer.close();
     buffers = tiles(domain);
+  }, 50);
+}
+
+async function signal(): Promise<void> {
+  const domain = ProcessDomain.listen(place, { name });
+  const timelines = Array.from({ length: 100 }, (_, n) => domain.createTimeline({ name: `ring ${n}` }));
+  const result = domain.allocate(4096, { name: "result" });
+  const stuck = domain.createTimeline({ name: "stuck" });
+  {
+    using _lock = await result.reservation.lock();
+    result.reservation.reserveFences(1);
+    result.reservation.addFence(stuck.createFence(), "write");
+  }
+  console.log("ready");
+  setInterval(() => {
+    for (const [n, timeline] of timelines.entries()) {
+      for (let i = 0; i < 20; i++) {
+        const { seqno } = timeline.createFence();
+        timeline.signal(seqno, n === 3 && i === 7 ? "EIO" : undefined);
+      }
+    }
   }, 50);
 }
 

@@ -4,6 +4,7 @@ import { viewName } from "../store/route.js";
 import { Agents } from "./agents.js";
 import { Buffers } from "./buffers.js";
 import { Overview } from "./overview.js";
+import { Timelines } from "./timelines.js";
 
 /** A view: what is shown at `#/NAME`. It draws the snapshot that is shown, of which there is one. */
 export interface View {
@@ -27,6 +28,12 @@ export const VIEWS: readonly [View, ...View[]] = [
     title: "Buffers",
     about: "All memory that agents share: who holds it, who reads or writes it just now, and the fences on it.",
     Component: Buffers,
+  },
+  {
+    name: "timelines",
+    title: "Timelines",
+    about: "When each fence signaled: a timeline signals its fences in their order, as the work behind them finishes.",
+    Component: Timelines,
   },
   {
     name: "agents",
