@@ -23,7 +23,7 @@ import ts from "typescript";
 
 const LIBRARY = join(import.meta.dirname, "..", "..");
 const MEGABYTE = 1_000_000;
-const PATIENT = { timeout: 90_000 };
+const PATIENT = { timeout: 180_000 };
 
 /** A program's folder, with the library as its only dependency. */
 const folder = mkdtempSync(join(tmpdir(), "dmabuf-package-"));
@@ -126,7 +126,7 @@ test("a fresh installation takes less than 12 MB and runs no script", () => {
 });
 
 function run(...args: readonly string[]) {
-  return spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 30_000, killSignal: "SIGKILL" });
+  return spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 120_000, killSignal: "SIGKILL" });
 }
 
 test("without optional dependencies threads share buffers, and what is missing is named", () => {
