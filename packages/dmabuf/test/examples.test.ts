@@ -13,10 +13,12 @@ const workspace = new URL("../../", root);
 const sources = readdirSync(new URL("examples/", root)).filter((name) => /\.m?[tj]s$/.test(name));
 /** They run together, each in a process of its own. */
 const TOGETHER = ["producer.ts", "consumer.ts"];
+/** They run together, too: `packages/site/test/` does what their page says, word for word. */
+const FOLLOWED = ["sender.mjs", "receiver.mjs"];
 /** They need devices: `test/kernel/` runs them. */
 const WITH_DEVICES = ["camera.ts", "display.ts"];
 
-for (const source of sources.filter((name) => ![...TOGETHER, ...WITH_DEVICES].includes(name))) {
+for (const source of sources.filter((name) => ![...TOGETHER, ...FOLLOWED, ...WITH_DEVICES].includes(name))) {
   test(`examples/${source} runs to its end and prints something`, { timeout: 60_000 }, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [compiled(source)], {
       encoding: "utf8",
@@ -97,6 +99,7 @@ test("examples/deadlock.ts prints what docs/validator.md shows", { timeout: 60_0
 
 const DOCUMENTS = [
   "README.md",
+  "packages/site/pages/index.md",
   ...readdirSync(new URL("docs/", workspace), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
@@ -119,6 +122,26 @@ test("every program in README.md and docs/ is in examples/ word for word, and ev
     [...examples.values()].filter((name) => !shown.includes(name)),
     [],
   );
+});
+
+/** What in the documents is neither one of our programs nor what one prints, with what runs it, or why nothing does. */
+const OTHER_CODE: Readonly<Record<string, string>> = {
+  "README.md sh": "scripts/try-install.mjs installs the packed library by four managers",
+  "docs/two-processes.md sh": "packages/site/test/two-processes.test.ts does it, line by line",
+  "docs/validator.md sh": "test/validator/environment.test.ts starts programs so; the program is the reader's",
+  "docs/browsers.md javascript": "settings of Vite, Next.js and Express, which are other projects",
+  "docs/browsers.md nginx": "settings of nginx, which is another project",
+};
+
+test("all code in README.md and docs/ is run, or is said to be something else, and why", () => {
+  const found = DOCUMENTS.flatMap((name) => {
+    const fences = readFileSync(new URL(name, workspace), "utf8").match(/^ *```.*$/gm) ?? [];
+    assert.equal(fences.length % 2, 0, `${name} has a block that does not end`);
+    return fences.filter((_, i) => i % 2 === 0).map((fence) => `${name} ${fence.trim().slice(3)}`);
+  });
+  // Programs, pieces of files, and what is printed: other tests look at the first two.
+  const others = new Set(found.filter((block) => !/ (ts|js|json|text|)$/.test(block)));
+  assert.deepEqual([...others].sort(), Object.keys(OTHER_CODE).sort());
 });
 
 /** The pieces of code that a document has, each below a link to its file. */

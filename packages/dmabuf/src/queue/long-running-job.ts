@@ -83,14 +83,18 @@ export class LongRunningJob<Data = unknown> {
    *
    * Where nothing is asked this does not return to the event loop: other code of this thread may need a turn of it.
    *
-   * @param until What the job waits for here, such as a user fence: it can be suspended for as long as this is pending, and
-   *   needs its buffers again only then. Default: nothing.
-   * @returns What `until` gives.
    * @throws {DmaBufError} What has stopped the job: `ECANCELED`, its queue was closed, or `ETIMEDOUT`, it came here too late;
-   *   `EBUSY` if it is at a safe point already; `EBADF` if it has ended; what it fails with to get its buffers back; what
-   *   `until` rejects with.
+   *   `EBUSY` if it is at a safe point already; `EBADF` if it has ended; what it fails with to get its buffers back.
    */
   async safePoint(): Promise<void>;
+  /**
+   * A safe point at which the job waits for something: it can be suspended for as long as this is pending, and needs its
+   * buffers again only then.
+   *
+   * @param until What the job waits for here, such as a user fence.
+   * @returns What `until` gives.
+   * @throws {DmaBufError} As without `until`; and what `until` rejects with.
+   */
   async safePoint<T>(until: PromiseLike<T>): Promise<T>;
   async safePoint<T>(until?: PromiseLike<T>): Promise<T | undefined> {
     checkGiven("LongRunningJob.safePoint()", "until", until, PROMISE);

@@ -1,0 +1,3 @@
+import { siteConfig } from "../dist/src/config.js";
+
+export default siteConfig();
