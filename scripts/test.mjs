@@ -33,6 +33,7 @@ const GROUPS = {
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 5 },
   browser: { folders: ["dmabuf/test/browser"], minutes: 20 },
   inspector: { folders: ["inspector/test"], minutes: 10 },
+  site: { folders: ["site/test"], minutes: 15 },
   kernel: { folders: ["dmabuf/test/kernel"], minutes: 20, before: "dmabuf/test/kernel/lab/build.sh" },
 };
 

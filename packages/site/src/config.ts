@@ -54,11 +54,22 @@ export function siteConfig(): UserConfig<DefaultTheme.Config> {
       ],
       sidebar: { ...referenceSidebars(), "/": guidesSidebar() },
       outline: { level: [2, 3], label: "On this page" },
-      search: { provider: "local" },
+      search: { provider: "local", options: { _render: textOf } },
       externalLinkIcon: true,
     },
   };
 }
+
+/** A page for the search. Its code has no colours: they are a good part of the work. */
+const textOf: NonNullable<DefaultTheme.LocalSearchOptions["_render"]> = (source, env, markdown) => {
+  const { highlight } = markdown.options;
+  markdown.options.highlight = null;
+  try {
+    return markdown.render(source, env);
+  } finally {
+    markdown.options.highlight = highlight ?? null;
+  }
+};
 
 /** GitHub's own rule, so that a link to a heading is right on both. */
 function slugOf(heading: string): string {

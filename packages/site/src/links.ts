@@ -5,10 +5,9 @@ import { join, posix } from "node:path";
 /** What is wrong: `first-pipeline.html: #no-such-heading`. Links to other hosts are not looked at. */
 export function deadLinks(site: string, base: string): string[] {
   const pages = readdirSync(site, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".html"));
-  const texts = new Map(pages.map((page) => [page, readFileSync(join(site, page), "utf8")]));
+  const texts = new Map(pages.sort().map((page) => [page, readFileSync(join(site, page), "utf8")]));
   const places = new Map([...texts].map(([page, html]) => [page, new Set(valuesOf(html, "id"))]));
   return [...texts].flatMap(([page, html]) => {
-    // What is not found is shown at any address.
     const links = [...new Set([...valuesOf(html, "href"), ...valuesOf(html, "src")])];
     return links.filter((link) => !isRight(link, page, base, site, places)).map((link) => `${page}: ${link}`);
   });

@@ -46,6 +46,7 @@ export async function writeReference(folder: string): Promise<void> {
     disableSources: true,
     excludeInternal: true,
     excludePrivate: true,
+    navigation: { includeCategories: false, includeGroups: true, includeFolders: false },
     logLevel: "Warn",
     treatWarningsAsErrors: true,
     validation: { notExported: false, invalidLink: true, notDocumented: false },
