@@ -53,6 +53,7 @@ const PROGRAMS = {
     "test/browser/{fixtures/*,node-test,realm}.ts",
     "test/kernel/{inside,reporter}.ts",
   ],
+  "packages/site": ["src/{main,config}.ts!"],
   "packages/bench": ["src/main.ts!", "src/sides/*.ts!", "src/pingpong.ts!"],
 };
 
