@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { build, createMarkdownRenderer, disposeMdItInstance } from "vitepress";
 import { deadLinks } from "./links.js";
 import { HOME, PAGES, writePages } from "./pages.js";
+import { takePictures } from "./pictures.js";
 import { writeReference } from "./reference.js";
 
 /** Options for making the site. */
@@ -11,6 +12,8 @@ export interface BuildOptions {
   readonly base: string;
   /** The folder that it is written to. */
   readonly out: string;
+  /** Whether it has pictures of the inspector, where they can be taken. */
+  readonly pictures: boolean;
 }
 
 /**
@@ -18,11 +21,13 @@ export interface BuildOptions {
  *
  * @throws {Error} if a link leads nowhere, or a comment of the sources is wrong.
  */
-export async function buildSite({ base, out }: BuildOptions): Promise<void> {
+export async function buildSite({ base, out, pictures }: BuildOptions): Promise<void> {
   writePages(await createMarkdownRenderer(HOME));
   // VitePress keeps the first renderer that it makes, and its own has the site's options.
   disposeMdItInstance();
   await writeReference(join(PAGES, "reference"));
+  const reason = pictures ? await takePictures() : "not wanted";
+  if (reason !== undefined) console.log(`Without pictures of the inspector: ${reason}`);
   const folder = resolve(out);
   await build(HOME, { base, outDir: folder });
   const dead = deadLinks(folder, base);

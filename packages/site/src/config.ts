@@ -92,14 +92,16 @@ function leadLinks(markdown: MarkdownRenderer): void {
 }
 
 function guidesSidebar(): DefaultTheme.SidebarItem[] {
-  const listed = [...START, ...GUIDES, ...LOOK_UP, ...PROJECT, "index.md"];
+  // There are pictures where a browser could take them.
+  const pictures = existsSync(join(PAGES, "pictures.md")) ? ["pictures.md"] : [];
+  const listed = [...pictures, ...START, ...GUIDES, ...LOOK_UP, ...PROJECT, "index.md"];
   const others = pagesIn("").filter((page) => !listed.includes(page));
   return [
     { text: "Start", items: START.map(itemOf) },
-    { text: "Guides", items: [...GUIDES, ...others].map(itemOf) },
+    { text: "Guides", items: [...GUIDES, ...others, ...pictures].map(itemOf) },
     { text: "Look up", items: [...LOOK_UP.map(itemOf), { text: "Reference", link: "/reference/" }] },
-    { text: "Design", collapsed: true, items: pagesIn("design/").map(itemOf) },
-    { text: "The project", collapsed: true, items: PROJECT.map(itemOf) },
+    { text: "Design", items: pagesIn("design/").map(itemOf) },
+    { text: "The project", items: PROJECT.map(itemOf) },
   ];
 }
 
@@ -112,7 +114,7 @@ function referenceSidebars(): DefaultTheme.SidebarMulti {
     nodes.map(({ title, path, children }) => ({
       text: title,
       ...(path ? { link: addressOf(path) } : {}),
-      ...(children === undefined ? {} : { items: items(children), collapsed: false }),
+      ...(children === undefined ? {} : { items: items(children) }),
     }));
   const others = entries.map(({ title, path }) => ({ text: title, link: addressOf(path ?? "") }));
   const sidebarOf = ({ title, children = [] }: NavigationItem): DefaultTheme.SidebarItem[] => [

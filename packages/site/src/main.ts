@@ -9,6 +9,7 @@ import { preview } from "./preview.js";
 interface Flags {
   readonly base: string;
   readonly out: string;
+  readonly pictures: boolean;
   readonly serve?: true;
   readonly port: number;
 }
@@ -17,10 +18,11 @@ const program = new Command("npm run docs --")
   .description("Make the site of the documents.")
   .option("--base <path>", "the path that the site will be at, as /dmabuf/", basePath, "/")
   .option("--out <folder>", "where it is written to", join(HOME, "dist/site"))
+  .option("--no-pictures", "leave out the pictures of the inspector, which a browser takes")
   .option("--serve", "then show it on this machine, until Ctrl-C")
   .option("--port <number>", "port of --serve on 127.0.0.1; 0 for a free one", port, 0)
-  .action(async ({ base, out, serve, port }: Flags) => {
-    await buildSite({ base, out });
+  .action(async ({ base, out, pictures, serve, port }: Flags) => {
+    await buildSite({ base, out, pictures });
     console.log(`The site is in ${out}`);
     if (serve === true) console.log(`It is shown at ${(await preview(out, base, port)).address}`);
   });

@@ -6,16 +6,18 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { capabilities } from "dmabuf/node";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
+import { launch, NO_CHROMIUM } from "../src/chromium.js";
 import { documents, HOME, pageOf, REPOSITORY } from "../src/pages.js";
 import { preview, type Preview } from "../src/preview.js";
-import { launch, NO_CHROMIUM } from "./chromium.js";
 
 const BASE = "/below/a/path/";
 const OUT = join(HOME, "dist/tested-site");
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const skip = NO_CHROMIUM;
+// Where everything is tested a missing browser is a failure, elsewhere a reason to skip.
+const skip = process.env["CI"] === "true" ? false : (NO_CHROMIUM ?? false);
 
 /** Each document, each entry of the reference, and a page of each other kind. */
 const PAGES = [
@@ -103,6 +105,28 @@ test("the search finds words of guides and names of the reference, and leads the
     await page.getByRole("searchbox").fill(words!);
     await page.locator(".VPLocalSearchBox .result", { hasText: title! }).first().click();
     await page.getByRole("heading", { level: 1, name: title! }).waitFor();
+  }
+  assert.deepEqual(wrong, []);
+  await page.close();
+});
+
+const missing = capabilities().missing.map(({ name, reason }) => `${name}: ${reason}`);
+const noPictures = skip !== false ? skip : missing.length > 0 ? missing.join("; ") : false;
+
+test("the inspector is shown as it is, in light and in dark", { skip: noPictures }, async () => {
+  const { page, wrong } = await open(1280);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const path of ["", "pictures.html"]) {
+      await page.goto(site.address + path);
+      const shown = page.locator(".vp-doc img:visible");
+      await shown.first().waitFor();
+      for (const image of await shown.all()) {
+        assert.match((await image.getAttribute("src")) ?? "", new RegExp(`/pictures/\\w+-${colorScheme}\\.png$`));
+        const width = await image.evaluate((element) => (element as unknown as { naturalWidth: number }).naturalWidth);
+        assert.equal(width, 1520);
+      }
+    }
   }
   assert.deepEqual(wrong, []);
   await page.close();
