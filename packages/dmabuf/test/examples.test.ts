@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { capabilities } from "../src/node/index.js";
 
 /** Documentation is true: its programs are the ones in examples/, and these run. */
@@ -97,6 +98,30 @@ test("examples/deadlock.ts prints what docs/validator.md shows", { timeout: 60_0
   assert.ok(plain(document).includes(plain(stdout)), stdout);
 });
 
+test("the first command of docs/validator.md validates a program that says nothing of it", { timeout: 60_000 }, (t) => {
+  const [, command] = /```sh\n(.*)\n```/.exec(readFileSync(new URL("docs/validator.md", workspace), "utf8"))!;
+  // In the package, so that the program imports it by its name.
+  const folder = new URL("dist/validated-by-command/", root);
+  mkdirSync(folder, { recursive: true });
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = `
+    import { Domain } from "dmabuf";
+    using domain = Domain.create();
+    using left = domain.allocate(4096, { name: "left" });
+    using right = domain.allocate(4096, { name: "right" });
+    for (const [from, to] of [[left, right], [right, left]]) {
+      using source = await from.access("read");
+      using target = await to.access("write");
+    }`;
+  const { outputText } = ts.transpileModule(program, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+  });
+  writeFileSync(new URL("program.js", folder), outputText);
+  const { status, stderr } = spawnSync("bash", ["-c", command!], { cwd: folder, encoding: "utf8", timeout: 30_000 });
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /A deadlock may happen: .*"left".*"right"|A deadlock may happen: .*"right".*"left"/);
+});
+
 const DOCUMENTS = [
   "README.md",
   "packages/site/pages/index.md",
@@ -126,22 +151,26 @@ test("every program in README.md and docs/ is in examples/ word for word, and ev
 
 /** What in the documents is neither one of our programs nor what one prints, with what runs it, or why nothing does. */
 const OTHER_CODE: Readonly<Record<string, string>> = {
-  "README.md sh": "scripts/try-install.mjs installs the packed library by four managers",
   "docs/two-processes.md sh": "packages/site/test/two-processes.test.ts does it, line by line",
-  "docs/validator.md sh": "test/validator/environment.test.ts starts programs so; the program is the reader's",
+  "docs/validator.md sh": "the test above does it with a program of its own",
   "docs/browsers.md javascript": "settings of Vite, Next.js and Express, which are other projects",
   "docs/browsers.md nginx": "settings of nginx, which is another project",
 };
 
+/** Commands of our own, which the tests of `packages/tools` and `packages/inspector` run. */
+const OUR_COMMANDS = /^((npm install|npx) dmabuf\b.*\n?)+$/;
+
 test("all code in README.md and docs/ is run, or is said to be something else, and why", () => {
-  const found = DOCUMENTS.flatMap((name) => {
-    const fences = readFileSync(new URL(name, workspace), "utf8").match(/^ *```.*$/gm) ?? [];
-    assert.equal(fences.length % 2, 0, `${name} has a block that does not end`);
-    return fences.filter((_, i) => i % 2 === 0).map((fence) => `${name} ${fence.trim().slice(3)}`);
+  const others = DOCUMENTS.flatMap((name) => {
+    const text = readFileSync(new URL(name, workspace), "utf8");
+    const blocks = [...text.matchAll(/^```(.*)\n([^]*?)^```$/gm)];
+    assert.equal(blocks.length * 2, text.match(/^ *```/gm)?.length ?? 0, `${name} has a block of another form`);
+    // Other tests look at programs and at pieces of files. A text is what is printed.
+    const isOther = ([, kind, code]: RegExpMatchArray): boolean =>
+      !["ts", "js", "json", "text", ""].includes(kind!) && !(kind === "sh" && OUR_COMMANDS.test(code!));
+    return blocks.filter(isOther).map(([, kind]) => `${name} ${kind}`);
   });
-  // Programs, pieces of files, and what is printed: other tests look at the first two.
-  const others = new Set(found.filter((block) => !/ (ts|js|json|text|)$/.test(block)));
-  assert.deepEqual([...others].sort(), Object.keys(OTHER_CODE).sort());
+  assert.deepEqual([...new Set(others)].sort(), Object.keys(OTHER_CODE).sort());
 });
 
 /** The pieces of code that a document has, each below a link to its file. */

@@ -19,6 +19,9 @@ const GUIDES = [
   "page-faults.md",
   "explain.md",
   "validator.md",
+  "observing.md",
+  "command-line.md",
+  "inspector.md",
 ];
 const LOOK_UP = ["limits.md", "glossary.md", "changelog.md"];
 const PROJECT = ["readme.md", "architecture.md", "contributing.md"];
