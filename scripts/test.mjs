@@ -16,9 +16,9 @@ import { fileURLToPath } from "node:url";
 /**
  * `folders` are in `packages/`. `minutes` is how long one file of the group may take before it is killed: on a machine that
  * is ten times slower, none needs as long. A group selects at least one file. A group that `fills` the machine has as many
- * files at a time as there are processors: files of one thread each. Else it is one fewer, as Node.js has it. `before` is a
- * script that makes what the group needs, however long it takes; with status 3 it has said that this cannot be made here,
- * and the group says what that means.
+ * files at a time as there are processors: files of one thread each, or files that wait for most of their time. Else it is one
+ * fewer, as Node.js has it. `before` is a script that makes what the group needs, however long it takes; with status 3 it has
+ * said that this cannot be made here, and the group says what that means.
  */
 const GROUPS = {
   unit: { folders: ["dmabuf/src", "demo/src", "bench/src", "inspector/src", "tools/src"], minutes: 5, fills: true },
@@ -27,7 +27,7 @@ const GROUPS = {
   interleavings: { folders: ["dmabuf/test/model"], minutes: 10, fills: true },
   fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 5, fills: true },
   stress: { folders: ["dmabuf/test/workers"], minutes: 10 },
-  process: { folders: ["dmabuf/test/process"], minutes: 15 },
+  process: { folders: ["dmabuf/test/process"], minutes: 20, fills: true },
   programs: { folders: ["demo/test", "bench/test", "tools/test"], minutes: 10 },
   validator: { folders: ["dmabuf/test/validator"], minutes: 10 },
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 5 },

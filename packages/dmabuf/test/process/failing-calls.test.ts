@@ -14,12 +14,13 @@ import { ProcessDomain } from "../../src/node/index.js";
 import { claimUserFence } from "../../src/fence/user-fence-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
 import { pause } from "../agents.js";
+import { ONCE } from "../once.js";
 import { segmentState } from "../segment-state.js";
 import { FailingLibrary } from "./failing-library.js";
 import { collectGarbage, mappedFiles, openFiles } from "./open-files.js";
 import { inWorld, PUBLIC_CALLS, SIZES, type PublicCall, type World } from "./public-calls.js";
 
-const LIMIT = { timeout: 240_000, concurrency: 1 };
+const LIMIT = { ...ONCE, timeout: 240_000, concurrency: 1 };
 /** How long what is given back on the event loop may take. */
 const SETTLING_MS = 20_000;
 

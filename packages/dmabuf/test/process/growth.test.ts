@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { pause } from "../agents.js";
+import { ONCE } from "../once.js";
 import { collectGarbage } from "./open-files.js";
 import { callOnce, inWorld, PUBLIC_CALLS, type PublicCall } from "./public-calls.js";
 
-const LIMIT = { timeout: 120_000, concurrency: 1 };
+const LIMIT = { ...ONCE, timeout: 120_000, concurrency: 1 };
 const CALLS = 50;
 /** Bytes a call: compiled code and what is known of types come and go; what a list keeps of a buffer or a stream is more. */
 const NOISE = 2_000;

@@ -13,12 +13,13 @@ import { rawFormat } from "../../src/index.js";
 import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
 import { closeDescriptor, createSocket, setTakesDescriptors } from "../../src/node/system-calls/index.js";
 import { pause, until } from "../agents.js";
+import { ONCE } from "../once.js";
 import { takeDescriptorsAgain } from "../strangers.js";
 import type { StrangerReport } from "./stranger.js";
 
-const LIMITED = { timeout: 60_000 };
+const LIMITED = { ...ONCE, timeout: 60_000 };
 const NOBODY = 65534;
-const AS_ROOT = { ...LIMITED, skip: getuid?.() === 0 ? false : "only root can start a process of another user" };
+const AS_ROOT = getuid?.() === 0 ? LIMITED : { ...LIMITED, skip: "only root can start a process of another user" };
 
 /** Reports that have come and were not looked at. */
 class Stranger {

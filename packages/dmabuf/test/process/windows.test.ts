@@ -18,11 +18,12 @@ import {
 import { ProcessDomain } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import { createFilters } from "../filters.js";
+import { ONCE } from "../once.js";
 import { Random } from "../random.js";
 import { collectGarbage } from "./open-files.js";
 import { mappings, type WindowWork } from "./window-peer.js";
 
-const LIMITED = { timeout: 60_000 };
+const LIMITED = { ...ONCE, timeout: 60_000 };
 const PEER = new URL("window-peer.js", import.meta.url);
 const [WIDTH, HEIGHT] = [64, 48];
 const NV12 = imageFormat("NV12", WIDTH, HEIGHT);
@@ -289,7 +290,7 @@ test("a frame stays in a module when its producer is killed, until the stream is
 
 test(
   "1,000 windows that were closed or forgotten, in memories that had grown, leave no mapping and no memory",
-  { timeout: 120_000 },
+  { ...ONCE, timeout: 120_000 },
   () => {
     const { stdout, stderr, status } = spawnSync(process.execPath, ["--expose-gc", fileURLToPath(PEER), "many"], {
       encoding: "utf8",
@@ -302,30 +303,34 @@ test(
 
 for (const shared of [false, true]) {
   const whose = shared ? "memory that it has shared, once that is collected" : "memory of its own";
-  test(`a worker that is terminated leaves no mapping in ${whose} (file-overlay.1)`, { timeout: 120_000 }, async () => {
-    using domain = ProcessDomain.create();
-    using stream = domain.createStream({ name: "camera", format: rawFormat(1 << 20), buffers: 2 });
-    publish(stream, (bytes) => bytes.fill(5));
-    const before = mappings();
-    const terminateSome = async (): Promise<void> => {
-      const memory = shared ? new WebAssembly.Memory({ initial: 1, maximum: 1000, shared: true }) : undefined;
-      for (let i = 0; i < 5; i++) {
-        const invitation = domain.invite();
-        const workerData: WindowWork = { invitation, ...(memory && { memory }) };
-        const worker = new Worker(PEER, { workerData, transferList: [invitation.port] });
-        assert.deepEqual(await once(worker, "message"), [5]);
-        await worker.terminate();
+  test(
+    `a worker that is terminated leaves no mapping in ${whose} (file-overlay.1)`,
+    { ...ONCE, timeout: 120_000 },
+    async () => {
+      using domain = ProcessDomain.create();
+      using stream = domain.createStream({ name: "camera", format: rawFormat(1 << 20), buffers: 2 });
+      publish(stream, (bytes) => bytes.fill(5));
+      const before = mappings();
+      const terminateSome = async (): Promise<void> => {
+        const memory = shared ? new WebAssembly.Memory({ initial: 1, maximum: 1000, shared: true }) : undefined;
+        for (let i = 0; i < 5; i++) {
+          const invitation = domain.invite();
+          const workerData: WindowWork = { invitation, ...(memory && { memory }) };
+          const worker = new Worker(PEER, { workerData, transferList: [invitation.port] });
+          assert.deepEqual(await once(worker, "message"), [5]);
+          await worker.terminate();
+        }
+        await until(() => domain.agents.length === 1);
+        assert.equal(memory?.buffer.byteLength, shared ? 65_536 * 161 : undefined);
+      };
+      await terminateSome();
+      for (let i = 0; i < 100 && mappings() > before; i++) {
+        collectGarbage();
+        await pause(20);
       }
-      await until(() => domain.agents.length === 1);
-      assert.equal(memory?.buffer.byteLength, shared ? 65_536 * 161 : undefined);
-    };
-    await terminateSome();
-    for (let i = 0; i < 100 && mappings() > before; i++) {
-      collectGarbage();
-      await pause(20);
-    }
-    assert.equal(mappings(), before);
-  });
+      assert.equal(mappings(), before);
+    },
+  );
 }
 
 /** libwebp as playwright-core has it: Emscripten has given its functions these names. */

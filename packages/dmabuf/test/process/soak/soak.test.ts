@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { IS_ON_ATOMICS } from "../../once.js";
 import type { SoakFault } from "./soak.js";
 
 const SEED = Number(process.env["DMABUF_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -39,7 +40,7 @@ const TRIPPED: Record<SoakFault, RegExp> = {
 };
 
 // What these try is the run itself: once is enough, on whichever words its agents work.
-const PLANTED = process.env["DMABUF_WORDS"] === "atomics" ? [] : (Object.entries(TRIPPED) as [SoakFault, RegExp][]);
+const PLANTED = IS_ON_ATOMICS ? [] : (Object.entries(TRIPPED) as [SoakFault, RegExp][]);
 
 for (const [fault, found] of PLANTED) {
   test(`a soak finds the fault that is planted: ${fault}`, LIMIT, () => {
