@@ -225,6 +225,10 @@ test(
     assert.ok(consumer!.behind >= 3 && consumer!.mostBehind >= consumer!.behind, String(consumer!.behind));
     const { stdout } = await dmabuf("streams", String(camera.pid), "--seconds", "0.1");
     assert.match(stdout, /^STREAM +AGENT +ROLE +FRAMES +BEHIND +MOST +LATENCY +KEEPS/);
+    assert.match(
+      stdout,
+      new RegExp(`frames +camera \\(${camera.pid}\\) +producer .* 64 B; \\d+ published; ring of 4: `),
+    );
     assert.match(stdout, new RegExp(`frames +detector \\(${detector.pid}, stopped\\) +block +0.0/s`));
   },
 );

@@ -1,4 +1,5 @@
 import { Argument, type Command } from "commander";
+import type { FrameFormat } from "dmabuf";
 import type { DomainSnapshot, SnapshotPlace } from "dmabuf/node";
 import { Agents, endedText, hasEnded } from "../domain/agents.js";
 import { DOMAIN_HELP, observeWanted } from "../domain/find-domain.js";
@@ -6,7 +7,7 @@ import { measure } from "../domain/measure.js";
 import type { ConsumerRates, StreamRates } from "../domain/stream-rates.js";
 import { printJson, printJsonLine } from "../terminal/output.js";
 import { tableText } from "../terminal/table.js";
-import { counted, durationText, nameText, paint, printable, rateText } from "../terminal/words.js";
+import { counted, durationText, nameText, paint, printable, rateText, sizeText } from "../terminal/words.js";
 import { seconds } from "./options.js";
 
 interface Flags {
@@ -85,7 +86,7 @@ function streamsText(snapshot: DomainSnapshot, rates: readonly StreamRates[]): s
 }
 
 function producerRow({ stream, rate, consumers }: StreamRates, agents: Agents): string[] {
-  const { name, producer, published, end } = stream;
+  const { name, producer, published, end, format } = stream;
   const note = end !== undefined ? [end] : consumers.length === 0 ? ["no consumer"] : [];
   if (stream.producerWaits) note.push("waits for a free buffer");
   return [
@@ -97,7 +98,12 @@ function producerRow({ stream, rate, consumers }: StreamRates, agents: Agents): 
     "",
     "",
     "",
-    [`${published} published`, placesText(stream.places), ...note].join("; "),
+    [
+      ...(format === undefined ? [] : [printable(formatText(format))]),
+      `${published} published`,
+      placesText(stream.places),
+      ...note,
+    ].join("; "),
   ];
 }
 
@@ -124,6 +130,13 @@ export function consumerNote({ producerWaits, places }: StreamRates["stream"], c
   if (isInTheWay && places.every(({ state }) => state !== "free")) return paint("red", "holds the producer up");
   if (holds > 0) return `has ${counted(holds, "frame")}`;
   return waits ? paint("dim", "waits for a frame") : "";
+}
+
+/** `NV12 1920x1080`, `float32 [3, 224, 224]`, `2 channels at 48000 Hz`, `64 B`. */
+function formatText({ kind, size, pixelFormat, width, height, shape, type, channels, rate }: FrameFormat): string {
+  if (kind === "image") return `${pixelFormat} ${width}x${height}`;
+  if (kind === "tensor") return `${type} [${shape?.join(", ")}]`;
+  return kind === "audio" ? `${counted(channels ?? 0, "channel")} at ${rate} Hz` : sizeText(size);
 }
 
 /** `3 free, 1 filling, 2 held`. */
