@@ -20,6 +20,7 @@ export type { SnapshotBuffer, SnapshotEntry, SnapshotRingPlace } from "../buffer
 export type { SnapshotCopy } from "../buffer/copy-snapshot.js";
 export type { ActivityName } from "../domain/activity.js";
 export type { SnapshotTable } from "../domain/table-snapshot.js";
+export type { SegmentSnapshot } from "../explain/segment-snapshot.js";
 export type { SnapshotFence, SnapshotFenceUse } from "../explain/fence-snapshot.js";
 export type { SnapshotThing, SnapshotWait } from "../explain/wait-snapshot.js";
 export type { SnapshotPoint, SnapshotSyncobj } from "../fence/syncobj-snapshot.js";

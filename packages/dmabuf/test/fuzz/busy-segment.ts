@@ -49,7 +49,7 @@ export function busySegment(): BusySegment {
   const dead = new BareDomain(memory, "dead");
   const buffers = [1, 2].map(() => one.allocate(1, { name: "plain" }));
   const there = two.import(buffers[0]!.handle());
-  there.accessSync("read", { timeout: 0 });
+  there.accessSync("read", { timeout: 0 }).copy();
   for (const usage of USAGES) addFence(buffers[0]!, one.createTimeline().createFence(), usage);
   addFence(there, two.createFence({ driverName: "driver", timelineName: "line" }), "read");
   there.attachSync({ name: "device" });
@@ -68,6 +68,7 @@ export function busySegment(): BusySegment {
   const stream = one.createStream({ format: rawFormat(8), buffers: 2, dataBytes: 8 });
   stream.loanSync()!.publish();
   two.import(structuredClone(stream.handle())).frames();
+  two.import(structuredClone(stream.handle())).frames({ group: "workers" });
   stream.loanSync()!.publish();
 
   const syncobj = two.createSyncobj();

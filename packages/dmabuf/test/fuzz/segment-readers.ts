@@ -1,5 +1,7 @@
 import { agentOf } from "../../src/domain-base.js";
+import { storedCopies } from "../../src/buffer/copy-slot.js";
 import { BUFFER_SLOTS, bufferInode, exporterFlags } from "../../src/buffer/buffer-slot.js";
+import { readSegment } from "../../src/explain/segment-snapshot.js";
 import { deadIn, liveIn } from "../../src/domain/agent-slot.js";
 import { abandonRequests, postedRequests } from "../../src/buffer/request-slot.js";
 import { rawFormat, type AccessMode, type DmaBuf, type Usage } from "../../src/index.js";
@@ -20,6 +22,8 @@ export const READERS: Record<string, Reader> = {
   statistics: (domain) => void domain.statistics(),
   "buffers as text": (domain) => void domain.bufferInfo(),
   agents: (domain) => void domain.agents,
+  "a snapshot": (domain) => void readSegment(agentOf(domain), 0, 0),
+  copies: (domain) => void storedCopies(agentOf(domain)),
   "posted requests": (domain) => void postedRequests(agentOf(domain)),
   ...forEachBuffer({
     texts: (buffer) => void [buffer.describe(), buffer.name, buffer.exporterName, buffer.inode],

@@ -78,13 +78,7 @@ const THING: Kind = {
 const INODE = required(integer(0));
 const BUFFER = required({ ...NAME, wanted: `${NAME.wanted}, or the number of a buffer` });
 
-const SNAPSHOT: Kinds<SnapshotOptions> = {
-  since: {
-    wanted: "a number of nanoseconds from 0 on",
-    isKind: (since) => typeof since === "number",
-    isTaken: (since: number) => since >= 0,
-  },
-};
+const SNAPSHOT: Kinds<SnapshotOptions> = { since: integer(0) };
 
 /** Made by `ProcessDomain.observe()`. */
 export let observeDomain: (where: string | number, options: ObserveOptions) => DomainObserver;
