@@ -46,6 +46,7 @@ export const LAYERS = [
   { name: "testing", neutral: true },
   { name: "node", neutral: false },
   { name: "linux", neutral: false },
+  { name: "opentelemetry", neutral: false },
   { name: "cli", neutral: false },
 ];
 

@@ -158,6 +158,12 @@ export interface TraceEvent {
   readonly text?: string;
 }
 
+/** What a channel of `node:diagnostics_channel` tells. */
+export interface TraceMessage extends TraceEvent {
+  /** The domain, as its handles name it. */
+  readonly domain: string;
+}
+
 /** An event in numbers, as a sink is told of it. */
 export interface RawEvent {
   readonly point: number;

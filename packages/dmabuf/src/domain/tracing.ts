@@ -23,6 +23,7 @@ export interface TraceSink {
 /** What is traced of an agent. */
 export interface Traced {
   readonly identity: Identity;
+  readonly domain: string;
   readonly host: { nowNs(): number };
   readonly traceSink: TraceSink | undefined;
 }
@@ -38,10 +39,10 @@ const SILENT: Channel = { hasSubscribers: false, publish: () => {} };
 
 /** By the points' numbers. */
 const channels: Channel[] = /* @__PURE__ */ Object.values(POINT).map(() => SILENT);
-let messageFrom: (event: RawEvent) => unknown;
+let messageFrom: (event: RawEvent, domain: string) => unknown;
 
 /** Has all agents of this thread publish what they trace. */
-export function useChannels(open: (point: number) => Channel, message: (event: RawEvent) => unknown): void {
+export function useChannels(open: (point: number) => Channel, message: typeof messageFrom): void {
   messageFrom = message;
   for (let point = 0; point < channels.length; point++) channels[point] = open(point);
 }
@@ -70,6 +71,8 @@ export function trace(
   agent.traceSink?.write(point, fitting, thing, number, name, at);
   const channel = channels[point]!;
   if (channel.hasSubscribers) {
-    channel.publish(messageFrom({ point, detail: fitting, thing, number, name, at, agent: agent.identity }));
+    channel.publish(
+      messageFrom({ point, detail: fitting, thing, number, name, at, agent: agent.identity }, agent.domain),
+    );
   }
 }

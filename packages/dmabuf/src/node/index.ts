@@ -29,7 +29,7 @@ export type { SnapshotUserFence } from "../fence/user-fence-snapshot.js";
 export type { SnapshotConsumer, SnapshotGroup, SnapshotPlace, SnapshotStream } from "../stream/stream-snapshot.js";
 export type { ObservedThing } from "./observing/named-things.js";
 export { readTrace, type TracedAgent, type TraceFile } from "./tracing/read-trace.js";
-export type { TraceEvent, TracePoint } from "../domain/trace-points.js";
+export type { TraceEvent, TraceMessage, TracePoint } from "../domain/trace-points.js";
 export type { Follower, FollowOptions } from "./messages/follower.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
 export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";

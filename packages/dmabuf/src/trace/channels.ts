@@ -1,4 +1,4 @@
-import { eventFrom, TRACE_POINTS } from "../domain/trace-points.js";
+import { eventFrom, TRACE_POINTS, type RawEvent, type TraceMessage } from "../domain/trace-points.js";
 import { useChannels, type Channel } from "../domain/tracing.js";
 import { builtinModule } from "../host/modules.js";
 
@@ -13,5 +13,7 @@ export function openChannels(): void {
   if (isOpen) return;
   isOpen = true;
   const { channel } = builtinModule<DiagnosticsChannel>("node:diagnostics_channel") ?? {};
-  if (channel !== undefined) useChannels((point) => channel(`dmabuf:${TRACE_POINTS[point]}`), eventFrom);
+  if (channel === undefined) return;
+  const message = (event: RawEvent, domain: string): TraceMessage => ({ ...eventFrom(event), domain });
+  useChannels((point) => channel(`dmabuf:${TRACE_POINTS[point]}`), message);
 }

@@ -50,6 +50,7 @@ const TAKEN: Readonly<Record<string, readonly unknown[]>> = {
   timestampNs: [1.5, 2 ** 53],
   deadlineNs: [1.5, 2 ** 53],
   untilNs: [-1, 1.5, Infinity, -Infinity, 2 ** 53],
+  since: [1.5, Infinity, 2 ** 53],
   timestamp: [-1, 1.5, 2 ** 53],
   error: [-1],
   // Texts of any kind, for people.

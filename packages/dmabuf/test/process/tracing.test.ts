@@ -7,11 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath, pid } from "node:process";
 import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ProcessDomain, readTrace, type TraceFile } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 
 const LIMIT = { timeout: 240_000 };
-const PROGRAM = join(import.meta.dirname, "traced-program.js");
+const PROGRAM = fileURLToPath(new URL("traced-program.js", import.meta.url));
 /** How many events a file has room for. */
 const ROOM = 2 ** 15;
 let places = 0;

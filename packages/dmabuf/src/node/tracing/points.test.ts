@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test";
 import { createDomain, joinDomain, joinMortal } from "../../../test/agents.js";
 import { FENCE_OPS } from "../../../test/mistakes.js";
 import { agentOf } from "../../domain-base.js";
-import { TRACE_POINTS, type TraceEvent, type TracePoint } from "../../domain/trace-points.js";
+import { TRACE_POINTS, type TraceEvent, type TraceMessage, type TracePoint } from "../../domain/trace-points.js";
 import { traces, POINT } from "../../domain/tracing.js";
 import { rawFormat } from "../../stream/format.js";
 import type { Domain } from "../../threads.js";
@@ -221,7 +221,11 @@ function tracedFolder(t: TestContext): string {
 /** Everything that the channels tell until the test is over. */
 function listen(t: TestContext): TraceEvent[] {
   const told: TraceEvent[] = [];
-  const listener = (message: unknown): void => void told.push(message as TraceEvent);
+  const listener = (message: unknown): void => {
+    const { domain, ...event } = message as TraceMessage;
+    assert.match(domain, /^[0-9a-f]{32}$/);
+    told.push(event);
+  };
   for (const point of TRACE_POINTS) {
     subscribe(`dmabuf:${point}`, listener);
     t.after(() => unsubscribe(`dmabuf:${point}`, listener));
