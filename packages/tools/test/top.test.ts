@@ -167,6 +167,14 @@ test("Space holds the picture", LIMITED, async (t) => {
   await terminal.ended;
 });
 
+test("top draws in a terminal also where the variable CI is set", LIMITED, async (t) => {
+  const { pid } = await show(t, "camera");
+  const terminal = top(t, pid, { CI: "true", CONTINUOUS_INTEGRATION: "1" });
+  await terminal.shows(/6 buffers[^]*\[buffers\]/);
+  terminal.press("q");
+  assert.equal((await terminal.ended).exitCode, 0);
+});
+
 test("a terminal has colours, and with NO_COLOR none", LIMITED, async (t) => {
   const { camera, detector } = await showTwo(t);
   await stop(detector);

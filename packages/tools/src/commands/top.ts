@@ -50,6 +50,8 @@ async function top(wanted: string | undefined, flags: Flags): Promise<void> {
   const { limit, json = false, once = false, view } = flags;
   const options = { interval: flags.interval * 1_000, limit, choice };
   if (!json && !once && !flags.batch && process.stdout.isTTY && process.stdin.isTTY) {
+    // There ink would draw nothing before the end; but a person looks at this terminal.
+    for (const name of ["CI", "CONTINUOUS_INTEGRATION"]) delete process.env[name];
     // Only here: it takes longer to load than all the rest.
     const { runLive } = await import("../top/live.js");
     process.exitCode = await runLive(observer, options);
