@@ -1,5 +1,6 @@
 /** How the command line is used: which domain is meant, who may look, what is wrong, and how it ends. */
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { getuid } from "node:process";
 import { test } from "node:test";
 import { dmabuf, DMABUF, json, LIMITED, run, show, showTwo, stop, type Result } from "./processes.js";
@@ -142,6 +143,18 @@ test(
     }
   },
 );
+
+test("inspect is the inspector's program, by the library's command and by the tools' own", LIMITED, async () => {
+  const tools = createRequire(import.meta.url).resolve("dmabuf-tools");
+  for (const main of [DMABUF, tools]) {
+    const help = await run(process.execPath, [main, "inspect", "--help"]);
+    assert.equal(help.code, 0, help.stderr);
+    assert.match(help.stdout, /^Usage: dmabuf(-| )inspect/);
+    const wrong = await run(process.execPath, [main, "inspect", "--nonsense"]);
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.stderr, /unknown option '--nonsense'/);
+  }
+});
 
 test("the reader of the output may go: nothing is said, and the command ends", LIMITED, async (t) => {
   const { pid } = await show(t, "camera");
