@@ -13,8 +13,8 @@ import { PAGES } from "./pages.js";
 const SCHEMES = ["light", "dark"] as const;
 /** Where the front page has the first picture, if there is one. */
 const PLACE_ON_FRONT = "<!-- picture -->";
-/** Long enough for rates to be measured, in milliseconds. */
-const A_WHILE = 4000;
+/** How long to wait before a picture, in milliseconds: until rates have been measured, and until a view has drawn them. */
+const A_WHILE = { first: 4000, others: 1000 };
 
 /** One view of the inspector. */
 interface View {
@@ -67,7 +67,7 @@ async function picturesOf(page: Page, scheme: string): Promise<View[]> {
     await link.click();
     const title = (await link.textContent())?.trim() ?? "";
     await page.getByRole("heading", { level: 1, name: title }).waitFor();
-    await sleep(A_WHILE);
+    await sleep(views.length === 0 ? A_WHILE.first : A_WHILE.others);
     const name = title.toLowerCase().replaceAll(/\W+/g, "-");
     await page.screenshot({ path: join(folder, `${name}-${scheme}.png`) });
     views.push({ title, name, about: (await page.locator("main .view-head p").textContent())?.trim() ?? "" });

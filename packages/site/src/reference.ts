@@ -8,7 +8,7 @@ import { REPOSITORY } from "./pages.js";
 const LIBRARY = join(REPOSITORY, "packages/dmabuf");
 
 /** One entry of the library. */
-interface Entry {
+export interface Entry {
   /** What is imported: `dmabuf/node`. */
   readonly name: string;
   /** Its source. */
@@ -16,7 +16,7 @@ interface Entry {
 }
 
 /** The entries of the library, as its package.json has them. */
-function entries(): Entry[] {
+export function entries(): Entry[] {
   const { exports } = JSON.parse(readFileSync(join(LIBRARY, "package.json"), "utf8")) as {
     exports: Record<string, string | { types: string }>;
   };

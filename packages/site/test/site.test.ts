@@ -11,6 +11,7 @@ import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { launch, NO_CHROMIUM } from "../src/chromium.js";
 import { documents, HOME, pageOf, REPOSITORY } from "../src/pages.js";
+import { entries } from "../src/reference.js";
 import { preview, type Preview } from "../src/preview.js";
 
 const BASE = "/below/a/path/";
@@ -23,9 +24,8 @@ const skip = process.env["CI"] === "true" ? false : (NO_CHROMIUM ?? false);
 const PAGES = [
   "",
   ...documents().map((source) => pageOf(source).replace(/\.md$/, ".html")),
-  ...["", "dmabuf/", "dmabuf/streams/", "dmabuf/web/", "dmabuf/node/", "dmabuf/linux/", "dmabuf/testing/"].map(
-    (entry) => `reference/${entry}`,
-  ),
+  "reference/",
+  ...entries().map(({ name }) => `reference/${name}/`),
   "reference/dmabuf/classes/Domain.html",
   "reference/dmabuf/functions/imageFormat.html",
   "reference/dmabuf/interfaces/StreamOptions.html",
