@@ -65,17 +65,21 @@ async function detector(): Promise<void> {
   }
 }
 
+/** Does something with each frame, behind a fence. */
 async function consumer(name: string): Promise<void> {
   const domain = await ProcessDomain.inherit({ name });
   const frames = await domain.findStream("pictures", { timeout: 60_000 });
-  const found = name === "preview" ? await domain.findStream("found", { timeout: 60_000 }) : undefined;
-  if (found !== undefined) void drain(found.frames({ policy: "newest" }));
-  await drain(frames.frames({ policy: "drop-oldest" }));
+  const work = domain.createTimeline({ name: name === "preview" ? "screen" : "disk" });
+  if (name === "preview")
+    void drain((await domain.findStream("found", { timeout: 60_000 })).frames({ policy: "newest" }));
+  for await (const frame of frames.frames({ policy: "drop-oldest" })) {
+    const fence = work.createFence();
+    await sleep(5);
+    fence.signal();
+    frame.close();
+  }
 }
 
 async function drain(frames: AsyncIterable<{ close(): void }>): Promise<void> {
-  for await (const frame of frames) {
-    await sleep(5);
-    frame.close();
-  }
+  for await (const frame of frames) frame.close();
 }

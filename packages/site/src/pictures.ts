@@ -13,6 +13,10 @@ import { PAGES } from "./pages.js";
 const SCHEMES = ["light", "dark"] as const;
 /** Where the front page has the first picture, if there is one. */
 const PLACE_ON_FRONT = "<!-- picture -->";
+const ON_FRONT = `## What it looks like
+
+A camera, and three processes that use its frames, as the [inspector](/inspector) shows them while they run. There are
+[more pictures](/pictures).`;
 /** How long to wait before a picture, in milliseconds: until rates have been measured, and until a view has drawn them. */
 const A_WHILE = { first: 4000, others: 1000 };
 
@@ -46,7 +50,7 @@ export async function takePictures(): Promise<string | undefined> {
       }
       writeFileSync(join(PAGES, "pictures.md"), pageOf(views));
       const front = join(PAGES, "index.md");
-      writeFileSync(front, readFileSync(front, "utf8").replace(PLACE_ON_FRONT, imagesOf(views[0])));
+      writeFileSync(front, readFileSync(front, "utf8").replace(PLACE_ON_FRONT, `${ON_FRONT}\n\n${imagesOf(views[0])}`));
     } finally {
       await browser.close();
     }
