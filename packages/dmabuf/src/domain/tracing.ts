@@ -32,24 +32,42 @@ export interface Traced {
 export interface Channel {
   readonly hasSubscribers: boolean;
   publish(message: unknown): void;
+  subscribe(subscriber: unknown): unknown;
 }
 
 /** For surroundings without channels. */
-const SILENT: Channel = { hasSubscribers: false, publish: () => {} };
+const SILENT: Channel = { hasSubscribers: false, publish: () => {}, subscribe: () => {} };
 
 /** By the points' numbers. */
 const channels: Channel[] = /* @__PURE__ */ Object.values(POINT).map(() => SILENT);
+/** Whether any channel was ever subscribed to. */
+let isHeard = false;
 let messageFrom: (event: RawEvent, domain: string) => unknown;
 
 /** Has all agents of this thread publish what they trace. */
 export function useChannels(open: (point: number) => Channel, message: typeof messageFrom): void {
   messageFrom = message;
-  for (let point = 0; point < channels.length; point++) channels[point] = open(point);
+  for (let point = 0; point < channels.length; point++) {
+    const channel = open(point);
+    channels[point] = channel;
+    isHeard ||= channel.hasSubscribers;
+    hearSubscription(channel);
+  }
+}
+
+/** Node.js tells of no subscription: the channel's own method does, which is looked for at each one. */
+function hearSubscription(channel: Channel): void {
+  const subscribe = function (this: Channel, subscriber: unknown): unknown {
+    isHeard = true;
+    return (Object.getPrototypeOf(this) as Channel).subscribe.call(this, subscriber);
+  };
+  isHeard ||= !Reflect.defineProperty(channel, "subscribe", { value: subscribe, configurable: true, writable: true });
 }
 
 /** Whether a sink wants what happens at a point. @param point A number of `POINT`. */
 export function traces({ traceSink }: { readonly traceSink: TraceSink | undefined }, point: number): boolean {
-  return traceSink !== undefined || channels[point]!.hasSubscribers;
+  // Two looks at what the caller has at hand: a channel for each point would be seen in what a fence costs.
+  return traceSink !== undefined || (isHeard && channels[point]!.hasSubscribers);
 }
 
 /**

@@ -255,7 +255,9 @@ export class Fence implements ReadFence, Disposable {
     else check("Fence.signal()", "timestampNs", timestampNs, NANOSECONDS);
     const decides = this.#timestamp < 0 && this.#backing.decide(this, this.#error, timestampNs);
     if (decides) {
-      if (!this.#backing.tracesSignals) this.#traceSignaled(this.#error, timestampNs);
+      if (traces(this.#agent, POINT["fence:signaled"]) && !this.#backing.tracesSignals) {
+        this.#traceSignaled(this.#error, timestampNs);
+      }
       this.#settle(timestampNs);
     }
     // Another agent has decided it: a time limit may have passed.
@@ -274,7 +276,9 @@ export class Fence implements ReadFence, Disposable {
     if (outcome !== undefined && this.#timestamp < 0) {
       if (outcome.error !== undefined) this.#error = outcome.error;
       // What is in shared memory was signaled by the agent that has decided it.
-      if (this.#backing.key(this) === undefined) this.#traceSignaled(this.#error, outcome.timestamp);
+      if (traces(this.#agent, POINT["fence:signaled"]) && this.#backing.key(this) === undefined) {
+        this.#traceSignaled(this.#error, outcome.timestamp);
+      }
       this.#settle(outcome.timestamp);
     }
     return this.#timestamp >= 0;
@@ -435,7 +439,7 @@ export class Fence implements ReadFence, Disposable {
 
   #traceSignaled(error: number, timestampNs: number): void {
     // A container is no work of its own.
-    if (!traces(this.#agent, POINT["fence:signaled"]) || this.#backing.isContainer) return;
+    if (this.#backing.isContainer) return;
     traceFence(this.#agent, POINT["fence:signaled"], this, -error, timestampNs);
   }
 

@@ -1,0 +1,7 @@
+import { Domain } from "dmabuf";
+import { instrument } from "dmabuf/opentelemetry";
+
+using _instrumentation = instrument();
+using domain = Domain.create();
+using buffer = domain.allocate(4096, { name: "frame" });
+using _access = await buffer.access("write"); // a span "dmabuf.buffer.access"
