@@ -74,9 +74,13 @@ export interface Shown {
   readonly ready: Ready;
 }
 
-export async function show(t: TestContext, role: "camera" | "crowd" | "odd" | "twice"): Promise<Shown> {
+export async function show(
+  t: TestContext,
+  role: "camera" | "crowd" | "odd" | "twice",
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Shown> {
   const place = `@dmabuf tools ${randomUUID()}`;
-  const child = forked(t, role, place);
+  const child = forked(t, role, place, environment);
   return shown(child, place);
 }
 
@@ -88,8 +92,14 @@ export async function showTwo(t: TestContext): Promise<{ readonly camera: Shown;
   return { camera, detector: await shown(child, camera.place) };
 }
 
-function forked(t: TestContext, role: string, place: string): ChildProcess {
-  const child = fork(PROGRAM, [role, place], { serialization: "advanced", env: PLAIN_ENVIRONMENT });
+function forked(
+  t: TestContext,
+  role: string,
+  place: string,
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const env = { ...PLAIN_ENVIRONMENT, ...environment };
+  const child = fork(PROGRAM, [role, place], { serialization: "advanced", env });
   t.after(() => child.kill("SIGKILL"));
   return child;
 }

@@ -17,7 +17,7 @@ const TOOLS: Other = { name: "dmabuf-tools", title: "Commands that look at domai
 const ELSEWHERE: ReadonlyMap<string, Other> = new Map([
   ["demo", { name: "dmabuf-demo", title: "The demo is", hasCommands: false }],
   ["inspect", { name: "dmabuf-inspector", title: "The inspector is", hasCommands: false }],
-  ...["ls", "bufinfo", "fences", "streams", "top", "explain", "completion", "complete"].map(
+  ...["ls", "bufinfo", "fences", "streams", "top", "explain", "trace", "completion", "complete"].map(
     (command) => [command, TOOLS] as const,
   ),
 ]);

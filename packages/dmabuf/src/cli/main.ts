@@ -21,6 +21,7 @@ Look at running domains, also at those that hang (package dmabuf-tools; each has
   dmabuf streams [DOMAIN]  rates, how long frames wait, and who is behind
   dmabuf top [DOMAIN]      all of it, live
   dmabuf explain [WHAT]    who waits for whom, since when and why
+  dmabuf trace record|open record what a domain does for Perfetto; what happened last, also of a program that was killed
   dmabuf inspect [DOMAIN]  the same in a page (package dmabuf-inspector)
   dmabuf completion SHELL  completion for bash, zsh or fish`;
 

@@ -1,8 +1,9 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { check, isText, TEXT, type Kind } from "../../arguments.js";
 import { eventFrom, type TraceEvent } from "../../domain/trace-points.js";
 import { DmaBufError, errnoOf } from "../../errors.js";
+import { traceFolder } from "./trace-folder.js";
 import { readRing, type RingContents } from "../../trace/read-ring.js";
 
 /** How the files' names end. */
@@ -50,7 +51,7 @@ export interface TracedAgent {
  * What agents have traced, also those that have died, at any moment: one file for each. Nothing is changed, and no agent is
  * needed for it.
  *
- * @param path A file, or a folder of them.
+ * @param path A file, or a folder of them. Default: the folder where `DMABUF_TRACE=1` puts them, if it is there.
  * @returns In the order in which they began. A folder without one gives an empty list.
  * @throws {DmaBufError} `ENOENT` if there is no such file or folder; `EACCES` if this process may not read it; `EPROTO` if a
  *   file is damaged, or of another version: the message says which, and what is wrong.
@@ -65,7 +66,11 @@ export interface TracedAgent {
  * }
  * ```
  */
-export function readTrace(path: string): TraceFile[] {
+export function readTrace(path?: string): TraceFile[] {
+  if (path === undefined) {
+    const folder = traceFolder();
+    return existsSync(folder) ? readTrace(folder) : [];
+  }
   check("readTrace()", "path", path, PATH);
   const files = attempt(path, () =>
     statSync(path).isDirectory()
