@@ -13,18 +13,18 @@ import { dmabuf, DMABUF, LIMITED, PLAIN_ENVIRONMENT, run, show } from "./process
 const PROGRAM = fileURLToPath(new URL("trace-program.js", import.meta.url));
 
 /** The numbers of Perfetto's published format, once more and by hand: the fields of each message by their numbers. */
-type Fields = ReadonlyMap<number, readonly (Uint8Array | number | bigint)[]>;
+type Fields = ReadonlyMap<number, readonly (Uint8Array | number)[]>;
 
 /** The fields of a message as they are in its bytes, without any schema. */
 function fieldsIn(bytes: Uint8Array): Fields {
   const reader = protobuf.Reader.create(bytes);
-  const fields = new Map<number, (Uint8Array | number | bigint)[]>();
+  const fields = new Map<number, (Uint8Array | number)[]>();
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
     const values = fields.get(tag >>> 3) ?? [];
     fields.set(tag >>> 3, values);
-    if ((tag & 7) === 0) values.push(BigInt(reader.uint64().toString()));
-    else if ((tag & 7) === 1) values.push(BigInt(reader.fixed64().toString()));
+    if ((tag & 7) === 0) values.push(Number(reader.uint64()));
+    else if ((tag & 7) === 1) values.push(Number(reader.fixed64()));
     else if ((tag & 7) === 2) values.push(reader.bytes());
     else throw new Error(`Wire type ${tag & 7} of field ${tag >>> 3}`);
   }
@@ -55,7 +55,7 @@ interface Event {
   readonly type: number;
   readonly track: number;
   readonly name: string;
-  readonly flows: readonly bigint[];
+  readonly flows: readonly number[];
 }
 
 /** A recording, by the numbers of the published schema: TracePacket 8, 10, 11, 60; TrackEvent 9, 11, 23, 47; TrackDescriptor 1, 2, 3, 5. */
@@ -76,9 +76,7 @@ function readPerfetto(path: string): { tracks: Map<number, Track>; events: Event
     if (event !== undefined) {
       assert.equal(number(packet, 58), 3, "times are monotonic");
       // Numbers of the wire type "fixed64" may be packed into one field.
-      const flows = (event.get(47) ?? []).flatMap((value) =>
-        value instanceof Uint8Array ? packed(value) : [BigInt(value)],
-      );
+      const flows = (event.get(47) ?? []).flatMap((value) => (value instanceof Uint8Array ? packed(value) : [value]));
       const at = number(packet, 8)!;
       events.push({ at, type: number(event, 9)!, track: number(event, 11)!, name: text(event, 23) ?? "", flows });
     }
@@ -88,10 +86,10 @@ function readPerfetto(path: string): { tracks: Map<number, Track>; events: Event
   return { tracks, events, clocks };
 }
 
-function packed(bytes: Uint8Array): bigint[] {
+function packed(bytes: Uint8Array): number[] {
   const reader = protobuf.Reader.create(bytes);
-  const values: bigint[] = [];
-  while (reader.pos < reader.len) values.push(BigInt(reader.fixed64().toString()));
+  const values: number[] = [];
+  while (reader.pos < reader.len) values.push(Number(reader.fixed64()));
   return values;
 }
 
@@ -140,7 +138,7 @@ test(
     assert.notEqual(waits[0]!.track, waits[1]!.track);
 
     // perfetto.2: from the submission to the signal to both that waited, in another agent.
-    const arrows = new Map<bigint, Event[]>();
+    const arrows = new Map<number, Event[]>();
     for (const event of events) for (const flow of event.flows) arrows.set(flow, [...(arrows.get(flow) ?? []), event]);
     const ways = [...arrows.values()].map((way) => way.map(({ name, track }) => `${ownerOf(track)}: ${name}`));
     const fence = ways.find((way) => way.some((step) => step === "viewer: goes on"));
