@@ -18,6 +18,7 @@ const GUIDES = [
   "long-running.md",
   "page-faults.md",
   "explain.md",
+  "tracing.md",
   "validator.md",
   "observing.md",
   "command-line.md",
