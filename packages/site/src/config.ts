@@ -22,6 +22,7 @@ const GUIDES = [
   "validator.md",
   "observing.md",
   "command-line.md",
+  "tracing.md",
   "inspector.md",
 ];
 const LOOK_UP = ["limits.md", "glossary.md", "changelog.md"];
