@@ -22,7 +22,6 @@ const GUIDES = [
   "validator.md",
   "observing.md",
   "command-line.md",
-  "tracing.md",
   "inspector.md",
 ];
 const LOOK_UP = ["limits.md", "glossary.md", "changelog.md"];
