@@ -13,6 +13,7 @@ const VIEWS = [
   "buffers",
   "buffers/buffer/1",
   "timelines",
+  "waits",
   "agents",
 ];
 

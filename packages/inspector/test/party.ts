@@ -6,6 +6,7 @@
  * - `holder` takes the first one and keeps it.
  * - `crowd` listens, and has 1,000 buffers.
  * - `signaller` listens, and signals 100 timelines again and again; on each of them one fence stays pending.
+ * - `left` and `right` hold each other's only buffer, and wait for their own; `left` listens.
  * - `churn` is a crowd that has others all the time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +23,10 @@ switch (role) {
   case "consumer":
   case "holder":
     await consume();
+    break;
+  case "left":
+  case "right":
+    await embrace(role);
     break;
   case "churn":
     churn();
@@ -55,6 +60,20 @@ async function consume(): Promise<void> {
     if (role === "holder") await new Promise(() => {});
     frame.close();
   }
+}
+
+async function embrace(side: "left" | "right"): Promise<void> {
+  const domain = side === "left" ? ProcessDomain.listen(place, { name }) : await ProcessDomain.connect(place, { name });
+  const own = domain.createStream({ name: `of ${name}`, format: imageFormat("RGBA", 64, 64), buffers: 1 });
+  console.log("ready");
+  const other = await domain.findStream(side === "left" ? "of right" : "of left", { timeout: 60_000 });
+  const frames = other.frames();
+  await own.waitForConsumers(1);
+  const loan = await own.loan();
+  loan?.publish();
+  const kept = await frames.next();
+  await own.loan();
+  kept?.close();
 }
 
 function crowd(): void {

@@ -1,5 +1,18 @@
 import { Graph, layout } from "@dagrejs/dagre";
-import type { Node, Relations } from "./relations.js";
+
+/** A node, and how much room it needs. */
+export interface Sized {
+  readonly id: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** From one node to another. */
+export interface Line {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
 
 /** Where each thing is, in pixels from the top left. */
 export interface Placed {
@@ -21,32 +34,23 @@ interface Point {
   readonly y: number;
 }
 
-const AGENT = { width: 168, height: 56 };
-const BUFFERS = { width: 168, height: 56 };
-const STREAM = { width: 196, height: 92 };
-/** Places in one line of a stream's ring. */
-const PLACES_IN_LINE = 11;
-
 /** Points of a way between neighbours, which needs no way around others. */
 const ADJACENT = 3;
 
 let last: { readonly key: string; readonly placed: Placed } | undefined;
 
-/** From left to right as frames go. As long as the same things are related in the same way, nothing moves. */
-export function placed(relations: Relations): Placed {
-  const key = JSON.stringify([
-    relations.nodes.map((node) => [node.id, sizeOf(node).height]),
-    relations.ways.map(({ id }) => id).sort(),
-  ]);
-  if (last?.key !== key) last = { key, placed: place(relations) };
+/** From left to right. As long as the same nodes have the same ways between them, nothing moves. */
+export function placed(nodes: readonly Sized[], ways: readonly Line[]): Placed {
+  const key = JSON.stringify([nodes.map(({ id, height }) => [id, height]), ways.map(({ id }) => id).sort()]);
+  if (last?.key !== key) last = { key, placed: place(nodes, ways) };
   return last.placed;
 }
 
-function place({ nodes, ways }: Relations): Placed {
+function place(nodes: readonly Sized[], ways: readonly Line[]): Placed {
   const graph = new Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 72, marginx: 8, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const node of nodes) graph.setNode(node.id, { ...sizeOf(node) });
+  for (const { id, width, height } of nodes) graph.setNode(id, { width, height });
   for (const { from, to } of ways) graph.setEdge(from, to);
   layout(graph);
   const boxes = nodes.map(({ id }): [string, Box] => {
@@ -56,6 +60,8 @@ function place({ nodes, ways }: Relations): Placed {
   const box = new Map(boxes);
   const points = ways.map(({ id, from, to }): [string, readonly Point[]] => {
     const { points = [] } = graph.edge(from, to) as { points?: readonly Point[] };
+    // A way back, as a circle has one, goes around what is between.
+    if ((box.get(from)?.x ?? 0) > (box.get(to)?.x ?? 0)) return [id, points];
     return [
       id,
       [
@@ -69,14 +75,7 @@ function place({ nodes, ways }: Relations): Placed {
   return { width, height, nodes: box, ways: new Map(points) };
 }
 
-function sizeOf(node: Node): { width: number; height: number } {
-  if (node.kind === "agent") return AGENT;
-  if (node.kind === "buffers") return BUFFERS;
-  const lines = Math.max(1, Math.ceil(node.stream.places.length / PLACES_IN_LINE));
-  return { ...STREAM, height: STREAM.height + (lines - 1) * 16 };
-}
-
-/** The middle of a side: all ways leave to the right, and come from the left. */
+/** The middle of a side: ways leave to the right, and come from the left. */
 function sideOf(box: Box | undefined, part: 0 | 1): readonly Point[] {
   return box === undefined ? [] : [{ x: box.x + part * box.width, y: box.y + box.height / 2 }];
 }

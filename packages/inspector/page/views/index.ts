@@ -5,6 +5,7 @@ import { Agents } from "./agents.js";
 import { Buffers } from "./buffers.js";
 import { Overview } from "./overview.js";
 import { Timelines } from "./timelines.js";
+import { Waits } from "./waits.js";
 
 /** A view: what is shown at `#/NAME`. It draws the snapshot that is shown, of which there is one. */
 export interface View {
@@ -34,6 +35,12 @@ export const VIEWS: readonly [View, ...View[]] = [
     title: "Timelines",
     about: "When each fence signaled: a timeline signals its fences in their order, as the work behind them finishes.",
     Component: Timelines,
+  },
+  {
+    name: "waits",
+    title: "Waits",
+    about: "Who waits for whom, since when, and who is at the root of it. What is stuck is red.",
+    Component: Waits,
   },
   {
     name: "agents",

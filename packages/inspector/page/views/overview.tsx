@@ -4,11 +4,8 @@ import { bytesText, rateText } from "../format.js";
 import { GraphView } from "../graph/graph.js";
 import { RelationsList } from "../graph/list.js";
 import { relationsIn } from "../graph/relations.js";
+import { isNarrow } from "../store/narrow.js";
 import { rates, shown } from "../store/store.js";
-
-const narrow = matchMedia("(max-width: 720px)");
-const isNarrow = signal(narrow.matches);
-narrow.addEventListener("change", ({ matches }) => (isNarrow.value = matches));
 
 /** What the person wants; nothing for what fits. */
 const wanted = signal<"graph" | "list" | undefined>();
