@@ -14,6 +14,7 @@ const VIEWS = [
   "buffers/buffer/1",
   "timelines",
   "waits",
+  "memory",
   "agents",
 ];
 

@@ -3,6 +3,7 @@
  *
  * - `producer` listens, and publishes 50 frames a second in the stream "camera".
  * - `consumer` takes them.
+ * - `copier` copies their bytes.
  * - `holder` takes the first one and keeps it.
  * - `crowd` listens, and has 1,000 buffers.
  * - `signaller` listens, and signals 100 timelines again and again; on each of them one fence stays pending.
@@ -21,6 +22,7 @@ switch (role) {
     await produce();
     break;
   case "consumer":
+  case "copier":
   case "holder":
     await consume();
     break;
@@ -58,6 +60,7 @@ async function consume(): Promise<void> {
   console.log("ready");
   for await (const frame of frames) {
     if (role === "holder") await new Promise(() => {});
+    if (role === "copier") frame.copy();
     frame.close();
   }
 }

@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { viewName } from "../store/route.js";
 import { Agents } from "./agents.js";
 import { Buffers } from "./buffers.js";
+import { Memory } from "./memory.js";
 import { Overview } from "./overview.js";
 import { Timelines } from "./timelines.js";
 import { Waits } from "./waits.js";
@@ -41,6 +42,12 @@ export const VIEWS: readonly [View, ...View[]] = [
     title: "Waits",
     about: "Who waits for whom, since when, and who is at the root of it. What is stuck is red.",
     Component: Waits,
+  },
+  {
+    name: "memory",
+    title: "Memory",
+    about: "Whose memory it is: by who exports it and who holds it, and what was copied instead of shared.",
+    Component: Memory,
   },
   {
     name: "agents",

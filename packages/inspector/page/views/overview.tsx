@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { Figure } from "../components/figure.js";
 import { RingLegend } from "../components/ring.js";
 import { bytesText, rateText } from "../format.js";
 import { GraphView } from "../graph/graph.js";
@@ -64,18 +65,6 @@ function Figures() {
         note={blocked > 0 ? `${blocked} with a thread blocked` : "no thread is blocked"}
       />
     </dl>
-  );
-}
-
-function Figure({ name, value, note, isBad = false }: { name: string; value: string; note: string; isBad?: boolean }) {
-  return (
-    <div class="figure">
-      <dt>{name}</dt>
-      <dd>
-        <span class="figure-value number">{value}</span>
-        <span class={isBad ? "small bad number" : "small quiet number"}>{note}</span>
-      </dd>
-    </div>
   );
 }
 

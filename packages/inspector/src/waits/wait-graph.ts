@@ -176,8 +176,9 @@ class Growing {
       const waits = edges.some(({ from }) => from === node.id);
       node.isRoot = !waits && edges.some(({ to, from }) => to === node.id && this.#things.get(from)?.isStuck === true);
     }
-    const nodes = [...this.#agents.values(), ...this.#things.values()];
-    return { nodes, edges, isStuck: nodes.some(({ kind, isStuck }) => kind === "thing" && isStuck) };
+    // In an order that stays, so that nothing moves in the graph.
+    const nodes = [...this.#agents.values(), ...this.#things.values()].sort(byId);
+    return { nodes, edges: edges.sort(byId), isStuck: nodes.some(({ kind, isStuck }) => kind === "thing" && isStuck) };
   }
 
   #isLong({ text }: AwaitedThing, before: number): boolean {
@@ -229,4 +230,8 @@ function isWait({ does }: SnapshotWait): boolean {
 function isClaim(thing: ExplainedThing, { agent, waitsFor }: ExplainedParty): boolean {
   const same = waitsFor.find((wait) => thingId(wait.thing) === thingId(thing));
   return same !== undefined && !same.thing.heldUpBy.some((party) => party.agent.identity === agent.identity);
+}
+
+function byId({ id: one }: { readonly id: string }, { id: other }: { readonly id: string }): number {
+  return one < other ? -1 : Number(one > other);
 }
