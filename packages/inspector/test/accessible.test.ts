@@ -40,6 +40,10 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await page.goto(`${url}#/${view.replace("FIRST", agent)}`);
       await page.locator("h1").waitFor();
       if (/\/(stream|agent|buffer)\//.test(view)) await page.locator(".details h2").waitFor();
+      if (view.includes("/buffer/")) {
+        await page.getByRole("button", { name: "Show the picture in it" }).click();
+        await page.locator("canvas.picture").waitFor();
+      }
       const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
       assert.equal(wide, 0, `${view} is wider than the page`);
       await page.evaluate(axe.source);

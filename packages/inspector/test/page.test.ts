@@ -239,12 +239,3 @@ test("what a thing waits for is explained on demand", IN_BROWSER, async () => {
   await page.getByRole("button", { name: "What is it waiting for now?" }).click();
   await says(page, ".why [role=status]", /./);
 });
-
-test("the first bytes of a buffer are shown on demand", IN_BROWSER, async () => {
-  const place = newPlace();
-  await party("crowd", place);
-  const page = await openPage((await inspect({ where: place })).url + "#/buffers");
-  await page.locator(".table-body a").first().click();
-  await page.getByRole("button", { name: "Show its first bytes" }).click();
-  await says(page, ".why .code", /^(00 ){63}00$/);
-});

@@ -5,13 +5,14 @@
  * - `consumer` takes them.
  * - `copier` copies their bytes.
  * - `holder` takes the first one and keeps it.
+ * - `gallery` listens, and has a frame of each kind in the streams "halves", "wide", "weights" and "voice", and a buffer that changes.
  * - `crowd` listens, and has 1,000 buffers.
  * - `signaller` listens, and signals 100 timelines again and again; on each of them one fence stays pending.
  * - `left` and `right` hold each other's only buffer, and wait for their own; `left` listens.
  * - `churn` is a crowd that has others all the time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { imageFormat, type DmaBuf } from "dmabuf";
+import { audioFormat, imageFormat, tensorFormat, type DmaBuf, type FrameFormat, type Loan } from "dmabuf";
 import { ProcessDomain } from "dmabuf/node";
 
 const [role, place = "", name = role ?? ""] = process.argv.slice(2);
@@ -29,6 +30,9 @@ switch (role) {
   case "left":
   case "right":
     await embrace(role);
+    break;
+  case "gallery":
+    await show();
     break;
   case "churn":
     churn();
@@ -77,6 +81,40 @@ async function embrace(side: "left" | "right"): Promise<void> {
   const kept = await frames.next();
   await own.loan();
   kept?.close();
+}
+
+async function show(): Promise<void> {
+  const domain = ProcessDomain.listen(place, { name });
+  const frame = async (name: string, format: FrameFormat, fill: (loan: Loan) => void): Promise<void> => {
+    const stream = domain.createStream({ name, format, buffers: 2 });
+    for (let i = 0; i < 2; i++) {
+      const loan = await stream.loan();
+      if (loan === undefined) throw new Error(`There is no room in ${name}`);
+      fill(loan);
+      loan.publish();
+    }
+  };
+  await frame("halves", imageFormat("BGRA", 64, 36), ({ planes: [{ bytes }] }) => {
+    // Red on the left, blue on the right.
+    for (let i = 0; i < bytes.length; i += 4) bytes[i + ((i / 4) % 64 < 32 ? 2 : 0)] = 255;
+  });
+  await frame("wide", imageFormat("NV12", 1920, 1080), ({ planes: [luma, chroma] }) => {
+    luma.bytes.fill(235);
+    chroma?.bytes.fill(128);
+  });
+  await frame("weights", tensorFormat([2, 3], "float32"), ({ tensor }) => {
+    (tensor as Float32Array).set([-1, 0, 3, NaN, 1, 2]);
+  });
+  const voice = audioFormat({ channels: 2, rate: 8000, samples: 100, layout: "planar" });
+  await frame("voice", voice, ({ samples: [left] }) => (left as Float32Array).fill(0.25, 50));
+  const counter = domain.allocate(4096, { name: "counter" });
+  let n = 0;
+  setInterval(() => {
+    using access = counter.accessSync("write");
+    access.bytes[0] = ++n % 256;
+    access.bytes.set([0x64, 0x6d, 0x61], 1);
+  }, 50);
+  console.log("ready");
 }
 
 function crowd(): void {

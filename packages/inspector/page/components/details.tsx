@@ -4,9 +4,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { rateHistory, streamKey } from "../../src/shared/rates.js";
 import type { DomainSnapshot, SnapshotAgent, SnapshotBuffer, SnapshotStream } from "dmabuf/node";
 import { bytesText, count, durationText, rateText } from "../format.js";
-import { bytesOf, explain, type Explained } from "../store/client.js";
+import { explain, type Explained } from "../store/client.js";
 import { deselect, selection, type Selection } from "../store/route.js";
 import { minute, rates, shown, shownIndex } from "../store/store.js";
+import { Contents } from "./contents.js";
 import { AgentName, AgentNames, AgentState, BufferName, bufferText, nameOf } from "./names.js";
 import { Ring } from "./ring.js";
 import { Sparkline } from "./sparkline.js";
@@ -153,7 +154,7 @@ function BufferDetails({ buffer, snapshot }: { buffer: SnapshotBuffer; snapshot:
         </Fact>
       </dl>
       <Why what={{ buffer: buffer.inode }} />
-      <FirstBytes inode={buffer.inode} size={buffer.size} />
+      <Contents inode={buffer.inode} size={buffer.size} format={stream?.format} />
     </>
   );
 }
@@ -244,31 +245,6 @@ function Why({ what }: { what: Explained }) {
         What is it waiting for now?
       </button>
       <p role="status">{said}</p>
-    </div>
-  );
-}
-
-/** How many bytes are shown. */
-const FEW = 64;
-
-/** A look at what is in a buffer now, also while the page is paused. */
-function FirstBytes({ inode, size }: { inode: number; size: number }) {
-  const [said, setSaid] = useState("");
-  useEffect(() => setSaid(""), [inode]);
-  const ask = (): void => {
-    bytesOf(inode, { length: Math.min(FEW, size) }).then(
-      (bytes) => setSaid(Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ")),
-      (error: Error) => setSaid(error.message),
-    );
-  };
-  return (
-    <div class="why">
-      <button type="button" class="button" onClick={ask}>
-        Show its first bytes
-      </button>
-      <p role="status" class="code">
-        {said}
-      </p>
     </div>
   );
 }
