@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import { Domain } from "dmabuf";
 import { kernelBuffers, parseBufferInfo } from "./kernel-buffers.js";
@@ -58,4 +60,34 @@ test("a domain's own text in the kernel's columns is read, too", () => {
 test("of a process without the kernel's dma-bufs there are none, and of one that is gone as well", () => {
   assert.deepEqual(kernelBuffers([process.pid]).buffers, []);
   assert.deepEqual(kernelBuffers([2 ** 22 + 1]).buffers, []);
+});
+
+test("a process's descriptor of a dma-buf is looked at, and never opened (kernel-buffers.1)", (t) => {
+  const descriptor = fs.openSync("/dev/null", "r");
+  const path = `/proc/${process.pid}/fd/${descriptor}`;
+  const called: string[] = [];
+  const all = fs as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+  for (const name of Object.keys(fs).filter((name) => /^[a-z]/.test(name) && typeof all[name] === "function")) {
+    const real = all[name]!;
+    t.mock.method(all, name, (...args: readonly unknown[]) => {
+      if (String(args[0]).startsWith(`/proc/${process.pid}/`)) called.push(`${name} ${String(args[0])}`);
+      // Where there is no dma-buf, another descriptor says that it is one.
+      return name === "readlinkSync" && args[0] === path ? "/dmabuf:frame" : real(...args);
+    });
+  }
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    fs.closeSync(descriptor);
+  });
+  syncBuiltinESMExports();
+  const { buffers } = kernelBuffers([process.pid]);
+  assert.deepEqual(
+    buffers.map(({ processes }) => processes),
+    [[process.pid]],
+  );
+  const ofIt = called.filter((call) => call.endsWith(path));
+  assert.deepEqual(ofIt, [`readlinkSync ${path}`, `statSync ${path}`]);
+  const opened = called.filter((call) => !/^(readdirSync|readlinkSync|statSync) /.test(call));
+  assert.deepEqual(opened, [`readFileSync ${path.replace("/fd/", "/fdinfo/")}`]);
 });
