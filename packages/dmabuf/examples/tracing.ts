@@ -3,13 +3,10 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Domain } from "dmabuf";
-import { readTrace, type TraceMessage } from "dmabuf/node";
+import { readTrace } from "dmabuf/node";
 
 // One point, as it happens.
-subscribe("dmabuf:fence:signaled", (message) => {
-  const { name, thing, error = "no error" } = message as TraceMessage;
-  console.log(`${name} has signaled ${thing} with ${error}`);
-});
+subscribe("dmabuf:fence:signaled", (message) => console.log("signaled:", message));
 
 // All points, in a file that outlives the program; mostly by DMABUF_TRACE=1 in its environment.
 const folder = mkdtempSync(join(tmpdir(), "traces-"));
