@@ -156,6 +156,7 @@ export function Chart(props: ChartProps) {
         <canvas
           ref={canvas}
           aria-hidden="true"
+          style={{ height: `min(calc(62vh - 2px), ${Math.min(638, AXIS + lanes.length * LANE)}px)` }}
           onWheel={onWheel}
           onPointerDown={onPointerDown}
           onPointerMove={onPointerMove}
