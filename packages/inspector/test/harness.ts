@@ -41,7 +41,18 @@ export function newPlace(): string {
 
 /** Starts a process of `party.ts`, which is there when this resolves. */
 export async function party(
-  role: "producer" | "consumer" | "copier" | "holder" | "gallery" | "crowd" | "churn" | "signaller" | "left" | "right",
+  role:
+    | "producer"
+    | "consumer"
+    | "copier"
+    | "holder"
+    | "gallery"
+    | "crowd"
+    | "churn"
+    | "signaller"
+    | "left"
+    | "right"
+    | "blender",
   place: string,
   name: string = role,
 ) {

@@ -9,6 +9,7 @@
  * - `crowd` listens, and has 1,000 buffers.
  * - `signaller` listens, and signals 100 timelines again and again; on each of them one fence stays pending.
  * - `left` and `right` hold each other's only buffer, and wait for their own; `left` listens.
+ * - `blender` listens, and takes two buffers in both orders, which the validator reports.
  * - `churn` is a crowd that has others all the time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,6 +34,9 @@ switch (role) {
     break;
   case "gallery":
     await show();
+    break;
+  case "blender":
+    await blend();
     break;
   case "churn":
     churn();
@@ -114,6 +118,20 @@ async function show(): Promise<void> {
     access.bytes[0] = ++n % 256;
     access.bytes.set([0x64, 0x6d, 0x61], 1);
   }, 50);
+  console.log("ready");
+}
+
+async function blend(): Promise<void> {
+  const domain = ProcessDomain.listen(place, { name });
+  const [red, blue] = ["red", "blue"].map((each) => domain.allocate(4096, { name: each }));
+  if (red === undefined || blue === undefined) throw new Error("There are no buffers");
+  for (const [one, other] of [
+    [red, blue],
+    [blue, red],
+  ] as const) {
+    using _first = await one.access("write");
+    using _second = await other.access("write");
+  }
   console.log("ready");
 }
 

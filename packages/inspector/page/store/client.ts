@@ -1,5 +1,5 @@
 import type { ExplanationData } from "dmabuf";
-import type { DomainState, Refusal, ServerEvents } from "../../src/shared/messages.js";
+import type { DomainState, Refusal, ServerEvents, TracedReports } from "../../src/shared/messages.js";
 
 /** What the page asks its server for. The token is in the page's own address, and so it survives a reload. */
 const TOKEN = new URLSearchParams(location.search).get("token") ?? "";
@@ -52,6 +52,12 @@ export async function bytesOf(
 ): Promise<Uint8Array> {
   const answer = await ask("bytes", { buffer, ...range });
   return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** What the validator has said since a moment, in agents that trace. */
+export async function reportsSince(since: number): Promise<TracedReports> {
+  const answer = await ask("reports", { since });
+  return (await answer.json()) as TracedReports;
 }
 
 /** Has the server wait for another domain at the same place. */

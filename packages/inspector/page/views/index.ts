@@ -5,6 +5,7 @@ import { Agents } from "./agents.js";
 import { Buffers } from "./buffers.js";
 import { Memory } from "./memory.js";
 import { Overview } from "./overview.js";
+import { Reports } from "./reports.js";
 import { Timelines } from "./timelines.js";
 import { Waits } from "./waits.js";
 
@@ -48,6 +49,12 @@ export const VIEWS: readonly [View, ...View[]] = [
     title: "Memory",
     about: "Whose memory it is: by who exports it and who holds it, and what was copied instead of shared.",
     Component: Memory,
+  },
+  {
+    name: "reports",
+    title: "Reports",
+    about: "What the validator has found in programs that run with it: deadlocks that may happen, and broken rules.",
+    Component: Reports,
   },
   {
     name: "agents",

@@ -6,7 +6,7 @@ import type { DomainSnapshot, SnapshotCopy } from "dmabuf/node";
  * usage.1. A buffer counts once in the whole and for its exporter, and for each agent that holds it: they share the same memory.
  */
 
-export interface ExporterUsage {
+interface ExporterUsage {
   readonly name: string;
   readonly buffers: number;
   readonly bytes: number;

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { DmaBufError } from "dmabuf";
 import sirv from "sirv";
 import type { Refusal } from "../shared/messages.js";
+import { reportsIn } from "../shared/reports.js";
 import { Guard } from "./guard.js";
 import { PageStream } from "./page-stream.js";
 import type { Watch } from "./watch.js";
@@ -69,6 +70,11 @@ export class Answers {
         return PageStream.open(this.#watch, response);
       case "/explain":
         return sendJson(response, 200, this.#watch.observed.explain(thingOf(searchParams)));
+      case "/reports": {
+        const at = Number(process.hrtime.bigint());
+        const files = this.#watch.observed.trace({ since: numberIn(searchParams, "since") ?? 0 });
+        return sendJson(response, 200, reportsIn(files, at));
+      }
       case "/bytes":
         return this.#sendBytes(response, searchParams);
       case "/wait":

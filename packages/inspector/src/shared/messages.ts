@@ -31,3 +31,23 @@ export interface Refusal {
   readonly code: string;
   readonly message: string;
 }
+
+/** What the validator has said in agents that trace, by when it was asked. */
+export interface TracedReports {
+  /** How many agents trace, those included that have died. */
+  readonly traced: number;
+  /** Monotonic nanoseconds: what is later was not looked at. */
+  readonly at: number;
+  readonly reports: readonly TracedReport[];
+}
+
+export interface TracedReport {
+  /** When it was said, in monotonic nanoseconds. */
+  readonly at: number;
+  /** Who has said it, by its identity, and by its name, since it may be gone. */
+  readonly agent: number;
+  readonly agentName: string;
+  /** Which rule is broken; the validator's documents have a section for it. */
+  readonly code: string;
+  readonly text: string;
+}
