@@ -28,6 +28,18 @@ export function durationText(nanoseconds: number): string {
   return `${Math.round(seconds / 60)} min`;
 }
 
+const SHORT = [
+  { unit: "s", length: 1e9 },
+  { unit: "ms", length: 1e6 },
+  { unit: "µs", length: 1e3 },
+] as const;
+
+/** Nanoseconds with three digits: `850 µs`, `1.25 ms`, `0 µs`. */
+export function shortDuration(nanoseconds: number): string {
+  const { unit, length } = SHORT.find((each) => nanoseconds >= each.length) ?? SHORT[2];
+  return `${Number((nanoseconds / length).toPrecision(3))} ${unit}`;
+}
+
 /** `5 agents`, `1 agent`. */
 export function count(number: number, one: string, several = `${one}s`): string {
   return `${number.toLocaleString("en")} ${number === 1 ? one : several}`;

@@ -15,6 +15,7 @@ const VIEWS = [
   "timelines",
   "waits",
   "memory",
+  "latency",
   "reports",
   "agents",
 ];

@@ -38,7 +38,7 @@ async function served() {
   return { port, token, ask };
 }
 
-const ALL = ["/", "/events", "/explain", "/bytes", "/wait", "/no-such-thing"];
+const ALL = ["/", "/events", "/explain", "/bytes", "/latency", "/reports", "/wait", "/no-such-thing"];
 
 test("the inspector answers to its own names and to no others (guard.1)", PATIENT, async () => {
   const { port, token, ask } = await served();

@@ -55,8 +55,12 @@ export async function party(
     | "blender",
   place: string,
   name: string = role,
+  environment: Readonly<Record<string, string>> = {},
 ) {
-  const child = spawn(process.execPath, [PARTY.pathname, role, place, name], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [PARTY.pathname, role, place, name], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
+  });
   children.add(child);
   const ended = once(child, "exit");
   await Promise.race([

@@ -1,5 +1,5 @@
 import type { ExplanationData } from "dmabuf";
-import type { DomainState, Refusal, ServerEvents, TracedReports } from "../../src/shared/messages.js";
+import type { DomainState, Refusal, ServerEvents, TracedReports, TracedWaits } from "../../src/shared/messages.js";
 
 /** What the page asks its server for. The token is in the page's own address, and so it survives a reload. */
 const TOKEN = new URLSearchParams(location.search).get("token") ?? "";
@@ -58,6 +58,12 @@ export async function bytesOf(
 export async function reportsSince(since: number): Promise<TracedReports> {
   const answer = await ask("reports", { since });
   return (await answer.json()) as TracedReports;
+}
+
+/** How long frames have waited, by the traces of the domain's agents. */
+export async function tracedWaits(): Promise<TracedWaits> {
+  const answer = await ask("latency", {});
+  return (await answer.json()) as TracedWaits;
 }
 
 /** Has the server wait for another domain at the same place. */

@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { viewName } from "../store/route.js";
 import { Agents } from "./agents.js";
 import { Buffers } from "./buffers.js";
+import { Latency } from "./latency.js";
 import { Memory } from "./memory.js";
 import { Overview } from "./overview.js";
 import { Reports } from "./reports.js";
@@ -49,6 +50,12 @@ export const VIEWS: readonly [View, ...View[]] = [
     title: "Memory",
     about: "Whose memory it is: by who exports it and who holds it, and what was copied instead of shared.",
     Component: Memory,
+  },
+  {
+    name: "latency",
+    title: "Latency",
+    about: "How long frames wait, from their publication until each consumer takes them.",
+    Component: Latency,
   },
   {
     name: "reports",

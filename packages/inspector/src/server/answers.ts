@@ -5,6 +5,7 @@ import sirv from "sirv";
 import type { Refusal } from "../shared/messages.js";
 import { reportsIn } from "../shared/reports.js";
 import { Guard } from "./guard.js";
+import { LatencyLook } from "./latency-look.js";
 import { PageStream } from "./page-stream.js";
 import type { Watch } from "./watch.js";
 
@@ -36,10 +37,12 @@ const HEADERS = {
 export class Answers {
   readonly guard = new Guard();
   readonly #watch: Watch;
+  readonly #latency: LatencyLook;
   readonly #page = sirv(PAGE, { etag: true, onNoMatch: (_request, response) => refuse(response, 404) });
 
   constructor(watch: Watch) {
     this.#watch = watch;
+    this.#latency = new LatencyLook(watch);
   }
 
   answer(request: IncomingMessage, response: ServerResponse): void {
@@ -75,6 +78,8 @@ export class Answers {
         const files = this.#watch.observed.trace({ since: numberIn(searchParams, "since") ?? 0 });
         return sendJson(response, 200, reportsIn(files, at));
       }
+      case "/latency":
+        return sendJson(response, 200, this.#latency.waits());
       case "/bytes":
         return this.#sendBytes(response, searchParams);
       case "/wait":

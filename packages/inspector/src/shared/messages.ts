@@ -1,3 +1,4 @@
+import type { MeasuredWait } from "../latency/measured.js";
 import type { SnapshotChange } from "./changes.js";
 
 /** What the server tells a page, beside its snapshots. */
@@ -50,4 +51,9 @@ export interface TracedReport {
   /** Which rule is broken; the validator's documents have a section for it. */
   readonly code: string;
   readonly text: string;
+}
+
+/** What `/latency` answers: how long frames have waited, where both ends trace. */
+export interface TracedWaits {
+  readonly waits: readonly MeasuredWait[];
 }
