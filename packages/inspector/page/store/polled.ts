@@ -1,4 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { askAgain } from "./ask-again.js";
 import { isLive } from "./store.js";
 
 /** Milliseconds from an answer to the next question. */
@@ -13,24 +14,23 @@ export interface Polled<Answer> {
 
 export function usePolled<Answer>(ask: () => Promise<Answer>): Polled<Answer> {
   const [polled, setPolled] = useState<Polled<Answer>>({ failed: "" });
-  const isAsking = isLive.value;
+  const wasAsked = useRef(false);
   useEffect(() => {
     let isOver = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
     const take = async (): Promise<void> => {
+      wasAsked.current = true;
       try {
         const answer = await ask();
         if (!isOver) setPolled({ answer, failed: "" });
       } catch (error) {
         if (!isOver) setPolled((before) => ({ ...before, failed: (error as Error).message }));
       }
-      if (!isOver && isAsking) timer = setTimeout(() => void take(), EVERY);
     };
-    if (isAsking || polled.answer === undefined) void take();
+    const end = askAgain(take, EVERY, () => isLive.value || !wasAsked.current);
     return () => {
       isOver = true;
-      clearTimeout(timer);
+      end();
     };
-  }, [ask, isAsking]);
+  }, [ask]);
   return polled;
 }

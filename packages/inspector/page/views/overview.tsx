@@ -1,16 +1,14 @@
-import { computed, signal } from "@preact/signals";
+import { computed } from "@preact/signals";
+import { FormChoice, createForm } from "../components/form-choice.js";
 import { Figure } from "../components/figure.js";
 import { RingLegend } from "../components/ring.js";
 import { bytesText, rateText } from "../format.js";
 import { GraphView } from "../graph/graph.js";
 import { RelationsList } from "../graph/list.js";
 import { relationsIn } from "../graph/relations.js";
-import { isNarrow } from "../store/narrow.js";
 import { rates, shown } from "../store/store.js";
 
-/** What the person wants; nothing for what fits. */
-const wanted = signal<"graph" | "list" | undefined>();
-const form = computed(() => wanted.value ?? (isNarrow.value ? "list" : "graph"));
+const form = createForm();
 
 const relations = computed(() => (shown.value === undefined ? { nodes: [], ways: [] } : relationsIn(shown.value)));
 
@@ -22,13 +20,7 @@ export function Overview() {
       <section class="card" aria-labelledby="flow">
         <header class="bar">
           <h2 id="flow">Who hands what to whom</h2>
-          <div class="choice" role="group" aria-label="How it is shown">
-            {(["graph", "list"] as const).map((each) => (
-              <button key={each} type="button" aria-pressed={form.value === each} onClick={() => (wanted.value = each)}>
-                {each === "graph" ? "Graph" : "List"}
-              </button>
-            ))}
-          </div>
+          <FormChoice form={form} />
         </header>
         {form.value === "graph" ? (
           <GraphView relations={relations.value} />

@@ -3,8 +3,9 @@ import { useEffect } from "preact/hooks";
 import type { TracedReport } from "../../src/shared/messages.js";
 import { AgentName } from "../components/names.js";
 import { count, durationText } from "../format.js";
+import { askAgain } from "../store/ask-again.js";
 import { reportsSince } from "../store/client.js";
-import { agents, isLive, shown } from "../store/store.js";
+import { agents, shown } from "../store/store.js";
 
 /** Milliseconds. */
 const EACH = 2000;
@@ -87,30 +88,21 @@ function HowTo() {
 }
 
 function follow(): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isOver = false;
-  const ask = async (): Promise<void> => {
+  return askAgain(async () => {
     const domain = shown.value?.domain;
-    if (domain !== undefined && isLive.value && document.visibilityState === "visible") {
-      const before = known.value?.domain === domain ? known.value : { at: -1, reports: [] };
-      try {
-        const { traced, at, reports } = await reportsSince(before.at + 1);
-        // What was written while it was read may come twice.
-        const fresh = reports.filter(
-          (one) => !before.reports.some((each) => each.at === one.at && each.agent === one.agent),
-        );
-        // What agents write just then is in the next answer.
-        known.value = { domain, traced, at: Math.max(0, at - 1e9), reports: [...before.reports, ...fresh] };
-        refused.value = "";
-      } catch (error) {
-        refused.value = (error as Error).message;
-      }
+    if (domain === undefined) return;
+    const before = known.value?.domain === domain ? known.value : { at: -1, reports: [] };
+    try {
+      const { traced, at, reports } = await reportsSince(before.at + 1);
+      // What was written while it was read may come twice.
+      const fresh = reports.filter(
+        (one) => !before.reports.some((each) => each.at === one.at && each.agent === one.agent),
+      );
+      // What agents write just then is in the next answer.
+      known.value = { domain, traced, at: Math.max(0, at - 1e9), reports: [...before.reports, ...fresh] };
+      refused.value = "";
+    } catch (error) {
+      refused.value = (error as Error).message;
     }
-    if (!isOver) timer = setTimeout(() => void ask(), EACH);
-  };
-  void ask();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
+  }, EACH);
 }

@@ -1,20 +1,18 @@
-import { computed, signal } from "@preact/signals";
+import { computed } from "@preact/signals";
 import type { SnapshotWait } from "dmabuf/node";
 import { useEffect } from "preact/hooks";
 import { waitGraphOf, type WaitEdge, type WaitGraph } from "../../src/waits/wait-graph.js";
+import { createForm, FormChoice } from "../components/form-choice.js";
 import { AgentName } from "../components/names.js";
 import { Table, type Column } from "../components/table.js";
 import { durationText } from "../format.js";
 import { Plane, type PlaneNode, type PlaneWay } from "../graph/plane.js";
-import { isNarrow } from "../store/narrow.js";
 import { agents, shown } from "../store/store.js";
 import { explanationShown, followExplanations } from "../waits/explanations.js";
 import { WaitList } from "../waits/list.js";
 import { forText, WaitNodeBox } from "../waits/nodes.js";
 
-/** What the person wants; nothing for what fits. */
-const wanted = signal<"graph" | "list" | undefined>();
-const form = computed(() => wanted.value ?? (isNarrow.value ? "list" : "graph"));
+const form = createForm();
 
 const explanation = computed(explanationShown);
 const graph = computed((): WaitGraph | undefined =>
@@ -30,13 +28,7 @@ export function Waits() {
       <section class="card" aria-labelledby="who-waits">
         <header class="bar">
           <h2 id="who-waits">Who waits for whom</h2>
-          <div class="choice" role="group" aria-label="How it is shown">
-            {(["graph", "list"] as const).map((each) => (
-              <button key={each} type="button" aria-pressed={form.value === each} onClick={() => (wanted.value = each)}>
-                {each === "graph" ? "Graph" : "List"}
-              </button>
-            ))}
-          </div>
+          <FormChoice form={form} />
         </header>
         <Shown />
         <Legend />

@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import type { ExplanationData } from "dmabuf";
+import { askAgain } from "../store/ask-again.js";
 import { explain } from "../store/client.js";
-import { isLive, isPaused, shown } from "../store/store.js";
+import { isPaused, shown } from "../store/store.js";
 
 /**
  * What holds things up, asked again and again while it is looked at. What was said is kept for a minute, so that it can be
@@ -22,25 +23,15 @@ const refused = signal("");
 
 /** Asks until the result is called. */
 export function followExplanations(): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isOver = false;
-  const ask = async (): Promise<void> => {
-    if (isLive.value && document.visibilityState === "visible") {
-      try {
-        const said = await explain();
-        kept.value = [...kept.value.slice(1 - KEPT), said];
-        refused.value = "";
-      } catch (error) {
-        refused.value = (error as Error).message;
-      }
+  return askAgain(async () => {
+    try {
+      const said = await explain();
+      kept.value = [...kept.value.slice(1 - KEPT), said];
+      refused.value = "";
+    } catch (error) {
+      refused.value = (error as Error).message;
     }
-    if (!isOver) timer = setTimeout(() => void ask(), EACH);
-  };
-  void ask();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
+  }, EACH);
 }
 
 /** What was said of the moment that is shown; a text that says why there is nothing. */
