@@ -174,11 +174,13 @@ class StressWorker {
     return this.#obedience.within("claim", () => claimSomething(this.#domain, this.#random));
   }
 
-  /** Sends a new buffer away, and keeps nothing of it. */
+  /** Sends a new buffer away, and keeps nothing of it. What terminated workers were sent holds its buffers up to their limit. */
   #send(): void {
-    using buffer = this.#domain.allocate(BUFFER_BYTES, { name: "sent" });
-    const version = this.#fill(buffer.tryAccess("write")!.bytes);
-    say({ buffer: buffer.handle("read"), version });
+    void this.#tolerate(["ENOSPC"], () => {
+      using buffer = this.#domain.allocate(BUFFER_BYTES, { name: "sent" });
+      const version = this.#fill(buffer.tryAccess("write")!.bytes);
+      say({ buffer: buffer.handle("read"), version });
+    });
   }
 
   /** Takes what another worker has sent; if there is nothing, the oldest handle of all once more. */
