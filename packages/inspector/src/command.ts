@@ -12,26 +12,32 @@ interface Flags {
 
 const { version } = createRequire(import.meta.url)("dmabuf-inspector/package.json") as { version: string };
 
+const WRONG_USAGE = 2;
+
 /** `dmabuf-inspector [DOMAIN]`. */
 export function inspectorProgram(): Command {
-  return new Command("dmabuf-inspector")
-    .description(
-      "Show a running domain in a page: its agents, streams and buffers, and who hands what to whom. " +
-        "Nothing of the domain changes, and its programs may hang.",
-    )
-    .argument(
-      "[domain]",
-      'the number of one of its processes, the place at which it listens (a path, or "@" and a name), or the domain itself; ' +
-        "without it, the only one of this machine",
-    )
-    .option("--port <number>", "port of the page on 127.0.0.1; 0 for a free one", portOf, 0)
-    .option("--open", "open the page in the browser (default: on a terminal)")
-    .option("--no-open", "only print the page's address")
-    .option("--wait", "wait for a domain at that place, also after one has ended")
-    .version(version)
-    .showHelpAfterError("(--help tells the options)")
-    .addHelpText("after", "\nThe page is for this user of this machine alone. Ctrl-C ends it.")
-    .action(inspect);
+  return (
+    new Command("dmabuf-inspector")
+      .description(
+        "Show a running domain in a page: its agents, streams and buffers, and who hands what to whom. " +
+          "Nothing of the domain changes, and its programs may hang.",
+      )
+      .argument(
+        "[domain]",
+        'the number of one of its processes, the place at which it listens (a path, or "@" and a name), or the domain itself; ' +
+          "without it, the only one of this machine",
+      )
+      .option("--port <number>", "port of the page on 127.0.0.1; 0 for a free one", portOf, 0)
+      .option("--open", "open the page in the browser (default: on a terminal)")
+      .option("--no-open", "only print the page's address")
+      .option("--wait", "wait for a domain at that place, also after one has ended")
+      .version(version)
+      .showHelpAfterError("(--help tells the options)")
+      // A wrong command line has a code of its own, as with all commands.
+      .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : WRONG_USAGE))
+      .addHelpText("after", "\nThe page is for this user of this machine alone. Ctrl-C ends it.")
+      .action(inspect)
+  );
 }
 
 async function inspect(where: string | undefined, { port, open, wait }: Flags): Promise<void> {

@@ -10,6 +10,9 @@ import { Domain, rawFormat, type DmaBuf, type Fence, type FenceHandle, type Invi
 /** Milliseconds until something happens that a process without work would not live to see. */
 const WORK = 300;
 
+/** What a program keeps to its end: of what is collected earlier there is a warning. */
+const kept: unknown[] = [];
+
 type WorkerCase = "signals" | "waits" | "waits unreferenced" | "blocks";
 
 interface WorkerDetails {
@@ -53,21 +56,22 @@ const cases: Record<string, () => Promise<void> | void> = {
     const domain = Domain.create();
     const buffer = domain.allocate(1);
     holdForAWhile(domain, buffer, (theirs) => theirs.tryAccess("write")!);
-    await buffer.access("read");
+    kept.push(await buffer.access("read"));
     console.log("access");
   },
   async lock() {
     const domain = Domain.create();
     const buffer = domain.allocate(1);
     holdForAWhile(domain, buffer, (theirs) => theirs.reservation.tryLock()!);
-    await buffer.reservation.lock();
+    kept.push(await buffer.reservation.lock());
     console.log("lock");
   },
   async frame() {
     const domain = Domain.create();
     const stream = domain.createStream({ format: rawFormat(1) });
     setTimeout(() => void stream.loan().then((loan) => loan!.publish()), WORK).unref();
-    await stream.frames().next();
+    const consumer = stream.frames();
+    kept.push(consumer, await consumer.next());
     console.log("frame");
   },
   async loan() {
@@ -75,7 +79,7 @@ const cases: Record<string, () => Promise<void> | void> = {
     const stream = domain.createStream({ format: rawFormat(1), buffers: 1 });
     const held = (await stream.loan())!;
     setTimeout(() => held[Symbol.dispose](), WORK).unref();
-    await stream.loan();
+    kept.push(held, await stream.loan());
     console.log("loan");
   },
 
@@ -104,15 +108,13 @@ const cases: Record<string, () => Promise<void> | void> = {
     const buffer = domain.allocate(1);
     other.import(buffer.handle());
     buffer.handle();
-    await buffer.access("write");
-    await buffer.reservation.lock();
+    kept.push(buffer, await buffer.access("write"), await buffer.reservation.lock());
     const memory = new SharedArrayBuffer(4096);
     domain.export([{ memory, offset: 0, length: 4096 }], { ops: { map: () => [], unmap() {}, release() {} } });
     const stream = domain.createStream({ format: rawFormat(8) });
     const consumer = other.import(stream.handle()).frames();
     (await stream.loan())!.publish();
-    await consumer.next();
-    await stream.loan();
+    kept.push(consumer, await consumer.next(), await stream.loan());
     const timeline = domain.createTimeline({ onDeadline: () => {} });
     timeline.createFence().addCallback(() => console.log("never called"));
     other.import(timeline.createFence().handle()).addCallback(() => console.log("never called"));
@@ -131,7 +133,9 @@ const cases: Record<string, () => Promise<void> | void> = {
   async closed() {
     const domain = Domain.create();
     const stream = domain.createStream({ format: rawFormat(8) });
-    const wait = stream.frames().next();
+    const consumer = stream.frames();
+    kept.push(consumer);
+    const wait = consumer.next();
     domain.close();
     await wait.catch((error: { code: string }) => console.log(error.code));
   },
