@@ -67,7 +67,8 @@ async function work(tries, folder, archive) {
 async function tryOut(manager, project, home, archive) {
   cpSync(join(PROJECTS, project), home, { recursive: true });
   const manifest = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-  const dependencies = { dmabuf: `file:${archive}` };
+  // A project may have what an entry needs beside the library, as an optional peer.
+  const dependencies = { ...manifest.dependencies, dmabuf: `file:${archive}` };
   writeFileSync(join(home, "package.json"), JSON.stringify({ ...manifest, dependencies }));
   const [[command, ...first], install] = MANAGERS[manager];
   const installed = await run(command, [...first, ...install], home);
