@@ -1,7 +1,7 @@
 import { FLAG, instance, isObject, isText, milliseconds, type Kind, type Kinds } from "./arguments.js";
 import type { Agent, AgentOptions } from "./domain/agent.js";
 import { agentName, agentNames, deadIn, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
-import { POINT, trace, traces } from "./domain/tracing.js";
+import { listenTo, POINT, trace, traces } from "./domain/tracing.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
 import type { ValidateOptions } from "./domain/validation.js";
@@ -104,6 +104,8 @@ export let putTogether: (domain: DomainBase, core: Core, features: readonly Feat
  */
 export abstract class DomainBase implements Disposable {
   #core!: Core;
+  /** No sink listens to the agent any more. */
+  #endTracing!: () => void;
   #steps!: readonly RecoveryStep[];
 
   static {
@@ -111,6 +113,7 @@ export abstract class DomainBase implements Disposable {
     putTogether = (domain, core, features) => {
       domain.#core = core;
       domain.#steps = recoveryOf(features);
+      domain.#endTracing = listenTo(core.agent);
       const members: object[] = features.map((feature) => feature.install(core));
       members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
       for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
@@ -153,6 +156,7 @@ export abstract class DomainBase implements Disposable {
     leave(agent, this.#steps, agent.host.nowNs());
     this.#core.left();
     agent.close();
+    this.#endTracing();
     agent.traceSink?.close();
     agent.traceSink = undefined;
     this.left();

@@ -85,6 +85,7 @@ export class Agent implements Member, Waiter {
   readonly options: AgentOptions;
   /** Who looks for broken rules, if any does; set when the agent has joined. */
   validation: Validation | undefined = undefined;
+  isListenedTo = false;
   /** Where its last events are kept, if they are. */
   traceSink: TraceSink | undefined = undefined;
   /** Tells other agents what lasts, where the domain explains it. */

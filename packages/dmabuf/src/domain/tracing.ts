@@ -20,12 +20,17 @@ export interface TraceSink {
   close(): void;
 }
 
+/** Whether any sink listens to an agent: the one look that a point costs while none does. */
+export interface Listened {
+  isListenedTo: boolean;
+  readonly traceSink: TraceSink | undefined;
+}
+
 /** What is traced of an agent. */
-export interface Traced {
+export interface Traced extends Listened {
   readonly identity: Identity;
   readonly domain: string;
   readonly host: { nowNs(): number };
-  readonly traceSink: TraceSink | undefined;
 }
 
 /** A sink of one point that others can listen at: a channel of `node:diagnostics_channel`. */
@@ -44,30 +49,56 @@ const channels: Channel[] = /* @__PURE__ */ Object.values(POINT).map(() => SILEN
 let isHeard = false;
 let messageFrom: (event: RawEvent, domain: string) => unknown;
 
+/** The agents of this thread that have joined and not left: a channel may be subscribed to later. */
+const agents = /* @__PURE__ */ new Set<WeakRef<Listened>>();
+
+/** An agent has joined. Its ring is there already. @returns What is to be called when it has left. */
+export function listenTo(agent: Listened): () => void {
+  const reference = new WeakRef(agent);
+  agents.add(reference);
+  agent.isListenedTo = isHeard || agent.traceSink !== undefined;
+  return () => {
+    agents.delete(reference);
+    agent.isListenedTo = false;
+  };
+}
+
+function hear(): void {
+  isHeard = true;
+  for (const reference of agents) {
+    const agent = reference.deref();
+    if (agent === undefined) agents.delete(reference);
+    else agent.isListenedTo = true;
+  }
+}
+
 /** Has all agents of this thread publish what they trace. */
 export function useChannels(open: (point: number) => Channel, message: typeof messageFrom): void {
   messageFrom = message;
   for (let point = 0; point < channels.length; point++) {
     const channel = open(point);
     channels[point] = channel;
-    isHeard ||= channel.hasSubscribers;
-    hearSubscription(channel);
+    if (channel.hasSubscribers || !hearSubscription(channel)) hear();
   }
 }
 
-/** Node.js tells of no subscription: the channel's own method does, which is looked for at each one. */
-function hearSubscription(channel: Channel): void {
+/**
+ * Node.js tells of no subscription: the channel's own method does, which is looked for at each one.
+ *
+ * @returns Whether it will be heard of.
+ */
+function hearSubscription(channel: Channel): boolean {
   const subscribe = function (this: Channel, subscriber: unknown): unknown {
-    isHeard = true;
+    hear();
     return (Object.getPrototypeOf(this) as Channel).subscribe.call(this, subscriber);
   };
-  isHeard ||= !Reflect.defineProperty(channel, "subscribe", { value: subscribe, configurable: true, writable: true });
+  return Reflect.defineProperty(channel, "subscribe", { value: subscribe, configurable: true, writable: true });
 }
 
 /** Whether a sink wants what happens at a point. @param point A number of `POINT`. */
-export function traces({ traceSink }: { readonly traceSink: TraceSink | undefined }, point: number): boolean {
-  // Two looks at what the caller has at hand: a channel for each point would be seen in what a fence costs.
-  return traceSink !== undefined || (isHeard && channels[point]!.hasSubscribers);
+export function traces(agent: Listened, point: number): boolean {
+  // One look at what the caller has at hand: a second one would be seen in what a frame costs.
+  return agent.isListenedTo && (agent.traceSink !== undefined || channels[point]!.hasSubscribers);
 }
 
 /**
