@@ -22,10 +22,9 @@ export function traceFence(
 /** What is told of a wait for fences: it begins now, and the result says that it has ended. */
 export type WaitEnd = (isSignaled: boolean | undefined) => void;
 
-/** Begins to trace a wait, where that is wanted. @param fences Those that are pending. */
-export function traceWait(agent: Traced, fences: () => readonly TracedFence[]): WaitEnd | undefined {
+/** Begins to trace a wait, where a sink wants that; to be asked while one listens to the agent. @param pending The fences. */
+export function traceWait(agent: Traced, pending: readonly TracedFence[]): WaitEnd | undefined {
   if (!traces(agent, POINT["fence:wait-start"]) && !traces(agent, POINT["fence:wait-end"])) return undefined;
-  const pending = fences();
   if (traces(agent, POINT["fence:wait-start"])) {
     for (const fence of pending) traceFence(agent, POINT["fence:wait-start"], fence);
   }

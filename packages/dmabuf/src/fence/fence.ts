@@ -518,7 +518,7 @@ class FenceWait implements Wait {
       return () => callback.remove();
     };
     const agent = fenceAgent(fence);
-    const end = fence.isSignaled() ? undefined : traceWait(agent, () => [fence]);
+    const end = agent.isListenedTo && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
     const wait = waitUntil(agent, terms, () => fence.isSignaled(), subscribe, fence);
     return end === undefined ? wait : tracedWait(end, wait);
   }
@@ -531,7 +531,7 @@ class FenceWait implements Wait {
       throw fenceAgent(fence).blocksItself("own-fence", "Cannot block: only this thread can signal the fence");
     }
     const agent = fenceAgent(fence);
-    const end = fence.isSignaled() ? undefined : traceWait(agent, () => [fence]);
+    const end = agent.isListenedTo && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
     if (end === undefined) return agent.waitSync(awaited, timeout);
     return tracedWaitSync(end, () => agent.waitSync(awaited, timeout));
   }

@@ -30,6 +30,13 @@ const wanted = computed(() => {
 // Also while another view is looked at: the snapshots go, and what they tell of the time stays.
 effect(() => collect(minute.value));
 
+const LEGEND = [
+  ["done", "signaled"],
+  ["done-many", "several"],
+  ["pending", "pending"],
+  ["failed", "failed, or overdue"],
+] as const;
+
 /** Timelines as lanes on a time axis, and their fences as bars. */
 export function Timelines() {
   const zoom = (factor: number): void =>
@@ -74,22 +81,12 @@ export function Timelines() {
       )}
       <footer class="bar">
         <ul class="legend inline">
-          <li>
-            <span class="sample done" aria-hidden="true" />
-            signaled
-          </li>
-          <li>
-            <span class="sample done-many" aria-hidden="true" />
-            several
-          </li>
-          <li>
-            <span class="sample pending" aria-hidden="true" />
-            pending
-          </li>
-          <li>
-            <span class="sample failed" aria-hidden="true" />
-            failed, or overdue
-          </li>
+          {LEGEND.map(([look, meaning]) => (
+            <li key={look}>
+              <span class={`sample ${look}`} aria-hidden="true" />
+              {meaning}
+            </li>
+          ))}
         </ul>
         <p class="small quiet number" data-drawn={drawn.value} data-kept={kept.value}>
           {count(drawn.value, "fence")} in view, {count(kept.value, "fence")} of{" "}

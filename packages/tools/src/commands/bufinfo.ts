@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
 import type { DomainSnapshot, SnapshotBuffer } from "dmabuf/node";
-import { Agents } from "../domain/agents.js";
+import { Agents, momentData } from "../domain/agents.js";
 import { DOMAIN_HELP, observeWanted } from "../domain/find-domain.js";
 import { kernelBuffers, type KernelBuffers } from "../kernel/kernel-buffers.js";
 import { printJson } from "../terminal/output.js";
@@ -35,13 +35,10 @@ function bufinfo(wanted: string | undefined, { json, kernel }: Flags): void {
 }
 
 function bufinfoData(snapshot: DomainSnapshot, kernel: KernelBuffers): object {
-  const { domain, at, wallClock, buffers } = snapshot;
+  const { buffers } = snapshot;
   const agents = new Agents(snapshot);
   return {
-    version: 1,
-    domain,
-    at,
-    wallClock,
+    ...momentData(snapshot),
     buffers: buffers.map((buffer) => bufferData(buffer, agents)),
     kernel,
   };

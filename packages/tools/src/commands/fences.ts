@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
 import type { DomainSnapshot, SnapshotFence } from "dmabuf/node";
-import { Agents } from "../domain/agents.js";
+import { Agents, momentData } from "../domain/agents.js";
 import { DOMAIN_HELP, observeWanted } from "../domain/find-domain.js";
 import { printJson } from "../terminal/output.js";
 import { tableText } from "../terminal/table.js";
@@ -26,13 +26,10 @@ function fences(wanted: string | undefined, { json }: { readonly json?: true }):
 }
 
 function fencesData(snapshot: DomainSnapshot): object {
-  const { domain, at, wallClock, timelines } = snapshot;
+  const { at, timelines } = snapshot;
   const agents = new Agents(snapshot);
   return {
-    version: 1,
-    domain,
-    at,
-    wallClock,
+    ...momentData(snapshot),
     fences: pendingFences(snapshot).map((fence) => {
       const { since, owner, awaitedBy } = fence;
       return {

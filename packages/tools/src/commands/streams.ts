@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import type { FrameFormat } from "dmabuf";
 import type { DomainSnapshot, SnapshotPlace } from "dmabuf/node";
-import { Agents, endedText, hasEnded } from "../domain/agents.js";
+import { Agents, endedText, hasEnded, momentData } from "../domain/agents.js";
 import { DOMAIN_HELP, observeWanted } from "../domain/find-domain.js";
 import { measure } from "../domain/measure.js";
 import type { ConsumerRates, StreamRates } from "../domain/stream-rates.js";
@@ -42,13 +42,9 @@ async function streams(wanted: string | undefined, { json, seconds: time, watch 
 }
 
 function streamsData(snapshot: DomainSnapshot, rates: readonly StreamRates[]): object {
-  const { domain, at, wallClock } = snapshot;
   const agents = new Agents(snapshot);
   return {
-    version: 1,
-    domain,
-    at,
-    wallClock,
+    ...momentData(snapshot),
     streams: rates.map(({ stream, rate, consumers }) => ({
       ...stream,
       producer: agents.data(stream.producer),

@@ -9,6 +9,11 @@ export interface AgentData {
   readonly state: SnapshotAgent["state"] | "gone";
 }
 
+/** What the object of each `--json` begins with, where it is of one moment of a domain. */
+export function momentData({ domain, at, wallClock }: DomainSnapshot) {
+  return { version: 1, domain, at, wallClock };
+}
+
 /** The agents of a snapshot, by the identities that its other parts name them by. */
 export class Agents {
   readonly #byIdentity: ReadonlyMap<number, SnapshotAgent>;

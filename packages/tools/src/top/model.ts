@@ -1,5 +1,5 @@
 import type { DomainObserver, DomainSnapshot } from "dmabuf/node";
-import { endedText, hasEnded } from "../domain/agents.js";
+import { endedText, hasEnded, momentData } from "../domain/agents.js";
 import { measure } from "../domain/measure.js";
 import type { StreamRates } from "../domain/stream-rates.js";
 import { isStuck } from "../domain/stuck.js";
@@ -35,13 +35,10 @@ export async function lookFor(
 
 /** The sums, for programs. */
 export function summaryData({ snapshot, rates, stuck, ended }: TopModel): object {
-  const { domain, at, wallClock, agents, buffers, fences } = snapshot;
+  const { agents, buffers, fences } = snapshot;
   const inState = (state: string): number => agents.filter((agent) => agent.state === state).length;
   return {
-    version: 1,
-    domain,
-    at,
-    wallClock,
+    ...momentData(snapshot),
     ended,
     stuck: stuck !== undefined,
     ...(stuck !== undefined && { sentence: stuck }),
