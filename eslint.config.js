@@ -12,8 +12,10 @@ export default defineConfig(
     "**/dist/",
     "node_modules",
     "demo-output/",
-    "**/protocol/binary.ts",
+    "**/protocol/*binary.ts",
     "**/protocol/assembly/",
+    "packages/web-demo/assembly/*.ts",
+    "**/generated/",
     "scripts/projects/**/*.ts",
   ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
@@ -82,7 +84,11 @@ export default defineConfig(
     },
   },
   // Most names there are the browser's.
-  { files: ["libraries/browser/*.js"], rules: { "no-undef": "off" } },
+  { files: ["libraries/browser/*.js", "packages/web-demo/examples/*.js"], rules: { "no-undef": "off" } },
+  {
+    files: ["packages/web-demo/page/public/*.js"],
+    languageOptions: { globals: { fetch: "readonly", Headers: "readonly", Response: "readonly", self: "readonly" } },
+  },
   // Programs of users, for pages and for test runners, too.
   { files: ["scripts/projects/**"], rules: { "no-undef": "off" } },
   // What comes with a worker is `any`, and an example needs no cast.

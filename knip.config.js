@@ -20,33 +20,47 @@ function packageAt(home) {
       .map(([, name]) => posix.join(posix.dirname(file), name))
       .filter((path) => files.includes(`${path}.ts`))
       .map((path) => path.slice(home.length + 1))
-      .filter((path) => !named.includes(`/dist/${path}.js`))
+      .filter((path) => !named.includes(`dist/${path}.js`))
       .map((path) => `${path}.ts`);
   });
   return {
     entry: [
       ...started.map((program) => (program.startsWith("src/") ? `${program}!` : program)),
-      "{src,test}/**/*.{test,suite,fixture}.ts",
+      ...(files.some(isTest) ? ["{src,test}/**/*.{test,suite,fixture}.ts"] : []),
       ...(PROGRAMS[home] ?? []),
     ],
     project: [
       "src/**/*.{ts,tsx}!",
       "!src/**/*.test.ts!",
       "!src/protocol/assembly/**",
-      "{test,examples}/**/*.ts",
+      ...(files.some(isApart) ? ["{test,examples}/**/*.ts"] : []),
       ...(PAGES[home] ?? []),
     ],
   };
 }
 
+function isTest(file) {
+  return /\/(src|test)\/.*\.(test|suite|fixture)\.ts$/.test(file);
+}
+
+/** Of the folders beside the sources. */
+function isApart(file) {
+  return /^packages\/[^/]+\/(test|examples)\/.*\.ts$/.test(file);
+}
+
 /** What is built for browsers. */
-const PAGES = { "packages/inspector": ["page/**/*.{ts,tsx}!"] };
+const PAGES = {
+  "packages/inspector": ["page/**/*.{ts,tsx}!"],
+  "packages/bench": ["web/*.ts!"],
+  "packages/web-demo": ["page/**/*.{ts,tsx}!"],
+};
 
 /** Programs that npm's scripts, other tests, shells and browsers start. */
 const PROGRAMS = {
   "packages/dmabuf": [
     "src/node/tracing/trace-writer.ts!", // loaded when it is needed
     "src/trace/channels.ts!",
+    "src/web/dom.ts!", // declarations name it, and nothing else
     "src/using.ts!", // imported where it is compiled to
     "examples/*.{ts,mjs}",
     "test/**/{main,messages-main,report}.ts",
@@ -54,7 +68,15 @@ const PROGRAMS = {
     "test/kernel/{inside,reporter}.ts",
   ],
   "packages/site": ["src/{main,config}.ts!"],
-  "packages/bench": ["src/main.ts!", "src/sides/*.ts!", "src/pingpong.ts!"],
+  "packages/web-demo": ["src/main.ts!", "examples/*.js"],
+  "packages/bench": [
+    "src/main.ts!",
+    "src/sides/*.ts!",
+    "src/pingpong.ts!",
+    "src/hosts/main.ts!",
+    "src/web/main.ts!",
+    "web/{audio,audio-processor,audio-worker,ends,ends-worker,hand-off,hand-off-worker}.ts!",
+  ],
 };
 
 export default {
@@ -64,7 +86,7 @@ export default {
   },
   // An export that only its own file and tests use is for the tests, and right.
   ignoreExportsUsedInFile: argv.includes("--production"),
-  ignoreBinaries: ["iox-roudi", "setpriv", "taskset", "mkfifo", "cc", "ffmpeg", "xdg-open"],
+  ignoreBinaries: ["iox-roudi", "nats-server", "setpriv", "taskset", "mkfifo", "cc", "make", "ffmpeg", "xdg-open"],
   // The one is bundled for the browser, the other one started, by its path.
   ignoreDependencies: ["assert", "@arethetypeswrong/cli"],
   exclude: ["duplicates"],

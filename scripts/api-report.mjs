@@ -28,7 +28,9 @@ function main() {
   mkdirSync(REPORTS, { recursive: true });
   const { exports, name } = JSON.parse(readFileSync(join(LIBRARY, "package.json"), "utf8"));
   const entries = Object.entries(exports).filter(([, target]) => target.types !== undefined);
-  const configs = entries.map(([path, { types }]) => configOf(path === "." ? name : path.slice(2), types));
+  const configs = entries.map(([path, { types }]) =>
+    configOf(path === "." ? name : path.slice(2).replace("/", "-"), types),
+  );
   const additionalEntryPoints = configs.map(({ mainEntryPointFilePath }) => mainEntryPointFilePath);
   const compilerState = CompilerState.create(configs[0], { additionalEntryPoints });
   const reports = configs.map((config) => report(config, compilerState));

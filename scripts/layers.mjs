@@ -37,6 +37,8 @@ export const LAYERS = [
   { name: "explain", neutral: true },
   { name: "validator", neutral: true },
   { name: "domain-base.ts", neutral: true },
+  { name: "invite-options.ts", neutral: true },
+  { name: "join-options.ts", neutral: true },
   { name: "features.ts", neutral: true },
   { name: "thread-domain.ts", neutral: true },
   { name: "threads.ts", neutral: true },
@@ -45,6 +47,7 @@ export const LAYERS = [
   { name: "web", neutral: true },
   { name: "testing", neutral: true },
   { name: "node", neutral: false },
+  { name: "hosts", neutral: false },
   { name: "linux", neutral: false },
   { name: "opentelemetry", neutral: false },
   { name: "cli", neutral: false },
@@ -60,7 +63,15 @@ export function layerConfig() {
 }
 
 /** Folders of the packages that use the library as any program does. */
-const USERS = ["packages/demo", "packages/bench", "packages/tools", "packages/inspector", "packages/site"];
+const USERS = [
+  "packages/demo",
+  "packages/bench",
+  "packages/tools",
+  "packages/inspector",
+  "packages/site",
+  "packages/web-demo",
+  "packages/client-suite",
+];
 
 /** What the benchmarks measure by itself although the library does not publish it. */
 const DOORS = ["packages/bench/src/internals.ts"];

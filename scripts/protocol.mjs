@@ -1,5 +1,5 @@
 /**
- * Compiles the protocols of src/protocol/assembly in two builds, and writes them into a module of the library:
+ * Compiles the protocols of src/protocol/assembly in three builds, and writes each into a module of the library:
  * `node scripts/protocol.mjs`. It does nothing if they have not changed.
  */
 import { createHash } from "node:crypto";
@@ -14,23 +14,19 @@ import { assemblyScript } from "./layout.mjs";
 
 const HOME = "packages/dmabuf/src/protocol";
 
-/** The builds: with atomic instructions on a shared memory, and with words that are imported, which becomes JavaScript. */
+const SHARED = ["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"];
+
+/**
+ * The builds: with atomic instructions on a shared memory; the same for the small entry, with what that calls, and for size;
+ * and with words that are imported, which becomes JavaScript.
+ */
 const BUILDS = {
-  atomic: ["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
+  atomic: ["index.ts", "-O3", ...SHARED],
+  streams: ["streams.ts", "-O2", ...SHARED],
   // Conversions that JavaScript would have to imitate are left out.
-  words: ["--use", "MODEL=1", "--noExportMemory", "--disable", "nontrapping-f2i"],
+  words: ["index.ts", "-O3", "--use", "MODEL=1", "--noExportMemory", "--disable", "nontrapping-f2i"],
 };
-const FLAGS = [
-  "--enable",
-  "threads",
-  "--runtime",
-  "stub",
-  "--noAssert",
-  "-O3",
-  "--converge",
-  "--outFile",
-  "protocol.wasm",
-];
+const FLAGS = ["--enable", "threads", "--runtime", "stub", "--noAssert", "--converge", "--outFile", "protocol.wasm"];
 
 /** The sources by their names, with the layout that they import. */
 export function sources() {
@@ -43,13 +39,25 @@ export function sources() {
 /** @param build A name of BUILDS. @throws {Error} With what the compiler says. */
 export async function compile(texts, build) {
   let binary;
-  const { error, stderr } = await asc.main(["index.ts", ...FLAGS, ...BUILDS[build]], {
+  const { error, stderr } = await asc.main([...BUILDS[build], ...FLAGS], {
     readFile: (name) => texts.get(name) ?? null,
     writeFile: (_, contents) => (binary = contents),
     listFiles: () => [],
   });
   if (error !== null) throw new Error(`The protocols do not compile:\n${stderr.toString()}`);
   return binary;
+}
+
+/** A binary of the same functions that is as small as the optimizer can make it. */
+export function shrunk(binary) {
+  const module = binaryen.readBinary(binary);
+  module.setFeatures(binaryen.Features.All);
+  binaryen.setOptimizeLevel(2);
+  binaryen.setShrinkLevel(2);
+  module.optimize();
+  const small = module.emitBinary();
+  module.dispose();
+  return small;
 }
 
 /** A `words` build as the source of a function: it takes what the build imports, and returns its functions. */
@@ -82,14 +90,21 @@ async function main() {
     .update(JSON.stringify([...texts, readFileSync(import.meta.filename, "utf8")]))
     .digest("hex")
     .slice(0, 16);
-  const out = join(ROOT, HOME, "binary.ts");
   const header = `// Made by scripts/protocol.mjs from the sources in assembly/: ${mark}`;
-  if (existsSync(out) && readFileSync(out, "utf8").startsWith(header)) return;
-  const atomic = Buffer.from(await compile(texts, "atomic"));
+  const files = ["atomic", "streams", "words"].map((build) => join(ROOT, HOME, `${build}-binary.ts`));
+  if (files.every((file) => existsSync(file) && readFileSync(file, "utf8").startsWith(header))) return;
+  const atomic = await compile(texts, "atomic");
+  const streams = shrunk(await compile(texts, "streams"));
   const words = await javaScript(await compile(texts, "words"));
-  const lines = [header, "// @ts-nocheck", `export const ATOMIC = "${textOf(atomic)}";`, words];
-  writeFileSync(out, `${lines.join("\n")}\n`);
-  console.log(`protocol: ${atomic.length} bytes of WebAssembly, ${words.length} of JavaScript`);
+  const contents = [
+    `export const ATOMIC = "${textOf(atomic)}";`,
+    `export const STREAMS_ATOMIC = "${textOf(streams)}";`,
+    words,
+  ];
+  for (const [i, file] of files.entries()) writeFileSync(file, `${header}\n// @ts-nocheck\n${contents[i]}\n`);
+  console.log(
+    `protocol: ${atomic.length} bytes of WebAssembly, ${streams.length} for streams, ${words.length} of JavaScript`,
+  );
 }
 
 if (process.argv[1] === import.meta.filename) await main();

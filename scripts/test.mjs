@@ -17,8 +17,9 @@ import { fileURLToPath } from "node:url";
  * `folders` are in `packages/`. `minutes` is how long one file of the group may take before it is killed: on a machine that
  * is ten times slower, none needs as long. A group selects at least one file. A group that `fills` the machine has as many
  * files at a time as there are processors: files of one thread each, or files that wait for most of their time. Else it is one
- * fewer, as Node.js has it. `before` is a script that makes what the group needs, however long it takes; with status 3 it has
- * said that this cannot be made here, and the group says what that means.
+ * fewer, as Node.js has it; of one whose files want the machine `alone`, one at a time. `before` is a script that makes what
+ * the group needs, however long it takes; with status 3 it has said that this cannot be made here, and the group says what
+ * that means.
  */
 const GROUPS = {
   unit: { folders: ["dmabuf/src", "demo/src", "bench/src", "inspector/src", "tools/src"], minutes: 5, fills: true },
@@ -28,12 +29,18 @@ const GROUPS = {
   fuzz: { folders: ["dmabuf/test/fuzz"], minutes: 5, fills: true },
   stress: { folders: ["dmabuf/test/workers"], minutes: 10 },
   process: { folders: ["dmabuf/test/process"], minutes: 20, fills: true },
+  observing: { folders: ["dmabuf/test/observing"], minutes: 10, fills: true },
+  visitors: { folders: ["dmabuf/test/visitors"], minutes: 10, fills: true },
+  hosts: { folders: ["host-lab/test", "dmabuf/test/hosts"], minutes: 15, alone: true },
   programs: { folders: ["demo/test", "bench/test", "tools/test"], minutes: 10 },
   validator: { folders: ["dmabuf/test/validator"], minutes: 10 },
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 5 },
-  browser: { folders: ["dmabuf/test/browser"], minutes: 20 },
+  clients: { folders: ["client-suite/test"], minutes: 10 },
+  engines: { folders: ["browsers/test"], minutes: 10 },
+  browser: { folders: ["dmabuf/test/browser"], minutes: 20, fills: true },
   inspector: { folders: ["inspector/test"], minutes: 10 },
   site: { folders: ["site/test"], minutes: 15 },
+  webdemo: { folders: ["web-demo/test"], minutes: 15, alone: true },
   kernel: { folders: ["dmabuf/test/kernel"], minutes: 20, before: "dmabuf/test/kernel/lab/build.sh" },
 };
 
@@ -74,7 +81,7 @@ function main(args) {
 }
 
 /** Runs the tests of one group. */
-function run({ name, files, minutes, fills, before }, options) {
+function run({ name, files, minutes, fills, alone, before }, options) {
   console.log(`${name}: ${countFiles(files.length)} on Node ${process.versions.node}`);
   if (before !== undefined) {
     const stdio = ["ignore", "ignore", "inherit"];
@@ -83,6 +90,7 @@ function run({ name, files, minutes, fills, before }, options) {
   }
   const all = ["--test", "--test-reporter=spec", `--test-timeout=${minutes * 60_000}`, `--import=${END}`];
   if (fills) all.push(`--test-concurrency=${availableParallelism()}`);
+  if (alone) all.push("--test-concurrency=1");
   return spawnSync(process.execPath, [...all, ...options, ...files], { cwd: root, stdio: "inherit" }).status === 0;
 }
 

@@ -7,7 +7,7 @@ import { allMeasures } from "./measures/all.js";
 
 test("each goal is about something that is measured where everything can be", () => {
   const children = new Children([0, 1], "pingpong", "iceoryx");
-  const results = allMeasures(children, "quick").map((measure) => {
+  const results = allMeasures(children, "quick", undefined).map((measure) => {
     const run = () => ({ best: 1, p50: 1, p99: 1, samples: 1 });
     return hold({ ...measure, contestants: measure.contestants.map((contestant) => ({ ...contestant, run })) }, 1);
   });

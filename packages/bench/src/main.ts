@@ -8,11 +8,12 @@ import { describeMachine, processors } from "./machine.js";
 import { allMeasures } from "./measures/all.js";
 import type { Scale } from "./measures/scale.js";
 import { compilePingpong } from "./pingpong.js";
+import { findPython } from "./python.js";
 import { describe, goalTable, resultTable, type Report } from "./report.js";
 
 const GROUPS = [
   ...["one-thread", "fence", "reservation", "signaled", "spinning", "parked", "asynchronous", "processes", "hand-off"],
-  ...["process-hand-off", "throughput", "growth"],
+  ...["process-hand-off", "throughput", "growth", "python"],
 ];
 /** What iceoryx takes part in. */
 const WITH_ICEORYX = [undefined, "process-hand-off", "throughput"];
@@ -49,10 +50,13 @@ async function main({ quick, json, only }: Options): Promise<void> {
   else if (cpus.length < 2) skip("everything on two processors: there is only one");
   using iceoryx = WITH_ICEORYX.includes(only) ? await startIceoryx(skip) : undefined;
   const children = new Children(cpus, pingpong?.path, iceoryx?.program);
+  const python = findPython();
+  if (python === undefined) skip("the round trip to Python: there is no Python 3.9 (python3)");
+  else if (!python.hasZeromq) skip("the comparison with ZeroMQ: Python has no zmq (Debian: python3-zmq)");
   const machine = describeMachine(pingpong?.compiler, cpus);
   console.log(`${describe(machine)}\n`);
 
-  const results = allMeasures(children, scale)
+  const results = allMeasures(children, scale, python)
     .filter(({ group }) => only === undefined || group === only)
     .map((measure) => {
       const result = hold(measure, rounds);

@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { Standing } from "../src/contest.js";
 import type { Figures } from "../src/figures.js";
 import type { Goal } from "../src/goals.js";
+import { findPython } from "../src/python.js";
 import type { Report } from "../src/report.js";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.js");
@@ -115,6 +116,16 @@ describe("npm run bench", () => {
     figures("growth.js", { plan, crowd });
     figures("growth.js", { plan, crowd, allTake: true });
     figures("stream-round-trip.js", { plan, wait: "park", bytes: 1024, crowd: { ...crowd, places: 1 } });
+  });
+
+  test("frames go to Python and back by each way, none torn", (t) => {
+    const python = findPython();
+    if (python === undefined) return t.skip("Missing here: python3 (Debian: python3)");
+    const given = { plan: { samples: 3, batch: 1, warm: 1 }, program: python.program, width: 64, height: 48 };
+    figures("python.js", { ...given, way: "visitors" });
+    figures("python.js", { ...given, way: "shared-memory" });
+    figures("python.js", { ...given, way: "pipe" });
+    if (python.hasZeromq) figures("python.js", { ...given, way: "zeromq" });
   });
 
   test("says aloud that it goes without C where there is no compiler", () => {

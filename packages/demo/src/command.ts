@@ -14,6 +14,7 @@ interface Flags {
   port: number;
   processes?: true;
   kill?: true;
+  hosts: number;
   inspector: boolean;
   postmessage: boolean;
   output?: string;
@@ -47,6 +48,14 @@ export function demoProgram(): Command {
       "--kill",
       "with --processes: kill one of them, or the decoder, every second in the middle of a frame, and start it again",
     )
+    .addOption(
+      whole(
+        "--hosts <count>",
+        "with 2, the same once more with the workers on a second host: other processes of this machine, with a domain of their own, in a network namespace where root can make one, else reached by loopback",
+        1,
+        2,
+      ).default(1),
+    )
     .option("--no-inspector", "do not offer the page that shows the buffers, and who has them just now")
     .option("--no-postmessage", "leave out the comparison with messages that carry copies")
     .option("--checksums <file>", "write the MD5 of every frame, as ffmpeg's framemd5 does")
@@ -78,6 +87,11 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
   }
   if (flags.kill && !flags.processes && !live)
     command.error("error: --kill needs --processes: a thread cannot be killed");
+  if (flags.hosts === 2 && (flags.kill || live)) {
+    command.error(
+      "error: --hosts 2 plays the video twice, and kills nothing: it goes neither with --kill nor with a camera",
+    );
+  }
   using interruption = new Interruption(flags.loop === true || live);
   await runDemo({
     file,
@@ -92,7 +106,8 @@ async function demo(file: string | undefined, flags: Flags, command: Command): P
     loop: flags.loop === true,
     fast: flags.fast === true,
     port: flags.port,
-    processes: flags.processes === true,
+    processes: flags.processes === true || flags.hosts === 2,
+    hosts: flags.hosts,
     kill: flags.kill === true,
     postMessage: flags.postmessage,
     output: flags.output,

@@ -1,4 +1,4 @@
-import { DmaBufError, type PlainError } from "dmabuf";
+import { failed, type Failed } from "./failure.js";
 import { createJob } from "./jobs/create-job.js";
 import type { Findings, Job, JobSettings, Note, Started } from "./jobs/job.js";
 import { nowMicroseconds } from "./latency.js";
@@ -13,7 +13,7 @@ export type FromConsumer =
   | { readonly kind: "checked" }
   | { readonly kind: "note"; readonly note: Note }
   | { readonly kind: "report"; readonly report: ConsumerReport }
-  | { readonly kind: "failed"; readonly error: PlainError };
+  | Failed;
 
 /** What a consumer is told while it runs. */
 export type ToConsumer =
@@ -108,10 +108,6 @@ export class Consumer {
   }
 
   fail(error: unknown): void {
-    const failure =
-      error instanceof DmaBufError
-        ? error
-        : new DmaBufError("EIO", error instanceof Error ? error.message : String(error));
-    this.#tell({ kind: "failed", error: failure.toPlain() });
+    this.#tell(failed(error));
   }
 }

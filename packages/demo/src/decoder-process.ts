@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DmaBufError, type FrameStream, type PlainError } from "dmabuf";
+import { DmaBufError, type FrameStream } from "dmabuf";
 import type { ProcessDomain } from "dmabuf/node";
+import type { Failed } from "./failure.js";
 import { startProcess, type WorkerEvents, type WorkerHandle } from "./worker-handle.js";
 import type { PipelineOptions } from "./pipeline.js";
 import { STREAM, type Production } from "./production.js";
@@ -35,7 +36,7 @@ export type FromDecoder =
   | { readonly kind: "published"; readonly frames: number }
   | { readonly kind: "decoded"; readonly frames: number }
   | { readonly kind: "left"; readonly bytesCopied: number }
-  | { readonly kind: "failed"; readonly error: PlainError };
+  | Failed;
 
 export interface ToDecoder {
   /** End the video here; end the stream; go; go at once. */
@@ -160,7 +161,7 @@ export class DecoderProcess implements Production {
         fail(new DmaBufError("ESRCH", `The decoder ended with ${how} and no report`));
       },
     };
-    const worker = startProcess<FromDecoder, ToDecoder>(ENTRY, given, events, this.#domain);
+    const worker = startProcess<FromDecoder, ToDecoder>(ENTRY, given, events, { domain: this.#domain });
     if (stop.aborted) worker.tell({ kind: "stop" });
     return worker;
   }

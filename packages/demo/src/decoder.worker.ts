@@ -3,7 +3,7 @@ import { copiedBytes, DmaBufError, type FrameStream, imageFormat } from "dmabuf"
 import { ProcessDomain } from "dmabuf/node";
 import { decode } from "./decoder.js";
 import type { DecoderGiven, FromDecoder, ToDecoder } from "./decoder-process.js";
-import { openEndpoint } from "./endpoint.js";
+import { openEndpoint, work } from "./endpoint.js";
 import { Publisher } from "./publisher.js";
 import { settleable } from "./settleable.js";
 
@@ -26,7 +26,7 @@ endpoint.hear(({ kind }) => {
   else if (kind === "leave") leave.resolve();
   else abort();
 });
-try {
+await work(endpoint, async () => {
   using domain = await ProcessDomain.inherit({ name: "decoder" });
   const { stream: name, buffers, video } = given;
   using stream = domain.createStream({ name, buffers, format: imageFormat("NV12", video.width, video.height) });
@@ -37,12 +37,7 @@ try {
   stream.end();
   await leave.promise;
   endpoint.tell({ kind: "left", bytesCopied: copiedBytes() });
-} catch (error) {
-  const failure = error instanceof DmaBufError ? error : new DmaBufError("EIO", String(error));
-  endpoint.tell({ kind: "failed", error: failure.toPlain() });
-} finally {
-  endpoint.close();
-}
+});
 
 async function produce(stream: FrameStream): Promise<number> {
   const { ffmpeg, video, first, frames, loop, realTime, consumers } = given;

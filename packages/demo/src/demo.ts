@@ -8,6 +8,7 @@ import { capabilities } from "dmabuf/node";
 import { isCamera, videoOf } from "./camera.js";
 import { findFfmpeg } from "./ffmpeg.js";
 import type { JobName, JobSettings } from "./jobs/job.js";
+import { runOverHosts, type HostsResult } from "./hosts-pipeline.js";
 import { runOverMessages } from "./message-pipeline.js";
 import type { PipelineOptions, PipelineResult } from "./pipeline.js";
 import { Progress } from "./progress.js";
@@ -36,6 +37,8 @@ export interface DemoOptions {
   readonly port: number;
   readonly processes: boolean;
   readonly kill: boolean;
+  /** With 2, the job runs once more, with its consumers on a second host. */
+  readonly hosts: number;
   readonly postMessage: boolean;
   readonly output: string | undefined;
   readonly checksums: string | undefined;
@@ -98,9 +101,10 @@ async function play(options: DemoOptions, video: Video, ffmpeg: string, camera?:
   const expected = expectedFrames(options, video);
   progress.begin("dmabuf", expected);
   const shared = await runOverStream(pipeline);
+  const remote = options.hosts === 2 ? await onTwoHosts(pipeline, progress, shared.frames) : undefined;
   const messages = options.postMessage && !options.kill ? await compare(pipeline, progress, shared.frames) : undefined;
 
-  const report = { options: pipeline, shared, messages };
+  const report = { options: pipeline, shared, remote, messages };
   progress[Symbol.dispose]();
   console.log(options.json ? JSON.stringify(reportAsJson(report)) : reportAsText(report));
   output.keep(options.output !== undefined || !options.headless);
@@ -142,14 +146,25 @@ function framesOfOneRound({ duration, frameRate }: Video): number | undefined {
   return duration === undefined ? undefined : Math.round(duration * frameRate);
 }
 
-/** The same frames to the same five jobs, of a loop its first round. It shows no page and writes no file of checksums. */
 async function compare(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<PipelineResult> {
+  const again = onceMore(pipeline, shown);
+  progress.begin(messagesName(pipeline), again.frames);
+  return runOverMessages(again);
+}
+
+async function onTwoHosts(pipeline: PipelineOptions, progress: Progress, shown: number): Promise<HostsResult> {
+  const again = onceMore(pipeline, shown);
+  progress.begin("two hosts", again.frames);
+  return runOverHosts(again);
+}
+
+/** The same frames to the same five jobs, of a loop its first round. It shows no page and writes no file of checksums. */
+function onceMore(pipeline: PipelineOptions, shown: number): PipelineOptions & { readonly frames: number } {
   const frames = Math.min(shown, framesOfOneRound(pipeline.video) ?? shown);
-  progress.begin(messagesName(pipeline), frames);
   const consumers = pipeline.consumers.map(({ port: _port, checksums: _checksums, ...settings }) => settings);
   // A person who has stopped a loop wants its report; the next Ctrl-C ends everything.
   const stop = new AbortController().signal;
-  return runOverMessages({ ...pipeline, consumers, frames, stop });
+  return { ...pipeline, consumers, frames, stop };
 }
 
 /** Where the thumbnails go: the directory that was named, or a fresh one, which is removed unless it is kept. */

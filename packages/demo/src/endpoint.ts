@@ -1,5 +1,6 @@
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
+import { failed, type Failed } from "./failure.js";
 
 /** How a worker, a thread or a process, talks to the program that started it. */
 export interface Endpoint<Given, From, To> {
@@ -13,6 +14,20 @@ export interface Endpoint<Given, From, To> {
 
 export function openEndpoint<Given, From = FromConsumer, To = ToConsumer>(): Endpoint<Given, From, To> {
   return parentPort === null ? ofProcess() : ofThread(parentPort);
+}
+
+/** Does all the work of a worker: tells what it fails with, and closes the endpoint. */
+export async function work(
+  endpoint: Pick<Endpoint<unknown, Failed, unknown>, "tell" | "close">,
+  act: () => Promise<void>,
+): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    endpoint.tell(failed(error));
+  } finally {
+    endpoint.close();
+  }
 }
 
 function ofThread<Given, From, To>(port: MessagePort): Endpoint<Given, From, To> {

@@ -26,6 +26,8 @@ export interface PipelineOptions {
   readonly inspect: boolean;
   /** Kill one of those processes every second, and start it again. */
   readonly kill: boolean;
+  /** Send each frame's checksum and the time of its publication with it, and compare. Default: where some are killed. */
+  readonly withData?: boolean;
   /** Frames that may be under way at a time. */
   readonly buffers: number;
   readonly frames: number | undefined;

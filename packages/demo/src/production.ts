@@ -11,8 +11,13 @@ export const STREAM = "video";
 
 /** How the frames come into the stream. */
 export interface Production extends AsyncDisposable {
-  /** Publishes the whole video, once all consumers have joined. @returns How many frames that were. */
-  run(): Promise<number>;
+  /**
+   * Publishes the whole video, once all consumers have joined.
+   *
+   * @param consumers How many; default: as many as there are jobs.
+   * @returns How many frames that were.
+   */
+  run(consumers?: number): Promise<number>;
   /** Says that no further frame comes. */
   end(): void;
   /** Gives the stream's memory back. @returns Bytes that were copied in another process for it. */
@@ -32,20 +37,20 @@ export class OwnProduction implements Production {
 
   /** @param onPublished Is told how many frames have been published. */
   constructor(domain: JoinedDomain, options: PipelineOptions, onPublished: (frames: number) => void) {
-    const { buffers, signal, kill } = options;
+    const { buffers, signal, kill, withData = kill } = options;
     const isOfThreads = !(domain instanceof ProcessDomain);
     const { width, height, frameRate } = options.video;
     this.#options = options;
     this.memory = isOfThreads ? moduleMemory() : undefined;
     const heap = this.memory ? domain.heaps.addModuleMemory("module", this.memory).name : "system";
     this.stream = domain.createStream({ name: STREAM, buffers, heap, format: imageFormat("NV12", width, height) });
-    const common = { first: 0, frameRate, paced: false, withData: kill };
+    const common = { first: 0, frameRate, paced: false, withData };
     this.#publisher = new Publisher(this.stream, { ...common, signal, onPublished });
   }
 
-  async run(): Promise<number> {
-    const { camera, signal, consumers } = this.#options;
-    await this.stream.waitForConsumers(consumers.length, { signal });
+  async run(consumers = this.#options.consumers.length): Promise<number> {
+    const { camera, signal } = this.#options;
+    await this.stream.waitForConsumers(consumers, { signal });
     const { take, publish } = this.#publisher;
     if (camera !== undefined) return film(camera, this.stream, { ...this.#options, publish });
     return decode(this.#options, take);

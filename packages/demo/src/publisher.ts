@@ -2,15 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FrameStream, Loan as StreamLoan } from "dmabuf";
 import { checksumOf } from "./checksum.js";
 import type { Loan } from "./frame-reader.js";
+import { nowMicroseconds } from "./latency.js";
 
 /**
- * What travels with each frame where some are killed. Each consumer that looks at a frame compares its bytes with the checksum then;
+ * What travels with each frame where some are killed, and to another host. Each consumer that looks at a frame compares its bytes with the checksum then;
  * and a stream's own numbers begin anew with each decoder.
  */
 export type FrameData = {
   /** Of the frame in the video, from 0. */
   readonly number: number;
   readonly checksum: string;
+  /** When it was published, in microseconds on the machine's clock. */
+  readonly at: number;
 };
 
 export interface PublisherOptions {
@@ -43,7 +46,9 @@ export class Publisher {
   readonly publish = (loan: StreamLoan): void => {
     const { first, frameRate, withData, onPublished } = this.#options;
     const number = first + this.#published;
-    const data: FrameData | undefined = withData ? { number, checksum: checksumOf(loan.bytes) } : undefined;
+    const data: FrameData | undefined = withData
+      ? { number, checksum: checksumOf(loan.bytes), at: nowMicroseconds() }
+      : undefined;
     loan.publish({ timestamp: Math.round((number * 1e9) / frameRate), ...(data && { data }) });
     onPublished(++this.#published);
   };

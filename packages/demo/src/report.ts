@@ -1,11 +1,14 @@
 import Table from "cli-table3";
 import type { Percentiles } from "./latency.js";
+import type { HostsResult } from "./hosts-pipeline.js";
 import type { Kills } from "./killer.js";
 import type { PipelineOptions, PipelineResult } from "./pipeline.js";
 
 export interface Report {
   readonly options: PipelineOptions;
   readonly shared: PipelineResult;
+  /** The same with the consumers on a second host, if that was wanted. */
+  readonly remote: HostsResult | undefined;
   /** The same over messages, unless it was not wanted. */
   readonly messages: PipelineResult | undefined;
 }
@@ -17,7 +20,7 @@ const PLAIN = {
 };
 
 /** The report for programs: one object, times in microseconds, sizes in bytes. */
-export function reportAsJson({ options, shared, messages }: Report): object {
+export function reportAsJson({ options, shared, remote, messages }: Report): object {
   const { video, buffers } = options;
   return {
     ...resultAsJson(shared),
@@ -32,6 +35,7 @@ export function reportAsJson({ options, shared, messages }: Report): object {
       ...findings.values,
     })),
     [options.processes ? "process_ipc" : "postmessage"]: messages === undefined ? null : resultAsJson(messages),
+    ...(remote && { two_hosts: { ...resultAsJson(remote), ...networkAsJson(remote) } }),
     ...(shared.kills && { kills: killsAsJson(shared.kills) }),
     video: { name: video.name, width: video.width, height: video.height, frame_bytes: frameBytes(options), buffers },
   };
@@ -39,14 +43,25 @@ export function reportAsJson({ options, shared, messages }: Report): object {
 
 /** The report for people. */
 export function reportAsText(report: Report): string {
-  const { kills } = report.shared;
-  const tables = `${consumersTable(report)}\n${comparisonTable(report)}`;
-  return kills === undefined ? tables : `${tables}\n${killsAsText(kills)}`;
+  const { remote, shared } = report;
+  const parts = [consumersTable(report), comparisonTable(report)];
+  if (remote !== undefined) parts.push(networkAsText(remote));
+  if (shared.kills !== undefined) parts.push(killsAsText(shared.kills));
+  return parts.join("\n");
 }
 
 /** What carries the copies, for people. */
 export function messagesName({ processes }: PipelineOptions): string {
   return processes ? "process IPC" : "postMessage";
+}
+
+function networkAsJson({ lacking }: HostsResult): object {
+  return lacking === undefined ? { network: "namespaces" } : { network: "loopback", lacking };
+}
+
+function networkAsText({ lacking }: HostsResult): string {
+  if (lacking === undefined) return "Each of the two hosts was a network namespace of its own.";
+  return `The two hosts were processes on this machine's loopback. ${lacking}.`;
 }
 
 function killsAsJson({ count, decoders, checked, backAfter, pace, longestPause, left }: Kills): object {
@@ -122,12 +137,18 @@ function consumersTable({ shared }: Report): string {
   return `${table.toString()}\n${found.join("\n")}`;
 }
 
-function comparisonTable({ options, shared, messages }: Report): string {
-  const results = messages === undefined ? [shared] : [shared, messages];
+function comparisonTable({ options, shared, remote, messages }: Report): string {
+  const columns: [string, PipelineResult | undefined][] = [
+    ["dmabuf", shared],
+    ["two hosts", remote],
+    [messagesName(options), messages],
+  ];
+  const shown = columns.filter((column): column is [string, PipelineResult] => column[1] !== undefined);
+  const results = shown.map(([, result]) => result);
   const table = new Table({
     ...PLAIN,
-    head: ["the whole", "dmabuf", ...(messages === undefined ? [] : [messagesName(options)])],
-    colAligns: ["left", "right", "right"],
+    head: ["the whole", ...shown.map(([name]) => name)],
+    colAligns: ["left", "right", "right", "right"],
   });
   const row = (title: string, value: (result: PipelineResult) => string): void => {
     table.push([title, ...results.map(value)]);

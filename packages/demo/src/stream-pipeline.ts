@@ -41,7 +41,7 @@ export async function runOverStream(given: PipelineOptions): Promise<PipelineRes
   const start: Start = (settings, events) => {
     if (domain instanceof ProcessDomain) {
       const toProcess: Given = { settings, way: { stream: STREAM } };
-      if (options.processes) return startProcess(ENTRY, toProcess, events, domain);
+      if (options.processes) return startProcess(ENTRY, toProcess, events, { domain });
       const thread = domain.invite({ name: settings.name });
       const toThread: Given = { settings, way: { stream: STREAM, thread } };
       return startThread(ENTRY, toThread, [thread.port], events);

@@ -98,7 +98,8 @@ function look(lent: Frame): Promise<void> | undefined {
   const { width, height } = settings;
   const data = frame.data as FrameData | undefined;
   const picture: Picture = { sequence: data?.number ?? frame.sequence, width, height, luma, chroma };
-  const busy = consumer.look(picture, frame.publishedAt / 1000, taken);
+  // Of another host's frame the library says when it came here.
+  const busy = consumer.look(picture, data?.at ?? frame.publishedAt / 1000, taken);
   if (data !== undefined) verify(frame.bytes, data);
   return busy;
 }

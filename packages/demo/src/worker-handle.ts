@@ -4,13 +4,14 @@ import { Worker, type Transferable } from "node:worker_threads";
 import type { ProcessDomain } from "dmabuf/node";
 import type { FromConsumer, ToConsumer } from "./consumer.js";
 import { tiedToUs } from "./program.js";
+import { HERE, type Place } from "./two-places.js";
 
 /** A worker, a thread or a process, as the program that started it sees it. */
-export interface WorkerHandle<To = ToConsumer> {
+export interface WorkerHandle<To = ToConsumer> extends AsyncDisposable {
   /** Of a process. */
   readonly pid: number | undefined;
   tell(message: To): void;
-  /** Ends it, whatever it does, and waits until it has ended. */
+  /** Ends it, whatever it does, and waits until it has ended. Its disposal does the same. */
   end(): Promise<void>;
 }
 
@@ -32,21 +33,22 @@ export function startThread(
   worker.on("message", events.onMessage);
   worker.once("error", events.onError);
   worker.once("exit", events.onExit);
-  return {
-    pid: undefined,
-    tell: (message) => worker.postMessage(message),
-    end: async () => void (await worker.terminate()),
-  };
+  const end = async (): Promise<void> => void (await worker.terminate());
+  return { pid: undefined, tell: (message) => worker.postMessage(message), end, [Symbol.asyncDispose]: end };
 }
 
-/** @param given As for a thread, in what JSON can say. @param domain What it inherits, if it does. */
+/**
+ * @param given As for a thread, in what JSON can say.
+ * @param options The domain that it inherits, and the host that it is on; default: none, and this one.
+ */
 export function startProcess<From = FromConsumer, To extends object = ToConsumer>(
   entry: URL,
   given: object,
   events: WorkerEvents<From>,
-  domain?: ProcessDomain,
+  { domain, place = HERE }: { readonly domain?: ProcessDomain; readonly place?: Place } = {},
 ): WorkerHandle<To> {
-  const [execPath, ...execArgv] = [...tiedToUs(), process.execPath, ...process.execArgv];
+  const [program, all] = place.command(process.execPath, process.execArgv);
+  const [execPath, ...execArgv] = [...tiedToUs(), program, ...all];
   const settings: ForkOptions = {
     // It ends when its channel does; one that is stopped, or blocks, does not see that.
     execPath: execPath!,
@@ -60,15 +62,17 @@ export function startProcess<From = FromConsumer, To extends object = ToConsumer
   child.on("error", events.onError);
   const ended = once(child, "exit") as Promise<[number | null, string | null]>;
   ended.then(([code, signal]) => events.onExit(code ?? signal ?? "unknown"), events.onError);
+  const end = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended.catch(() => {});
+  };
   return {
     pid: child.pid,
     tell: (message) => {
       // That it has ended is told by its exit.
       if (child.connected) child.send(message, () => {});
     },
-    end: async () => {
-      child.kill("SIGKILL");
-      await ended.catch(() => {});
-    },
+    end,
+    [Symbol.asyncDispose]: end,
   };
 }

@@ -1,12 +1,26 @@
 /** How the demo ends: at what it cannot play, at signals, and when it is killed. Nothing is left of it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { missing } from "dmabuf-host-lab";
 import { findFfmpeg } from "../src/ffmpeg.js";
 import { tiedToUs } from "../src/program.js";
-import { assertNothingLeft, CLIP, input, inputs, leftProcesses, run, start, temporary, until } from "./demo-run.js";
+import {
+  assertNothingLeft,
+  CLIP,
+  input,
+  inputs,
+  leftHosts,
+  leftProcesses,
+  processWith,
+  run,
+  start,
+  temporary,
+  until,
+  type Running,
+} from "./demo-run.js";
 
 const CUT = 0.55;
 const failures: { what: string; file: () => string; says: RegExp }[] = [
@@ -169,3 +183,66 @@ for (const [signal, code, ...workers] of [
     assertNothingLeft();
   });
 }
+
+const LIMIT = 300_000;
+const HOST = "second-host.worker";
+
+/** A demo whose second host is there, on a network of its own where that can be. The video lasts for seconds. */
+async function startTwoHosts(): Promise<Running> {
+  const running = start(["--hosts", "2", "--frames", "60", "--no-postmessage"]);
+  const ours = networkOf(process.pid);
+  const isApart = (pid: number): boolean => missing("network") !== undefined || networkOf(pid) !== ours;
+  await until(() => [processWith(HOST)].some((pid) => pid !== undefined && isApart(pid)), running);
+  return running;
+}
+
+function networkOf(pid: number): string {
+  return readlinkSync(`/proc/${pid}/ns/net`);
+}
+
+/** What was on the second host ends by the kernel, some time after the demo. */
+async function untilNothingIsLeft(): Promise<void> {
+  while (leftProcesses().length + leftHosts().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} ends a demo on two hosts with ${code}, and nothing is left of them`, { timeout: LIMIT }, async () => {
+    const running = await startTwoHosts();
+    running.child.kill(signal);
+    assert.equal((await running.result).code, code);
+    assert.deepEqual(leftHosts(), []);
+    await untilNothingIsLeft();
+    assertNothingLeft();
+  });
+}
+
+for (const [host, agent] of [
+  ["second host", HOST],
+  ["agent of the first host", "first-host.worker"],
+] as const) {
+  test(`a demo whose ${host} is killed is an error, and nothing is left of it`, { timeout: LIMIT }, async () => {
+    const running = await startTwoHosts();
+    process.kill(processWith(agent)!, "SIGKILL");
+    const { code, stderr } = await running.result;
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`The ${host} ended with SIGKILL, before it was done`));
+    assert.deepEqual(leftHosts(), []);
+    await untilNothingIsLeft();
+    assertNothingLeft();
+  });
+}
+
+test("a demo on two hosts that is killed leaves no host, and the next one runs", { timeout: LIMIT }, async (t) => {
+  if (tiedToUs().length === 0) return t.skip("there is no setpriv here");
+  const running = await startTwoHosts();
+  running.child.kill("SIGKILL");
+  await running.result;
+  const next = await run("--headless", "--hosts", "2", "--frames", "10", "--no-postmessage");
+  assert.equal(next.code, 0, next.stderr);
+  assert.match(next.stdout, /two hosts/);
+  await untilNothingIsLeft();
+  for (const file of readdirSync(temporary)) rmSync(join(temporary, file), { recursive: true });
+});

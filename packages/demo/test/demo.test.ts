@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { missing } from "dmabuf-host-lab";
 import sharp from "sharp";
 import { findFfmpeg } from "../src/ffmpeg.js";
-import { assertNothingLeft, CLIP, inputs, ROOT, run, start, until } from "./demo-run.js";
+import { assertNothingLeft, CLIP, inputs, ROOT, run, start, temporary, until } from "./demo-run.js";
 
 const FRAME_BYTES = (1280 * 720 * 3) / 2;
 
@@ -27,6 +28,13 @@ interface Report {
   consumers: Consumer[];
   postmessage: { frames: number; bytes_copied: number } | null;
   process_ipc: { frames: number; bytes_copied: number } | null;
+  two_hosts?: {
+    frames: number;
+    bytes_copied: number;
+    handoff_us: { p50: number };
+    network: string;
+    lacking?: string;
+  };
   kills: { count: number; decoders: { count: number }; checked_frames: number; left: Record<string, number> };
 }
 
@@ -54,6 +62,44 @@ test("the shipped clip reaches five workers without a copy, and postMessage copi
   assert.ok(report.postmessage.bytes_copied >= 3 * 270 * FRAME_BYTES);
   assertNothingLeft();
 });
+
+const TWO_HOSTS = ["--headless", "--json", "--hosts", "2", "--no-postmessage"];
+
+test("the consumers of a second host get every frame, and no byte is copied on either", async () => {
+  const { code, stdout, stderr } = await run(...TWO_HOSTS, "--frames", "40");
+  assert.equal(code, 0, stderr);
+  const report = JSON.parse(stdout) as Report;
+  assert.deepEqual([report.frames, report.two_hosts?.frames], [40, 40]);
+  assert.deepEqual([report.bytes_copied, report.two_hosts?.bytes_copied], [0, 0]);
+  assert.ok(report.two_hosts!.handoff_us.p50 > 0);
+  const { network, lacking } = report.two_hosts!;
+  if (missing("network") === undefined) assert.deepEqual([network, lacking], ["namespaces", undefined]);
+  else assert.equal(network, "loopback");
+  assertNothingLeft();
+});
+
+/** Root without capabilities is what a container may have. */
+for (const [who, changes, says] of [
+  ["a user", ["--reuid=65534", "--regid=65534", "--clear-groups"], /: Only root makes network namespaces/],
+  [
+    "root without capabilities",
+    ["--bounding-set=-all", "--inh-caps=-all"],
+    /: No network namespace can be made here: /,
+  ],
+] as const) {
+  test(`for ${who} the second host is on loopback, and the report says why`, async (t) => {
+    const before = ["setpriv", ...changes, "--"];
+    const trial = [...before, process.execPath, "--eval", `fs.accessSync(${JSON.stringify(CLIP)})`];
+    if (spawnSync(trial[0]!, trial.slice(1)).status !== 0) return t.skip(`The demo cannot be run as ${who} here`);
+    chmodSync(temporary, 0o777);
+    const { code, stdout, stderr } = await start([...TWO_HOSTS, "--frames", "10"], {}, before).result;
+    assert.equal(code, 0, stderr);
+    const { frames, network, lacking } = (JSON.parse(stdout) as Report).two_hosts!;
+    assert.deepEqual([frames, network], [10, "loopback"]);
+    assert.match(lacking!, says);
+    assertNothingLeft();
+  });
+}
 
 test("every frame that a consumer reads has the checksum that ffmpeg itself computes", async () => {
   const file = join(inputs, "checksums");
@@ -222,6 +268,7 @@ test("--help tells the options, and --version the package's version", async () =
     "--checksums",
     "--processes",
     "--kill",
+    "--hosts",
     "--no-inspector",
   ])
     assert.ok(help.stdout.includes(option), option);
@@ -235,6 +282,8 @@ for (const args of [
   ["--port", "65536"],
   ["--buffers", "1"],
   ["--kill"],
+  ["--hosts", "3"],
+  ["--hosts", "2", "--processes", "--kill"],
   ["--nonsense"],
 ]) {
   test(`demo ${args.join(" ")} is refused`, async () => {

@@ -195,12 +195,26 @@ export function milliseconds(least: number, most: number): Kind {
 }
 
 /** A kind for one of some values. */
-export function oneOf(values: readonly (string | number)[]): Kind {
+export function oneOf(values: readonly unknown[]): Kind {
   const words = values.map((value) => JSON.stringify(value));
   const last = words.pop()!;
   return {
     wanted: words.length === 0 ? last : `${words.join(", ")} or ${last}`,
-    isKind: (value) => values.includes(value as string | number),
+    isKind: (value) => values.includes(value),
+  };
+}
+
+/**
+ * A kind for arrays, each of whose entries is of a kind.
+ *
+ * @param what In words, after "an array of". @param least How many entries there are at least.
+ */
+export function listOf(what: string, { isKind, isTaken, code }: Kind, least = 0): Kind {
+  return {
+    wanted: `an array of ${what}`,
+    isKind: (value) => isWhole(value) && value.every(isKind),
+    isTaken: (list: readonly never[]) => list.length >= least && list.every((one) => isTaken?.(one) !== false),
+    ...(code && { code }),
   };
 }
 
@@ -250,6 +264,11 @@ function isString(value: unknown): boolean {
 /** A whole number that is not negative, as data of others may have it. */
 export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** An array without holes, as data of others may have it: the array's own methods pass over holes. */
+export function isWhole(value: unknown): value is unknown[] {
+  return Array.isArray(value) && !value.includes(undefined);
 }
 
 /** The first of some fields that is not intact. */

@@ -1,17 +1,13 @@
-import { FLAG, instance, isObject, isText, milliseconds, type Kind, type Kinds } from "./arguments.js";
+import { FLAG, instance, milliseconds, type Kinds } from "./arguments.js";
 import type { Agent, AgentOptions } from "./domain/agent.js";
-import { agentName, agentNames, deadIn, isLive, slotOf, type Identity } from "./domain/agent-slot.js";
-import { listenTo, POINT, trace, traces } from "./domain/tracing.js";
+import { deadIn, isLive, slotOf } from "./domain/agent-slot.js";
+import { agentNames } from "./domain/invitation-slot.js";
 import { recoveryOf, type Core, type Feature } from "./domain/feature.js";
 import { leave, recover, type RecoveryStep } from "./domain/recovery.js";
-import type { ValidateOptions } from "./domain/validation.js";
-import { allOrNothing } from "./all-or-nothing.js";
 import { wantsDebug } from "./host/environment.js";
-import type { Host } from "./host/host.js";
-import { prepareTrace } from "./trace/open-trace.js";
 
-/** What one agent of a domain may choose for itself. */
-export interface JoinOptions {
+/** What one agent may choose for itself, whatever features its domain has. */
+export interface MemberOptions {
   /** Milliseconds for which a handle that no agent imports holds its buffer or syncobj. Default 10,000. */
   readonly handleLimit?: number;
   /**
@@ -30,62 +26,21 @@ export interface JoinOptions {
    * the environment has `DMABUF_DEBUG=1`.
    */
   readonly debug?: boolean;
-  /**
-   * Whether a new domain is validated: all its members then look for deadlocks that may happen, and for other broken rules,
-   * and report each once. Default: whether the environment has `DMABUF_VALIDATE=1`. One that joins cannot begin it;
-   * it may say where its own reports go, or by `false` that it does not look.
-   */
-  readonly validate?: boolean | ValidateOptions;
-  /**
-   * Whether this agent keeps its last events in a file that outlives it, for `readTrace()` of `dmabuf/node`: true for the
-   * folder of this user, or the path of a folder. Default: what the environment's `DMABUF_TRACE` says, 1 or a path. It is
-   * for Linux, with the system calls that `dmabuf/node` needs.
-   */
-  readonly trace?: boolean | string;
 }
 
-const VALIDATE: Kind = {
-  wanted: "true, false or an object of options",
-  isKind: (value) => typeof value === "boolean" || isObject(value),
-};
-
-const TRACE: Kind = {
-  wanted: "true, false or the path of a folder",
-  isKind: (value) => typeof value === "boolean" || typeof value === "string",
-  isTaken: (value: boolean | string) =>
-    typeof value === "boolean" || (value !== "" && value.length <= LONGEST_PATH && isText(value)),
-};
-const LONGEST_PATH = 4000;
-
-export const JOIN: Kinds<JoinOptions> = {
+export const MEMBER: Kinds<MemberOptions> = {
   handleLimit: milliseconds(0, Infinity),
   spin: milliseconds(0, 0x7fff_ffff),
   warnAfter: milliseconds(0, Infinity),
   debug: FLAG,
-  validate: VALIDATE,
-  trace: TRACE,
 };
 
 const WARN_AFTER = 10_000;
 
 /** What an agent of a domain is told of them. */
-export function agentOptions(options: JoinOptions): AgentOptions {
+export function agentOptions(options: MemberOptions & Pick<AgentOptions, "validate">): AgentOptions {
   const { warnAfter = WARN_AFTER, debug = wantsDebug(), validate } = options;
   return { warnAfter, debug, validate };
-}
-
-/** Has an agent keep its last events, if that is wanted. What can fail comes before `join`. */
-export function traced(options: JoinOptions, host: Host, join: () => Agent): Agent {
-  const prepared = prepareTrace(options.trace, host);
-  if (prepared === undefined) return join();
-  return allOrNothing((orUndo) => {
-    orUndo(() => prepared.abandon());
-    const agent = join();
-    const { domain, identity } = agent;
-    const name = agentName(agent, identity);
-    agent.traceSink = prepared.begin({ domain, identity, name, startedAt: host.nowNs() });
-    return agent;
-  });
 }
 
 /** The agent of a domain, for the library's own use. */
@@ -104,8 +59,6 @@ export let putTogether: (domain: DomainBase, core: Core, features: readonly Feat
  */
 export abstract class DomainBase implements Disposable {
   #core!: Core;
-  /** No sink listens to the agent any more. */
-  #endTracing!: () => void;
   #steps!: readonly RecoveryStep[];
 
   static {
@@ -113,13 +66,12 @@ export abstract class DomainBase implements Disposable {
     putTogether = (domain, core, features) => {
       domain.#core = core;
       domain.#steps = recoveryOf(features);
-      domain.#endTracing = listenTo(core.agent);
       const members: object[] = features.map((feature) => feature.install(core));
       members.push({ import: (handle: { readonly kind: string }) => core.import(handle) });
       for (const [name, value] of members.flatMap((own) => Object.entries(own))) {
         Object.defineProperty(domain, name, { value });
       }
-      traceAgent(core.agent, POINT["agent:join"], core.agent.identity);
+      core.agent.tracer?.agent("agent:join", core.agent.identity);
     };
   }
 
@@ -133,7 +85,7 @@ export abstract class DomainBase implements Disposable {
     return this.#core.agent.closed;
   }
 
-  /** The names of the threads that are joined. */
+  /** The names of the threads that are joined, without those that are only invited. */
   get agents(): string[] {
     return agentNames(this.#core.agent);
   }
@@ -150,15 +102,12 @@ export abstract class DomainBase implements Disposable {
   close(): void {
     if (this.isClosed) return;
     const { agent } = this.#core;
-    traceAgent(agent, POINT["agent:leave"], agent.identity);
+    agent.tracer?.agent("agent:leave", agent.identity);
     agent.endWaits();
     this.#core.close();
     leave(agent, this.#steps, agent.host.nowNs());
     this.#core.left();
     agent.close();
-    this.#endTracing();
-    agent.traceSink?.close();
-    agent.traceSink = undefined;
     this.left();
   }
 
@@ -173,7 +122,7 @@ export abstract class DomainBase implements Disposable {
   protected recover(dead: number): void {
     const { agent } = this.#core;
     if (this.isClosed) return;
-    if (deadIn(agent, slotOf(dead)) === dead || isLive(agent, dead)) traceAgent(agent, POINT["agent:recover"], dead);
+    if (deadIn(agent, slotOf(dead)) === dead || isLive(agent, dead)) agent.tracer?.agent("agent:recover", dead);
     recover(agent, dead, this.#steps, agent.host.nowNs());
   }
 
@@ -185,7 +134,3 @@ export abstract class DomainBase implements Disposable {
 
 /** What an argument `domain` must be. */
 export const DOMAIN = /* @__PURE__ */ instance(DomainBase);
-
-function traceAgent(agent: Agent, point: number, identity: Identity): void {
-  if (traces(agent, point)) trace(agent, point, identity, 0, 0, agentName(agent, identity));
-}

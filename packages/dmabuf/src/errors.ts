@@ -160,20 +160,41 @@ export function errorCode(errno: number): ErrorCode {
   return NAMES.get(Math.abs(errno)) ?? "EIO";
 }
 
-/** The errno name of whatever was thrown: its `code` if that is one, and otherwise `EIO`. */
+/** What errors of the web mean in errnos, by their names; all others are `EIO`. */
+const WEB_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  AbortError: "ECANCELED",
+  DataError: "EINVAL",
+  InvalidStateError: "EBADF",
+  NotAllowedError: "EACCES",
+  NotFoundError: "ENOENT",
+  NotSupportedError: "EOPNOTSUPP",
+  QuotaExceededError: "ENOSPC",
+  SecurityError: "EACCES",
+  TimeoutError: "ETIMEDOUT",
+};
+
+/** The errno name of whatever was thrown: its `code` if that is one, then what its name means, and otherwise `EIO`. */
 export function codeOf(reason: unknown): ErrorCode {
-  return errnoOf(reason) ?? "EIO";
+  return errnoOf(reason) ?? valueIn(WEB_ERRORS, fieldOf(reason, "name")) ?? "EIO";
 }
 
 /** The `code` of whatever was thrown, if it is an errno name. A getter that throws has none. */
 export function errnoOf(reason: unknown): ErrorCode | undefined {
   if (reason instanceof DmaBufError) return reason.code;
+  const code = fieldOf(reason, "code");
+  return valueIn(ERRNO, code) && (code as ErrorCode);
+}
+
+function fieldOf(reason: unknown, name: string): unknown {
   try {
-    const code = (reason as { code?: unknown } | null | undefined)?.code;
-    return typeof code === "string" && Object.hasOwn(ERRNO, code) ? (code as ErrorCode) : undefined;
+    return (reason as Readonly<Record<string, unknown>> | null | undefined)?.[name];
   } catch {
     return undefined;
   }
+}
+
+function valueIn<T>(table: Readonly<Record<string, T>>, name: unknown): T | undefined {
+  return typeof name === "string" && Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** Whatever was thrown as text, for warnings: what cannot be shown is named so. */

@@ -9,8 +9,11 @@
  * @module
  */
 export { Domain } from "./threads.js";
+export type { InviteOptions } from "./invite-options.js";
 export type { DomainOptions, Invitation, ThreadDomain } from "./thread-domain.js";
-export type { DomainBase, JoinOptions } from "./domain-base.js";
+export type { DomainBase } from "./domain-base.js";
+export type { MemberOptions } from "./domain-base.js";
+export type { JoinOptions } from "./join-options.js";
 export type { AllMembers, AnyHandle, Imported, JoinedDomain } from "./features.js";
 export type { FenceMembers } from "./fence/feature.js";
 export type { SyncobjMembers } from "./fence/syncobj-feature.js";
@@ -107,6 +110,7 @@ export type { Loan, Frame, FrameBytes, Plane, PublishedFrame, PublishOptions } f
 export type { FrameStream, StreamOptions } from "./stream/frame-stream.js";
 export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
+export type { ColorSpace, Picture, VisibleRect } from "./stream/picture.js";
 export type { Policy } from "./stream/stream-slot.js";
 
 export type { Executor, ExecutorOptions, SlotSharing } from "./queue/executor.js";

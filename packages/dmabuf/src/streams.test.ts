@@ -2,38 +2,72 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createContext, runInContext } from "node:vm";
 import { Worker, type MessagePort } from "node:worker_threads";
-import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { Domain as FullDomain, imageFormat, rawFormat, type Fence } from "./index.js";
 import { Domain, type PlainFenceHandle } from "./streams.js";
-import { HEADER } from "./domain/layout.js";
-import { bufferOf } from "./substrate/atomic-words.js";
+import type { DmaBufError } from "./errors.js";
+import { checkSizes, HEADER, Layout } from "./domain/layout.js";
+import { ANY_WORDS } from "./domain/segment-protocol.js";
+import { STREAM_WORDS } from "./domain/stream-words.js";
+import { STREAMS_ATOMIC } from "./protocol/streams-binary.js";
+import { bufferOf, type AtomicWords } from "./substrate/atomic-words.js";
+import { createSharedSubstrate } from "./substrate/shared-array.js";
+import { createWasmMemory } from "./substrate/wasm-memory.js";
+import { bundle, MOST, zipped } from "../test/bundle-size.js";
 
 const LIMIT = { timeout: 60_000 };
 const ENTRY = join(import.meta.dirname, "streams.js");
 
-/** Bytes of gzip, fences included, and the protocols in both builds. The goal is 22 KiB. */
-const MOST = 50_000;
-
-async function bundle(code: string): Promise<string> {
-  const result = await build({
-    stdin: { contents: code, resolveDir: import.meta.dirname },
-    ...{ bundle: true, minify: true, write: false, format: "esm", platform: "browser", target: "es2022" },
-    logLevel: "error",
-  });
-  return result.outputFiles[0]!.text;
+/** The bundle of a page that imports the `Domain` of the entry. */
+function pageOf(code: string): Promise<string> {
+  return bundle(`import { Domain } from ${JSON.stringify(ENTRY)}; ${code}`, import.meta.dirname);
 }
 
 test("the entry for streams stays small in a bundle", async (t) => {
-  const code = await bundle(`import { Domain } from ${JSON.stringify(ENTRY)}; globalThis.x = Domain;`);
-  const { length } = gzipSync(code, { level: 9 });
+  const code = await pageOf("globalThis.x = Domain;");
+  const length = zipped(code);
   t.diagnostic(`${length} bytes`);
-  assert.ok(length <= MOST, `it has ${length} bytes`);
+  assert.ok(length <= MOST.streams, `it has ${length} bytes`);
+});
+
+test("the bundle calls no function of the protocols that its build has not", async () => {
+  const code = await pageOf("globalThis.x = Domain;");
+  const { layout, memory } = wordsOf({ agents: 2 });
+  const called = (name: string): boolean => new RegExp(`\\.${name}\\(`).test(code.replace(STREAMS_ATOMIC, ""));
+  const all = Object.keys(ANY_WORDS.open(memory, layout).protocol);
+  const there = Object.keys(STREAM_WORDS.open(memory, layout).protocol);
+  assert.ok(called("takeShared") && there.length < all.length);
+  const names = all.filter((name) => !there.includes(name) && called(name));
+  assert.deepEqual(names, []);
+});
+
+function wordsOf(sizes: object): { readonly layout: Layout; readonly memory: AtomicWords } {
+  const layout = new Layout(checkSizes(sizes));
+  return { layout, memory: createSharedSubstrate(createWasmMemory(layout.words * 4)!) };
+}
+
+test("where WebAssembly may not be compiled, the entry says what to allow, and what does without", async () => {
+  const code = await pageOf("globalThis.create = () => Domain.create();");
+  const refused = (forbidden: object, message: RegExp): void => {
+    const surroundings = { SharedArrayBuffer, setTimeout, navigator: {}, performance, MessageChannel, ...forbidden };
+    const context = createContext(surroundings, { codeGeneration: { wasm: false, strings: true } });
+    runInContext(code.replaceAll("import.meta.url", "undefined"), context);
+    const create = (): void => void runInContext("create()", context);
+    assert.throws(create, (error: DmaBufError) => error.code === "EOPNOTSUPP" && message.test(error.message));
+  };
+  refused({}, /may not be compiled here \(allow it by 'wasm-unsafe-eval' .* Domain of "dmabuf" does without/);
+  refused({ WebAssembly: undefined }, /no shared WebAssembly.Memory .* Domain of "dmabuf" does without/);
+});
+
+test("a domain whose words are no memory of WebAssembly's is refused", () => {
+  const { layout } = wordsOf({ agents: 2 });
+  const memory = createSharedSubstrate(new SharedArrayBuffer(layout.words * 4));
+  assert.throws(() => STREAM_WORDS.open(memory, layout), { code: "EOPNOTSUPP", message: /Domain of "dmabuf"/ });
 });
 
 test("a bundle of that entry carries 500 frames between two workers", LIMIT, async () => {
-  const code = await bundle(`import { Domain } from ${JSON.stringify(ENTRY)}; globalThis.Domain = Domain;`);
+  const code = await pageOf("globalThis.Domain = Domain;");
   const start = (role: string, workerData: object = {}, transferList: MessagePort[] = []): Worker =>
     new Worker(new URL(`data:text/javascript,${encodeURIComponent(`${code}\n${role}`)}`), { workerData, transferList });
   const producer = start(`

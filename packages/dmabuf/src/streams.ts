@@ -7,9 +7,10 @@
  *
  * @module
  */
+export type { InviteOptions } from "./invite-options.js";
 export type { WasmMemory } from "./substrate/wasm-memory.js";
-export type { DomainOptions, Invitation } from "./thread-domain.js";
-export type { JoinOptions } from "./domain-base.js";
+export type { StreamDomainOptions as DomainOptions, Invitation } from "./thread-domain.js";
+export type { MemberOptions as JoinOptions } from "./domain-base.js";
 export { audioFormat, type AudioFormatOptions, type Samples, type SampleType } from "./stream/audio-format.js";
 export {
   imageFormat,
@@ -29,16 +30,17 @@ export type { StreamHandle, StreamHandleData } from "./stream/stream-handle.js";
 export type { ReadFence, WaitResult } from "./fence/read-fence.js";
 export type { PlainFenceHandle } from "./fence/fence-handle.js";
 export type { FrameMetadata, JsonValue } from "./stream/metadata.js";
+export type { ColorSpace, Picture, VisibleRect } from "./stream/picture.js";
 export type { Policy } from "./stream/stream-slot.js";
 export { DmaBufError, ERRNO, type ErrorCode, type PlainError } from "./errors.js";
 
 import { PLAIN_BUFFERS } from "./buffer/plain-buffers.js";
 import { READ_FENCES } from "./buffer/read-fences.js";
 import { sharedMemory } from "./buffer/shared-memory.js";
-import type { JoinOptions } from "./domain-base.js";
+import type { MemberOptions } from "./domain-base.js";
 import type { PlainFenceHandle } from "./fence/fence-handle.js";
 import type { ReadFence } from "./fence/read-fence.js";
-import { openChannelsLater } from "./trace/open-trace.js";
+import { STREAM_WORDS } from "./domain/stream-words.js";
 import { STREAMS, type StreamMembers } from "./stream/feature.js";
 import type { FrameStream } from "./stream/frame-stream.js";
 import type { StreamHandleData } from "./stream/stream-handle.js";
@@ -46,7 +48,7 @@ import {
   createThreads,
   joinThreads,
   ThreadDomain,
-  type DomainOptions,
+  type StreamDomainOptions,
   type Invitation,
   type ThreadEntry,
   type ThreadParts,
@@ -54,6 +56,7 @@ import {
 
 const PARTS: ThreadParts = {
   features: [READ_FENCES, PLAIN_BUFFERS, STREAMS],
+  words: STREAM_WORDS,
   createCarrier: () => ({ carrier: sharedMemory }),
 };
 
@@ -97,10 +100,10 @@ export class Domain extends ThreadDomain {
    *
    * @param options The sizes of its tables, with room enough for most by default.
    * @throws {TypeError | RangeError} Naming the option that is wrong.
-   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated.
+   * @throws {DmaBufError} `ENOMEM` if there is not so much memory; `EOPNOTSUPP` in a page that is not cross-origin isolated,
+   *   or whose policy forbids WebAssembly, which `dmabuf` does without.
    */
-  static create(options: DomainOptions = {}): Domain {
-    openChannelsLater();
+  static create(options: StreamDomainOptions = {}): Domain {
     return new Domain(createThreads(options, PARTS));
   }
 
@@ -108,11 +111,10 @@ export class Domain extends ThreadDomain {
    * Joins the domain that another thread has invited this one to.
    *
    * @throws {DmaBufError} `EPROTO` if the domain's layout has another version, or it has features that are not in this
-   *   entry; `ESTALE` if the invitation is void, because it was used before or its inviter has left.
+   *   entry; `ESTALE` if the invitation is void, because it was used before or its inviter has left; `EOPNOTSUPP` as for `create()`.
    * @throws {RangeError} Naming the option that is out of range.
    */
-  static join(invitation: Invitation, options: JoinOptions = {}): Domain {
-    openChannelsLater();
+  static join(invitation: Invitation, options: MemberOptions = {}): Domain {
     return new Domain(joinThreads(invitation, options, PARTS));
   }
 }

@@ -1,6 +1,7 @@
 import { checkOptions } from "./arguments.js";
 import { threadStorage } from "./buffer/shared-memory.js";
-import { JOIN, type JoinOptions } from "./domain-base.js";
+import { JOIN, type JoinOptions } from "./join-options.js";
+import { ANY_WORDS } from "./domain/segment-protocol.js";
 import { FEATURES, featuresOfNew, type AllMembers } from "./features.js";
 import {
   createThreads,
@@ -11,9 +12,9 @@ import {
   type ThreadEntry,
   type ThreadParts,
 } from "./thread-domain.js";
-import { openChannels } from "./trace/channels.js";
+import { traced } from "./trace/traced.js";
 
-const PARTS: ThreadParts = { features: FEATURES, createCarrier: threadStorage };
+const PARTS: ThreadParts = { features: FEATURES, words: ANY_WORDS, traced, createCarrier: threadStorage };
 
 export interface Domain extends AllMembers {}
 
@@ -49,8 +50,7 @@ export class Domain extends ThreadDomain {
    */
   static create(options: DomainOptions = {}): Domain {
     checkOptions("Domain.create()", options, JOIN);
-    openChannels();
-    return new Domain(createThreads(options, { features: featuresOfNew(options) }));
+    return new Domain(createThreads(options, { ...PARTS, features: featuresOfNew(options) }));
   }
 
   /**
@@ -61,7 +61,7 @@ export class Domain extends ThreadDomain {
    * @throws {RangeError} Naming the option that is out of range.
    */
   static join(invitation: Invitation, options: JoinOptions = {}): Domain {
-    openChannels();
+    checkOptions("Domain.join()", options, JOIN);
     return new Domain(joinThreads(invitation, options, PARTS));
   }
 }

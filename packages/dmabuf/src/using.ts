@@ -1,9 +1,17 @@
 /**
  * What TypeScript compiles `using` to. It would write it into each module anew, in a form of which bundlers warn:
- * `scripts/finish-build.mjs` lets them import it from here instead. There is no `await using` in the library.
+ * `scripts/finish-build.mjs` lets them import it from here instead, and the symbols that Safari does not have. There is no
+ * `await using` in the library.
  *
  * @module
  */
+
+/** `Symbol.dispose` in every built module. Where there is none, esbuild's `using` and Babel's look for the same one. */
+export const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? /* @__PURE__ */ Symbol.for("Symbol.dispose");
+
+/** `Symbol.asyncDispose` in every built module. */
+export const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
+  Symbol.asyncDispose ?? /* @__PURE__ */ Symbol.for("Symbol.asyncDispose");
 
 interface Scope {
   readonly stack: (() => void)[];
@@ -13,7 +21,7 @@ interface Scope {
 
 export function __addDisposableResource<T extends Disposable | null | undefined>(scope: Scope, resource: T): T {
   if (resource === null || resource === undefined) return resource;
-  const dispose = resource[Symbol.dispose];
+  const dispose = resource[DISPOSE];
   if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
   scope.stack.push(dispose.bind(resource));
   return resource;

@@ -10,19 +10,26 @@ import { after, before, describe, test } from "node:test";
 import * as testing from "../src/testing/index.js";
 import * as core from "../src/index.js";
 import * as linux from "../src/linux/index.js";
+import * as hosts from "../src/hosts/index.js";
 import * as node from "../src/node/index.js";
 import * as lean from "../src/streams.js";
 import * as opentelemetry from "../src/opentelemetry/index.js";
 import * as web from "../src/web/index.js";
+import * as recording from "../src/web/recording.js";
+import * as worklet from "../src/web/worklet.js";
 import { EXCEPTIONS, OF_ANY_DOMAIN, RECEIVERS, VALID, World } from "./arguments/core.js";
 import * as devices from "./arguments/linux.js";
 import * as models from "./arguments/testing.js";
 import { TestingWorld } from "./arguments/testing.js";
 import * as processes from "./arguments/node.js";
 import { ProcessWorld } from "./arguments/node.js";
+import * as otherHosts from "./arguments/hosts.js";
+import { HostsWorld } from "./arguments/hosts.js";
 import type { Exceptions } from "./arguments/nonsense.js";
 import * as telemetry from "./arguments/opentelemetry.js";
+import * as recordings from "./arguments/recording.js";
 import * as pages from "./arguments/web.js";
+import * as worklets from "./arguments/worklet.js";
 import * as streams from "./arguments/streams.js";
 import { StreamsWorld } from "./arguments/streams.js";
 import { innerThings } from "./arguments/reach.js";
@@ -48,13 +55,16 @@ const types = publicTypes([
   "testing/index",
   "streams",
   "web/index",
+  "web/recording",
+  "web/worklet",
   "opentelemetry/index",
+  "hosts/index",
 ]);
 
 function leadsTo(object: unknown): string[] {
   const inner = innerThings(object, (name) => types.has(name)).filter(
     // An invitation is the control segment on its way to another thread.
-    ({ path, what }) => !(/^the control segment$|^Memory$/.test(what) && path === ".control"),
+    ({ path, what }) => !(/^the control segment$|^Memory$/.test(what) && /^(\.invitation)?\.control$/.test(path)),
   );
   return inner.map(({ path, what }) => `leads to ${what} at ${path}`);
 }
@@ -72,6 +82,14 @@ describe("dmabuf/web refuses nonsense in its own words, and changes nothing:", (
   testAll("web/index", web, () => new World(), pages);
 });
 
+describe("dmabuf/web/recording refuses nonsense in its own words, and changes nothing:", () => {
+  testAll("web/recording", recording, () => new World(), recordings);
+});
+
+describe("dmabuf/web/worklet refuses nonsense in its own words, and changes nothing:", () => {
+  testAll("web/worklet", worklet, () => new World(), worklets);
+});
+
 describe("dmabuf/opentelemetry refuses nonsense in its own words, and changes nothing:", () => {
   testAll("opentelemetry/index", opentelemetry, () => new World(), telemetry);
 });
@@ -81,6 +99,14 @@ describe(
   { skip: !node.capabilities().processes },
   () => {
     testAll("node/index", node, () => new ProcessWorld(), processes);
+  },
+);
+
+describe(
+  "dmabuf/hosts refuses nonsense in its own words, and changes nothing:",
+  { skip: !node.capabilities().processes },
+  () => {
+    testAll("hosts/index", hosts, () => new HostsWorld(), otherHosts);
   },
 );
 

@@ -13,6 +13,7 @@ import { FEATURES, type AllMembers } from "../src/features.js";
 import type { Host } from "../src/host/host.js";
 import type { Substrate } from "../src/substrate/substrate.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
+import { segmentOf } from "../src/domain/segment-protocol.js";
 
 export interface BareDomain extends AllMembers {}
 
@@ -20,7 +21,7 @@ export interface BareDomain extends AllMembers {}
 export class BareDomain extends DomainBase {
   constructor(memory: Substrate, name: string, host: Partial<Host> = {}, carrier: StorageCarrier = sharedMemory) {
     super();
-    const segment = { memory, layout: readHeader(memory) };
+    const segment = segmentOf(memory, readHeader(memory));
     const core = new Core(new Agent(segment, claimAgentSlot(segment, name), { ...HOST, ...host }), {});
     core.provide(CARRIER, carrier);
     putTogether(this, core, FEATURES);

@@ -12,6 +12,7 @@ const SOURCES = join(import.meta.dirname, "..", "..", "src");
 const REASONS: Readonly<Record<string, string>> = {
   "buffer/copies.ts": "here all copies are counted",
   "domain/text.ts": "a name, for shared words",
+  "hosts/links/read-line.ts": "the first line that two hosts say to each other",
   "linux/struct.ts": "the fields of a request to the kernel",
   "linux/udmabuf.ts": "the list of a request to the kernel",
   "linux/drm/atomic.ts": "the lists of a request to the kernel",

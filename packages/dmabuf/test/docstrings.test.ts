@@ -1,6 +1,6 @@
 /**
  * The public API explains itself. Each `@example` of a documentation comment compiles against the package as a user's
- * program, and runs.
+ * program, and runs, but for those that need a device or a browser.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -19,16 +19,16 @@ interface Example {
   /** `fence-fence-127`, for line 127 of `fence/fence.ts`. */
   readonly name: string;
   readonly code: string;
-  /** It needs a device, and is only compiled. */
-  readonly isForDevice: boolean;
+  /** What it needs, so that it is only compiled: a device, or a browser, whose types it then has. */
+  readonly needs: "device" | "page" | undefined;
 }
 
 /** All examples in a source: the code blocks of its documentation comments that follow `@example`. */
 function examplesIn(path: string, text: string): Example[] {
-  return [...text.matchAll(/^ *\* @example[^\n]*\n *\* ```ts( device)?\n(.*?)^ *\* ```$/gms)].map((match) => ({
+  return [...text.matchAll(/^ *\* @example[^\n]*\n *\* ```ts(?: (device|page))?\n(.*?)^ *\* ```$/gms)].map((match) => ({
     name: `${path.replaceAll("/", "-").replace(/\.ts$/, "")}-${text.slice(0, match.index).split("\n").length}`,
     code: match[2]!.replaceAll(/^ *\* ?/gm, ""),
-    isForDevice: match[1] !== undefined,
+    needs: match[1] as Example["needs"],
   }));
 }
 
@@ -56,11 +56,13 @@ const OPTIONS: ts.CompilerOptions = {
 function compile(programs: readonly Example[]): string {
   mkdirSync(FOLDER, { recursive: true });
   for (const program of programs) writeFileSync(fileOf(program, "ts"), program.code);
-  const compiled = ts.createProgram(
-    [...programs.map((program) => fileOf(program, "ts")), join(PACKAGE, "test/webassembly.d.ts")],
-    OPTIONS,
+  const [pages, others] = [true, false].map((isPage) =>
+    programs.filter(({ needs }) => (needs === "page") === isPage).map((program) => fileOf(program, "ts")),
   );
-  const said = [...ts.getPreEmitDiagnostics(compiled), ...compiled.emit().diagnostics];
+  const said = [
+    ...saidOf([...others!, join(PACKAGE, "test/webassembly.d.ts")], OPTIONS),
+    ...saidOf(pages!, { ...OPTIONS, lib: [...OPTIONS.lib!, "lib.dom.d.ts"], types: [] }),
+  ];
   return ts.formatDiagnostics(said, {
     getCanonicalFileName: (name) => name,
     getCurrentDirectory: () => FOLDER,
@@ -68,9 +70,15 @@ function compile(programs: readonly Example[]): string {
   });
 }
 
+function saidOf(files: readonly string[], options: ts.CompilerOptions): readonly ts.Diagnostic[] {
+  if (files.length === 0) return [];
+  const compiled = ts.createProgram(files, options);
+  return [...ts.getPreEmitDiagnostics(compiled), ...compiled.emit().diagnostics];
+}
+
 test("each @example compiles against the package, and runs", { timeout: 120_000 }, () => {
   assert.equal(compile(examples), "");
-  const started = examples.filter(({ isForDevice }) => !isForDevice);
+  const started = examples.filter(({ needs }) => needs === undefined);
   const imports = started.map((example) => pathToFileURL(fileOf(example, "js")).href);
   const program = `for (const url of ${JSON.stringify(imports)}) {
     try { await import(url); } catch (error) { console.error(url, error); process.exitCode = 1; }
@@ -88,6 +96,8 @@ test("no @example is left out by its form, and a wrong one does not compile", { 
   assert.equal(examples.length, written, "an @example is followed by a ```ts block");
   const text = '/**\n * @example\n * ```ts\n * import { Domain } from "dmabuf";\n *\n * Domain.make();\n * ```\n */\n';
   assert.match(compile(examplesIn("planted.ts", text)), /Property 'make' does not exist/);
+  const page = '/**\n * @example\n * ```ts page\n * new Worker("./a.js").terminate(1);\n * ```\n */\n';
+  assert.match(compile(examplesIn("planted.ts", page)), /Expected 0 arguments/);
 });
 
 /** A cast, or `!`, which says that a value is there. Text that only looks like one is not found. */
@@ -134,7 +144,7 @@ test("no example needs a cast, or says that a value is there", () => {
 });
 
 /** What no program makes by itself, and what the classes that it does make have in common. */
-const NO_EXAMPLE = ["ThreadDomain", "DomainBase", "FrameBytes", "PublishedFrame", "ViewedFrame"];
+const NO_EXAMPLE = ["DomainBase", "FrameBytes", "PublishedFrame", "ViewedFrame"];
 
 test("each public class, function, type, method, property and option has a comment, and each class and function an example", () => {
   const { uncommented, withoutExample, modules } = gapsIn(ENTRIES);

@@ -10,7 +10,10 @@ export const ENTRIES: readonly string[] = [
   "index",
   "streams",
   "web/index",
+  "web/recording",
+  "web/worklet",
   "node/index",
+  "hosts/index",
   "linux/index",
   "testing/index",
 ].map((entry) => join(DIST, `${entry}.d.ts`));

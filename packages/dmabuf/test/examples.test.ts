@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
+import { text } from "node:stream/consumers";
+import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { capabilities } from "../src/node/index.js";
+import { startServer, WITH_NATS } from "./nats-server.js";
 
 /** Documentation is true: its programs are the ones in examples/, and these run. */
 
@@ -18,8 +20,11 @@ const TOGETHER = ["producer.ts", "consumer.ts"];
 const FOLLOWED = ["sender.mjs", "receiver.mjs"];
 /** They need devices: `test/kernel/` runs them. */
 const WITH_DEVICES = ["camera.ts", "display.ts"];
+/** It needs a server. */
+const WITH_SERVER = ["thumbnails.ts"];
+const OTHERS = [...TOGETHER, ...FOLLOWED, ...WITH_DEVICES, ...WITH_SERVER];
 
-for (const source of sources.filter((name) => ![...TOGETHER, ...FOLLOWED, ...WITH_DEVICES].includes(name))) {
+for (const source of sources.filter((name) => !OTHERS.includes(name))) {
   test(`examples/${source} runs to its end and prints something`, { timeout: 60_000 }, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [compiled(source)], {
       encoding: "utf8",
@@ -69,6 +74,50 @@ test(
   },
 );
 
+/** Ends what the program has started, too. */
+async function thumbnails(t: TestContext, ...args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [compiled("thumbnails.ts"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  const exit = once(child, "exit");
+  t.after(async () => {
+    const { pid } = child;
+    try {
+      if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {
+      // All of it has ended.
+    }
+    await exit;
+  });
+  const said = await text(child.stdout);
+  assert.deepEqual(await exit, [0, null], said);
+  return said;
+}
+
+const THUMBNAILS = new RegExp(
+  "^host one has begun \\d+ frames, and was killed\n" +
+    "host two has begun (\\d+) frames, of them \\d that another had begun\n" +
+    "60 of 60 thumbnails are right, each was written once: true\n$",
+);
+
+test("examples/thumbnails.ts loses one of two hosts, and no thumbnail", WITH_NATS, async (t) => {
+  const server = await startServer(t);
+  const [, two] = THUMBNAILS.exec(await thumbnails(t, "--server", server.url))!;
+  assert.ok(Number(two) >= 40);
+});
+
+const HAS_FFMPEG = process.env["CI"] === "true" || spawnSync("ffmpeg", ["-version"]).error === undefined;
+
+test(
+  "examples/thumbnails.ts takes the frames of a video, and starts its server",
+  { ...WITH_NATS, ...(!HAS_FFMPEG && { skip: "There is no ffmpeg" }) },
+  async (t) => {
+    const clip = fileURLToPath(new URL("packages/demo/assets/clip.mp4", workspace));
+    assert.match(await thumbnails(t, "--nats", "--video", clip), THUMBNAILS);
+  },
+);
+
 test("examples/file.ts writes every frame without a copy, and reads every frame as it was", { timeout: 60_000 }, () => {
   const { stdout } = spawnSync(process.execPath, [compiled("file.ts")], { encoding: "utf8", timeout: 30_000 });
   assert.equal(stdout, "50 frames are written, 0 bytes were copied\n50 of 50 frames are right\n");
@@ -96,6 +145,12 @@ test("examples/deadlock.ts prints what docs/validator.md shows", { timeout: 60_0
   const plain = (text: string): string =>
     text.replace(/\d+\.\d s/, "some time").replace(/deadlock\.js:\d+/, "its place");
   assert.ok(plain(document).includes(plain(stdout)), stdout);
+});
+
+test("examples/conversation.ts prints what docs/protocol.md shows", { timeout: 60_000 }, () => {
+  const { stdout } = spawnSync(process.execPath, [compiled("conversation.ts")], { encoding: "utf8", timeout: 30_000 });
+  const [, shown] = /```text\n(viewer >[^]*?)```/.exec(readFileSync(new URL("docs/protocol.md", workspace), "utf8"))!;
+  assert.equal(stdout, shown);
 });
 
 test("the first command of docs/validator.md validates a program that says nothing of it", { timeout: 60_000 }, (t) => {
@@ -134,8 +189,9 @@ const programsIn = (text: string): string[] =>
 
 test("every program in README.md and docs/ is in examples/ word for word, and every example is in a document", () => {
   const programs = DOCUMENTS.flatMap((name) => programsIn(readFileSync(new URL(name, workspace), "utf8")));
-  // The inspector's own tests run its example.
-  const folders = [new URL("examples/", root), new URL("packages/inspector/examples/", workspace)];
+  // Other packages' own tests run theirs.
+  const others = ["inspector", "web-demo"].map((name) => new URL(`packages/${name}/examples/`, workspace));
+  const folders = [new URL("examples/", root), ...others];
   const examples = new Map(
     folders.flatMap((folder) =>
       readdirSync(folder).map((name) => [readFileSync(new URL(name, folder), "utf8"), name] as const),
@@ -151,6 +207,13 @@ test("every program in README.md and docs/ is in examples/ word for word, and ev
 
 /** What in the documents is neither one of our programs nor what one prints, with what runs it, or why nothing does. */
 const OTHER_CODE: Readonly<Record<string, string>> = {
+  "docs/in-the-browser.md html": "packages/site/test/in-the-browser.test.ts loads it",
+  "docs/in-the-browser.md sh": "packages/site/test/in-the-browser.test.ts does it, line by line",
+  "docs/hosts.md sh":
+    "packages/tools/test/host.test.ts and src/hosts/directory/ start hosts and servers so, at addresses of this machine",
+  "docs/other-languages.md python":
+    "clients/python/tests/test_examples.py runs that file, which recipes.test.ts compares",
+  "docs/other-languages.md sh": "packages/client-suite/test/recipes.test.ts runs each line",
   "docs/two-processes.md sh": "packages/site/test/two-processes.test.ts does it, line by line",
   "docs/validator.md sh": "the test above does it with a program of its own",
   "docs/browsers.md javascript": "settings of Vite, Next.js and Express, which are other projects",

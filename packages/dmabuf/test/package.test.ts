@@ -17,9 +17,11 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
+import { transform } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import ts from "typescript";
+import { bundle, MOST, zipped } from "./bundle-size.js";
 
 const LIBRARY = join(import.meta.dirname, "..", "..");
 const MEGABYTE = 1_000_000;
@@ -98,7 +100,73 @@ test("what `using` compiles to is in one module, so that rollup has nothing to w
   assert.deepEqual(own, []);
 });
 
-test("a fresh installation takes less than 12 MB and runs no script", () => {
+test("the symbols of `using` are said in that module alone, which has its own where there are none", () => {
+  const modules = filesOf(installed).filter((name) => name.endsWith(".js"));
+  const code = (name: string): string =>
+    readFileSync(join(installed, name), "utf8").replaceAll(/^\s*(?:\*|\/[/*]).*$/gm, "");
+  assert.deepEqual(
+    modules.filter((name) => /\bSymbol\.(dispose|asyncDispose)\b/.test(code(name))),
+    ["dist/src/using.js"],
+  );
+});
+
+/** Before all else: the program sees an engine as Safari. Those of Node.js can neither be deleted nor replaced. */
+const BARE = `const own = Symbol;
+function Bare(description) { return own(description); }
+for (const name of Reflect.ownKeys(own)) {
+  if (name === "dispose" || name === "asyncDispose") continue;
+  Object.defineProperty(Bare, name, Object.getOwnPropertyDescriptor(own, name));
+}
+globalThis.Symbol = Bare;`;
+
+/** There is one buffer: it comes again if it was given back. */
+const WITH_USING = `const wasThere = Symbol.dispose !== undefined;
+using domain = Domain.create();
+using stream = domain.createStream({ format: rawFormat(4), buffers: 1 });
+const wrong: string[] = [];
+{
+  using consumer = stream.frames();
+  for (let round = 0; round < 3; round++) {
+    {
+      using loan = stream.tryLoan()!;
+      loan.publish();
+    }
+    using frame = consumer.tryNext()!;
+    for (let at: object = frame; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+      wrong.push(...Object.getOwnPropertyNames(at).filter((name) => name === "undefined"));
+  }
+}
+const left = stream.consumers;
+const consumer = stream.frames();
+setTimeout(() => stream.end());
+// A newcomer begins with the newest.
+for await (const frame of consumer) frame.close();
+console.log(JSON.stringify({ wasThere, wrong, published: stream.published, left, consumers: stream.consumers }));`;
+
+test(
+  "where Symbol.dispose is not there, `using` of esbuild and of TypeScript gives everything back",
+  PATIENT,
+  async () => {
+    writeFileSync(join(folder, "bare.js"), BARE);
+    // TypeScript's wants that there is one.
+    const filled = 'Symbol.dispose ??= Symbol.for("Symbol.dispose");';
+    const { outputText } = ts.transpileModule(`${WITH_USING.replace("\n", `\n${filled}\n`)}`, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    for (const entry of ["dmabuf", "dmabuf/streams"]) {
+      const head = `import { Domain, rawFormat } from "${entry}";\n`;
+      const { code } = await transform(head + WITH_USING, { loader: "ts", target: "es2022", format: "esm" });
+      for (const program of [code, head + outputText]) {
+        writeFileSync(join(folder, "disposing.js"), program);
+        const { stdout, stderr } = run("--import", "./bare.js", "disposing.js");
+        assert.equal(stderr, "");
+        assert.deepEqual(JSON.parse(stdout), { wasThere: false, wrong: [], published: 3, left: 0, consumers: 0 });
+      }
+    }
+  },
+);
+
+test("a fresh installation takes less than 15 MB and runs no script", () => {
   const { dependencies = {}, optionalDependencies } = manifest(installed);
   assert.deepEqual(dependencies, {});
   const { resolve } = createRequire(import.meta.url);
@@ -113,7 +181,7 @@ test("a fresh installation takes less than 12 MB and runs no script", () => {
   const all = [installed, ...others];
   const blocks = all.flatMap((path) => filesOf(path).map((name) => statSync(join(path, name)).blocks));
   const bytes = blocks.reduce((sum, count) => sum + count * 512, 0);
-  assert.ok(bytes < 12 * MEGABYTE, `it takes ${(bytes / MEGABYTE).toFixed(1)} MB`);
+  assert.ok(bytes < 15 * MEGABYTE, `it takes ${(bytes / MEGABYTE).toFixed(1)} MB`);
   for (const path of all) {
     const { scripts = {} } = manifest(path);
     assert.deepEqual(
@@ -122,6 +190,29 @@ test("a fresh installation takes less than 12 MB and runs no script", () => {
       path,
     );
     assert.ok(!filesOf(path).includes("binding.gyp"), path);
+  }
+});
+
+test("in the bundle of a page the entries stay small, and each adapter alone", PATIENT, async (t) => {
+  const sizeOf = async (code: string): Promise<number> => zipped(await bundle(code, folder));
+  const domain = 'import { Domain } from "dmabuf"; globalThis.Domain = Domain;';
+  const streams = await sizeOf(domain.replace('"dmabuf"', '"dmabuf/streams"'));
+  const dmabuf = await sizeOf(domain);
+  const web = (await sizeOf(`${domain} import * as web from "dmabuf/web"; globalThis.web = web;`)) - dmabuf;
+  const sizes = { streams, dmabuf, web };
+  const adapters = Object.keys((await import(join(installed, "dist/src/web/index.js"))) as object);
+  assert.ok(adapters.includes("pipeFrames"));
+  for (const name of adapters) {
+    const alone = await sizeOf(`${domain} import { ${name} } from "dmabuf/web"; globalThis.${name} = ${name};`);
+    t.diagnostic(`${name} adds ${alone - dmabuf} bytes to dmabuf`);
+    const most = Math.min(MOST.adapter, web);
+    assert.ok(alone <= dmabuf + most, `${name} alone adds ${alone - dmabuf} bytes, more than ${most}`);
+  }
+  for (const entry of ["streams", "dmabuf", "web"] as const) {
+    t.diagnostic(`${entry} has ${sizes[entry]} bytes of ${MOST[entry]}`);
+  }
+  for (const entry of ["streams", "dmabuf", "web"] as const) {
+    assert.ok(sizes[entry] <= MOST[entry], `${entry} has ${sizes[entry]} bytes, more than ${MOST[entry]}`);
   }
 });
 
@@ -174,7 +265,7 @@ test("the command line says what is missing, and how to get the demo and what lo
     assert.equal(status, 1);
     assert.match(
       stderr,
-      /^dmabuf: Commands that look at domains are in a package.*npm install dmabuf-tools && npx dmabuf /,
+      /^dmabuf: Commands that look at domains, and the agent of a host, are in a package.*npm install dmabuf-tools && npx dmabuf /,
     );
   }
   assert.match(run(main, "inspect").stderr, /The inspector is in a package.*npm install dmabuf-inspector/);
@@ -245,6 +336,9 @@ function complaints(files: readonly string[], options: ts.CompilerOptions): stri
   return diagnostics.map((diagnostic) => ts.formatDiagnostic(diagnostic, FORMAT));
 }
 
+/** The entries that ask for the types of Node.js. */
+const NODE_ENTRIES = ["./node", "./hosts", "./opentelemetry"];
+
 /** Runs while Node.js's types are in the folder, and the package that dmabuf/opentelemetry is for. */
 function withNodeTypes(act: () => void): void {
   const types = join(folder, "node_modules", "@types");
@@ -297,7 +391,7 @@ for (const [name, options] of RESOLUTIONS) {
       const users = entries.map((entry) => {
         const user = join(folder, `user-${entries.indexOf(entry)}.ts`);
         writeFileSync(user, `export * from "${entry.replace(".", "dmabuf")}";\n`);
-        return { user, types: entry === "./node" || entry === "./opentelemetry" ? ["node"] : [] };
+        return { user, types: NODE_ENTRIES.includes(entry) ? ["node"] : [] };
       });
       const compile = (types: string[]): string[] => {
         const files = users.filter((one) => one.types.length === types.length).map(({ user }) => user);

@@ -2,7 +2,6 @@ import type { Agent } from "../src/domain/agent.js";
 import { makeReservation, type Reservation } from "../src/reservation/reservation.js";
 import type { KeepBuffer } from "../src/reservation/reservation-state.js";
 import type { Segment } from "../src/domain/layout.js";
-import { protocolOf } from "../src/domain/segment-protocol.js";
 import type { Entry } from "../src/reservation/entries.js";
 import { ReservationUser } from "../src/reservation/reservation-user.js";
 
@@ -15,5 +14,5 @@ export function reservationAt(agent: Agent, bufferSlot: number, keep?: KeepBuffe
 export function addEntry(segment: Segment, bufferSlot: number, { key, level }: Entry): void {
   const { slot, generation, sequence } = key;
   const room = segment.layout.reservationEntries;
-  protocolOf(segment).addEntry(bufferSlot, slot, generation, sequence, level, room);
+  segment.protocol.addEntry(bufferSlot, slot, generation, sequence, level, room);
 }

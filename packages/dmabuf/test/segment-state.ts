@@ -24,11 +24,12 @@ import { readName } from "../src/domain/text.js";
 import { tryReadEntries } from "../src/reservation/entries.js";
 import { holderOf, lockHolder, ticketOf } from "../src/reservation/lock.js";
 import { createSharedSubstrate } from "../src/substrate/shared-array.js";
+import { segmentOf } from "../src/domain/segment-protocol.js";
 
 /** As {@link segmentState}, of a domain of threads. */
 export function domainState(control: SharedArrayBuffer): string[] {
   const memory = createSharedSubstrate(control);
-  return segmentState({ memory, layout: readHeader(memory) });
+  return segmentState(segmentOf(memory, readHeader(memory)));
 }
 
 /** Everything in a domain's control segment that is in use, one line each, as far as an onlooker can see it. */
@@ -36,14 +37,15 @@ export function segmentState(segment: Segment): string[] {
   return [...agents(segment), ...timelines(segment), ...oneShots(segment), ...buffers(segment), ...streams(segment)];
 }
 
-function* agents({ memory, layout }: Segment): Generator<string> {
+function* agents(segment: Segment): Generator<string> {
+  const { memory, layout } = segment;
   for (let slot = 0; slot < layout.sizes.agents; slot++) {
     const base = layout.agent(slot);
     const state = memory.load(base + AGENT.STATE);
     const reaper = memory.load(base + AGENT.REAPER);
     // A claim that outlives its claimer passes on (recovery.2): it died when it had freed the slot.
     const phase = AGENT_STATE.phase.in(state);
-    if (phase === AGENT_PHASE.FREE && !isLive({ memory, layout }, reaper)) continue;
+    if (phase === AGENT_PHASE.FREE && !isLive(segment, reaper)) continue;
     const word = ["free", "live", "dead"][phase];
     yield `agent ${slot} "${readName(memory, base + AGENT.NAME)}" generation ${AGENT_STATE.generation.in(state)} is ${word}, its reaper ${reaper}`;
   }

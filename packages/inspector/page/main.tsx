@@ -1,7 +1,7 @@
+import { applyTheme } from "dmabuf-page-parts";
 import { render } from "preact";
 import { App } from "./app.js";
 import { connect } from "./store/store.js";
-import { applyTheme } from "./store/theme.js";
 
 applyTheme();
 connect();

@@ -6,9 +6,12 @@ import type { DefaultTheme, MarkdownRenderer, UserConfig } from "vitepress";
 import { HOME, linkFrom, PAGES, titleOf } from "./pages.js";
 
 /** The order in which a newcomer reads. Guides that are not listed come after those that are. */
-const START = ["two-processes.md", "first-pipeline.md", "asynchronous-work.md"];
+const START = ["two-processes.md", "in-the-browser.md", "first-pipeline.md", "asynchronous-work.md"];
 const GUIDES = [
   "processes.md",
+  "hosts.md",
+  "other-languages.md",
+  "protocol.md",
   "devices.md",
   "browsers.md",
   "modules.md",
@@ -51,7 +54,11 @@ export function siteConfig(): UserConfig<DefaultTheme.Config> {
     vite: { build: { chunkSizeWarningLimit: 10_000 }, logLevel: "warn" },
     themeConfig: {
       nav: [
-        { text: "Start", link: "/two-processes", activeMatch: "^/(two-processes|first-pipeline|asynchronous-work)" },
+        {
+          text: "Start",
+          link: "/two-processes",
+          activeMatch: "^/(two-processes|in-the-browser|first-pipeline|asynchronous-work)",
+        },
         { text: "Guides", link: "/processes" },
         { text: "Design", link: "/architecture", activeMatch: "^/(design/|architecture)" },
         { text: "Reference", link: "/reference/", activeMatch: "^/reference/" },

@@ -3,22 +3,15 @@
  * saved as it says, in an empty folder, with the packed library.
  */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { capabilities } from "dmabuf/node";
 import { REPOSITORY } from "../src/pages.js";
-import { REAL, registryWithLibrary } from "./registry.js";
+import { filesIn, noRegistry, readersFolder, stepsOf, terminal } from "./reader.js";
 
-/** The numbered sections, which are the steps. */
-const STEPS = readFileSync(join(REPOSITORY, "docs/two-processes.md"), "utf8")
-  .split(/^## (?=\d)/m)
-  .slice(1)
-  .join("")
-  .split(/^## (?!\d)/m)[0]!;
+const STEPS = stepsOf("docs/two-processes.md");
 
 /** What is typed: `{ terminal: "first", lines: ["npm init -y"] }`. */
 const COMMANDS = Array.from(
@@ -28,58 +21,12 @@ const COMMANDS = Array.from(
     lines: text!.trim().split("\n"),
   }),
 );
-const FILES = new Map(
-  Array.from(STEPS.matchAll(/this as `(.*?)`:\n\n```js\n(.*?)```/gs), ([, name, text]) => [name!, text!]),
-);
+const FILES = filesIn(STEPS);
 
-/** Without what processes need, or without the registry, there is nothing to follow; where everything is tested, that fails. */
+/** Without what processes need, there is nothing to follow; where everything is tested, that fails. */
 function reasonToSkip(): string | false {
   const missing = capabilities().missing.map(({ name, reason }) => `${name}: ${reason}`);
-  if (missing.length > 0) return missing.join("; ");
-  const ping = spawnSync("npm", ["ping", "--fetch-retries=0"], { stdio: "ignore", timeout: 20_000 });
-  return ping.status === 0 || process.env["CI"] === "true" ? false : `no registry at ${REAL}`;
-}
-
-/** A terminal: what is typed into it, and what is said there. */
-function terminal(t: TestContext, cwd: string, env: NodeJS.ProcessEnv) {
-  const shell = spawn("bash", { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
-  t.after(() => shell.kill("SIGKILL"));
-  let said = "";
-  const heard = new Set<() => void>();
-  for (const stream of [shell.stdout, shell.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-      for (const look of heard) look();
-    });
-  }
-  const says = (what: RegExp, from: number): Promise<number> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        const match = what.exec(said.slice(from));
-        if (match === null) return;
-        heard.delete(look);
-        resolve(from + match.index + match[0].length);
-      };
-      heard.add(look);
-      look();
-    });
-  return {
-    get said() {
-      return said;
-    },
-    /** Resolves when the shell has said so, after all that it has said until now. */
-    says: (what: RegExp) => says(what, said.length),
-    type: (line: string) => shell.stdin.write(`${line}\n`),
-    /** Types a command, and waits for its end. */
-    async run(line: string): Promise<void> {
-      const from = said.length;
-      shell.stdin.write(`${line}\necho "ended: $?"\n`);
-      await says(/ended: \d+\n/, from);
-      assert.match(said.slice(from), /ended: 0\n$/, said.slice(from));
-    },
-    /** The programs that run in it. */
-    programs: () => readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, "utf8").trim().split(" ").map(Number),
-  };
+  return missing.length > 0 ? missing.join("; ") : noRegistry();
 }
 
 test("the page counts its terminals, commands and files rightly", () => {
@@ -100,19 +47,7 @@ test(
   async (t) => {
     const reason = reasonToSkip();
     if (reason !== false) return t.skip(reason);
-    const folder = mkdtempSync(join(tmpdir(), "dmabuf-two-processes-"));
-    const packed = mkdtempSync(join(tmpdir(), "dmabuf-packed-"));
-    t.after(() => [folder, packed].forEach((path) => rmSync(path, { recursive: true })));
-    const registry = await registryWithLibrary(packed);
-    t.after(() => registry[Symbol.asyncDispose]());
-    // What npm tells its scripts is not what a reader's shell has.
-    const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name));
-    const env = {
-      ...Object.fromEntries(own),
-      npm_config_registry: registry.address,
-      npm_config_prefer_offline: "true",
-    };
-
+    const { folder, env } = await readersFolder(t);
     const begin = performance.now();
     const [install, send, receive] = COMMANDS;
     const first = terminal(t, folder, env);

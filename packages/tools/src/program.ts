@@ -4,6 +4,7 @@ import { addBufinfo } from "./commands/bufinfo.js";
 import { addCompletion } from "./commands/completion.js";
 import { addExplain } from "./commands/explain.js";
 import { addFences } from "./commands/fences.js";
+import { addHost } from "./commands/host.js";
 import { addInspect } from "./commands/inspect.js";
 import { addLs } from "./commands/ls.js";
 import { addStreams } from "./commands/streams.js";
@@ -14,7 +15,18 @@ import { EXIT_CODES_HELP } from "./exit-codes.js";
 const { version } = createRequire(import.meta.url)("dmabuf-tools/package.json") as { version: string };
 
 /** In the order of `--help`. The last one completes all the others. */
-const COMMANDS = [addLs, addBufinfo, addFences, addStreams, addTop, addExplain, addTrace, addInspect, addCompletion];
+const COMMANDS = [
+  addLs,
+  addBufinfo,
+  addFences,
+  addStreams,
+  addTop,
+  addExplain,
+  addTrace,
+  addHost,
+  addInspect,
+  addCompletion,
+];
 
 /** `dmabuf COMMAND`, without what the library's own package does. */
 export function toolsProgram(): Command {

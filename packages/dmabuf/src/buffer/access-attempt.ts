@@ -68,7 +68,7 @@ export class AccessAttempt {
       void this.#holder.record;
     } catch (error) {
       if (begun) this.#record.abandonCpuAccess(mode);
-      if (held) holds.release(mode);
+      if (held) holds.drop(mode);
       else hold.giveUp();
       throw error;
     }
@@ -100,7 +100,7 @@ export class AccessAttempt {
       }
     } finally {
       if (begun && !taken) this.#record.abandonCpuAccess(mode);
-      if (!taken) holds.release(mode);
+      if (!taken) holds.drop(mode);
     }
     return taken;
   }

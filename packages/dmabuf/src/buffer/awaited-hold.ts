@@ -42,7 +42,7 @@ export function awaitedHold(holds: Holds, mode: AccessMode, action = "use the bu
       return true;
     },
     giveUp: () => {
-      if (claimed) holds.release("write");
+      if (claimed) holds.drop("write");
     },
   };
 }

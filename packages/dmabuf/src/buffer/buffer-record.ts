@@ -1,6 +1,7 @@
 import type { Agent } from "../domain/agent.js";
 import { countAttachment, discountAttachment } from "./agent-counter.js";
 import { bufferName } from "../domain/buffer-name.js";
+import { MODE_DETAIL } from "../domain/trace-points.js";
 import { POINT, trace, traces } from "../domain/tracing.js";
 import { BUFFER_SLOTS, bufferInode, type BufferKey } from "./buffer-slot.js";
 import type { BufferPages } from "./buffer-pages.js";
@@ -9,6 +10,7 @@ import { needFeature } from "../domain/shared-features.js";
 import { DmaBufError, textOf } from "../errors.js";
 import type { ReservationUser } from "../reservation/reservation-user.js";
 import type { AccessMode } from "../reservation/usage.js";
+import { raiseContent } from "./content-version.js";
 import type { ExporterAttachment, ExporterOps } from "./exporter.js";
 import type { ExporterLink } from "./exporter-link.js";
 import { makeBufferHandle, type BufferHandle, type HandleMode } from "./handle.js";
@@ -219,6 +221,15 @@ export class BufferRecord {
   /** Memory of the exporter's, as the storage of this buffer. */
   adopt(segments: readonly StorageSegment[]): Storage {
     return this.#owner.carrier.adopt(segments);
+  }
+
+  /** The end of a bare access. */
+  endCpuAccess(mode: AccessMode): void {
+    const { agent, exporter, key, reservation } = this;
+    reservation.warnIfHeld("end an access to");
+    if (traces(agent, POINT["buffer:access-end"])) this.trace(POINT["buffer:access-end"], 0, MODE_DETAIL[mode]);
+    exporter.end(mode);
+    if (mode === "write") raiseContent(agent, key.slot);
   }
 
   /** The end of an access that has come to nothing. */

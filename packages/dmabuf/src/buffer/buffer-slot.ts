@@ -1,6 +1,6 @@
 import { ring, slotOf, type Identity, type Member } from "../domain/agent-slot.js";
 import { nameBuffer } from "../domain/buffer-name.js";
-import { BUFFER, HEADER, type Segment } from "../domain/layout.js";
+import { BUFFER, HEADER, RESERVATION, type Segment } from "../domain/layout.js";
 import { addNumber, loadNumber, storeNumber } from "../domain/record.js";
 import { ReferencedTable, type SlotKey } from "../domain/referenced-table.js";
 import { readName, writeName } from "../domain/text.js";
@@ -55,7 +55,10 @@ function describeBuffer(member: Member, slot: number, options: BufferOptions): v
   memory.store(base + BUFFER.MOVER, 0);
   nameBuffer(member, slot, options.name);
   writeName(memory, base + BUFFER.EXPORTER_NAME, options.exporterName);
-  memory.store(layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1), 0);
+  memory.store(base + BUFFER.CONTENT, 0);
+  const copy = layout.reservation(slot, memory.load(base + BUFFER.PUBLISHED) & 1);
+  memory.store(copy + RESERVATION.COUNT, 0);
+  memory.store(copy + RESERVATION.WRITES, 0);
 }
 
 /** Says in which file the bytes are. */

@@ -257,7 +257,14 @@ test("the statistics are the same in all agents and tell of all live buffers", a
     second.reservation.addFence(fence, "read");
   }
   first.handle();
-  const none = { readers: [], writer: undefined, attachments: 0, pendingFences: 0, overdueFences: 0 };
+  const none = {
+    readers: [],
+    writer: undefined,
+    attachments: 0,
+    pendingFences: 0,
+    overdueFences: 0,
+    contentVersion: 0,
+  };
   const expected = [
     { ...none, inode: 1, name: "first", size: 12288, exporterName: "system", holders: ["main"] },
     { ...none, inode: 2, name: "second", size: 4096, exporterName: "camera", holders: ["main", "worker"] },

@@ -25,6 +25,7 @@ import type { ReservationUser } from "../reservation/reservation-user.js";
 import { checkAccess, checkAccessMode, checkAccessSync, usageFor, type AccessMode } from "../reservation/usage.js";
 import { beginAccess, evict, type AccessOptions } from "./access-attempt.js";
 import type { BufferRecord } from "./buffer-record.js";
+import { contentVersion } from "./content-version.js";
 import type { CpuAccess } from "./cpu-access.js";
 import type { ExporterAttachment } from "./exporter.js";
 import { HANDLE_MODE, type BufferHandle, type HandleMode } from "./handle.js";
@@ -112,6 +113,32 @@ export class DmaBuf implements Disposable {
   /** A number that no other buffer of the domain ever has. @throws {DmaBufError} `EBADF` after the close. */
   get inode(): number {
     return bufferInode(this.#record.agent, this.#record.key.slot);
+  }
+
+  /**
+   * A number that is another one when the content may be: from 0 up to 2^32 - 1, and then from 0 again. The same for all holders.
+   *
+   * It rises when an access to write ends, also by the death of its thread, when a job that writes or any fence of usage `kernel`
+   * or `write` is added, when a stream's loan ends, when the storage is moved, and when a memory fence signals. So read
+   * it in an access to read: as long as it stays the same, a copy of the bytes is still right. It does not rise by what the
+   * library does not see: a device that writes without a fence here, and code that writes to {@link mmap}, {@link vmap} or
+   * {@link segments}. Such code surrounds its writes with {@link beginCpuAccess} and {@link endCpuAccess}: then it rises at the end.
+   *
+   * @throws {DmaBufError} `EBADF` after the close.
+   * @example
+   * ```ts
+   * import { Domain } from "dmabuf";
+   *
+   * using domain = Domain.create();
+   * using buffer = domain.allocate(4096);
+   * const before = buffer.contentVersion;
+   * (await buffer.access("write")).close();
+   * console.log(buffer.contentVersion === before); // false
+   * ```
+   */
+  get contentVersion(): number {
+    const { agent, key } = this.#record;
+    return contentVersion(agent, key.slot);
   }
 
   /** The buffer's fences, until this holder closes. @throws {DmaBufError} `EBADF` after the close. */
@@ -329,12 +356,7 @@ export class DmaBuf implements Disposable {
   /** The end that belongs to {@link beginCpuAccess}; waits for nothing. */
   endCpuAccess(mode: AccessMode): void {
     checkAccessMode("DmaBuf.endCpuAccess()", mode);
-    const { agent, exporter, reservation } = this.#record;
-    reservation.warnIfHeld("end an access to");
-    if (traces(agent, POINT["buffer:access-end"])) {
-      this.#record.trace(POINT["buffer:access-end"], 0, MODE_DETAIL[mode]);
-    }
-    exporter.end(mode);
+    this.#record.endCpuAccess(mode);
   }
 
   /**

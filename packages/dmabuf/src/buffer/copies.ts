@@ -46,6 +46,11 @@ export function countedCopyTo(
   target: Uint8Array,
 ): void {
   target.set(source);
-  bytes += source.length;
-  copier?.copies?.add(why, source.length);
+  countCopy(copier, why, source.length);
+}
+
+/** A copy that the surroundings have made for the library, as a browser does from or to a `VideoFrame`. */
+export function countCopy(copier: Copier | undefined, why: CopyReason, length: number): void {
+  bytes += length;
+  copier?.copies?.add(why, length);
 }

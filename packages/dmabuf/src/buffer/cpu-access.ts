@@ -1,6 +1,7 @@
 import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
 import type { AccessMode } from "../reservation/usage.js";
+import { checkThere } from "./bytes-there.js";
 import { countedCopyTo, type Copier } from "./copies.js";
 
 /** What accesses hold, one after the other (held.5). */
@@ -114,13 +115,4 @@ export class CpuAccess implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** For a view without bytes. @throws {DmaBufError} `EBADF` if its memory has gone to another thread. */
-export function checkThere(view: Uint8Array): void {
-  if (view.buffer.byteLength > 0) return;
-  throw new DmaBufError(
-    "EBADF",
-    "Cannot use the bytes: their memory was put into a transfer list; post handle() of the buffer or stream instead, or a copy()",
-  );
 }

@@ -20,6 +20,8 @@ import type { AccessMode } from "../reservation/usage.js";
  *     has another agent, and no agent waits for that.
  * hold.6. An agent that sees at first that another is in the way takes nothing, and so has nothing to ring for (hold.3):
  *     otherwise a wait would wake itself by its own looks and never sleep.
+ * hold.7. CONTENT rises before WRITER is taken away from an agent that has written, by itself or, after its death, by the
+ *     agent that clears it. So what a reader finds has another number than what was there before.
  */
 export class Holds {
   readonly agent: Agent;
@@ -63,6 +65,15 @@ export class Holds {
     } else if (this.#readers > 0 && --this.#readers === 0) {
       this.#leaveReaders();
     }
+  }
+
+  /** Gives back a hold under which nothing was written. */
+  drop(mode: AccessMode): void {
+    if (mode === "read") return this.release(mode);
+    if (!this.#writing) return;
+    const { protocol, identity } = this.agent;
+    this.#writing = false;
+    protocol.dropWriter(this.slot, identity);
   }
 
   /** Gives back whatever this agent holds. */
@@ -143,6 +154,8 @@ export const HOLD_RECOVERY: RecoveryStep = {
   release(segment, slot, dead) {
     const base = segment.layout.buffer(slot);
     if (segment.memory.load(base + BUFFER.WRITER) !== dead) return;
+    // hold.7
+    segment.memory.add(base + BUFFER.CONTENT, 1);
     segment.memory.compareExchange(base + BUFFER.WRITER, dead, 0);
     ringAll(segment, base + segment.layout.BUFFER.HOLD_WAITERS);
   },

@@ -1,6 +1,7 @@
 import { ringAll, slotOf, type Member } from "../domain/agent-slot.js";
 import { setBit } from "../domain/bits.js";
 import type { Layout, Segment } from "../domain/layout.js";
+import { raiseContent } from "./content-version.js";
 import type { MemoryWord } from "../substrate/memory-word.js";
 
 /** The part of memory-fence.2 and memory-fence.3 that is in the buffer's slot: those that wait for any of its words. */
@@ -8,6 +9,7 @@ import type { MemoryWord } from "../substrate/memory-word.js";
 /** Raises a word of a buffer, and rings those that wait; returns false if it was as high. */
 export function raiseWord(segment: Segment, slot: number, word: Pick<MemoryWord, "raise">, value: bigint): boolean {
   if (!word.raise(value)) return false;
+  raiseContent(segment, slot);
   ringAll(segment, waitersOf(segment.layout, slot));
   return true;
 }

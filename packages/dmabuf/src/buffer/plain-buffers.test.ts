@@ -15,6 +15,7 @@ import { BUFFER_SLOTS } from "./buffer-slot.js";
 import { PLAIN_BUFFERS } from "./plain-buffers.js";
 import { READ_FENCES } from "./read-fences.js";
 import { sharedMemory } from "./shared-memory.js";
+import { ANY_WORDS } from "../domain/segment-protocol.js";
 
 const OPTIONS = { timeout: 10_000 };
 const FORMAT = rawFormat(8);
@@ -27,6 +28,7 @@ interface LeanDomain extends ThreadDomain, StreamMembers {
 /** Its constructor is not declared: it is the library's own. */
 const Lean = ThreadDomain as unknown as new (entry: ThreadEntry, parts: ThreadParts) => LeanDomain;
 const PARTS: ThreadParts = {
+  words: ANY_WORDS,
   features: [READ_FENCES, PLAIN_BUFFERS, STREAMS],
   createCarrier: () => ({ carrier: sharedMemory }),
 };

@@ -4,7 +4,7 @@ import type { BufferKey } from "./buffer-slot.js";
 import type { Pages, PostedRequest } from "./request-slot.js";
 import { isLater, runEnd, type Reporter } from "../domain/promised.js";
 import { DmaBufError } from "../errors.js";
-import { take } from "../domain/steps.js";
+import { take, type Steps } from "../domain/steps.js";
 import { makeReservation, type Reservation } from "../reservation/reservation.js";
 import type { TakenLock } from "../reservation/reservation-state.js";
 import { ReservationUser } from "../reservation/reservation-user.js";
@@ -260,8 +260,7 @@ export class ServedExport {
   async #lockedLater(reservation: ReservationUser, run: () => Given<void>): Promise<void> {
     let lock: TakenLock | undefined;
     try {
-      lock = await take(this.#agent, reservation.locking(), { unref: true });
-      lock.spansTurns = true;
+      lock = await take(this.#agent, lockingOverTurns(reservation), { unref: true });
     } catch (error) {
       // In an agent that leaves, there is no lock to be had any more.
       if (!reservation.isClosed && !this.#agent.closed) throw error;
@@ -283,6 +282,13 @@ export class ServedExport {
     const importers = [...this.#importers.values()].map(({ owner }) => owner);
     return [...new Set([...importers, ...this.#accesses.map(({ owner }) => owner), ...(this.#pages?.owners ?? [])])];
   }
+}
+
+/** Takes the lock for the library: no code of the program that runs before it goes on is taken for its holder. */
+function* lockingOverTurns(reservation: ReservationUser): Steps<TakenLock> {
+  const lock = yield* reservation.locking();
+  lock.spansTurns = true;
+  return lock;
 }
 
 /** An importer in another agent. */

@@ -1,3 +1,4 @@
+import { isWhole } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { Neighbours } from "../host/neighbours.js";
 import { DmaBufError } from "../errors.js";
@@ -21,11 +22,11 @@ export const sharedMemory: StorageCarrier = {
   send: ({ storage }) => storage.segments,
   receive({ slot, generation, version, segments, size }, known) {
     if (known !== undefined) return known;
-    if (!Array.isArray(segments) || !(segments as StorageSegment[]).every(hasMemory)) {
+    if (!isWhole(segments) || !(segments as StorageSegment[]).every(hasMemory)) {
       throw new DmaBufError("EINVAL", 'Cannot import the buffer: "segments" of its handle is damaged');
     }
-    checkStorage(segments as StorageSegment[], size);
-    return { key: { slot, generation }, version, storage: held(segments as StorageSegment[]) };
+    checkStorage(segments, size);
+    return { key: { slot, generation }, version, storage: held(segments) };
   },
 };
 
@@ -40,7 +41,8 @@ function hasMemory(segment: StorageSegment): boolean {
   return typeof segment?.memory?.byteLength === "number";
 }
 
-function allocateMemory(length: number): SharedArrayBuffer {
+/** @throws {DmaBufError} `ENOMEM` if there is not so much. */
+export function allocateMemory(length: number): SharedArrayBuffer {
   try {
     return new SharedArrayBuffer(length);
   } catch (cause) {

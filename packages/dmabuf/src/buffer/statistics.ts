@@ -6,6 +6,7 @@ import { bufferName } from "../domain/buffer-name.js";
 import { isKeyOverdue, isKeySignaled } from "../domain/fence-slot.js";
 import type { Segment } from "../domain/layout.js";
 import { tryReadEntries } from "../reservation/entries.js";
+import { lastContentVersion } from "./content-version.js";
 import { currentHolds } from "./hold.js";
 
 /** What the domain knows of one live buffer; every agent sees the same. */
@@ -26,6 +27,8 @@ export interface BufferStatistics {
   readonly pendingFences: number;
   /** Fences that a time limit has ended while the agents that signal them may still be at the memory. */
   readonly overdueFences: number;
+  /** The number of its content (`buffer.contentVersion`). */
+  readonly contentVersion: number;
   /** Names of the agents whose code reads it just now. */
   readonly readers: readonly string[];
   /** Name of the agent whose code writes it just now. */
@@ -60,6 +63,7 @@ function statisticsOf(segment: Segment, slot: number): BufferStatistics {
     attachments: attachmentCount(segment, slot),
     pendingFences: entries.filter(({ key }) => !isKeySignaled(segment, key)).length,
     overdueFences: entries.filter(({ key }) => isKeyOverdue(segment, key)).length,
+    contentVersion: lastContentVersion(segment, slot),
     readers: agentNamesIn(segment, holds.readers),
     writer: isLive(segment, holds.writer) ? agentName(segment, holds.writer) : undefined,
   };

@@ -11,13 +11,17 @@ interface Other {
   readonly hasCommands: boolean;
 }
 
-const TOOLS: Other = { name: "dmabuf-tools", title: "Commands that look at domains are", hasCommands: true };
+const TOOLS: Other = {
+  name: "dmabuf-tools",
+  title: "Commands that look at domains, and the agent of a host, are",
+  hasCommands: true,
+};
 
 /** The commands that are not in this package. */
 const ELSEWHERE: ReadonlyMap<string, Other> = new Map([
   ["demo", { name: "dmabuf-demo", title: "The demo is", hasCommands: false }],
   ["inspect", { name: "dmabuf-inspector", title: "The inspector is", hasCommands: false }],
-  ...["ls", "bufinfo", "fences", "streams", "top", "explain", "trace", "completion", "complete"].map(
+  ...["ls", "bufinfo", "fences", "streams", "top", "explain", "trace", "host", "completion", "complete"].map(
     (command) => [command, TOOLS] as const,
   ),
 ]);

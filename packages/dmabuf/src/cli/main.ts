@@ -23,7 +23,11 @@ Look at running domains, also at those that hang (package dmabuf-tools; each has
   dmabuf explain [WHAT]    who waits for whom, since when and why
   dmabuf trace record|open record what a domain does for Perfetto; what happened last, also of a program that was killed
   dmabuf inspect [DOMAIN]  the same in a page (package dmabuf-inspector)
-  dmabuf completion SHELL  completion for bash, zsh or fish`;
+  dmabuf completion SHELL  completion for bash, zsh or fish
+
+Reach other hosts (package dmabuf-tools):
+
+  dmabuf host              be this host's agent: streams, fences and jobs go between its domain and those of other hosts`;
 
 // The reader of the output may have gone: a closed terminal, or head.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => (process.exitCode ??= 1));

@@ -1,6 +1,5 @@
 import { forEachBit, testBit } from "./bits.js";
 import { AGENT, AGENT_PHASE, AGENT_STATE, IDENTITY, PLACE_NAME_WORDS, type Segment } from "./layout.js";
-import { protocolOf } from "./segment-protocol.js";
 import { claimFree, usedSlots } from "./table.js";
 import { readName, readText, writeName, writeText } from "./text.js";
 
@@ -85,7 +84,7 @@ function agentIn({ memory, layout }: Segment, slot: number, phase: number): Iden
   return AGENT_STATE.phase.in(state) === phase ? identityOf(AGENT_STATE.generation.in(state), slot) : 0;
 }
 
-function identityOf(generation: number, slot: number): Identity {
+export function identityOf(generation: number, slot: number): Identity {
   return IDENTITY.generation.of(generation) | IDENTITY.slot.of(slot);
 }
 
@@ -94,7 +93,7 @@ function stateOf(generation: number, phase: number): number {
 }
 
 export function isLive(segment: Segment, identity: Identity): boolean {
-  return protocolOf(segment).isLive(identity) !== 0;
+  return segment.protocol.isLive(identity) !== 0;
 }
 
 /** All live agents. */
@@ -172,13 +171,8 @@ export function placeOf({ memory, layout }: Segment, identity: Identity): string
   return readText(memory, layout.agent(slotOf(identity)) + AGENT.LISTENS, PLACE_NAME_WORDS);
 }
 
-/** The names of the agents that have joined and not left. */
-export function agentNames(segment: Segment): string[] {
-  return [...liveAgents(segment)].map((identity) => nameOf(segment, identity)).filter((name) => name !== undefined);
-}
-
 /** agent-slot.6. */
-function nameOf({ memory, layout }: Segment, identity: Identity): string | undefined {
+export function nameOf({ memory, layout }: Segment, identity: Identity): string | undefined {
   if (slotOf(identity) >= layout.sizes.agents) return undefined;
   const base = layout.agent(slotOf(identity));
   const generation = generationOf(identity);
@@ -205,10 +199,10 @@ export function nameAgents(member: Member, others: Iterable<Identity>): string {
 
 /** Wakes an agent, whether it waits synchronously, asynchronously or both. */
 export function ring(segment: Segment, slot: number): void {
-  protocolOf(segment).ring(slot);
+  segment.protocol.ring(slot);
 }
 
 /** Rings every agent whose bit is set, and clears the bits. */
 export function ringAll(segment: Segment, array: number): void {
-  protocolOf(segment).ringAll(array);
+  segment.protocol.ringAll(array);
 }

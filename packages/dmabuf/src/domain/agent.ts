@@ -6,10 +6,9 @@ import type { Substrate } from "../substrate/substrate.js";
 import type { Activity, ActivityLog } from "./activity.js";
 import type { CopyLog } from "./copying.js";
 import { slotOf, type Identity, type Member } from "./agent-slot.js";
-import { boundTo } from "./segment-protocol.js";
 import { checkTimeout, Ending, waitUntil, type WaitTerms, type Waiter } from "./wait.js";
 import { HeldList } from "./held.js";
-import type { TraceSink } from "./tracing.js";
+import type { Tracer } from "./tracing.js";
 import { LongWaits } from "./long-waits.js";
 import { domainName } from "./header.js";
 import { AGENT, type Layout, type Segment } from "./layout.js";
@@ -85,9 +84,8 @@ export class Agent implements Member, Waiter {
   readonly options: AgentOptions;
   /** Who looks for broken rules, if any does; set when the agent has joined. */
   validation: Validation | undefined = undefined;
-  isListenedTo = false;
-  /** Where its last events are kept, if they are. */
-  traceSink: TraceSink | undefined = undefined;
+  /** Tells what happens in it, while a sink listens to it. */
+  tracer: Tracer | undefined = undefined;
   /** Tells other agents what lasts, where the domain explains it. */
   activities: ActivityLog | undefined = undefined;
   /** Keeps account of what it copies, where the domain has one. */
@@ -110,7 +108,7 @@ export class Agent implements Member, Waiter {
   constructor(segment: Segment, identity: Identity, host: Host, options: AgentOptions = QUIET) {
     this.memory = segment.memory;
     this.layout = segment.layout;
-    this.protocol = boundTo(segment);
+    this.protocol = segment.protocol;
     this.identity = identity;
     this.host = host;
     this.options = options;

@@ -1,9 +1,8 @@
 import { ERRNO } from "../errors.js";
 import type { Activity } from "./activity.js";
 import type { Agent, WaitCondition } from "./agent.js";
-import { armKey, endKey, isKeySignaled, isOwnKey, keyOrigin, keyProgress, keyTimeLimit } from "./fence-slot.js";
+import { armKey, endKey, isKeySignaled, isOwnKey, keyProgress, keyTimeLimit } from "./fence-slot.js";
 import type { FenceKey } from "./timeline-slot.js";
-import { POINT, trace, traces } from "./tracing.js";
 
 /** Milliseconds without progress after which hang recovery ends a timeline or a published fence, by default. */
 export const DEFAULT_TIME_LIMIT = 10_000;
@@ -65,19 +64,10 @@ export class AwaitedKey implements WaitCondition {
     const left = this.#since + this.#limitNs - now;
     if (left <= 0) {
       this.expired(this.#limitNs / 1e6);
-      this.#traceEnd(now);
+      this.agent.tracer?.timesOut(this.key, now);
       endKey(this.agent, this.key, ERRNO.ETIMEDOUT, now);
     }
     return Math.max(0, left / 1e6);
-  }
-
-  #traceEnd(now: number): void {
-    const { agent, key } = this;
-    if (!traces(agent, POINT["fence:signaled"]) || isKeySignaled(agent, key)) return;
-    const origin = keyOrigin(agent, key);
-    if (origin === undefined) return;
-    const { context, seqno, timelineName } = origin;
-    trace(agent, POINT["fence:signaled"], context, seqno, ERRNO.ETIMEDOUT, timelineName, now);
   }
 }
 

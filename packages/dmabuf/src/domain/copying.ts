@@ -7,11 +7,18 @@ export type CopyReason =
   | "readableStreamFrom()"
   | "writableStreamFrom()"
   | "writableFrom()"
-  | "display.present()";
+  | "display.present()"
+  | "exportGPUBuffer()"
+  | "copyVideoFrame()"
+  | "toVideoFrame()"
+  | "AudioReader.read()"
+  | "AudioWriter.write()";
 
 export const COPY_REASONS: readonly CopyReason[] = [
   ...(["frame.copy()", "access.copy()", "buffer.move()", "window.pointerTo()"] as const),
   ...(["readableStreamFrom()", "writableStreamFrom()", "writableFrom()", "display.present()"] as const),
+  ...(["exportGPUBuffer()", "copyVideoFrame()", "toVideoFrame()"] as const),
+  ...(["AudioReader.read()", "AudioWriter.write()"] as const),
 ];
 
 /** Keeps account of what an agent copies. */

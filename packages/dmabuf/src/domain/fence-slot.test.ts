@@ -7,6 +7,7 @@ import { hintDeadline, keyDeadline, keyProgress, keyTime } from "./fence-slot.js
 import { checkSizes, Layout, ONE_SHOT } from "./layout.js";
 import { claimOneShot, completeOneShot } from "./one-shot-slot.js";
 import { advanceTimeline, claimTimeline, completeTimeline, freeTimeline, LAST_SEQUENCE } from "./timeline-slot.js";
+import { segmentOf } from "./segment-protocol.js";
 
 const DAY = 86_400e9;
 /** What a browser's clock says in 2026: nanoseconds since 1970. */
@@ -17,7 +18,8 @@ for (const isWasm of [true, false]) {
   const layout = new Layout(checkSizes({ agents: 2, oneShots: 64 }));
   const bytes = layout.words * 4;
   const memory = createSharedSubstrate(isWasm ? createWasmMemory(bytes)! : new SharedArrayBuffer(bytes));
-  const member: Member = { memory, layout, identity: claimAgentSlot({ memory, layout }, "agent") };
+  const segment = segmentOf(memory, layout);
+  const member: Member = { ...segment, identity: claimAgentSlot(segment, "agent") };
   const build = isWasm ? "atomic instructions" : "imported words";
 
   function signaledAt(time: number): number | undefined {

@@ -5,7 +5,6 @@ import { ONE_SHOT, TIMELINE, type Segment } from "./layout.js";
 import * as oneShot from "./one-shot-slot.js";
 import { loadNumber } from "./record.js";
 import type { RecoveryStep } from "./recovery.js";
-import { protocolOf } from "./segment-protocol.js";
 import { readName } from "./text.js";
 import { demandFence } from "./timeline-demand.js";
 import * as timeline from "./timeline-slot.js";
@@ -14,7 +13,7 @@ import type { FenceKey } from "./timeline-slot.js";
 /** What any agent can ask of a fence it knows by its key, whichever kind of slot it has. */
 
 export function isKeySignaled(segment: Segment, { slot, generation, sequence }: FenceKey): boolean {
-  return protocolOf(segment).isKeySignaled(slot, generation, sequence) !== 0;
+  return segment.protocol.isKeySignaled(slot, generation, sequence) !== 0;
 }
 
 /**
@@ -22,7 +21,7 @@ export function isKeySignaled(segment: Segment, { slot, generation, sequence }: 
  * owner lives and has not said that the work no longer touches any memory.
  */
 export function isKeyFinished(segment: Segment, { slot, generation, sequence }: FenceKey): boolean {
-  return protocolOf(segment).isKeyFinished(slot, generation, sequence) !== 0;
+  return segment.protocol.isKeyFinished(slot, generation, sequence) !== 0;
 }
 
 export function isKeyOverdue(segment: Segment, key: FenceKey): boolean {
@@ -31,12 +30,12 @@ export function isKeyOverdue(segment: Segment, key: FenceKey): boolean {
 
 /** 0 pending, 1 signaled, a negative errno if the fence failed, `-ESTALE` if what it failed with is no longer kept. */
 export function keyStatus(segment: Segment, { slot, generation, sequence }: FenceKey): number {
-  return protocolOf(segment).keyStatus(slot, generation, sequence);
+  return segment.protocol.keyStatus(slot, generation, sequence);
 }
 
 /** When the fence signaled, in nanoseconds, or `undefined` if that is no longer kept. */
 export function keyTime(segment: Segment, { slot, generation, sequence }: FenceKey): number | undefined {
-  const time = protocolOf(segment).keyTime(slot, generation, sequence);
+  const time = segment.protocol.keyTime(slot, generation, sequence);
   return time < 0 ? undefined : time;
 }
 
@@ -45,7 +44,7 @@ export function keyTime(segment: Segment, { slot, generation, sequence }: FenceK
  * looks again afterwards.
  */
 export function armKey(member: Member, key: FenceKey): void {
-  protocolOf(member).armKey(key.slot, key.sequence, member.identity);
+  member.protocol.armKey(key.slot, key.sequence, member.identity);
   demandFence(member, key);
 }
 
@@ -57,7 +56,7 @@ export function endKey(segment: Segment, key: FenceKey, error: number, timestamp
 
 /** A number that changes with every step forward of the fence's context: of a timeline, the last that has completed. */
 export function keyProgress(segment: Segment, { slot }: { readonly slot: number }): number {
-  return protocolOf(segment).keyProgress(slot);
+  return segment.protocol.keyProgress(slot);
 }
 
 /**
@@ -66,12 +65,12 @@ export function keyProgress(segment: Segment, { slot }: { readonly slot: number 
  * @param now Nanoseconds, as the deadline.
  */
 export function hintDeadline(segment: Segment, { slot, generation }: FenceKey, deadlineNs: number, now: number): void {
-  protocolOf(segment).hintDeadline(slot, generation, deadlineNs, now);
+  segment.protocol.hintDeadline(slot, generation, deadlineNs, now);
 }
 
 /** The earliest deadline that has been asked of the fence's context, in nanoseconds; 0 for none. */
 export function keyDeadline(segment: Segment, { slot, generation }: FenceKey): number {
-  return protocolOf(segment).keyDeadline(slot, generation);
+  return segment.protocol.keyDeadline(slot, generation);
 }
 
 /** Whether the calling agent is the one that signals the fence. */
@@ -81,7 +80,7 @@ export function isOwnKey(member: Member, key: FenceKey): boolean {
 
 /** The agent that signals the fence, 0 if its slot is free or has moved on. */
 export function keyOwner(segment: Segment, { slot, generation }: FenceKey): Identity {
-  return protocolOf(segment).keyOwner(slot, generation);
+  return segment.protocol.keyOwner(slot, generation);
 }
 
 /** A fence's place in its context, or `undefined` if its slot has moved on. */

@@ -37,15 +37,22 @@ export function domainName(memory: Substrate): string {
 }
 
 /**
+ * The layout of a domain with any features.
+ *
  * @param words How long the segment is; of `memory` no more than the header is read.
- * @param known Bits of the features that the caller knows.
  * @param action What cannot be done if it is refused.
  * @throws {DmaBufError} `EPROTO` if this is no control segment, or one of another layout version.
  */
-export function readHeader(
+export function readHeader(memory: Substrate, words = memory.words, action?: string): Layout {
+  return readLayout(memory, ALL_FEATURES, (sizes) => new Layout(sizes), words, action);
+}
+
+/** As {@link readHeader}, for one that knows some features. @param known Their bits. @param layoutOf Makes the layout. */
+export function readLayout(
   memory: Substrate,
+  known: number,
+  layoutOf: (sizes: Sizes) => Layout,
   words = memory.words,
-  known: number = ALL_FEATURES,
   action = "Cannot join the domain",
 ): Layout {
   if (memory.words < HEADER.WORDS || memory.load(HEADER.MAGIC) !== MAGIC) {
@@ -65,7 +72,7 @@ export function readHeader(
   if (!areSizes(sizes, absent)) {
     throw new DmaBufError("EPROTO", `${action}: the header of its control segment is damaged`);
   }
-  const layout = new Layout(without(sizes, absent));
+  const layout = layoutOf(without(sizes, absent));
   if (words < layout.words) {
     throw new DmaBufError("EPROTO", `${action}: it has ${words} words, its sizes need ${layout.words}`);
   }

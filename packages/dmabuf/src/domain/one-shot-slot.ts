@@ -2,7 +2,6 @@ import { ringAll, type Identity, type Member } from "./agent-slot.js";
 import { forgetTooOld, retireFailure } from "./failures.js";
 import { ONE_SHOT, ONE_SHOT_NUMBER, ONE_SHOT_STATE as STATE, TAGGED_TIME, type Segment } from "./layout.js";
 import { storeNumber } from "./record.js";
-import { protocolOf } from "./segment-protocol.js";
 import { claimFree } from "./table.js";
 import { writeName } from "./text.js";
 import type { FenceKey } from "./timeline-slot.js";
@@ -82,7 +81,7 @@ export function numberOf(word: bigint): { seqno: number; seqno32: boolean } {
  * @returns Whether this call decided the fence.
  */
 export function completeOneShot(segment: Segment, key: FenceKey, error: number, timestamp: number): boolean {
-  return protocolOf(segment).completeOneShot(key.slot, key.generation, error, timestamp) !== 0;
+  return segment.protocol.completeOneShot(key.slot, key.generation, error, timestamp) !== 0;
 }
 
 /** Gives a signaled slot back, if `owner` has it still. Only the publisher, or the reaper of the dead publisher. */

@@ -11,6 +11,7 @@ import {
 } from "./agent-slot.js";
 import { ERRNO } from "../errors.js";
 import { AGENT, type Segment, type TableName } from "./layout.js";
+import { orphanInvitation } from "./invitation-slot.js";
 import { usedSlots } from "./table.js";
 
 /**
@@ -24,8 +25,8 @@ import { usedSlots } from "./table.js";
  *     else.
  * recovery.3. The slot opens to a new joiner only when its sweep is complete, and before the claim ends.
  * recovery.4. A reaper that gives its claim up looks again: a death that came in between is not overlooked.
- * recovery.5. An agent that leaves by itself gives back what it held while it is still live, and then frees its own
- *     slot.
+ * recovery.5. An agent that leaves by itself gives back what it held while it is still live, then frees its own slot, and
+ *     rings every agent: one may wait for its end.
  * recovery.6. A sweep may be done in part by a reaper that dies and again from the start by the next one.
  * recovery.7. When all is released, every agent is rung: what it waits for may have been the dead one's, or the dead
  *     one may have opened it, or taken the agent's bit, and not have come to the ring.
@@ -94,7 +95,10 @@ export function* unreleased(segment: Segment): Generator<Identity> {
 export function leave(member: Member, steps: readonly RecoveryStep[], now: number): void {
   release(member, member.identity, steps, ERRNO.ECANCELED, now);
   sweep(member, member.identity, steps);
+  const used = usedSlots(member, "agents");
+  for (let slot = 0; slot < used; slot++) orphanInvitation(member, slot, member.identity);
   retireAgentSlot(member, member.identity);
+  ringEvery(member);
 }
 
 function reap(member: Member, slot: number, steps: readonly RecoveryStep[], now: number): void {
@@ -119,9 +123,17 @@ function releaseDead(member: Member, dead: Identity, steps: readonly RecoverySte
   if (isReleased(member, dead)) return;
   release(member, dead, steps, ERRNO.ESRCH, now);
   const used = usedSlots(member, "agents");
-  for (let slot = 0; slot < used; slot++) ring(member, slot);
+  for (let slot = 0; slot < used; slot++) {
+    orphanInvitation(member, slot, dead);
+    ring(member, slot);
+  }
   // SYNC POINT ring-before-released: an agent that finds this neither releases nor rings.
   member.memory.store(releasedWord(member, dead), dead);
+}
+
+function ringEvery(segment: Segment): void {
+  const used = usedSlots(segment, "agents");
+  for (let slot = 0; slot < used; slot++) ring(segment, slot);
 }
 
 function isReleased(segment: Segment, dead: Identity): boolean {

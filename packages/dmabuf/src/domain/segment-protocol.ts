@@ -1,18 +1,32 @@
-import { bindAtomic, WordsBuild, type MakeWords, type Places, type Protocol } from "../protocol/protocol.js";
+import { bindAtomic } from "../protocol/atomic-build.js";
+import type { Protocol } from "../protocol/protocol.js";
+import { WordsBuild, type MakeWords } from "../protocol/words-build.js";
+import { wantsAtomics } from "../host/environment.js";
 import { AtomicWords } from "../substrate/atomic-words.js";
-import type { Layout, Segment, TableName } from "./layout.js";
+import { createWasmMemory } from "../substrate/wasm-memory.js";
+import type { Substrate } from "../substrate/substrate.js";
+import type { ControlWords } from "./control-words.js";
+import { Layout, type Segment } from "./layout.js";
+import { placesOf } from "./protocol-places.js";
 
-/** The protocols on a segment's words. An agent has its own at hand. */
-export function protocolOf(segment: Segment): Protocol {
-  return segment.protocol ?? boundTo(segment);
+/** A segment with all protocols, by the build that fits its memory. */
+export function segmentOf(memory: Substrate, layout: Layout): Segment {
+  return { memory, layout, protocol: protocolOn(memory, layout) };
 }
+
+/** Those of `dmabuf`: memory of WebAssembly's own unless `DMABUF_WORDS=atomics` says otherwise, and `Atomics` where none is. */
+export const ANY_WORDS: ControlWords = {
+  layout: (sizes) => new Layout(sizes),
+  allocate: (bytes) => (wantsAtomics() ? undefined : createWasmMemory(bytes)) ?? new SharedArrayBuffer(bytes),
+  open: segmentOf,
+};
 
 /** One for each memory that lasts: it has one layout. */
 const bound = new WeakMap<AtomicWords, Protocol>();
 const builds = new WeakMap<Layout, WordsBuild>();
 
-/** Binds the protocols to a segment. */
-export function boundTo({ memory, layout }: Segment): Protocol {
+/** Binds the protocols to a memory. */
+export function protocolOn(memory: Substrate, layout: Layout): Protocol {
   if (!(memory instanceof AtomicWords)) return buildOf(layout).bind(memory);
   let protocol = bound.get(memory);
   if (protocol === undefined) {
@@ -33,16 +47,4 @@ export function useBuild(layout: Layout, make?: MakeWords): WordsBuild {
   const build = new WordsBuild(placesOf(layout), make);
   builds.set(layout, build);
   return build;
-}
-
-/** What scripts/layout.mjs lets the builds import. */
-function placesOf(layout: Layout): Places {
-  const tables = Object.keys(layout.counts) as TableName[];
-  const START = Object.fromEntries(tables.map((table) => [table, layout.start(table)]));
-  const lists: object = { ...layout, COUNT: layout.counts, LAYOUT: layout, START };
-  return Object.fromEntries(
-    Object.entries(lists).flatMap(([record, places]) =>
-      Object.entries(places as object).map(([name, place]) => [`${record}.${name}`, place as number]),
-    ),
-  );
 }

@@ -14,7 +14,6 @@ import {
 } from "./layout.js";
 import { pairOf } from "./packing.js";
 import { addNumber, loadNumber, storeNumber } from "./record.js";
-import { protocolOf } from "./segment-protocol.js";
 import { claimFree } from "./table.js";
 import { writeName } from "./text.js";
 
@@ -139,7 +138,7 @@ export function completeTimeline(
   firstFailed = sequence,
 ): boolean {
   if (error !== 0) recordFailure(member, slot, firstFailed, sequence, error);
-  return protocolOf(member).completeTimeline(slot, generation, completed, sequence, timestamp) !== 0;
+  return member.protocol.completeTimeline(slot, generation, completed, sequence, timestamp) !== 0;
 }
 
 /**
@@ -155,7 +154,7 @@ export function advanceTimeline(
   amount: number,
   timestamp: number,
 ): number | undefined {
-  const sequence = protocolOf(member).advanceTimeline(slot, generation, amount, timestamp);
+  const sequence = member.protocol.advanceTimeline(slot, generation, amount, timestamp);
   if (sequence > LAST_SEQUENCE) {
     throw new DmaBufError("EOVERFLOW", `Cannot advance the timeline to ${sequence}: it ends at ${LAST_SEQUENCE}`);
   }
@@ -182,7 +181,7 @@ export function endTimeline(segment: Segment, slot: number, generation: number, 
     const ended = (isOurs ? word : open) | ENDED;
     if (memory.compareExchange64(base + TIMELINE.COMPLETED, word, ended) === word) break;
   }
-  protocolOf(segment).ringTimeline(slot);
+  segment.protocol.ringTimeline(slot);
 }
 
 /**

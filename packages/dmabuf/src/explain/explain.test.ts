@@ -19,6 +19,7 @@ import { BLOCKS } from "../../test/blocking.js";
 import { exported } from "../../test/waiting.js";
 import { storeActivity, storedActivities } from "./activity-slot.js";
 import { explainFrom } from "./explain.js";
+import { segmentOf } from "../domain/segment-protocol.js";
 
 const LIMITED = { timeout: 60_000 };
 
@@ -32,6 +33,9 @@ function two(t: TestContext, options: DomainOptions = {}, joining: JoinOptions =
   });
   return { main, other };
 }
+
+/** V8 writes it there; Firefox and WebKit show both. */
+const STACK_HAS_MESSAGE = new Error("a message").stack!.includes("a message");
 
 /** Until what is done now has lasted long enough to be told. */
 function lasting(): Promise<void> {
@@ -51,13 +55,15 @@ async function late(wait: Promise<unknown>): Promise<Explanation> {
     assert.equal(error.code, "ETIMEDOUT");
     assert.ok(error.explanation !== undefined, `it explains nothing: ${error.message}`);
     assert.ok(error.message.endsWith(error.explanation.sentence));
-    assert.ok(error.stack!.includes(error.explanation.sentence));
+    if (STACK_HAS_MESSAGE) assert.ok(error.stack!.includes(error.explanation.sentence));
     return error.explanation;
   }
   assert.fail("it has not timed out");
 }
 
 const SOON = { timeout: 20 };
+/** In milliseconds: before that nothing is long. */
+const SOON_OVER = 200;
 
 test(
   "what holds up a buffer, or a wait for it, is the agent that accesses it, with the time if that is long",
@@ -66,10 +72,15 @@ test(
     const { main, other } = two(t);
     const buffer = main.allocate(4096, { name: "frame" });
     const imported = other.import(buffer.handle());
+    const began = performance.now();
     const writing = await imported.access("write");
     const said = 'agent "other" holds a write access of buffer "frame", and waits for nothing in this domain';
-    assert.equal(main.explain(buffer).sentence, said);
-    assert.equal((await late(buffer.access("read", SOON))).sentence, said);
+    const saidFor = /^agent "other" holds a write access of buffer "frame" for \d\.\d s, and waits for nothing/;
+    for (const sentence of [main.explain(buffer).sentence, (await late(buffer.access("read", SOON))).sentence]) {
+      // On a busy machine it may have been long already.
+      if (performance.now() - began < SOON_OVER) assert.equal(sentence, said);
+      else assert.ok(sentence === said || saidFor.test(sentence), sentence);
+    }
     await lasting();
     const later = main.explain(buffer);
     assert.match(later.sentence, /^agent "other" holds a write access of buffer "frame" for 0\.[3-9] s, and waits/);
@@ -341,10 +352,12 @@ test("an agent of another process is named by it, and so is one that is stopped 
   agent.memory.store(process, 812);
   const thing = { kind: "buffer", slot: 0 } as const;
   const host = { nowNs: () => 0, isStopped: (number: number) => number === 812, processId: 1 };
-  const { memory, layout } = agent;
-  const outside = explainFrom({ memory, layout, identity: 0, host }, [thing]);
+  const { memory, layout, protocol } = agent;
+  const outside = explainFrom({ memory, layout, protocol, identity: 0, host }, [thing]);
   assert.equal(outside.sentence, 'process 812 ("other"), which is stopped, holds a write access of buffer "frame"');
-  const alive = explainFrom({ memory, layout, identity: 0, host: { ...host, isStopped: () => false } }, [thing]);
+  const alive = explainFrom({ memory, layout, protocol, identity: 0, host: { ...host, isStopped: () => false } }, [
+    thing,
+  ]);
   assert.equal(
     alive.sentence,
     'process 812 ("other") holds a write access of buffer "frame", and waits for nothing in this domain',
@@ -466,7 +479,7 @@ test("the words that are read stay as they are (holders.1)", LIMITED, async (t) 
     load64: (word: number) => memory.load64(word),
   };
   // Whatever else is called is no function.
-  const view = { memory: read as typeof memory, layout, identity: 0, host };
+  const view = { ...segmentOf(read as typeof memory, layout), identity: 0, host };
   assert.match(explainFrom(view, [{ kind: "buffer", slot: 0 }]).sentence, /"other" holds a write access/);
   assert.equal(explainFrom(view).sentence, "nothing is waited for");
 });

@@ -54,9 +54,8 @@ class Walk {
 
   constructor(view: ExplainView) {
     const { memory, layout, protocol, identity } = view;
-    const segment = { memory, layout, ...(protocol !== undefined && { protocol }) };
     this.#view = view;
-    this.#found = { ...segment, identity, entries: storedActivities(segment) };
+    this.#found = { memory, layout, protocol, identity, entries: storedActivities(view) };
     this.#waits = waitsIn(this.#found);
   }
 

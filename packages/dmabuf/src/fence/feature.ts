@@ -89,8 +89,12 @@ export interface FenceMembers {
    */
   stubFence(timestampNs?: number): Fence;
   /**
-   * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is
-   * an errno name, and otherwise with `EIO`. All threads can wait for it.
+   * A fence that signals when a promise settles. All threads can wait for it.
+   *
+   * If the promise rejects, the fence has an error: with the reason's `code` if that is an errno name; `ECANCELED` for an
+   * `AbortError`, `ETIMEDOUT` for a `TimeoutError`, `ENOSPC` for a `QuotaExceededError`, `EOPNOTSUPP` for a `NotSupportedError`,
+   * `ENOENT` for a `NotFoundError`, `EACCES` for a `NotAllowedError` or a `SecurityError`, `EINVAL` for a `DataError`, `EBADF` for
+   * an `InvalidStateError`; and otherwise with `EIO`. In this thread the reason is the error's `cause`.
    *
    * @throws {TypeError} If there is no promise.
    * @throws {DmaBufError} `ENOSPC` if too many published fences are pending; `EBADF` if this thread has left the

@@ -133,6 +133,9 @@ export interface FenceCallback extends Disposable {
   remove(): boolean;
 }
 
+/** Of fences that have failed: few have one. */
+const causes = new WeakMap<Fence, unknown>();
+
 const CALLBACK = orElse("EINVAL", FUNCTION);
 
 /** What a fence object has been through. */
@@ -144,6 +147,10 @@ export let backingOf: (fence: Fence) => FenceBacking;
 /** For the validator, if there is one: a call begins to wait for a fence. */
 export function wayTo(fence: Fence): Passage | undefined {
   return fenceAgent(fence).validation?.waits({ kind: "fence", fence });
+}
+/** Says what the work of a fence has failed with: this agent's errors of it have it as their cause. */
+export function setCause(fence: Fence, cause: unknown): void {
+  causes.set(fence, cause);
 }
 /** Gives a fence of this agent a place in shared memory, or takes it back. */
 export let setBacking: (fence: Fence, backing: FenceBacking) => void;
@@ -231,9 +238,9 @@ export class Fence implements ReadFence, Disposable {
     return this.isSignaled() ? this.#error || 1 : 0;
   }
 
-  /** Why the work failed, once the fence has signaled. */
+  /** Why the work failed, once the fence has signaled. Its `cause` is the reason of a promise's rejection, in the thread of that. */
   get error(): DmaBufError | undefined {
-    return errorOf(this);
+    return errorOf(this, causes.get(this));
   }
 
   /** When the fence signaled, in monotonic nanoseconds; `undefined` while it is pending. */
@@ -425,9 +432,10 @@ export class Fence implements ReadFence, Disposable {
 
   /**
    * Drops the maker's reference. A pending fence that something waits for must not be dropped: that is reported, and the
-   * fence signals with `EDEADLK` so that the waits end. A fence of another agent can be dropped at any time.
+   * fence signals with `EDEADLK` so that the waits end. A fence of another agent can be dropped at any time. Twice does
+   * nothing.
    */
-  [Symbol.dispose](): void {
+  close(): void {
     if ((this.#flags & FLAG.RELEASED) !== 0) return;
     this.#flags |= FLAG.RELEASED;
     if (traces(this.#agent, POINT["fence:destroy"])) traceFence(this.#agent, POINT["fence:destroy"], this);
@@ -435,6 +443,10 @@ export class Fence implements ReadFence, Disposable {
       if (this.#callbacks !== undefined && this.#callbacks.size > 0 && !this.isSignaled()) this.#backing.abandon(this);
     });
     void runEnd(this.#agent.host, MAKER, () => this.#backing.release(this));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #traceSignaled(error: number, timestampNs: number): void {
@@ -518,7 +530,7 @@ class FenceWait implements Wait {
       return () => callback.remove();
     };
     const agent = fenceAgent(fence);
-    const end = agent.isListenedTo && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
+    const end = agent.tracer !== undefined && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
     const wait = waitUntil(agent, terms, () => fence.isSignaled(), subscribe, fence);
     return end === undefined ? wait : tracedWait(end, wait);
   }
@@ -531,7 +543,7 @@ class FenceWait implements Wait {
       throw fenceAgent(fence).blocksItself("own-fence", "Cannot block: only this thread can signal the fence");
     }
     const agent = fenceAgent(fence);
-    const end = agent.isListenedTo && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
+    const end = agent.tracer !== undefined && !fence.isSignaled() ? traceWait(agent, [fence]) : undefined;
     if (end === undefined) return agent.waitSync(awaited, timeout);
     return tracedWaitSync(end, () => agent.waitSync(awaited, timeout));
   }

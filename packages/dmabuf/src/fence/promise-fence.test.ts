@@ -35,6 +35,19 @@ test(
       [Object.assign(new Error("odd"), { code: "ERR_ODD" }), "EIO"],
       [Object.assign(new Error("odd"), { code: "toString" }), "EIO"],
       [Object.assign(new Error("odd"), { code: 5 }), "EIO"],
+      [new DOMException("stopped", "AbortError"), "ECANCELED"],
+      [AbortSignal.abort().reason, "ECANCELED"],
+      [new DOMException("late", "TimeoutError"), "ETIMEDOUT"],
+      [new DOMException("full", "QuotaExceededError"), "ENOSPC"],
+      [new DOMException("no such codec", "NotSupportedError"), "EOPNOTSUPP"],
+      [new DOMException("no file", "NotFoundError"), "ENOENT"],
+      [new DOMException("no camera", "NotAllowedError"), "EACCES"],
+      [new DOMException("no camera", "SecurityError"), "EACCES"],
+      [new DOMException("odd bytes", "DataError"), "EINVAL"],
+      [new DOMException("closed", "InvalidStateError"), "EBADF"],
+      [new DOMException("odd", "OperationError"), "EIO"],
+      [Object.assign(new Error("odd"), { name: "toString" }), "EIO"],
+      [Object.assign(new Error("both"), { name: "AbortError", code: "ENODEV" }), "ENODEV"],
       [new Error("plain"), "EIO"],
       ["text", "EIO"],
       [undefined, "EIO"],
@@ -51,6 +64,16 @@ test(
     assert.deepEqual(agent.takeWarnings(), []);
   },
 );
+
+test("the reason of a rejection is the cause of the error, in the thread of the promise", PATIENT, async () => {
+  const agent = testAgent();
+  const reason = new Error("planted");
+  const fence = promiseFence(agent, Promise.reject(reason));
+  const view = elsewhere(fence, agent);
+  await assert.rejects(fence.result(), (error: DmaBufError) => error.code === "EIO" && error.cause === reason);
+  assert.equal(fence.error!.cause, reason);
+  assert.equal("cause" in view.error!, false);
+});
 
 test(
   "a promise that takes too long ends its fence with ETIMEDOUT, although no agent waits, and changes nothing later",

@@ -4,7 +4,7 @@ import { checkOptions, NAME, refuse, type Kinds } from "../arguments.js";
 import type { Agent } from "../domain/agent.js";
 import { isLater, promised } from "../domain/promised.js";
 import { codeOf } from "../errors.js";
-import { type Fence } from "./fence.js";
+import { setCause, type Fence } from "./fence.js";
 import { createFence } from "./local-fence.js";
 import { publish } from "./published-fence.js";
 import { TIME_LIMIT } from "./timeline.js";
@@ -18,7 +18,7 @@ export interface PromiseFenceOptions {
   readonly timeLimit?: number;
 }
 
-const OPTIONS: Kinds<PromiseFenceOptions> = { name: NAME, timeLimit: TIME_LIMIT };
+export const PROMISE_FENCE: Kinds<PromiseFenceOptions> = { name: NAME, timeLimit: TIME_LIMIT };
 
 const PROMISE = /* @__PURE__ */ noUserFence({
   wanted: "a promise, or another object with a method then()",
@@ -26,8 +26,8 @@ const PROMISE = /* @__PURE__ */ noUserFence({
 });
 
 /**
- * A fence that signals when a promise settles: without an error if it fulfils, with the rejection's `code` if that is an
- * errno name, and otherwise with `EIO`. All agents can wait for it.
+ * A fence that signals when a promise settles: without an error if it fulfils, and with {@link codeOf} of the reason if it
+ * rejects. All agents can wait for it. In this thread the reason is the error's `cause`.
  *
  * The promise is the work: after the time limit, the buffers that the fence was added to stay reserved until it settles.
  *
@@ -36,7 +36,7 @@ const PROMISE = /* @__PURE__ */ noUserFence({
  * @throws {DmaBufError} `ENOSPC` if too many published fences are pending.
  */
 export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, options: PromiseFenceOptions = {}): Fence {
-  checkOptions("Domain.fenceFrom()", options, OPTIONS);
+  checkOptions("Domain.fenceFrom()", options, PROMISE_FENCE);
   const { name = "promise", timeLimit = DEFAULT_TIME_LIMIT } = options;
   const work = promised(promise);
   if (!isLater(work)) refuse("Domain.fenceFrom()", "promise", promise, PROMISE);
@@ -49,7 +49,10 @@ export function promiseFence(agent: Agent, promise: PromiseLike<unknown>, option
   work.then(
     () => fence.signal(),
     (reason: unknown) => {
-      if (!fence.isSignaled()) fence.setError(codeOf(reason));
+      if (!fence.isSignaled()) {
+        fence.setError(codeOf(reason));
+        setCause(fence, reason);
+      }
       fence.signal();
     },
   );

@@ -48,11 +48,13 @@ export interface ReadFence {
   resultSync(options?: { readonly timeout?: number }): void;
 }
 
-export function errorOf(fence: Omit<ReadFence, "error">): DmaBufError | undefined {
+/** @param cause What the work has failed with, where that is known. */
+export function errorOf(fence: Omit<ReadFence, "error">, cause?: unknown): DmaBufError | undefined {
   const { status } = fence;
   if (status >= 0) return undefined;
   const { context, seqno, driverName, timelineName } = fence;
-  return new DmaBufError(errorCode(status), `Fence ${context}:${seqno} of ${driverName} ${timelineName} failed`);
+  const message = `Fence ${context}:${seqno} of ${driverName} ${timelineName} failed`;
+  return new DmaBufError(errorCode(status), message, cause === undefined ? {} : { cause });
 }
 
 /** What a wait for the work to succeed makes of how the fence has ended. */

@@ -108,10 +108,11 @@ function checkRoom(elements: readonly PointElement[]): void {
   );
 }
 
-function publish({ memory, layout }: Segment, slot: number, elements: readonly PointElement[]): void {
+function publish(segment: Segment, slot: number, elements: readonly PointElement[]): void {
+  const { memory, layout } = segment;
   const published = layout.syncobj(slot) + SYNCOBJ.PUBLISHED;
   const version = (memory.load(published) + 1) | 0;
-  writePoints({ memory, layout }, layout.points(slot, version & 1), elements);
+  writePoints(segment, layout.points(slot, version & 1), elements);
   // SYNC POINT copy-before-publish: a reader that sees the new version finds the copy complete.
   memory.store(published, version);
 }

@@ -172,7 +172,7 @@ class FencesWait implements Wait {
   }
 
   #wait(terms: WaitTerms): Promise<boolean> {
-    const end = this.#agent.isListenedTo ? traceWait(this.#agent, this.#pending()) : undefined;
+    const end = this.#agent.tracer !== undefined ? traceWait(this.#agent, this.#pending()) : undefined;
     return end === undefined ? this.#untracedWait(terms) : tracedWait(end, this.#untracedWait(terms));
   }
 
@@ -196,7 +196,7 @@ class FencesWait implements Wait {
       () => this.#pending(),
     );
     const ways = this.#agent.validation && this.doing.map(wayTo);
-    const end = this.#agent.isListenedTo ? traceWait(this.#agent, this.#pending()) : undefined;
+    const end = this.#agent.tracer !== undefined ? traceWait(this.#agent, this.#pending()) : undefined;
     const wait = (): boolean => this.#agent.waitSync(awaited, timeout);
     const isOver = end === undefined ? wait() : tracedWaitSync(end, wait);
     if (ways !== undefined) this.#passed(ways, isOver);

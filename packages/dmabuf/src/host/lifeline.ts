@@ -2,8 +2,15 @@ import type { Kind } from "../arguments.js";
 import { DmaBufError } from "../errors.js";
 
 /**
- * How two agents notice each other's end: each holds one end of a message channel, which closes when its thread ends,
- * however it ends. A browser may not tell of the close: there the invited agent holds a Web Lock as well.
+ * How agents notice each other's end. Inviter and invited have the ends of a message channel, which closes when a thread
+ * ends, however it ends. Browsers do not tell of the close: there each agent holds a Web Lock of its own for as long as it
+ * lives, and those that watch it ask for that lock.
+ *
+ * lifeline.1. An agent says that it is watched when it holds its lock (invitation-slot.5), and others ask for the lock only
+ *     then: before, they would get it while the agent lives.
+ * lifeline.2. Those that watch ask for a lock that they can share: one whose event loop does not turn keeps it from none.
+ * lifeline.3. The agent that notices an end watches all that live from then on: so inviter and invited may both end, and
+ *     the others notice both.
  */
 
 /**
@@ -54,7 +61,7 @@ export const MESSAGE_PORT: Kind = {
 };
 
 interface LockManager {
-  request(name: string, callback: () => unknown): Promise<unknown>;
+  request(name: string, options: { readonly mode: "exclusive" | "shared" }, callback: () => unknown): Promise<unknown>;
 }
 
 interface Surroundings {
@@ -66,8 +73,14 @@ interface Surroundings {
 
 const { MessageChannel, navigator, process } = globalThis as unknown as Surroundings;
 
-/** Web Locks are for browsers: a Node.js that has them too tells of the close. */
+/** Web Locks are for browsers: a Node.js that has them too tells of the close. An AudioWorklet has neither. */
 const locks = process === undefined ? navigator?.locks : undefined;
+
+/** Whether ends are noticed by locks here. */
+export const usesLocks = locks !== undefined;
+
+/** Whether others notice the end of an agent here. */
+export const isNoticed = usesLocks || process !== undefined;
 
 export function createLifeline(): { readonly mine: MessagePortLike; readonly theirs: MessagePortLike } {
   if (MessageChannel === undefined) {
@@ -77,53 +90,37 @@ export function createLifeline(): { readonly mine: MessagePortLike; readonly the
   return { mine: port1, theirs: port2 };
 }
 
-/** The invited agent's end of a lifeline. */
-export interface HeldLifeline {
-  /** Resolves when the inviter would notice that this agent ends. */
+/** What shows others that an agent lives. */
+export interface HeldLock {
+  /** Resolves when others would notice that this agent ends. */
   readonly ready: Promise<void>;
-  /** Lets go of it. */
   end(): void;
 }
 
-/** Holds the invited agent's end; `died` is called once when the inviter ends. */
-export function holdLifeline(port: MessagePortLike, name: string, died: () => void): HeldLifeline {
-  const endWatch = watchPort(port, died);
-  if (locks === undefined) return { ready: Promise.resolve(), end: endWatch };
-  let release = (): void => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
+/** Holds an agent's own lock, where ends are noticed by locks. @param held Called when it is held. */
+export function holdLock(name: string, held: () => void): HeldLock {
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
   const ready = new Promise<void>((resolve) => {
-    void locks.request(name, () => {
-      port.postMessage("held");
-      resolve();
-      return released;
-    });
+    if (locks === undefined) resolve();
+    else {
+      void locks.request(name, { mode: "exclusive" }, () => {
+        held();
+        resolve();
+        return ended;
+      });
+    }
   });
-  return {
-    ready,
-    end() {
-      release();
-      endWatch();
-    },
-  };
+  return { ready, end };
 }
 
-/** Watches the inviter's end; `died` is called once when the invited agent ends. Returns what ends the watch. */
-export function watchLifeline(port: MessagePortLike, name: string, died: () => void): () => void {
-  let watching = true;
-  const tell = (): void => {
-    if (watching) died();
-    watching = false;
-  };
-  const end = watchPort(port, tell);
-  // The lock is asked for only when the other side says that it holds it.
-  if (locks !== undefined) port.addEventListener("message", () => void locks.request(name, tell));
-  return () => {
-    watching = false;
-    end();
-  };
+/** Calls back when another agent's lock is not held any more (lifeline.2). */
+export function awaitLock(name: string, ended: () => void): void {
+  void locks?.request(name, { mode: "shared" }, ended);
 }
 
-function watchPort(port: MessagePortLike, closed: () => void): () => void {
+/** Calls back once when the thread at the port's other end ends, where a port tells of it. Returns what closes the port. */
+export function watchPort(port: MessagePortLike, closed: () => void): () => void {
   let open = true;
   port.addEventListener("close", () => {
     if (open) closed();

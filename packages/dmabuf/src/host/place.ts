@@ -1,7 +1,7 @@
 import { stackHere } from "./stack.js";
 
-/** Where the modules of the library are, if they are in files of their own. */
-const HOME = /[(\s]([^()\s]+)host\/stack\.js/.exec(stackHere())?.[1];
+/** Where the modules of the library are, if they are in files of their own: V8 writes "at f (file:1:1)", others "f@file:1:1". */
+const HOME = /[(\s@]([^()\s@]+)host\/stack\.js/.exec(stackHere())?.[1];
 /** So many lines say where something was done. */
 const LINES = 6;
 
@@ -30,5 +30,5 @@ function programHere(): string[] {
 /** The tests of the library are programs, too. What is of the language or of the runtime has no file of its own. */
 function isOfProgram(line: string): boolean {
   const isOwn = HOME !== undefined && line.includes(HOME) && !line.includes(".test.");
-  return !isOwn && !/node:|\(<anonymous>\)|\(index /.test(line);
+  return !isOwn && !/node:|\(<anonymous>\)|\(index |\[native code\]|@self-hosted/.test(line);
 }

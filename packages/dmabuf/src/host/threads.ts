@@ -1,5 +1,5 @@
 import type { Host } from "./host.js";
-import { sleep } from "../substrate/shared-array.js";
+import { canBlock, sleep } from "../substrate/shared-array.js";
 
 /**
  * The surroundings of a thread in Node.js, Bun, Deno or a browser, found out at run time: no module of any of them is
@@ -36,7 +36,6 @@ interface Surroundings {
   readonly performance?: { readonly timeOrigin: number; now(): number };
   readonly navigator?: { readonly hardwareConcurrency?: number };
   readonly console?: { warn(message: string): void };
-  readonly document?: unknown;
   setTimeout?(callback: () => void, ms: number): Timer;
   clearTimeout?(timer: Timer): void;
   setInterval?(callback: () => void, ms: number): Timer;
@@ -50,11 +49,10 @@ const WARNING = "DmaBufWarning";
 const LONGEST_TIMER = 0x7fff_ffff;
 
 function createHost(): Host {
-  const { process, navigator, document } = surroundings;
+  const { process, navigator } = surroundings;
   return {
     nowNs: monotonicClock(process?.hrtime),
-    // A worklet may not block either, and has no timers.
-    mayBlock: document === undefined && surroundings.setTimeout !== undefined,
+    mayBlock: canBlock(),
     spinNs: (navigator?.hardwareConcurrency ?? 2) > 1 ? SPIN_NS : 0,
     after: surroundings.setTimeout === undefined ? afterParked : afterTimer,
     keepAlive: keepAliveCounter(),

@@ -117,7 +117,7 @@ function* handingOver(
   try {
     isFree = hold.ready() || (yield until(agent, hold, heldUpBy(users)));
   } finally {
-    if (isFree) holds.release(access);
+    if (isFree) holds.drop(access);
     else hold.giveUp();
   }
   if (!isFree) throw timedOut(timeout, users());

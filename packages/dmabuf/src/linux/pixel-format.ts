@@ -14,7 +14,9 @@ export function fromCharacters(text: string): number {
 /** What video devices call the formats of images, where they lay them out alike. Cameras have I444 in separate planes only. */
 export const VIDEO_NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
   RGBA: ["AB24"],
-  BGRA: ["AR24", "XR24"],
+  BGRA: ["AR24"],
+  RGBX: ["XB24"],
+  BGRX: ["XR24"],
   RGB24: ["RGB3"],
   BGR24: ["BGR3"],
   GREY: ["GREY"],
@@ -34,6 +36,8 @@ export const VIDEO_NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
 export const DISPLAY_NAMES: Readonly<Record<PixelFormat, readonly string[]>> = {
   RGBA: ["XB24", "AB24"],
   BGRA: ["XR24", "AR24"],
+  RGBX: ["XB24"],
+  BGRX: ["XR24"],
   RGB24: ["BG24"],
   BGR24: ["RG24"],
   GREY: ["R8"],

@@ -10,7 +10,14 @@ export { pagesFrom } from "./memory/pages-from.js";
 export type { ConnectOptions, InheritOptions, ListenOptions } from "./joining/join-options.js";
 export type { ExportableMemory } from "./memory/file-carrier.js";
 export type { DescriptorDirectory, DescriptorOffer } from "./messages/descriptor-directory.js";
-export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./viewers/stream-viewer.js";
+export { StreamViewer, type ViewedFrame, type ConnectViewerOptions } from "./visitors/stream-viewer.js";
+export {
+  StreamContributor,
+  type ConnectContributorOptions,
+  type ContributedLoan,
+  type ContributionOptions,
+  type ContributorWaitOptions,
+} from "./visitors/stream-contributor.js";
 export type { BytesOfOptions } from "./observing/buffer-bytes.js";
 export type { DomainObserver, ObserveOptions } from "./observing/domain-observer.js";
 export type { ObservedAgent } from "./observing/observed-agents.js";
@@ -31,8 +38,10 @@ export type { ObservedThing } from "./observing/named-things.js";
 export { readTrace, type TracedAgent, type TraceFile } from "./tracing/read-trace.js";
 export type { TraceEvent, TraceMessage, TracePoint } from "../domain/trace-points.js";
 export type { Follower, FollowOptions } from "./messages/follower.js";
+export type { InviteOptions } from "../invite-options.js";
 export type { ProcessInvitation, WorkerInvitation } from "./joining/invitation.js";
-export type { ViewerServer, ServeViewersOptions } from "./viewers/viewer-server.js";
+export type { ViewerServer, ServeViewersOptions } from "./visitors/viewer-server.js";
+export type { ContributorServer, ServeContributorsOptions } from "./visitors/contributor-server.js";
 export { readableFrom, type ReadableFromOptions } from "./sinks/readable-from.js";
 export { writableFrom, type WritableFromOptions } from "./sinks/writable-from.js";
 export type { FrameSource } from "../stream/frame-source.js";

@@ -8,16 +8,18 @@ import { allOrNothing } from "../all-or-nothing.js";
 import { DMA_BUF, type DmaBuf } from "../buffer/buffer.js";
 import { HANDLE_MODE } from "../buffer/handle.js";
 import { CARRIER } from "../buffer/storage-carrier.js";
-import { agentOptions, DomainBase, JOIN, putTogether, traced, type JoinOptions } from "../domain-base.js";
+import { agentOptions, DomainBase, putTogether } from "../domain-base.js";
+import { JOIN, type JoinOptions } from "../join-options.js";
 import { Agent } from "../domain/agent.js";
-import { sayWhere, slotOf } from "../domain/agent-slot.js";
+import { sayWhere, slotOf, type Identity } from "../domain/agent-slot.js";
+import { INVITE, INVITE_LIMIT, type InviteOptions } from "../invite-options.js";
 import { Core, sharedBits } from "../domain/feature.js";
 import { take, takeSync } from "../domain/steps.js";
 import { checkWait, checkWaitSync, type WaitOptions } from "../domain/wait.js";
 import { FEATURES, featuresOfNew, type AllMembers } from "../features.js";
-import { createLifeline, holdLifeline, watchLifeline } from "../host/lifeline.js";
+import { createLifeline, watchPort } from "../host/lifeline.js";
 import { STREAM_TABLE } from "../stream/feature.js";
-import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
+import { type FrameStream } from "../stream/frame-stream.js";
 import type { JsonValue } from "../stream/metadata.js";
 import { sendDomain, requestDomain, checkJoinRequest } from "./joining/join-protocol.js";
 import type { ControlSegment } from "./joining/control-segment.js";
@@ -30,8 +32,9 @@ import { makeBufferFile, type BufferFile, type OpenFileOptions } from "./memory/
 import { PROGRAM_FILE } from "./joining/program-file.js";
 import { FileCarrier, type ExportableMemory } from "./memory/file-carrier.js";
 import { connectInTime, ListeningSocket } from "./connecting/listening-socket.js";
+import { DmaBufError } from "../errors.js";
 import type { Host } from "../host/host.js";
-import { openChannels } from "../trace/channels.js";
+import { traced } from "../trace/traced.js";
 import { processHost } from "./host.js";
 import { PostOffice } from "./messages/post-office.js";
 import {
@@ -58,13 +61,14 @@ import type { WaitLimits } from "./connecting/json-lines.js";
 import { Acceptor } from "./connecting/acceptor.js";
 import { leaveLedger, releaseEnded } from "./resources/process-ledgers.js";
 import type { LedgerEntry, ResourceLedger } from "./resources/resource-ledger.js";
-import type { Membership } from "./joining/membership.js";
+import type { Membership, Reservation } from "./joining/membership.js";
 import {
-  makeViewerServer,
-  SERVE_VIEWERS,
-  type ServeViewersOptions,
-  type ViewerServer,
-} from "./viewers/viewer-server.js";
+  CONTRIBUTOR_SERVICE,
+  type ContributorServer,
+  type ServeContributorsOptions,
+} from "./visitors/contributor-server.js";
+import { VIEWER_SERVICE, type ServeViewersOptions, type ViewerServer } from "./visitors/viewer-server.js";
+import { serve, type ServiceHost } from "./visitors/visitor-service.js";
 import { descriptorOf } from "./resources/socket-descriptor.js";
 import { StreamDirectory } from "./messages/stream-directory.js";
 import { threadLedger } from "./resources/thread-ledger.js";
@@ -78,7 +82,6 @@ const REAP_EVERY = 50;
 const CONNECT_TIMEOUT = 5_000;
 const JOINING = "Cannot join the domain";
 
-const INVITE: Kinds<{ readonly name?: string }> = { name: NAME };
 const OPEN_FILE: Kinds<OpenFileOptions> = { mode: HANDLE_MODE };
 const LENGTH: Kind = {
   wanted: "a multiple of the page size",
@@ -97,6 +100,9 @@ interface Parts {
 }
 
 export interface ProcessDomain extends AllMembers {}
+
+/** For the library's own use: the streams of a domain, as this agent knows them. */
+export let directoryOf: (domain: ProcessDomain) => StreamDirectory;
 
 /**
  * A domain of processes: buffers are memory files, waiting is by futex and pipe, and the kernel tells of deaths. Every
@@ -123,10 +129,14 @@ export class ProcessDomain extends DomainBase {
   readonly #acceptor: Acceptor;
   readonly #listening = new Set<ListeningSocket>();
   /** What ends the watches on those that were invited and have not ended. */
-  readonly #invited = new Set<() => void>();
+  readonly #invited = new Map<Identity, () => void>();
   /** What ends with the domain. */
   readonly #endings = new Set<() => void>();
   #isShared = false;
+
+  static {
+    directoryOf = (domain) => domain.#directory;
+  }
 
   private constructor(parts: Parts, options: ListenOptions) {
     super();
@@ -165,7 +175,7 @@ export class ProcessDomain extends DomainBase {
       this.#reapDead();
       readPosts();
     };
-    segment.attend(slotOf(agent.identity), () => post.read(), onSlice);
+    segment.attend(slotOf(agent.identity), () => post.hear(), onSlice);
     agent.addInterrupt(readPosts);
     this.#directory.ask();
   }
@@ -250,8 +260,7 @@ export class ProcessDomain extends DomainBase {
     checkInvitation(invitation);
     checkOptions("ProcessDomain.join()", options, JOIN);
     const domain = ProcessDomain.#enter(options, (ledger) => enterInvited(invitation, ledger));
-    const lifeline = holdLifeline(invitation.port, "", () => domain.#reapSoon());
-    domain.#endings.add(() => lifeline.end());
+    domain.#endings.add(watchPort(invitation.port, () => domain.#reapSoon()));
     return domain;
   }
 
@@ -307,23 +316,53 @@ export class ProcessDomain extends DomainBase {
   /**
    * An invitation for one more thread of this process: post it there, with its `port` in the transfer list.
    *
-   * @param options `name`: the thread's name, for people; at most 31 bytes of UTF-8. Default "worker".
    * @throws {DmaBufError} `ENOSPC` if the domain is full; `EBADF` if this thread has left the domain.
    */
-  invite(options: { readonly name?: string } = {}): WorkerInvitation {
+  invite(options: InviteOptions = {}): WorkerInvitation {
     checkOptions("ProcessDomain.invite()", options, INVITE);
     this.checkJoined();
-    const { segment, membership } = this.#parts;
-    const reservation = membership.reserve(segment, options.name ?? "worker");
+    const { segment, membership, agent } = this.#parts;
+    const { name = "worker", limit = INVITE_LIMIT } = options;
+    const reservation = membership.reserve(segment, name);
     const { mine, theirs } = createLifeline();
-    const endWatch = watchLifeline(mine, "", () => {
-      this.#invited.delete(endWatch);
-      endWatch();
+    const endWatch = watchPort(mine, () => {
+      this.#unwatch(reservation);
       membership.release(reservation);
       this.#reapSoon();
     });
-    this.#invited.add(endWatch);
+    const expire = (): void => void this.#release(reservation);
+    const endLimit = limit === Infinity ? undefined : agent.host.after(limit, expire);
+    this.#invited.set(reservation.identity, () => {
+      endLimit?.();
+      endWatch();
+    });
     return { reservation, files: segment.files, port: theirs };
+  }
+
+  /**
+   * Takes an invitation of {@link invite} back that was not used: the domain has its place for another thread soon.
+   *
+   * @returns Whether it was not used until now, so that no thread can join by it.
+   * @throws {DmaBufError} `EINVAL` for an invitation of another thread; `EBADF` if this thread has left the domain.
+   */
+  revoke(invitation: WorkerInvitation): boolean {
+    checkInvitation(invitation, "ProcessDomain.revoke()");
+    this.checkJoined();
+    if (this.#parts.membership.hasReserved(invitation.reservation)) return this.#release(invitation.reservation);
+    throw new DmaBufError("EINVAL", "Cannot revoke the invitation: another thread has made it");
+  }
+
+  #release(reservation: Reservation): boolean {
+    const isVoid = !this.isClosed && this.#parts.membership.release(reservation);
+    if (!isVoid) return false;
+    this.#unwatch(reservation);
+    this.#reapDead();
+    return true;
+  }
+
+  #unwatch({ identity }: Reservation): void {
+    this.#invited.get(identity)?.();
+    this.#invited.delete(identity);
   }
 
   /**
@@ -468,17 +507,30 @@ export class ProcessDomain extends DomainBase {
    * @throws {DmaBufError} `EADDRINUSE` if a process listens there; `EBADF` if this thread has left the domain.
    */
   serveViewers(where: string, stream: FrameStream, options: ServeViewersOptions = {}): ViewerServer {
-    checkPlace("ProcessDomain.serveViewers()", where);
-    check("ProcessDomain.serveViewers()", "stream", stream, FRAME_STREAM);
-    checkOptions("ProcessDomain.serveViewers()", options, SERVE_VIEWERS);
+    return serve("ProcessDomain.serveViewers()", VIEWER_SERVICE, { where, stream, options }, () => this.#service());
+  }
+
+  /**
+   * Has a stream filled by contributors: processes that may write one frame at a time, and are members of nothing. They
+   * connect by `StreamContributor.connect()`, or speak the protocol of docs/protocol.md. The kernel says of each frame
+   * whether its contributor can still write to it: what is published does not change.
+   *
+   * @param where A path for a socket, made with mode 0600, or "@" and a name in the abstract namespace.
+   * @param stream One of this thread's own, not `sealed`.
+   * @throws {DmaBufError} `EADDRINUSE` if a process listens there; `EPERM` if the stream belongs to another agent or its memory is
+   *   sealed; `EOPNOTSUPP` if its memory is of another heap, or several frames are in one file; `EBADF` if this thread has
+   *   left the domain.
+   */
+  serveContributors(where: string, stream: FrameStream, options: ServeContributorsOptions = {}): ContributorServer {
+    return serve("ProcessDomain.serveContributors()", CONTRIBUTOR_SERVICE, { where, stream, options }, () =>
+      this.#service(),
+    );
+  }
+
+  #service(): ServiceHost {
     this.checkJoined();
-    const end = (): void => server.close();
-    const server = makeViewerServer(where, stream, options, {
-      host: this.#parts.agent.host,
-      closed: () => this.#endings.delete(end),
-    });
-    this.#endings.add(end);
-    return server;
+    const { agent, ledger } = this.#parts;
+    return { host: agent.host, ledger, endings: this.#endings };
   }
 
   protected override left(): void {
@@ -486,7 +538,7 @@ export class ProcessDomain extends DomainBase {
     for (const end of this.#endings) end();
     for (const socket of this.#listening) socket.close();
     this.#acceptor.close();
-    for (const endWatch of this.#invited) endWatch();
+    for (const endWatch of this.#invited.values()) endWatch();
     carrier.close();
     segment.close();
     membership.leave();
@@ -495,7 +547,6 @@ export class ProcessDomain extends DomainBase {
   }
 
   static #enter(options: ListenOptions, enter: (ledger: ResourceLedger) => Entry): ProcessDomain {
-    openChannels();
     // What can fail comes before anything is taken.
     const host = processHost(options.spin);
     const ledger = threadLedger();
@@ -570,7 +621,7 @@ function tracedEntry(
   enter: () => Entry,
 ): { readonly entry: Entry; readonly agent: Agent } {
   let entry!: Entry;
-  const agent = traced(options, host, () => {
+  const agent = traced(options.trace, host, () => {
     entry = enter();
     return new Agent(entry.segment, entry.identity, host, agentOptions(options));
   });

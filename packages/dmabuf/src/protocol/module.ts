@@ -1,3 +1,7 @@
+import type { Substrate } from "../substrate/substrate.js";
+import type { WasmMemory } from "../substrate/wasm-memory.js";
+import type { Places, Protocol } from "./protocol.js";
+
 /** WebAssembly as far as the library uses it: its types are not in every program that uses the library. */
 
 /** A function of a module. */
@@ -10,19 +14,20 @@ interface WasmModule {
 declare const MODULE: unique symbol;
 declare const WebAssembly: {
   readonly Module: new (binary: Uint8Array) => WasmModule;
-  readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: Readonly<Record<string, Call>> };
+  readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: object };
 };
 
-let compiled: WasmModule | undefined;
+/** Binds a build to a memory of WebAssembly's own. @throws {Error} Where it may not be compiled, as by the policy of a page. */
+export type Binder = (memory: Substrate, shared: WasmMemory, places: Places) => Protocol;
 
-/**
- * The functions of the one module of the library.
- *
- * @param binary As scripts/protocol.mjs writes it.
- * @throws {Error} Where it may not be compiled, as by the policy of a page.
- */
-export function instantiate(binary: string, imports: object): Readonly<Record<string, Call>> {
-  return new WebAssembly.Instance((compiled ??= new WebAssembly.Module(bytesFrom(binary))), imports).exports;
+/** The build that a binary is, compiled when it is first needed. @param binary As scripts/protocol.mjs writes it. */
+export function binder(binary: string): Binder {
+  let compiled: WasmModule | undefined;
+  return (memory, shared, places) => {
+    compiled ??= new WebAssembly.Module(bytesFrom(binary));
+    const words = { ...places, wake: (word: number) => memory.wake(word) };
+    return new WebAssembly.Instance(compiled, { words, env: { memory: shared } }).exports as unknown as Protocol;
+  };
 }
 
 /** How many bytes one character can stand for: those from "#" to "~" without "\\". */

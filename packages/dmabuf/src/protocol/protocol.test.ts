@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { claimAgentSlot, isLive, ring, type Identity } from "../domain/agent-slot.js";
 import { AGENT, checkSizes, Layout, type Segment } from "../domain/layout.js";
-import { boundTo } from "../domain/segment-protocol.js";
+import { protocolOn, segmentOf as segmentOn } from "../domain/segment-protocol.js";
 import { bufferOf } from "../substrate/atomic-words.js";
 import { createSharedSubstrate } from "../substrate/shared-array.js";
 import { createWasmMemory } from "../substrate/wasm-memory.js";
@@ -13,7 +13,7 @@ function segmentOf(sizes: object, isWasm: boolean): Segment & { readonly buffer:
   const layout = new Layout(checkSizes(sizes));
   const bytes = layout.words * 4;
   const memory = isWasm ? createWasmMemory(bytes)! : new SharedArrayBuffer(bytes);
-  return { memory: createSharedSubstrate(memory), layout, buffer: bufferOf(memory) };
+  return { ...segmentOn(createSharedSubstrate(memory), layout), buffer: bufferOf(memory) };
 }
 
 test("both builds do the same, with domains of several sizes side by side (protocol.1, protocol.3)", () => {
@@ -31,13 +31,14 @@ test("both builds do the same, with domains of several sizes side by side (proto
 });
 
 test("a call that ends at any of its words leaves the next one as it would be (protocol.2)", () => {
-  const { memory, layout } = segmentOf({ agents: 40 }, false);
+  const segment = segmentOf({ agents: 40 }, false);
+  const { memory, layout } = segment;
   const array = layout.buffer(0) + layout.BUFFER.READERS;
   const bellOf = (identity: Identity): number => layout.agent(identity & 1023) + AGENT.DOORBELL;
-  const identities = [0, 1, 2].map((i) => claimAgentSlot({ memory, layout }, `agent ${i}`));
+  const identities = [0, 1, 2].map((i) => claimAgentSlot(segment, `agent ${i}`));
   for (let at = 1; at <= 8; at++) {
     const stepped = new SteppedSubstrate(memory);
-    const protocol = boundTo({ memory: stepped, layout });
+    const protocol = protocolOn(stepped, layout);
     memory.store(array, 0b111);
     stepped.begin({ at });
     try {
@@ -47,7 +48,7 @@ test("a call that ends at any of its words leaves the next one as it would be (p
     }
     const before = memory.load(bellOf(identities[2]!));
     memory.store(array, 0b100);
-    boundTo({ memory, layout }).ringAll(array);
+    segment.protocol.ringAll(array);
     assert.equal(memory.load(array), 0);
     assert.equal(memory.load(bellOf(identities[2]!)), before + 1);
   }

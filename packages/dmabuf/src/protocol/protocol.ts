@@ -1,15 +1,10 @@
-import type { Substrate } from "../substrate/substrate.js";
-import type { WasmMemory } from "../substrate/wasm-memory.js";
-import { highHalf, joinHalves, lowHalf } from "../substrate/word64.js";
-import { ATOMIC, words as wordsBuild } from "./binary.js";
-import { instantiate, type Call } from "./module.js";
-
 /**
  * The protocols that are compiled to WebAssembly from `assembly/`, for one segment.
  *
- * protocol.1. There is one source. Its `atomic` build works on a shared `WebAssembly.Memory`. Its `words` build calls the
- *     functions of a {@link Substrate} for each word, and is turned into JavaScript: so the interleaving explorer and a killing
- *     test see every step, and it serves where such a memory cannot be had, or no WebAssembly at all.
+ * protocol.1. There is one source. Its `atomic` build works on a shared `WebAssembly.Memory`. Its `streams` build is the same
+ *     for size, with only what `dmabuf/streams` calls. Its `words` build calls the functions of a `Substrate` for each word, and
+ *     is turned into JavaScript: so the interleaving explorer and a killing test see every step, and it serves where such a
+ *     memory cannot be had, or no WebAssembly at all.
  * protocol.2. A module keeps nothing between two calls. So a call that ends at any word by an exception, or with its
  *     agent, leaves nothing but that word.
  * protocol.3. Places that depend on the sizes of the domain are imported when a module is bound to a segment.
@@ -87,7 +82,10 @@ export interface Protocol {
   tryWrite(buffer: number, identity: number): number;
   /** Keeps new readers and other writers of a buffer out; 0 if there is a writer. */
   claimWriter(buffer: number, identity: number): number;
+  /** The end of a write hold, after which the content may be another. */
   leaveWriter(buffer: number, identity: number): void;
+  /** The end of a write hold that has written nothing. */
+  dropWriter(buffer: number, identity: number): void;
   leaveReaders(buffer: number, identity: number): void;
   /** Makes sure that an agent is rung when a hold of the buffer ends. */
   armHold(buffer: number, identity: number): void;
@@ -110,7 +108,7 @@ export interface Protocol {
   ringProducer(stream: number): void;
   emptyPlace(stream: number, place: number): void;
   /** Fills a place with the next frame, ends the write hold of its buffer, and says so; 0 if the stream has ended. */
-  publish(stream: number, generation: number, place: number, identity: number): number;
+  publish(stream: number, generation: number, place: number, missed: number, identity: number): number;
   /** The frame from which on nothing may be dropped, or -1. @param consumersOf An agent, or 0 for all. */
   heldBackFrom(stream: number, consumersOf: number): number;
   /**
@@ -170,79 +168,3 @@ export interface Protocol {
 
 /** The places that depend on a domain's sizes, by the names that scripts/layout.mjs gives them. */
 export type Places = Readonly<Record<string, number>>;
-
-/** The `atomic` build on a memory of WebAssembly's own; `undefined` where it may not be compiled, as by a page's policy. */
-export function bindAtomic(memory: Substrate, shared: WasmMemory, places: Places): Protocol | undefined {
-  const words = { ...places, wake: (word: number) => memory.wake(word) };
-  try {
-    return instantiate(ATOMIC, { words, env: { memory: shared } }) as unknown as Protocol;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A function that takes what a `words` build imports, and gives the functions of the protocol. */
-export type MakeWords = (imports: object) => Readonly<Record<string, Call>>;
-
-/** A `words` build for all memories of one layout: an exploration makes a memory for each of its many runs. */
-export class WordsBuild {
-  /** Its prototype has the functions of the protocol, which run on the memory of their `this`. */
-  readonly #Bound: new (memory: Substrate) => object;
-  /** That of the call that runs just now. */
-  #memory!: Substrate;
-  /** The high half of the 64-bit word that was read last: JavaScript of WebAssembly returns the low one. */
-  #high = 0;
-
-  constructor(places: Places, make: MakeWords = wordsBuild) {
-    const words = {
-      ...places,
-      load: (word: number) => this.#memory.load(word),
-      store: (word: number, value: number) => this.#memory.store(word, value),
-      add: (word: number, amount: number) => this.#memory.add(word, amount),
-      or: (word: number, bits: number) => this.#memory.or(word, bits),
-      and: (word: number, bits: number) => this.#memory.and(word, bits),
-      exchange: (word: number, value: number) => this.#memory.exchange(word, value),
-      compareExchange: (word: number, expected: number, replacement: number) =>
-        this.#memory.compareExchange(word, expected, replacement),
-      load64: (word: number) => this.#halves(this.#memory.load64(word)),
-      store64: (word: number, low: number, high: number) => this.#memory.store64(word, joinHalves(low, high)),
-      compareExchange64: (word: number, low: number, high: number, newLow: number, newHigh: number) =>
-        this.#halves(this.#memory.compareExchange64(word, joinHalves(low, high), joinHalves(newLow, newHigh))),
-      wake: (word: number) => this.#memory.wake(word),
-    };
-    const calls = Object.entries(make({ words, env: { getTempRet0: () => this.#high } }));
-    this.#Bound = class {
-      readonly memory: Substrate;
-
-      constructor(memory: Substrate) {
-        this.memory = memory;
-      }
-    };
-    for (const [name, call] of calls)
-      Object.assign(this.#Bound.prototype as object, { [name]: this.#onItsMemory(call) });
-  }
-
-  bind(memory: Substrate): Protocol {
-    return new this.#Bound(memory) as Protocol;
-  }
-
-  #halves(word: bigint): number {
-    this.#high = highHalf(word) | 0;
-    return lowHalf(word) | 0;
-  }
-
-  /** Nothing else runs within a call but what a test lets happen before a word. That may make calls of its own. */
-  #onItsMemory(call: Call): Call {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the function's own `this` is the bound protocol
-    const build = this;
-    return function (this: { readonly memory: Substrate }, a, b, c, d, e, f, g, h): unknown {
-      const outer = build.#memory;
-      build.#memory = this.memory;
-      try {
-        return call(a, b, c, d, e, f, g, h);
-      } finally {
-        build.#memory = outer;
-      }
-    };
-  }
-}

@@ -1,6 +1,7 @@
 import { holderOf, type DmaBuf } from "../buffer/buffer.js";
 import { makeCpuAccess, type AccessedBytes, type CpuAccess } from "../buffer/cpu-access.js";
 import { segmentBytes } from "../buffer/storage.js";
+import { raiseContent } from "../buffer/content-version.js";
 import type { Agent } from "../domain/agent.js";
 import { Held } from "../domain/held.js";
 import type { ReadCheck } from "../domain/validation.js";
@@ -75,20 +76,25 @@ class JobAccess extends Held implements AccessedBytes {
   readonly views: readonly Uint8Array[];
   readonly usedLate: () => void;
   readonly #check: ReadCheck | undefined;
+  readonly #slot: number;
 
   constructor(agent: Agent, { mode, holder }: UsedBuffer, usedLate: () => void) {
     super(
       agent.held,
       () => undefined,
-      (access: JobAccess) => access.#check?.end(),
+      (access: JobAccess) => {
+        access.#check?.end();
+        if (access.mode === "write") raiseContent(agent, access.#slot);
+      },
     );
     this.mode = mode;
+    this.#slot = holderOf(holder).holds.slot;
     this.agent = agent;
     this.views = holderOf(holder).segments.map(segmentBytes);
     this.usedLate = usedLate;
     if (mode === "write" || agent.validation === undefined) return;
     const { name } = holder;
-    this.#check = agent.validation.reads(holderOf(holder).holds.slot, () => `A job's access to read "${name}"`, "job");
+    this.#check = agent.validation.reads(this.#slot, () => `A job's access to read "${name}"`, "job");
     this.#check.begin(this.views);
   }
 }

@@ -137,7 +137,7 @@ export class Submission<Data> {
     }
     for (const [i, use] of this.uses.entries()) {
       if (holderOf(use.holder).holds.tryTake(use.mode)) continue;
-      for (const taken of this.uses.slice(0, i)) holderOf(taken.holder).holds.release(taken.mode);
+      for (const taken of this.uses.slice(0, i)) holderOf(taken.holder).holds.drop(taken.mode);
       return holdInTheWay(use);
     }
     return undefined;
@@ -145,7 +145,7 @@ export class Submission<Data> {
 
   /** The end that belongs to {@link tryHoldAll}. */
   releaseHolds(): void {
-    for (const { holder, mode } of this.uses) holderOf(holder).holds.release(mode);
+    for (const { holder, mode } of this.uses) holderOf(holder).holds.drop(mode);
   }
 
   /** What the job must wait for as of now: the newest of each context. The caller holds the locks. */
@@ -185,7 +185,7 @@ function holdInTheWay({ holder, mode }: BufferUse): Obstacle {
   const { agent, holds } = holderOf(holder).record;
   const awaited = awaitedHold(holds, mode);
   const end = (isReady: boolean): void => {
-    if (isReady) holds.release(mode);
+    if (isReady) holds.drop(mode);
     else awaited.giveUp();
   };
   return {

@@ -11,6 +11,8 @@ import type { FenceKey } from "../domain/timeline-slot.js";
  * entries.2. A reader takes no lock: what it read counts if PUBLISHED has not changed until then.
  * entries.3. A writer that dies before the store has changed nothing.
  * entries.4. A signaled entry whose work is overdue keeps its place, until a later fence of its context has that.
+ * entries.5. A copy also counts the fences of usage kernel and write that were ever added: who sees such a fence sees that
+ *      the content has another number from then on.
  */
 
 export interface Entry {
@@ -57,4 +59,12 @@ function readCopy({ memory, layout }: Segment, bufferSlot: number, copyIndex: nu
     entries.push({ key, level: ENTRY_FENCE.level.in(packed) });
   }
   return entries;
+}
+
+/** How many fences of usage kernel and write were ever added; wraps (entries.5). `undefined` if that changed while it was read. */
+export function tryReadWrites({ memory, layout }: Segment, bufferSlot: number): number | undefined {
+  const published = layout.buffer(bufferSlot) + BUFFER.PUBLISHED;
+  const version = memory.load(published);
+  const writes = memory.load(layout.reservation(bufferSlot, version & 1) + RESERVATION.WRITES);
+  return memory.load(published) === version ? writes : undefined;
 }

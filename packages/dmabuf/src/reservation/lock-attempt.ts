@@ -53,6 +53,8 @@ export class LockAttempt implements WaitCondition {
     }
     if (found === LOCK_ATTEMPT.TAKEN) {
       this.#taken = this.#user.took(context);
+      // Until the waiting code goes on, other code of this agent may run.
+      this.#taken.spansTurns = true;
       return true;
     }
     if (found === LOCK_ATTEMPT.OWN) {
@@ -81,6 +83,7 @@ export class LockAttempt implements WaitCondition {
     try {
       this.#user.checkOpen();
       this.#context?.checkOpen();
+      this.#taken!.spansTurns = false;
       return this.#taken!;
     } catch (error) {
       this.#taken![Symbol.dispose]();

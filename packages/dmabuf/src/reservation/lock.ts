@@ -2,7 +2,6 @@ import { isLive, type Identity, type Member } from "../domain/agent-slot.js";
 import { BUFFER, HEADER, LOCK, type Segment } from "../domain/layout.js";
 import { pairOf } from "../domain/packing.js";
 import type { RecoveryStep } from "../domain/recovery.js";
-import { protocolOf } from "../domain/segment-protocol.js";
 
 /**
  * A buffer's reservation lock: wait-die with a ticket, as the kernel's. Its steps are in protocol/assembly/lock.ts; here is
@@ -78,5 +77,5 @@ export const LOCK_RECOVERY: RecoveryStep = {
 };
 
 function openWord(segment: Segment, bufferSlot: number, word: bigint): void {
-  protocolOf(segment).openLock(bufferSlot, holderOf(word), ticketOf(word));
+  segment.protocol.openLock(bufferSlot, holderOf(word), ticketOf(word));
 }

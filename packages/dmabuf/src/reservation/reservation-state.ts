@@ -37,7 +37,7 @@ export class TakenLock extends Held implements Disposable {
   readonly user: Locker;
   /** Under which it was taken. */
   readonly context: ContextLocks | undefined;
-  /** Whether the library holds it, while other code of this agent runs: set by a mover, and for a delegate. */
+  /** Whether the library holds it, while other code of this agent runs: a mover, a delegate, one who has waited for it. */
   spansTurns: boolean;
   /** How many fences there is room for. */
   room = 0;

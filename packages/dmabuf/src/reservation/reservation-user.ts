@@ -256,7 +256,7 @@ export class ReservationUser extends FenceQueries implements LockUser {
 
   /** The locking convention. @throws {DmaBufError} `EDEADLK` if this agent holds the lock. */
   assertNotHeld(action: string): void {
-    if (!this.isHeldHere) return;
+    if (!this.isHeldByCaller) return;
     throw this.#wrongLock(
       "EDEADLK",
       `Cannot ${action} ${this.describeOwner()}: this thread has locked its reservation`,

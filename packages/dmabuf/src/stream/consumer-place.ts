@@ -12,14 +12,20 @@ import { FrameHold } from "./frame-hold.js";
 import { bufferUnder, makeFrame, type AnyFrame } from "./frame.js";
 import { GroupMember } from "./group-member.js";
 import { streamError, type StreamParts } from "./stream-parts.js";
-import { joinStream, leaveConsumer, POLICY_NUMBER, producerOf, streamEnd, type Policy } from "./stream-slot.js";
-import { POINT, traces } from "../domain/tracing.js";
-import { traceStream } from "./stream-trace.js";
+import {
+  joinStream,
+  leaveConsumer,
+  POLICY_NUMBER,
+  producerOf,
+  setPolicy,
+  streamEnd,
+  type Policy,
+} from "./stream-slot.js";
 
 /** A consumer's place at a stream: all of it but the object that the user has. */
 export class ConsumerPlace {
-  readonly policy: Policy;
-  readonly #policy: number;
+  #policyName: Policy;
+  #policy: number;
   readonly #parts: StreamParts;
   readonly #word: number;
   /** What it does as one of a group. */
@@ -40,6 +46,8 @@ export class ConsumerPlace {
   /** The user's object, once for each of its waits: to wait is to use it. */
   readonly #owners: object[] = [];
   #missed = 0;
+  /** How many were gone when it joined, between others that it has got. */
+  #gone = 0;
   /** What a look has found the stream to have ended with: 0, or the errno it failed with. */
   #end: number | undefined;
   /** Whether frames that end are left to the others of its group. */
@@ -51,7 +59,7 @@ export class ConsumerPlace {
    * @param left Called when it has left, and no frame of it is held.
    */
   constructor(parts: StreamParts, policy: Policy, group: string | undefined, left: () => void) {
-    this.policy = policy;
+    this.#policyName = policy;
     this.#policy = POLICY_NUMBER[policy];
     this.#parts = parts;
     this.#left = left;
@@ -69,6 +77,23 @@ export class ConsumerPlace {
   /** How many frames were published since this consumer joined (or while it did, if it may lose frames) that it did not get. */
   get missed(): number {
     return this.#missed + (this.#member?.missed ?? 0);
+  }
+
+  /** How many it did not get of those from its first frame on, also of what was gone when it joined. */
+  get leftOut(): number {
+    return this.missed + this.#gone;
+  }
+
+  get policy(): Policy {
+    return this.#policyName;
+  }
+
+  /** From the next frame on. It must be in no group. */
+  changePolicy(policy: Policy): void {
+    if (this.#closed) return;
+    this.#policyName = policy;
+    this.#policy = POLICY_NUMBER[policy];
+    setPolicy(this.#parts.agent, this.#parts.key.slot, this.#word, policy);
   }
 
   /** The name of its group. */
@@ -290,8 +315,7 @@ export class ConsumerPlace {
       this.#miss(1);
       throw error;
     }
-    const { agent } = this.#parts;
-    if (traces(agent, POINT["stream:take"])) traceStream(this.#parts, POINT["stream:take"], frame.sequence, place);
+    this.#parts.agent.tracer?.stream("stream:take", this.#parts, frame.sequence, place);
     return frame;
   }
 
@@ -330,12 +354,13 @@ export class ConsumerPlace {
    */
   #moveOn(beyond: number): void {
     if (beyond > this.#early) this.#miss(beyond - this.#early);
+    this.#gone += Math.min(beyond, this.#early);
     this.#early = Math.max(0, this.#early - beyond - 1);
   }
 
   #miss(count: number): void {
     this.#missed += count;
-    if (traces(this.#parts.agent, POINT["stream:drop"])) traceStream(this.#parts, POINT["stream:drop"], count);
+    this.#parts.agent.tracer?.stream("stream:drop", this.#parts, count);
   }
 
   get #holdsFrames(): boolean {

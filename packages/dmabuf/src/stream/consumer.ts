@@ -25,6 +25,10 @@ export interface ConsumerOptions extends WaitOptions {
 
 export const CONSUMER_OPTIONS: Kinds<ConsumerOptions> = { ...WAIT, policy: POLICY, group: NAME };
 
+/** For the library's own use: another policy for a consumer that is in no group, from its next frame on. */
+export let changePolicy: (consumer: Consumer, policy: Policy) => void;
+/** How many frames a consumer has not got, also of those that were gone when it joined. */
+export let leftOut: (consumer: Consumer) => number;
 export let makeConsumer: (place: ConsumerPlace, options: ConsumerOptions) => Consumer<never>;
 
 /**
@@ -54,6 +58,8 @@ export class Consumer<Data = JsonValue> implements AsyncIterable<Frame<Data>>, D
 
   static {
     makeConsumer = (place, options) => owned(place.held, new Consumer<never>(place, options));
+    changePolicy = (consumer, policy) => consumer.#place.changePolicy(policy);
+    leftOut = (consumer) => consumer.#place.leftOut;
   }
 
   /** What happens when this consumer is slower than the producer. */

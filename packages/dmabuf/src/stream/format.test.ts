@@ -96,7 +96,10 @@ describe("imageFormat()", () => {
   });
 
   test("refuses an unknown pixel format and names those there are", () => {
-    const expected = { name: "TypeError", message: /"RGBA", "BGRA", "RGB24".* "I420" or "I444", not "YUY2"/ };
+    const expected = {
+      name: "TypeError",
+      message: /"RGBA", "BGRA", "RGBX", "BGRX", "RGB24".* "I420" or "I444", not "YUY2"/,
+    };
     assert.throws(() => imageFormat("YUY2" as "GREY", 1, 1), expected);
   });
 });

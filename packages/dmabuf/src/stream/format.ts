@@ -74,6 +74,7 @@ export interface PlaneFormat {
 
 /**
  * - `RGBA`, `BGRA`: four bytes a pixel; displays have blue first.
+ * - `RGBX`, `BGRX`: the same, and the fourth byte has no meaning.
  * - `RGB24`, `BGR24`: three bytes a pixel.
  * - `GREY`, `GRAY16`: one byte, or two, a pixel.
  * - `YUYV`, `UYVY`: four bytes for two pixels, which share U and V.
@@ -85,7 +86,20 @@ export interface PlaneFormat {
  * Values of two bytes are little-endian.
  */
 export type PixelFormat =
-  "RGBA" | "BGRA" | "RGB24" | "BGR24" | "GREY" | "GRAY16" | "YUYV" | "UYVY" | "NV12" | "P010" | "I420" | "I444";
+  | "RGBA"
+  | "BGRA"
+  | "RGBX"
+  | "BGRX"
+  | "RGB24"
+  | "BGR24"
+  | "GREY"
+  | "GRAY16"
+  | "YUYV"
+  | "UYVY"
+  | "NV12"
+  | "P010"
+  | "I420"
+  | "I444";
 
 /** Bytes per sample of a plane, and of how many pixels a sample is, across and down. */
 type PlaneShape = readonly [bytesPerSample: number, across: number, down: number];
@@ -93,6 +107,8 @@ type PlaneShape = readonly [bytesPerSample: number, across: number, down: number
 const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
   RGBA: [[4, 1, 1]],
   BGRA: [[4, 1, 1]],
+  RGBX: [[4, 1, 1]],
+  BGRX: [[4, 1, 1]],
   RGB24: [[3, 1, 1]],
   BGR24: [[3, 1, 1]],
   GREY: [[1, 1, 1]],
@@ -122,8 +138,8 @@ const PLANES: Record<PixelFormat, readonly [PlaneShape, ...PlaneShape[]]> = {
 /** The names of the pixel formats. */
 export const PIXEL_FORMATS: readonly string[] = Object.keys(PLANES);
 
-const PIXEL_FORMAT = /* @__PURE__ */ oneOf(PIXEL_FORMATS);
-const POSITIVE = /* @__PURE__ */ integer(1);
+export const PIXEL_FORMAT = /* @__PURE__ */ oneOf(PIXEL_FORMATS);
+export const POSITIVE = /* @__PURE__ */ integer(1);
 const IMAGE: Kinds<{ readonly strideAlignment?: number }> = { strideAlignment: POSITIVE };
 
 /**

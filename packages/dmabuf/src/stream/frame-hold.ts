@@ -6,8 +6,6 @@ import type { ReadCheck } from "../domain/validation.js";
 import type { AccessMode } from "../reservation/usage.js";
 import { metadataOffset, metadataSize } from "./metadata.js";
 import type { StreamParts } from "./stream-parts.js";
-import { POINT, traces } from "../domain/tracing.js";
-import { traceStream } from "./stream-trace.js";
 
 /** What else happens at the end of a hold. */
 export interface HoldEnd {
@@ -43,7 +41,7 @@ export class FrameHold extends Held {
   static readonly #giveBack = (hold: FrameHold): void => {
     hold.#check?.end();
     // Before another agent can have the bytes.
-    if (hold.#mode === "read" && traces(hold.#parts.agent, POINT["stream:give-back"])) hold.#traceGiveBack();
+    if (hold.#mode === "read") hold.#parts.agent.tracer?.stream("stream:give-back", hold.#parts, 0, hold.place);
     hold.#storage?.endUse();
     hold.#storage = undefined;
     hold.#end?.before?.();
@@ -76,12 +74,8 @@ export class FrameHold extends Held {
 
   /** Ends that of a loan that was not published. */
   endUnpublished(): void {
-    if (traces(this.#parts.agent, POINT["stream:give-back"])) this.#traceGiveBack();
+    this.#parts.agent.tracer?.stream("stream:give-back", this.#parts, 0, this.place);
     this.end();
-  }
-
-  #traceGiveBack(): void {
-    traceStream(this.#parts, POINT["stream:give-back"], 0, this.place);
   }
 
   /**

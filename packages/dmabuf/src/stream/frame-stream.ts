@@ -28,7 +28,7 @@ import type { FrameFormat } from "./format.js";
 import { FrameHold } from "./frame-hold.js";
 import { makeLoan, type Loan, type Publisher } from "./frame.js";
 import { LoanAttempt } from "./loan-attempt.js";
-import { writeMetadata, type JsonValue } from "./metadata.js";
+import { MOST_DATA_BYTES, writeMetadata, type JsonValue } from "./metadata.js";
 import { formatDamage } from "./received-format.js";
 import { makeStreamHandle, type StreamHandle } from "./stream-handle.js";
 import { slowMembers } from "./stream-group.js";
@@ -43,9 +43,6 @@ import {
   streamEnd,
   type StreamKey,
 } from "./stream-slot.js";
-import { streamThing } from "../domain/trace-points.js";
-import { POINT, trace, traces } from "../domain/tracing.js";
-import { traceStream } from "./stream-trace.js";
 
 /** How a stream is made. */
 export interface StreamOptions {
@@ -67,7 +64,7 @@ const OPTIONS: Kinds<StreamOptions> = {
   format: required(OBJECT),
   name: NAME,
   buffers: integer(1, STREAM_BUFFERS),
-  dataBytes: integer(0),
+  dataBytes: integer(0, MOST_DATA_BYTES),
   sealed: FLAG,
   heap: NAME,
 };
@@ -80,6 +77,8 @@ export const DEFAULT_DATA_BYTES = 1024;
 export interface StreamEnd {
   /** The ring. */
   readonly buffers: readonly StreamBuffer[];
+  /** How many bytes of JSON a frame may carry. */
+  readonly dataBytes: number;
   readonly agent: Agent;
   /** Its place in the segment. */
   readonly key: StreamKey;
@@ -87,6 +86,16 @@ export interface StreamEnd {
   isOrphaned(): boolean;
   /** Closes a consumer's end as soon as the frames that were taken are given back. */
   leave(): void;
+  /** Closes this end as soon as the consumers that joined by it have left, which may take what there still is. */
+  closeWhenLeft(): void;
+  /**
+   * Empties the ring of a producer that no consumer has, so that its numbers may begin anew.
+   *
+   * @returns False if a consumer has come, which may have seen a frame: then they may not.
+   */
+  restart(): boolean;
+  /** As {@link FrameStream.loan}, but of a place other than the newest frame's whenever `isBeside()`. */
+  loanBeside(isBeside: () => boolean, options: WaitOptions): Promise<Loan | undefined>;
 }
 
 export let endOf: (stream: FrameStream) => StreamEnd;
@@ -126,7 +135,10 @@ export class FrameStream implements Disposable {
   readonly #publisher: Publisher;
   /** By their places. */
   readonly #holds: FrameHold[] = [];
-  #published = 0;
+  /** The least number that the next frame can have. */
+  #next = 0;
+  /** The bit of the place that was published last; 0 before the first. */
+  #newest = 0;
   #leaving = false;
   #closed = false;
 
@@ -140,7 +152,8 @@ export class FrameStream implements Disposable {
     this.#publisher = {
       format,
       dataBytes,
-      publish: (hold, timestamp, encoded, length) => this.#publish(hold, timestamp, encoded, length),
+      publish: (hold, timestamp, encoded, length, picture, sequence, missed) =>
+        this.#publish(hold, timestamp, encoded, length, picture, sequence, missed),
     };
   }
 
@@ -150,6 +163,9 @@ export class FrameStream implements Disposable {
       get buffers() {
         return stream.#open().buffers;
       },
+      get dataBytes() {
+        return stream.#parts.dataBytes;
+      },
       get agent() {
         return stream.#parts.agent;
       },
@@ -158,6 +174,13 @@ export class FrameStream implements Disposable {
       },
       isOrphaned: () => streamEnd(stream.#parts.agent, stream.#parts.key) === ERRNO.ESRCH,
       leave: () => stream.#leave(),
+      restart: () => stream.#restart(),
+      loanBeside: (isBeside, options) =>
+        promiseOf(() => stream.#loan(options, () => (isBeside() ? stream.#newest : 0))),
+      closeWhenLeft: () => {
+        stream.#leaving = true;
+        stream.#closeIfLeft();
+      },
     });
   }
 
@@ -171,7 +194,10 @@ export class FrameStream implements Disposable {
     return this.#closed || streamEnd(this.#parts.agent, this.#parts.key) !== undefined;
   }
 
-  /** How many frames its producer has published, also if that has died since; 0 once another stream has its place. Modulo 2³². */
+  /**
+   * How many frames its producer has published, with those that it has said to be missed, also if it has died since; 0 once
+   * another stream has its place. Modulo 2³².
+   */
   get published(): number {
     const { agent, key } = this.#parts;
     const published = publishedFrames(agent, key.slot) >>> 0;
@@ -270,11 +296,12 @@ export class FrameStream implements Disposable {
     });
   }
 
-  #loan(options: WaitOptions): Loan | undefined | Promise<Loan | undefined> {
-    const found = this.#look();
+  /** @param kept A bit for each place that is not to be had. */
+  #loan(options: WaitOptions, kept?: () => number): Loan | undefined | Promise<Loan | undefined> {
+    const found = this.#look(kept?.());
     if (found >= FOUND.READY) return this.#readyLoan(found - FOUND.READY);
     const { agent } = this.#parts;
-    const taken = take(agent, this.#waitForLoan(found, options.timeout), options, this.#ending);
+    const taken = take(agent, this.#waitForLoan(found, options.timeout, kept), options, this.#ending);
     if (isLater(taken)) agent.activities?.gives(taken);
     return taken;
   }
@@ -308,9 +335,9 @@ export class FrameStream implements Disposable {
   }
 
   /** The first look of a call, in one: most find a place that is ready. @returns FOUND. */
-  #look(): number {
+  #look(kept = 0): number {
     const { agent, key, buffers } = this.#producing();
-    return agent.protocol.loan(key.slot, key.generation, buffers.length, 0, agent.identity);
+    return agent.protocol.loan(key.slot, key.generation, buffers.length, kept, agent.identity);
   }
 
   #readyLoan(place: number): Loan {
@@ -320,8 +347,7 @@ export class FrameStream implements Disposable {
   }
 
   #lend(hold: FrameHold, isUnmoved: boolean): Loan {
-    const { agent } = this.#parts;
-    if (traces(agent, POINT["stream:loan"])) traceStream(this.#parts, POINT["stream:loan"], 0, hold.place);
+    this.#parts.agent.tracer?.stream("stream:loan", this.#parts, 0, hold.place);
     try {
       return makeLoan(hold, this.#publisher, isUnmoved);
     } catch (error) {
@@ -331,11 +357,11 @@ export class FrameStream implements Disposable {
   }
 
   /** @param found What the first look has found. */
-  *#waitForLoan(found: number, timeout?: number): Steps<Loan | undefined> {
+  *#waitForLoan(found: number, timeout?: number, kept?: () => number): Steps<Loan | undefined> {
     const heldUpBy =
       (work?: BufferWork): HeldUp =>
       () => [`get a loan of stream "${this.name}"`, this.#whyNoLoan(work)];
-    const attempt = this.#attempt();
+    const attempt = this.#attempt(kept);
     attempt.look(found);
     try {
       for (;;) {
@@ -374,7 +400,7 @@ export class FrameStream implements Disposable {
     for (const place of [...this.#consumers]) place.close();
     this.#ending.end(() => this.#isClosedHere());
     const { agent } = this.#parts;
-    if (traces(agent, POINT["stream:close"])) traceStream(this.#parts, POINT["stream:close"]);
+    agent.tracer?.stream("stream:close", this.#parts);
     if (this.isProducer) leaveStream(agent, this.#parts.key);
     for (const buffer of this.#parts.buffers) buffer.close();
     agent.held.forgetEnded();
@@ -383,6 +409,16 @@ export class FrameStream implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #restart(): boolean {
+    const loans: Loan[] = [];
+    for (let loan = this.tryLoan(); loan !== undefined; loan = this.tryLoan()) loans.push(loan);
+    for (const loan of loans) loan.close();
+    if (loans.length < this.#parts.buffers.length || this.consumers > 0) return false;
+    this.#next = 0;
+    this.#newest = 0;
+    return true;
   }
 
   #leave(): void {
@@ -401,8 +437,8 @@ export class FrameStream implements Disposable {
     this.#ending.end(() => new DmaBufError("EPIPE", `Cannot go on waiting: stream "${this.name}" has ended`));
   }
 
-  #attempt(): LoanAttempt {
-    return new LoanAttempt(this.#parts, (place) => this.#holdOf(place));
+  #attempt(kept?: () => number): LoanAttempt {
+    return new LoanAttempt(this.#parts, (place) => this.#holdOf(place), kept);
   }
 
   #holdOf(place: number): FrameHold {
@@ -423,27 +459,32 @@ export class FrameStream implements Disposable {
     return undefined;
   }
 
-  #publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined, length?: number): number {
+  #publish(
+    hold: FrameHold,
+    timestamp: number | undefined,
+    data: Uint8Array | undefined,
+    length?: number,
+    picture?: Float64Array,
+    sequence = this.#next,
+    missed = 0,
+  ): number {
     const { agent, key } = this.#parts;
     const now = agent.host.nowNs();
     // Its own close has given the buffer back.
     if (this.#closed) throw this.#hasEnded();
-    writeMetadata(hold.area, this.#published, timestamp ?? now, now, data, length);
-    if (agent.protocol.publish(key.slot, key.generation, hold.place, agent.identity) === 0) throw this.#hasEnded();
-    if (traces(agent, POINT["stream:publish"])) {
-      trace(
-        agent,
-        POINT["stream:publish"],
-        streamThing(key.slot, key.generation),
-        this.#published,
-        hold.place,
-        this.name,
-        now,
-      );
+    if (sequence < this.#next) {
+      const last = this.#next - 1;
+      throw new DmaBufError("EINVAL", `Cannot publish the frame with number ${sequence}: the last one had ${last}`);
     }
+    writeMetadata(hold.area, sequence, timestamp ?? now, now, data, length, picture);
+    if (agent.protocol.publish(key.slot, key.generation, hold.place, missed, agent.identity) === 0)
+      throw this.#hasEnded();
+    agent.tracer?.stream("stream:publish", this.#parts, sequence, hold.place, now);
     hold.buffer.holds.writerLeft();
     hold.end();
-    return this.#published++;
+    this.#newest = 1 << hold.place;
+    this.#next = sequence + 1;
+    return sequence;
   }
 
   #hasEnded(): DmaBufError {

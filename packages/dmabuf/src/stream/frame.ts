@@ -1,7 +1,7 @@
-import { check, checkOptions, NUMBER, type Kinds } from "../arguments.js";
+import { check, checkOptions, integer, NUMBER, OBJECT, type Kinds } from "../arguments.js";
 import type { DmaBuf } from "../buffer/buffer.js";
 import { countedCopy } from "../buffer/copies.js";
-import { checkThere } from "../buffer/cpu-access.js";
+import { checkThere } from "../buffer/bytes-there.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import type { Held } from "../domain/held.js";
 import { DmaBufError } from "../errors.js";
@@ -13,12 +13,14 @@ import {
   encodeData,
   isPlain,
   lengthIn,
+  pictureIn,
   publishedAtIn,
   sequenceIn,
   timestampIn,
   type FrameMetadata,
   type JsonValue,
 } from "./metadata.js";
+import { encodePicture, type Picture } from "./picture.js";
 
 /** One plane of a frame: its arrangement, and its bytes in place. */
 export interface Plane extends PlaneFormat {
@@ -91,6 +93,8 @@ export abstract class PublishedFrame<Data = unknown> extends FrameBytes implemen
   abstract readonly publishedAt: number;
   /** What the producer has sent along; `undefined` if nothing. */
   abstract readonly data: Data | undefined;
+  /** How the image is to be shown; `undefined` if the producer has not said it. */
+  abstract readonly picture: Picture | undefined;
 
   /** A copy in memory of its own, for interfaces that refuse shared memory. It is counted. */
   copy(): Uint8Array<ArrayBuffer> {
@@ -137,6 +141,7 @@ export class Frame<Data = JsonValue> implements PublishedFrame<Data> {
   readonly timestamp: number;
   readonly publishedAt: number;
   readonly data: Data | undefined;
+  readonly picture: Picture | undefined;
   readonly #hold: FrameHold;
   /** held.5. */
   readonly #ends: number;
@@ -151,6 +156,7 @@ export class Frame<Data = JsonValue> implements PublishedFrame<Data> {
     this.publishedAt = publishedAtIn(area);
     const isBare = isPlain(area);
     this.data = isBare ? undefined : (dataIn(area) as Data | undefined);
+    this.picture = isBare ? undefined : pictureIn(area, format);
     this.#hold = hold;
     this.#ends = hold.ends;
     const length = isBare ? format.size : lengthIn(area, format);
@@ -206,6 +212,18 @@ export interface PublishOptions {
    * `rawFormat()` may have less, those of images and tensors may not.
    */
   readonly length?: number;
+  /** How an image is to be shown, as `pictureOf(videoFrame)` of `dmabuf/web` has it. Other formats have none. */
+  readonly picture?: Picture;
+  /**
+   * The frame's number, as consumers see it: for frames that have numbers already, as those of a camera or of another host. It
+   * must be greater than that of the last frame. Default: the one after that, from 0 on.
+   */
+  readonly sequence?: number;
+  /**
+   * How many frames were lost before this one, on their way to this producer, at most 16,777,215: each consumer that was there
+   * has missed them, and `missed` says so. Default 0, also if `sequence` leaves numbers out.
+   */
+  readonly missed?: number;
 }
 
 const NOTHING: PublishOptions = {};
@@ -222,6 +240,10 @@ const PUBLISH: Kinds<PublishOptions> = {
   },
   // What its value must be, the format says.
   length: NUMBER,
+  picture: OBJECT,
+  sequence: integer(0),
+  // Of the numbers in a full ring 31 bits count.
+  missed: integer(0, 2 ** 24 - 1),
 };
 
 /** Publishes loans. */
@@ -229,8 +251,23 @@ export interface Publisher {
   readonly format: FrameFormat;
   /** How many bytes of JSON a frame may carry. */
   readonly dataBytes: number;
-  /** Nothing of a user's runs in it. @param data Bytes of JSON. @param length If it is not the format's size. @returns The frame's number. */
-  publish(hold: FrameHold, timestamp: number | undefined, data: Uint8Array | undefined, length?: number): number;
+  /**
+   * Nothing of a user's runs in it.
+   *
+   * @param data Bytes of JSON.
+   * @param length If it is not the format's size.
+   * @param sequence If it is not the number after the last one.
+   * @returns The frame's number.
+   */
+  publish(
+    hold: FrameHold,
+    timestamp: number | undefined,
+    data: Uint8Array | undefined,
+    length?: number,
+    picture?: Float64Array,
+    sequence?: number,
+    missed?: number,
+  ): number;
 }
 
 /** As {@link makeFrame}. */
@@ -303,27 +340,49 @@ export class Loan implements FrameBytes {
    * Hands the frame to the consumers; its bytes must not be touched afterwards.
    *
    * @returns The frame's sequence number.
-   * @throws {DmaBufError} `EOVERFLOW` if the data are too long (the loan stays); `EPIPE` if the stream has ended;
-   *   `EBADF` if it was published or given back.
-   * @throws {TypeError | RangeError} If the timestamp is no finite number, JSON cannot carry the data, or frames of the format
-   *   cannot have that length; the loan stays.
+   * @throws {DmaBufError} `EOVERFLOW` if the data are too long, `EINVAL` if `sequence` is not greater than that of the last
+   *   frame (the loan stays); `EPIPE` if the stream has ended; `EBADF` if it was published or given back.
+   * @throws {TypeError | RangeError} If the timestamp is no finite number, JSON cannot carry the data, frames of the format
+   *   cannot have that length or picture, or a count is none; the loan stays.
    */
   publish(options: PublishOptions = NOTHING): number {
     void this.bytes;
     if (options === NOTHING) return this.#publisher.publish(this.#hold, undefined, undefined);
-    checkOptions("Loan.publish()", options, PUBLISH);
-    const { format, dataBytes } = this.#publisher;
-    const { timestamp, data, length } = options;
-    if (length !== undefined) check("Loan.publish()", 'option "length"', length, lengthOf(format));
-    const encoded = encodeData(data, dataBytes);
+    const { timestamp, length, encoded, shown } = encodeOptions(options, this.#publisher);
+    const { sequence, missed } = options;
     // After the last of the user's code, which may have given this loan back.
     void this.bytes;
-    return this.#publisher.publish(this.#hold, timestamp, encoded, length);
+    return this.#publisher.publish(this.#hold, timestamp, encoded, length, shown, sequence, missed);
   }
 
   close(): void {
     if (this.#hold.ends === this.#ends) this.#hold.endUnpublished();
   }
+}
+
+/** What travels with a frame, as it is stored. */
+export interface EncodedOptions {
+  readonly timestamp: number | undefined;
+  readonly length: number | undefined;
+  readonly encoded: Uint8Array | undefined;
+  readonly shown: Float64Array | undefined;
+}
+
+/**
+ * Checks what is to travel with a frame. It runs the code of its author.
+ *
+ * @throws {DmaBufError} `EOVERFLOW` if the data are too long. @throws {TypeError | RangeError} As `Loan.publish()`.
+ */
+export function encodeOptions(
+  options: PublishOptions,
+  { format, dataBytes }: Pick<Publisher, "format" | "dataBytes">,
+): EncodedOptions {
+  checkOptions("Loan.publish()", options, PUBLISH);
+  const { timestamp, data, length, picture } = options;
+  if (length !== undefined) check("Loan.publish()", 'option "length"', length, lengthOf(format));
+  const encoded = encodeData(data, dataBytes);
+  const shown = picture && encodePicture(picture, format);
+  return { timestamp, length, encoded, shown };
 }
 
 /** The buffer that the bytes of a frame or loan of this agent's are in. */

@@ -1,7 +1,7 @@
 import { FOUND } from "../domain/layout.js";
 import type { StreamParts } from "./stream-parts.js";
 import { endTurn, joinGroup, missedByGroup } from "./stream-group.js";
-import type { Policy } from "./stream-slot.js";
+import { lostFrames, type Policy } from "./stream-slot.js";
 
 /** Milliseconds for which a member leaves a frame to those that have waited for longer. */
 const TURN_MS = 5;
@@ -30,14 +30,21 @@ export class GroupMember {
     const { word, group } = joinGroup(parts.agent, parts.key, name, policy);
     this.word = word;
     this.#group = group;
-    this.#missedBefore = missedByGroup(parts.agent, parts.key.slot, group);
+    this.#missedBefore = this.#count();
   }
 
-  /** How many frames no member has done since this one has joined. One that holds the producer misses none that comes then. */
+  /**
+   * How many frames no member has done since this one has joined. One that holds the producer misses none that comes to that
+   * then.
+   */
   get missed(): number {
+    return (this.#count() - this.#missedBefore) >>> 0;
+  }
+
+  #count(): number {
     const { agent, key } = this.#parts;
-    if (this.#policy === "block") return 0;
-    return (missedByGroup(agent, key.slot, this.#group) - this.#missedBefore) >>> 0;
+    const lost = lostFrames(agent, key.slot);
+    return this.#policy === "block" ? lost : lost + missedByGroup(agent, key.slot, this.#group);
   }
 
   /**

@@ -18,13 +18,18 @@ export class LoanAttempt implements WaitCondition {
   isFinished = false;
   readonly #parts: StreamParts;
   readonly #holdOf: (place: number) => FrameHold;
+  readonly #kept: (() => number) | undefined;
   /** The places, as bits, at which work was found overdue. */
   #overdue = 0;
 
-  /** @param holdOf The producer's hold of a place. */
-  constructor(parts: StreamParts, holdOf: (place: number) => FrameHold) {
+  /**
+   * @param holdOf The producer's hold of a place.
+   * @param kept The places, as bits, that are not to be had now.
+   */
+  constructor(parts: StreamParts, holdOf: (place: number) => FrameHold, kept?: () => number) {
     this.#parts = parts;
     this.#holdOf = holdOf;
+    this.#kept = kept;
   }
 
   activity(): Activity {
@@ -72,7 +77,8 @@ export class LoanAttempt implements WaitCondition {
   #look(first?: number): boolean {
     const { agent, key, buffers } = this.#parts;
     // Looked at before a hold is taken: to give that back would ring this agent, which would never sleep (hold.6).
-    let tried = this.#overdue === 0 ? 0 : placesOf(buffers, (buffer, i) => isIn(this.#overdue, i) && isOverdue(buffer));
+    let tried = this.#kept?.() ?? 0;
+    tried |= this.#overdue === 0 ? 0 : placesOf(buffers, (buffer, i) => isIn(this.#overdue, i) && isOverdue(buffer));
     for (let found = first; ; found = undefined) {
       found ??= agent.protocol.loan(key.slot, key.generation, buffers.length, tried, agent.identity);
       if (found === FOUND.NONE) return false;

@@ -2,6 +2,7 @@ import { shown } from "../arguments.js";
 import { decode, encodeInto } from "../domain/text.js";
 import { DmaBufError } from "../errors.js";
 import { isLengthOf, type FrameFormat } from "./format.js";
+import { decodePicture, PICTURE_NUMBERS, type Picture } from "./picture.js";
 
 /** A value that JSON can carry. It leaves out a field that is `undefined`. */
 export type JsonValue =
@@ -17,14 +18,22 @@ export interface FrameMetadata<Data = JsonValue> {
   readonly publishedAt: number;
   /** What the producer has sent along; `undefined` if nothing. */
   readonly data: Data | undefined;
+  /** How the image is to be shown; `undefined` if the producer has not said it. */
+  readonly picture: Picture | undefined;
 }
 
 /**
- * The metadata of a frame are behind its bytes: three doubles; the length of the JSON text, and whether the frame is shorter
- * than its format; the length of such a frame, as a double; the text.
+ * The metadata of a frame are behind its bytes: three doubles; the length of the JSON text, whether the frame is shorter
+ * than its format, and whether it has a picture; the length of a shorter one, as a double; the numbers of the picture, as doubles;
+ * the text.
  */
-const FIXED_BYTES = 40;
+const PICTURE_AT = 40;
+const FIXED_BYTES = PICTURE_AT + PICTURE_NUMBERS * 8;
 const SHORT = 0x8000_0000;
+const PICTURED = 0x4000_0000;
+
+/** JSON of more bytes has no place. */
+export const MOST_DATA_BYTES = PICTURED - 1;
 
 /** Bytes that a frame's buffer needs beyond the frame, for JSON of at most `dataBytes`. */
 export function metadataSize(dataBytes: number): number {
@@ -74,6 +83,7 @@ function asJson(data: JsonValue): string | undefined {
  * @param area All that the frame has for metadata.
  * @param data What {@link encodeData} made of the frame's.
  * @param length That of a frame which is shorter than its format.
+ * @param picture What `encodePicture` made of the frame's.
  */
 export function writeMetadata(
   area: DataView,
@@ -82,14 +92,22 @@ export function writeMetadata(
   publishedAt: number,
   data: Uint8Array | undefined,
   length?: number,
+  picture?: Float64Array,
 ): void {
   if (data !== undefined) textIn(area, data.length).set(data);
   area.setFloat64(0, sequence, true);
   area.setFloat64(8, timestamp, true);
   area.setFloat64(16, publishedAt, true);
-  const dataLength = data?.length ?? 0;
-  area.setUint32(24, length === undefined ? dataLength : dataLength + SHORT, true);
-  if (length !== undefined) area.setFloat64(32, length, true);
+  let flags = data?.length ?? 0;
+  if (length !== undefined) {
+    flags += SHORT;
+    area.setFloat64(32, length, true);
+  }
+  if (picture !== undefined) {
+    flags += PICTURED;
+    picture.forEach((number, i) => area.setFloat64(PICTURE_AT + 8 * i, number, true));
+  }
+  area.setUint32(24, flags, true);
 }
 
 // Read one by one: an object of all four would be made for each frame.
@@ -106,7 +124,7 @@ export function publishedAtIn(area: DataView): number {
   return area.getFloat64(16, true);
 }
 
-/** Whether a frame has neither data nor a length of its own, as most: one look instead of two. */
+/** Whether a frame has no data, no length of its own and no picture, as most: one look instead of three. */
 export function isPlain(area: DataView): boolean {
   return area.getUint32(24, true) === 0;
 }
@@ -119,9 +137,16 @@ export function lengthIn(area: DataView, format: FrameFormat): number {
   throw new DmaBufError("EPROTO", "Cannot read the frame: its length is damaged");
 }
 
+/** @throws {DmaBufError} `EPROTO` if it is damaged. */
+export function pictureIn(area: DataView, format: FrameFormat): Picture | undefined {
+  if ((area.getUint32(24, true) & PICTURED) === 0) return undefined;
+  const numbers = Array.from({ length: PICTURE_NUMBERS }, (_, i) => area.getFloat64(PICTURE_AT + 8 * i, true));
+  return decodePicture(numbers, format);
+}
+
 /** @throws {DmaBufError} `EPROTO` if they are damaged. */
 export function dataIn(area: DataView): JsonValue | undefined {
-  const length = area.getUint32(24, true) & (SHORT - 1);
+  const length = area.getUint32(24, true) & MOST_DATA_BYTES;
   return length === 0 ? undefined : readData(area, length);
 }
 

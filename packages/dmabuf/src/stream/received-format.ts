@@ -1,4 +1,4 @@
-import { damagedField } from "../arguments.js";
+import { damagedField, isWhole } from "../arguments.js";
 import { audioFormat, type AudioFormatOptions } from "./audio-format.js";
 import {
   ELEMENTS,
@@ -53,7 +53,7 @@ function has(value: unknown, other: unknown): boolean {
 }
 
 function isList(value: unknown, most: number): value is unknown[] {
-  return Array.isArray(value) && value.length >= 1 && value.length <= most;
+  return Array.isArray(value) && value.length >= 1 && value.length <= most && isWhole(value);
 }
 
 /** Not a number for an unknown type. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDomain, joinDomain } from "../../test/agents.js";
 import { rawFormat } from "./format.js";
+import { metadataOffset, metadataSize } from "./metadata.js";
 
 test("a damaged handle to a stream is EINVAL, and leaves no buffer behind", (t) => {
   const domain = createDomain(t);
@@ -27,6 +28,7 @@ test("a damaged handle to a stream is EINVAL, and leaves no buffer behind", (t) 
     { ...handle, buffers: Array(33).fill(first) },
     { ...handle, buffers: { length: 2 } },
     { ...handle, buffers: [first, null] },
+    { ...handle, buffers: Object.assign(Array(2), { 1: second }) },
     { ...handle, buffers: [first, { ...second, size: 2 ** 40 }] },
     { ...handle, format: rawFormat(2 ** 40) },
     { ...handle, dataBytes: 2 ** 40 },
@@ -45,7 +47,7 @@ test("a frame whose data is damaged is EPROTO, and the next one comes", (t) => {
   const loan = stream.loanSync()!;
   const { memory, offset } = loan.buffer.segments[0]!;
   loan.publish({ data: "text" });
-  new Uint8Array(memory, offset).set([0x7b, 0x6e], 48);
+  new Uint8Array(memory, offset).set([0x7b, 0x6e], metadataOffset(8) + metadataSize(0));
   assert.throws(() => consumer.nextSync(), { code: "EPROTO" });
   assert.equal(consumer.missed, 1);
   stream.loanSync()!.publish({ data: "more" });

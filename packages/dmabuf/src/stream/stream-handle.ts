@@ -1,5 +1,5 @@
 import { allOrNothing } from "../all-or-nothing.js";
-import { isCount, isName } from "../arguments.js";
+import { isCount, isName, isWhole } from "../arguments.js";
 import type { BufferHandle, BufferHandleData } from "../buffer/handle.js";
 import type { StreamBuffer } from "../buffer/stream-buffer.js";
 import { checkFields, checkIntact } from "../domain/handle.js";
@@ -115,7 +115,7 @@ export function checkStreamHandle(handle: unknown, streams: number): asserts han
   checkIntact("stream", {
     name: isName(name),
     dataBytes: isCount(dataBytes),
-    buffers: Array.isArray(buffers) && buffers.length >= 1 && buffers.length <= STREAM_BUFFERS,
+    buffers: isWhole(buffers) && buffers.length >= 1 && buffers.length <= STREAM_BUFFERS,
   });
   const damage = formatDamage(format);
   if (damage !== undefined) refuse(`its format is damaged: ${damage}`);

@@ -14,7 +14,6 @@ import {
   type Segment,
 } from "../domain/layout.js";
 import type { RecoveryStep } from "../domain/recovery.js";
-import { protocolOf } from "../domain/segment-protocol.js";
 import { claimFree, raiseTo } from "../domain/table.js";
 import { writeName, writeText } from "../domain/text.js";
 import { DmaBufError, ERRNO } from "../errors.js";
@@ -45,6 +44,9 @@ import { DmaBufError, ERRNO } from "../errors.js";
  *     generation does.
  * stream-slot.10. The dead are in no one's way: a consumer counts while its agent is live. The reaper frees its place,
  *      and only those wait for that who want the slot.
+ * stream-slot.11. A frame that was lost before it came to the producer has a number, as if it had been published and dropped:
+ *      so who was there has missed it, and who joins later has not. LOST counts them, before the next frame is announced; unless
+ *      it is 0, the numbers in the ring have gaps.
  */
 
 /** What happens to a consumer that is slower than the producer. */
@@ -87,6 +89,7 @@ export function claimStream(member: Member, name: string, buffers: readonly numb
   });
   const base = layout.stream(slot);
   memory.store(base + STREAM.PUBLISHED, 0);
+  memory.store(base + STREAM.LOST, 0);
   memory.store(base + STREAM.PRODUCER_WAITS, 0);
   const places = base + layout.STREAM.PLACES;
   for (let i = 0; i < STREAM_BUFFERS; i++) memory.store(places + i * PLACE.WORDS + PLACE.FRAME, 0);
@@ -194,9 +197,14 @@ export function framesFrom(number: number, to: number): number {
   return ((to - number) << 1) >> 1;
 }
 
-/** How many frames have been announced; the number of the next one. */
+/** How many frames have been announced, with those that were lost before; the number of the next one. */
 export function publishedFrames({ memory, layout }: Segment, slot: number): number {
   return memory.load(layout.stream(slot) + STREAM.PUBLISHED);
+}
+
+/** How many frames were lost before they came to the producer. Modulo 2³². */
+export function lostFrames({ memory, layout }: Segment, slot: number): number {
+  return memory.load(layout.stream(slot) + STREAM.LOST);
 }
 
 /** A consumer's place. */
@@ -216,7 +224,7 @@ export function joinStream(member: Member, key: StreamKey, policy: Policy, buffe
   const number = POLICY_NUMBER[policy];
   const word = takeConsumerPlace(member, key);
   const begun = publishedFrames(member, key.slot);
-  const cursor = protocolOf(member).oldestFrame(key.slot, buffers, begun);
+  const cursor = member.protocol.oldestFrame(key.slot, buffers, begun);
   memory.store(word + CONSUMER.CURSOR, cursor);
   // SYNC POINT cursor-before-policy: from here on it is counted and waited for (stream-slot.8).
   memory.store(word + CONSUMER.POLICY, number);
@@ -246,6 +254,12 @@ function claimConsumer(member: Member, slot: number): number {
     if (memory.compareExchange(word + CONSUMER.OWNER, 0, member.identity) === 0) return word;
   }
   throw new DmaBufError("ENOSPC", `Cannot join the stream: it has ${STREAM_CONSUMERS} consumers already`);
+}
+
+/** Another policy for a consumer that has joined. Its cursor stays: what it is waited for begins with its next frame. */
+export function setPolicy(member: Member, slot: number, word: number, policy: Policy): void {
+  member.memory.store(word + CONSUMER.POLICY, POLICY_NUMBER[policy]);
+  ringProducer(member, slot);
 }
 
 export function leaveConsumer(member: Member, slot: number, word: number): void {
@@ -296,7 +310,7 @@ export const STREAM_RECOVERY: RecoveryStep = {
 };
 
 export function ringProducer(segment: Segment, slot: number): void {
-  protocolOf(segment).ringProducer(slot);
+  segment.protocol.ringProducer(slot);
 }
 
 function consumerWord({ layout }: Segment, slot: number, index: number): number {

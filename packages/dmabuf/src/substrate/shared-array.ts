@@ -1,7 +1,7 @@
 import { DmaBufError } from "../errors.js";
 import type { WasmMemory } from "./wasm-memory.js";
 import { AtomicWords, bufferOf } from "./atomic-words.js";
-import type { ParkResult, Substrate } from "./substrate.js";
+import type { ParkResult } from "./substrate.js";
 
 /**
  * The threads substrate: shared memory and `Atomics`.
@@ -9,7 +9,7 @@ import type { ParkResult, Substrate } from "./substrate.js";
  * @param memory Its length is a multiple of 8 bytes.
  * @param mayBlock Whether this thread may block; where it may not, `park` throws `EOPNOTSUPP`.
  */
-export function createSharedSubstrate(memory: SharedArrayBuffer | WasmMemory, mayBlock = true): Substrate {
+export function createSharedSubstrate(memory: SharedArrayBuffer | WasmMemory, mayBlock = true): AtomicWords {
   return new SharedArraySubstrate(memory, mayBlock);
 }
 
@@ -39,6 +39,21 @@ class SharedArraySubstrate extends AtomicWords {
   wake(word: number): number {
     return Atomics.notify(this.#words, word);
   }
+}
+
+/** Whether this thread may block: no name of a global tells it for all kinds of threads. */
+export function canBlock(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether what is waited for is told to the event loop. */
+export function hasWaitAsync(): boolean {
+  return typeof Atomics.waitAsync === "function";
 }
 
 /** Resolves after some milliseconds, where there are no timers. */

@@ -1,5 +1,5 @@
 import { eventFrom, TRACE_POINTS, type RawEvent, type TraceMessage } from "../domain/trace-points.js";
-import { useChannels, type Channel } from "../domain/tracing.js";
+import { useChannels, type Channel } from "./agent-tracer.js";
 import { builtinModule } from "../host/modules.js";
 
 interface DiagnosticsChannel {

@@ -1,5 +1,5 @@
 import type { Identity } from "../domain/agent-slot.js";
-import type { TraceSink } from "../domain/tracing.js";
+import type { TraceSink } from "./agent-tracer.js";
 import { DmaBufError, textOf } from "../errors.js";
 import { wantedTrace } from "../host/environment.js";
 import type { Host } from "../host/host.js";
@@ -30,16 +30,7 @@ interface Opener {
   prepareTraceFile(where: true | string): PreparedTrace;
 }
 
-interface Channels {
-  openChannels(): void;
-}
-
 const HERE = (import.meta as { readonly url?: string }).url;
-
-/** For an entry that is to stay small: opens the channels of all points by code that is in no bundle. */
-export function openChannelsLater(): void {
-  if (HERE !== undefined) laterModule<Channels>(HERE, "./channels.js")?.openChannels?.();
-}
 
 /**
  * What can fail comes before the agent takes its place.

@@ -13,7 +13,7 @@ const PLACES = [{ what: "the fence was made here", where: "at main (main.js:1:2)
 function listening(options: ValidateOptions = {}) {
   const warnings: string[] = [];
   const host: Host = { ...threadsHost(), warn: (message) => void warnings.push(message) };
-  const reports = new Reports({ host, identity: 1, domain: "", isListenedTo: false, traceSink: undefined }, options);
+  const reports = new Reports({ host, tracer: undefined }, options);
   const say = (about: string, code: ReportCode = "own-fence"): void => {
     reports.say(code, about, () => new ValidationReport(code, `Fence ${about} cannot signal`, PLACES, ["a", "b", "a"]));
   };

@@ -1,7 +1,8 @@
-import { ABORT_SIGNAL, check, checkOptions, type Kind, type Kinds } from "../arguments.js";
+import { ABORT_SIGNAL, check, checkOptions, type Kinds } from "../arguments.js";
 import type { AbortSignalLike } from "../host/abort.js";
-import { writerOf } from "../host/web-streams.js";
 import { checkSource, nextWithBytes, type FrameSource } from "../stream/frame-source.js";
+import { having } from "./method-kind.js";
+import { turns } from "./turns.js";
 
 /** Options of {@link pipeFrames}. */
 export interface PipeFramesOptions {
@@ -10,11 +11,7 @@ export interface PipeFramesOptions {
 }
 
 const OPTIONS: Kinds<PipeFramesOptions> = { signal: ABORT_SIGNAL };
-const SINK: Kind = {
-  wanted: "a WritableStream",
-  isKind: (value) =>
-    typeof value === "object" && value !== null && typeof (value as { getWriter?: unknown }).getWriter === "function",
-};
+const SINK = /* @__PURE__ */ having("getWriter", "a WritableStream");
 
 /**
  * Writes each frame to a stream of the web **in place**, without a copy: the frame goes back when the write has settled.
@@ -53,13 +50,15 @@ export async function pipeFrames(
   sink: WritableStream<Uint8Array>,
   options: PipeFramesOptions = {},
 ): Promise<void> {
-  checkSource("pipeFrames()", source);
-  check("pipeFrames()", "sink", sink, SINK);
-  checkOptions("pipeFrames()", options, OPTIONS);
+  const call = "pipeFrames()";
+  checkSource(call, source);
+  check(call, "sink", sink, SINK);
+  checkOptions(call, options, OPTIONS);
   const { signal } = options;
-  const writer = writerOf(sink);
+  const writer = sink.getWriter();
   let failure: { readonly reason: unknown } | undefined;
   let isWriting = false;
+  const turn = turns();
   const fail = (reason: unknown): void => {
     failure ??= { reason };
     // To leave gives all frames back, and a write that is under way still has one.
@@ -71,10 +70,10 @@ export async function pipeFrames(
   if (signal?.aborted) aborted();
   writer.closed.catch(fail);
   try {
-    while (failure === undefined) {
+    while (!failure) {
       await writer.ready;
       const frame = await nextWithBytes(source);
-      if (frame === undefined) break;
+      if (!frame) break;
       isWriting = true;
       try {
         await writer.write(frame.bytes);
@@ -82,14 +81,14 @@ export async function pipeFrames(
         isWriting = false;
         frame.close();
       }
+      await turn();
     }
-    if (failure === undefined) await writer.close();
+    if (!failure) await writer.close();
   } catch (error) {
     fail(error);
-  } finally {
-    signal?.removeEventListener("abort", aborted);
-    source.close();
-    writer.releaseLock();
   }
-  if (failure !== undefined) throw failure.reason;
+  signal?.removeEventListener("abort", aborted);
+  source.close();
+  writer.releaseLock();
+  if (failure) throw failure.reason;
 }

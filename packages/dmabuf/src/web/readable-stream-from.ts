@@ -1,5 +1,4 @@
-import { countedCopy, countedCopyTo, type Copier } from "../buffer/copies.js";
-import { createByteStream, type ByteController } from "../host/web-streams.js";
+import { countedCopy, countedCopyTo } from "../buffer/copies.js";
 import { checkSource, nextWithBytes, type FrameSource } from "../stream/frame-source.js";
 import { bufferUnder, type PublishedFrame } from "../stream/frame.js";
 
@@ -29,61 +28,50 @@ import { bufferUnder, type PublishedFrame } from "../stream/frame.js";
  * ```
  */
 export function readableStreamFrom(source: FrameSource): ReadableStream<Uint8Array<ArrayBuffer>> {
-  checkSource("readableStreamFrom()", source);
-  const chunks = new Chunks(source);
-  return createByteStream({ pull: (controller) => chunks.pull(controller), cancel: () => source.close() });
-}
-
-class Chunks {
-  readonly #source: FrameSource;
-  #frame: PublishedFrame | undefined;
+  const call = "readableStreamFrom()";
+  checkSource(call, source);
+  let frame: PublishedFrame | undefined;
   /** Bytes of it. */
-  #read = 0;
+  let read = 0;
 
-  constructor(source: FrameSource) {
-    this.#source = source;
-  }
-
-  async pull(controller: ByteController): Promise<void> {
-    try {
-      const frame = (this.#frame ??= await nextWithBytes(this.#source));
-      if (frame === undefined) {
-        this.#source.close();
-        controller.close();
-        // A reader that waits with its memory gets it back.
-        controller.byobRequest?.respond(0);
-        return;
-      }
-      const request = controller.byobRequest;
-      const rest = frame.bytes.subarray(this.#read);
-      const part = rest.subarray(0, request?.view.byteLength);
-      this.#read += part.length;
-      if (request === null) {
-        const chunk = countedCopy(agentOf(frame), WHY, part);
-        this.#giveBack(frame);
-        controller.enqueue(chunk);
-      } else {
-        const { buffer, byteOffset } = request.view;
-        countedCopyTo(agentOf(frame), WHY, part, new Uint8Array(buffer, byteOffset, part.length));
-        if (part.length === rest.length) this.#giveBack(frame);
-        request.respond(part.length);
-      }
-    } catch (error) {
-      this.#source.close();
-      throw error;
+  const pull = async (controller: ReadableByteStreamController): Promise<void> => {
+    frame ??= await nextWithBytes(source);
+    const { byobRequest } = controller;
+    if (!frame) {
+      source.close();
+      controller.close();
+      // A reader that waits with its memory gets it back.
+      byobRequest?.respond(0);
+      return;
     }
-  }
+    const view = byobRequest?.view;
+    const rest = frame.bytes.subarray(read);
+    const part = rest.subarray(0, view?.byteLength);
+    // None if the frame is a viewer's, which is in no domain.
+    const agent = bufferUnder(frame)?.holds.agent;
+    let chunk;
+    if (view) countedCopyTo(agent, call, part, new Uint8Array(view.buffer, view.byteOffset, part.length));
+    else chunk = countedCopy(agent, call, part);
+    read += part.length;
+    if (part.length === rest.length) {
+      frame.close();
+      frame = undefined;
+      read = 0;
+    }
+    if (chunk) controller.enqueue(chunk);
+    else byobRequest!.respond(part.length);
+  };
 
-  #giveBack(frame: PublishedFrame): void {
-    this.#frame = undefined;
-    this.#read = 0;
-    frame.close();
-  }
-}
-
-const WHY = "readableStreamFrom()";
-
-/** None if the frame is a viewer's, which is in no domain. */
-function agentOf(frame: PublishedFrame): Copier | undefined {
-  return bufferUnder(frame)?.holds.agent;
+  return new ReadableStream(
+    {
+      type: "bytes",
+      pull: (controller) =>
+        pull(controller).catch((error: unknown) => {
+          source.close();
+          throw error;
+        }),
+      cancel: () => source.close(),
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -185,6 +185,7 @@ test(
       [new Error("planted"), "EIO"],
       [Object.assign(new Error("reset"), { code: "ECONNRESET" }), "ECONNRESET"],
       [new DOMException("aborted", "AbortError"), "ECANCELED"],
+      [new DOMException("late", "TimeoutError"), "ETIMEDOUT"],
     ];
     for (const [reason, code] of reasons) {
       const stream = streamIn(t);

@@ -1,6 +1,5 @@
 import { check, checkOptions, TIMEOUT, type Kind, type Kinds } from "../arguments.js";
-import { createChunkStream } from "../host/web-streams.js";
-import { FrameFiller } from "../stream/frame-filler.js";
+import { frameFiller } from "../stream/frame-filler.js";
 import { FRAME_STREAM, type FrameStream } from "../stream/frame-stream.js";
 
 /** Options of {@link writableStreamFrom}. */
@@ -12,7 +11,7 @@ export interface WritableStreamOptions {
 const OPTIONS: Kinds<WritableStreamOptions> = { timeout: TIMEOUT };
 const CHUNK: Kind = {
   wanted: "an ArrayBuffer, a SharedArrayBuffer or a view of one",
-  isKind: (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer,
+  isKind: (value) => value instanceof ArrayBuffer || value instanceof SharedArrayBuffer,
 };
 
 /**
@@ -20,7 +19,7 @@ const CHUNK: Kind = {
  * frame is published when it is full. A write waits while no buffer is free.
  *
  * At its end the stream ends, too. The last frame may be shorter if the format is raw; else the close rejects with `ENODATA`. An abort fails the
- * stream with the reason's code if that is an errno, else with `EIO`; with `ECANCELED` for an `AbortError`.
+ * stream as a fence of the reason fails, see `fenceFrom()`: with its code if that is an errno, `ECANCELED` for an `AbortError`.
  *
  * @param stream One that this thread produces.
  * @throws {TypeError | RangeError} Naming the argument that is wrong.
@@ -41,27 +40,26 @@ export function writableStreamFrom(
   stream: FrameStream,
   options: WritableStreamOptions = {},
 ): WritableStream<ArrayBufferLike | ArrayBufferView> {
-  check("writableStreamFrom()", "stream", stream, FRAME_STREAM);
-  checkOptions("writableStreamFrom()", options, OPTIONS);
-  const filler = new FrameFiller(stream, "writableStreamFrom()", options.timeout);
-  return createChunkStream({
+  const call = "writableStreamFrom()";
+  check(call, "stream", stream, FRAME_STREAM);
+  checkOptions(call, options, OPTIONS);
+  const filler = frameFiller(stream, call, options);
+  return new WritableStream({
+    // It is aborted at once, while a write is still under way.
     start: ({ signal }) => signal.addEventListener("abort", () => filler.fail(signal.reason)),
     write: (chunk) => filler.write(bytesOf(chunk)),
-    async close() {
-      try {
-        await filler.finish();
-      } catch (error) {
+    close: () =>
+      filler.finish().catch((error: unknown) => {
         filler.fail(error);
         throw error;
-      }
-    },
+      }),
     abort: (reason) => filler.fail(reason),
   });
 }
 
 /** @throws {TypeError} For what is no bytes. */
-function bytesOf(chunk: unknown): Uint8Array {
+function bytesOf(chunk: ArrayBufferLike | ArrayBufferView): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   check("WritableStream.write()", "chunk", chunk, CHUNK);
-  if (!ArrayBuffer.isView(chunk)) return new Uint8Array(chunk as ArrayBufferLike);
-  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  return new Uint8Array(chunk);
 }

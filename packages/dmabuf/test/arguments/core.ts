@@ -14,6 +14,7 @@ import {
   type SyncFile,
 } from "../../src/index.js";
 import type { Agent } from "../../src/domain/agent.js";
+import { INVITED } from "./invitations.js";
 import type { Exceptions } from "./nonsense.js";
 
 /** What the functions of `dmabuf` are called on and with, rightly. A function that is missing here fails the test. */
@@ -359,8 +360,7 @@ export const VALID: Readonly<Record<string, Valid>> = {
   "ModuleWindow.call()": () => [() => 0],
   "QueueMembers.createQueue()": () => [{ run: () => {} }],
   "Domain.create()": () => [SIZES],
-  "Domain.join()": ({ domain }) => [(domain as Domain).invite(), {}],
-  "ThreadDomain.invite()": () => [{}],
+  ...INVITED,
   "isSameFence()": (world) => [world.fence(), world.fence()],
   "laterFence()": (world) => [world.fence(), world.fence()],
   "FenceArray.matchContext()": () => [1],

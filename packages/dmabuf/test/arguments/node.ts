@@ -3,8 +3,8 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { rawFormat } from "../../src/index.js";
-import { pagesFrom, ProcessDomain, StreamViewer, WorkerPool } from "../../src/node/index.js";
-import { SIZES } from "./core.js";
+import { pagesFrom, ProcessDomain, StreamContributor, StreamViewer, WorkerPool } from "../../src/node/index.js";
+import { EXCEPTIONS as CORE_EXCEPTIONS, SIZES } from "./core.js";
 import type { Exceptions } from "./nonsense.js";
 import { sourceOf } from "./web.js";
 
@@ -49,6 +49,14 @@ export const RECEIVERS: Readonly<Record<string, (world: ProcessWorld) => object 
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) }));
     return StreamViewer.connect(where);
   },
+  StreamContributor({ domain, where }) {
+    domain.serveContributors(where, domain.createStream({ format: rawFormat(64) }));
+    return StreamContributor.connect(where);
+  },
+  async ContributedLoan({ domain, where }) {
+    domain.serveContributors(where, domain.createStream({ format: rawFormat(64) }));
+    return (await (await StreamContributor.connect(where)).loan())!;
+  },
 };
 
 const NOW = { timeout: 0 };
@@ -73,6 +81,7 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
   "ProcessDomain.join()": ({ domain }) => [domain.invite(), {}],
   "Domain#listen()": ({ where }) => [where],
   "ProcessDomain.invite()": () => [{}],
+  "ProcessDomain.revoke()": ({ domain }) => [domain.invite()],
   "ProcessDomain.fork()": () => ["a program", [], { execPath: "/bin/true" }],
   "WorkerPool.create()": ({ domain }) => [domain, "a module", {}],
   "WorkerPool.createQueue()": () => [{}],
@@ -91,6 +100,19 @@ export const VALID: Readonly<Record<string, (world: ProcessWorld) => readonly un
     domain.serveViewers(where, domain.createStream({ format: rawFormat(64) })),
     [where, {}]
   ),
+  "ProcessDomain.serveContributors()": ({ domain, where }) => [
+    where,
+    domain.createStream({ format: rawFormat(64) }),
+    {},
+  ],
+  "StreamContributor.connect()": ({ domain, where }) => (
+    domain.serveContributors(where, domain.createStream({ format: rawFormat(64) })),
+    [where, {}]
+  ),
+  "StreamContributor.loan()": () => [{ timeout: 0 }],
+  "StreamContributor.loans()": () => [{}],
+  "StreamContributor.fail()": () => ["EIO"],
+  "ContributedLoan.publish()": () => [{ timestamp: 1 }],
   "readableFrom()": ({ domain }) => [sourceOf(domain.createStream({ format: rawFormat(64) }).frames()), {}],
   "writableFrom()": ({ domain }) => [domain.createStream({ format: rawFormat(64) }), {}],
   "StreamViewer.frames()": () => [{}],
@@ -105,6 +127,8 @@ export const EXCEPTIONS: Exceptions = {
       ["a throwing proxy"],
     ]),
   ),
+  // As that of a loan, by JSON.
+  "ContributedLoan.publish() options.data": CORE_EXCEPTIONS["Loan.publish() options.data"]!,
   // Its options are those of Node.js, which are not described here.
   "ProcessDomain.fork() options": ["{}", "a date"],
 };

@@ -45,6 +45,7 @@ const TAKEN: Readonly<Record<string, readonly unknown[]>> = {
   findTimeout: [1.5, Infinity, 2 ** 53],
   handleLimit: [1.5, Infinity, 2 ** 53],
   timeLimit: [1.5],
+  limit: [1.5, Infinity, 2 ** 53],
   spin: [1.5],
   warnAfter: [1.5, Infinity, 2 ** 53],
   timestampNs: [1.5, 2 ** 53],

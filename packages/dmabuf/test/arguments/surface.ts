@@ -246,11 +246,10 @@ class Surface {
   #isOurs(type: ts.Type): boolean {
     if (OPAQUE.has(type.symbol?.name)) return false;
     if (type.isIntersection()) return type.types.some((part) => this.#isOurs(part));
-    const [declaration] = (type.aliasSymbol ?? type.symbol)?.declarations ?? [];
-    return (
-      (declaration?.getSourceFile().fileName.startsWith(DIST) === true && !ts.isClassDeclaration(declaration)) ||
-      isMapped(type)
-    );
+    const declarations = (type.aliasSymbol ?? type.symbol)?.declarations ?? [];
+    const isOurs = (declaration: ts.Declaration): boolean =>
+      declaration.getSourceFile().fileName.startsWith(DIST) && !ts.isClassDeclaration(declaration);
+    return (declarations.length > 0 && declarations.every(isOurs)) || isMapped(type);
   }
 
   #fieldsOf(type: ts.Type, depth: number): Field[] {

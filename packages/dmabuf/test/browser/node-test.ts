@@ -6,7 +6,7 @@
 
 /** mocha's globals, put there by `mocha.setup({ ui: "bdd" })`. */
 interface Mocha {
-  it(name: string, body?: Body): void;
+  it(name: string, body?: Body): { reason?: string };
   describe(name: string, body: () => void): void;
   before(body: Body): void;
   after(body: Body): void;
@@ -14,6 +14,7 @@ interface Mocha {
   afterEach(body: Body): void;
 }
 interface MochaContext {
+  test?: { reason?: string };
   timeout(ms: number): void;
   skip(): never;
 }
@@ -44,19 +45,19 @@ const mocha = globalThis as unknown as Mocha;
 
 export function test(...args: Args<Test>): void {
   const { name, options, body } = parse(args);
-  if (isSkipped(options) || body === undefined) mocha.it(name);
+  if (isSkipped(options) || body === undefined) leaveOut(name, options);
   else mocha.it(name, adapt(name, options, body));
 }
 
 export function describe(...args: Args<Group>): void {
   const { name, options, body } = parse(args);
-  if (isSkipped(options) || body === undefined) mocha.it(name);
+  if (isSkipped(options) || body === undefined) leaveOut(name, options);
   else mocha.describe(name, body);
 }
 
-test.skip = (...args: Args<Test>): void => mocha.it(args[0]);
-test.todo = (...args: Args<Test>): void => mocha.it(args[0]);
-describe.skip = (...args: Args<Group>): void => mocha.it(args[0]);
+test.skip = (...args: Args<Test>): void => leaveOut(args[0]);
+test.todo = (...args: Args<Test>): void => leaveOut(args[0]);
+describe.skip = (...args: Args<Group>): void => leaveOut(args[0]);
 
 export { test as it, describe as suite };
 export default test;
@@ -76,25 +77,34 @@ function isSkipped({ skip, todo }: Options): boolean {
   return (skip ?? false) !== false || (todo ?? false) !== false;
 }
 
+/** Lists a test that does not run, with the reason, which the reports have. */
+function leaveOut(name: string, { skip, todo }: Options = {}): void {
+  const reason = [skip, todo].find((value) => typeof value === "string");
+  Object.assign(mocha.it(name), { reason });
+}
+
 /** mocha's form of a test. */
 function adapt(name: string, options: Options, body: Test): Body {
   return async function () {
     limit(this, options);
-    if (await run(name, body)) this.skip();
+    const reason = await run(name, body);
+    if (reason === undefined) return;
+    Object.assign(this.test ?? {}, { reason });
+    this.skip();
   };
 }
 
-/** Runs a test with its context, cleans up after it, and returns whether it asked to count as skipped. */
-async function run(name: string, body: Test): Promise<boolean> {
+/** Runs a test with its context, cleans up after it, and returns the reason if it asked to count as skipped. */
+async function run(name: string, body: Test): Promise<string | undefined> {
   const cleanUps: (() => unknown)[] = [];
   const end = new AbortController();
-  let skipped = false;
+  let skipped: string | undefined;
   const context: Context = {
     name,
     signal: end.signal,
     after: (cleanUp) => void cleanUps.push(cleanUp),
-    skip: () => void (skipped = true),
-    todo: () => void (skipped = true),
+    skip: (reason = "") => void (skipped = reason),
+    todo: (reason = "") => void (skipped = reason),
     diagnostic: () => undefined,
     async test(...args) {
       const inner = parse(args);

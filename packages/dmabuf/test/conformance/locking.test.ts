@@ -3,6 +3,7 @@ import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import type { DmaBuf, Domain, ExporterOps, Reservation } from "../../src/index.js";
+import { LOCK_ATTEMPT } from "../../src/domain/layout.js";
 import { createDomain, joinDomain, until } from "../agents.js";
 import { memoryOf } from "./buffers.js";
 
@@ -70,6 +71,8 @@ for (const where of ["its exporter's own thread", "another thread"]) {
       (await attachment.map())[Symbol.dispose]();
       await exported.move(memoryOf(1));
       (await use.access("write"))[Symbol.dispose]();
+      // The exporter hears of it later: not while this code has the lock.
+      await until(() => called.has("endCpuAccess"));
       // It blocks until the exporter has answered, so here only the exporter's own agent can ask for it.
       exported.mmap()[Symbol.dispose]();
       {
@@ -129,6 +132,51 @@ test("code that runs while the library moves the storage is not taken for its lo
   });
   assert.deepEqual(warnings, []);
 });
+
+test("an exporter moves what it maps for another thread just then, once it has mapped it", LIMIT, async (t) => {
+  const domain = createDomain(t);
+  let map: ((segments: ReturnType<typeof memoryOf>) => void) | undefined;
+  const ops: ExporterOps = { map: () => new Promise((resolve) => (map = resolve)), unmap() {}, release() {} };
+  const exported = domain.export(memoryOf(1), { ops });
+  const attachment = await joinDomain(t, domain, "user").import(exported.handle()).attach();
+  const mapping = attachment.map();
+  await until(() => map !== undefined);
+  const moved = exported.move(memoryOf(1));
+  map!(memoryOf(1));
+  (await mapping)[Symbol.dispose]();
+  await moved;
+});
+
+test(
+  "an exporter moves its buffer just when the library has waited for the lock to unmap for another thread",
+  LIMIT,
+  async (t) => {
+    const domain = createDomain(t);
+    const ops: ExporterOps = { map: () => memoryOf(1), unmap() {}, release() {} };
+    const exported = domain.export(memoryOf(1), { ops });
+    const attachment = await joinDomain(t, domain, "user").import(exported.handle()).attach();
+    const mapping = await attachment.map();
+    // The library has the lock, and its own code, which waits for it, has not gone on yet.
+    let moved: Promise<void> | undefined;
+    let waits = false;
+    const agent = agentOf(domain);
+    const { protocol } = agent;
+    const tryTakeLock: typeof protocol.tryTakeLock = (...about) => {
+      const found = protocol.tryTakeLock(...about);
+      if (found !== LOCK_ATTEMPT.TAKEN) waits = true;
+      else queueMicrotask(() => void (moved ??= exported.move(memoryOf(1))));
+      return found;
+    };
+    const lock = await attachment.reservation.lock();
+    mapping[Symbol.dispose]();
+    Object.defineProperty(agent, "protocol", { value: { ...protocol, tryTakeLock } });
+    t.after(() => Object.defineProperty(agent, "protocol", { value: protocol }));
+    await until(() => waits);
+    lock.close();
+    await until(() => moved !== undefined);
+    await moved;
+  },
+);
 
 /** A buffer with an importer that follows moves, whose mapping is open; and what the library warns of. */
 async function scene(t: TestContext) {

@@ -13,6 +13,7 @@ import type { Reservation } from "../../src/reservation/reservation.js";
 import type { Host } from "../../src/host/host.js";
 import { createSharedSubstrate } from "../../src/substrate/shared-array.js";
 import { reservationAt } from "../reservation-at.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 /** Room enough for a case, and quickly made. */
 const SIZES: Partial<Sizes> = { agents: 8, buffers: 16, timelines: 16, oneShots: 64, streams: 1 };
@@ -52,7 +53,7 @@ export function testAgent(options: TestAgentOptions = {}): TestAgent {
   const layout = new Layout(checkSizes({ ...SIZES, ...options.sizes }));
   const memory = createSharedSubstrate(new SharedArrayBuffer(layout.words * 4), threadsHost().mayBlock);
   writeHeader(memory, layout.sizes, [1, 2, 3, 4]);
-  return new TestAgent({ memory, layout }, options);
+  return new TestAgent(segmentOf(memory, layout), options);
 }
 
 /**

@@ -7,7 +7,7 @@ import { LAYOUT_VERSION } from "../../src/domain/layout.js";
 import { endOf } from "../../src/stream/frame-stream.js";
 import { DmaBufError, imageFormat, type DmaBuf, type FrameStream, type StreamHandleData } from "../../src/index.js";
 import { descriptorsOf, type DomainFiles } from "../../src/node/joining/domain-files.js";
-import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { ProcessDomain, StreamContributor, StreamViewer } from "../../src/node/index.js";
 import { closeDescriptor } from "../../src/node/system-calls/index.js";
 import { until } from "../agents.js";
 import { connectBare } from "../strangers.js";
@@ -32,14 +32,17 @@ export class MessageFuzzer {
   readonly #seed: number;
   readonly #place = `@dmabuf fuzz ${randomUUID()}`;
   readonly #showPlace = `@dmabuf fuzz ${randomUUID()}`;
+  readonly #fillPlace = `@dmabuf fuzz ${randomUUID()}`;
   readonly #host = ProcessDomain.listen(this.#place, { agents: 6, buffers: 32, streams: 4 });
   /** Another domain's, with which the hostile listener baits. */
   readonly #decoy = ProcessDomain.listen(`${this.#place} decoy`, { agents: 3 });
   readonly #listener = new HostileListener(`dmabuf fuzz ${randomUUID()}`);
   readonly #odd = Object.values(oddDescriptors());
   readonly #stream: FrameStream;
+  readonly #filled: FrameStream;
   #member!: ProcessDomain;
   #viewer!: StreamViewer;
+  #contributor!: StreamContributor;
   #attacker!: HostileMember;
   #decoyFiles!: DomainFiles;
   #bait!: DmaBuf;
@@ -51,6 +54,8 @@ export class MessageFuzzer {
     this.#seed = seed;
     this.#stream = this.#host.createStream({ name: "shown", format: FORMAT, buffers: 5, dataBytes: 64 });
     this.#host.serveViewers(this.#showPlace, this.#stream, { viewers: 4 });
+    this.#filled = this.#host.createStream({ name: "filled", format: FORMAT, buffers: 8, dataBytes: 64 });
+    this.#host.serveContributors(this.#fillPlace, this.#filled, { contributors: 5 });
   }
 
   static async create(seed: number): Promise<MessageFuzzer> {
@@ -62,6 +67,7 @@ export class MessageFuzzer {
   async #settle(): Promise<void> {
     this.#member = await ProcessDomain.connect(this.#place, { name: "honest" });
     this.#viewer = await StreamViewer.connect(this.#showPlace);
+    this.#contributor = await StreamContributor.connect(this.#fillPlace);
     this.#attacker = await HostileMember.enter(this.#place);
     const decoy = await HostileMember.enter(`${this.#place} decoy`);
     this.#decoyFiles = decoy.files;
@@ -78,12 +84,14 @@ export class MessageFuzzer {
     const attack = random.pick([
       this.#apply,
       this.#applyAsGuest,
+      this.#applyAsContributor,
       this.#write,
       this.#write,
       this.#handOver,
       this.#handOverStream,
       this.#answerJoiner,
       this.#answerGuest,
+      this.#answerContributor,
       this.#inherit,
     ]);
     try {
@@ -119,14 +127,30 @@ export class MessageFuzzer {
     loan.publish({ data: { honest: true } });
     using frame = (await this.#viewer.next({ signal: AbortSignal.timeout(5_000) }))!;
     assert.equal(frame.bytes[0], 9);
+    await this.#fill();
     if (this.#open.length === 0) return;
     const end = performance.now() + 5_000;
     await until(() => openFiles().length <= this.#open.length || performance.now() > end);
     if (openFiles().length > this.#open.length) assert.deepEqual(openFiles(), this.#open);
   }
 
+  /** The honest contributor's frame is what it has written. */
+  async #fill(): Promise<void> {
+    using consumer = this.#filled.frames({ policy: "newest" });
+    using loan = (await this.#contributor.loan({ timeout: 5_000 }))!;
+    loan.bytes.fill(11);
+    const sequence = await loan.publish({ data: { honest: true } });
+    for (;;) {
+      using frame = (await consumer.next({ timeout: 5_000 }))!;
+      if (frame.sequence !== sequence) continue;
+      assert.ok(frame.bytes.every((byte) => byte === 11));
+      return;
+    }
+  }
+
   close(): void {
     this.#viewer.close();
+    this.#contributor.close();
     this.#attacker.close();
     this.#listener.close();
     this.#member.close();
@@ -146,7 +170,13 @@ export class MessageFuzzer {
   }
 
   async #applyAsGuest(random: Random): Promise<void> {
-    await this.#connect(random, this.#showPlace, [{ viewer: true }, { done: true }]);
+    await this.#connect(random, this.#showPlace, [{ visitor: 1, as: "viewer" }, { done: true }]);
+  }
+
+  async #applyAsContributor(random: Random): Promise<void> {
+    const words = [{ loan: true }, { publish: { timestamp: 1, data: [2], length: 3 } }, { drop: true }, { end: true }];
+    const said = Array.from({ length: 3 }, () => random.pick(words));
+    await this.#connect(random, this.#fillPlace, [{ visitor: 1, as: "contributor" }, { loan: true }, ...said]);
   }
 
   async #connect(random: Random, place: string, words: readonly object[]): Promise<void> {
@@ -211,7 +241,7 @@ export class MessageFuzzer {
   async #answerGuest(random: Random): Promise<void> {
     const visiting = StreamViewer.connect(this.#listener.place, { timeout: TIMEOUT });
     const lines = [
-      { name: "shown", format: FORMAT, buffers: 1, bytes: 4096 },
+      { visitor: 1, name: "shown", format: FORMAT, buffers: 1, bytes: 4096, policy: "newest" },
       { place: 0 },
       random.oneIn(2) ? { end: true } : { place: 0 },
     ];
@@ -232,6 +262,28 @@ export class MessageFuzzer {
     await this.#answer(random, lines, this.#changed(random, [memory!]), looking);
   }
 
+  /** An attacker that offers contributors blanks that are none. */
+  async #answerContributor(random: Random): Promise<void> {
+    const visiting = StreamContributor.connect(this.#listener.place, { timeout: TIMEOUT });
+    const lines = [
+      { visitor: 1, name: "filled", format: FORMAT, bytes: 4096, dataBytes: 64 },
+      { blank: 0 },
+      random.pick([{ published: 0 }, { refused: { code: "EINVAL", message: "no" } }, { end: true }]),
+    ];
+    const [memory] = this.#odd.slice(11);
+    const filling = visiting.then(async (contributor) => {
+      try {
+        using loan = await contributor.loan({ timeout: TIMEOUT });
+        loan?.bytes.fill(1);
+        await loan?.publish();
+      } finally {
+        contributor.close();
+      }
+      return contributor;
+    });
+    await this.#answer(random, lines, this.#changed(random, [memory!]), filling, 1);
+  }
+
   /** A number that is no invitation's: one of an odd descriptor, or any. */
   async #inherit(random: Random): Promise<void> {
     const wrong = random.oneIn(2) ? random.pick(this.#odd) : random.below(2 ** 20);
@@ -243,13 +295,14 @@ export class MessageFuzzer {
     lines: readonly object[],
     descriptors: readonly number[],
     asked: Promise<{ close(): void }>,
+    at = 0,
   ): Promise<void> {
     // Nothing of it may be unhandled while the attacker is busy.
     void asked.catch(() => {});
     const connection = this.#listener.accept()!;
     lines.forEach((line, i) => {
       const text = random.oneIn(3) ? Buffer.from(`${JSON.stringify(line)}\n`) : mutatedText(line, random);
-      say(connection, text, i === 0 ? descriptors : random.oneIn(8) ? this.#some(random) : []);
+      say(connection, text, i === at ? descriptors : random.oneIn(8) ? this.#some(random) : []);
     });
     if (random.oneIn(2)) await turn();
     closeDescriptor(connection);

@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import { ENGINES } from "dmabuf-browsers";
 import { DOCUMENT, runProgram, whyNot, type Needs } from "./programs.js";
 import {
   BROWSER_HEAD,
   BROWSER_INTERFACES,
+  browserTrial,
+  engineColumn,
   copiesOf,
   INTERFACES,
   INTERFACES_HEAD,
@@ -45,15 +48,23 @@ describe("with the libraries that people use", { concurrency: 2 }, () => {
     else await compare("interfaces", column, INTERFACES_HEAD, INTERFACES);
   });
 
-  test("Chromium takes the bytes that the document says", options(BROWSER_INTERFACES.needs), async () => {
-    await compare("browsers", 1, BROWSER_HEAD, BROWSER_INTERFACES);
-  });
+  for (const engine of ENGINES) {
+    const trial = browserTrial(engine);
+    test(`${engine} takes the bytes that the document says`, options(trial.needs), async () => {
+      await compare("browsers", engineColumn(engine), BROWSER_HEAD, trial);
+    });
+  }
 });
 
 /** Tries what a table says. */
-async function compare(table: string, column: number, head: readonly string[], { name, needs }: Trial): Promise<void> {
+async function compare(
+  table: string,
+  column: number,
+  head: readonly string[],
+  { name, args, needs }: Trial,
+): Promise<void> {
   assert.deepEqual(whyNot(needs), []);
-  const said = await runProgram(name);
+  const said = await runProgram(name, args);
   assert.equal(said.stderr, "");
   assert.equal(said.status, 0);
   const written = rowsIn(document, table);
@@ -62,7 +73,7 @@ async function compare(table: string, column: number, head: readonly string[], {
 
 test("each program of libraries/ is run, and is in the document", () => {
   const programs = readdirSync(join(dirname(DOCUMENT), "../libraries")).filter((name) => name.endsWith(".mjs"));
-  assert.deepEqual(programs.sort(), [BROWSER_INTERFACES.name, INTERFACES.name, ...Object.keys(PROGRAMS)].sort());
+  assert.deepEqual(programs.sort(), [BROWSER_INTERFACES, INTERFACES.name, ...Object.keys(PROGRAMS)].sort());
   assert.equal(programRows.length, Object.keys(PROGRAMS).length);
 });
 
@@ -70,5 +81,5 @@ test("each program of libraries/ is run, and is in the document", () => {
 function options(needs: Needs): { readonly skip: string | false; readonly timeout: number } {
   const why = whyNot(needs);
   const isSkipped = why.length > 0 && process.env["CI"] !== "true";
-  return { skip: isSkipped && `not here: ${why.join(", ")}`, timeout: 90_000 };
+  return { skip: isSkipped && `not here: ${why.join(", ")}`, timeout: 150_000 };
 }

@@ -1,9 +1,12 @@
 /** `npm run libraries`: runs the programs of `libraries/`, and writes what they say into docs/which-domain.md. */
+import { ENGINES } from "dmabuf-browsers";
 import { readFileSync, writeFileSync } from "node:fs";
 import { DOCUMENT, runProgram, whyNot, type Needs, type Said } from "./programs.js";
 import {
   BROWSER_HEAD,
   BROWSER_INTERFACES,
+  browserTrial,
+  engineColumn,
   INTERFACES,
   INTERFACES_HEAD,
   nodeColumn,
@@ -14,6 +17,7 @@ import {
   rowsWith,
   tableOf,
   withTable,
+  type Trial,
 } from "./tables.js";
 
 const rows: string[] = [];
@@ -27,12 +31,11 @@ const interfaces = rowsWith(
   INTERFACES_HEAD,
   await run(INTERFACES.name, INTERFACES),
 );
-const browsers = rowsWith(
-  1,
-  rowsIn(document, "browsers"),
-  BROWSER_HEAD,
-  await run(BROWSER_INTERFACES.name, BROWSER_INTERFACES),
-);
+let browsers = rowsIn(document, "browsers");
+for (const engine of ENGINES) {
+  const said = await run(`${BROWSER_INTERFACES} ${engine}`, browserTrial(engine));
+  browsers = rowsWith(engineColumn(engine), browsers, BROWSER_HEAD, said);
+}
 const tables = {
   programs: tableOf(PROGRAM_HEAD, rows),
   interfaces: tableOf(INTERFACES_HEAD, interfaces),
@@ -43,11 +46,14 @@ writeFileSync(
   Object.entries(tables).reduce((text, [name, table]) => withTable(text, name, table), document),
 );
 
-async function run(name: string, { needs }: { readonly needs: Needs }): Promise<Said> {
+async function run(
+  title: string,
+  { needs, name = title, args = [] }: Partial<Trial> & { needs: Needs },
+): Promise<Said> {
   const missing = whyNot(needs);
-  if (missing.length > 0) throw new Error(`libraries/${name} cannot run here without ${missing.join(", ")}`);
-  const said = await runProgram(name);
-  if (said.status !== 0) throw new Error(`libraries/${name} has failed: ${said.stderr}`);
-  console.log(`${name}\n${said.stdout}`);
+  if (missing.length > 0) throw new Error(`libraries/${title} cannot run here without ${missing.join(", ")}`);
+  const said = await runProgram(name, args);
+  if (said.status !== 0) throw new Error(`libraries/${title} has failed: ${said.stderr}`);
+  console.log(`${title}\n${said.stdout}`);
   return said;
 }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { capabilities } from "../../src/node/index.js";
-import { EXECUTABLE, hasChromium } from "../browser/chromium.js";
+import { missing, type EngineName } from "dmabuf-browsers";
 
 /** The programs of `libraries/`, at the workspace's root, which show dmabuf beside libraries that people use. */
 
@@ -17,17 +17,18 @@ export interface Needs {
   readonly packages?: readonly string[];
   /** Programs that are found by `PATH`. */
   readonly commands?: readonly string[];
-  readonly chromium?: boolean;
+  readonly engine?: EngineName;
   readonly processes?: boolean;
 }
 
 /** What is missing here for a program, with what brings it; nothing if it can run. */
-export function whyNot({ packages = [], commands = [], chromium = false, processes = false }: Needs): string[] {
+export function whyNot({ packages = [], commands = [], engine, processes = false }: Needs): string[] {
   const why = [
     ...packages.filter((name) => !isInstalled(name)).map((name) => `${name} (npm ci --prefix libraries)`),
     ...commands.filter((name) => !isCommand(name)).map((name) => `${name} (apt-get install ${name})`),
   ];
-  if (chromium && !hasChromium()) why.push(`Chromium at ${EXECUTABLE} (apt-get install chromium)`);
+  const lack = engine === undefined ? undefined : missing(engine);
+  if (lack !== undefined) why.push(lack);
   if (processes) why.push(...capabilities().missing.map(({ name, reason }) => `${name}: ${reason}`));
   return why;
 }
@@ -47,9 +48,9 @@ export interface Said {
   readonly stderr: string;
 }
 
-export async function runProgram(name: string): Promise<Said> {
-  const child = spawn(process.execPath, [join(FOLDER, name)], {
-    timeout: 60_000,
+export async function runProgram(name: string, args: readonly string[] = []): Promise<Said> {
+  const child = spawn(process.execPath, [join(FOLDER, name), ...args], {
+    timeout: 120_000,
     killSignal: "SIGKILL",
     stdio: ["ignore", "pipe", "pipe"],
   });

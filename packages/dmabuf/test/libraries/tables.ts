@@ -1,8 +1,11 @@
+import { ENGINES, type EngineName } from "dmabuf-browsers";
 import { sourceOf, versionOf, type Needs, type Said } from "./programs.js";
 
 /** One program, and all that it says. */
 export interface Program {
   readonly needs: Needs;
+  /** What makes its domain, if that is a page's script. */
+  readonly page?: string;
   /** Its lines but those of copies, in order. */
   readonly says: readonly string[];
   /** How many threads or processes of it count their copies. */
@@ -14,6 +17,7 @@ export interface Program {
 /** A program that tries what a column of a table says. */
 export interface Trial {
   readonly name: string;
+  readonly args?: readonly string[];
   readonly needs: Needs;
 }
 
@@ -76,10 +80,19 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
     copied: 0,
   },
   "browser.mjs": {
-    needs: { packages: ["esbuild", "playwright-core"], chromium: true },
+    needs: { packages: ["esbuild", "playwright-core"], engine: "chromium" },
+    page: "browser/page.js",
     says: ["255 0 0", "0 255 0", "0 0 255"].map((colour, n) => `picture ${n} has ${colour} 255`),
     agents: 2,
     copied: 0,
+  },
+  "onnx-web.mjs": {
+    needs: { packages: ["esbuild", "onnxruntime-web", "playwright-core"], engine: "chromium" },
+    page: "browser/inference.js",
+    says: [1, 3, 7].map((edges, n) => `picture ${n} has ${edges} edges in a row`),
+    agents: 2,
+    // What onnxruntime copies into the memory of its own module.
+    copied: 3 * 640 * 480 * 4,
   },
 };
 
@@ -101,13 +114,23 @@ export const INTERFACES_HEAD = [
   "`ProcessDomain`",
 ];
 
-/** Tries interfaces of Chromium. The other columns of its table are of browsers that CI has not. */
-export const BROWSER_INTERFACES = {
-  name: "browser-interfaces.mjs",
-  needs: { packages: ["esbuild", "playwright-core", "ws"], chromium: true },
-} as const;
+/** Tries interfaces of a browser's engine, which it is told. */
+export const BROWSER_INTERFACES = "browser-interfaces.mjs";
+
+export function browserTrial(engine: EngineName): Trial {
+  return {
+    name: BROWSER_INTERFACES,
+    args: [engine],
+    needs: { packages: ["esbuild", "playwright-core", "ws"], engine },
+  };
+}
 
 export const BROWSER_HEAD = ["interface", "Chromium", "Firefox", "WebKit"];
+
+/** The column of an engine. */
+export function engineColumn(engine: EngineName): number {
+  return 1 + ENGINES.indexOf(engine);
+}
 
 const COPIES = /(\d+) bytes were copied$/;
 const HANDED_OVER = /(\d+) (frames?|buffers?) of (\d+) bytes/;
@@ -128,9 +151,8 @@ export function copiesOf({ stdout }: Said): number[] {
 export const PROGRAM_HEAD = ["program", "what it shows", "domain", "handed over", "bytes copied"];
 
 /** A program's row of the table in the document. */
-export function programRow(name: string, { needs: { packages = [] } }: Program, said: Said): string {
-  // A page's domain is made in the page.
-  const source = name === "browser.mjs" ? sourceOf(name) + sourceOf("browser/page.js") : sourceOf(name);
+export function programRow(name: string, { needs: { packages = [] }, page }: Program, said: Said): string {
+  const source = sourceOf(name) + (page === undefined ? "" : sourceOf(page));
   const title = /^\/\/ (.*): node /.exec(source)?.[1] ?? "?";
   const domain = /\b((?:Process)?Domain)\.(?:create|listen)\(/.exec(source)?.[1] ?? "?";
   const [, count, unit, bytes] = HANDED_OVER.exec(said.stdout) ?? [];

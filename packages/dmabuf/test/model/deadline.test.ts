@@ -17,6 +17,7 @@ import {
   THIRD,
 } from "./model-domain.js";
 import { testProtocol } from "./protocol.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 // An agent that needs a fence by some time to come says so; the earliest time counts, and its owner is told of it.
 
@@ -41,7 +42,7 @@ for (const kind of KINDS) {
           agentOf(memory, OWNER).waitSync({
             arm: () => {},
             ready() {
-              const deadline = keyDeadline({ memory, layout: LAYOUT }, keyOf(kind));
+              const deadline = keyDeadline(segmentOf(memory, LAYOUT), keyOf(kind));
               if (deadline !== (heard.at(-1) ?? 0)) heard.push(deadline);
               return deadline === NOW + 100;
             },
@@ -53,7 +54,7 @@ for (const kind of KINDS) {
         third: asksFor(THIRD, 200),
       },
       check(memory, { results }) {
-        assert.equal(keyDeadline({ memory, layout: LAYOUT }, keyOf(kind)), NOW + 100);
+        assert.equal(keyDeadline(segmentOf(memory, LAYOUT), keyOf(kind)), NOW + 100);
         const heard = results["owner"] as number[];
         assert.deepEqual(
           heard,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { markDead } from "../../src/domain/agent-slot.js";
 import { CONSUMER, GROUP } from "../../src/domain/layout.js";
-import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { codeOf } from "../../src/errors.js";
 import type { Consumer } from "../../src/stream/consumer.js";
 import type { Frame } from "../../src/stream/frame.js";
@@ -275,7 +274,7 @@ export function isCounted(fault: Fault = SOUND): Scenario {
         const member = groups.member(faulty(memory, fault), ONE);
         leaveConsumer(member, KEY.slot, joinGroup(member, KEY, "other", "newest").word);
       },
-      onlooker: (memory) => protocolOf(groups.member(memory, PRODUCER)).mayLoan(KEY.slot, 2, 0, 0),
+      onlooker: (memory) => groups.member(memory, PRODUCER).protocol.mayLoan(KEY.slot, 2, 0, 0),
     },
     check: (_memory, { results }) => assert.equal(results["onlooker"], 1, "the producer is held back"),
   };

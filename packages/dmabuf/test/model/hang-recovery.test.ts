@@ -260,8 +260,8 @@ for (const kind of KINDS) {
       prepare: createDomain,
       agents: {
         owner(memory) {
-          const { layout, host } = agentOf(memory, OWNER);
-          const fence = OWNERS[kind](new BusyAgent({ memory, layout }, OWNER, host));
+          const { host } = agentOf(memory, OWNER);
+          const fence = OWNERS[kind](new BusyAgent(segmentOf(memory), OWNER, host));
           memory.store(SCRATCH, 1);
           fence.setError("EIO");
           return [fence.signal(), fence.status];

@@ -11,6 +11,7 @@ import { DmaBufError } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { modelHost } from "../../src/testing/index.js";
 import { wordName } from "../word-names.js";
+import { segmentOf as segmentOn } from "../../src/domain/segment-protocol.js";
 
 /**
  * A domain so small that every interleaving in it can be tried: one slot of each kind, and four agents, who have joined
@@ -63,11 +64,11 @@ export function createDomain(memory: Substrate): void {
 }
 
 export function segmentOf(memory: Substrate): Segment {
-  return { memory, layout: LAYOUT };
+  return segmentOn(memory, LAYOUT);
 }
 
 export function memberOf(memory: Substrate, identity: Identity): Member {
-  return { memory, layout: LAYOUT, identity };
+  return { ...segmentOf(memory), identity };
 }
 
 export function agentOf(memory: Substrate, identity: Identity): Agent {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agentName, agentNames, claimAgentSlot, retireAgentSlot } from "../../src/domain/agent-slot.js";
+import { agentName, claimAgentSlot, retireAgentSlot } from "../../src/domain/agent-slot.js";
+import { agentNames } from "../../src/domain/invitation-slot.js";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { bufferName, renameBuffer } from "../../src/domain/buffer-name.js";
 import { AGENT, BUFFER } from "../../src/domain/layout.js";

@@ -37,6 +37,7 @@ import { testProtocol, type Mistake } from "./protocol.js";
 import { TinyDomain } from "./tiny-domain.js";
 import { createTimeline } from "../../src/fence/timeline.js";
 import { addEntry, reservationAt } from "../reservation-at.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 // A time limit has ended a fence while its owner is still at its work; who wants the memory waits for the owner.
 
@@ -233,7 +234,7 @@ function busyAgent(memory: Substrate): Agent {
     override watch(): () => void {
       return () => {};
     }
-  })({ memory, layout }, OWNER, host);
+  })(segmentOf(memory, layout), OWNER, host);
 }
 
 const domain = new TinyDomain({ agents: 4, timelines: 2 }, ["DONE"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Layout } from "../../src/domain/layout.js";
 import { useBuild } from "../../src/domain/segment-protocol.js";
-import type { MakeWords } from "../../src/protocol/protocol.js";
+import type { MakeWords } from "../../src/protocol/words-build.js";
 import { explore, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES, failureOf } from "./interleavings.js";
 import { LAYOUT, namesOf } from "./model-domain.js";

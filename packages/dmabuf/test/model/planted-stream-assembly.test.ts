@@ -26,7 +26,7 @@ testMutations(
     {
       name: "a writer that does not look for readers after it has set WRITER",
       file: "hold.ts",
-      from: "  if (!anyReader(buffer)) return true;\n  leaveWriter(buffer, identity);\n  return false;\n",
+      from: "  if (!anyReader(buffer)) return true;\n  dropWriter(buffer, identity);\n  return false;\n",
       to: "  return true;\n",
       report: /a frame was written while it was held|a consumer has seen/,
     },

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { retireFailure, RETIRED_RECOVERY, type RetiredFailure } from "../../src/domain/failures.js";
 import { Layout, RETIRED, ONE_SHOT, TIMELINE } from "../../src/domain/layout.js";
 import { sweep } from "../../src/domain/recovery.js";
-import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { ERRNO } from "../../src/errors.js";
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { FIRST, namesOf, OWNER, SECOND, THIRD } from "./model-domain.js";
 import { testProtocol, type Mistake } from "./protocol.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 // A ring of two retired failures, so that writers overtake each other in it. Each fence slot has reached a generation
 // of its own, and each of its fences has an errno of its own.
@@ -47,11 +47,11 @@ function failed(slot: number, generation: number): RetiredFailure {
 const adds =
   (self: number, ...failures: RetiredFailure[]) =>
   (memory: Substrate): void => {
-    for (const each of failures) retireFailure({ memory, layout: LAYOUT, identity: self }, each);
+    for (const each of failures) retireFailure({ ...segmentOf(memory, LAYOUT), identity: self }, each);
   };
 
 function find(memory: Substrate, { slot, generation }: RetiredFailure): number {
-  return protocolOf({ memory, layout: LAYOUT }).findRetired(slot, generation, 1);
+  return segmentOf(memory, LAYOUT).protocol.findRetired(slot, generation, 1);
 }
 
 function prepare(memory: Substrate): void {
@@ -142,7 +142,7 @@ testProtocol({
       agents: ["first"],
       recover: {
         sweeper(memory) {
-          sweep({ memory, layout: LAYOUT }, OWNER, [RETIRED_RECOVERY]);
+          sweep(segmentOf(memory, LAYOUT), OWNER, [RETIRED_RECOVERY]);
           adds(FIRST, failed(1, 21), failed(0, 11))(memory);
         },
       },

@@ -10,6 +10,7 @@ import { advanceTimeline, claimTimeline, endTimeline } from "../../src/domain/ti
 import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, modelHost } from "../../src/testing/index.js";
 import { signalOf } from "./model-domain.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 const ENOENT = 2;
 const NOW = 1e9;
@@ -22,13 +23,13 @@ const identities: Identity[] = [];
 function prepare(memory: Substrate): void {
   writeHeader(memory, layout.sizes, [1, 2, 3, 4]);
   identities.splice(0);
-  for (const name of ["owner", "a", "b", "waiter"]) identities.push(claimAgentSlot({ memory, layout }, name));
+  for (const name of ["owner", "a", "b", "waiter"]) identities.push(claimAgentSlot(segmentOf(memory, layout), name));
   const slot = claimTimeline(agent(memory, 0), { name: "line", driverName: "sw_sync", timeLimit: 1000 });
   assert.deepEqual(slot, key);
 }
 
 function agent(memory: Substrate, index: number): Agent {
-  return new Agent({ memory, layout }, identities[index]!, modelHost(memory));
+  return new Agent(segmentOf(memory, layout), identities[index]!, modelHost(memory));
 }
 
 function advance(memory: Substrate, index: number, amount: number): number | undefined {
@@ -52,7 +53,7 @@ test("no step is lost when two agents advance at once, and a waiter for their su
       waiter: (memory) => awaitPoint(memory, 5),
     },
     check: (memory, { results }) => {
-      assert.equal(keyProgress({ memory, layout }, key), 5);
+      assert.equal(keyProgress(segmentOf(memory, layout), key), 5);
       assert.ok(results["a"] === 5 || results["b"] === 5);
       assert.equal(results["waiter"], 1);
     },
@@ -84,7 +85,7 @@ test(
       agents: { a: (memory) => advance(memory, 1, 2), b: (memory) => advance(memory, 2, 3) },
       crash: { agents: ["a"] },
       check: (memory, { results }) => {
-        const completed = keyProgress({ memory, layout }, key);
+        const completed = keyProgress(segmentOf(memory, layout), key);
         assert.ok(completed === 5 || completed === 3);
         assert.ok(results["b"] === completed || results["b"] === 3);
       },

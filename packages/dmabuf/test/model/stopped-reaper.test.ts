@@ -9,7 +9,6 @@ import type { AccessMode } from "../../src/reservation/usage.js";
 import { PendingRequest } from "../../src/buffer/pending-request.js";
 import { codeOf } from "../../src/errors.js";
 import { lockHolder } from "../../src/reservation/lock.js";
-import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { landmark } from "../../src/testing/index.js";
 import {
   assertCaught,
@@ -80,7 +79,7 @@ test(
     tryAll(t, domain, {
       prepare(memory) {
         domain.open(memory, 3);
-        protocolOf(domain.member(memory, MORTAL)).tryTakeLock(BUFFER_SLOT, DEAD, 0, 0);
+        domain.member(memory, MORTAL).protocol.tryTakeLock(BUFFER_SLOT, DEAD, 0, 0);
       },
       ...stoppedReaper(domain, { waiter: locks }),
       check: (memory) => assert.equal(lockHolder(domain.segment(memory), BUFFER_SLOT), 0n),

@@ -14,6 +14,7 @@ import type { Consumer } from "../../src/stream/consumer.js";
 import { rawFormat } from "../../src/stream/format.js";
 import type { Loan, Frame } from "../../src/stream/frame.js";
 import { makeStream, type FrameStream } from "../../src/stream/frame-stream.js";
+import { metadataOffset, metadataSize } from "../../src/stream/metadata.js";
 import {
   claimStream,
   joinStream,
@@ -41,7 +42,8 @@ export const REAPER = TWO;
 export const KEY: StreamKey = { slot: 0, generation: 1 };
 
 export const domain = new TinyDomain({ agents: 3, buffers: 2 }, ["buffer 0 BYTES", "buffer 1 BYTES"]);
-const SIZE = 64;
+/** A frame of one byte, and its metadata. */
+const SIZE = metadataOffset(1) + metadataSize(0);
 export const FIRST_CONSUMER = domain.layout.stream(KEY.slot) + domain.layout.STREAM.JOINED;
 
 /** Where the bytes of a frame or a loan are. */
@@ -53,6 +55,8 @@ export function bytesOf({ buffer }: Loan | Frame, on = domain): number {
 export interface Seen {
   readonly frames: readonly number[];
   readonly end: string;
+  /** How many it has missed. */
+  readonly missed: number;
 }
 
 export function scenario(agents: Scenario["agents"], joined: readonly Policy[]): Scenario {
@@ -72,7 +76,7 @@ export function openDomain(memory: Substrate, on = domain): void {
   on.open(memory, agents);
   const producer = on.member(memory, PRODUCER);
   for (let i = 0; i < 2; i++) {
-    const key = claimBuffer(producer, { size: 64, name: "", exporterName: "" });
+    const key = claimBuffer(producer, { size: SIZE, name: "", exporterName: "" });
     for (let slot = 1; slot < agents; slot++) BUFFER_SLOTS.addReference(on.member(memory, slot), key);
   }
   assert.deepEqual(claimStream(producer, "", [0, 1]), KEY);
@@ -158,7 +162,7 @@ export function losesProducer(fault: Fault = SOUND): Scenario {
   return {
     prepare: prepare!,
     ...stoppedReaper(domain, { waiter, slots: { dead: PRODUCER, looker: ONE }, fault }),
-    check: (_memory, { results }) => assert.deepEqual(results["waiter"], { frames: [], end: "ESRCH" }),
+    check: (_memory, { results }) => assert.deepEqual(results["waiter"], { frames: [], end: "ESRCH", missed: 0 }),
   };
 }
 
@@ -186,15 +190,20 @@ export function nothingIsHeld(memory: Substrate, on = domain): void {
   }
 }
 
-/** Publishes frames 1 to `count`, but for those that are published already, and ends the stream; returns `count`. */
+/**
+ * Publishes frames 1 to `count`, but for those that are published already, and ends the stream; returns `count`.
+ *
+ * @param missed How many frames are lost before each.
+ */
 export function produces(
   count: number,
   {
     buffers = 2,
     from = 0,
+    missed = 0,
     fault,
     on = domain,
-  }: { buffers?: number; from?: number; fault?: Fault | undefined; on?: TinyDomain } = {},
+  }: { buffers?: number; from?: number; missed?: number; fault?: Fault | undefined; on?: TinyDomain } = {},
 ): Program {
   return (memory) => {
     let published = from;
@@ -205,7 +214,7 @@ export function produces(
       const bytes = bytesOf(loan, on);
       landmark(memory, `fills ${bytes} after ${published}`);
       memory.store(bytes, published + 1);
-      loan.publish();
+      loan.publish(missed === 0 ? undefined : { missed });
       published++;
       landmark(memory, `published ${published}`);
     }
@@ -227,11 +236,12 @@ export function consumes(
     let joining = true;
     const mark = scratch.mark();
     const frames: number[] = [];
+    let consumer: Consumer | undefined = undefined;
     const agent = domain.agent(memory, slot, {
       fault: (memory) => elsewhere(scratch, () => joining)(faulty(memory, fault)),
-      state: () => frames.join(),
+      state: () => seenSoFar(frames, consumer),
     });
-    const consumer = openStream(agent, buffers).frames({ policy });
+    consumer = openStream(agent, buffers).frames({ policy });
     scratch.undo(mark);
     joining = false;
     return takeFrames(memory, consumer, frames, most);
@@ -246,9 +256,15 @@ export function joins(
 ): Program {
   return (memory) => {
     const frames: number[] = [];
-    const agent = domain.agent(memory, slot, { fault, state: () => frames.join() });
-    return takeFrames(memory, openStream(agent, buffers).frames({ policy }), frames, most);
+    let consumer: Consumer | undefined = undefined;
+    const agent = domain.agent(memory, slot, { fault, state: () => seenSoFar(frames, consumer) });
+    consumer = openStream(agent, buffers).frames({ policy });
+    return takeFrames(memory, consumer, frames, most);
   };
+}
+
+function seenSoFar(frames: readonly number[], consumer: Consumer | undefined): string {
+  return `${frames.join()} missed ${consumer?.missed ?? 0}`;
 }
 
 /** Takes frames until the stream ends or there are enough, and leaves. */
@@ -270,9 +286,9 @@ function takeFrames(memory: Substrate, consumer: Consumer, frames: number[], mos
     if (!(error instanceof DmaBufError)) throw error;
     end = error.code;
   }
-  landmark(memory, `leaves: ${end} after ${frames.join()}`);
+  landmark(memory, `leaves: ${end} after ${seenSoFar(frames, consumer)}`);
   consumer[Symbol.dispose]();
-  return { frames, end };
+  return { frames, end, missed: consumer.missed };
 }
 
 /** The end of the stream at an agent that has its buffers. Their own bytes are this agent's alone. */

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { markDead, type Identity } from "../../src/domain/agent-slot.js";
 import { CONSUMER } from "../../src/domain/layout.js";
 import { release, sweep } from "../../src/domain/recovery.js";
-import { protocolOf } from "../../src/domain/segment-protocol.js";
 import { ERRNO } from "../../src/errors.js";
 import {
   claimStream,
@@ -60,7 +59,7 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
       openDomain(memory);
       const producer = domain.member(memory, PRODUCER);
       for (const place of [0, 1]) {
-        protocolOf(producer).publish(KEY.slot, KEY.generation, place, producer.identity);
+        producer.protocol.publish(KEY.slot, KEY.generation, place, 0, producer.identity);
       }
       // What an earlier consumer has left in the place.
       memory.store(FIRST_CONSUMER + CONSUMER.CURSOR, 1000);
@@ -76,7 +75,7 @@ export function isLookedAt(fault: Fault = SOUND, { dies = false } = {}): Scenari
         return {
           count: consumerCount(member, KEY),
           slow: slowConsumers(member, KEY),
-          heldBackFrom: protocolOf(member).heldBackFrom(KEY.slot, 0),
+          heldBackFrom: member.protocol.heldBackFrom(KEY.slot, 0),
         };
       },
     },

@@ -149,6 +149,63 @@ test(
   },
 );
 
+test(
+  "stream-slot.11: a consumer has missed what was lost before the last frame that it has got, whatever it has dropped",
+  EXPLORES,
+  (t) => {
+    for (const policy of ["block", "drop-oldest", "newest"] as const) {
+      const agents = [produces(2, { missed: 2 }), consumes(ONE, policy)];
+      const { check, ...rest } = scenario(agents, [policy]);
+      tryAll(t, domain, {
+        ...rest,
+        check(memory, outcome) {
+          check!(memory, outcome);
+          const { frames, missed } = outcome.results[1] as Seen;
+          assert.equal(missed, 2 * 2 + (2 - frames.length), `it has seen ${frames.join()}`);
+        },
+      });
+    }
+  },
+);
+
+test(
+  "stream-slot.11: a consumer that joins at any time has missed nothing that was lost before its first frame was there",
+  EXPLORES,
+  (t) => {
+    const { check, ...rest } = scenario([produces(2, { missed: 2 }), joins(ONE, "block")], []);
+    tryAll(t, domain, {
+      ...rest,
+      check(memory, outcome) {
+        check!(memory, outcome);
+        const { frames, missed } = outcome.results[1] as Seen;
+        // With its first frame what was lost before it, if it came after the join; with each further one all that was lost.
+        const least = Math.max(0, frames.length - 1) * 2;
+        assert.ok(
+          missed === least || missed === least + 2 || (frames.length === 2 && missed === 0),
+          `it has seen ${frames.join()}, and missed ${missed}`,
+        );
+      },
+    });
+  },
+);
+
+test(
+  "stream-slot.11: a producer may die at any step, and what was lost before a frame that is not there is not missed",
+  EXPLORES,
+  (t) => {
+    const { check, ...rest } = scenario([produces(2, { missed: 2 }), consumes(ONE, "block")], ["block"]);
+    tryAll(t, domain, {
+      ...rest,
+      crash: { agents: [0], recover: { reaper: recovers } },
+      check(memory, outcome) {
+        check!(memory, outcome);
+        const { frames, missed } = outcome.results[1] as Seen;
+        assert.equal(missed, frames.length * 2, `it has seen ${frames.join()}`);
+      },
+    });
+  },
+);
+
 test("stream-slot.9: a producer that has left, or died, is not there again when its slot is taken", EXPLORES, (t) => {
   for (const death of [false, true]) tryAll(t, domain, isLookedFor(death));
 });

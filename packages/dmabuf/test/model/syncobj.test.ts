@@ -20,6 +20,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { explore, ExplorationError, type ExploreOptions } from "../../src/testing/index.js";
 import { EXPLORES, faulty, SOUND, type Fault, type Program, type Scenario } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 // A syncobj that several agents use; the contract is in src/domain/syncobj-slot.ts.
 
@@ -84,7 +85,7 @@ for (const changes of [false, true]) {
       },
     }));
     const host = { ...threadsHost(), nowNs: () => now, spinNs: 0 };
-    const agent = new Agent({ memory: view, layout: domain.layout }, identityOf(TWO), host);
+    const agent = new Agent(segmentOf(view, domain.layout), identityOf(TWO), host);
     const add = (): void => addSyncobjPoint(agent, SLOT, 2, plain(2));
     if (changes) add();
     else assert.throws(add, { code: "EBUSY" });

@@ -2,7 +2,7 @@ import type { RequestFields } from "../../src/buffer/request-slot.js";
 import { Agent } from "../../src/domain/agent.js";
 import { claimAgentSlot, type Identity, type Member } from "../../src/domain/agent-slot.js";
 import { writeHeader } from "../../src/domain/header.js";
-import { AGENT, IDENTITY, Layout, type Segment, type Sizes } from "../../src/domain/layout.js";
+import { AGENT, BUFFER, IDENTITY, Layout, type Segment, type Sizes } from "../../src/domain/layout.js";
 import { SIZE_NAMES } from "../../src/domain/sizes.js";
 import { usedWord } from "../../src/domain/table.js";
 import { recover } from "../../src/domain/recovery.js";
@@ -12,6 +12,7 @@ import type { Substrate } from "../../src/substrate/substrate.js";
 import { landmark, modelHost } from "../../src/testing/index.js";
 import { wordName } from "../word-names.js";
 import { faulty, SOUND, type Fault } from "./interleavings.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 const RECOVERY = recoveryOf(FEATURES);
 
@@ -21,9 +22,14 @@ export class TinyDomain {
   readonly words: number;
   readonly #extra: readonly string[];
   readonly #bells: readonly number[];
+  readonly #uncounted: readonly number[];
 
-  /** @param extra Names of words that the test itself uses; see {@link TinyDomain.extra}. */
-  constructor(sizes: Partial<Sizes> = {}, extra: readonly string[] = []) {
+  /**
+   * @param extra Names of words that the test itself uses; see {@link TinyDomain.extra}.
+   * @param countsContents Whether buffers' CONTENT rises. Else it stays 0, as a number at which no agent looks would only
+   * tell moments apart.
+   */
+  constructor(sizes: Partial<Sizes> = {}, extra: readonly string[] = [], { countsContents = false } = {}) {
     this.layout = new Layout({
       agents: 3,
       buffers: 1,
@@ -41,18 +47,20 @@ export class TinyDomain {
     this.#extra = extra;
     this.words = this.layout.words + extra.length;
     this.#bells = Array.from({ length: this.layout.sizes.agents }, (_, i) => this.layout.agent(i) + AGENT.DOORBELL);
+    const buffers = countsContents ? 0 : this.layout.sizes.buffers;
+    this.#uncounted = Array.from({ length: buffers }, (_, i) => this.layout.buffer(i) + BUFFER.CONTENT);
   }
 
   /** Makes the memory a domain whose first `joined` agents are joined. Its slots can be used without being claimed. */
   open(memory: Substrate, joined: number): void {
     writeHeader(memory, this.layout.sizes, [1, 2, 3, 4]);
     for (const table of SIZE_NAMES) memory.store(usedWord(table), this.layout.sizes[table]);
-    for (let slot = 0; slot < joined; slot++) claimAgentSlot({ memory, layout: this.layout }, "");
+    for (let slot = 0; slot < joined; slot++) claimAgentSlot(segmentOf(memory, this.layout), "");
   }
 
   /** The domain as the protocols of the slots see it. */
   segment(memory: Substrate): Segment {
-    return { memory: withBells(memory, this.#bells), layout: this.layout };
+    return segmentOf(counting(memory, this.#bells, this.#uncounted), this.layout);
   }
 
   /** The agent that joined first in a slot, for the protocols of the slots. */
@@ -103,7 +111,7 @@ export class TinyDomain {
       compareExchange64: (word, expected, put) =>
         note(word, memory.compareExchange64(word, expected, put), expected, put),
     }));
-    return new Agent({ memory: view, layout: this.layout }, identityOf(slot), modelHost(memory));
+    return new Agent(segmentOf(view, this.layout), identityOf(slot), modelHost(memory));
   }
 
   /** Gives back what the first agent in slot `dead` held, as the agent in slot `reaper`. */
@@ -140,11 +148,12 @@ export interface AgentOptions {
 
 /**
  * Doorbells as bits: "rung since it was last read". What they count up to does not matter, and would only tell moments
- * apart.
+ * apart. The same is true of words that are `uncounted`.
  */
-function withBells(memory: Substrate, bells: readonly number[]): Substrate {
+function counting(memory: Substrate, bells: readonly number[], uncounted: readonly number[]): Substrate {
   return faulty(memory, (memory) => ({
     add(word, amount) {
+      if (uncounted.includes(word)) return NaN;
       if (!bells.includes(word)) return memory.add(word, amount);
       memory.store(word, 1);
       return NaN;

@@ -23,6 +23,7 @@ import {
   type Scenario,
 } from "./interleavings.js";
 import { identityOf, TinyDomain } from "./tiny-domain.js";
+import { segmentOf } from "../../src/domain/segment-protocol.js";
 
 // A user fence that several agents have, and a word of a buffer that several raise; the contracts are in
 // src/fence/user-fence-slot.ts and src/buffer/memory-fence.ts.
@@ -197,10 +198,10 @@ testMistakes(domain, {
       compareExchange(word, expected, put) {
         if (word !== SIGNALED) return memory.compareExchange(word, expected, put);
         signalUserFence(
-          {
-            memory: faulty(domain.segment(memory).memory, () => ({ compareExchange: () => 0 })),
-            layout: domain.layout,
-          },
+          segmentOf(
+            faulty(domain.segment(memory).memory, () => ({ compareExchange: () => 0 })),
+            domain.layout,
+          ),
           SLOT,
         );
         memory.store(word, put);

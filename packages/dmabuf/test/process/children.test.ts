@@ -10,8 +10,9 @@ import { setEnvironmentData, Worker } from "node:worker_threads";
 import { ProcessDomain } from "../../src/node/index.js";
 import { until } from "../agents.js";
 import type { HeirOrder } from "./heir.js";
+import { ONCE } from "../once.js";
 
-const LIMITED = { timeout: 60_000 };
+const LIMITED = { ...ONCE, timeout: 60_000 };
 /** As documented: pools that give their processes an environment of their own need it there. */
 const VARIABLE = "DMABUF_DOMAIN";
 const HEIR = new URL("heir.js", import.meta.url);

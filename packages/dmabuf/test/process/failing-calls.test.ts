@@ -5,15 +5,18 @@
  */
 import { agentOf } from "../../src/domain-base.js";
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { claimBuffer } from "../../src/buffer/buffer-slot.js";
 import { claimOneShot } from "../../src/domain/one-shot-slot.js";
 import { claimTimeline } from "../../src/domain/timeline-slot.js";
-import { DmaBufError } from "../../src/index.js";
+import { DmaBufError, rawFormat } from "../../src/index.js";
 import { ProcessDomain } from "../../src/node/index.js";
 import { claimUserFence } from "../../src/fence/user-fence-slot.js";
 import { claimStream } from "../../src/stream/stream-slot.js";
-import { pause } from "../agents.js";
+import { closeDescriptor, createEventCounter, POLL } from "../../src/node/system-calls/index.js";
+import { watchDescriptor } from "../../src/node/waiting/poller.js";
+import { pause, until } from "../agents.js";
 import { ONCE } from "../once.js";
 import { segmentState } from "../segment-state.js";
 import { FailingLibrary } from "./failing-library.js";
@@ -25,6 +28,30 @@ const LIMIT = { ...ONCE, timeout: 240_000, concurrency: 1 };
 const SETTLING_MS = 20_000;
 
 const library = FailingLibrary.install();
+
+// It comes first: afterwards this thread has its poller, which stays, and no call below makes another one (poller.1).
+test("nothing is left of the poller when one of the system calls that make it fails", LIMIT, () =>
+  inWorld(async (world) => {
+    const counter = createEventCounter(1);
+    try {
+      const before = await settledState(world);
+      const failed: (string | undefined)[] = [];
+      for (let at = 1; at <= 3; at++) {
+        library.begin(at);
+        assert.throws(() => watchDescriptor(counter, POLL.READABLE, () => {}), DmaBufError);
+        failed.push(library.end());
+        assert.deepEqual(state(world), before, `at a failure of ${failed.at(-1)}`);
+      }
+      assert.deepEqual(failed, ["epoll_create1", "eventfd", "epoll_ctl"]);
+      let hasReported = false;
+      const endWatch = watchDescriptor(counter, POLL.READABLE, () => (hasReported = true));
+      await until(() => hasReported);
+      endWatch();
+    } finally {
+      closeDescriptor(counter);
+    }
+  }),
+);
 
 for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
   test(`nothing is left of ${name} when one of its system calls fails`, LIMIT, (t) =>
@@ -47,6 +74,26 @@ for (const [name, call] of Object.entries(PUBLIC_CALLS)) {
     }),
   );
 }
+
+test(
+  "a message that cannot be received in the background is a warning, and is received later (mailbox.7)",
+  LIMIT,
+  (t) =>
+    inWorld(async ({ first, second }) => {
+      const warned = t.mock.method(process, "emitWarning", () => {});
+      const found = first.findStream("late", { timeout: 60_000 });
+      // Each fails until one has.
+      library.before = (name) => name === "recvmsg" && warned.mock.callCount() === 0 && library.begin(1);
+      try {
+        using _made = second.createStream({ name: "late", format: rawFormat(64) });
+        (await found).close();
+      } finally {
+        library.before = () => {};
+        library.end();
+      }
+      assert.match(String(warned.mock.calls[0]?.arguments[0]), /are left for later: .*ENOMEM: Cannot receive/);
+    }),
+);
 
 /** How each table is filled, by an agent that leaves afterwards. */
 const CLAIMS: Record<string, (filler: ProcessDomain) => unknown> = {

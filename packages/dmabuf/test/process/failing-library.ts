@@ -37,13 +37,13 @@ const ERRNOS: Record<string, number> = {
 const COMMANDS: Record<number, number> = { 1030: 24, 37: 37, 1033: 1 };
 const F_OFD_SETLK = 37;
 const F_UNLCK = 2;
-const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_ADD = 1;
 const MAP_FIXED = 0x10;
 
 /** What only takes something away, or puts it in the place of something: there is always room for that. */
 const TAKES_NOTHING: Record<string, (values: readonly unknown[]) => boolean> = {
   fcntl: ([, command, record]) => command === F_OFD_SETLK && (record as DataView).getInt16(0, true) === F_UNLCK,
-  epoll_ctl: ([, operation]) => operation === EPOLL_CTL_DEL,
+  epoll_ctl: ([, operation]) => operation !== EPOLL_CTL_ADD,
   mmap: ([, , , flags]) => ((flags as number) & MAP_FIXED) !== 0,
 };
 

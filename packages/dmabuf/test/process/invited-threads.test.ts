@@ -4,12 +4,15 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker, type MessagePort } from "node:worker_threads";
+import { agentOf } from "../../src/domain-base.js";
+import { isLive } from "../../src/domain/agent-slot.js";
 import { rawFormat } from "../../src/index.js";
 import { ProcessDomain, type WorkerInvitation } from "../../src/node/index.js";
 import { until } from "../agents.js";
 import { listen } from "./holder-process.js";
+import { ONCE } from "../once.js";
 
-const LIMITED = { timeout: 60_000 };
+const LIMITED = { ...ONCE, timeout: 60_000 };
 const MODULE = new URL("../../src/node/index.js", import.meta.url).href;
 
 /** A worker that runs a piece of code, and what it says first. `trackUnmanagedFds` makes no difference. */
@@ -60,9 +63,10 @@ test("a thread whose inviter has ended lives on, and its own end is noticed", LI
 test("an invitation whose inviter has ended is void, and the slot that it kept is free again", LIMITED, async (t) => {
   const { domain, place } = listen(t);
   const { worker, invitation } = await startInviter(place);
-  assert.deepEqual(domain.agents, ["here", "inviter", "invited"]);
+  const { identity } = invitation.reservation as { readonly identity: number };
+  assert.deepEqual([domain.agents, isLive(agentOf(domain), identity)], [["here", "inviter"], true]);
   await worker.terminate();
-  await until(() => domain.agents.length === 1);
+  await until(() => domain.agents.length === 1 && !isLive(agentOf(domain), identity));
   assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE" });
   assert.deepEqual(domain.agents, ["here"]);
 });
@@ -117,4 +121,32 @@ test("a close unmaps the control segment at once, and what is left of the domain
   assert.throws(() => buffer.tryAccess("read"), { code: "EBADF" });
   stream.close();
   domain.close();
+});
+
+test("an invitation that is lost, or revoked, keeps no slot", LIMITED, async () => {
+  using domain = ProcessDomain.create({ agents: 2 });
+  const isFree = (): boolean => {
+    try {
+      return domain.revoke(domain.invite());
+    } catch {
+      return false;
+    }
+  };
+  const lost = domain.invite({ limit: 20 });
+  assert.throws(() => domain.invite(), { code: "ENOSPC" });
+  assert.equal(domain.agents.length, 1);
+  await until(isFree);
+  assert.equal(domain.revoke(lost), false);
+  const revoked = domain.invite({ limit: Infinity });
+  assert.deepEqual([domain.revoke(revoked), domain.revoke(revoked)], [true, false]);
+  for (const invitation of [lost, revoked]) {
+    assert.throws(() => ProcessDomain.join(invitation), { code: "ESTALE", message: /used before or taken back/ });
+  }
+  await until(isFree);
+  const used = domain.invite({ name: "used", limit: 5 });
+  using joined = ProcessDomain.join(used);
+  assert.equal(domain.revoke(used), false);
+  assert.throws(() => joined.revoke(used), { code: "EINVAL", message: /another thread has made it/ });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(domain.agents.at(-1), "used");
 });

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { ONCE } from "../once.js";
 
 const WORKERS = Number(process.env["DMABUF_WORKERS"] ?? 40);
 
 // control-mapping.2
-test("a terminated worker leaves no mapping and no descriptor", { timeout: 60_000 + WORKERS * 2_000 }, () => {
+test("a terminated worker leaves no mapping and no descriptor", { ...ONCE, timeout: 60_000 + WORKERS * 2_000 }, () => {
   const program = fileURLToPath(new URL("leftovers.js", import.meta.url));
   const { stdout, stderr, status } = spawnSync(process.execPath, ["--expose-gc", program, String(WORKERS)], {
     encoding: "utf8",

@@ -7,9 +7,10 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listen } from "./holder-process.js";
+import { ONCE } from "../once.js";
 
 const PROGRAM = fileURLToPath(new URL("limits.js", import.meta.url));
-const LIMITED = { timeout: 120_000 };
+const LIMITED = { ...ONCE, timeout: 120_000 };
 /** Enough for Node.js, which opens many modules at once, and a small domain, and for little else. */
 const FEW = 250;
 

@@ -10,6 +10,7 @@ import { rawFormat, type DmaBuf, type FrameStream, type PagedBuffer } from "../.
 import {
   ProcessDomain,
   readableFrom,
+  StreamContributor,
   StreamViewer,
   WorkerPool,
   writableFrom,
@@ -320,6 +321,32 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
     views: true,
     before: streamOf,
     call: ({ first, folder }, stream) => first.serveViewers(join(folder, "shown"), stream),
+  }),
+  "domain.serveContributors and StreamContributor.connect": made({
+    views: true,
+    before: (world, keep) => {
+      const stream = streamOf(world, keep);
+      return keep(world.first.serveContributors(join(world.folder, "filled"), stream));
+    },
+    call: ({ folder }) => StreamContributor.connect(join(folder, "filled")),
+  }),
+  "domain.serveContributors": made({
+    views: true,
+    before: streamOf,
+    call: ({ first, folder }, stream) => first.serveContributors(join(folder, "filled"), stream),
+  }),
+  "contributor.loan, and its publish": made({
+    views: true,
+    before: async (world, keep) => {
+      const stream = streamOf(world, keep);
+      keep(world.first.serveContributors(join(world.folder, "filled"), stream));
+      return keep(await StreamContributor.connect(join(world.folder, "filled")));
+    },
+    usesUp: true,
+    call: async (_world, contributor) => {
+      using loan = await contributor.loan({ timeout: 20_000 });
+      await loan!.publish();
+    },
   }),
   "domain.createTimeline": { call: ({ first }) => closing(first.createTimeline()) },
   "domain.softwareTimeline, and its handle": {

@@ -10,7 +10,7 @@ import { getuid } from "node:process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rawFormat } from "../../src/index.js";
-import { ProcessDomain, StreamViewer } from "../../src/node/index.js";
+import { ProcessDomain, StreamContributor, StreamViewer } from "../../src/node/index.js";
 import { closeDescriptor, createSocket, setTakesDescriptors } from "../../src/node/system-calls/index.js";
 import { pause, until } from "../agents.js";
 import { ONCE } from "../once.js";
@@ -131,13 +131,21 @@ test(
   "json-lines.2: what a listener of this user's sends unasked holds up no process that joins or views (json-lines.3)",
   LIMITED,
   async (t) => {
+    // The poller, which a contributor needs, keeps its descriptors.
+    {
+      const own = `@dmabuf strangers ${randomUUID()}`;
+      using domain = ProcessDomain.create();
+      using _server = domain.serveContributors(own, domain.createStream({ format: rawFormat(64) }));
+      (await StreamContributor.connect(own)).close();
+    }
     const comers = {
       '{"left":-1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
       '{"left":0}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
       '{"left":1}\n': (place: string) => ProcessDomain.connect(place, { timeout: 2_000 }),
-      '{"viewer":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 2_000 }),
-      [`${JSON.stringify({ name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096 })}\n`]: (place: string) =>
-        StreamViewer.connect(place, { timeout: 2_000 }),
+      '{"visitor":1}\n': (place: string) => StreamViewer.connect(place, { timeout: 2_000 }),
+      [`${JSON.stringify({ visitor: 1, name: "shown", format: rawFormat(64), buffers: 1, bytes: 4096, policy: "newest" })}\n`]:
+        (place: string) => StreamViewer.connect(place, { timeout: 2_000 }),
+      '{"visitor":2}\n': (place: string) => StreamContributor.connect(place, { timeout: 2_000 }),
     };
     for (const [words, come] of Object.entries(comers)) {
       const place = `@dmabuf strangers ${randomUUID()}`;
@@ -160,6 +168,7 @@ test(
     const ways = [
       (place: string, options: object) => ProcessDomain.connect(place, options),
       (place: string, options: object) => StreamViewer.connect(place, options),
+      (place: string, options: object) => StreamContributor.connect(place, options),
     ];
     for (const come of ways) {
       const place = `@dmabuf strangers ${randomUUID()}`;
@@ -171,7 +180,7 @@ test(
       const other = new Stranger(t, ["squat", place]);
       assert.equal(await other.report(), "listens");
       await assert.rejects(come(place, { users: [NOBODY], timeout: 1_000 }), { code: "ETIMEDOUT" });
-      assert.match(await other.report(), /^heard \{"(layout|viewer)":/);
+      assert.match(await other.report(), /^heard \{"(layout|visitor)":/);
       await other.end();
     }
   },

@@ -10,8 +10,9 @@ import { Domain, type DmaBuf, type Queue } from "../../src/index.js";
 import { ProcessDomain, WorkerPool, type WorkerPoolOptions } from "../../src/node/index.js";
 import { pause, until } from "../agents.js";
 import type { PoolJob } from "./pool-jobs.js";
+import { ONCE } from "../once.js";
 
-const LIMITED = { timeout: 60_000 };
+const LIMITED = { ...ONCE, timeout: 60_000 };
 const JOBS = new URL("pool-jobs.js", import.meta.url);
 const SIZES = { agents: 8, name: "here" };
 

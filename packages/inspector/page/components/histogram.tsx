@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { EDGES } from "../../src/latency/histogram.js";
-import { theme } from "../store/theme.js";
+import { theme } from "dmabuf-page-parts";
 import { shortDuration } from "../format.js";
 
 /** Pixels. */

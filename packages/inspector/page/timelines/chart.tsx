@@ -1,6 +1,6 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { theme } from "../store/theme.js";
+import { theme } from "dmabuf-page-parts";
 import { AXIS, draw, LANE, paletteOf } from "./draw.js";
 import type { Lane } from "../../src/timelines/lane.js";
 import type { PendingFences } from "../../src/timelines/pending.js";

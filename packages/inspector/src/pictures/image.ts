@@ -72,6 +72,8 @@ function readerOf({ pixelFormat, planes, height = 0 }: FrameFormat, bytes: Uint8
   const readers: Readonly<Record<PixelFormat, () => Reader>> = {
     RGBA: () => inOrder(4, 0, 1, 2),
     BGRA: () => inOrder(4, 2, 1, 0),
+    RGBX: () => inOrder(4, 0, 1, 2),
+    BGRX: () => inOrder(4, 2, 1, 0),
     RGB24: () => inOrder(3, 0, 1, 2),
     BGR24: () => inOrder(3, 2, 1, 0),
     GREY: () => grey(1),

@@ -114,7 +114,7 @@ class StreamImages implements Disposable {
       return made.image;
     } catch (reason) {
       const { pixelFormat } = this.#format;
-      const isCopied = pixelFormat === "BGRA" || pixelFormat === "RGBA";
+      const isCopied = /^(RGB|BGR)[AX]$/.test(pixelFormat ?? "");
       if (!this.#mayCopy || !isCopied || !(reason instanceof DmaBufError)) throw reason;
       for (let i = 0; i < 2; i++) this.#copies.push(new CopiedImage(this.#display.device, this.#format));
       return this.#copyOf(frame);
@@ -173,7 +173,7 @@ class CopiedImage implements Disposable {
   readonly #isSwapped: boolean;
 
   constructor(device: DrmDevice, { width, height, pixelFormat }: FrameFormat) {
-    this.#isSwapped = pixelFormat === "RGBA";
+    this.#isSwapped = pixelFormat!.startsWith("RGB");
     [this.#buffer, this.image, this.#view] = allOrNothing((orUndo) => {
       const buffer = device.createDumbBuffer(width!, height!);
       orUndo(() => buffer.close());

@@ -20,7 +20,7 @@ import { sendMessage, setTakesDescriptors, waitingBytes } from "../system-calls/
  */
 
 /** Bytes. */
-const LONGEST_LINE = 64 * 1024;
+export const LONGEST_LINE = 64 * 1024;
 
 /** The largest domain has 2,047 descriptors, in nine messages. */
 const MOST_HANDSHAKE_LINES = 16;
@@ -46,7 +46,7 @@ export function sendRequest(connection: number, request: object): void {
 }
 
 /** @throws {DmaBufError} `EPROTO` if this is no object in JSON. */
-function parseLine(text: string): object {
+export function parseLine(text: string): object {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return value;

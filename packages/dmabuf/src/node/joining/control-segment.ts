@@ -7,6 +7,8 @@ import { randomFillSync } from "node:crypto";
 import { fstatSync, readSync } from "node:fs";
 import type { Sizes } from "../../domain/layout.js";
 import { DmaBufError } from "../../errors.js";
+import { protocolOn } from "../../domain/segment-protocol.js";
+import type { Protocol } from "../../protocol/protocol.js";
 import { mapControl, type ControlMapping } from "./control-mapping.js";
 import { createDomainFiles, type DomainFiles } from "./domain-files.js";
 import { createProcessSubstrate, type ProcessSubstrate } from "../waiting/process-substrate.js";
@@ -23,6 +25,7 @@ export const memoryHook = { wrap: (memory: Substrate): Substrate => memory };
 export class ControlSegment implements Segment {
   readonly memory: Substrate;
   readonly layout: Layout;
+  readonly protocol: Protocol;
   readonly files: DomainFiles;
   readonly #mapped: ProcessSubstrate;
   #mapping: ControlMapping | undefined;
@@ -36,6 +39,7 @@ export class ControlSegment implements Segment {
     const onSlice = (): void => this.#onSlice();
     this.#mapped = createProcessSubstrate({ memory, doorbells: doorbellsOf(layout, files), onSlice });
     this.memory = memoryHook.wrap(this.#mapped);
+    this.protocol = protocolOn(this.memory, layout);
   }
 
   /** A new domain's. @param features Bits of those that every member must know. @throws {RangeError} Naming the option that is out of range. */
@@ -97,7 +101,7 @@ export function bytesOf({ words }: Layout): number {
  */
 export function layoutIn(control: number, action?: string): Layout {
   const words = Math.floor(fstatSync(control).size / 4);
-  return readHeader(firstPage(control), words, undefined, action);
+  return readHeader(firstPage(control), words, action);
 }
 
 /**

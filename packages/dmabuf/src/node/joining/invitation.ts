@@ -57,9 +57,12 @@ const INVITATION: Kind = {
 };
 
 /** @throws {TypeError} For an invitation to a domain of threads, or what is none. */
-export function checkInvitation(invitation: WorkerInvitation): asserts invitation is InvitationParts {
-  check("ProcessDomain.join()", "invitation", invitation, INVITATION);
-  checkObject("ProcessDomain.join()", "invitation", invitation, FIELDS);
+export function checkInvitation(
+  invitation: WorkerInvitation,
+  call = "ProcessDomain.join()",
+): asserts invitation is InvitationParts {
+  check(call, "invitation", invitation, INVITATION);
+  checkObject(call, "invitation", invitation, FIELDS);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { ABORT_SIGNAL, check, integer, isText, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
+import { ABORT_SIGNAL, check, integer, isText, listOf, NAME, TIMEOUT, type Kind, type Kinds } from "../../arguments.js";
 import { SIZES, type Sizes } from "../../domain/layout.js";
-import { JOIN, type JoinOptions } from "../../domain-base.js";
+import { JOIN, type JoinOptions } from "../../join-options.js";
 
 /** Options of a new domain of processes. */
 export interface ListenOptions extends Partial<Sizes>, JoinOptions {
@@ -35,10 +35,7 @@ export interface InheritOptions extends ConnectOptions {
 }
 
 /** Users by their numbers. */
-export const USERS: Kind = {
-  wanted: "an array of the numbers of users",
-  isKind: (value) => Array.isArray(value) && value.every((user) => Number.isSafeInteger(user) && user >= 0),
-};
+export const USERS = listOf("the numbers of users", integer(0));
 
 export const LISTEN: Kinds<ListenOptions> = { ...SIZES, ...JOIN, name: NAME, users: USERS };
 

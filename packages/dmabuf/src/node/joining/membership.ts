@@ -10,7 +10,8 @@ import {
   type Identity,
   type Member,
 } from "../../domain/agent-slot.js";
-import type { Segment } from "../../domain/layout.js";
+import { noteState } from "../../domain/invitation-slot.js";
+import { INVITATION_STATE, type Segment } from "../../domain/layout.js";
 import { unreleased } from "../../domain/recovery.js";
 import { allOrNothing } from "../../all-or-nothing.js";
 import { DmaBufError } from "../../errors.js";
@@ -83,6 +84,7 @@ export class Membership {
     ) {
       // If it is no longer the inviter's, it has no lock on this byte: no other process may have one.
       unlockFile(descriptor, invitersByte(slot));
+      noteState({ ...segment, identity }, INVITATION_STATE.JOINED);
       return membership;
     }
     membership.leave();
@@ -93,16 +95,28 @@ export class Membership {
   reserve(segment: Segment, name: string): Reservation {
     const identity = this.#takeSlot(segment, name);
     unlockFile(this.descriptor, ownByte(slotOf(identity)));
+    noteState({ ...segment, identity }, INVITATION_STATE.OPEN);
     const reservation = { identity, descriptor: this.descriptor, state: new SharedArrayBuffer(8) };
     this.#reservations.set(identity, reservation);
     return reservation;
   }
 
-  /** Gives up a slot that it has reserved: unless the thread has joined, its agent is lost. */
-  release({ identity, state }: Reservation): void {
-    createSharedSubstrate(state).compareExchange(0, RESERVATION.OPEN, RESERVATION.VOID);
-    unlockFile(this.descriptor, invitersByte(slotOf(identity)));
-    this.#reservations.delete(identity);
+  /**
+   * Gives up a slot that it has reserved: unless the thread has joined, its agent is lost.
+   *
+   * @returns Whether the thread has not joined, and cannot any more.
+   */
+  release({ identity, state }: Reservation): boolean {
+    const words = createSharedSubstrate(state);
+    const isVoid = words.compareExchange(0, RESERVATION.OPEN, RESERVATION.VOID) === RESERVATION.OPEN;
+    // A slot that it has reserved again has a lock of its own.
+    if (this.#reservations.delete(identity)) unlockFile(this.descriptor, invitersByte(slotOf(identity)));
+    return isVoid;
+  }
+
+  /** Whether it has reserved the slot itself. */
+  hasReserved({ descriptor }: Reservation): boolean {
+    return descriptor === this.descriptor;
   }
 
   /**
@@ -157,7 +171,10 @@ function isUsed({ state }: Reservation): boolean {
 }
 
 function voidReservation(): DmaBufError {
-  return new DmaBufError("ESTALE", "Cannot join the domain: the invitation is void");
+  return new DmaBufError(
+    "ESTALE",
+    "Cannot join the domain: the invitation is void: it was used before or taken back, or its limit or its inviter has ended",
+  );
 }
 
 /** Whether an agent in a slot shows that it lives, or its inviter for it. */

@@ -1,7 +1,7 @@
 import { DmaBufError } from "../../errors.js";
 import { layZeros, type FileMapping, type LedgerEntry, type ResourceLedger } from "../resources/resource-ledger.js";
 import { processHost } from "../host.js";
-import { viewOf } from "../system-calls/index.js";
+import { mapMemory, viewOf } from "../system-calls/index.js";
 
 /**
  * A memory file mapped in this thread, as an `ArrayBuffer` that is lent out for a time.
@@ -15,6 +15,8 @@ import { viewOf } from "../system-calls/index.js";
  * memory-mapping.4. The addresses are unmapped when no `ArrayBuffer` that was handed out is left. If a program has
  *      transferred one, that moment is unknown: then they stay, which takes addresses and no memory.
  * memory-mapping.5. No view is marked as untransferable: Node.js 24 and 26 then abort at the exit.
+ * memory-mapping.6. Between two uses another file can take the place of the one that is mapped: what is lent for each use anew
+ *      needs no new view (memory-mapping.1), and is not mapped between them.
  */
 export class MemoryMapping implements Disposable {
   readonly length: number;
@@ -55,6 +57,28 @@ export class MemoryMapping implements Disposable {
   /** Called once for each use. The last end takes the memory back. */
   endUse(): void {
     if (--this.#users === 0 && !this.isClosed) takeBack(this.#range);
+  }
+
+  /** Whether a program has transferred a view: what is mapped here later, another thread could see and write. */
+  get isStolen(): boolean {
+    return this.#range.isStolen;
+  }
+
+  /**
+   * Lets the file go between two uses, and keeps the addresses: zero pages take its place. Not while it is in use.
+   *
+   * @throws {DmaBufError} `ENOMEM` if the kernel cannot do that: the file is still mapped then.
+   */
+  suspend(): void {
+    const { ledger, entry, length } = this.#range;
+    layZeros(ledger.addressOf(entry), length);
+  }
+
+  /** Maps a file at the same addresses, after {@link suspend}. @throws {DmaBufError} As of the constructor. */
+  resume({ fd, offset = 0, isWritable }: Omit<FileMapping, "length">): void {
+    const { ledger, entry, length } = this.#range;
+    const protection = isWritable ? "read-write" : "read";
+    mapMemory({ length, fd, offset, protection, over: ledger.addressOf(entry) });
   }
 
   /** Gives the memory back, also if it is still in use. */

@@ -22,8 +22,8 @@ function domain(t: TestContext) {
   });
   const warnings: string[] = [];
   const join = (name: string): { readonly member: Member; readonly mailbox: Mailbox } => {
-    const { memory, layout, files } = segment;
-    const member = { memory, layout, identity: claimAgentSlot(segment, name) };
+    const { memory, layout, protocol, files } = segment;
+    const member = { memory, layout, protocol, identity: claimAgentSlot(segment, name) };
     return { member, mailbox: new Mailbox(member, files, ledger, (warning) => warnings.push(warning)) };
   };
   return { segment, join, warnings };

@@ -21,6 +21,8 @@ import { parseMessage, type Message } from "./message.js";
  *      descriptors, and a warning says so.
  *      What a member sends may block where it is closed: members trust each other.
  * mailbox.6. However fast messages come, their agent goes on with its own work after so many.
+ * mailbox.7. What the system cannot give now is in the mailbox still, and counts as not taken. A look that no call waits for says so
+ *      in a warning, and there is another one soon.
  */
 
 /** Bytes; the longest message names a stream with all its buffers. */
@@ -127,7 +129,11 @@ export class Mailbox {
     try {
       return this.#ledger.receive(mailbox, this.#bytes);
     } catch (error) {
-      if (!(error instanceof DmaBufError) || !["EMFILE", "EMSGSIZE"].includes(error.code)) throw error;
+      if (!(error instanceof DmaBufError) || !["EMFILE", "EMSGSIZE"].includes(error.code)) {
+        // mailbox.7
+        this.#taken = undefined;
+        throw error;
+      }
       this.#lost = error;
       this.#warn(`A message from another agent was lost: ${error.message}`);
       return "lost";

@@ -24,6 +24,7 @@ export class StreamDirectory {
   /** By their slots, in the order in which they were first heard of. */
   readonly #known = new Map<number, StreamHandleData>();
   readonly #openStream: (handle: StreamHandleData) => FrameStream;
+  readonly #listeners = new Set<() => void>();
 
   constructor(agent: Agent, post: PostOffice, openStream: (handle: StreamHandleData) => FrameStream) {
     this.#agent = agent;
@@ -76,10 +77,25 @@ export class StreamDirectory {
     }
   }
 
+  /** The streams that are known here and whose producers are there, those that were heard of last at the end. */
+  list(): StreamHandleData[] {
+    return [...this.#known.values()].filter((handle) => hasProducer(this.#agent, handle));
+  }
+
+  /** Calls each time that a stream is heard of, until what is returned is called. */
+  onStream(heard: () => void): () => void {
+    this.#listeners.add(heard);
+    return () => this.#listeners.delete(heard);
+  }
+
   /** The stream of that name, to consume from it, if it is known here and still there. */
   open(name: string): FrameStream | undefined {
     const found = this.#find(name);
-    if (found === undefined) return undefined;
+    return found && this.openKnown(found);
+  }
+
+  /** A stream of {@link list}, to consume from it, if it is still there. */
+  openKnown(found: StreamHandleData): FrameStream | undefined {
     try {
       return this.#openStream(found);
     } catch (error) {
@@ -114,6 +130,7 @@ export class StreamDirectory {
     // What is told again keeps its place.
     if (this.#known.get(handle.slot)?.generation !== handle.generation) this.#known.delete(handle.slot);
     this.#known.set(handle.slot, handle);
+    for (const heard of this.#listeners) heard();
   }
 
   #tell(to: Identity, stream: FrameStream): void {

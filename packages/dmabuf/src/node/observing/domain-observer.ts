@@ -11,8 +11,8 @@ import {
   type Kinds,
 } from "../../arguments.js";
 import { bufferStatistics, type BufferStatistics } from "../../buffer/statistics.js";
-import { agentNames, type Identity } from "../../domain/agent-slot.js";
-import { protocolOf } from "../../domain/segment-protocol.js";
+import type { Identity } from "../../domain/agent-slot.js";
+import { agentNames } from "../../domain/invitation-slot.js";
 import type { Protocol } from "../../protocol/protocol.js";
 import { DmaBufError } from "../../errors.js";
 import { explainFrom } from "../../explain/explain.js";
@@ -211,7 +211,7 @@ export class DomainObserver implements Disposable {
     const { memory, layout } = segment;
     // Others may not have noted yet that an agent has died, and of processes in containers each has its own numbers.
     const isLive = (identity: Identity): number => Number(lives(segment, identity));
-    const protocol = Object.create(protocolOf(segment), { isLive: { value: isLive } }) as Protocol;
+    const protocol = Object.create(segment.protocol, { isLive: { value: isLive } }) as Protocol;
     return explainFrom({ memory, layout, protocol, identity: 0, host: HOST, processOf: processesOf(segment) }, things);
   }
 

@@ -1,5 +1,4 @@
 import type { Identity } from "../../domain/agent-slot.js";
-import { protocolOf } from "../../domain/segment-protocol.js";
 import { readSegment, type SegmentSnapshot } from "../../explain/segment-snapshot.js";
 import type { Protocol } from "../../protocol/protocol.js";
 import { findAgents, HOST, lives, type ProcessOf } from "./observed-agents.js";
@@ -75,5 +74,5 @@ function withLives(
     known.set(identity, state);
     return state;
   };
-  return Object.create(protocolOf(segment), { isLive: { value: isLive } }) as Protocol;
+  return Object.create(segment.protocol, { isLive: { value: isLive } }) as Protocol;
 }

@@ -1,7 +1,9 @@
 import { readSync } from "node:fs";
 import { domainName } from "../../domain/header.js";
 import { HEADER, type Layout, type Segment } from "../../domain/layout.js";
+import { protocolOn } from "../../domain/segment-protocol.js";
 import { DmaBufError } from "../../errors.js";
+import type { Protocol } from "../../protocol/protocol.js";
 import { createReadOnlySubstrate, type ReadOnlySubstrate } from "../../substrate/read-only.js";
 import { bytesOf, isMade, layoutIn } from "../joining/control-segment.js";
 import { hasFixedLength } from "../joining/domain-files.js";
@@ -15,6 +17,7 @@ import { openFirst } from "./processes.js";
 export class ObservedSegment implements Segment {
   readonly memory: ReadOnlySubstrate;
   readonly layout: Layout;
+  readonly protocol: Protocol;
   /** What `/proc` calls the register. */
   readonly registerName: string;
   readonly #ledger: ResourceLedger;
@@ -29,6 +32,7 @@ export class ObservedSegment implements Segment {
     this.#register = register;
     this.#mapping = mapping;
     this.memory = createReadOnlySubstrate(viewOf(ledger.addressOf(mapping), bytesOf(layout)));
+    this.protocol = protocolOn(this.memory, layout);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import { check, checkOptions, TIMEOUT, type Kinds } from "../../arguments.js";
-import { FrameFiller } from "../../stream/frame-filler.js";
+import { frameFiller } from "../../stream/frame-filler.js";
 import { FRAME_STREAM, type FrameStream } from "../../stream/frame-stream.js";
 
 /** Options of {@link writableFrom}. */
@@ -39,7 +39,7 @@ const OPTIONS: Kinds<WritableFromOptions> = { timeout: TIMEOUT };
 export function writableFrom(stream: FrameStream, options: WritableFromOptions = {}): Writable {
   check("writableFrom()", "stream", stream, FRAME_STREAM);
   checkOptions("writableFrom()", options, OPTIONS);
-  const filler = new FrameFiller(stream, "writableFrom()", options.timeout);
+  const filler = frameFiller(stream, "writableFrom()", options);
   const run = (done: Promise<void>, callback: (error?: Error | null) => void): void =>
     void done.then(() => callback(), callback);
   return new Writable({

@@ -34,6 +34,7 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const F_GETFD = 1;
+const F_SETLEASE = 1024;
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_RDLCK = 0;
@@ -193,6 +194,24 @@ export function tryLockFolder(fd: number): boolean {
 export function unlockFile(fd: number, range: FileRange = { start: 0, length: 0 }): void {
   if (native.fcntlLock(fd, F_OFD_SETLK, lockRecord(F_UNLCK, range)) >= 0) return;
   throw callError(lastErrno(), "fcntl", `Cannot unlock descriptor ${fd}`);
+}
+
+/**
+ * Whether the file is open for writing anywhere: by a descriptor, or by a mapping that is left of one. A memory file's first
+ * descriptor, its copies and their mappings do not count. The kernel gives a lease only where nothing is, and it is given
+ * back at once.
+ *
+ * @param fd One that may only read, of a file of this process's user.
+ * @throws {DmaBufError} `EINVAL` if the file cannot have leases; `EACCES` if it is another user's.
+ */
+export function hasWriters(fd: number): boolean {
+  if (native.fcntl(fd, F_SETLEASE, F_RDLCK) >= 0) {
+    fileControl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+  }
+  const errno = lastErrno();
+  if (errno === ERRNO.EAGAIN) return true;
+  throw callError(errno, "fcntl", `Cannot ask whether descriptor ${fd} has writers`);
 }
 
 /** The lock of another description that would be in the way, or undefined. */

@@ -1,4 +1,5 @@
 import { isMainThread, Worker } from "node:worker_threads";
+import { allOrNothing } from "../../all-or-nothing.js";
 import { createSharedSubstrate } from "../../substrate/shared-array.js";
 import { threadLedger } from "../resources/thread-ledger.js";
 import type { PollerData, PollerNews } from "./poller-worker.js";
@@ -57,16 +58,20 @@ const SLICE_MS = 50;
 const LONGEST_START_MS = 5_000;
 
 class Poller {
-  readonly #epoll = entered(createEpoll);
+  readonly #epoll: number;
   readonly #watches = new Map<number, Watch>();
   #lastKey = END_KEY;
 
   constructor() {
-    const end = entered(createEventCounter);
-    addToEpoll(this.#epoll, end, POLL.READABLE, END_KEY);
+    const { epoll, end } = allOrNothing((orUndo) => {
+      const opened = { epoll: entered(createEpoll, orUndo), end: entered(createEventCounter, orUndo) };
+      addToEpoll(opened.epoll, opened.end, POLL.READABLE, END_KEY);
+      return opened;
+    });
+    this.#epoll = epoll;
     const begun = new SharedArrayBuffer(8);
     const sliceMs = isMainThread ? -1 : SLICE_MS;
-    const workerData: PollerData = { epoll: this.#epoll, endKey: END_KEY, sliceMs, begun };
+    const workerData: PollerData = { epoll, endKey: END_KEY, sliceMs, begun };
     const worker = new Worker(new URL("./poller-worker.js", import.meta.url), { workerData, execArgv: [] });
     worker.on("message", (news: PollerNews) => {
       for (const { key, events } of news) this.#report(key, events);
@@ -98,8 +103,10 @@ class Poller {
   }
 }
 
-/** A descriptor for as long as this thread lives. */
-function entered(open: () => number): number {
+/** A descriptor for as long as this thread lives, if all of them can be had. */
+function entered(open: () => number, orUndo: (undo: () => void) => void): number {
   const ledger = threadLedger();
-  return ledger.descriptorOf(ledger.open(open));
+  const entry = ledger.open(open);
+  orUndo(() => ledger.close(entry));
+  return ledger.descriptorOf(entry);
 }

@@ -1,6 +1,6 @@
 import { isLaterOrSame, keyContext } from "./fence-order";
 import { isKeyFinished, isKeySignaled } from "./fence-slot";
-import { BUFFER, ENTRY, ENTRY_FENCE, LAYOUT, RESERVATION } from "./layout";
+import { BUFFER, ENTRY, ENTRY_FENCE, LAYOUT, RESERVATION, USAGE_LEVEL } from "./layout";
 import { bufferAt } from "./places";
 import { load64, loadNumber, loadWord, store64, storeWord } from "./words";
 
@@ -72,6 +72,7 @@ export function addEntry(buffer: i32, slot: i32, generation: i32, sequence: f64,
   if (place == count && place >= room) return false;
   const next = copyAt(buffer, version + 1);
   change(next + RESERVATION.COUNT, max(count, place + 1));
+  countWrites(copy, next, writes(level));
   for (let index = 0; index < count; index++) {
     if (index != place) copyEntry(entryAt(copy, index), entryAt(next, index));
   }
@@ -110,13 +111,17 @@ export function copyEntries(buffer: i32, source: i32): i32 {
   const next = copyAt(buffer, version + 1);
   const count = countIn(copy);
   let copied = 0;
+  let added = 0;
   for (let index = 0; index < count; index++) {
     const entry = entryAt(copy, index);
-    if (!isFinished(entry)) copyEntry(entry, entryAt(next, copied++));
+    if (isFinished(entry)) continue;
+    if (buffer != source) added += writes(levelIn(entry));
+    copyEntry(entry, entryAt(next, copied++));
   }
   // SYNC POINT copy-before-publish.
   if (loadWord(publishedOf(source)) != sourceVersion) return -1;
   change(next + RESERVATION.COUNT, copied);
+  countWrites(copyAt(buffer, version), next, added);
   publish(buffer, version);
   return copied;
 }
@@ -128,6 +133,7 @@ export function replaceEntries(buffer: i32, context: f64, slot: i32, generation:
   const next = copyAt(buffer, version + 1);
   const count = countIn(copy);
   change(next + RESERVATION.COUNT, count);
+  countWrites(copy, next, writes(level));
   for (let index = 0; index < count; index++) {
     const entry = entryAt(copy, index);
     const isOfContext = keyContext(slotIn(entry), loadWord(entry + ENTRY.GENERATION)) == <i64>context;
@@ -135,6 +141,16 @@ export function replaceEntries(buffer: i32, context: f64, slot: i32, generation:
     else copyEntry(entry, entryAt(next, index));
   }
   publish(buffer, version);
+}
+
+/** Whether a fence of a level stands for work that may change the bytes: 1 or 0. */
+function writes(level: i32): i32 {
+  return i32(level <= USAGE_LEVEL.WRITE);
+}
+
+/** entries.5 */
+function countWrites(copy: i32, next: i32, added: i32): void {
+  change(next + RESERVATION.WRITES, loadWord(copy + RESERVATION.WRITES) + added);
 }
 
 function copyEntry(from: i32, to: i32): void {

@@ -2,7 +2,7 @@ import { anyLiveAgentIn, isLive, ringAll } from "./agent-slot";
 import { clearBit, setBit } from "./bits";
 import { BUFFER, IDENTITY } from "./layout";
 import { bufferAt } from "./places";
-import { compareExchange, loadWord } from "./words";
+import { addWord, compareExchange, loadWord } from "./words";
 
 /** Holds of a buffer; see buffer/hold.ts for the rules. What an agent itself holds already, it does not ask for here. */
 
@@ -21,7 +21,7 @@ export function tryWrite(buffer: i32, identity: i32): bool {
   if (anyReader(buffer) || !claimWriter(buffer, identity)) return false;
   // SYNC POINT hold-then-look.
   if (!anyReader(buffer)) return true;
-  leaveWriter(buffer, identity);
+  dropWriter(buffer, identity);
   return false;
 }
 
@@ -30,15 +30,27 @@ export function claimWriter(buffer: i32, identity: i32): bool {
   const word = bufferAt(buffer) + BUFFER.WRITER;
   for (let writer = compareExchange(word, 0, identity); writer != 0; writer = compareExchange(word, 0, identity)) {
     if (isLive(writer)) return false;
-    // hold.5
+    // hold.5 hold.7
+    raiseContent(buffer);
     compareExchange(word, writer, 0);
   }
   return true;
 }
 
+/** The end of a write hold: the bytes may be others now (hold.7). */
 export function leaveWriter(buffer: i32, identity: i32): void {
+  raiseContent(buffer);
+  dropWriter(buffer, identity);
+}
+
+/** The end of one that has written nothing. */
+export function dropWriter(buffer: i32, identity: i32): void {
   compareExchange(bufferAt(buffer) + BUFFER.WRITER, identity, 0);
   ringAll(bufferAt(buffer) + BUFFER.HOLD_WAITERS);
+}
+
+function raiseContent(buffer: i32): void {
+  addWord(bufferAt(buffer) + BUFFER.CONTENT, 1);
 }
 
 export function leaveReaders(buffer: i32, identity: i32): void {

@@ -1,6 +1,6 @@
 import { isLive, ring, ringAll } from "./agent-slot";
 import { setBit } from "./bits";
-import { armHold, isFree, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
+import { armHold, dropWriter, isFree, leaveReaders, leaveWriter, tryRead, tryWrite } from "./hold";
 import {
   CONSUMER,
   CONSUMER_POLICY,
@@ -55,7 +55,7 @@ export function loan(stream: i32, generation: i32, places: i32, tried: i32, iden
         empty(stream, place, groups);
         return place + FOUND.READY;
       }
-      leaveWriter(buffer, identity);
+      dropWriter(buffer, identity);
     }
     tried |= 1 << place;
     place = toReuse(stream, places, tried, keepFrom, keeping);
@@ -71,10 +71,11 @@ export function mayLoan(stream: i32, places: i32, tried: i32, consumersOf: i32):
 
 /**
  * The place to use next: an empty one, or else that with the oldest frame. It begins where that is in a ring that is filled in
- * order: the frame that was published a whole ring ago is the oldest.
+ * order: the frame that was published a whole ring ago is the oldest, if none was lost (stream-slot.11).
  */
 function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32, keeping: i32): i32 {
   const published = loadWord(streamAt(stream) + STREAM.PUBLISHED);
+  const isDense = loadWord(streamAt(stream) + STREAM.LOST) == 0;
   let oldest = NONE;
   let oldestFrame = 0;
   for (let i = 0, place = firstLook(published, places); i < places; i++, place = nextLook(place, places)) {
@@ -83,7 +84,7 @@ function toReuse(stream: i32, places: i32, tried: i32, keepFrom: i32, keeping: i
     if (frame == NONE) return place;
     if (!mayDrop(frame, keepFrom) || (oldest != NONE && isBefore(oldestFrame, frame))) continue;
     if (keeping != 0 && isKept(stream, place, keeping)) continue;
-    if (distance(frame, published) == places) return place;
+    if (isDense && distance(frame, published) == places) return place;
     oldest = place;
     oldestFrame = frame;
   }
@@ -135,14 +136,19 @@ function empty(stream: i32, place: i32, groups: i32): void {
   if (isFull) emptyClaims(stream, place);
 }
 
-/** Fills a place with the next frame, ends the write hold of its buffer, and says so. Returns false if the stream has ended. */
-export function publish(stream: i32, generation: i32, place: i32, identity: i32): bool {
+/**
+ * Fills a place with the next frame, ends the write hold of its buffer, and says so. Returns false if the stream has ended.
+ *
+ * @param missed How many frames were lost before it: they have numbers, too (stream-slot.11).
+ */
+export function publish(stream: i32, generation: i32, place: i32, missed: i32, identity: i32): bool {
   if (hasEnded(stream, generation)) return false;
   const base = streamAt(stream);
-  const number = loadWord(base + STREAM.PUBLISHED);
+  const number = loadWord(base + STREAM.PUBLISHED) + missed;
+  if (missed != 0) addWord(base + STREAM.LOST, missed);
   storeWord(placeAt(stream, place) + PLACE.FRAME, PLACE_FRAME.ofFull(1) | PLACE_FRAME.ofNumber(number));
   leaveWriter(bufferOf(stream, place), identity);
-  addWord(base + STREAM.PUBLISHED, 1);
+  addWord(base + STREAM.PUBLISHED, missed + 1);
   // stream-slot.4
   ringAll(base + STREAM.WAITERS);
   return true;

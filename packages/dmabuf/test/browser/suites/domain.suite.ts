@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Domain, PAGE_SIZE, rawFormat, type FenceHandle } from "../../../src/index.js";
 import type { StreamHandleData } from "../../../src/stream/stream-handle.js";
-import type { Task } from "./member.js";
+import type { Task } from "./threads/member.js";
 import { start, type BrowserWorker } from "./worker.js";
 
-const MEMBER = new URL("./member.js", import.meta.url);
+const MEMBER = new URL("./threads/member.js", import.meta.url);
 const LIMIT = { timeout: 30_000 };
 
 async function ask(domain: Domain, task: Task): Promise<{ worker: BrowserWorker; answer: unknown }> {

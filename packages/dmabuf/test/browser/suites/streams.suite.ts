@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { Domain, rawFormat, type FrameStream } from "../../../src/streams.js";
 import { start } from "./worker.js";
 
-const SMALL = new URL("./streams-member.js", import.meta.url);
-const WHOLE = new URL("./member.js", import.meta.url);
+const SMALL = new URL("./threads/streams-member.js", import.meta.url);
+const WHOLE = new URL("./threads/member.js", import.meta.url);
 const LIMIT = { timeout: 30_000 };
 const FRAMES = 50;
 

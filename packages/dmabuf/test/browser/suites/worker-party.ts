@@ -15,7 +15,7 @@ export class Hand implements Disposable {
 
   constructor(domain: Domain, role: string, details: unknown) {
     const invitation = domain.invite({ name: role });
-    const worker = new Worker(new URL("./roles-worker.js", import.meta.url), { type: "module" });
+    const worker = new Worker(new URL("./threads/roles-worker.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => this.#hear(() => this.#messages.push(data));
     worker.onerror = ({ message }) => this.#hear(() => (this.#failure = new Error(message ?? "it did not load")));
     worker.postMessage({ invitation, role, details }, [invitation.port]);

@@ -5,7 +5,7 @@ import { createSharedSubstrate } from "../../../src/substrate/shared-array.js";
 import type { Substrate } from "../../../src/substrate/substrate.js";
 import { start } from "./worker.js";
 
-const PARKER = new URL("./parker.js", import.meta.url);
+const PARKER = new URL("./threads/parker.js", import.meta.url);
 
 test("one wake() reaches every worker parked on the word", async () => {
   const buffer = new SharedArrayBuffer(16);

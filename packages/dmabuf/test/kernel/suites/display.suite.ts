@@ -332,6 +332,7 @@ test("frames that a display does not take are copied, counted, unless that is fo
   using threads = ThreadDomain.create();
   for (const [place, pixelFormat, order] of [
     [domain, "RGBA", [2, 1, 0]],
+    [domain, "RGBX", [2, 1, 0]],
     [threads, "BGRA", [0, 1, 2]],
   ] as const) {
     const format = imageFormat(pixelFormat, 320, 180);
@@ -351,7 +352,7 @@ test("a camera's images go to a display without any copy", PATIENT, async () => 
   using source = camera();
   source.setFormat("capture", { width: 640, height: 360, pixelFormat: "XR24" });
   const format = streamFormat(source.format("capture"));
-  assert.equal(format.pixelFormat, "BGRA");
+  assert.equal(format.pixelFormat, "BGRX");
   using stream = domain.createStream({ format, buffers: 6 });
   using device = vkms();
   using display = Display.open(device, SMALL);

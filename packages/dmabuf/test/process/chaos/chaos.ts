@@ -36,6 +36,8 @@ import { BUFFER_SLOTS, describeBlow, makePlan, PARTIES, STREAMS, THREADS, type B
 export interface ChaosOptions {
   readonly seconds: number;
   readonly seed: number;
+  /** What is done to them. Default: all that a plan may have. */
+  readonly kinds?: readonly Blow["kind"][];
   /** All members have it. */
   readonly fault?: Fault;
   /** Milliseconds for which a member may do nothing. Default 20,000. */
@@ -118,7 +120,8 @@ class ChaosRun {
     try {
       await this.#handOut();
       const begin = Date.now();
-      for (const blow of makePlan(this.#options.seed, this.#options.seconds)) {
+      const { seed, seconds, kinds } = this.#options;
+      for (const blow of makePlan(seed, seconds, kinds)) {
         await this.#until(() => Date.now() - begin >= blow.at, Infinity, "the next blow");
         this.#options.progress?.(describeBlow(blow));
         this.#blows[blow.kind] = (this.#blows[blow.kind] ?? 0) + 1;

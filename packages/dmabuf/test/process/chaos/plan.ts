@@ -40,17 +40,21 @@ const LONGEST_STOP = 1_500;
 /** A recovery has about so many steps. */
 const LAST_STEP = 1_000;
 
-/** The plan of a seed: always the same. A longer one begins like a shorter one. */
-export function makePlan(seed: number, seconds: number): Blow[] {
+/**
+ * The plan of a seed: always the same. A longer one begins like a shorter one.
+ *
+ * @param kinds What is done, each as often as it is there. Default: all of it.
+ */
+export function makePlan(seed: number, seconds: number, kinds: readonly Blow["kind"][] = KINDS): Blow[] {
   const random = new Random(seed);
   const plan: Blow[] = [];
-  let kinds: Blow["kind"][] = [];
+  let left: Blow["kind"][] = [];
   for (let at = 0; ;) {
     at += SHORTEST_PEACE + random.below(LONGEST_PEACE - SHORTEST_PEACE);
     if (at >= seconds * 1_000) return plan;
     // Shuffled, not picked: so a short run has some of each kind.
-    if (kinds.length === 0) kinds = random.shuffle(KINDS);
-    const [kind, party] = [kinds.pop()!, random.below(PARTIES)];
+    if (left.length === 0) left = random.shuffle(kinds);
+    const [kind, party] = [left.pop()!, random.below(PARTIES)];
     if (kind === "stop") plan.push({ at, party, kind, ms: random.below(LONGEST_STOP) });
     else if (kind === "stop reaper") plan.push({ at, party, kind, step: random.below(2) * random.below(LAST_STEP) });
     else if (kind === "replace") plan.push({ at, party, kind, buffer: random.below(BUFFER_SLOTS) });

@@ -63,8 +63,7 @@ class Run {
     const steps = this.#words.subarray(BOARD.FIRST_STEPS, BOARD.FIRST_STEPS + PARTIES).reduce((sum, of) => sum + of, 0);
     this.#map.close();
     this.#board.close();
-    const { memory, layout } = agentOf(this.#domain);
-    await this.#until(() => segmentState({ memory, layout }).length === 1, RECOVERY, "all slots to be free");
+    await this.#until(() => segmentState(agentOf(this.#domain)).length === 1, RECOVERY, "all slots to be free");
     return { deaths: this.#deaths, steps };
   }
 
@@ -100,8 +99,8 @@ class Run {
       const goesOn = (): boolean => this.#words[BOARD.LOCKED] !== locked || Date.now() > this.#end;
       await this.#until(goesOn, SILENCE, "another party to get the lock");
     } finally {
-      // A thread that is terminated while it makes a view would end this process, too.
-      for (const end = Date.now() + START; stepsDone() === 0 && !hasFailed && Date.now() < end;) await pause(1);
+      // A thread that is terminated while it makes a view, of any buffer, would end this process, too.
+      for (const end = Date.now() + START; stepsDone() < WARM && !hasFailed && Date.now() < end;) await pause(1);
       void kill();
       await ended;
     }

@@ -1,0 +1,2 @@
+/** The file that recordings are in, in the origin's private file system. */
+export const RECORDING = "recording.dmabuf";
