@@ -3,11 +3,11 @@
  *
  * The sources say which tests there are, so that a compiled test whose source is gone does not run, and a
  * test that was not compiled is an error. Without a group, all of them run, one after the other. A group that fails
- * does not keep the others from running; the end is a table of all.
+ * does not keep the others from running; the end is each failure once more, and a table of all groups.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
@@ -47,6 +47,7 @@ const GROUPS = {
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PACKAGES = "packages";
 const END = new URL("test-end.mjs", import.meta.url).href;
+const FAILURES = new URL("test-failures.mjs", import.meta.url).href;
 
 process.exitCode = main(process.argv.slice(2));
 
@@ -66,12 +67,18 @@ function main(args) {
   const missing = groups.flatMap(({ files }) => files).filter((file) => !existsSync(join(root, file)));
   if (missing.length > 0) return fail(`Not compiled: ${missing.join(", ")} (npm run build)`);
 
+  const folder = mkdtempSync(join(tmpdir(), "dmabuf-tests-"));
   const table = groups.map((group) => {
     const start = performance.now();
-    const isOk = run(group, args.slice(end + 1));
+    const failures = join(folder, group.name);
+    const isOk = run(group, failures, args.slice(end + 1));
     const seconds = Math.round((performance.now() - start) / 1_000);
-    return { group: group.name, files: group.files.length, seconds, isOk };
+    return { group: group.name, files: group.files.length, seconds, isOk, failures };
   });
+  for (const { group, isOk, failures } of table) {
+    if (!isOk && existsSync(failures)) console.log(`${group}:\n${readFileSync(failures, "utf8")}`);
+  }
+  rmSync(folder, { recursive: true });
   for (const { group, files, seconds, isOk } of table) {
     console.log(
       `${group.padEnd(14)}${countFiles(files).padStart(10)}${`${seconds} s`.padStart(8)}  ${isOk ? "ok" : "FAILED"}`,
@@ -80,15 +87,17 @@ function main(args) {
   return table.every(({ isOk }) => isOk) ? 0 : 1;
 }
 
-/** Runs the tests of one group. */
-function run({ name, files, minutes, fills, alone, before }, options) {
+/** Runs the tests of one group, and writes down those that fail. */
+function run({ name, files, minutes, fills, alone, before }, failures, options) {
   console.log(`${name}: ${countFiles(files.length)} on Node ${process.versions.node}`);
   if (before !== undefined) {
     const stdio = ["ignore", "ignore", "inherit"];
     const { status, signal } = spawnSync(join(root, PACKAGES, before), { cwd: root, stdio });
     if (signal !== null || (status !== null && status !== 0 && status !== 3)) return fail(`${before} failed`) === 0;
   }
-  const all = ["--test", "--test-reporter=spec", `--test-timeout=${minutes * 60_000}`, `--import=${END}`];
+  const all = ["--test", `--test-timeout=${minutes * 60_000}`, `--import=${END}`];
+  all.push("--test-reporter=spec", "--test-reporter-destination=stdout");
+  all.push(`--test-reporter=${FAILURES}`, `--test-reporter-destination=${failures}`);
   if (fills) all.push(`--test-concurrency=${availableParallelism()}`);
   if (alone) all.push("--test-concurrency=1");
   return spawnSync(process.execPath, [...all, ...options, ...files], { cwd: root, stdio: "inherit" }).status === 0;

@@ -27,6 +27,7 @@ test("a group that fails does not keep the next one from running, and the end sa
   });
   assert.equal(status, 1);
   assert.match(said, /✔ this one passes/);
+  assert.match(said, /✔ this one passes.*\nfuzz:\n✖ .*a\.test\.js: this one fails\n +Error: on purpose\n/s);
   assert.match(said, /\nfuzz +1 file +\d+ s {2}FAILED\nconformance +1 file +\d+ s {2}ok\n$/);
 });
 
@@ -73,7 +74,7 @@ function run(
     writeFileSync(join(folder, path), text);
   };
   write("package.json", JSON.stringify({ type: "module" }));
-  for (const name of ["test.mjs", "test-end.mjs"]) cpSync(join(SCRIPTS, name), join(folder, "scripts", name));
+  for (const name of ["test.mjs", "test-end.mjs", "test-failures.mjs"]) cpSync(join(SCRIPTS, name), join(folder, "scripts", name));
   for (const [path, text] of Object.entries(tests)) {
     write(join("packages/dmabuf", path), "");
     if (text !== "") write(join("packages/dmabuf/dist", path.replace(/\.ts$/, ".js")), text);

@@ -19,7 +19,7 @@ export interface RingContents extends RingWriter {
   readonly events: readonly RingEvent[];
   /** Whether more were found, and some between them had just been written over: another look may find all. */
   readonly hasGaps: boolean;
-  /** How many events were lost for later ones. */
+  /** How many events were lost for later ones: all of them, if each was written over while it was read. */
   readonly lost: number;
   /** How many events have no name since there was no room for it. */
   readonly namesLost: number;
@@ -103,7 +103,7 @@ export function readRing(path: string, looks: ThreeLooks): RingContents {
     hasLeft: state === STATE.LEFT,
     events: whole,
     hasGaps: runs.length > 1,
-    lost: whole[0]?.index ?? 0,
+    lost: whole[0]?.index ?? count,
     namesLost: word(TRACE_HEADER.NAMES_LOST),
   };
 }

@@ -83,6 +83,15 @@ describe("what is written is read", () => {
     assert.deepEqual(numbers(readRing("a", [current, current, current])), [2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  test("where all events were written over while they were read, all are lost (trace-ring.3)", () => {
+    const { ring, bytes } = makeRing();
+    write(ring, 0, 8);
+    const old = bytes.slice();
+    write(ring, 8, 24);
+    const { events, lost } = readRing("a", [old, bytes, bytes]);
+    assert.deepEqual([events.length, lost], [0, 24]);
+  });
+
   test("of events with a gap between them, the most that follow each other are taken (trace-ring.3)", () => {
     const { ring, bytes } = makeRing();
     write(ring, 0, 8);

@@ -42,6 +42,7 @@ async function start(t: TestContext): Promise<Program> {
 function checkWhole({ events }: TraceFile): void {
   const fences = events.filter(({ point }) => point === "fence:init" || point === "fence:signaled");
   let last = fences[0]!;
+  assert.notEqual(last, undefined, "every event was written over while it was read");
   for (const event of fences.slice(1)) {
     assert.ok(event.at >= last.at);
     assert.equal(event.name, last.name);
@@ -86,7 +87,7 @@ test(
 test("an observer finds what the agents trace, also the dead, and takes nothing of the domain", LIMIT, async (t) => {
   const { child, folder, where } = await start(t);
   using observer = ProcessDomain.observe(where);
-  await until(() => observer.trace().length === 3);
+  await until(() => observer.trace().filter(({ events }) => events.length > 0).length === 3);
   const [first] = observer.trace();
   assert.equal(first!.domain, observer.domain);
   assert.equal(first!.path, readTrace(folder)[0]!.path);

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { check, isText, TEXT, type Kind } from "../../arguments.js";
 import { eventFrom, type TraceEvent } from "../../domain/trace-points.js";
@@ -101,21 +101,34 @@ export function traceFileOf(path: string, contents: RingContents): TraceFile {
   };
 }
 
-/** A reader that others keep from running may find gaps, and looks again. */
+/** A reader that others keep from running may find gaps, or nothing, and looks again. */
 const LOOKS = 10;
+
+/** How much is read at a time: an agent that writes millions of events a second has soon written over all of them. */
+const PIECE = 2 ** 15;
 
 export function contentsOf(path: string): RingContents {
   let contents = look(path);
-  for (let looks = 1; contents.hasGaps && looks < LOOKS; looks++) contents = look(path);
+  for (let looks = 1; !isGood(contents) && looks < LOOKS; looks++) contents = look(path);
   return contents;
 }
 
+function isGood({ hasGaps, events, lost }: RingContents): boolean {
+  return !hasGaps && (events.length > 0 || lost === 0);
+}
+
+/** Each piece three times, from the end to the beginning: so the names are read after the events that name them. */
 function look(path: string): RingContents {
   const looks = attempt(path, () => {
     const fd = openSync(path, "r");
     try {
-      const first = readFileSync(fd);
-      return [first, lookAgain(fd, first.length), lookAgain(fd, first.length)] as const;
+      const { size } = fstatSync(fd);
+      const all = [new Uint8Array(size), new Uint8Array(size), new Uint8Array(size)] as const;
+      for (let end = size; end > 0; end -= PIECE) {
+        const start = Math.max(0, end - PIECE);
+        for (const bytes of all) readPiece(fd, bytes, start, end);
+      }
+      return all;
     } finally {
       closeSync(fd);
     }
@@ -123,15 +136,13 @@ function look(path: string): RingContents {
   return readRing(path, looks);
 }
 
-function lookAgain(fd: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let read = 0;
-  while (read < length) {
-    const got = readSync(fd, bytes, read, length - read, read);
+function readPiece(fd: number, bytes: Uint8Array, start: number, end: number): void {
+  let read = start;
+  while (read < end) {
+    const got = readSync(fd, bytes, read, end - read, read);
     if (got === 0) break;
     read += got;
   }
-  return bytes.subarray(0, read);
 }
 
 function attempt<T>(path: string, run: () => T): T {
