@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { fork, type ChildProcess } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { startCluster } from "dmabuf-host-lab";
 import type { HostQueueOptions } from "../../src/hosts/index.js";
 import { joinHost, type JoinedHost } from "../joined-hosts.js";
@@ -33,8 +35,8 @@ class JobParty {
 }
 
 /** The test's timeout is the limit. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await pause(10);
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await pause(50);
 }
 
 function sumsOf(t: TestContext, host: JoinedHost, options: Partial<HostQueueOptions> = {}) {
@@ -156,6 +158,23 @@ test("the jobs of a submitter that was killed hold up no worker", LONG, async (t
   await checkSums(await submitTo(t, a, [7, 8]));
 });
 
+/** Whether so many jobs are in a cluster, and each server has what it had missed: without, not even two of three have all. */
+async function areAllCurrent(servers: readonly string[], jobs: number): Promise<boolean> {
+  const nats = await connect({ servers: [...servers] });
+  try {
+    const { streams, consumers } = await jetstreamManager(nats);
+    const [stream] = await streams.list().next();
+    const [consumer] = await consumers.list(stream!.config.name).next();
+    const replicas = [stream, consumer].flatMap((kept) => kept?.cluster?.replicas ?? []);
+    return stream!.state.messages >= jobs && replicas.length === 4 && replicas.every(({ current }) => current);
+  } catch {
+    // The servers have no leader yet.
+    return false;
+  } finally {
+    await nats.close();
+  }
+}
+
 /** Jobs are kept on three servers, of which one after the other dies, and comes back without what it had in its memory. */
 async function outliveServers(t: TestContext, isThere: boolean): Promise<void> {
   const servers = await startCluster();
@@ -171,7 +190,7 @@ async function outliveServers(t: TestContext, isThere: boolean): Promise<void> {
   for (const [index, server] of servers.entries()) {
     // No worker is there: the servers alone have them.
     const jobs = await submitTo(t, a, [10 + index, 20 + index], { replicas: 3 });
-    await pause(2_000);
+    await until(() => areAllCurrent(urls, jobs.length));
     await server.kill();
     const worker = new JobParty(t, "work", all, `worker ${index}`);
     await checkSums(jobs);

@@ -34,6 +34,8 @@ export interface BrokerOptions {
  * broker.2. What the server has lost, with its memory, is made again when it is needed. The jobs are not: they end by their limits.
  * broker.3. A worker has as many messages as it has free slots: none waits in a client while its time passes.
  * broker.4. A queue is on as many servers as the one that wants most has said: a worker, which does not know, may have made it before.
+ *     Then the consumer is made again, and jobs that workers have are given again: one that grows with its stream may be without a
+ *     leader for good once the server dies that was its only one.
  */
 export class Broker {
   readonly #options: BrokerOptions;
@@ -155,7 +157,10 @@ export class Broker {
       }),
     );
     // broker.4
-    if (config.num_replicas < replicas) await jsm.streams.update(stream, { num_replicas: replicas });
+    if (config.num_replicas < replicas) {
+      await jsm.streams.update(stream, { num_replicas: replicas });
+      await jsm.consumers.delete(stream, CONSUMER);
+    }
     await jsm.consumers.info(stream, CONSUMER).catch(() =>
       jsm.consumers.add(stream, {
         durable_name: CONSUMER,
