@@ -31,7 +31,7 @@ const GROUPS = {
   process: { folders: ["dmabuf/test/process"], minutes: 20, fills: true },
   observing: { folders: ["dmabuf/test/observing"], minutes: 10, fills: true },
   visitors: { folders: ["dmabuf/test/visitors"], minutes: 10, fills: true },
-  hosts: { folders: ["host-lab/test", "dmabuf/test/hosts"], minutes: 15, alone: true },
+  hosts: { folders: ["host-lab/test", "dmabuf/test/hosts"], minutes: 15, fills: true },
   programs: { folders: ["demo/test", "bench/test", "tools/test"], minutes: 10 },
   validator: { folders: ["dmabuf/test/validator"], minutes: 10 },
   libraries: { folders: ["dmabuf/test/libraries"], minutes: 5 },

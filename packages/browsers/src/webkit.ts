@@ -148,8 +148,21 @@ class WebKit implements Engine {
   }
 }
 
+/** How often a page is tried: on a busy machine, the driver gives up a browser that starts slowly. */
+const TRIES = 3;
+
+async function startPage(place: Place, onClose: () => void): Promise<WebKitPage> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await tryPage(place, onClose);
+    } catch (error) {
+      if (tries === TRIES) throw error;
+    }
+  }
+}
+
 /** Starts a driver, and by it a browser. */
-async function startPage({ home, display, options }: Place, onClose: () => void): Promise<WebKitPage> {
+async function tryPage({ home, display, options }: Place, onClose: () => void): Promise<WebKitPage> {
   const port = await freePort();
   const driver = spawn(DRIVER ?? "", [`--port=${port}`], {
     detached: true,

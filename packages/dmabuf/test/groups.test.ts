@@ -74,7 +74,8 @@ function run(
     writeFileSync(join(folder, path), text);
   };
   write("package.json", JSON.stringify({ type: "module" }));
-  for (const name of ["test.mjs", "test-end.mjs", "test-failures.mjs"]) cpSync(join(SCRIPTS, name), join(folder, "scripts", name));
+  for (const name of ["test.mjs", "test-end.mjs", "test-failures.mjs"])
+    cpSync(join(SCRIPTS, name), join(folder, "scripts", name));
   for (const [path, text] of Object.entries(tests)) {
     write(join("packages/dmabuf", path), "");
     if (text !== "") write(join("packages/dmabuf/dist", path.replace(/\.ts$/, ".js")), text);

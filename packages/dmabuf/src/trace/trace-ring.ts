@@ -11,8 +11,8 @@ import { storeOrdered } from "../substrate/ordered-word.js";
  *     word SEQUENCE is 2n + 1, modulo 2³². The writer stores 0 there, then the other words, then the number, in this order: so
  *     one that a death has cut off is not seen, and all before it are.
  * trace-ring.3. A reader takes an event whose SEQUENCE was the same odd number before it has read the rest and after, and of
- *     those that it has found the most that follow each other without a gap. It reads a small piece three times before it
- *     goes on to the one before, so that little is written over meanwhile.
+ *     those that it has found the most that follow each other without a gap. It reads a small piece three times, then the one
+ *     before it: so little is written over between the looks.
  * trace-ring.4. A name is written before its length, and its length before an event that names it. Names are counted from 1;
  *     0 is none. Once one has no room, events with a new name have none, and are counted in NAMES_LOST.
  * trace-ring.5. The header is written before the file has its name; what changes later is COUNT, a hint that a reader uses to

@@ -14,8 +14,8 @@ const SUITES_OF_A_PAGE = 20;
  */
 const TIMEOUT = 240_000;
 
-/** How long a page may not answer, in milliseconds. */
-const LONGEST_SILENCE = 60_000;
+/** How long a page may not answer, and how long it may take to load its modules, in milliseconds. */
+const LONGEST_SILENCE = 120_000;
 
 /** What a suite has reported, or after ten seconds what it is at. */
 const LOOK = `Promise.race([
@@ -84,7 +84,7 @@ export class SuiteRunner implements AsyncDisposable {
   async #open(): Promise<EnginePage> {
     const page = await this.#engine.open();
     await page.goto(`${this.#origin}/?realm=${this.#realm}`);
-    await page.until("globalThis.runSuite !== undefined");
+    await page.until("globalThis.runSuite !== undefined", { timeout: LONGEST_SILENCE });
     return page;
   }
 

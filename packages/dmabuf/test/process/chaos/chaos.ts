@@ -38,6 +38,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** What is done to them. Default: all that a plan may have. */
   readonly kinds?: readonly Blow["kind"][];
+  /** How many processes there are, besides those with threads. Default 6. */
+  readonly parties?: number;
   /** All members have it. */
   readonly fault?: Fault;
   /** Milliseconds for which a member may do nothing. Default 20,000. */
@@ -87,6 +89,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
 class ChaosRun {
   readonly #options: ChaosOptions;
+  /** Processes; behind them are the parties of threads. */
+  readonly #processes: number;
   readonly #random: Random;
   readonly #folder = mkdtempSync(join(tmpdir(), "dmabuf-chaos-"));
   readonly #place = join(this.#folder, "socket");
@@ -104,9 +108,10 @@ class ChaosRun {
 
   constructor(options: ChaosOptions) {
     this.#options = options;
+    this.#processes = options.parties ?? PARTIES;
     this.#random = new Random(options.seed);
     this.#domain = ProcessDomain.create({ name: "onlooker", agents: 16, buffers: 512, timelines: 64, streams: 16 });
-    for (let index = 0; index < PARTIES + THREADS; index++) this.#parties.push(this.#newParty(index));
+    for (let index = 0; index < this.#processes + THREADS; index++) this.#parties.push(this.#newParty(index));
   }
 
   async run(): Promise<ChaosResult> {
@@ -121,7 +126,7 @@ class ChaosRun {
       await this.#handOut();
       const begin = Date.now();
       const { seed, seconds, kinds } = this.#options;
-      for (const blow of makePlan(seed, seconds, kinds)) {
+      for (const blow of makePlan(seed, seconds, kinds, this.#processes)) {
         await this.#until(() => Date.now() - begin >= blow.at, Infinity, "the next blow");
         this.#options.progress?.(describeBlow(blow));
         this.#blows[blow.kind] = (this.#blows[blow.kind] ?? 0) + 1;
@@ -166,7 +171,7 @@ class ChaosRun {
 
   /** Starts a process as a party. Returns when it has joined. */
   async #start(party: Party): Promise<void> {
-    const child = isThread(party) ? await this.#moveIn(party) : await this.#barracks.take();
+    const child = this.#isThread(party) ? await this.#moveIn(party) : await this.#barracks.take();
     party.child = child;
     party.identity = 0;
     party.condemned = false;
@@ -191,6 +196,11 @@ class ChaosRun {
     for (const [index, buffer] of this.#buffers) tell(party, { order: "import", index, handle: handleOf(buffer) });
   }
 
+  /** Whether the party's members are threads of a process that outlives them. */
+  #isThread({ index }: Party): boolean {
+    return index >= this.#processes && index < this.#processes + THREADS;
+  }
+
   async #moveIn(party: Party): Promise<Life> {
     if (party.host?.isStanding !== true) party.host = await WorkerHost.build();
     return party.host.take();
@@ -199,7 +209,7 @@ class ChaosRun {
   /** Has all buffers exported, each party its share. */
   async #handOut(): Promise<void> {
     for (let index = 0; index < BUFFER_SLOTS; index++)
-      tell(this.#parties[index % PARTIES]!, { order: "export", index });
+      tell(this.#parties[index % this.#processes]!, { order: "export", index });
     await this.#until(() => this.#buffers.size === BUFFER_SLOTS, 30_000, "all buffers");
   }
 
@@ -274,7 +284,7 @@ class ChaosRun {
     const wasListening = this.#listener === party.index;
     await this.#remove(party, end, untilRecovered);
     // Another member listens at the place again.
-    if (wasListening) await this.#letListen(this.#parties[(party.index + 1) % PARTIES]!);
+    if (wasListening) await this.#letListen(this.#parties[(party.index + 1) % this.#processes]!);
     await this.#start(party);
   }
 
@@ -437,11 +447,6 @@ class ChaosRun {
     });
     return [...lines, ...segmentState(agentOf(this.#domain))];
   }
-}
-
-/** Whether the party's members are threads of a process that outlives them. */
-function isThread({ index }: Party): boolean {
-  return index >= PARTIES && index < PARTIES + THREADS;
 }
 
 /** An order to a process that is gone comes to nothing. */

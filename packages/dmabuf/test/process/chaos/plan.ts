@@ -9,6 +9,7 @@ export type Blow = { readonly at: number; readonly party: number } & (
   | { readonly kind: "replace"; readonly buffer: number }
 );
 
+/** Processes, unless a run has fewer. */
 export const PARTIES = 6;
 /** More parties, behind those: on each sits a thread of a process that outlives it. */
 export const THREADS = 2;
@@ -44,8 +45,9 @@ const LAST_STEP = 1_000;
  * The plan of a seed: always the same. A longer one begins like a shorter one.
  *
  * @param kinds What is done, each as often as it is there. Default: all of it.
+ * @param parties To how many processes.
  */
-export function makePlan(seed: number, seconds: number, kinds: readonly Blow["kind"][] = KINDS): Blow[] {
+export function makePlan(seed: number, seconds: number, kinds = KINDS, parties = PARTIES): Blow[] {
   const random = new Random(seed);
   const plan: Blow[] = [];
   let left: Blow["kind"][] = [];
@@ -54,12 +56,12 @@ export function makePlan(seed: number, seconds: number, kinds: readonly Blow["ki
     if (at >= seconds * 1_000) return plan;
     // Shuffled, not picked: so a short run has some of each kind.
     if (left.length === 0) left = random.shuffle(kinds);
-    const [kind, party] = [left.pop()!, random.below(PARTIES)];
+    const [kind, party] = [left.pop()!, random.below(parties)];
     if (kind === "stop") plan.push({ at, party, kind, ms: random.below(LONGEST_STOP) });
     else if (kind === "stop reaper") plan.push({ at, party, kind, step: random.below(2) * random.below(LAST_STEP) });
     else if (kind === "replace") plan.push({ at, party, kind, buffer: random.below(BUFFER_SLOTS) });
-    else if (kind === "leave" || kind === "exit") plan.push({ at, party: random.below(PARTIES + THREADS), kind });
-    else if (kind === "terminate") plan.push({ at, party: PARTIES + random.below(THREADS), kind });
+    else if (kind === "leave" || kind === "exit") plan.push({ at, party: random.below(parties + THREADS), kind });
+    else if (kind === "terminate") plan.push({ at, party: parties + random.below(THREADS), kind });
     else plan.push({ at, party, kind });
   }
 }
