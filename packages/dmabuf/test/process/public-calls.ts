@@ -16,6 +16,7 @@ import {
   writableFrom,
   type DomainObserver,
 } from "../../src/node/index.js";
+import { peekMessage } from "../../src/node/system-calls/index.js";
 
 /** Two agents of one domain, both in the calling thread, and where they can be reached. */
 export interface World {
@@ -115,8 +116,9 @@ export const PUBLIC_CALLS: Record<string, PublicCall> = {
       try {
         return await ProcessDomain.inherit(invitation);
       } catch (error) {
-        // What it could not prove to be an invitation it has left open.
-        if (inodeOf(invitation.descriptor) === ino) invitation[Symbol.dispose]();
+        // What it could not prove to be an invitation it has left open. What it has taken it closes, also later.
+        const { descriptor } = invitation;
+        if (inodeOf(descriptor) === ino && hasGreeting(descriptor)) invitation[Symbol.dispose]();
         throw error;
       }
     },
@@ -465,6 +467,13 @@ function inodeOf(descriptor: number): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether an invitation was not taken yet. */
+function hasGreeting(descriptor: number): boolean {
+  const bytes = Buffer.alloc(13);
+  peekMessage(descriptor, bytes);
+  return bytes.toString() === '{"invitation"';
 }
 
 /** With the type of what `before` gives. */

@@ -38,22 +38,26 @@ test("a host that is not there is known to be gone at once nats-directory.3", WI
   assert.match(String(error), /no responders/);
 });
 
-test("a host that is there, and that no connection can be made to, is not there host-peers.7", WITH_NATS, async (t) => {
-  const { url } = await startServer(t);
-  const [a, b] = await Promise.all(
-    ["a", "b"].map((name) => joinHost(t, { name, servers: [url], advertise: "127.0.0.1:1" })),
-  );
-  await assert.rejects(a!.peers.reach(b!.peers.self.id), {
-    code: "ESRCH",
-    message: /ECONNREFUSED|it connects|refused/,
-  });
-  using timeline = b!.domain.createTimeline({ name: "render" });
-  const shared = timeline.createFence();
-  using fence = a!.hosts.fence(b!.hosts.share(shared));
-  await fence.wait();
-  assert.equal(fence.error?.code, "ESRCH");
-  shared.signal();
-});
+test(
+  "a host that is there, and that no connection can be made to, is not there host-peers.7, nats-directory.5",
+  WITH_NATS,
+  async (t) => {
+    const { url } = await startServer(t);
+    const [a, b] = await Promise.all(
+      ["a", "b"].map((name) => joinHost(t, { name, servers: [url], advertise: "127.0.0.1:1" })),
+    );
+    await assert.rejects(a!.peers.reach(b!.peers.self.id), {
+      code: "ESRCH",
+      message: /ECONNREFUSED|it connects|refused/,
+    });
+    using timeline = b!.domain.createTimeline({ name: "render" });
+    const shared = timeline.createFence();
+    using fence = a!.hosts.fence(b!.hosts.share(shared));
+    await fence.wait();
+    assert.equal(fence.error?.code, "ESRCH");
+    shared.signal();
+  },
+);
 
 test(
   "a server that is killed or stopped ends nothing that runs; new hosts are found when it is back nats-directory.2",

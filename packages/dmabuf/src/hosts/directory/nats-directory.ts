@@ -16,6 +16,7 @@ import { connectNats, messageOf, natsCode, type NatsOptions } from "./nats-clien
  * nats-directory.3. A host that is asked for a ticket and does not hear it, because it is not there, is known to be gone at once: the
  *      server says that no one answers.
  * nats-directory.4. Messages are checked field by field. One that is damaged is as if it had not come, but for a warning.
+ * nats-directory.5. A host that has joined can be asked: the server knows what it listens to.
  */
 
 /** What a directory needs of its host. */
@@ -63,7 +64,10 @@ export class NatsDirectory {
 
   /** @throws {DmaBufError} As {@link connectNats}. */
   static async join(host: DirectoryHost, cluster: string, options: NatsOptions): Promise<NatsDirectory> {
-    return new NatsDirectory(await connectNats(options), host, cluster);
+    const directory = new NatsDirectory(await connectNats(options), host, cluster);
+    // nats-directory.5
+    await Promise.race([directory.nats.flush().catch(() => {}), pause(ASK_LIMIT, undefined, { ref: false })]);
+    return directory;
   }
 
   /** Says that this host is there. @param isNew Whether the others are to say it too. */
