@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, KeyInput, Page as FirefoxTab } from "puppeteer-core";
 import puppeteer from "puppeteer-core";
 import type { Engine, EngineOptions, EnginePage } from "./engine.js";
-import { Page, keysOf, limited } from "./page.js";
+import { Page, keysOf, limited, tried } from "./page.js";
 import type { Guard } from "./processes.js";
 import { guard, which } from "./processes.js";
 
@@ -85,8 +85,9 @@ class Firefox implements Engine {
   }
 
   async open(): Promise<EnginePage> {
-    const context = await this.#browser.createBrowserContext();
-    return new FirefoxPage(await context.newPage(), (scheme) => this.#prefer(scheme));
+    // Of pages that come and go at the same time, Firefox may lose one before it is there.
+    const page = await tried(async () => (await this.#browser.createBrowserContext()).newPage());
+    return new FirefoxPage(page, (scheme) => this.#prefer(scheme));
   }
 
   /** Firefox has no command for it yet: a page of its own sets the preference, for all pages. */

@@ -112,6 +112,20 @@ export async function limited<T>(action: string, work: Promise<T>, limit = LONGE
   }
 }
 
+/** How often a page is tried. */
+const TRIES = 3;
+
+/** Opens a page, also where that fails: on a busy machine, drivers give up one that is slow to begin. */
+export async function tried<T>(open: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await open();
+    } catch (error) {
+      if (tries === TRIES) throw error;
+    }
+  }
+}
+
 /** The expression of an element that must be there. */
 function element(selector: string): string {
   const text = JSON.stringify(selector);

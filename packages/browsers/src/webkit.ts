@@ -17,7 +17,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "webdriver";
 import type { Engine, EngineOptions, EnginePage } from "./engine.js";
-import { LONGEST_COMMAND, Page, keysOf, limited } from "./page.js";
+import { LONGEST_COMMAND, Page, keysOf, limited, tried } from "./page.js";
 import type { Guard } from "./processes.js";
 import { guard, which } from "./processes.js";
 
@@ -133,7 +133,7 @@ class WebKit implements Engine {
   }
 
   async #start(): Promise<WebKitPage> {
-    const page = await startPage(this.#place, () => void this.#pages.delete(page));
+    const page = await tried(() => startPage(this.#place, () => void this.#pages.delete(page)));
     this.#pages.add(page);
     return page;
   }
@@ -148,21 +148,8 @@ class WebKit implements Engine {
   }
 }
 
-/** How often a page is tried: on a busy machine, the driver gives up a browser that starts slowly. */
-const TRIES = 3;
-
-async function startPage(place: Place, onClose: () => void): Promise<WebKitPage> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await tryPage(place, onClose);
-    } catch (error) {
-      if (tries === TRIES) throw error;
-    }
-  }
-}
-
 /** Starts a driver, and by it a browser. */
-async function tryPage({ home, display, options }: Place, onClose: () => void): Promise<WebKitPage> {
+async function startPage({ home, display, options }: Place, onClose: () => void): Promise<WebKitPage> {
   const port = await freePort();
   const driver = spawn(DRIVER ?? "", [`--port=${port}`], {
     detached: true,

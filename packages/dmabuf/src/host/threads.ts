@@ -95,7 +95,6 @@ function afterParked(ms: number, callback: () => void): () => void {
 
 /** CLOCK_MONOTONIC in Node.js; elsewhere the page's clock, which agents of one origin share as closely as it allows. */
 function monotonicClock(hrtime: HighResolutionTime | undefined): () => number {
-  const { performance } = surroundings;
   if (hrtime !== undefined) {
     // `hrtime.bigint()` takes a quarter longer.
     return () => {
@@ -103,10 +102,13 @@ function monotonicClock(hrtime: HighResolutionTime | undefined): () => number {
       return seconds * 1e9 + nanoseconds;
     };
   }
-  if (performance !== undefined) return () => (performance.timeOrigin + performance.now()) * 1e6;
-  // It counts from where that of a page begins; should it be set back, this clock stops until then.
+  // A worklet has only the time of day.
+  const clock: { readonly timeOrigin?: number; now(): number } = surroundings.performance ?? Date;
+  // WebKit derives it from two clocks at each look: it is later by as long as the thread had to wait between them.
+  const origin = Math.min(clock.timeOrigin ?? 0, clock.timeOrigin ?? 0);
+  // Should the time of day be set back, this clock stops until then.
   let latest = 0;
-  return () => (latest = Math.max(latest, Date.now() * 1e6));
+  return () => (latest = Math.max(latest, (origin + clock.now()) * 1e6));
 }
 
 /** One timer, referenced while any wait needs the process: creating one for each wait would cost more than the wait. */
