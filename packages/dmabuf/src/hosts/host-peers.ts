@@ -133,6 +133,7 @@ export class HostPeers implements Peers {
       found: (id: string) => this.#found(id),
     };
     this.#directory = await NatsDirectory.join(host, cluster, { servers, name, more: nats });
+    await this.#directory.listens();
   }
 
   get self(): { readonly id: string; readonly name: string; readonly incarnation: number; readonly address: string } {
@@ -293,8 +294,7 @@ export class HostPeers implements Peers {
     const secret = ticket ?? key;
     if (secret === undefined) throw new DmaBufError("EINVAL", `Cannot connect to ${address}: there is no key`);
     const incarnation = this.#incarnation;
-    const tls = this.#tlsKeyTo(address, theirs);
-    const socket = await connectTo({ address, limit: CONNECT_LIMIT, signal, tls });
+    const socket = await connectTo({ address, limit: CONNECT_LIMIT, signal, tls: this.#tlsKeyTo(address, theirs) });
     let proved: string | undefined;
     try {
       const facts = await approach(socket, ticket, {

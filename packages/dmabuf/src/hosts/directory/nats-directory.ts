@@ -64,10 +64,15 @@ export class NatsDirectory {
 
   /** @throws {DmaBufError} As {@link connectNats}. */
   static async join(host: DirectoryHost, cluster: string, options: NatsOptions): Promise<NatsDirectory> {
-    const directory = new NatsDirectory(await connectNats(options), host, cluster);
-    // nats-directory.5
-    await Promise.race([directory.nats.flush().catch(() => {}), pause(ASK_LIMIT, undefined, { ref: false })]);
-    return directory;
+    return new NatsDirectory(await connectNats(options), host, cluster);
+  }
+
+  /**
+   * Until the server knows what this host listens to (nats-directory.5); one that does not answer is not waited for. Hosts that are found
+   * while it waits are met by this directory: so its owner has it already.
+   */
+  async listens(): Promise<void> {
+    await Promise.race([this.nats.flush().catch(() => {}), pause(ASK_LIMIT, undefined, { ref: false })]);
   }
 
   /** Says that this host is there. @param isNew Whether the others are to say it too. */
