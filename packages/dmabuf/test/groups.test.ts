@@ -11,6 +11,19 @@ const LIMITED = { timeout: 90_000 };
 
 const PASSES = 'import { test } from "node:test"; test("this one passes", () => {});';
 const FAILS = 'import { test } from "node:test"; test("this one fails", () => { throw new Error("on purpose"); });';
+/** What the tests of several engines have in common is declared by another module. */
+const DECLARES = `
+  import { existsSync, writeFileSync } from "node:fs";
+  import { test } from "node:test";
+  export const declare = () => test("this one fails once", () => {
+    const isSecond = existsSync("ran");
+    writeFileSync("ran", "");
+    if (!isSecond) throw new Error("at first");
+  });`;
+const FAILS_ONCE = `
+  import { describe } from "node:test";
+  import { declare } from "./declared.js";
+  describe("an engine", declare);`;
 /** A test whose time is over, and whose thread keeps the process alive. */
 const STAYS = `
   import { test } from "node:test";
@@ -37,6 +50,26 @@ test("groups that pass are a success", LIMITED, (t) => {
   assert.equal(status, 0, said);
   assert.match(said, /\nfuzz .* ok\nconformance .* ok\n$/);
 });
+
+test(
+  "of groups that wait for browsers, a file that fails runs once more, and its failure is told all the same",
+  LIMITED,
+  (t) => {
+    const { status, said } = run(t, ["browser"], {
+      "test/browser/a.test.ts": FAILS_ONCE,
+      "test/browser/declared.ts": DECLARES,
+      "test/browser/b.test.ts": PASSES,
+    });
+    assert.equal(status, 0, said);
+    assert.match(said, /\nbrowser: once more: \S+\/a\.test\.js\n/);
+    assert.match(said, /\nbrowser:\n✖ .*declared\.js: an engine > this one fails once\n +Error: at first\n/);
+    assert.match(said, /\nbrowser +2 files +\d+ s {2}ok at the second try\n$/);
+    const again = run(t, ["browser"], { "test/browser/a.test.ts": FAILS });
+    assert.equal(again.status, 1);
+    assert.equal(again.said.match(/\nbrowser:\n✖/g)?.length, 2, again.said);
+    assert.match(again.said, /\nbrowser +1 file +\d+ s {2}FAILED\n$/);
+  },
+);
 
 test("all groups run unless some are named, and a group without a test is an error", LIMITED, (t) => {
   const { status, said } = run(t, [], { "test/fuzz/a.test.ts": PASSES });

@@ -1,3 +1,4 @@
+import { describe } from "node:test";
 import { story } from "./story.js";
 
-story("chromium");
+describe("chromium", () => story("chromium"));

@@ -1,3 +1,4 @@
+import { describe } from "node:test";
 import { story } from "./story.js";
 
-story("firefox");
+describe("firefox", () => story("firefox"));

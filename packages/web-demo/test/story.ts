@@ -24,7 +24,7 @@ const IN_PLACE = /from the shared memory itself|in place/;
 
 /** The tests of one engine. */
 export function story(name: EngineName): void {
-  describe(name, { skip: missing(name) ?? false, timeout: 850_000 }, () => {
+  describe("on the page", { skip: missing(name) ?? false, timeout: 850_000 }, () => {
     let folder: string;
     let server: Server;
     let engine: Engine | undefined;

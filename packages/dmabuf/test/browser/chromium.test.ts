@@ -1,3 +1,4 @@
+import { describe } from "node:test";
 import { testEngine } from "./engine.js";
 
-testEngine("chromium");
+describe("chromium", () => testEngine("chromium"));

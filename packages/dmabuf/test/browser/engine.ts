@@ -19,7 +19,7 @@ const FIXTURES = "dist/test/browser/fixtures";
 /** Declares the tests of one engine. */
 export function testEngine(name: EngineName): void {
   const { found, skipped } = findSuites(ROOT);
-  describe(name, { skip: missing(name) ?? false }, () => {
+  describe("on cross-origin isolated pages", { skip: missing(name) ?? false }, () => {
     let engine: Engine;
     let server: Server;
     before(async () => {

@@ -1,3 +1,4 @@
+import { describe } from "node:test";
 import { testEngine } from "./engine.js";
 
-testEngine("firefox");
+describe("firefox", () => testEngine("firefox"));

@@ -1,3 +1,4 @@
+import { describe } from "node:test";
 import { testEngine } from "./engine.js";
 
-testEngine("webkit");
+describe("webkit", () => testEngine("webkit"));
