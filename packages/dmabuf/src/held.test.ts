@@ -95,7 +95,7 @@ describe("forgotten, and given back:", () => {
     (await stream.loan())!.publish();
     const warnings = await warningsOf(t, 1, () => consumer.next());
     assert.match(warnings.join(), /^A frame of stream "stream" was forgotten/);
-    assert.notEqual(await stream.loan({ timeout: 5_000 }), undefined);
+    assert.notEqual(await stream.loan({ timeout: 30_000 }), undefined);
     assert.equal(consumer.missed, 0);
   });
 
@@ -120,7 +120,7 @@ test("a frame of a group that is forgotten goes to another member", PATIENT, asy
   (await stream.loan())!.publish();
   const warnings = await warningsOf(t, 1, async () => void (await one.next()));
   assert.match(warnings.join(), /^A frame of stream "stream" was forgotten/);
-  using frame = (await two.next({ timeout: 5_000 }))!;
+  using frame = (await two.next({ timeout: 30_000 }))!;
   assert.equal(frame.sequence, 0);
   assert.equal(one.missed, 0);
 });

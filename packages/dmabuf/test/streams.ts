@@ -21,7 +21,7 @@ export function streamOf(t: Context, format: FrameFormat): { stream: FrameStream
 }
 
 export async function publish(stream: FrameStream, count = 1): Promise<void> {
-  for (let i = 0; i < count; i++) (await stream.loan({ timeout: 5_000 }))!.publish();
+  for (let i = 0; i < count; i++) (await stream.loan({ timeout: 30_000 }))!.publish();
 }
 
 /** The sequence numbers of all frames that are there, each given back at once. */

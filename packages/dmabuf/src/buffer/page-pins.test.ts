@@ -150,7 +150,7 @@ describe("a pin", () => {
     (t) => {
       const owner = createDomain(t);
       using quick = owner.createPagedBuffer({ size: SIZE, fill: counting().fill });
-      using pin = quick.pinSync({ timeout: 1000 });
+      using pin = quick.pinSync({ timeout: 30_000 });
       assert.equal(pin.bytes[PAGE], 2);
       using later = owner.createPagedBuffer({ size: SIZE, fill: async () => {} });
       assert.throws(() => later.faultSync(0, 1), { code: "EOPNOTSUPP" });

@@ -200,7 +200,7 @@ describe("a submission", () => {
     const first = await theirB.access("write");
     const submitted = queue.submit({ writes: [a, b] });
     assert.equal(await isPending(submitted), true);
-    using second = await theirA.access("write", { timeout: 5000 });
+    using second = await theirA.access("write", { timeout: 30_000 });
     assert.equal(theirB.reservation.isLocked, false);
     first[Symbol.dispose]();
     assert.equal(await isPending(submitted), true);

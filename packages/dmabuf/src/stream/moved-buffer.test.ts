@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { streamed } from "../../test/streams.js";
 
-const PATIENT = { timeout: 5_000 };
+const PATIENT = { timeout: 30_000 };
 
 test("a stream whose buffer was moved goes on in the new memory, in each form of its calls", async (t) => {
   const { stream } = streamed(t, 1);

@@ -31,7 +31,7 @@ test("a producer skips a frame that is read under a fence past its time limit", 
   const before = bytes.slice();
   frame[Symbol.dispose]();
   for (let i = 1; i < 10; i++) {
-    const loan = (await stream.loan({ timeout: 5_000 }))!;
+    const loan = (await stream.loan({ timeout: 30_000 }))!;
     assert.notEqual(loan.buffer.inode, frame.buffer.inode);
     loan.bytes.fill(i);
     loan.publish();
@@ -69,7 +69,7 @@ test("a producer that blocks its thread skips a late reader's frame", { ...BLOCK
   const reading = begin(frame.buffer, "read");
   frame[Symbol.dispose]();
   for (let i = 1; i < 5; i++) {
-    const loan = stream.loanSync({ timeout: 5_000 })!;
+    const loan = stream.loanSync({ timeout: 30_000 })!;
     assert.notEqual(loan.buffer.inode, frame.buffer.inode);
     const other = theirs.frames({ policy: "newest" });
     loan.publish();

@@ -59,7 +59,7 @@ export class HostileMember {
 
   static async enter(place: string): Promise<HostileMember> {
     const connection = connectBare(place);
-    return new HostileMember(connection, await requestDomain(connection, place, { end: performance.now() + 5_000 }));
+    return new HostileMember(connection, await requestDomain(connection, place, { end: performance.now() + 30_000 }));
   }
 
   post(to: Identity, bytes: Uint8Array, descriptors: readonly number[] = []): void {

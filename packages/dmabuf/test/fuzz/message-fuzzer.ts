@@ -122,14 +122,14 @@ export class MessageFuzzer {
       assert.equal(reading.bytes[8191], 7);
       assert.equal(back.size, 4096);
     }
-    const loan = (await this.#stream.loan({ timeout: 5_000 }))!;
+    const loan = (await this.#stream.loan({ timeout: 30_000 }))!;
     loan.bytes[0] = 9;
     loan.publish({ data: { honest: true } });
     using frame = (await this.#viewer.next({ signal: AbortSignal.timeout(5_000) }))!;
     assert.equal(frame.bytes[0], 9);
     await this.#fill();
     if (this.#open.length === 0) return;
-    const end = performance.now() + 5_000;
+    const end = performance.now() + 30_000;
     await until(() => openFiles().length <= this.#open.length || performance.now() > end);
     if (openFiles().length > this.#open.length) assert.deepEqual(openFiles(), this.#open);
   }
@@ -137,11 +137,11 @@ export class MessageFuzzer {
   /** The honest contributor's frame is what it has written. */
   async #fill(): Promise<void> {
     using consumer = this.#filled.frames({ policy: "newest" });
-    using loan = (await this.#contributor.loan({ timeout: 5_000 }))!;
+    using loan = (await this.#contributor.loan({ timeout: 30_000 }))!;
     loan.bytes.fill(11);
     const sequence = await loan.publish({ data: { honest: true } });
     for (;;) {
-      using frame = (await consumer.next({ timeout: 5_000 }))!;
+      using frame = (await consumer.next({ timeout: 30_000 }))!;
       if (frame.sequence !== sequence) continue;
       assert.ok(frame.bytes.every((byte) => byte === 11));
       return;

@@ -26,9 +26,9 @@ export const JOINING_TASKS: Record<string, (join: () => Promise<ProcessDomain>, 
     domain.close();
   },
   async "finds a stream by its name and takes a frame"(join, { streamName }) {
-    using stream = await (await join()).findStream(streamName, { timeout: 5_000 });
+    using stream = await (await join()).findStream(streamName, { timeout: 30_000 });
     using consumer = stream.frames();
-    using _frame = await consumer.next({ timeout: 5_000 });
+    using _frame = await consumer.next({ timeout: 30_000 });
   },
   async "imports what was sent before it joined"(join, { handle }) {
     using _buffer = (await join()).import(handle);

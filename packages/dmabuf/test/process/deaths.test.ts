@@ -58,7 +58,7 @@ for (const [who, { start, end, leaves = false }] of Object.entries(CASES)) {
     await holder.ask({ order: "write" });
     const fence = domain.import((await holder.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle);
     const stream = await Promise.all([
-      domain.findStream("theirs", { timeout: 5_000 }),
+      domain.findStream("theirs", { timeout: 30_000 }),
       holder.ask({ order: "produce", name: "theirs" }),
     ]).then(([found]) => found);
     const consumer = stream.frames();
@@ -108,14 +108,14 @@ test("fences of the dead end although every survivor blocks", LIMITED, async (t)
   const handle = (await dead.ask({ order: "fence", timeLimit: 60_000 })) as FenceHandle;
   const fence = domain.import(handle);
   const answers = survivors.map(async (survivor) => {
-    assert.equal(await survivor.ask({ order: "wait", fence: handle, timeout: 5_000 }), "blocks");
+    assert.equal(await survivor.ask({ order: "wait", fence: handle, timeout: 30_000 }), "blocks");
     return survivor.hear() as Promise<{ result: string; status: number; ms: number }>;
   });
   await pause(200);
   const killed = performance.timeOrigin + performance.now();
   dead.child.kill("SIGKILL");
   // The test's own limit of 5 s is no statement about speed: it is what the waits would end with otherwise.
-  assert.equal(fence.waitSync({ timeout: 5_000 }), "signaled");
+  assert.equal(fence.waitSync({ timeout: 30_000 }), "signaled");
   const here = performance.timeOrigin + performance.now() - killed;
   assert.equal(fence.error?.code, "ESRCH");
   const there = await Promise.all(answers);

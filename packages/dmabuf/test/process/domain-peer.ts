@@ -94,7 +94,7 @@ async function obey(message: Order): Promise<unknown> {
 }
 
 async function consume(name: string, count: number): Promise<number[]> {
-  using stream = await domain.findStream(name, { timeout: 5_000 });
+  using stream = await domain.findStream(name, { timeout: 30_000 });
   const seen: number[] = [];
   for await (const frame of stream.frames()) {
     seen.push(frame.bytes[0]!);

@@ -93,7 +93,7 @@ test("a stream is found by its name, and its frames come in order", LIMITED, asy
   const peer = await Peer.start(t, place);
   const consumed = peer.ask({ order: "consume", name: "numbers", frames: 20 });
   using stream = domain.createStream({ name: "numbers", format: rawFormat(100) });
-  await stream.waitForConsumers(1, { timeout: 5_000 });
+  await stream.waitForConsumers(1, { timeout: 30_000 });
   for (let i = 0; i < 20; i++) {
     const loan = (await stream.loan())!;
     loan.bytes[0] = i;
@@ -242,7 +242,7 @@ type Fill = (from: ProcessDomain, to: ProcessDomain) => void;
 
 async function mailboxFiller(t: TestContext, place: string): Promise<Fill> {
   const connection = connectBare(place);
-  const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
+  const files = await requestDomain(connection, place, { end: performance.now() + 30_000 });
   t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
   return (from, to) => {
     const mailbox = new Mailbox(agentOf(from), files, threadLedger(), () => {});

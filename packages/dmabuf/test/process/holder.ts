@@ -83,8 +83,8 @@ async function obey(order: HolderOrder): Promise<unknown> {
       else produced!.fail(order.error);
       return undefined;
     case "consume": {
-      const stream = await domain.findStream(order.name, { timeout: 5_000 });
-      frame = await stream.frames({ policy: order.policy }).next({ timeout: 5_000 });
+      const stream = await domain.findStream(order.name, { timeout: 30_000 });
+      frame = await stream.frames({ policy: order.policy }).next({ timeout: 30_000 });
       return frame!.data;
     }
     case "check frame":

@@ -8,7 +8,7 @@ import { codeOf } from "../../src/errors.js";
 import { ProcessDomain } from "../../src/node/index.js";
 
 const descriptor = Number(process.argv[2]);
-const outcome = await ProcessDomain.inherit({ descriptor, timeout: 5_000 }).then(() => "joined", codeOf);
-const again = await ProcessDomain.inherit({ descriptor, timeout: 5_000 }).then(() => "joined", codeOf);
+const outcome = await ProcessDomain.inherit({ descriptor, timeout: 30_000 }).then(() => "joined", codeOf);
+const again = await ProcessDomain.inherit({ descriptor, timeout: 30_000 }).then(() => "joined", codeOf);
 process.send!({ outcome, again });
 process.on("message", () => process.exit(0));

@@ -65,7 +65,7 @@ const cases: Record<string, () => unknown> = {
     domain.listen(here);
     const other = await ProcessDomain.connect(here);
     const stream = domain.createStream({ name: "frames", format: rawFormat(65_536) });
-    const consumer = (await other.findStream("frames", { timeout: 5_000 })).frames();
+    const consumer = (await other.findStream("frames", { timeout: 30_000 })).frames();
     const pass = async (frames: number): Promise<void> => {
       for (let i = 0; i < frames; i++) {
         const loan = (await stream.loan())!;

@@ -27,7 +27,7 @@ process.on("message", (handle: BufferHandleData) => {
 async function report(): Promise<ListenerReport> {
   try {
     const domain =
-      what === "listen" ? ProcessDomain.listen(place) : await ProcessDomain.connect(place, { timeout: 5_000 });
+      what === "listen" ? ProcessDomain.listen(place) : await ProcessDomain.connect(place, { timeout: 30_000 });
     joined = domain;
     using buffer = domain.allocate(4096);
     using access = buffer.accessSync("write", { timeout: 1_000 });

@@ -77,7 +77,7 @@ test(
   async (t) => {
     const { domain, buffer, holder } = await withOverdueDevice(t, "read");
     {
-      using access = await buffer.access("read", { timeout: 5_000 });
+      using access = await buffer.access("read", { timeout: 30_000 });
       assert.equal(versionOf(access.bytes), 7);
     }
     await assert.rejects(buffer.access("write", { timeout: LONG }), { code: "ETIMEDOUT", message: LATE });
@@ -118,14 +118,14 @@ test("a stream skips a frame that a stopped device reads past the limit of its f
   const stream = domain.createStream({ name: "frames", format: rawFormat(SIZE), buffers: 3 });
   const consumer = stream.frames();
   const publish = async (version: number): Promise<void> => {
-    const loan = (await stream.loan({ timeout: 5_000 }))!;
+    const loan = (await stream.loan({ timeout: 30_000 }))!;
     write(loan.bytes, version, domain);
     loan.publish({ data: version });
-    using frame = await consumer.next({ timeout: 5_000 });
+    using frame = await consumer.next({ timeout: 30_000 });
     assert.equal(versionOf(frame!.bytes), version);
   };
   const taken = holder.ask({ order: "consume", name: "frames", policy: "drop-oldest" });
-  await stream.waitForConsumers(2, { timeout: 5_000 });
+  await stream.waitForConsumers(2, { timeout: 30_000 });
   await publish(100);
   assert.equal(await taken, 100);
   await holder.ask({ order: "work", on: "frame", mode: "read", timeLimit: TIME_LIMIT });

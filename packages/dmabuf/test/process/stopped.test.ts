@@ -81,8 +81,8 @@ test("a stopped holder of a lock delays that buffer, and no other", LIMITED, asy
   await holder.stop();
   await assert.rejects(buffer.reservation.lock(undefined, { timeout: LONG }), { code: "ETIMEDOUT" });
   const other = domain.allocate(4096);
-  (await other.reservation.lock(undefined, { timeout: 5_000 }))[Symbol.dispose]();
-  (await other.access("write", { timeout: 5_000 }))[Symbol.dispose]();
+  (await other.reservation.lock(undefined, { timeout: 30_000 }))[Symbol.dispose]();
+  (await other.access("write", { timeout: 30_000 }))[Symbol.dispose]();
   holder.goOn();
   await holder.ask({ order: "unlock" });
   (await buffer.reservation.lock())[Symbol.dispose]();
@@ -94,14 +94,14 @@ test("a stream skips the frame that a stopped consumer holds", LIMITED, async (t
   const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 3 });
   const consumer = stream.frames();
   const publish = async (version: number): Promise<void> => {
-    const loan = (await stream.loan({ timeout: 5_000 }))!;
+    const loan = (await stream.loan({ timeout: 30_000 }))!;
     writePattern(loan.bytes, version, agentOf(domain).identity, () => {});
     loan.publish({ data: version });
-    using frame = await consumer.next({ timeout: 5_000 });
+    using frame = await consumer.next({ timeout: 30_000 });
     assert.equal(frame!.data, version);
   };
   const held = holder.ask({ order: "consume", name: "frames", policy: "drop-oldest" });
-  await stream.waitForConsumers(2, { timeout: 5_000 });
+  await stream.waitForConsumers(2, { timeout: 30_000 });
   await publish(100);
   assert.equal(await held, 100);
   await holder.stop();
@@ -115,11 +115,11 @@ test("a producer that is held by a stopped consumer says for whom it waits", LIM
   const holder = await Holder.start(t, place);
   const stream = domain.createStream({ name: "frames", format: rawFormat(4096), buffers: 2 });
   const held = holder.ask({ order: "consume", name: "frames", policy: "block" });
-  await stream.waitForConsumers(1, { timeout: 5_000 });
+  await stream.waitForConsumers(1, { timeout: 30_000 });
   (await stream.loan())!.publish({ data: 0 });
   await held;
   await holder.stop();
-  (await stream.loan({ timeout: 5_000 }))!.publish();
+  (await stream.loan({ timeout: 30_000 }))!.publish();
   const name = `process ${holder.child.pid}`;
   await assert.rejects(stream.loan({ timeout: 200 }), {
     code: "ETIMEDOUT",

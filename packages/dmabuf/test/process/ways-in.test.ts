@@ -151,7 +151,7 @@ test("json-lines.4: a refusal says whose words it has, whatever its code is", LI
     ["", "EIO", /The domain at @.* says, with the unknown code "": no room$/],
     ["EWHAT\u202e", "EIO", /The domain at @.* says, with the unknown code "EWHAT ": no room$/],
   ] as const) {
-    const joined = ProcessDomain.connect(listener.place, { timeout: 5_000 });
+    const joined = ProcessDomain.connect(listener.place, { timeout: 30_000 });
     answer(listener, { code, message: "no room" });
     await assert.rejects(joined, { code: expected, message: words });
   }
@@ -165,7 +165,7 @@ test(
     const domain = ProcessDomain.listen(place, { agents: 2 });
     t.after(() => domain.close());
     const connection = connectBare(place);
-    const files = await requestDomain(connection, place, { end: performance.now() + 5_000 });
+    const files = await requestDomain(connection, place, { end: performance.now() + 30_000 });
     t.after(() => [connection, ...descriptorsOf(files)].forEach(closeDescriptor));
     const listener = hostile(t);
     for (const [buffers, code] of [
@@ -175,7 +175,7 @@ test(
       const control = memoryFile(HUGE, FIXED);
       t.after(() => closeDescriptor(control));
       writeHeader(control, files.control, buffers);
-      const joined = ProcessDomain.connect(listener.place, { timeout: 5_000 });
+      const joined = ProcessDomain.connect(listener.place, { timeout: 30_000 });
       const [, ...rest] = descriptorsOf(files);
       answer(listener, { left: 0 }, [control, ...rest]);
       if (code === undefined) (await joined).close();
@@ -189,19 +189,19 @@ test("of a shown stream's memory only the frames are mapped, and never more than
   const file = memoryFile(HUGE, FIXED);
   t.after(() => closeDescriptor(file));
   const shown = { visitor: 1, name: "shown", format: rawFormat(64), buffers: 1, policy: "newest" };
-  const visited = StreamViewer.connect(listener.place, { timeout: 5_000 });
+  const visited = StreamViewer.connect(listener.place, { timeout: 30_000 });
   const connection = answer(listener, { ...shown, bytes: 4096 }, [file]);
   const viewer = await visited;
   t.after(() => viewer.close());
   sendMessage(connection, Buffer.from('{"place":0}\n'));
   using frame = await viewer.next();
   assert.equal(frame!.bytes.length, 64);
-  const tooMuch = StreamViewer.connect(listener.place, { timeout: 5_000 });
+  const tooMuch = StreamViewer.connect(listener.place, { timeout: 30_000 });
   answer(listener, { ...shown, bytes: HUGE }, [file]);
   if (LONGEST_VIEW >= HUGE) (await tooMuch).close();
   else await assert.rejects(tooMuch, { code: "EFBIG", message: /more than the \d+ that one view has/ });
   for (const bytes of [0, -1, 63, "4096", undefined]) {
-    const refused = StreamViewer.connect(listener.place, { timeout: 5_000 });
+    const refused = StreamViewer.connect(listener.place, { timeout: 30_000 });
     answer(listener, { ...shown, bytes }, [file]);
     await assert.rejects(refused, { code: "EPROTO", message: /no frame fits|cannot be understood/ }, String(bytes));
   }

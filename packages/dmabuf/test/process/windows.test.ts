@@ -39,7 +39,7 @@ async function pair(t: TestContext): Promise<{ producer: ProcessDomain; consumer
 }
 
 function publish(stream: FrameStream, fill: (bytes: Uint8Array) => void): void {
-  const loan = stream.loanSync({ timeout: 1000 })!;
+  const loan = stream.loanSync({ timeout: 30_000 })!;
   fill(loan.bytes);
   loan.publish();
 }
@@ -81,8 +81,8 @@ test("a module filters a consumer's frames in place, by SIMD, and nothing is cop
   for (let i = 0; i < 10; i++) {
     publish(stream, (bytes) => bytes.forEach((_, at) => (bytes[at] = random.below(256))));
     publish(stream, (bytes) => bytes.forEach((_, at) => (bytes[at] = random.below(256))));
-    using first = frames.nextSync({ timeout: 1000 })!;
-    using second = frames.nextSync({ timeout: 1000 })!;
+    using first = frames.nextSync({ timeout: 30_000 })!;
+    using second = frames.nextSync({ timeout: 30_000 })!;
     const [a, b] = [window.pointerTo(first), window.pointerTo(second)];
     window.call(() => filters.toRgba(a, output, WIDTH, HEIGHT));
     assert.deepEqual(at(memory, output, WIDTH * HEIGHT * 4), rgbaOf(first.bytes));
@@ -116,7 +116,7 @@ test(
     const frames = theirs.frames();
     for (const shade of [10, 200]) {
       publish(stream, (bytes) => bytes.forEach((_, i) => (bytes[i] = i % 4 === 3 ? 255 : shade + (i % 4) * 16)));
-      using frame = frames.nextSync({ timeout: 1000 })!;
+      using frame = frames.nextSync({ timeout: 30_000 })!;
       const encoded = window.call(() => codec.encode(window.pointerTo(frame), 64, 48));
       assert.equal(new TextDecoder().decode(encoded.subarray(8, 12)), "WEBP");
       assert.deepEqual(codec.decode(encoded), frame.bytes.slice());
@@ -141,7 +141,7 @@ for (const [who, index] of [
       using window = (index === 0 ? producer : consumer).createModuleWindow(memory, end);
       const frames = end.frames();
       publish(stream, (bytes) => bytes.fill(7));
-      using frame = frames.nextSync({ timeout: 1000 })!;
+      using frame = frames.nextSync({ timeout: 30_000 })!;
       const pointer = window.pointerTo(frame);
       const attacks = [0, 4096, 99_999].flatMap((offset) => [
         (): void => filters.store(pointer + offset),
@@ -196,7 +196,7 @@ test("a module writes to the loans of a producer, in place", LIMITED, async (t) 
   memory.grow(3);
   filters.atomicAdd(window.pointerTo(loan));
   loan.publish();
-  using frame = frames.nextSync({ timeout: 1000 })!;
+  using frame = frames.nextSync({ timeout: 30_000 })!;
   assert.deepEqual([...frame.bytes.subarray(0, 3)], [2, 1, 1]);
   assert.ok(frame.bytes.subarray(1).every((byte) => byte === 1));
   assert.equal(copiedBytes(), before);

@@ -102,7 +102,7 @@ for (const [at, place] of PLACES.entries()) {
       const scribbling = await queue.submit({ data: "scribble", writes: [buffer] });
       await assert.rejects(scribbling.result({ timeout: 30_000 }), { code: "ETIMEDOUT" });
       {
-        using access = await buffer.access("read", { timeout: 5_000 });
+        using access = await buffer.access("read", { timeout: 30_000 });
         const seen = access.copy();
         await pause(50);
         assert.deepEqual(access.copy(), seen);

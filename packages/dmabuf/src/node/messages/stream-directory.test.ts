@@ -31,7 +31,7 @@ test(
       domain.createStream({ name: "camera", format: rawFormat(size), buffers: 1 }),
     );
     const found = async (): Promise<number> => {
-      using stream = await domain.findStream("camera", { timeout: 5_000 });
+      using stream = await domain.findStream("camera", { timeout: 30_000 });
       return stream.format.size;
     };
     assert.equal(await found(), 3);

@@ -68,7 +68,7 @@ test("the fence of good work signals, here and for other agents", OPTIONS, async
   assert.equal(fence.timelineName, "gpu");
   const there = other.import(fence.handle());
   assert.equal(await endOf(fence), "signaled");
-  await there.result({ timeout: 5000 });
+  await there.result({ timeout: 30_000 });
   device.destroy();
 });
 

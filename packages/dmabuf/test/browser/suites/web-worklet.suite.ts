@@ -160,7 +160,7 @@ describe("a worklet that has joined", () => {
     await context.close();
     await link.ended;
     assert.deepEqual([domain.agents, stream.consumers], [["main"], 0]);
-    assert.notEqual(await stream.loan({ timeout: 1000 }), undefined);
+    assert.notEqual(await stream.loan({ timeout: 30_000 }), undefined);
     await hasPlace(domain);
   });
 

@@ -400,7 +400,7 @@ class ChaosRun {
   async #checkHost(index: number, host: WorkerHost): Promise<void> {
     let kept = await host.kept();
     // Node.js closes sockets some time later.
-    for (const end = Date.now() + 2_000; Math.max(kept.descriptors, kept.mappings) > 0 && Date.now() < end;) {
+    for (const end = Date.now() + 10_000; Math.max(kept.descriptors, kept.mappings) > 0 && Date.now() < end;) {
       kept = await host.kept();
     }
     const { descriptors, mappings } = kept;

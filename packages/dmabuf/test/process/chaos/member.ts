@@ -340,7 +340,7 @@ class Member {
     // Node.js closes sockets some time later.
     // Those of a thread are its process's, which counts them itself.
     const isAlone = parentPort === null;
-    for (const end = Date.now() + 2_000; isAlone && countDescriptors() > this.#descriptors && Date.now() < end;)
+    for (const end = Date.now() + 10_000; isAlone && countDescriptors() > this.#descriptors && Date.now() < end;)
       await pause(5);
     say({ report: "left", descriptors: isAlone ? countDescriptors() - this.#descriptors : 0, deeds: this.#deeds });
     if (parentPort === null) process.disconnect();
