@@ -125,7 +125,7 @@ export class MessageFuzzer {
     const loan = (await this.#stream.loan({ timeout: 30_000 }))!;
     loan.bytes[0] = 9;
     loan.publish({ data: { honest: true } });
-    using frame = (await this.#viewer.next({ signal: AbortSignal.timeout(5_000) }))!;
+    using frame = (await this.#viewer.next({ signal: AbortSignal.timeout(30_000) }))!;
     assert.equal(frame.bytes[0], 9);
     await this.#fill();
     if (this.#open.length === 0) return;
