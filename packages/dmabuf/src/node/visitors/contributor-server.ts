@@ -2,18 +2,15 @@ import type { Socket } from "node:net";
 import { FLAG, integer, type Kinds } from "../../arguments.js";
 import { DmaBufError, type ErrorCode } from "../../errors.js";
 import { endOf, type FrameStream } from "../../stream/frame-stream.js";
-import { Acceptor } from "../connecting/acceptor.js";
 import { sendLine } from "../connecting/json-lines.js";
-import { KnownUsers } from "../connecting/known-users.js";
-import { ListeningSocket } from "../connecting/listening-socket.js";
 import { USERS } from "../joining/join-options.js";
 import { descriptorOf } from "../resources/socket-descriptor.js";
 import type { ResourceLedger } from "../resources/resource-ledger.js";
 import { ContributorSession } from "./contributor-session.js";
 import { checkLendableRing } from "./lent-memory.js";
 import { LentPlaces } from "./lent-places.js";
-import { answered } from "./session-lines.js";
 import type { ServiceParts, VisitorService } from "./visitor-service.js";
+import { VisitorSessions } from "./visitor-sessions.js";
 import { greetingOf, readHello } from "./visitor-words.js";
 
 /**
@@ -84,13 +81,10 @@ export let CONTRIBUTOR_SERVICE: VisitorService<ServeContributorsOptions, Contrib
  */
 export class ContributorServer implements Disposable {
   readonly #stream: FrameStream;
-  readonly #options: ServeContributorsOptions;
   readonly #ledger: ResourceLedger;
+  readonly #ends: boolean;
   readonly #places: LentPlaces;
-  readonly #sessions = new Map<Socket, ContributorSession>();
-  readonly #acceptor: Acceptor;
-  readonly #socket: ListeningSocket;
-  readonly #closed: () => void;
+  readonly #contributors: VisitorSessions<ContributorSession>;
   #isClosed = false;
 
   static {
@@ -106,31 +100,27 @@ export class ContributorServer implements Disposable {
       throw new DmaBufError("EPERM", text);
     }
     checkLendableRing(endOf(stream).buffers);
+    const { users, contributors = DEFAULT_CONTRIBUTORS, ends = false } = options;
     this.#stream = stream;
-    this.#options = options;
     this.#ledger = parts.ledger;
-    this.#closed = parts.closed;
-    this.#acceptor = new Acceptor({
-      users: new KnownUsers(options.users),
-      refusal: "Cannot contribute to the stream",
-      accept: (connection, request) => this.#accept(connection, request),
-      hungUp: (connection) => {
-        this.#sessions.get(connection)?.end();
-        this.#sessions.delete(connection);
-      },
-      host: parts.host,
-    });
-    const { contributors = DEFAULT_CONTRIBUTORS } = options;
+    this.#ends = ends;
     this.#places = new LentPlaces(contributors, {
       isOver: () => stream.isClosed,
-      warn: (message) => this.#acceptor.warn(message),
+      warn: (message) => this.#contributors.warn(message),
     });
-    this.#socket = new ListeningSocket(where, this.#acceptor);
+    const admission = {
+      users,
+      most: contributors,
+      refusal: "Cannot contribute to the stream",
+      full: `Cannot contribute to the stream: ${contributors} do already (option "contributors")`,
+      admit: (connection: Socket, request: object) => this.#admit(connection, request),
+    };
+    this.#contributors = new VisitorSessions(where, admission, parts);
   }
 
   /** How many contributors there are now. */
   get contributors(): number {
-    return this.#sessions.size;
+    return this.#contributors.count;
   }
 
   /** How many blanks are not back in the ring although their contributor is gone: a process can still write to them. */
@@ -141,47 +131,32 @@ export class ContributorServer implements Disposable {
   /** Accepts no more contributors, and ends the connections of those there are: what they have not published is lost. */
   close(): void {
     this.#isClosed = true;
-    this.#socket.close();
-    this.#acceptor.close();
-    this.#closed();
+    this.#contributors.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #accept(connection: Socket, request: object): (line: object) => void {
-    const { name = "" } = readHello(request, "contributor");
-    const { contributors = DEFAULT_CONTRIBUTORS } = this.#options;
-    if (this.#sessions.size >= contributors) {
-      const text = `Cannot contribute to the stream: ${contributors} do already (option "contributors")`;
-      throw new DmaBufError("ENOSPC", text);
-    }
+  #admit(connection: Socket, request: object): ContributorSession {
+    const { name: contributor = "" } = readHello(request, "contributor");
+    const { name, format } = this.#stream;
     const { buffers, dataBytes } = endOf(this.#stream);
-    const { format } = this.#stream;
-    const served: ServedBlanks = {
-      name: this.#stream.name,
-      format,
-      bytes: buffers[0]!.storage.segments[0]!.length,
-      dataBytes,
-    };
+    const served: ServedBlanks = { name, format, bytes: buffers[0]!.storage.segments[0]!.length, dataBytes };
     sendLine(descriptorOf(connection), greetingOf(served));
-    const session = new ContributorSession(connection, {
-      name,
+    return new ContributorSession(connection, {
+      name: contributor,
       stream: this.#stream,
       buffers,
       ledger: this.#ledger,
       places: this.#places,
       ended: (code) => this.#contributorEnded(code),
     });
-    this.#sessions.set(connection, session);
-    return (line) => answered(connection, () => session.hear(line));
   }
 
   /** contributor-server.4. */
   #contributorEnded(code: ErrorCode | undefined): void {
-    const { ends = false } = this.#options;
-    if (!ends || this.#isClosed || this.#stream.isClosed) return;
+    if (!this.#ends || this.#isClosed || this.#stream.isClosed) return;
     if (code === undefined) this.#stream.end();
     else this.#stream.fail(code);
   }

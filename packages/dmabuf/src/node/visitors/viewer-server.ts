@@ -7,14 +7,12 @@ import { bufferUnder, type Frame } from "../../stream/frame.js";
 import { endOf, type FrameStream } from "../../stream/frame-stream.js";
 import { POLICY, type Policy } from "../../stream/stream-slot.js";
 import type { FileStorage } from "../memory/file-storage.js";
-import { ListeningSocket } from "../connecting/listening-socket.js";
 import { USERS } from "../joining/join-options.js";
-import { KnownUsers } from "../connecting/known-users.js";
 import { printable, sendLine } from "../connecting/json-lines.js";
-import { Acceptor } from "../connecting/acceptor.js";
 import { descriptorOf } from "../resources/socket-descriptor.js";
-import { answered, sayOrEnd } from "./session-lines.js";
+import { sayOrEnd } from "./session-lines.js";
 import type { ServiceParts, VisitorService } from "./visitor-service.js";
+import { VisitorSessions } from "./visitor-sessions.js";
 import { greetingOf, readHello, type Wishes } from "./visitor-words.js";
 
 /**
@@ -93,10 +91,7 @@ export let VIEWER_SERVICE: VisitorService<ServeViewersOptions, ViewerServer>;
 export class ViewerServer implements Disposable {
   readonly #stream: FrameStream;
   readonly #options: ServeViewersOptions;
-  readonly #viewers = new Map<Socket, ViewerSession>();
-  readonly #acceptor: Acceptor;
-  readonly #socket: ListeningSocket;
-  readonly #closed: () => void;
+  readonly #viewers: VisitorSessions<ViewerSession>;
 
   static {
     VIEWER_SERVICE = {
@@ -105,51 +100,36 @@ export class ViewerServer implements Disposable {
     };
   }
 
-  private constructor(
-    where: string,
-    stream: FrameStream,
-    options: ServeViewersOptions,
-    { host, closed }: ServiceParts,
-  ) {
+  private constructor(where: string, stream: FrameStream, options: ServeViewersOptions, parts: ServiceParts) {
+    const { users, viewers = DEFAULT_VIEWERS } = options;
     this.#stream = stream;
     this.#options = options;
-    this.#closed = closed;
-    this.#acceptor = new Acceptor({
-      users: new KnownUsers(options.users),
+    const admission = {
+      users,
+      most: viewers,
       refusal: "Cannot look at the stream",
-      accept: (connection, request) => this.#accept(connection, request),
-      hungUp: (connection) => {
-        this.#viewers.get(connection)?.end();
-        this.#viewers.delete(connection);
-      },
-      host,
-    });
-    this.#socket = new ListeningSocket(where, this.#acceptor);
+      full: `Cannot show the stream: ${viewers} look at it already (option "viewers")`,
+      admit: (connection: Socket, request: object) => this.#admit(connection, request),
+    };
+    this.#viewers = new VisitorSessions(where, admission, parts);
   }
 
   /** How many viewers look at the stream now. */
   get viewers(): number {
-    return this.#viewers.size;
+    return this.#viewers.count;
   }
 
   /** Accepts no more viewers, and ends the connections of those there are: their next frame is `ECONNRESET`. */
   close(): void {
-    this.#socket.close();
-    this.#acceptor.close();
-    this.#closed();
+    this.#viewers.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #accept(connection: Socket, request: object): (line: object) => void {
-    const wishes = readHello(request, "viewer");
-    const { viewers = DEFAULT_VIEWERS } = this.#options;
-    const { policy, group } = this.#allowed(wishes);
-    if (this.#viewers.size >= viewers) {
-      throw new DmaBufError("ENOSPC", `Cannot show the stream: ${viewers} look at it already (option "viewers")`);
-    }
+  #admit(connection: Socket, request: object): ViewerSession {
+    const { policy, group } = this.#allowed(readHello(request, "viewer"));
     const { name, format } = this.#stream;
     const { buffers } = endOf(this.#stream);
     const descriptors = buffers.flatMap(({ storage }) => (storage as FileStorage).descriptors("read"));
@@ -166,9 +146,7 @@ export class ViewerServer implements Disposable {
       sendLine(descriptorOf(connection), greetingOf(shown), descriptors);
       return made;
     });
-    const viewer = new ViewerSession(connection, consumer, (frame) => buffers.indexOf(bufferUnder(frame)!));
-    this.#viewers.set(connection, viewer);
-    return (line) => answered(connection, () => viewer.hear(line));
+    return new ViewerSession(connection, consumer, (frame) => buffers.indexOf(bufferUnder(frame)!));
   }
 
   /** What a viewer gets of what it wishes for. @throws {DmaBufError} `EACCES` if no member has allowed it. */
