@@ -11,7 +11,7 @@ export interface JoinedHost {
   readonly peers: Peers;
 }
 
-const HOSTS_KEY = "a key of these tests";
+export const HOSTS_KEY = "a key of these tests";
 
 /** A host that ends with the test, and whose limit no slow machine reaches. */
 export async function joinHost(

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { ProcessDomain } from "../node/index.js";
 import { Hosts } from "./hosts.js";
-import { joinHost, met, peerOf, twoHosts } from "../../test/joined-hosts.js";
+import type { HostFacts } from "./links/facts.js";
+import { approach } from "./links/handshake.js";
+import { connectTo } from "./links/open-data.js";
+import { HOSTS_KEY, joinHost, met, peerOf, twoHosts, type JoinedHost } from "../../test/joined-hosts.js";
 
 const LONG = { timeout: 60_000 };
 
@@ -61,6 +64,28 @@ test("of two hosts that connect to each other at the same time one connection is
   }
 });
 
+test(
+  "a link is lost to a connection that begins after it, and not to one that began before handshake.6",
+  LONG,
+  async (t) => {
+    const host = await joinHost(t);
+    const stranger = standIn(t, host);
+    for (let code = "ETIMEDOUT"; code === "ETIMEDOUT";) {
+      const early = await stranger();
+      await (await stranger()).prove();
+      const { lost } = await peerOf(host.peers, STRANGER.id);
+      ({ code } = await early.prove().then(
+        () => assert.fail("it was welcomed"),
+        (error: unknown) => error as { readonly code: string },
+      ));
+      // A proof that comes too late is refused for that.
+      if (code !== "ETIMEDOUT") assert.equal(code, "EEXIST");
+      assert.equal(lost.aborted, false);
+      await Promise.all([once(lost, "abort"), (await stranger()).prove()]);
+    }
+  },
+);
+
 test("with a host all is lost that was opened for it host-peers.4", LONG, async (t) => {
   const { a, b, seen } = await twoHosts(t);
   let accepted: Socket | undefined;
@@ -99,6 +124,44 @@ test("a host comes back to others that it was lost to", LONG, async (t) => {
   const peer = await peerOf(b.peers, again.peers.self.id);
   assert.notEqual(peer.id, a.peers.self.id);
 });
+
+const STRANGER: HostFacts = {
+  id: "ffffffff-1111-4111-8111-111111111111",
+  name: "stranger",
+  incarnation: 1,
+  address: "127.0.0.1:7400",
+  limit: 60_000,
+};
+
+/** Connects as another host would, up to its proof. @returns What gives the proof, until it is welcomed. */
+function standIn(t: TestContext, { hosts }: JoinedHost): () => Promise<{ readonly prove: () => Promise<HostFacts> }> {
+  return async () => {
+    const signal = new AbortController().signal;
+    const socket = await connectTo({ address: hosts.self.address, limit: 30_000, signal, tls: undefined });
+    t.after(() => socket.destroy());
+    return new Promise((resolve, reject) => {
+      const write = socket.write.bind(socket);
+      const hold = (): void => {
+        socket.write = (proof: string) => {
+          resolve({
+            prove() {
+              write(proof);
+              return welcomed;
+            },
+          });
+          return true;
+        };
+      };
+      const welcomed = approach(socket, undefined, {
+        self: STRANGER,
+        cluster: "dmabuf",
+        secret: HOSTS_KEY,
+        decide: hold,
+      });
+      welcomed.catch(reject);
+    });
+  };
+}
 
 async function lost(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, "abort");

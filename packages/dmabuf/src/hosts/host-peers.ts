@@ -7,8 +7,7 @@ import type { Host } from "../host/host.js";
 import { LimitedWarnings } from "../node/connecting/limited-warnings.js";
 import type { JsonValue } from "../stream/metadata.js";
 import { NatsDirectory } from "./directory/nats-directory.js";
-import { addressText, parseAddress } from "./links/address.js";
-import type { HostFacts } from "./links/facts.js";
+import { withAddress, type HostFacts } from "./links/facts.js";
 import { answer, approach, refuse, type Approach, type Hello } from "./links/handshake.js";
 import { Link } from "./links/link.js";
 import { connectTo } from "./links/open-data.js";
@@ -354,11 +353,12 @@ export class HostPeers implements Peers {
       throw error;
     }
     const incarnation = this.#incarnation;
+    const linked = new Set(this.all);
     const facts = await answer(socket, line, hello, {
       ...this.#terms(secret),
       decide: (other) => {
         if (incarnation !== this.#incarnation) throw new DmaBufError("EAGAIN", "The host has a new incarnation");
-        this.#decideToWelcome(other);
+        this.#decideToWelcome(other, linked);
       },
     }).catch((error: unknown) => {
       this.#hearStale(error, incarnation);
@@ -369,16 +369,19 @@ export class HostPeers implements Peers {
     if (facts !== undefined) this.#add(socket, withAddress(facts, socket.remoteAddress));
   }
 
-  #decideToWelcome(other: HostFacts): void {
+  /** @param linked The links that there were when this host was greeted. */
+  #decideToWelcome(other: HostFacts, linked: ReadonlySet<Link>): void {
     if (other.id === this.#id) throw new DmaBufError("EEXIST", "That is this host itself");
     this.#checkPast(other);
     // handshake.5
     if (this.#proving.has(other.id) && this.#id < other.id) {
       throw new DmaBufError("EEXIST", "This host connects to it just now");
     }
-    // It would not connect if the link were not lost to it.
     const link = this.#links.get(other.id);
-    link?.lose(new DmaBufError("ESRCH", `${link.title} has connected again`));
+    if (link === undefined) return;
+    // handshake.6
+    if (!linked.has(link) && link.incarnation >= other.incarnation) throw new Linked(other.id);
+    link.lose(new DmaBufError("ESRCH", `${link.title} has connected again`));
   }
 
   /** host-peers.6. */
@@ -491,14 +494,4 @@ class Linked extends DmaBufError {
     super("EEXIST", "There is a connection to that host");
     this.id = id;
   }
-}
-
-const ANY = new Set(["0.0.0.0", "::"]);
-
-/** A host that listens at all of its addresses is found at the one that it was met at. */
-function withAddress(facts: HostFacts, met: string | undefined): HostFacts {
-  const address = parseAddress(facts.address)!;
-  if (!ANY.has(address.host) || met === undefined) return facts;
-  const { host } = parseAddress(met) ?? { host: met };
-  return { ...facts, address: addressText({ ...address, host }) };
 }

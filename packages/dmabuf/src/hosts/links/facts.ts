@@ -1,7 +1,7 @@
 import { isCount, isName } from "../../arguments.js";
 import { DmaBufError } from "../../errors.js";
 import { printable } from "../../node/connecting/json-lines.js";
-import { parseAddress } from "./address.js";
+import { addressText, parseAddress } from "./address.js";
 
 /** What one host tells another of itself when they connect. */
 export interface HostFacts {
@@ -50,4 +50,14 @@ export function checkFacts(value: unknown): HostFacts {
       `What another host says of itself is damaged: ${printable({ ...(value as object), secret: undefined })}`,
     );
   return { id, name: name as string, incarnation, address, limit, ...(secret !== undefined && { secret }) };
+}
+
+const ANY = new Set(["0.0.0.0", "::"]);
+
+/** A host that listens at all of its addresses is found at the one that it was met at. */
+export function withAddress(facts: HostFacts, met: string | undefined): HostFacts {
+  const address = parseAddress(facts.address)!;
+  if (!ANY.has(address.host) || met === undefined) return facts;
+  const { host } = parseAddress(met) ?? { host: met };
+  return { ...facts, address: addressText({ ...address, host }) };
 }

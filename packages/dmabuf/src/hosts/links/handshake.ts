@@ -18,6 +18,8 @@ import { readLine } from "./read-line.js";
  *      other one proves itself before: what is said without a proof changes nothing at the other side.
  * handshake.5. When both connect at the same time, the connection that the host of the smaller id has opened is used. It
  *      refuses the other's once it has given its proof; until then it takes the other's, and gives up its own (handshake.4).
+ * handshake.6. A host that proves itself although there was a link to it when it was answered has lost that link (handshake.4),
+ *      and gets another one. A link that was made since says nothing of the kind, as its proof may be older: the link stays.
  */
 
 /** The version of what hosts say to each other. */
