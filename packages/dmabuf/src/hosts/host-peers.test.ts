@@ -70,16 +70,17 @@ test(
   async (t) => {
     const host = await joinHost(t);
     const stranger = standIn(t, host);
-    for (let code = "ETIMEDOUT"; code === "ETIMEDOUT";) {
+    for (let isLate = true; isLate;) {
       const early = await stranger();
       await (await stranger()).prove();
       const { lost } = await peerOf(host.peers, STRANGER.id);
-      ({ code } = await early.prove().then(
+      const { code } = await early.prove().then(
         () => assert.fail("it was welcomed"),
         (error: unknown) => error as { readonly code: string },
-      ));
-      // A proof that comes too late is refused for that.
-      if (code !== "ETIMEDOUT") assert.equal(code, "EEXIST");
+      );
+      // A proof that comes after its time is refused for that.
+      isLate = ["ETIMEDOUT", "ECONNRESET"].includes(code);
+      if (!isLate) assert.equal(code, "EEXIST");
       assert.equal(lost.aborted, false);
       await Promise.all([once(lost, "abort"), (await stranger()).prove()]);
     }
