@@ -37,6 +37,18 @@ function two(t: TestContext, options: DomainOptions = {}, joining: JoinOptions =
 /** V8 writes it there; Firefox and WebKit show both. */
 const STACK_HAS_MESSAGE = new Error("a message").stack!.includes("a message");
 
+/** Waits that the test ends, whatever the time. @returns What ends them. */
+function waitingFor(
+  waits: (until: { readonly signal: AbortSignal }) => readonly Promise<unknown>[],
+): () => Promise<void> {
+  const end = new AbortController();
+  const rejected = waits({ signal: end.signal }).map((wait) => assert.rejects(wait, { name: "AbortError" }));
+  return async () => {
+    end.abort();
+    await Promise.all(rejected);
+  };
+}
+
 /** Until what is done now has lasted long enough to be told. */
 function lasting(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 400));
@@ -200,7 +212,7 @@ test("a user fence is all agents' that have it, of which any may end it", LIMITE
   const { main, other } = two(t);
   const fence = main.createUserFence({ name: "go" });
   using _there = other.import(fence.handle());
-  const waiting = fence.wait({ timeout: 800 });
+  const waiting = fence.wait();
   await lasting();
   const { things } = main.explain(fence).toJSON();
   assert.deepEqual(
@@ -211,6 +223,7 @@ test("a user fence is all agents' that have it, of which any may end it", LIMITE
     things[0]!.awaitedBy.map(({ name }) => name),
     ["main"],
   );
+  fence.signal();
   await waiting;
 });
 
@@ -248,11 +261,11 @@ test(
 test("an answer is the exporter's (waits.3)", LIMITED, async (t) => {
   const { main, other } = two(t);
   const buffer = exported(main, { attach: () => new Promise<never>(() => {}) });
-  const asked = other.import(buffer.handle()).attach({}, { timeout: 200 });
+  const asked = late(other.import(buffer.handle()).attach({}, { timeout: 500 }));
   // waits.3: it is told at once.
   await pause(0);
   assert.equal(main.explain().toJSON().things[0]!.awaitedBy[0]!.name, "other");
-  const { sentence: said } = await late(asked);
+  const { sentence: said } = await asked;
   assert.match(said, /^agent "main" has not answered what it was asked as the exporter of buffer 0, and/);
 });
 
@@ -275,7 +288,7 @@ test("a chain leads over all agents to the one that waits for nothing", LIMITED,
   const [frame, mask] = ["frame", "mask"].map((name) => main.allocate(4096, { name }));
   using _frame = await other.import(frame!.handle()).access("write");
   using _mask = await third.import(mask!.handle()).access("write");
-  const stuck = other.import(mask!.handle()).access("read", { timeout: 2000 });
+  const end = waitingFor((until) => [other.import(mask!.handle()).access("read", until)]);
   await lasting();
   const explanation = await late(frame!.access("read", SOON));
   assert.equal(
@@ -292,7 +305,7 @@ test("a chain leads over all agents to the one that waits for nothing", LIMITED,
       .things.map(({ text }) => text),
     ['buffer "mask"'],
   );
-  await assert.rejects(stuck);
+  await end();
 });
 
 test("a circle is drawn once, and has no root", LIMITED, async (t) => {
@@ -300,10 +313,8 @@ test("a circle is drawn once, and has no root", LIMITED, async (t) => {
   const [frame, mask] = ["frame", "mask"].map((name) => main.allocate(4096, { name }));
   using _frame = await main.import(frame!.handle()).access("write");
   using _mask = await other.import(mask!.handle()).access("write");
-  const waits = [
-    mask!.access("read", { timeout: 1500 }),
-    other.import(frame!.handle()).access("read", { timeout: 1900 }),
-  ] as const;
+  const imported = other.import(frame!.handle());
+  const end = waitingFor((until) => [mask!.access("read", until), imported.access("read", until)]);
   await lasting();
   const explanation = main.explain(mask);
   assert.equal(
@@ -313,8 +324,9 @@ test("a circle is drawn once, and has no root", LIMITED, async (t) => {
       'agent "other" holds a write access of buffer "mask" for T s, which closes the circle',
   );
   assert.equal(explanation.root, undefined);
-  await assert.rejects(waits[0], { message: /which closes the circle/ });
-  await assert.rejects(waits[1], { message: /agent "main" holds a write access/ });
+  await assert.rejects(mask!.access("read", SOON), { message: /which closes the circle/ });
+  await assert.rejects(imported.access("read", SOON), { message: /agent "main" holds a write access/ });
+  await end();
 });
 
 test("a full table loses the times, and nothing else (activity-slot.4, waits.2)", LIMITED, async (t) => {
@@ -392,7 +404,7 @@ test("a fence that another task of the same thread signals is no circle (explain
   const timeline = main.createTimeline({ name: "gpu" });
   const fence = timeline.createFence();
   fence.handle();
-  const waiting = fence.wait({ timeout: 700 });
+  const waiting = fence.wait();
   await lasting();
   const explanation = main.explain(waiting);
   assert.match(
@@ -409,13 +421,16 @@ test("what an agent waits for is shown once (explain.3)", LIMITED, async (t) => 
   using _one = await other.import(one!.handle()).access("write");
   using _two = await other.import(second!.handle()).access("write");
   using _mask = await mask!.access("write");
-  const stuck = other.import(mask!.handle()).access("read", { timeout: 1500 });
-  const waits = [one!.access("read", { timeout: 1500 }), second!.access("read", { timeout: 1500 })];
+  const end = waitingFor((until) => [
+    other.import(mask!.handle()).access("read", until),
+    one!.access("read", until),
+    second!.access("read", until),
+  ]);
   await lasting();
   const text = main.explain().tree;
   assert.equal(text.split('waits to read buffer "mask"').length, 2, text);
   assert.match(text, /\(see above\)/);
-  for (const wait of [stuck, ...waits]) await assert.rejects(wait);
+  await end();
 });
 
 test("a writer that waits for readers is in the way of later ones, and not of them (holders.2)", LIMITED, async (t) => {
@@ -424,14 +439,14 @@ test("a writer that waits for readers is in the way of later ones, and not of th
   t.after(() => third.close());
   const buffer = main.allocate(4096, { name: "frame" });
   using _reading = await buffer.access("read");
-  const writing = other.import(buffer.handle()).access("write", { timeout: 1500 });
+  const end = waitingFor((until) => [other.import(buffer.handle()).access("write", until)]);
   await lasting();
   assert.equal(
     sentence(await late(third.import(buffer.handle()).access("read", SOON))),
     'agent "other" is the next to write buffer "frame", and waits to write buffer "frame" for T s; ' +
       'agent "main" holds a read access of buffer "frame" for T s, and waits for nothing in this domain',
   );
-  await assert.rejects(writing);
+  await end();
 });
 
 test("a wait that is over by the words is over, whatever was told of it (waits.1)", LIMITED, (t) => {

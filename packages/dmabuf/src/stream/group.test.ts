@@ -231,16 +231,23 @@ describe("a member that waits", () => {
     const { stream, theirs } = streamed(t, 2);
     const [stopped, other] = members(theirs, 2) as [Consumer, Consumer];
     // This thread blocks: what waits in its event loop does not come.
-    const waits = stopped.next({ timeout: 1000 });
+    const waits = stopped.next();
     stream.loanSync()!.publish();
     assert.equal(other.tryNext(), undefined);
     other.nextSync({ timeout: 30_000 })!.close();
-    const start = performance.now();
-    for (let i = 0; i < 50; i++) {
-      stream.loanSync()!.publish();
-      other.nextSync()!.close();
-    }
-    assert.ok(performance.now() - start < 200, "each frame has waited");
+    // Fifty frames that each wait take longer than 200 ms; others do so when the machine is busy, but not each time.
+    const fifty = (): number => {
+      const start = performance.now();
+      for (let i = 0; i < 50; i++) {
+        stream.loanSync()!.publish();
+        other.nextSync()!.close();
+      }
+      return performance.now() - start;
+    };
+    assert.ok(
+      Array.from({ length: 20 }).some(() => fifty() < 200),
+      "each frame has waited",
+    );
     stopped.close();
     return waits.then(() => {});
   });
