@@ -71,8 +71,7 @@ function main(args) {
   const folder = mkdtempSync(join(tmpdir(), "dmabuf-tests-"));
   const table = groups.map((group) => {
     const start = performance.now();
-    const failures = [];
-    const isOk = run(group, join(folder, group.name), failures, args.slice(end + 1));
+    const { isOk, failures } = run(group, join(folder, group.name), args.slice(end + 1));
     const seconds = Math.round((performance.now() - start) / 1_000);
     const result = isOk ? (failures.length > 0 ? "ok at the second try" : "ok") : "FAILED";
     return { group: group.name, files: group.files.length, seconds, result, failures };
@@ -85,24 +84,26 @@ function main(args) {
   return table.every(({ result }) => result !== "FAILED") ? 0 : 1;
 }
 
-/** Runs the tests of one group; `report` is a file for the reporter. What has failed in a try is told to `failures`. */
-function run({ name, files, minutes, fills, alone, before, tried = 1 }, report, failures, options) {
+/** Runs the tests of one group; `report` is a file for the reporter. @returns Also what has failed in each try, as one text. */
+function run({ name, files, minutes, fills, alone, before, tried = 1 }, report, options) {
   console.log(`${name}: ${countFiles(files.length)} on Node ${process.versions.node}`);
   if (before !== undefined) {
     const stdio = ["ignore", "ignore", "inherit"];
     const { status, signal } = spawnSync(join(root, PACKAGES, before), { cwd: root, stdio });
-    if (signal !== null || (status !== null && status !== 0 && status !== 3)) return fail(`${before} failed`) === 0;
+    if (signal !== null || (status !== null && status !== 0 && status !== 3))
+      return { isOk: fail(`${before} failed`) === 0, failures: [] };
   }
   const all = ["--test", `--test-timeout=${minutes * 60_000}`, `--import=${END}`];
   all.push("--test-reporter=spec", "--test-reporter-destination=stdout");
   all.push(`--test-reporter=${FAILURES}`, `--test-reporter-destination=${report}`);
   if (fills) all.push(`--test-concurrency=${availableParallelism()}`);
   if (alone) all.push("--test-concurrency=1");
+  const failures = [];
   let left = files;
   for (let n = 1; n <= tried; n++) {
     if (n > 1) console.log(`${name}: once more: ${left.join(", ")}`);
     const { status } = spawnSync(process.execPath, [...all, ...options, ...left], { cwd: root, stdio: "inherit" });
-    if (status === 0) return true;
+    if (status === 0) return { isOk: true, failures };
     const lines = existsSync(report) ? readFileSync(report, "utf8").split("\n").filter(Boolean) : [];
     const reported = lines.map((line) => JSON.parse(line));
     failures.push(reported.map(({ told }) => told ?? "").join(""));
@@ -110,7 +111,7 @@ function run({ name, files, minutes, fills, alone, before, tried = 1 }, report, 
     // A failure that is of none of the files may be of any.
     if (failed.length > 0) left = failed;
   }
-  return false;
+  return { isOk: false, failures };
 }
 
 /** The test sources of a group, relative to the workspace, in a stable order. */

@@ -95,10 +95,11 @@ test(
     }
     await lasting();
     const later = main.explain(buffer);
-    const [, seconds] = /^agent "other" holds a write access of buffer "frame" for (\d+(?:\.\d)?) s, and waits/.exec(
+    // A busy machine may take any longer time.
+    assert.match(
       later.sentence,
-    )!;
-    assert.ok(Number(seconds) >= 0.3, later.sentence);
+      /^agent "other" holds a write access of buffer "frame" for (0\.[3-9]|[1-9]\d*(\.\d)?) s, and waits/,
+    );
     assert.equal(later.root?.name, "other");
     writing.close();
     assert.equal(main.explain(buffer).sentence, 'no agent is known to hold up buffer "frame"');

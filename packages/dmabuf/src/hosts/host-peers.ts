@@ -353,12 +353,12 @@ export class HostPeers implements Peers {
       throw error;
     }
     const incarnation = this.#incarnation;
-    const linked = new Set(this.all);
+    const before = this.#links.get(hello.host?.id ?? "");
     const facts = await answer(socket, line, hello, {
       ...this.#terms(secret),
       decide: (other) => {
         if (incarnation !== this.#incarnation) throw new DmaBufError("EAGAIN", "The host has a new incarnation");
-        this.#decideToWelcome(other, linked);
+        this.#decideToWelcome(other, before);
       },
     }).catch((error: unknown) => {
       this.#hearStale(error, incarnation);
@@ -369,8 +369,8 @@ export class HostPeers implements Peers {
     if (facts !== undefined) this.#add(socket, withAddress(facts, socket.remoteAddress));
   }
 
-  /** @param linked The links that there were when this host was greeted. */
-  #decideToWelcome(other: HostFacts, linked: ReadonlySet<Link>): void {
+  /** @param before The link to it when this host was greeted. */
+  #decideToWelcome(other: HostFacts, before: Link | undefined): void {
     if (other.id === this.#id) throw new DmaBufError("EEXIST", "That is this host itself");
     this.#checkPast(other);
     // handshake.5
@@ -380,7 +380,7 @@ export class HostPeers implements Peers {
     const link = this.#links.get(other.id);
     if (link === undefined) return;
     // handshake.6
-    if (!linked.has(link) && link.incarnation >= other.incarnation) throw new Linked(other.id);
+    if (link !== before && link.incarnation >= other.incarnation) throw new Linked(other.id);
     link.lose(new DmaBufError("ESRCH", `${link.title} has connected again`));
   }
 
